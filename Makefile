@@ -1,0 +1,52 @@
+# `make demo` and `make test` each do all their set-up themselves on a fresh machine.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup demo test lint format check bench kills lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed ## Make .venv with everything that tests and demo need
+
+# The lock file pins every version, so a fresh machine gets what was tested.
+$(VENV)/.installed: pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[test]'
+	@touch $@
+
+demo: setup ## Generate events, ingest them into SQLite, show the dead letters
+	@rm -rf demo && mkdir demo
+	$(BIN)/python -m examples.events --records 50000 --files 4 --duplicates 0.02 --broken 0.0005 demo/events
+	$(BIN)/python -m pipelines.ingest --runner DirectRunner --source './demo/events/*.jsonl' \
+		--sink sqlite:///demo/ingest.db --table events --key event_id --schema demo/events/schema.json
+	$(BIN)/python -m pipelines.dead_letters list --sink sqlite:///demo/ingest.db
+	$(BIN)/python -m pipelines.audit --sink sqlite:///demo/ingest.db
+
+test: setup ## Run all tests, those with real services included
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: setup ## Check style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup ## Format the code and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: lint test ## What CI runs
+
+bench: setup ## Measure against a plain loader, interleaved (minutes; docs/performance.md)
+	$(BIN)/python -m benchmarks.ingest
+
+kills: setup ## Kill the process ten times at random and check the result (docs/guarantees.md)
+	$(BIN)/python -m benchmarks.kills
+
+lock: setup ## Pin what .venv has now
+	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .coverage *.egg-info

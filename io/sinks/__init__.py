@@ -1,0 +1,1 @@
+"""Where records go: the SQL sink, its ledger and its jobs."""

@@ -1,0 +1,181 @@
+"""What the SQL sink is told: where to write, by which key, and what to do on conflict."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from transforms.errors import ConfigError
+from transforms.secrets import conceal_url
+
+ConflictMode = Literal["ignore", "update", "newest"]
+UnknownFields = Literal["reject", "ignore", "payload"]
+
+
+@dataclass(frozen=True, slots=True)
+class OnConflict:
+    """What to do with a record whose key is there already.
+
+    Attributes:
+        mode: ``ignore`` keeps the row; ``update`` overwrites the columns that the record
+            has; ``newest`` does so only when ``field`` is greater than in the row.
+        field: The column that ``newest`` compares.
+    """
+
+    mode: ConflictMode = "ignore"
+    field: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> OnConflict:
+        """Read ``ignore``, ``update`` or ``newest:FIELD``.
+
+        Raises:
+            ConfigError: It is none of these.
+
+        >>> OnConflict.parse("newest:updated_at")
+        OnConflict(mode='newest', field='updated_at')
+        """
+        mode, _, field = text.partition(":")
+        if mode == "ignore" and not field:
+            return cls("ignore")
+        if mode == "update" and not field:
+            return cls("update")
+        if mode == "newest" and field:
+            return cls("newest", field)
+        raise ConfigError(f"on_conflict must be ignore, update or newest:FIELD, got {text!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """A table, optionally with its schema; both as the database stores them."""
+
+    name: str
+    schema: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> TableName:
+        """Read ``table``, ``schema.table`` or, where a name has dots, ``"a.b"."c.d"``.
+
+        Raises:
+            ConfigError: A part is empty.
+
+        >>> TableName.parse("app.events")
+        TableName(name='events', schema='app')
+        >>> TableName.parse('"dotted.name"')
+        TableName(name='dotted.name', schema=None)
+        """
+        if text.startswith('"'):
+            parts = [part.replace('""', '"') for part in _QUOTED.findall(text)]
+            rest = _QUOTED.sub("", text)
+            if rest not in ("", ".") or len(rest) != len(parts) - 1:
+                raise ConfigError(f'table must be "name" or "schema"."name", got {text!r}')
+        else:
+            parts = text.split(".", 1)
+        if not all(parts) or not parts:
+            raise ConfigError(f"table must be NAME or SCHEMA.NAME, got {text!r}")
+        return cls(parts[-1], parts[0] if len(parts) == 2 else None)
+
+    def __str__(self) -> str:
+        return self.name if self.schema is None else f"{self.schema}.{self.name}"
+
+
+_QUOTED = re.compile(r'"((?:[^"]|"")+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class SqlConfig:
+    """The SQL sink's configuration: picklable, without secrets.
+
+    A password in ``url`` is replaced by a reference that resolves in this process only
+    (``transforms.secrets``); ``${env:NAME}`` and ``${file:PATH}`` travel.
+
+    Attributes:
+        url: SQLAlchemy URL of the database.
+        table: Target table, optionally ``schema.table``.
+        key: Columns that identify a record; empty makes its origin the key.
+        on_conflict: What to do with a record whose key is there already.
+        unknown_fields: What to do with a field that has no column: ``reject`` the record,
+            ``ignore`` the field, or gather such fields in the JSON column ``payload``.
+        schema: JSON Schema as canonical JSON text; it only shapes a table to be created.
+        connect_timeout: Seconds to wait for a connection.
+        statement_timeout: Seconds after which the database gives a statement up (Postgres),
+            or how long to wait for another writer (SQLite).
+        dialect: Forces a writer (``generic``) in place of the database's own; for tests.
+    """
+
+    url: str
+    table: str
+    key: tuple[str, ...] = ()
+    on_conflict: OnConflict = OnConflict()
+    unknown_fields: UnknownFields = "reject"
+    schema: str | None = None
+    connect_timeout: int = 10
+    statement_timeout: int = 120
+    dialect: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", conceal_url(self.url))
+        TableName.parse(self.table)
+        if len(set(self.key)) != len(self.key) or "" in self.key:
+            raise ConfigError(f"key must name distinct columns, got {', '.join(self.key)!r}")
+        if self.unknown_fields not in get_args(UnknownFields):
+            allowed = ", ".join(get_args(UnknownFields))
+            raise ConfigError(f"unknown_fields must be {allowed}; got {self.unknown_fields!r}")
+        if self.on_conflict.mode == "newest" and self.on_conflict.field in self.key:
+            raise ConfigError(
+                f"newest:{self.on_conflict.field} compares a key column; name another column"
+            )
+        if self.connect_timeout < 1 or self.statement_timeout < 1:
+            raise ConfigError("connect_timeout and statement_timeout must be at least 1 second")
+
+    @classmethod
+    def of(
+        cls,
+        url: str,
+        table: str,
+        *,
+        key: Sequence[str] = (),
+        on_conflict: str = "ignore",
+        unknown_fields: UnknownFields = "reject",
+        schema: Mapping[str, Any] | str | None = None,
+        connect_timeout: int = 10,
+        statement_timeout: int = 120,
+    ) -> SqlConfig:
+        """The configuration for option values as a user writes them.
+
+        Args:
+            url: SQLAlchemy URL; an inline password is concealed.
+            table: ``table`` or ``schema.table``.
+            key: Key columns.
+            on_conflict: ``ignore``, ``update`` or ``newest:FIELD``.
+            unknown_fields: ``reject``, ``ignore`` or ``payload``.
+            schema: JSON Schema, parsed or as text.
+            connect_timeout: Seconds.
+            statement_timeout: Seconds.
+
+        Raises:
+            ConfigError: A value is wrong; the message says which.
+        """
+        if isinstance(schema, str):
+            try:
+                schema = json.loads(schema)
+            except ValueError as error:
+                raise ConfigError(f"the schema is not JSON: {error}") from error
+        return cls(
+            url=url,
+            table=table,
+            key=tuple(key),
+            on_conflict=OnConflict.parse(on_conflict),
+            unknown_fields=unknown_fields,
+            schema=None if schema is None else json.dumps(schema, sort_keys=True),
+            connect_timeout=connect_timeout,
+            statement_timeout=statement_timeout,
+        )
+
+    @property
+    def table_name(self) -> TableName:
+        """The target table's parsed name."""
+        return TableName.parse(self.table)

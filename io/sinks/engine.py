@@ -1,0 +1,241 @@
+"""One engine per database and process, and transactions whose errors have a meaning.
+
+A DoFn may be set up again for every bundle, so engines live in a process-wide cache.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psycopg2
+import sqlalchemy as sa
+
+from sinks.classify import classify
+from sinks.config import SqlConfig
+from transforms.errors import ConfigError, Contention, SinkFailed, SinkUnavailable, SluiceError
+from transforms.secrets import redact, resolve_url
+
+DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg2.Error, sqlite3.Error)
+"""What a statement may raise; anything else is a defect and passes through."""
+
+POOL_SIZE = 4
+MAX_OVERFLOW = 12
+POOL_TIMEOUT = 30.0  # seconds to wait for a pooled connection
+IDLE_IN_TRANSACTION = 600  # seconds; a hung writer must not keep its locks for ever
+
+_lock = threading.Lock()
+_engines: dict[tuple[str, int, int], sa.Engine] = {}
+
+
+def engine_of(config: SqlConfig) -> sa.Engine:
+    """This process's engine for ``config``; connects on first use only.
+
+    Raises:
+        ConfigError: The URL cannot be read, names an unknown database, or its driver is missing.
+    """
+    key = (config.url, config.connect_timeout, config.statement_timeout)
+    with _lock:
+        engine = _engines.get(key)
+        if engine is None:
+            engine = _engines[key] = _create(config)
+        return engine
+
+
+def dispose_engines() -> None:
+    """Close every pooled connection of this process and forget the engines."""
+    with _lock:
+        engines = list(_engines.values())
+        _engines.clear()
+    for engine in engines:
+        engine.dispose()
+
+
+def _forget_after_fork() -> None:
+    """A child must not speak on its parent's sockets, nor close them."""
+    global _lock
+    _lock = threading.Lock()
+    for engine in _engines.values():
+        engine.dispose(close=False)
+    _engines.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+@contextmanager
+def transaction(
+    config: SqlConfig, *, write: bool = True, refused: type[SluiceError] = SinkFailed
+) -> Iterator[sa.Connection]:
+    """A transaction that commits at the end of the block.
+
+    Args:
+        config: Which database.
+        write: Whether the block writes: SQLite then takes its write lock at once, since a
+            lock taken later fails without waiting when another writer came between.
+        refused: What to raise when no record is to blame and waiting would not help.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached, or the connection was lost; at the
+            end of the block the commit's fate is then unknown.
+        Contention: The database rolled back and asks for another try.
+        SinkFailed: Or ``refused``: the database refuses the statement.
+    """
+    engine = engine_of(config)
+    try:
+        with engine.connect() as connection:
+            connection.info[_WRITE] = write
+            try:
+                with connection.begin():
+                    yield connection
+            except DATABASE_ERRORS as error:
+                # Statements run on the driver's cursor are not seen by SQLAlchemy's pool.
+                if classify(error).kind == "outage":
+                    connection.invalidate()
+                raise
+    except DATABASE_ERRORS as error:
+        raise translate(error, config, refused) from error
+
+
+def translate(
+    error: BaseException, config: SqlConfig, refused: type[SluiceError] = SinkFailed
+) -> SluiceError:
+    """The project's error for a database error, in one clear line without secrets."""
+    verdict = classify(error)
+    where = place_of(config)
+    message = redact(verdict.message)
+    if verdict.kind == "outage":
+        return SinkUnavailable(f"cannot reach {where}: {message}")
+    if verdict.kind == "transient":
+        return Contention(f"{where} rolled the transaction back: {message}")
+    code = f" [{verdict.sqlstate}]" if verdict.sqlstate else ""
+    return refused(f"{where} refuses to write {config.table}: {message}{code}")
+
+
+def place_of(config: SqlConfig) -> str:
+    """Which database, for messages: never with user or password."""
+    url = sa.make_url(resolve_url(config.url))
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite database {url.database}"
+    host = url.host or url.query.get("host") or "localhost"
+    port = f":{url.port}" if url.port else ""
+    return f"{url.get_backend_name()} database {url.database or ''} at {host}{port}"
+
+
+def _create(config: SqlConfig) -> sa.Engine:
+    url = _url_of(config)
+    try:
+        driver = url.get_driver_name()
+        engine = sa.create_engine(url, **_options(config, url, driver))
+    except sa.exc.NoSuchModuleError as error:
+        raise ConfigError(
+            f"unknown database {url.drivername!r} in the sink URL; "
+            "use postgresql://, sqlite:/// or install its SQLAlchemy dialect"
+        ) from error
+    except ImportError as error:
+        raise ConfigError(
+            f"the driver for {url.drivername} is missing ({error.name or error}); install it"
+        ) from error
+    except (sa.exc.ArgumentError, TypeError) as error:
+        raise ConfigError(f"sink URL for {url.drivername}: {redact(str(error))}") from error
+    if url.get_backend_name() == "sqlite":
+        sa.event.listen(engine, "connect", _configure_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    elif driver == "psycopg2":
+        timeout = config.statement_timeout * 1000
+
+        def configure(connection: Any, _record: object) -> None:
+            _configure_postgres(connection, timeout)
+
+        sa.event.listen(engine, "connect", configure)
+    return engine
+
+
+def _options(config: SqlConfig, url: sa.URL, driver: str) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "pool_size": POOL_SIZE,
+        "max_overflow": MAX_OVERFLOW,
+        "pool_timeout": POOL_TIMEOUT,
+        "pool_recycle": 3600,
+        "json_serializer": _to_json,
+        # SQLAlchemy's own message of an error would print the values of all rows.
+        "hide_parameters": True,
+    }
+    if url.get_backend_name() == "sqlite":
+        options["connect_args"] = {"timeout": config.statement_timeout, "check_same_thread": False}
+    elif driver == "psycopg2":
+        # READ COMMITTED: the ledger is read again at the end of a commit and must then see
+        # what others have committed meanwhile.
+        options["isolation_level"] = "READ COMMITTED"
+        defaults = {**_POSTGRES_CONNECT, "connect_timeout": config.connect_timeout}
+        options["connect_args"] = {
+            name: value for name, value in defaults.items() if name not in url.query
+        }
+    return options
+
+
+def _url_of(config: SqlConfig) -> sa.URL:
+    try:
+        url = sa.make_url(resolve_url(config.url))
+    except (sa.exc.ArgumentError, ValueError) as error:
+        raise ConfigError(
+            "sink URL cannot be read; write e.g. sqlite:///ingest.db or "
+            "postgresql://user:${env:PGPASSWORD}@host:5432/database"
+        ) from error
+    if url.drivername in ("postgresql", "postgres"):
+        # SQLAlchemy 2.1 takes another driver for the bare name.
+        url = url.set(drivername="postgresql+psycopg2")
+    if url.get_backend_name() == "sqlite":
+        if url.database in (None, "", ":memory:"):
+            raise ConfigError("an in-memory SQLite database ends with the process; name a file")
+        folder = Path(str(url.database)).parent
+        if not url.query and not folder.is_dir():
+            raise ConfigError(f"folder {folder} of the SQLite database does not exist; create it")
+    return url
+
+
+# Seconds, except tcp_user_timeout (milliseconds). PostgreSQL manual, 34.1.2. Without them
+# a peer that vanished is noticed only after the kernel's two hours.
+_POSTGRES_CONNECT: dict[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+    "application_name": "sluice",
+}
+
+
+def _configure_postgres(connection: Any, statement_timeout: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET statement_timeout = {statement_timeout:d}")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION * 1000:d}")
+    connection.commit()  # a SET is undone by the rollback that ends a first failed transaction
+
+
+_WRITE = "sluice_write"
+
+
+def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin by itself; see _begin_sqlite
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # a commit must survive a power cut
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    write = connection.info.get(_WRITE, True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _to_json(value: Any) -> str:
+    return _encode_json(value).decode()
+
+
+_encode_json = msgspec.json.Encoder(decimal_format="number").encode

@@ -1,0 +1,73 @@
+"""Blocks of rows as the lines of PostgreSQL's COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sinks.columns import Encoder, encoder_of
+from sinks.rows import Block, Poison, split
+from sinks.target import Target
+from transforms.errors import message_of
+
+# What a value that has no text form raises, in our encoders and in msgspec's.
+_ENCODE_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Rows ready for COPY.
+
+    Attributes:
+        names: The columns.
+        texts: One line a row.
+        indices: The record of each row.
+        whole: All lines as one piece of data.
+    """
+
+    names: tuple[str, ...]
+    texts: Sequence[str]
+    indices: Sequence[int]
+    whole: bytes
+
+    def data(self, start: int, end: int) -> bytes:
+        """The lines ``[start, end)`` as COPY reads them."""
+        if start == 0 and end == len(self.texts):
+            return self.whole
+        return joined(self.texts[start:end])
+
+    def without(self, positions: Collection[int]) -> Lines:
+        """The lines but those at ``positions``."""
+        kept = [p for p in range(len(self.texts)) if p not in positions]
+        texts = [self.texts[p] for p in kept]
+        return Lines(self.names, texts, [self.indices[p] for p in kept], joined(texts))
+
+
+def joined(texts: Sequence[str]) -> bytes:
+    """Lines as one piece of data."""
+    return "".join(("\n".join(texts), "\n")).encode() if texts else b""
+
+
+def encode(target: Target, block: Block, poison: list[Poison]) -> Lines:
+    """Encode ``block``; a row with a value that cannot be encoded is added to ``poison``."""
+    types = {column.name: column.type for column in target.columns}
+    encoders = [encoder_of(types[name]) for name in block.names]
+    try:
+        return _encode(block, encoders)
+    except _ENCODE_ERRORS:
+        good = []
+        for position in range(len(block.indices)):
+            try:
+                _encode(split(block, position, position + 1), encoders)
+            except _ENCODE_ERRORS as error:
+                poison.append(Poison(block.indices[position], "data", error, message_of(error)))
+            else:
+                good.append(position)
+        cells = [[column[p] for p in good] for column in block.cells]
+        return _encode(Block(block.names, cells, [block.indices[p] for p in good]), encoders)
+
+
+def _encode(block: Block, encoders: Sequence[Encoder]) -> Lines:
+    columns = [encoder(cells) for encoder, cells in zip(encoders, block.cells, strict=True)]
+    texts = list(map("\t".join, zip(*columns, strict=True)))
+    return Lines(block.names, texts, block.indices, joined(texts))

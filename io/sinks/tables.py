@@ -1,0 +1,104 @@
+"""The two tables beside the target: ``ingest_progress`` (the ledger) and ``ingest_jobs``.
+
+They live in the database's default schema, so that one ledger serves every target table.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+JOB_STATES = (
+    "suspended",
+    "available",
+    "scheduled",
+    "executing",
+    "retryable",
+    "completed",
+    "cancelled",
+    "discarded",
+)
+"""Oban's states; a dead letter is ``discarded``."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time: ``timestamptz`` where there is one, else UTC without offset."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Convert to UTC."""
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Give an aware datetime in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# MySQL can index a text only up to a length; elsewhere text has none.
+_NAME = sa.Text().with_variant(sa.String(255), "mysql", "mariadb")
+_TEXT = sa.Text()
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers only INTEGER by itself
+
+metadata = sa.MetaData()
+
+COUNTS = ("read", "inserted", "updated", "duplicates", "filtered", "dead", "retrying")
+"""Columns of ``ingest_progress`` that add up over a range; ``read`` is the sum of the rest."""
+
+progress = sa.Table(
+    "ingest_progress",
+    metadata,
+    sa.Column("target", _NAME, primary_key=True),
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column("partition", _NAME, primary_key=True),
+    sa.Column("start_offset", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("end_offset", sa.BigInteger, nullable=False),
+    sa.Column("final", sa.Boolean, nullable=False),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.CheckConstraint("end_offset >= start_offset", name="ingest_progress_range"),
+)
+
+jobs = sa.Table(
+    "ingest_jobs",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("target", _NAME, nullable=False),
+    sa.Column("source", _NAME, nullable=False),
+    sa.Column("partition", _NAME, nullable=False),
+    sa.Column("offset", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("stage", _NAME, nullable=False),
+    sa.Column("category", _NAME, nullable=False),
+    sa.Column("sqlstate", sa.String(5)),
+    sa.Column("exception", _NAME, nullable=False),
+    sa.Column("message", _TEXT, nullable=False),
+    sa.Column("stack", _TEXT, nullable=False),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("format", _TEXT, nullable=False),
+    sa.Column("event_time", sa.Double),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("max_attempts", sa.Integer, nullable=False),
+    sa.Column("errors", sa.JSON, nullable=False),
+    sa.Column("inserted_at", UtcDateTime, nullable=False),
+    sa.Column("scheduled_at", UtcDateTime, nullable=False),
+    sa.Column("attempted_at", UtcDateTime),
+    sa.Column("completed_at", UtcDateTime),
+    sa.Column("cancelled_at", UtcDateTime),
+    sa.Column("discarded_at", UtcDateTime),
+    sa.UniqueConstraint("target", "source", "partition", "offset", name="ingest_jobs_origin"),
+    sa.CheckConstraint(
+        "state IN ({})".format(", ".join(f"'{state}'" for state in JOB_STATES)),
+        name="ingest_jobs_state",
+    ),
+    sa.Index("ingest_jobs_due", "target", "state", "scheduled_at"),
+)

@@ -1,0 +1,25 @@
+"""The last step of a pipeline: settle every batch in a SQL database."""
+
+from __future__ import annotations
+
+import apache_beam as beam
+
+from sinks.config import SqlConfig
+from sinks.sql import SqlSink
+from transforms.write import Write, WriteConfig
+
+
+class WriteToSql(beam.PTransform):  # type: ignore[misc]
+    """Upsert every record by its key; dead letters and progress in the same transaction.
+
+    Takes ``RecordBatch`` elements and returns, after their commit, the outputs ``settled``,
+    ``dead`` and ``retry`` of ``transforms.write.Write``, which also says what is raised.
+    """
+
+    def __init__(self, config: SqlConfig, write: WriteConfig | None = None) -> None:
+        super().__init__()
+        self._config = config
+        self._write = write
+
+    def expand(self, batches: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        return batches | "Sql" >> Write(SqlSink(self._config), self._write)

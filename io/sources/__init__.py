@@ -1,0 +1,58 @@
+"""Where records come from: one ``Source`` a scheme, and the readers of its splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sources.files import FilesSource
+from sources.s3 import S3Settings
+from transforms.errors import ConfigError
+from transforms.splits import BatchLimits, Source
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What the command line says about sources; each connector takes what concerns it.
+
+    Attributes:
+        format: ``auto`` (by extension), ``jsonl``, ``csv`` or ``parquet``.
+        streaming: Keep reading what arrives, for ever.
+        limits: Bounds of a batch.
+        max_record_bytes: Largest record.
+        split_bytes: Byte ranges in which large files of plain lines are read.
+        poll_interval: Seconds between two looks for new objects.
+        outage_budget: Seconds to wait in place for a service that is away.
+        s3: Where S3 is.
+    """
+
+    format: str = "auto"
+    streaming: bool = False
+    limits: BatchLimits = BatchLimits()  # noqa: RUF009 - frozen
+    max_record_bytes: int = 1 << 20
+    split_bytes: int = 64 << 20
+    poll_interval: float = 5.0
+    outage_budget: float = 300.0
+    s3: S3Settings = S3Settings()  # noqa: RUF009 - frozen
+
+
+def source_for(uri: str, options: SourceOptions | None = None) -> Source:
+    """The source that reads ``uri``, chosen by its scheme.
+
+    Raises:
+        ConfigError: The scheme is unknown, or an option is wrong.
+    """
+    options = options or SourceOptions()
+    scheme, separator, _ = uri.partition("://")
+    if separator and scheme not in ("file", "s3"):
+        raise ConfigError(f"unknown scheme {scheme!r} in {uri}; use file://, s3:// or a path")
+    return FilesSource(
+        uri,
+        format=options.format,
+        limits=options.limits,
+        max_record_bytes=options.max_record_bytes,
+        split_bytes=options.split_bytes,
+        s3=options.s3,
+        watch=options.streaming,
+        poll_interval=options.poll_interval,
+        outage_budget=options.outage_budget,
+    )

@@ -1,0 +1,79 @@
+"""Globs as shells know them: ``*`` and ``?`` within a segment, ``[…]``, and ``**`` across segments."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_WILD = re.compile(r"[*?\[]")
+
+
+def is_wild(text: str) -> bool:
+    """Whether ``text`` has a wildcard.
+
+    >>> is_wild("a/b.jsonl"), is_wild("a/?.jsonl")
+    (False, True)
+    """
+    return _WILD.search(text) is not None
+
+
+def literal_prefix(glob: str) -> str:
+    """The longest start of ``glob`` without a wildcard.
+
+    >>> literal_prefix("events/2026-*/part.jsonl")
+    'events/2026-'
+    """
+    found = _WILD.search(glob)
+    return glob if found is None else glob[: found.start()]
+
+
+@lru_cache(maxsize=256)
+def matcher(glob: str) -> re.Pattern[str]:
+    """The pattern that matches, as a whole, the names that ``glob`` stands for.
+
+    A ``[`` without its ``]`` is an ordinary character, as in shells; ``**`` as a whole
+    segment stands for any number of segments, none included.
+
+    >>> bool(matcher("a/**/*.csv").fullmatch("a/x.csv"))
+    True
+    >>> bool(matcher("a/*.csv").fullmatch("a/b/x.csv"))
+    False
+    """
+    segments = glob.split("/")
+    pattern = ""
+    for index, segment in enumerate(segments):
+        last = index == len(segments) - 1
+        if segment == "**":
+            pattern += ".*" if last else "(?:[^/]+/)*"
+        else:
+            pattern += _segment(segment) + ("" if last else "/")
+    return re.compile(pattern, re.DOTALL)
+
+
+def _segment(segment: str) -> str:
+    pattern = ""
+    at = 0
+    while at < len(segment):
+        char = segment[at]
+        at += 1
+        if char == "*":
+            pattern += "[^/]*"
+        elif char == "?":
+            pattern += "[^/]"
+        elif char == "[" and (close := segment.find("]", at + 1 + segment.startswith("!", at))) > 0:
+            negated = segment[at] in "!^"
+            members = re.sub(r"([\\\[\]^&~|])", r"\\\1", segment[at + negated : close])
+            pattern += _members(members, negated)
+            at = close + 1
+        else:
+            pattern += re.escape(char)
+    return pattern
+
+
+def _members(members: str, negated: bool) -> str:
+    pattern = f"[{'^/' if negated else ''}{members}]"
+    try:
+        re.compile(pattern)
+    except re.error:  # an empty range such as [z-a] matches nothing, as in fnmatch
+        return "(?!)" if not negated else "[^/]"
+    return pattern

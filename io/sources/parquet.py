@@ -1,0 +1,218 @@
+"""Read the rows of one Parquet object, from a row on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sources.failures import object_failure, refused_failure
+from sources.framing import Refused
+from sources.objects import PinnedObject, Storage
+from sources.plan import Part
+from sources.ranged_file import RangedFile
+from sources.rows import encode_rows, plain_schema, values_of
+from transforms.errors import ObjectFailed, SourceUnavailable
+from transforms.record import Failure, Format, Origin, RecordBatch, Span
+from transforms.splits import BatchLimits, Polled
+
+_FORMAT = Format("parquet")
+_BUFFERS_BYTES = 64 << 20
+"""All read buffers together; each column under way has one."""
+
+
+@dataclass(slots=True)
+class _Opened:
+    """An object under way."""
+
+    pinned: PinnedObject
+    file: pq.ParquetFile
+    schema: pa.Schema
+    total: int
+
+
+class ParquetReader:
+    """Reads rows as dicts; a position is a row number.
+
+    Pages are decoded one by one, so that a large row group does not have to fit in memory.
+
+    Args:
+        storage: Where the object is.
+        part: The object, and the first row wanted.
+        limits: Bounds of a batch.
+    """
+
+    def __init__(self, storage: Storage, part: Part, limits: BatchLimits) -> None:
+        self._storage = storage
+        self._part = part
+        self._limits = limits
+        self._position = part.start
+        self._opened: _Opened | None = None
+        self._arrow: Iterator[pa.RecordBatch] | None = None
+        self._rows = limits.records
+        self._done = False
+
+    def poll(self, timeout: float) -> Polled:
+        """The next batch; a row group's first rows take as long as their pages do."""
+        batches: list[RecordBatch] = []
+        if not self._done:
+            try:
+                batches = self._next()
+            except ObjectFailed as error:
+                batches = [self._fail(error)]
+            except SourceUnavailable:
+                self._arrow = None  # to be begun again at the position
+                raise
+            except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+                # Whatever else Arrow raises while it decodes is about the content.
+                reason = " ".join(str(error).split()) or type(error).__name__
+                message = f"{self._part.uri} cannot be read on: {reason}"
+                batches = [self._fail(ObjectFailed(message, "object_corrupt"))]
+        return Polled(batches, (("", self._position),), self._done)
+
+    def backlog(self) -> int:
+        """Stored bytes left to read, in proportion to the rows."""
+        if self._done:
+            return 0
+        if self._opened is None or not self._opened.total:
+            return self._part.size
+        left = max(0, self._opened.total - self._position)
+        return self._part.size * left // self._opened.total
+
+    def close(self) -> None:
+        """Close the object."""
+        self._arrow = None
+        if self._opened is not None:
+            self._opened.pinned.close()
+
+    def _next(self) -> list[RecordBatch]:
+        opened = self._opened = self._opened or self._open()
+        if self._position >= opened.total:
+            self._done = True
+            return [self._batch([], [], [], [], max(self._position, opened.total))]
+        if self._arrow is None:
+            self._arrow = self._iterate(opened)
+        arrow = next(self._arrow, None)
+        if arrow is None:
+            message = f"{self._part.uri} has fewer rows than its footer says"
+            raise ObjectFailed(message, "object_corrupt")
+        if arrow.nbytes > 2 * self._limits.bytes and self._rows > 1:
+            self._rows = max(1, len(arrow) * self._limits.bytes // arrow.nbytes)
+            self._arrow = None  # goes on in smaller steps
+        return self._batches(arrow, opened)
+
+    def _open(self) -> _Opened:
+        """Read the footer."""
+        part = self._part
+        pinned = self._storage.open(part.uri, part.version)
+        try:
+            source: Any = io.BufferedReader(RangedFile(pinned, part.size), 64 << 10)
+            metadata = pq.read_metadata(source)
+            buffer = min(pinned.block_bytes, _BUFFERS_BYTES // max(1, metadata.num_columns))
+            file = pq.ParquetFile(
+                source, metadata=metadata, buffer_size=max(buffer, 64 << 10), pre_buffer=False
+            )
+            names = file.schema_arrow.names
+            doubled = next((name for name in names if names.count(name) > 1), None)
+            if doubled is not None:
+                raise ObjectFailed(f"{part.uri} has the column {doubled!r} twice", "object_corrupt")
+            groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+            weight = sum(group.total_byte_size for group in groups)
+            rows = max(1, metadata.num_rows)
+            self._rows = max(
+                1, min(self._limits.records, self._limits.bytes * rows // (weight + 1))
+            )
+            return _Opened(pinned, file, plain_schema(file.schema_arrow), metadata.num_rows)
+        except BaseException:
+            pinned.close()
+            raise
+
+    def _iterate(self, opened: _Opened) -> Iterator[pa.RecordBatch]:
+        """Arrow batches of the rows from the position on."""
+        metadata = opened.file.metadata
+        sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+        ends = list(accumulate(sizes))
+        first = next(index for index, end in enumerate(ends) if end > self._position)
+        surplus = self._position - (ends[first] - sizes[first])
+        groups = list(range(first, len(sizes)))
+        for arrow in opened.file.iter_batches(self._rows, row_groups=groups, use_threads=False):
+            if surplus >= len(arrow):
+                surplus -= len(arrow)
+            else:
+                yield arrow.slice(surplus)
+                surplus = 0
+
+    def _batches(self, arrow: pa.RecordBatch, opened: _Opened) -> list[RecordBatch]:
+        """``arrow`` as batches within the limit of bytes."""
+        if arrow.schema.types != opened.schema.types:
+            arrow = arrow.cast(opened.schema, safe=False)
+        faults: dict[int, str] = {}
+        columns = []
+        for column in arrow.columns:
+            values, wrong = values_of(column)
+            columns.append(values)
+            faults |= wrong
+        names = arrow.schema.names
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        rows = rows or [{} for _ in range(len(arrow))]
+        raws, wrong = encode_rows(rows)
+        faults |= wrong
+        first, total = self._position, opened.total
+        batches = []
+        for low, high in _cuts(raws, self._limits.bytes):
+            good = [i for i in range(low, high) if i not in faults] if faults else range(low, high)
+            refused = [
+                Refused(first + i, raws[i], "malformed", "UnreadableRow", faults[i])
+                for i in range(low, high)
+                if i in faults
+            ]
+            self._done = first + high >= total
+            batches.append(
+                self._batch(
+                    [first + i for i in good],
+                    [raws[i] for i in good],
+                    [rows[i] for i in good],
+                    [refused_failure(self._origin(each.offset), _FORMAT, each) for each in refused],
+                    first + high,
+                )
+            )
+        return batches
+
+    def _fail(self, error: ObjectFailed) -> RecordBatch:
+        failure = object_failure(self._origin(self._position), _FORMAT, error)
+        self._done = True
+        total = self._opened.total if self._opened else 0
+        return self._batch([], [], [], [failure], max(total, self._position + 1))
+
+    def _batch(
+        self,
+        offsets: list[int],
+        raws: list[bytes],
+        values: list[dict[str, Any]],
+        failures: list[Failure],
+        end: int,
+    ) -> RecordBatch:
+        """The batch from the position to ``end``, which is the new position."""
+        span = Span(self._part.uri, self._part.version, self._position, end, final=self._done)
+        self._position = end
+        return RecordBatch(span, _FORMAT, offsets, raws, values, failures=tuple(failures))
+
+    def _origin(self, row: int) -> Origin:
+        return Origin(self._part.uri, self._part.version, row)
+
+
+def _cuts(raws: list[bytes], limit: int) -> Iterator[tuple[int, int]]:
+    """Ranges of consecutive rows of about ``limit`` bytes."""
+    low = size = 0
+    for index, raw in enumerate(raws):
+        if size and size + len(raw) > limit:
+            yield low, index
+            low, size = index, 0
+        size += len(raw)
+    if low < len(raws):
+        yield low, len(raws)

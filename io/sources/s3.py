@@ -1,0 +1,208 @@
+"""S3 objects, and those of services that speak its protocol."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import sleep
+from typing import TYPE_CHECKING
+
+from sources.globs import is_wild, literal_prefix, matcher
+from sources.objects import StoredObject
+from sources.s3_errors import FAULTS, described, is_beyond_end
+from transforms.backoff import Backoff
+from transforms.errors import ConfigError, SourceUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+SCHEME = "s3://"
+_BLOCK_BYTES = 8 << 20
+_BODY_ATTEMPTS = 5
+_BACKOFF = Backoff(base=0.2, cap=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Settings:
+    """Where S3 is. Credentials come from the AWS chain of the machine that reads.
+
+    Attributes:
+        endpoint_url: Of another service than AWS, e.g. ``http://localhost:9000``.
+        region: Overrides the one of the AWS configuration.
+        connect_timeout: Seconds.
+        read_timeout: Seconds without a byte.
+        max_attempts: How often a request is tried, with botocore's backoff in between.
+    """
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+    max_attempts: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class S3Storage:
+    """Objects of S3 by ``s3://bucket/key``; the key is taken as it is, without decoding."""
+
+    settings: S3Settings = S3Settings()
+
+    def list(self, glob: str) -> Iterator[StoredObject]:
+        """Every object whose key matches the glob, in the order of keys.
+
+        What is listed begins with the glob's start up to its first wildcard. Keys that
+        end in a slash are markers of folders, not objects.
+        """
+        bucket, pattern = bucket_and_key(glob)
+        wild = is_wild(pattern)
+        found = False
+        for key, stored in self._listed(bucket, literal_prefix(pattern), glob, one=not wild):
+            if matcher(pattern).fullmatch(key) if wild else key == pattern:
+                found = True
+                yield stored
+        if not (found or wild) and any(self._listed(bucket, f"{pattern}/", glob, one=True)):
+            raise ConfigError(f"{glob} is a folder; add a glob, e.g. {glob}/*")
+
+    def matches(self, glob: str, uri: str) -> bool:
+        """Whether ``glob`` stands for the object named ``uri``."""
+        if not uri.startswith(SCHEME):
+            return False
+        (bucket, pattern), (of, key) = bucket_and_key(glob), bucket_and_key(uri)
+        return bucket == of and (key == pattern or matcher(pattern).fullmatch(key) is not None)
+
+    def open(self, uri: str, version: str) -> S3Object:
+        """Open the object at ``uri``; the first request comes with the first read."""
+        return S3Object(self.settings, uri, version)
+
+    def _listed(
+        self, bucket: str, prefix: str, glob: str, *, one: bool
+    ) -> Iterator[tuple[str, StoredObject]]:
+        """Objects that begin with ``prefix``, page by page; only the first one if ``one``."""
+        try:
+            pages = (
+                client(self.settings)
+                .get_paginator("list_objects_v2")
+                .paginate(
+                    Bucket=bucket,
+                    Prefix=prefix,
+                    PaginationConfig={"MaxItems": 1} if one else {"PageSize": 1000},
+                )
+            )
+            for page in pages:
+                for each in page.get("Contents", ()):
+                    key = each["Key"]
+                    if not key.endswith("/"):
+                        uri = f"{SCHEME}{bucket}/{key}"
+                        yield key, StoredObject(uri, each["ETag"].strip('"'), each["Size"])
+        except FAULTS as error:
+            raise described(error, glob, self.settings.endpoint_url) from error
+
+
+class S3Object:
+    """One version of an object: every request asks for its ETag."""
+
+    def __init__(self, settings: S3Settings, uri: str, version: str) -> None:
+        self._settings = settings
+        self._uri = uri
+        self._version = version
+        self._bucket, self._key = bucket_and_key(uri)
+
+    @property
+    def block_bytes(self) -> int:
+        """8 MiB: large enough for the latency of a request not to matter."""
+        return _BLOCK_BYTES
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset`` of the pinned version, by one ranged GET.
+
+        botocore retries the request but not the transfer of its body; that is tried
+        five times here.
+        """
+        attempt = 1
+        while True:
+            try:
+                return self._get(offset, length)
+            except FAULTS as error:
+                if is_beyond_end(error):
+                    return b""
+                fault = described(error, self._uri, self._settings.endpoint_url)
+                transferring = not hasattr(error, "response")
+                unavailable = isinstance(fault, SourceUnavailable)
+                if not (transferring and unavailable) or attempt >= _BODY_ATTEMPTS:
+                    raise fault from error
+            sleep(_BACKOFF.delay(attempt))
+            attempt += 1
+
+    def close(self) -> None:
+        """Nothing is held: the connection is back in the client's pool."""
+
+    def _get(self, offset: int, length: int) -> bytes:
+        response = client(self._settings).get_object(
+            Bucket=self._bucket,
+            Key=self._key,
+            Range=f"bytes={offset}-{offset + length - 1}",
+            IfMatch=f'"{self._version}"',
+        )
+        with response["Body"] as body:
+            return body.read()
+
+
+_clients: dict[tuple[S3Settings, int], S3Client] = {}
+_lock = threading.Lock()
+
+
+def client(settings: S3Settings) -> S3Client:
+    """The client of this process for ``settings``; safe to use from several threads.
+
+    Raises:
+        ConfigError: The endpoint is no URL, or the AWS configuration is broken.
+    """
+    key = (settings, os.getpid())  # connections do not survive a fork
+    with _lock:
+        found = _clients.get(key)
+        if found is None:
+            found = _clients[key] = _connect(settings)
+        return found
+
+
+def _connect(settings: S3Settings) -> S3Client:
+    import boto3  # a quarter of a second that only S3 needs
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
+    config = Config(
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        retries={"mode": "standard", "max_attempts": settings.max_attempts},
+        max_pool_connections=16,
+        tcp_keepalive=True,
+        s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
+        # Other services than AWS do not know the newer checksums.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    try:
+        return boto3.session.Session().client(
+            "s3", endpoint_url=settings.endpoint_url, region_name=settings.region, config=config
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigError(f"cannot set up S3: {error}") from error
+
+
+def bucket_and_key(uri: str) -> tuple[str, str]:
+    """The bucket and the key (or glob) that ``uri`` names.
+
+    Raises:
+        ConfigError: One of them is missing.
+
+    >>> bucket_and_key("s3://events/2026/*.jsonl")
+    ('events', '2026/*.jsonl')
+    """
+    bucket, _, key = uri.removeprefix(SCHEME).partition("/")
+    if not bucket or is_wild(bucket):
+        raise ConfigError(f"{uri} names no bucket; write s3://bucket/prefix/*.jsonl")
+    if not key or (key.endswith("/") and not is_wild(key)):
+        raise ConfigError(f"{uri} is a folder; add a glob, e.g. {uri.rstrip('/')}/*")
+    return bucket, key

@@ -1,0 +1,165 @@
+"""Prove from the database that nothing was lost: coverage, gaps, and the conservation sum.
+
+    python -m pipelines.audit --sink postgresql://user@host/db [--source URI] [--json]
+
+A partition is one version of an object, or one partition of a topic. Exit 0 when every one
+is covered without a gap and adds up, 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+
+from pipelines import command
+from sinks import jobs, ledger
+from sinks.config import SqlConfig
+from sinks.ledger import PartitionProgress
+from sources import source_for
+
+SHOWN = 50
+"""Partitions listed one by one; `--json` lists all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the audit says of one partition.
+
+    Attributes:
+        progress: What the ledger has.
+        ok: No gap, and every record that was read became something.
+    """
+
+    progress: PartitionProgress
+    ok: bool
+
+    @classmethod
+    def of(cls, progress: PartitionProgress) -> Verdict:
+        """Judge one partition."""
+        return cls(progress, not progress.coverage.holes and progress.counts.conserved)
+
+    def as_json(self) -> dict[str, Any]:
+        """One object of the list that ``--json`` prints."""
+        coverage = self.progress.coverage
+        return {
+            "target": self.progress.target,
+            "source": self.progress.source,
+            "partition": self.progress.partition,
+            "ranges": [list(each) for each in coverage.ranges],
+            "gaps": [list(each) for each in coverage.holes],
+            "end": coverage.end,
+            "complete": coverage.complete,
+            **asdict(self.progress.counts),
+            "conserved": self.progress.counts.conserved,
+            "ok": self.ok,
+        }
+
+
+def parser() -> command.Parser:
+    """The flags of ``pipelines.audit``."""
+    made = command.Parser(prog="python -m pipelines.audit", description=__doc__)
+    made.add_argument("--sink", required=True, metavar="URL", help="SQLAlchemy URL")
+    made.add_argument("--source", metavar="URI", help="only what this URI or glob matches")
+    made.add_argument("--json", action="store_true", help="print a list of objects")
+    made.add_argument("--verbose", action="store_true", help="logs, and the stack of an error")
+    return made
+
+
+def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
+    """The verdict on every partition, ordered by target, source and partition.
+
+    Raises:
+        ConfigError: ``sink`` or ``source`` is no URL that is known.
+        SinkUnavailable: The database cannot be reached.
+    """
+    of = None if source is None else source_for(source)
+    for progress in ledger.audit(database(sink)):
+        if of is None or of.owns(progress.source):
+            yield Verdict.of(progress)
+
+
+def database(sink: str) -> SqlConfig:
+    """The configuration for questions that concern no single target table."""
+    return SqlConfig.of(sink, ledger.progress.name)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the audit; returns the exit code."""
+    given = parser().parse_args(list(argv))
+    failed = _print_json(given) if given.json else _print_table(given)
+    return command.FAILED if failed else command.OK
+
+
+def _print_json(given: Any) -> int:
+    """Print every partition as an object of one list; returns how many are not ok."""
+    failed = 0
+    separator = "["
+    for verdict in verdicts(given.sink, given.source):
+        print(f"{separator}\n{json.dumps(verdict.as_json())}", end="")
+        separator = ","
+        failed += not verdict.ok
+    print("\n]" if separator == "," else "[]")
+    return failed
+
+
+def _print_table(given: Any) -> int:
+    """Print a table of the first partitions and the sums of all; returns how many are not ok."""
+    table = Table("source", "partition", "settled", "read", "rows", "dup", "dead", "", box=None)
+    totals = dict.fromkeys(ledger.COUNTS, 0)
+    seen = failed = unfinished = 0
+    for verdict in verdicts(given.sink, given.source):
+        seen += 1
+        failed += not verdict.ok
+        counts = asdict(verdict.progress.counts)
+        for name in totals:
+            totals[name] += counts[name]
+        unfinished += verdict.progress.coverage.end is None
+        if seen <= SHOWN or not verdict.ok:
+            table.add_row(*_cells(verdict))
+    console = command.console()
+    if not seen:
+        console.print("the ledger is empty: nothing has been settled")
+        return 0
+    console.print(table)
+    if seen > SHOWN:
+        console.print(f"… {seen - SHOWN:,} more (--json lists all)")
+    sums = " + ".join(f"{totals[name]:,} {name}" for name in ledger.COUNTS if name != "read")
+    console.print(f"{totals['read']:,} read = {sums}", highlight=False)
+    stored = sum(jobs.count_jobs(database(given.sink), by=("state",)).values())
+    console.print(f"{stored:,} rows in {jobs.jobs.name}", highlight=False)
+    console.print(
+        f"{seen:,} partitions, {unfinished:,} still open, "
+        + ("no gap, every record accounted for" if not failed else f"{failed:,} NOT OK"),
+        highlight=False,
+    )
+    return failed
+
+
+def _cells(verdict: Verdict) -> list[str]:
+    progress = verdict.progress
+    coverage, counts = progress.coverage, progress.counts
+    settled = " ".join(f"{low}–{high}" for low, high in coverage.ranges[:5])
+    if len(coverage.ranges) > 5:
+        settled += " …"
+    state = "complete" if coverage.complete else "open"
+    if not counts.conserved:
+        state = "DOES NOT ADD UP"
+    if coverage.holes:
+        state = "GAPS"
+    rows = counts.inserted + counts.updated
+    return [
+        progress.source,
+        progress.partition,
+        settled,
+        *(f"{number:,}" for number in (counts.read, rows, counts.duplicates, counts.dead)),
+        state,
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(command.run("audit", main, None))

@@ -1,0 +1,170 @@
+"""What a run did, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from apache_beam.metrics import MetricsFilter
+from rich.console import Console
+from rich.table import Table
+
+from sinks import ledger
+from sinks.config import SqlConfig
+from transforms.errors import ConfigError
+from transforms.metrics import NAMESPACE
+from transforms.splits import Source
+
+POSITIONS_SHOWN = 100
+"""Positions of at most so many partitions of a source are listed one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of one run.
+
+    ``read = inserted + updated + duplicates + dead + retrying + filtered``.
+
+    Attributes:
+        read: Records settled by this run.
+        inserted: Rows that were new.
+        updated: Rows that were changed.
+        duplicates: Records whose key was there already.
+        dead: Records that became dead letters.
+        retrying: Records that are scheduled for another attempt.
+        filtered: Records that a user step dropped on purpose.
+        batches: Batches settled.
+        splits: Splits read.
+        resumed: Objects that an earlier run had settled whole, so that they were not read.
+        resumed_bytes: Stored bytes that were not read again.
+        seconds: Wall time of the run.
+        records_per_second: ``read / seconds``.
+        sources: Per ``--source``: its partitions, how many are complete, and positions reached.
+    """
+
+    read: int
+    inserted: int
+    updated: int
+    duplicates: int
+    dead: int
+    retrying: int
+    filtered: int
+    batches: int
+    splits: int
+    resumed: int
+    resumed_bytes: int
+    seconds: float
+    records_per_second: float
+    sources: tuple[dict[str, Any], ...] = field(default=())
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every record that was read is accounted for."""
+        return self.read == (
+            self.inserted
+            + self.updated
+            + self.duplicates
+            + self.dead
+            + self.retrying
+            + self.filtered
+        )
+
+
+def counters(result: Any) -> dict[str, int]:
+    """This project's counters of a finished pipeline, summed over its steps."""
+    found: dict[str, int] = {}
+    query = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))
+    for metric in query["counters"]:
+        name = metric.key.metric.name
+        found[name] = found.get(name, 0) + (metric.result or 0)
+    return found
+
+
+def of(
+    counted: Mapping[str, int], seconds: float, sources: Sequence[Source], sql: SqlConfig
+) -> Summary:
+    """The summary of a run that counted ``counted`` in ``seconds``."""
+    read = counted.get("read", 0)
+    return Summary(
+        read=read,
+        inserted=counted.get("inserted", 0),
+        updated=counted.get("updated", 0),
+        duplicates=counted.get("duplicates", 0),
+        dead=counted.get("dead", 0),
+        retrying=counted.get("retrying", 0),
+        filtered=counted.get("filtered", 0),
+        batches=counted.get("batches", 0),
+        splits=counted.get("splits_planned", 0),
+        resumed=counted.get("splits_skipped", 0),
+        resumed_bytes=counted.get("bytes_skipped", 0),
+        seconds=round(seconds, 3),
+        records_per_second=round(read / seconds, 1) if seconds > 0 else 0.0,
+        sources=_reached(sources, sql),
+    )
+
+
+def _reached(sources: Sequence[Source], sql: SqlConfig) -> tuple[dict[str, Any], ...]:
+    """How far each ``--source`` has been settled, over all runs."""
+    reached: list[dict[str, Any]] = [
+        {"source": source.uri, "partitions": 0, "complete": 0, "positions": {}}
+        for source in sources
+    ]
+    for each in ledger.audit(sql, every_target=False):
+        for source, entry in zip(sources, reached, strict=True):
+            if not source.owns(each.source):
+                continue
+            entry["partitions"] += 1
+            entry["complete"] += each.coverage.complete
+            positions = entry["positions"]
+            if len(positions) < POSITIONS_SHOWN and each.coverage.ranges:
+                positions[f"{each.source}#{each.partition}"] = each.coverage.ranges[-1][1]
+    return tuple(reached)
+
+
+def write_json(summary: Summary, path: Path) -> None:
+    """Write ``summary`` to ``path`` as one JSON object.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"--summary_json {path}: cannot be written ({error.strerror}); "
+            "the run itself is finished and committed"
+        ) from error
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Print ``summary`` as a small table."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="bold")
+    table.add_column()
+    table.add_row(f"{summary.read:,}", "read")
+    for name in ("inserted", "updated", "duplicates", "dead", "retrying", "filtered"):
+        number = getattr(summary, name)
+        if number or name in ("inserted", "duplicates", "dead"):
+            table.add_row(f"{number:,}", name)
+    console.print(table)
+    if summary.resumed or summary.resumed_bytes:
+        console.print(
+            f"resumed: {summary.resumed:,} objects were settled before; "
+            f"{summary.resumed_bytes:,} bytes not read again",
+            highlight=False,
+        )
+    console.print(
+        f"{summary.batches:,} batches in {summary.seconds:.1f} s, "
+        f"{summary.records_per_second:,.0f} records/s",
+        highlight=False,
+    )
+    for source in summary.sources:
+        console.print(
+            f"{source['source']}: {source['complete']:,} of {source['partitions']:,} complete",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )

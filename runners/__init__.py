@@ -1,0 +1,1 @@
+"""What is different from runner to runner, and nothing else knows."""

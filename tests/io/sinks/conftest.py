@@ -1,0 +1,31 @@
+"""The same tests against every way to write: SQLite, PostgreSQL and portable SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sinks.engine import dispose_engines
+from tests.io.sinks.database import Database
+
+
+@pytest.fixture(params=["sqlite", "postgres", "generic"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "postgres":
+        yield Database("postgres", request.getfixturevalue("postgres_url"))
+    else:
+        yield Database(request.param, f"sqlite:///{tmp_path}/test.db")
+    dispose_engines()
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    yield Database("sqlite", f"sqlite:///{tmp_path}/test.db")
+    dispose_engines()
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> Database:
+    return Database("postgres", postgres_url)

@@ -1,0 +1,89 @@
+"""Ledger in memory, and readers driven to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sources.files import FilesSource
+from transforms.coverage import Coverage, merge
+from transforms.record import Failure, RecordBatch
+from transforms.splits import Reader, Split
+
+
+@dataclass
+class MemoryLedger:
+    """Settles batches as the SQL ledger does: ranges merge, a final span sets the end."""
+
+    known: dict[tuple[str, str], Coverage] = field(default_factory=dict)
+    queries: list[int] = field(default_factory=list)
+
+    def coverage(self, partitions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Coverage]:
+        self.queries.append(len(partitions))
+        return {each: self.known[each] for each in partitions if each in self.known}
+
+    def partitions(self, source: str) -> dict[str, Coverage]:
+        return {version: cover for (name, version), cover in self.known.items() if name == source}
+
+    def settle(self, batches: Iterable[RecordBatch]) -> None:
+        for batch in batches:
+            span = batch.span
+            before = self.known.get((span.source, span.partition), Coverage())
+            self.known[span.source, span.partition] = Coverage(
+                merge([*before.ranges, (span.start, span.end)]),
+                span.end if span.final else before.end,
+            )
+
+
+def drained(reader: Reader, timeout: float = 5.0) -> list[RecordBatch]:
+    """All batches of a bounded reader; checks what holds for every reader on the way."""
+    batches: list[RecordBatch] = []
+    while True:
+        polled = reader.poll(timeout)
+        for batch in polled.batches:
+            if batches:
+                assert batch.span.start == batches[-1].span.end, "spans must be contiguous"
+            assert list(batch.offsets) == sorted(set(batch.offsets))
+            places = [*batch.offsets, *(failure.origin.offset for failure in batch.failures)]
+            assert all(batch.span.start <= place < batch.span.end for place in places)
+            assert len(batch.offsets) == len(batch.raws)
+            batches.append(batch)
+        if batches:
+            assert polled.position == (("", batches[-1].span.end),)
+        if polled.done:
+            break
+        assert not (batches and batches[-1].span.final), "a final batch is the last one"
+    assert reader.poll(0).done
+    assert not reader.poll(0).batches
+    assert reader.backlog() == 0
+    reader.close()
+    reader.close()
+    return batches
+
+
+def read_all(source: FilesSource, ledger: MemoryLedger | None = None) -> list[RecordBatch]:
+    """All batches of all splits, settled in ``ledger``."""
+    ledger = ledger or MemoryLedger()
+    batches: list[RecordBatch] = []
+    for split in list(source.splits(ledger)):
+        batches += read_split(source, split)
+    ledger.settle(batches)
+    return batches
+
+
+def read_split(source: FilesSource, split: Split, at: int | None = None) -> list[RecordBatch]:
+    position = () if at is None else (("", at),)
+    return drained(source.open(split, position, MemoryLedger()))
+
+
+def raws(batches: Iterable[RecordBatch]) -> list[bytes]:
+    return [raw for batch in batches for raw in batch.raws]
+
+
+def failures(batches: Iterable[RecordBatch]) -> list[Failure]:
+    return [failure for batch in batches for failure in batch.failures]
+
+
+def located(batches: Iterable[RecordBatch]) -> list[tuple[int, bytes]]:
+    """Offset and bytes of every record."""
+    return [pair for batch in batches for pair in zip(batch.offsets, batch.raws, strict=True)]

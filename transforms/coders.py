@@ -1,0 +1,183 @@
+"""How batches, records, failures and splits travel between processes.
+
+Each form starts with a byte that says its version, is deterministic (the bytes of a split
+are its state key on Flink), and holds plain values only: nothing is ever unpickled.
+Importing this module registers the coders for their types.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apache_beam import coders
+
+from transforms import plain
+from transforms.record import Failure, Format, Origin, Record, RecordBatch, Span
+from transforms.splits import Split
+
+VERSION = 1
+
+
+class RecordBatchCoder(coders.Coder):
+    """Codes a ``RecordBatch``.
+
+    Raises:
+        TypeError: A value is no plain data (``transforms.plain``).
+        ValueError: The bytes are of another version, or damaged.
+    """
+
+    def encode(self, value: RecordBatch) -> bytes:
+        return _encode(
+            [
+                _span_to(value.span),
+                _format_to(value.format),
+                _listed(value.offsets),
+                list(value.raws),
+                None if value.values is None else list(value.values),
+                None if value.times is None else list(value.times),
+                [_failure_to(failure) for failure in value.failures],
+                value.filtered,
+            ]
+        )
+
+    def decode(self, encoded: bytes) -> RecordBatch:
+        span, format_, offsets, raws, values, times, failures, filtered = _decode(
+            encoded, "RecordBatch"
+        )
+        return RecordBatch(
+            span=Span(*span),
+            format=_format_from(format_),
+            offsets=offsets,
+            raws=raws,
+            values=values,
+            times=times,
+            failures=tuple(map(_failure_from, failures)),
+            filtered=filtered,
+        )
+
+    def is_deterministic(self) -> bool:
+        return True
+
+    def to_type_hint(self) -> type:
+        return RecordBatch
+
+
+class RecordCoder(coders.Coder):
+    """Codes a ``Record``; raises as ``RecordBatchCoder`` does."""
+
+    def encode(self, value: Record) -> bytes:
+        return _encode(
+            [
+                value.raw,
+                value.value,
+                _origin_to(value.origin),
+                _format_to(value.format),
+                value.event_time,
+            ]
+        )
+
+    def decode(self, encoded: bytes) -> Record:
+        raw, value, origin, format_, event_time = _decode(encoded, "Record")
+        return Record(raw, value, Origin(*origin), _format_from(format_), event_time)
+
+    def is_deterministic(self) -> bool:
+        return True
+
+    def to_type_hint(self) -> type:
+        return Record
+
+
+class FailureCoder(coders.Coder):
+    """Codes a ``Failure``; raises as ``RecordBatchCoder`` does."""
+
+    def encode(self, value: Failure) -> bytes:
+        return _encode(_failure_to(value))
+
+    def decode(self, encoded: bytes) -> Failure:
+        return _failure_from(_decode(encoded, "Failure"))
+
+    def is_deterministic(self) -> bool:
+        return True
+
+    def to_type_hint(self) -> type:
+        return Failure
+
+
+class SplitCoder(coders.Coder):
+    """Codes a ``Split``; raises as ``RecordBatchCoder`` does."""
+
+    def encode(self, value: Split) -> bytes:
+        return _encode(
+            [value.source, value.name, value.version, value.size, value.start, value.end]
+        )
+
+    def decode(self, encoded: bytes) -> Split:
+        return Split(*_decode(encoded, "Split"))
+
+    def is_deterministic(self) -> bool:
+        return True
+
+    def to_type_hint(self) -> type:
+        return Split
+
+
+def _encode(fields: list[Any]) -> bytes:
+    return bytes((VERSION,)) + plain.encode(fields)
+
+
+def _decode(encoded: bytes, what: str) -> Any:
+    if not encoded or encoded[0] != VERSION:
+        found = f"version {encoded[0]}" if encoded else "no bytes"
+        raise ValueError(
+            f"cannot decode a {what}: found {found}, this program reads version {VERSION}; "
+            "drain the pipeline with the program that wrote it"
+        )
+    return plain.decode(memoryview(encoded)[1:])
+
+
+def _listed(offsets: Any) -> Any:
+    return offsets if type(offsets) is range else list(offsets)
+
+
+def _span_to(span: Span) -> list[Any]:
+    return [span.source, span.partition, span.start, span.end, span.final]
+
+
+def _origin_to(origin: Origin) -> list[Any]:
+    return [origin.source, origin.partition, origin.offset]
+
+
+def _format_to(format_: Format) -> list[Any]:
+    return [format_.name, list(format_.columns), format_.delimiter]
+
+
+def _format_from(fields: list[Any]) -> Format:
+    name, columns, delimiter = fields
+    return Format(name, tuple(columns), delimiter)
+
+
+def _failure_to(failure: Failure) -> list[Any]:
+    return [
+        _origin_to(failure.origin),
+        failure.raw,
+        _format_to(failure.format),
+        failure.stage,
+        failure.category,
+        failure.exception,
+        failure.message,
+        failure.stack,
+        failure.sqlstate,
+        failure.transient,
+        failure.event_time,
+    ]
+
+
+def _failure_from(fields: list[Any]) -> Failure:
+    origin, raw, format_, *rest = fields
+    return Failure(Origin(*origin), raw, _format_from(format_), *rest)
+
+
+coders.registry.register_coder(RecordBatch, RecordBatchCoder)
+coders.registry.register_coder(Record, RecordCoder)
+coders.registry.register_coder(Failure, FailureCoder)
+coders.registry.register_coder(Split, SplitCoder)

@@ -1,0 +1,83 @@
+"""Arithmetic on what has been settled of a partition: ranges, gaps, overlaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Range = tuple[int, int]
+
+
+def merge(ranges: Iterable[Range]) -> tuple[Range, ...]:
+    """Sorted, disjoint, non-adjacent ranges that cover the same offsets.
+
+    >>> merge([(5, 8), (0, 3), (3, 5), (10, 12)])
+    ((0, 8), (10, 12))
+    """
+    merged: list[Range] = []
+    for start, end in sorted(ranges):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def subtract(start: int, end: int, ranges: Sequence[Range]) -> list[Range]:
+    """The parts of ``[start, end)`` that ``ranges`` (sorted, disjoint) leave uncovered.
+
+    >>> subtract(0, 10, [(2, 4), (6, 20)])
+    [(0, 2), (4, 6)]
+    """
+    left: list[Range] = []
+    for low, high in ranges:
+        if high <= start:
+            continue
+        if low >= end:
+            break
+        if low > start:
+            left.append((start, low))
+        start = max(start, high)
+    if start < end:
+        left.append((start, end))
+    return left
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What the ledger knows of one partition.
+
+    Attributes:
+        ranges: Settled ranges, sorted and disjoint; an empty object that is done is ``(0, 0)``.
+        end: Where the partition ends for good, once that has been seen.
+    """
+
+    ranges: tuple[Range, ...] = ()
+    end: int | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything from 0 to the known end is settled."""
+        return self.end is not None and not self.gaps(0, self.end)
+
+    def gaps(self, start: int, end: int) -> list[Range]:
+        """What of ``[start, end)`` is not settled yet."""
+        return subtract(start, end, self.ranges)
+
+    @property
+    def holes(self) -> list[Range]:
+        """Unsettled ranges between settled ones: a finished reader leaves none."""
+        return [(a[1], b[0]) for a, b in zip(self.ranges, self.ranges[1:], strict=False)]
+
+
+class Ledger(Protocol):
+    """Answers what has been settled. Picklable; opens its connection where it is used."""
+
+    def coverage(self, partitions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Coverage]:
+        """The coverage of each ``(source, partition)``; unknown ones are absent."""
+        ...
+
+    def partitions(self, source: str) -> dict[str, Coverage]:
+        """The coverage of every partition of ``source``, by partition."""
+        ...

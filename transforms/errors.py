@@ -1,0 +1,130 @@
+"""What can go wrong, and what each outcome means.
+
+* ``SluiceError``
+  + ``ConfigError``         an option, schema or table is wrong; nothing has run (exit 2)
+  + ``Reject``              this record is bad: it becomes a dead letter
+  + ``RetryLater``          this record may succeed later: it is tried again
+  + ``ObjectFailed``        this object cannot be read on: the object becomes a dead letter
+  + ``SourceUnavailable``   a source cannot be reached within its budget (exit 1)
+  + ``SinkUnavailable``     the database cannot be reached: wait, then fail (exit 1)
+  + ``Contention``          the database asked for the transaction to be run again
+  + ``SinkFailed``          the database refuses the whole write for a reason that is no record's (exit 1)
+
+Anything else is a defect of the program and fails the run loudly.
+"""
+
+from __future__ import annotations
+
+import re
+import traceback
+
+STACK_LIMIT = 8_000
+MESSAGE_LIMIT = 2_000
+
+
+class SluiceError(Exception):
+    """Base of every error that this project raises on purpose.
+
+    Errors travel through pickles and through runners that keep only their text,
+    so each carries nothing but positional strings.
+    """
+
+
+class ConfigError(SluiceError):
+    """An option, a schema file or the target table is wrong; the message says which."""
+
+
+class Reject(SluiceError):
+    """Raised by a per-record function: the record is bad and will stay bad.
+
+    Args:
+        message: One sentence for the person who reads the dead letter.
+        category: A stable word to filter dead letters by, e.g. ``malformed``.
+    """
+
+    def __init__(self, message: str, category: str = "rejected") -> None:
+        super().__init__(message, category)
+        self.message = message
+        self.category = category
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class RetryLater(SluiceError):
+    """Raised by a per-record function: the world failed, the record may succeed later."""
+
+
+class ObjectFailed(SluiceError):
+    """An object cannot be read on: it changed under the reader, vanished or is corrupt.
+
+    Args:
+        message: What happened, without payload.
+        category: ``object_changed``, ``object_missing`` or ``object_corrupt``.
+    """
+
+    def __init__(self, message: str, category: str) -> None:
+        super().__init__(message, category)
+        self.message = message
+        self.category = category
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class SourceUnavailable(SluiceError):
+    """A source could not be reached, after its retries."""
+
+
+class SinkUnavailable(SluiceError):
+    """The database could not be reached, or the connection was lost."""
+
+
+class Contention(SluiceError):
+    """The database rolled the transaction back and asks for it to be run again."""
+
+
+class SinkFailed(SluiceError):
+    """The database refuses every write, and no record is to blame (e.g. permission denied)."""
+
+
+_STEP = re.compile(r" \[while running '[^']*'\]$")
+_TAIL = re.compile(r"^(?:\w+\.)*errors\.(?P<name>\w+): (?P<message>.*)$", re.MULTILINE)
+
+
+def without_step(message: str) -> str:
+    """``message`` without the step that Beam appends (apache_beam/runners/common.py).
+
+    >>> without_step("permission denied [while running 'Write/Commit']")
+    'permission denied'
+    """
+    return _STEP.sub("", message)
+
+
+def from_text(text: str) -> SluiceError | None:
+    """The last error of this project named in a runner's error text, or None.
+
+    Runners hand back a worker's exception as a printed stack only
+    (apache_beam/runners/worker/sdk_worker.py, ``traceback.format_exc``).
+
+    >>> from_text("...\\ntransforms.errors.SinkFailed: no permission [while running 'Write']")
+    SinkFailed('no permission')
+    """
+    found: SluiceError | None = None
+    for match in _TAIL.finditer(text):
+        kind = globals().get(match["name"])
+        if isinstance(kind, type) and issubclass(kind, SluiceError):
+            message = without_step(match["message"])
+            # These two take a category that a printed stack does not hold.
+            found = SluiceError(message) if kind in (Reject, ObjectFailed) else kind(message)
+    return found
+
+
+def stack_of(error: BaseException) -> str:
+    """The printed stack of ``error``, its end kept when it is long (8,000 characters)."""
+    return "".join(traceback.format_exception(error))[-STACK_LIMIT:]
+
+
+def message_of(error: BaseException) -> str:
+    """One bounded line that says what ``error`` is (2,000 characters)."""
+    return (str(error) or type(error).__name__)[:MESSAGE_LIMIT]

@@ -1,0 +1,59 @@
+"""The names of all counters, and the one way to count.
+
+Each counter is Beam's (namespace ``sluice``, so it reaches every runner's metrics) and,
+beside it, a tally of this process: a runner that blocks in ``run()`` shows no metrics
+while it runs, and the progress bar reads the tally.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter as _Tally
+from typing import Literal
+
+from apache_beam.metrics import Metrics
+
+NAMESPACE = "sluice"
+
+MetricName = Literal[
+    "read",  # records settled by a commit: the sum of the next six
+    "inserted",  # rows that were new
+    "updated",  # rows that were changed
+    "duplicates",  # records whose key was there already
+    "filtered",  # records that a user step dropped on purpose
+    "dead",  # records that became dead letters
+    "retrying",  # records that are scheduled for another attempt
+    "trimmed",  # records read again although the ledger had them (a replayed bundle)
+    "batches",  # batches settled
+    "commits",  # transactions
+    "commit_ms",  # milliseconds spent in them, waits included
+    "outage_ms",  # milliseconds spent waiting for the database
+    "bytes_read",  # stored bytes whose records are settled or skipped
+    "bytes_planned",  # stored bytes of all splits, for the progress bar
+    "splits_planned",  # splits to read
+    "splits_skipped",  # objects that the ledger has whole
+    "bytes_skipped",  # their stored bytes
+]
+
+_lock = threading.Lock()
+_tally: _Tally[str] = _Tally()
+
+
+def count(name: MetricName, n: int = 1) -> None:
+    """Add ``n`` to a counter; call it on the thread that processes the bundle."""
+    if n:
+        Metrics.counter(NAMESPACE, name).inc(n)
+        with _lock:
+            _tally[name] += n
+
+
+def tally() -> dict[str, int]:
+    """What this process has counted so far."""
+    with _lock:
+        return dict(_tally)
+
+
+def reset() -> None:
+    """Start this process's tally at zero: a new pipeline starts."""
+    with _lock:
+        _tally.clear()
