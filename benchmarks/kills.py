@@ -39,7 +39,7 @@ def run(root: Path, sink: str) -> dict[str, Any]:
     return summary
 
 
-def state(sink: str) -> tuple[list[Any], list[Any], dict[str, Any]]:
+def state(sink: str) -> tuple[list[Any], list[Any], list[dict[str, Any]]]:
     """All rows, all dead letters, and what the audit says."""
     engine = sa.create_engine(sink)
     with engine.connect() as connection:

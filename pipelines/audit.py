@@ -20,6 +20,9 @@ from pipelines import command
 from sinks import jobs, ledger
 from sinks.config import SqlConfig
 from sinks.ledger import PartitionProgress
+from sinks.tables import COUNTS
+from sinks.tables import jobs as jobs_table
+from sinks.tables import progress as progress_table
 from sources import source_for
 
 SHOWN = 50
@@ -85,7 +88,7 @@ def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
 
 def database(sink: str) -> SqlConfig:
     """The configuration for questions that concern no single target table."""
-    return SqlConfig.of(sink, ledger.progress.name)
+    return SqlConfig.of(sink, progress_table.name)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -110,7 +113,7 @@ def _print_json(given: Any) -> int:
 def _print_table(given: Any) -> int:
     """Print a table of the first partitions and the sums of all; returns how many are not ok."""
     table = Table("source", "partition", "settled", "read", "rows", "dup", "dead", "", box=None)
-    totals = dict.fromkeys(ledger.COUNTS, 0)
+    totals = dict.fromkeys(COUNTS, 0)
     seen = failed = unfinished = 0
     for verdict in verdicts(given.sink, given.source):
         seen += 1
@@ -128,10 +131,10 @@ def _print_table(given: Any) -> int:
     console.print(table)
     if seen > SHOWN:
         console.print(f"… {seen - SHOWN:,} more (--json lists all)")
-    sums = " + ".join(f"{totals[name]:,} {name}" for name in ledger.COUNTS if name != "read")
+    sums = " + ".join(f"{totals[name]:,} {name}" for name in COUNTS if name != "read")
     console.print(f"{totals['read']:,} read = {sums}", highlight=False)
     stored = sum(jobs.count_jobs(database(given.sink), by=("state",)).values())
-    console.print(f"{stored:,} rows in {jobs.jobs.name}", highlight=False)
+    console.print(f"{stored:,} rows in {jobs_table.name}", highlight=False)
     console.print(
         f"{seen:,} partitions, {unfinished:,} still open, "
         + ("no gap, every record accounted for" if not failed else f"{failed:,} NOT OK"),

@@ -148,7 +148,7 @@ def _settle(batch: RecordBatch) -> Settled:
         inserted=len(batch.raws),
         updated=0,
         duplicates=0,
-        filtered=batch.filtered,
+        filtered=len(batch.filtered),
         dead=tuple(f for f in batch.failures if not f.transient),
         retry=tuple(f for f in batch.failures if f.transient),
     )

@@ -96,6 +96,7 @@ def apply_to_values(
     values: list[Any] = []
     failures: list[Failure] = []
     gone: set[int] = set()
+    filtered: list[int] = []
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]
         made = whole(chunk) if whole is not None else None
@@ -109,6 +110,7 @@ def apply_to_values(
                 raise
             except Drop:
                 gone.add(index)
+                filtered.append(batch.offsets[index])
                 value = None
             except Exception as error:  # noqa: BLE001 - kept, with its stack, in the failure
                 gone.add(index)
@@ -118,9 +120,7 @@ def apply_to_values(
     if not gone:
         return replace(batch, values=values)
     kept = [index for index in range(len(items)) if index not in gone]
-    return batch.keep(
-        kept, [values[index] for index in kept], failures, filtered=len(gone) - len(failures)
-    )
+    return batch.keep(kept, [values[index] for index in kept], failures, filtered)
 
 
 def failure_of(record: Record, error: Exception, stage: str) -> Failure:

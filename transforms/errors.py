@@ -20,6 +20,7 @@ import traceback
 
 STACK_LIMIT = 8_000
 MESSAGE_LIMIT = 2_000
+CAUSES_LIMIT = 5
 
 
 class SluiceError(Exception):
@@ -121,8 +122,24 @@ def from_text(text: str) -> SluiceError | None:
 
 
 def stack_of(error: BaseException) -> str:
-    """The printed stack of ``error``, its end kept when it is long (8,000 characters)."""
-    return "".join(traceback.format_exception(error))[-STACK_LIMIT:]
+    """The printed stack of ``error`` and its causes, the end kept when it is long.
+
+    Like ``traceback.format_exception`` but without carets below the lines, which take four
+    fifths of its time: a dead letter is written where a thousand records are.
+    """
+    printed: list[str] = []
+    current: BaseException | None = error
+    while current is not None and len(printed) < CAUSES_LIMIT:
+        frames = traceback.StackSummary.extract(traceback.walk_tb(current.__traceback__))
+        heading = ["Traceback (most recent call last):\n"] if frames else []
+        printed.append("".join([*heading, *frames.format(), *_exception_only(current)]))
+        context = None if current.__suppress_context__ else current.__context__
+        current = current.__cause__ or context
+    return "\nwhich led to:\n\n".join(reversed(printed))[-STACK_LIMIT:]
+
+
+def _exception_only(error: BaseException) -> list[str]:
+    return traceback.format_exception_only(type(error), error)
 
 
 def message_of(error: BaseException) -> str:

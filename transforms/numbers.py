@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import (
     ROUND_HALF_EVEN,
     Clamped,
@@ -33,10 +34,10 @@ _exact = Context(
 )
 
 
-def exact(text: str) -> Decimal:
-    """The number that ``text`` writes.
+# A C function, not a Python one around it: it is called for every number with a point.
+exact: Callable[[str], Decimal] = _exact.create_decimal
+"""The number that a text writes.
 
-    Raises:
-        ArithmeticError: It has too many digits, too large an exponent, or is no number.
-    """
-    return _exact.create_decimal(text)
+Raises:
+    ArithmeticError: It has too many digits, too large an exponent, or is no number.
+"""

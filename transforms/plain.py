@@ -134,7 +134,11 @@ _CODES = {kind: (code, write) for code, (kind, write, _) in _EXTENSIONS.items()}
 def _unpack(code: int, data: memoryview) -> Any:
     if code not in _EXTENSIONS:
         raise ValueError(f"unknown extension {code}: the bytes were written by a newer version")
-    return _EXTENSIONS[code][2](bytes(data))
+    kind, _, read = _EXTENSIONS[code]
+    try:
+        return read(bytes(data))
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise ValueError(f"damaged bytes of a {kind.__name__}") from error
 
 
 _decoder = msgspec.msgpack.Decoder(ext_hook=_unpack)

@@ -43,7 +43,7 @@ class Pacing:
     resume_seconds: float = 0.0
 
 
-class ReadSplits(beam.PTransform):  # type: ignore[misc]
+class ReadSplits(beam.PTransform):
     """Read every split of ``sources`` into ``RecordBatch`` elements.
 
     Bounded unless ``streaming``; a streaming split never ends by itself. What the ledger
@@ -77,7 +77,7 @@ class ReadSplits(beam.PTransform):  # type: ignore[misc]
         )
 
 
-class _PlanFn(beam.DoFn):  # type: ignore[misc]
+class _PlanFn(beam.DoFn):
     """List the splits of a source that the ledger lacks."""
 
     def __init__(self, sources: dict[str, Source], ledger: Ledger) -> None:
@@ -91,7 +91,7 @@ class _PlanFn(beam.DoFn):  # type: ignore[misc]
             yield split
 
 
-class _ReadFn(beam.DoFn):  # type: ignore[misc]
+class _ReadFn(beam.DoFn):
     """What reading bounded and streaming splits has in common."""
 
     _streaming = False
@@ -161,7 +161,7 @@ class _ReadBounded(_ReadFn):
 class _ReadStreaming(_ReadFn):
     _streaming = True
 
-    @beam.DoFn.unbounded_per_element()
+    @beam.DoFn.unbounded_per_element()  # type: ignore[untyped-decorator]  # Beam ships no types
     def process(
         self,
         split: Split,

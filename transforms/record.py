@@ -15,6 +15,10 @@ from typing import Any
 from transforms.errors import message_of, stack_of
 
 
+Headers = tuple[tuple[str, bytes | None], ...]
+"""Headers of a message: names may repeat, order counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a record came from; unique over all records ever read.
@@ -84,6 +88,8 @@ class Failure:
         sqlstate: The database's error code, where there is one.
         transient: Whether a later attempt may succeed.
         event_time: Seconds since the epoch, where the source gives one.
+        key: The message's key, where the source has keys.
+        headers: The message's headers.
     """
 
     origin: Origin
@@ -97,6 +103,8 @@ class Failure:
     sqlstate: str | None = None
     transient: bool = False
     event_time: float | None = None
+    key: bytes | None = None
+    headers: Headers = ()
 
     @classmethod
     def of(
@@ -122,6 +130,8 @@ class Failure:
             sqlstate=sqlstate,
             transient=transient,
             event_time=record.event_time,
+            key=record.key,
+            headers=record.headers,
         )
 
 
@@ -135,6 +145,8 @@ class Record:
         origin: Where it came from.
         format: How ``raw`` is read.
         event_time: Seconds since the epoch, where the source gives one.
+        key: The message's key, where the source has keys.
+        headers: The message's headers.
     """
 
     raw: bytes
@@ -142,6 +154,8 @@ class Record:
     origin: Origin
     format: Format
     event_time: float | None = None
+    key: bytes | None = None
+    headers: Headers = ()
 
     def with_value(self, value: Any) -> Record:
         """The same record with another value."""
@@ -152,7 +166,7 @@ class Record:
 class RecordBatch:
     """Consecutive records of one partition, and those of them that failed so far.
 
-    ``len(raws) + len(failures) + filtered`` is what was read; it never changes on
+    ``len(raws) + len(failures) + len(filtered)`` is what was read; it never changes on
     the way, so that the batch can be accounted for in one transaction.
 
     Attributes:
@@ -163,8 +177,10 @@ class RecordBatch:
         values: Parsed value of each record; None before Parse.
         times: Event time of each record in seconds since the epoch; None where
             the source gives none.
+        keys: Key of each message; None where the source has no keys.
+        headers: Headers of each message; None where no message has any.
         failures: Records that failed, in no order.
-        filtered: How many records a user step dropped on purpose.
+        filtered: Offsets of the records that a user step dropped on purpose.
     """
 
     span: Span
@@ -173,13 +189,15 @@ class RecordBatch:
     raws: Sequence[bytes]
     values: Sequence[Any] | None = None
     times: Sequence[float] | None = None
+    keys: Sequence[bytes | None] | None = None
+    headers: Sequence[Headers] | None = None
     failures: tuple[Failure, ...] = ()
-    filtered: int = 0
+    filtered: tuple[int, ...] = ()
 
     @property
     def read(self) -> int:
         """How many records were read into this batch."""
-        return len(self.raws) + len(self.failures) + self.filtered
+        return len(self.raws) + len(self.failures) + len(self.filtered)
 
     def record(self, index: int) -> Record:
         """The record at ``index`` of the parallel lists."""
@@ -189,6 +207,8 @@ class RecordBatch:
             origin=Origin(self.span.source, self.span.partition, self.offsets[index]),
             format=self.format,
             event_time=None if self.times is None else self.times[index],
+            key=None if self.keys is None else self.keys[index],
+            headers=() if self.headers is None else self.headers[index],
         )
 
     def records(self) -> Iterator[Record]:
@@ -200,7 +220,7 @@ class RecordBatch:
         indices: Sequence[int],
         values: Sequence[Any] | None,
         failures: Sequence[Failure] = (),
-        filtered: int = 0,
+        filtered: Sequence[int] = (),
     ) -> RecordBatch:
         """This batch with only the records at ``indices``.
 
@@ -208,7 +228,7 @@ class RecordBatch:
             indices: Ascending indices of the records that stay good.
             values: Their values, parallel to ``indices``.
             failures: Failures to add.
-            filtered: How many more records were dropped on purpose.
+            filtered: Offsets of the records that were dropped on purpose.
         """
         return replace(
             self,
@@ -216,6 +236,8 @@ class RecordBatch:
             raws=[self.raws[i] for i in indices],
             values=values,
             times=None if self.times is None else [self.times[i] for i in indices],
+            keys=None if self.keys is None else [self.keys[i] for i in indices],
+            headers=None if self.headers is None else [self.headers[i] for i in indices],
             failures=(*self.failures, *failures),
-            filtered=self.filtered + filtered,
+            filtered=(*self.filtered, *filtered),
         )

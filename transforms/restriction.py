@@ -30,7 +30,7 @@ class Remaining:
     done: bool = False
 
 
-class RemainingCoder(Coder):  # type: ignore[misc]
+class RemainingCoder(Coder):
     """Deterministic and versioned: restrictions live in checkpoints and savepoints."""
 
     VERSION = b"\x01"
@@ -69,7 +69,7 @@ class Claim:
     done: bool = False
 
 
-class SplitTracker(RestrictionTracker):  # type: ignore[misc]
+class SplitTracker(RestrictionTracker):
     """Tracks one split; can be checkpointed at any time, and splits nowhere else.
 
     Positions are opaque and their end is open, so a fraction of the remainder means
@@ -112,7 +112,7 @@ class SplitTracker(RestrictionTracker):  # type: ignore[misc]
         return self._bounded
 
 
-class Restrictions(RestrictionProvider):  # type: ignore[misc]
+class Restrictions(RestrictionProvider):
     """The restriction of a split: all of it, at first."""
 
     def __init__(self, *, bounded: bool) -> None:

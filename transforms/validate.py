@@ -104,7 +104,9 @@ def compiled(schema: str) -> Any:
         return jsonschema_rs.validator_for(
             document, validate_formats=True, retriever=_refuse, mask=_MASK
         )
-    except (ValueError, jsonschema_rs.ReferencingError) as error:
+    except jsonschema_rs.ValidationError as error:
+        raise ConfigError(f"not a valid JSON Schema: {_reason(error, document)}") from error
+    except jsonschema_rs.ReferencingError as error:
         raise ConfigError(f"not a valid JSON Schema: {_one_line(error)}") from error
 
 
@@ -178,8 +180,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _one_line(message: object) -> str:
-    # jsonschema_rs appends the schema and the instance after an empty line.
-    return " ".join(str(message).split("\n\n", 1)[0].split())
+    return " ".join(str(message).split())
 
 
 def _refuse_constant(name: str) -> Any:

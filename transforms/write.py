@@ -103,7 +103,7 @@ class WriteConfig:
     max_attempts: int = 10
 
 
-class Write(beam.PTransform):  # type: ignore[misc]
+class Write(beam.PTransform):
     """Settle every ``RecordBatch`` in ``sink``.
 
     Returns three outputs, each after the commit: ``settled`` (``Settled``, one a batch),
@@ -183,7 +183,7 @@ def commit(
             pause(config.backoff.delay(attempt))
 
 
-class _WriteFn(beam.DoFn):  # type: ignore[misc]
+class _WriteFn(beam.DoFn):
     def __init__(self, sink: Sink, config: WriteConfig) -> None:
         self._sink = sink
         self._config = config

@@ -99,7 +99,8 @@ class SqlConfig:
         on_conflict: What to do with a record whose key is there already.
         unknown_fields: What to do with a field that has no column: ``reject`` the record,
             ``ignore`` the field, or gather such fields in the JSON column ``payload``.
-        schema: JSON Schema as canonical JSON text; it only shapes a table to be created.
+        schema: JSON Schema as JSON text; it only shapes a table to be created, whose columns
+            keep the order of its properties.
         connect_timeout: Seconds to wait for a connection.
         statement_timeout: Seconds after which the database gives a statement up (Postgres),
             or how long to wait for another writer (SQLite).
@@ -170,7 +171,7 @@ class SqlConfig:
             key=tuple(key),
             on_conflict=OnConflict.parse(on_conflict),
             unknown_fields=unknown_fields,
-            schema=None if schema is None else json.dumps(schema, sort_keys=True),
+            schema=None if schema is None else json.dumps(schema),
             connect_timeout=connect_timeout,
             statement_timeout=statement_timeout,
         )

@@ -75,7 +75,7 @@ class SqlLedger:
             if not exists(connection):
                 return {}
             label = label_of(connection, self.config)
-            found = _read(connection, (progress.c.target == label) & (progress.c.source == source))
+            found = _read(connection, _OF_SOURCE, {"target": label, "of": source})
         return {partition: coverage_of(rows) for (_, partition), rows in found.items()}
 
 
@@ -100,13 +100,12 @@ def settlements(
     found: dict[Partition, list[Settlement]] = {}
     for start in range(0, len(wanted), CHUNK):
         chunk = wanted[start : start + CHUNK]
-        # Two IN lists ask for a little more than the pairs, but every database has them.
-        where = (
-            (progress.c.target == target)
-            & progress.c.source.in_(sorted({source for source, _ in chunk}))
-            & progress.c.partition.in_(sorted({partition for _, partition in chunk}))
-        )
-        found.update(_read(connection, where))
+        bounds = {
+            "target": target,
+            "sources": sorted({source for source, _ in chunk}),
+            "partitions": sorted({partition for _, partition in chunk}),
+        }
+        found.update(_read(connection, _OF_PARTITIONS, bounds))
     return {partition: found[partition] for partition in wanted if partition in found}
 
 
@@ -173,24 +172,27 @@ def _values(place: Mapping[str, str], row: Settlement, now: datetime) -> dict[st
     }
 
 
+_ROWS = sa.select(
+    progress.c.source,
+    progress.c.partition,
+    progress.c.start_offset,
+    progress.c.end_offset,
+    progress.c.final,
+    *(progress.c[name] for name in COUNTS),
+).where(progress.c.target == sa.bindparam("target"))
+# Two IN lists ask for a little more than the pairs, but every database has them.
+_OF_PARTITIONS = _ROWS.where(
+    progress.c.source.in_(sa.bindparam("sources", expanding=True)),
+    progress.c.partition.in_(sa.bindparam("partitions", expanding=True)),
+)
+_OF_SOURCE = _ROWS.where(progress.c.source == sa.bindparam("of"))
+
+
 def _read(
-    connection: sa.Connection, where: sa.ColumnElement[bool]
+    connection: sa.Connection, query: sa.Select[Any], bounds: Mapping[str, Any]
 ) -> dict[Partition, list[Settlement]]:
-    columns = progress.c
-    query = (
-        sa.select(
-            columns.source,
-            columns.partition,
-            columns.start_offset,
-            columns.end_offset,
-            columns.final,
-            *(columns[name] for name in COUNTS),
-        )
-        .where(where)
-        .order_by(columns.source, columns.partition, columns.start_offset)
-    )
     found: dict[Partition, list[Settlement]] = defaultdict(list)
-    for source, partition, start, end, final, *counts in connection.execute(query):
+    for source, partition, start, end, final, *counts in connection.execute(query, bounds):
         found[source, partition].append(Settlement(start, end, bool(final), Counts(*counts)))
     return found
 

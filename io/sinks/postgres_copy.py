@@ -63,6 +63,13 @@ def committed(target: Target, written: Written) -> None:
             state.penalty = 1
 
 
+def skipped(target: Target) -> bool:
+    """Whether the straight way is not tried by the next commit."""
+    with _lock:
+        state = _straight.get(target)
+        return state is not None and state.skip > 0
+
+
 def write(connection: sa.Connection, target: Target, records: Records) -> Written:
     """Write ``records`` inside the connection's transaction.
 
@@ -84,18 +91,12 @@ def write(connection: sa.Connection, target: Target, records: Records) -> Writte
     writer = _Writer(connection.connection.dbapi_connection, target, records, written)
     # With newest the database picks the winner, which only the staged way can.
     if (
-        _skipped(target)
+        skipped(target)
         or (repeated and target.on_conflict.mode == "newest")
         or not writer.straight(blocks)
     ):
         writer.staged(blocks)
     return written
-
-
-def _skipped(target: Target) -> bool:
-    with _lock:
-        state = _straight.get(target)
-        return state is not None and state.skip > 0
 
 
 def _keys(target: Target, rows: Rows) -> Sequence[Hashable]:
@@ -113,7 +114,9 @@ def _key_cells(target: Target, rows: Rows, name: str) -> Sequence[Hashable]:
     except (ValueError, TypeError, ArithmeticError):
         # A value that cannot be encoded equals no other; its row is set aside later.
         return [_encoded_or_unique(encoder, cell) for cell in cells]
-    return [text.lower() for text in encoded] if kind == "uuid" else encoded
+    if kind == "uuid" and target.on_conflict.mode != "ignore":
+        return [text.lower() for text in encoded]  # what is merged here is merged for good
+    return encoded
 
 
 def _encoded_or_unique(encoder: Callable[[Sequence[Any]], Sequence[str]], cell: Any) -> Hashable:

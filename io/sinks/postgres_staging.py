@@ -55,10 +55,14 @@ def create(cursor: Any, target: Target) -> Staging:
 
 def numbered(lines: Lines, start: int, records: Records, target: Target) -> Lines:
     """``lines`` with the two columns that number row and batch."""
-    texts = [
-        f"{text}\t{start + position}\t{records.batch_of(index)}"
-        for position, (text, index) in enumerate(zip(lines.texts, lines.indices, strict=True))
-    ]
+    if len(records.starts) == 1:
+        texts = [f"{text}\t{number}\t0" for number, text in enumerate(lines.texts, start)]
+    else:
+        batches = map(records.batch_of, lines.indices)
+        texts = [
+            f"{text}\t{number}\t{batch}"
+            for number, (text, batch) in enumerate(zip(lines.texts, batches, strict=True), start)
+        ]
     return Lines((*lines.names, *_extra_names(target)), texts, lines.indices, joined(texts))
 
 
@@ -93,13 +97,20 @@ def insert_statement(
         else f"{table.ordinal} DESC"
     )
     same = " AND ".join(f"c.{quote(name)} = w.{quote(name)}" for name in target.key)
+    # xmax is 0 in a row version that no update has made. A partitioned table does not show
+    # it (0A000); there the statement's snapshot tells, which other writers may outdate.
+    there, fresh, shown = "", "sluice_target.xmax = 0", "w.sluice_fresh"
+    if target.partitioned:
+        match = " AND ".join(f"t.{quote(n)} = {table.quoted}.{quote(n)}" for n in target.key)
+        there = f", EXISTS (SELECT FROM {quoted(target.table)} t WHERE {match}) AS sluice_there"
+        fresh, shown = "true", "NOT c.sluice_there"
     return (
-        f"WITH c AS MATERIALIZED (SELECT DISTINCT ON ({key}) {columns}, {table.batch} "
+        f"WITH c AS MATERIALIZED (SELECT DISTINCT ON ({key}) {columns}, {table.batch}{there} "
         f"FROM {table.quoted} WHERE {table.ordinal} {rows} ORDER BY {key}, {order}), "
         f"w AS (INSERT INTO {quoted(target.table)} AS sluice_target ({columns}) "
         f"SELECT {columns} FROM c ON CONFLICT ({key}) DO {action} "
-        f"RETURNING {_returned_key(target)}, sluice_target.xmax = 0 AS sluice_fresh) "
-        f"SELECT c.{table.batch}, w.sluice_fresh, count(*) "
+        f"RETURNING {_returned_key(target)}, {fresh} AS sluice_fresh) "
+        f"SELECT c.{table.batch}, {shown}, count(*) "
         f"FROM w JOIN c ON {same} GROUP BY 1, 2"
     )
 

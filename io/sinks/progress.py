@@ -80,11 +80,7 @@ def missing(span: Span, coverage: Coverage) -> list[Range] | None:
 
 
 def trimmed(batch: RecordBatch, gaps: Sequence[Range]) -> tuple[RecordBatch, int]:
-    """The part of ``batch`` that lies in ``gaps``, and how many records lie outside.
-
-    Records that a step filtered have no offset, so a batch that is cut keeps their count
-    unless nothing is left of it.
-    """
+    """The part of ``batch`` that lies in ``gaps``, and how many records lie outside."""
     if list(gaps) == [(batch.span.start, batch.span.end)]:
         return batch, 0
     offsets = batch.offsets
@@ -94,7 +90,8 @@ def trimmed(batch: RecordBatch, gaps: Sequence[Range]) -> tuple[RecordBatch, int
     failures = tuple(f for f in batch.failures if _within(f.origin.offset, gaps))
     values = None if batch.values is None else [batch.values[i] for i in kept]
     part = batch.keep(kept, values)
-    part = replace(part, failures=failures, filtered=batch.filtered if gaps else 0)
+    filtered = tuple(offset for offset in batch.filtered if _within(offset, gaps))
+    part = replace(part, failures=failures, filtered=filtered)
     return part, batch.read - part.read
 
 

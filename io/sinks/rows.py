@@ -45,21 +45,22 @@ class Rows:
         values: One a row; a column that is absent takes its default.
         indices: The record of each row.
         origin: For a table keyed by origin, the cells of ``ORIGIN_COLUMNS`` of every record.
+        columns: The cells of every field, where all rows are known to have the same fields.
     """
 
     values: Sequence[Mapping[str, Any]]
     indices: Sequence[int]
     origin: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    columns: Mapping[str, Sequence[Any]] | None = None
 
     def cells(self, name: str) -> Sequence[Any]:
         """The values of one column; None where a row has none."""
         if name in self.origin:
             column = self.origin[name]
             return column if len(column) == len(self.indices) else [column[i] for i in self.indices]
-        try:
-            return list(map(itemgetter(name), self.values))
-        except KeyError:
-            return [row.get(name) for row in self.values]
+        if self.columns is not None and name in self.columns:
+            return self.columns[name]
+        return [row.get(name) for row in self.values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +99,31 @@ def rows_of(
         records: Parsed records.
         origin: Cells of ``ORIGIN_COLUMNS``, one a record; empty where fields are the key.
     """
-    plans = {shape: _plan(target, shape) for shape in set(map(tuple, records))}
+    columns = None if target.whole_payload else _uniform(records)
+    shapes = set(map(tuple, records)) if columns is None else {tuple(records[0])}
+    plans = {shape: _plan(target, shape) for shape in shapes}
     troubled = any(plan.missing_key or plan.generated or plan.unknown for plan in plans.values())
     if target.whole_payload:
         rows, poison = _payload_rows(target, records)
     elif not troubled:
-        rows, poison = Rows(records, range(len(records)), origin), []
+        rows, poison = Rows(records, range(len(records)), origin, columns), []
     else:
         rows, poison = _sorted_out(target, records, plans)
     rows.origin = origin
     return _without_null_keys(target, rows, poison)
+
+
+def _uniform(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | None:
+    """The records' cells by field, if all have the same fields: as many, and these.
+
+    Cheaper than comparing shapes, since the cells are needed anyway.
+    """
+    if not records or set(map(len, records)) != {len(records[0])}:
+        return None
+    try:
+        return {name: list(map(itemgetter(name), records)) for name in records[0]}
+    except KeyError:
+        return None
 
 
 def blocks_of(target: Target, rows: Rows) -> list[Block]:
@@ -118,6 +134,8 @@ def blocks_of(target: Target, rows: Rows) -> list[Block]:
     """
     if not rows.indices:
         return []
+    if rows.columns is not None:
+        return [_block(target, rows, set(rows.columns))]
     # A set, not a list: thousands of live tuples would set the garbage collector off.
     distinct = set(map(tuple, rows.values))
     if len(distinct) == 1:
@@ -254,7 +272,7 @@ def _sorted_out(
     indices: list[int] = []
     poison: list[Poison] = []
     for index, record in enumerate(records):
-        plan = plans[tuple(record)]
+        plan = plans.get(tuple(record)) or _plan(target, tuple(record))
         extra = plan.unknown + plan.generated
         if plan.missing_key:
             poison.append(_missing_key(index, plan.missing_key))
@@ -282,7 +300,7 @@ def _without_null_keys(
         return rows, poison
     null: dict[int, str] = {}
     for name in target.key:
-        cells = list(map(itemgetter(name), rows.values))
+        cells = rows.cells(name)
         # `in` compares by identity first; None equals nothing else.
         if None in cells:
             null.update({p: name for p, value in enumerate(cells) if value is None})

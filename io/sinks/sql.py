@@ -215,7 +215,7 @@ def _settled(work: _Work, inserted: int, updated: int) -> Settled:
         inserted=inserted,
         updated=updated,
         duplicates=len(batch.raws) - inserted - updated - len(work.poison),
-        filtered=batch.filtered,
+        filtered=len(batch.filtered),
         trimmed=work.trimmed,
         raw_bytes=sum(map(len, batch.raws)) + sum(len(f.raw) for f in batch.failures),
         dead=tuple(f for f in failures if not f.transient),

@@ -9,7 +9,7 @@ from sinks.sql import SqlSink
 from transforms.write import Write, WriteConfig
 
 
-class WriteToSql(beam.PTransform):  # type: ignore[misc]
+class WriteToSql(beam.PTransform):
     """Upsert every record by its key; dead letters and progress in the same transaction.
 
     Takes ``RecordBatch`` elements and returns, after their commit, the outputs ``settled``,

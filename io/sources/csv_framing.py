@@ -7,8 +7,10 @@ character, two quotes within are one, and text after the closing quote is ordina
 from __future__ import annotations
 
 import csv
+import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 from itertools import accumulate, compress, repeat
 from operator import add
 
@@ -17,6 +19,7 @@ from sources.stream import Stream
 from transforms.errors import ObjectFailed
 
 _QUOTE = b'"'
+_WITHIN = re.compile(rb'[^"]*+(?:""[^"]*+)*+')  # text within quotes, possessive: linear time
 
 
 class _State(Enum):
@@ -24,6 +27,14 @@ class _State(Enum):
     PLAIN = auto()  # in a field without quotes, or after the closing one
     QUOTED = auto()  # within quotes
     CLOSING = auto()  # after a quote that closes, unless a second one follows
+
+
+@cache
+def _whole(delimiter: bytes) -> re.Pattern[bytes]:
+    """The pattern of a line that begins at a record and does not end within quotes."""
+    mark = re.escape(delimiter)
+    field = rb'(?:"[^"]*+(?:""[^"]*+)*+"[^%b]*+|[^"%b][^%b]*+)?+' % (mark, mark, mark)
+    return re.compile(rb"%b(?:%b%b)*+" % (field, mark, field))
 
 
 class CsvFramer:
@@ -41,6 +52,7 @@ class CsvFramer:
         self.framed = Framed()
         self.next = start
         self._delimiter = delimiter.encode()
+        self._whole = _whole(self._delimiter).fullmatch
         self._held = Held(limit)
         self._state = _State.FIELD
         self._early: bytes | None = b"" if start == 0 else None
@@ -90,11 +102,14 @@ class CsvFramer:
 
     def _cut_quoted(self, lines: list[bytes]) -> None:
         """Frame lines that may open, close or lie within quotes."""
+        if not self._held.length and all(map(self._whole, lines)):
+            self._add(lines)
+            return
         whole: list[bytes] = []
         for line in lines:
             if self._held.length:
                 self._extend(line)
-            elif _QUOTE not in line or self._scan(line, _State.FIELD) is not _State.QUOTED:
+            elif self._whole(line):
                 whole.append(line)
             else:
                 self._add(whole)
@@ -121,10 +136,10 @@ class CsvFramer:
         opening = self._delimiter + _QUOTE
         while at < size:
             if state is _State.QUOTED:
-                found = part.find(_QUOTE, at)
-                if found < 0:
+                at = _WITHIN.match(part, at).end()  # type: ignore[union-attr]  # it always does
+                if at == size:
                     return state
-                at, state = found + 1, _State.CLOSING
+                at, state = at + 1, _State.CLOSING
             elif part.startswith(_QUOTE, at) and state is not _State.PLAIN:
                 # the first quote of a field, or the second of a pair within one
                 at, state = at + 1, _State.QUOTED

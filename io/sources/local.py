@@ -25,11 +25,11 @@ class LocalStorage:
         """Every file that matches ``glob``; in the order of names within a directory.
 
         A directory of more than 10,000 entries is sorted in pages of so many. As in a
-        shell, wildcards do not match names that begin with a dot, and ``**`` does not
-        follow links to directories.
+        shell, wildcards do not match names that begin with a dot, ``**`` does not follow
+        links to directories, and a file whose very name is ``glob`` comes first.
         """
         path = path_of(glob)
-        if not is_wild(path):
+        if not is_wild(path) or os.path.lexists(path):
             if os.path.isdir(path):
                 raise ConfigError(f"{glob} is a directory; add a glob, e.g. {glob.rstrip('/')}/*")
             yield from _stored(path)
@@ -73,6 +73,11 @@ class LocalFile:
     def block_bytes(self) -> int:
         """1 MiB: a read costs little, and a block stays in the processor's cache."""
         return _BLOCK_BYTES
+
+    @property
+    def distant(self) -> bool:
+        """No: the system reads ahead by itself."""
+        return False
 
     def read_at(self, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset`` of the pinned version."""

@@ -33,6 +33,11 @@ class PinnedObject(Protocol):
         """The length of a read that suits the storage."""
         ...
 
+    @property
+    def distant(self) -> bool:
+        """Whether a block takes so long that the next one is worth fetching meanwhile."""
+        ...
+
     def read_at(self, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset``; fewer only where the object ends.
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SCHEME = "s3://"
 _BLOCK_BYTES = 8 << 20
+_PAGE_KEYS = 1_000
 _BODY_ATTEMPTS = 5
 _BACKOFF = Backoff(base=0.2, cap=5.0)
 
@@ -58,11 +59,11 @@ class S3Storage:
         bucket, pattern = bucket_and_key(glob)
         wild = is_wild(pattern)
         found = False
-        for key, stored in self._listed(bucket, literal_prefix(pattern), glob, one=not wild):
+        for key, stored in self._listed(bucket, literal_prefix(pattern), glob, few=not wild):
             if matcher(pattern).fullmatch(key) if wild else key == pattern:
                 found = True
                 yield stored
-        if not (found or wild) and any(self._listed(bucket, f"{pattern}/", glob, one=True)):
+        if not (found or wild) and any(self._listed(bucket, f"{pattern}/", glob, few=True)):
             raise ConfigError(f"{glob} is a folder; add a glob, e.g. {glob}/*")
 
     def matches(self, glob: str, uri: str) -> bool:
@@ -77,9 +78,9 @@ class S3Storage:
         return S3Object(self.settings, uri, version)
 
     def _listed(
-        self, bucket: str, prefix: str, glob: str, *, one: bool
+        self, bucket: str, prefix: str, glob: str, *, few: bool
     ) -> Iterator[tuple[str, StoredObject]]:
-        """Objects that begin with ``prefix``, page by page; only the first one if ``one``."""
+        """Objects that begin with ``prefix``, page by page; only the first two if ``few``."""
         try:
             pages = (
                 client(self.settings)
@@ -87,7 +88,9 @@ class S3Storage:
                 .paginate(
                     Bucket=bucket,
                     Prefix=prefix,
-                    PaginationConfig={"MaxItems": 1} if one else {"PageSize": 1000},
+                    PaginationConfig={"PageSize": 2, "MaxItems": 2}
+                    if few
+                    else {"PageSize": _PAGE_KEYS},
                 )
             )
             for page in pages:
@@ -113,6 +116,11 @@ class S3Object:
     def block_bytes(self) -> int:
         """8 MiB: large enough for the latency of a request not to matter."""
         return _BLOCK_BYTES
+
+    @property
+    def distant(self) -> bool:
+        """Yes: a request has its latency."""
+        return True
 
     def read_at(self, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset`` of the pinned version, by one ranged GET.

@@ -67,7 +67,7 @@ class WatchReader:
         self._begun: set[int] = set()
         self._listed: set[int] = set()
         self._pending: deque[tuple[StoredObject, Coverage]] = deque()
-        self._splits: Iterator[Split] = iter(())
+        self._splits: deque[Split] = deque()
         self._reader: Reader | None = None
         self._pages: Iterator[StoredObject] | None = None
         self._page: Future[list[StoredObject]] | None = None
@@ -98,7 +98,8 @@ class WatchReader:
     def backlog(self) -> int:
         """Bytes listed and not read yet."""
         reading = self._reader.backlog() if self._reader else 0
-        return reading + sum(stored.size for stored, _ in self._pending)
+        begun = sum(split.size for split in self._splits)
+        return reading + begun + sum(stored.size for stored, _ in self._pending)
 
     def close(self) -> None:
         """Close the object under way; a listing under way is left to end by itself."""
@@ -108,7 +109,7 @@ class WatchReader:
     @property
     def _idle(self) -> bool:
         """Whether nothing is under way until the next listing."""
-        return self._reader is None and not self._pending and self._pages is None
+        return not (self._reader or self._splits or self._pending or self._pages)
 
     def _try(self, timeout: float) -> Sequence[RecordBatch]:
         """Do the next thing there is to do; what it brought."""
@@ -120,11 +121,10 @@ class WatchReader:
 
     def _advance(self, timeout: float) -> Sequence[RecordBatch]:
         if self._reader is None:
-            split = next(self._splits, None)
-            if split is None:
+            if not self._splits:
                 self._next_object(timeout)
                 return ()
-            self._reader = self._watched.open(split)
+            self._reader = self._watched.open(self._splits.popleft())
         polled = self._reader.poll(timeout)
         self._recover()
         if polled.done:
@@ -135,7 +135,7 @@ class WatchReader:
     def _next_object(self, timeout: float) -> None:
         if self._pending:
             stored, coverage = self._pending.popleft()
-            self._splits = self._watched.splits(stored, coverage)
+            self._splits.extend(self._watched.splits(stored, coverage))
             return
         if self._pages is None:
             self._pages = self._watched.list()

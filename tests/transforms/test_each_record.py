@@ -9,8 +9,8 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
-from fakes import batch_of
 
+from tests.fakes import batch_of
 from transforms.each_record import CHUNK, EachRecord, apply, apply_to_values
 from transforms.errors import Reject, RetryLater
 from transforms.record import Origin, Record, RecordBatch
@@ -43,7 +43,7 @@ class TestApply:
         assert made.offsets == [100, 102, 104, 106, 108]
         assert made.raws == [b"0", b"2", b"4", b"6", b"8"]
         assert made.times == [0.0, 2.0, 4.0, 6.0, 8.0]
-        assert made.filtered == 1
+        assert made.filtered == (105,)
         rejected, postponed, broken = made.failures
         assert (rejected.category, rejected.message, rejected.transient) == (
             "oddity",
@@ -87,7 +87,7 @@ class TestApply:
         once = apply(numbered(9), odd, "first")
         twice = apply(once, lambda record: None if record.value == 4 else record, "second")
         assert twice.failures == once.failures
-        assert (twice.filtered, twice.read) == (2, 9)
+        assert (twice.filtered, twice.read) == ((105, 102), 9)
 
     def test_a_batch_may_be_empty(self) -> None:
         made = apply(replace(batch_of(), values=[]), odd, "double")

@@ -4,14 +4,14 @@ import threading
 from collections.abc import Iterator
 
 import apache_beam as beam
-import fakes
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.utils.timestamp import Timestamp
-from fakes import ListSource, NoLedger
 
+from tests import fakes
+from tests.fakes import ListSource, NoLedger
 from transforms import drain
 from transforms.read import Pacing, ReadSplits
 from transforms.readers import READERS, Readers

@@ -8,8 +8,8 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
-from fakes import STORED, ListSink, batch_of, record_of
 
+from tests.fakes import STORED, ListSink, batch_of, record_of
 from transforms import metrics
 from transforms.backoff import Backoff
 from transforms.errors import Contention, Reject, SinkFailed, SinkUnavailable

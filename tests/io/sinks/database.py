@@ -65,8 +65,11 @@ def make_batch(
     filtered: int = 0,
     end: int | None = None,
 ) -> RecordBatch:
-    """A batch whose records have the offsets ``start``, ``start + 1`` and so on."""
-    stop = start + len(values) + len(failures) if end is None else end
+    """A batch whose records have the offsets ``start``, ``start + 1`` and so on.
+
+    The last ``filtered`` offsets are those of records that a step dropped.
+    """
+    stop = start + len(values) + len(failures) + filtered if end is None else end
     return RecordBatch(
         span=Span(source, partition, start, stop, final),
         format=JSON,
@@ -74,7 +77,7 @@ def make_batch(
         raws=[encode(dict(value)) for value in values],
         values=list(values),
         failures=tuple(failures),
-        filtered=filtered,
+        filtered=tuple(range(stop - filtered, stop)),
     )
 
 

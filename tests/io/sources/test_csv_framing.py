@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -31,7 +32,7 @@ class Blocks:
 def framed(data: bytes, *cuts: int, delimiter: str = ",", limit: int = LIMIT) -> CsvFramer:
     framer = CsvFramer(0, delimiter, limit)
     edges = sorted({0, len(data), *(cut for cut in cuts if 0 < cut < len(data))})
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         framer.feed(data[low:high])
     framer.finish()
     return framer

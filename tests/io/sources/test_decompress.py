@@ -19,7 +19,7 @@ CODECS: dict[str, Compress] = {
     "bz2": bz2.compress,
 }
 each_codec = pytest.mark.parametrize(("name", "compress"), CODECS.items())
-LINES = b"".join(b'{"n":%d}\n' % random.Random(n).getrandbits(64) for n in range(100_000))  # noqa: S311
+LINES = b"".join(b'{"n":%d}\n' % random.Random(n).getrandbits(64) for n in range(100_000))
 
 
 class Stored:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,7 @@ def framed(
     """What a framer makes of ``data`` from ``start`` on, fed in blocks cut at ``cuts``."""
     framer = LineFramer(start, partial=partial, limit=limit)
     edges = sorted({start, len(data), *(cut for cut in cuts if start < cut < len(data))})
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         framer.feed(data[low:high])
     framer.finish()
     return framer

@@ -141,3 +141,9 @@ def test_large_directory_is_listed_in_pages(
     found = names(tmp_path / "*.jsonl")
     assert sorted(found) == [f"{tmp_path}/{n:02}.jsonl" for n in range(35)]
     assert found[:10] == sorted(found[:10])
+
+
+def test_file_whose_name_is_the_glob_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a[1].jsonl").touch()
+    (tmp_path / "a1.jsonl").touch()
+    assert names(tmp_path / "a[1].jsonl") == [f"{tmp_path}/a[1].jsonl"]

@@ -238,9 +238,10 @@ def test_outage_is_waited_out_with_backoff_within_each_poll_s_time_out(
 def test_outage_longer_than_the_budget_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     outage = Outage(faults=1_000)
     reader = outage.reader(monkeypatch, budget=20)
+    while outage.now < 19:
+        assert not reader.poll(0.5).batches
     with pytest.raises(SourceUnavailable, match="S3 is away"):
-        while outage.now < 100:
-            reader.poll(0.5)
+        reader.poll(20)
     assert 20 <= outage.now < 40
 
 
@@ -256,9 +257,7 @@ def test_slow_listing_does_not_hold_a_poll(tmp_path: Path, ledger: MemoryLedger)
 
     watched = Watched(
         list=slow,
-        splits=lambda stored, coverage: iter(
-            [Split("w", stored.uri, stored.version, stored.size)]
-        ),
+        splits=lambda stored, coverage: iter([Split("w", stored.uri, stored.version, stored.size)]),
         open=lambda split: bounded.open(split, (), ledger),
         ledger=ledger,
         interval=0.05,

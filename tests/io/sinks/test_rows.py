@@ -1,0 +1,121 @@
+"""Records become rows: grouped where it matters, refused where they do not fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sinks.config import OnConflict, TableName
+from sinks.rows import Rows, blocks_of, first, merged, newest, rows_of
+from sinks.target import Column, Target
+
+TARGET = Target(
+    table=TableName("events"),
+    label="events",
+    columns=(Column("id", "int4"), Column("a", "text"), Column("b", "text")),
+    generated=frozenset({"g"}),
+    key=("id",),
+    origin_key=False,
+    whole_payload=False,
+    on_conflict=OnConflict(),
+    unknown_fields="reject",
+)
+DEFAULT_B = replace(TARGET, columns=(*TARGET.columns[:2], Column("b", "text", has_default=True)))
+UPDATE = replace(TARGET, on_conflict=OnConflict("update"))
+
+
+def blocks(target: Target, records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    rows, poison = rows_of(target, records, {})
+    assert poison == []
+    return [
+        (block.names, [list(cells) for cells in block.cells], list(block.indices))
+        for block in blocks_of(target, rows)
+    ]
+
+
+class TestBlocksOf:
+    def test_records_of_one_shape_are_one_block_in_any_order_of_fields(self) -> None:
+        records = [{"id": 1, "a": "x"}, {"a": "y", "id": 2}]
+        assert blocks(UPDATE, records) == [(("id", "a"), [[1, 2], ["x", "y"]], [0, 1])]
+
+    def test_a_missing_field_is_null_where_nothing_else_is_meant(self) -> None:
+        records = [{"id": 1, "a": "x"}, {"id": 2, "b": "y"}]
+        assert blocks(TARGET, records) == [
+            (("id", "a", "b"), [[1, 2], ["x", None], [None, "y"]], [0, 1])
+        ]
+
+    def test_fields_as_many_but_not_the_same_are_told_apart(self) -> None:
+        records = [{"id": 1, "a": "x"}, {"id": 2, "b": "y"}, {"id": 3, "a": "z"}]
+        assert blocks(UPDATE, records) == [
+            (("id", "a"), [[1, 3], ["x", "z"]], [0, 2]),
+            (("id", "b"), [[2], ["y"]], [1]),
+        ]
+
+    def test_only_columns_with_a_default_divide_an_insert(self) -> None:
+        records = [{"id": 1, "b": "x"}, {"id": 2, "a": "y"}, {"id": 3}]
+        assert blocks(DEFAULT_B, records) == [
+            (("id", "b"), [[1], ["x"]], [0]),
+            (("id", "a"), [[2, 3], ["y", None]], [1, 2]),
+        ]
+
+    def test_nothing_gives_no_block(self) -> None:
+        assert blocks(TARGET, []) == []
+
+
+class TestRowsOf:
+    @pytest.mark.parametrize(
+        ("record", "category", "words"),
+        [
+            ({"a": "x"}, "key", "id is missing"),
+            ({"id": None}, "key", "id is null"),
+            ({"id": 1, "x": 1, "y": 2}, "unknown_field", "field x, y"),
+            ({"id": 1, "g": 1}, "unknown_field", "g is generated"),
+        ],
+    )
+    def test_a_record_that_does_not_fit_says_why(
+        self, record: dict[str, Any], category: str, words: str
+    ) -> None:
+        rows, (poison,) = rows_of(TARGET, [{"id": 1}, record], {})
+        assert list(rows.indices) == [0]
+        assert (poison.index, poison.category) == (1, category)
+        assert words in poison.message
+
+    def test_a_long_list_of_unknown_fields_is_cut(self) -> None:
+        record = {"id": 1} | {"f" * 500 + str(i): i for i in range(50)}
+        _, (poison,) = rows_of(TARGET, [record], {})
+        assert len(poison.message) < 700
+        assert "45 more" in poison.message
+
+    def test_input_is_not_changed(self) -> None:
+        target = replace(
+            TARGET,
+            unknown_fields="payload",
+            columns=(*TARGET.columns, Column("payload", "jsonb")),
+        )
+        record = {"id": 1, "x": 1, "payload": {"own": 2}}
+        rows, _ = rows_of(target, [record], {})
+        assert rows.values == [{"id": 1, "payload": {"own": 2, "x": 1}}]
+        assert record == {"id": 1, "x": 1, "payload": {"own": 2}}
+
+
+class TestOneAKey:
+    ROWS = Rows([{"id": 1, "a": "x"}, {"id": 2}, {"id": 1, "b": "y"}], [5, 6, 7])
+
+    def test_first_keeps_the_first(self) -> None:
+        rows = first(self.ROWS, [1, 2, 1])
+        assert (rows.values, rows.indices) == ([{"id": 1, "a": "x"}, {"id": 2}], [5, 6])
+
+    def test_merged_lays_later_over_earlier(self) -> None:
+        rows = merged(self.ROWS, [1, 2, 1])
+        assert rows.values == [{"id": 1, "a": "x", "b": "y"}, {"id": 2}]
+        assert rows.indices == [7, 6]
+
+    def test_newest_keeps_the_greatest_and_of_equals_the_first(self) -> None:
+        assert newest(self.ROWS, [1, 2, 1], [1, 0, 2]).indices == [6, 7]
+        assert newest(self.ROWS, [1, 2, 1], [1, 0, 1]).indices == [5, 6]
+
+    def test_without_repetition_nothing_is_copied(self) -> None:
+        for choose in (first, merged):
+            assert choose(self.ROWS, [1, 2, 3]) is self.ROWS
