@@ -11,6 +11,7 @@ from pathlib import Path
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.command import Parser
+from runners import direct
 from sinks.config import SqlConfig
 from sources import SourceOptions, source_for
 from sources.s3 import S3Settings
@@ -210,6 +211,7 @@ def _sources(known: argparse.Namespace) -> tuple[Source, ...]:
         max_record_bytes=known.max_record_bytes,
         s3=S3Settings(endpoint_url=known.s3_endpoint_url),
         streaming=known.streaming,
+        parallel=direct.PARALLEL,
         outage_budget=known.outage_budget,
     )
     uris = list(dict.fromkeys(known.source))

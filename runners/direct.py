@@ -26,6 +26,9 @@ from types import FrameType
 
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
+PARALLEL = False
+"""One thread reads everything: splits for others to read would only take memory."""
+
 STREAMING_BUNDLE_SECONDS = 5.0
 """How long a streaming split keeps its bundle open here."""
 

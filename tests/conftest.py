@@ -1,4 +1,4 @@
-"""A real Postgres for the whole session, and a database of its own for every test."""
+"""A real Postgres and a real Kafka for the whole session; a database and topics for every test."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
+
+if TYPE_CHECKING:
+    from tests.services.kafka_broker import KafkaBroker, Topics
+
+KAFKA_MISSING = pytest.StashKey[str]()
+"""Why tests that need a broker were skipped, once one was."""
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +68,47 @@ def _administer(url: str, statement: str) -> None:
         connection.cursor().execute(statement)
     finally:
         connection.close()
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(request: pytest.FixtureRequest) -> Iterator[KafkaBroker]:
+    """A running broker. Who stops it need not start it again: ``topic`` does."""
+    from tests.services.kafka_broker import KafkaBroker, available
+
+    missing = available()
+    if missing is not None:
+        request.config.stash[KAFKA_MISSING] = missing
+        pytest.skip(f"KAFKA TESTS SKIPPED: {missing}")
+    with KafkaBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def topic(kafka_broker: KafkaBroker) -> Topics:
+    """Creates topics that no other test knows."""
+    kafka_broker.start()
+
+    def create(partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
+        name = f"test-{uuid.uuid4().hex[:12]}"
+        kafka_broker.create_topic(name, partitions, config)
+        return name
+
+    return create
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A run that had no broker proves nothing about Kafka: in CI that is a failure."""
+    if KAFKA_MISSING in session.config.stash and os.environ.get("CI") and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say it loudly when there was no broker."""
+    missing = config.stash.get(KAFKA_MISSING, None)
+    if missing is not None:
+        line = f"KAFKA TESTS SKIPPED: {missing}"
+        if os.environ.get("CI"):
+            line += "; FAILED because CI is set"
+        terminalreporter.write_line(line, red=True, bold=True)

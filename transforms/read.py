@@ -18,7 +18,7 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
 
 import transforms.coders  # noqa: F401  registers the coders of Split and RecordBatch
-from transforms import drain, metrics
+from transforms import drain
 from transforms.coverage import Ledger
 from transforms.readers import READERS
 from transforms.record import RecordBatch
@@ -85,16 +85,11 @@ class _PlanFn(beam.DoFn):
         self._ledger = ledger
 
     def process(self, uri: str) -> Iterator[Split]:
-        for split in self._sources[uri].splits(self._ledger):
-            metrics.count("splits_planned")
-            metrics.count("bytes_planned", split.size)
-            yield split
+        yield from self._sources[uri].splits(self._ledger)
 
 
 class _ReadFn(beam.DoFn):
     """What reading bounded and streaming splits has in common."""
-
-    _streaming = False
 
     def __init__(self, sources: dict[str, Source], ledger: Ledger, pacing: Pacing) -> None:
         self._sources = sources
@@ -114,7 +109,6 @@ class _ReadFn(beam.DoFn):
             else time.monotonic() + self._pacing.bundle_seconds
         )
         keep = False
-        backlog = tracker.current_restriction().backlog
         try:
             while True:
                 if drain.requested():
@@ -127,9 +121,6 @@ class _ReadFn(beam.DoFn):
                 if not tracker.try_claim(claim):
                     return
                 position = polled.position
-                if not self._streaming:
-                    metrics.count("bytes_read", max(0, backlog - claim.backlog))
-                    backlog = claim.backlog
                 for batch in polled.batches:
                     yield _timestamped(batch)
                 if polled.watermark is not None:
@@ -159,8 +150,6 @@ class _ReadBounded(_ReadFn):
 
 
 class _ReadStreaming(_ReadFn):
-    _streaming = True
-
     @beam.DoFn.unbounded_per_element()  # type: ignore[untyped-decorator]  # Beam ships no types
     def process(
         self,

@@ -14,7 +14,6 @@ from typing import Any
 
 from transforms.errors import message_of, stack_of
 
-
 Headers = tuple[tuple[str, bytes | None], ...]
 """Headers of a message: names may repeat, order counts."""
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from bisect import insort
 from collections.abc import Callable, Collection
 
 import psycopg2
 import sqlalchemy as sa
 
 SMALLEST_PIECE = 64  # rows tried together after a poison row was found
+
+_ERRORS = (psycopg2.Error, sqlite3.Error, sa.exc.SQLAlchemyError, OverflowError, ValueError)
 
 _COPY_LINE = re.compile(r"^COPY .*?, line (\d+)", re.MULTILINE | re.DOTALL)
 
@@ -38,45 +41,39 @@ def isolate(
         The rows that failed.
     """
     failed: set[int] = set()
-    stops = sorted(skip)
-    next_stop = 0
+    left_out = sorted({row for row in skip if row < count})
+    passed = 0  # how many of left_out lie behind
     position = 0
     size = count
-    named: int | None = None
+    suspect = 0  # the rows from position to here are known to hold poison
     while position < count:
-        while next_stop < len(stops) and stops[next_stop] < position:
-            next_stop += 1
-        stop = stops[next_stop] if next_stop < len(stops) else count
-        if named is not None:
-            stop = min(stop, named)
+        while passed < len(left_out) and left_out[passed] < position:
+            passed += 1
+        stop = left_out[passed] if passed < len(left_out) else count
         if position == stop:
-            named = None if named == position else named
             position += 1
             continue
+        if position < suspect:
+            size = max(1, (suspect - position) // 2)
         end = min(stop, position + size)
         try:
             run(position, end)
-        except (
-            psycopg2.Error,
-            sqlite3.Error,
-            sa.exc.SQLAlchemyError,
-            OverflowError,
-            ValueError,
-        ) as error:
+        except _ERRORS as error:
             if not blames_row(error):
                 raise
             line = line_of(error)
             if line is not None and position + line <= end:
-                named = position + line - 1
-                failed.add(named)
-                fail(named, error)
-                size = max(SMALLEST_PIECE, 2 * (named - position))
+                row = position + line - 1
             elif end - position == 1:
-                failed.add(position)
-                fail(position, error)
-                position = end
+                row = position
             else:
-                size = (end - position) // 2
+                suspect = end
+                continue
+            failed.add(row)
+            fail(row, error)
+            insort(left_out, row)
+            size = max(SMALLEST_PIECE, 2 * (row - position))
+            suspect = position
         else:
             position = end
             size *= 2

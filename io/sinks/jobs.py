@@ -15,7 +15,7 @@ from sinks.config import SqlConfig
 from sinks.engine import transaction
 from sinks.tables import jobs
 from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT
-from transforms.record import Failure, Format, Origin
+from transforms.record import Failure, Format, Headers, Origin
 
 CHUNK = 200
 
@@ -203,6 +203,8 @@ def _values(target: str, failure: Failure, now: datetime) -> dict[str, Any]:
         "raw": failure.raw,
         "format": msgspec.json.encode(failure.format).decode(),
         "event_time": failure.event_time,
+        "key": failure.key,
+        "headers": msgspec.json.encode(failure.headers).decode() if failure.headers else None,
         "attempt": 1,
         "max_attempts": 1,
         "errors": [{"attempt": 1, "at": now.isoformat(), "error": message}],
@@ -236,6 +238,8 @@ def _job(row: Any) -> Job:
             sqlstate=row.sqlstate,
             transient=row.state == "retryable",
             event_time=row.event_time,
+            key=None if row.key is None else bytes(row.key),
+            headers=msgspec.json.decode(row.headers, type=Headers) if row.headers else (),
         ),
         attempt=row.attempt,
         max_attempts=row.max_attempts,

@@ -89,12 +89,13 @@ def write(connection: sa.Connection, target: Target, records: Records) -> Writte
     if not blocks:
         return written
     writer = _Writer(connection.connection.dbapi_connection, target, records, written)
-    # With newest the database picks the winner, which only the staged way can.
-    if (
-        skipped(target)
-        or (repeated and target.on_conflict.mode == "newest")
-        or not writer.straight(blocks)
-    ):
+    only_staged = (
+        # The database picks the newest, which only the staged way can.
+        (repeated and target.on_conflict.mode == "newest")
+        # A name that looks like the context of COPY's errors would put the blame elsewhere.
+        or ", line " in target.table.name
+    )
+    if only_staged or skipped(target) or not writer.straight(blocks):
         writer.staged(blocks)
     return written
 
@@ -173,14 +174,15 @@ class _Writer:
 
         def copy(start: int, end: int) -> None:
             data = lines.data(start, end)
-            # In one piece: every further one would wait for the interpreter's lock again.
-            self._cursor.copy_expert(statement, io.BytesIO(data), size=len(data) + 1)
-            self._check_deferred()
+            with self._savepoint("piece"):
+                # In one piece: every further one would wait for the interpreter's lock again.
+                self._cursor.copy_expert(statement, io.BytesIO(data), size=len(data) + 1)
+                self._check_deferred()
 
         straight = table == quoted(self._target.table)
         return isolate(
             len(lines.indices),
-            self._guarded(copy),
+            copy,
             lambda position, error: found.append(_poison(lines.indices[position], error)),
             lambda error: (
                 _is_record(error) and not (straight and sqlstate_of(error) == UNIQUE_VIOLATION)
@@ -195,23 +197,35 @@ class _Writer:
         found: list[Poison],
         skip: set[int],
     ) -> set[int]:
+        indexed = False
+
         def insert(start: int, end: int) -> None:
-            statement = staging.insert_statement(
-                self._target, table, lines.names, offset + start, offset + end
-            )
-            for batch, fresh, count in self._insert(statement):
+            nonlocal indexed
+            if not indexed and end - start < len(lines.indices):
+                # The poison is being closed in on: pieces must not read the whole table each.
+                self._cursor.execute(staging.index_statement(table))
+                indexed = True
+            with self._savepoint("piece"):
+                counts = self._insert(table, lines.names, offset + start, offset + end)
+            for batch, fresh, count in counts:
                 tally = self._written.inserted if fresh else self._written.updated
                 tally[batch] += count
 
-        return isolate(
+        failed = isolate(
             len(lines.indices),
-            self._guarded(insert),
+            insert,
             lambda position, error: found.append(_poison(lines.indices[position], error)),
             _is_record,
             skip=skip,
         )
+        if indexed:
+            self._cursor.execute(staging.unindex_statement(table))
+        return failed
 
-    def _insert(self, statement: str) -> list[tuple[int, bool, int]]:
+    def _insert(
+        self, table: staging.Staging, names: tuple[str, ...], start: int, end: int
+    ) -> list[tuple[int, bool, int]]:
+        statement = staging.insert_statement(self._target, table, names, start, end)
         self._cursor.execute(statement)
         counts = self._cursor.fetchall()
         self._check_deferred()
@@ -222,13 +236,6 @@ class _Writer:
         if self._target.deferrable:
             self._cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
-    def _guarded(self, run: Callable[[int, int], None]) -> Callable[[int, int], None]:
-        def guarded(start: int, end: int) -> None:
-            with self._savepoint("piece"):
-                run(start, end)
-
-        return guarded
-
     @contextmanager
     def _savepoint(self, name: str) -> Iterator[None]:
         self._cursor.execute(f"SAVEPOINT sluice_{name}")
@@ -236,7 +243,11 @@ class _Writer:
             yield
         except psycopg2.Error as error:
             if classify(error).kind in ("record", "fatal") and not self._cursor.connection.closed:
-                self._cursor.execute(f"ROLLBACK TO SAVEPOINT sluice_{name}")
+                # Without the release each failure would nest one level deeper, and every row
+                # that is read looks at all levels.
+                self._cursor.execute(
+                    f"ROLLBACK TO SAVEPOINT sluice_{name}; RELEASE SAVEPOINT sluice_{name}"
+                )
             raise
         self._cursor.execute(f"RELEASE SAVEPOINT sluice_{name}")
 

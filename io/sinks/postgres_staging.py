@@ -24,11 +24,13 @@ class Staging:
 
     Attributes:
         quoted: Its quoted name.
+        index: Quoted name of the index that it may get.
         ordinal: Quoted name of the column that numbers the rows of a commit.
         batch: Quoted name of the column with the number of a row's batch.
     """
 
     quoted: str
+    index: str
     ordinal: str
     batch: str
 
@@ -43,7 +45,8 @@ def create(cursor: Any, target: Target) -> Staging:
     shape = repr((target.table, target.columns))
     digest = hashlib.blake2b(shape.encode(), digest_size=8).hexdigest()
     ordinal, batch = _extra_names(target)
-    table = Staging(quote(f"sluice_{digest}"), quote(ordinal), quote(batch))
+    name = f"sluice_{digest}"
+    table = Staging(quote(name), quote(f"{name}_index"), quote(ordinal), quote(batch))
     cursor.execute("SET LOCAL client_min_messages = warning")  # "already exists, skipping"
     cursor.execute(
         f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.quoted} ON COMMIT DELETE ROWS AS "
@@ -51,6 +54,16 @@ def create(cursor: Any, target: Target) -> Staging:
         f"FROM {quoted(target.table)} WITH NO DATA"
     )
     return table
+
+
+def index_statement(table: Staging) -> str:
+    """Index the rows by number, in this transaction."""
+    return f"CREATE INDEX {table.index} ON {table.quoted} ({table.ordinal})"
+
+
+def unindex_statement(table: Staging) -> str:
+    """Drop that index again: the next commit may not need it."""
+    return f"DROP INDEX pg_temp.{table.index}"
 
 
 def numbered(lines: Lines, start: int, records: Records, target: Target) -> Lines:

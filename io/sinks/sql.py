@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ from sinks.schema import new_columns
 from sinks.tables import metadata
 from sinks.target import ORIGIN_COLUMNS, Target, target_of
 from transforms.coverage import Coverage, Range, merge
-from transforms.errors import ConfigError, Contention, SinkFailed, stack_of
+from transforms.errors import ConfigError, Contention, SinkFailed
 from transforms.record import Failure, RecordBatch
 from transforms.write import Settled
 
@@ -190,20 +190,8 @@ def _assign(poison: Sequence[Poison], records: Records, work: Sequence[_Work]) -
     for each in sorted(poison, key=lambda each: each.index):
         batch = records.batch_of(each.index)
         record = work[batch].batch.record(each.index - records.starts[batch])
-        work[batch].poison.append(
-            Failure(
-                origin=record.origin,
-                raw=record.raw,
-                format=record.format,
-                stage="write",
-                category=each.category,
-                exception=type(each.error).__name__,
-                message=each.message,
-                stack=stack_of(each.error),
-                sqlstate=each.sqlstate,
-                event_time=record.event_time,
-            )
-        )
+        failure = Failure.of(record, "write", each.category, each.error, sqlstate=each.sqlstate)
+        work[batch].poison.append(replace(failure, message=each.message))
 
 
 def _settled(work: _Work, inserted: int, updated: int) -> Settled:

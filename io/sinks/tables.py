@@ -86,6 +86,8 @@ jobs = sa.Table(
     sa.Column("raw", sa.LargeBinary, nullable=False),
     sa.Column("format", _TEXT, nullable=False),
     sa.Column("event_time", sa.Double),
+    sa.Column("key", sa.LargeBinary),
+    sa.Column("headers", _TEXT),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("max_attempts", sa.Integer, nullable=False),
     sa.Column("errors", sa.JSON, nullable=False),

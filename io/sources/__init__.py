@@ -17,6 +17,7 @@ class SourceOptions:
     Attributes:
         format: ``auto`` (by extension), ``jsonl``, ``csv`` or ``parquet``.
         streaming: Keep reading what arrives, for ever.
+        parallel: Cut what is to be read into splits for many readers; else one walks it all.
         limits: Bounds of a batch.
         max_record_bytes: Largest record.
         split_bytes: Byte ranges in which large files of plain lines are read.
@@ -27,6 +28,7 @@ class SourceOptions:
 
     format: str = "auto"
     streaming: bool = False
+    parallel: bool = True
     limits: BatchLimits = BatchLimits()  # noqa: RUF009 - frozen
     max_record_bytes: int = 1 << 20
     split_bytes: int = 64 << 20
@@ -52,6 +54,7 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
         max_record_bytes=options.max_record_bytes,
         split_bytes=options.split_bytes,
         s3=options.s3,
+        walk=not options.parallel,
         watch=options.streaming,
         poll_interval=options.poll_interval,
         outage_budget=options.outage_budget,

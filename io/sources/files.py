@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 from sources.failures import FailedReader
@@ -15,6 +15,7 @@ from sources.plan import PAGE, Skipped, part_of, splits_of, unsettled
 from sources.s3 import SCHEME as S3_SCHEME
 from sources.s3 import S3Settings, S3Storage
 from sources.text import TextReader
+from sources.walk import WalkReader
 from sources.watch import Watched, WatchReader
 from transforms import metrics
 from transforms.coverage import Coverage, Ledger
@@ -37,6 +38,7 @@ class FilesSource:
             to reject; of longer ones only the head is kept.
         split_bytes: Plain JSON lines are read in ranges of so many bytes.
         s3: Where S3 is; credentials come from the AWS chain.
+        walk: Read all objects one after another in a single split.
         watch: Keep looking for new objects, and new versions of known ones, for ever.
         poll_interval: Seconds between two looks.
         outage_budget: Seconds to wait for a storage that is away while watching.
@@ -48,6 +50,7 @@ class FilesSource:
     max_record_bytes: int = 1 << 20
     split_bytes: int = 64 << 20
     s3: S3Settings = S3Settings()  # noqa: RUF009 - frozen
+    walk: bool = False
     watch: bool = False
     poll_interval: float = 5.0
     outage_budget: float = 300.0
@@ -80,9 +83,6 @@ class FilesSource:
 
     def plan(self, ledger: Ledger) -> Iterator[Split | Skipped]:
         """What is left to read, and what need not be read again, lazily."""
-        if self.watch:
-            yield Split(self.uri, self.uri)
-            return
         for stored, coverage in unsettled(self.storage.list(self.uri), ledger):
             if coverage.complete:
                 yield Skipped(stored)
@@ -92,18 +92,32 @@ class FilesSource:
                 )
 
     def splits(self, ledger: Ledger) -> Iterator[Split]:
-        """What is left to read; counts what is skipped."""
+        """One split for everything when walking or watching; else those of the objects."""
+        if self.walk or self.watch:
+            yield Split(self.uri, self.uri)
+        else:
+            yield from self._unsettled(ledger)
+
+    def _unsettled(self, ledger: Ledger) -> Iterator[Split]:
+        """What is left to read of each object; counts it, and what is skipped."""
         for each in self.plan(ledger):
             if isinstance(each, Skipped):
                 metrics.count("splits_skipped")
                 metrics.count("bytes_skipped", each.stored.size)
             else:
+                metrics.count("splits_planned")
+                metrics.count("bytes_planned", each.size)
                 yield each
 
     def open(self, split: Split, position: Position, ledger: Ledger) -> Reader:
         """A reader of ``split`` from ``position`` on; I/O begins with its first poll."""
         if self.watch:
             return self._watch(position, ledger)
+        if self.walk:
+            return WalkReader(self._unsettled(ledger), self._open)
+        return self._open(split, position)
+
+    def _open(self, split: Split, position: Position = ()) -> Reader:
         try:
             storing = storing_of(split.name, self.format)
         except ObjectFailed as error:
@@ -121,7 +135,7 @@ class FilesSource:
         watched = Watched(
             list=lambda: self.storage.list(self.uri),
             splits=splits,
-            open=lambda split: replace(self, watch=False).open(split, (), ledger),
+            open=self._open,
             ledger=ledger,
             interval=self.poll_interval,
             outage_budget=self.outage_budget,

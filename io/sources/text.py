@@ -163,9 +163,7 @@ class TextReader:
         failures: list[Failure] = []
         end = framed_to if all_taken else framed.offsets[stop]
         if last and self._fault is not None:
-            broke = max(self._position, framed_to)
-            if self._part.end is not None:
-                broke = min(broke, self._part.end - 1)
+            broke = max(self._position, framed_to)  # before the end, or it had been reached
             failures.append(object_failure(self._origin(broke), self._format, self._fault))
             end = broke + 1
         if last and self._part.end is not None:

@@ -42,16 +42,21 @@ def test_a_child_process_opens_connections_of_its_own(postgres: Database) -> Non
 def test_a_failed_block_leaves_nothing_behind(database: Database) -> None:
     database.run("CREATE TABLE t (a integer)")
     config = database.config()
-    with pytest.raises(RuntimeError), transaction(config) as connection:
-        connection.execute(sa.text("INSERT INTO t VALUES (1)"))
-        raise RuntimeError
+
+    def fail() -> None:
+        with transaction(config) as connection:
+            connection.execute(sa.text("INSERT INTO t VALUES (1)"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert database.rows("SELECT count(*) FROM t") == [(0,)]
 
 
 def test_a_refused_statement_is_named_with_its_database(database: Database) -> None:
     config = database.config()
     with (
-        pytest.raises(SinkFailed, match="database .* refuses to write events"),
+        pytest.raises(SinkFailed, match=r"database .* refuses to write events"),
         transaction(config) as connection,
     ):
         connection.execute(sa.text("SELECT * FROM nosuch"))

@@ -28,6 +28,8 @@ def failure(offset: int, **changes: Any) -> Failure:
         message="not JSON",
         stack="Traceback",
         event_time=1.5,
+        key=b"\x00key",
+        headers=(("trace", b"\xff"), ("trace", None)),
     )
     return replace(one, **changes)
 

@@ -46,9 +46,10 @@ class TestTrimmed:
         assert trimmed(batch, [(0, 1)]) == (batch, 0)
         assert trimmed(batch, [(0, 1)])[0] is batch
 
-    def test_filtered_records_count_until_nothing_is_left(self) -> None:
-        batch = make_batch([{"n": 1}], filtered=2, end=3)
-        assert trimmed(batch, [(0, 1)])[0].filtered == 2
+    def test_filtered_records_are_trimmed_as_well(self) -> None:
+        batch = make_batch([{"n": 1}], filtered=2)
+        part, outside = trimmed(batch, [(0, 2)])
+        assert (part.filtered, part.read, outside) == ((1,), 2, 1)
         assert trimmed(batch, [])[0].read == 0
         assert trimmed(batch, [])[1] == 3
 

@@ -37,7 +37,7 @@ def blocks(target: Target, records: list[dict[str, Any]]) -> list[tuple[Any, ...
 
 class TestBlocksOf:
     def test_records_of_one_shape_are_one_block_in_any_order_of_fields(self) -> None:
-        records = [{"id": 1, "a": "x"}, {"a": "y", "id": 2}]
+        records: list[dict[str, Any]] = [{"id": 1, "a": "x"}, {"a": "y", "id": 2}]
         assert blocks(UPDATE, records) == [(("id", "a"), [[1, 2], ["x", "y"]], [0, 1])]
 
     def test_a_missing_field_is_null_where_nothing_else_is_meant(self) -> None:

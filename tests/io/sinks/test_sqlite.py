@@ -135,7 +135,7 @@ class TestSqlite:
             Database("sqlite", url).sink(key=["id"])
 
     def test_a_missing_folder_is_named(self) -> None:
-        with pytest.raises(ConfigError, match="folder /no/such .* does not exist"):
+        with pytest.raises(ConfigError, match=r"folder /no/such .* does not exist"):
             Database("sqlite", "sqlite:////no/such/file.db").sink(key=["id"])
 
     def test_a_file_that_is_no_database_is_a_configuration_error(self, tmp_path: Any) -> None:

@@ -177,6 +177,19 @@ def test_wide_rows_come_in_small_batches(tmp_path: Path) -> None:
     assert max(sum(map(len, batch.raws)) for batch in batches) <= 1_000_000
 
 
+def test_rows_that_turn_out_wide_are_decoded_in_smaller_steps(tmp_path: Path) -> None:
+    table = pa.table({"s": ["x" * 100_000] * 6_000})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=3_000)
+    files = FilesSource(
+        str(tmp_path / "a.parquet"), limits=BatchLimits(records=100, bytes=1_000_000)
+    )
+    (split,) = files.splits(MemoryLedger())
+    reader = files.open(split, (), MemoryLedger())
+    assert sum(len(batch.raws) for batch in reader.poll(5).batches) == 100
+    assert 1 <= sum(len(batch.raws) for batch in reader.poll(5).batches) <= 10
+    reader.close()
+
+
 def test_what_is_no_parquet_is_one_failure(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(b"no parquet at all")

@@ -132,6 +132,13 @@ class TestReading:
         (coverage,) = ledger.known.values()
         assert coverage.complete
 
+    def test_last_line_without_newline_beyond_the_end_of_its_range(
+        self, s3: S3Client, s3_settings: S3Settings, bucket: str
+    ) -> None:
+        s3.put_object(Bucket=bucket, Key="a.jsonl", Body=b"1\n22222")
+        files = FilesSource(f"s3://{bucket}/*", s3=s3_settings, split_bytes=4)
+        assert raws(read_all(files)) == [b"1", b"22222"]
+
     def test_one_client_serves_all_readers(self, s3_settings: S3Settings) -> None:
         found: list[S3Client] = []
         threads = [

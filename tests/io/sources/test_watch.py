@@ -112,6 +112,21 @@ def test_position_counts_batches_and_the_ledger_says_where_to_read_on(
     reader.close()
 
 
+def test_objects_that_are_gone_are_forgotten(
+    tmp_path: Path, files: FilesSource, ledger: MemoryLedger
+) -> None:
+    reader = opened(files, ledger)
+    assert isinstance(reader, WatchReader)
+    (tmp_path / "a.jsonl").write_bytes(b"1\n")
+    until(reader, records(1))
+    (tmp_path / "a.jsonl").unlink()
+    deadline = time.monotonic() + 10
+    while reader._begun:
+        assert time.monotonic() < deadline
+        assert not reader.poll(0.05).batches
+    reader.close()
+
+
 def test_bad_object_does_not_end_the_watch(
     tmp_path: Path, files: FilesSource, ledger: MemoryLedger
 ) -> None:

@@ -1,0 +1,115 @@
+"""The jars of a Kafka broker, fetched once a user by Maven and kept outside the repository.
+
+They lie in ``$SLUICE_JARS``, or else in ``$XDG_CACHE_HOME/sluice/jars``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+KAFKA = "4.1.0"
+JAVA = 17  # the least that a Kafka 4 broker runs on
+FETCH_SECONDS = 600.0
+
+# The dependency on kafka_2.13 brings no slf4j binding: without one the broker logs nothing.
+POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>sluice</groupId><artifactId>kafka-broker</artifactId><version>1</version>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
+      <version>{KAFKA}</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
+
+
+def jars_folder() -> Path:
+    """Where the broker's jars are, or will be once they are fetched."""
+    named = os.environ.get("SLUICE_JARS")
+    if named:
+        return Path(named).absolute() / f"kafka-{KAFKA}"
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "sluice" / "jars" / f"kafka-{KAFKA}"
+
+
+def available() -> str | None:
+    """Why no broker can be started here, in a few words; None when one can.
+
+    Maven is needed only until the jars have been fetched.
+    """
+    if shutil.which("java") is None:
+        return f"java not found (Java {JAVA} or newer runs the broker)"
+    printed = subprocess.run(
+        ["java", "-version"], capture_output=True, text=True, timeout=60, check=False
+    ).stderr
+    found = re.search(r'version "(\d+)', printed)
+    if found is None or int(found[1]) < JAVA:
+        return f"java {found[1] if found else '(unknown)'} found, {JAVA} or newer is needed"
+    if shutil.which("mvn") is None and not jars_folder().is_dir():
+        return f"mvn not found (Maven fetches the broker's jars into {jars_folder()})"
+    return None
+
+
+def fetched_jars() -> Path:
+    """The folder of the broker's jars, fetched now if they are not there yet.
+
+    Several processes may call it at once: one fetches, the others wait for it. The folder
+    appears whole or not at all.
+
+    Raises:
+        RuntimeError: Maven could not fetch them; its last lines are in the message.
+    """
+    folder = jars_folder()
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder.parent / f".{folder.name}.lock"):
+        if not folder.is_dir():
+            _fetch(folder)
+    return folder
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    # Waiting has no deadline of its own: the holder's Maven has one, and a dead holder holds
+    # nothing.
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(folder: Path) -> None:
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        (scratch / "pom.xml").write_text(POM)
+        done = subprocess.run(
+            ["mvn", "-q", "-B", GOAL, f"-DoutputDirectory={scratch / 'jars'}"],
+            cwd=scratch,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=FETCH_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(
+                f"Maven could not fetch Kafka {KAFKA} (exit {done.returncode}); is its "
+                f"repository reachable? It said:\n{done.stdout[-4000:]}"
+            )
+        (scratch / "jars").rename(folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
