@@ -13,7 +13,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipelines.command import Parser
 from runners import direct
 from sinks.config import SqlConfig
-from sources import SourceOptions, source_for
+from sources import SourceOptions, kafka_config, source_for
 from sources.s3 import S3Settings
 from transforms.backoff import Backoff
 from transforms.errors import ConfigError
@@ -69,7 +69,7 @@ def parser() -> Parser:
     """The flags of ``pipelines.ingest``; each says its unit and default."""
     made = Parser(
         prog="python -m pipelines.ingest",
-        description="Read files or S3 objects into a SQL table, every record once in effect.",
+        description="Read files, S3 objects or Kafka topics into a SQL table, every record once in effect.",
     )
     add = made.add_argument
     add("--runner", default="DirectRunner", metavar="NAME", help=f"one of {', '.join(RUNNERS)}")
@@ -77,7 +77,8 @@ def parser() -> Parser:
         "--source",
         action="append",
         metavar="URI",
-        help="./events/*.jsonl, file:///…, s3://bucket/prefix/*.jsonl.gz; may be repeated",
+        help="./events/*.jsonl, file:///…, s3://bucket/prefix/*.jsonl.gz, "
+        "kafka://host:port/topic[?group=NAME]; may be repeated",
     )
     add(
         "--sink",
@@ -106,7 +107,11 @@ def parser() -> Parser:
         choices=("reject", "ignore", "payload"),
         help="a field without a column rejects the record, is ignored, or goes to `payload`",
     )
-    add("--streaming", action="store_true", help="go on for ever: watch for new objects")
+    add(
+        "--streaming",
+        action="store_true",
+        help="go on for ever: watch for new objects and messages",
+    )
     add(
         "--max_record_bytes",
         type=_positive_int,
@@ -120,6 +125,14 @@ def parser() -> Parser:
         default=100,
         metavar="N",
         help="a JSON record nested deeper is a dead letter (default: 100)",
+    )
+    add(
+        "--kafka_config",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of librdkafka, e.g. security.protocol=SASL_SSL or "
+        "'sasl.password=${env:NAME}'; may be repeated",
     )
     add("--s3_endpoint_url", metavar="URL", help="another S3 than AWS's")
     add(
@@ -148,7 +161,8 @@ def parser() -> Parser:
         type=float,
         default=300.0,
         metavar="S",
-        help="seconds to wait for a database that is away, before failing (default: 300)",
+        help="seconds to wait for a database or brokers that are away, before failing "
+        "(default: 300)",
     )
     add("--summary_json", metavar="FILE", help="write the summary there as JSON")
     add(
@@ -213,6 +227,7 @@ def _sources(known: argparse.Namespace) -> tuple[Source, ...]:
         streaming=known.streaming,
         parallel=direct.PARALLEL,
         outage_budget=known.outage_budget,
+        kafka=kafka_config.parse(known.kafka_config),
     )
     uris = list(dict.fromkeys(known.source))
     if len(uris) < len(known.source):

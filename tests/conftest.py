@@ -1,4 +1,4 @@
-"""A real Postgres and a real Kafka for the whole session; a database and topics for every test."""
+"""A real Postgres, Kafka and S3 API for the session; a database, topics, a bucket for each test."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import psycopg2
 import pytest
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
     from tests.services.kafka_broker import KafkaBroker, Topics
 
 KAFKA_MISSING = pytest.StashKey[str]()
@@ -112,3 +114,37 @@ def pytest_terminal_summary(
         if os.environ.get("CI"):
             line += "; FAILED because CI is set"
         terminalreporter.write_line(line, red=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A real S3 API: a server of moto on a free port."""
+    from moto.server import ThreadedMotoServer
+
+    chain = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+    before = {name: os.environ.get(name) for name in (*chain, "AWS_DEFAULT_REGION")}
+    os.environ.update(chain, AWS_DEFAULT_REGION="us-east-1")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@pytest.fixture
+def s3(s3_endpoint: str) -> S3Client:
+    import boto3
+
+    return boto3.client("s3", endpoint_url=s3_endpoint, region_name="us-east-1")
+
+
+@pytest.fixture
+def bucket(s3: S3Client) -> str:
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=name)
+    return name

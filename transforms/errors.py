@@ -61,7 +61,7 @@ class ObjectFailed(SluiceError):
 
     Args:
         message: What happened, without payload.
-        category: ``object_changed``, ``object_missing`` or ``object_corrupt``.
+        category: ``object_changed``, ``object_missing``, ``object_corrupt`` or ``unknown_format``.
     """
 
     def __init__(self, message: str, category: str) -> None:

@@ -33,7 +33,10 @@ MetricName = Literal[
     "splits_planned",  # splits to read
     "splits_skipped",  # objects that the ledger has whole
     "bytes_skipped",  # their stored bytes
+    "skipped_offsets",  # offsets of a topic that were deleted before they were read
 ]
+
+GaugeName = Literal["lag",]  # offsets of a topic that are there and not read yet
 
 _lock = threading.Lock()
 _tally: _Tally[str] = _Tally()
@@ -45,6 +48,11 @@ def count(name: MetricName, n: int = 1) -> None:
         Metrics.counter(NAMESPACE, name).inc(n)
         with _lock:
             _tally[name] += n
+
+
+def gauge(name: GaugeName, value: int) -> None:
+    """Set a gauge to ``value``; call it on the thread that processes the bundle."""
+    Metrics.gauge(NAMESPACE, name).set(value)
 
 
 def tally() -> dict[str, int]:

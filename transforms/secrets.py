@@ -61,6 +61,16 @@ def conceal_url(url: str) -> str:
     return _PARAMETER.sub(_conceal, concealed)
 
 
+def conceal(secret: str) -> str:
+    """A reference to ``secret`` that only this process resolves; references stay as they are.
+
+    The same secret always gives the same reference.
+    """
+    if not secret or _REFERENCE.search(secret):
+        return secret
+    return _conceal_plain(secret)
+
+
 def redact(text: str) -> str:
     """Hide in ``text`` the passwords of URLs and every secret this process has resolved."""
     with _lock:
@@ -105,13 +115,16 @@ def _conceal(match: re.Match[str]) -> str:
     if _REFERENCE.search(secret):
         return match[0]
     # URL parts are percent-encoded; resolve_url encodes again what it puts before the @.
-    plain = unquote(secret)
+    return match["head"] + _conceal_plain(unquote(secret))
+
+
+def _conceal_plain(plain: str) -> str:
     with _lock:
         known = {value: reference for reference, value in _concealed.items()}
         reference = known.get(plain) or uuid.uuid4().hex
         _concealed[reference] = plain
     _remember(plain)
-    return f"{match['head']}${{process:{reference}}}"
+    return f"${{process:{reference}}}"
 
 
 def _remember(secret: str) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sources.files import FilesSource
+from sources.kafka import KafkaSource
+from sources.kafka_config import Config as KafkaConfig
+from sources.kafka_uri import SCHEME as KAFKA_SCHEME
 from sources.s3 import S3Settings
 from transforms.errors import ConfigError
 from transforms.splits import BatchLimits, Source
@@ -24,6 +27,7 @@ class SourceOptions:
         poll_interval: Seconds between two looks for new objects.
         outage_budget: Seconds to wait in place for a service that is away.
         s3: Where S3 is.
+        kafka: Settings of librdkafka.
     """
 
     format: str = "auto"
@@ -35,6 +39,7 @@ class SourceOptions:
     poll_interval: float = 5.0
     outage_budget: float = 300.0
     s3: S3Settings = S3Settings()  # noqa: RUF009 - frozen
+    kafka: KafkaConfig = ()
 
 
 def source_for(uri: str, options: SourceOptions | None = None) -> Source:
@@ -44,9 +49,13 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
         ConfigError: The scheme is unknown, or an option is wrong.
     """
     options = options or SourceOptions()
+    if uri.startswith(KAFKA_SCHEME):
+        return _kafka(uri, options)
     scheme, separator, _ = uri.partition("://")
     if separator and scheme not in ("file", "s3"):
-        raise ConfigError(f"unknown scheme {scheme!r} in {uri}; use file://, s3:// or a path")
+        raise ConfigError(
+            f"unknown scheme {scheme!r} in {uri}; use file://, s3://, kafka:// or a path"
+        )
     return FilesSource(
         uri,
         format=options.format,
@@ -57,5 +66,19 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
         walk=not options.parallel,
         watch=options.streaming,
         poll_interval=options.poll_interval,
+        outage_budget=options.outage_budget,
+    )
+
+
+def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
+    if options.format not in ("auto", "jsonl"):
+        raise ConfigError(
+            f"--format {options.format} is for files; a message of a topic is one JSON object"
+        )
+    return KafkaSource(
+        uri,
+        config=options.kafka,
+        streaming=options.streaming,
+        limits=options.limits,
         outage_budget=options.outage_budget,
     )

@@ -16,8 +16,8 @@ from transforms.splits import Polled, Position, Reader, Split
 class WalkReader:
     """Reads split after split, each to its end.
 
-    A position is the number of splits read so far and says nothing about what was read: a
-    reader that is opened anew asks the ledger.
+    A position is the number of batches so far and says nothing about what was read: a
+    reader that is opened anew asks the ledger. Once it has raised, it is of no use.
 
     Args:
         splits: What is left to read, lazily.
@@ -50,7 +50,7 @@ class WalkReader:
         if polled.done:
             self._reader.close()
             self._reader = None
-            self._count += 1
+        self._count += len(polled.batches)
         return Polled(polled.batches, self._position, watermark=polled.watermark)
 
     def backlog(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from mypy_boto3_s3 import S3Client
 
 from examples.events import BREAKS, COLUMNS, SCHEMA, Line, csv_line, events, write
 from pipelines import command
@@ -195,6 +197,59 @@ class TestRepeat:
             argv = ["--source", str(path), "--sink", sink, "--table", "raw", "--no_progress"]
             assert command.run("ingest", ingest_main, argv) == 0
         assert query(sink, "SELECT count(*) FROM raw") == [(100,)]
+
+
+class TestS3:
+    @pytest.mark.integration
+    def test_objects_give_the_same_rows_as_files_gzip_among_them(
+        self, sink: str, schema: Path, tmp_path: Path, s3: S3Client, bucket: str, s3_endpoint: str
+    ) -> None:
+        lines = list(events(20_000, duplicates=0.02, broken=0.005))
+        paths = write(tmp_path / "in", iter(lines), 4)
+        for number, path in enumerate(paths):
+            name, body = f"in/{path.name}", path.read_bytes()
+            if number % 2:
+                name, body = f"{name}.gz", gzip.compress(body)
+            s3.put_object(Bucket=bucket, Key=name, Body=body)
+        more = ("--schema", str(schema))
+        assert ingest(tmp_path / "in" / "*.jsonl", sink, *more, table="from_files") == 0
+        endpoint = ("--s3_endpoint_url", s3_endpoint)
+        assert ingest(f"s3://{bucket}/in/*", sink, *more, *endpoint, table="from_s3") == 0
+        files, objects = (
+            query(sink, f"SELECT * FROM {table} ORDER BY event_id")
+            for table in ("from_files", "from_s3")
+        )
+        assert len(files) == len({line.key for line in lines if not line.broken})
+        assert objects == files
+        dead = {
+            table: query(
+                sink,
+                'SELECT "offset", category, raw FROM ingest_jobs '
+                f"WHERE target = '{table}' ORDER BY category, \"offset\", raw",
+            )
+            for table in ("from_files", "from_s3")
+        }
+        assert len(dead["from_s3"]) == sum(1 for line in lines if line.broken)
+        assert comparable(dead["from_s3"]) == comparable(dead["from_files"])
+
+    @pytest.mark.integration
+    def test_an_unreachable_endpoint_is_one_line(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], s3_endpoint: str
+    ) -> None:
+        code = ingest(
+            "s3://bucket/*.jsonl",
+            *(f"sqlite:///{tmp_path}/a.db", "--s3_endpoint_url", "http://127.0.0.1:9"),
+        )
+        (line,) = capsys.readouterr().err.splitlines()
+        assert code == 1
+        assert "127.0.0.1:9" in line
+
+
+def comparable(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows whose bytes compare by content."""
+    return [
+        tuple(bytes(cell) if isinstance(cell, memoryview) else cell for cell in row) for row in rows
+    ]
 
 
 class TestKilled:

@@ -20,7 +20,7 @@ def test_other_clients_produce_consume_and_commit() -> None:
             reader.assign([TopicPartition("events", 3, 0)])
             (message,) = reader.consume(1, 10)
             assert (message.key(), message.value(), message.error()) == (b"key", b"value", None)
-            reader.commit(message, asynchronous=False)
+            reader.commit(message=message, asynchronous=False)
             (committed,) = reader.committed([TopicPartition("events", 3)], timeout=10)
             assert committed.offset == 1
         finally:

@@ -75,6 +75,8 @@ class TestJoined:
         assert joined([Settlement(3, 5, final=True), Settlement(0, 3)]) == [
             Settlement(0, 5, final=True)
         ]
+        # Records beyond a supposed end: it was not the end.
+        assert joined([Settlement(0, 9), Settlement(3, 5, final=True)]) == [Settlement(0, 9)]
         assert coverage_of([Settlement(0, 2), Settlement(5, 5, final=True)]) == Coverage(
             ((0, 2), (5, 5)), 5
         )

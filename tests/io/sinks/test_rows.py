@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +27,7 @@ DEFAULT_B = replace(TARGET, columns=(*TARGET.columns[:2], Column("b", "text", ha
 UPDATE = replace(TARGET, on_conflict=OnConflict("update"))
 
 
-def blocks(target: Target, records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+def blocks(target: Target, records: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
     rows, poison = rows_of(target, records, {})
     assert poison == []
     return [
@@ -54,7 +55,7 @@ class TestBlocksOf:
         ]
 
     def test_only_columns_with_a_default_divide_an_insert(self) -> None:
-        records = [{"id": 1, "b": "x"}, {"id": 2, "a": "y"}, {"id": 3}]
+        records: list[dict[str, Any]] = [{"id": 1, "b": "x"}, {"id": 2, "a": "y"}, {"id": 3}]
         assert blocks(DEFAULT_B, records) == [
             (("id", "b"), [[1], ["x"]], [0]),
             (("id", "a"), [[2, 3], ["y", None]], [1, 2]),

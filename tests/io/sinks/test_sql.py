@@ -372,7 +372,7 @@ class TestPoison:
             "INSERT INTO events VALUES (5, 'there')",
         )
         sink = database.sink(key=["id"], on_conflict="update")
-        values = [
+        values: list[dict[str, Any]] = [
             {"id": 1, "name": "a"},
             {"id": 1, "name": "b"},
             {"id": 5, "name": "c"},

@@ -1,0 +1,119 @@
+"""Kafka topics as a source, by librdkafka: no JVM, no group membership, no silent reset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+from sources import kafka_config
+from sources.kafka_cluster import Cluster, cluster
+from sources.kafka_config import Config, consumer_settings
+from sources.kafka_discovery import Discovery
+from sources.kafka_errors import text_of
+from sources.kafka_log import LOGGER
+from sources.kafka_reader import KafkaReader, Reading
+from sources.kafka_starts import Starts
+from sources.kafka_uri import Address, parse
+from transforms.coverage import Ledger
+from transforms.errors import ConfigError
+from transforms.splits import BatchLimits, Position, Split
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSource:
+    """Topics by name or by pattern, read up to the ends seen at start, or for ever.
+
+    Attributes:
+        uri: ``kafka://host:port[,host:port]/topic[,topic…]`` or ``/^pattern``, with
+            ``?group=``, ``start=earliest|latest|timestamp:TIME``, ``until=latest``,
+            ``tombstones=dead|ignore`` and ``splits=n``.
+        config: Settings of librdkafka; secrets as references (``kafka_config.parse``).
+        streaming: Read for ever; else stop at the ends seen at start.
+        limits: Bounds of what one poll returns.
+        outage_budget: Seconds without any broker after which the run fails.
+        answer_timeout: Seconds within which a broker must answer a question.
+        discovery_interval: Seconds between two looks for new partitions and topics.
+        idle_seconds: A partition without news for so long does not hold the watermark back.
+    """
+
+    uri: str
+    config: Config = ()
+    streaming: bool = False
+    limits: BatchLimits = BatchLimits()  # noqa: RUF009 - frozen
+    outage_budget: float = 300.0
+    answer_timeout: float = 10.0
+    discovery_interval: float = 10.0
+    idle_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        kafka_config.refuse_ours(self.config)
+        for name in ("answer_timeout", "discovery_interval", "idle_seconds"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        if self.address.until is not None and self.streaming:
+            raise ConfigError(f"until=latest in {self.uri} contradicts --streaming")
+
+    @property
+    def address(self) -> Address:
+        """What ``uri`` says."""
+        return parse(self.uri)
+
+    @property
+    def cluster(self) -> Cluster:
+        """This process's connection to the cluster."""
+        return cluster(self.address.brokers, self.config, self.answer_timeout)
+
+    def check(self) -> None:
+        """Check every setting, that a broker answers, and that there is something to read."""
+        self._consumer(lambda error: None).close()
+        address = self.address
+        found = self.cluster.topics(address)
+        if found.missing:
+            raise ConfigError(
+                f"no topic {', '.join(found.missing)} at {address.brokers}; create it first"
+            )
+        if not found.labels and not self.streaming:
+            raise ConfigError(f"no topic at {address.brokers} matches {address.what}")
+
+    def owns(self, source: str) -> bool:
+        """Whether ``source`` is ``kafka://TOPIC`` of a topic that is read here."""
+        scheme, _, topic = source.partition("://")
+        return scheme == "kafka" and self.address.matches(topic)
+
+    def splits(self, ledger: Ledger) -> Iterator[Split]:
+        """Split ``i/n`` reads every partition ``p`` with ``p % n == i``, new ones included."""
+        count = self.address.splits
+        for index in range(count):
+            yield Split(self.uri, f"{index}/{count}")
+
+    def open(self, split: Split, position: Position, ledger: Ledger) -> KafkaReader:
+        """A reader of ``split`` from ``position`` on; I/O begins with its first poll."""
+        address = self.address
+        index, _, count = split.name.partition("/")
+        starts = Starts(
+            cluster=self.cluster,
+            address=address,
+            index=int(index),
+            of=int(count),
+            bounded=not self.streaming,
+            ledger=ledger,
+            position=position,
+        )
+        reading = Reading(
+            limits=self.limits,
+            idle_seconds=self.idle_seconds,
+            ignore_tombstones=address.ignore_tombstones,
+            group=address.group,
+        )
+        discovery = Discovery(self.discovery_interval, self.outage_budget)
+        return KafkaReader(self._consumer, starts, discovery, reading)
+
+    def _consumer(self, on_error: Callable[[KafkaError], None]) -> Consumer:
+        address = self.address
+        settings = consumer_settings(address.brokers, self.config, address.group)
+        try:
+            return Consumer({**settings, "error_cb": on_error, "logger": LOGGER})
+        except KafkaException as error:
+            raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error

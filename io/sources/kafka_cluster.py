@@ -1,0 +1,236 @@
+"""Questions about a cluster: its topics, their partitions and offsets; no records."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from sources.kafka_config import Config, admin_settings
+from sources.kafka_errors import GONE, REFUSED, text_of
+from sources.kafka_log import LOGGER
+from sources.kafka_uri import Address
+from transforms.errors import ConfigError, SourceUnavailable
+
+Place = tuple[str, int]
+"""A topic and the number of a partition."""
+
+_MOCK = "mockCluster"
+"""librdkafka's own cluster for tests, which has no controller to ask for topic ids."""
+
+_NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"  # sixteen zero bytes: a broker before 2.8 has no topic ids
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """What a look at the cluster has found.
+
+    Attributes:
+        labels: Per partition its name in the ledger: ``P@TOPIC_ID``, or ``P`` where the
+            broker gives no id. A topic that was deleted and created again has another id,
+            so that its offsets are not taken for the old ones.
+        missing: Topics that were asked for by name and do not exist.
+    """
+
+    labels: Mapping[Place, str]
+    missing: tuple[str, ...] = ()
+
+
+class Cluster:
+    """An admin client that is shared by everything in this process; safe between threads.
+
+    Every method is bounded by ``timeout`` seconds and raises:
+        ConfigError: The cluster refuses the credentials, or the right to look.
+        SourceUnavailable: No answer.
+    """
+
+    def __init__(self, brokers: str, config: Config, timeout: float) -> None:
+        self._brokers = brokers
+        self._timeout = timeout
+        self._refused: KafkaError | None = None
+        self._uncommitted = dict(config).get("isolation.level") == "read_uncommitted"
+        settings = admin_settings(brokers, config)
+        self._admin = _made(
+            lambda: AdminClient({**settings, "error_cb": self._on_error, "logger": LOGGER})
+        )
+
+    def topics(self, address: Address) -> Topics:
+        """The partitions of the topics of ``address`` that exist now."""
+        metadata = self._metadata()
+        wanted = [name for name in metadata.topics if address.matches(name)]
+        if wanted and not str(metadata.cluster_id).startswith(_MOCK):
+            return self._described(address, wanted)
+        labels = {
+            (name, number): str(number)
+            for name in wanted
+            for number in metadata.topics[name].partitions
+        }
+        return Topics(labels, _missing(address, wanted))
+
+    def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
+        """Per partition its first offset, and the one after its last committed message."""
+        places = list(places)
+        low = self._offsets(dict.fromkeys(places, OffsetSpec.earliest()))
+        high = self._offsets(dict.fromkeys(places, OffsetSpec.latest()))
+        return {place: (low[place], high[place]) for place in places}
+
+    def written(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Per partition the offset after its last message, committed or not."""
+        return self._offsets(dict.fromkeys(places, OffsetSpec.latest()), committed=False)
+
+    def at_time(self, places: Iterable[Place], milliseconds: int) -> dict[Place, int]:
+        """Per partition the first offset at or after a time; -1 where there is none."""
+        return self._offsets(dict.fromkeys(places, OffsetSpec.for_timestamp(milliseconds)))
+
+    def committed(self, places: Iterable[Place], group: str) -> dict[Place, int]:
+        """The offsets that ``group`` has committed; partitions without one are absent."""
+        asked = [TopicPartition(topic, number) for topic, number in places]
+        futures = self._call(
+            lambda: self._admin.list_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group, asked)], request_timeout=self._timeout
+            )
+        )
+        found = self._result(futures[group]).topic_partitions
+        return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+
+    def _metadata(self) -> Any:
+        """All topics: asked for by name, a missing one might be created by the broker."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                # In short steps: a refused login is only seen between them.
+                metadata = self._admin.list_topics(timeout=max(0.1, min(1.0, left)))
+            except KafkaException as error:
+                self._admin.poll(0)
+                if self._refused is not None or left <= 1.0:
+                    raise self._failed(error) from error
+            else:
+                self._admin.poll(0)
+                self._refused = None
+                return metadata
+
+    def _described(self, address: Address, names: list[str]) -> Topics:
+        futures = self._call(
+            lambda: self._admin.describe_topics(
+                TopicCollection(names), request_timeout=self._timeout
+            )
+        )
+        labels: dict[Place, str] = {}
+        found: list[str] = []
+        for name, future in futures.items():
+            try:
+                described = future.result(self._timeout + 1)
+            except KafkaException as error:
+                if error.args[0].code() in GONE:
+                    continue  # deleted between the two questions
+                raise self._failed(error) from error
+            except TimeoutError as error:
+                raise self._silent() from error
+            found.append(name)
+            suffix = _id_suffix(str(described.topic_id))
+            for each in described.partitions:
+                labels[name, each.id] = f"{each.id}{suffix}"
+        return Topics(labels, _missing(address, found))
+
+    def _offsets(
+        self, wanted: Mapping[Place, OffsetSpec], *, committed: bool = True
+    ) -> dict[Place, int]:
+        if not wanted:
+            return {}
+        level = (
+            IsolationLevel.READ_COMMITTED
+            if committed and not self._uncommitted
+            else IsolationLevel.READ_UNCOMMITTED
+        )
+        request = {TopicPartition(topic, number): spec for (topic, number), spec in wanted.items()}
+        futures = self._call(
+            lambda: self._admin.list_offsets(
+                request, isolation_level=level, request_timeout=self._timeout
+            )
+        )
+        return {
+            (each.topic, each.partition): self._result(future).offset
+            for each, future in futures.items()
+        }
+
+    def _call(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except KafkaException as error:
+            raise self._failed(error) from error
+
+    def _result(self, future: Future[Any]) -> Any:
+        try:
+            return future.result(self._timeout + 1)
+        except KafkaException as error:
+            raise self._failed(error) from error
+        except TimeoutError as error:
+            raise self._silent() from error
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in REFUSED:
+            self._refused = error
+
+    def _failed(self, error: KafkaException) -> ConfigError | SourceUnavailable:
+        reason = self._refused or error.args[0]
+        if reason.code() in REFUSED:
+            return ConfigError(f"Kafka at {self._brokers} refuses: {text_of(reason)}")
+        return SourceUnavailable(f"cannot reach Kafka at {self._brokers}: {text_of(reason)}")
+
+    def _silent(self) -> SourceUnavailable:
+        return SourceUnavailable(
+            f"cannot reach Kafka at {self._brokers}: no answer within {self._timeout:g} s"
+        )
+
+
+_lock = threading.Lock()
+_clusters: dict[tuple[str, Config, float], Cluster] = {}
+
+
+def cluster(brokers: str, config: Config, timeout: float) -> Cluster:
+    """This process's connection to a cluster, made at the first call.
+
+    Raises:
+        ConfigError: A setting is unknown, wrong, or refers to a secret that is not there.
+    """
+    key = (brokers, config, timeout)
+    with _lock:
+        known = _clusters.get(key)
+        if known is None:
+            known = _clusters[key] = Cluster(brokers, config, timeout)
+        return known
+
+
+def _made(make: Callable[[], AdminClient]) -> AdminClient:
+    try:
+        return make()
+    except KafkaException as error:
+        raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error
+
+
+def _missing(address: Address, found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in address.topics if name not in set(found))
+
+
+def _id_suffix(topic_id: str) -> str:
+    """The id as Kafka's own tools print it: base64 for URLs, without padding."""
+    plain = topic_id.rstrip("=")
+    if plain == _NO_ID:
+        return ""
+    padded = plain + "=" * (-len(plain) % 4)
+    return "@" + base64.urlsafe_b64encode(base64.b64decode(padded)).decode().rstrip("=")
