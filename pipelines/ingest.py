@@ -19,6 +19,8 @@ from runners import direct
 from sinks.ledger import SqlLedger
 from sinks.sql import SqlSink
 from sinks.write import WriteToSql
+from sources import kafka_commit
+from sources.kafka_commit import CommitOffsets
 from transforms import drain, metrics
 from transforms.errors import SluiceError
 from transforms.parse import Parse
@@ -31,7 +33,7 @@ def build(
     pipeline: beam.Pipeline, config: IngestConfig, pacing: Pacing
 ) -> beam.pvalue.DoOutputsTuple:
     """The whole way of a record; one fused stage from the split to the commit."""
-    return (
+    written = (
         pipeline
         | "Read"
         >> ReadSplits(config.sources, SqlLedger(config.sql), pacing, streaming=config.streaming)
@@ -39,6 +41,8 @@ def build(
         | "Validate" >> Validate(config.schema)
         | "Write" >> WriteToSql(config.sql, config.write)
     )
+    written.settled | "CommitOffsets" >> CommitOffsets(config.sources)
+    return written
 
 
 def main(argv: Sequence[str]) -> int:
@@ -83,6 +87,7 @@ def _run(config: IngestConfig, run: RunConfig) -> tuple[dict[str, int], list[str
             result.wait_until_finish()
         finally:
             READERS.close()
+            kafka_commit.flush()
     return summary.counters(result), signals
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from sinks import ledger
 from sinks.config import SqlConfig
+from sources.kafka_uri import SCHEME as KAFKA_SCHEME
 from transforms.errors import ConfigError
 from transforms.metrics import NAMESPACE
 from transforms.splits import Source
@@ -40,9 +41,12 @@ class Summary:
         splits: Splits read.
         resumed: Objects that an earlier run had settled whole, so that they were not read.
         resumed_bytes: Stored bytes that were not read again.
+        skipped_offsets: Offsets of topics that were deleted before they were read; each range
+            of them is one dead letter.
         seconds: Wall time of the run.
         records_per_second: ``read / seconds``.
-        sources: Per ``--source``: its partitions, how many are complete, and positions reached.
+        sources: Per ``--source``: its partitions, how many are complete, how many have a gap, and
+            positions reached.
     """
 
     read: int
@@ -56,6 +60,7 @@ class Summary:
     splits: int
     resumed: int
     resumed_bytes: int
+    skipped_offsets: int
     seconds: float
     records_per_second: float
     sources: tuple[dict[str, Any], ...] = field(default=())
@@ -100,6 +105,7 @@ def of(
         splits=counted.get("splits_planned", 0),
         resumed=counted.get("splits_skipped", 0),
         resumed_bytes=counted.get("bytes_skipped", 0),
+        skipped_offsets=counted.get("skipped_offsets", 0),
         seconds=round(seconds, 3),
         records_per_second=round(read / seconds, 1) if seconds > 0 else 0.0,
         sources=_reached(sources, sql),
@@ -109,7 +115,7 @@ def of(
 def _reached(sources: Sequence[Source], sql: SqlConfig) -> tuple[dict[str, Any], ...]:
     """How far each ``--source`` has been settled, over all runs."""
     reached: list[dict[str, Any]] = [
-        {"source": source.uri, "partitions": 0, "complete": 0, "positions": {}}
+        {"source": source.uri, "partitions": 0, "complete": 0, "gaps": 0, "positions": {}}
         for source in sources
     ]
     for each in ledger.audit(sql, every_target=False):
@@ -118,6 +124,7 @@ def _reached(sources: Sequence[Source], sql: SqlConfig) -> tuple[dict[str, Any],
                 continue
             entry["partitions"] += 1
             entry["complete"] += each.coverage.complete
+            entry["gaps"] += bool(each.coverage.holes)
             positions = entry["positions"]
             if len(positions) < POSITIONS_SHOWN and each.coverage.ranges:
                 positions[f"{each.source}#{each.partition}"] = each.coverage.ranges[-1][1]
@@ -156,14 +163,23 @@ def show(summary: Summary, console: Console) -> None:
             f"{summary.resumed_bytes:,} bytes not read again",
             highlight=False,
         )
+    if summary.skipped_offsets:
+        console.print(
+            f"skipped: {summary.skipped_offsets:,} offsets were deleted before they were read",
+            highlight=False,
+        )
     console.print(
         f"{summary.batches:,} batches in {summary.seconds:.1f} s, "
         f"{summary.records_per_second:,.0f} records/s",
         highlight=False,
     )
     for source in summary.sources:
+        if source["source"].startswith(KAFKA_SCHEME):  # a partition of a topic has no end
+            state = f"{source['partitions']:,} partitions, {source['gaps']:,} with a gap"
+        else:
+            state = f"{source['complete']:,} of {source['partitions']:,} complete"
         console.print(
-            f"{source['source']}: {source['complete']:,} of {source['partitions']:,} complete",
+            f"{source['source']}: {state}",
             highlight=False,
             markup=False,
             soft_wrap=True,

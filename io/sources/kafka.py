@@ -76,6 +76,8 @@ class KafkaSource:
             )
         if not found.labels and not self.streaming:
             raise ConfigError(f"no topic at {address.brokers} matches {address.what}")
+        if address.group and found.labels:
+            self.cluster.committed([next(iter(found.labels))], address.group)
 
     def owns(self, source: str) -> bool:
         """Whether ``source`` is ``kafka://TOPIC`` of a topic that is read here."""

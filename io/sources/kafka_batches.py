@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
+from typing import Any
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
 from sources.kafka_cluster import Place
+from sources.kafka_log import LOGGER
 from sources.kafka_partition import Partition
 from transforms.record import JSON, Failure, Headers, Origin, RecordBatch, Span
 
@@ -58,7 +61,7 @@ def batch_of(
     span = Span(partition.source, partition.label, start, end)
     if not messages:
         return RecordBatch(span, JSON, [], [])
-    offsets = list(map(Message.offset, messages))
+    offsets: list[int] = list(map(Message.offset, messages))  # type: ignore[arg-type]  # never None
     if offsets[0] < start or offsets[-1] >= end:
         kept = [i for i, offset in enumerate(offsets) if start <= offset < end]
         messages = [messages[i] for i in kept]
@@ -74,7 +77,7 @@ def batch_of(
     batch = RecordBatch(
         span=span,
         format=JSON,
-        offsets=offsets,  # type: ignore[arg-type]  # None only for errors
+        offsets=offsets,
         raws=raws,  # type: ignore[arg-type]  # tombstones are taken out below
         times=times,
         keys=keys if keys.count(None) < len(keys) else None,
@@ -128,10 +131,22 @@ def _times(messages: Messages) -> list[float] | None:
 
 def _headers(messages: Messages) -> list[Headers] | None:
     """Headers of each message; None when none has any."""
-    found = list(map(Message.headers, messages))
+    found: list[Any] = []
+    while len(found) < len(messages):
+        try:
+            found.extend(map(Message.headers, islice(messages, len(found), None)))
+        except SystemError:
+            # The client decodes names as UTF-8 and fails like this when one is not. The message
+            # itself is sound; its headers must not be touched again (they hold null pointers).
+            unreadable = messages[len(found)]
+            LOGGER.warning(
+                "HEADERS of %s/%s at offset %s are left out: a name is not UTF-8",
+                *(unreadable.topic(), unreadable.partition(), unreadable.offset()),
+            )
+            found.append(None)
     if found.count(None) == len(found):
         return None
-    return [tuple(each) if each else () for each in found]  # type: ignore[arg-type, misc]
+    return [tuple(each) if each else () for each in found]
 
 
 def _without_tombstones(batch: RecordBatch, ignore: bool) -> RecordBatch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,10 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declared as exported
+    AdminClient,
+    OffsetSpec,
+)
 
 from sources.kafka_config import Config, admin_settings
 from sources.kafka_errors import GONE, REFUSED, text_of
@@ -28,6 +31,9 @@ from transforms.errors import ConfigError, SourceUnavailable
 
 Place = tuple[str, int]
 """A topic and the number of a partition."""
+
+_EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 _MOCK = "mockCluster"
 """librdkafka's own cluster for tests, which has no controller to ask for topic ids."""
@@ -62,35 +68,38 @@ class Cluster:
         self._brokers = brokers
         self._timeout = timeout
         self._refused: KafkaError | None = None
+        self._mock: bool | None = None
         self._uncommitted = dict(config).get("isolation.level") == "read_uncommitted"
         settings = admin_settings(brokers, config)
-        self._admin = _made(
-            lambda: AdminClient({**settings, "error_cb": self._on_error, "logger": LOGGER})
-        )
+        self._admin = _made({**settings, "error_cb": self._on_error, "logger": LOGGER})
 
     def topics(self, address: Address) -> Topics:
         """The partitions of the topics of ``address`` that exist now."""
+        if self._mock is False and address.pattern is None:
+            return self._described(address, address.topics)
         metadata = self._metadata()
-        wanted = [name for name in metadata.topics if address.matches(name)]
-        if wanted and not str(metadata.cluster_id).startswith(_MOCK):
-            return self._described(address, wanted)
+        self._mock = str(metadata.cluster_id).startswith(_MOCK)
+        found = [name for name in metadata.topics if address.matches(name)]
+        if not self._mock:
+            # Topics that we may not read are not listed; asked for by name, the broker says why.
+            return self._described(address, address.topics or found)
         labels = {
             (name, number): str(number)
-            for name in wanted
+            for name in found
             for number in metadata.topics[name].partitions
         }
-        return Topics(labels, _missing(address, wanted))
+        return Topics(labels, _missing(address, found))
 
     def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
         """Per partition its first offset, and the one after its last committed message."""
         places = list(places)
-        low = self._offsets(dict.fromkeys(places, OffsetSpec.earliest()))
-        high = self._offsets(dict.fromkeys(places, OffsetSpec.latest()))
+        low = self._offsets(dict.fromkeys(places, _EARLIEST))
+        high = self._offsets(dict.fromkeys(places, _LATEST))
         return {place: (low[place], high[place]) for place in places}
 
     def written(self, places: Iterable[Place]) -> dict[Place, int]:
         """Per partition the offset after its last message, committed or not."""
-        return self._offsets(dict.fromkeys(places, OffsetSpec.latest()), committed=False)
+        return self._offsets(dict.fromkeys(places, _LATEST), committed=False)
 
     def at_time(self, places: Iterable[Place], milliseconds: int) -> dict[Place, int]:
         """Per partition the first offset at or after a time; -1 where there is none."""
@@ -106,6 +115,18 @@ class Cluster:
         )
         found = self._result(futures[group]).topic_partitions
         return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+
+    def commit(self, offsets: Mapping[Place, int], group: str) -> None:
+        """Set the offsets of ``group``, which must have no members of its own."""
+        asked = [TopicPartition(topic, number, at) for (topic, number), at in offsets.items()]
+        futures = self._call(
+            lambda: self._admin.alter_consumer_group_offsets(
+                [ConsumerGroupTopicPartitions(group, asked)], request_timeout=self._timeout
+            )
+        )
+        for each in self._result(futures[group]).topic_partitions:
+            if each.error is not None:
+                raise self._failed(KafkaException(each.error))
 
     def _metadata(self) -> Any:
         """All topics: asked for by name, a missing one might be created by the broker."""
@@ -124,32 +145,27 @@ class Cluster:
                 self._refused = None
                 return metadata
 
-    def _described(self, address: Address, names: list[str]) -> Topics:
+    def _described(self, address: Address, names: Sequence[str]) -> Topics:
+        if not names:
+            return Topics({})
         futures = self._call(
             lambda: self._admin.describe_topics(
-                TopicCollection(names), request_timeout=self._timeout
+                TopicCollection(list(names)), request_timeout=self._timeout
             )
         )
         labels: dict[Place, str] = {}
         found: list[str] = []
         for name, future in futures.items():
-            try:
-                described = future.result(self._timeout + 1)
-            except KafkaException as error:
-                if error.args[0].code() in GONE:
-                    continue  # deleted between the two questions
-                raise self._failed(error) from error
-            except TimeoutError as error:
-                raise self._silent() from error
+            described = self._result(future, ignore=GONE)
+            if described is None:
+                continue
             found.append(name)
             suffix = _id_suffix(str(described.topic_id))
             for each in described.partitions:
                 labels[name, each.id] = f"{each.id}{suffix}"
         return Topics(labels, _missing(address, found))
 
-    def _offsets(
-        self, wanted: Mapping[Place, OffsetSpec], *, committed: bool = True
-    ) -> dict[Place, int]:
+    def _offsets(self, wanted: Mapping[Place, Any], *, committed: bool = True) -> dict[Place, int]:
         if not wanted:
             return {}
         level = (
@@ -174,10 +190,14 @@ class Cluster:
         except KafkaException as error:
             raise self._failed(error) from error
 
-    def _result(self, future: Future[Any]) -> Any:
+    def _result(self, future: Future[Any], ignore: Collection[int] = ()) -> Any:
+        """What the cluster answered; None for an error in ``ignore``."""
         try:
             return future.result(self._timeout + 1)
         except KafkaException as error:
+            if error.args[0].code() in ignore:
+                return None
+            self._admin.poll(0)  # a refused login is reported there
             raise self._failed(error) from error
         except TimeoutError as error:
             raise self._silent() from error
@@ -216,9 +236,9 @@ def cluster(brokers: str, config: Config, timeout: float) -> Cluster:
         return known
 
 
-def _made(make: Callable[[], AdminClient]) -> AdminClient:
+def _made(settings: dict[str, Any]) -> AdminClient:
     try:
-        return make()
+        return AdminClient(settings)
     except KafkaException as error:
         raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error
 

@@ -47,7 +47,9 @@ _OURS = {
     "log.queue": "the client's log goes to Python's logging",
 }
 
-_SECRET = re.compile(r"password|secret|token|jaas|passphrase|\.pem$|oauthbearer\.config", re.IGNORECASE)
+_SECRET = re.compile(
+    r"password|secret|token|jaas|passphrase|\.pem$|oauthbearer\.config", re.IGNORECASE
+)
 _NO_SECRET = re.compile(r"\.(url|location|file|ms)$", re.IGNORECASE)
 _CONNECTION = re.compile(
     r"client\.|security\.|sasl\.|ssl\.|enable\.ssl|enable\.sasl|https\.|socket\.|reconnect\.|"

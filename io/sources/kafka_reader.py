@@ -240,9 +240,9 @@ class KafkaReader:
         return self._batches(messages)
 
     def _batches(self, messages: Messages) -> list[RecordBatch]:
-        errors = list(map(Message.error, messages))
         ends: dict[Place, int] = {}
-        if errors.count(None) < len(errors):
+        # Never compared with ==: an error compared with None leaves a stray exception behind.
+        if any(map(Message.error, messages)):
             ends = self._errors([each for each in messages if each.error() is not None])
             messages = [each for each in messages if each.error() is None]
         grouped = by_partition(messages, len({topic for topic, _ in self._active}))

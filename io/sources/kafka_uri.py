@@ -137,8 +137,10 @@ def _parameters(query: str, uri: str) -> dict[str, str]:
 
 
 def _start(text: str, uri: str) -> Start:
-    if text == "earliest" or text == "latest":
-        return text
+    if text == "earliest":
+        return "earliest"
+    if text == "latest":
+        return "latest"
     kind, _, when = text.partition(":")
     if kind != "timestamp":
         raise ConfigError(f"start={text} in {uri}: use earliest, latest or timestamp:TIME")

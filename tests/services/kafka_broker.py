@@ -10,11 +10,9 @@ It needs Java, and Maven once (``available()`` says what is missing).
 from __future__ import annotations
 
 import atexit
-import os
 import random
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -24,23 +22,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from tests.services.kafka_jars import available, fetched_jars
+from tests.services.kafka_produce import Produced, produce
+from tests.services.kafka_server import free_ports, java, properties
 from tests.services.process import ServiceProcess
 
 __all__ = ["KafkaBroker", "Produced", "Topics", "available"]
-
-Header = tuple[str, bytes | None]
-Produced = (
-    tuple[bytes | None, bytes | None]
-    | tuple[bytes | None, bytes | None, int | None]
-    | tuple[bytes | None, bytes | None, int | None, int | None]
-    | tuple[bytes | None, bytes | None, int | None, int | None, list[Header] | None]
-)
-"""Key, value, partition, timestamp in milliseconds, headers; what is left out is the client's."""
 
 
 class Topics(Protocol):
@@ -54,43 +45,7 @@ class Topics(Protocol):
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
 ADMIN_SECONDS = 30.0
-DELIVERY_SECONDS = 120.0
 LOG_TAIL = 4_000
-MESSAGE_BYTES = 16 << 20
-
-# Below the range that outgoing connections take their ports from: a client that reconnects
-# to a dead broker's port could else be given that very port, and connect to itself.
-PORTS = range(20_000, 32_000)
-
-SETTINGS = {
-    "process.roles": "broker,controller",
-    "node.id": "1",
-    "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    "auto.create.topics.enable": "false",
-    "message.max.bytes": str(MESSAGE_BYTES),
-    "group.initial.rebalance.delay.ms": "0",
-    "group.min.session.timeout.ms": "100",
-    # One node, so one replica of everything, and few internal partitions to load at start.
-    "offsets.topic.num.partitions": "1",
-    "offsets.topic.replication.factor": "1",
-    "transaction.state.log.num.partitions": "1",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
-    "share.coordinator.state.topic.num.partitions": "1",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
-    # After a SIGKILL the controller refuses the next incarnation while the last one's session
-    # lives (Kafka's default: 9 s).
-    "broker.heartbeat.interval.ms": "500",
-    "broker.session.timeout.ms": "2000",
-    # Retention and compaction within a test's patience; Kafka's own are minutes.
-    "log.initial.task.delay.ms": "100",
-    "log.retention.check.interval.ms": "200",
-    "log.segment.delete.delay.ms": "100",
-    "log.cleaner.backoff.ms": "100",
-    "log.cleaner.dedupe.buffer.size": str(4 << 20),
-}
 
 
 @dataclass
@@ -154,7 +109,7 @@ class KafkaBroker:
             self._prepare(jars)
         heap = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         settings = str(self.folder / "server.properties")
-        command = [*_java(jars, *heap), "kafka.Kafka", settings]
+        command = [*java(jars, *heap), "kafka.Kafka", settings]
         self._process = ServiceProcess(command, self.folder, self.log)
         self._client = AdminClient(
             # Its log would tell of every refused connection until the broker listens.
@@ -231,41 +186,7 @@ class KafkaBroker:
         Raises:
             RuntimeError: Messages were not delivered; how many, and the first one's error.
         """
-        failed: list[KafkaError] = []
-
-        def on_delivery(error: KafkaError | None, _: Message) -> None:
-            if error is not None:
-                failed.append(error)
-
-        producer = Producer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "enable.idempotence": True,
-                "linger.ms": 20,
-                "batch.size": 1 << 20,
-                "message.max.bytes": MESSAGE_BYTES,
-                "message.timeout.ms": round(DELIVERY_SECONDS * 1000),
-                "delivery.report.only.error": True,
-                "on_delivery": on_delivery,
-                "log_level": 0,
-            }
-        )
-        sent = 0
-        for message in messages:
-            _send(producer, topic, message)
-            sent += 1
-            if sent % 1_000 == 0:
-                producer.poll(0)  # frees what is delivered
-                if failed:
-                    break
-        left = producer.flush(DELIVERY_SECONDS + 10)
-        if failed or left:
-            reason = failed[0].str() if failed else "no answer from the broker"
-            raise RuntimeError(
-                f"{len(failed) + left} of {sent} messages were not delivered to {topic} "
-                f"at {self.bootstrap}: {reason}"
-            )
-        return sent
+        return produce(self.bootstrap, topic, messages)
 
     @property
     def _admin(self) -> AdminClient:
@@ -277,20 +198,13 @@ class KafkaBroker:
         """Make the folder, choose the ports, write the settings, format the storage."""
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-"))
         atexit.register(self.close)
-        self._port, controller = _free_ports(2)
-        settings = {
-            **SETTINGS,
-            "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._port}",
-            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "log.dirs": str(self._folder / "data"),
-            **self.settings,
-        }
+        self._port, controller = free_ports(2)
         file = self._folder / "server.properties"
-        file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+        data = self._folder / "data"
+        file.write_text(properties(self._port, controller, data, self.settings))
         # A leading zero byte, so that no option parser takes the id for an option.
         cluster = urlsafe_b64encode(b"\0" + secrets.token_bytes(15)).decode().rstrip("=")
-        tool = [*_java(jars, "-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool"]
+        tool = [*java(jars, "-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool"]
         done = subprocess.run(
             [*tool, "format", "-t", cluster, "-c", str(file)],
             stdout=subprocess.PIPE,
@@ -341,49 +255,3 @@ def _await(condition: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"the broker did not show {what} within {ADMIN_SECONDS:.0f} s")
         time.sleep(random.uniform(0.005, 0.02))
-
-
-def _send(producer: Producer, topic: str, message: Produced) -> None:
-    key, value, *rest = message
-    options: dict[str, Any] = {
-        name: given
-        for name, given in zip(("partition", "timestamp", "headers"), rest, strict=False)
-        if given is not None
-    }
-    deadline = time.monotonic() + DELIVERY_SECONDS
-    while True:
-        try:
-            producer.produce(topic, value, key, **options)
-            return
-        except BufferError:  # the local queue is full: wait for deliveries
-            if time.monotonic() > deadline:
-                raise
-            producer.poll(0.1)
-
-
-def _java(jars: Path, *options: str) -> list[str]:
-    logging = "-Dorg.slf4j.simpleLogger."
-    return [
-        *("java", *options, f"{logging}showDateTime=true"),
-        *(f"{logging}dateTimeFormat=HH:mm:ss.SSS", "-cp", f"{jars}{os.sep}*"),
-    ]
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; distinct, as all are held until the last is found."""
-    held: list[socket.socket] = []
-    try:
-        for port in random.sample(PORTS, 1_000):
-            candidate = socket.socket()
-            try:
-                candidate.bind(("127.0.0.1", port))
-            except OSError:
-                candidate.close()
-                continue
-            held.append(candidate)
-            if len(held) == count:
-                return [each.getsockname()[1] for each in held]
-        raise RuntimeError(f"no {count} free ports between {PORTS.start} and {PORTS.stop}")
-    finally:
-        for each in held:
-            each.close()

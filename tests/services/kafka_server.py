@@ -1,0 +1,87 @@
+"""How a broker for tests is set up: its settings, its ports, its command line."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+MESSAGE_BYTES = 16 << 20
+
+# Below the range that outgoing connections take their ports from: a client that reconnects
+# to a dead broker's port could else be given that very port, and connect to itself.
+PORTS = range(20_000, 32_000)
+
+SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "message.max.bytes": str(MESSAGE_BYTES),
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "100",
+    # One node, so one replica of everything, and few internal partitions to load at start.
+    "offsets.topic.num.partitions": "1",
+    "offsets.topic.replication.factor": "1",
+    "transaction.state.log.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    # After a SIGKILL the controller refuses the next incarnation while the last one's session
+    # lives (Kafka's default: 9 s).
+    "broker.heartbeat.interval.ms": "500",
+    "broker.session.timeout.ms": "2000",
+    # Retention and compaction within a test's patience; Kafka's own are minutes.
+    "log.initial.task.delay.ms": "100",
+    "log.retention.check.interval.ms": "200",
+    "log.segment.delete.delay.ms": "100",
+    "log.cleaner.backoff.ms": "100",
+    "log.cleaner.dedupe.buffer.size": str(4 << 20),
+}
+
+
+def properties(port: int, controller: int, data: Path, settings: Mapping[str, str]) -> str:
+    """The text of ``server.properties``; ``settings`` override everything else."""
+    every = {
+        **SETTINGS,
+        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+        "log.dirs": str(data),
+        **settings,
+    }
+    return "".join(f"{name}={value}\n" for name, value in every.items())
+
+
+def java(jars: Path, *options: str) -> list[str]:
+    """The command up to the main class; what is logged goes to standard error."""
+    logging = "-Dorg.slf4j.simpleLogger."
+    return [
+        *("java", *options, f"{logging}showDateTime=true"),
+        *(f"{logging}dateTimeFormat=HH:mm:ss.SSS", "-cp", f"{jars}{os.sep}*"),
+    ]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now; distinct, as all are held until the last is found."""
+    held: list[socket.socket] = []
+    try:
+        for port in random.sample(PORTS, 1_000):
+            candidate = socket.socket()
+            try:
+                candidate.bind(("127.0.0.1", port))
+            except OSError:
+                candidate.close()
+                continue
+            held.append(candidate)
+            if len(held) == count:
+                return [each.getsockname()[1] for each in held]
+        raise RuntimeError(f"no {count} free ports between {PORTS.start} and {PORTS.stop}")
+    finally:
+        for each in held:
+            each.close()
