@@ -311,7 +311,7 @@ class TestTopicsChange:
 
 class TestStart:
     def test_at_a_time(self, kafka_broker: KafkaBroker, topic: Topics) -> None:
-        name = topic(partitions=2)
+        name = topic(partitions=2, config={"retention.ms": "-1"})
         kafka_broker.produce(name, [(None, b"%d" % n, 0, 1_000_000 + n) for n in range(10)])
         kafka_broker.produce(name, [(None, b"old", 1, 1_000)])
         read = read_to_end(source_of(kafka_broker, name, "?start=timestamp:1000007"))
