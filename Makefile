@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: help setup demo test lint format check bench kills lock clean
+.PHONY: bench-kafka kills-kafka faults-kafka latency
 
 help: ## List the targets
-	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(VENV)/.installed ## Make .venv with everything that tests and demo need
 
@@ -44,6 +45,18 @@ bench: setup ## Measure against a plain loader, interleaved (minutes; docs/perfo
 
 kills: setup ## Kill the process ten times at random and check the result (docs/guarantees.md)
 	$(BIN)/python -m benchmarks.kills
+
+bench-kafka: setup ## Measure a topic into Postgres against a plain loop, interleaved
+	$(BIN)/python -m benchmarks.kafka_ingest
+
+kills-kafka: setup ## Kill a streaming run five times while records keep coming
+	$(BIN)/python -m benchmarks.kafka_kills
+
+faults-kafka: setup ## More partitions, and a broker that is away, in mid-stream
+	$(BIN)/python -m benchmarks.kafka_faults
+
+latency: setup ## Measure the time from produce to committed row
+	$(BIN)/python -m benchmarks.latency
 
 lock: setup ## Pin what .venv has now
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock

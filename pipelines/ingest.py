@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import command, options, progress, summary
 from pipelines.options import IngestConfig, RunConfig
-from runners import direct
+from runners import RunnerUnavailable
+from runners.signals import stop_on_signals
 from sinks.ledger import SqlLedger
 from sinks.sql import SqlSink
 from sinks.write import WriteToSql
 from sources import kafka_commit
 from sources.kafka_commit import CommitOffsets
 from transforms import drain, metrics
-from transforms.errors import SluiceError
+from transforms.errors import ConfigError, SluiceError
 from transforms.parse import Parse
 from transforms.read import Pacing, ReadSplits
 from transforms.readers import READERS
@@ -48,11 +49,12 @@ def build(
 def main(argv: Sequence[str]) -> int:
     """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3 dead letters)."""
     config, run = options.from_argv(argv)
-    SqlSink(config.sql).prepare()
-    for source in config.sources:
-        source.check()
-    started = time.monotonic()
-    counted, signals = _run(config, run)
+    with _empty_pipeline(run) as pipeline:  # first of all: no table is made for a runner that fails
+        SqlSink(config.sql).prepare()
+        for source in config.sources:
+            source.check()
+        started = time.monotonic()
+        counted, signals = _run(pipeline, config, run)
     made = summary.of(counted, time.monotonic() - started, config.sources, config.sql)
     summary.show(made, command.console())
     if run.summary_json is not None:
@@ -71,17 +73,29 @@ def main(argv: Sequence[str]) -> int:
     return command.OK
 
 
-def _run(config: IngestConfig, run: RunConfig) -> tuple[dict[str, int], list[str]]:
+@contextmanager
+def _empty_pipeline(run: RunConfig) -> Iterator[beam.Pipeline]:
+    """A pipeline of the runner's; what the runner lacks is a mistake of the command line."""
+    with ExitStack() as stack:
+        try:
+            pipeline = stack.enter_context(run.runner.pipeline(run.beam_options))
+        except RunnerUnavailable as error:
+            raise ConfigError(str(error)) from error
+        yield pipeline
+
+
+def _run(
+    pipeline: beam.Pipeline, config: IngestConfig, run: RunConfig
+) -> tuple[dict[str, int], list[str]]:
     """Run the pipeline to its end; returns its counters and the signals received."""
     drain.reset()
     metrics.reset()
-    direct.tune_process()
-    bundle_seconds = direct.STREAMING_BUNDLE_SECONDS if config.streaming else None
-    pipeline = beam.Pipeline(
-        runner=direct.runner(), options=PipelineOptions(list(run.beam_options))
-    )
+    run.runner.tune_process()
+    bundle_seconds = run.runner.streaming_bundle_seconds if config.streaming else None
     build(pipeline, config, Pacing(bundle_seconds=bundle_seconds))
-    with direct.stop_on_signals(drain.request) as signals, progress.shown(run.progress):
+    drained = run.runner.drained_by_signals
+    stopping = stop_on_signals(drain.request) if drained else nullcontext(list[str]())
+    with stopping as signals, progress.shown(run.progress):
         try:
             result = pipeline.run()
             result.wait_until_finish()

@@ -11,7 +11,7 @@ from pathlib import Path
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.command import Parser
-from runners import direct
+from runners import NAMES, Runner, named
 from sinks.config import SqlConfig
 from sources import SourceOptions, kafka_config, source_for
 from sources.s3 import S3Settings
@@ -21,8 +21,6 @@ from transforms.parse import ParseConfig
 from transforms.splits import Source
 from transforms.validate import load_schema
 from transforms.write import WriteConfig
-
-RUNNERS = ("DirectRunner",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +49,14 @@ class RunConfig:
     """How the program runs: what is not the pipeline's.
 
     Attributes:
-        runner: Name of the runner.
+        runner: What runs the pipeline.
         beam_options: Flags that are Beam's own.
         summary_json: Where to write the summary, or None.
         fail_on_dead_letters: Exit 3 when there are any.
         progress: Whether to show a progress bar.
     """
 
-    runner: str
+    runner: Runner
     beam_options: tuple[str, ...]
     summary_json: Path | None
     fail_on_dead_letters: bool
@@ -72,7 +70,7 @@ def parser() -> Parser:
         description="Read files, S3 objects or Kafka topics into a SQL table, every record once in effect.",
     )
     add = made.add_argument
-    add("--runner", default="DirectRunner", metavar="NAME", help=f"one of {', '.join(RUNNERS)}")
+    add("--runner", default="DirectRunner", metavar="NAME", help=f"one of {', '.join(NAMES)}")
     add(
         "--source",
         action="append",
@@ -184,14 +182,13 @@ def from_argv(argv: Sequence[str]) -> tuple[IngestConfig, RunConfig]:
     missing = [f"--{name}" for name in ("source", "sink", "table") if not getattr(known, name)]
     if missing:
         raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
-    if known.runner not in RUNNERS:
-        raise ConfigError(f"unknown runner {known.runner!r}: use one of {', '.join(RUNNERS)}")
+    runner = _runner(known.runner)
     if known.outage_budget < 0:
         raise ConfigError(f"--outage_budget must be 0 seconds or more, got {known.outage_budget:g}")
     schema = load_schema(known.schema) if known.schema else None
     backoff = Backoff(known.backoff_base, known.backoff_cap)
     ingest = IngestConfig(
-        sources=_sources(known),
+        sources=_sources(known, parallel=runner.parallel),
         parse=ParseConfig(max_record_bytes=known.max_record_bytes, max_depth=known.max_depth),
         schema=schema,
         sql=SqlConfig.of(
@@ -210,7 +207,7 @@ def from_argv(argv: Sequence[str]) -> tuple[IngestConfig, RunConfig]:
         streaming=known.streaming,
     )
     run = RunConfig(
-        runner=known.runner,
+        runner=runner,
         beam_options=tuple(rest),
         summary_json=Path(known.summary_json) if known.summary_json else None,
         fail_on_dead_letters=known.fail_on_dead_letters,
@@ -219,13 +216,13 @@ def from_argv(argv: Sequence[str]) -> tuple[IngestConfig, RunConfig]:
     return ingest, run
 
 
-def _sources(known: argparse.Namespace) -> tuple[Source, ...]:
+def _sources(known: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]:
     options = SourceOptions(
         format=known.format,
         max_record_bytes=known.max_record_bytes,
         s3=S3Settings(endpoint_url=known.s3_endpoint_url),
         streaming=known.streaming,
-        parallel=direct.PARALLEL,
+        parallel=parallel,
         outage_budget=known.outage_budget,
         kafka=kafka_config.parse(known.kafka_config),
     )
@@ -233,6 +230,13 @@ def _sources(known: argparse.Namespace) -> tuple[Source, ...]:
     if len(uris) < len(known.source):
         raise ConfigError("a --source is given twice")
     return tuple(source_for(uri, options) for uri in uris)
+
+
+def _runner(name: str) -> Runner:
+    try:
+        return named(name)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _key(text: str) -> tuple[str, ...]:

@@ -1,1 +1,55 @@
 """What is different from runner to runner, and nothing else knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib import import_module
+
+import apache_beam as beam
+
+_MODULES = {"DirectRunner": "runners.direct", "PrismRunner": "runners.prism"}
+
+NAMES = tuple(_MODULES)
+"""Every runner there is, as ``--runner`` takes it."""
+
+
+class RunnerUnavailable(Exception):
+    """The runner cannot be started on this machine; the message says what it lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """One runner, and all that the rest of the program has to know about it.
+
+    Attributes:
+        name: As ``--runner`` takes it.
+        pipeline: Makes an empty pipeline from Beam's own flags. What the runner needs
+            beside it lives as long as the context; metrics are read within it. Raises
+            ``RunnerUnavailable``.
+        parallel: Whether many readers read at once, each a split of its own.
+        streaming_bundle_seconds: How long a streaming split keeps its bundle open.
+        drained_by_signals: Whether the readers run in this process, so that a signal to it
+            can ask them to stop.
+        tune_process: Sets up a process that does nothing but run a pipeline.
+    """
+
+    name: str
+    pipeline: Callable[[Sequence[str]], AbstractContextManager[beam.Pipeline]]
+    parallel: bool
+    streaming_bundle_seconds: float
+    drained_by_signals: bool
+    tune_process: Callable[[], None]
+
+
+def named(name: str) -> Runner:
+    """The runner of that name; only its own module is imported.
+
+    Raises:
+        ValueError: There is none; the message lists those there are.
+    """
+    if name not in _MODULES:
+        raise ValueError(f"unknown runner {name!r}: use one of {', '.join(NAMES)}")
+    runner: Runner = import_module(_MODULES[name]).RUNNER
+    return runner

@@ -9,7 +9,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg2
 import pytest
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from tests.services.kafka_broker import KafkaBroker, Topics
 
-KAFKA_MISSING = pytest.StashKey[str]()
-"""Why tests that need a broker were skipped, once one was."""
+MISSING = pytest.StashKey[dict[str, str]]()
+"""By service, why tests that need it were skipped, once one was."""
 
 
 @pytest.fixture(scope="session")
@@ -82,8 +82,7 @@ def kafka_broker(request: pytest.FixtureRequest) -> Iterator[KafkaBroker]:
 
     missing = available()
     if missing is not None:
-        request.config.stash[KAFKA_MISSING] = missing
-        pytest.skip(f"KAFKA TESTS SKIPPED: {missing}")
+        _skip(request, "KAFKA", missing)
     with KafkaBroker() as broker:
         yield broker
 
@@ -101,19 +100,34 @@ def topic(kafka_broker: KafkaBroker) -> Topics:
     return create
 
 
+@pytest.fixture(scope="session")
+def prism(request: pytest.FixtureRequest) -> str:
+    """The Prism binary, built first if it has to be."""
+    from runners.prism_binary import available, located
+
+    missing = available()
+    if missing is not None:
+        _skip(request, "PRISM", missing)
+    return located(None)
+
+
+def _skip(request: pytest.FixtureRequest, service: str, missing: str) -> NoReturn:
+    request.config.stash.setdefault(MISSING, {})[service] = missing
+    pytest.skip(f"{service} TESTS SKIPPED: {missing}")
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """A run that had no broker proves nothing about Kafka: in CI that is a failure."""
-    if KAFKA_MISSING in session.config.stash and os.environ.get("CI") and exitstatus == 0:
+    if MISSING in session.config.stash and os.environ.get("CI") and exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say it loudly when there was no broker."""
-    missing = config.stash.get(KAFKA_MISSING, None)
-    if missing is not None:
-        line = f"KAFKA TESTS SKIPPED: {missing}"
+    """Say it loudly when there was no broker, or no Prism."""
+    for service, missing in config.stash.get(MISSING, {}).items():
+        line = f"{service} TESTS SKIPPED: {missing}"
         if os.environ.get("CI"):
             line += "; FAILED because CI is set"
         terminalreporter.write_line(line, red=True, bold=True)

@@ -202,10 +202,9 @@ def _failure_to(failure: Failure) -> list[Any]:
 
 
 def _failure_from(fields: list[Any]) -> Failure:
-    origin, raw, format_, *rest, headers = fields
-    return Failure(
-        Origin(*origin), raw, _format_from(format_), *rest, headers=_headers_from(headers)
-    )
+    origin, raw, format_, *rest = fields
+    rest[-1] = _headers_from(rest[-1])
+    return Failure(Origin(*origin), raw, _format_from(format_), *rest)
 
 
 coders.registry.register_coder(RecordBatch, RecordBatchCoder)

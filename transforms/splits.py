@@ -12,7 +12,9 @@ from transforms.record import RecordBatch
 Position = tuple[tuple[str, int], ...]
 """How far a split has been read: sorted pairs of a name and its next offset.
 
-An object has one pair with an empty name; a Kafka split has one a partition.
+An object has one pair with an empty name. A Kafka split has one a partition
+(``topic/partition``) and, when it is bounded, another with the end that was seen at first
+(``end:topic/partition``).
 """
 
 

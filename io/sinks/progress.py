@@ -75,7 +75,8 @@ def missing(span: Span, coverage: Coverage) -> list[Range] | None:
     if gaps:
         return gaps
     at_end = span.final and coverage.end is None
-    unseen = span.start == span.end and not coverage.ranges and span.final
+    # An empty span tells where reading began: whoever resumes must not begin later.
+    unseen = span.start == span.end and not coverage.ranges
     return [] if at_end or unseen else None
 
 

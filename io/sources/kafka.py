@@ -12,12 +12,13 @@ from sources.kafka_cluster import Cluster, cluster
 from sources.kafka_config import Config, consumer_settings
 from sources.kafka_discovery import Discovery
 from sources.kafka_errors import text_of
+from sources.kafka_fetch import Fetcher
 from sources.kafka_log import LOGGER
-from sources.kafka_reader import KafkaReader, Reading
+from sources.kafka_reader import KafkaReader
 from sources.kafka_starts import Starts
 from sources.kafka_uri import Address, parse
 from transforms.coverage import Ledger
-from transforms.errors import ConfigError
+from transforms.errors import ConfigError, SourceUnavailable
 from transforms.splits import BatchLimits, Position, Split
 
 
@@ -88,29 +89,38 @@ class KafkaSource:
         """Split ``i/n`` reads every partition ``p`` with ``p % n == i``, new ones included."""
         count = self.address.splits
         for index in range(count):
-            yield Split(self.uri, f"{index}/{count}")
+            yield Split(self.uri, f"{index}/{count}", size=self._size(index, count, ledger))
 
     def open(self, split: Split, position: Position, ledger: Ledger) -> KafkaReader:
         """A reader of ``split`` from ``position`` on; I/O begins with its first poll."""
-        address = self.address
         index, _, count = split.name.partition("/")
-        starts = Starts(
+        return KafkaReader(
+            fetcher=Fetcher(self._consumer, self.limits, self.address.group),
+            starts=self._starts(int(index), int(count), ledger, position),
+            discovery=Discovery(self.discovery_interval, self.outage_budget),
+            idle_seconds=self.idle_seconds,
+        )
+
+    def _starts(self, index: int, count: int, ledger: Ledger, position: Position = ()) -> Starts:
+        return Starts(
             cluster=self.cluster,
-            address=address,
-            index=int(index),
-            of=int(count),
+            address=self.address,
+            index=index,
+            of=count,
             bounded=not self.streaming,
             ledger=ledger,
             position=position,
         )
-        reading = Reading(
-            limits=self.limits,
-            idle_seconds=self.idle_seconds,
-            ignore_tombstones=address.ignore_tombstones,
-            group=address.group,
-        )
-        discovery = Discovery(self.discovery_interval, self.outage_budget)
-        return KafkaReader(self._consumer, starts, discovery, reading)
+
+    def _size(self, index: int, count: int, ledger: Ledger) -> int:
+        """How many offsets a bounded split has left; 0 when nobody answers: it is an estimate."""
+        if self.streaming:
+            return 0
+        try:
+            look = self._starts(index, count, ledger).look((), {}, first=True)
+        except SourceUnavailable:
+            return 0
+        return sum(begun.partition.backlog for begun in look.begun)
 
     def _consumer(self, on_error: Callable[[KafkaError], None]) -> Consumer:
         address = self.address

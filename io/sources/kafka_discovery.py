@@ -54,10 +54,6 @@ class Discovery:
         """Begin a look on a thread of its own, which is left to end by itself."""
         self._under_way = _in_background(look)
 
-    def pause(self) -> float:
-        """Seconds until there may be news of a look: none are due before."""
-        return 0.0 if self._under_way else max(0.0, self._due - self._clock())
-
     def take(self, timeout: float = 0.0) -> Look | None:
         """What the look under way has found, waiting at most ``timeout`` seconds for it.
 

@@ -37,6 +37,11 @@ class Partition:
         return f"{self.topic}/{self.label}"
 
     @property
+    def place(self) -> tuple[str, int]:
+        """Its topic and number."""
+        return self.topic, self.number
+
+    @property
     def source(self) -> str:
         """The source of its records' origins."""
         return f"kafka://{self.topic}"

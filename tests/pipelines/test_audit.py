@@ -77,9 +77,7 @@ def test_a_gap_is_found(sink: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert [each["gaps"] for each in broken] == [[[10, 20]]]
 
 
-def test_counts_that_do_not_add_up_are_found(
-    sink: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_counts_that_do_not_add_up_are_found(sink: str, capsys: pytest.CaptureFixture[str]) -> None:
     execute(sink, "UPDATE ingest_progress SET inserted = inserted - 1 WHERE source LIKE '%a.jsonl'")
     capsys.readouterr()
     assert run(sink) == 1

@@ -1,57 +1,67 @@
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import threading
-from pathlib import Path
+import gc
+from collections.abc import Iterator
 
+import apache_beam as beam
+import psutil
+import pytest
+from apache_beam.metrics import Metrics, MetricsFilter
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from runners import direct
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.fakes import ListSource, NoLedger
+from transforms import drain
+from transforms.read import Pacing, ReadSplits
 
 
 def test_the_runner_is_named_and_not_chosen_by_beam() -> None:
-    assert type(direct.runner()) is FnApiRunner
+    with direct.RUNNER.pipeline([]) as pipeline:
+        assert type(pipeline.runner) is FnApiRunner
 
 
-class TestSignals:
-    def test_the_first_signal_asks_to_stop_and_handlers_are_put_back(self) -> None:
-        before = signal.getsignal(signal.SIGTERM)
-        stopped = threading.Event()
-        with direct.stop_on_signals(stopped.set) as received:
-            os.kill(os.getpid(), signal.SIGTERM)
-            assert stopped.wait(10)
-        assert received == ["SIGTERM"]
-        assert signal.getsignal(signal.SIGTERM) is before
+def test_beams_own_flags_reach_the_pipeline() -> None:
+    with direct.RUNNER.pipeline(["--experiments=one"]) as pipeline:
+        assert "one" in pipeline.options.get_all_options()["experiments"]
 
-    def test_a_second_signal_ends_the_process_at_once(self) -> None:
-        program = (
-            "import os, signal\n"
-            "from runners import direct\n"
-            "with direct.stop_on_signals(lambda: None):\n"
-            "    os.kill(os.getpid(), signal.SIGINT)\n"
-            "    os.kill(os.getpid(), signal.SIGINT)\n"
-            "    print('still here')\n"
+
+BUNDLES = 1_500
+"""More than Python nests calls (1,000): counters chained one a bundle could not be added up."""
+
+RESIDENT: list[int] = []
+"""Memory of this process at every bundle."""
+
+
+class CountBundles(beam.DoFn):
+    def process(self, element: object) -> None:
+        pass
+
+    def finish_bundle(self) -> None:
+        Metrics.counter("test", "bundles").inc()
+        RESIDENT.append(psutil.Process().memory_info().rss)
+        if len(RESIDENT) >= BUNDLES:
+            drain.request()
+
+
+@pytest.fixture
+def undrained() -> Iterator[None]:
+    yield
+    drain.reset()
+
+
+@pytest.mark.usefixtures("undrained")
+def test_a_stream_of_many_bundles_keeps_nothing_of_them_and_its_counters_add_up() -> None:
+    RESIDENT.clear()
+    source = ListSource("bundles", endless=True)
+    gc.collect()
+    with direct.RUNNER.pipeline([]) as pipeline:
+        batches = pipeline | ReadSplits(
+            [source], NoLedger(), Pacing(bundle_seconds=0.0), streaming=True
         )
-        ended = subprocess.run(
-            [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert ended.returncode == 128 + signal.SIGINT
-        assert ended.stdout == ""
-
-    def test_elsewhere_than_on_the_main_thread_handlers_stay(self) -> None:
-        before = signal.getsignal(signal.SIGTERM)
-        seen: list[object] = []
-
-        def on_a_thread() -> None:
-            with direct.stop_on_signals(lambda: None):
-                seen.append(signal.getsignal(signal.SIGTERM))
-
-        thread = threading.Thread(target=on_a_thread)
-        thread.start()
-        thread.join()
-        assert seen == [before]
+        _ = batches | beam.ParDo(CountBundles())
+        result = pipeline.run()
+        result.wait_until_finish()
+        (counter,) = result.metrics().query(MetricsFilter().with_namespace("test"))["counters"]
+    assert counter.result == len(RESIDENT) >= BUNDLES
+    # 25 KB a bundle (29 MB in all) when Beam keeps them; nothing when they are added up.
+    assert RESIDENT[-1] - RESIDENT[300] < 10 << 20

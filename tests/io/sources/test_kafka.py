@@ -19,6 +19,7 @@ from tests.services.kafka_broker import KafkaBroker, Topics
 from transforms import metrics
 from transforms.coverage import Coverage
 from transforms.errors import SourceUnavailable
+from transforms.splits import Split
 
 pytestmark = pytest.mark.integration
 
@@ -39,7 +40,7 @@ class TestMessages:
     def test_keys_headers_times_and_tombstones_are_kept(
         self, kafka_broker: KafkaBroker, topic: Topics
     ) -> None:
-        name = topic()
+        name = topic(config={"retention.ms": "-1"})
         stamp = 1_700_000_000_123
         kafka_broker.produce(
             name,
@@ -200,7 +201,8 @@ class TestHoles:
             return found
 
         monkeypatch.setattr(Cluster, "bounds", bounds)
-        read = read_to_end(source_of(kafka_broker, name))
+        source = source_of(kafka_broker, name)
+        read = read_to_end(source, split=Split(source.uri, "0/1"))
         assert read.all_values() == values(70, first=30)
         (failure,) = [f for batch in read.batches for f in batch.failures]
         assert "offsets 0–29" in failure.message

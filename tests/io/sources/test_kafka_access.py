@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka.admin import (
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declared as exported
     AclBinding,
     AclOperation,
     AclPermissionType,
@@ -22,6 +22,7 @@ from tests.io.sources.kafka_reading import read_to_end, reading, until
 from tests.services.kafka_broker import KafkaBroker, available
 from tests.services.kafka_server import free_ports
 from transforms.errors import ConfigError, SourceUnavailable
+from transforms.splits import Split
 
 pytestmark = pytest.mark.integration
 
@@ -98,14 +99,18 @@ class TestAccess:
         source = source_of(guarded[1], "open", WRONG)
         with pytest.raises(ConfigError, match="refuses") as caught:
             source.check()
-        with reading(source) as reader, pytest.raises(SourceUnavailable, match="refuses") as later:
+        split = Split(source.uri, "0/1")
+        with (
+            reading(source, split=split) as reader,
+            pytest.raises(SourceUnavailable, match="refuses") as later,
+        ):
             until(reader, lambda read: read.done)
         said = f"{caught.value} {later.value} {source!r} {caplog.text}"
         assert WRONG not in said
         assert WRONG.encode() not in pickle.dumps(source)
 
     def test_a_topic_that_may_not_be_read_is_named(self, guarded: tuple[KafkaBroker, str]) -> None:
-        with pytest.raises(ConfigError, match="refuses.*TOPIC_AUTHORIZATION_FAILED"):
+        with pytest.raises(ConfigError, match=r"refuses.*TOPIC_AUTHORIZATION_FAILED"):
             source_of(guarded[1], "closed").check()
 
     def test_a_group_that_may_not_be_used_is_a_mistake_of_the_user(

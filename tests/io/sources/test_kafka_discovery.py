@@ -65,10 +65,14 @@ class TestDiscovery:
         assert "no answer from a:1" in caplog.text
         discovery.soon()
         assert not discovery.due()
-        assert 1.0 <= discovery.pause() <= 2.0
+        clock.now = 0.99
+        assert not discovery.due(), "half of the base at least"
         clock.now = 2.0
         assert launch(discovery, SourceUnavailable("again")) is None
-        assert 2.0 <= discovery.pause() <= 4.0
+        clock.now = 2.0 + 1.99
+        assert not discovery.due(), "twice as long"
+        clock.now = 2.0 + 4.0
+        assert discovery.due()
 
     def test_an_answer_ends_the_outage(self, discovery: Discovery, clock: Clock) -> None:
         launch(discovery, SourceUnavailable("x"))

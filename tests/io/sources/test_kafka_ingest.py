@@ -165,6 +165,16 @@ class TestUntilLatest:
         assert "5 offsets were deleted before they were read" in capsys.readouterr().out
         assert command.run("audit", audit_main, ["--sink", sink]) == 0
 
+    def test_a_second_run_from_latest_reads_what_came_in_between(
+        self, kafka_broker: KafkaBroker, topic: Topics, sink: str, tmp_path: Path
+    ) -> None:
+        name = topic(partitions=PARTITIONS)
+        uri = f"kafka://{kafka_broker.bootstrap}/{name}?start=latest"
+        kafka_broker.produce(name, events(8))
+        assert ingest(uri, sink, tmp_path)["read"] == 0
+        kafka_broker.produce(name, events(4, first=8))
+        assert ingest(uri, sink, tmp_path)["read"] == 4
+
     def test_files_and_topics_together(
         self, kafka_broker: KafkaBroker, topic: Topics, sink: str, tmp_path: Path
     ) -> None:

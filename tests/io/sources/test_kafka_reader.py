@@ -141,6 +141,13 @@ class TestBounded:
         *_, last = many.splits(MemoryLedger())
         assert read_to_end(many, split=last).batches == []
 
+    def test_the_size_of_a_split_is_what_the_ledger_lacks(
+        self, source: KafkaSource, topic: str
+    ) -> None:
+        ledger = MemoryLedger({(f"kafka://{topic}", "0"): Coverage(((0, 4),))})
+        assert only_split(source, ledger).size == 36
+        assert only_split(replace(source, streaming=True), ledger).size == 0
+
     def test_the_backlog_is_what_is_left(self, source: KafkaSource) -> None:
         with reading(replace(source, limits=BatchLimits(records=4))) as reader:
             read = Read()

@@ -1,0 +1,112 @@
+"""``pipelines.ingest --streaming`` as a process that can be killed, stopped and looked at."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from tests.services.process import ServiceProcess
+
+STOP_SECONDS = 10.0
+"""A streaming run must have ended in good order so long after SIGTERM."""
+
+
+class Ingestion:
+    """One streaming ingestion, over as many processes as it takes.
+
+    Args:
+        folder: A new folder for its log.
+        source: URI of the topic.
+        dsn: The database.
+        table: The table.
+        more: Further arguments.
+        runner: The runner.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        source: str,
+        dsn: str,
+        table: str,
+        more: Sequence[str] = (),
+        runner: str = "DirectRunner",
+    ) -> None:
+        folder.mkdir()
+        self._folder = folder
+        self._log = folder / "ingest.log"
+        self._command = [
+            *(sys.executable, "-m", "pipelines.ingest", "--runner", runner, "--streaming"),
+            *("--source", source, "--sink", dsn, "--table", table, "--no_progress", *more),
+        ]
+        self._process: ServiceProcess | None = None
+
+    def start(self) -> None:
+        """Start a process; the last one must have ended."""
+        assert self._process is None or self._process.exit_status is not None
+        self._process = ServiceProcess(self._command, self._folder, self._log)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the one that runs."""
+        return self._running().pid
+
+    @property
+    def lines(self) -> int:
+        """How many lines it has printed so far, over all processes."""
+        return self._log.read_bytes().count(b"\n")
+
+    def check(self) -> None:
+        """Fail unless it runs."""
+        status = self._running().exit_status
+        assert status is None, f"the ingest ended with {status}:\n{self.tail()}"
+
+    def kill(self) -> None:
+        """SIGKILL; fails if it had ended by itself."""
+        self.check()
+        self._running().kill()
+
+    def stop(self) -> float:
+        """SIGTERM; returns the seconds until it had ended with 0, and fails if it did not."""
+        self.check()
+        process = self._running()
+        started = time.monotonic()
+        os.kill(process.pid, signal.SIGTERM)
+        while process.exit_status is None:
+            seconds = time.monotonic() - started
+            assert seconds < STOP_SECONDS, f"still running {seconds:.0f} s after SIGTERM"
+            time.sleep(0.02)
+        seconds = time.monotonic() - started
+        status = process.exit_status
+        process.kill()
+        assert status == 0, f"ended with {status} after SIGTERM:\n{self.tail()}"
+        return seconds
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        if self._process is not None:
+            self._process.kill()
+
+    def cpu_seconds(self) -> float:
+        """CPU time that the process and its children have used, user and system."""
+        process = psutil.Process(self.pid)
+        times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+        return sum(each.user + each.system for each in times)
+
+    def resident_mib(self) -> float:
+        """Memory of the process now, in MiB."""
+        return float(psutil.Process(self.pid).memory_info().rss) / (1 << 20)
+
+    def tail(self) -> str:
+        """The end of what it printed."""
+        return self._log.read_text(errors="replace")[-4_000:]
+
+    def _running(self) -> ServiceProcess:
+        assert self._process is not None, "not started"
+        return self._process

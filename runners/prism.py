@@ -1,0 +1,77 @@
+"""PrismRunner: Beam's portable runner for one machine, in a process of its own.
+
+What follows from it:
+
+* The program is a Go binary (``runners.prism_binary``) and a child of ours
+  (``runners.prism_server``); Beam's own launcher would replace the handler of SIGINT by one
+  that kills it in mid-bundle (apache_beam/runners/portability/job_server.py).
+* The SDK worker is in this process (LOOPBACK), so a signal can ask the readers to stop, and
+  this process's caches and tally are the workers'.
+* It fuses what FnApiRunner fuses (``greedyFusion`` in Prism's preprocess.go), so a bundle
+  writes what it reads and a slow database holds the source here too.
+* It honours the delay of a deferred split.
+* Several splits are read at once, but by threads of one process: more splits than sources
+  would not be read faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import (
+    PipelineOptions,
+    PortableOptions,
+    PrismRunnerOptions,
+)
+from apache_beam.runners.portability.prism_runner import PrismRunner
+from apache_beam.runners.worker import sdk_worker
+
+from runners import Runner, RunnerUnavailable
+from runners.prism_binary import located
+from runners.prism_server import serving
+
+_WORKER = "LOOPBACK"
+
+
+def _not_printed(*_text: object, file: object = None) -> None:
+    """What the worker prints, the stack of a failed bundle, it also logs and reports."""
+
+
+# It prints to the standard error of this process (apache_beam/runners/worker/sdk_worker.py,
+# _execute), where one line says what failed; --verbose shows the log.
+sdk_worker.print = _not_printed
+
+
+@contextmanager
+def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
+    options = PipelineOptions(list(flags))
+    portable = options.view_as(PortableOptions)
+    if portable.environment_type not in (None, _WORKER):
+        raise RunnerUnavailable(
+            f"--environment_type {portable.environment_type}: PrismRunner runs its worker in "
+            f"this process ({_WORKER}); leave the option out"
+        )
+    portable.environment_type = _WORKER
+    if portable.job_endpoint:  # a Prism that runs already
+        yield beam.Pipeline(runner=PrismRunner(), options=options)
+        return
+    prism = options.view_as(PrismRunnerOptions)
+    with serving(located(prism.prism_location), prism.prism_log_level) as endpoint:
+        portable.job_endpoint = endpoint
+        yield beam.Pipeline(runner=PrismRunner(), options=options)
+
+
+def _tune_process() -> None:
+    """Nothing: what DirectRunner sets was measured there, where all is one thread."""
+
+
+RUNNER = Runner(
+    name="PrismRunner",
+    pipeline=_pipeline,
+    parallel=False,
+    streaming_bundle_seconds=5.0,
+    drained_by_signals=True,
+    tune_process=_tune_process,
+)

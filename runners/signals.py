@@ -1,0 +1,40 @@
+"""Stop well on the first signal, at once on the second."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def stop_on_signals(stop: Callable[[], None]) -> Iterator[list[str]]:
+    """Call ``stop`` on the first SIGINT or SIGTERM; a second one ends the process at once.
+
+    Ending at once is safe: what is not committed is not in the ledger and is read again.
+
+    Yields:
+        The names of the signals received so far.
+    """
+    received: list[str] = []
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        received.append(signal.Signals(number).name)
+        if len(received) > 1:
+            os._exit(128 + number)
+        stop()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received  # only the main thread may set handlers
+        return
+    previous = {number: signal.signal(number, on_signal) for number in _SIGNALS}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

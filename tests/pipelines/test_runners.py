@@ -1,0 +1,260 @@
+"""The same pipeline on every local runner: the same table, dead letters and ledger."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from examples.events import SCHEMA, events, write
+from pipelines import command
+from pipelines.audit import verdicts
+from pipelines.ingest import main as ingest_main
+from sinks.engine import dispose_engines
+from tests.services.kafka_broker import KafkaBroker, Topics
+
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("prism")]
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNNERS = ("DirectRunner", "PrismRunner")
+TABLES = {
+    "events": "SELECT * FROM events ORDER BY event_id",
+    "ingest_jobs": 'SELECT source, partition, "offset", stage, category, state, raw '
+    'FROM ingest_jobs ORDER BY source, partition, "offset"',
+}
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """The URL of an empty database for a runner; on Postgres each has a schema of its own."""
+    if request.param == "sqlite":
+        yield lambda name: f"sqlite:///{tmp_path}/{name}.db"
+        dispose_engines()
+        return
+    url: str = request.getfixturevalue("postgres_url")
+
+    def schema_of(name: str) -> str:
+        query(url, f"CREATE SCHEMA {name}")
+        return f"{url}&options=-csearch_path%3D{name.lower()}"
+
+    yield schema_of
+    dispose_engines()
+
+
+def query(sink: str, statement: str) -> list[tuple[Any, ...]]:
+    engine = sa.create_engine(sink)
+    try:
+        with engine.begin() as connection:
+            result = connection.execute(sa.text(statement))
+            return [tuple(map(plain, row)) for row in result] if result.returns_rows else []
+    finally:
+        engine.dispose()
+
+
+def plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def arguments(runner: str, source: str, sink: str, *more: str) -> list[str]:
+    argv = ["--runner", runner, "--source", source, "--sink", sink, "--table", "events"]
+    return [*argv, "--key", "event_id", "--no_progress", *more]
+
+
+def state_after(
+    runner: str, source: str, sink: str, tmp_path: Path, *more: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run to the end; returns what the database holds, and what was counted."""
+    out = tmp_path / f"{runner}.json"
+    argv = arguments(runner, source, sink, "--summary_json", str(out), *more)
+    assert command.run("ingest", ingest_main, argv) == 0
+    summary = json.loads(out.read_text())
+    state: dict[str, Any] = {name: query(sink, statement) for name, statement in TABLES.items()}
+    state["ledger"] = [each.as_json() for each in verdicts(sink, None)]
+    counted = ("read", "inserted", "duplicates", "dead", "batches", "splits", "sources")
+    return state, {name: summary[name] for name in counted}
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Path:
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps(SCHEMA))
+    return path
+
+
+def test_files_with_broken_lines(
+    database: Callable[[str], str], schema: Path, tmp_path: Path
+) -> None:
+    lines = list(events(10_000, duplicates=0.02, broken=0.01))
+    write(tmp_path / "in", iter(lines), 4)
+    direct, prism = (
+        state_after(
+            *(runner, f"{tmp_path}/in/*.jsonl", database(runner), tmp_path),
+            *("--schema", str(schema)),
+        )
+        for runner in RUNNERS
+    )
+    good = {line.key for line in lines if not line.broken}
+    assert len(direct[0]["events"]) == len(good)
+    assert len(direct[0]["ingest_jobs"]) == sum(1 for line in lines if line.broken)
+    assert all(each["complete"] and each["ok"] for each in direct[0]["ledger"])
+    assert prism == direct
+
+
+def test_a_topic_until_its_latest_offsets(
+    database: Callable[[str], str],
+    schema: Path,
+    tmp_path: Path,
+    kafka_broker: KafkaBroker,
+    topic: Topics,
+) -> None:
+    name = topic(partitions=4)
+    lines = list(events(5_000, duplicates=0.02, broken=0.01))
+    kafka_broker.produce(name, ((b"%d" % n, line.raw, n % 4) for n, line in enumerate(lines)))
+    uri = f"kafka://{kafka_broker.bootstrap}/{name}?until=latest"
+    direct, prism = (
+        state_after(runner, uri, database(runner), tmp_path, "--schema", str(schema))
+        for runner in RUNNERS
+    )
+    assert direct[1]["read"] == len(lines)
+    assert len(direct[0]["ledger"]) == 4
+    assert all(each["ok"] and each["end"] is None for each in direct[0]["ledger"])
+    # How a topic is cut into batches is a matter of timing; all else is not.
+    assert direct[1].pop("batches") > 0
+    assert prism[1].pop("batches") > 0
+    assert prism == direct
+
+
+def await_rows(process: subprocess.Popen[Any], sink: str, rows: int) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            found = query(sink, "SELECT count(*) FROM events")[0][0]
+        except sa.exc.DBAPIError:
+            found = 0  # not created yet, or locked for a moment
+        if found >= rows:
+            return
+        assert process.poll() is None, f"ended with {process.returncode} before {rows} rows"
+        assert time.monotonic() < deadline, f"no {rows} rows within 60 s"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_streaming_topic_on_prism_ends_well_at_a_signal(
+    number: signal.Signals,
+    postgres_url: str,
+    kafka_broker: KafkaBroker,
+    topic: Topics,
+) -> None:
+    name = topic(partitions=2)
+    kafka_broker.produce(name, ((None, line.raw, None) for line in events(1_000)))
+    uri = f"kafka://{kafka_broker.bootstrap}/{name}"
+    argv = arguments("PrismRunner", uri, postgres_url, "--streaming")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.ingest", *argv],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        await_rows(process, postgres_url, 1_000)
+        kafka_broker.produce(name, ((None, line.raw, None) for line in events(500, seed=8)))
+        await_rows(process, postgres_url, 1_500)
+        sent = time.monotonic()
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+        seconds = time.monotonic() - sent
+    finally:
+        process.kill()
+        process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert "1,500  read" in out
+    assert seconds < 10
+
+
+def test_a_second_signal_ends_a_run_on_prism_at_once(
+    tmp_path: Path, kafka_broker: KafkaBroker, topic: Topics, postgres_url: str
+) -> None:
+    """The table is locked by another session, so the first signal has to wait for it."""
+    name = topic()
+    kafka_broker.produce(name, ((None, line.raw, None) for line in events(100)))
+    uri = f"kafka://{kafka_broker.bootstrap}/{name}"
+    argv = arguments("PrismRunner", uri, postgres_url, "--streaming")
+    process = subprocess.Popen([sys.executable, "-m", "pipelines.ingest", *argv], cwd=ROOT)
+    engine = sa.create_engine(postgres_url)
+    try:
+        await_rows(process, postgres_url, 100)
+        with engine.connect() as holder:
+            holder.execute(sa.text("LOCK TABLE events IN EXCLUSIVE MODE"))
+            kafka_broker.produce(name, ((None, line.raw, None) for line in events(100, seed=8)))
+            await_waiting(postgres_url)
+            process.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
+            sent = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=10) == 128 + signal.SIGTERM
+            assert time.monotonic() - sent < 2
+    finally:
+        process.kill()
+        process.wait()
+        engine.dispose()
+
+
+def await_waiting(sink: str) -> None:
+    """Until a session waits for a lock."""
+    deadline = time.monotonic() + 30
+    statement = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    while query(sink, statement) == [(0,)]:
+        assert time.monotonic() < deadline, "no session waited for the lock"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_database_that_refuses_is_the_same_line_on_every_runner(
+    runner: str,
+    postgres_url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write(tmp_path / "in", events(100), 1)
+    argv = arguments(runner, f"{tmp_path}/in/*.jsonl", postgres_url)
+    assert command.run("ingest", ingest_main, argv) == 0
+    write(tmp_path / "in" / "more", events(100, seed=8), 1)
+    argv[3] = f"{tmp_path}/in/more/*.jsonl"
+    query(
+        postgres_url,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "RAISE EXCEPTION 'not for you' USING ERRCODE = '42501'; END $$",
+    )
+    query(
+        postgres_url,
+        "CREATE TRIGGER refuse BEFORE INSERT ON events EXECUTE FUNCTION refuse()",
+    )
+    capsys.readouterr()
+    assert command.run("ingest", ingest_main, argv) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ingest: ")
+    assert "not for you" in line
+    assert "Traceback" not in line
+
+
+def test_a_prism_that_is_not_there_makes_no_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "in", events(1), 1)
+    sink = f"sqlite:///{tmp_path}/a.db"
+    argv = arguments("PrismRunner", f"{tmp_path}/in/*.jsonl", sink, "--prism_location=/no/prism")
+    assert command.run("ingest", ingest_main, argv) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ingest: --prism_location /no/prism: ")
+    assert not (tmp_path / "a.db").exists()
