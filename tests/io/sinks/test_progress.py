@@ -28,8 +28,10 @@ class TestMissing:
         assert missing(span(2, 4, final=True), Coverage(((0, 4),))) == []
         assert missing(span(0, 0, final=True), Coverage()) == []
 
-    def test_an_empty_span_that_ends_nothing_is_no_news(self) -> None:
-        assert missing(span(3, 3), Coverage()) is None
+    def test_an_empty_span_says_where_reading_began_and_later_nothing(self) -> None:
+        assert missing(span(3, 3), Coverage()) == []
+        assert missing(span(3, 3), Coverage(((3, 3),))) is None
+        assert missing(span(9, 9), Coverage(((3, 5),))) is None
 
 
 class TestTrimmed:
