@@ -85,7 +85,7 @@ class TestSourceFor:
         assert source_for(uri).uri == uri
 
     def test_unknown_scheme_names_the_known_ones(self) -> None:
-        with pytest.raises(ConfigError, match=r"'ftp'.*file://, s3:// or a path"):
+        with pytest.raises(ConfigError, match=r"'ftp'.*file://, s3://, kafka:// or a path"):
             source_for("ftp://host/x")
 
     def test_options_reach_the_source(self) -> None:
