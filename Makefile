@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: help setup demo test lint format check bench kills lock clean
 .PHONY: bench-kafka kills-kafka faults-kafka latency
+.PHONY: backpressure soak
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,6 +58,12 @@ faults-kafka: setup ## More partitions, and a broker that is away, in mid-stream
 
 latency: setup ## Measure the time from produce to committed row
 	$(BIN)/python -m benchmarks.latency
+
+backpressure: setup ## Slow the database in mid-stream and draw what follows (docs/backpressure.svg)
+	$(BIN)/python -m benchmarks.backpressure
+
+soak: setup ## Stream for half an hour and measure memory (docs/performance.md)
+	$(BIN)/python -m benchmarks.soak --minutes 30 --rate 2000
 
 lock: setup ## Pin what .venv has now
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock

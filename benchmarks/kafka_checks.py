@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import psycopg
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from benchmarks.kafka_ingestion import Ingestion
 from pipelines.audit import verdicts
+
+T = TypeVar("T")
 
 Offsets = dict[int, int]
 """By partition."""
 
 PATIENCE_SECONDS = 120.0
+ANSWER_SECONDS = 30.0
 POLL_SECONDS = 0.1
+
+_PASSING = frozenset(
+    # What a broker says for a moment after partitions were added or it was started again.
+    (
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError._TRANSPORT,
+        KafkaError._TIMED_OUT,
+        KafkaError._UNKNOWN_PARTITION,
+    )
+)
 
 
 @contextmanager
@@ -34,12 +54,26 @@ def _client(bootstrap: str, group: str) -> Iterator[Consumer]:
         consumer.close()
 
 
+def _answer(ask: Callable[[], T]) -> T:
+    """What the broker answers once nothing of ``_PASSING`` is in the way."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() not in _PASSING or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.5, 1.5) * POLL_SECONDS)
+
+
 def ends(bootstrap: str, topic: str) -> Offsets:
     """The high watermark of every partition; nothing may have been deleted."""
     found: Offsets = {}
     with _client(bootstrap, "checks") as consumer:
-        for partition in consumer.list_topics(topic, timeout=30).topics[topic].partitions:
-            marks = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+        topics = _answer(lambda: consumer.list_topics(topic, timeout=ANSWER_SECONDS).topics)
+        for partition in topics[topic].partitions:
+            place = TopicPartition(topic, partition)
+            marks = _answer(partial(consumer.get_watermark_offsets, place, ANSWER_SECONDS))
             assert marks is not None
             assert marks[0] == 0, f"{topic}/{partition} begins at {marks[0]}"
             found[partition] = marks[1]
@@ -50,7 +84,7 @@ def committed(bootstrap: str, topic: str, group: str, partitions: int) -> Offset
     """What ``group`` has committed; a partition without an offset is left out."""
     asked = [TopicPartition(topic, partition) for partition in range(partitions)]
     with _client(bootstrap, group) as consumer:
-        found = consumer.committed(asked, timeout=30)
+        found = _answer(lambda: consumer.committed(asked, timeout=ANSWER_SECONDS))
     return {each.partition: each.offset for each in found if each.offset >= 0}
 
 

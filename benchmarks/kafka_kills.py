@@ -18,6 +18,8 @@ from dataclasses import dataclass
 
 from benchmarks.ingest import fresh
 from benchmarks.kafka_checks import (
+    POLL_SECONDS,
+    Offsets,
     audited,
     await_settled,
     committed,
@@ -87,11 +89,12 @@ def trial(given: argparse.Namespace, found: Services, way: Way, rng: random.Rand
         # Not evenly: two kills may come close together, the second one in the start-up.
         moments = sorted(rng.uniform(2.0, given.seconds - 2.0) for _ in range(given.kills))
         for number, moment in enumerate(moments, 1):
-            time.sleep(max(0.0, started + moment - time.monotonic()))
+            sleep_until(started + moment)
             ingestion.kill()
-            at = time.monotonic() - started
-            behind(found, topic, number, at)
+            ledger = behind(found, topic, number, time.monotonic() - started)
             ingestion.start()
+            following = started + [*moments, given.seconds][number]
+            resumed(found, topic, ledger, ingestion, following)
         report = feed.finish()
         until = ends(found.broker.bootstrap, topic)
         lagging = await_settled(found.dsn, topic, until, ingestion)
@@ -124,8 +127,34 @@ def create_table(found: Services, source: str, table: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def behind(found: Services, topic: str, number: int, at: float) -> None:
-    """Fail if the group's offsets are ahead of the ledger; say where the kill hit."""
+def sleep_until(moment: float) -> None:
+    time.sleep(max(0.0, moment - time.monotonic()))
+
+
+def resumed(
+    found: Services, topic: str, before: Offsets, ingestion: Ingestion, following: float
+) -> None:
+    """Say when the new process settles its first records, unless the next kill comes before."""
+    started = time.monotonic()
+    while time.monotonic() < following:
+        if sum(settled(found.dsn, topic).values()) > sum(before.values()):
+            seconds, cpu = time.monotonic() - started, ingestion.cpu_seconds()
+            print(
+                f"{topic}: settles records {seconds:.1f} s after its start ({cpu:.1f} CPU seconds)",
+                flush=True,
+            )
+            return
+        ingestion.check()
+        time.sleep(POLL_SECONDS)
+    print(f"{topic}: killed {time.monotonic() - started:.1f} s after its start, nothing settled")
+
+
+def behind(found: Services, topic: str, number: int, at: float) -> Offsets:
+    """Fail if the group's offsets are ahead of the ledger; say where the kill hit.
+
+    Returns:
+        What the ledger has.
+    """
     group = committed(found.broker.bootstrap, topic, GROUP, PARTITIONS)
     ledger = settled(found.dsn, topic)  # afterwards: it only grows
     ahead = {each: at for each, at in group.items() if at > ledger.get(each, 0)}
@@ -135,6 +164,7 @@ def behind(found: Services, topic: str, number: int, at: float) -> None:
         f"{topic}: kill {number} at {at:.1f} s with {sum(ledger.values()):,} settled, lag {lag:,}",
         flush=True,
     )
+    return ledger
 
 
 if __name__ == "__main__":

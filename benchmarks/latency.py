@@ -11,6 +11,7 @@ before the commit is flushed to disk, so what a flush takes here is measured and
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import statistics
 import time
@@ -96,7 +97,11 @@ def trial(given: argparse.Namespace, found: Services, runner: str) -> float:
     )
     print(f"  produce to commit: {shown(produce)}")
     print(f"  append to commit:  {shown(append)}")
-    print(f"  a flush of a commit takes {1000 * flush_seconds(found.dsn):.1f} ms here", flush=True)
+    print(
+        f"  a flush of a commit takes {1000 * flush_seconds(found.dsn):.1f} ms here; "
+        f"load average of the last minute {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
+        flush=True,
+    )
     return percentile(produce, 99)
 
 

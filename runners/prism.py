@@ -16,7 +16,9 @@ What follows from it:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 
 import apache_beam as beam
@@ -33,6 +35,9 @@ from runners.prism_binary import located
 from runners.prism_server import serving
 
 _WORKER = "LOOPBACK"
+_WORKER_STOP_SECONDS = 3.0
+# apache_beam/runners/worker: worker_pool_main.py and data_plane.py
+_WORKER_THREADS = ("run_worker_", "read_grpc_client_inputs")
 
 
 def _not_printed(*_text: object, file: object = None) -> None:
@@ -60,7 +65,21 @@ def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
     prism = options.view_as(PrismRunnerOptions)
     with serving(located(prism.prism_location), prism.prism_log_level) as endpoint:
         portable.job_endpoint = endpoint
-        yield beam.Pipeline(runner=PrismRunner(), options=options)
+        before = set(threading.enumerate())
+        try:
+            yield beam.Pipeline(runner=PrismRunner(), options=options)
+        finally:
+            _await_workers(before)
+
+
+def _await_workers(before: Container[threading.Thread]) -> None:
+    """Wait until the threads of the worker have ended, which Prism tells them to, some time
+    after the job has: a Prism that is gone by then makes them end with a stack on stderr.
+    """
+    deadline = time.monotonic() + _WORKER_STOP_SECONDS
+    for thread in threading.enumerate():
+        if thread not in before and thread.name.startswith(_WORKER_THREADS):
+            thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _tune_process() -> None:

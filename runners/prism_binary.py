@@ -37,7 +37,8 @@ def located(named: str | None) -> str:
     """The binary to start.
 
     Args:
-        named: Beam's ``--prism_location``, if given: a path, or a URL that Beam downloads.
+        named: Beam's ``--prism_location``, if given: a path, or what Beam unpacks or
+            downloads (a zip file, a URL).
 
     Raises:
         RunnerUnavailable: It is not where it is said to be, or there is none and none can
@@ -71,7 +72,7 @@ def available() -> str | None:
 
 
 def _checked(named: str) -> str:
-    if "://" in named:
+    if "://" in named or named.endswith(".zip"):
         from apache_beam.options.pipeline_options import PipelineOptions
         from apache_beam.runners.portability.prism_runner import PrismJobServer
 

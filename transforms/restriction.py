@@ -69,6 +69,18 @@ class Claim:
     done: bool = False
 
 
+class _Progress(RestrictionProgress):
+    """Progress in claims, whatever the size of what was emitted.
+
+    The worker would put an estimate of the bytes emitted in its place, which is NaN as
+    long as none has been sampled, and fails the bundle when the runner asks for a split
+    (apache_beam/runners/worker/bundle_processor.py, ``_compute_split``).
+    """
+
+    def with_completed(self, completed: int) -> _Progress:
+        return self
+
+
 class SplitTracker(RestrictionTracker):
     """Tracks one split; can be checkpointed at any time, and splits nowhere else.
 
@@ -106,7 +118,7 @@ class SplitTracker(RestrictionTracker):
 
     def current_progress(self) -> RestrictionProgress:
         left = 0 if self._remaining.done else max(1, self._remaining.backlog)
-        return RestrictionProgress(completed=self._claims, remaining=left)
+        return _Progress(completed=self._claims, remaining=left)
 
     def is_bounded(self) -> bool:
         return self._bounded

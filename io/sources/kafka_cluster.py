@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -23,14 +23,26 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declare
     OffsetSpec,
 )
 
-from sources.kafka_config import Config, admin_settings
+from sources.kafka_config import Config, admin_settings, consumer_settings
 from sources.kafka_errors import GONE, REFUSED, text_of
 from sources.kafka_log import LOGGER
 from sources.kafka_uri import Address
+from transforms.backoff import Backoff
 from transforms.errors import ConfigError, SourceUnavailable
 
 Place = tuple[str, int]
 """A topic and the number of a partition."""
+
+_BACKOFF = Backoff(base=0.2, cap=2.0)
+
+_MOVING = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+"""A group has no coordinator for a moment: after a start of its broker, or a change of leaders."""
 
 _EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -57,7 +69,7 @@ class Topics:
 
 
 class Cluster:
-    """An admin client that is shared by everything in this process; safe between threads.
+    """The clients that everything in this process shares; safe between threads.
 
     Every method is bounded by ``timeout`` seconds and raises:
         ConfigError: The cluster refuses the credentials, or the right to look.
@@ -66,7 +78,10 @@ class Cluster:
 
     def __init__(self, brokers: str, config: Config, timeout: float) -> None:
         self._brokers = brokers
+        self._config = config
         self._timeout = timeout
+        self._lock = threading.Lock()
+        self._consumers: dict[str, Consumer] = {}
         self._refused: KafkaError | None = None
         self._mock: bool | None = None
         self._uncommitted = dict(config).get("isolation.level") == "read_uncommitted"
@@ -108,25 +123,53 @@ class Cluster:
     def committed(self, places: Iterable[Place], group: str) -> dict[Place, int]:
         """The offsets that ``group`` has committed; partitions without one are absent."""
         asked = [TopicPartition(topic, number) for topic, number in places]
-        futures = self._call(
-            lambda: self._admin.list_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group, asked)], request_timeout=self._timeout
-            )
+        found = self._coordinated(
+            group, lambda consumer: consumer.committed(asked, timeout=self._timeout)
         )
-        found = self._result(futures[group]).topic_partitions
         return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
 
     def commit(self, offsets: Mapping[Place, int], group: str) -> None:
-        """Set the offsets of ``group``, which must have no members of its own."""
+        """Set the offsets of ``group``, which must have no members of its own.
+
+        Waits for as long as no broker is there, so call it on a thread of its own.
+        """
         asked = [TopicPartition(topic, number, at) for (topic, number), at in offsets.items()]
-        futures = self._call(
-            lambda: self._admin.alter_consumer_group_offsets(
-                [ConsumerGroupTopicPartitions(group, asked)], request_timeout=self._timeout
-            )
+        found = self._coordinated(
+            group, lambda consumer: consumer.commit(offsets=asked, asynchronous=False)
         )
-        for each in self._result(futures[group]).topic_partitions:
+        for each in found or ():
             if each.error is not None:
                 raise self._failed(KafkaException(each.error))
+
+    def _coordinated(self, group: str, call: Callable[[Consumer], Any]) -> Any:
+        """Ask the coordinator of ``group``, once it is one: a broker that has just started is not.
+
+        By a consumer that joins no group: the admin client's questions to a coordinator
+        abort the process when the broker goes away meanwhile (confluentinc/librdkafka#5397).
+        """
+        deadline = time.monotonic() + self._timeout
+        attempt = 0
+        while True:
+            attempt += 1
+            pause = _BACKOFF.delay(attempt)
+            try:
+                return call(self._consumer(group))
+            except KafkaException as error:
+                moving = error.args[0].code() in _MOVING
+                if not moving or time.monotonic() + pause >= deadline:
+                    raise self._failed(error) from error
+            time.sleep(pause)
+
+    def _consumer(self, group: str) -> Consumer:
+        """The consumer that speaks for ``group``, made at the first call; it reads nothing."""
+        with self._lock:
+            known = self._consumers.get(group)
+            if known is None:
+                settings = consumer_settings(self._brokers, self._config, group)
+                known = Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
+                self._consumers[group] = known
+        known.poll(0)  # serves its callbacks
+        return known
 
     def _metadata(self) -> Any:
         """All topics: asked for by name, a missing one might be created by the broker."""

@@ -38,6 +38,7 @@ class CountBundles(beam.DoFn):
 
     def finish_bundle(self) -> None:
         Metrics.counter("test", "bundles").inc()
+        Metrics.gauge("test", "last").set(len(RESIDENT) + 1)
         RESIDENT.append(psutil.Process().memory_info().rss)
         if len(RESIDENT) >= BUNDLES:
             drain.request()
@@ -61,7 +62,9 @@ def test_a_stream_of_many_bundles_keeps_nothing_of_them_and_its_counters_add_up(
         _ = batches | beam.ParDo(CountBundles())
         result = pipeline.run()
         result.wait_until_finish()
-        (counter,) = result.metrics().query(MetricsFilter().with_namespace("test"))["counters"]
+        found = result.metrics().query(MetricsFilter().with_namespace("test"))
+    (counter,), (gauge,) = found["counters"], found["gauges"]
+    assert gauge.result.value == len(RESIDENT), "the newest"
     assert counter.result == len(RESIDENT) >= BUNDLES
-    # 25 KB a bundle (29 MB in all) when Beam keeps them; nothing when they are added up.
+    # 25 KB a bundle (29 MB in all) when Beam keeps counters or gauges; nothing when merged.
     assert RESIDENT[-1] - RESIDENT[300] < 10 << 20

@@ -118,6 +118,12 @@ class TestProgress:
         tracked.try_claim(Claim((("", 4),), backlog=0))
         assert tracked.current_progress().remaining_work > 0
 
+    def test_an_estimate_that_is_no_number_does_not_take_its_place(self) -> None:
+        tracked = tracker()
+        tracked.try_claim(at(4))
+        progress = tracked.current_progress().with_completed(float("nan"))
+        assert (progress.completed_work, progress.remaining_work) == (1, 6)
+
     def test_nothing_is_left_at_the_end(self) -> None:
         tracked = tracker()
         tracked.try_claim(at(10, done=True))

@@ -1,0 +1,56 @@
+"""A slow database holds the source; the picture of it is docs/backpressure.svg."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.backpressure import experiment
+from tests.services.kafka_broker import KafkaBroker
+
+RATE = 600.0
+GROWTH_MIB = 80
+"""The process may hold two transactions and the batches and fetch queue before them; measured 50."""
+
+
+@pytest.mark.integration
+def test_reading_falls_with_writing_and_what_is_not_read_waits_in_kafka(
+    kafka_broker: KafkaBroker, postgres_url: str, tmp_path: Path
+) -> None:
+    """It fails by itself unless, in the end, every record is there once and no lag is left."""
+    kafka_broker.start()
+    outcome = experiment(kafka_broker, postgres_url, tmp_path, rate=RATE, fast=5, slow=18)
+    fast, slow, after = outcome.fast, outcome.slow, outcome.after
+
+    assert fast.taken > 0.8 * RATE, "the database takes what is produced"
+    assert slow.produced > 0.8 * RATE, "the producer goes on"
+    assert slow.taken < 0.15 * RATE, "the database takes a tenth"
+    if shutil.which("ss"):
+        assert fast.received is not None
+        assert slow.received is not None
+        assert fast.received > 0.8 * RATE
+        # The first seconds fill what may wait in memory; then only what is written is read.
+        late = slow.samples[len(slow.samples) // 2 :]
+        assert read_between(late[0].received, late[-1].received) < (
+            0.25 * RATE * (late[-1].at - late[0].at) * outcome.record_bytes
+        )
+
+    lags = [each.lag for each in slow.samples]
+    assert fast.samples[-1].lag < 2 * RATE, "under two seconds of the stream"
+    assert lags[-1] > 0.7 * slow.produced * (slow.samples[-1].at - slow.samples[0].at)
+    assert lags[len(lags) // 2] < 0.7 * lags[-1], "it grows as long as the database is slow"
+
+    # What waits is on disk at the broker: some 80 MB, of which the process holds its bounds.
+    assert slow.peak - fast.peak < GROWTH_MIB
+    late_peak = max(each.resident for each in slow.samples[len(slow.samples) // 2 :])
+    assert late_peak - slow.samples[len(slow.samples) // 2].resident < 10, "flat once it is full"
+    assert after.peak - slow.peak < GROWTH_MIB
+    assert after.samples[-1].lag < RATE
+
+
+def read_between(first: int | None, last: int | None) -> int:
+    assert first is not None
+    assert last is not None
+    return last - first
