@@ -155,6 +155,7 @@ class Cluster:
             try:
                 return call(self._consumer(group))
             except KafkaException as error:
+                self._consumer(group)  # a refused group is reported there
                 moving = error.args[0].code() in _MOVING
                 if not moving or time.monotonic() + pause >= deadline:
                     raise self._failed(error) from error
@@ -168,7 +169,11 @@ class Cluster:
                 settings = consumer_settings(self._brokers, self._config, group)
                 known = Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
                 self._consumers[group] = known
-        known.poll(0)  # serves its callbacks
+        # Serves its callbacks; of messages, it is given errors only.
+        while (message := known.poll(0)) is not None:
+            problem = message.error()
+            if problem is not None:
+                self._on_error(problem)
         return known
 
     def _metadata(self) -> Any:
