@@ -10,7 +10,7 @@ from pathlib import Path
 
 # Its standard input is a pipe whose other end only the starting process holds: it closes when
 # that process ends, however it ends, and then the service's process group and folder go.
-WATCHDOG = 'cat >/dev/null; kill -9 -- "-$1"; rm -rf -- "$2"'
+WATCHDOG = 'cat >/dev/null; kill -9 "-$1"; rm -rf -- "$2"'
 
 
 class ServiceProcess:
