@@ -11,7 +11,10 @@ from benchmarks.backpressure import experiment
 from tests.services.kafka_broker import KafkaBroker
 
 RATE = 600.0
-GROWTH_MIB = 80
+# What may wait, by WriteConfig and BatchLimits: 16 MiB queued, 24 MiB in a commit and 8 MiB in a
+# batch, each as bytes and as values, and the commit's as COPY text too: some 120 MiB. What waits
+# at the broker meanwhile is 180 MB, and would be twice that in memory.
+GROWTH_MIB = 130
 """The process may hold two transactions and the batches and fetch queue before them; measured 50."""
 
 
@@ -21,7 +24,7 @@ def test_reading_falls_with_writing_and_what_is_not_read_waits_in_kafka(
 ) -> None:
     """It fails by itself unless, in the end, every record is there once and no lag is left."""
     kafka_broker.start()
-    outcome = experiment(kafka_broker, postgres_url, tmp_path, rate=RATE, fast=5, slow=18)
+    outcome = experiment(kafka_broker, postgres_url, tmp_path, rate=RATE, fast=5, slow=40)
     fast, slow, after = outcome.fast, outcome.slow, outcome.after
 
     assert fast.taken > 0.8 * RATE, "the database takes what is produced"
@@ -31,8 +34,8 @@ def test_reading_falls_with_writing_and_what_is_not_read_waits_in_kafka(
         assert fast.received is not None
         assert slow.received is not None
         assert fast.received > 0.8 * RATE
-        # The first seconds fill what may wait in memory; then only what is written is read.
-        late = slow.samples[len(slow.samples) // 2 :]
+        # At first, what may wait in memory fills up; then only what is written is read.
+        late = slow.samples[3 * len(slow.samples) // 4 :]
         assert read_between(late[0].received, late[-1].received) < (
             0.25 * RATE * (late[-1].at - late[0].at) * outcome.record_bytes
         )
@@ -44,8 +47,8 @@ def test_reading_falls_with_writing_and_what_is_not_read_waits_in_kafka(
 
     # What waits is on disk at the broker: some 80 MB, of which the process holds its bounds.
     assert slow.peak - fast.peak < GROWTH_MIB
-    late_peak = max(each.resident for each in slow.samples[len(slow.samples) // 2 :])
-    assert late_peak - slow.samples[len(slow.samples) // 2].resident < 10, "flat once it is full"
+    full = slow.samples[3 * len(slow.samples) // 4 :]
+    assert max(each.resident for each in full) - full[0].resident < 10, "flat once it is full"
     assert after.peak - slow.peak < GROWTH_MIB
     assert after.samples[-1].lag < RATE
 
