@@ -89,23 +89,8 @@ def compare(given: argparse.Namespace, dsn: str, root: Path, paths: list[Path]) 
             fresh(dsn)
             runs.append(measured(command, own))
             check(dsn, given.records)
-        print(
-            f"round {number + 1}: plain {given.records / plain[-1].seconds:,.0f}/s, "
-            f"ours {given.records / ours[-1].seconds:,.0f}/s, "
-            f"ratio {plain[-1].seconds / ours[-1].seconds:.2f} "
-            f"(whole process {plain[-1].wall / ours[-1].wall:.2f}), "
-            f"peak {ours[-1].peak_mib:.0f} MiB",
-            flush=True,
-        )
-    report("plain loader", given.records, plain)
-    report("pipelines.ingest", given.records, ours)
-    ratios = [a.seconds / b.seconds for a, b in zip(plain, ours, strict=True)]
-    walls = [a.wall / b.wall for a, b in zip(plain, ours, strict=True)]
-    print(
-        f"ratio of rates, median of rounds: {statistics.median(ratios):.2f} "
-        f"({min(ratios):.2f}–{max(ratios):.2f}); whole process: "
-        f"{statistics.median(walls):.2f} ({min(walls):.2f}–{max(walls):.2f})"
-    )
+        report_round(number, given.records, plain[-1], ours[-1])
+    report_ratio("plain loader", given.records, plain, ours)
 
 
 def fresh(dsn: str) -> None:
@@ -123,6 +108,31 @@ def check(dsn: str, records: int) -> None:
         row = connection.execute("SELECT count(*) FROM events").fetchone()
     if row != (records,):
         raise SystemExit(f"expected {records} rows, found {row}")
+
+
+def report_round(number: int, records: int, plain: Run, ours: Run) -> None:
+    """One line on a pair of runs."""
+    print(
+        f"round {number + 1}: plain {records / plain.seconds:,.0f}/s, "
+        f"ours {records / ours.seconds:,.0f}/s, ratio {plain.seconds / ours.seconds:.2f} "
+        f"(whole process {plain.wall / ours.wall:.2f}), "
+        f"peak {ours.peak_mib:.0f} MiB (plain {plain.peak_mib:.0f})",
+        flush=True,
+    )
+
+
+def report_ratio(name: str, records: int, plain: list[Run], ours: list[Run]) -> float:
+    """What all pairs of runs come to; returns the median ratio of rates."""
+    report(name, records, plain)
+    report("pipelines.ingest", records, ours)
+    ratios = [a.seconds / b.seconds for a, b in zip(plain, ours, strict=True)]
+    walls = [a.wall / b.wall for a, b in zip(plain, ours, strict=True)]
+    print(
+        f"ratio of rates, median of rounds: {statistics.median(ratios):.2f} "
+        f"({min(ratios):.2f}–{max(ratios):.2f}); whole process: "
+        f"{statistics.median(walls):.2f} ({min(walls):.2f}–{max(walls):.2f})"
+    )
+    return statistics.median(ratios)
 
 
 def report(name: str, records: int, runs: list[Run]) -> None:

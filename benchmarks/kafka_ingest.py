@@ -11,11 +11,10 @@ ours a ledger that covers the topic without a gap.
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 from collections.abc import Iterator
 
-from benchmarks.ingest import Run, check, fresh, measured, report
+from benchmarks.ingest import Run, check, fresh, measured, report_ratio, report_round
 from benchmarks.kafka_checks import Offsets, audited, ends
 from benchmarks.kafka_services import Services, services
 from examples.events import events
@@ -75,25 +74,10 @@ def compare(given: argparse.Namespace, found: Services, until: Offsets) -> float
         pair = (run_plain, run_ours)
         for run in pair if number % 2 == 0 else reversed(pair):
             run()
-        print(
-            f"round {number + 1}: plain {given.records / plain[-1].seconds:,.0f}/s, "
-            f"ours {given.records / ours[-1].seconds:,.0f}/s, "
-            f"ratio {plain[-1].seconds / ours[-1].seconds:.2f} "
-            f"(whole process {plain[-1].wall / ours[-1].wall:.2f}), "
-            f"peak {ours[-1].peak_mib:.0f} MiB (plain {plain[-1].peak_mib:.0f})",
-            flush=True,
-        )
-    report("plain loop", given.records, plain)
-    report("pipelines.ingest", given.records, ours)
-    ratios = [a.seconds / b.seconds for a, b in zip(plain, ours, strict=True)]
-    walls = [a.wall / b.wall for a, b in zip(plain, ours, strict=True)]
-    print(
-        f"ratio of rates, median of rounds: {statistics.median(ratios):.2f} "
-        f"({min(ratios):.2f}–{max(ratios):.2f}); whole process: "
-        f"{statistics.median(walls):.2f} ({min(walls):.2f}–{max(walls):.2f}); "
-        f"every run one row a key, the audit without a gap"
-    )
-    return statistics.median(ratios)
+        report_round(number, given.records, plain[-1], ours[-1])
+    ratio = report_ratio("plain loop", given.records, plain, ours)
+    print("every run: one row a key, the audit without a gap")
+    return ratio
 
 
 if __name__ == "__main__":
