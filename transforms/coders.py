@@ -12,7 +12,19 @@ from typing import Any
 from apache_beam import coders
 
 from transforms import plain
-from transforms.record import Failure, Format, Headers, Origin, Record, RecordBatch, Span
+from transforms.backoff import Backoff
+from transforms.record import (
+    Attempt,
+    Claim,
+    Failure,
+    Format,
+    Headers,
+    Origin,
+    Record,
+    RecordBatch,
+    Span,
+)
+from transforms.retry_policy import RetryPolicy
 from transforms.splits import Split
 
 VERSION = 1
@@ -39,12 +51,13 @@ class RecordBatchCoder(coders.Coder):
                 None if value.headers is None else [_headers_to(each) for each in value.headers],
                 [_failure_to(failure) for failure in value.failures],
                 list(value.filtered),
+                None if value.claim is None else _claim_to(value.claim),
             ]
         )
 
     def decode(self, encoded: bytes) -> RecordBatch:
-        span, format_, offsets, raws, values, times, keys, headers, failures, filtered = _decode(
-            encoded, "RecordBatch"
+        span, format_, offsets, raws, values, times, keys, headers, failures, filtered, claim = (
+            _decode(encoded, "RecordBatch")
         )
         return RecordBatch(
             span=Span(*span),
@@ -57,6 +70,7 @@ class RecordBatchCoder(coders.Coder):
             headers=None if headers is None else [_headers_from(each) for each in headers],
             failures=tuple(map(_failure_from, failures)),
             filtered=tuple(filtered),
+            claim=None if claim is None else _claim_from(claim),
         )
 
     def is_deterministic(self) -> bool:
@@ -198,13 +212,40 @@ def _failure_to(failure: Failure) -> list[Any]:
         failure.event_time,
         failure.key,
         _headers_to(failure.headers),
+        None if failure.retry is None else _policy_to(failure.retry),
+        failure.snooze,
     ]
 
 
 def _failure_from(fields: list[Any]) -> Failure:
-    origin, raw, format_, *rest = fields
-    rest[-1] = _headers_from(rest[-1])
-    return Failure(Origin(*origin), raw, _format_from(format_), *rest)
+    origin, raw, format_, *rest, headers, retry, snooze = fields
+    policy = None if retry is None else _policy_from(retry)
+    tail = (_headers_from(headers), policy, snooze)
+    return Failure(Origin(*origin), raw, _format_from(format_), *rest, *tail)
+
+
+def _policy_to(policy: RetryPolicy) -> list[Any]:
+    return [policy.backoff.base, policy.backoff.cap, policy.max_attempts, list(policy.heals)]
+
+
+def _policy_from(fields: list[Any]) -> RetryPolicy:
+    base, cap, max_attempts, heals = fields
+    return RetryPolicy(Backoff(base, cap), max_attempts, tuple(heals))
+
+
+def _claim_to(claim: Claim) -> list[Any]:
+    return [
+        claim.lease,
+        [
+            [offset, each.job, each.number, each.max_attempts, each.run]
+            for offset, each in claim.attempts.items()
+        ],
+    ]
+
+
+def _claim_from(fields: list[Any]) -> Claim:
+    lease, attempts = fields
+    return Claim(lease, {offset: Attempt(*rest) for offset, *rest in attempts})
 
 
 coders.registry.register_coder(RecordBatch, RecordBatchCoder)

@@ -9,7 +9,7 @@ from typing import Any
 import apache_beam as beam
 
 import transforms.coders  # noqa: F401  registers the coder of RecordBatch
-from transforms.errors import Reject, RetryLater
+from transforms.errors import Reject, RetryLater, Snooze
 from transforms.record import Failure, Record, RecordBatch
 
 RecordFn = Callable[[Record], Record | None]
@@ -32,8 +32,8 @@ class EachRecord(beam.PTransform):
 
     ``fn`` returns the record with its new value (``record.with_value``), or None to drop
     it. What it raises is kept with that record and concerns no other: ``Reject`` makes it a
-    dead letter, ``RetryLater`` a record that is tried again, and any other exception a dead
-    letter of category ``exception``, with its stack. A returned record may differ in its
+    dead letter, ``RetryLater`` a record that is tried again (``Snooze``: without using an
+    attempt), and any other exception a dead letter of category ``exception``, with its stack. A returned record may differ in its
     value only: what was read stays as it was, for a replay.
 
     Args:
@@ -127,6 +127,10 @@ def failure_of(record: Record, error: Exception, stage: str) -> Failure:
     """The failure of ``record`` with whatever a step raised for it."""
     if isinstance(error, Reject):
         return Failure.of(record, stage, error.category, error)
+    if isinstance(error, Snooze):
+        return Failure.of(
+            record, stage, "snoozed", error, transient=True, snooze=max(0.0, error.seconds)
+        )
     if isinstance(error, RetryLater):
         return Failure.of(record, stage, "retry_later", error, transient=True)
     return Failure.of(record, stage, "exception", error)

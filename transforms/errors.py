@@ -4,6 +4,7 @@
   + ``ConfigError``         an option, schema or table is wrong; nothing has run (exit 2)
   + ``Reject``              this record is bad: it becomes a dead letter
   + ``RetryLater``          this record may succeed later: it is tried again
+    - ``Snooze``            the same, after a time that the step names, without using an attempt
   + ``ObjectFailed``        this object cannot be read on: the object becomes a dead letter
   + ``SourceUnavailable``   a source cannot be reached within its budget (exit 1)
   + ``SinkUnavailable``     the database cannot be reached: wait, then fail (exit 1)
@@ -54,6 +55,23 @@ class Reject(SluiceError):
 
 class RetryLater(SluiceError):
     """Raised by a per-record function: the world failed, the record may succeed later."""
+
+
+class Snooze(RetryLater):
+    """Raised by a per-record function: try this record again later, without using an attempt.
+
+    Args:
+        message: One sentence for the person who looks at the job.
+        seconds: How long to wait, more than 0.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message, seconds)
+        self.message = message
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class ObjectFailed(SluiceError):
@@ -116,8 +134,9 @@ def from_text(text: str) -> SluiceError | None:
         kind = globals().get(match["name"])
         if isinstance(kind, type) and issubclass(kind, SluiceError):
             message = without_step(match["message"])
-            # These two take a category that a printed stack does not hold.
-            found = SluiceError(message) if kind in (Reject, ObjectFailed) else kind(message)
+            # These take more than a printed stack holds.
+            short = kind in (Reject, ObjectFailed, Snooze)
+            found = SluiceError(message) if short else kind(message)
     return found
 
 

@@ -127,7 +127,7 @@ class _ReadFn(beam.DoFn):
                     _advance(watermark, polled.watermark)
                 if polled.done:
                     return
-                if deadline is not None and time.monotonic() >= deadline:
+                if polled.rest or (deadline is not None and time.monotonic() >= deadline):
                     READERS.put(source, split, position, reader)
                     keep = True
                     tracker.defer_remainder(Duration(self._pacing.resume_seconds))

@@ -8,11 +8,12 @@ want one record at a time see it as a ``Record`` through ``EachRecord``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from transforms.errors import message_of, stack_of
+from transforms.retry_policy import RetryPolicy
 
 Headers = tuple[tuple[str, bytes | None], ...]
 """Headers of a message: names may repeat, order counts."""
@@ -89,6 +90,8 @@ class Failure:
         event_time: Seconds since the epoch, where the source gives one.
         key: The message's key, where the source has keys.
         headers: The message's headers.
+        retry: The policy of the step that failed; None leaves it to the writer's.
+        snooze: Seconds to wait without using an attempt, where the step asked for it.
     """
 
     origin: Origin
@@ -104,6 +107,8 @@ class Failure:
     event_time: float | None = None
     key: bytes | None = None
     headers: Headers = ()
+    retry: RetryPolicy | None = None
+    snooze: float | None = None
 
     @classmethod
     def of(
@@ -115,6 +120,7 @@ class Failure:
         *,
         sqlstate: str | None = None,
         transient: bool = False,
+        snooze: float | None = None,
     ) -> Failure:
         """The failure of ``record`` at ``stage`` with ``error``."""
         return cls(
@@ -131,7 +137,38 @@ class Failure:
             event_time=record.event_time,
             key=record.key,
             headers=record.headers,
+            snooze=snooze,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One more attempt at a record that has failed before.
+
+    Attributes:
+        job: Number of its row in ``ingest_jobs``.
+        number: Which attempt this is (1-based).
+        max_attempts: After how many it is discarded.
+        run: The run whose counts have it as retrying.
+    """
+
+    job: int
+    number: int
+    max_attempts: int
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Jobs that one process runs, for as long as its lease lasts.
+
+    Attributes:
+        lease: Name of the lease.
+        attempts: By the record's offset.
+    """
+
+    lease: str
+    attempts: Mapping[int, Attempt]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +217,8 @@ class RecordBatch:
         headers: Headers of each message; None where no message has any.
         failures: Records that failed, in no order.
         filtered: Offsets of the records that a user step dropped on purpose.
+        claim: For records that have failed before, the jobs that they are; ``span`` is then
+            no range that the batch settles, but only what holds its offsets.
     """
 
     span: Span
@@ -192,6 +231,7 @@ class RecordBatch:
     headers: Sequence[Headers] | None = None
     failures: tuple[Failure, ...] = ()
     filtered: tuple[int, ...] = ()
+    claim: Claim | None = None
 
     @property
     def read(self) -> int:

@@ -51,12 +51,14 @@ class Polled:
         done: Nothing will ever follow ``position`` in this split.
         watermark: No record with an earlier event time will follow, in seconds
             since the epoch; None keeps the watermark where it is.
+        rest: There is nothing to read for now: end the bundle, let other splits go on.
     """
 
     batches: Sequence[RecordBatch]
     position: Position
     done: bool = False
     watermark: float | None = None
+    rest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

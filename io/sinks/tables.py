@@ -1,10 +1,12 @@
-"""The two tables beside the target: ``ingest_progress`` (the ledger) and ``ingest_jobs``.
+"""The tables beside the target.
 
-They live in the database's default schema, so that one ledger serves every target table.
+``ingest_progress`` is the ledger, ``ingest_jobs`` has the failed records, ``ingest_leases`` says
+which processes that run jobs are alive, ``ingest_audit`` what was done to jobs by hand. They live in the database's default schema, so that one ledger serves every target table.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +24,14 @@ JOB_STATES = (
     "discarded",
 )
 """Oban's states; a dead letter is ``discarded``."""
+
+WAITING_STATES = ("available", "scheduled", "retryable")
+"""Jobs that are run once ``scheduled_at`` has come."""
+
+UNFINISHED_STATES = (*WAITING_STATES, "executing", "suspended")
+"""Jobs that the ledger counts as ``retrying``."""
+
+FINAL_STATES = ("completed", "cancelled", "discarded")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -50,6 +60,11 @@ _TEXT = sa.Text()
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers only INTEGER by itself
 
 metadata = sa.MetaData()
+
+
+def _in(states: Iterable[str]) -> str:
+    return "state IN ({})".format(", ".join(f"'{state}'" for state in states))
+
 
 COUNTS = ("read", "inserted", "updated", "duplicates", "filtered", "dead", "retrying")
 """Columns of ``ingest_progress`` that add up over a range; ``read`` is the sum of the rest."""
@@ -88,9 +103,12 @@ jobs = sa.Table(
     sa.Column("event_time", sa.Double),
     sa.Column("key", sa.LargeBinary),
     sa.Column("headers", _TEXT),
-    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),  # since the last replay
     sa.Column("max_attempts", sa.Integer, nullable=False),
+    sa.Column("replays", sa.Integer, nullable=False),
     sa.Column("errors", sa.JSON, nullable=False),
+    sa.Column("run", sa.String(36), nullable=False),  # the run whose counts have it as retrying
+    sa.Column("attempted_by", _NAME),  # the lease under which it is executing
     sa.Column("inserted_at", UtcDateTime, nullable=False),
     sa.Column("scheduled_at", UtcDateTime, nullable=False),
     sa.Column("attempted_at", UtcDateTime),
@@ -99,8 +117,41 @@ jobs = sa.Table(
     sa.Column("discarded_at", UtcDateTime),
     sa.UniqueConstraint("target", "source", "partition", "offset", name="ingest_jobs_origin"),
     sa.CheckConstraint(
-        "state IN ({})".format(", ".join(f"'{state}'" for state in JOB_STATES)),
+        _in(JOB_STATES),
         name="ingest_jobs_state",
     ),
-    sa.Index("ingest_jobs_due", "target", "state", "scheduled_at"),
+    sa.Index(
+        "ingest_jobs_due",
+        "target",
+        "scheduled_at",
+        postgresql_where=sa.text(_in(WAITING_STATES)),
+        sqlite_where=sa.text(_in(WAITING_STATES)),
+    ),
+    sa.Index(
+        "ingest_jobs_executing",
+        "target",
+        "attempted_by",
+        postgresql_where=sa.text(_in(("executing",))),
+        sqlite_where=sa.text(_in(("executing",))),
+    ),
+)
+
+leases = sa.Table(
+    "ingest_leases",
+    metadata,
+    sa.Column("name", _NAME, primary_key=True),
+    sa.Column("holder", _NAME, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+)
+
+audit = sa.Table(
+    "ingest_audit",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),  # replay, cancel, purge, prune
+    sa.Column("actor", _NAME, nullable=False),
+    sa.Column("reason", _TEXT, nullable=False),
+    sa.Column("filter", sa.JSON, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
 )

@@ -1,0 +1,45 @@
+"""What the retry of failed records asks of a database: the queue of due jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from transforms.record import RecordBatch
+from transforms.splits import BatchLimits
+
+
+class JobQueue(Protocol):
+    """Failed records of one target table that are to be tried again.
+
+    Picklable, without secrets; opens its connection where it is used. Every call may raise
+    ``SinkUnavailable`` or ``Contention``; calling again is right in both cases.
+    """
+
+    @property
+    def name(self) -> str:
+        """Names the queue in splits: the target table."""
+        ...
+
+    def lease(self) -> str:
+        """Begin to run jobs: a lease that this process keeps alive until it is retired."""
+        ...
+
+    def retire(self, lease: str) -> None:
+        """Give up ``lease``: what is still executing under it may be rescued at once."""
+        ...
+
+    def claim(self, lease: str, limits: BatchLimits) -> Sequence[RecordBatch]:
+        """Take due jobs, the longest due first, as batches of one partition and format each.
+
+        Jobs that another process is taking at the same time are left to it. Renews ``lease``.
+        """
+        ...
+
+    def due_in(self) -> float | None:
+        """Seconds until a job is due or its lease runs out; None when no job is left to wait for."""
+        ...
+
+    def maintain(self) -> None:
+        """Rescue the jobs of processes that are gone, and delete what has been kept long enough."""
+        ...
