@@ -220,8 +220,8 @@ def _failure_to(failure: Failure) -> list[Any]:
 def _failure_from(fields: list[Any]) -> Failure:
     origin, raw, format_, *rest, headers, retry, snooze = fields
     policy = None if retry is None else _policy_from(retry)
-    tail = (_headers_from(headers), policy, snooze)
-    return Failure(Origin(*origin), raw, _format_from(format_), *rest, *tail)
+    tail: list[Any] = [*rest, _headers_from(headers), policy, snooze]
+    return Failure(Origin(*origin), raw, _format_from(format_), *tail)
 
 
 def _policy_to(policy: RetryPolicy) -> list[Any]:
