@@ -1,9 +1,9 @@
-"""Prove from the database that nothing was lost: coverage, gaps, and the conservation sum.
+"""Prove from the database that nothing was lost: coverage, gaps, the sums, and the jobs.
 
     python -m pipelines.audit --sink postgresql://user@host/db [--source URI] [--json]
 
 A partition is one version of an object, or one partition of a topic. Exit 0 when every one
-is covered without a gap and adds up, 1 otherwise.
+is covered without a gap, adds up, and has its failed records as jobs; 1 otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 from rich.table import Table
 
 from pipelines import command
-from sinks import jobs, ledger
+from sinks import jobs
+from sinks.accounts import Account, accounts
 from sinks.config import SqlConfig
 from sinks.ledger import PartitionProgress
 from sinks.tables import COUNTS
@@ -34,17 +35,25 @@ class Verdict:
     """What the audit says of one partition.
 
     Attributes:
-        progress: What the ledger has.
-        ok: No gap, and every record that was read became something.
+        account: What the ledger has, and which jobs there are.
+        ok: No gap, every record that was read became something, and those that the ledger
+            counts as retrying are there as jobs.
     """
 
-    progress: PartitionProgress
+    account: Account
     ok: bool
 
     @classmethod
-    def of(cls, progress: PartitionProgress) -> Verdict:
+    def of(cls, account: Account) -> Verdict:
         """Judge one partition."""
-        return cls(progress, not progress.coverage.holes and progress.counts.conserved)
+        progress = account.progress
+        whole = not progress.coverage.holes and progress.counts.conserved
+        return cls(account, whole and account.balanced)
+
+    @property
+    def progress(self) -> PartitionProgress:
+        """What the ledger has."""
+        return self.account.progress
 
     def as_json(self) -> dict[str, Any]:
         """One object of the list that ``--json`` prints."""
@@ -59,6 +68,7 @@ class Verdict:
             "complete": coverage.complete,
             **asdict(self.progress.counts),
             "conserved": self.progress.counts.conserved,
+            "jobs": {"retrying": self.account.retrying, "dead": self.account.dead},
             "ok": self.ok,
         }
 
@@ -81,9 +91,9 @@ def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
         SinkUnavailable: The database cannot be reached.
     """
     of = None if source is None else source_for(source)
-    for progress in ledger.audit(database(sink)):
-        if of is None or of.owns(progress.source):
-            yield Verdict.of(progress)
+    for account in accounts(database(sink)):
+        if of is None or of.owns(account.progress.source):
+            yield Verdict.of(account)
 
 
 def database(sink: str) -> SqlConfig:
@@ -150,6 +160,8 @@ def _cells(verdict: Verdict) -> list[str]:
     if len(coverage.ranges) > 5:
         settled += " …"
     state = "complete" if coverage.complete else "open"
+    if not verdict.account.balanced:
+        state = "JOBS DO NOT MATCH"
     if not counts.conserved:
         state = "DOES NOT ADD UP"
     if coverage.holes:

@@ -87,5 +87,5 @@ def _set_up_logging(verbose: bool) -> None:
     )
     logging.getLogger("apache_beam").setLevel(logging.INFO if verbose else logging.CRITICAL)
     logging.getLogger("apache_beam.typehints").setLevel(logging.ERROR)
-    for ours in ("pipelines", "transforms", "sources", "sinks", "runners"):
+    for ours in ("pipelines", "transforms", "clients", "sources", "sinks", "runners"):
         logging.getLogger(ours).setLevel(logging.INFO if verbose else logging.WARNING)

@@ -1,185 +1,193 @@
-"""Look at what could not be written: list, show and count the dead letters.
+"""Look at what could not be written, and say what becomes of it.
 
-python -m pipelines.dead_letters list  --sink URL [filters] [--json]
-python -m pipelines.dead_letters show  --sink URL --id N [--json]
-python -m pipelines.dead_letters stats --sink URL [filters] [--json]
+python -m pipelines.dead_letters list   --sink URL [filters] [--json]
+python -m pipelines.dead_letters show   --sink URL --id N [--json]
+python -m pipelines.dead_letters stats  --sink URL [filters] [--json]
+python -m pipelines.dead_letters replay --sink URL --reason TEXT [filters] [--dry_run]
+python -m pipelines.dead_letters cancel --sink URL --reason TEXT [filters] [--dry_run]
+python -m pipelines.dead_letters purge  --sink URL --reason TEXT [filters] [--dry_run]
+python -m pipelines.dead_letters prune  --sink URL --retain STATE=DURATION [--dry_run]
+python -m pipelines.dead_letters audit  --sink URL [--json]
+
+Every change leaves a row in ``ingest_audit``, in the transaction that makes it.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
-from rich.text import Text
-
 from pipelines import command
+from pipelines import dead_letters_output as output
 from pipelines.audit import database
-from sinks import jobs
-from sinks.jobs import Job, JobFilter
-from sinks.tables import JOB_STATES
+from pipelines.dead_letters_options import actor_of, check_text, filter_of, parser
+from sinks import audit_trail, job_actions, job_orders, job_stats, jobs, retention
+from sinks.config import SqlConfig
+from sinks.job_filter import JobFilter
+from sinks.job_orders import ACTIONS, Order
+from sinks.jobs import Job
+from sinks.retention import Retention
 from transforms.errors import ConfigError
 
-PREVIEW = 60
-"""Bytes of a record that a list shows."""
+SHOWN = 20
+"""Jobs that a dry run shows."""
 
-
-def parser() -> command.Parser:
-    """The flags of ``pipelines.dead_letters``."""
-    made = command.Parser(prog="python -m pipelines.dead_letters", description=__doc__)
-    actions = made.add_subparsers(dest="action", required=True, metavar="list|show|stats")
-    for name, said in (
-        ("list", "the newest first"),
-        ("show", "one, whole: bytes (also as hex), error and stack"),
-        ("stats", "how many of each kind"),
-    ):
-        action = actions.add_parser(name, help=said, description=said)
-        action.add_argument("--sink", required=True, metavar="URL", help="SQLAlchemy URL")
-        action.add_argument("--json", action="store_true", help="print a list of objects")
-        action.add_argument("--verbose", action="store_true", help="logs, and an error's stack")
-        if name == "show":
-            action.add_argument("--id", type=int, required=True, metavar="N", help="its number")
-            continue
-        filters = action.add_argument_group("filters")
-        filters.add_argument("--table", metavar="NAME", help="meant for this table")
-        filters.add_argument("--state", choices=JOB_STATES, default="discarded")
-        filters.add_argument("--stage", help="read, parse, validate, write or a step's label")
-        filters.add_argument("--category", help="e.g. malformed, schema, constraint")
-        filters.add_argument("--origin", metavar="URI", help="from this object or topic")
-        filters.add_argument("--exception", metavar="CLASS", help="class of the exception")
-        filters.add_argument("--text", help="with this text in its bytes")
-        if name == "list":
-            filters.add_argument("--limit", type=int, default=20, metavar="N", help="default: 20")
-    return made
+_DONE = {
+    "replay": "replayed: now available, a running ingest of their table takes them at once, "
+    "the next one otherwise",
+    "cancel": "cancelled: they will not be tried again",
+    "purge": "deleted; the ledger goes on counting them as dead",
+    "prune": "deleted",
+}
+_LEFT = {
+    job_orders.NO_BYTES: "an object could not be read, there are no bytes to parse again; "
+    "put a new version of it in place and ingest that",
+    job_orders.REPLAYED_OFTEN: "replayed --max_replays times already",
+    job_orders.EXECUTING: "being tried at this moment, left to finish",
+}
 
 
 def main(argv: Sequence[str]) -> int:
     """Carry out one action; returns the exit code."""
-    given = parser().parse_args(list(argv))
-    return {"list": _list, "show": _show, "stats": _stats}[given.action](given)
-
-
-def _filter(given: Any) -> JobFilter:
-    return JobFilter(
-        target=given.table,
-        state=given.state,
-        stage=given.stage,
-        category=given.category,
-        source=given.origin,
-        exception=given.exception,
-        text=given.text,
-    )
+    check_text(argv)
+    given = parser(__doc__).parse_args(list(argv))
+    whats = {"list": _list, "show": _show, "stats": _stats, "prune": _prune, "audit": _audit}
+    return whats.get(given.action, _act)(given)
 
 
 def _list(given: Any) -> int:
-    if given.limit < 1:
-        raise ConfigError(f"--limit must be 1 or more, got {given.limit}")
-    config, which = database(given.sink), _filter(given)
+    config, which = database(given.sink), filter_of(given)
     found = jobs.list_jobs(config, which, limit=given.limit)
     if given.json:
-        print(json.dumps([as_json(job) for job in found], indent=2))
+        output.print_json([output.job_as_json(each) for each in found])
         return command.OK
-    table = Table("id", "stage", "category", "where", "what", "bytes", box=None)
-    for job in found:
-        failure = job.failure
-        place = failure.origin.source.rsplit("/", 1)[-1]
-        table.add_row(
-            str(job.id),
-            failure.stage,
-            failure.category,
-            Text(f"{place}@{failure.origin.offset}"),
-            Text(failure.message[:PREVIEW]),
-            Text(repr(failure.raw[:PREVIEW])[2:-1]),
-        )
     total = sum(jobs.count_jobs(config, which, by=("state",)).values())
     console = command.console()
-    if found:
-        console.print(table)
-    console.print(f"{len(found):,} of {total:,} {given.state}", highlight=False)
+    output.show_list(console, found)
+    console.print(f"{len(found):,} of {total:,} {_called(which)}", highlight=False)
     return command.OK
 
 
 def _show(given: Any) -> int:
-    job = jobs.get_job(database(given.sink), given.id)
+    config = database(given.sink)
+    job = jobs.get_job(config, given.id)
     if job is None:
         raise ConfigError(f"there is no dead letter {given.id} in this database")
     if given.json:
-        print(json.dumps([as_json(job)], indent=2))
+        output.print_json([output.job_as_json(job)])
         return command.OK
-    failure = job.failure
-    grid = Table.grid(padding=(0, 2))
-    for name, value in (
-        ("id", job.id),
-        ("table", job.target),
-        ("state", job.state),
-        ("source", failure.origin.source),
-        ("partition", failure.origin.partition),
-        ("offset", failure.origin.offset),
-        ("stage", failure.stage),
-        ("category", failure.category),
-        ("exception", failure.exception),
-        ("message", failure.message),
-        ("sqlstate", failure.sqlstate or ""),
-        ("attempts", f"{job.attempt} of {job.max_attempts}"),
-        ("inserted_at", job.inserted_at.isoformat()),
-        ("size", f"{len(failure.raw):,} bytes"),
-        ("bytes", repr(failure.raw[:2_000])[2:-1]),
-        ("hex", failure.raw[:512].hex(" ")),
-    ):
-        grid.add_row(Text(name, style="bold"), Text(str(value)))
-    console = command.console()
-    console.print(grid)
-    console.print(Text(failure.stack))
+    output.show_one(command.console(), job)
     return command.OK
 
 
 def _stats(given: Any) -> int:
-    by = ("target", "state", "stage", "category")
-    counted = jobs.count_jobs(database(given.sink), _filter(given), by=by)
+    which = filter_of(given)
+    groups = job_stats.groups(database(given.sink), which)
     if given.json:
-        rows = [{**dict(zip(by, key, strict=True)), "count": n} for key, n in counted.items()]
-        print(json.dumps(rows, indent=2))
+        output.print_json([output.group_as_json(group) for group in groups])
         return command.OK
-    table = Table("table", "state", "stage", "category", "count", box=None)
-    for key, number in counted.items():
-        table.add_row(*map(Text, key), f"{number:,}")
     console = command.console()
-    if counted:
-        console.print(table)
-    console.print(f"{sum(counted.values()):,} {given.state}", highlight=False)
+    output.show_stats(console, groups)
+    total = sum(group.count for group in groups)
+    console.print(f"{total:,} {_called(which)}", highlight=False)
     return command.OK
 
 
-def as_json(job: Job) -> dict[str, Any]:
-    """One dead letter as JSON; its bytes as text where they are, and always as base64."""
-    failure = job.failure
-    try:
-        text = failure.raw.decode()
-    except UnicodeDecodeError:
-        text = None
-    return {
-        "id": job.id,
-        "table": job.target,
-        "state": job.state,
-        "source": failure.origin.source,
-        "partition": failure.origin.partition,
-        "offset": failure.origin.offset,
-        "stage": failure.stage,
-        "category": failure.category,
-        "exception": failure.exception,
-        "message": failure.message,
-        "stack": failure.stack,
-        "sqlstate": failure.sqlstate,
-        "attempt": job.attempt,
-        "max_attempts": job.max_attempts,
-        "errors": list(job.errors),
-        "inserted_at": job.inserted_at.isoformat(),
-        "text": text,
-        "raw_base64": base64.b64encode(failure.raw).decode(),
-    }
+def _act(given: Any) -> int:
+    """Replay, cancel or purge."""
+    reason = (given.reason or "").strip()
+    if not reason and not given.dry_run:
+        raise ConfigError(
+            f"{given.action} needs --reason TEXT for the audit trail; --dry_run only looks"
+        )
+    config = database(given.sink)
+    order = Order.of(
+        ACTIONS[given.action],
+        filter_of(given),
+        every_state=given.state == "all",
+        max_replays=getattr(given, "max_replays", job_orders.MAX_REPLAYS),
+        limit=given.limit,
+    )
+    if given.dry_run:
+        outcome = job_actions.preview(config, order)
+        shown = _jobs(config, job_actions.oldest(config, order, SHOWN))
+        _say(given, config, outcome.count, outcome.left_alone, shown=shown)
+        return command.OK
+    outcome = job_actions.carry_out(config, order, actor=actor_of(given), reason=reason)
+    _say(given, config, outcome.count, outcome.left_alone)
+    return command.OK
+
+
+def _prune(given: Any) -> int:
+    config, kept = database(given.sink), Retention.parse(given.retain)
+    if given.dry_run:
+        counted = retention.prunable(config, given.table, kept)
+        shown = _jobs(config, retention.oldest(config, given.table, kept, SHOWN))
+        _say(given, config, sum(counted.values()), {}, shown=shown, states=counted)
+        return command.OK
+    reason = (given.reason or "").strip() or "retention"
+    counted = retention.prune(config, given.table, kept, actor=actor_of(given), reason=reason)
+    _say(given, config, sum(counted.values()), {}, states=counted)
+    return command.OK
+
+
+def _audit(given: Any) -> int:
+    entries = audit_trail.entries(database(given.sink), limit=given.limit)
+    if given.json:
+        output.print_json([output.entry_as_json(entry) for entry in entries])
+        return command.OK
+    console = command.console()
+    output.show_audit(console, entries)
+    if not entries:
+        console.print("nothing has been replayed, cancelled, purged or pruned yet")
+    return command.OK
+
+
+def _say(
+    given: Any,
+    config: SqlConfig,
+    count: int,
+    left_alone: Mapping[str, int],
+    *,
+    shown: Sequence[Job] = (),
+    states: Mapping[str, int] | None = None,
+) -> None:
+    """Print what an action has done, or would do."""
+    if given.json:
+        said: dict[str, Any] = {
+            "action": given.action,
+            "count": count,
+            "left_alone": dict(left_alone),
+            "dry_run": given.dry_run,
+        }
+        if states is not None:
+            said["states"] = dict(states)
+        if given.dry_run:
+            said["jobs"] = [output.job_as_json(job) for job in shown]
+        output.print_json([said])
+        return
+    console = command.console()
+    output.show_list(console, shown)
+    if given.dry_run:
+        line = f"dry run: {given.action} would change {count:,}; nothing was changed"
+    else:
+        line = f"{count:,} {_DONE[given.action]}"
+    by_state = ", ".join(f"{number:,} {state}" for state, number in (states or {}).items())
+    console.print(f"{line} ({by_state})" if by_state else line, highlight=False, soft_wrap=True)
+    for reason, number in left_alone.items():
+        console.print(f"{number:,} left alone: {_LEFT[reason]}", highlight=False, soft_wrap=True)
+
+
+def _jobs(config: SqlConfig, ids: Sequence[int]) -> list[Job]:
+    """The jobs with these numbers, the oldest first."""
+    if not ids:
+        return []
+    return jobs.list_jobs(config, JobFilter(ids=tuple(ids)), limit=len(ids))[::-1]
+
+
+def _called(which: JobFilter) -> str:
+    return which.state or "jobs"
 
 
 if __name__ == "__main__":

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 
 import apache_beam as beam
 
 from pipelines import command, options, progress, summary
 from pipelines.options import IngestConfig, RunConfig
-from runners import RunnerUnavailable
+from runners import RunnerUnavailable, Submission
 from runners.signals import stop_on_signals
+from sinks import leases
 from sinks.ledger import SqlLedger
 from sinks.sql import SqlSink
 from sinks.write import WriteToSql
 from sources import kafka_commit
+from sources.jobs import JobsSource
 from sources.kafka_commit import CommitOffsets
 from transforms import drain, metrics
 from transforms.errors import ConfigError, SluiceError
@@ -31,16 +35,19 @@ from transforms.validate import Validate
 
 
 def build(
-    pipeline: beam.Pipeline, config: IngestConfig, pacing: Pacing
+    pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, pacing: Pacing
 ) -> beam.pvalue.DoOutputsTuple:
-    """The whole way of a record; one fused stage from the split to the commit."""
+    """The whole way of a record; one fused stage from the split to the commit.
+
+    What fails and may succeed later is stored by Write, and read again by Read once it is due.
+    """
+    sources = (*config.sources, config.jobs)
     written = (
         pipeline
-        | "Read"
-        >> ReadSplits(config.sources, SqlLedger(config.sql), pacing, streaming=config.streaming)
+        | "Read" >> ReadSplits(sources, SqlLedger(config.sql), pacing, streaming=config.streaming)
         | "Parse" >> Parse(config.parse)
         | "Validate" >> Validate(config.schema)
-        | "Write" >> WriteToSql(config.sql, config.write)
+        | "Write" >> WriteToSql(sink, config.write)
     )
     written.settled | "CommitOffsets" >> CommitOffsets(config.sources)
     return written
@@ -49,13 +56,23 @@ def build(
 def main(argv: Sequence[str]) -> int:
     """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3 dead letters)."""
     config, run = options.from_argv(argv)
+    sink = SqlSink(config.sql, config.retry, config.dead_letters, outbox=config.outbox)
     with _empty_pipeline(run) as pipeline:  # first of all: no table is made for a runner that fails
-        SqlSink(config.sql).prepare()
+        sink.prepare()
         for source in config.sources:
             source.check()
+        if config.dead_letters is not None:
+            config.dead_letters.check()
         started = time.monotonic()
-        counted, signals = _run(pipeline, config, run)
-    made = summary.of(counted, time.monotonic() - started, config.sources, config.sql)
+        if run.detach:
+            return _detach(pipeline, config, sink, run)
+        counted, signals = _run(pipeline, config, sink, run)
+    while not config.streaming and not signals and _due_soon(config.jobs):
+        # Where splits are read side by side, the one of retries may end before the others.
+        with _empty_pipeline(run) as pipeline:
+            more, signals = _run(pipeline, replace(config, sources=()), sink, run)
+        counted += more
+    made = summary.of(counted, time.monotonic() - started, config)
     summary.show(made, command.console())
     if run.summary_json is not None:
         summary.write_json(made, run.summary_json)
@@ -84,25 +101,63 @@ def _empty_pipeline(run: RunConfig) -> Iterator[beam.Pipeline]:
         yield pipeline
 
 
+def _due_soon(jobs: JobsSource) -> bool:
+    """Whether a retry is due that this run is to wait for."""
+    due = jobs.queue.due_in()
+    return due is not None and due <= jobs.retry_wait
+
+
 def _run(
-    pipeline: beam.Pipeline, config: IngestConfig, run: RunConfig
-) -> tuple[dict[str, int], list[str]]:
+    pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig
+) -> tuple[Counter[str], list[str]]:
     """Run the pipeline to its end; returns its counters and the signals received."""
     drain.reset()
     metrics.reset()
     run.runner.tune_process()
-    bundle_seconds = run.runner.streaming_bundle_seconds if config.streaming else None
-    build(pipeline, config, Pacing(bundle_seconds=bundle_seconds))
+    build(pipeline, config, sink, _pacing(config, run))
     drained = run.runner.drained_by_signals
     stopping = stop_on_signals(drain.request) if drained else nullcontext(list[str]())
     with stopping as signals, progress.shown(run.progress):
         try:
             result = pipeline.run()
+            if run.runner.submitted is not None:
+                _announce(run.runner.submitted(result))
             result.wait_until_finish()
+        except RunnerUnavailable as error:
+            raise SluiceError(str(error)) from error
         finally:
             READERS.close()
             kafka_commit.flush()
+            leases.release_all()
     return summary.counters(result), signals
+
+
+def _pacing(config: IngestConfig, run: RunConfig) -> Pacing:
+    if not config.streaming:
+        return Pacing(resume_seconds=run.runner.resume_seconds)
+    return Pacing(
+        bundle_seconds=run.runner.streaming_bundle_seconds,
+        resume_seconds=run.runner.resume_seconds,
+    )
+
+
+def _detach(pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig) -> int:
+    """Submit the pipeline and leave it to the cluster."""
+    assert run.runner.submitted is not None  # noqa: S101 - the options are checked
+    build(pipeline, config, sink, _pacing(config, run))
+    try:
+        submitted = run.runner.submitted(pipeline.run())
+    except RunnerUnavailable as error:
+        raise SluiceError(str(error)) from error
+    print(submitted.job)
+    _announce(submitted)
+    return command.OK
+
+
+def _announce(job: Submission) -> None:
+    """Say how the job is found: it goes on when this process ends."""
+    where = f" at {job.address}" if job.address else ""
+    print(f"ingest: job {job.job} runs{where}", file=sys.stderr)
 
 
 if __name__ == "__main__":

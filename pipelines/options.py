@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from clients import kafka_config
+from clients.s3 import S3Settings
 from pipelines.command import Parser
 from runners import NAMES, Runner, named
 from sinks.config import SqlConfig
-from sources import SourceOptions, kafka_config, source_for
-from sources.s3 import S3Settings
+from sinks.dead_letters import dead_letter_sink_for
+from sinks.job_queue import SqlJobQueue
+from sinks.retention import Retention
+from sources import SourceOptions, source_for
+from sources.jobs import JobsSource
 from transforms.backoff import Backoff
+from transforms.dead_letters import DeadLetterSink
 from transforms.errors import ConfigError
 from transforms.parse import ParseConfig
+from transforms.retry_policy import FOREIGN_KEY, RetryPolicy
 from transforms.splits import Source
 from transforms.validate import load_schema
 from transforms.write import WriteConfig
@@ -33,6 +41,10 @@ class IngestConfig:
         schema: JSON Schema text, or None.
         sql: Where rows, dead letters and progress go.
         write: Bounds of a transaction, waits.
+        retry: How often, and after which waits, a record is tried again.
+        jobs: Where records that are to be tried again come back from.
+        dead_letters: A second place for dead letters, or None.
+        outbox: Whether what changes a row leaves a row in the outbox.
         streaming: Whether to go on when everything there is has been read.
     """
 
@@ -41,6 +53,10 @@ class IngestConfig:
     schema: str | None
     sql: SqlConfig
     write: WriteConfig
+    retry: RetryPolicy
+    jobs: JobsSource
+    dead_letters: DeadLetterSink | None
+    outbox: bool
     streaming: bool
 
 
@@ -54,6 +70,7 @@ class RunConfig:
         summary_json: Where to write the summary, or None.
         fail_on_dead_letters: Exit 3 when there are any.
         progress: Whether to show a progress bar.
+        detach: Whether to leave the job to the cluster once it has it.
     """
 
     runner: Runner
@@ -61,6 +78,7 @@ class RunConfig:
     summary_json: Path | None
     fail_on_dead_letters: bool
     progress: bool
+    detach: bool = False
 
 
 def parser() -> Parser:
@@ -112,14 +130,14 @@ def parser() -> Parser:
     )
     add(
         "--max_record_bytes",
-        type=_positive_int,
+        type=positive_int,
         default=1 << 20,
         metavar="N",
         help="a longer record is a dead letter (default: 1048576)",
     )
     add(
         "--max_depth",
-        type=_positive_int,
+        type=positive_int,
         default=100,
         metavar="N",
         help="a JSON record nested deeper is a dead letter (default: 100)",
@@ -135,24 +153,64 @@ def parser() -> Parser:
     add("--s3_endpoint_url", metavar="URL", help="another S3 than AWS's")
     add(
         "--max_attempts",
-        type=_positive_int,
+        type=positive_int,
         default=10,
         metavar="N",
-        help="tries of a transaction that the database rolls back (default: 10)",
+        help="attempts at a record that may succeed later; then it is a dead letter (default: 10)",
     )
     add(
         "--backoff_base",
         type=float,
-        default=0.25,
+        default=1.0,
         metavar="S",
-        help="longest wait after the first failed try, in seconds (default: 0.25)",
+        help="longest wait after the first failed attempt, in seconds; it doubles with each "
+        "(default: 1)",
     )
     add(
         "--backoff_cap",
         type=float,
-        default=15.0,
+        default=300.0,
         metavar="S",
-        help="longest wait between two tries, in seconds (default: 15)",
+        help="longest wait between two attempts, in seconds (default: 300)",
+    )
+    add(
+        "--retry_on",
+        default=FOREIGN_KEY,
+        metavar="CODE[,CODE]",
+        help="SQLSTATEs (or their beginnings) and categories of refused rows that may be accepted "
+        f"later (default: {FOREIGN_KEY})",
+    )
+    add(
+        "--retry_wait",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="a run without --streaming ends when no retry is due within so many seconds; the rest "
+        "stays scheduled (default: 30)",
+    )
+    add(
+        "--job_lease",
+        type=float,
+        default=20.0,
+        metavar="S",
+        help="retries of a process that is silent for so long are taken over (default: 20)",
+    )
+    add(
+        "--retain",
+        action="append",
+        default=[],
+        metavar="STATE=TIME",
+        help="delete completed, cancelled or discarded jobs after e.g. 12h or 30d; may be repeated",
+    )
+    add(
+        "--dead_letters",
+        metavar="URI",
+        help="a second place for dead letters: kafka://host:port/topic, s3://bucket/prefix or a folder",
+    )
+    add(
+        "--outbox",
+        action="store_true",
+        help="keep every change to the table in ingest_outbox too, for pipelines.outbox",
     )
     add(
         "--outage_budget",
@@ -166,6 +224,11 @@ def parser() -> Parser:
     add(
         "--fail_on_dead_letters", action="store_true", help="exit 3 when records were dead-lettered"
     )
+    add(
+        "--detach",
+        action="store_true",
+        help="submit the job to its cluster, print its id and return (FlinkRunner)",
+    )
     add("--no_progress", action="store_true", help="no progress bar")
     add("--verbose", action="store_true", help="logs, and the stack of an error")
     return made
@@ -178,40 +241,57 @@ def from_argv(argv: Sequence[str]) -> tuple[IngestConfig, RunConfig]:
         ConfigError: Naming the option that is missing, unknown or wrong.
     """
     known, rest = parser().parse_known_args(list(argv))
-    _refuse_unknown(rest)
+    refuse_unknown(rest, parser())
     missing = [f"--{name}" for name in ("source", "sink", "table") if not getattr(known, name)]
     if missing:
         raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
-    runner = _runner(known.runner)
+    runner = runner_of(known.runner)
     if known.outage_budget < 0:
         raise ConfigError(f"--outage_budget must be 0 seconds or more, got {known.outage_budget:g}")
     schema = load_schema(known.schema) if known.schema else None
-    backoff = Backoff(known.backoff_base, known.backoff_cap)
+    for name in ("retry_wait", "job_lease"):
+        if getattr(known, name) < (0 if name == "retry_wait" else 1):
+            raise ConfigError(f"--{name} must be longer, got {getattr(known, name):g} seconds")
+    sql = SqlConfig.of(
+        url=known.sink,
+        table=known.table,
+        key=_key(known.key),
+        on_conflict=known.on_conflict,
+        unknown_fields=known.unknown_fields,
+        schema=schema,
+    )
+    sources = _sources(known, parallel=runner.parallel)
     ingest = IngestConfig(
-        sources=_sources(known, parallel=runner.parallel),
+        sources=sources,
         parse=ParseConfig(max_record_bytes=known.max_record_bytes, max_depth=known.max_depth),
         schema=schema,
-        sql=SqlConfig.of(
-            url=known.sink,
-            table=known.table,
-            key=_key(known.key),
-            on_conflict=known.on_conflict,
-            unknown_fields=known.unknown_fields,
-            schema=schema,
-        ),
+        sql=sql,
         write=WriteConfig(
-            backoff=backoff,
+            backoff=_in_place(known.backoff_base, known.backoff_cap),
             outage_budget=known.outage_budget,
-            max_attempts=known.max_attempts,
         ),
+        retry=RetryPolicy(
+            Backoff(known.backoff_base, known.backoff_cap),
+            known.max_attempts,
+            tuple(filter(None, known.retry_on.split(","))),
+        ),
+        jobs=JobsSource(
+            SqlJobQueue(sql, known.job_lease, _retention(known.retain)),
+            streaming=known.streaming,
+            retry_wait=known.retry_wait,
+            outage_budget=known.outage_budget,
+        ),
+        dead_letters=_dead_letters(known, sources),
+        outbox=known.outbox,
         streaming=known.streaming,
     )
     run = RunConfig(
         runner=runner,
-        beam_options=tuple(rest),
+        beam_options=(*rest, *_of_the_job(known, runner, rest)),
         summary_json=Path(known.summary_json) if known.summary_json else None,
         fail_on_dead_letters=known.fail_on_dead_letters,
         progress=not known.no_progress,
+        detach=known.detach,
     )
     return ingest, run
 
@@ -232,7 +312,64 @@ def _sources(known: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
     return tuple(source_for(uri, options) for uri in uris)
 
 
-def _runner(name: str) -> Runner:
+def _of_the_job(known: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> Iterator[str]:
+    """What a cluster is to know of the job: Beam's own options, which ours of that name hide."""
+    if runner.submitted is None:
+        if known.detach:
+            raise ConfigError(f"--detach: with {runner.name} the pipeline ends with this process")
+        return
+    if known.detach and (known.summary_json or known.fail_on_dead_letters):
+        raise ConfigError("--detach does not wait for what --summary_json or --fail_on… need")
+    for option, given in (("--source", known.source), ("--dead_letters", [known.dead_letters])):
+        for uri in filter(None, given):
+            if "://" not in uri and not uri.startswith("/"):
+                raise ConfigError(
+                    f"{option} {uri}: the workers of {runner.name} have working directories of "
+                    "their own; write an absolute path, that all of them have"
+                )
+    if re.match(r"sqlite(\+\w+)?:///?(?!/)", known.sink):
+        raise ConfigError(
+            f"--sink {known.sink}: the workers of {runner.name} need one database; use "
+            "postgresql://…, or for tests on one machine sqlite:////absolute/path.db"
+        )
+    if known.streaming:
+        yield "--streaming"
+    if not any(each.split("=", 1)[0] == "--job_name" for each in rest):
+        yield f"--job_name=ingest-{known.table}"
+
+
+def _in_place(base: float, cap: float) -> Backoff:
+    """Waits for a database that is away or rolls back: short ones, to notice when it is back."""
+    return Backoff(min(base, 0.25), max(min(cap, 15.0), min(base, 0.25)))
+
+
+def _retention(given: Sequence[str]) -> Retention | None:
+    return Retention.parse(given) if given else None
+
+
+def _dead_letters(known: argparse.Namespace, sources: Sequence[Source]) -> DeadLetterSink | None:
+    if known.dead_letters is None:
+        return None
+    made = dead_letter_sink_for(
+        known.dead_letters,
+        kafka_config=kafka_config.parse(known.kafka_config),
+        s3=S3Settings(endpoint_url=known.s3_endpoint_url),
+    )
+    for source in sources:
+        if source.owns(made.writes_to):
+            raise ConfigError(
+                f"--dead_letters {known.dead_letters} is read by --source {source.uri}: dead letters "
+                "would be read again for ever; name another place"
+            )
+    return made
+
+
+def runner_of(name: str) -> Runner:
+    """The runner of that name.
+
+    Raises:
+        ConfigError: There is none.
+    """
     try:
         return named(name)
     except ValueError as error:
@@ -248,7 +385,8 @@ def _key(text: str) -> tuple[str, ...]:
     return fields
 
 
-def _positive_int(text: str) -> int:
+def positive_int(text: str) -> int:
+    """The type of a flag that takes a whole number of 1 or more."""
     try:
         number = int(text)
     except ValueError:
@@ -258,8 +396,16 @@ def _positive_int(text: str) -> int:
     return number
 
 
-def _refuse_unknown(rest: Sequence[str]) -> None:
-    """Beam only warns about a flag that nobody knows; a typo must not pass."""
+def refuse_unknown(rest: Sequence[str], ours: Parser) -> None:
+    """Refuse what is no flag of Beam's either, which only warns: a typo must not pass.
+
+    Args:
+        rest: What ``ours`` left over.
+        ours: The command's own flags.
+
+    Raises:
+        ConfigError: Naming the first unknown flag, and a known one that is close to it.
+    """
     theirs = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
     for options in PipelineOptions.__subclasses__():
         options._add_argparse_args(theirs)
@@ -271,7 +417,7 @@ def _refuse_unknown(rest: Sequence[str]) -> None:
         return
     flag = next((each for each in unknown if each.startswith("-")), unknown[0])
     name = flag.split("=", 1)[0]
-    ours = [option for action in parser()._actions for option in action.option_strings]
-    near = difflib.get_close_matches(name, ours, n=1)
+    names = [option for action in ours._actions for option in action.option_strings]
+    near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]}?" if near else " (--help lists every option)"
     raise ConfigError(f"unknown option {name}{hint}")

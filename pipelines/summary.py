@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,9 +13,10 @@ from apache_beam.metrics import MetricsFilter
 from rich.console import Console
 from rich.table import Table
 
+from clients.kafka_address import SCHEME as KAFKA_SCHEME
+from pipelines.options import IngestConfig
 from sinks import ledger
 from sinks.config import SqlConfig
-from sources.kafka_uri import SCHEME as KAFKA_SCHEME
 from transforms.errors import ConfigError
 from transforms.metrics import NAMESPACE
 from transforms.splits import Source
@@ -30,12 +32,16 @@ class Summary:
     ``read = inserted + updated + duplicates + dead + retrying + filtered``.
 
     Attributes:
-        read: Records settled by this run.
+        read: Records settled by this run, each once however many attempts it took; those that an
+            earlier run had put off are read again.
         inserted: Rows that were new.
         updated: Rows that were changed.
         duplicates: Records whose key was there already.
         dead: Records that became dead letters.
         retrying: Records that are scheduled for another attempt.
+        attempts: Further attempts made at records that had failed before.
+        scheduled: Records of the table that wait for an attempt now, of earlier runs too.
+        next_attempt_at: When the first of them is due (ISO 8601), or None.
         filtered: Records that a user step dropped on purpose.
         batches: Batches settled.
         splits: Splits read.
@@ -55,6 +61,9 @@ class Summary:
     duplicates: int
     dead: int
     retrying: int
+    attempts: int
+    scheduled: int
+    next_attempt_at: str | None
     filtered: int
     batches: int
     splits: int
@@ -78,20 +87,19 @@ class Summary:
         )
 
 
-def counters(result: Any) -> dict[str, int]:
+def counters(result: Any) -> Counter[str]:
     """This project's counters of a finished pipeline, summed over its steps."""
-    found: dict[str, int] = {}
+    found: Counter[str] = Counter()
     query = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))
     for metric in query["counters"]:
         name = metric.key.metric.name
-        found[name] = found.get(name, 0) + (metric.result or 0)
+        found[name] += metric.result or 0
     return found
 
 
-def of(
-    counted: Mapping[str, int], seconds: float, sources: Sequence[Source], sql: SqlConfig
-) -> Summary:
+def of(counted: Mapping[str, int], seconds: float, config: IngestConfig) -> Summary:
     """The summary of a run that counted ``counted`` in ``seconds``."""
+    scheduled, first = config.jobs.queue.waiting()
     read = counted.get("read", 0)
     return Summary(
         read=read,
@@ -100,6 +108,9 @@ def of(
         duplicates=counted.get("duplicates", 0),
         dead=counted.get("dead", 0),
         retrying=counted.get("retrying", 0),
+        attempts=counted.get("attempts", 0),
+        scheduled=scheduled,
+        next_attempt_at=first.isoformat() if first else None,
         filtered=counted.get("filtered", 0),
         batches=counted.get("batches", 0),
         splits=counted.get("splits_planned", 0),
@@ -108,7 +119,7 @@ def of(
         skipped_offsets=counted.get("skipped_offsets", 0),
         seconds=round(seconds, 3),
         records_per_second=round(read / seconds, 1) if seconds > 0 else 0.0,
-        sources=_reached(sources, sql),
+        sources=_reached(config.sources, config.sql),
     )
 
 
@@ -166,6 +177,17 @@ def show(summary: Summary, console: Console) -> None:
     if summary.skipped_offsets:
         console.print(
             f"skipped: {summary.skipped_offsets:,} offsets were deleted before they were read",
+            highlight=False,
+        )
+    if summary.attempts:
+        console.print(
+            f"retried: {summary.attempts:,} attempts at records that had failed before",
+            highlight=False,
+        )
+    if summary.scheduled:
+        console.print(
+            f"scheduled: {summary.scheduled:,} records wait for another attempt, the first at "
+            f"{summary.next_attempt_at}; run again, or stream",
             highlight=False,
         )
     console.print(

@@ -6,10 +6,15 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 import apache_beam as beam
 
-_MODULES = {"DirectRunner": "runners.direct", "PrismRunner": "runners.prism"}
+_MODULES = {
+    "DirectRunner": "runners.direct",
+    "PrismRunner": "runners.prism",
+    "FlinkRunner": "runners.flink",
+}
 
 NAMES = tuple(_MODULES)
 """Every runner there is, as ``--runner`` takes it."""
@@ -17,6 +22,19 @@ NAMES = tuple(_MODULES)
 
 class RunnerUnavailable(Exception):
     """The runner cannot be started on this machine; the message says what it lacks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job that a cluster runs, whether or not this process waits for it.
+
+    Attributes:
+        job: Its id.
+        address: Where people can look at it, or None if that is not known.
+    """
+
+    job: str
+    address: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +51,11 @@ class Runner:
         drained_by_signals: Whether the readers run in this process, so that a signal to it
             can ask them to stop.
         tune_process: Sets up a process that does nothing but run a pipeline.
+        resume_seconds: Asked of the runner before a streaming split that had its time, or has
+            nothing to read, goes on.
+        submitted: Takes what ``run()`` has returned, and waits until the cluster has the job;
+            None where the pipeline ends with this process. A runner that has it takes Beam's
+            ``--streaming`` and ``--job_name`` too.
     """
 
     name: str
@@ -41,6 +64,8 @@ class Runner:
     streaming_bundle_seconds: float
     drained_by_signals: bool
     tune_process: Callable[[], None]
+    resume_seconds: float = 0.0
+    submitted: Callable[[Any], Submission] | None = None
 
 
 def named(name: str) -> Runner:

@@ -17,6 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from runners.flink_cluster import FlinkCluster
     from tests.services.kafka_broker import KafkaBroker, Topics
 
 MISSING = pytest.StashKey[dict[str, str]]()
@@ -111,6 +112,19 @@ def prism(request: pytest.FixtureRequest) -> str:
     return located(None)
 
 
+@pytest.fixture(scope="session")
+def flink(request: pytest.FixtureRequest) -> Iterator[FlinkCluster]:
+    """A running Flink cluster with one TaskManager of two slots, its parts fetched first."""
+    from runners.flink_parts import available
+    from tests.services.flink_guarded import running
+
+    missing = available()
+    if missing is not None:
+        _skip(request, "FLINK", missing)
+    with running(slots=2) as cluster:
+        yield cluster
+
+
 def _skip(request: pytest.FixtureRequest, service: str, missing: str) -> NoReturn:
     request.config.stash.setdefault(MISSING, {})[service] = missing
     pytest.skip(f"{service} TESTS SKIPPED: {missing}")
@@ -125,7 +139,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say it loudly when there was no broker, or no Prism."""
+    """Say it loudly when there was no broker, no Prism or no Flink."""
     for service, missing in config.stash.get(MISSING, {}).items():
         line = f"{service} TESTS SKIPPED: {missing}"
         if os.environ.get("CI"):

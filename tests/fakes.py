@@ -98,6 +98,7 @@ class Stored:
 
     commits: list[list[RecordBatch]] = field(default_factory=list)
     faults: list[BaseException] = field(default_factory=list)
+    isolated: list[bool] = field(default_factory=list)
     gate: threading.Event | None = None
     waiting: threading.Event = field(default_factory=threading.Event)
 
@@ -130,8 +131,9 @@ class ListSink:
     def stored(self) -> Stored:
         return STORED[self.name]
 
-    def commit(self, batches: Sequence[RecordBatch]) -> list[Settled]:
+    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         stored = self.stored
+        stored.isolated.append(isolate)
         if stored.gate is not None:
             stored.waiting.set()
             assert stored.gate.wait(30), "the test never opened the gate"

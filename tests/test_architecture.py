@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = {
     "transforms": ROOT / "transforms",
     "runners": ROOT / "runners",
+    "clients": ROOT / "io" / "clients",
     "sources": ROOT / "io" / "sources",
     "sinks": ROOT / "io" / "sinks",
     "pipelines": ROOT / "pipelines",
@@ -22,9 +23,10 @@ FOLDERS = {
 MAY_IMPORT = {
     "transforms": {"transforms"},
     "runners": {"runners"},
-    "sources": {"sources", "transforms"},
-    "sinks": {"sinks", "transforms"},
-    "pipelines": {"pipelines", "runners", "sinks", "sources", "transforms"},
+    "clients": {"clients", "transforms"},
+    "sources": {"clients", "sources", "transforms"},
+    "sinks": {"clients", "sinks", "transforms"},
+    "pipelines": {"clients", "pipelines", "runners", "sinks", "sources", "transforms"},
 }
 
 OURS = {*FOLDERS, "benchmarks", "examples", "tests"}

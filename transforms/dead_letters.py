@@ -15,6 +15,11 @@ class DeadLetterSink(Protocol):
     in a crash between the two; a transaction that is run again delivers again.
     """
 
+    @property
+    def writes_to(self) -> str:
+        """An object or topic in it, as a record's origin would name it."""
+        ...
+
     def check(self) -> None:
         """Fail early, on the submitting machine.
 

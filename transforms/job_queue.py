@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from transforms.record import RecordBatch
@@ -22,11 +23,10 @@ class JobQueue(Protocol):
         ...
 
     def lease(self) -> str:
-        """Begin to run jobs: a lease that this process keeps alive until it is retired."""
-        ...
+        """Begin to run jobs: a new lease, which this process keeps alive.
 
-    def retire(self, lease: str) -> None:
-        """Give up ``lease``: what is still executing under it may be rescued at once."""
+        It ends the one before: what is still executing under that one may be rescued at once.
+        """
         ...
 
     def claim(self, lease: str, limits: BatchLimits) -> Sequence[RecordBatch]:
@@ -38,6 +38,10 @@ class JobQueue(Protocol):
 
     def due_in(self) -> float | None:
         """Seconds until a job is due or its lease runs out; None when no job is left to wait for."""
+        ...
+
+    def waiting(self) -> tuple[int, datetime | None]:
+        """How many jobs wait for an attempt or are at one, and when the first is due."""
         ...
 
     def maintain(self) -> None:

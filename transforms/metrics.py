@@ -23,6 +23,7 @@ MetricName = Literal[
     "filtered",  # records that a user step dropped on purpose
     "dead",  # records that became dead letters
     "retrying",  # records that are scheduled for another attempt
+    "attempts",  # further attempts at records that had failed before
     "trimmed",  # records read again although the ledger had them (a replayed bundle)
     "batches",  # batches settled
     "commits",  # transactions

@@ -38,17 +38,20 @@ RETRY = "retry"
 class Settled:
     """What one committed transaction made of one batch.
 
-    ``read = inserted + updated + duplicates + dead + retrying + filtered``; records
+    ``read + again = inserted + updated + duplicates + dead + retrying + filtered``; records
     that the ledger already had (``trimmed``) are not read again and count nowhere else.
 
     Attributes:
         span: The range of the batch.
-        read: Records settled by this transaction.
+        read: Records settled by this transaction that this run had not counted before.
         inserted: Rows that were new.
         updated: Rows that were changed.
         duplicates: Records whose key was there already (or came earlier in the batch).
         filtered: Records that a user step dropped on purpose.
         trimmed: Records that an earlier transaction had settled.
+        attempts: Further attempts at records that had failed before; 0 in a batch that
+            comes from a source.
+        again: Those of them that this run had counted as retrying.
         raw_bytes: Size of what was settled, as read.
         dead: The dead letters, now stored.
         retry: The failures that are scheduled for another attempt, now stored.
@@ -61,6 +64,8 @@ class Settled:
     duplicates: int
     filtered: int = 0
     trimmed: int = 0
+    attempts: int = 0
+    again: int = 0
     raw_bytes: int = 0
     dead: tuple[Failure, ...] = ()
     retry: tuple[Failure, ...] = ()
@@ -69,8 +74,13 @@ class Settled:
 class Sink(Protocol):
     """Where batches are settled. Picklable, without secrets; used by one thread at a time."""
 
-    def commit(self, batches: Sequence[RecordBatch]) -> list[Settled]:
+    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Settle ``batches`` in one transaction: rows, dead letters and progress.
+
+        Args:
+            batches: What to settle.
+            isolate: Set aside the records that make the database roll back, as failures that
+                may be tried again later, and settle the rest.
 
         Returns:
             One ``Settled`` a batch, in order; nothing is returned before the commit.
@@ -93,14 +103,15 @@ class WriteConfig:
         commit_bytes: The same in raw bytes.
         backoff: Waits between tries, both when the database is away and on contention.
         outage_budget: Seconds to wait in place for a database that is away.
-        max_attempts: How often a transaction is tried on contention.
+        contention_tries: How often a transaction is tried that the database rolls back, before
+            it is tried once more with each record that is to blame set aside.
     """
 
     commit_records: int = 10_000
     commit_bytes: int = 16 << 20
     backoff: Backoff = field(default_factory=lambda: Backoff(base=0.25, cap=15.0))
     outage_budget: float = 300.0
-    max_attempts: int = 10
+    contention_tries: int = 5
 
 
 class Write(beam.PTransform):
@@ -111,7 +122,7 @@ class Write(beam.PTransform):
 
     Raises (failing the bundle):
         SinkUnavailable: The database stayed away for longer than the outage budget.
-        Contention: A transaction was rolled back ``max_attempts`` times.
+        Contention: A transaction was rolled back again and again.
         SinkFailed: The database refuses every write.
     """
 
@@ -155,7 +166,7 @@ def commit(
 
     Raises:
         SinkUnavailable: The outage budget is used up, or a drain was requested meanwhile.
-        Contention: ``max_attempts`` tries were rolled back.
+        Contention: All tries were rolled back, also with the records to blame set aside.
     """
     waited = 0.0
     reason = ""
@@ -170,7 +181,7 @@ def commit(
     attempt = 0
     while True:
         try:
-            return sink.commit(batches), waited
+            return sink.commit(batches, isolate=attempt == config.contention_tries), waited
         except SinkUnavailable as error:
             reason = str(error)
             if drain.requested() or not outage.wait():
@@ -178,7 +189,7 @@ def commit(
         except Contention as error:
             reason = str(error)
             attempt += 1
-            if attempt >= config.max_attempts:
+            if attempt > config.contention_tries:
                 raise
             pause(config.backoff.delay(attempt))
 
@@ -270,6 +281,7 @@ def _count(settled: Settled) -> None:
     metrics.count("duplicates", settled.duplicates)
     metrics.count("filtered", settled.filtered)
     metrics.count("dead", len(settled.dead))
-    metrics.count("retrying", len(settled.retry))
+    metrics.count("retrying", len(settled.retry) - settled.again)
+    metrics.count("attempts", settled.attempts)
     metrics.count("trimmed", settled.trimmed)
     metrics.count("batches")

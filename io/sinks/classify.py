@@ -1,8 +1,8 @@
 """Which kind of failure a database error is: one pure table, by SQLSTATE and driver code.
 
-The kinds and what follows from them are those of docs/guarantees.md: an outage waits, a
-transient error runs the transaction again, a record error isolates its row, and a fatal
-one fails the run because no record is to blame.
+The kinds and what follows from them are those of docs/failures.md, which lists every code:
+an outage waits, a transient error runs the transaction again, a record error isolates its
+row, and a fatal one fails the run because no record is to blame.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from transforms.errors import MESSAGE_LIMIT
+from transforms.retry_policy import FOREIGN_KEY
 
 Kind = Literal["outage", "transient", "record", "fatal"]
 
@@ -36,7 +37,8 @@ class Verdict:
     message: str
 
 
-# The longest prefix wins. Source: PostgreSQL manual, appendix A.
+# The longest prefix wins; a code that is not here is fatal. Source: PostgreSQL manual,
+# appendix A.
 _BY_SQLSTATE: dict[str, tuple[Kind, str]] = {
     "08": ("outage", ""),  # connection exceptions
     "53": ("outage", ""),  # disk full, out of memory, too many connections
@@ -44,43 +46,68 @@ _BY_SQLSTATE: dict[str, tuple[Kind, str]] = {
     "58": ("outage", ""),  # I/O errors
     "25006": ("outage", ""),  # read only: a standby, until the failover is over
     "25P03": ("outage", ""),  # session ended for being idle in a transaction
+    "25P04": ("outage", ""),  # session ended by transaction_timeout
     "40": ("transient", ""),  # serialization failure, deadlock
     "55P03": ("transient", ""),  # lock not available
     "55006": ("transient", ""),  # object in use
     "57014": ("transient", ""),  # statement timeout
     "22": ("record", "data"),
     "23": ("record", "constraint"),
+    "23503": ("record", FOREIGN_KEY),
+    "38": ("record", "trigger"),  # an exception in a trigger that is not PL/pgSQL's
+    "44": ("record", "constraint"),  # WITH CHECK OPTION
     "54": ("record", "data"),  # too large for an index, nested too deeply
     "P0": ("record", "trigger"),  # RAISE in the user's own trigger
-    "44": ("record", "constraint"),  # WITH CHECK OPTION
 }
 
-# Primary result codes (sqlite.org/rescode.html).
+SQLITE_CONSTRAINT_DATATYPE = 3091  # SQLite 3.37; the sqlite3 module has no name for it
+
+# Extended result codes before primary ones (sqlite.org/rescode.html); any other is fatal.
 _BY_SQLITE_CODE: dict[int, tuple[Kind, str]] = {
     sqlite3.SQLITE_BUSY: ("transient", ""),
     sqlite3.SQLITE_LOCKED: ("transient", ""),
     sqlite3.SQLITE_INTERRUPT: ("transient", ""),
+    sqlite3.SQLITE_PROTOCOL: ("transient", ""),  # lost a race to begin in WAL mode
     sqlite3.SQLITE_CANTOPEN: ("outage", ""),
     sqlite3.SQLITE_IOERR: ("outage", ""),
     sqlite3.SQLITE_FULL: ("outage", ""),
-    sqlite3.SQLITE_NOMEM: ("outage", ""),
     sqlite3.SQLITE_CONSTRAINT: ("record", "constraint"),
+    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: ("record", FOREIGN_KEY),
+    sqlite3.SQLITE_CONSTRAINT_TRIGGER: ("record", "trigger"),  # RAISE(ABORT) in a trigger
+    SQLITE_CONSTRAINT_DATATYPE: ("record", "data"),  # a STRICT table
     sqlite3.SQLITE_MISMATCH: ("record", "data"),
     sqlite3.SQLITE_TOOBIG: ("record", "data"),
-    sqlite3.SQLITE_RANGE: ("record", "data"),
 }
 
-# A refused connection has no SQLSTATE in libpq; these texts are no outage. They come from
-# the server in its lc_messages, so an unknown language falls back to waiting.
+# MySQL and MariaDB carry their own numbers as the first argument, and their drivers file
+# some under the wrong class (dev.mysql.com/doc/mysql-errors, mariadb.com/kb, error codes).
+_BY_MYSQL_NUMBER: dict[int, tuple[Kind, str]] = {
+    1205: ("transient", ""),  # lock wait timeout
+    1213: ("transient", ""),  # deadlock
+    1290: ("outage", ""),  # --read-only: a replica, until the failover is over
+    1836: ("outage", ""),  # read-only mode
+    1044: ("fatal", ""),  # no access to the database
+    1045: ("fatal", ""),  # wrong password
+    1049: ("fatal", ""),  # unknown database
+    1142: ("fatal", ""),  # command denied
+    1143: ("fatal", ""),  # column denied
+    1216: ("record", FOREIGN_KEY),
+    1452: ("record", FOREIGN_KEY),
+    1644: ("record", "trigger"),  # SIGNAL in a trigger
+    3819: ("record", "constraint"),  # CHECK (MySQL)
+    4025: ("record", "constraint"),  # CHECK (MariaDB)
+}
+
+# A connection that is not made has no SQLSTATE in psycopg2; these texts are no outage. The
+# server's are in its lc_messages, so an unknown language falls back to waiting.
 _REFUSED = re.compile(
-    r"authentication failed|no password supplied|no pg_hba\.conf entry"
-    r"|(database|role) \"[^\"]*\" does not exist|permission denied"
-    r"|invalid (connection option|dsn|port number)",
+    r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects"
+    r"|(database|role) \"[^\"]*\" does not exist|is not permitted to log in|permission denied"
+    r"|invalid (connection option|dsn|port number|sslmode value|integer value)"
+    r"|does not support SSL, but SSL was required|certificate verify failed"
+    r"|root certificate file|server certificate for \"[^\"]*\".* does not match",
     re.IGNORECASE,
 )
-
-# MySQL and MariaDB carry their own numbers as the first argument.
-_MYSQL_TRANSIENT = frozenset({1205, 1213})
 
 
 def classify(error: BaseException) -> Verdict:
@@ -146,7 +173,7 @@ def _kind_of(
 def _kind_of_sqlite(error: sqlite3.Error) -> tuple[Kind, str]:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
-        return _BY_SQLITE_CODE.get(code & 0xFF, ("fatal", ""))
+        return _BY_SQLITE_CODE.get(code) or _BY_SQLITE_CODE.get(code & 0xFF, ("fatal", ""))
     if isinstance(error, (sqlite3.IntegrityError, sqlite3.DataError)):
         return ("record", "constraint")
     # Errors of the binding have no code: "Error binding parameter 1: type 'X' is not supported".
@@ -160,8 +187,8 @@ def _kind_of_driver(error: BaseException, original: BaseException) -> tuple[Kind
         return ("outage", "")  # no pooled connection became free
     names = {cls.__name__ for cls in type(original).__mro__}
     code = original.args[0] if original.args else None
-    if code in _MYSQL_TRANSIENT:
-        return ("transient", "")
+    if isinstance(code, int) and code in _BY_MYSQL_NUMBER:
+        return _BY_MYSQL_NUMBER[code]
     if "IntegrityError" in names:
         return ("record", "constraint")
     if "DataError" in names:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
 from sinks.config import TableName
-from sinks.rows import Poison
+from sinks.rows import Poison, Rows
 from sinks.schema import NewColumn
 from sinks.target import Description, Target
+
+Operation = Literal["insert", "update"]
+"""What a record did to a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +27,15 @@ class Records:
         origin: Cells of ``ORIGIN_COLUMNS``, one a record; empty where fields are the key.
         starts: Index of the first record of each batch, ascending; two are equal where a
             batch has none.
+        isolate: Whether records that make the database roll back are set aside as well.
+        effects: Whether it is asked which records did what, and not only how many.
     """
 
     values: Sequence[Mapping[str, Any]]
     origin: Mapping[str, Sequence[Any]]
     starts: Sequence[int]
+    isolate: bool = False
+    effects: bool = False
 
     def batch_of(self, index: int) -> int:
         """Which batch the record at ``index`` belongs to."""
@@ -44,12 +51,16 @@ class Written:
         updated: Changed rows of each batch.
         poison: Records that stood alone with their error.
         collided: Whether the optimistic way met a key that was there; None if it was not tried.
+        effects: Where they are asked for, the records that made or changed a row, in no order.
+        laid_under: By record, the fields that its row has from earlier records of the same key.
     """
 
     inserted: list[int]
     updated: list[int]
     poison: list[Poison] = field(default_factory=list)
     collided: bool | None = None
+    effects: list[tuple[int, Operation]] = field(default_factory=list)
+    laid_under: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, batches: int) -> Written:
@@ -58,11 +69,36 @@ class Written:
 
     def insert(self, records: Records, indices: Sequence[int]) -> None:
         """Count the records at ``indices`` as inserted."""
+        if records.effects:
+            self.effects.extend((index, "insert") for index in indices)
         if len(self.inserted) == 1:
             self.inserted[0] += len(indices)
             return
         for index in indices:
             self.inserted[records.batch_of(index)] += 1
+
+    def affect(self, records: Records, effects: Sequence[tuple[int, Operation]]) -> None:
+        """Count ``effects``, and keep them."""
+        for index, operation in effects:
+            counts = self.inserted if operation == "insert" else self.updated
+            counts[records.batch_of(index)] += 1
+        self.effects.extend(effects)
+
+    def lay_under(self, records: Records, rows: Rows, merged: Rows) -> None:
+        """Keep what ``merged`` rows have beyond the record that names them.
+
+        Args:
+            records: The records.
+            rows: The rows before they were merged; the same object if nothing was.
+            merged: One row a key.
+        """
+        if not records.effects or merged is rows:
+            return
+        for index, row in zip(merged.indices, merged.values, strict=True):
+            value = records.values[index]
+            under = {name: cell for name, cell in row.items() if name not in value}
+            if under:
+                self.laid_under[index] = under
 
 
 class Dialect(Protocol):

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sinks.classify import classify
 from sinks.columns import as_text
 from sinks.config import TableName
-from sinks.dialect import Records, Written
+from sinks.dialect import Operation, Records, Written
 from sinks.isolate import isolate
 from sinks.rows import Block, Poison, Rows, blocks_of, first, merged, newest, rows_of
 from sinks.schema import LogicalType, NewColumn
@@ -102,7 +102,9 @@ class Generic:
         written = Written.nothing(len(records.starts))
         rows, written.poison = rows_of(target, records.values, records.origin)
         rows = _converted(table, rows, written.poison)
-        rows = _one_a_key(target, rows)
+        before, rows = rows, _one_a_key(target, rows)
+        if target.on_conflict.mode == "update" and not target.whole_payload:
+            written.lay_under(records, before, rows)
         for block in blocks_of(target, rows):
             _Writer(connection, table, target, records, written).write(block)
         return written
@@ -137,6 +139,12 @@ class _Writer:
         def run(start: int, end: int) -> None:
             with self._connection.begin_nested():
                 inserted, updated = self._run(rows[start:end])
+            if self._records.effects:
+                indices = block.indices[start:end]
+                effects: list[tuple[int, Operation]] = [(indices[p], "insert") for p in inserted]
+                effects += [(indices[p], "update") for p in updated]
+                self._written.affect(self._records, effects)
+                return
             for position in inserted:
                 self._written.inserted[self._records.batch_of(block.indices[start + position])] += 1
             for position in updated:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from psycopg2.extras import execute_values
 from sqlalchemy.dialects import postgresql, sqlite
 
+from sinks.clock import now
 from sinks.config import SqlConfig
 from sinks.engine import transaction
+from sinks.job_filter import JobFilter
+from sinks.job_history import with_error
+from sinks.quoting import quote
+from sinks.stored_text import clean
 from sinks.tables import jobs
 from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT
 from transforms.record import Failure, Format, Headers, Origin
+from transforms.retry_policy import Next
 
 CHUNK = 200
 
@@ -29,11 +39,16 @@ class Job:
         target: The table that the record was meant for, as the ledger names it.
         state: One of Oban's eight states; a dead letter is ``discarded``.
         failure: The record and its last failure; without its stack in a list.
-        attempt: How many attempts have been made.
+        attempt: How many attempts have been made since the last replay.
         max_attempts: After how many it is discarded.
         errors: Every attempt's error.
+        replays: How often it was replayed.
         inserted_at: When it first failed.
-        scheduled_at: When it is due, where it is to be tried again.
+        scheduled_at: When it is, or was last, due.
+        attempted_by: The lease under which it was tried last.
+        attempted_at: When it was tried last.
+        completed_at: When it succeeded.
+        cancelled_at: When it was cancelled.
         discarded_at: When it became a dead letter.
     """
 
@@ -44,56 +59,34 @@ class Job:
     attempt: int
     max_attempts: int
     errors: Sequence[Mapping[str, Any]]
+    replays: int
     inserted_at: datetime
     scheduled_at: datetime
+    attempted_by: str | None
+    attempted_at: datetime | None
+    completed_at: datetime | None
+    cancelled_at: datetime | None
     discarded_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs; a field left out does not filter.
-
-    Attributes:
-        target: The table.
-        state: The state.
-        stage: The step that failed.
-        category: The word that the failure was filed under.
-        source: The record's source.
-        exception: The exception's class name.
-        text: A text that the raw bytes hold, as UTF-8.
-    """
-
-    target: str | None = None
-    state: str | None = None
-    stage: str | None = None
-    category: str | None = None
-    source: str | None = None
-    exception: str | None = None
-    text: str | None = None
-
-    def where(self, dialect: str) -> sa.ColumnElement[bool]:
-        """The condition in the database's SQL."""
-        conditions = [
-            jobs.c[name] == value
-            for name in ("target", "state", "stage", "category", "source", "exception")
-            if (value := getattr(self, name)) is not None
-        ]
-        if self.text is not None:
-            conditions.append(_holds(dialect, self.text.encode()))
-        return sa.and_(sa.true(), *conditions)
 
 
 def insert_failures(
     connection: sa.Connection,
     target: str,
-    failures: Iterable[Failure],
+    failures: Sequence[tuple[Failure, Next, int]],
+    run: str,
 ) -> None:
-    """Store ``failures``; an origin that is there already adds nothing.
+    """Store records that failed for the first time; an origin that is there already adds nothing.
 
-    A transient failure is ``retryable`` and due at once; any other is ``discarded``.
+    Args:
+        connection: In the transaction that settles their batch.
+        target: The table that they were meant for, as the ledger names it.
+        failures: Each with what follows on it, and the bound to its attempts.
+        run: The run that counts them.
     """
-    now = datetime.now(UTC)
-    rows = {failure.origin: _values(target, failure, now) for failure in failures}
+    if not failures:
+        return
+    at = now(connection)
+    rows = {each[0].origin: _values(target, *each, at, run) for each in failures}
     values = list(rows.values())
     for start in range(0, len(values), CHUNK):
         _insert(connection, values[start : start + CHUNK])
@@ -158,42 +151,60 @@ def exists(connection: sa.Connection) -> bool:
     return sa.inspect(connection).has_table(jobs.name)
 
 
-def _holds(dialect: str, text: bytes) -> sa.ColumnElement[bool]:
-    needle = sa.literal(text, sa.LargeBinary)
-    if dialect == "postgresql":
-        return sa.func.position(needle.op("IN")(jobs.c.raw)) > 0
-    return sa.func.instr(jobs.c.raw, needle) > 0
-
-
 def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    origin = ["target", "source", "partition", "offset"]
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg2":
+        _insert_at_once(connection, rows)
+    elif connection.dialect.name == "postgresql":
         connection.execute(
-            postgresql.insert(jobs).on_conflict_do_nothing(index_elements=origin), rows
+            postgresql.insert(jobs).on_conflict_do_nothing(index_elements=["origin"]), rows
         )
     elif connection.dialect.name == "sqlite":
-        connection.execute(sqlite.insert(jobs).on_conflict_do_nothing(index_elements=origin), rows)
-    else:
-        place = [jobs.c[name] for name in origin]
-        query = sa.select(*place).where(
-            jobs.c.target == rows[0]["target"],
-            jobs.c.source.in_({row["source"] for row in rows}),
-            jobs.c.offset.in_({row["offset"] for row in rows}),
+        connection.execute(
+            sqlite.insert(jobs).on_conflict_do_nothing(index_elements=["origin"]), rows
         )
-        there = {tuple(row) for row in connection.execute(query)}
-        fresh = [row for row in rows if tuple(row[name] for name in origin) not in there]
+    else:
+        query = sa.select(jobs.c.origin).where(jobs.c.origin.in_([row["origin"] for row in rows]))
+        there = set(connection.execute(query).scalars())
+        fresh = [row for row in rows if row["origin"] not in there]
         if fresh:
             connection.execute(sa.insert(jobs), fresh)
 
 
-def _values(target: str, failure: Failure, now: datetime) -> dict[str, Any]:
+def _insert_at_once(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """One statement: psycopg2's ``executemany`` takes a round trip a row."""
+    names = list(rows[0])
+    columns = ", ".join(quote(name) for name in names)
+    values = [
+        [json.dumps(cell) if name == "errors" else cell for name, cell in row.items()]
+        for row in rows
+    ]
+    execute_values(
+        connection.connection.cursor(),
+        f"INSERT INTO {jobs.name} ({columns}) VALUES %s ON CONFLICT (origin) DO NOTHING",  # noqa: S608
+        values,
+        page_size=CHUNK,
+    )
+
+
+def origin_of(target: str, origin: Origin) -> uuid.UUID:
+    """What is unique among jobs: a hash of where the record came from and where it was to go."""
+    text = json.dumps([target, origin.source, origin.partition, origin.offset])
+    return uuid.UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
+
+
+def _values(
+    target: str, failure: Failure, following: Next, max_attempts: int, at: datetime, run: str
+) -> dict[str, Any]:
     message = clean(failure.message, MESSAGE_LIMIT)
+    discarded = following.state == "discarded"
+    scheduled_at = at + timedelta(seconds=following.delay)
     return {
         "target": target,
+        "origin": origin_of(target, failure.origin),
         "source": failure.origin.source,
         "partition": failure.origin.partition,
         "offset": failure.origin.offset,
-        "state": "retryable" if failure.transient else "discarded",
+        "state": following.state,
         "stage": clean(failure.stage, 255),
         "category": clean(failure.category, 255),
         "sqlstate": failure.sqlstate,
@@ -205,20 +216,24 @@ def _values(target: str, failure: Failure, now: datetime) -> dict[str, Any]:
         "event_time": failure.event_time,
         "key": failure.key,
         "headers": msgspec.json.encode(failure.headers).decode() if failure.headers else None,
-        "attempt": 1,
-        "max_attempts": 1,
-        "errors": [{"attempt": 1, "at": now.isoformat(), "error": message}],
-        "inserted_at": now,
-        "scheduled_at": now,
-        "attempted_at": now,
-        "discarded_at": None if failure.transient else now,
+        "attempt": following.attempt,
+        "max_attempts": max_attempts,
+        "replays": 0,
+        "errors": with_error(
+            (),
+            attempt=1,
+            replay=0,
+            at=at,
+            error=message,
+            due=None if discarded else scheduled_at,
+        ),
+        "run": run,
+        "inserted_at": at,
+        "scheduled_at": scheduled_at,
+        "due_at": None if discarded else scheduled_at,
+        "attempted_at": at,
+        "discarded_at": at if discarded else None,
     }
-
-
-def clean(text: str, limit: int) -> str:
-    """``text`` as every database stores it: bounded, without NUL and lone surrogates."""
-    cut = text[:limit].replace("\x00", "\ufffd")
-    return cut.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def _job(row: Any) -> Job:
@@ -244,7 +259,12 @@ def _job(row: Any) -> Job:
         attempt=row.attempt,
         max_attempts=row.max_attempts,
         errors=row.errors,
+        replays=row.replays,
         inserted_at=row.inserted_at,
         scheduled_at=row.scheduled_at,
+        attempted_by=row.attempted_by,
+        attempted_at=row.attempted_at,
+        completed_at=row.completed_at,
+        cancelled_at=row.cancelled_at,
         discarded_at=row.discarded_at,
     )

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from sinks import postgres_staging as staging
 from sinks.classify import classify, sqlstate_of
 from sinks.columns import encoder_of
-from sinks.dialect import Records, Written
+from sinks.dialect import Operation, Records, Written
 from sinks.isolate import isolate
 from sinks.lines import Lines, encode
 from sinks.quoting import quote, quoted
@@ -31,6 +31,9 @@ UNIQUE_VIOLATION = "23505"
 # Errors of the straight way that say nothing about rows: COPY into a view or past row security.
 _NO_COPY = frozenset({"0A000", "42809"})
 LONGEST_SKIP = 64
+_BLAMED: frozenset[str] = frozenset({"record"})
+_ISOLATING = "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '15s'"
+"""Set while records are set aside that wait for others' locks: each of them is waited for again."""
 
 
 @dataclass(slots=True)
@@ -83,12 +86,16 @@ def write(connection: sa.Connection, target: Target, records: Records) -> Writte
     if target.on_conflict.mode == "ignore":
         rows = first(rows, keys)
     elif target.on_conflict.mode == "update":
-        rows = merged(rows, keys)
+        before, rows = rows, merged(rows, keys)
+        if not target.whole_payload:
+            written.lay_under(records, before, rows)
     blocks = [encode(target, block, written.poison) for block in blocks_of(target, rows)]
     blocks = [lines for lines in blocks if lines.indices]
     if not blocks:
         return written
     writer = _Writer(connection.connection.dbapi_connection, target, records, written)
+    if records.isolate:
+        writer.isolate()
     only_staged = (
         # The database picks the newest, which only the staged way can.
         (repeated and target.on_conflict.mode == "newest")
@@ -135,6 +142,11 @@ class _Writer:
         self._target = target
         self._records = records
         self._written = written
+        self._blamed = _BLAMED | ({"transient"} if records.isolate else set())
+
+    def isolate(self) -> None:
+        """Wait for locks only briefly, until the transaction ends."""
+        self._cursor.execute(_ISOLATING)
 
     def straight(self, blocks: list[Lines]) -> bool:
         """COPY into the table; False, with nothing written, when keys or the table forbid."""
@@ -185,7 +197,8 @@ class _Writer:
             copy,
             lambda position, error: found.append(_poison(lines.indices[position], error)),
             lambda error: (
-                _is_record(error) and not (straight and sqlstate_of(error) == UNIQUE_VIOLATION)
+                self._blames_row(error)
+                and not (straight and sqlstate_of(error) == UNIQUE_VIOLATION)
             ),
         )
 
@@ -207,6 +220,13 @@ class _Writer:
                 indexed = True
             with self._savepoint("piece"):
                 counts = self._insert(table, lines.names, offset + start, offset + end)
+            if self._records.effects:
+                effects: list[tuple[int, Operation]] = [
+                    (lines.indices[ordinal - offset], "insert" if fresh else "update")
+                    for ordinal, fresh in counts
+                ]
+                self._written.affect(self._records, effects)
+                return
             for batch, fresh, count in counts:
                 tally = self._written.inserted if fresh else self._written.updated
                 tally[batch] += count
@@ -215,7 +235,7 @@ class _Writer:
             len(lines.indices),
             insert,
             lambda position, error: found.append(_poison(lines.indices[position], error)),
-            _is_record,
+            self._blames_row,
             skip=skip,
         )
         if indexed:
@@ -224,8 +244,10 @@ class _Writer:
 
     def _insert(
         self, table: staging.Staging, names: tuple[str, ...], start: int, end: int
-    ) -> list[tuple[int, bool, int]]:
-        statement = staging.insert_statement(self._target, table, names, start, end)
+    ) -> list[tuple[Any, ...]]:
+        statement = staging.insert_statement(
+            self._target, table, names, start, end, effects=self._records.effects
+        )
         self._cursor.execute(statement)
         counts = self._cursor.fetchall()
         self._check_deferred()
@@ -236,13 +258,17 @@ class _Writer:
         if self._target.deferrable:
             self._cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
+    def _blames_row(self, error: BaseException) -> bool:
+        return classify(error).kind in self._blamed
+
     @contextmanager
     def _savepoint(self, name: str) -> Iterator[None]:
         self._cursor.execute(f"SAVEPOINT sluice_{name}")
         try:
             yield
         except psycopg2.Error as error:
-            if classify(error).kind in ("record", "fatal") and not self._cursor.connection.closed:
+            kinds = {*self._blamed, "fatal"}
+            if classify(error).kind in kinds and not self._cursor.connection.closed:
                 # Without the release each failure would nest one level deeper, and every row
                 # that is read looks at all levels.
                 self._cursor.execute(
@@ -252,10 +278,8 @@ class _Writer:
         self._cursor.execute(f"RELEASE SAVEPOINT sluice_{name}")
 
 
-def _is_record(error: BaseException) -> bool:
-    return classify(error).kind == "record"
-
-
 def _poison(index: int, error: BaseException) -> Poison:
     verdict = classify(error)
-    return Poison(index, verdict.category, error, verdict.message, verdict.sqlstate)
+    transient = verdict.kind == "transient"
+    category = "contention" if transient else verdict.category
+    return Poison(index, category, error, verdict.message, verdict.sqlstate, transient)

@@ -80,12 +80,18 @@ def numbered(lines: Lines, start: int, records: Records, target: Target) -> Line
 
 
 def insert_statement(
-    target: Target, table: Staging, names: tuple[str, ...], start: int, end: int
+    target: Target,
+    table: Staging,
+    names: tuple[str, ...],
+    start: int,
+    end: int,
+    *,
+    effects: bool = False,
 ) -> str:
     """Insert the staged rows ``[start, end)`` into the target and count what came of them.
 
     The result has rows of (batch, whether inserted, how many); what is in none of them was
-    a duplicate.
+    a duplicate. With ``effects`` it has rows of (number of the row, whether inserted).
     """
     rows = f"BETWEEN {start:d} AND {end - 1:d}"
     columns = ", ".join(map(quote, names))
@@ -94,14 +100,17 @@ def insert_statement(
     if action == "NOTHING":
         same = " AND ".join(f"s.{quote(name)} = w.{quote(name)}" for name in target.key)
         staged_key = ", ".join(f"s.{quote(name)}" for name in target.key)
+        shown = "ordinal, true" if effects else "batch, true, count(*)"
         return (
             f"WITH w AS (INSERT INTO {quoted(target.table)} ({columns}) "
             f"SELECT {columns} FROM {table.quoted} WHERE {table.ordinal} {rows} "
             f"ORDER BY {table.ordinal} ON CONFLICT ({key}) DO NOTHING RETURNING {key}) "
-            f"SELECT batch, true, count(*) FROM ("
-            f"SELECT DISTINCT ON ({staged_key}) s.{table.batch} AS batch "
+            f"SELECT {shown} FROM ("
+            f"SELECT DISTINCT ON ({staged_key}) s.{table.batch} AS batch"
+            f"{f', s.{table.ordinal} AS ordinal' if effects else ''} "
             f"FROM w JOIN {table.quoted} s ON {same} WHERE s.{table.ordinal} {rows} "
-            f"ORDER BY {staged_key}, s.{table.ordinal}) counted GROUP BY batch"
+            f"ORDER BY {staged_key}, s.{table.ordinal}) counted"
+            f"{'' if effects else ' GROUP BY batch'}"
         )
     newest = target.on_conflict.mode == "newest"
     order = (
@@ -117,14 +126,19 @@ def insert_statement(
         match = " AND ".join(f"t.{quote(n)} = {table.quoted}.{quote(n)}" for n in target.key)
         there = f", EXISTS (SELECT FROM {quoted(target.table)} t WHERE {match}) AS sluice_there"
         fresh, shown = "true", "NOT c.sluice_there"
+    result = (
+        f"SELECT c.{table.ordinal}, {shown} FROM w JOIN c ON {same}"
+        if effects
+        else f"SELECT c.{table.batch}, {shown}, count(*) FROM w JOIN c ON {same} GROUP BY 1, 2"
+    )
+    number = table.ordinal if effects else table.batch
     return (
-        f"WITH c AS MATERIALIZED (SELECT DISTINCT ON ({key}) {columns}, {table.batch}{there} "
+        f"WITH c AS MATERIALIZED (SELECT DISTINCT ON ({key}) {columns}, {number}{there} "
         f"FROM {table.quoted} WHERE {table.ordinal} {rows} ORDER BY {key}, {order}), "
         f"w AS (INSERT INTO {quoted(target.table)} AS sluice_target ({columns}) "
         f"SELECT {columns} FROM c ON CONFLICT ({key}) DO {action} "
         f"RETURNING {_returned_key(target)}, {fresh} AS sluice_fresh) "
-        f"SELECT c.{table.batch}, {shown}, count(*) "
-        f"FROM w JOIN c ON {same} GROUP BY 1, 2"
+        f"{result}"
     )
 
 

@@ -28,6 +28,7 @@ class Poison:
         error: What was raised.
         message: One line.
         sqlstate: The database's code, where it was the database that refused.
+        transient: Whether the database asks for another try.
     """
 
     index: int
@@ -35,6 +36,7 @@ class Poison:
     error: BaseException
     message: str
     sqlstate: str | None = None
+    transient: bool = False
 
 
 @dataclass(slots=True)

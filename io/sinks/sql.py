@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 
-from sinks import jobs, ledger
+from sinks import job_outcomes, jobs, ledger, ledger_moves, outbox
 from sinks.classify import classify
 from sinks.config import OnConflict, SqlConfig
 from sinks.databases import dialect_of
-from sinks.dialect import Dialect, Records
+from sinks.dialect import Dialect, Records, Written
 from sinks.engine import DATABASE_ERRORS, transaction
 from sinks.ledger import SqlLedger
-from sinks.progress import Counts, Partition, Settlement, coverage_of, missing, trimmed
+from sinks.outbox import Effect
+from sinks.progress import Counts, Partition, Settlement, coverage_of, kept, missing, trimmed
 from sinks.rows import Poison
 from sinks.schema import new_columns
-from sinks.tables import metadata
+from sinks.tables import COUNTS, metadata
 from sinks.target import ORIGIN_COLUMNS, Target, target_of
 from transforms.coverage import Coverage, Range, merge
+from transforms.dead_letters import DeadLetterSink
 from transforms.errors import ConfigError, Contention, SinkFailed
-from transforms.record import Failure, RecordBatch
+from transforms.record import Attempt, Failure, RecordBatch
+from transforms.retry import may_heal
+from transforms.retry_policy import Next, RetryPolicy
 from transforms.write import Settled
 
 __all__ = ["OnConflict", "SqlConfig", "SqlLedger", "SqlSink"]
@@ -36,18 +41,31 @@ _targets: dict[SqlConfig, Target] = {}
 
 @dataclass(slots=True)
 class _Work:
-    """What is left of one batch once the ledger has been asked.
+    """What is left of one batch once the ledger, or the queue of jobs, has been asked.
 
     Attributes:
         batch: The batch, trimmed.
-        gaps: The ranges it settles; None when the ledger has it whole.
-        trimmed: How many records the ledger had.
+        gaps: The ranges it settles; None when it settles none: the ledger has it whole, or
+            its records are jobs.
+        trimmed: How many records had been settled before.
+        poison: Records that the database refused.
+        following: What follows on each failure, those of earlier steps first.
     """
 
     batch: RecordBatch
     gaps: list[Range] | None
     trimmed: int
     poison: list[Failure] = field(default_factory=list)
+    following: list[tuple[Failure, Next]] = field(default_factory=list)
+
+    def attempt(self, offset: int) -> Attempt | None:
+        """The attempt that the record at ``offset`` is, where it is one."""
+        return None if self.batch.claim is None else self.batch.claim.attempts[offset]
+
+    @property
+    def dead(self) -> list[Failure]:
+        """The failures that become dead letters."""
+        return [failure for failure, following in self.following if following.state == "discarded"]
 
 
 class _Overlap(Exception):
@@ -56,9 +74,21 @@ class _Overlap(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SqlSink:
-    """Writes batches to a table. Picklable; implements ``transforms.write.Sink``."""
+    """Writes batches to a table. Picklable; implements ``transforms.write.Sink``.
+
+    Attributes:
+        config: Which database and table, and how.
+        retry: When a record is tried again whose step has no policy of its own.
+        dead_letters: A second place for dead letters.
+        run: Names the run in which what is retrying is counted.
+        outbox: Whether every record that makes or changes a row leaves a row in the outbox.
+    """
 
     config: SqlConfig
+    retry: RetryPolicy = RetryPolicy()  # noqa: RUF009 - frozen
+    dead_letters: DeadLetterSink | None = None
+    run: str = field(default_factory=lambda: str(uuid.uuid4()))
+    outbox: bool = False
 
     def prepare(self) -> None:
         """Create what is missing and check the target, once, on the submitting machine.
@@ -73,6 +103,7 @@ class SqlSink:
             # Two submitters at once would collide in the catalogue.
             dialect.lock(connection, [("", "prepare")])
             metadata.create_all(connection)
+            _check_tables(connection)
             table = self.config.table_name
             found = dialect.describe(connection, table)
             if found is None:
@@ -83,7 +114,7 @@ class SqlSink:
         with _lock:
             _targets[self.config] = target
 
-    def commit(self, batches: Sequence[RecordBatch]) -> list[Settled]:
+    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Settle ``batches`` in one transaction; see ``transforms.write.Sink``.
 
         Raises:
@@ -95,7 +126,7 @@ class SqlSink:
         """
         for _ in range(OVERLAP_TRIES):
             try:
-                return self._commit(batches)
+                return self._commit(batches, isolate)
             except _Overlap:
                 continue
             except SinkFailed:
@@ -107,26 +138,63 @@ class SqlSink:
             f"other writers kept settling the same ranges of {self.config.table}; trying again"
         )
 
-    def _commit(self, batches: Sequence[RecordBatch]) -> list[Settled]:
+    def _commit(self, batches: Sequence[RecordBatch], isolate: bool) -> list[Settled]:
         with transaction(self.config) as connection:
             dialect = dialect_of(self.config, connection)
             target = self._target(connection, dialect)
             known = _coverage(connection, target, batches)
-            work = _plan(batches, known)
-            records = _records(target, work)
+            work = _plan(batches, known, _held(connection, batches))
+            records = _records(target, work, isolate=isolate, effects=self.outbox)
             written = dialect.write(connection, target, records)
+            if written.effects:
+                outbox.insert(connection, target, _effects(written, records, work))
             _assign(written.poison, records, work)
-            failures = [f for each in work for f in (*each.batch.failures, *each.poison)]
-            jobs.insert_failures(connection, target.label, failures)
+            self._decide(work)
+            self._store(connection, target, work)
             settled = [
-                _settled(each, inserted, updated)
+                _settled(each, inserted, updated, self.run)
                 for each, inserted, updated in zip(
                     work, written.inserted, written.updated, strict=True
                 )
             ]
             _record(connection, dialect, target, work, settled)
+            self._deliver(target, work)
         dialect.committed(target, written)
         return settled
+
+    def _decide(self, work: Sequence[_Work]) -> None:
+        """Say of each failure whether and when its record is tried again."""
+        for each in work:
+            for failure in (*each.batch.failures, *each.poison):
+                attempt = each.attempt(failure.origin.offset)
+                following = (failure.retry or self.retry).next(
+                    1 if attempt is None else attempt.number,
+                    may_heal=may_heal(failure, self.retry),
+                    snooze=failure.snooze,
+                    max_attempts=None if attempt is None else attempt.max_attempts,
+                )
+                each.following.append((failure, following))
+
+    def _store(self, connection: sa.Connection, target: Target, work: Sequence[_Work]) -> None:
+        """Make jobs of what failed for the first time; enter what failed again."""
+        first: list[tuple[Failure, Next, int]] = []
+        again: list[tuple[Attempt, Failure, Next]] = []
+        for each in work:
+            for failure, following in each.following:
+                attempt = each.attempt(failure.origin.offset)
+                if attempt is None:
+                    limit = (failure.retry or self.retry).max_attempts
+                    first.append((failure, following, limit))
+                else:
+                    again.append((attempt, failure, following))
+        jobs.insert_failures(connection, target.label, first, self.run)
+        job_outcomes.fail(connection, again, self.run)
+
+    def _deliver(self, target: Target, work: Sequence[_Work]) -> None:
+        """Hand the dead letters on before the commit: after it, a crash would lose them."""
+        dead = [failure for each in work for failure in each.dead]
+        if dead and self.dead_letters is not None:
+            self.dead_letters.deliver(target.label, dead)
 
     def _target(self, connection: sa.Connection, dialect: Dialect) -> Target:
         with _lock:
@@ -142,18 +210,47 @@ class SqlSink:
         return target
 
 
+def _check_tables(connection: sa.Connection) -> None:
+    """Refuse tables that another version has made: ``create_all`` leaves them as they are."""
+    inspector = sa.inspect(connection)
+    for table in metadata.sorted_tables:
+        there = {column["name"] for column in inspector.get_columns(table.name)}
+        missing_columns = [column.name for column in table.columns if column.name not in there]
+        if missing_columns:
+            raise ConfigError(
+                f"table {table.name} has no column {', '.join(missing_columns)}: another version of "
+                "this program has made it; rename the ingest_ tables, or use another database"
+            )
+
+
 def _coverage(
     connection: sa.Connection, target: Target, batches: Sequence[RecordBatch]
 ) -> dict[Partition, Coverage]:
-    rows = ledger.settlements(connection, target.label, map(_partition, batches))
+    places = [_partition(batch) for batch in batches if batch.claim is None]
+    rows = ledger.settlements(connection, target.label, places)
     return {partition: coverage_of(found) for partition, found in rows.items()}
 
 
-def _plan(batches: Sequence[RecordBatch], known: Mapping[Partition, Coverage]) -> list[_Work]:
-    """Trim each batch to what neither the ledger nor an earlier batch has."""
+def _held(connection: sa.Connection, batches: Sequence[RecordBatch]) -> set[int]:
+    """The jobs among ``batches`` that are still ours, marked as completed."""
+    claims = [
+        (batch.claim, tuple(batch.claim.attempts)) for batch in batches if batch.claim is not None
+    ]
+    return job_outcomes.complete(connection, claims) if claims else set()
+
+
+def _plan(
+    batches: Sequence[RecordBatch], known: Mapping[Partition, Coverage], held: Collection[int]
+) -> list[_Work]:
+    """Trim each batch to what neither the ledger nor an earlier batch has, or to the jobs held."""
     seen = dict(known)
     work = []
     for batch in batches:
+        if batch.claim is not None:
+            offsets = [o for o, attempt in batch.claim.attempts.items() if attempt.job in held]
+            part, outside = kept(batch, offsets)
+            work.append(_Work(part, None, outside))
+            continue
         place = _partition(batch)
         coverage = seen.get(place, Coverage())
         gaps = missing(batch.span, coverage)
@@ -166,7 +263,7 @@ def _plan(batches: Sequence[RecordBatch], known: Mapping[Partition, Coverage]) -
     return work
 
 
-def _records(target: Target, work: Sequence[_Work]) -> Records:
+def _records(target: Target, work: Sequence[_Work], *, isolate: bool, effects: bool) -> Records:
     values: list[Mapping[str, Any]] = []
     starts = []
     for each in work:
@@ -182,7 +279,22 @@ def _records(target: Target, work: Sequence[_Work]) -> Records:
             cells = ([each.batch.span.source] * count, [each.batch.span.partition] * count)
             for name, column in zip(ORIGIN_COLUMNS, (*cells, each.batch.offsets), strict=True):
                 origin[name].extend(column)
-    return Records(values, origin, starts)
+    return Records(values, origin, starts, isolate, effects)
+
+
+def _effects(written: Written, records: Records, work: Sequence[_Work]) -> list[Effect]:
+    """What the outbox keeps, in the order of the records."""
+    effects = []
+    for index, operation in sorted(written.effects):
+        number = records.batch_of(index)
+        batch = work[number].batch
+        value = records.values[index]
+        under = written.laid_under.get(index)
+        if under is not None:
+            value = {**under, **value}
+        offset = batch.offsets[index - records.starts[number]]
+        effects.append(Effect(operation, value, batch.span.source, batch.span.partition, offset))
+    return effects
 
 
 def _assign(poison: Sequence[Poison], records: Records, work: Sequence[_Work]) -> None:
@@ -190,24 +302,34 @@ def _assign(poison: Sequence[Poison], records: Records, work: Sequence[_Work]) -
     for each in sorted(poison, key=lambda each: each.index):
         batch = records.batch_of(each.index)
         record = work[batch].batch.record(each.index - records.starts[batch])
-        failure = Failure.of(record, "write", each.category, each.error, sqlstate=each.sqlstate)
+        failure = Failure.of(
+            record,
+            "write",
+            each.category,
+            each.error,
+            sqlstate=each.sqlstate,
+            transient=each.transient,
+        )
         work[batch].poison.append(replace(failure, message=each.message))
 
 
-def _settled(work: _Work, inserted: int, updated: int) -> Settled:
+def _settled(work: _Work, inserted: int, updated: int, run: str) -> Settled:
     batch = work.batch
-    failures = (*batch.failures, *work.poison)
+    attempts = batch.read if batch.claim is not None else 0
+    again = sum(each.run == run for each in batch.claim.attempts.values()) if batch.claim else 0
     return Settled(
         span=batch.span,
-        read=batch.read,
+        read=batch.read - again,
         inserted=inserted,
         updated=updated,
         duplicates=len(batch.raws) - inserted - updated - len(work.poison),
         filtered=len(batch.filtered),
         trimmed=work.trimmed,
+        attempts=attempts,
+        again=again,
         raw_bytes=sum(map(len, batch.raws)) + sum(len(f.raw) for f in batch.failures),
-        dead=tuple(f for f in failures if not f.transient),
-        retry=tuple(f for f in failures if f.transient),
+        dead=tuple(work.dead),
+        retry=tuple(f for f, following in work.following if following.state != "discarded"),
     )
 
 
@@ -219,15 +341,18 @@ def _record(
     settled: Sequence[Settled],
 ) -> None:
     """Enter what was settled into the ledger, unless another writer has done so meanwhile."""
+    moves = _moves(work, settled)
     news = [
         (_partition(each.batch), _settlement(each, done))
         for each, done in zip(work, settled, strict=True)
         if each.gaps is not None
     ]
-    if not news:
+    if not news and not moves:
         return
+    # All at once: locks that are taken one after another could be waited for in a ring.
     places = sorted({partition for partition, _ in news})
-    dialect.lock(connection, [(target.label, *place) for place in places])
+    both = sorted({*places, *moves})
+    dialect.lock(connection, [(target.label, *place) for place in both])
     before = ledger.settlements(connection, target.label, places)
     for each in work:
         coverage = coverage_of(before.get(_partition(each.batch), ()))
@@ -241,6 +366,23 @@ def _record(
         if classify(error).kind == "record":
             raise _Overlap from error
         raise
+    ledger_moves.move(connection, dialect, target.label, moves)
+
+
+def _moves(work: Sequence[_Work], settled: Sequence[Settled]) -> dict[Partition, dict[str, int]]:
+    """What became of jobs, which the ledger has as retrying."""
+    moves: dict[Partition, dict[str, int]] = {}
+    for each, done in zip(work, settled, strict=True):
+        if not done.attempts:
+            continue
+        deltas = moves.setdefault(_partition(each.batch), dict.fromkeys(COUNTS, 0))
+        deltas["inserted"] += done.inserted
+        deltas["updated"] += done.updated
+        deltas["duplicates"] += done.duplicates
+        deltas["filtered"] += done.filtered
+        deltas["dead"] += len(done.dead)
+        deltas["retrying"] += len(done.retry) - done.attempts
+    return moves
 
 
 def _settlement(work: _Work, settled: Settled) -> Settlement:

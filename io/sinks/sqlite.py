@@ -4,14 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
 
 from sinks.classify import classify
 from sinks.config import TableName
-from sinks.dialect import Records, Written
+from sinks.dialect import Operation, Records, Written
 from sinks.isolate import isolate
 from sinks.quoting import quote, quoted
 from sinks.rows import Block, Poison, Rows, blocks_of, first, merged, newest, rows_of, split
@@ -92,11 +93,13 @@ class Sqlite:
         """Write ``records``, a batch at a time, so that each batch's rows are counted."""
         written = Written.nothing(len(records.starts))
         rows, written.poison = rows_of(target, records.values, records.origin)
-        rows = _one_a_key(target, rows)
+        before, rows = rows, _one_a_key(target, rows)
+        if target.on_conflict.mode == "update" and not target.whole_payload:
+            written.lay_under(records, before, rows)
         for block in blocks_of(target, rows):
             bound = _bind(target, block, written.poison)
             for batch, part in _by_batch(bound, records):
-                _Writer(connection, target, written, batch).write(part)
+                _Writer(connection, target, written, batch).write(part, effects=records.effects)
         return written
 
     def committed(self, target: Target, written: Written) -> None:
@@ -114,13 +117,16 @@ class _Writer:
         self._written = written
         self._batch = batch
 
-    def write(self, block: Block) -> None:
+    def write(self, block: Block, *, effects: bool) -> None:
         """Write ``block``; rows that SQLite refuses become poison."""
         rows = list(zip(*block.cells, strict=True))
         insert = self._insert_statement(block.names)
         update = self._update_statement(block.names)
 
         def run(start: int, end: int) -> None:
+            if effects:
+                self._run_each(insert, update, rows[start:end], block.indices[start:end])
+                return
             inserted, updated = self._run(insert, update, rows[start:end])
             self._written.inserted[self._batch] += inserted
             self._written.updated[self._batch] += updated
@@ -137,15 +143,44 @@ class _Writer:
         self, insert: str, update: tuple[str, list[int]] | None, rows: list[tuple[Any, ...]]
     ) -> tuple[int, int]:
         """Update what is there, then insert what is not: each pass counts its rows."""
-        self._cursor.execute("SAVEPOINT sluice_piece")
-        try:
+        with self._savepoint():
             updated = 0
             if update is not None:
                 statement, order = update
                 self._cursor.executemany(statement, [[row[i] for i in order] for row in rows])
                 updated = self._cursor.rowcount
             self._cursor.executemany(insert, rows)
-            inserted = self._cursor.rowcount
+            return self._cursor.rowcount, updated
+
+    def _run_each(
+        self,
+        insert: str,
+        update: tuple[str, list[int]] | None,
+        rows: list[tuple[Any, ...]],
+        indices: Sequence[int],
+    ) -> None:
+        """The same a row at a time, so that each says what it did."""
+        effects: list[tuple[int, Operation]] = []
+        run = self._cursor.execute
+        with self._savepoint():
+            for index, row in zip(indices, rows, strict=True):
+                if update is not None:
+                    statement, order = update
+                    if run(statement, [row[i] for i in order]).rowcount:
+                        effects.append((index, "update"))
+                        continue
+                if run(insert, row).rowcount:
+                    effects.append((index, "insert"))
+        for _, operation in effects:
+            counts = self._written.inserted if operation == "insert" else self._written.updated
+            counts[self._batch] += 1
+        self._written.effects.extend(effects)
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        self._cursor.execute("SAVEPOINT sluice_piece")
+        try:
+            yield
         except Exception:
             # Whatever it is, it is raised again; the rows before it must not stay counted.
             if self._cursor.connection.in_transaction:
@@ -153,7 +188,6 @@ class _Writer:
                 self._cursor.execute("RELEASE SAVEPOINT sluice_piece")
             raise
         self._cursor.execute("RELEASE SAVEPOINT sluice_piece")
-        return inserted, updated
 
     def _insert_statement(self, names: Sequence[str]) -> str:
         # Not INSERT OR IGNORE: that would swallow NOT NULL and CHECK violations as well.

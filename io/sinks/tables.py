@@ -1,7 +1,9 @@
 """The tables beside the target.
 
 ``ingest_progress`` is the ledger, ``ingest_jobs`` has the failed records, ``ingest_leases`` says
-which processes that run jobs are alive, ``ingest_audit`` what was done to jobs by hand. They live in the database's default schema, so that one ledger serves every target table.
+which processes that run jobs are alive, ``ingest_audit`` what was done to jobs by hand,
+``ingest_outbox`` what was written and is to be published. They live in the database's default
+schema, so that one ledger serves every target table.
 """
 
 from __future__ import annotations
@@ -111,29 +113,29 @@ jobs = sa.Table(
     sa.Column("attempted_by", _NAME),  # the lease under which it is executing
     sa.Column("inserted_at", UtcDateTime, nullable=False),
     sa.Column("scheduled_at", UtcDateTime, nullable=False),
+    sa.Column("due_at", UtcDateTime),  # scheduled_at while it waits: what the queue looks at
     sa.Column("attempted_at", UtcDateTime),
     sa.Column("completed_at", UtcDateTime),
     sa.Column("cancelled_at", UtcDateTime),
     sa.Column("discarded_at", UtcDateTime),
-    sa.UniqueConstraint("target", "source", "partition", "offset", name="ingest_jobs_origin"),
+    # Of target, source, partition and offset, hashed: an index of the texts would cost more
+    # than all the rest of a job's updates.
+    sa.Column("origin", sa.Uuid, nullable=False, unique=True),
     sa.CheckConstraint(
         _in(JOB_STATES),
         name="ingest_jobs_state",
     ),
+    # No index looks at the state, so that Postgres can complete a job in place (HOT), for which
+    # pages keep room.
     sa.Index(
         "ingest_jobs_due",
         "target",
-        "scheduled_at",
-        postgresql_where=sa.text(_in(WAITING_STATES)),
-        sqlite_where=sa.text(_in(WAITING_STATES)),
+        "due_at",
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+        sqlite_where=sa.text("due_at IS NOT NULL"),
     ),
-    sa.Index(
-        "ingest_jobs_executing",
-        "target",
-        "attempted_by",
-        postgresql_where=sa.text(_in(("executing",))),
-        sqlite_where=sa.text(_in(("executing",))),
-    ),
+    sa.Index("ingest_jobs_attempted_by", "attempted_by"),
+    postgresql_with={"fillfactor": 60},
 )
 
 leases = sa.Table(
@@ -154,4 +156,40 @@ audit = sa.Table(
     sa.Column("reason", _TEXT, nullable=False),
     sa.Column("filter", sa.JSON, nullable=False),
     sa.Column("count", sa.BigInteger, nullable=False),
+)
+
+SHARDS = 64
+"""Rows of the outbox are spread over so many shards, by key."""
+
+outbox = sa.Table(
+    "ingest_outbox",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("target", _NAME, nullable=False),
+    sa.Column("key", _TEXT, nullable=False),  # a JSON object
+    sa.Column("shard", sa.SmallInteger, nullable=False),  # of the key
+    sa.Column("operation", sa.String(6), nullable=False),
+    sa.Column("source", _NAME, nullable=False),
+    sa.Column("partition", _NAME, nullable=False),
+    sa.Column("offset", sa.BigInteger, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("published_at", UtcDateTime),
+    sa.CheckConstraint("operation IN ('insert', 'update')", name="ingest_outbox_operation"),
+    # By id first: publishers read in that order, those of one table as well as those of all.
+    sa.Index(
+        "ingest_outbox_unpublished",
+        "id",
+        "target",
+        "shard",
+        postgresql_where=sa.text("published_at IS NULL"),
+        sqlite_where=sa.text("published_at IS NULL"),
+    ),
+    sa.Index(
+        "ingest_outbox_published",
+        "published_at",
+        postgresql_where=sa.text("published_at IS NOT NULL"),
+        sqlite_where=sa.text("published_at IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,  # or the number of a deleted row would be given again
 )

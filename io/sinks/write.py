@@ -10,16 +10,16 @@ from transforms.write import Write, WriteConfig
 
 
 class WriteToSql(beam.PTransform):
-    """Upsert every record by its key; dead letters and progress in the same transaction.
+    """Upsert every record by its key; failures and progress in the same transaction.
 
     Takes ``RecordBatch`` elements and returns, after their commit, the outputs ``settled``,
     ``dead`` and ``retry`` of ``transforms.write.Write``, which also says what is raised.
     """
 
-    def __init__(self, config: SqlConfig, write: WriteConfig | None = None) -> None:
+    def __init__(self, sink: SqlSink | SqlConfig, write: WriteConfig | None = None) -> None:
         super().__init__()
-        self._config = config
+        self._sink = SqlSink(sink) if isinstance(sink, SqlConfig) else sink
         self._write = write
 
     def expand(self, batches: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        return batches | "Sql" >> Write(SqlSink(self._config), self._write)
+        return batches | "Sql" >> Write(self._sink, self._write)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clients.kafka_address import SCHEME as KAFKA_SCHEME
+from clients.kafka_config import Config as KafkaConfig
+from clients.s3 import S3Settings
 from sources.files import FilesSource
 from sources.kafka import KafkaSource
-from sources.kafka_config import Config as KafkaConfig
-from sources.kafka_uri import SCHEME as KAFKA_SCHEME
-from sources.s3 import S3Settings
 from transforms.errors import ConfigError
 from transforms.splits import BatchLimits, Source
 

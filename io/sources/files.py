@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from clients.s3 import S3Settings
 from sources.failures import FailedReader
 from sources.formats import AUTO, Storing, check_format, storing_of
 from sources.local import LocalStorage
@@ -13,7 +14,7 @@ from sources.objects import Storage, StoredObject
 from sources.parquet import ParquetReader
 from sources.plan import PAGE, Skipped, part_of, splits_of, unsettled
 from sources.s3 import SCHEME as S3_SCHEME
-from sources.s3 import S3Settings, S3Storage
+from sources.s3 import S3Storage
 from sources.text import TextReader
 from sources.walk import WalkReader
 from sources.watch import Watched, WatchReader

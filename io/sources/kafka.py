@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from sources import kafka_config
+from clients import kafka_config
+from clients.kafka_config import Config, consumer_settings
+from clients.kafka_errors import text_of
+from clients.kafka_log import LOGGER
 from sources.kafka_cluster import Cluster, cluster
-from sources.kafka_config import Config, consumer_settings
 from sources.kafka_discovery import Discovery
-from sources.kafka_errors import text_of
 from sources.kafka_fetch import Fetcher
-from sources.kafka_log import LOGGER
 from sources.kafka_reader import KafkaReader
 from sources.kafka_starts import Starts
 from sources.kafka_uri import Address, parse

@@ -9,8 +9,8 @@ from typing import Any
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
+from clients.kafka_log import LOGGER
 from sources.kafka_cluster import Place
-from sources.kafka_log import LOGGER
 from sources.kafka_partition import Partition
 from transforms.record import JSON, Failure, Headers, Origin, RecordBatch, Span
 

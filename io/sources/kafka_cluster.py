@@ -23,9 +23,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declare
     OffsetSpec,
 )
 
-from sources.kafka_config import Config, admin_settings, consumer_settings
-from sources.kafka_errors import GONE, REFUSED, text_of
-from sources.kafka_log import LOGGER
+from clients.kafka_config import Config, admin_settings, consumer_settings
+from clients.kafka_errors import GONE, REFUSED, text_of
+from clients.kafka_log import LOGGER
 from sources.kafka_uri import Address
 from transforms.backoff import Backoff
 from transforms.errors import ConfigError, SourceUnavailable

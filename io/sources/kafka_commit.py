@@ -40,6 +40,8 @@ class _NoteFn(beam.DoFn):
         self._sources = sources
 
     def process(self, settled: Settled) -> None:
+        if settled.attempts:
+            return  # records that had failed before: their offsets are settled already
         for source in self._sources:
             if source.owns(settled.span.source):
                 committer(source).note(settled.span)

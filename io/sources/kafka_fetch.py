@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from clients.kafka_errors import BROKEN, GONE, LOST, refusal, text_of
+from clients.kafka_log import LOGGER
 from sources.kafka_cluster import Place
-from sources.kafka_errors import BROKEN, GONE, LOST, refusal, text_of
-from sources.kafka_log import LOGGER
 from transforms import drain
 from transforms.errors import SourceUnavailable
 from transforms.splits import BatchLimits

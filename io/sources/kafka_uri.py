@@ -9,16 +9,14 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import unquote
 
+from clients import kafka_address
 from transforms.errors import ConfigError
 
-SCHEME = "kafka://"
 MAX_SPLITS = 1_000
 
 Start = Literal["earliest", "latest"] | int
 """Where a partition is read from at first; an int is a time in milliseconds since the epoch."""
 
-_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what brokers accept (Topic.java, LEGAL_CHARS)
-_BROKER = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:@\[\]]+)(:\d{1,5})?")
 _PARAMETERS = ("group", "until", "start", "tombstones", "splits")
 
 
@@ -69,19 +67,8 @@ def parse(uri: str) -> Address:
     Raises:
         ConfigError: A part is missing or wrong, or a parameter is unknown.
     """
-    if not uri.startswith(SCHEME):
-        raise ConfigError(f"not a Kafka URI: {uri}")
-    rest, _, query = uri.removeprefix(SCHEME).partition("?")
-    brokers, _, path = rest.partition("/")
-    if "@" in brokers:
-        # The URI is not repeated: it holds a password.
-        raise ConfigError(
-            "a kafka:// URI takes no user and password; give them by --kafka_config "
-            "'sasl.username=…' and 'sasl.password=${env:NAME}'"
-        )
-    if not all(_BROKER.fullmatch(broker) for broker in brokers.split(",")):
-        raise ConfigError(f"no brokers in {uri}; write kafka://host:port[,host:port]/topic")
-    topics, pattern = _topics(unquote(path), uri)
+    brokers, path, query = kafka_address.split(uri)
+    topics, pattern = _topics(path, uri)
     given = _parameters(query, uri)
     until = given.get("until")
     if until not in (None, "latest"):
@@ -110,7 +97,7 @@ def _topics(path: str, uri: str) -> tuple[tuple[str, ...], str | None]:
         return (), path
     topics = path.split(",")
     for topic in topics:
-        if not _TOPIC.fullmatch(topic) or topic in (".", ".."):
+        if not kafka_address.is_topic(topic):
             raise ConfigError(
                 f"{topic!r} in {uri} is no topic; write kafka://host:port/topic[,topic…] or /^pattern"
             )

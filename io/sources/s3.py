@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import sleep
-from typing import TYPE_CHECKING
 
+from clients.s3 import S3Settings, client
+from clients.s3_errors import FAULTS
 from sources.globs import is_wild, literal_prefix, matcher
 from sources.objects import StoredObject
-from sources.s3_errors import FAULTS, described, is_beyond_end
+from sources.s3_errors import described, is_beyond_end
 from transforms.backoff import Backoff
 from transforms.errors import ConfigError, SourceUnavailable
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 SCHEME = "s3://"
 _BLOCK_BYTES = 8 << 20
@@ -26,29 +22,10 @@ _BACKOFF = Backoff(base=0.2, cap=5.0)
 
 
 @dataclass(frozen=True, slots=True)
-class S3Settings:
-    """Where S3 is. Credentials come from the AWS chain of the machine that reads.
-
-    Attributes:
-        endpoint_url: Of another service than AWS, e.g. ``http://localhost:9000``.
-        region: Overrides the one of the AWS configuration.
-        connect_timeout: Seconds.
-        read_timeout: Seconds without a byte.
-        max_attempts: How often a request is tried, with botocore's backoff in between.
-    """
-
-    endpoint_url: str | None = None
-    region: str | None = None
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
-    max_attempts: int = 5
-
-
-@dataclass(frozen=True, slots=True)
 class S3Storage:
     """Objects of S3 by ``s3://bucket/key``; the key is taken as it is, without decoding."""
 
-    settings: S3Settings = S3Settings()
+    settings: S3Settings = S3Settings()  # noqa: RUF009 - frozen
 
     def list(self, glob: str) -> Iterator[StoredObject]:
         """Every object whose key matches the glob, in the order of keys.
@@ -155,48 +132,6 @@ class S3Object:
         )
         with response["Body"] as body:
             return body.read()
-
-
-_clients: dict[tuple[S3Settings, int], S3Client] = {}
-_lock = threading.Lock()
-
-
-def client(settings: S3Settings) -> S3Client:
-    """The client of this process for ``settings``; safe to use from several threads.
-
-    Raises:
-        ConfigError: The endpoint is no URL, or the AWS configuration is broken.
-    """
-    key = (settings, os.getpid())  # connections do not survive a fork
-    with _lock:
-        found = _clients.get(key)
-        if found is None:
-            found = _clients[key] = _connect(settings)
-        return found
-
-
-def _connect(settings: S3Settings) -> S3Client:
-    import boto3  # a quarter of a second that only S3 needs
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError
-
-    config = Config(
-        connect_timeout=settings.connect_timeout,
-        read_timeout=settings.read_timeout,
-        retries={"mode": "standard", "max_attempts": settings.max_attempts},
-        max_pool_connections=16,
-        tcp_keepalive=True,
-        s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
-        # Other services than AWS do not know the newer checksums.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    try:
-        return boto3.session.Session().client(
-            "s3", endpoint_url=settings.endpoint_url, region_name=settings.region, config=config
-        )
-    except (BotoCoreError, ValueError) as error:
-        raise ConfigError(f"cannot set up S3: {error}") from error
 
 
 def bucket_and_key(uri: str) -> tuple[str, str]:

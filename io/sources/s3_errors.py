@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from botocore.exceptions import (
-    BotoCoreError,
     ClientError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
 )
-from urllib3.exceptions import HTTPError
 
+from clients.s3_errors import code_of, line_of, place_of, status_of
 from transforms.errors import ConfigError, ObjectFailed, SluiceError, SourceUnavailable
-
-FAULTS = (ClientError, BotoCoreError, HTTPError)
-"""Whatever a request or the transfer of its body may raise."""
 
 
 def described(error: Exception, uri: str, endpoint: str | None) -> SluiceError:
-    """The error of this project that ``error`` (one of ``FAULTS``) means for ``uri``.
-
-    Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-    """
-    where = f"{uri} at {_without_credentials(endpoint)}" if endpoint else uri
+    """The error of this project that ``error`` (one of ``FAULTS``) means for ``uri``."""
+    where = place_of(uri, endpoint)
     if isinstance(error, ClientError):
         return _refused(error, uri, where)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
@@ -31,19 +24,19 @@ def described(error: Exception, uri: str, endpoint: str | None) -> SluiceError:
             "AWS_SECRET_ACCESS_KEY, a profile or a role"
         )
     if isinstance(error, ParamValidationError):
-        return ConfigError(f"{uri} is no valid S3 URI: {_line(error)}")
+        return ConfigError(f"{uri} is no valid S3 URI: {line_of(error)}")
     # The texts of these name hosts and time-outs; requests are signed in headers, not URLs.
     return SourceUnavailable(f"cannot reach {where}: {type(error).__name__}")
 
 
 def is_beyond_end(error: Exception) -> bool:
     """Whether a range was asked for that begins at or after the end of the object."""
-    return isinstance(error, ClientError) and _status(error) == 416
+    return isinstance(error, ClientError) and status_of(error) == 416
 
 
 def _refused(error: ClientError, uri: str, where: str) -> SluiceError:
-    code = error.response.get("Error", {}).get("Code", "")
-    status = _status(error)
+    code = code_of(error)
+    status = status_of(error)
     if status == 412:
         return ObjectFailed(f"{uri} changed after it was listed", "object_changed")
     if code == "NoSuchBucket":
@@ -55,16 +48,3 @@ def _refused(error: ClientError, uri: str, where: str) -> SluiceError:
     if status in (401, 403):
         return SourceUnavailable(f"access to {where} is denied ({code}): check the credentials")
     return SourceUnavailable(f"S3 does not serve {where}: {code or 'HTTP error'} ({status})")
-
-
-def _status(error: ClientError) -> int:
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-def _without_credentials(endpoint: str) -> str:
-    scheme, separator, rest = endpoint.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else endpoint
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -45,6 +45,7 @@ def test_every_partition_is_covered_and_adds_up(
         assert each["gaps"] == []
         assert each["ranges"] == [[0, 12 + 7 + 12]]
         assert (each["read"], each["inserted"], each["dead"]) == (3, 2, 1)
+        assert each["jobs"] == {"retrying": 0, "dead": 1}
 
 
 def test_the_table_says_the_sum(sink: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,6 +83,45 @@ def test_counts_that_do_not_add_up_are_found(sink: str, capsys: pytest.CaptureFi
     capsys.readouterr()
     assert run(sink) == 1
     assert "DOES NOT ADD UP" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("statement", "stored"),
+    [
+        (
+            "UPDATE ingest_jobs SET state = 'retryable' WHERE source LIKE '%a.jsonl'",
+            {"retrying": 1, "dead": 0},
+        ),
+        (
+            "UPDATE ingest_progress SET dead = 0, retrying = 1 WHERE source LIKE '%a.jsonl'",
+            {"retrying": 0, "dead": 1},
+        ),
+        (
+            "UPDATE ingest_progress SET dead = 0, filtered = 1 WHERE source LIKE '%a.jsonl'",
+            {"retrying": 0, "dead": 1},
+        ),
+    ],
+)
+def test_jobs_that_the_ledger_counts_otherwise_are_found(
+    sink: str, capsys: pytest.CaptureFixture[str], statement: str, stored: dict[str, int]
+) -> None:
+    execute(sink, statement)
+    capsys.readouterr()
+    assert run(sink, "--json") == 1
+    (broken,) = [each for each in json.loads(capsys.readouterr().out) if not each["ok"]]
+    assert (broken["conserved"], broken["jobs"]) == (True, stored)
+    assert run(sink) == 1
+    assert "JOBS DO NOT MATCH" in capsys.readouterr().out
+
+
+def test_dead_letters_that_were_deleted_are_still_accounted_for(
+    sink: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    execute(sink, "DELETE FROM ingest_jobs")
+    capsys.readouterr()
+    assert run(sink, "--json") == 0
+    for each in json.loads(capsys.readouterr().out):
+        assert (each["dead"], each["jobs"]) == (1, {"retrying": 0, "dead": 0})
 
 
 def test_an_empty_database_is_said_to_be_empty(

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 import base64
+import getpass
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines import command, dead_letters, ingest
+from pipelines import audit, command, dead_letters, ingest
+from tests.io.sinks.database import Database
+from tests.io.sinks.stored_jobs import counted, prepared, store, stored, trail
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> Database:
+    return Database("postgres", postgres_url)
 
 
 @pytest.fixture
@@ -30,6 +39,25 @@ def listed(sink: str, capsys: pytest.CaptureFixture[str], *more: str) -> list[di
     assert run("list", "--sink", sink, "--json", *more) == 0
     found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
     return found
+
+
+def said(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> Any:
+    """What ``--json`` prints: always a list of objects."""
+    capsys.readouterr()
+    assert run(*argv, "--json") == code
+    found = json.loads(capsys.readouterr().out)
+    assert isinstance(found, list)
+    return found
+
+
+def complaint(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """The one line that a wrong use is answered with."""
+    capsys.readouterr()
+    assert run(*argv) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    return str(line)
 
 
 class TestList:
@@ -87,7 +115,256 @@ class TestStats:
             (each["category"], each["count"]) for each in json.loads(capsys.readouterr().out)
         ] == [("invalid_utf8", 1), ("malformed", 2)]
 
+    def test_the_oldest_of_each_kind_is_said(
+        self, sink: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        job = listed(sink, capsys, "--category", "invalid_utf8")[0]
+        database = Database("sqlite", sink)
+        at = datetime.now(UTC) - timedelta(hours=3)
+        database.run(
+            f"UPDATE ingest_jobs SET inserted_at = '{at:%Y-%m-%d %H:%M:%S.%f}', "
+            f"state = 'retryable' WHERE id = {job['id']}"
+        )
+        groups = said(capsys, "stats", "--sink", sink, "--state", "all")
+        oldest = {each["state"]: each for each in groups}
+        assert oldest["retryable"]["oldest_inserted_at"] == at.isoformat()
+        assert 3 * 3600 <= oldest["retryable"]["oldest_age_seconds"] < 3 * 3600 + 60
+        assert oldest["discarded"]["oldest_age_seconds"] < 60
+        assert said(capsys, "stats", "--sink", sink, "--state", "completed") == []
+
+
+class TestFilters:
+    @pytest.mark.parametrize(
+        ("flags", "number"),
+        [
+            (["--since", "1h"], 3),
+            (["--until", "1h"], 0),
+            (["--since", "2020-01-01", "--until", "2020-01-02T03:04:05+05:30"], 0),
+            (["--since", "2020-01-01T00:00:00Z"], 3),
+            (["--origin", "file://*"], 3),
+            (["--source", "*/in.jsonl"], 3),
+            (["--origin", "in.jsonl"], 0),
+            (["--sqlstate", "23505"], 0),
+            (["--id", "1", "--id", "3", "--id", "77"], 2),
+            (["--exception", "' OR 1=1 --"], 0),
+            (["--state", "all"], 3),
+            (["--state", "retryable"], 0),
+        ],
+    )
+    def test_each_narrows(
+        self, sink: str, capsys: pytest.CaptureFixture[str], flags: list[str], number: int
+    ) -> None:
+        assert len(listed(sink, capsys, *flags)) == number
+
+    @pytest.mark.parametrize(
+        ("flags", "line"),
+        [
+            (["--since", "yesterday"], "--since must be a time"),
+            (["--until", "-3h"], "--until"),
+            (["--since", "0001-01-01T00:00:00+14:00"], "--since must be a time"),
+            (["--since", "99999999d"], "--since must be a time"),
+            (["--since", "1h", "--until", "2h"], "--since 1h is not before --until 2h"),
+            (["--id", "x"], "must be a whole number"),
+            (["--id", "9223372036854775808"], "must be a whole number"),
+            (["--limit", "0"], "must be a whole number"),
+            (["--state", "lost"], "lost"),
+            (["--text", "\udcff"], "is not UTF-8"),
+        ],
+    )
+    def test_nonsense_is_one_line(
+        self, sink: str, capsys: pytest.CaptureFixture[str], flags: list[str], line: str
+    ) -> None:
+        assert line in complaint(capsys, "list", "--sink", sink, *flags)
+
+
+class TestReplay:
+    def test_what_it_did_is_said_and_entered(
+        self, sink: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        argv = ["replay", "--sink", sink, "--category", "malformed"]
+        (done,) = said(capsys, *argv, "--reason", "mended", "--by", "ann")
+        assert done == {"action": "replay", "count": 2, "left_alone": {}, "dry_run": False}
+        assert {each["category"] for each in listed(sink, capsys)} == {"invalid_utf8"}
+        again = listed(sink, capsys, "--state", "available")
+        assert [(each["replays"], each["attempt"]) for each in again] == [(1, 0), (1, 0)]
+        (entry,) = said(capsys, "audit", "--sink", sink)
+        assert (entry["action"], entry["actor"], entry["reason"]) == ("replay", "ann", "mended")
+        assert (entry["count"], entry["filter"]["category"]) == (2, "malformed")
+        assert command.run("audit", audit.main, ["--sink", sink]) == 0
+
+    def test_a_dry_run_shows_and_changes_nothing(
+        self, sink: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        config = Database("sqlite", sink).config("t", key=["id"])
+        before = stored(config, "state", "replays", "scheduled_at")
+        (done,) = said(capsys, "replay", "--sink", sink, "--dry_run")
+        assert (done["count"], done["dry_run"]) == (3, True)
+        assert [each["offset"] for each in done["jobs"]] == [14, 21, 34]
+        assert run("purge", "--sink", sink, "--dry_run") == 0
+        assert "dry run: purge would change 3; nothing was changed" in capsys.readouterr().out
+        assert stored(config, "state", "replays", "scheduled_at") == before
+        assert trail(config) == []
+
+    def test_a_dry_run_shows_at_most_twenty(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        database = Database("sqlite", f"sqlite:///{tmp_path}/b.db")
+        store(prepared(database), *[{}] * 25)
+        (done,) = said(capsys, "replay", "--sink", database.url, "--dry_run", "--limit", "23")
+        assert (done["count"], len(done["jobs"])) == (23, 20)
+
+    def test_what_is_left_alone_is_said_line_by_line(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        database = Database("sqlite", f"sqlite:///{tmp_path}/b.db")
+        store(prepared(database), {"replays": 2}, {"stage": "read", "raw": b""}, {}, {"replays": 9})
+        argv = ["replay", "--sink", database.url, "--reason", "r"]
+        assert run(*argv, "--max_replays", "2") == 0
+        first, *rest = capsys.readouterr().out.splitlines()
+        assert first.startswith("1 replayed")
+        assert [line.split(":")[0] for line in rest] == ["1 left alone", "2 left alone"]
+        assert "no bytes" in rest[0]
+        assert "--max_replays" in rest[1]
+
+    def test_the_user_of_the_process_is_the_actor(
+        self, sink: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert run("replay", "--sink", sink, "--reason", "r", "--limit", "1") == 0
+
+        def nobody() -> str:
+            raise KeyError("getpwuid(): uid not found: 4711")
+
+        name = getpass.getuser()
+        monkeypatch.setattr(getpass, "getuser", nobody)
+        assert run("replay", "--sink", sink, "--reason", "r", "--limit", "1") == 0
+        actors = [entry["actor"] for entry in said(capsys, "audit", "--sink", sink)]
+        assert actors == ["unknown", name]
+
+
+class TestCancelAndPurge:
+    def test_waiting_jobs_are_cancelled_and_then_purged(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        database = Database("sqlite", f"sqlite:///{tmp_path}/b.db")
+        config = prepared(database)
+        store(config, {"state": "retryable"}, {"state": "executing"}, {"state": "scheduled"}, {})
+        flags = ["--sink", database.url, "--reason", "r"]
+        (done,) = said(capsys, "cancel", *flags)
+        assert (done["count"], done["left_alone"]) == (2, {"executing": 1})
+        (done,) = said(capsys, "purge", *flags, "--state", "cancelled")
+        assert done["count"] == 2
+        assert stored(config, "state") == ["executing", "discarded"]
+        assert counted(config) == (3, 1)
+
+    @pytest.mark.parametrize("action", ["replay", "cancel", "purge"])
+    @pytest.mark.parametrize("reason", [[], ["--reason", "  "]])
+    def test_a_reason_is_needed(
+        self, sink: str, capsys: pytest.CaptureFixture[str], action: str, reason: list[str]
+    ) -> None:
+        line = complaint(capsys, action, "--sink", sink, *reason)
+        assert line.startswith(f"dead_letters: {action} needs --reason TEXT")
+        assert len(listed(sink, capsys)) == 3
+
+    def test_a_state_that_it_is_not_for_is_refused(
+        self, sink: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        argv = ["purge", "--sink", sink, "--reason", "r", "--state", "available"]
+        assert "available" in complaint(capsys, *argv)
+
+
+class TestPrune:
+    def test_what_was_kept_long_enough_goes(
+        self, sink: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        flags = ["--sink", sink, "--retain", "completed=7d", "--retain", "discarded=0s"]
+        (done,) = said(capsys, "prune", *flags, "--dry_run")
+        assert (done["count"], len(done["jobs"])) == (3, 3)
+        assert len(listed(sink, capsys)) == 3
+        (done,) = said(capsys, "prune", *flags)
+        assert done == {
+            "action": "prune",
+            "count": 3,
+            "left_alone": {},
+            "dry_run": False,
+            "states": {"completed": 0, "discarded": 3},
+        }
+        assert listed(sink, capsys) == []
+        (entry,) = said(capsys, "audit", "--sink", sink)
+        assert (entry["action"], entry["reason"], entry["count"]) == ("prune", "retention", 3)
+
+    @pytest.mark.parametrize("retain", [[], ["--retain", "completed"], ["--retain", "lost=7d"]])
+    def test_nonsense_is_one_line(
+        self, sink: str, capsys: pytest.CaptureFixture[str], retain: list[str]
+    ) -> None:
+        assert "retain" in complaint(capsys, "prune", "--sink", sink, *retain)
+
+
+class TestAudit:
+    def test_the_newest_come_first_and_are_bounded(
+        self, sink: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        capsys.readouterr()
+        assert run("audit", "--sink", sink) == 0
+        assert "nothing has been replayed" in capsys.readouterr().out
+        for number in (1, 2, 3):
+            argv = ["--reason", f"[red]{number}", "--limit", "1"]
+            assert run("replay", "--sink", sink, *argv) == 0
+        entries = said(capsys, "audit", "--sink", sink, "--limit", "2")
+        assert [entry["reason"] for entry in entries] == ["[red]3", "[red]2"]
+        assert run("audit", "--sink", sink) == 0
+        assert "[red]1" in capsys.readouterr().out
+
+
+def test_everything_works_on_postgres_and_with_binary(
+    postgres: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = prepared(postgres)
+    errors = [
+        {"attempt": 1, "replay": 0, "at": "2026-03-01T12:00:00+00:00", "error": "first"},
+        {"attempt": 1, "replay": 1, "at": "2026-03-02T12:00:00+00:00", "error": "second"},
+    ]
+    binary = {"raw": b"\xff\x00 100%_", "key": b"\xfekey", "replays": 1, "errors": errors}
+    headers = '[["trace","/w=="],["none",null]]'
+    (job, _) = store(config, {**binary, "headers": headers}, {"raw": b"100 _"})
+    flags = ["--sink", postgres.url, "--text", "100%_"]
+    (one,) = said(capsys, "list", *flags)
+    assert base64.b64decode(one["raw_base64"]) == binary["raw"]
+    assert base64.b64decode(one["key_base64"]) == binary["key"]
+    assert one["headers"] == [
+        {"name": "trace", "value_base64": "/w=="},
+        {"name": "none", "value_base64": None},
+    ]
+    assert run("show", "--sink", postgres.url, "--id", str(job)) == 0
+    out = capsys.readouterr().out
+    for line in (
+        "attempt 1, 2026-03-01T12:00:00+00:00: first",
+        "attempt 1, replay 1, 2026-03-02T12:00:00+00:00: second",
+        "ff 00 20 31",
+        "\\xfekey",
+        "header trace",
+        "2026-03-01T12:00:00+00:00",
+    ):
+        assert line in out
+    (done,) = said(capsys, "replay", *flags, "--reason", "it's 100%")
+    assert done["count"] == 1
+    assert stored(config, "id", "state", "replays")[0] == (job, "available", 2)
+    assert said(capsys, "audit", "--sink", postgres.url)[0]["reason"] == "it's 100%"
+    assert said(capsys, "stats", "--sink", postgres.url, "--state", "all")[0]["count"] == 1
+
+
+@pytest.mark.parametrize("action", ["list", "stats", "audit", "replay"])
+def test_an_unreachable_database_is_one_line(
+    action: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "postgresql://u:secret-word@127.0.0.1:9/db"
+    capsys.readouterr()
+    reason = ["--reason", "r"] if action == "replay" else []
+    assert run(action, "--sink", url, *reason) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("dead_letters: cannot reach")
+    assert "secret-word" not in line
+
 
 def test_an_action_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 2
-    assert "list|show|stats" in capsys.readouterr().err
+    assert "list|show|stats|replay|cancel|purge|prune|audit" in capsys.readouterr().err

@@ -388,7 +388,7 @@ class TestUsage:
     def test_a_wrong_value(self, argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         assert "max_depth" in self.refused(capsys, 2, *argv, "--max_depth", "0")
         assert "on_conflict" in self.refused(capsys, 2, *argv, "--on_conflict", "replace")
-        assert "cap" in self.refused(capsys, 2, *argv, "--backoff_base", "60")
+        assert "cap" in self.refused(capsys, 2, *argv, "--backoff_base", "600")
         assert "FlinkRnner" in self.refused(capsys, 2, *argv, "--runner", "FlinkRnner")
 
     def test_an_unreachable_database(

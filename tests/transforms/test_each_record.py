@@ -12,7 +12,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from tests.fakes import batch_of
 from transforms.each_record import CHUNK, EachRecord, apply, apply_to_values
-from transforms.errors import Reject, RetryLater
+from transforms.errors import Reject, RetryLater, Snooze
 from transforms.record import Origin, Record, RecordBatch
 
 
@@ -65,6 +65,22 @@ class TestApply:
         assert failure.event_time == 7.0
         assert "in odd" in failure.stack
         assert "ZeroDivisionError" in failure.stack
+
+    @pytest.mark.parametrize(("asked", "waits"), [(60.0, 60.0), (0.0, 0.0), (-5.0, 0.0)])
+    def test_a_snoozed_record_waits_as_long_as_it_asked(self, asked: float, waits: float) -> None:
+        def snooze(record: Record) -> Record:
+            raise Snooze("not yet", asked)
+
+        (failure,) = apply(numbered(1), snooze, "wait").failures
+        assert (failure.category, failure.exception) == ("snoozed", "Snooze")
+        assert (failure.transient, failure.snooze, failure.message) == (True, waits, "not yet")
+
+    def test_only_a_snoozed_record_names_its_wait(self) -> None:
+        assert [failure.snooze for failure in apply(numbered(9), odd, "double").failures] == [
+            None,
+            None,
+            None,
+        ]
 
     def test_nothing_is_lost_from_the_count(self) -> None:
         assert apply(numbered(9), odd, "double").read == 9

@@ -16,7 +16,7 @@ from transforms.errors import Contention, Reject, SinkFailed, SinkUnavailable
 from transforms.record import Failure, RecordBatch
 from transforms.write import DEAD, RETRY, Settled, Write, WriteConfig, _WriteFn, commit
 
-FAST = WriteConfig(backoff=Backoff(base=0.001, cap=0.002), outage_budget=10, max_attempts=3)
+FAST = WriteConfig(backoff=Backoff(base=0.001, cap=0.002), outage_budget=10, contention_tries=2)
 
 
 @pytest.fixture(autouse=True)
@@ -155,6 +155,11 @@ class TestCommit:
         sink = ListSink.fresh("contention", *[Contention("deadlock")] * 3)
         with pytest.raises(Contention):
             commit(sink, self.BATCHES, FAST)
+
+    def test_only_the_last_try_sets_records_aside(self) -> None:
+        sink = ListSink.fresh("isolate", *[Contention("deadlock")] * 2)
+        commit(sink, self.BATCHES, FAST)
+        assert sink.stored.isolated == [False, False, True]
 
     def test_a_refusal_is_not_tried_again(self) -> None:
         sink = ListSink.fresh("refusal", SinkFailed("no"), SinkFailed("again"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sinks import leases
 from sinks.engine import dispose_engines
 from tests.io.sinks.database import Database
 
@@ -17,12 +18,14 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         yield Database("postgres", request.getfixturevalue("postgres_url"))
     else:
         yield Database(request.param, f"sqlite:///{tmp_path}/test.db")
+    leases.release_all()
     dispose_engines()
 
 
 @pytest.fixture
 def sqlite_database(tmp_path: Path) -> Iterator[Database]:
     yield Database("sqlite", f"sqlite:///{tmp_path}/test.db")
+    leases.release_all()
     dispose_engines()
 
 

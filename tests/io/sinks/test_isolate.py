@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
+import psycopg2
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks import isolate as module
+from sinks.engine import dispose_engines, engine_of
 from sinks.isolate import isolate
+from sinks.sql import SqlSink
+from tests.io.sinks.database import Database, make_batch
 
 
 class Refused(ValueError):
@@ -104,3 +111,87 @@ def test_the_module_knows_copys_context() -> None:
     assert module.line_of(Refused(12)) == 12
     assert module.line_of(Refused(None)) is None
     assert module.line_of(ValueError()) is None
+
+
+ROWS = 5_000
+LOGARITHM = 13  # of 5,000, to base 2
+
+
+class Counting(psycopg2.extensions.cursor):
+    """Notes the statements that move rows, as the sink sends them to the server."""
+
+    seen: ClassVar[list[str]] = []
+
+    def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002
+        text = query.decode() if isinstance(query, bytes) else str(query)
+        if text.startswith(("WITH ", "INSERT INTO events")):
+            self.seen.append(text)
+        super().execute(query, vars)
+
+    def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
+        self.seen.append(str(sql))
+        super().copy_expert(sql, file, size)
+
+
+def count_statements(database: Database, sink: SqlSink) -> list[str]:
+    """The statements that the sink will send over connections made from now on."""
+    dispose_engines()
+
+    def count(connection: Any, record: object) -> None:
+        connection.cursor_factory = Counting
+
+    sa.event.listen(engine_of(sink.config), "connect", count)
+    Counting.seen.clear()
+    return Counting.seen
+
+
+@pytest.mark.integration
+class TestOnPostgres:
+    """One poison row among 5,000, wherever it stands."""
+
+    @pytest.mark.parametrize("poison", [0, 1, 2_499, 3_333, 4_999])
+    @pytest.mark.parametrize(
+        ("declared", "value", "staged", "limit"),
+        [
+            # COPY names the line: the rows before it once more, then ever larger pieces.
+            pytest.param("integer CHECK (v > 0)", -1, False, 10, id="line-named"),
+            # Foreign keys are checked at the end of the statement, which names no line.
+            pytest.param("integer REFERENCES parents", 404, False, 2 * LOGARITHM, id="copy"),
+            pytest.param("integer REFERENCES parents", 404, True, 2 * LOGARITHM, id="staged"),
+            pytest.param(
+                "integer REFERENCES parents DEFERRABLE INITIALLY DEFERRED",
+                404,
+                False,
+                2 * LOGARITHM,
+                id="deferred",
+            ),
+            pytest.param("integer CHECK (v > 0)", -1, True, 2 * LOGARITHM, id="staged-check"),
+        ],
+    )
+    def test_a_poison_row_costs_a_logarithm_of_statements(
+        self,
+        postgres: Database,
+        poison: int,
+        declared: str,
+        value: int,
+        staged: bool,
+        limit: int,
+    ) -> None:
+        postgres.run(
+            "CREATE TABLE parents (id integer PRIMARY KEY)",
+            "INSERT INTO parents VALUES (1)",
+            f"CREATE TABLE events (id integer PRIMARY KEY, v {declared})",
+        )
+        sink = postgres.sink(key=["id"])
+        if staged:  # a key that is there already sends the next batch through the staging table
+            for source in ("before", "again"):
+                sink.commit([make_batch([{"id": -1, "v": 1}], source=source)])
+        seen = count_statements(postgres, sink)
+        rows = [{"id": i, "v": value if i == poison else 1} for i in range(ROWS)]
+        (settled,) = sink.commit([make_batch(rows)])
+        (failure,) = (*settled.dead, *settled.retry)
+        assert failure.origin.offset == poison
+        assert settled.inserted == ROWS - 1
+        assert postgres.rows("SELECT count(*) FROM events WHERE id >= 0") == [(ROWS - 1,)]
+        assert 2 <= len(seen) <= limit
+        assert any("ON CONFLICT" in each for each in seen) == staged

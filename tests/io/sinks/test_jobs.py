@@ -9,7 +9,9 @@ from typing import Any
 import psycopg2
 import pytest
 
-from sinks.jobs import JobFilter, clean, count_jobs, get_job, list_jobs
+from sinks.job_filter import JobFilter
+from sinks.jobs import count_jobs, get_job, list_jobs
+from sinks.stored_text import clean
 from sinks.tables import JOB_STATES
 from tests.io.sinks.database import Database, make_batch
 from transforms.record import Failure, Format, Origin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sources.s3 import S3Settings
+from clients.s3 import S3Settings
 from tests.io.sources.reading import MemoryLedger
 
 

@@ -7,71 +7,25 @@ import pickle
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declared as exported
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-)
 
+from clients.kafka_config import parse
 from sources.kafka import KafkaSource
-from sources.kafka_config import parse
 from tests.io.sources.kafka_reading import read_to_end, reading, until
-from tests.services.kafka_broker import KafkaBroker, available
-from tests.services.kafka_server import free_ports
+from tests.services.kafka_broker import KafkaBroker
+from tests.services.kafka_guarded import PASSWORD, guarded_broker
 from transforms.errors import ConfigError, SourceUnavailable
 from transforms.splits import Split
 
 pytestmark = pytest.mark.integration
 
-PASSWORD = "right-word-4711"
 WRONG = "wrong-word-0815"
 
 
 @pytest.fixture(scope="module")
 def guarded(kafka_broker: KafkaBroker) -> Iterator[tuple[KafkaBroker, str]]:
-    """A broker, and the address of its listener that asks for a password.
-
-    Over the other one, everything is allowed.
-    """
-    assert available() is None
-    (port,) = free_ports(1)
-    settings = {
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
-        "SASL:SASL_PLAINTEXT",
-        "sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.sasl.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain."
-        f'PlainLoginModule required user_reader="{PASSWORD}";',
-        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "super.users": "User:ANONYMOUS",
-    }
-    with KafkaBroker(settings) as broker:
-        broker.stop()
-        file = broker.folder / "server.properties"
-        lines = file.read_text().splitlines()
-        for name in ("listeners", "advertised.listeners"):
-            (line,) = (line for line in lines if line.startswith(f"{name}="))
-            lines.append(f"{line},SASL://127.0.0.1:{port}")  # of two, the last one holds
-        file.write_text("\n".join(lines) + "\n")
-        broker.start()
-        for name in ("open", "closed"):
-            broker.create_topic(name)
-            broker.produce(name, [(None, b"x")])
-        admin = AdminClient({"bootstrap.servers": broker.bootstrap, "log_level": 0})
-        allow = AclBinding(
-            ResourceType.TOPIC,
-            "open",
-            ResourcePatternType.LITERAL,
-            "User:reader",
-            "*",
-            AclOperation.READ,
-            AclPermissionType.ALLOW,
-        )
-        for done in admin.create_acls([allow]).values():
-            done.result(30)
-        yield broker, f"127.0.0.1:{port}"
+    """A broker that asks for a password, and where (``kafka_broker`` skips without Java)."""
+    with guarded_broker() as served:
+        yield served
 
 
 def source_of(address: str, topic: str, password: str = PASSWORD, query: str = "") -> KafkaSource:

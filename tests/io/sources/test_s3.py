@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from mypy_boto3_s3 import S3Client
 
+from clients.s3 import S3Settings, client
 from sources.files import FilesSource
-from sources.s3 import S3Settings, S3Storage, bucket_and_key, client
+from sources.s3 import S3Storage, bucket_and_key
 from tests.io.sources.reading import MemoryLedger, drained, failures, raws, read_all, read_split
 from transforms.errors import ConfigError, SourceUnavailable
 from transforms.splits import BatchLimits

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from mypy_boto3_s3 import S3Client
 
+from clients.s3 import S3Settings
 from sources.files import FilesSource
 from sources.objects import StoredObject
-from sources.s3 import S3Settings
 from sources.watch import Watched, WatchReader
 from tests.io.sources.reading import MemoryLedger, failures, raws, read_all
 from transforms import drain

@@ -12,18 +12,33 @@ from transforms.secrets import conceal, resolve
 Config = tuple[tuple[str, str], ...]
 """Pairs of name and value; a secret is a reference, resolved where the client is made."""
 
-DEFAULTS = {
+_DEFAULTS = {
     "client.id": "sluice",
+    "socket.connection.setup.timeout.ms": "10000",
+    "socket.keepalive.enable": "true",
+    "reconnect.backoff.ms": "100",
+    "reconnect.backoff.max.ms": "10000",
+}
+
+_OF_CONSUMERS = {
     "isolation.level": "read_committed",
     # A bound of what waits in this process; librdkafka's own default is 64 MB.
     "queued.max.messages.kbytes": "32768",
     # With a full queue librdkafka looks again after a second; a fast reader would run dry.
     "fetch.queue.backoff.ms": "50",
     "fetch.wait.max.ms": "50",
-    "socket.connection.setup.timeout.ms": "10000",
-    "socket.keepalive.enable": "true",
-    "reconnect.backoff.ms": "100",
-    "reconnect.backoff.max.ms": "10000",
+}
+
+_OF_PRODUCERS = {
+    # Bounds of what waits in this process; librdkafka's own are 100,000 and 1 GB.
+    "queue.buffering.max.messages": "10000",
+    "queue.buffering.max.kbytes": "65536",
+    # What is too large is for the broker to say; librdkafka's own limit is 1 MB.
+    "message.max.bytes": "33554432",
+    # A request that exceeds the topic's limit fails as a whole, however small its messages.
+    "batch.size": "65536",
+    # A key goes to the partition where Kafka's own clients put it.
+    "partitioner": "murmur2_random",
 }
 
 _OURS = {
@@ -45,6 +60,13 @@ _OURS = {
     "statistics.interval.ms": "the reader has metrics of its own",
     "allow.auto.create.topics": "a reader creates no topics",
     "log.queue": "the client's log goes to Python's logging",
+    "acks": "a message counts as delivered once all replicas in sync have it",
+    "request.required.acks": "a message counts as delivered once all replicas in sync have it",
+    "enable.idempotence": "messages are produced idempotently",
+    "transactional.id": "messages are produced idempotently, without transactions",
+    "delivery.timeout.ms": "the sink's own time-out bounds it",
+    "message.timeout.ms": "the sink's own time-out bounds it",
+    "delivery.report.only.error": "the sink awaits the report of every message",
 }
 
 _SECRET = re.compile(
@@ -79,7 +101,7 @@ def parse(pairs: Iterable[str]) -> Config:
 
 
 def refuse_ours(config: Config) -> None:
-    """Check that no setting is one that the source itself needs.
+    """Check that no setting is one that source or sink itself needs.
 
     Raises:
         ConfigError: Naming the setting, and where it is given instead.
@@ -101,7 +123,8 @@ def is_secret(name: str) -> bool:
 def consumer_settings(brokers: str, config: Config, group: str | None) -> dict[str, Any]:
     """What a consumer is made with; secrets are resolved, so keep it nowhere."""
     return {
-        **DEFAULTS,
+        **_DEFAULTS,
+        **_OF_CONSUMERS,
         **_resolved(config),
         "bootstrap.servers": brokers,
         # The client insists on one; without a group nothing is ever committed to it.
@@ -114,9 +137,31 @@ def consumer_settings(brokers: str, config: Config, group: str | None) -> dict[s
     }
 
 
+def producer_settings(brokers: str, config: Config, timeout: float) -> dict[str, Any]:
+    """What a producer is made with; secrets are resolved, so keep it nowhere.
+
+    Args:
+        brokers: Bootstrap servers.
+        config: The user's settings; a consumer's among them are ignored, with a line in the log.
+        timeout: Seconds after which a message that was not acknowledged counts as lost.
+    """
+    milliseconds = round(timeout * 1000)
+    return {
+        **_DEFAULTS,
+        **_OF_PRODUCERS,
+        **_resolved(config),
+        "bootstrap.servers": brokers,
+        "enable.idempotence": True,
+        "acks": "all",
+        "delivery.timeout.ms": milliseconds,
+        # Shorter than the above, so that a missing topic is called missing, not slow.
+        "topic.metadata.propagation.max.ms": milliseconds // 3,
+    }
+
+
 def admin_settings(brokers: str, config: Config) -> dict[str, Any]:
     """What an admin client is made with: the settings that concern the connection."""
-    every = {**DEFAULTS, **_resolved(config)}
+    every = {**_DEFAULTS, **_resolved(config)}
     mine = {name: value for name, value in every.items() if _CONNECTION.match(name)}
     return {**mine, "bootstrap.servers": brokers}
 

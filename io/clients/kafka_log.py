@@ -42,5 +42,5 @@ class Quiet(logging.Filter):
         return True
 
 
-LOGGER = logging.getLogger("sources.kafka.librdkafka")
+LOGGER = logging.getLogger("clients.kafka.librdkafka")
 LOGGER.addFilter(Quiet())

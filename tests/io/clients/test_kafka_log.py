@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from sources.kafka_log import EVERY_SECONDS, Quiet
+from clients.kafka_log import EVERY_SECONDS, Quiet
 from transforms.secrets import conceal
 
 

@@ -1,0 +1,1 @@
+"""Clients that sources and sinks share, one a process, and their configuration."""

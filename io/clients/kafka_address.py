@@ -1,0 +1,46 @@
+"""Brokers and topics in a ``kafka://`` URI, as every user of Kafka writes them."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from transforms.errors import ConfigError
+
+SCHEME = "kafka://"
+
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")  # what brokers accept (Topic.java, LEGAL_CHARS)
+_BROKER = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:@\[\]]+)(:\d{1,5})?")
+
+
+def split(uri: str) -> tuple[str, str, str]:
+    """The brokers, the path (decoded) and the query of ``uri``.
+
+    Raises:
+        ConfigError: It is no Kafka URI, has no brokers, or holds a user's name.
+
+    >>> split("kafka://a:9092,b:9092/orders?group=g")
+    ('a:9092,b:9092', 'orders', 'group=g')
+    """
+    if not uri.startswith(SCHEME):
+        raise ConfigError(f"not a Kafka URI: {uri}")
+    rest, _, query = uri.removeprefix(SCHEME).partition("?")
+    brokers, _, path = rest.partition("/")
+    if "@" in brokers:
+        # The URI is not repeated: it holds a password.
+        raise ConfigError(
+            "a kafka:// URI takes no user and password; give them by --kafka_config "
+            "'sasl.username=…' and 'sasl.password=${env:NAME}'"
+        )
+    if not all(_BROKER.fullmatch(broker) for broker in brokers.split(",")):
+        raise ConfigError(f"no brokers in {uri}; write kafka://host:port[,host:port]/topic")
+    return brokers, unquote(path), query
+
+
+def is_topic(name: str) -> bool:
+    """Whether brokers accept ``name`` as the name of a topic.
+
+    >>> [is_topic(name) for name in ("orders.v1", "or ders", "..", "")]
+    [True, False, False, False]
+    """
+    return _TOPIC.fullmatch(name) is not None and name not in (".", "..")

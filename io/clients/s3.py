@@ -1,0 +1,74 @@
+"""One client of S3 a process, for AWS and for services that speak its protocol."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from transforms.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class S3Settings:
+    """Where S3 is. Credentials come from the AWS chain of the machine that uses it.
+
+    Attributes:
+        endpoint_url: Of another service than AWS, e.g. ``http://localhost:9000``.
+        region: Overrides the one of the AWS configuration.
+        connect_timeout: Seconds.
+        read_timeout: Seconds without a byte.
+        max_attempts: How often a request is tried, with botocore's backoff in between.
+    """
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+    max_attempts: int = 5
+
+
+_clients: dict[tuple[S3Settings, int], S3Client] = {}
+_lock = threading.Lock()
+
+
+def client(settings: S3Settings) -> S3Client:
+    """The client of this process for ``settings``; safe to use from several threads.
+
+    Raises:
+        ConfigError: The endpoint is no URL, or the AWS configuration is broken.
+    """
+    key = (settings, os.getpid())  # connections do not survive a fork
+    with _lock:
+        found = _clients.get(key)
+        if found is None:
+            found = _clients[key] = _connect(settings)
+        return found
+
+
+def _connect(settings: S3Settings) -> S3Client:
+    import boto3  # a quarter of a second that only S3 needs
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError
+
+    config = Config(
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        retries={"mode": "standard", "max_attempts": settings.max_attempts},
+        max_pool_connections=16,
+        tcp_keepalive=True,
+        s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
+        # Other services than AWS do not know the newer checksums.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    try:
+        return boto3.session.Session().client(
+            "s3", endpoint_url=settings.endpoint_url, region_name=settings.region, config=config
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigError(f"cannot set up S3: {error}") from error

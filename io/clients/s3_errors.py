@@ -1,0 +1,39 @@
+"""What an error of boto3 says, whether it read or wrote."""
+
+from __future__ import annotations
+
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+FAULTS = (ClientError, BotoCoreError, HTTPError)
+"""Whatever a request or the transfer of its body may raise."""
+
+
+def place_of(uri: str, endpoint: str | None) -> str:
+    """Where ``uri`` is, for messages; without the credentials that an endpoint may hold.
+
+    >>> place_of("s3://events/a", "http://me:secret@localhost:9000")
+    's3://events/a at http://localhost:9000'
+    """
+    if not endpoint:
+        return uri
+    scheme, separator, rest = endpoint.partition("://")
+    return f"{uri} at {scheme}{separator}{rest.rpartition('@')[2] if separator else rest}"
+
+
+def status_of(error: ClientError) -> int:
+    """The HTTP status of the answer; 0 when it had none."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def code_of(error: ClientError) -> str:
+    """S3's own word for the error, or nothing.
+
+    Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    """
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def line_of(error: Exception) -> str:
+    """What ``error`` says, in one line."""
+    return " ".join(str(error).split())

@@ -1,0 +1,170 @@
+"""What a person does to failed records: replay, cancel, purge. Each leaves its trail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks import audit_trail, ledger_moves
+from sinks.clock import now
+from sinks.config import SqlConfig
+from sinks.databases import dialect_of
+from sinks.engine import transaction
+from sinks.job_chunks import Picked, change_in_chunks
+from sinks.job_orders import Order
+from sinks.jobs import exists
+from sinks.progress import Partition
+from sinks.tables import jobs
+from transforms.errors import Contention
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an order has done, or would do.
+
+    Attributes:
+        count: Jobs changed.
+        left_alone: Jobs that the filter names and that were not, by reason; without zeros.
+    """
+
+    count: int
+    left_alone: Mapping[str, int]
+
+
+def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Outcome:
+    """Change the jobs of ``order``, at most ``job_chunks.CHUNK`` a transaction.
+
+    Each transaction changes the jobs, moves the ledger's counts and enters the audit trail.
+
+    Args:
+        config: Which database.
+        order: What to do to which jobs.
+        actor: Who does it.
+        reason: Why.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached; the chunks before are committed.
+        Contention: It kept asking for another try.
+        SinkFailed: It refuses the change.
+    """
+
+    def change(connection: sa.Connection, picked: Sequence[Picked]) -> None:
+        changed = _CHANGES[order.action.name](connection, [job.id for job in picked], order.states)
+        if changed != len(picked):
+            raise Contention("another process changed the same jobs; trying again")
+        if order.action.moves is not None:
+            _move(config, connection, picked, *order.action.moves)
+        audit_trail.enter(
+            connection,
+            order.action.name,
+            actor=actor,
+            reason=reason,
+            which=order.as_json(),
+            count=len(picked),
+        )
+
+    left_alone = _counted(config, order.left_alone)
+    count = change_in_chunks(config, order.where, change, limit=order.limit)
+    return Outcome(count, left_alone)
+
+
+def preview(config: SqlConfig, order: Order) -> Outcome:
+    """How many jobs ``order`` would change now; changes nothing.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    counted = _counted(config, lambda dialect: {"": order.where(dialect)})
+    count = counted.get("", 0)
+    if order.limit is not None:
+        count = min(count, order.limit)
+    return Outcome(count, _counted(config, order.left_alone))
+
+
+def oldest(config: SqlConfig, order: Order, limit: int) -> list[int]:
+    """The numbers of the first jobs that ``order`` would change.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    with transaction(config, write=False) as connection:
+        if not exists(connection):
+            return []
+        query = sa.select(jobs.c.id).where(order.where(connection.dialect.name))
+        size = limit if order.limit is None else min(limit, order.limit)
+        return list(connection.execute(query.order_by(jobs.c.id).limit(size)).scalars())
+
+
+def _counted(
+    config: SqlConfig, conditions: Callable[[str], Mapping[str, sa.ColumnElement[bool]]]
+) -> dict[str, int]:
+    with transaction(config, write=False) as connection:
+        if not exists(connection):
+            return {}
+        counted = {
+            name: connection.execute(
+                sa.select(sa.func.count()).select_from(jobs).where(where)
+            ).scalar_one()
+            for name, where in conditions(connection.dialect.name).items()
+        }
+    return {name: number for name, number in counted.items() if number}
+
+
+def _move(
+    config: SqlConfig, connection: sa.Connection, picked: Sequence[Picked], out: str, into: str
+) -> None:
+    """Move the jobs from one of the ledger's counts to another."""
+    dialect = dialect_of(config, connection)
+    targets: dict[str, Counter[Partition]] = {}
+    for job in picked:
+        targets.setdefault(job.target, Counter())[job.source, job.partition] += 1
+    # All at once: locks taken a table at a time could deadlock with another action's.
+    places = [(name, *place) for name, counted in targets.items() for place in counted]
+    dialect.lock(connection, sorted(places))
+    for target, counted in targets.items():
+        deltas = {place: {out: -number, into: number} for place, number in counted.items()}
+        ledger_moves.move(connection, dialect, target, deltas)
+
+
+def _update(
+    connection: sa.Connection, ids: Sequence[int], states: Sequence[str], values: dict[str, Any]
+) -> int:
+    statement = sa.update(jobs).where(jobs.c.id.in_(ids), jobs.c.state.in_(states)).values(**values)
+    return connection.execute(statement).rowcount
+
+
+def _replay(connection: sa.Connection, ids: Sequence[int], states: Sequence[str]) -> int:
+    at = now(connection)
+    values = {
+        "state": "available",
+        "scheduled_at": at,
+        "due_at": at,
+        "attempt": 0,
+        "replays": jobs.c.replays + 1,
+        "run": "",  # no run's counts have it any more
+        "completed_at": None,
+        "cancelled_at": None,
+        "discarded_at": None,
+    }
+    return _update(connection, ids, states, values)
+
+
+def _cancel(connection: sa.Connection, ids: Sequence[int], states: Sequence[str]) -> int:
+    values = {"state": "cancelled", "due_at": None, "cancelled_at": now(connection)}
+    return _update(connection, ids, states, values)
+
+
+def _purge(connection: sa.Connection, ids: Sequence[int], states: Sequence[str]) -> int:
+    statement = sa.delete(jobs).where(jobs.c.id.in_(ids), jobs.c.state.in_(states))
+    return connection.execute(statement).rowcount
+
+
+_CHANGES: dict[str, Callable[[sa.Connection, Sequence[int], Sequence[str]], int]] = {
+    "replay": _replay,
+    "cancel": _cancel,
+    "purge": _purge,
+}

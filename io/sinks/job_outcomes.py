@@ -1,0 +1,119 @@
+"""What attempts at jobs came to: their next state, in the transaction that writes their rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.clock import now
+from sinks.job_history import with_error
+from sinks.stored_text import clean
+from sinks.tables import jobs
+from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT
+from transforms.record import Attempt, Claim, Failure
+from transforms.retry_policy import Next
+
+
+def complete(connection: sa.Connection, claims: Sequence[tuple[Claim, Sequence[int]]]) -> set[int]:
+    """Mark the jobs at these offsets of each claim as ``completed``, those still held.
+
+    Those that turn out to have failed are put right by ``fail``. A job whose lease was lost
+    meanwhile is left to whoever has it now.
+
+    Returns:
+        The numbers of the jobs that were held.
+    """
+    held: set[int] = set()
+    by_lease: dict[str, list[int]] = defaultdict(list)
+    for claim, offsets in claims:
+        by_lease[claim.lease] += [claim.attempts[offset].job for offset in offsets]
+    at = now(connection)
+    for lease, numbers in by_lease.items():
+        mine = sa.and_(
+            _among(connection, numbers), jobs.c.state == "executing", jobs.c.attempted_by == lease
+        )
+        done = sa.update(jobs).where(mine).values(state="completed", completed_at=at)
+        if connection.dialect.update_returning:
+            held.update(connection.execute(done.returning(jobs.c.id)).scalars())
+        else:
+            found = sa.select(jobs.c.id).where(mine).with_for_update()
+            held.update(connection.execute(found).scalars())
+            connection.execute(done)
+    return held
+
+
+def _among(connection: sa.Connection, numbers: list[int]) -> sa.ColumnElement[bool]:
+    """Whether a job is one of ``numbers``; one parameter where the database has arrays."""
+    if connection.dialect.name == "postgresql":
+        return jobs.c.id == sa.any_(sa.cast(numbers, sa.ARRAY(sa.BigInteger)))
+    return jobs.c.id.in_(numbers)
+
+
+def fail(
+    connection: sa.Connection, failures: Sequence[tuple[Attempt, Failure, Next]], run: str
+) -> None:
+    """Enter what failed again: its error into the history, and when it is due.
+
+    Args:
+        connection: In the transaction that ``complete`` has run in.
+        failures: Each with the attempt that it was and what follows.
+        run: The run that now counts it.
+    """
+    if not failures:
+        return
+    at = now(connection)
+    numbers = [attempt.job for attempt, _, _ in failures]
+    query = sa.select(jobs.c.id, jobs.c.errors, jobs.c.replays).where(jobs.c.id.in_(numbers))
+    before = {row.id: row for row in connection.execute(query)}
+    rows = [
+        _failed(attempt, failure, following, before[attempt.job], at, run)
+        for attempt, failure, following in failures
+    ]
+    connection.execute(_FAIL, rows)
+
+
+_CHANGED = (
+    *("state", "stage", "category", "sqlstate", "exception", "message", "stack", "attempt"),
+    *("errors", "run", "scheduled_at", "due_at", "completed_at", "discarded_at"),
+)
+_FAIL = (
+    sa.update(jobs)
+    .where(jobs.c.id == sa.bindparam("of_id"))
+    .values({name: sa.bindparam(f"new_{name}") for name in _CHANGED})
+)
+
+
+def _failed(
+    attempt: Attempt, failure: Failure, following: Next, before: Any, at: datetime, run: str
+) -> dict[str, Any]:
+    message = clean(failure.message, MESSAGE_LIMIT)
+    discarded = following.state == "discarded"
+    scheduled_at = at + timedelta(seconds=following.delay)
+    values = {
+        "state": following.state,
+        "stage": clean(failure.stage, 255),
+        "category": clean(failure.category, 255),
+        "sqlstate": failure.sqlstate,
+        "exception": clean(failure.exception, 255),
+        "message": message,
+        "stack": clean(failure.stack[-STACK_LIMIT:], STACK_LIMIT),
+        "attempt": following.attempt,
+        "errors": with_error(
+            before.errors,
+            attempt=attempt.number,
+            replay=before.replays,
+            at=at,
+            error=message,
+            due=None if discarded else scheduled_at,
+        ),
+        "run": run,
+        "scheduled_at": scheduled_at,
+        "due_at": None if discarded else scheduled_at,
+        "completed_at": None,
+        "discarded_at": at if discarded else None,
+    }
+    return {"of_id": attempt.job, **{f"new_{name}": value for name, value in values.items()}}

@@ -1,0 +1,279 @@
+"""The queue of due jobs: claimed under a lease, rescued when its holder is gone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from sinks import leases, ledger_moves
+from sinks.clock import now
+from sinks.config import SqlConfig
+from sinks.databases import dialect_of
+from sinks.engine import transaction
+from sinks.job_history import with_error
+from sinks.ledger import label_of
+from sinks.retention import Retention, prune
+from sinks.tables import jobs
+from sinks.tables import leases as leases_table
+from transforms.record import Attempt, Claim, Format, Headers, RecordBatch, Span
+from transforms.splits import BatchLimits
+
+RESCUE_CHUNK = 1_000
+PRUNE_SECONDS = 60.0
+
+_lock = threading.Lock()
+_leases: dict[SqlJobQueue, str] = {}
+_maintained: dict[SqlJobQueue, tuple[float, float]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class SqlJobQueue:
+    """The due jobs of one target table. Implements ``transforms.job_queue.JobQueue``.
+
+    Attributes:
+        config: Which database, and which target table.
+        lease_seconds: How long a process may be silent before its jobs are rescued.
+        retention: How long jobs in a final state are kept; None keeps them.
+    """
+
+    config: SqlConfig
+    lease_seconds: float = 20.0
+    retention: Retention | None = None
+
+    @property
+    def name(self) -> str:
+        """The target table."""
+        return str(self.config.table_name)
+
+    def lease(self) -> str:
+        """A new lease, kept alive by this process; the one before it is given up.
+
+        Whoever begins to read again has lost the bundle in which jobs were taken before.
+        """
+        name = leases.new_name(f"jobs:{self.name}")
+        leases.hold(self.config, name, self.lease_seconds)
+        with _lock:
+            before, _leases[self] = _leases.get(self), name
+        if before is not None:
+            leases.release(self.config, before)
+        return name
+
+    def claim(self, lease: str, limits: BatchLimits) -> Sequence[RecordBatch]:
+        """Take due jobs: at most ``limits.records``, and of about ``limits.bytes``."""
+        leases.touch(self.config, lease)
+        with transaction(self.config) as connection:
+            label = label_of(connection, self.config)
+            at = now(connection)
+            if connection.dialect.name == "postgresql":
+                # A claim that a crash of the server undoes is noticed when it is settled.
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            due = _due(label, at, limits)
+            taken = sa.update(jobs).values(
+                state="executing",
+                due_at=None,
+                attempt=jobs.c.attempt + 1,
+                attempted_at=at,
+                attempted_by=lease,
+            )
+            if connection.dialect.update_returning:
+                taken = taken.where(jobs.c.id.in_(due)).returning(*_CLAIMED)
+                rows = connection.execute(taken).all()
+            else:
+                ids = connection.execute(due).scalars().all()
+                connection.execute(taken.where(jobs.c.id.in_(ids)))
+                rows = connection.execute(sa.select(*_CLAIMED).where(jobs.c.id.in_(ids))).all()
+        return _batches(lease, rows)
+
+    def due_in(self) -> float | None:
+        """Seconds until a job is due, or until another process's lease on one runs out."""
+        with transaction(self.config, write=False) as connection:
+            label = label_of(connection, self.config)
+            first = connection.execute(
+                sa.select(sa.func.min(jobs.c.due_at)).where(jobs.c.target == label)
+            ).scalar_one()
+            ends = connection.execute(
+                sa.select(sa.func.min(leases_table.c.expires_at)).where(_executing(label))
+            ).scalar_one()
+            times = [each for each in (first, ends) if each is not None]
+            return (min(times) - now(connection)).total_seconds() if times else None
+
+    def waiting(self) -> tuple[int, datetime | None]:
+        """How many jobs are not finished, and when the first of them is due."""
+        with transaction(self.config, write=False) as connection:
+            label = label_of(connection, self.config)
+            query = sa.select(sa.func.count(), sa.func.min(jobs.c.due_at)).where(
+                jobs.c.target == label, jobs.c.due_at.is_not(None)
+            )
+            count, first = connection.execute(query).one()
+            held = sa.select(leases_table.c.name)
+            executing = sa.select(sa.func.count()).where(
+                jobs.c.target == label, jobs.c.state == "executing", jobs.c.attempted_by.in_(held)
+            )
+            return count + connection.execute(executing).scalar_one(), first
+
+    def maintain(self) -> None:
+        """Rescue at most every half lease, and prune at most every minute, in this process."""
+        clock = time.monotonic()
+        with _lock:
+            rescue, retain = _maintained.get(self, (0.0, 0.0))
+            due = (clock >= rescue, clock >= retain)
+            if any(due):
+                _maintained[self] = (
+                    clock + self.lease_seconds / 2 if due[0] else rescue,
+                    clock + PRUNE_SECONDS if due[1] else retain,
+                )
+        if due[0]:
+            self.rescue()
+        if due[1] and self.retention is not None:
+            prune(
+                self.config,
+                self._label(),
+                self.retention,
+                actor="ingest",
+                reason="--retain of a running ingest",
+            )
+
+    def rescue(self) -> int:
+        """Make the jobs of leases that ran out due again, or discard those without attempts left.
+
+        Returns:
+            How many there were.
+        """
+        rescued = 0
+        while True:
+            some = self._rescue_some()
+            rescued += some
+            if some < RESCUE_CHUNK:
+                return rescued
+
+    def _rescue_some(self) -> int:
+        with transaction(self.config) as connection:
+            label = label_of(connection, self.config)
+            at = now(connection)
+            ended = sa.select(leases_table.c.name).where(leases_table.c.expires_at <= at)
+            lost = (
+                sa.select(
+                    *(jobs.c.id, jobs.c.source, jobs.c.partition, jobs.c.attempt),
+                    *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors, jobs.c.attempted_by),
+                )
+                .where(
+                    jobs.c.target == label,
+                    jobs.c.state == "executing",
+                    jobs.c.attempted_by.in_(ended),
+                )
+                .limit(RESCUE_CHUNK)
+                .with_for_update(skip_locked=True)
+            )
+            rows = connection.execute(lost).all()
+            for row in rows:
+                connection.execute(
+                    sa.update(jobs).where(jobs.c.id == row.id).values(_rescued(row, at))
+                )
+            spent = [row for row in rows if row.attempt >= row.max_attempts]
+            deltas: dict[tuple[str, str], dict[str, int]] = defaultdict(
+                lambda: {"retrying": 0, "dead": 0}
+            )
+            for row in spent:
+                deltas[row.source, row.partition]["retrying"] -= 1
+                deltas[row.source, row.partition]["dead"] += 1
+            ledger_moves.move(connection, dialect_of(self.config, connection), label, deltas)
+            if not rows:
+                # A lease is known as long as anything, of whatever table, is executing under it.
+                ended_idle = sa.and_(leases_table.c.expires_at <= at, sa.not_(_executing()))
+                connection.execute(sa.delete(leases_table).where(ended_idle))
+            return len(rows)
+
+    def _label(self) -> str:
+        with transaction(self.config, write=False) as connection:
+            return label_of(connection, self.config)
+
+
+_CLAIMED = (
+    jobs.c.id,
+    jobs.c.source,
+    jobs.c.partition,
+    jobs.c.offset,
+    jobs.c.raw,
+    jobs.c.format,
+    jobs.c.event_time,
+    jobs.c.key,
+    jobs.c.headers,
+    jobs.c.attempt,
+    jobs.c.max_attempts,
+    jobs.c.run,
+)
+
+
+def _executing(label: str | None = None) -> sa.ColumnElement[bool]:
+    """Whether jobs, those of one table if given, are executing under a lease."""
+    of_table = sa.true() if label is None else jobs.c.target == label
+    return sa.exists().where(
+        jobs.c.attempted_by == leases_table.c.name, jobs.c.state == "executing", of_table
+    )
+
+
+def _due(label: str, at: datetime, limits: BatchLimits) -> sa.Select[tuple[int]]:
+    """The numbers of due jobs, the longest due first, until their bytes reach the bound."""
+    first = (
+        sa.select(jobs.c.id, jobs.c.due_at, sa.func.length(jobs.c.raw).label("size"))
+        .where(jobs.c.target == label, jobs.c.due_at <= at)
+        .order_by(jobs.c.due_at)
+        .limit(limits.records)
+        .with_for_update(skip_locked=True)
+        .cte("first")
+    )
+    upto = sa.func.sum(first.c.size).over(order_by=(first.c.due_at, first.c.id))
+    sized = sa.select(first.c.id, (upto - first.c.size).label("before")).subquery("sized")
+    return sa.select(sized.c.id).where(sized.c.before < limits.bytes)
+
+
+def _batches(lease: str, rows: Iterable[Any]) -> list[RecordBatch]:
+    groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[row.source, row.partition, row.format, row.event_time is not None].append(row)
+    return [_batch(lease, sorted(group, key=lambda row: row.offset)) for group in groups.values()]
+
+
+def _batch(lease: str, rows: Sequence[Any]) -> RecordBatch:
+    first, last = rows[0], rows[-1]
+    return RecordBatch(
+        span=Span(first.source, first.partition, first.offset, last.offset + 1),
+        format=msgspec.json.decode(first.format, type=Format),
+        offsets=[row.offset for row in rows],
+        raws=[bytes(row.raw) for row in rows],
+        times=None if first.event_time is None else [row.event_time for row in rows],
+        keys=[None if row.key is None else bytes(row.key) for row in rows],
+        headers=[
+            msgspec.json.decode(row.headers, type=Headers) if row.headers else () for row in rows
+        ],
+        claim=Claim(
+            lease,
+            {row.offset: Attempt(row.id, row.attempt, row.max_attempts, row.run) for row in rows},
+        ),
+    )
+
+
+def _rescued(row: Any, at: datetime) -> dict[str, Any]:
+    spent = row.attempt >= row.max_attempts
+    return {
+        "state": "discarded" if spent else "available",
+        "scheduled_at": at,
+        "due_at": None if spent else at,
+        "discarded_at": at if spent else None,
+        "errors": with_error(
+            row.errors,
+            attempt=row.attempt,
+            replay=row.replays,
+            at=at,
+            error=f"the process that ran it is gone ({row.attempted_by})",
+            due=None if spent else at,
+        ),
+    }

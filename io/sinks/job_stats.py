@@ -1,0 +1,54 @@
+"""How many jobs there are of each kind, and since when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from sinks.config import SqlConfig
+from sinks.engine import transaction
+from sinks.job_filter import JobFilter
+from sinks.jobs import exists
+from sinks.tables import jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Jobs of one kind.
+
+    Attributes:
+        target: The table that they were meant for.
+        state: Their state.
+        stage: The step that failed.
+        category: The word that the failure was filed under.
+        count: How many.
+        oldest: When the first of them was stored.
+    """
+
+    target: str
+    state: str
+    stage: str
+    category: str
+    count: int
+    oldest: datetime
+
+
+def groups(config: SqlConfig, which: JobFilter) -> list[Group]:
+    """The jobs that ``which`` names by table, state, stage and category, ordered by these.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    kind = (jobs.c.target, jobs.c.state, jobs.c.stage, jobs.c.category)
+    with transaction(config, write=False) as connection:
+        if not exists(connection):
+            return []
+        query = (
+            sa.select(*kind, sa.func.count(), sa.func.min(jobs.c.inserted_at))
+            .where(which.where(connection.dialect.name))
+            .group_by(*kind)
+            .order_by(*kind)
+        )
+        return [Group(*row) for row in connection.execute(query)]

@@ -1,0 +1,133 @@
+"""Due retries as a source: failed records come back as one more split, and are parsed anew."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from transforms import drain
+from transforms.backoff import Backoff, Outage
+from transforms.coverage import Ledger
+from transforms.errors import Contention, SinkUnavailable
+from transforms.job_queue import JobQueue
+from transforms.record import RecordBatch
+from transforms.splits import BatchLimits, Polled, Position, Split
+
+SCHEME = "jobs://"
+_QUIET = "quiet"
+
+
+@dataclass(frozen=True, slots=True)
+class JobsSource:
+    """The failed records of a target table, each once it is due.
+
+    Attributes:
+        queue: Where they are.
+        streaming: Go on for ever; else end once nothing is due within ``retry_wait``.
+        retry_wait: Seconds that a bounded run waits for the next record to be due.
+        limits: Bounds of what is taken at once.
+        outage_budget: Seconds to wait for a database that is away.
+    """
+
+    queue: JobQueue
+    streaming: bool = False
+    retry_wait: float = 30.0
+    limits: BatchLimits = BatchLimits()  # noqa: RUF009 - frozen
+    outage_budget: float = 300.0
+
+    @property
+    def uri(self) -> str:
+        """Names the target table."""
+        return f"{SCHEME}{self.queue.name}"
+
+    def check(self) -> None:
+        """Nothing: the sink has been checked."""
+
+    def owns(self, source: str) -> bool:
+        """Nothing: a record's origin stays where it came from at first."""
+        return False
+
+    def splits(self, ledger: Ledger) -> Iterator[Split]:
+        """One split; another process's run takes other jobs of the same queue."""
+        yield Split(self.uri, self.uri)
+
+    def open(self, split: Split, position: Position, ledger: Ledger) -> JobsReader:
+        """A reader; I/O begins with its first poll."""
+        return JobsReader(self, position)
+
+
+class JobsReader:
+    """Takes due jobs under a lease of its own.
+
+    A position says how many batches were taken and whether the last look found nothing; a
+    reader that is opened anew asks the queue.
+    """
+
+    def __init__(self, source: JobsSource, position: Position = ()) -> None:
+        at = dict(position)
+        self._source = source
+        self._count = at.get("", 0)
+        self._quiet = bool(at.get(_QUIET, 0))
+        self._lease: str | None = None
+        self._outage = self._new_outage()
+
+    def poll(self, timeout: float) -> Polled:
+        """What is due; else waits for it within bounds, or ends.
+
+        A bundle ends before a wait, so that what has been taken before is settled, and can
+        fail and be scheduled again.
+
+        Raises:
+            SinkUnavailable: The database was away for longer than the outage budget.
+        """
+        try:
+            batches = self._claim()
+            due = None if batches or self._source.streaming else self._source.queue.due_in()
+        except SinkUnavailable:
+            if drain.requested() or not self._outage.wait():
+                raise
+            return self._rest()
+        except Contention:
+            return self._rest()
+        self._outage = self._new_outage()
+        if batches:
+            self._quiet = False
+            self._count += len(batches)
+            return Polled(batches, self._position, watermark=time.time())
+        if self._source.streaming:
+            return self._rest()
+        if due is not None and due <= self._source.retry_wait:
+            self._quiet = False
+            drain.wait(min(max(due, 0.02), timeout))
+            return self._rest()
+        if self._quiet:
+            return Polled((), self._position, done=True)
+        # What this bundle has written may have failed: look once more after its commit.
+        self._quiet = True
+        return self._rest()
+
+    def backlog(self) -> int:
+        """Not known without I/O."""
+        return 0
+
+    def close(self) -> None:
+        """Keep the lease: what is on its way to the sink is settled under it."""
+
+    def _claim(self) -> Sequence[RecordBatch]:
+        queue = self._source.queue
+        if self._lease is None:
+            self._lease = queue.lease()
+        queue.maintain()
+        return queue.claim(self._lease, self._source.limits)
+
+    def _rest(self) -> Polled:
+        # Records that are due later have old event times, but hold nothing back: they are late.
+        return Polled((), self._position, watermark=time.time(), rest=True)
+
+    @property
+    def _position(self) -> Position:
+        return (("", self._count), (_QUIET, int(self._quiet)))
+
+    def _new_outage(self) -> Outage:
+        return Outage(Backoff(0.25, 15.0), self._source.outage_budget, sleep=drain.wait)

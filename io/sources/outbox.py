@@ -1,0 +1,219 @@
+"""The outbox as a source: what was written to a table and is not published yet."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from transforms import drain
+from transforms.backoff import Backoff, Outage
+from transforms.coverage import Ledger
+from transforms.errors import Contention, SinkUnavailable
+from transforms.record import RecordBatch
+from transforms.splits import BatchLimits, Polled, Position, Split
+
+_log = logging.getLogger(__name__)
+
+SCHEME = "outbox://"
+_IDLE = Backoff(base=0.05, cap=0.5)
+"""Waits of a streaming split that finds nothing: what bounds how late a change is published."""
+_PATIENCE = 1.5
+"""Leases that a bounded split waits for one held elsewhere: a dead holder's has run out by then."""
+
+
+class OutboxQueue(Protocol):
+    """The rows of an outbox that are not published yet. Picklable, without secrets.
+
+    Every call may raise ``SinkUnavailable`` or ``Contention``; calling again is right in both
+    cases.
+    """
+
+    @property
+    def name(self) -> str:
+        """Names the target tables whose rows it has."""
+        ...
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long a publisher may be silent before another takes its part over."""
+        ...
+
+    def check(self) -> None:
+        """Fail early, on the submitting machine; raises ``ConfigError``."""
+        ...
+
+    def hold(self, number: int, count: int) -> bool:
+        """Take or keep part ``number`` of ``count``; False while another process has some of it.
+
+        The parts are disjoint, and all rows of one key are in one of them.
+        """
+        ...
+
+    def release(self, number: int, count: int) -> None:
+        """Give the part up."""
+        ...
+
+    def read(
+        self, number: int, count: int, limits: BatchLimits, taken: Collection[int]
+    ) -> tuple[RecordBatch | None, set[int]]:
+        """The first rows of a part that are neither published nor ``taken``, by number.
+
+        It looks at all that is not published in one snapshot. A transaction that commits late
+        brings numbers below those that were read before; were they skipped, a later change of
+        the same key would overtake them.
+
+        Returns:
+            The rows, whose offsets are their numbers, or None; and those of ``taken`` that are
+            not published yet.
+        """
+        ...
+
+    def maintain(self) -> None:
+        """Delete what has been published long enough ago."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxSource:
+    """What is to be published of the changes to a table, or to all.
+
+    Attributes:
+        queue: Where it is.
+        count: Into how many splits it is cut, by key.
+        streaming: Go on for ever; else end once nothing is left.
+        limits: Bounds of one batch.
+        outage_budget: Seconds to wait for a database that is away.
+    """
+
+    queue: OutboxQueue
+    count: int = 1
+    streaming: bool = False
+    limits: BatchLimits = BatchLimits()  # noqa: RUF009 - frozen
+    outage_budget: float = 300.0
+
+    @property
+    def uri(self) -> str:
+        """Names the target tables."""
+        return f"{SCHEME}{self.queue.name}"
+
+    def check(self) -> None:
+        """Check that there is an outbox."""
+        self.queue.check()
+
+    def owns(self, source: str) -> bool:
+        """Nothing: the ledger knows no outbox, whose rows themselves say what is published."""
+        return False
+
+    def splits(self, ledger: Ledger) -> Iterator[Split]:
+        """As many as were asked for."""
+        for number in range(self.count):
+            yield Split(self.uri, f"{number}/{self.count}")
+
+    def open(self, split: Split, position: Position, ledger: Ledger) -> OutboxReader:
+        """A reader; I/O begins with its first poll."""
+        return OutboxReader(self, split, position)
+
+
+class OutboxReader:
+    """Reads the rows of one split, for as long as no other process does.
+
+    A position says how many rows were read, which only tells readers apart: one that is opened
+    anew begins with the first row that is not published.
+    """
+
+    def __init__(self, source: OutboxSource, split: Split, position: Position = ()) -> None:
+        self._source = source
+        self._number = int(split.name.partition("/")[0])
+        self._read = dict(position).get("", 0)
+        self._taken: set[int] = set()  # read in this bundle, and not known to be published
+        self._held_until = 0.0
+        self._denied: float | None = None
+        self._idle = 0
+        self._outage = self._new_outage()
+
+    def poll(self, timeout: float) -> Polled:
+        """The next rows; where there are none, the bundle ends, so that all are published.
+
+        Raises:
+            SinkUnavailable: The database was away for longer than the outage budget.
+            Contention: It asked for another try for as long.
+        """
+        queue, count = self._source.queue, self._source.count
+        try:
+            if not self._hold():
+                return self._wait_for_holder()
+            queue.maintain()
+            batch, unpublished = queue.read(self._number, count, self._source.limits, self._taken)
+        except (SinkUnavailable, Contention):
+            if drain.requested() or not self._outage.wait():
+                raise
+            return self._rest()
+        self._outage = self._new_outage()
+        if batch is not None:
+            self._idle = 0
+            self._read += len(batch.raws)
+            self._taken = unpublished.union(batch.offsets)
+            return Polled((batch,), self._position)
+        if unpublished:
+            return self._rest()
+        if not self._source.streaming:
+            self._release()
+            return Polled((), self._position, done=True)
+        self._idle += 1
+        drain.wait(_IDLE.delay(self._idle))
+        return self._rest()
+
+    def backlog(self) -> int:
+        """Not known without I/O."""
+        return 0
+
+    def close(self) -> None:
+        """Keep the lease: what is on its way is published under it."""
+
+    def _hold(self) -> bool:
+        """Whether this process has the split; asked of the database a few times a lease."""
+        clock = time.monotonic()
+        if clock < self._held_until:
+            return True
+        if not self._source.queue.hold(self._number, self._source.count):
+            self._held_until = 0.0
+            return False
+        self._held_until = clock + self._source.queue.lease_seconds / 4
+        self._denied = None
+        return True
+
+    def _wait_for_holder(self) -> Polled:
+        clock = time.monotonic()
+        if self._denied is None:
+            self._denied = clock
+        patience = self._source.queue.lease_seconds * _PATIENCE
+        if not self._source.streaming and clock - self._denied >= patience:
+            _log.warning(
+                "part %d of %d of %s is being published by another process, left to it",
+                *(self._number + 1, self._source.count, self._source.uri),
+            )
+            return Polled((), self._position, done=True)
+        self._idle += 1
+        drain.wait(_IDLE.delay(self._idle))
+        return self._rest()
+
+    def _rest(self) -> Polled:
+        """End the bundle; after it, the table alone says what is published."""
+        self._taken = set()
+        return Polled((), self._position, watermark=time.time(), rest=True)
+
+    def _release(self) -> None:
+        try:
+            self._source.queue.release(self._number, self._source.count)
+        except (SinkUnavailable, Contention) as error:
+            _log.info("the lease is left to run out: %s", error)
+
+    @property
+    def _position(self) -> Position:
+        return (("", self._read),)
+
+    def _new_outage(self) -> Outage:
+        return Outage(Backoff(0.25, 15.0), self._source.outage_budget, sleep=drain.wait)

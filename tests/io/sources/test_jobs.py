@@ -1,0 +1,141 @@
+"""The reader of due jobs: when it waits, rests and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import pytest
+
+from sources.jobs import JobsReader, JobsSource
+from tests.fakes import NoLedger, batch_of
+from transforms import drain
+from transforms.errors import Contention, SinkUnavailable
+from transforms.record import RecordBatch
+from transforms.splits import BatchLimits, Polled
+
+
+class Queue:
+    """Gives what it was told to, call by call."""
+
+    name = "events"
+
+    def __init__(
+        self,
+        *claims: Sequence[RecordBatch] | Exception,
+        due: Sequence[float | None] = (None,),
+    ) -> None:
+        self.claims = list(claims)
+        self.due = list(due)
+        self.leases = 0
+        self.maintained = 0
+
+    def lease(self) -> str:
+        self.leases += 1
+        return f"lease-{self.leases}"
+
+    def claim(self, lease: str, limits: BatchLimits) -> Sequence[RecordBatch]:
+        found = self.claims.pop(0) if self.claims else ()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def due_in(self) -> float | None:
+        return self.due.pop(0) if len(self.due) > 1 else self.due[0]
+
+    def waiting(self) -> tuple[int, datetime | None]:
+        return 0, None
+
+    def maintain(self) -> None:
+        self.maintained += 1
+
+
+BATCH = batch_of(b"1")
+
+
+def read(reader: JobsReader, polls: int) -> list[Polled]:
+    return [reader.poll(0.001) for _ in range(polls)]
+
+
+class TestBounded:
+    def test_it_looks_once_more_after_the_commits_of_its_bundle(self) -> None:
+        polled = read(JobsReader(JobsSource(Queue())), 2)
+        assert [(each.rest, each.done) for each in polled] == [(True, False), (False, True)]
+
+    def test_the_second_look_may_be_another_readers(self) -> None:
+        source = JobsSource(Queue())
+        (first,) = read(JobsReader(source), 1)
+        (second,) = read(JobsReader(source, first.position), 1)
+        assert second.done
+
+    def test_what_was_taken_may_fail_and_come_again(self) -> None:
+        reader = JobsReader(JobsSource(Queue([], [BATCH])))
+        polled = read(reader, 4)
+        assert [(len(each.batches), each.rest, each.done) for each in polled] == [
+            (0, True, False),
+            (1, False, False),
+            (0, True, False),
+            (0, False, True),
+        ]
+
+    def test_it_waits_for_what_is_due_within_its_bound(self) -> None:
+        source = JobsSource(Queue(due=[5.0, 5.0, 5.0, None]), retry_wait=5)
+        polled = read(JobsReader(source), 5)
+        assert [each.done for each in polled] == [False, False, False, False, True]
+
+    def test_what_is_due_later_is_left(self) -> None:
+        source = JobsSource(Queue(due=[5.1]), retry_wait=5)
+        assert [each.done for each in read(JobsReader(source), 2)] == [False, True]
+
+
+class TestStreaming:
+    def test_it_rests_whenever_nothing_is_due(self) -> None:
+        reader = JobsReader(JobsSource(Queue([], [BATCH], []), streaming=True))
+        polled = read(reader, 4)
+        assert [(len(each.batches), each.rest) for each in polled] == [
+            (0, True),
+            (1, False),
+            (0, True),
+            (0, True),
+        ]
+        assert not any(each.done for each in polled)
+
+    def test_it_does_not_hold_the_watermark(self) -> None:
+        first, second = read(JobsReader(JobsSource(Queue(), streaming=True)), 2)
+        assert first.watermark is not None
+        assert second.watermark is not None
+        assert 1.7e9 < first.watermark <= second.watermark
+
+
+class TestTheDatabaseIsAway:
+    def test_it_is_waited_for(self) -> None:
+        queue = Queue(SinkUnavailable("away"), Contention("busy"), [BATCH])
+        polled = read(JobsReader(JobsSource(queue)), 3)
+        assert [len(each.batches) for each in polled] == [0, 0, 1]
+        assert [each.rest for each in polled] == [True, True, False]
+
+    def test_but_not_for_ever(self) -> None:
+        reader = JobsReader(JobsSource(Queue(SinkUnavailable("away")), outage_budget=0))
+        with pytest.raises(SinkUnavailable, match="away"):
+            reader.poll(0)
+
+    def test_nor_when_the_run_is_to_stop(self) -> None:
+        reader = JobsReader(JobsSource(Queue(SinkUnavailable("away"))))
+        drain.request()
+        try:
+            with pytest.raises(SinkUnavailable):
+                reader.poll(0)
+        finally:
+            drain.reset()
+
+
+def test_a_reader_has_one_lease_and_keeps_house() -> None:
+    queue = Queue([BATCH], [BATCH])
+    read(JobsReader(JobsSource(queue)), 3)
+    assert (queue.leases, queue.maintained) == (1, 3)
+
+
+def test_there_is_one_split_and_no_record_is_its_own() -> None:
+    source = JobsSource(Queue())
+    assert [split.name for split in source.splits(NoLedger())] == ["jobs://events"]
+    assert not source.owns("jobs://events")

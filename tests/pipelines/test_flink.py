@@ -1,0 +1,189 @@
+"""The same pipeline on a real Flink cluster: the same table, and nothing lost with a machine."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import pytest
+import sqlalchemy as sa
+
+from examples.events import SCHEMA, events, write
+from pipelines import command
+from pipelines.audit import verdicts
+from pipelines.ingest import main as ingest_main
+from runners import flink_jobs
+from runners.flink_cluster import FlinkCluster
+from sinks.engine import dispose_engines
+from tests.services.flink_guarded import job_arguments
+from tests.services.kafka_broker import KafkaBroker, Topics
+
+pytestmark = pytest.mark.integration
+
+RUNNERS = ("DirectRunner", "FlinkRunner")
+TABLES = {
+    "events": "SELECT * FROM events ORDER BY event_id",
+    "ingest_jobs": 'SELECT source, partition, "offset", stage, category, state, raw '
+    'FROM ingest_jobs ORDER BY source, partition, "offset"',
+}
+SECONDS = 120.0
+
+
+@pytest.fixture
+def schema(tmp_path: Path) -> Path:
+    path = tmp_path / "schema.json"
+    path.write_text(json.dumps(SCHEMA))
+    return path
+
+
+@pytest.fixture
+def sink(postgres_url: str) -> Iterator[Callable[[str], str]]:
+    """The URL of an empty schema for a runner."""
+
+    def schema_of(name: str) -> str:
+        query(postgres_url, f"CREATE SCHEMA {name}")
+        return f"{postgres_url}&options=-csearch_path%3D{name.lower()}"
+
+    yield schema_of
+    dispose_engines()
+
+
+def query(url: str, statement: str) -> list[tuple[Any, ...]]:
+    engine = sa.create_engine(url)
+    try:
+        with engine.begin() as connection:
+            result = connection.execute(sa.text(statement))
+            rows = result.all() if result.returns_rows else []
+            return [tuple(bytes(v) if isinstance(v, memoryview) else v for v in r) for r in rows]
+    finally:
+        engine.dispose()
+
+
+def arguments(runner: str, source: str, url: str, cluster: FlinkCluster) -> list[str]:
+    argv = ["--runner", runner, "--source", source, "--sink", url, "--table", "events"]
+    argv += ["--key", "event_id", "--no_progress"]
+    return argv + (job_arguments(cluster) if runner == "FlinkRunner" else [])
+
+
+def state_after(
+    runner: str, source: str, url: str, cluster: FlinkCluster, schema: Path, *more: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run to the end; returns what the database holds, and what was counted."""
+    out = schema.with_name(f"{runner}.json")
+    argv = [*arguments(runner, source, url, cluster), "--schema", str(schema), *more]
+    assert command.run("ingest", ingest_main, [*argv, "--summary_json", str(out)]) == 0
+    summary = json.loads(out.read_text())
+    state: dict[str, Any] = {name: query(url, statement) for name, statement in TABLES.items()}
+    state["ledger"] = [each.as_json() for each in verdicts(url, None)]
+    return state, {name: summary[name] for name in ("read", "inserted", "duplicates", "dead")}
+
+
+def test_files_give_what_they_give_in_one_process(
+    flink: FlinkCluster, sink: Callable[[str], str], schema: Path, tmp_path: Path
+) -> None:
+    lines = list(events(10_000, duplicates=0.02, broken=0.01))
+    write(tmp_path / "in", iter(lines), 4)
+    source = f"{tmp_path}/in/*.jsonl"
+    direct = state_after("DirectRunner", source, sink("direct"), flink, schema)
+    on_flink = state_after("FlinkRunner", source, sink("flink"), flink, schema)
+    assert len(direct[0]["events"]) == len({line.key for line in lines if not line.broken})
+    assert len(direct[0]["ingest_jobs"]) == sum(1 for line in lines if line.broken)
+    assert all(each["complete"] and each["ok"] for each in direct[0]["ledger"])
+    assert on_flink == direct
+
+
+def test_a_topic_until_its_latest_offsets_on_two_subtasks(
+    flink: FlinkCluster,
+    sink: Callable[[str], str],
+    schema: Path,
+    kafka_broker: KafkaBroker,
+    topic: Topics,
+) -> None:
+    name = topic(partitions=4)
+    lines = list(events(5_000, duplicates=0.02, broken=0.01))
+    keyed = ((line.key.encode(), line.raw, crc32(line.key.encode()) % 4) for line in lines)
+    kafka_broker.produce(name, keyed)
+    uri = f"kafka://{kafka_broker.bootstrap}/{name}?until=latest&splits=4"
+    direct = state_after("DirectRunner", uri, sink("direct"), flink, schema)
+    more = ("--parallelism", "2")
+    on_flink = state_after("FlinkRunner", uri, sink("flink"), flink, schema, *more)
+    assert direct[1]["read"] == len(lines)
+    assert len(direct[0]["ledger"]) == 4
+    assert on_flink == direct
+
+
+def test_a_task_manager_that_is_killed_loses_and_doubles_nothing(
+    flink: FlinkCluster,
+    postgres_url: str,
+    kafka_broker: KafkaBroker,
+    topic: Topics,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    name = topic(partitions=4)
+    uri = f"kafka://{kafka_broker.bootstrap}/{name}?splits=4"
+    argv = [*arguments("FlinkRunner", uri, postgres_url, flink), "--streaming", "--detach"]
+    argv += ["--parallelism", "2", "--checkpointing_interval", "1000"]
+    assert command.run("ingest", ingest_main, argv) == 0
+    job = capfd.readouterr().out.strip()
+    assert re.fullmatch(r"[0-9a-f]{32}", job)
+    try:
+        note_what_is_offered(postgres_url)
+        kafka_broker.produce(name, ((None, line.raw, None) for line in events(20_000)))
+        await_rows(postgres_url, 20_000)
+        await_checkpoint(flink, job)
+        (lost,) = flink.task_managers()
+        kafka_broker.produce(name, ((None, line.raw, None) for line in events(20_000, seed=8)))
+        await_rows(postgres_url, 22_000)
+        flink.kill_task_manager(lost)
+        flink.start_task_manager()
+        kafka_broker.produce(name, ((None, line.raw, None) for line in events(5_000, seed=9)))
+        await_rows(postgres_url, 45_000)
+        (state,) = flink_jobs.status(flink.rest, job)
+        assert state["checkpoints"]["restored"] == 1
+    finally:
+        flink_jobs.cancel(flink.rest, job, seconds=60)
+    assert query(postgres_url, "SELECT max(n), sum(n) FROM offered") == [(1, 45_000)]
+    assert query(postgres_url, "SELECT count(*) FROM events") == [(45_000,)]
+    assert query(postgres_url, "SELECT count(*) FROM ingest_jobs") == [(0,)]
+    ledger = [each.as_json() for each in verdicts(postgres_url, None)]
+    assert len(ledger) == 4
+    assert all(each["ok"] for each in ledger)
+
+
+def note_what_is_offered(url: str) -> None:
+    """Count every row that is ever offered to the table, as its key hides the second one."""
+    query(url, "CREATE TABLE offered (event_id text PRIMARY KEY, n int NOT NULL)")
+    query(
+        url,
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "INSERT INTO offered VALUES (NEW.event_id, 1) "
+        "ON CONFLICT (event_id) DO UPDATE SET n = offered.n + 1; RETURN NEW; END $$",
+    )
+    query(url, "CREATE TRIGGER note BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION note()")
+
+
+def await_rows(url: str, rows: int) -> None:
+    def reached() -> bool:
+        return bool(query(url, "SELECT count(*) FROM events")[0][0] >= rows)
+
+    await_(reached, f"{rows} rows")
+
+
+def await_checkpoint(cluster: FlinkCluster, job: str) -> None:
+    def one() -> bool:
+        (state,) = flink_jobs.status(cluster.rest, job)
+        return bool(state["checkpoints"]["completed"])
+
+    await_(one, "a checkpoint")
+
+
+def await_(reached: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not reached():
+        assert time.monotonic() < deadline, f"no {what} within {SECONDS:.0f} s"
+        time.sleep(0.1)
