@@ -2,7 +2,7 @@
 
     python -m benchmarks.retries [--part history|kills|pair] [--records 10000]
 
-On Postgres, by the command line. A trigger on the table refuses records (SQLSTATE SL001, given
+On Postgres, by the command line. A trigger on the table refuses records (SQLSTATE P0001, given
 to --retry_on): those of kind ``flaky`` until their third attempt, those of kind ``never``
 always. It counts what it lets through, so that a second application would be seen.
 
@@ -61,7 +61,7 @@ BEGIN
     SELECT attempt INTO number FROM ingest_jobs
       WHERE number_of(raw) = NEW.id;
     IF NEW.kind = 'never' OR coalesce(number, 1) < 3 THEN
-      RAISE EXCEPTION 'not yet' USING ERRCODE = 'SL001';
+      RAISE EXCEPTION 'not yet' USING ERRCODE = 'P0001';
     END IF;
   END IF;
   IF NEW.kind <> 'good' THEN
@@ -103,7 +103,7 @@ class Bench:
         return [
             *(sys.executable, "-m", "pipelines.ingest", "--runner", "DirectRunner"),
             *("--no_progress", "--source", str(self.source), "--sink", self.url),
-            *("--table", "events", "--key", "id", "--retry_on", "SL001"),
+            *("--table", "events", "--key", "id", "--retry_on", "P0001"),
             *("--max_attempts", str(ATTEMPTS), "--backoff_base", str(BASE)),
             *("--backoff_cap", str(CAP), "--job_lease", str(LEASE)),
             *("--summary_json", str(self.root / f"{name}.json"), *more),

@@ -241,11 +241,11 @@ def from_argv(argv: Sequence[str]) -> tuple[IngestConfig, RunConfig]:
         ConfigError: Naming the option that is missing, unknown or wrong.
     """
     known, rest = parser().parse_known_args(list(argv))
+    runner = runner_of(known.runner)  # the options of the runner's own are known from here on
     refuse_unknown(rest, parser())
     missing = [f"--{name}" for name in ("source", "sink", "table") if not getattr(known, name)]
     if missing:
         raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
-    runner = runner_of(known.runner)
     if known.outage_budget < 0:
         raise ConfigError(f"--outage_budget must be 0 seconds or more, got {known.outage_budget:g}")
     schema = load_schema(known.schema) if known.schema else None

@@ -8,6 +8,7 @@
   + ``ObjectFailed``        this object cannot be read on: the object becomes a dead letter
   + ``SourceUnavailable``   a source cannot be reached within its budget (exit 1)
   + ``SinkUnavailable``     the database cannot be reached: wait, then fail (exit 1)
+    - ``CommitUnknown``     the connection was lost while committing
   + ``Contention``          the database asked for the transaction to be run again
   + ``SinkFailed``          the database refuses the whole write for a reason that is no record's (exit 1)
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from typing import Any
 
 STACK_LIMIT = 8_000
 MESSAGE_LIMIT = 2_000
@@ -97,6 +99,16 @@ class SourceUnavailable(SluiceError):
 
 class SinkUnavailable(SluiceError):
     """The database could not be reached, or the connection was lost."""
+
+
+class CommitUnknown(SinkUnavailable):
+    """The connection was lost while committing: the next try finds out whether it went through.
+
+    Attributes:
+        settled: What has been settled if it did: ``transforms.write.Settled``, one a batch.
+    """
+
+    settled: Any = ()
 
 
 class Contention(SluiceError):

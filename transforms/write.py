@@ -25,7 +25,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import drain, metrics
 from transforms.backoff import Backoff, Outage
-from transforms.errors import Contention, SinkUnavailable
+from transforms.errors import CommitUnknown, Contention, SinkUnavailable
 from transforms.record import Failure, RecordBatch, Span
 
 _log = logging.getLogger(__name__)
@@ -86,8 +86,8 @@ class Sink(Protocol):
             One ``Settled`` a batch, in order; nothing is returned before the commit.
 
         Raises:
-            SinkUnavailable: The database cannot be reached; nothing was written, or the
-                commit's fate is unknown. Calling again is right in both cases.
+            SinkUnavailable: The database cannot be reached; nothing was written, or, when it is
+                ``CommitUnknown``, perhaps everything. Calling again is right in both cases.
             Contention: The transaction was rolled back (deadlock, serialization).
             SinkFailed: The database refuses for a reason that is no record's.
         """
@@ -170,6 +170,7 @@ def commit(
     """
     waited = 0.0
     reason = ""
+    unknown: Sequence[Settled] = ()
 
     def pause(seconds: float) -> None:
         nonlocal waited
@@ -181,8 +182,11 @@ def commit(
     attempt = 0
     while True:
         try:
-            return sink.commit(batches, isolate=attempt == config.contention_tries), waited
+            settled = sink.commit(batches, isolate=attempt == config.contention_tries)
+            return list(unknown) if _went_through(unknown, settled) else settled, waited
         except SinkUnavailable as error:
+            if isinstance(error, CommitUnknown):
+                unknown = error.settled
             reason = str(error)
             if drain.requested() or not outage.wait():
                 raise
@@ -192,6 +196,14 @@ def commit(
             if attempt > config.contention_tries:
                 raise
             pause(config.backoff.delay(attempt))
+
+
+def _went_through(unknown: Sequence[Settled], settled: Sequence[Settled]) -> bool:
+    """Whether a commit whose answer was lost has done all that is found settled now."""
+    return bool(unknown) and all(
+        now.trimmed == before.trimmed + before.read + before.again and not now.read
+        for before, now in zip(unknown, settled, strict=True)
+    )
 
 
 class _WriteFn(beam.DoFn):

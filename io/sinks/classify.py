@@ -37,7 +37,7 @@ class Verdict:
     message: str
 
 
-# The longest prefix wins; a code that is not here is fatal. Source: PostgreSQL manual,
+# The longest prefix wins; any other code of PostgreSQL's own is fatal. Source: PostgreSQL manual,
 # appendix A.
 _BY_SQLSTATE: dict[str, tuple[Kind, str]] = {
     "08": ("outage", ""),  # connection exceptions
@@ -59,6 +59,13 @@ _BY_SQLSTATE: dict[str, tuple[Kind, str]] = {
     "54": ("record", "data"),  # too large for an index, nested too deeply
     "P0": ("record", "trigger"),  # RAISE in the user's own trigger
 }
+
+# The classes of appendix A, 15 to 18. A code of another class is a user's own, raised in a trigger
+# of theirs: it says something of the row.
+_CLASSES = (
+    "00 01 02 03 08 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 23 24 25 26 27 28 2B 2D 2F 34 38 39 3B 3D 3F "
+    "40 42 44 53 54 55 57 58 72 F0 HV P0 XX "
+)
 
 SQLITE_CONSTRAINT_DATATYPE = 3091  # SQLite 3.37; the sqlite3 module has no name for it
 
@@ -160,7 +167,7 @@ def _kind_of(
             known = _BY_SQLSTATE.get(sqlstate[:length])
             if known:
                 return known
-        return ("fatal", "")
+        return ("fatal", "") if f"{sqlstate[:2]} " in _CLASSES else ("record", "trigger")
     if isinstance(original, sqlite3.Error):
         return _kind_of_sqlite(original)
     if isinstance(original, (ValueError, OverflowError, TypeError, ArithmeticError)):

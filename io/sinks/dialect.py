@@ -51,7 +51,7 @@ class Written:
         updated: Changed rows of each batch.
         poison: Records that stood alone with their error.
         collided: Whether the optimistic way met a key that was there; None if it was not tried.
-        effects: Where they are asked for, the records that made or changed a row, in no order.
+        effects: Where they are asked for, what each record did that made or changed a row.
         laid_under: By record, the fields that its row has from earlier records of the same key.
     """
 
@@ -59,7 +59,7 @@ class Written:
     updated: list[int]
     poison: list[Poison] = field(default_factory=list)
     collided: bool | None = None
-    effects: list[tuple[int, Operation]] = field(default_factory=list)
+    effects: dict[int, Operation] = field(default_factory=dict)
     laid_under: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
@@ -70,19 +70,19 @@ class Written:
     def insert(self, records: Records, indices: Sequence[int]) -> None:
         """Count the records at ``indices`` as inserted."""
         if records.effects:
-            self.effects.extend((index, "insert") for index in indices)
+            self.effects.update(dict.fromkeys(indices, "insert"))
         if len(self.inserted) == 1:
             self.inserted[0] += len(indices)
             return
         for index in indices:
             self.inserted[records.batch_of(index)] += 1
 
-    def affect(self, records: Records, effects: Sequence[tuple[int, Operation]]) -> None:
-        """Count ``effects``, and keep them."""
-        for index, operation in effects:
+    def affect(self, records: Records, effects: Mapping[int, Operation]) -> None:
+        """Count ``effects``, by record, and keep them."""
+        for index, operation in effects.items():
             counts = self.inserted if operation == "insert" else self.updated
             counts[records.batch_of(index)] += 1
-        self.effects.extend(effects)
+        self.effects.update(effects)
 
     def lay_under(self, records: Records, rows: Rows, merged: Rows) -> None:
         """Keep what ``merged`` rows have beyond the record that names them.

@@ -17,6 +17,7 @@ import msgspec
 import psycopg2
 import sqlalchemy as sa
 
+from sinks import watchdog
 from sinks.classify import classify
 from sinks.config import SqlConfig
 from transforms.errors import ConfigError, Contention, SinkFailed, SinkUnavailable, SluiceError
@@ -28,6 +29,7 @@ DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg2.Error, sqlite3.Error)
 POOL_SIZE = 4
 MAX_OVERFLOW = 12
 POOL_TIMEOUT = 30.0  # seconds to wait for a pooled connection
+LONGEST = 4  # statement timeouts that a transaction may take
 IDLE_IN_TRANSACTION = 600  # seconds; a hung writer must not keep its locks for ever
 
 _lock = threading.Lock()
@@ -91,14 +93,16 @@ def transaction(
     try:
         with engine.connect() as connection:
             connection.info[_WRITE] = write
-            try:
-                with connection.begin():
+            longest = LONGEST * config.statement_timeout
+            with watchdog.watched(connection, longest), connection.begin():
+                try:
                     yield connection
-            except DATABASE_ERRORS as error:
-                # Statements run on the driver's cursor are not seen by SQLAlchemy's pool.
-                if classify(error).kind == "outage":
-                    connection.invalidate()
-                raise
+                except DATABASE_ERRORS as error:
+                    # Here, or the rollback on a connection that is dead would put its own
+                    # complaint in the place of the cause.
+                    if classify(error).kind == "outage":
+                        connection.invalidate()
+                    raise
     except DATABASE_ERRORS as error:
         raise translate(error, config, refused) from error
 
@@ -216,6 +220,9 @@ def _configure_postgres(connection: Any, statement_timeout: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET statement_timeout = {statement_timeout:d}")
         cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION * 1000:d}")
+        # For the server to notice that we are gone, and to give our locks free.
+        cursor.execute("SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10")
+        cursor.execute("SET tcp_keepalives_count = 3; SET tcp_user_timeout = 60000")
     connection.commit()  # a SET is undone by the rollback that ends a first failed transaction
 
 

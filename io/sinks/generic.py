@@ -141,8 +141,8 @@ class _Writer:
                 inserted, updated = self._run(rows[start:end])
             if self._records.effects:
                 indices = block.indices[start:end]
-                effects: list[tuple[int, Operation]] = [(indices[p], "insert") for p in inserted]
-                effects += [(indices[p], "update") for p in updated]
+                effects: dict[int, Operation] = {indices[p]: "insert" for p in inserted}
+                effects.update((indices[p], "update") for p in updated)
                 self._written.affect(self._records, effects)
                 return
             for position in inserted:

@@ -11,9 +11,10 @@ transaction that commits late has lower numbers than others that are there alrea
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -36,33 +37,45 @@ _COLUMNS = (
 _COPY = f"COPY {outbox.name} ({', '.join(map(quote, _COLUMNS))}) FROM STDIN"
 
 
-class Effect(NamedTuple):
-    """A record that made or changed a row.
+@dataclass(slots=True)
+class Effects:
+    """The records that made or changed a row, a column at a time.
 
     Attributes:
-        operation: What it did.
-        value: The record, as it was written.
-        source: Of its origin.
-        partition: Of its origin.
-        offset: Of its origin.
+        operations: What each did.
+        values: The records, as they were written.
+        sources: Of their origins.
+        partitions: Of their origins.
+        offsets: Of their origins.
     """
 
-    operation: Operation
-    value: Mapping[str, Any]
-    source: str
-    partition: str
-    offset: int
+    operations: list[Operation] = field(default_factory=list)
+    values: list[Mapping[str, Any]] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    partitions: list[str] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
 
 
-def insert(connection: sa.Connection, target: Target, effects: Iterable[Effect]) -> None:
+def insert(connection: sa.Connection, target: Target, effects: Effects) -> None:
     """Enter ``effects``, numbered in their order; their rows are written already."""
+    keys = _keys(target, effects)
     at = datetime.now(UTC)
     if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg2":
-        _copy(connection, _rows(target, effects, at))
+        _copy(connection, target.label, keys, effects, at)
         return
-    rows = [dict(zip(_COLUMNS, row, strict=True)) for row in _rows(target, effects, at)]
-    if rows:
-        connection.execute(sa.insert(outbox), rows)
+    rows = [
+        dict(zip(_COLUMNS, (target.label, key, shard_of(key), *row, at), strict=True))
+        for key, *row in zip(
+            keys,
+            effects.operations,
+            effects.sources,
+            effects.partitions,
+            effects.offsets,
+            map(_encode, effects.values),
+            strict=True,
+        )
+    ]
+    connection.execute(sa.insert(outbox), rows)
 
 
 def shard_of(key: str) -> int:
@@ -70,17 +83,20 @@ def shard_of(key: str) -> int:
     return crc32(key.encode()) % SHARDS
 
 
-def _key_writer(target: Target) -> Callable[[Effect], str]:
-    """What writes a row's key as a JSON object, in the order of the key's columns."""
+def _keys(target: Target, effects: Effects) -> list[str]:
+    """Each row's key as a JSON object, in the order of the key's columns."""
+    columns: list[Sequence[Any]]
     if target.origin_key:
-        return lambda effect: _encode(
-            dict(zip(ORIGIN_COLUMNS, (effect.source, effect.partition, effect.offset), strict=True))
-        ).decode()
-    kinds = {column.name: column.type for column in target.columns}
-    parts = [(name, kinds[name]) for name in target.key]
-    return lambda effect: _encode(
-        {name: _canonical(kind, effect.value[name]) for name, kind in parts}
-    ).decode()
+        names: Sequence[str] = ORIGIN_COLUMNS
+        columns = [effects.sources, effects.partitions, effects.offsets]
+    else:
+        names = target.key
+        kinds = {column.name: column.type for column in target.columns}
+        columns = [
+            [_canonical(kinds[name], value[name]) for value in effects.values] for name in names
+        ]
+    objects = (dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True))
+    return [_encode(each).decode() for each in objects]
 
 
 def _canonical(kind: str, cell: Any) -> Any:
@@ -95,32 +111,20 @@ def _canonical(kind: str, cell: Any) -> Any:
         return cell
 
 
-def _rows(target: Target, effects: Iterable[Effect], at: datetime) -> list[tuple[Any, ...]]:
-    key_of = _key_writer(target)
-    rows = []
-    for effect in effects:
-        key = key_of(effect)
-        operation, value, *origin = effect
-        rows.append((target.label, key, shard_of(key), operation, *origin, _encode(value), at))
-    return rows
-
-
-def _copy(connection: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-    """By COPY, a fifth of the time of INSERTs."""
-    if not rows:
-        return
-    columns = list(zip(*rows, strict=True))
-    targets, keys, shards, operations, sources, partitions, offsets, payloads, times = columns
+def _copy(
+    connection: sa.Connection, label: str, keys: Sequence[str], effects: Effects, at: datetime
+) -> None:
+    """Enter rows by COPY."""
+    # Constant cells ride with a neighbour: the fewer columns, the faster the lines.
+    (first,) = escape([label])
+    last = f"\t{at.isoformat()}"
     lines = zip(
-        escape(targets),
-        escape(keys),
-        map(str, shards),
-        operations,
-        escape(sources),
-        escape(partitions),
-        map(str, offsets),
-        ("\\\\x" + payload.hex() for payload in payloads),
-        (at.isoformat() for at in times),
+        [f"{first}\t{key}\t{shard_of(text)}" for key, text in zip(escape(keys), keys, strict=True)],
+        effects.operations,
+        escape(effects.sources),
+        escape(effects.partitions),
+        map(str, effects.offsets),
+        ["\\\\x" + _encode(value).hex() + last for value in effects.values],
         strict=True,
     )
     data = "".join(("\n".join(map("\t".join, lines)), "\n")).encode()

@@ -221,10 +221,10 @@ class _Writer:
             with self._savepoint("piece"):
                 counts = self._insert(table, lines.names, offset + start, offset + end)
             if self._records.effects:
-                effects: list[tuple[int, Operation]] = [
-                    (lines.indices[ordinal - offset], "insert" if fresh else "update")
+                effects: dict[int, Operation] = {
+                    lines.indices[ordinal - offset]: "insert" if fresh else "update"
                     for ordinal, fresh in counts
-                ]
+                }
                 self._written.affect(self._records, effects)
                 return
             for batch, fresh, count in counts:

@@ -17,7 +17,7 @@ from sinks.databases import dialect_of
 from sinks.dialect import Dialect, Records, Written
 from sinks.engine import DATABASE_ERRORS, transaction
 from sinks.ledger import SqlLedger
-from sinks.outbox import Effect
+from sinks.outbox import Effects
 from sinks.progress import Counts, Partition, Settlement, coverage_of, kept, missing, trimmed
 from sinks.rows import Poison
 from sinks.schema import new_columns
@@ -25,7 +25,7 @@ from sinks.tables import COUNTS, metadata
 from sinks.target import ORIGIN_COLUMNS, Target, target_of
 from transforms.coverage import Coverage, Range, merge
 from transforms.dead_letters import DeadLetterSink
-from transforms.errors import ConfigError, Contention, SinkFailed
+from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
 from transforms.record import Attempt, Failure, RecordBatch
 from transforms.retry import may_heal
 from transforms.retry_policy import Next, RetryPolicy
@@ -118,15 +118,23 @@ class SqlSink:
         """Settle ``batches`` in one transaction; see ``transforms.write.Sink``.
 
         Raises:
-            SinkUnavailable: The database cannot be reached; nothing was written, or the
-                commit's fate is unknown. Calling again is right in both cases.
+            SinkUnavailable: The database cannot be reached; nothing was written, or, when it is
+                ``CommitUnknown``, perhaps everything. Calling again is right in both cases.
             Contention: The transaction was rolled back, or other writers kept settling the
                 same ranges.
             SinkFailed: The database refuses for a reason that is no record's.
         """
         for _ in range(OVERLAP_TRIES):
+            settled: list[Settled] = []
             try:
-                return self._commit(batches, isolate)
+                self._commit(batches, isolate, settled)
+                return settled
+            except SinkUnavailable as error:
+                if not settled:
+                    raise
+                unknown = CommitUnknown(str(error))
+                unknown.settled = settled
+                raise unknown from error
             except _Overlap:
                 continue
             except SinkFailed:
@@ -138,7 +146,10 @@ class SqlSink:
             f"other writers kept settling the same ranges of {self.config.table}; trying again"
         )
 
-    def _commit(self, batches: Sequence[RecordBatch], isolate: bool) -> list[Settled]:
+    def _commit(
+        self, batches: Sequence[RecordBatch], isolate: bool, settled: list[Settled]
+    ) -> None:
+        """Settle ``batches``; says in ``settled`` what a commit makes of them, just before it."""
         with transaction(self.config) as connection:
             dialect = dialect_of(self.config, connection)
             target = self._target(connection, dialect)
@@ -151,16 +162,16 @@ class SqlSink:
             _assign(written.poison, records, work)
             self._decide(work)
             self._store(connection, target, work)
-            settled = [
+            made = [
                 _settled(each, inserted, updated, self.run)
                 for each, inserted, updated in zip(
                     work, written.inserted, written.updated, strict=True
                 )
             ]
-            _record(connection, dialect, target, work, settled)
+            _record(connection, dialect, target, work, made)
             self._deliver(target, work)
+            settled += made
         dialect.committed(target, written)
-        return settled
 
     def _decide(self, work: Sequence[_Work]) -> None:
         """Say of each failure whether and when its record is tried again."""
@@ -282,18 +293,20 @@ def _records(target: Target, work: Sequence[_Work], *, isolate: bool, effects: b
     return Records(values, origin, starts, isolate, effects)
 
 
-def _effects(written: Written, records: Records, work: Sequence[_Work]) -> list[Effect]:
+def _effects(written: Written, records: Records, work: Sequence[_Work]) -> Effects:
     """What the outbox keeps, in the order of the records."""
-    effects = []
-    for index, operation in sorted(written.effects):
+    effects = Effects()
+    for index in sorted(written.effects):
         number = records.batch_of(index)
         batch = work[number].batch
+        effects.operations.append(written.effects[index])
         value = records.values[index]
-        under = written.laid_under.get(index)
-        if under is not None:
-            value = {**under, **value}
-        offset = batch.offsets[index - records.starts[number]]
-        effects.append(Effect(operation, value, batch.span.source, batch.span.partition, offset))
+        if index in written.laid_under:
+            value = {**written.laid_under[index], **value}
+        effects.values.append(value)
+        effects.sources.append(batch.span.source)
+        effects.partitions.append(batch.span.partition)
+        effects.offsets.append(batch.offsets[index - records.starts[number]])
     return effects
 
 

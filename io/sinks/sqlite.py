@@ -160,21 +160,21 @@ class _Writer:
         indices: Sequence[int],
     ) -> None:
         """The same a row at a time, so that each says what it did."""
-        effects: list[tuple[int, Operation]] = []
+        effects: dict[int, Operation] = {}
         run = self._cursor.execute
         with self._savepoint():
             for index, row in zip(indices, rows, strict=True):
                 if update is not None:
                     statement, order = update
                     if run(statement, [row[i] for i in order]).rowcount:
-                        effects.append((index, "update"))
+                        effects[index] = "update"
                         continue
                 if run(insert, row).rowcount:
-                    effects.append((index, "insert"))
-        for _, operation in effects:
+                    effects[index] = "insert"
+        for operation in effects.values():
             counts = self._written.inserted if operation == "insert" else self._written.updated
             counts[self._batch] += 1
-        self._written.effects.extend(effects)
+        self._written.effects.update(effects)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:

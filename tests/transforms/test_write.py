@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import apache_beam as beam
 import pytest
@@ -12,7 +13,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from tests.fakes import STORED, ListSink, batch_of, record_of
 from transforms import metrics
 from transforms.backoff import Backoff
-from transforms.errors import Contention, Reject, SinkFailed, SinkUnavailable
+from transforms.errors import CommitUnknown, Contention, Reject, SinkFailed, SinkUnavailable
 from transforms.record import Failure, RecordBatch
 from transforms.write import DEAD, RETRY, Settled, Write, WriteConfig, _WriteFn, commit
 
@@ -132,6 +133,16 @@ class TestGroupCommit:
         write.teardown()
 
 
+class FoundSettled(ListSink):
+    """Finds everything settled already."""
+
+    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
+        return [
+            replace(each, read=0, inserted=0, trimmed=each.read)
+            for each in super().commit(batches, isolate=isolate)
+        ]
+
+
 class TestCommit:
     BATCHES = (batch_of(b"1"),)
 
@@ -140,6 +151,22 @@ class TestCommit:
         settled, waited = commit(sink, self.BATCHES, FAST)
         assert [each.inserted for each in settled] == [1]
         assert 5 * 0.0005 <= waited <= 5 * 0.002
+
+    def test_a_commit_whose_answer_was_lost_counts_once_it_is_found(self) -> None:
+        lost = CommitUnknown("cut while committing")
+        lost.settled = [Settled(self.BATCHES[0].span, 1, 1, 0, 0)]
+        sink = FoundSettled.fresh("lost", lost)
+        settled, _ = commit(sink, self.BATCHES, FAST)
+        assert settled == lost.settled
+        sink = FoundSettled.fresh("lost", SinkUnavailable("before the commit"))
+        settled, _ = commit(sink, self.BATCHES, FAST)
+        assert (settled[0].inserted, settled[0].trimmed) == (0, 1)
+
+    def test_a_commit_that_did_not_go_through_is_made(self) -> None:
+        lost = CommitUnknown("cut while committing")
+        lost.settled = [Settled(self.BATCHES[0].span, 1, 0, 0, 1)]
+        settled, _ = commit(ListSink.fresh("not-lost", lost), self.BATCHES, FAST)
+        assert (settled[0].inserted, settled[0].duplicates) == (1, 0)
 
     def test_an_outage_longer_than_the_budget_fails(self) -> None:
         sink = ListSink.fresh("long-outage", *[SinkUnavailable("down")] * 5)

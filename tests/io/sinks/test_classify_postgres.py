@@ -230,6 +230,7 @@ CASES: list[tuple[str, Kind, str, Provoke]] = [
     ("54001", "record", "data", constrained("jsonb", "repeat('[', 1000000)::jsonb")),
     ("38000", "record", "trigger", thrown("38000")),
     ("P0001", "record", "trigger", thrown("P0001")),
+    ("SL001", "record", "trigger", thrown("SL001")),
     ("P0004", "record", "trigger", statements("DO $$ BEGIN ASSERT false; END $$")),
     # Fatal: no record is to blame, and waiting does not help.
     ("0A000", "fatal", "", statements("SELECT count(*) FROM pg_class FOR UPDATE")),

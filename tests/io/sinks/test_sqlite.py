@@ -126,8 +126,8 @@ class TestSqlite:
         sink = sqlite_database.sink(key=["id"])
         values = [{"id": 1, "parent": 1}, {"id": 2, "parent": 404}, {"id": 3}]
         (settled,) = sink.commit([make_batch(values)])
-        assert counts(settled) == {"read": 3, "inserted": 2, "dead": 1}
-        assert settled.dead[0].category == "constraint"
+        assert counts(settled) == {"read": 3, "inserted": 2, "retry": 1}
+        assert settled.retry[0].category == "foreign_key"
 
     @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
     def test_a_database_in_memory_is_refused(self, url: str) -> None:
