@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: help setup demo test lint format check bench kills lock clean
 .PHONY: bench-kafka kills-kafka faults-kafka latency
-.PHONY: backpressure soak
+.PHONY: backpressure soak outage retries replay
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,8 +65,23 @@ backpressure: setup ## Slow the database in mid-stream and draw what follows (do
 soak: setup ## Stream for half an hour and measure memory (docs/performance.md)
 	$(BIN)/python -m benchmarks.soak --minutes 30 --rate 2000
 
+flink-up: setup ## Start a Flink cluster and Beam's job server on this machine (docs/flink.md)
+	$(BIN)/python -m runners.flink_cluster up
+
+flink-down: setup ## Stop them
+	$(BIN)/python -m runners.flink_cluster down
+
 lock: setup ## Pin what .venv has now
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
+
+outage: setup ## Stop Postgres for a minute, then cut 200 connections, in mid-run
+	$(BIN)/python -m benchmarks.outage
+
+retries: setup ## Refuse records for a while, kill the process, run two at once
+	$(BIN)/python -m benchmarks.retries
+
+replay: setup ## Measure a replay of dead letters against fresh ingestion
+	$(BIN)/python -m benchmarks.replay
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .coverage *.egg-info

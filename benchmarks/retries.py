@@ -208,21 +208,21 @@ def history(records: int) -> None:
         print(f"run after it was due: median {late[len(late) // 2]:.2f} s, max {late[-1]:.2f} s")
 
 
-def kill_at_random(it: Bench, kills: int, rng: random.Random, until: str) -> int:
-    """Run and kill until the query ``until`` gives 0, then run to the end; returns the kills."""
+def kill_at_random(it: Bench, kills: int, rng: random.Random) -> int:
+    """Run and kill, until a run ends before it is killed; returns the kills."""
     done = 0
-    for _ in range(kills):
+    while done < kills:
         process = subprocess.Popen(
             it.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            process.wait(rng.uniform(1.5, 5))
+            process.wait(rng.uniform(2, 9))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             done += 1
             print(f"  kill {done}: {dict(it.states())}", flush=True)
-        if it.query(until) == [(0,)]:
+        else:
             break
     return done
 
@@ -233,7 +233,7 @@ def kills(records: int) -> None:
         rng = random.Random(1)
         tenth = records // 10
         print("killed while retries are pending")
-        done = kill_at_random(it, 5, rng, unfinished)
+        done = kill_at_random(it, 5, rng)
         it.run()
         it.run()
         it.applied_once(records - tenth)
@@ -250,7 +250,7 @@ def kills(records: int) -> None:
             connection.execute("UPDATE gate SET open = true, pause = 0.004")
         (action,) = it.dead_letters("replay", "--reason", "the gate is open", "--by", "bench")
         assert action["count"] == tenth, action
-        done = kill_at_random(it, 5, rng, unfinished)
+        done = kill_at_random(it, 5, rng)
         with it.connect() as connection:
             connection.execute("UPDATE gate SET pause = 0")
         it.run()
@@ -262,12 +262,13 @@ def kills(records: int) -> None:
 
 
 def pair(records: int) -> None:
+    records *= 5  # several claims
     with bench(records) as it:
         tenth = records // 10
-        first = it.run("--retry_wait", "0", "--max_attempts", "1")
+        first = it.run("--retry_on", "none")
         assert first["dead"] == 2 * tenth, first
         with it.connect() as connection:
-            connection.execute("UPDATE gate SET open = true, pause = 0.002")
+            connection.execute("UPDATE gate SET open = true, pause = 0.0005")
         it.dead_letters("replay", "--reason", "the gate is open", "--by", "bench")
         both = [
             subprocess.Popen(
@@ -290,9 +291,9 @@ def pair(records: int) -> None:
         assert jobs == [(2 * tenth,)], "each was attempted once"
         print(f"two processes ran {shares[0]:,} and {shares[1]:,} of {2 * tenth:,} jobs, each once")
     with bench(records) as it:
-        it.run("--retry_wait", "0", "--max_attempts", "1")
+        it.run("--retry_on", "none")
         with it.connect() as connection:
-            connection.execute("UPDATE gate SET open = true, pause = 0.01")
+            connection.execute("UPDATE gate SET open = true, pause = 0.002")
         it.dead_letters("replay", "--reason", "the gate is open", "--by", "bench")
         doomed = subprocess.Popen(
             it.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -308,7 +309,7 @@ def pair(records: int) -> None:
         doomed.wait()
         killed = time.monotonic()
         names = ", ".join(f"'{name}'" for (name,) in lost)
-        held = f"SELECT count(*) FROM ingest_jobs WHERE attempted_by IN ({names})"
+        held = f"{executing} AND attempted_by IN ({names})"
         count = it.query(held)[0][0]
         assert count > 0, "the killed process held jobs"
         await_true(lambda: it.query(held) == [(0,)])

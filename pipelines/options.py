@@ -320,6 +320,15 @@ def _of_the_job(known: argparse.Namespace, runner: Runner, rest: Sequence[str]) 
         return
     if known.detach and (known.summary_json or known.fail_on_dead_letters):
         raise ConfigError("--detach does not wait for what --summary_json or --fail_on… need")
+    _refuse_places_of_one_process(known, runner)
+    if known.streaming:
+        yield "--streaming"
+    if not any(each.split("=", 1)[0] == "--job_name" for each in rest):
+        yield f"--job_name=ingest-{known.table}"
+
+
+def _refuse_places_of_one_process(known: argparse.Namespace, runner: Runner) -> None:
+    """A glob that matches here and nothing there would be a run that reads nothing and is done."""
     for option, given in (("--source", known.source), ("--dead_letters", [known.dead_letters])):
         for uri in filter(None, given):
             if "://" not in uri and not uri.startswith("/"):
@@ -332,10 +341,6 @@ def _of_the_job(known: argparse.Namespace, runner: Runner, rest: Sequence[str]) 
             f"--sink {known.sink}: the workers of {runner.name} need one database; use "
             "postgresql://…, or for tests on one machine sqlite:////absolute/path.db"
         )
-    if known.streaming:
-        yield "--streaming"
-    if not any(each.split("=", 1)[0] == "--job_name" for each in rest):
-        yield f"--job_name=ingest-{known.table}"
 
 
 def _in_place(base: float, cap: float) -> Backoff:

@@ -32,7 +32,9 @@ from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
     PipelineOptions,
     PortableOptions,
+    StandardOptions,
 )
+from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineState
 
@@ -48,12 +50,22 @@ class _Submitting(PortableRunner):
     """Notes which jobs the cluster had before, to tell which one is new."""
 
     def run_portable_pipeline(self, pipeline: Any, options: PipelineOptions) -> Any:
+        if not options.view_as(StandardOptions).streaming and _endless(pipeline):
+            raise RunnerUnavailable(
+                "this pipeline does not end by itself: it needs Beam's --streaming on Flink, or "
+                "it would run without checkpoints"
+            )
         master = options.view_as(FlinkRunnerOptions).flink_master
         rest = None if master.startswith("[") else FlinkRest(master)
         before = set() if rest is None else _jobs(rest)
         result = super().run_portable_pipeline(pipeline, options)
         result.flink, result.flink_before = rest, before
         return result
+
+
+def _endless(pipeline: Any) -> bool:
+    unbounded = beam_runner_api_pb2.IsBounded.UNBOUNDED
+    return any(each.is_bounded == unbounded for each in pipeline.components.pcollections.values())
 
 
 @contextmanager

@@ -98,6 +98,7 @@ class FlinkCluster:
         """
         parts = flink_parts.fetched()
         self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / ".gitignore").write_text("*\n")
         with _locked(self.folder / ".lock"):
             layout = self._layout()
             flink_config.write(layout, parts)

@@ -21,6 +21,9 @@ from runners import RunnerUnavailable
 
 STOP_SECONDS = 10.0
 
+_children: dict[int, subprocess.Popen[bytes]] = {}
+"""Those that this process has started: it is theirs to learn that they ended."""
+
 
 class Processes:
     """The processes of one folder: its ``processes.json`` and ``logs/``.
@@ -31,7 +34,6 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self._logs = folder / "logs"
         self._file = folder / "processes.json"
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def names(self) -> list[str]:
         """Those that were started and not stopped yet, dead ones too."""
@@ -74,7 +76,7 @@ class Processes:
                 raise RunnerUnavailable(
                     f"{name} cannot be started ({command[0]}): {error.strerror or error}"
                 ) from error
-        self._children[child.pid] = child
+        _children[child.pid] = child
         recorded = self._read()
         recorded[name] = (child.pid, _started(child.pid) or "")
         self._write(recorded)
@@ -99,14 +101,14 @@ class Processes:
         if number and _started(number) in (started, None):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(number, signal.SIGKILL)
-        child = self._children.pop(number, None)
+        child = _children.pop(number, None)
         if child is not None:
             child.wait()
         self._write(recorded)
 
     def _pid(self, name: str) -> int | None:
         number, started = self._read().get(name, (0, ""))
-        child = self._children.get(number)
+        child = _children.get(number)
         if child is not None and child.poll() is not None:  # reaped here
             return None
         return number if number and _started(number) == started else None

@@ -223,6 +223,8 @@ def _configure_postgres(connection: Any, statement_timeout: int) -> None:
         # For the server to notice that we are gone, and to give our locks free.
         cursor.execute("SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10")
         cursor.execute("SET tcp_keepalives_count = 3; SET tcp_user_timeout = 60000")
+        if connection.server_version >= 140_000:  # and that we were killed in mid-statement
+            cursor.execute("SET client_connection_check_interval = 2000")
     connection.commit()  # a SET is undone by the rollback that ends a first failed transaction
 
 

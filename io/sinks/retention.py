@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -55,7 +55,7 @@ class Retention:
         kept: By final state, for how long after it was reached.
     """
 
-    kept: Mapping[str, timedelta] = field(default_factory=dict)
+    kept: tuple[tuple[str, timedelta], ...] = ()
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Retention:
@@ -75,7 +75,7 @@ class Retention:
             if state in kept:
                 raise ConfigError(f"retain names {state} twice; give one duration")
             kept[state] = duration(length)
-        return cls(kept)
+        return cls(tuple(kept.items()))
 
 
 def prune(
@@ -144,7 +144,7 @@ def _bounds(config: SqlConfig, retention: Retention) -> dict[str, datetime]:
     """By state, the time before which it must have been reached."""
     with transaction(config, write=False) as connection:
         at = now(connection)
-    return {state: at - length for state, length in retention.kept.items()}
+    return {state: at - length for state, length in retention.kept}
 
 
 def _old(target: str | None, state: str, before: datetime) -> sa.ColumnElement[bool]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,11 +19,13 @@ from examples.events import SCHEMA, events, write
 from pipelines import command
 from pipelines.audit import verdicts
 from pipelines.ingest import main as ingest_main
+from pipelines.options import from_argv
 from runners import flink_jobs
 from runners.flink_cluster import FlinkCluster
 from sinks.engine import dispose_engines
 from tests.services.flink_guarded import job_arguments
 from tests.services.kafka_broker import KafkaBroker, Topics
+from transforms.errors import ConfigError
 
 pytestmark = pytest.mark.integration
 
@@ -137,10 +141,11 @@ def test_a_task_manager_that_is_killed_loses_and_doubles_nothing(
         await_rows(postgres_url, 20_000)
         await_checkpoint(flink, job)
         (lost,) = flink.task_managers()
+        flink.start_task_manager()
+        flink.await_task_managers(2)
         kafka_broker.produce(name, ((None, line.raw, None) for line in events(20_000, seed=8)))
         await_rows(postgres_url, 22_000)
         flink.kill_task_manager(lost)
-        flink.start_task_manager()
         kafka_broker.produce(name, ((None, line.raw, None) for line in events(5_000, seed=9)))
         await_rows(postgres_url, 45_000)
         (state,) = flink_jobs.status(flink.rest, job)
@@ -153,6 +158,57 @@ def test_a_task_manager_that_is_killed_loses_and_doubles_nothing(
     ledger = [each.as_json() for each in verdicts(postgres_url, None)]
     assert len(ledger) == 4
     assert all(each["ok"] for each in ledger)
+
+
+GIVEN = ["--runner", "FlinkRunner", "--table", "t"]
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        (["--source", "in/*.jsonl", "--sink", "postgresql://h/d"], "--source"),
+        (["--source", "./in/*.jsonl", "--sink", "postgresql://h/d"], "--source"),
+        (["--source", "/in/*.jsonl", "--sink", "sqlite:///a.db"], "--sink"),
+        (["--source", "/a", "--sink", "sqlite:////a.db", "--dead_letters", "d"], "--dead_letters"),
+    ],
+)
+def test_a_place_that_workers_would_find_elsewhere_is_refused(
+    given: list[str], option: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"^{option} .*FlinkRunner"):
+        from_argv([*GIVEN, *given])
+
+
+@pytest.mark.parametrize("sink", ["postgresql://h/d", "sqlite:////a.db"])
+def test_a_cluster_is_told_what_the_job_is(sink: str) -> None:
+    _, run = from_argv([*GIVEN, "--source", "/in/*.jsonl", "--sink", sink, "--streaming"])
+    assert run.beam_options == ("--streaming", "--job_name=ingest-t")
+
+
+def test_a_name_that_is_given_stays() -> None:
+    sources = ["--source", "/in/*.jsonl", "--sink", "postgresql://h/d"]
+    _, run = from_argv([*GIVEN, *sources, "--job_name=mine"])
+    assert run.beam_options == ("--job_name=mine",)
+
+
+def test_detaching_from_this_process_is_refused() -> None:
+    argv = ["--source", "/in/*.jsonl", "--sink", "sqlite:////a.db", "--table", "t", "--detach"]
+    with pytest.raises(ConfigError, match=r"^--detach: with DirectRunner"):
+        from_argv(argv)
+
+
+def test_options_of_flink_are_unknown_to_other_runners() -> None:
+    """Else they would be ignored there."""
+    argv = ["--source", "/in/*.jsonl", "--sink", "sqlite:////a.db", "--table", "t"]
+    code = "import sys; from pipelines.options import from_argv; from_argv(sys.argv[1:])"
+    ended = subprocess.run(  # Beam's options are registered once for the whole process
+        [sys.executable, "-c", code, *argv, "--savepoint_path=/a"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "unknown option --savepoint_path" in ended.stderr
 
 
 def note_what_is_offered(url: str) -> None:

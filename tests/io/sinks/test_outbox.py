@@ -326,6 +326,8 @@ def await_lock(postgres: Database) -> None:
 class Broken:
     """A second place for dead letters that cannot be reached."""
 
+    writes_to: str = "nowhere://"
+
     def check(self) -> None:
         return None
 

@@ -45,8 +45,8 @@ class TestDuration:
 class TestParse:
     def test_each_state_has_its_duration(self) -> None:
         kept = Retention.parse(["completed=12h", "discarded=30d"]).kept
-        assert kept == {"completed": timedelta(hours=12), "discarded": timedelta(days=30)}
-        assert Retention.parse([]).kept == {}
+        assert dict(kept) == {"completed": timedelta(hours=12), "discarded": timedelta(days=30)}
+        assert Retention.parse([]).kept == ()
 
     @pytest.mark.parametrize(
         ("texts", "said"),
