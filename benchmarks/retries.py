@@ -304,7 +304,7 @@ def pair(records: int) -> None:
         other = subprocess.Popen(
             it.command(name="other"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        time.sleep(1)
+        await_true(lambda: it.query("SELECT count(*) FROM ingest_leases")[0][0] > len(lost))
         doomed.kill()
         doomed.wait()
         killed = time.monotonic()

@@ -122,8 +122,8 @@ def settings(layout: Layout) -> str:
         # own 10 s between two would make it 20.
         "heartbeat.interval": 2000,
         "heartbeat.timeout": 30000,
-        "restart-strategy": "exponential-delay",
-        "restart-strategy.exponential-delay.max-backoff": "30 s",
+        # No restart-strategy: the job server would prefer it to what a job asks for. Flink's own
+        # is to restart a job with checkpoints for ever, each time after 1 s.
     }
     return "".join(f"{name}: {value}\n" for name, value in every.items())
 

@@ -26,6 +26,8 @@ class JobQueue(Protocol):
         """Begin to run jobs: a new lease, which this process keeps alive.
 
         It ends the one before: what is still executing under that one may be rescued at once.
+        While it is held, jobs of processes that are gone are rescued, and those that have been
+        kept long enough deleted.
         """
         ...
 
@@ -42,8 +44,4 @@ class JobQueue(Protocol):
 
     def waiting(self) -> tuple[int, datetime | None]:
         """How many jobs wait for an attempt or are at one, and when the first is due."""
-        ...
-
-    def maintain(self) -> None:
-        """Rescue the jobs of processes that are gone, and delete what has been kept long enough."""
         ...

@@ -177,6 +177,8 @@ def _options(config: SqlConfig, url: sa.URL, driver: str) -> dict[str, Any]:
         # READ COMMITTED: the ledger is read again at the end of a commit and must then see
         # what others have committed meanwhile.
         options["isolation_level"] = "READ COMMITTED"
+        # Many statements a round trip; psycopg2's own ``executemany`` takes one for each row.
+        options["executemany_mode"] = "values_plus_batch"
         defaults = {**_POSTGRES_CONNECT, "connect_timeout": config.connect_timeout}
         options["connect_args"] = {
             name: value for name, value in defaults.items() if name not in url.query

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import defaultdict
@@ -31,7 +32,7 @@ PRUNE_SECONDS = 60.0
 
 _lock = threading.Lock()
 _leases: dict[SqlJobQueue, str] = {}
-_maintained: dict[SqlJobQueue, tuple[float, float]] = {}
+_pruned: dict[SqlJobQueue, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,17 @@ class SqlJobQueue:
     def lease(self) -> str:
         """A new lease, kept alive by this process; the one before it is given up.
 
-        Whoever begins to read again has lost the bundle in which jobs were taken before.
+        Whoever begins to read again has lost the bundle in which jobs were taken before. As
+        long as the lease is held, the jobs of others that are gone are looked for, also while
+        a long bundle keeps the reader from it.
         """
         name = leases.new_name(f"jobs:{self.name}")
-        leases.hold(self.config, name, self.lease_seconds)
+        leases.hold(self.config, name, self.lease_seconds, self.maintain)
         with _lock:
             before, _leases[self] = _leases.get(self), name
         if before is not None:
             leases.release(self.config, before)
+        self.maintain()
         return name
 
     def claim(self, lease: str, limits: BatchLimits) -> Sequence[RecordBatch]:
@@ -120,26 +124,19 @@ class SqlJobQueue:
             return count + connection.execute(executing).scalar_one(), first
 
     def maintain(self) -> None:
-        """Rescue at most every half lease, and prune at most every minute, in this process."""
+        """Rescue jobs and, at most every minute, delete what has been kept long enough."""
+        self.rescue()
+        if self.retention is None:
+            return
         clock = time.monotonic()
         with _lock:
-            rescue, retain = _maintained.get(self, (0.0, 0.0))
-            due = (clock >= rescue, clock >= retain)
-            if any(due):
-                _maintained[self] = (
-                    clock + self.lease_seconds / 2 if due[0] else rescue,
-                    clock + PRUNE_SECONDS if due[1] else retain,
-                )
-        if due[0]:
-            self.rescue()
-        if due[1] and self.retention is not None:
-            prune(
-                self.config,
-                self._label(),
-                self.retention,
-                actor="ingest",
-                reason="--retain of a running ingest",
-            )
+            if clock < _pruned.get(self, -math.inf) + PRUNE_SECONDS:
+                return
+            _pruned[self] = clock
+        with transaction(self.config, write=False) as connection:
+            label = label_of(connection, self.config)
+        reason = "--retain of a running ingest"
+        prune(self.config, label, self.retention, actor="ingest", reason=reason)
 
     def rescue(self) -> int:
         """Make the jobs of leases that ran out due again, or discard those without attempts left.
@@ -173,10 +170,8 @@ class SqlJobQueue:
                 .with_for_update(skip_locked=True)
             )
             rows = connection.execute(lost).all()
-            for row in rows:
-                connection.execute(
-                    sa.update(jobs).where(jobs.c.id == row.id).values(_rescued(row, at))
-                )
+            if rows:
+                connection.execute(_RESCUE, [_rescued(row, at) for row in rows])
             spent = [row for row in rows if row.attempt >= row.max_attempts]
             deltas: dict[tuple[str, str], dict[str, int]] = defaultdict(
                 lambda: {"retrying": 0, "dead": 0}
@@ -190,10 +185,6 @@ class SqlJobQueue:
                 ended_idle = sa.and_(leases_table.c.expires_at <= at, sa.not_(_executing()))
                 connection.execute(sa.delete(leases_table).where(ended_idle))
             return len(rows)
-
-    def _label(self) -> str:
-        with transaction(self.config, write=False) as connection:
-            return label_of(connection, self.config)
 
 
 _CLAIMED = (
@@ -263,7 +254,7 @@ def _batch(lease: str, rows: Sequence[Any]) -> RecordBatch:
 
 def _rescued(row: Any, at: datetime) -> dict[str, Any]:
     spent = row.attempt >= row.max_attempts
-    return {
+    values = {
         "state": "discarded" if spent else "available",
         "scheduled_at": at,
         "due_at": None if spent else at,
@@ -277,3 +268,16 @@ def _rescued(row: Any, at: datetime) -> dict[str, Any]:
             due=None if spent else at,
         ),
     }
+    return {"of_id": row.id, **{f"new_{name}": value for name, value in values.items()}}
+
+
+_RESCUE = (
+    sa.update(jobs)
+    .where(jobs.c.id == sa.bindparam("of_id"))
+    .values(
+        {
+            name: sa.bindparam(f"new_{name}")
+            for name in ("state", "scheduled_at", "due_at", "discarded_at", "errors")
+        }
+    )
+)

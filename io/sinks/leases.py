@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -42,11 +43,13 @@ _thread: threading.Thread | None = None
 
 @dataclass(slots=True)
 class _Held:
-    """A lease of this process, and when it is renewed next (monotonic)."""
+    """A lease of this process, when it is renewed next (monotonic), and what is done then."""
 
     seconds: float
     touched: float
     due: float
+    beat: Callable[[], object] | None = None
+    beating: threading.Thread | None = None
 
 
 def holder() -> str:
@@ -59,8 +62,16 @@ def new_name(what: str) -> str:
     return f"{what[:100]}:{holder()}:{uuid.uuid4().hex[:12]}"
 
 
-def hold(config: SqlConfig, name: str, seconds: float) -> bool:
+def hold(
+    config: SqlConfig, name: str, seconds: float, beat: Callable[[], object] | None = None
+) -> bool:
     """Take the lease ``name`` and keep renewing it; False when somebody else has it.
+
+    Args:
+        config: The database.
+        name: The lease.
+        seconds: How long it lasts without being renewed.
+        beat: Called in a thread of its own after each renewal, unless it is still at work.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
@@ -77,7 +88,7 @@ def hold(config: SqlConfig, name: str, seconds: float) -> bool:
             return False
     clock = time.monotonic()
     with _lock:
-        _held[config, name] = _Held(seconds, clock, clock + seconds / 3)
+        _held[config, name] = _Held(seconds, clock, clock + seconds / 3, beat)
     _ensure_thread()
     return True
 
@@ -184,9 +195,25 @@ def _renew(config: SqlConfig, name: str) -> None:
         if kept:
             # Jittered, so that processes do not come in step.
             held.due = time.monotonic() + held.seconds / 3 * random.uniform(0.8, 1.0)  # noqa: S311
+            _beat(held)
         else:
             _held.pop(key, None)
             _log.warning("the lease %s was taken by another process", name)
+
+
+def _beat(held: _Held) -> None:
+    """Begin what is done after a renewal; it must not keep the next renewal waiting."""
+    if held.beat is None or (held.beating is not None and held.beating.is_alive()):
+        return
+    held.beating = threading.Thread(target=_try, args=(held.beat,), name="beat", daemon=True)
+    held.beating.start()
+
+
+def _try(beat: Callable[[], object]) -> None:
+    try:
+        beat()
+    except SluiceError as error:
+        _log.warning("will be tried again: %s", error)
 
 
 _own = uuid.uuid4().hex[:12]

@@ -118,7 +118,6 @@ class JobsReader:
         queue = self._source.queue
         if self._lease is None:
             self._lease = queue.lease()
-        queue.maintain()
         return queue.claim(self._lease, self._source.limits)
 
     def _rest(self) -> Polled:

@@ -276,7 +276,7 @@ class TestRescue:
     def test_a_new_lease_ends_the_one_before(self, queue: Queue) -> None:
         queue.claim()
         queue.queue.lease()
-        assert queue.queue.rescue() == 5
+        assert set(queue.states().values()) == {"available"}
 
     def test_a_run_waits_for_the_lease_of_another(self, queue: Queue) -> None:
         queue.claim()
@@ -307,3 +307,25 @@ def test_records_that_make_the_database_roll_back_are_put_off(postgres: Database
     (failure,) = settled.retry
     assert (failure.origin.offset, failure.category, failure.sqlstate) == (3, "contention", "55P03")
     assert sorted(postgres.rows("SELECT id, name FROM events"))[3] == (3, "old")
+
+
+def test_jobs_are_rescued_while_a_long_bundle_keeps_the_reader_from_it(
+    database: Database,
+) -> None:
+    queue = Queue(database, *map(retryable, range(5)))
+    queue.claim()
+    with leases._lock:  # as if the process had died
+        leases._held.clear()
+    other = SqlJobQueue(queue.config, lease_seconds=1)
+    other.lease()
+    with transaction(queue.config) as connection:
+        connection.exec_driver_sql(
+            "UPDATE ingest_leases SET expires_at = '2001-01-01 00:00:00' "
+            f"WHERE name = '{queue.lease}'"
+        )
+    wait = threading.Event()
+    for _ in range(200):
+        if set(queue.states().values()) == {"available"}:
+            return
+        wait.wait(0.05)
+    raise AssertionError("nothing was rescued in the background")
