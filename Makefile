@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: help setup demo test lint format check bench kills lock clean
 .PHONY: bench-kafka kills-kafka faults-kafka latency
-.PHONY: backpressure soak outage retries replay
+.PHONY: backpressure soak outage retries replay kills-flink
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,9 @@ retries: setup ## Refuse records for a while, kill the process, run two at once
 
 replay: setup ## Measure a replay of dead letters against fresh ingestion
 	$(BIN)/python -m benchmarks.replay
+
+kills-flink: setup ## Kill a TaskManager of a real cluster in mid-stream
+	$(BIN)/python -m benchmarks.flink_kills
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .coverage *.egg-info

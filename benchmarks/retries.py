@@ -262,13 +262,13 @@ def kills(records: int) -> None:
 
 
 def pair(records: int) -> None:
-    records *= 5  # several claims
-    with bench(records) as it:
-        tenth = records // 10
+    many = records * 20  # many claims
+    with bench(many) as it:
+        tenth = many // 10
         first = it.run("--retry_on", "none")
         assert first["dead"] == 2 * tenth, first
         with it.connect() as connection:
-            connection.execute("UPDATE gate SET open = true, pause = 0.0005")
+            connection.execute("UPDATE gate SET open = true, pause = 0.0002")
         it.dead_letters("replay", "--reason", "the gate is open", "--by", "bench")
         both = [
             subprocess.Popen(
@@ -279,7 +279,7 @@ def pair(records: int) -> None:
             for number in range(2)
         ]
         assert [process.wait(120) for process in both] == [0, 0]
-        it.applied_once(records)
+        it.applied_once(many)
         shares = [
             json.loads((it.root / f"summary{number}.json").read_text())["read"]
             for number in range(2)
@@ -290,6 +290,7 @@ def pair(records: int) -> None:
         )
         assert jobs == [(2 * tenth,)], "each was attempted once"
         print(f"two processes ran {shares[0]:,} and {shares[1]:,} of {2 * tenth:,} jobs, each once")
+    records *= 5
     with bench(records) as it:
         it.run("--retry_on", "none")
         with it.connect() as connection:

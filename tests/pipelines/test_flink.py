@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,6 @@ from pipelines import command
 from pipelines.audit import verdicts
 from pipelines.ingest import main as ingest_main
 from pipelines.options import from_argv
-from runners import flink_jobs
 from runners.flink_cluster import FlinkCluster
 from sinks.engine import dispose_engines
 from tests.services.flink_guarded import job_arguments
@@ -121,45 +118,6 @@ def test_a_topic_until_its_latest_offsets_on_two_subtasks(
     assert on_flink == direct
 
 
-def test_a_task_manager_that_is_killed_loses_and_doubles_nothing(
-    flink: FlinkCluster,
-    postgres_url: str,
-    kafka_broker: KafkaBroker,
-    topic: Topics,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    name = topic(partitions=4)
-    uri = f"kafka://{kafka_broker.bootstrap}/{name}?splits=4"
-    argv = [*arguments("FlinkRunner", uri, postgres_url, flink), "--streaming", "--detach"]
-    argv += ["--parallelism", "2", "--checkpointing_interval", "1000"]
-    assert command.run("ingest", ingest_main, argv) == 0
-    job = capfd.readouterr().out.strip()
-    assert re.fullmatch(r"[0-9a-f]{32}", job)
-    try:
-        note_what_is_offered(postgres_url)
-        kafka_broker.produce(name, ((None, line.raw, None) for line in events(20_000)))
-        await_rows(postgres_url, 20_000)
-        await_checkpoint(flink, job)
-        (lost,) = flink.task_managers()
-        flink.start_task_manager()
-        flink.await_task_managers(2)
-        kafka_broker.produce(name, ((None, line.raw, None) for line in events(20_000, seed=8)))
-        await_rows(postgres_url, 22_000)
-        flink.kill_task_manager(lost)
-        kafka_broker.produce(name, ((None, line.raw, None) for line in events(5_000, seed=9)))
-        await_rows(postgres_url, 45_000)
-        (state,) = flink_jobs.status(flink.rest, job)
-        assert state["checkpoints"]["restored"] == 1
-    finally:
-        flink_jobs.cancel(flink.rest, job, seconds=60)
-    assert query(postgres_url, "SELECT max(n), sum(n) FROM offered") == [(1, 45_000)]
-    assert query(postgres_url, "SELECT count(*) FROM events") == [(45_000,)]
-    assert query(postgres_url, "SELECT count(*) FROM ingest_jobs") == [(0,)]
-    ledger = [each.as_json() for each in verdicts(postgres_url, None)]
-    assert len(ledger) == 4
-    assert all(each["ok"] for each in ledger)
-
-
 GIVEN = ["--runner", "FlinkRunner", "--table", "t"]
 
 
@@ -209,37 +167,3 @@ def test_options_of_flink_are_unknown_to_other_runners() -> None:
         check=False,
     )
     assert "unknown option --savepoint_path" in ended.stderr
-
-
-def note_what_is_offered(url: str) -> None:
-    """Count every row that is ever offered to the table, as its key hides the second one."""
-    query(url, "CREATE TABLE offered (event_id text PRIMARY KEY, n int NOT NULL)")
-    query(
-        url,
-        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "INSERT INTO offered VALUES (NEW.event_id, 1) "
-        "ON CONFLICT (event_id) DO UPDATE SET n = offered.n + 1; RETURN NEW; END $$",
-    )
-    query(url, "CREATE TRIGGER note BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION note()")
-
-
-def await_rows(url: str, rows: int) -> None:
-    def reached() -> bool:
-        return bool(query(url, "SELECT count(*) FROM events")[0][0] >= rows)
-
-    await_(reached, f"{rows} rows")
-
-
-def await_checkpoint(cluster: FlinkCluster, job: str) -> None:
-    def one() -> bool:
-        (state,) = flink_jobs.status(cluster.rest, job)
-        return bool(state["checkpoints"]["completed"])
-
-    await_(one, "a checkpoint")
-
-
-def await_(reached: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not reached():
-        assert time.monotonic() < deadline, f"no {what} within {SECONDS:.0f} s"
-        time.sleep(0.1)

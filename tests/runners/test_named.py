@@ -17,7 +17,9 @@ def test_every_runner_is_known_by_its_name(name: str) -> None:
 
 
 def test_an_unknown_runner_is_refused_and_the_known_ones_are_listed() -> None:
-    with pytest.raises(ValueError, match=r"'SparkRunner': use one of DirectRunner, PrismRunner$"):
+    with pytest.raises(
+        ValueError, match=r"'SparkRunner': use one of DirectRunner, PrismRunner, FlinkRunner$"
+    ):
         named("SparkRunner")
 
 
