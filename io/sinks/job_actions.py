@@ -16,9 +16,10 @@ from sinks.databases import dialect_of
 from sinks.engine import transaction
 from sinks.job_chunks import Picked, change_in_chunks
 from sinks.job_orders import Order
-from sinks.jobs import exists
+from sinks.job_outcomes import among
+from sinks.jobs import enqueue, exists
 from sinks.progress import Partition
-from sinks.tables import jobs
+from sinks.tables import jobs, queue
 from transforms.errors import Contention
 
 
@@ -133,7 +134,8 @@ def _move(
 def _update(
     connection: sa.Connection, ids: Sequence[int], states: Sequence[str], values: dict[str, Any]
 ) -> int:
-    statement = sa.update(jobs).where(jobs.c.id.in_(ids), jobs.c.state.in_(states)).values(**values)
+    which = among(connection, jobs.c.id, ids)
+    statement = sa.update(jobs).where(which, jobs.c.state.in_(states)).values(**values)
     return connection.execute(statement).rowcount
 
 
@@ -142,7 +144,6 @@ def _replay(connection: sa.Connection, ids: Sequence[int], states: Sequence[str]
     values = {
         "state": "available",
         "scheduled_at": at,
-        "due_at": at,
         "attempt": 0,
         "replays": jobs.c.replays + 1,
         "run": "",  # no run's counts have it any more
@@ -150,11 +151,14 @@ def _replay(connection: sa.Connection, ids: Sequence[int], states: Sequence[str]
         "cancelled_at": None,
         "discarded_at": None,
     }
-    return _update(connection, ids, states, values)
+    changed = _update(connection, ids, states, values)
+    enqueue(connection, among(connection, jobs.c.id, ids))
+    return changed
 
 
 def _cancel(connection: sa.Connection, ids: Sequence[int], states: Sequence[str]) -> int:
-    values = {"state": "cancelled", "due_at": None, "cancelled_at": now(connection)}
+    connection.execute(sa.delete(queue).where(among(connection, queue.c.job, ids)))
+    values = {"state": "cancelled", "cancelled_at": now(connection)}
     return _update(connection, ids, states, values)
 
 

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from sinks.clock import now
 from sinks.job_history import with_error
+from sinks.jobs import enqueue
 from sinks.stored_text import clean
-from sinks.tables import jobs
+from sinks.tables import jobs, queue
 from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT
 from transforms.record import Attempt, Claim, Failure
 from transforms.retry_policy import Next
@@ -33,28 +34,33 @@ def complete(connection: sa.Connection, claims: Sequence[tuple[Claim, Sequence[i
         by_lease[claim.lease] += [claim.attempts[offset].job for offset in offsets]
     at = now(connection)
     for lease, numbers in by_lease.items():
-        mine = sa.and_(
-            _among(connection, numbers), jobs.c.state == "executing", jobs.c.attempted_by == lease
-        )
-        done = sa.update(jobs).where(mine).values(state="completed", completed_at=at)
-        if connection.dialect.update_returning:
-            held.update(connection.execute(done.returning(jobs.c.id)).scalars())
+        mine = sa.and_(among(connection, queue.c.job, numbers), queue.c.lease == lease)
+        taken = sa.delete(queue).where(mine)
+        if connection.dialect.delete_returning:
+            found = connection.execute(taken.returning(queue.c.job)).scalars().all()
         else:
-            found = sa.select(jobs.c.id).where(mine).with_for_update()
-            held.update(connection.execute(found).scalars())
-            connection.execute(done)
+            ours = sa.select(queue.c.job).where(mine).with_for_update()
+            found = connection.execute(ours).scalars().all()
+            connection.execute(taken)
+        held.update(found)
+        done = sa.update(jobs).where(among(connection, jobs.c.id, found))
+        connection.execute(done.values(state="completed", completed_at=at))
     return held
 
 
-def _among(connection: sa.Connection, numbers: list[int]) -> sa.ColumnElement[bool]:
-    """Whether a job is one of ``numbers``; one parameter where the database has arrays."""
+def among(
+    connection: sa.Connection, column: sa.ColumnElement[int], numbers: Sequence[int]
+) -> sa.ColumnElement[bool]:
+    """Whether ``column`` is one of ``numbers``; one parameter where the database has arrays."""
     if connection.dialect.name == "postgresql":
-        return jobs.c.id == sa.any_(sa.cast(numbers, sa.ARRAY(sa.BigInteger)))
-    return jobs.c.id.in_(numbers)
+        return column == sa.any_(sa.cast(list(numbers), sa.ARRAY(sa.BigInteger)))
+    return column.in_(numbers)
 
 
 def fail(
-    connection: sa.Connection, failures: Sequence[tuple[Attempt, Failure, Next]], run: str
+    connection: sa.Connection,
+    failures: Sequence[tuple[Attempt, Failure, Next]],
+    run: str,
 ) -> None:
     """Enter what failed again: its error into the history, and when it is due.
 
@@ -74,11 +80,12 @@ def fail(
         for attempt, failure, following in failures
     ]
     connection.execute(_FAIL, rows)
+    enqueue(connection, among(connection, jobs.c.id, numbers))
 
 
 _CHANGED = (
     *("state", "stage", "category", "sqlstate", "exception", "message", "stack", "attempt"),
-    *("errors", "run", "scheduled_at", "due_at", "completed_at", "discarded_at"),
+    *("errors", "run", "scheduled_at", "completed_at", "discarded_at"),
 )
 _FAIL = (
     sa.update(jobs)
@@ -112,7 +119,6 @@ def _failed(
         ),
         "run": run,
         "scheduled_at": scheduled_at,
-        "due_at": None if discarded else scheduled_at,
         "completed_at": None,
         "discarded_at": at if discarded else None,
     }

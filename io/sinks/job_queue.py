@@ -21,9 +21,11 @@ from sinks.config import SqlConfig
 from sinks.databases import dialect_of
 from sinks.engine import transaction
 from sinks.job_history import with_error
+from sinks.job_outcomes import among
+from sinks.jobs import enqueue
 from sinks.ledger import label_of
 from sinks.retention import Retention, prune
-from sinks.tables import jobs
+from sinks.tables import jobs, queue
 from sinks.tables import leases as leases_table
 from transforms.record import Attempt, Claim, Format, Headers, RecordBatch, Span
 from transforms.splits import BatchLimits
@@ -85,21 +87,25 @@ class SqlJobQueue:
                 connection.exec_driver_sql(
                     "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
                 )
-            due = _due(label, at, limits)
-            taken = sa.update(jobs).values(
-                state="executing",
-                due_at=None,
-                attempt=jobs.c.attempt + 1,
-                attempted_at=at,
-                attempted_by=lease,
+            ids = _take(connection, _due(label, at, limits), lease)
+            if not ids:
+                return ()
+            mine = among(connection, jobs.c.id, ids)
+            executing = (
+                sa.update(jobs)
+                .where(mine)
+                .values(
+                    state="executing",
+                    attempt=jobs.c.attempt + 1,
+                    attempted_at=at,
+                    attempted_by=lease,
+                )
             )
             if connection.dialect.update_returning:
-                taken = taken.where(jobs.c.id.in_(due)).returning(*_CLAIMED)
-                rows = connection.execute(taken).all()
+                rows = connection.execute(executing.returning(*_CLAIMED)).all()
             else:
-                ids = connection.execute(due).scalars().all()
-                connection.execute(taken.where(jobs.c.id.in_(ids)))
-                rows = connection.execute(sa.select(*_CLAIMED).where(jobs.c.id.in_(ids))).all()
+                connection.execute(executing)
+                rows = connection.execute(sa.select(*_CLAIMED).where(mine)).all()
         return _batches(lease, rows)
 
     def due_in(self) -> float | None:
@@ -107,7 +113,7 @@ class SqlJobQueue:
         with transaction(self.config, write=False) as connection:
             label = label_of(connection, self.config)
             first = connection.execute(
-                sa.select(sa.func.min(jobs.c.due_at)).where(jobs.c.target == label)
+                sa.select(sa.func.min(queue.c.due_at)).where(queue.c.target == label)
             ).scalar_one()
             ends = connection.execute(
                 sa.select(sa.func.min(leases_table.c.expires_at)).where(_executing(label))
@@ -119,15 +125,11 @@ class SqlJobQueue:
         """How many jobs are not finished, and when the first of them is due."""
         with transaction(self.config, write=False) as connection:
             label = label_of(connection, self.config)
-            query = sa.select(sa.func.count(), sa.func.min(jobs.c.due_at)).where(
-                jobs.c.target == label, jobs.c.due_at.is_not(None)
+            query = sa.select(sa.func.count(), sa.func.min(queue.c.due_at)).where(
+                queue.c.target == label
             )
             count, first = connection.execute(query).one()
-            held = sa.select(leases_table.c.name)
-            executing = sa.select(sa.func.count()).where(
-                jobs.c.target == label, jobs.c.state == "executing", jobs.c.attempted_by.in_(held)
-            )
-            return count + connection.execute(executing).scalar_one(), first
+            return count, first
 
     def maintain(self) -> None:
         """Rescue jobs and, at most every minute, delete what has been kept long enough."""
@@ -167,17 +169,17 @@ class SqlJobQueue:
                     *(jobs.c.id, jobs.c.source, jobs.c.partition, jobs.c.attempt),
                     *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors, jobs.c.attempted_by),
                 )
-                .where(
-                    jobs.c.target == label,
-                    jobs.c.state == "executing",
-                    jobs.c.attempted_by.in_(ended),
-                )
+                .join(queue, queue.c.job == jobs.c.id)
+                .where(queue.c.target == label, queue.c.lease.in_(ended))
                 .limit(RESCUE_CHUNK)
                 .with_for_update(skip_locked=True)
             )
             rows = connection.execute(lost).all()
             if rows:
                 connection.execute(_RESCUE, [_rescued(row, at) for row in rows])
+                gone = among(connection, queue.c.job, [row.id for row in rows])
+                connection.execute(sa.delete(queue).where(gone))
+                enqueue(connection, among(connection, jobs.c.id, [row.id for row in rows]))
             spent = [row for row in rows if row.attempt >= row.max_attempts]
             deltas: dict[tuple[str, str], dict[str, int]] = defaultdict(
                 lambda: {"retrying": 0, "dead": 0}
@@ -211,25 +213,36 @@ _CLAIMED = (
 
 def _executing(label: str | None = None) -> sa.ColumnElement[bool]:
     """Whether jobs, those of one table if given, are executing under a lease."""
-    of_table = sa.true() if label is None else jobs.c.target == label
-    return sa.exists().where(
-        jobs.c.attempted_by == leases_table.c.name, jobs.c.state == "executing", of_table
-    )
+    of_table = sa.true() if label is None else queue.c.target == label
+    return sa.exists().where(queue.c.lease == leases_table.c.name, of_table)
 
 
-def _due(label: str, at: datetime, limits: BatchLimits) -> sa.Select[tuple[int]]:
+def _due(label: str, at: datetime, limits: BatchLimits) -> sa.Select[Any]:
     """The numbers of due jobs, the longest due first, until their bytes reach the bound."""
     first = (
-        sa.select(jobs.c.id, jobs.c.due_at, sa.func.length(jobs.c.raw).label("size"))
-        .where(jobs.c.target == label, jobs.c.due_at <= at)
-        .order_by(jobs.c.due_at)
+        sa.select(queue.c.job, queue.c.due_at, queue.c.bytes)
+        .where(queue.c.target == label, queue.c.due_at <= at)
+        .order_by(queue.c.due_at)
         .limit(limits.records)
         .with_for_update(skip_locked=True)
         .cte("first")
     )
-    upto = sa.func.sum(first.c.size).over(order_by=(first.c.due_at, first.c.id))
-    sized = sa.select(first.c.id, (upto - first.c.size).label("before")).subquery("sized")
-    return sa.select(sized.c.id).where(sized.c.before < limits.bytes)
+    upto = sa.func.sum(first.c.bytes).over(order_by=(first.c.due_at, first.c.job))
+    sized = sa.select(first.c.job, (upto - first.c.bytes).label("before")).subquery("sized")
+    return sa.select(sized.c.job).where(sized.c.before < limits.bytes)
+
+
+def _take(connection: sa.Connection, due: sa.Select[Any], lease: str) -> Sequence[int]:
+    """Put ``lease`` on what is ``due``; the numbers of these jobs."""
+    taken = sa.update(queue).values(due_at=None, lease=lease)
+    if connection.dialect.update_returning:
+        ids: list[int] = list(
+            connection.execute(taken.where(queue.c.job.in_(due)).returning(queue.c.job)).scalars()
+        )
+        return ids
+    ids = list(connection.execute(due).scalars())
+    connection.execute(taken.where(queue.c.job.in_(ids)))
+    return ids
 
 
 def _batches(lease: str, rows: Iterable[Any]) -> list[RecordBatch]:
@@ -266,7 +279,6 @@ def _rescued(row: Any, at: datetime) -> dict[str, Any]:
     values = {
         "state": "discarded" if spent else "available",
         "scheduled_at": at,
-        "due_at": None if spent else at,
         "discarded_at": at if spent else None,
         "errors": with_error(
             row.errors,
@@ -286,7 +298,7 @@ _RESCUE = (
     .values(
         {
             name: sa.bindparam(f"new_{name}")
-            for name in ("state", "scheduled_at", "due_at", "discarded_at", "errors")
+            for name in ("state", "scheduled_at", "discarded_at", "errors")
         }
     )
 )

@@ -22,7 +22,7 @@ from sinks.job_filter import JobFilter
 from sinks.job_history import with_error
 from sinks.quoting import quote
 from sinks.stored_text import clean
-from sinks.tables import jobs
+from sinks.tables import WAITING_STATES, jobs, queue
 from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT
 from transforms.record import Failure, Format, Headers, Origin
 from transforms.retry_policy import Next
@@ -89,7 +89,11 @@ def insert_failures(
     rows = {each[0].origin: _values(target, *each, at, run) for each in failures}
     values = list(rows.values())
     for start in range(0, len(values), CHUNK):
-        _insert(connection, values[start : start + CHUNK])
+        chunk = values[start : start + CHUNK]
+        _insert(connection, chunk)
+        waiting = [row["origin"] for row in chunk if row["state"] != "discarded"]
+        if waiting:
+            enqueue(connection, jobs.c.origin.in_(waiting))
 
 
 def list_jobs(config: SqlConfig, which: JobFilter | None = None, *, limit: int = 100) -> list[Job]:
@@ -144,6 +148,16 @@ def count_jobs(
             .order_by(*columns)
         )
         return {tuple(row[:-1]): row[-1] for row in connection.execute(query)}
+
+
+def enqueue(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Have the jobs ``which`` run once they are due, those of them that wait and are not queued."""
+    queued = sa.exists().where(queue.c.job == jobs.c.id)
+    size = sa.func.length(jobs.c.raw)
+    waiting = sa.select(jobs.c.id, jobs.c.target, size, jobs.c.scheduled_at).where(
+        which, jobs.c.state.in_(WAITING_STATES), sa.not_(queued)
+    )
+    connection.execute(sa.insert(queue).from_select(["job", "target", "bytes", "due_at"], waiting))
 
 
 def exists(connection: sa.Connection) -> bool:
@@ -230,7 +244,6 @@ def _values(
         "run": run,
         "inserted_at": at,
         "scheduled_at": scheduled_at,
-        "due_at": None if discarded else scheduled_at,
         "attempted_at": at,
         "discarded_at": at if discarded else None,
     }

@@ -1,6 +1,7 @@
 """The tables beside the target.
 
-``ingest_progress`` is the ledger, ``ingest_jobs`` has the failed records, ``ingest_leases`` says
+``ingest_progress`` is the ledger, ``ingest_jobs`` has the failed records, ``ingest_queue`` those of
+them that wait for an attempt or are at one, ``ingest_leases`` says
 which processes that run jobs are alive, ``ingest_audit`` what was done to jobs by hand,
 ``ingest_outbox`` what was written and is to be published. They live in the database's default
 schema, so that one ledger serves every target table.
@@ -113,7 +114,6 @@ jobs = sa.Table(
     sa.Column("attempted_by", _NAME),  # the lease under which it is executing
     sa.Column("inserted_at", UtcDateTime, nullable=False),
     sa.Column("scheduled_at", UtcDateTime, nullable=False),
-    sa.Column("due_at", UtcDateTime),  # scheduled_at while it waits: what the queue looks at
     sa.Column("attempted_at", UtcDateTime),
     sa.Column("completed_at", UtcDateTime),
     sa.Column("cancelled_at", UtcDateTime),
@@ -125,17 +125,32 @@ jobs = sa.Table(
         _in(JOB_STATES),
         name="ingest_jobs_state",
     ),
-    # No index looks at the state, so that Postgres can complete a job in place (HOT), for which
-    # pages keep room.
+    # No index looks at what an attempt changes, so that Postgres changes it in place (HOT), for
+    # which pages keep room; the queue is apart.
+    postgresql_with={"fillfactor": 50},
+)
+
+queue = sa.Table(
+    "ingest_queue",
+    metadata,
+    sa.Column("job", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("target", _NAME, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),  # of the record
+    sa.Column("due_at", UtcDateTime),  # NULL while it is executing
+    sa.Column("lease", _NAME),  # under which it is executing
     sa.Index(
-        "ingest_jobs_due",
+        "ingest_queue_due",
         "target",
         "due_at",
         postgresql_where=sa.text("due_at IS NOT NULL"),
         sqlite_where=sa.text("due_at IS NOT NULL"),
     ),
-    sa.Index("ingest_jobs_attempted_by", "attempted_by"),
-    postgresql_with={"fillfactor": 60},
+    sa.Index(
+        "ingest_queue_lease",
+        "lease",
+        postgresql_where=sa.text("lease IS NOT NULL"),
+        sqlite_where=sa.text("lease IS NOT NULL"),
+    ),
 )
 
 leases = sa.Table(

@@ -174,11 +174,7 @@ def test_what_is_due_later_is_left_for_the_next_run(sink_url: str, tmp_path: Pat
     ingest = Ingest(sink_url, folder, late, run_name="run-2")
     assert ingest.counts() == {"read": 20, "inserted": 16, "retrying": 4}
     with transaction(ingest.config) as connection:
-        connection.execute(
-            sa.text(
-                "UPDATE ingest_jobs SET due_at = '2020-01-01 00:00:00' WHERE due_at IS NOT NULL"
-            )
-        )
+        connection.execute(sa.text("UPDATE ingest_queue SET due_at = '2020-01-01 00:00:00'"))
     metrics.reset()
     ingest.run(enrich, retry_wait=1)
     tally = metrics.tally()

@@ -12,11 +12,10 @@ import sqlalchemy as sa
 from sinks.accounts import accounts
 from sinks.config import SqlConfig
 from sinks.engine import transaction
-from sinks.jobs import origin_of
+from sinks.jobs import enqueue, origin_of
 from sinks.tables import (
     COUNTS,
     UNFINISHED_STATES,
-    WAITING_STATES,
     audit,
     jobs,
     progress,
@@ -71,7 +70,6 @@ def store(
         row = {**base, "offset": offset, **kind}
         for state in ("completed", "cancelled", "discarded"):
             row.setdefault(f"{state}_at", FAILED_AT if row["state"] == state else None)
-        row["due_at"] = row["scheduled_at"] if row["state"] in WAITING_STATES else None
         place = Origin(str(row["source"]), str(row["partition"]), int(row["offset"]))
         row["origin"] = origin_of(str(row["target"]), place)
         rows.append(row)
@@ -91,10 +89,12 @@ def store(
                 "updated_at": FAILED_AT,
             },
         )
-        return [
+        ids: list[int] = [
             connection.execute(sa.insert(jobs), row).inserted_primary_key[0]  # type: ignore[index]
             for row in rows
         ]
+        enqueue(connection, jobs.c.id.in_(ids))
+    return ids
 
 
 def _count_of(state: str) -> str:

@@ -229,7 +229,10 @@ class TestSettle:
 
     def test_only_the_jobs_still_held_are_written(self, queue: Queue) -> None:
         (batch,) = queue.claim()
-        queue.database.run("UPDATE ingest_jobs SET attempted_by = 'other' WHERE \"offset\" = 2")
+        queue.database.run(
+            "UPDATE ingest_queue SET lease = 'other' WHERE job = "
+            '(SELECT id FROM ingest_jobs WHERE "offset" = 2)'
+        )
         (settled,) = queue.sink.commit([parsed(batch)])
         assert (settled.trimmed, settled.inserted, settled.attempts) == (1, 4, 4)
         assert queue.ledger() == {"read": 5, "inserted": 4, "retrying": 1}
