@@ -9,16 +9,13 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Sequence
 from dataclasses import replace
 
 import apache_beam as beam
 
-from pipelines import command, options, progress, summary
+from pipelines import command, execution, options, summary
 from pipelines.options import IngestConfig, RunConfig
-from runners import RunnerUnavailable, Submission
-from runners.signals import stop_on_signals
 from sinks import leases
 from sinks.ledger import SqlLedger
 from sinks.sql import SqlSink
@@ -26,11 +23,9 @@ from sinks.write import WriteToSql
 from sources import kafka_commit
 from sources.jobs import JobsSource
 from sources.kafka_commit import CommitOffsets
-from transforms import drain, metrics
-from transforms.errors import ConfigError, SluiceError
+from transforms.errors import SluiceError
 from transforms.parse import Parse
 from transforms.read import Pacing, ReadSplits
-from transforms.readers import READERS
 from transforms.validate import Validate
 
 
@@ -57,7 +52,8 @@ def main(argv: Sequence[str]) -> int:
     """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3 dead letters)."""
     config, run = options.from_argv(argv)
     sink = SqlSink(config.sql, config.retry, config.dead_letters, outbox=config.outbox)
-    with _empty_pipeline(run) as pipeline:  # first of all: no table is made for a runner that fails
+    # First of all: no table is made for a runner that fails.
+    with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
         sink.prepare()
         for source in config.sources:
             source.check()
@@ -69,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
         counted, signals = _run(pipeline, config, sink, run)
     while not config.streaming and not signals and _due_soon(config.jobs):
         # Where splits are read side by side, the one of retries may end before the others.
-        with _empty_pipeline(run) as pipeline:
+        with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
             more, signals = _run(pipeline, replace(config, sources=()), sink, run)
         counted.update(more)  # += would drop what is not positive
     made = summary.of(counted, time.monotonic() - started, config)
@@ -90,17 +86,6 @@ def main(argv: Sequence[str]) -> int:
     return command.OK
 
 
-@contextmanager
-def _empty_pipeline(run: RunConfig) -> Iterator[beam.Pipeline]:
-    """A pipeline of the runner's; what the runner lacks is a mistake of the command line."""
-    with ExitStack() as stack:
-        try:
-            pipeline = stack.enter_context(run.runner.pipeline(run.beam_options))
-        except RunnerUnavailable as error:
-            raise ConfigError(str(error)) from error
-        yield pipeline
-
-
 def _due_soon(jobs: JobsSource) -> bool:
     """Whether a retry is due that this run is to wait for."""
     due = jobs.queue.due_in()
@@ -111,55 +96,23 @@ def _run(
     pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig
 ) -> tuple[Counter[str], list[str]]:
     """Run the pipeline to its end; returns its counters and the signals received."""
-    drain.reset()
-    metrics.reset()
-    run.runner.tune_process()
-    build(pipeline, config, sink, _pacing(config, run))
-    drained = run.runner.drained_by_signals
-    stopping = stop_on_signals(drain.request) if drained else nullcontext(list[str]())
-    with stopping as signals, progress.shown(run.progress):
-        try:
-            result = pipeline.run()
-            if run.runner.submitted is not None:
-                _announce(run.runner.submitted(result))
-            result.wait_until_finish()
-        except RunnerUnavailable as error:
-            raise SluiceError(str(error)) from error
-        finally:
-            READERS.close()
-            kafka_commit.flush()
-            leases.release_all()
-    # Prism loses counters of bundles that end before it has asked what they are called (its
-    # jobservices/metrics.go, unprocessedPayloads); where all is in this process, it knows better.
-    return Counter(metrics.tally()) if drained else summary.counters(result), signals
+    build(pipeline, config, sink, execution.pacing(run.runner, streaming=config.streaming))
+    return execution.execute(pipeline, run.runner, release=_release, shown=run.progress)
 
 
-def _pacing(config: IngestConfig, run: RunConfig) -> Pacing:
-    if not config.streaming:
-        return Pacing(resume_seconds=run.runner.resume_seconds)
-    return Pacing(
-        bundle_seconds=run.runner.streaming_bundle_seconds,
-        resume_seconds=run.runner.resume_seconds,
-    )
+def _release() -> None:
+    """Tell the groups how far they are, and others that this process runs no jobs any more."""
+    kafka_commit.flush()
+    leases.release_all()
 
 
 def _detach(pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig) -> int:
     """Submit the pipeline and leave it to the cluster."""
-    assert run.runner.submitted is not None  # noqa: S101 - the options are checked
-    build(pipeline, config, sink, _pacing(config, run))
-    try:
-        submitted = run.runner.submitted(pipeline.run())
-    except RunnerUnavailable as error:
-        raise SluiceError(str(error)) from error
+    build(pipeline, config, sink, execution.pacing(run.runner, streaming=config.streaming))
+    submitted = execution.submit(pipeline, run.runner)
     print(submitted.job)
-    _announce(submitted)
+    execution.announce(submitted)
     return command.OK
-
-
-def _announce(job: Submission) -> None:
-    """Say how the job is found: it goes on when this process ends."""
-    where = f" at {job.address}" if job.address else ""
-    print(f"ingest: job {job.job} runs{where}", file=sys.stderr)
 
 
 if __name__ == "__main__":

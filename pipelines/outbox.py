@@ -9,23 +9,20 @@ Exit 0 when all is published, 1 when it failed or was stopped, 2 for a mistake o
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import apache_beam as beam
 
 from clients import kafka_address, kafka_config
-from pipelines import command, options, summary
+from pipelines import command, execution, options, summary
 from pipelines.audit import database
 from pipelines.command import Parser
-from runners import NAMES, Runner, RunnerUnavailable
-from runners.signals import stop_on_signals
+from runners import NAMES, Runner
 from sinks import outbox_queue
 from sinks.config import SqlConfig
 from sinks.ledger import SqlLedger
@@ -34,10 +31,8 @@ from sinks.outbox_topic import OutboxTopic
 from sinks.retention import duration
 from sinks.tables import SHARDS
 from sources.outbox import OutboxSource
-from transforms import drain, metrics
 from transforms.errors import ConfigError
 from transforms.read import Pacing, ReadSplits
-from transforms.readers import READERS
 from transforms.write import Write, WriteConfig
 
 SPLITS = 4
@@ -135,15 +130,16 @@ def main(argv: Sequence[str]) -> int:
     options.refuse_unknown(rest, parser())
     runner = options.runner_of(known.runner)
     config = _config(known, runner)
-    with _empty_pipeline(runner, rest) as pipeline:
+    with execution.empty_pipeline(runner, rest) as pipeline:
         config.source.check()
         config.topic.check()
         started = time.monotonic()
-        published, signals = _run(pipeline, config, runner)
-    made = _summary(published, config, time.monotonic() - started)
+        build(pipeline, config, execution.pacing(runner, streaming=config.source.streaming))
+        counted, signals = execution.execute(pipeline, runner, release=outbox_queue.release_all)
+    made = _summary(counted["read"], config, time.monotonic() - started)
     _show(made)
     if known.summary_json:
-        _write_json(made, Path(known.summary_json))
+        summary.write_json(made, Path(known.summary_json))
     if signals and not config.source.streaming:
         print(f"outbox: stopped by {signals[0]}; run again to publish the rest", file=sys.stderr)
         return command.FAILED
@@ -178,36 +174,6 @@ def _retain(text: str | None) -> timedelta | None:
     return None if text is None else duration(text)
 
 
-@contextmanager
-def _empty_pipeline(runner: Runner, flags: Sequence[str]) -> Iterator[beam.Pipeline]:
-    """A pipeline of the runner's; what the runner lacks is a mistake of the command line."""
-    with ExitStack() as stack:
-        try:
-            pipeline = stack.enter_context(runner.pipeline(flags))
-        except RunnerUnavailable as error:
-            raise ConfigError(str(error)) from error
-        yield pipeline
-
-
-def _run(pipeline: beam.Pipeline, config: PublishConfig, runner: Runner) -> tuple[int, list[str]]:
-    """Run the pipeline to its end; returns what it published and the signals received."""
-    drain.reset()
-    metrics.reset()
-    runner.tune_process()
-    bundle_seconds = runner.streaming_bundle_seconds if config.source.streaming else None
-    build(pipeline, config, Pacing(bundle_seconds=bundle_seconds))
-    drained = runner.drained_by_signals
-    stopping = stop_on_signals(drain.request) if drained else nullcontext(list[str]())
-    with stopping as signals:
-        try:
-            result = pipeline.run()
-            result.wait_until_finish()
-        finally:
-            READERS.close()
-            outbox_queue.release_all()
-    return summary.counters(result).get("read", 0), signals
-
-
 def _summary(published: int, config: PublishConfig, seconds: float) -> Summary:
     rate = published / seconds if seconds > 0 else 0.0
     return Summary(published, config.topic.queue.waiting(), round(seconds, 3), round(rate, 1))
@@ -219,15 +185,6 @@ def _show(made: Summary) -> None:
         f"{made.records_per_second:,.0f} records/s; {made.left:,} left",
         highlight=False,
     )
-
-
-def _write_json(made: Summary, path: Path) -> None:
-    try:
-        path.write_text(json.dumps(asdict(made), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"--summary_json {path}: cannot be written ({error.strerror}); the run is finished"
-        ) from error
 
 
 if __name__ == "__main__":

@@ -142,8 +142,8 @@ def _reached(sources: Sequence[Source], sql: SqlConfig) -> tuple[dict[str, Any],
     return tuple(reached)
 
 
-def write_json(summary: Summary, path: Path) -> None:
-    """Write ``summary`` to ``path`` as one JSON object.
+def write_json(summary: Any, path: Path) -> None:
+    """Write ``summary``, a dataclass, to ``path`` as one JSON object.
 
     Raises:
         ConfigError: The file cannot be written.

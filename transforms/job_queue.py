@@ -39,7 +39,11 @@ class JobQueue(Protocol):
         ...
 
     def due_in(self) -> float | None:
-        """Seconds until a job is due or its lease runs out; None when no job is left to wait for."""
+        """Seconds until a job that waits is due; None when none waits."""
+        ...
+
+    def lease_ends_in(self) -> float | None:
+        """Seconds until a lease runs out under which jobs are executing; None when none is."""
         ...
 
     def waiting(self) -> tuple[int, datetime | None]:

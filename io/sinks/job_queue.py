@@ -109,17 +109,18 @@ class SqlJobQueue:
         return _batches(lease, rows)
 
     def due_in(self) -> float | None:
-        """Seconds until a job is due, or until another process's lease on one runs out."""
+        """Seconds until a job that waits is due; None when none waits."""
         with transaction(self.config, write=False) as connection:
             label = label_of(connection, self.config)
-            first = connection.execute(
-                sa.select(sa.func.min(queue.c.due_at)).where(queue.c.target == label)
-            ).scalar_one()
-            ends = connection.execute(
-                sa.select(sa.func.min(leases_table.c.expires_at)).where(_executing(label))
-            ).scalar_one()
-            times = [each for each in (first, ends) if each is not None]
-            return (min(times) - now(connection)).total_seconds() if times else None
+            query = sa.select(sa.func.min(queue.c.due_at)).where(queue.c.target == label)
+            return _seconds_until(connection, connection.execute(query).scalar_one())
+
+    def lease_ends_in(self) -> float | None:
+        """Seconds until a lease runs out under which jobs are executing; None when none is."""
+        with transaction(self.config, write=False) as connection:
+            label = label_of(connection, self.config)
+            query = sa.select(sa.func.min(leases_table.c.expires_at)).where(_executing(label))
+            return _seconds_until(connection, connection.execute(query).scalar_one())
 
     def waiting(self) -> tuple[int, datetime | None]:
         """How many jobs are not finished, and when the first of them is due."""
@@ -230,6 +231,10 @@ def _due(label: str, at: datetime, limits: BatchLimits) -> sa.Select[Any]:
     upto = sa.func.sum(first.c.bytes).over(order_by=(first.c.due_at, first.c.job))
     sized = sa.select(first.c.job, (upto - first.c.bytes).label("before")).subquery("sized")
     return sa.select(sized.c.job).where(sized.c.before < limits.bytes)
+
+
+def _seconds_until(connection: sa.Connection, time_: datetime | None) -> float | None:
+    return None if time_ is None else (time_ - now(connection)).total_seconds()
 
 
 def _take(connection: sa.Connection, due: sa.Select[Any], lease: str) -> Sequence[int]:

@@ -70,6 +70,7 @@ class JobsReader:
         self._count = at.get("", 0)
         self._quiet = bool(at.get(_QUIET, 0))
         self._lease: str | None = None
+        self._waiting_since: float | None = None
         self._outage = self._new_outage()
 
     def poll(self, timeout: float) -> Polled:
@@ -83,7 +84,7 @@ class JobsReader:
         """
         try:
             batches = self._claim()
-            due = None if batches or self._source.streaming else self._source.queue.due_in()
+            wait = None if batches or self._source.streaming else self._wait()
         except SinkUnavailable:
             if drain.requested() or not self._outage.wait():
                 raise
@@ -93,13 +94,14 @@ class JobsReader:
         self._outage = self._new_outage()
         if batches:
             self._quiet = False
+            self._waiting_since = None
             self._count += len(batches)
             return Polled(batches, self._position, watermark=time.time())
         if self._source.streaming:
             return self._rest()
-        if due is not None and due <= self._source.retry_wait:
+        if wait is not None:
             self._quiet = False
-            drain.wait(min(max(due, 0.02), timeout))
+            drain.wait(min(wait, timeout))
             return self._rest()
         if self._quiet:
             return Polled((), self._position, done=True)
@@ -119,6 +121,23 @@ class JobsReader:
         if self._lease is None:
             self._lease = queue.lease()
         return queue.claim(self._lease, self._source.limits)
+
+    def _wait(self) -> float | None:
+        """How long to wait for a job to be due; None when there is nothing to wait for.
+
+        Jobs that another process has are waited for too, in case it is gone: but not for long,
+        since one that is alive may always have some.
+        """
+        bound = self._source.retry_wait
+        due = self._source.queue.due_in()
+        if due is None or due > bound:
+            if self._waiting_since is None:
+                self._waiting_since = time.monotonic()
+            left = bound - (time.monotonic() - self._waiting_since)
+            due = self._source.queue.lease_ends_in()
+            if due is None or due > bound or left <= 0:
+                return None
+        return max(due, 0.02)
 
     def _rest(self) -> Polled:
         # Records that are due later have old event times, but hold nothing back: they are late.

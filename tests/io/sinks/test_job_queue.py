@@ -281,11 +281,12 @@ class TestRescue:
         queue.queue.lease()
         assert set(queue.states().values()) == {"available"}
 
-    def test_a_run_waits_for_the_lease_of_another(self, queue: Queue) -> None:
+    def test_a_run_knows_when_the_lease_of_another_ends(self, queue: Queue) -> None:
         queue.claim()
-        due = queue.queue.due_in()
-        assert due is not None
-        assert 20 < due <= 30
+        assert queue.queue.due_in() is None
+        ends = queue.queue.lease_ends_in()
+        assert ends is not None
+        assert 20 < ends <= 30
 
 
 def expire(queue: Queue) -> None:

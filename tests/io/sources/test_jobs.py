@@ -28,6 +28,7 @@ class Queue:
         self.claims = list(claims)
         self.due = list(due)
         self.leases = 0
+        self.held: float | None = None
 
     def lease(self) -> str:
         self.leases += 1
@@ -41,6 +42,9 @@ class Queue:
 
     def due_in(self) -> float | None:
         return self.due.pop(0) if len(self.due) > 1 else self.due[0]
+
+    def lease_ends_in(self) -> float | None:
+        return self.held
 
     def waiting(self) -> tuple[int, datetime | None]:
         return 0, None
@@ -82,6 +86,24 @@ class TestBounded:
     def test_what_is_due_later_is_left(self) -> None:
         source = JobsSource(Queue(due=[5.1]), retry_wait=5)
         assert [each.done for each in read(JobsReader(source), 2)] == [False, True]
+
+    def test_jobs_of_a_process_that_may_be_gone_are_waited_for(self) -> None:
+        queue = Queue()
+        queue.held = 3.0
+        reader = JobsReader(JobsSource(queue, retry_wait=5))
+        assert not any(each.done for each in read(reader, 5))
+        queue.held = None
+        assert [each.done for each in read(reader, 2)] == [False, True]
+
+    def test_but_one_that_is_alive_does_not_hold_the_run_for_ever(self) -> None:
+        queue = Queue()
+        queue.held = 0.01
+        reader = JobsReader(JobsSource(queue, retry_wait=0.05))
+        polls = 0
+        while not reader.poll(0.01).done:
+            polls += 1
+            assert polls < 1_000
+        assert polls > 1
 
 
 class TestStreaming:

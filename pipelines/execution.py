@@ -1,0 +1,102 @@
+"""Run a pipeline on whichever runner was asked for: what every program here has in common."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+
+import apache_beam as beam
+
+from pipelines import progress, summary
+from runners import Runner, RunnerUnavailable, Submission
+from runners.signals import stop_on_signals
+from transforms import drain, metrics
+from transforms.errors import ConfigError, SluiceError
+from transforms.read import Pacing
+from transforms.readers import READERS
+
+
+@contextmanager
+def empty_pipeline(runner: Runner, flags: Sequence[str]) -> Iterator[beam.Pipeline]:
+    """A pipeline of the runner's; what the runner lacks is a mistake of the command line.
+
+    Raises:
+        ConfigError: The runner cannot be started, or reached.
+    """
+    with ExitStack() as stack:
+        try:
+            pipeline = stack.enter_context(runner.pipeline(flags))
+        except RunnerUnavailable as error:
+            raise ConfigError(str(error)) from error
+        yield pipeline
+
+
+def pacing(runner: Runner, *, streaming: bool) -> Pacing:
+    """How the readers hold their bundles on ``runner``."""
+    return Pacing(
+        bundle_seconds=runner.streaming_bundle_seconds if streaming else None,
+        resume_seconds=runner.resume_seconds,
+    )
+
+
+def execute(
+    pipeline: beam.Pipeline,
+    runner: Runner,
+    *,
+    release: Callable[[], object],
+    shown: bool = False,
+) -> tuple[Counter[str], list[str]]:
+    """Run a pipeline that has been built to its end.
+
+    Args:
+        pipeline: Of ``runner``'s.
+        runner: What runs it.
+        release: Called at the end, however it ends: gives up what this process holds.
+        shown: Whether to show a progress bar.
+
+    Returns:
+        Its counters, and the names of the signals that asked it to stop.
+
+    Raises:
+        SluiceError: The cluster cannot be reached any more.
+    """
+    drain.reset()
+    metrics.reset()
+    runner.tune_process()
+    drained = runner.drained_by_signals
+    stopping = stop_on_signals(drain.request) if drained else nullcontext(list[str]())
+    with stopping as signals, progress.shown(shown):
+        try:
+            result = pipeline.run()
+            if runner.submitted is not None:
+                announce(runner.submitted(result))
+            result.wait_until_finish()
+        except RunnerUnavailable as error:
+            raise SluiceError(str(error)) from error
+        finally:
+            READERS.close()
+            release()
+    # Prism loses counters of bundles that end before it has asked what they are called (its
+    # jobservices/metrics.go, unprocessedPayloads); where all is in this process, it knows better.
+    return Counter(metrics.tally()) if drained else summary.counters(result), signals
+
+
+def submit(pipeline: beam.Pipeline, runner: Runner) -> Submission:
+    """Hand a pipeline that has been built to the cluster, and leave it there.
+
+    Raises:
+        SluiceError: The cluster does not take it.
+    """
+    assert runner.submitted is not None, "the options are checked"  # noqa: S101
+    try:
+        return runner.submitted(pipeline.run())
+    except RunnerUnavailable as error:
+        raise SluiceError(str(error)) from error
+
+
+def announce(job: Submission) -> None:
+    """Say how the job is found: it goes on when this process ends."""
+    where = f" at {job.address}" if job.address else ""
+    print(f"job {job.job} runs{where}", file=sys.stderr)
