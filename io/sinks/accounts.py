@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -12,8 +12,7 @@ from sinks import ledger
 from sinks.config import SqlConfig
 from sinks.engine import transaction
 from sinks.ledger import PartitionProgress
-from sinks.progress import Counts, Settlement, coverage_of
-from sinks.tables import COUNTS, UNFINISHED_STATES, jobs, progress
+from sinks.tables import UNFINISHED_STATES, jobs, progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +50,9 @@ def accounts(config: SqlConfig) -> Iterator[Account]:
             return
         rows = connection.execute(_BOTH.execution_options(yield_per=1_000))
         for place, group in groupby(rows, lambda row: (row.target, row.source, row.partition)):
-            yield _account(place, group)
-
-
-def _account(place: tuple[str, str, str], group: Iterable[sa.Row[tuple[object, ...]]]) -> Account:
-    rows = list(group)
-    parts = [
-        Settlement(
-            row.start_offset,
-            row.end_offset,
-            bool(row.final),
-            Counts(*(getattr(row, name) for name in COUNTS)),
-        )
-        for row in rows
-    ]
-    said = PartitionProgress(
-        *place,
-        coverage_of(parts),
-        sum((part.counts for part in parts), Counts()),
-        max(row.updated_at for row in rows),
-    )
-    return Account(said, rows[0].jobs_retrying, rows[0].jobs_dead)
+            mine = list(group)
+            progressed = ledger.progress_of(place, mine)
+            yield Account(progressed, mine[0].jobs_retrying, mine[0].jobs_dead)
 
 
 def _number(*states: str) -> sa.ColumnElement[int]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from sinks.clock import now
-from sinks.job_history import with_error
+from sinks.job_columns import columns_of
 from sinks.jobs import enqueue
-from sinks.stored_text import clean
 from sinks.tables import jobs, queue
-from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT
 from transforms.record import Attempt, Claim, Failure
 from transforms.retry_policy import Next
 
@@ -97,29 +95,14 @@ _FAIL = (
 def _failed(
     attempt: Attempt, failure: Failure, following: Next, before: Any, at: datetime, run: str
 ) -> dict[str, Any]:
-    message = clean(failure.message, MESSAGE_LIMIT)
-    discarded = following.state == "discarded"
-    scheduled_at = at + timedelta(seconds=following.delay)
-    values = {
-        "state": following.state,
-        "stage": clean(failure.stage, 255),
-        "category": clean(failure.category, 255),
-        "sqlstate": failure.sqlstate,
-        "exception": clean(failure.exception, 255),
-        "message": message,
-        "stack": clean(failure.stack[-STACK_LIMIT:], STACK_LIMIT),
-        "attempt": following.attempt,
-        "errors": with_error(
-            before.errors,
-            attempt=attempt.number,
-            replay=before.replays,
-            at=at,
-            error=message,
-            due=None if discarded else scheduled_at,
-        ),
-        "run": run,
-        "scheduled_at": scheduled_at,
-        "completed_at": None,
-        "discarded_at": at if discarded else None,
-    }
+    values = columns_of(
+        failure,
+        following,
+        attempt=attempt.number,
+        replay=before.replays,
+        errors=before.errors,
+        at=at,
+        run=run,
+    )
+    values["completed_at"] = None  # as ``complete`` had it
     return {"of_id": attempt.job, **{f"new_{name}": value for name, value in values.items()}}

@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -18,12 +18,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sinks.clock import now
 from sinks.config import SqlConfig
 from sinks.engine import transaction
+from sinks.job_columns import columns_of
 from sinks.job_filter import JobFilter
-from sinks.job_history import with_error
 from sinks.quoting import quote
-from sinks.stored_text import clean
 from sinks.tables import WAITING_STATES, jobs, queue
-from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT
 from transforms.record import Failure, Format, Headers, Origin
 from transforms.retry_policy import Next
 
@@ -209,43 +207,22 @@ def origin_of(target: str, origin: Origin) -> uuid.UUID:
 def _values(
     target: str, failure: Failure, following: Next, max_attempts: int, at: datetime, run: str
 ) -> dict[str, Any]:
-    message = clean(failure.message, MESSAGE_LIMIT)
-    discarded = following.state == "discarded"
-    scheduled_at = at + timedelta(seconds=following.delay)
     return {
         "target": target,
         "origin": origin_of(target, failure.origin),
         "source": failure.origin.source,
         "partition": failure.origin.partition,
         "offset": failure.origin.offset,
-        "state": following.state,
-        "stage": clean(failure.stage, 255),
-        "category": clean(failure.category, 255),
-        "sqlstate": failure.sqlstate,
-        "exception": clean(failure.exception, 255),
-        "message": message,
-        "stack": clean(failure.stack[-STACK_LIMIT:], STACK_LIMIT),
         "raw": failure.raw,
         "format": msgspec.json.encode(failure.format).decode(),
         "event_time": failure.event_time,
         "key": failure.key,
         "headers": msgspec.json.encode(failure.headers).decode() if failure.headers else None,
-        "attempt": following.attempt,
         "max_attempts": max_attempts,
         "replays": 0,
-        "errors": with_error(
-            (),
-            attempt=1,
-            replay=0,
-            at=at,
-            error=message,
-            due=None if discarded else scheduled_at,
-        ),
-        "run": run,
         "inserted_at": at,
-        "scheduled_at": scheduled_at,
         "attempted_at": at,
-        "discarded_at": at if discarded else None,
+        **columns_of(failure, following, attempt=1, replay=0, errors=(), at=at, run=run),
     }
 
 

@@ -217,22 +217,24 @@ def audit(config: SqlConfig, *, every_target: bool = True) -> Iterator[Partition
         if not every_target:
             query = query.where(columns.target == label_of(connection, config))
         rows = connection.execute(query.execution_options(yield_per=1_000))
-        for (target, of, partition), group in groupby(rows, lambda row: tuple(row[:3])):
-            found = list(group)
-            parts = [
-                Settlement(
-                    row.start_offset,
-                    row.end_offset,
-                    bool(row.final),
-                    Counts(*(getattr(row, name) for name in COUNTS)),
-                )
-                for row in found
-            ]
-            yield PartitionProgress(
-                target,
-                of,
-                partition,
-                coverage_of(parts),
-                sum((part.counts for part in parts), Counts()),
-                max(row.updated_at for row in found),
-            )
+        for place, group in groupby(rows, lambda row: tuple(row[:3])):
+            yield progress_of(place, list(group))
+
+
+def progress_of(place: tuple[str, str, str], rows: Sequence[Any]) -> PartitionProgress:
+    """What the ledger's ``rows`` of one target, source and partition add up to."""
+    parts = [
+        Settlement(
+            row.start_offset,
+            row.end_offset,
+            bool(row.final),
+            Counts(*(getattr(row, name) for name in COUNTS)),
+        )
+        for row in rows
+    ]
+    return PartitionProgress(
+        *place,
+        coverage_of(parts),
+        sum((part.counts for part in parts), Counts()),
+        max(row.updated_at for row in rows),
+    )
