@@ -235,7 +235,7 @@ def _policy_from(fields: list[Any]) -> RetryPolicy:
 
 def _claim_to(claim: Claim) -> list[Any]:
     return [
-        claim.lease,
+        claim.id,
         [
             [offset, each.job, each.number, each.max_attempts, each.run]
             for offset, each in claim.attempts.items()
@@ -244,8 +244,8 @@ def _claim_to(claim: Claim) -> list[Any]:
 
 
 def _claim_from(fields: list[Any]) -> Claim:
-    lease, attempts = fields
-    return Claim(lease, {offset: Attempt(*rest) for offset, *rest in attempts})
+    id_, attempts = fields
+    return Claim(id_, {offset: Attempt(*rest) for offset, *rest in attempts})
 
 
 coders.registry.register_coder(RecordBatch, RecordBatchCoder)

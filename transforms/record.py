@@ -160,14 +160,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Jobs that one process runs, for as long as its lease lasts.
+    """Jobs that one process runs, for as long as its lease lasts; settled as a whole.
 
     Attributes:
-        lease: Name of the lease.
+        id: A UUID, in hexadecimal: the number of its row in ``ingest_claims``.
         attempts: By the record's offset.
     """
 
-    lease: str
+    id: str
     attempts: Mapping[int, Attempt]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -12,37 +11,29 @@ import sqlalchemy as sa
 from sinks.clock import now
 from sinks.job_columns import columns_of
 from sinks.jobs import enqueue
-from sinks.tables import jobs, queue
+from sinks.tables import claims, jobs
 from transforms.record import Attempt, Claim, Failure
 from transforms.retry_policy import Next
 
 
-def complete(connection: sa.Connection, claims: Sequence[tuple[Claim, Sequence[int]]]) -> set[int]:
-    """Mark the jobs at these offsets of each claim as ``completed``, those still held.
+def complete(connection: sa.Connection, taken: Sequence[Claim]) -> set[str]:
+    """Mark the jobs of each claim that is still held as ``completed``, and end the claim.
 
-    Those that turn out to have failed are put right by ``fail``. A job whose lease was lost
-    meanwhile is left to whoever has it now.
+    Those that turn out to have failed are put right by ``fail``. A claim whose lease was lost
+    meanwhile is gone: its jobs are left to whoever has them now.
 
     Returns:
-        The numbers of the jobs that were held.
+        The claims that were held.
     """
-    held: set[int] = set()
-    by_lease: dict[str, list[int]] = defaultdict(list)
-    for claim, offsets in claims:
-        by_lease[claim.lease] += [claim.attempts[offset].job for offset in offsets]
-    at = now(connection)
-    for lease, numbers in by_lease.items():
-        mine = sa.and_(among(connection, queue.c.job, numbers), queue.c.lease == lease)
-        taken = sa.delete(queue).where(mine)
-        if connection.dialect.delete_returning:
-            found = connection.execute(taken.returning(queue.c.job)).scalars().all()
-        else:
-            ours = sa.select(queue.c.job).where(mine).with_for_update()
-            found = connection.execute(ours).scalars().all()
-            connection.execute(taken)
-        held.update(found)
-        done = sa.update(jobs).where(among(connection, jobs.c.id, found))
-        connection.execute(done.values(state="completed", completed_at=at))
+    held: set[str] = set()
+    numbers: list[int] = []
+    for claim in taken:
+        if connection.execute(sa.delete(claims).where(claims.c.id == claim.id)).rowcount:
+            held.add(claim.id)
+            numbers += [attempt.job for attempt in claim.attempts.values()]
+    if numbers:
+        done = sa.update(jobs).where(among(connection, jobs.c.id, numbers))
+        connection.execute(done.values(state="completed", completed_at=now(connection)))
     return held
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,12 +26,11 @@ from sinks.job_outcomes import among
 from sinks.jobs import enqueue
 from sinks.ledger import label_of
 from sinks.retention import Retention, prune
-from sinks.tables import jobs, queue
+from sinks.tables import claims, jobs, queue
 from sinks.tables import leases as leases_table
 from transforms.record import Attempt, Claim, Format, Headers, RecordBatch, Span
 from transforms.splits import BatchLimits
 
-RESCUE_CHUNK = 1_000
 PRUNE_SECONDS = 60.0
 
 _lock = threading.Lock()
@@ -75,7 +75,8 @@ class SqlJobQueue:
 
     def claim(self, lease: str, limits: BatchLimits) -> Sequence[RecordBatch]:
         """Take due jobs: at most ``limits.records``, and of about ``limits.bytes``."""
-        leases.touch(self.config, lease)
+        if not leases.touch(self.config, lease):
+            leases.hold(self.config, lease, self.lease_seconds, self.maintain)
         with transaction(self.config) as connection:
             label = label_of(connection, self.config)
             at = now(connection)
@@ -87,7 +88,7 @@ class SqlJobQueue:
                 connection.exec_driver_sql(
                     "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
                 )
-            ids = _take(connection, _due(label, at, limits), lease)
+            ids = _take(connection, label, at, limits)
             if not ids:
                 return ()
             mine = among(connection, jobs.c.id, ids)
@@ -106,7 +107,9 @@ class SqlJobQueue:
             else:
                 connection.execute(executing)
                 rows = connection.execute(sa.select(*_CLAIMED).where(mine)).all()
-        return _batches(lease, rows)
+            batches = _batches(rows)
+            connection.execute(sa.insert(claims), [_claim(label, lease, each) for each in batches])
+        return batches
 
     def due_in(self) -> float | None:
         """Seconds until a job that waits is due; None when none waits."""
@@ -126,11 +129,12 @@ class SqlJobQueue:
         """How many jobs are not finished, and when the first of them is due."""
         with transaction(self.config, write=False) as connection:
             label = label_of(connection, self.config)
-            query = sa.select(sa.func.count(), sa.func.min(queue.c.due_at)).where(
-                queue.c.target == label
-            )
-            count, first = connection.execute(query).one()
-            return count, first
+            taken = sa.select(sa.func.coalesce(sa.func.sum(claims.c.count), 0))
+            executing = taken.where(claims.c.target == label).scalar_subquery()
+            # One statement: a job must not slip from one table to the other in between.
+            query = sa.select(sa.func.count(), sa.func.min(queue.c.due_at), executing)
+            count, first, at_it = connection.execute(query.where(queue.c.target == label)).one()
+            return count + int(at_it), first
 
     def maintain(self) -> None:
         """Rescue jobs and, at most every minute, delete what has been kept long enough."""
@@ -154,33 +158,34 @@ class SqlJobQueue:
             How many there were.
         """
         rescued = 0
-        while True:
-            some = self._rescue_some()
+        while (some := self._rescue_claim()) is not None:
             rescued += some
-            if some < RESCUE_CHUNK:
-                return rescued
+        return rescued
 
-    def _rescue_some(self) -> int:
+    def _rescue_claim(self) -> int | None:
+        """Rescue the jobs of one claim; how many there were, None when no claim is lost."""
         with transaction(self.config) as connection:
             label = label_of(connection, self.config)
             at = now(connection)
-            ended = sa.select(leases_table.c.name).where(leases_table.c.expires_at <= at)
+            alive = sa.select(leases_table.c.name).where(leases_table.c.expires_at > at)
             lost = (
-                sa.select(
-                    *(jobs.c.id, jobs.c.source, jobs.c.partition, jobs.c.attempt),
-                    *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors, jobs.c.attempted_by),
-                )
-                .join(queue, queue.c.job == jobs.c.id)
-                .where(queue.c.target == label, queue.c.lease.in_(ended))
-                .limit(RESCUE_CHUNK)
+                sa.select(claims.c.id, claims.c.jobs)
+                .where(claims.c.target == label, claims.c.lease.not_in(alive))
+                .limit(1)
                 .with_for_update(skip_locked=True)
             )
-            rows = connection.execute(lost).all()
+            claim = connection.execute(lost).one_or_none()
+            if claim is None:
+                # A lease is known as long as anything, of whatever table, is executing under it.
+                ended_idle = sa.and_(leases_table.c.expires_at <= at, sa.not_(_executing()))
+                connection.execute(sa.delete(leases_table).where(ended_idle))
+                return None
+            connection.execute(sa.delete(claims).where(claims.c.id == claim.id))
+            mine = among(connection, jobs.c.id, claim.jobs)
+            rows = connection.execute(sa.select(*_LOST).where(mine)).all()
             if rows:
                 connection.execute(_RESCUE, [_rescued(row, at) for row in rows])
-                gone = among(connection, queue.c.job, [row.id for row in rows])
-                connection.execute(sa.delete(queue).where(gone))
-                enqueue(connection, among(connection, jobs.c.id, [row.id for row in rows]))
+                enqueue(connection, mine)
             spent = [row for row in rows if row.attempt >= row.max_attempts]
             deltas: dict[tuple[str, str], dict[str, int]] = defaultdict(
                 lambda: {"retrying": 0, "dead": 0}
@@ -189,10 +194,6 @@ class SqlJobQueue:
                 deltas[row.source, row.partition]["retrying"] -= 1
                 deltas[row.source, row.partition]["dead"] += 1
             ledger_moves.move(connection, dialect_of(self.config, connection), label, deltas)
-            if not rows:
-                # A lease is known as long as anything, of whatever table, is executing under it.
-                ended_idle = sa.and_(leases_table.c.expires_at <= at, sa.not_(_executing()))
-                connection.execute(sa.delete(leases_table).where(ended_idle))
             return len(rows)
 
 
@@ -214,14 +215,16 @@ _CLAIMED = (
 
 def _executing(label: str | None = None) -> sa.ColumnElement[bool]:
     """Whether jobs, those of one table if given, are executing under a lease."""
-    of_table = sa.true() if label is None else queue.c.target == label
-    return sa.exists().where(queue.c.lease == leases_table.c.name, of_table)
+    of_table = sa.true() if label is None else claims.c.target == label
+    return sa.exists().where(claims.c.lease == leases_table.c.name, of_table)
 
 
-def _due(label: str, at: datetime, limits: BatchLimits) -> sa.Select[Any]:
-    """The numbers of due jobs, the longest due first, until their bytes reach the bound."""
+def _due(
+    row: sa.ColumnElement[Any], label: str, at: datetime, limits: BatchLimits
+) -> sa.Select[Any]:
+    """Which ``row`` of the queue are due, the longest due first, up to the bound of bytes."""
     first = (
-        sa.select(queue.c.job, queue.c.due_at, queue.c.bytes)
+        sa.select(row.label("row"), queue.c.job, queue.c.due_at, queue.c.bytes)
         .where(queue.c.target == label, queue.c.due_at <= at)
         .order_by(queue.c.due_at)
         .limit(limits.records)
@@ -229,36 +232,51 @@ def _due(label: str, at: datetime, limits: BatchLimits) -> sa.Select[Any]:
         .cte("first")
     )
     upto = sa.func.sum(first.c.bytes).over(order_by=(first.c.due_at, first.c.job))
-    sized = sa.select(first.c.job, (upto - first.c.bytes).label("before")).subquery("sized")
-    return sa.select(sized.c.job).where(sized.c.before < limits.bytes)
+    sized = sa.select(first.c.row, (upto - first.c.bytes).label("before")).subquery("sized")
+    return sa.select(sized.c.row).where(sized.c.before < limits.bytes)
 
 
 def _seconds_until(connection: sa.Connection, time_: datetime | None) -> float | None:
     return None if time_ is None else (time_ - now(connection)).total_seconds()
 
 
-def _take(connection: sa.Connection, due: sa.Select[Any], lease: str) -> Sequence[int]:
-    """Put ``lease`` on what is ``due``; the numbers of these jobs."""
-    taken = sa.update(queue).values(due_at=None, lease=lease)
-    if connection.dialect.update_returning:
-        ids: list[int] = list(
-            connection.execute(taken.where(queue.c.job.in_(due)).returning(queue.c.job)).scalars()
-        )
-        return ids
-    ids = list(connection.execute(due).scalars())
-    connection.execute(taken.where(queue.c.job.in_(ids)))
+def _take(
+    connection: sa.Connection, label: str, at: datetime, limits: BatchLimits
+) -> Sequence[int]:
+    """Take what is due out of the queue; the numbers of these jobs."""
+    if connection.dialect.name == "postgresql":
+        # By where the rows are: looking each up by its number again costs twice as much.
+        place: sa.ColumnElement[Any] = sa.literal_column("ingest_queue.ctid")
+        due = _due(place, label, at, limits).scalar_subquery()
+        taken = sa.delete(queue).where(place == sa.any_(sa.func.array(due)))
+        return connection.execute(taken.returning(queue.c.job)).scalars().all()
+    ids = connection.execute(_due(queue.c.job, label, at, limits)).scalars().all()
+    connection.execute(sa.delete(queue).where(queue.c.job.in_(ids)))
     return ids
 
 
-def _batches(lease: str, rows: Iterable[Any]) -> list[RecordBatch]:
+def _claim(label: str, lease: str, batch: RecordBatch) -> dict[str, Any]:
+    """The row that says under which lease the jobs of a batch are executing."""
+    assert batch.claim is not None, "these batches are of jobs"  # noqa: S101
+    numbers = [attempt.job for attempt in batch.claim.attempts.values()]
+    return {
+        "id": batch.claim.id,
+        "target": label,
+        "lease": lease,
+        "jobs": numbers,
+        "count": len(numbers),
+    }
+
+
+def _batches(rows: Iterable[Any]) -> list[RecordBatch]:
     groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
     for row in rows:
         _, of, partition, _, _, format_, event_time, *_ = row
         groups[of, partition, format_, event_time is not None].append(row)
-    return [_batch(lease, sorted(group, key=itemgetter(3))) for group in groups.values()]
+    return [_batch(sorted(group, key=itemgetter(3))) for group in groups.values()]
 
 
-def _batch(lease: str, rows: Sequence[Any]) -> RecordBatch:
+def _batch(rows: Sequence[Any]) -> RecordBatch:
     # By columns: a row's attributes cost more than all the rest.
     ids, sources, partitions, offsets, raws, formats, times, keys, headers, *tries = zip(
         *rows, strict=True
@@ -272,7 +290,7 @@ def _batch(lease: str, rows: Sequence[Any]) -> RecordBatch:
         times=None if times[0] is None else list(times),
         keys=[None if key is None else bytes(key) for key in keys],
         headers=[_headers(text) if text else () for text in headers],
-        claim=Claim(lease, dict(zip(offsets, attempts, strict=True))),
+        claim=Claim(uuid.uuid4().hex, dict(zip(offsets, attempts, strict=True))),
     )
 
 
@@ -297,6 +315,10 @@ def _rescued(row: Any, at: datetime) -> dict[str, Any]:
     return {"of_id": row.id, **{f"new_{name}": value for name, value in values.items()}}
 
 
+_LOST = (
+    *(jobs.c.id, jobs.c.source, jobs.c.partition, jobs.c.attempt),
+    *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors, jobs.c.attempted_by),
+)
 _RESCUE = (
     sa.update(jobs)
     .where(jobs.c.id == sa.bindparam("of_id"))

@@ -108,12 +108,13 @@ def _insert(connection: sa.Connection, row: dict[str, Any]) -> bool:
     return bool(connection.execute(statement, row).rowcount)
 
 
-def touch(config: SqlConfig, name: str) -> None:
-    """Say that whoever holds ``name`` is still at work."""
+def touch(config: SqlConfig, name: str) -> bool:
+    """Say that whoever holds ``name`` is still at work; False when it is not held any more."""
     with _lock:
         held = _held.get((config, name))
         if held is not None:
             held.touched = time.monotonic()
+        return held is not None
 
 
 def release(config: SqlConfig, name: str) -> None:

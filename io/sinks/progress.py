@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from transforms.coverage import Coverage, Range, merge
@@ -96,22 +96,10 @@ def trimmed(batch: RecordBatch, gaps: Sequence[Range]) -> tuple[RecordBatch, int
     return part, batch.read - part.read
 
 
-def kept(batch: RecordBatch, offsets: Collection[int]) -> tuple[RecordBatch, int]:
-    """The part of a batch of jobs at ``offsets``, its claim included, and how many are outside."""
-    assert batch.claim is not None, "only a batch of jobs is trimmed by offsets"  # noqa: S101
-    if len(offsets) == len(batch.claim.attempts):
-        return batch, 0
-    wanted = set(offsets)
-    indices = [index for index, offset in enumerate(batch.offsets) if offset in wanted]
-    values = None if batch.values is None else [batch.values[i] for i in indices]
-    attempts = {o: each for o, each in batch.claim.attempts.items() if o in wanted}
-    part = replace(
-        batch.keep(indices, values),
-        failures=tuple(f for f in batch.failures if f.origin.offset in wanted),
-        filtered=tuple(offset for offset in batch.filtered if offset in wanted),
-        claim=replace(batch.claim, attempts=attempts),
-    )
-    return part, batch.read - part.read
+def emptied(batch: RecordBatch) -> RecordBatch:
+    """A batch of jobs without any: others have them now."""
+    claim = None if batch.claim is None else replace(batch.claim, attempts={})
+    return replace(batch.keep((), ()), failures=(), filtered=(), claim=claim)
 
 
 def joined(rows: Iterable[Settlement]) -> list[Settlement]:

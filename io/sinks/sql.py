@@ -18,7 +18,7 @@ from sinks.dialect import Dialect, Records, Written
 from sinks.engine import DATABASE_ERRORS, transaction
 from sinks.ledger import SqlLedger
 from sinks.outbox import Effects
-from sinks.progress import Counts, Partition, Settlement, coverage_of, kept, missing, trimmed
+from sinks.progress import Counts, Partition, Settlement, coverage_of, emptied, missing, trimmed
 from sinks.rows import Poison
 from sinks.schema import new_columns
 from sinks.tables import COUNTS, metadata
@@ -242,25 +242,26 @@ def _coverage(
     return {partition: coverage_of(found) for partition, found in rows.items()}
 
 
-def _held(connection: sa.Connection, batches: Sequence[RecordBatch]) -> set[int]:
-    """The jobs among ``batches`` that are still ours, marked as completed."""
-    claims = [
-        (batch.claim, tuple(batch.claim.attempts)) for batch in batches if batch.claim is not None
-    ]
+def _held(connection: sa.Connection, batches: Sequence[RecordBatch]) -> set[str]:
+    """The claims of ``batches`` that are still ours; their jobs are marked as completed."""
+    claims = [batch.claim for batch in batches if batch.claim is not None]
     return job_outcomes.complete(connection, claims) if claims else set()
 
 
 def _plan(
-    batches: Sequence[RecordBatch], known: Mapping[Partition, Coverage], held: Collection[int]
+    batches: Sequence[RecordBatch], known: Mapping[Partition, Coverage], held: Collection[str]
 ) -> list[_Work]:
-    """Trim each batch to what neither the ledger nor an earlier batch has, or to the jobs held."""
+    """Trim each batch to what neither the ledger nor an earlier batch has; jobs must be held."""
     seen = dict(known)
+    ours = set(held)
     work = []
     for batch in batches:
         if batch.claim is not None:
-            offsets = [o for o, attempt in batch.claim.attempts.items() if attempt.job in held]
-            part, outside = kept(batch, offsets)
-            work.append(_Work(part, None, outside))
+            if batch.claim.id in ours:
+                ours.remove(batch.claim.id)
+                work.append(_Work(batch, None, 0))
+            else:
+                work.append(_Work(emptied(batch), None, batch.read))
             continue
         place = _partition(batch)
         coverage = seen.get(place, Coverage())

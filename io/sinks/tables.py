@@ -1,10 +1,10 @@
 """The tables beside the target.
 
 ``ingest_progress`` is the ledger, ``ingest_jobs`` has the failed records, ``ingest_queue`` those of
-them that wait for an attempt or are at one, ``ingest_leases`` says
-which processes that run jobs are alive, ``ingest_audit`` what was done to jobs by hand,
-``ingest_outbox`` what was written and is to be published. They live in the database's default
-schema, so that one ledger serves every target table.
+them that wait for an attempt, ``ingest_claims`` those that are at one, ``ingest_leases`` says which
+processes that run jobs are alive, ``ingest_audit`` what was done to jobs by hand, ``ingest_outbox``
+what was written and is to be published. They live in the database's default schema, so that one
+ledger serves every target table.
 """
 
 from __future__ import annotations
@@ -136,21 +136,18 @@ queue = sa.Table(
     sa.Column("job", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("target", _NAME, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),  # of the record
-    sa.Column("due_at", UtcDateTime),  # NULL while it is executing
-    sa.Column("lease", _NAME),  # under which it is executing
-    sa.Index(
-        "ingest_queue_due",
-        "target",
-        "due_at",
-        postgresql_where=sa.text("due_at IS NOT NULL"),
-        sqlite_where=sa.text("due_at IS NOT NULL"),
-    ),
-    sa.Index(
-        "ingest_queue_lease",
-        "lease",
-        postgresql_where=sa.text("lease IS NOT NULL"),
-        sqlite_where=sa.text("lease IS NOT NULL"),
-    ),
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Index("ingest_queue_due", "target", "due_at"),
+)
+
+claims = sa.Table(
+    "ingest_claims",
+    metadata,
+    sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("target", _NAME, nullable=False),
+    sa.Column("lease", _NAME, nullable=False),  # under which its jobs are executing
+    sa.Column("jobs", sa.JSON, nullable=False),  # their numbers
+    sa.Column("count", sa.Integer, nullable=False),
 )
 
 leases = sa.Table(

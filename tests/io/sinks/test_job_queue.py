@@ -227,16 +227,31 @@ class TestSettle:
         assert queue.database.rows("SELECT count(*) FROM events") == [(0,)]
         assert set(queue.states().values()) == {"available"}
 
-    def test_only_the_jobs_still_held_are_written(self, queue: Queue) -> None:
+    def test_a_batch_is_settled_once(self, queue: Queue) -> None:
         (batch,) = queue.claim()
-        queue.database.run(
-            "UPDATE ingest_queue SET lease = 'other' WHERE job = "
-            '(SELECT id FROM ingest_jobs WHERE "offset" = 2)'
-        )
-        (settled,) = queue.sink.commit([parsed(batch)])
-        assert (settled.trimmed, settled.inserted, settled.attempts) == (1, 4, 4)
-        assert queue.ledger() == {"read": 5, "inserted": 4, "retrying": 1}
-        assert sorted(queue.database.rows("SELECT id FROM events")) == [(0,), (1,), (3,), (4,)]
+        settled = queue.sink.commit([parsed(batch), parsed(batch)])
+        assert [counts(each) for each in settled] == [
+            {"inserted": 5},
+            {"trimmed": 5},
+        ]
+        assert queue.ledger() == {"read": 5, "inserted": 5}
+
+    def test_only_the_batches_still_held_are_written(self, database: Database) -> None:
+        queue = Queue(database, *(retryable(n, p) for p in "pq" for n in (0, 1)))
+        first, second = sorted(queue.claim(), key=lambda batch: batch.span.partition)
+        assert first.claim is not None
+        queue.database.run(f"DELETE FROM ingest_claims WHERE id = '{first.claim.id}'")
+        settled = queue.sink.commit([parsed(first), parsed(second)])
+        assert [(each.trimmed, each.inserted) for each in settled] == [(2, 0), (0, 2)]
+        assert queue.ledger() == {"read": 4, "inserted": 2, "retrying": 2}
+
+    def test_jobs_at_an_attempt_are_still_waited_for(self, queue: Queue) -> None:
+        queue.claim(BatchLimits(records=2))
+        count, first = queue.queue.waiting()
+        assert count == 5
+        assert first is not None
+        queue.claim()
+        assert queue.queue.waiting() == (5, None)
 
     def test_jobs_and_new_records_share_a_transaction(self, queue: Queue) -> None:
         (batch,) = queue.claim()
