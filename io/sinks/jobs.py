@@ -12,20 +12,19 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from psycopg2.extras import execute_values
 from sqlalchemy.dialects import postgresql, sqlite
 
+from sinks import postgres_jobs
 from sinks.clock import now
 from sinks.config import SqlConfig
 from sinks.engine import transaction
 from sinks.job_columns import columns_of
 from sinks.job_filter import JobFilter
-from sinks.quoting import quote
 from sinks.tables import WAITING_STATES, jobs, queue
 from transforms.record import Failure, Format, Headers, Origin
 from transforms.retry_policy import Next
 
-CHUNK = 200
+CHUNK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +164,7 @@ def exists(connection: sa.Connection) -> bool:
 
 def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
     if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg2":
-        _insert_at_once(connection, rows)
+        postgres_jobs.insert(connection, rows)
     elif connection.dialect.name == "postgresql":
         connection.execute(
             postgresql.insert(jobs).on_conflict_do_nothing(index_elements=["origin"]), rows
@@ -180,22 +179,6 @@ def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
         fresh = [row for row in rows if row["origin"] not in there]
         if fresh:
             connection.execute(sa.insert(jobs), fresh)
-
-
-def _insert_at_once(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    """One statement: psycopg2's ``executemany`` takes a round trip a row."""
-    names = list(rows[0])
-    columns = ", ".join(quote(name) for name in names)
-    values = [
-        [json.dumps(cell) if name == "errors" else cell for name, cell in row.items()]
-        for row in rows
-    ]
-    execute_values(
-        connection.connection.cursor(),
-        f"INSERT INTO {jobs.name} ({columns}) VALUES %s ON CONFLICT (origin) DO NOTHING",  # noqa: S608
-        values,
-        page_size=CHUNK,
-    )
 
 
 def origin_of(target: str, origin: Origin) -> uuid.UUID:

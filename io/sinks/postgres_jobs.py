@@ -1,0 +1,50 @@
+"""Many rows of ``ingest_jobs`` in PostgreSQL: a COPY and one INSERT, whatever their number."""
+
+# ruff: noqa: S608 - identifiers are quoted
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.columns import encoder_of
+from sinks.lines import joined
+from sinks.quoting import quote
+from sinks.tables import jobs
+
+_STAGED = "sluice_jobs"
+
+_TYPES = {
+    name: "bytea" if isinstance(column.type, sa.LargeBinary) else "json"
+    for name, column in jobs.c.items()
+    if isinstance(column.type, sa.LargeBinary | sa.JSON)
+}
+
+
+def insert(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert ``rows``, all with the same columns; those whose origin is there add nothing.
+
+    Args:
+        connection: With psycopg2, whose cursors COPY.
+        rows: By column.
+    """
+    columns = ", ".join(map(quote, rows[0]))
+    cells = [encoder_of(_TYPES.get(name, "text"))([row[name] for row in rows]) for name in rows[0]]
+    data = joined(list(map("\t".join, zip(*cells, strict=True))))
+    cursor = connection.connection.cursor()
+    cursor.execute("SET LOCAL client_min_messages = warning")  # "already exists, skipping"
+    cursor.execute(
+        f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STAGED} ON COMMIT DELETE ROWS AS "
+        f"SELECT {columns} FROM {quote(jobs.name)} WITH NO DATA"
+    )
+    cursor.copy_expert(
+        f"COPY {_STAGED} ({columns}) FROM STDIN", io.BytesIO(data), size=len(data) + 1
+    )
+    cursor.execute(
+        f"INSERT INTO {quote(jobs.name)} ({columns}) SELECT {columns} FROM {_STAGED} "
+        "ON CONFLICT (origin) DO NOTHING"
+    )
+    cursor.execute(f"TRUNCATE {_STAGED}")
