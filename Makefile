@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: help setup demo test lint format check bench kills lock clean
 .PHONY: bench-kafka kills-kafka faults-kafka latency
-.PHONY: backpressure soak outage retries replay kills-flink
+.PHONY: backpressure soak outage retries replay kills-flink lint-deploy scale
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -30,10 +30,15 @@ demo: setup ## Generate events, ingest them into SQLite, show the dead letters
 test: setup ## Run all tests, those with real services included
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
-lint: setup ## Check style and types
+lint: setup lint-deploy ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+lint-deploy: setup ## Check the image, compose file and manifests of deploy/
+	$(BIN)/yamllint --strict deploy
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 
 format: setup ## Format the code and mend what can be mended
 	$(BIN)/ruff format .
@@ -85,6 +90,9 @@ replay: setup ## Measure a replay of dead letters against fresh ingestion
 
 kills-flink: setup ## Kill a TaskManager of a real cluster in mid-stream
 	$(BIN)/python -m benchmarks.flink_kills
+
+scale: setup ## Where the database becomes the limit: the model on measured costs (docs/scaling.md)
+	$(BIN)/python -m benchmarks.scale
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .coverage *.egg-info

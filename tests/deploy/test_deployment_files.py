@@ -1,0 +1,357 @@
+"""deploy/ says nothing that the programs it starts, or this repository, would contradict."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+from apache_beam.options.pipeline_options import FlinkRunnerOptions, PortableOptions
+
+from pipelines.options import from_argv
+from runners import flink_config, flink_parts
+from runners.flink_options import FlinkJobServerOptions, options_of
+from sinks.engine import MAX_OVERFLOW, POOL_SIZE
+from tests.deploy.deployment_files import (
+    DEPLOY,
+    ROOT,
+    Deployment,
+    by_compose,
+    by_kubernetes,
+    compose,
+    dockerfile_arguments,
+    kustomizations,
+    manifests,
+    only,
+    pod_specs,
+)
+from tests.services.kafka_jars import KAFKA
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+POOL_PORT = 50_000
+"""Beam's boot starts a worker pool there (sdks/python/container/boot.go)."""
+
+deployments = pytest.mark.parametrize(
+    "deployment",
+    [pytest.param(by_compose(), id="compose"), pytest.param(by_kubernetes(), id="kubernetes")],
+)
+
+
+def locked(package: str) -> str:
+    found = re.search(
+        rf"^{re.escape(package)}==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE
+    )
+    assert found is not None, f"{package} is not in requirements.lock"
+    return found[1]
+
+
+def beam_options(deployment: Deployment) -> Any:
+    return options_of(from_argv(deployment.submit)[1].beam_options)
+
+
+class TestSubmit:
+    @deployments
+    def test_command_is_one_that_the_program_takes(self, deployment: Deployment) -> None:
+        ingest, run = from_argv(deployment.submit)
+        assert (run.runner.name, run.detach, ingest.streaming) == ("FlinkRunner", True, True)
+
+    @deployments
+    def test_checkpoints_are_taken_and_kept(self, deployment: Deployment) -> None:
+        job = beam_options(deployment).view_as(FlinkJobServerOptions)
+        assert 500 <= job.checkpointing_interval <= 60_000
+        assert job.retain_externalized_checkpoints_on_cancellation
+        assert job.shutdown_sources_after_idle_ms is None
+
+    @deployments
+    def test_waiting_for_the_database_ends_before_a_checkpoint_does(
+        self, deployment: Deployment
+    ) -> None:
+        ingest, _ = from_argv(deployment.submit)
+        assert ingest.write.outage_budget < 600
+
+    @deployments
+    def test_job_fits_the_slots_with_a_process_for_each(self, deployment: Deployment) -> None:
+        options = beam_options(deployment)
+        slots = int(deployment.flink["taskmanager.numberOfTaskSlots"])
+        parallelism = options.view_as(FlinkRunnerOptions).parallelism
+        assert parallelism == slots * deployment.task_managers
+        assert int(options.view_as(PortableOptions).sdk_worker_parallelism) == slots
+
+    @deployments
+    def test_workers_are_asked_of_the_pool_beside_each_task_manager(
+        self, deployment: Deployment
+    ) -> None:
+        portable = beam_options(deployment).view_as(PortableOptions)
+        assert portable.environment_type == "EXTERNAL"
+        assert portable.environment_config == f"localhost:{POOL_PORT}"
+
+    def test_compose_endpoints_are_services_on_the_ports_they_listen_on(self) -> None:
+        services, options = compose()["services"], beam_options(by_compose())
+        portable = options.view_as(PortableOptions)
+        listening = services["job-server"]["command"]
+        assert f"--job-port={port_at(portable.job_endpoint, 'job-server')}" in listening
+        assert f"--artifact-port={port_at(portable.artifact_endpoint, 'job-server')}" in listening
+        master = options.view_as(FlinkRunnerOptions).flink_master
+        assert f"--flink-master={master}" in listening
+        assert port_at(master, "jobmanager") == "8081"
+
+    def test_kubernetes_endpoints_are_services_on_the_ports_they_listen_on(self) -> None:
+        options, service = beam_options(by_kubernetes()), only("Service")
+        portable, name = options.view_as(PortableOptions), service["metadata"]["name"]
+        (server,) = only("Deployment")["spec"]["template"]["spec"]["containers"]
+        listening = {each["name"]: each["containerPort"] for each in server["ports"]}
+        ports = {
+            str(each["port"]): listening[each["targetPort"]] for each in service["spec"]["ports"]
+        }
+        for endpoint, option in (
+            (portable.job_endpoint, "job"),
+            (portable.artifact_endpoint, "artifact"),
+        ):
+            assert f"--{option}-port={ports[port_at(endpoint, name)]}" in server["args"]
+        # The operator gives a FlinkDeployment's REST API a service of that name.
+        master = f"{only('FlinkDeployment')['metadata']['name']}-rest:8081"
+        assert options.view_as(FlinkRunnerOptions).flink_master == master
+        assert f"--flink-master={master}" in server["args"]
+
+
+def port_at(endpoint: str, host: str) -> str:
+    found, _, port = endpoint.partition(":")
+    assert found == host
+    return port
+
+
+class TestSecrets:
+    def test_compose_gives_the_secret_to_all_that_resolve_it(self) -> None:
+        made = compose()
+        (name,) = re.findall(r"\$\{file:/run/secrets/(\w+)\}", " ".join(by_compose().submit))
+        assert set(made["secrets"][name]) == {"environment"}
+        users = [*workers(made).values(), made["services"]["submit"]]
+        assert all(name in each["secrets"] for each in users)
+
+    def test_kubernetes_gives_the_variable_to_all_that_resolve_it(self) -> None:
+        (name,) = re.findall(r"\$\{env:(\w+)\}", " ".join(by_kubernetes().submit))
+        pods = dict(pod_specs())
+        for pod, container in (("sluice-submit", "submit"), ("taskManager", "workers")):
+            (found,) = (each for each in pods[pod]["containers"] if each["name"] == container)
+            sources = {each["name"]: each["valueFrom"] for each in found["env"]}
+            assert sources[name] == {"secretKeyRef": {"name": "sluice-database", "key": "password"}}
+
+    def test_no_file_holds_a_password(self) -> None:
+        for file in DEPLOY.rglob("*.*"):
+            assert not re.search(r"://[^/\s:@]+:(?!\$)[^/\s@]+@", file.read_text()), file
+        assert not any(each["kind"] == "Secret" for each in manifests())
+        for service in compose()["services"].values():
+            named = service.get("environment", {})
+            assert not [each for each in named if re.search("(?i)(password|secret|key)$", each)]
+        for _, pod in pod_specs():
+            for variable in (each for c in pod["containers"] for each in c.get("env", ())):
+                assert ("value" in variable) == (variable["name"] == "ENABLE_BUILT_IN_PLUGINS")
+
+
+class TestVersions:
+    def test_workers_have_the_beam_that_is_locked(self) -> None:
+        given = dockerfile_arguments()
+        assert given["BEAM"] == locked("apache-beam")
+        assert given["PYTHON"] == PROJECT["project"]["requires-python"].removeprefix(">=")
+
+    @deployments
+    def test_flink_and_job_server_are_those_that_the_tests_run(
+        self, deployment: Deployment
+    ) -> None:
+        minor = flink_parts.FLINK.rpartition(".")[0]
+        flink = {each for each in deployment.images if each.startswith("flink:")}
+        servers = {each for each in deployment.images if "job_server" in each}
+        assert {each.removeprefix("flink:").partition("-")[0] for each in flink} == {
+            flink_parts.FLINK
+        }
+        assert servers == {f"apache/beam_flink{minor}_job_server:{flink_parts.JOB_SERVER}"}
+
+    def test_operator_is_told_the_same_flink_and_loads_its_plugin(self) -> None:
+        spec = only("FlinkDeployment")["spec"]
+        assert spec["flinkVersion"] == "v" + flink_parts.FLINK.rpartition(".")[0].replace(".", "_")
+        (main,) = spec["podTemplate"]["spec"]["containers"]
+        plugins = {each["name"]: each["value"] for each in main["env"]}["ENABLE_BUILT_IN_PLUGINS"]
+        assert plugins == f"flink-s3-fs-presto-{flink_parts.FLINK}.jar"
+
+    def test_broker_is_the_one_that_the_tests_run(self) -> None:
+        images = {each for each in by_compose().images if "kafka" in each}
+        assert images == {f"apache/kafka:{KAFKA}"}
+
+    @deployments
+    def test_every_image_is_pinned(self, deployment: Deployment) -> None:
+        ours = PROJECT["project"]["version"]
+        renamed = {each["name"]: each["newTag"] for k in kustomizations() for each in k["images"]}
+        for image in deployment.images:
+            name, _, tag = image.partition(":")
+            tag = tag or renamed[name]
+            assert tag not in ("", "latest")
+            assert name != "sluice" or tag == ours
+        assert set(renamed.values()) == {ours}
+
+
+ALIKE = ("state.", "restart-strategy", "heartbeat.", "taskmanager.memory.jvm-metaspace")
+"""Settings that have nothing to do with how large a cluster is, or where."""
+
+
+class TestFlink:
+    @deployments
+    def test_settings_hold_the_safe_defaults(self, deployment: Deployment) -> None:
+        local = flink_config.settings(flink_config.Layout(Path("/f"), 1, 2, 3, slots=2))
+        safe = dict(line.split(": ", 1) for line in local.splitlines())
+        for name, value in safe.items():
+            if name in ("state.checkpoints.dir", "state.savepoints.dir"):
+                assert deployment.flink[name].startswith(("file:///", "s3://"))
+            elif name.startswith(ALIKE):
+                assert deployment.flink[name] == value
+
+    def test_compose_keeps_checkpoints_on_a_volume_that_all_have(self) -> None:
+        made = compose()
+        for name in ("jobmanager", "taskmanager-1-flink", "taskmanager-2-flink"):
+            assert made["services"][name]["volumes"] == ["flink-data:/flink-data"]
+        for name in ("state.checkpoints.dir", "state.savepoints.dir"):
+            assert by_compose().flink[name].startswith("file:///flink-data/")
+        assert "flink-data" in made["volumes"]
+
+
+class TestWorkers:
+    def test_compose_puts_a_pool_into_the_network_of_each_task_manager(self) -> None:
+        services = compose()["services"]
+        flink = [each for each in services.values() if each.get("command") == "taskmanager"]
+        networks = [each["network_mode"] for each in flink]
+        assert len(networks) == len(set(networks)) == 2
+        assert sorted(each["network_mode"] for each in workers(compose()).values()) == networks
+        # Neither of the two owns the network: it would end with its owner's restart.
+        for network in networks:
+            assert services[network.removeprefix("service:")]["image"].startswith(
+                "registry.k8s.io/pause:"
+            )
+
+    def test_kubernetes_puts_a_pool_into_the_pod_of_each_task_manager(self) -> None:
+        spec = only("FlinkDeployment")["spec"]
+        assert spec["mode"] == "standalone"
+        pod = spec["taskManager"]["podTemplate"]["spec"]
+        (pool,) = (each for each in pod["containers"] if each["name"] == "workers")
+        assert (pool["image"], pool["args"]) == ("sluice", ["--worker_pool"])
+        assert [each["containerPort"] for each in pool["ports"]] == [POOL_PORT]
+
+    def test_nothing_reaches_a_pool_from_outside_its_pod(self) -> None:
+        policies = [each["spec"] for each in manifests() if each["kind"] == "NetworkPolicy"]
+        component = {"app": only("FlinkDeployment")["metadata"]["name"], "component": "taskmanager"}
+        (guard,) = (each for each in policies if each["podSelector"]["matchLabels"] == component)
+        admitted = {port["port"] for rule in guard["ingress"] for port in rule["ports"]}
+        flink = by_kubernetes().flink
+        assert admitted == {int(flink[f"taskmanager.{each}.port"]) for each in ("rpc", "data")}
+
+    def test_compose_publishes_nothing_beyond_loopback(self) -> None:
+        for service in compose()["services"].values():
+            assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+
+    def test_database_takes_as_many_connections_as_the_processes_may_open(self) -> None:
+        made, deployment = compose()["services"], by_compose()
+        processes = int(beam_options(deployment).view_as(PortableOptions).sdk_worker_parallelism)
+        most = deployment.task_managers * processes * (POOL_SIZE + MAX_OVERFLOW)
+        (allowed,) = re.findall(r"max_connections=(\d+)", " ".join(made["postgres"]["command"]))
+        assert int(allowed) >= most + POOL_SIZE + MAX_OVERFLOW  # the submitter's own
+
+
+def workers(made: dict[str, Any]) -> dict[str, Any]:
+    pools = {n: s for n, s in made["services"].items() if s.get("command") == ["--worker_pool"]}
+    assert pools
+    return pools
+
+
+class TestBounds:
+    def test_every_compose_service_has_a_memory_limit(self) -> None:
+        for name, service in compose()["services"].items():
+            assert service["deploy"]["resources"]["limits"]["memory"], name
+
+    def test_every_pod_is_confined(self) -> None:
+        for name, pod in pod_specs():
+            for container in pod["containers"]:
+                if set(container) == {"name"}:  # only names the operator's own, elsewhere described
+                    continue
+                guarded = container["securityContext"]
+                assert guarded["capabilities"] == {"drop": ["ALL"]}, name
+                assert guarded["allowPrivilegeEscalation"] is False, name
+                if container["name"] != "flink-main-container":  # the operator gives it its limits
+                    assert container["resources"]["limits"]["memory"], name
+                    assert guarded["readOnlyRootFilesystem"] is True, name
+
+
+class TestSchemas:
+    """Kubernetes' own schemas, from the package; the operator's is nowhere to be installed from."""
+
+    @pytest.mark.parametrize("version", ["1.29", kubernetes_validate.latest_version()])
+    def test_every_manifest_is_one_that_kubernetes_takes(self, version: str) -> None:
+        checked = 0
+        for each in manifests():
+            if each["apiVersion"].startswith("flink.apache.org/"):
+                continue
+            kubernetes_validate.validate(each, version, strict=True)
+            checked += 1
+        assert checked >= 9
+
+    @pytest.mark.parametrize("version", ["1.29", kubernetes_validate.latest_version()])
+    def test_pod_templates_are_pods(self, version: str) -> None:
+        spec = only("FlinkDeployment")["spec"]
+        for template in (spec["podTemplate"], spec["taskManager"]["podTemplate"]):
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, **template}
+            kubernetes_validate.validate(pod, version, strict=True)
+
+    def test_flink_deployment_has_the_fields_that_its_definition_has(self) -> None:
+        # helm/flink-kubernetes-operator/crds/flinkdeployments.flink.apache.org-v1.yml
+        made = only("FlinkDeployment")
+        spec = made["spec"]
+        assert made["apiVersion"] == "flink.apache.org/v1beta1"
+        assert set(spec) <= {
+            *("flinkConfiguration", "flinkVersion", "image", "imagePullPolicy", "ingress", "job"),
+            *("jobManager", "logConfiguration", "mode", "podTemplate", "restartNonce"),
+            *("serviceAccount", "taskManager"),
+        }
+        assert "job" not in spec  # a session cluster
+        for role in ("jobManager", "taskManager"):
+            assert set(spec[role]) <= {"podTemplate", "replicas", "resource"}
+            assert set(spec[role]["resource"]) <= {"cpu", "ephemeralStorage", "memory"}
+        assert all(isinstance(value, str) for value in spec["flinkConfiguration"].values())
+
+    def test_kustomize_names_every_manifest(self) -> None:
+        for folder in (DEPLOY / "kubernetes", DEPLOY / "kubernetes" / "submit"):
+            files = {each.name for each in folder.glob("*.yaml")} - {"kustomization.yaml"}
+            (named,) = (k["resources"] for k in kustomizations() if set(k["resources"]) == files)
+            assert len(named) == len(files)
+
+
+class TestImage:
+    def test_everything_of_the_wheel_is_copied_and_let_in(self) -> None:
+        setup = PROJECT["tool"]["setuptools"]
+        folders = [setup["package-dir"].get(each, each) for each in setup["packages"]]
+        copied = re.findall(
+            r"^COPY (?!--from)(?:--chmod=\d+ )?(.+) \S+$",
+            (DEPLOY / "Dockerfile").read_text(),
+            re.MULTILINE,
+        )
+        sources = [each.rstrip("/") for line in copied for each in line.split()]
+        let_in = [
+            line.removeprefix("!").rstrip("/")
+            for line in (ROOT / ".dockerignore").read_text().splitlines()
+            if line.startswith("!")
+        ]
+        for folder in folders:
+            assert any(
+                fnmatch.fnmatch(folder, pattern) for s in sources for pattern in (s, f"{s}/*")
+            )
+        assert set(sources) == set(let_in)
+        assert all((ROOT / each).exists() for each in sources)
+
+    def test_it_does_not_run_as_root(self) -> None:
+        (user,) = re.findall(r"^USER (\d+):\d+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+        assert int(user) > 0
+        assert {
+            pod["securityContext"]["runAsUser"]
+            for name, pod in pod_specs()
+            if name in ("sluice-submit",)
+        } == {int(user)}
