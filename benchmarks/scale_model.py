@@ -42,6 +42,10 @@ class Cost:
         """The seconds for so many records."""
         return self.fixed + self.record * records
 
+    def times(self, factor: float) -> Cost:
+        """So many times as much."""
+        return Cost(self.fixed * factor, self.record * factor)
+
     @classmethod
     def fitted(cls, points: Sequence[tuple[int, float]]) -> Cost:
         """The least-squares line through (records, seconds), neither part of it negative.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.scale import COSTS, costs_of
+from benchmarks.scale import COSTS, calibrated, costs_of, machine
 from benchmarks.scale_model import Cost, Costs, Scenario, bounds, knee, simulate
 
 ROUNDING = 0.03
@@ -149,3 +149,13 @@ def test_stored_costs_are_what_the_model_takes() -> None:
     found = costs_of(json.loads(COSTS.read_text()))
     assert all(part.of(1) > 0 for part in (found.read, found.encode, found.backend, found.wait))
     assert found.contention >= 1
+
+
+def test_what_the_program_takes_besides_is_found_from_its_rate_on_one_process() -> None:
+    """A program of twice the costs is twice as slow, and the factor is two."""
+    slow = Costs(READING.read.times(2), READING.encode.times(2), READING.backend, READING.wait)
+    measured = {"cores": 2, "ingestion": [{"processes": 1, "others": 0.0}]}
+    measured["ingestion"][0]["rate"] = simulate(machine(measured, 1), slow).rate  # type: ignore[index]
+    found, factor = calibrated(measured, READING)
+    assert factor == pytest.approx(2, rel=ROUNDING)
+    assert found.read.of(1_000) == pytest.approx(slow.read.of(1_000), rel=ROUNDING)
