@@ -13,9 +13,11 @@ from pipelines import progress, summary
 from runners import Runner, RunnerUnavailable, Submission
 from runners.signals import stop_on_signals
 from transforms import drain, metrics
-from transforms.errors import ConfigError, SluiceError
-from transforms.read import Pacing
+from transforms.coverage import Ledger
+from transforms.errors import ConfigError, SluiceError, from_text
+from transforms.read import Pacing, ReadSplits
 from transforms.readers import READERS
+from transforms.splits import Source
 
 
 @contextmanager
@@ -33,12 +35,15 @@ def empty_pipeline(runner: Runner, flags: Sequence[str]) -> Iterator[beam.Pipeli
         yield pipeline
 
 
-def pacing(runner: Runner, *, streaming: bool) -> Pacing:
-    """How the readers hold their bundles on ``runner``."""
-    return Pacing(
+def reading(
+    runner: Runner, sources: Sequence[Source], ledger: Ledger, *, streaming: bool
+) -> ReadSplits:
+    """Read ``sources`` as it is best done on ``runner``."""
+    pacing = Pacing(
         bundle_seconds=runner.streaming_bundle_seconds if streaming else None,
         resume_seconds=runner.resume_seconds,
     )
+    return ReadSplits(sources, ledger, pacing, streaming=streaming, spread=runner.parallel)
 
 
 def execute(
@@ -75,6 +80,10 @@ def execute(
             result.wait_until_finish()
         except RunnerUnavailable as error:
             raise SluiceError(str(error)) from error
+        except RuntimeError as error:  # Beam's, of a job that has failed elsewhere
+            if runner.explained is None or from_text(str(error)) is not None:
+                raise
+            raise SluiceError(runner.explained(str(error))) from error
         finally:
             READERS.close()
             release()

@@ -16,30 +16,30 @@ import apache_beam as beam
 
 from pipelines import command, execution, options, summary
 from pipelines.options import IngestConfig, RunConfig
+from runners import Runner
 from sinks import leases
 from sinks.ledger import SqlLedger
 from sinks.sql import SqlSink
 from sinks.write import WriteToSql
-from sources import kafka_commit
+from sources import kafka_commit, with_splits_fixed
 from sources.jobs import JobsSource
 from sources.kafka_commit import CommitOffsets
 from transforms.errors import SluiceError
 from transforms.parse import Parse
-from transforms.read import Pacing, ReadSplits
 from transforms.validate import Validate
 
 
 def build(
-    pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, pacing: Pacing
+    pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, runner: Runner
 ) -> beam.pvalue.DoOutputsTuple:
     """The whole way of a record; one fused stage from the split to the commit.
 
     What fails and may succeed later is stored by Write, and read again by Read once it is due.
     """
-    sources = (*config.sources, config.jobs)
+    sources, ledger = (*config.sources, config.jobs), SqlLedger(config.sql)
     written = (
         pipeline
-        | "Read" >> ReadSplits(sources, SqlLedger(config.sql), pacing, streaming=config.streaming)
+        | "Read" >> execution.reading(runner, sources, ledger, streaming=config.streaming)
         | "Parse" >> Parse(config.parse)
         | "Validate" >> Validate(config.schema)
         | "Write" >> WriteToSql(sink, config.write)
@@ -57,6 +57,7 @@ def main(argv: Sequence[str]) -> int:
         sink.prepare()
         for source in config.sources:
             source.check()
+        config = replace(config, sources=tuple(map(with_splits_fixed, config.sources)))
         if config.dead_letters is not None:
             config.dead_letters.check()
         started = time.monotonic()
@@ -96,7 +97,7 @@ def _run(
     pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig
 ) -> tuple[Counter[str], list[str]]:
     """Run the pipeline to its end; returns its counters and the signals received."""
-    build(pipeline, config, sink, execution.pacing(run.runner, streaming=config.streaming))
+    build(pipeline, config, sink, run.runner)
     return execution.execute(pipeline, run.runner, release=_release, shown=run.progress)
 
 
@@ -108,7 +109,7 @@ def _release() -> None:
 
 def _detach(pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig) -> int:
     """Submit the pipeline and leave it to the cluster."""
-    build(pipeline, config, sink, execution.pacing(run.runner, streaming=config.streaming))
+    build(pipeline, config, sink, run.runner)
     submitted = execution.submit(pipeline, run.runner)
     print(submitted.job)
     execution.announce(submitted)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 
 from clients import kafka_config
 from clients.s3 import S3Settings
@@ -215,10 +215,9 @@ def parser() -> Parser:
     add(
         "--outage_budget",
         type=float,
-        default=300.0,
         metavar="S",
         help="seconds to wait for a database or brokers that are away, before failing "
-        "(default: 300)",
+        "(default: 300; 60 with FlinkRunner)",
     )
     add("--summary_json", metavar="FILE", help="write the summary there as JSON")
     add(
@@ -246,7 +245,9 @@ def from_argv(argv: Sequence[str]) -> tuple[IngestConfig, RunConfig]:
     missing = [f"--{name}" for name in ("source", "sink", "table") if not getattr(known, name)]
     if missing:
         raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
-    if known.outage_budget < 0:
+    if known.outage_budget is None:
+        known.outage_budget = runner.outage_budget
+    if not known.outage_budget >= 0:
         raise ConfigError(f"--outage_budget must be 0 seconds or more, got {known.outage_budget:g}")
     schema = load_schema(known.schema) if known.schema else None
     for name in ("retry_wait", "job_lease"):
@@ -320,11 +321,27 @@ def _of_the_job(known: argparse.Namespace, runner: Runner, rest: Sequence[str]) 
         return
     if known.detach and (known.summary_json or known.fail_on_dead_letters):
         raise ConfigError("--detach does not wait for what --summary_json or --fail_on… need")
+    portable = PipelineOptions(list(rest)).view_as(PortableOptions)
+    if known.detach and portable.environment_type == "LOOPBACK":
+        raise ConfigError(
+            "--detach: with --environment_type LOOPBACK the workers are this process and end with it"
+        )
     _refuse_places_of_one_process(known, runner)
-    if known.streaming:
+    yield from told_to_a_cluster(f"ingest-{known.table}", rest, streaming=known.streaming)
+
+
+def told_to_a_cluster(name: str, rest: Sequence[str], *, streaming: bool) -> Iterator[str]:
+    """Beam's own options that a cluster is to have of a job.
+
+    Args:
+        name: What the job is called unless ``rest`` says otherwise.
+        rest: Beam's options that the user gave.
+        streaming: Whether it goes on for ever.
+    """
+    if streaming:
         yield "--streaming"
     if not any(each.split("=", 1)[0] == "--job_name" for each in rest):
-        yield f"--job_name=ingest-{known.table}"
+        yield f"--job_name={name}"
 
 
 def _refuse_places_of_one_process(known: argparse.Namespace, runner: Runner) -> None:
@@ -336,9 +353,18 @@ def _refuse_places_of_one_process(known: argparse.Namespace, runner: Runner) -> 
                     f"{option} {uri}: the workers of {runner.name} have working directories of "
                     "their own; write an absolute path, that all of them have"
                 )
-    if re.match(r"sqlite(\+\w+)?:///?(?!/)", known.sink):
+    refuse_database_of_one_process(known.sink, runner)
+
+
+def refuse_database_of_one_process(sink: str, runner: Runner) -> None:
+    """Refuse a file that the workers of a cluster would each find, or make, elsewhere.
+
+    Raises:
+        ConfigError: ``sink`` is such a file.
+    """
+    if re.match(r"sqlite(\+\w+)?:///?(?!/)", sink):
         raise ConfigError(
-            f"--sink {known.sink}: the workers of {runner.name} need one database; use "
+            f"--sink {sink}: the workers of {runner.name} need one database; use "
             "postgresql://…, or for tests on one machine sqlite:////absolute/path.db"
         )
 

@@ -32,7 +32,6 @@ from sinks.retention import duration
 from sinks.tables import SHARDS
 from sources.outbox import OutboxSource
 from transforms.errors import ConfigError
-from transforms.read import Pacing, ReadSplits
 from transforms.write import Write, WriteConfig
 
 SPLITS = 4
@@ -71,12 +70,12 @@ class Summary:
     records_per_second: float
 
 
-def build(pipeline: beam.Pipeline, config: PublishConfig, pacing: Pacing) -> None:
+def build(pipeline: beam.Pipeline, config: PublishConfig, runner: Runner) -> None:
     """Read what is not published, send it, mark it: one fused stage."""
     source, ledger = config.source, SqlLedger(config.topic.queue.config)
     _ = (
         pipeline
-        | "Outbox" >> ReadSplits([source], ledger, pacing, streaming=source.streaming)
+        | "Outbox" >> execution.reading(runner, [source], ledger, streaming=source.streaming)
         | "Publish" >> Write(config.topic, config.write)
     )
 
@@ -115,9 +114,9 @@ def parser() -> Parser:
     add(
         "--outage_budget",
         type=float,
-        default=300.0,
         metavar="S",
-        help="seconds to wait for a database or brokers that are away (default: 300)",
+        help="seconds to wait for a database or brokers that are away (default: 300; "
+        "60 with FlinkRunner)",
     )
     add("--summary_json", metavar="FILE", help="write the summary there as JSON")
     add("--verbose", action="store_true", help="logs, and the stack of an error")
@@ -130,11 +129,15 @@ def main(argv: Sequence[str]) -> int:
     options.refuse_unknown(rest, parser())
     runner = options.runner_of(known.runner)
     config = _config(known, runner)
+    if runner.submitted is not None:
+        options.refuse_database_of_one_process(known.sink, runner)
+        name = f"outbox-{known.table or 'all'}"
+        rest += options.told_to_a_cluster(name, rest, streaming=known.streaming)
     with execution.empty_pipeline(runner, rest) as pipeline:
         config.source.check()
         config.topic.check()
         started = time.monotonic()
-        build(pipeline, config, execution.pacing(runner, streaming=config.source.streaming))
+        build(pipeline, config, runner)
         counted, signals = execution.execute(pipeline, runner, release=outbox_queue.release_all)
     made = _summary(counted["read"], config, time.monotonic() - started)
     _show(made)
@@ -152,6 +155,8 @@ def _config(known: argparse.Namespace, runner: Runner) -> PublishConfig:
         raise ConfigError(f"--splits must be {SHARDS} or less, got {splits}")
     if not known.lease >= 1:
         raise ConfigError(f"--lease must be 1 second or more, got {known.lease:g}")
+    if known.outage_budget is None:
+        known.outage_budget = runner.outage_budget
     if not known.outage_budget >= 0:
         raise ConfigError(f"--outage_budget must be 0 seconds or more, got {known.outage_budget:g}")
     brokers, topic, query = kafka_address.split(known.to)

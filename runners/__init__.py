@@ -53,6 +53,9 @@ class Runner:
         tune_process: Sets up a process that does nothing but run a pipeline.
         resume_seconds: Asked of the runner before a streaming split that had its time, or has
             nothing to read, goes on.
+        outage_budget: Seconds to wait in place for a service that is away, unless the user says
+            otherwise.
+        explained: What the text of a failure of ``wait_until_finish()`` means, in one line.
         submitted: Takes what ``run()`` has returned, and waits until the cluster has the job;
             None where the pipeline ends with this process. A runner that has it takes Beam's
             ``--streaming`` and ``--job_name`` too.
@@ -65,6 +68,8 @@ class Runner:
     drained_by_signals: bool
     tune_process: Callable[[], None]
     resume_seconds: float = 0.0
+    outage_budget: float = 300.0
+    explained: Callable[[str], str] | None = None
     submitted: Callable[[Any], Submission] | None = None
 
 

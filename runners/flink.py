@@ -1,6 +1,6 @@
 """FlinkRunner: a cluster, to whose job server a pipeline is submitted.
 
-    python -m runners.flink status|stop|cancel [--flink_master HOST:PORT] [--job ID]
+    python -m runners.flink status|stop|cancel [--flink_master HOST:PORT] [--job ID] [--drain]
 
 Beam's own ``FlinkRunner`` would fetch a job server's jar and start it; here one that runs
 already takes the job (``--job_endpoint``; by default that of ``make flink-up``).
@@ -39,11 +39,18 @@ from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineState
 
 from runners import Runner, RunnerUnavailable, Submission
+from runners.flink_jobs import cause, main
 from runners.flink_options import options_of
 from runners.flink_rest import FlinkRefused, FlinkRest, FlinkUnreachable
 
 CONNECT_SECONDS = 10.0
 SUBMIT_SECONDS = 120.0
+
+OUTAGE_SECONDS = 60.0
+"""No checkpoint passes while a bundle waits, and one that takes longer than 10 minutes fails the
+job (Flink's execution.checkpointing.timeout and its tolerable-failed-checkpoints, 0). A bundle
+waits once for its source and once for the database, and the splits of a subtask one after the
+other: 60 s leave room for four."""
 
 
 class _Submitting(PortableRunner):
@@ -107,6 +114,12 @@ def _jobs(rest: FlinkRest) -> set[str]:
         raise RunnerUnavailable(str(error)) from error
 
 
+def _explained(text: str) -> str:
+    if "JobCancellationException" in text:
+        return "the job was cancelled; what is committed stays, and the next run goes on there"
+    return f"the job failed: {cause(text)} (`python -m runners.flink status` has more)"
+
+
 def _tune_process() -> None:
     """Nothing: the workers are other processes."""
 
@@ -119,11 +132,11 @@ RUNNER = Runner(
     drained_by_signals=False,
     tune_process=_tune_process,
     resume_seconds=1.5,
+    outage_budget=OUTAGE_SECONDS,
+    explained=_explained,
     submitted=_submitted,
 )
 
 
 if __name__ == "__main__":
-    from runners.flink_jobs import main
-
     sys.exit(main())

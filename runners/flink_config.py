@@ -79,10 +79,14 @@ def write(layout: Layout, parts: Parts) -> None:
     (layout.configuration / "log4j.properties").write_text(_LOGGING)
     binaries = shlex.quote(str(Path(sys.executable).parent))
     boot, scratch = shlex.quote(str(parts.boot)), shlex.quote(str(layout.folder / "tmp"))
+    # A folder for each worker: boot puts what was staged, and pipeline_options.json, where it is
+    # told to and where it stands, and workers that start at once would read each other's halves.
     layout.worker.write_text(
         "#!/bin/sh\n"
         f'export PATH={binaries}:"$PATH" RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1\n'
-        f'exec {boot} --semi_persist_dir={scratch} "$@"\n'
+        'export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"\n'
+        f'own=$(mktemp -d {scratch}/worker-XXXXXXXX) && cd "$own" || exit 1\n'
+        f'exec {boot} --semi_persist_dir="$own" "$@"\n'
     )
     layout.worker.chmod(0o755)
 
@@ -122,8 +126,13 @@ def settings(layout: Layout) -> str:
         # own 10 s between two would make it 20.
         "heartbeat.interval": 2000,
         "heartbeat.timeout": 30000,
-        # No restart-strategy: the job server would prefer it to what a job asks for. Flink's own
-        # is to restart a job with checkpoints for ever, each time after 1 s.
+        # Flink's own is to restart a stream for ever, each second and in silence, and a bounded
+        # job never. With this one an error that stays ends either in minutes: nine attempts of
+        # less than 37 s each. Waiting for a database that is away takes longer and never ends it.
+        "restart-strategy": "failure-rate",
+        "restart-strategy.failure-rate.max-failures-per-interval": 8,
+        "restart-strategy.failure-rate.failure-rate-interval": "5 min",
+        "restart-strategy.failure-rate.delay": "5 s",
     }
     return "".join(f"{name}: {value}\n" for name, value in every.items())
 

@@ -1,6 +1,6 @@
 """Look at the jobs of a Flink cluster, stop them with a savepoint, cancel them.
 
-python -m runners.flink status|stop|cancel [--flink_master HOST:PORT] [--job ID]
+python -m runners.flink status|stop|cancel [--flink_master HOST:PORT] [--job ID] [--drain]
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ class JobError(Exception):
 
 
 def status(rest: FlinkRest, job: str | None = None) -> list[dict[str, Any]]:
-    """The jobs that the cluster knows, newest first: id, name, state, started, checkpoints."""
+    """The jobs that the cluster knows, newest first.
+
+    Of each its id, name, state, when it started, for how long it runs, its checkpoints, how often
+    it was restarted, and the last failure (one line, or None).
+    """
     found = sorted(rest.get("/jobs/overview")["jobs"], key=lambda each: -each["start-time"])
     return [
         {
@@ -37,6 +41,8 @@ def status(rest: FlinkRest, job: str | None = None) -> list[dict[str, Any]]:
             ),
             "seconds": round(each["duration"] / 1000),
             "checkpoints": _checkpoints(rest, each["jid"]),
+            "restarts": _restarts(rest, each["jid"]),
+            "failure": _failure(rest, each["jid"]),
         }
         for each in found
         if job is None or each["jid"] == job
@@ -96,6 +102,29 @@ def _checkpoints(rest: FlinkRest, job: str) -> dict[str, Any]:
     }
 
 
+def _restarts(rest: FlinkRest, job: str) -> int | None:
+    """How often Flink has begun it again; None once it has ended: its metrics end with it."""
+    found = rest.get(f"/jobs/{job}/metrics?get=numRestarts")
+    return int(found[0]["value"]) if found else None
+
+
+def _failure(rest: FlinkRest, job: str) -> str | None:
+    """What its last failure came of, which the job may have survived."""
+    found = rest.get(f"/jobs/{job}/exceptions?maxExceptions=1")["exceptionHistory"]["entries"]
+    return cause(str(found[0]["stacktrace"])) if found else None
+
+
+def cause(stack: str) -> str:
+    """The line of a stack, Java's around Python's, that says what happened; 300 characters.
+
+    >>> cause("java.lang.Exception: x\\n\\tat a.b\\nCaused by: b.Error: Traceback …\\n  in f\\nE: no")
+    'E: no'
+    """
+    innermost = stack.rpartition("Caused by: ")[2]
+    said = [line for line in innermost.splitlines() if line and not line[0].isspace()]
+    return (said or ["no cause given"])[-1][:300]
+
+
 def _await(reached: Callable[[], bool], seconds: float, what: str) -> None:
     deadline = time.monotonic() + seconds
     while not reached():
@@ -120,6 +149,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--flink_master", metavar="HOST:PORT", help="default: the cluster in .flink/")
     add("--job", metavar="ID", help="default: the only one that is running")
     add("--savepoint_folder", metavar="URI", help="where stop leaves it (default: the cluster's)")
+    add(
+        "--drain",
+        action="store_true",
+        help="let sources come to their end first; a stream of pipelines.ingest or .outbox has none: "
+        "it reads on, without checkpoints, until it is cancelled (leave it out for these)",
+    )
     add("--timeout", type=float, default=120.0, metavar="S", help="default: 120 seconds")
     add("--json", action="store_true", help="print a list of objects")
     given = parser.parse_args(argv)
@@ -148,7 +183,9 @@ def _done(given: argparse.Namespace) -> list[dict[str, Any]]:
         return status(rest, given.job)
     job = given.job or _only(rest)
     if given.action == "stop":
-        path = stop(rest, job, folder=given.savepoint_folder, seconds=given.timeout)
+        path = stop(
+            rest, job, folder=given.savepoint_folder, drain=given.drain, seconds=given.timeout
+        )
         return [{"job": job, "savepoint": path}]
     cancel(rest, job, seconds=given.timeout)
     return [{"job": job, "cancelled": True}]

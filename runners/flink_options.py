@@ -19,11 +19,6 @@ from runners.flink_cluster import FOLDER, Endpoints, endpoints
 CHECKPOINTING_MILLISECONDS = 10_000
 _LEAST_MILLISECONDS = 500
 
-BOUNDED_RETRIES = 3
-RETRY_MILLISECONDS = 5_000
-"""A bounded job begins again, where the ledger ends, so often and after so long. Without them
-Flink's own default is to fail at the first exception."""
-
 
 class FlinkJobServerOptions(PipelineOptions):
     """Options of Beam's Flink job server that a Python program does not know by itself.
@@ -140,7 +135,9 @@ def _bounded(job: FlinkJobServerOptions) -> None:
             raise RunnerUnavailable(
                 f"--{name} is for --streaming: a bounded run resumes from the ledger"
             )
-    if job.number_of_execution_retries is None:
-        job.number_of_execution_retries = BOUNDED_RETRIES
-        if job.execution_retry_delay is None:
-            job.execution_retry_delay = RETRY_MILLISECONDS
+    if job.number_of_execution_retries is not None:
+        # Beam's FlinkExecutionEnvironments.java hands it to streaming jobs only.
+        raise RunnerUnavailable(
+            "--number_of_execution_retries has no effect on a bounded job; give the cluster's "
+            "JobManager a restart-strategy (docs/flink.md)"
+        )

@@ -41,7 +41,7 @@ class Processes:
 
     def running(self, name: str) -> bool:
         """Whether the process that was started under ``name`` still runs."""
-        return self._pid(name) is not None
+        return self.pid(name) is not None
 
     def log(self, name: str) -> Path:
         """Where it writes what it has to say."""
@@ -83,7 +83,7 @@ class Processes:
 
     def stop(self, name: str) -> None:
         """End it by SIGTERM, what is left of its group by SIGKILL, and forget it."""
-        pid = self._pid(name)
+        pid = self.pid(name)
         if pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
@@ -106,7 +106,8 @@ class Processes:
             child.wait()
         self._write(recorded)
 
-    def _pid(self, name: str) -> int | None:
+    def pid(self, name: str) -> int | None:
+        """The number of the process that runs under ``name``; None if none does."""
         number, started = self._read().get(name, (0, ""))
         child = _children.get(number)
         if child is not None and child.poll() is not None:  # reaped here

@@ -48,6 +48,16 @@ class ReadSplits(beam.PTransform):
 
     Bounded unless ``streaming``; a streaming split never ends by itself. What the ledger
     has settled is not read again.
+
+    Args:
+        sources: What is read.
+        ledger: What of it is settled.
+        pacing: How long bundles are.
+        streaming: Go on for ever.
+        spread: Hand the splits of a bounded read out to all workers, where the runner would
+            else read them on the one that has planned them. Streaming splits are never handed
+            out: Flink keys them by itself, and a runner of one process would not begin to read
+            before all are planned.
     """
 
     def __init__(
@@ -57,8 +67,10 @@ class ReadSplits(beam.PTransform):
         pacing: Pacing | None = None,
         *,
         streaming: bool = False,
+        spread: bool = False,
     ) -> None:
         super().__init__()
+        self._spread = spread and not streaming
         self._sources = {source.uri: source for source in sources}
         self._ledger = ledger
         self._pacing = pacing or Pacing()
@@ -66,15 +78,16 @@ class ReadSplits(beam.PTransform):
 
     def expand(self, pbegin: beam.pvalue.PBegin) -> beam.PCollection:
         kind = _ReadStreaming if self._streaming else _ReadBounded
-        return (
+        planned = (
             pbegin
             | "Sources" >> beam.Create(list(self._sources), reshuffle=False)
             | "Plan" >> beam.ParDo(_PlanFn(self._sources, self._ledger)).with_output_types(Split)
-            | "Splits"
-            >> beam.ParDo(kind(self._sources, self._ledger, self._pacing)).with_output_types(
-                RecordBatch
-            )
         )
+        if self._spread:
+            planned |= "Spread" >> beam.Reshuffle()
+        return planned | "Splits" >> beam.ParDo(
+            kind(self._sources, self._ledger, self._pacing)
+        ).with_output_types(RecordBatch)
 
 
 class _PlanFn(beam.DoFn):

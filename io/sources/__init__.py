@@ -70,6 +70,16 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
     )
 
 
+def with_splits_fixed(source: Source) -> Source:
+    """``source`` with all that decides how it is cut into splits, asked of its service once.
+
+    Raises:
+        ConfigError: The service refuses.
+        SourceUnavailable: The service cannot be reached.
+    """
+    return source.with_splits_fixed() if isinstance(source, KafkaSource) else source
+
+
 def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
     if options.format not in ("auto", "jsonl"):
         raise ConfigError(
@@ -81,4 +91,5 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         streaming=options.streaming,
         limits=options.limits,
         outage_budget=options.outage_budget,
+        parallel=options.parallel,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
@@ -21,6 +21,10 @@ from transforms.coverage import Ledger
 from transforms.errors import ConfigError, SourceUnavailable
 from transforms.splits import BatchLimits, Position, Split
 
+MOST_SPLITS = 128
+"""Splits are the keys of Flink's state, and its subtasks share so many groups of them by default
+(its least ``--max_parallelism``): more splits could not be read by more subtasks."""
+
 
 @dataclass(frozen=True, slots=True)
 class KafkaSource:
@@ -37,6 +41,8 @@ class KafkaSource:
         answer_timeout: Seconds within which a broker must answer a question.
         discovery_interval: Seconds between two looks for new partitions and topics.
         idle_seconds: A partition without news for so long does not hold the watermark back.
+        parallel: Whether splits are read side by side.
+        split_count: How many splits share the partitions where ``uri`` does not say.
     """
 
     uri: str
@@ -47,6 +53,8 @@ class KafkaSource:
     answer_timeout: float = 10.0
     discovery_interval: float = 10.0
     idle_seconds: float = 5.0
+    parallel: bool = False
+    split_count: int = 1
 
     def __post_init__(self) -> None:
         kafka_config.refuse_ours(self.config)
@@ -80,6 +88,22 @@ class KafkaSource:
         if address.group and found.labels:
             self.cluster.committed([next(iter(found.labels))], address.group)
 
+    def with_splits_fixed(self) -> KafkaSource:
+        """The same source with as many splits as there are partitions now, where many are read
+        side by side and ``uri`` does not say how many; ``MOST_SPLITS`` at most.
+
+        Called where the job is submitted: a split's name is the key of its state, so that the
+        number must not change with the partitions while a job or a savepoint of it lives.
+
+        Raises:
+            ConfigError: The cluster refuses the credentials, or the right to look.
+            SourceUnavailable: No broker answers.
+        """
+        if not self.parallel or self.address.splits is not None:
+            return self
+        partitions = len(self.cluster.topics(self.address).labels)
+        return replace(self, split_count=min(max(partitions, 1), MOST_SPLITS))
+
     def owns(self, source: str) -> bool:
         """Whether ``source`` is ``kafka://TOPIC`` of a topic that is read here."""
         scheme, _, topic = source.partition("://")
@@ -87,7 +111,7 @@ class KafkaSource:
 
     def splits(self, ledger: Ledger) -> Iterator[Split]:
         """Split ``i/n`` reads every partition ``p`` with ``p % n == i``, new ones included."""
-        count = self.address.splits
+        count = self.address.splits or self.split_count
         for index in range(count):
             yield Split(self.uri, f"{index}/{count}", size=self._size(index, count, ledger))
 

@@ -32,7 +32,7 @@ class Address:
         until: ``latest`` where the URI says so, or None.
         start: Where a partition begins that neither the ledger nor the group knows.
         ignore_tombstones: Leave out messages without a value instead of dead-lettering them.
-        splits: How many splits share the partitions.
+        splits: How many splits share the partitions; None where the URI does not say.
     """
 
     brokers: str
@@ -42,7 +42,7 @@ class Address:
     until: str | None
     start: Start
     ignore_tombstones: bool
-    splits: int
+    splits: int | None
 
     def matches(self, topic: str) -> bool:
         """Whether ``topic`` is read; internal ones (``__…``) only if the pattern says ``^__``."""
@@ -84,7 +84,7 @@ def parse(uri: str) -> Address:
         until=until,
         start=_start(given.get("start", "earliest"), uri),
         ignore_tombstones=tombstones == "ignore",
-        splits=_splits(given.get("splits", "1"), uri),
+        splits=_splits(given["splits"], uri) if "splits" in given else None,
     )
 
 

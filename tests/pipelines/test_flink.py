@@ -5,33 +5,31 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import pytest
-import sqlalchemy as sa
 
 from examples.events import SCHEMA, events, write
-from pipelines import command
+from pipelines import command, execution
 from pipelines.audit import verdicts
 from pipelines.ingest import main as ingest_main
 from pipelines.options import from_argv
+from pipelines.outbox import main as outbox_main
+from runners import Runner, flink_jobs
 from runners.flink_cluster import FlinkCluster
 from sinks.engine import dispose_engines
+from tests.pipelines import end_state
+from tests.pipelines.end_state import arguments, query, schema_of
 from tests.services.flink_guarded import job_arguments
 from tests.services.kafka_broker import KafkaBroker, Topics
 from transforms.errors import ConfigError
 
 pytestmark = pytest.mark.integration
 
-RUNNERS = ("DirectRunner", "FlinkRunner")
-TABLES = {
-    "events": "SELECT * FROM events ORDER BY event_id",
-    "ingest_jobs": 'SELECT source, partition, "offset", stage, category, state, raw '
-    'FROM ingest_jobs ORDER BY source, partition, "offset"',
-}
 SECONDS = 120.0
 
 
@@ -45,43 +43,31 @@ def schema(tmp_path: Path) -> Path:
 @pytest.fixture
 def sink(postgres_url: str) -> Iterator[Callable[[str], str]]:
     """The URL of an empty schema for a runner."""
-
-    def schema_of(name: str) -> str:
-        query(postgres_url, f"CREATE SCHEMA {name}")
-        return f"{postgres_url}&options=-csearch_path%3D{name.lower()}"
-
-    yield schema_of
+    yield lambda name: schema_of(postgres_url, name)
     dispose_engines()
-
-
-def query(url: str, statement: str) -> list[tuple[Any, ...]]:
-    engine = sa.create_engine(url)
-    try:
-        with engine.begin() as connection:
-            result = connection.execute(sa.text(statement))
-            rows = result.all() if result.returns_rows else []
-            return [tuple(bytes(v) if isinstance(v, memoryview) else v for v in r) for r in rows]
-    finally:
-        engine.dispose()
-
-
-def arguments(runner: str, source: str, url: str, cluster: FlinkCluster) -> list[str]:
-    argv = ["--runner", runner, "--source", source, "--sink", url, "--table", "events"]
-    argv += ["--key", "event_id", "--no_progress"]
-    return argv + (job_arguments(cluster) if runner == "FlinkRunner" else [])
 
 
 def state_after(
     runner: str, source: str, url: str, cluster: FlinkCluster, schema: Path, *more: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Run to the end; returns what the database holds, and what was counted."""
-    out = schema.with_name(f"{runner}.json")
-    argv = [*arguments(runner, source, url, cluster), "--schema", str(schema), *more]
-    assert command.run("ingest", ingest_main, [*argv, "--summary_json", str(out)]) == 0
-    summary = json.loads(out.read_text())
-    state: dict[str, Any] = {name: query(url, statement) for name, statement in TABLES.items()}
-    state["ledger"] = [each.as_json() for each in verdicts(url, None)]
+    """What the database holds, and what was counted."""
+    told = (*more, "--schema", str(schema))
+    if runner == "FlinkRunner":
+        told += tuple(job_arguments(cluster))
+    state, summary = end_state.state_after(runner, source, url, schema.parent, *told)
     return state, {name: summary[name] for name in ("read", "inserted", "duplicates", "dead")}
+
+
+def newest_job(cluster: FlinkCluster) -> str:
+    return str(flink_jobs.status(cluster.rest)[0]["job"])
+
+
+def splits_by_subtask(cluster: FlinkCluster, job: str) -> list[int]:
+    """How many splits each subtask of the step that reads was given."""
+    steps = cluster.rest.get(f"/jobs/{job}")["vertices"]
+    (reads,) = (each["id"] for each in steps if "Write" in each["name"])
+    subtasks = cluster.rest.get(f"/jobs/{job}/vertices/{reads}")["subtasks"]
+    return [each["metrics"]["read-records"] for each in subtasks]
 
 
 def test_files_give_what_they_give_in_one_process(
@@ -109,13 +95,122 @@ def test_a_topic_until_its_latest_offsets_on_two_subtasks(
     lines = list(events(5_000, duplicates=0.02, broken=0.01))
     keyed = ((line.key.encode(), line.raw, crc32(line.key.encode()) % 4) for line in lines)
     kafka_broker.produce(name, keyed)
-    uri = f"kafka://{kafka_broker.bootstrap}/{name}?until=latest&splits=4"
+    uri = f"kafka://{kafka_broker.bootstrap}/{name}?until=latest"
     direct = state_after("DirectRunner", uri, sink("direct"), flink, schema)
     more = ("--parallelism", "2")
     on_flink = state_after("FlinkRunner", uri, sink("flink"), flink, schema, *more)
+    assert sum(given := splits_by_subtask(flink, newest_job(flink))) == 4 + 1, "and the retries"
+    assert min(given) >= 2
     assert direct[1]["read"] == len(lines)
     assert len(direct[0]["ledger"]) == 4
     assert on_flink == direct
+
+
+def await_(reached: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not reached():
+        assert time.monotonic() < deadline, f"no {what} within {SECONDS:.0f} s"
+        time.sleep(0.1)
+
+
+def submit(argv: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert command.run("ingest", ingest_main, [*argv, "--streaming", "--detach"]) == 0
+    return capsys.readouterr().out.strip()
+
+
+def child(number: int) -> bytes:
+    return json.dumps({"event_id": f"c{number}", "parent_id": number % 10}).encode()
+
+
+def test_retries_survive_a_lost_machine_and_a_changed_schema_goes_on_from_a_savepoint(
+    flink: FlinkCluster,
+    postgres_url: str,
+    tmp_path: Path,
+    kafka_broker: KafkaBroker,
+    topic: Topics,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One stream through all of it, as each submission takes its time."""
+    query(postgres_url, "CREATE TABLE parents (id bigint PRIMARY KEY)")
+    query(
+        postgres_url,
+        "CREATE TABLE events (event_id text PRIMARY KEY, parent_id bigint REFERENCES parents)",
+    )
+    note_what_is_applied(postgres_url)
+    name = topic(partitions=2)
+    source = f"kafka://{kafka_broker.bootstrap}/{name}"
+    more = ("--parallelism", "2", "--checkpointing_interval", "1000", *job_arguments(flink))
+    # Every attempt before the kill fails, and the next ones come after the restart.
+    waits = ("--backoff_base", "8", "--backoff_cap", "8", "--max_attempts", "100")
+    argv = arguments("FlinkRunner", source, postgres_url, *more, *waits)
+    schema = tmp_path / "schema.json"
+    schema.write_text(json.dumps(CHILDREN))
+
+    job = submit([*argv, "--schema", str(schema)], capsys)
+    try:
+        kafka_broker.produce(name, ((None, child(n), n % 2) for n in range(200)))
+        await_(lambda: counted_jobs(postgres_url, "retryable") == 200, "200 retries")
+        await_(lambda: checkpoints(flink, job)["completed"] > 0, "checkpoint")
+        for lost in flink.task_managers():
+            flink.kill_task_manager(lost)
+        query(postgres_url, "INSERT INTO parents SELECT generate_series(0, 9)")
+        flink.start_task_manager()
+        await_(lambda: counted_rows(postgres_url) == 200, "200 rows")
+        assert checkpoints(flink, job)["restored"] == 1
+        await_(lambda: counted_jobs(postgres_url, "completed") == 200, "200 completed jobs")
+
+        await_(lambda: checkpoints(flink, job)["completed"] > 0, "checkpoint")
+        savepoint = flink_jobs.stop(flink.rest, job, seconds=60)
+        kafka_broker.produce(name, ((None, child(n), n % 2) for n in range(200, 300)))
+        schema.write_text(json.dumps(FEWER_CHILDREN))
+        job = submit([*argv, "--schema", str(schema), "--savepoint_path", savepoint], capsys)
+        await_(lambda: counted_jobs(postgres_url, "discarded") == 10, "10 dead letters")
+        await_(lambda: counted_rows(postgres_url) == 290, "290 rows")
+        assert checkpoints(flink, job)["restored"] == 1
+    finally:
+        flink_jobs.cancel(flink.rest, job, seconds=60)
+    assert query(postgres_url, "SELECT count(*), max(n) FROM applied") == [(290, 1)]
+    ledger = [each.as_json() for each in verdicts(postgres_url, None)]
+    assert [each["ranges"] for each in ledger] == [[[0, 150]], [[0, 150]]]
+    assert all(each["ok"] for each in ledger)
+    assert sum(each["read"] for each in ledger) == 300
+
+
+CHILDREN = {
+    "type": "object",
+    "properties": {"event_id": {"type": "string"}, "parent_id": {"type": "integer"}},
+}
+FEWER_CHILDREN = {
+    "type": "object",
+    "properties": {"event_id": {"type": "string"}, "parent_id": {"enum": list(range(9))}},
+}
+
+
+def note_what_is_applied(url: str) -> None:
+    """Count what is offered to the table, where its key would hide the second time."""
+    query(url, "CREATE TABLE applied (event_id text PRIMARY KEY, n int NOT NULL)")
+    query(
+        url,
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "INSERT INTO applied VALUES (NEW.event_id, 1) "
+        "ON CONFLICT (event_id) DO UPDATE SET n = applied.n + 1; RETURN NEW; END $$",
+    )
+    query(url, "CREATE TRIGGER note BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION note()")
+
+
+def counted_rows(url: str) -> int:
+    return int(query(url, "SELECT count(*) FROM events")[0][0])
+
+
+def counted_jobs(url: str, state: str) -> int:
+    return int(query(url, f"SELECT count(*) FROM ingest_jobs WHERE state = '{state}'")[0][0])
+
+
+def checkpoints(cluster: FlinkCluster, job: str) -> dict[str, Any]:
+    (state,) = flink_jobs.status(cluster.rest, job)
+    found: dict[str, Any] = state["checkpoints"]
+    return found
 
 
 GIVEN = ["--runner", "FlinkRunner", "--table", "t"]
@@ -141,6 +236,43 @@ def test_a_place_that_workers_would_find_elsewhere_is_refused(
 def test_a_cluster_is_told_what_the_job_is(sink: str) -> None:
     _, run = from_argv([*GIVEN, "--source", "/in/*.jsonl", "--sink", sink, "--streaming"])
     assert run.beam_options == ("--streaming", "--job_name=ingest-t")
+
+
+def test_detaching_from_workers_that_are_this_process_is_refused() -> None:
+    argv = ["--source", "/in/*.jsonl", "--sink", "postgresql://h/d", "--detach"]
+    for flags in (["--environment_type=LOOPBACK"], ["--environment_type", "LOOPBACK"]):
+        with pytest.raises(ConfigError, match=r"^--detach: .*LOOPBACK"):
+            from_argv([*GIVEN, *argv, *flags])
+
+
+def test_waits_in_place_are_shorter_than_in_one_process() -> None:
+    argv = ["--source", "/in/*.jsonl", "--sink", "postgresql://h/d", "--table", "t"]
+    for runner, seconds in (("FlinkRunner", 60.0), ("DirectRunner", 300.0)):
+        config, _ = from_argv([*argv, "--runner", runner])
+        assert (config.write.outage_budget, config.jobs.outage_budget) == (seconds, seconds)
+    config, _ = from_argv([*argv, "--runner", "FlinkRunner", "--outage_budget", "7"])
+    assert config.write.outage_budget == 7
+
+
+def test_a_cluster_is_told_that_an_outbox_is_published_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else Flink refuses the endless pipeline, as it would run without checkpoints."""
+    told: list[str] = []
+
+    def noted(runner: Runner, flags: Sequence[str]) -> None:
+        told.extend(flags)
+        raise ConfigError("noted")
+
+    monkeypatch.setattr(execution, "empty_pipeline", noted)
+    argv = ["--runner", "FlinkRunner", "--sink", "postgresql://h/d", "--to", "kafka://h:1/t"]
+    for more, flags in ((["--streaming"], ["--streaming"]), ([], [])):
+        told.clear()
+        with pytest.raises(ConfigError, match="noted"):
+            outbox_main([*argv, "--table", "t", *more])
+        assert told == [*flags, "--job_name=outbox-t"]
+    with pytest.raises(ConfigError, match=r"^--sink sqlite:///a.db: .*FlinkRunner"):
+        outbox_main(["--runner", "FlinkRunner", "--sink", "sqlite:///a.db", "--to", argv[-1]])
 
 
 def test_a_name_that_is_given_stays() -> None:

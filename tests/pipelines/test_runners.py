@@ -17,20 +17,16 @@ import sqlalchemy as sa
 
 from examples.events import SCHEMA, events, write
 from pipelines import command
-from pipelines.audit import verdicts
 from pipelines.ingest import main as ingest_main
 from sinks.engine import dispose_engines
+from tests.pipelines import end_state
+from tests.pipelines.end_state import arguments, query, schema_of
 from tests.services.kafka_broker import KafkaBroker, Topics
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("prism")]
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNNERS = ("DirectRunner", "PrismRunner")
-TABLES = {
-    "events": "SELECT * FROM events ORDER BY event_id",
-    "ingest_jobs": 'SELECT source, partition, "offset", stage, category, state, raw '
-    'FROM ingest_jobs ORDER BY source, partition, "offset"',
-}
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -42,43 +38,13 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
         return
     url: str = request.getfixturevalue("postgres_url")
 
-    def schema_of(name: str) -> str:
-        query(url, f"CREATE SCHEMA {name}")
-        return f"{url}&options=-csearch_path%3D{name.lower()}"
-
-    yield schema_of
+    yield lambda name: schema_of(url, name)
     dispose_engines()
 
 
-def query(sink: str, statement: str) -> list[tuple[Any, ...]]:
-    engine = sa.create_engine(sink)
-    try:
-        with engine.begin() as connection:
-            result = connection.execute(sa.text(statement))
-            return [tuple(map(plain, row)) for row in result] if result.returns_rows else []
-    finally:
-        engine.dispose()
-
-
-def plain(value: Any) -> Any:
-    return bytes(value) if isinstance(value, memoryview) else value
-
-
-def arguments(runner: str, source: str, sink: str, *more: str) -> list[str]:
-    argv = ["--runner", runner, "--source", source, "--sink", sink, "--table", "events"]
-    return [*argv, "--key", "event_id", "--no_progress", *more]
-
-
-def state_after(
-    runner: str, source: str, sink: str, tmp_path: Path, *more: str
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Run to the end; returns what the database holds, and what was counted."""
-    out = tmp_path / f"{runner}.json"
-    argv = arguments(runner, source, sink, "--summary_json", str(out), *more)
-    assert command.run("ingest", ingest_main, argv) == 0
-    summary = json.loads(out.read_text())
-    state: dict[str, Any] = {name: query(sink, statement) for name, statement in TABLES.items()}
-    state["ledger"] = [each.as_json() for each in verdicts(sink, None)]
+def state_after(*arguments: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the database holds, and what of the summary is no matter of time."""
+    state, summary = end_state.state_after(*arguments)
     counted = ("read", "inserted", "duplicates", "dead", "batches", "splits", "sources")
     return state, {name: summary[name] for name in counted}
 

@@ -82,11 +82,13 @@ class TestSafety:
         for flags in (ENDPOINT, STREAM):
             assert job(*flags).shutdown_sources_after_idle_ms is None
 
-    def test_a_bounded_job_is_retried_and_has_no_checkpoints(self) -> None:
-        bounded = job(*ENDPOINT)
-        assert bounded.number_of_execution_retries == 3
-        assert bounded.execution_retry_delay == 5_000
-        assert bounded.checkpointing_interval is None
+    def test_a_bounded_job_has_no_checkpoints(self) -> None:
+        assert job(*ENDPOINT).checkpointing_interval is None
+
+    def test_retries_that_a_bounded_job_would_not_get_are_refused(self) -> None:
+        line = refusal(*ENDPOINT, "--number_of_execution_retries=3")
+        assert line.startswith("--number_of_execution_retries ")
+        assert "restart-strategy" in line
 
     @pytest.mark.parametrize("flag", ["--savepoint_path=/a", "--checkpointing_interval=9000"])
     def test_what_only_a_stream_takes_is_refused_for_a_bounded_job(self, flag: str) -> None:
@@ -165,6 +167,24 @@ class _Endless(beam.DoFn):
         tracker: Any = beam.DoFn.RestrictionParam(Restrictions(bounded=False)),
     ) -> None:
         """Never called."""
+
+
+def test_a_job_that_was_cancelled_or_failed_is_one_line() -> None:
+    explained = named("FlinkRunner").explained
+    assert explained is not None
+    cancelled = "Pipeline a failed in state FAILED: org.apache.flink.JobCancellationException: x"
+    assert "cancelled" in explained(cancelled)
+    failed = (
+        "Pipeline a failed in state FAILED: org.apache.flink.JobException: Recovery\n\tat a.b(c)\n"
+        "Caused by: java.lang.Exception: Connection lost to tm-1\n\tat d.e(f)\n"
+    )
+    assert "java.lang.Exception: Connection lost to tm-1" in explained(failed)
+    assert len(explained(failed).splitlines()) == 1
+
+
+def test_waiting_in_place_leaves_room_below_the_checkpoint_time_out() -> None:
+    """A bundle waits for its source and for the database, and two splits may do so in turn."""
+    assert named("FlinkRunner").outage_budget * 2 * 2 < 600
 
 
 def test_a_deferred_split_really_waits() -> None:

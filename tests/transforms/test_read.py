@@ -67,6 +67,23 @@ class TestBounded:
             assert_that(read, equal_to(expected("a", 1, 6)), label="read")
 
 
+def steps(*, streaming: bool, spread: bool) -> list[str]:
+    pipeline = beam.Pipeline(runner=FnApiRunner())
+    source = ListSource("a", records=1)
+    pipeline | "Read" >> ReadSplits([source], NoLedger(), streaming=streaming, spread=spread)
+    transforms = pipeline.to_runner_api().components.transforms.values()
+    return [each.unique_name for each in transforms]
+
+
+class TestSpread:
+    def test_splits_of_a_bounded_read_are_handed_out(self) -> None:
+        assert "Read/Spread" in steps(streaming=False, spread=True)
+        assert "Read/Spread" not in steps(streaming=False, spread=False)
+
+    def test_nothing_stands_between_a_stream_and_its_plan(self) -> None:
+        assert "Read/Spread" not in steps(streaming=True, spread=True)
+
+
 class TestEventTime:
     def test_a_batch_is_emitted_at_its_earliest_event_time(self) -> None:
         source = ListSource("a", records=4, batch=2, event_times=True)

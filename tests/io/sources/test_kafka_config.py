@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 
 from clients.kafka_config import parse
-from sources import SourceOptions, source_for
-from sources.kafka import KafkaSource
-from transforms.errors import ConfigError
+from sources import SourceOptions, source_for, with_splits_fixed
+from sources.kafka import MOST_SPLITS, KafkaSource
+from tests.fakes import NoLedger
+from tests.services.kafka_broker import KafkaBroker, Topics
+from transforms.errors import ConfigError, SourceUnavailable
 
 
 class TestCheck:
@@ -56,12 +59,56 @@ def test_a_secret_is_neither_shown_nor_pickled() -> None:
     assert b"open-sesame-1" not in pickle.dumps(source)
 
 
+class TestSplits:
+    """A broker that is not there must not be asked where the number is known."""
+
+    def test_one_reader_has_one_split(self) -> None:
+        assert source_for("kafka://127.0.0.1:9/t", SourceOptions(parallel=False)) == (
+            with_splits_fixed(source_for("kafka://127.0.0.1:9/t", SourceOptions(parallel=False)))
+        )
+
+    def test_a_number_that_the_uri_gives_wins(self) -> None:
+        source = with_splits_fixed(source_for("kafka://127.0.0.1:9/t?splits=3"))
+        assert isinstance(source, KafkaSource)
+        streaming = replace(source, streaming=True)
+        names = [split.name for split in streaming.splits(NoLedger())]
+        assert names == ["0/3", "1/3", "2/3"]
+
+    def test_no_broker_at_the_submission_is_one_line(self) -> None:
+        source = KafkaSource("kafka://127.0.0.1:9/t", parallel=True, answer_timeout=1.0)
+        with pytest.raises(SourceUnavailable, match=r"^cannot reach Kafka at 127\.0\.0\.1:9"):
+            source.with_splits_fixed()
+
+    @pytest.mark.integration
+    def test_else_there_are_as_many_as_partitions_at_the_submission(
+        self, kafka_broker: KafkaBroker, topic: Topics
+    ) -> None:
+        name = topic(partitions=3)
+        source = KafkaSource(f"kafka://{kafka_broker.bootstrap}/{name}", parallel=True)
+        fixed = source.with_splits_fixed()
+        kafka_broker.add_partitions(name, 5)
+        assert [split.name for split in fixed.splits(NoLedger())] == ["0/3", "1/3", "2/3"]
+        assert [split.name for split in source.splits(NoLedger())] == ["0/1"]
+
+    @pytest.mark.integration
+    def test_never_more_than_flink_has_groups_of_keys(
+        self, kafka_broker: KafkaBroker, topic: Topics
+    ) -> None:
+        name = topic(partitions=MOST_SPLITS + 2)
+        source = KafkaSource(f"kafka://{kafka_broker.bootstrap}/{name}", parallel=True)
+        assert source.with_splits_fixed().split_count == MOST_SPLITS
+
+
 class TestSourceFor:
     def test_a_kafka_uri_is_a_kafka_source(self) -> None:
         options = SourceOptions(streaming=True, kafka=(("client.id", "x"),), outage_budget=7)
         source = source_for("kafka://a/t", options)
         assert source == KafkaSource(
-            "kafka://a/t", config=(("client.id", "x"),), streaming=True, outage_budget=7
+            "kafka://a/t",
+            config=(("client.id", "x"),),
+            streaming=True,
+            outage_budget=7,
+            parallel=True,
         )
 
     @pytest.mark.parametrize("format_", ["csv", "parquet"])

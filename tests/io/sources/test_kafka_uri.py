@@ -12,7 +12,11 @@ class TestAddress:
         assert address.brokers == "a:9092,[::1]:9093,c"
         assert address.topics == ("orders", "clicks")
         assert (address.pattern, address.group, address.until) == (None, None, None)
-        assert (address.start, address.ignore_tombstones, address.splits) == ("earliest", False, 1)
+        assert (address.start, address.ignore_tombstones, address.splits) == (
+            "earliest",
+            False,
+            None,
+        )
 
     def test_every_parameter(self) -> None:
         address = parse(
