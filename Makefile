@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 .PHONY: help setup demo test lint format check bench kills lock clean
 .PHONY: bench-kafka kills-kafka faults-kafka latency
-.PHONY: backpressure soak outage retries replay kills-flink lint-deploy scale
+.PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy scale
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -88,8 +88,14 @@ retries: setup ## Refuse records for a while, kill the process, run two at once
 replay: setup ## Measure a replay of dead letters against fresh ingestion
 	$(BIN)/python -m benchmarks.replay
 
-kills-flink: setup ## Kill a TaskManager of a real cluster in mid-stream
+kills-flink: setup ## Kill TaskManagers and the JobManager of a real cluster at full speed
 	$(BIN)/python -m benchmarks.flink_kills
+
+bench-flink: setup ## Measure a topic into Postgres on Flink, with 1, 2 and 4 subtasks
+	$(BIN)/python -m benchmarks.flink_rate
+
+idle-flink: setup ## Measure what an idle stream on Flink costs, and how its state grows
+	$(BIN)/python -m benchmarks.flink_idle --minutes 15
 
 scale: setup ## Where the database becomes the limit: the model on measured costs (docs/scaling.md)
 	$(BIN)/python -m benchmarks.scale

@@ -1,130 +1,143 @@
-"""Kill a TaskManager of a real Flink cluster in mid-stream: nothing lost, nothing applied twice.
+"""Kill TaskManagers and the JobManager of a real Flink cluster while a stream runs at full speed.
 
-python -m benchmarks.flink_kills
+    python -m benchmarks.flink_kills [--records 1000000] [--kills 3] [--rate 50000] [--no_job_manager]
+
+First the JobManager, after which the job is submitted again from its last checkpoint; then
+TaskManagers with their workers, one after the other, each replaced by a new one as a supervisor
+would. All by SIGKILL. The TaskManagers read on for half a minute without a JobManager, so a short
+run needs a ``--rate`` that leaves something to read after it. At the end every record is in one row, was applied once, and the ledger has no gap.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
+import argparse
 import time
-from collections.abc import Callable
-from typing import Any
 
-import sqlalchemy as sa
-
-from benchmarks.kafka_services import services
-from examples.events import events
-from pipelines import command
-from pipelines.audit import verdicts
-from pipelines.ingest import main as ingest_main
+from benchmarks.flink_job import (
+    await_,
+    await_checkpoint,
+    await_rows,
+    explained,
+    last_checkpoint,
+    rows,
+    submit,
+)
+from benchmarks.ingest import fresh
+from benchmarks.kafka_checks import audited, count_applications, each_once, ends
+from benchmarks.kafka_feed import Feed
+from benchmarks.kafka_services import Services, services
 from runners import flink_jobs
 from runners.flink_cluster import FlinkCluster
 from tests.services.flink_guarded import job_arguments, running
 
-SECONDS = 300.0
-
-
-def query(url: str, statement: str) -> list[tuple[Any, ...]]:
-    engine = sa.create_engine(url)
-    try:
-        with engine.begin() as connection:
-            result = connection.execute(sa.text(statement))
-            return [tuple(row) for row in result] if result.returns_rows else []
-    finally:
-        engine.dispose()
-
-
-def note_what_is_offered(url: str) -> None:
-    """Count every row that is ever offered to the table, as its key hides the second one."""
-    query(url, "CREATE TABLE offered (event_id text PRIMARY KEY, n int NOT NULL)")
-    query(
-        url,
-        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "INSERT INTO offered VALUES (NEW.event_id, 1) "
-        "ON CONFLICT (event_id) DO UPDATE SET n = offered.n + 1; RETURN NEW; END $$",
-    )
-    query(url, "CREATE TRIGGER note BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION note()")
-
-
-def await_rows(url: str, rows: int) -> None:
-    def reached() -> bool:
-        return bool(query(url, "SELECT count(*) FROM events")[0][0] >= rows)
-
-    await_(reached, f"{rows} rows")
-
-
-def await_checkpoint(cluster: FlinkCluster, job: str) -> None:
-    def one() -> bool:
-        (state,) = flink_jobs.status(cluster.rest, job)
-        return bool(state["checkpoints"]["completed"])
-
-    await_(one, "a checkpoint")
-
-
-def await_(reached: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not reached():
-        assert time.monotonic() < deadline, f"no {what} within {SECONDS:.0f} s"
-        time.sleep(0.1)
-
-
-def submit(argv: list[str]) -> str:
-    """Submit the job; returns its id."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        assert command.run("ingest", ingest_main, argv) == 0
-    job = printed.getvalue().strip()
-    assert re.fullmatch(r"[0-9a-f]{32}", job), job
-    return job
+PARTITIONS = 4
+TABLE = TOPIC = "events"
+NUMBER = "user_id"
+RECOVERY_SECONDS = 180.0
+LEAST_RATE = 500.0
+"""Records a second below which a run counts as standing still."""
 
 
 def main() -> None:
-    with services("flink-kills") as found, running(slots=2) as flink:
-        url = found.dsn
-        found.broker.create_topic("events", 4)
-        job = submit(
-            [
-                *("--runner", "FlinkRunner", "--source", found.uri("events", "?splits=4")),
-                *("--sink", url, "--table", "events", "--key", "event_id", "--no_progress"),
-                *("--streaming", "--detach", "--parallelism", "2"),
-                *("--checkpointing_interval", "1000", *job_arguments(flink)),
-            ]
-        )
-        try:
-            note_what_is_offered(url)
-            found.broker.produce("events", ((None, line.raw, None) for line in events(20_000)))
-            await_rows(url, 20_000)
-            await_checkpoint(flink, job)
-            (lost,) = flink.task_managers()
-            flink.start_task_manager()
-            flink.await_task_managers(2)
-            found.broker.produce(
-                "events", ((None, line.raw, None) for line in events(20_000, seed=8))
-            )
-            await_rows(url, 22_000)
-            flink.kill_task_manager(lost)
-            killed = time.monotonic()
-            found.broker.produce(
-                "events", ((None, line.raw, None) for line in events(5_000, seed=9))
-            )
-            await_rows(url, 45_000)
-            seconds = time.monotonic() - killed
-            (state,) = flink_jobs.status(flink.rest, job)
-            assert state["checkpoints"]["restored"] == 1, state
-        except AssertionError:
-            print(flink.rest.get(f"/jobs/{job}/exceptions"))
-            raise
-        finally:
-            flink_jobs.cancel(flink.rest, job, seconds=60)
-        assert query(url, "SELECT max(n), sum(n) FROM offered") == [(1, 45_000)]
-        assert query(url, "SELECT count(*) FROM events") == [(45_000,)]
-        assert query(url, "SELECT count(*) FROM ingest_jobs") == [(0,)]
-        ledger = [each.as_json() for each in verdicts(url, None)]
-        assert len(ledger) == 4
-        assert all(each["ok"] for each in ledger)
-        print(f"TaskManager killed: 45,000 rows each once {seconds:.0f} s after it, no gap")
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--kills", type=int, default=3)
+    # More than the pipeline takes, so that it runs at full speed with a backlog.
+    parser.add_argument("--rate", type=float, default=50_000.0)
+    parser.add_argument("--no_job_manager", action="store_true", help="leave it alone")
+    given = parser.parse_args()
+    with services("flink-kills") as found, running(slots=2) as cluster, explained(cluster):
+        trial(found, cluster, given)
+
+
+def trial(found: Services, cluster: FlinkCluster, given: argparse.Namespace) -> None:
+    records, kills, job_manager = given.records, given.kills, not given.no_job_manager
+    found.broker.create_topic(TOPIC, PARTITIONS)
+    fresh(found.dsn)
+    count_applications(found.dsn, TABLE, f"NEW.{NUMBER}")
+    argv = [
+        *("--runner", "FlinkRunner", "--source", found.uri(TOPIC), "--sink", found.dsn),
+        *("--table", TABLE, "--key", "event_id", "--no_progress", "--parallelism", "2"),
+        *("--checkpointing_interval", "2000", *job_arguments(cluster)),
+    ]
+    started = time.monotonic()
+    job = submit(argv)
+    print(f"submitted in {time.monotonic() - started:.1f} s", flush=True)
+    feed = Feed(found.root / "feed", found.broker.bootstrap, TOPIC, records, given.rate)
+    try:
+        await_rows(found.dsn, TABLE, 1, RECOVERY_SECONDS)
+        print(f"first row {time.monotonic() - started:.1f} s after the submission", flush=True)
+        reading = time.monotonic()
+        times = kills + job_manager
+        down = 0.0
+        for number in range(1, times + 1):
+            # Spread over the stream, whatever its speed.
+            await_rows(found.dsn, TABLE, records * number // (times + 1), records / LEAST_RATE)
+            await_checkpoint(cluster, job, RECOVERY_SECONDS)
+            if job_manager and number == 1:
+                # First, as the TaskManagers read on for a while without it.
+                job, seconds = restart_job_manager(found, cluster, job, argv)
+            else:
+                seconds = kill_task_manager(found, cluster, job, number - job_manager)
+            down += seconds
+        sent = feed.finish()["sent"]
+        assert sent == records
+        await_rows(found.dsn, TABLE, sent, records / LEAST_RATE)
+        seconds = time.monotonic() - reading
+        flink_jobs.stop(cluster.rest, job, seconds=RECOVERY_SECONDS)
+    finally:
+        feed.close()
+    until = ends(found.broker.bootstrap, TOPIC)
+    assert sum(until.values()) == sent
+    each_once(found.dsn, TABLE, NUMBER, sent)
+    each_once(found.dsn, "applied", "number", sent)
+    sums = audited(found.dsn, TOPIC, until)
+    assert (sums["inserted"], sums["dead"], sums["retrying"]) == (sent, 0, 0), sums
+    print(
+        f"{kills} TaskManagers{' and the JobManager' if job_manager else ''} killed: {sent:,} rows, "
+        f"each applied once, no gap, no dead letter; {sent / seconds:,.0f}/s, {down:.0f} of "
+        f"{seconds:.0f} s without the job"
+    )
+
+
+def kill_task_manager(found: Services, cluster: FlinkCluster, job: str, number: int) -> float:
+    """Kill the one that runs the job, replace it; returns the seconds without a new row."""
+    (lost,) = cluster.task_managers()
+    before, last = rows(found.dsn, TABLE), restarted(cluster, job)
+    cluster.kill_task_manager(lost)
+    killed = time.monotonic()
+    cluster.start_task_manager()
+    # What its last transactions brought is not yet the recovery.
+    await_(lambda: restarted(cluster, job) != last, "restart", RECOVERY_SECONDS)
+    return recovered(found, f"kill {number}", before, killed)
+
+
+def restarted(cluster: FlinkCluster, job: str) -> int:
+    """When it last was, in milliseconds; 0 if it never was."""
+    return int(cluster.rest.get(f"/jobs/{job}")["timestamps"]["RESTARTING"])
+
+
+def restart_job_manager(
+    found: Services, cluster: FlinkCluster, job: str, argv: list[str]
+) -> tuple[str, float]:
+    """Kill the JobManager, start it, submit the job again; returns its new id and the seconds."""
+    before = rows(found.dsn, TABLE)
+    killed = time.monotonic()
+    cluster.restart_job_manager()
+    print(f"JobManager back {time.monotonic() - killed:.1f} s after its end", flush=True)
+    again = submit([*argv, "--savepoint_path", last_checkpoint(cluster, job)])
+    seconds = recovered(found, "JobManager", before, killed)
+    (state,) = flink_jobs.status(cluster.rest, again)
+    assert state["checkpoints"]["restored"], state
+    return again, seconds
+
+
+def recovered(found: Services, what: str, before: int, killed: float) -> float:
+    """Wait until rows come again; says how long it took."""
+    await_rows(found.dsn, TABLE, rows(found.dsn, TABLE) + 1, RECOVERY_SECONDS)
+    seconds = time.monotonic() - killed
+    print(f"{what} at {before:,} rows: goes on {seconds:.1f} s after it", flush=True)
+    return seconds
 
 
 if __name__ == "__main__":
