@@ -156,12 +156,17 @@ def stack_of(error: BaseException) -> str:
     """The printed stack of ``error`` and its causes, the end kept when it is long.
 
     Like ``traceback.format_exception`` but without carets below the lines, which take four
-    fifths of its time: a dead letter is written where a thousand records are.
+    fifths of its time: a dead letter is written where a thousand records are. Of an error that a
+    step raises on purpose only where it was raised: its message says the rest, and a flood of
+    such records would be stored, and stored again at every attempt, with the same lines each.
     """
     printed: list[str] = []
     current: BaseException | None = error
     while current is not None and len(printed) < CAUSES_LIMIT:
-        frames = traceback.StackSummary.extract(traceback.walk_tb(current.__traceback__))
+        calls = list(traceback.walk_tb(current.__traceback__))
+        if isinstance(current, (Reject, RetryLater)):
+            calls = calls[-1:]
+        frames = traceback.StackSummary.extract(iter(calls))
         heading = ["Traceback (most recent call last):\n"] if frames else []
         printed.append("".join([*heading, *frames.format(), *_exception_only(current)]))
         context = None if current.__suppress_context__ else current.__context__

@@ -40,6 +40,25 @@ def test_an_error_survives_pickling(error: errors.SluiceError) -> None:
     assert (type(again), str(again), again.args) == (type(error), str(error), error.args)
 
 
+def test_of_what_a_step_raises_on_purpose_the_stack_has_the_place() -> None:
+    def called() -> None:
+        try:
+            int("x")
+        except ValueError as error:
+            raise errors.Reject("no number", "malformed") from error
+
+    def caller() -> None:
+        called()
+
+    with pytest.raises(errors.Reject) as caught:
+        caller()
+    stack = errors.stack_of(caught.value)
+    assert "in called" in stack
+    assert "in caller" not in stack
+    assert "ValueError: invalid literal" in stack, "its cause is kept"
+    assert stack.endswith("Reject: no number\n")
+
+
 def test_stack_and_message_are_bounded() -> None:
     with pytest.raises(ValueError, match="x") as caught:
         raise ValueError("x" * 100_000)
