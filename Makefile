@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint format check bench kills lock clean
+.PHONY: help setup demo test coverage lint format check bench kills lock clean
 .PHONY: bench-kafka kills-kafka faults-kafka latency
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy scale
 
@@ -28,6 +28,9 @@ demo: setup ## Generate events, ingest them into SQLite, show the dead letters
 	$(BIN)/python -m pipelines.audit --sink sqlite:///demo/ingest.db
 
 test: setup ## Run all tests, those with real services included
+	$(BIN)/python -m pytest
+
+coverage: setup ## Run them all and show which lines none has run
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
 lint: setup lint-deploy ## Check style and types
