@@ -113,8 +113,11 @@ def prism(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def flink(request: pytest.FixtureRequest) -> Iterator[FlinkCluster]:
-    """A running Flink cluster with one TaskManager of two slots, its parts fetched first."""
+def flink(request: pytest.FixtureRequest, s3_endpoint: str) -> Iterator[FlinkCluster]:
+    """A running Flink cluster with one TaskManager of two slots, its parts fetched first.
+
+    Its workers have the credentials of ``s3_endpoint``: they are started in its environment.
+    """
     from runners.flink_parts import available
     from tests.services.flink_guarded import running
 

@@ -12,6 +12,7 @@ from typing import Any
 from zlib import crc32
 
 import pytest
+from mypy_boto3_s3 import S3Client
 
 from examples.events import SCHEMA, events, write
 from pipelines import command, execution
@@ -70,14 +71,23 @@ def splits_by_subtask(cluster: FlinkCluster, job: str) -> list[int]:
     return [each["metrics"]["read-records"] for each in subtasks]
 
 
-def test_files_give_what_they_give_in_one_process(
-    flink: FlinkCluster, sink: Callable[[str], str], schema: Path, tmp_path: Path
+def test_objects_give_what_they_give_in_one_process(
+    flink: FlinkCluster,
+    sink: Callable[[str], str],
+    schema: Path,
+    tmp_path: Path,
+    s3: S3Client,
+    bucket: str,
+    s3_endpoint: str,
 ) -> None:
     lines = list(events(10_000, duplicates=0.02, broken=0.01))
     write(tmp_path / "in", iter(lines), 4)
-    source = f"{tmp_path}/in/*.jsonl"
-    direct = state_after("DirectRunner", source, sink("direct"), flink, schema)
-    on_flink = state_after("FlinkRunner", source, sink("flink"), flink, schema)
+    for path in (tmp_path / "in").iterdir():
+        s3.upload_file(str(path), bucket, f"in/{path.name}")
+    source = f"s3://{bucket}/in/*.jsonl"
+    more = ("--s3_endpoint_url", s3_endpoint)
+    direct = state_after("DirectRunner", source, sink("direct"), flink, schema, *more)
+    on_flink = state_after("FlinkRunner", source, sink("flink"), flink, schema, *more)
     assert len(direct[0]["events"]) == len({line.key for line in lines if not line.broken})
     assert len(direct[0]["ingest_jobs"]) == sum(1 for line in lines if line.broken)
     assert all(each["complete"] and each["ok"] for each in direct[0]["ledger"])
