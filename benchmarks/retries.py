@@ -299,9 +299,9 @@ def pair(records: int) -> None:
         doomed = subprocess.Popen(
             it.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        executing = "SELECT count(*) FROM ingest_jobs WHERE state = 'executing'"
+        executing = "SELECT coalesce(sum(count), 0) FROM ingest_claims"
         await_true(lambda: it.query(executing)[0][0] > 0)
-        lost = it.query("SELECT DISTINCT attempted_by FROM ingest_jobs WHERE state = 'executing'")
+        lost = it.query("SELECT DISTINCT lease FROM ingest_claims")
         other = subprocess.Popen(
             it.command(name="other"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -310,7 +310,7 @@ def pair(records: int) -> None:
         doomed.wait()
         killed = time.monotonic()
         names = ", ".join(f"'{name}'" for (name,) in lost)
-        held = f"{executing} AND attempted_by IN ({names})"
+        held = f"{executing} WHERE lease IN ({names})"
         count = it.query(held)[0][0]
         assert count > 0, "the killed process held jobs"
         await_true(lambda: it.query(held) == [(0,)])

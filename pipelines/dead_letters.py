@@ -28,6 +28,7 @@ from sinks.job_filter import JobFilter
 from sinks.job_orders import ACTIONS, Order
 from sinks.jobs import Job
 from sinks.retention import Retention
+from sinks.tables import EXECUTING
 from transforms.errors import ConfigError
 
 SHOWN = 20
@@ -44,7 +45,7 @@ _LEFT = {
     job_orders.NO_BYTES: "an object could not be read, there are no bytes to parse again; "
     "put a new version of it in place and ingest that",
     job_orders.REPLAYED_OFTEN: "replayed --max_replays times already",
-    job_orders.EXECUTING: "being tried at this moment, left to finish",
+    EXECUTING: "being tried at this moment, left to finish",
 }
 
 

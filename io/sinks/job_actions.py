@@ -157,7 +157,9 @@ def _replay(connection: sa.Connection, ids: Sequence[int], states: Sequence[str]
 
 
 def _cancel(connection: sa.Connection, ids: Sequence[int], states: Sequence[str]) -> int:
-    connection.execute(sa.delete(queue).where(among(connection, queue.c.job, ids)))
+    out = connection.execute(sa.delete(queue).where(among(connection, queue.c.job, ids))).rowcount
+    if out != len(ids):
+        return out  # the others were taken meanwhile, and are at an attempt
     values = {"state": "cancelled", "cancelled_at": now(connection)}
     return _update(connection, ids, states, values)
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks import job_state
 from sinks.tables import jobs
 
-_EXACT = ("target", "state", "stage", "category", "exception", "sqlstate")
+_EXACT = ("target", "stage", "category", "exception", "sqlstate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class JobFilter:
         conditions = [
             jobs.c[name] == value for name in _EXACT if (value := getattr(self, name)) is not None
         ]
+        if self.state is not None:
+            conditions.append(job_state.is_in(self.state))
         if self.source is not None:
             conditions.append(_matches(dialect, self.source))
         if self.text is not None:

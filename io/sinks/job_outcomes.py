@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -17,7 +19,7 @@ from transforms.retry_policy import Next
 
 
 def complete(connection: sa.Connection, taken: Sequence[Claim]) -> set[str]:
-    """Mark the jobs of each claim that is still held as ``completed``, and end the claim.
+    """End each claim that is still held: its jobs have had their attempt and are ``completed``.
 
     Those that turn out to have failed are put right by ``fail``. A claim whose lease was lost
     meanwhile is gone: its jobs are left to whoever has them now.
@@ -25,16 +27,31 @@ def complete(connection: sa.Connection, taken: Sequence[Claim]) -> set[str]:
     Returns:
         The claims that were held.
     """
-    held: set[str] = set()
-    numbers: list[int] = []
+    ours = claims.c.id.in_([claim.id for claim in taken])
+    query = sa.select(claims.c.id, claims.c.lease, claims.c.attempted_at).where(ours)
+    held = {
+        uuid.UUID(row.id).hex: (row.lease, row.attempted_at)
+        for row in connection.execute(query.order_by(claims.c.id).with_for_update())
+    }
+    if not held:
+        return set()
+    connection.execute(sa.delete(claims).where(claims.c.id.in_(held)))
+    made: dict[tuple[str, datetime], set[int]] = defaultdict(set)
     for claim in taken:
-        if connection.execute(sa.delete(claims).where(claims.c.id == claim.id)).rowcount:
-            held.add(claim.id)
-            numbers += [attempt.job for attempt in claim.attempts.values()]
-    if numbers:
-        done = sa.update(jobs).where(among(connection, jobs.c.id, numbers))
-        connection.execute(done.values(state="completed", completed_at=now(connection)))
-    return held
+        if claim.id in held:
+            made[held[claim.id]].update(attempt.job for attempt in claim.attempts.values())
+    at = now(connection)
+    for (lease, attempted_at), numbers in made.items():
+        values = {
+            "state": "completed",
+            "attempt": jobs.c.attempt + 1,
+            "attempted_at": attempted_at,
+            "attempted_by": lease,
+            "completed_at": at,
+        }
+        mine = among(connection, jobs.c.id, sorted(numbers))
+        connection.execute(sa.update(jobs).where(mine).values(values))
+    return set(held)
 
 
 def among(

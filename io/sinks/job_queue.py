@@ -91,24 +91,10 @@ class SqlJobQueue:
             ids = _take(connection, label, at, limits)
             if not ids:
                 return ()
-            mine = among(connection, jobs.c.id, ids)
-            executing = (
-                sa.update(jobs)
-                .where(mine)
-                .values(
-                    state="executing",
-                    attempt=jobs.c.attempt + 1,
-                    attempted_at=at,
-                    attempted_by=lease,
-                )
-            )
-            if connection.dialect.update_returning:
-                rows = connection.execute(executing.returning(*_CLAIMED)).all()
-            else:
-                connection.execute(executing)
-                rows = connection.execute(sa.select(*_CLAIMED).where(mine)).all()
-            batches = _batches(rows)
-            connection.execute(sa.insert(claims), [_claim(label, lease, each) for each in batches])
+            taken = sa.select(*_CLAIMED).where(among(connection, jobs.c.id, ids))
+            batches = _batches(connection.execute(taken).all())
+            rows = [_claim(label, lease, at, each) for each in batches]
+            connection.execute(sa.insert(claims), rows)
         return batches
 
     def due_in(self) -> float | None:
@@ -169,7 +155,7 @@ class SqlJobQueue:
             at = now(connection)
             alive = sa.select(leases_table.c.name).where(leases_table.c.expires_at > at)
             lost = (
-                sa.select(claims.c.id, claims.c.jobs)
+                sa.select(claims)
                 .where(claims.c.target == label, claims.c.lease.not_in(alive))
                 .limit(1)
                 .with_for_update(skip_locked=True)
@@ -184,9 +170,9 @@ class SqlJobQueue:
             mine = among(connection, jobs.c.id, claim.jobs)
             rows = connection.execute(sa.select(*_LOST).where(mine)).all()
             if rows:
-                connection.execute(_RESCUE, [_rescued(row, at) for row in rows])
+                connection.execute(_RESCUE, [_rescued(row, claim, at) for row in rows])
                 enqueue(connection, mine)
-            spent = [row for row in rows if row.attempt >= row.max_attempts]
+            spent = [row for row in rows if _spent(row)]
             deltas: dict[tuple[str, str], dict[str, int]] = defaultdict(
                 lambda: {"retrying": 0, "dead": 0}
             )
@@ -207,7 +193,7 @@ _CLAIMED = (
     jobs.c.event_time,
     jobs.c.key,
     jobs.c.headers,
-    jobs.c.attempt,
+    jobs.c.attempt + 1,
     jobs.c.max_attempts,
     jobs.c.run,
 )
@@ -255,7 +241,7 @@ def _take(
     return ids
 
 
-def _claim(label: str, lease: str, batch: RecordBatch) -> dict[str, Any]:
+def _claim(label: str, lease: str, at: datetime, batch: RecordBatch) -> dict[str, Any]:
     """The row that says under which lease the jobs of a batch are executing."""
     assert batch.claim is not None, "these batches are of jobs"  # noqa: S101
     numbers = [attempt.job for attempt in batch.claim.attempts.values()]
@@ -265,6 +251,7 @@ def _claim(label: str, lease: str, batch: RecordBatch) -> dict[str, Any]:
         "lease": lease,
         "jobs": numbers,
         "count": len(numbers),
+        "attempted_at": at,
     }
 
 
@@ -297,18 +284,25 @@ def _batch(rows: Sequence[Any]) -> RecordBatch:
 _headers = msgspec.json.Decoder(Headers).decode
 
 
-def _rescued(row: Any, at: datetime) -> dict[str, Any]:
-    spent = row.attempt >= row.max_attempts
+def _spent(row: Any) -> bool:
+    return bool(row.attempt + 1 >= row.max_attempts)
+
+
+def _rescued(row: Any, claim: Any, at: datetime) -> dict[str, Any]:
+    spent = _spent(row)
     values = {
         "state": "discarded" if spent else "available",
+        "attempt": row.attempt + 1,
+        "attempted_at": claim.attempted_at,
+        "attempted_by": claim.lease,
         "scheduled_at": at,
         "discarded_at": at if spent else None,
         "errors": with_error(
             row.errors,
-            attempt=row.attempt,
+            attempt=row.attempt + 1,
             replay=row.replays,
             at=at,
-            error=f"the process that ran it is gone ({row.attempted_by})",
+            error=f"the process that ran it is gone ({claim.lease})",
             due=None if spent else at,
         ),
     }
@@ -317,7 +311,7 @@ def _rescued(row: Any, at: datetime) -> dict[str, Any]:
 
 _LOST = (
     *(jobs.c.id, jobs.c.source, jobs.c.partition, jobs.c.attempt),
-    *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors, jobs.c.attempted_by),
+    *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors),
 )
 _RESCUE = (
     sa.update(jobs)
@@ -325,7 +319,10 @@ _RESCUE = (
     .values(
         {
             name: sa.bindparam(f"new_{name}")
-            for name in ("state", "scheduled_at", "discarded_at", "errors")
+            for name in (
+                *("state", "attempt", "attempted_at", "attempted_by"),
+                *("scheduled_at", "discarded_at", "errors"),
+            )
         }
     )
 )

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sinks.config import SqlConfig
 from sinks.engine import transaction
 from sinks.job_filter import JobFilter
+from sinks.job_state import CURRENT
 from sinks.jobs import exists
 from sinks.tables import jobs
 
@@ -41,13 +42,17 @@ def groups(config: SqlConfig, which: JobFilter) -> list[Group]:
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    kind = (jobs.c.target, jobs.c.state, jobs.c.stage, jobs.c.category)
     with transaction(config, write=False) as connection:
         if not exists(connection):
             return []
-        query = (
-            sa.select(*kind, sa.func.count(), sa.func.min(jobs.c.inserted_at))
+        each = (
+            sa.select(jobs.c.target, CURRENT, jobs.c.stage, jobs.c.category, jobs.c.inserted_at)
             .where(which.where(connection.dialect.name))
+            .subquery()
+        )
+        kind = (each.c.target, each.c.state, each.c.stage, each.c.category)
+        query = (
+            sa.select(*kind, sa.func.count(), sa.func.min(each.c.inserted_at))
             .group_by(*kind)
             .order_by(*kind)
         )

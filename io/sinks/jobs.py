@@ -20,7 +20,8 @@ from sinks.config import SqlConfig
 from sinks.engine import transaction
 from sinks.job_columns import columns_of
 from sinks.job_filter import JobFilter
-from sinks.tables import WAITING_STATES, jobs, queue
+from sinks.job_state import CURRENT, QUEUED, Under, claimed
+from sinks.tables import EXECUTING, WAITING_STATES, jobs, queue
 from transforms.record import Failure, Format, Headers, Origin
 from transforms.retry_policy import Next
 
@@ -36,7 +37,7 @@ class Job:
         target: The table that the record was meant for, as the ledger names it.
         state: One of Oban's eight states; a dead letter is ``discarded``.
         failure: The record and its last failure; without its stack in a list.
-        attempt: How many attempts have been made since the last replay.
+        attempt: How many attempts have been made, or begun, since the last replay.
         max_attempts: After how many it is discarded.
         errors: Every attempt's error.
         replays: How often it was replayed.
@@ -103,12 +104,12 @@ def list_jobs(config: SqlConfig, which: JobFilter | None = None, *, limit: int =
         if not exists(connection):
             return []
         query = (
-            sa.select(jobs)
+            sa.select(*_SHOWN)
             .where((which or JobFilter()).where(connection.dialect.name))
             .order_by(jobs.c.id.desc())
             .limit(limit)
         )
-        return [_job(row) for row in connection.execute(query)]
+        return _jobs(connection, query)
 
 
 def get_job(config: SqlConfig, job_id: int) -> Job | None:
@@ -120,8 +121,8 @@ def get_job(config: SqlConfig, job_id: int) -> Job | None:
     with transaction(config, write=False) as connection:
         if not exists(connection):
             return None
-        row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one_or_none()
-        return None if row is None else _job(row)
+        found = _jobs(connection, sa.select(*_SHOWN).where(jobs.c.id == job_id))
+        return found[0] if found else None
 
 
 def count_jobs(
@@ -134,25 +135,24 @@ def count_jobs(
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    columns = [jobs.c[name] for name in by]
     with transaction(config, write=False) as connection:
         if not exists(connection):
             return {}
-        query = (
-            sa.select(*columns, sa.func.count())
+        each = (
+            sa.select(*_SHOWN)
             .where((which or JobFilter()).where(connection.dialect.name))
-            .group_by(*columns)
-            .order_by(*columns)
+            .subquery()
         )
+        columns = [each.c[name] for name in by]
+        query = sa.select(*columns, sa.func.count()).group_by(*columns).order_by(*columns)
         return {tuple(row[:-1]): row[-1] for row in connection.execute(query)}
 
 
 def enqueue(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
     """Have the jobs ``which`` run once they are due, those of them that wait and are not queued."""
-    queued = sa.exists().where(queue.c.job == jobs.c.id)
     size = sa.func.length(jobs.c.raw)
     waiting = sa.select(jobs.c.id, jobs.c.target, size, jobs.c.scheduled_at).where(
-        which, jobs.c.state.in_(WAITING_STATES), sa.not_(queued)
+        which, jobs.c.state.in_(WAITING_STATES), sa.not_(QUEUED)
     )
     connection.execute(sa.insert(queue).from_select(["job", "target", "bytes", "due_at"], waiting))
 
@@ -209,7 +209,17 @@ def _values(
     }
 
 
-def _job(row: Any) -> Job:
+_SHOWN = (*(column for column in jobs.c if column.name != "state"), CURRENT)
+
+
+def _jobs(connection: sa.Connection, query: sa.Select[Any]) -> list[Job]:
+    rows = connection.execute(query).all()
+    trying = any(row.state == EXECUTING for row in rows)
+    at_it = claimed(connection) if trying else {}
+    return [_job(row, at_it.get(row.id)) for row in rows]
+
+
+def _job(row: Any, under: Under | None) -> Job:
     return Job(
         id=row.id,
         target=row.target,
@@ -229,14 +239,14 @@ def _job(row: Any) -> Job:
             key=None if row.key is None else bytes(row.key),
             headers=msgspec.json.decode(row.headers, type=Headers) if row.headers else (),
         ),
-        attempt=row.attempt,
+        attempt=row.attempt + (row.state == EXECUTING),
         max_attempts=row.max_attempts,
         errors=row.errors,
         replays=row.replays,
         inserted_at=row.inserted_at,
         scheduled_at=row.scheduled_at,
-        attempted_by=row.attempted_by,
-        attempted_at=row.attempted_at,
+        attempted_by=row.attempted_by if under is None else under.lease,
+        attempted_at=row.attempted_at if under is None else under.at,
         completed_at=row.completed_at,
         cancelled_at=row.cancelled_at,
         discarded_at=row.discarded_at,

@@ -16,11 +16,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+EXECUTING = "executing"
+"""A job at an attempt: the one state that is not stored, see ``job_state``."""
+
 JOB_STATES = (
     "suspended",
     "available",
     "scheduled",
-    "executing",
+    EXECUTING,
     "retryable",
     "completed",
     "cancelled",
@@ -31,8 +34,8 @@ JOB_STATES = (
 WAITING_STATES = ("available", "scheduled", "retryable")
 """Jobs that are run once ``scheduled_at`` has come."""
 
-UNFINISHED_STATES = (*WAITING_STATES, "executing", "suspended")
-"""Jobs that the ledger counts as ``retrying``."""
+UNFINISHED_STATES = (*WAITING_STATES, "suspended")
+"""Jobs that the ledger counts as ``retrying``, as stored."""
 
 FINAL_STATES = ("completed", "cancelled", "discarded")
 
@@ -111,7 +114,7 @@ jobs = sa.Table(
     sa.Column("replays", sa.Integer, nullable=False),
     sa.Column("errors", sa.JSON, nullable=False),
     sa.Column("run", sa.String(36), nullable=False),  # the run whose counts have it as retrying
-    sa.Column("attempted_by", _NAME),  # the lease under which it is executing
+    sa.Column("attempted_by", _NAME),  # the lease under which it was tried last
     sa.Column("inserted_at", UtcDateTime, nullable=False),
     sa.Column("scheduled_at", UtcDateTime, nullable=False),
     sa.Column("attempted_at", UtcDateTime),
@@ -122,7 +125,7 @@ jobs = sa.Table(
     # than all the rest of a job's updates.
     sa.Column("origin", sa.Uuid, nullable=False, unique=True),
     sa.CheckConstraint(
-        _in(JOB_STATES),
+        _in(state for state in JOB_STATES if state != EXECUTING),
         name="ingest_jobs_state",
     ),
     # No index looks at what an attempt changes, so that Postgres changes it in place (HOT), for
@@ -148,6 +151,7 @@ claims = sa.Table(
     sa.Column("lease", _NAME, nullable=False),  # under which its jobs are executing
     sa.Column("jobs", sa.JSON, nullable=False),  # their numbers
     sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("attempted_at", UtcDateTime, nullable=False),
 )
 
 leases = sa.Table(

@@ -123,12 +123,12 @@ class TestStats:
         at = datetime.now(UTC) - timedelta(hours=3)
         database.run(
             f"UPDATE ingest_jobs SET inserted_at = '{at:%Y-%m-%d %H:%M:%S.%f}', "
-            f"state = 'retryable' WHERE id = {job['id']}"
+            f"state = 'cancelled' WHERE id = {job['id']}"
         )
         groups = said(capsys, "stats", "--sink", sink, "--state", "all")
         oldest = {each["state"]: each for each in groups}
-        assert oldest["retryable"]["oldest_inserted_at"] == at.isoformat()
-        assert 3 * 3600 <= oldest["retryable"]["oldest_age_seconds"] < 3 * 3600 + 60
+        assert oldest["cancelled"]["oldest_inserted_at"] == at.isoformat()
+        assert 3 * 3600 <= oldest["cancelled"]["oldest_age_seconds"] < 3 * 3600 + 60
         assert oldest["discarded"]["oldest_age_seconds"] < 60
         assert said(capsys, "stats", "--sink", sink, "--state", "completed") == []
 

@@ -220,7 +220,7 @@ def counted_jobs(url: str, state: str) -> int:
 
 
 def unfinished_jobs(url: str) -> int:
-    states = "('available', 'scheduled', 'retryable', 'executing')"
+    states = "('available', 'scheduled', 'retryable')"
     return int(query(url, f"SELECT count(*) FROM ingest_jobs WHERE state IN {states}")[0][0])
 
 

@@ -173,7 +173,7 @@ class TestPostgres:
     def test_killed_while_a_replay_runs(self, folder: Path, postgres_url: str) -> None:
         self.prepared(folder, postgres_url, "PERFORM pg_sleep(0.05)")
         argv = arguments(folder, postgres_url, "lax", "--job_lease", "2")
-        executing = "SELECT count(*) FROM ingest_jobs WHERE state = 'executing'"
+        executing = "SELECT count(*) FROM ingest_claims"
         with running(argv) as process:
             await_true(lambda: query(postgres_url, executing) != [(0,)], "a claim")
             process.kill()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -12,11 +13,14 @@ import sqlalchemy as sa
 from sinks.accounts import accounts
 from sinks.config import SqlConfig
 from sinks.engine import transaction
+from sinks.job_state import CURRENT
 from sinks.jobs import enqueue, origin_of
 from sinks.tables import (
     COUNTS,
+    EXECUTING,
     UNFINISHED_STATES,
     audit,
+    claims,
     jobs,
     progress,
 )
@@ -24,6 +28,9 @@ from tests.io.sinks.database import Database
 from transforms.record import Origin
 
 FAILED_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+TRIED_AT = datetime(2026, 3, 1, 13, tzinfo=UTC)
+LEASE = "jobs:events:host:1:abc"
+"""Of those that are stored as executing."""
 
 
 def prepared(database: Database, table: str = "events") -> SqlConfig:
@@ -66,8 +73,12 @@ def store(
         "attempted_at": FAILED_AT,
     }
     rows = []
+    taken = []
     for offset, kind in enumerate(kinds):
         row = {**base, "offset": offset, **kind}
+        if row["state"] == EXECUTING:
+            row["state"] = "retryable"
+            taken.append(offset)
         for state in ("completed", "cancelled", "discarded"):
             row.setdefault(f"{state}_at", FAILED_AT if row["state"] == state else None)
         place = Origin(str(row["source"]), str(row["partition"]), int(row["offset"]))
@@ -93,7 +104,20 @@ def store(
             connection.execute(sa.insert(jobs), row).inserted_primary_key[0]  # type: ignore[index]
             for row in rows
         ]
-        enqueue(connection, jobs.c.id.in_(ids))
+        waiting = [number for offset, number in enumerate(ids) if offset not in taken]
+        enqueue(connection, jobs.c.id.in_(waiting))
+        for offset in taken:
+            connection.execute(
+                sa.insert(claims),
+                {
+                    "id": uuid.uuid4().hex,
+                    "target": target,
+                    "lease": LEASE,
+                    "jobs": [ids[offset]],
+                    "count": 1,
+                    "attempted_at": TRIED_AT,
+                },
+            )
     return ids
 
 
@@ -105,8 +129,9 @@ def _count_of(state: str) -> str:
 
 def stored(config: SqlConfig, *names: str) -> list[Any]:
     """These columns of every job, in the order they were stored; one column comes bare."""
+    columns = (CURRENT if name == "state" else jobs.c[name] for name in names)
     with transaction(config, write=False) as connection:
-        query = sa.select(*(jobs.c[name] for name in names)).order_by(jobs.c.id)
+        query = sa.select(*columns).order_by(jobs.c.id)
         found = [tuple(row) for row in connection.execute(query)]
     return [row[0] for row in found] if len(names) == 1 else found
 

@@ -145,6 +145,26 @@ class TestCancel:
         )
         assert counted(config) == (5, 2)
 
+    def test_a_job_that_is_taken_in_this_moment_is_left_to_finish(self, postgres: Database) -> None:
+        config = prepared(postgres)
+        first, _ = store(config, {"state": "retryable"}, {"state": "retryable"})
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        with closing(postgres.connect()) as other, ThreadPoolExecutor(1) as pool:
+            other.cursor().execute(f"DELETE FROM ingest_queue WHERE job = {first}")
+            cancelled = pool.submit(act, config, CANCEL)
+            pause = threading.Event()
+            for _ in range(1_000):
+                if postgres.rows(waiting) == [(1,)]:
+                    break
+                pause.wait(0.01)
+            else:
+                raise AssertionError("the cancellation does not wait")
+            other.commit()
+            assert cancelled.result().count == 1
+        assert stored(config, "state") == ["executing", "cancelled"]
+        assert counted(config) == (1, 1)
+        assert trail(config) == [("cancel", 1)]
+
     def test_a_state_can_be_named(self, database: Database) -> None:
         config = prepared(database)
         store(config, {"state": "scheduled"}, {"state": "retryable"}, {"state": "executing"})

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sinks.config import SqlConfig
 from sinks.engine import transaction
 from sinks.job_filter import JobFilter
-from sinks.tables import jobs
+from sinks.tables import JOB_STATES, jobs
 from tests.io.sinks.database import Database
 from tests.io.sinks.stored_jobs import FAILED_AT, prepared, store
 
@@ -54,6 +54,13 @@ def test_each_field_narrows(database: Database, which: JobFilter, offsets: list[
         {"category": HOSTILE, "sqlstate": "23503", "raw": HOSTILE.encode()},
     )
     assert found(config, which) == offsets
+
+
+@pytest.mark.parametrize("state", JOB_STATES)
+def test_each_state_names_its_own(database: Database, state: str) -> None:
+    config = prepared(database)
+    store(config, *({"state": each} for each in JOB_STATES))
+    assert found(config, JobFilter(state=state)) == [JOB_STATES.index(state)]
 
 
 @pytest.mark.parametrize(

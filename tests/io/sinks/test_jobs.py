@@ -9,11 +9,13 @@ from typing import Any
 import psycopg2
 import pytest
 
+from sinks import job_stats
 from sinks.job_filter import JobFilter
 from sinks.jobs import count_jobs, get_job, list_jobs
 from sinks.stored_text import clean
 from sinks.tables import JOB_STATES
 from tests.io.sinks.database import Database, make_batch
+from tests.io.sinks.stored_jobs import LEASE, TRIED_AT, prepared, store
 from transforms.record import Failure, Format, Origin
 
 TABLE = "CREATE TABLE events (id integer PRIMARY KEY)"
@@ -92,6 +94,21 @@ class TestListJobs:
         config = stored(database, *(failure(i) for i in range(30)))
         assert [job.failure.origin.offset for job in list_jobs(config, limit=2)] == [29, 28]
 
+    def test_a_job_at_an_attempt_shows_it_and_whose_it_is(self, database: Database) -> None:
+        config = prepared(database)
+        *_, number = store(config, {"state": "retryable"}, {"state": "executing", "attempt": 3})
+        other, mine = reversed(list_jobs(config))
+        assert get_job(config, number) == mine
+        assert (mine.state, mine.attempt, mine.attempted_by) == ("executing", 4, LEASE)
+        assert mine.attempted_at == TRIED_AT
+        assert (other.state, other.attempt, other.attempted_by) == ("retryable", 3, None)
+        assert list_jobs(config, JobFilter(state="executing")) == [mine]
+        assert count_jobs(config, by=["state"]) == {("executing",): 1, ("retryable",): 1}
+        assert [each.state for each in job_stats.groups(config, JobFilter())] == [
+            "executing",
+            "retryable",
+        ]
+
     def test_without_the_table_there_are_none(self, database: Database) -> None:
         config = database.config(key=["id"])
         assert list_jobs(config) == []
@@ -121,12 +138,14 @@ class TestStorage:
         assert job.failure.message.endswith("c")
         assert len(job.failure.stack) == 8_000
 
-    def test_a_state_that_is_none_of_the_eight_is_refused(self, database: Database) -> None:
+    def test_another_state_than_those_that_are_stored_is_refused(self, database: Database) -> None:
         stored(database, failure(0))
         for state in JOB_STATES:
-            database.run(f"UPDATE ingest_jobs SET state = '{state}'")
-        with pytest.raises((sqlite3.IntegrityError, psycopg2.IntegrityError)):
-            database.run("UPDATE ingest_jobs SET state = 'lost'")
+            if state != "executing":
+                database.run(f"UPDATE ingest_jobs SET state = '{state}'")
+        for state in ("lost", "executing"):
+            with pytest.raises((sqlite3.IntegrityError, psycopg2.IntegrityError)):
+                database.run(f"UPDATE ingest_jobs SET state = '{state}'")
 
     def test_clean_bounds_the_text(self) -> None:
         assert clean("abc", 2) == "ab"
