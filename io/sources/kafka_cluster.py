@@ -83,6 +83,7 @@ class Cluster:
         self._lock = threading.Lock()
         self._consumers: dict[str, Consumer] = {}
         self._refused: KafkaError | None = None
+        self._trouble: KafkaError | None = None
         self._mock: bool | None = None
         self._uncommitted = dict(config).get("isolation.level") == "read_uncommitted"
         settings = admin_settings(brokers, config)
@@ -190,7 +191,7 @@ class Cluster:
                     raise self._failed(error) from error
             else:
                 self._admin.poll(0)
-                self._refused = None
+                self._refused = self._trouble = None
                 return metadata
 
     def _described(self, address: Address, names: Sequence[str]) -> Topics:
@@ -253,11 +254,15 @@ class Cluster:
     def _on_error(self, error: KafkaError) -> None:
         if error.code() in REFUSED:
             self._refused = error
+        elif error.code() != KafkaError._ALL_BROKERS_DOWN:  # which says nothing of why
+            self._trouble = error
 
     def _failed(self, error: KafkaException) -> ConfigError | SourceUnavailable:
         reason = self._refused or error.args[0]
         if reason.code() in REFUSED:
             return ConfigError(f"Kafka at {self._brokers} refuses: {text_of(reason)}")
+        # What a call says is only that it failed; the connection has said why.
+        reason = self._trouble or reason
         return SourceUnavailable(f"cannot reach Kafka at {self._brokers}: {text_of(reason)}")
 
     def _silent(self) -> SourceUnavailable:

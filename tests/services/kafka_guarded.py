@@ -1,9 +1,11 @@
-"""A broker that asks for a password and knows who may do what."""
+"""A broker that asks for a password, in the open or under TLS, and knows who may do what."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declared as exported
     AclBinding,
@@ -14,26 +16,50 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declare
     ResourceType,
 )
 
+from tests.services.certificate import self_signed
 from tests.services.kafka_broker import KafkaBroker
 from tests.services.kafka_server import free_ports
 
 PASSWORD = "right-word-4711"
 
+_NAMES = ("SASL", "TLS")
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """A broker with listeners that ask for a password.
+
+    Attributes:
+        broker: Everything is allowed over its own listener.
+        address: Where it asks for a password in the open.
+        tls: Where it does so under TLS.
+        authority: The file with the certificate that proves who it is there.
+    """
+
+    broker: KafkaBroker
+    address: str
+    tls: str
+    authority: Path
+
 
 @contextmanager
-def guarded_broker() -> Iterator[tuple[KafkaBroker, str]]:
-    """A broker, and the address of its listener that asks for a password.
-
-    There, the user ``reader`` may read and write the topic ``open``, and nothing else.
-    Over the other listener, everything is allowed.
-    """
-    (port,) = free_ports(1)
+def guarded_broker() -> Iterator[Guarded]:
+    """A broker whose user ``reader`` may read and write the topic ``open``, and nothing else."""
+    ports = free_ports(2)
+    certificate, key = self_signed()
+    password = (
+        "org.apache.kafka.common.security.plain."
+        f'PlainLoginModule required user_reader="{PASSWORD}";'
+    )
     settings = {
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
-        "SASL:SASL_PLAINTEXT",
+        "SASL:SASL_PLAINTEXT,TLS:SASL_SSL",
         "sasl.enabled.mechanisms": "PLAIN",
-        "listener.name.sasl.plain.sasl.jaas.config": "org.apache.kafka.common.security.plain."
-        f'PlainLoginModule required user_reader="{PASSWORD}";',
+        "listener.name.sasl.plain.sasl.jaas.config": password,
+        "listener.name.tls.plain.sasl.jaas.config": password,
+        "listener.name.tls.ssl.keystore.type": "PEM",
+        "listener.name.tls.ssl.keystore.certificate.chain": _on_one_line(certificate),
+        "listener.name.tls.ssl.keystore.key": _on_one_line(key),
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",
     }
@@ -41,9 +67,10 @@ def guarded_broker() -> Iterator[tuple[KafkaBroker, str]]:
         broker.stop()
         file = broker.folder / "server.properties"
         lines = file.read_text().splitlines()
-        for name in ("listeners", "advertised.listeners"):
-            (line,) = (line for line in lines if line.startswith(f"{name}="))
-            lines.append(f"{line},SASL://127.0.0.1:{port}")  # of two, the last one holds
+        for setting in ("listeners", "advertised.listeners"):
+            (line,) = (line for line in lines if line.startswith(f"{setting}="))
+            more = [f"{name}://127.0.0.1:{port}" for name, port in zip(_NAMES, ports, strict=True)]
+            lines.append(",".join([line, *more]))  # of two lines, the last one holds
         file.write_text("\n".join(lines) + "\n")
         broker.start()
         for name in ("open", "closed"):
@@ -53,7 +80,14 @@ def guarded_broker() -> Iterator[tuple[KafkaBroker, str]]:
         allowed = [_allow("open", AclOperation.READ), _allow("open", AclOperation.WRITE)]
         for done in admin.create_acls(allowed).values():
             done.result(30)
-        yield broker, f"127.0.0.1:{port}"
+        authority = broker.folder / "authority.pem"
+        authority.write_text(certificate)
+        address, tls = (f"127.0.0.1:{port}" for port in ports)
+        yield Guarded(broker, address, tls, authority)
+
+
+def _on_one_line(pem: str) -> str:
+    return pem.strip().replace("\n", "\\n")  # as a file of Java's properties has it
 
 
 def _allow(topic: str, operation: AclOperation) -> AclBinding:

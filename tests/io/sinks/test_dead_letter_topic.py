@@ -16,7 +16,7 @@ from sinks.dead_letter_headers import PREFIX, TRUNCATED
 from sinks.dead_letter_topic import Cut, DeadLetterTopic, message_of
 from tests.io.sinks.dead_letter import failure
 from tests.services.kafka_broker import KafkaBroker, Topics
-from tests.services.kafka_guarded import PASSWORD, guarded_broker
+from tests.services.kafka_guarded import PASSWORD, Guarded, guarded_broker
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
 from transforms.record import Headers
 
@@ -318,7 +318,7 @@ class TestFaults:
 
 
 @pytest.fixture(scope="module")
-def guarded(kafka_broker: KafkaBroker) -> Iterator[tuple[KafkaBroker, str]]:
+def guarded(kafka_broker: KafkaBroker) -> Iterator[Guarded]:
     """A broker that asks for a password, and where (``kafka_broker`` skips without Java)."""
     with guarded_broker() as served:
         yield served
@@ -337,18 +337,18 @@ class TestAccess:
         )
         return DeadLetterTopic(address, topic, config, timeout=10)
 
-    def test_with_password_and_right_it_is_written(self, guarded: tuple[KafkaBroker, str]) -> None:
-        broker, address = guarded
-        sink = self.sink(address, "open", PASSWORD)
+    def test_with_password_and_right_it_is_written(self, guarded: Guarded) -> None:
+        broker = guarded.broker
+        sink = self.sink(guarded.address, "open", PASSWORD)
         sink.check()
         sink.deliver("t", [failure(raw=b"dead")])
         assert [each.value() for each in read(broker, "open", 2)] == [b"x", b"dead"]
 
     def test_a_wrong_password_is_refused_and_not_repeated(
-        self, guarded: tuple[KafkaBroker, str], caplog: pytest.LogCaptureFixture
+        self, guarded: Guarded, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG)
-        sink = self.sink(guarded[1], "open", "wrong-word-0815")
+        sink = self.sink(guarded.address, "open", "wrong-word-0815")
         with pytest.raises(ConfigError, match="refuses") as early:
             sink.check()
         with pytest.raises(SinkFailed, match="refuses") as late:
@@ -356,11 +356,9 @@ class TestAccess:
         said = f"{early.value} {late.value} {sink!r} {caplog.text}"
         assert "wrong-word-0815" not in said
 
-    def test_a_topic_that_may_not_be_written_is_named(
-        self, guarded: tuple[KafkaBroker, str]
-    ) -> None:
+    def test_a_topic_that_may_not_be_written_is_named(self, guarded: Guarded) -> None:
         with pytest.raises(SinkFailed, match=r"refuses to write closed.*AUTHORIZATION_FAILED"):
-            self.sink(guarded[1], "closed", PASSWORD).deliver("t", [failure()])
+            self.sink(guarded.address, "closed", PASSWORD).deliver("t", [failure()])
 
 
 def test_nothing_to_deliver_needs_no_broker() -> None:
