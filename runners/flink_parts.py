@@ -1,8 +1,9 @@
 """What a local Flink cluster is made of, fetched once a user from package registries.
 
 Flink itself is in the source distribution of a Python package (jars only: it has no start
-scripts), Beam's job server comes by Maven, and the program that starts a Python worker is
-built by Go. They lie in ``$SLUICE_JARS``, or else in ``$XDG_CACHE_HOME/sluice/jars``.
+scripts), Beam's job server comes by Maven and is mended (``runners.flink_residuals``), and the
+program that starts a Python worker is built by Go. They lie in ``$SLUICE_JARS``, or else in
+``$XDG_CACHE_HOME/sluice/jars``.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from apache_beam.version import __version__ as BEAM_VERSION
 
-from runners import RunnerUnavailable
+from runners import RunnerUnavailable, flink_residuals
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,14 @@ _SAID = 300
 _FLINK_JARS = re.compile(r".*/deps/lib/(?:flink-dist|flink-shaded-zookeeper|log4j-)[^/]*\.jar")
 _MAVEN_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
 _BOOT_PACKAGE = "github.com/apache/beam/sdks/v2/python/container"
+_SOURCES = "".join(
+    f"""
+    <dependency>
+      <groupId>org.apache.beam</groupId><artifactId>{artifact}</artifactId>
+      <version>{JOB_SERVER}</version><classifier>sources</classifier>
+    </dependency>"""
+    for artifact in flink_residuals.SOURCES
+)
 # Without a binding of slf4j the job server logs nothing.
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -51,7 +60,7 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
     </dependency>
     <dependency>
       <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
-    </dependency>
+    </dependency>{_SOURCES}
   </dependencies>
 </project>
 """
@@ -88,7 +97,7 @@ def _flink() -> Path:
 
 
 def _job_server() -> Path:
-    return folder() / f"beam-flink-job-server-{JOB_SERVER}"
+    return folder() / f"beam-flink-job-server-{JOB_SERVER}-mended-{flink_residuals.MENDED}"
 
 
 def _boot() -> Path:
@@ -98,7 +107,7 @@ def _boot() -> Path:
 def available() -> str | None:
     """Why no cluster can be started here, in a few words; None when one can.
 
-    Maven and Go are needed only until their parts are there. Nothing is fetched by asking.
+    Maven, javac and Go are needed only until their parts are there. Nothing is fetched by asking.
     """
     java = shutil.which("java")
     if java is None:
@@ -111,6 +120,8 @@ def available() -> str | None:
         return f"java {found[1] if found else '(unknown)'} found, {JAVA} or newer is needed"
     if shutil.which("mvn") is None and not _job_server().is_dir():
         return "mvn not found (Maven fetches Beam's job server)"
+    if shutil.which("javac") is None and not _job_server().is_dir():
+        return "javac not found (a JDK, not only Java, mends Beam's job server)"
     if shutil.which("go") is None and not _boot().is_dir():
         return "go not found (Go builds the program that starts Python workers)"
     return None
@@ -193,6 +204,7 @@ def _fetch_flink(scratch: Path, target: Path) -> None:
 def _fetch_job_server(scratch: Path, target: Path) -> None:
     (scratch / "pom.xml").write_text(_POM)
     _run(["mvn", "-q", "-B", _MAVEN_GOAL, f"-DoutputDirectory={target}"], scratch)
+    flink_residuals.mend(target, JOB_SERVER, scratch, _run)
 
 
 def _build_boot(scratch: Path, target: Path) -> None:

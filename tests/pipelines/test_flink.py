@@ -32,6 +32,8 @@ from transforms.errors import ConfigError
 pytestmark = pytest.mark.integration
 
 SECONDS = 180.0
+LEFT_BEHIND = 5_000
+"""Bytes that each self-checkpoint left in the state for ever before Beam 2.76."""
 
 
 @pytest.fixture
@@ -172,6 +174,11 @@ def test_retries_survive_a_lost_machine_and_a_changed_schema_goes_on_from_a_save
         assert checkpoints(flink, job)["restored"] == 1
         await_(lambda: counted_jobs(postgres_url, "completed") == 200, "200 completed jobs")
 
+        number, size = newest_checkpoint(flink, job)
+        await_(lambda: newest_checkpoint(flink, job)[0] >= number + 10, "ten checkpoints")
+        grown = newest_checkpoint(flink, job)[1] - size
+        assert grown < LEFT_BEHIND, "each split has checkpointed itself several times"
+
         await_(lambda: checkpoints(flink, job)["completed"] > 0, "checkpoint")
         savepoint = flink_jobs.stop(flink.rest, job, seconds=60)
         kafka_broker.produce(name, ((None, child(n), n % 2) for n in range(200, 300)))
@@ -228,6 +235,12 @@ def checkpoints(cluster: FlinkCluster, job: str) -> dict[str, Any]:
     (state,) = flink_jobs.status(cluster.rest, job)
     found: dict[str, Any] = state["checkpoints"]
     return found
+
+
+def newest_checkpoint(cluster: FlinkCluster, job: str) -> tuple[int, int]:
+    """Its number, and its bytes."""
+    newest = cluster.rest.get(f"/jobs/{job}/checkpoints")["latest"]["completed"]
+    return int(newest["id"]), int(newest["state_size"])
 
 
 GIVEN = ["--runner", "FlinkRunner", "--table", "t"]

@@ -1,0 +1,90 @@
+"""How the job server of a local Flink cluster is mended; that its state stays flat is shown on a
+real cluster (tests/pipelines/test_flink.py)."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from runners import RunnerUnavailable
+from runners.flink_residuals import SOURCES, edited, mend
+
+WRITES = """
+            stateInternals
+                .state(stateNamespace, StateTags.value(tag, residualCoder))
+                .write(
+                    WindowedValue.of(
+"""
+READS = """
+                sdfStateInternals
+                    .state(timer.getNamespace(), StateTags.value(timer.getTimerId(), inputCoder))
+                    .read();
+"""
+OTHER = "    state.state(namespace, StateTags.bag(id, coder)).read();\n"
+
+CONTROL = "org/apache/beam/runners/fnexecution/control/BundleCheckpointHandlers"
+FLINK = "org/apache/beam/runners/flink/translation"
+BATCH = f"{FLINK}/functions/FlinkExecutableStageFunction"
+STREAMING = f"{FLINK}/wrappers/streaming/ExecutableStageDoFnOperator"
+
+
+def test_what_is_written_is_put_and_what_is_read_is_taken_out() -> None:
+    written = "sluice.Residual.of(stateInternals, stateNamespace, tag, residualCoder).put("
+    assert written in edited(OTHER + WRITES, "A.java")
+    read = (
+        "sluice.Residual.of(sdfStateInternals, timer.getNamespace(), timer.getTimerId(), "
+        "inputCoder).take();"
+    )
+    assert edited(OTHER + READS, "A.java").split() == (OTHER + read).split()
+
+
+@pytest.mark.parametrize("source", [OTHER, WRITES + READS])
+def test_a_source_that_is_not_as_expected_is_refused(source: str) -> None:
+    with pytest.raises(RunnerUnavailable, match=r"^A\.java .*residuals"):
+        edited(source, "A.java")
+
+
+def test_only_the_classes_of_changed_sources_are_replaced(tmp_path: Path) -> None:
+    folder, scratch = tmp_path / "jars", tmp_path / "scratch"
+    folder.mkdir()
+    scratch.mkdir()
+    control, flink = (folder / f"{artifact}-1.0.jar" for artifact in SOURCES)
+    pack(control, {f"{CONTROL}.class": "old", f"{CONTROL}Too.class": "old", "a.txt": "old"})
+    pack(flink, {f"{BATCH}.class": "old", f"{STREAMING}$Inner.class": "old"})
+    pack(folder / f"{SOURCES[0]}-1.0-sources.jar", {f"{CONTROL}.java": WRITES})
+    both = {f"{BATCH}.java": READS, f"{STREAMING}.java": READS}
+    pack(folder / f"{SOURCES[1]}-1.0-sources.jar", both)
+
+    def compiler(command: Sequence[str], where: Path) -> None:
+        classes = Path(command[command.index("-d") + 1])
+        for file in command[command.index("-d") + 2 :]:
+            text = Path(file).read_text()
+            assert ("sluice.Residual.of(" in text) != file.endswith("Residual.java")
+        made = (f"{CONTROL}.class", f"{BATCH}.class", f"{STREAMING}$Inner.class")
+        for name in (*made, "sluice/Residual.class"):
+            (classes / name).parent.mkdir(parents=True, exist_ok=True)
+            (classes / name).write_text("new")
+
+    mend(folder, "1.0", scratch, compiler)
+    assert unpack(control) == {
+        f"{CONTROL}.class": "new",
+        f"{CONTROL}Too.class": "old",
+        "a.txt": "old",
+    }
+    assert unpack(flink) == {f"{BATCH}.class": "new", f"{STREAMING}$Inner.class": "new"}
+    assert unpack(folder / "sluice-residual.jar") == {"sluice/Residual.class": "new"}
+    assert not list(folder.glob("*-sources.jar")), "they would be staged with every job"
+
+
+def pack(jar: Path, content: dict[str, str]) -> None:
+    with zipfile.ZipFile(jar, "w") as made:
+        for name, text in content.items():
+            made.writestr(name, text)
+
+
+def unpack(jar: Path) -> dict[str, str]:
+    with zipfile.ZipFile(jar) as made:
+        return {each.filename: made.read(each).decode() for each in made.infolist()}
