@@ -61,6 +61,10 @@ class TestSafety:
         assert job(*STREAM).checkpointing_interval == 10_000
         assert job(*STREAM).retain_externalized_checkpoints_on_cancellation is True
 
+    def test_a_checkpoint_keeps_back_no_split_that_was_just_planned(self) -> None:
+        assert job(*STREAM).finish_bundle_before_checkpointing is True
+        assert job(*ENDPOINT).finish_bundle_before_checkpointing is None
+
     def test_an_interval_given_in_milliseconds_is_taken(self) -> None:
         assert job(*STREAM, "--checkpointing_interval=60000").checkpointing_interval == 60_000
 
