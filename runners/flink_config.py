@@ -66,6 +66,11 @@ class Layout:
         return self.folder / "conf"
 
     @property
+    def binaries(self) -> Path:
+        """The folder of the ``python`` that workers are started with."""
+        return self.folder / "bin"
+
+    @property
     def worker(self) -> Path:
         """The program that starts a Python worker in the environment of this program."""
         return self.folder / "worker.sh"
@@ -73,22 +78,33 @@ class Layout:
 
 def write(layout: Layout, parts: Parts) -> None:
     """Write all that the processes read when they start."""
-    for name in ("conf", "checkpoints", "savepoints", "tmp", "artifacts", "logs"):
+    for name in ("bin", "conf", "checkpoints", "savepoints", "tmp", "artifacts", "logs"):
         (layout.folder / name).mkdir(parents=True, exist_ok=True)
     (layout.configuration / "flink-conf.yaml").write_text(settings(layout))
     (layout.configuration / "log4j.properties").write_text(_LOGGING)
-    binaries = shlex.quote(str(Path(sys.executable).parent))
+    own, binaries = (
+        shlex.quote(str(each)) for each in (layout.binaries, Path(sys.executable).parent)
+    )
     boot, scratch = shlex.quote(str(parts.boot)), shlex.quote(str(layout.folder / "tmp"))
     # A folder for each worker: boot puts what was staged, and pipeline_options.json, where it is
     # told to and where it stands, and workers that start at once would read each other's halves.
     layout.worker.write_text(
         "#!/bin/sh\n"
-        f'export PATH={binaries}:"$PATH" RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1\n'
+        f'export PATH={own}:{binaries}:"$PATH" RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1\n'
         'export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"\n'
         f'own=$(mktemp -d {scratch}/worker-XXXXXXXX) && cd "$own" || exit 1\n'
         f'exec {boot} --semi_persist_dir="$own" "$@"\n'
     )
     layout.worker.chmod(0o755)
+    # Before each worker boot asks pip thrice what is installed: for its log, and whether Beam is,
+    # which it is where this program runs. It was most of a worker's start.
+    python = layout.binaries / "python"
+    python.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in "-m pip freeze --all" | "-m pip show apache-beam") exit 0 ;; esac\n'
+        f'exec {shlex.quote(sys.executable)} "$@"\n'
+    )
+    python.chmod(0o755)
 
 
 def settings(layout: Layout) -> str:
