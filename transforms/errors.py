@@ -158,8 +158,11 @@ def stack_of(error: BaseException) -> str:
     Like ``traceback.format_exception`` but without carets below the lines, which take four
     fifths of its time: a dead letter is written where a thousand records are. Of an error that a
     step raises on purpose only where it was raised: its message says the rest, and a flood of
-    such records would be stored, and stored again at every attempt, with the same lines each.
+    such records would be stored, and stored again at every attempt, with the same lines each. If
+    nothing else led to it, that is one line.
     """
+    if isinstance(error, Reject | RetryLater) and _next(error) is None:
+        return _place(error)
     printed: list[str] = []
     current: BaseException | None = error
     while current is not None and len(printed) < CAUSES_LIMIT:
@@ -169,9 +172,20 @@ def stack_of(error: BaseException) -> str:
         frames = traceback.StackSummary.extract(iter(calls))
         heading = ["Traceback (most recent call last):\n"] if frames else []
         printed.append("".join([*heading, *frames.format(), *_exception_only(current)]))
-        context = None if current.__suppress_context__ else current.__context__
-        current = current.__cause__ or context
+        current = _next(current)
     return "\nwhich led to:\n\n".join(reversed(printed))[-STACK_LIMIT:]
+
+
+def _next(error: BaseException) -> BaseException | None:
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _place(error: BaseException) -> str:
+    """Where ``error`` was raised, as a stack's line has it; empty when it was not raised."""
+    place = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        place = f'File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}'
+    return place
 
 
 def _exception_only(error: BaseException) -> list[str]:

@@ -38,6 +38,10 @@ class JobQueue(Protocol):
         """
         ...
 
+    def give_back(self, batches: Sequence[RecordBatch]) -> None:
+        """Undo a claim of which nothing has been tried: it uses no attempt."""
+        ...
+
     def due_in(self) -> float | None:
         """Seconds until a job that waits is due; None when none waits."""
         ...

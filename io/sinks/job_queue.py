@@ -5,18 +5,15 @@ from __future__ import annotations
 import math
 import threading
 import time
-import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
-from sinks import leases, ledger_moves
+from sinks import job_claims, leases, ledger_moves
 from sinks.clock import now
 from sinks.config import SqlConfig
 from sinks.databases import dialect_of
@@ -28,7 +25,7 @@ from sinks.ledger import label_of
 from sinks.retention import Retention, prune
 from sinks.tables import claims, jobs, queue
 from sinks.tables import leases as leases_table
-from transforms.record import Attempt, Claim, Format, Headers, RecordBatch, Span
+from transforms.record import RecordBatch
 from transforms.splits import BatchLimits
 
 PRUNE_SECONDS = 60.0
@@ -78,24 +75,12 @@ class SqlJobQueue:
         if not leases.touch(self.config, lease):
             leases.hold(self.config, lease, self.lease_seconds, self.maintain)
         with transaction(self.config) as connection:
-            label = label_of(connection, self.config)
-            at = now(connection)
-            if connection.dialect.name == "postgresql":
-                # A claim that a crash of the server undoes is noticed when it is settled.
-                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-                # Of a table that changes so fast the planner knows little, and would sort all that
-                # is due for the first few: the index has them in order.
-                connection.exec_driver_sql(
-                    "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
-                )
-            ids = _take(connection, label, at, limits)
-            if not ids:
-                return ()
-            taken = sa.select(*_CLAIMED).where(among(connection, jobs.c.id, ids))
-            batches = _batches(connection.execute(taken).all())
-            rows = [_claim(label, lease, at, each) for each in batches]
-            connection.execute(sa.insert(claims), rows)
-        return batches
+            return job_claims.take(connection, label_of(connection, self.config), lease, limits)
+
+    def give_back(self, batches: Sequence[RecordBatch]) -> None:
+        """Undo a claim of which nothing has been tried: its jobs wait again, no attempt is used."""
+        with transaction(self.config) as connection:
+            job_claims.give_back(connection, [each.claim for each in batches if each.claim])
 
     def due_in(self) -> float | None:
         """Seconds until a job that waits is due; None when none waits."""
@@ -183,105 +168,14 @@ class SqlJobQueue:
             return len(rows)
 
 
-_CLAIMED = (
-    jobs.c.id,
-    jobs.c.source,
-    jobs.c.partition,
-    jobs.c.offset,
-    jobs.c.raw,
-    jobs.c.format,
-    jobs.c.event_time,
-    jobs.c.key,
-    jobs.c.headers,
-    jobs.c.attempt + 1,
-    jobs.c.max_attempts,
-    jobs.c.run,
-)
-
-
 def _executing(label: str | None = None) -> sa.ColumnElement[bool]:
     """Whether jobs, those of one table if given, are executing under a lease."""
     of_table = sa.true() if label is None else claims.c.target == label
     return sa.exists().where(claims.c.lease == leases_table.c.name, of_table)
 
 
-def _due(
-    row: sa.ColumnElement[Any], label: str, at: datetime, limits: BatchLimits
-) -> sa.Select[Any]:
-    """Which ``row`` of the queue are due, the longest due first, up to the bound of bytes."""
-    first = (
-        sa.select(row.label("row"), queue.c.job, queue.c.due_at, queue.c.bytes)
-        .where(queue.c.target == label, queue.c.due_at <= at)
-        .order_by(queue.c.due_at)
-        .limit(limits.records)
-        .with_for_update(skip_locked=True)
-        .cte("first")
-    )
-    upto = sa.func.sum(first.c.bytes).over(order_by=(first.c.due_at, first.c.job))
-    sized = sa.select(first.c.row, (upto - first.c.bytes).label("before")).subquery("sized")
-    return sa.select(sized.c.row).where(sized.c.before < limits.bytes)
-
-
 def _seconds_until(connection: sa.Connection, time_: datetime | None) -> float | None:
     return None if time_ is None else (time_ - now(connection)).total_seconds()
-
-
-def _take(
-    connection: sa.Connection, label: str, at: datetime, limits: BatchLimits
-) -> Sequence[int]:
-    """Take what is due out of the queue; the numbers of these jobs."""
-    if connection.dialect.name == "postgresql":
-        # By where the rows are: looking each up by its number again costs twice as much.
-        place: sa.ColumnElement[Any] = sa.literal_column("ingest_queue.ctid")
-        due = _due(place, label, at, limits).scalar_subquery()
-        taken = sa.delete(queue).where(place == sa.any_(sa.func.array(due)))
-        return connection.execute(taken.returning(queue.c.job)).scalars().all()
-    ids = connection.execute(_due(queue.c.job, label, at, limits)).scalars().all()
-    connection.execute(sa.delete(queue).where(queue.c.job.in_(ids)))
-    return ids
-
-
-def _claim(label: str, lease: str, at: datetime, batch: RecordBatch) -> dict[str, Any]:
-    """The row that says under which lease the jobs of a batch are executing."""
-    assert batch.claim is not None, "these batches are of jobs"  # noqa: S101
-    numbers = [attempt.job for attempt in batch.claim.attempts.values()]
-    return {
-        "id": batch.claim.id,
-        "target": label,
-        "lease": lease,
-        "jobs": numbers,
-        "count": len(numbers),
-        "attempted_at": at,
-    }
-
-
-def _batches(rows: Iterable[Any]) -> list[RecordBatch]:
-    groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
-    for row in rows:
-        _, of, partition, _, _, format_, event_time, *_ = row
-        groups[of, partition, format_, event_time is not None].append(row)
-    return [_batch(sorted(group, key=itemgetter(3))) for group in groups.values()]
-
-
-def _batch(rows: Sequence[Any]) -> RecordBatch:
-    # By columns: a row's attributes cost more than all the rest.
-    ids, sources, partitions, offsets, raws, formats, times, keys, headers, *tries = zip(
-        *rows, strict=True
-    )
-    attempts = map(Attempt, ids, *tries)
-    return RecordBatch(
-        span=Span(sources[0], partitions[0], offsets[0], offsets[-1] + 1),
-        format=msgspec.json.decode(formats[0], type=Format),
-        offsets=list(offsets),
-        raws=list(map(bytes, raws)),
-        times=None if times[0] is None else list(times),
-        keys=[None if key is None else bytes(key) for key in keys],
-        headers=[_headers(text) if text else () for text in headers],
-        claim=Claim(uuid.uuid4().hex, dict(zip(offsets, attempts, strict=True))),
-    )
-
-
-_headers = msgspec.json.Decoder(Headers).decode
 
 
 def _spent(row: Any) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -187,6 +188,16 @@ def origin_of(target: str, origin: Origin) -> uuid.UUID:
     return uuid.UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
 
 
+@lru_cache(maxsize=64)
+def _format_text(format_: Format) -> str:
+    """JSON without what is as it is by default: each job has it."""
+    fields = {name: value for name, value in asdict(format_).items() if value != _USUAL[name]}
+    return msgspec.json.encode({"name": format_.name, **fields}).decode()
+
+
+_USUAL = asdict(Format(""))
+
+
 def _values(
     target: str, failure: Failure, following: Next, max_attempts: int, at: datetime, run: str
 ) -> dict[str, Any]:
@@ -197,7 +208,7 @@ def _values(
         "partition": failure.origin.partition,
         "offset": failure.origin.offset,
         "raw": failure.raw,
-        "format": msgspec.json.encode(failure.format).decode(),
+        "format": _format_text(failure.format),
         "event_time": failure.event_time,
         "key": failure.key,
         "headers": msgspec.json.encode(failure.headers).decode() if failure.headers else None,

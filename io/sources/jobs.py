@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from sources.jobs_ahead import ClaimsAhead
 from transforms import drain
 from transforms.backoff import Backoff, Outage
 from transforms.coverage import Ledger
@@ -69,7 +70,7 @@ class JobsReader:
         self._source = source
         self._count = at.get("", 0)
         self._quiet = bool(at.get(_QUIET, 0))
-        self._lease: str | None = None
+        self._claims: ClaimsAhead | None = None
         self._waiting_since: float | None = None
         self._outage = self._new_outage()
 
@@ -114,13 +115,15 @@ class JobsReader:
         return 0
 
     def close(self) -> None:
-        """Keep the lease: what is on its way to the sink is settled under it."""
+        """Give back what was taken ahead."""
+        claims, self._claims = self._claims, None
+        if claims is not None:
+            claims.close()
 
     def _claim(self) -> Sequence[RecordBatch]:
-        queue = self._source.queue
-        if self._lease is None:
-            self._lease = queue.lease()
-        return queue.claim(self._lease, self._source.limits)
+        if self._claims is None:
+            self._claims = ClaimsAhead(self._source.queue, self._source.limits)
+        return self._claims.take()
 
     def _wait(self) -> float | None:
         """How long to wait for a job to be due; None when there is nothing to wait for.

@@ -64,3 +64,16 @@ def test_stack_and_message_are_bounded() -> None:
         raise ValueError("x" * 100_000)
     assert len(errors.stack_of(caught.value)) <= errors.STACK_LIMIT
     assert len(errors.message_of(caught.value)) <= errors.MESSAGE_LIMIT
+
+
+def test_of_a_reject_that_nothing_led_to_only_the_place_is_kept() -> None:
+    def step() -> None:
+        raise errors.Reject("no number", "schema")
+
+    try:
+        step()
+    except errors.Reject as error:
+        stack = errors.stack_of(error)
+    line = step.__code__.co_firstlineno + 1
+    assert stack == f'File "{__file__}", line {line}, in step'
+    assert errors.stack_of(errors.Reject("never raised", "schema")) == ""

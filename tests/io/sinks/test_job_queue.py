@@ -165,6 +165,25 @@ class TestClaim:
         assert sorted(taken[0] + taken[1]) == list(range(300)), "each job once"
 
 
+class TestGiveBack:
+    def test_the_jobs_wait_again_and_no_attempt_is_used(self, queue: Queue) -> None:
+        queue.queue.give_back(queue.claim(BatchLimits(records=3)))
+        assert set(queue.states().values()) == {"retryable"}
+        assert queue.queue.waiting()[0] == 5
+        (batch,) = queue.claim()
+        assert {each.number for each in batch.claim.attempts.values()} == {2}  # type: ignore[union-attr]
+        assert queue.ledger() == {"read": 5, "retrying": 5}
+
+    def test_what_was_rescued_meanwhile_is_left_alone(self, queue: Queue) -> None:
+        batches = queue.claim()
+        expire(queue)
+        assert queue.queue.rescue() == 5
+        queue.queue.give_back(batches)
+        assert queue.queue.waiting()[0] == 5
+        (batch,) = queue.claim()
+        assert {each.number for each in batch.claim.attempts.values()} == {3}  # type: ignore[union-attr]
+
+
 class TestSettle:
     def test_success_completes_the_job_and_moves_the_ledger(self, queue: Queue) -> None:
         assert queue.ledger() == {"read": 5, "retrying": 5}

@@ -29,6 +29,8 @@ class Queue:
         self.due = list(due)
         self.leases = 0
         self.held: float | None = None
+        self.given_back: list[RecordBatch] = []
+        self.away = False
 
     def lease(self) -> str:
         self.leases += 1
@@ -39,6 +41,11 @@ class Queue:
         if isinstance(found, Exception):
             raise found
         return found
+
+    def give_back(self, batches: Sequence[RecordBatch]) -> None:
+        if self.away:
+            raise SinkUnavailable("away")
+        self.given_back += batches
 
     def due_in(self) -> float | None:
         return self.due.pop(0) if len(self.due) > 1 else self.due[0]
@@ -104,6 +111,52 @@ class TestBounded:
             polls += 1
             assert polls < 1_000
         assert polls > 1
+
+
+class TestAhead:
+    FULL = BatchLimits(records=1)
+
+    def test_behind_a_full_claim_the_next_one_is_made_at_once(self) -> None:
+        queue = Queue([BATCH], [BATCH], [])
+        reader = JobsReader(JobsSource(queue, limits=self.FULL))
+        assert [len(each.batches) for each in read(reader, 3)] == [1, 1, 0]
+        assert queue.claims == []
+
+    def test_behind_one_that_is_not_full_nothing_is_taken_ahead(self) -> None:
+        queue = Queue([BATCH], [BATCH])
+        reader = JobsReader(JobsSource(queue, limits=BatchLimits(records=2)))
+        read(reader, 1)
+        reader.close()
+        assert queue.claims == [[BATCH]]
+        assert queue.given_back == []
+
+    @pytest.mark.parametrize("limits", [BatchLimits(records=1), BatchLimits(bytes=1)])
+    def test_what_nobody_asked_for_is_given_back(self, limits: BatchLimits) -> None:
+        queue = Queue([BATCH], [BATCH])
+        reader = JobsReader(JobsSource(queue, limits=limits))
+        read(reader, 1)
+        reader.close()
+        assert queue.given_back == [BATCH]
+        reader.close()
+        assert queue.given_back == [BATCH]
+
+    def test_a_database_that_is_away_then_is_left_to_end_the_lease(self) -> None:
+        queue = Queue([BATCH], [BATCH])
+        queue.away = True
+        reader = JobsReader(JobsSource(queue, limits=self.FULL))
+        read(reader, 1)
+        reader.close()
+        assert queue.given_back == []
+
+    def test_its_failure_is_the_next_poll_s(self) -> None:
+        queue = Queue([BATCH], Contention("again"), [BATCH])
+        reader = JobsReader(JobsSource(queue, limits=self.FULL))
+        polled = read(reader, 3)
+        assert [(len(each.batches), each.rest) for each in polled] == [
+            (1, False),
+            (0, True),
+            (1, False),
+        ]
 
 
 class TestStreaming:
