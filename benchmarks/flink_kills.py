@@ -1,17 +1,19 @@
 """Kill TaskManagers and the JobManager of a real Flink cluster while a stream runs at full speed.
 
-    python -m benchmarks.flink_kills [--records 1000000] [--kills 3] [--rate 50000] [--no_job_manager]
+    python -m benchmarks.flink_kills [--records 1000000] [--kills 3] [--no_job_manager]
 
 First the JobManager, after which the job is submitted again from its last checkpoint; then
 TaskManagers with their workers, one after the other, each replaced by a new one as a supervisor
-would. All by SIGKILL. The TaskManagers read on for half a minute without a JobManager, so a short
-run needs a ``--rate`` that leaves something to read after it. At the end every record is in one row, was applied once, and the ledger has no gap.
+would. All by SIGKILL, in the middle of a portion of the stream; the next portion is sent once the
+dead process is replaced, since TaskManagers read on for half a minute without a JobManager. At the
+end every record is in one row, was applied once, and the ledger has no gap.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 
 from benchmarks.flink_job import (
     await_,
@@ -43,7 +45,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--kills", type=int, default=3)
     # More than the pipeline takes, so that it runs at full speed with a backlog.
-    parser.add_argument("--rate", type=float, default=50_000.0)
+    parser.add_argument("--rate", type=float, default=200_000.0)
     parser.add_argument("--no_job_manager", action="store_true", help="leave it alone")
     given = parser.parse_args()
     with services("flink-kills") as found, running(slots=2) as cluster, explained(cluster):
@@ -63,30 +65,42 @@ def trial(found: Services, cluster: FlinkCluster, given: argparse.Namespace) -> 
     started = time.monotonic()
     job = submit(argv)
     print(f"submitted in {time.monotonic() - started:.1f} s", flush=True)
-    feed = Feed(found.root / "feed", found.broker.bootstrap, TOPIC, records, given.rate)
+    await_checkpoint(cluster, job, RECOVERY_SECONDS)
+    times = kills + job_manager
+    portion = records // (times + 1)
+    feeds: list[Feed] = []
+
+    def feed_more() -> None:
+        """Send the next portion: there is none to read on for whoever outlives a kill."""
+        first = portion * len(feeds)
+        size = portion if len(feeds) < times else records - first
+        folder = found.root / f"feed-{len(feeds)}"
+        feeds.append(Feed(folder, found.broker.bootstrap, TOPIC, size, given.rate, first=first))
+
     try:
+        feed_more()
         await_rows(found.dsn, TABLE, 1, RECOVERY_SECONDS)
         print(f"first row {time.monotonic() - started:.1f} s after the submission", flush=True)
         reading = time.monotonic()
-        times = kills + job_manager
         down = 0.0
         for number in range(1, times + 1):
-            # Spread over the stream, whatever its speed.
-            await_rows(found.dsn, TABLE, records * number // (times + 1), records / LEAST_RATE)
-            await_checkpoint(cluster, job, RECOVERY_SECONDS)
+            middle = portion * (number - 1) + portion // 2
+            await_rows(found.dsn, TABLE, middle, records / LEAST_RATE)
             if job_manager and number == 1:
                 # First, as the TaskManagers read on for a while without it.
-                job, seconds = restart_job_manager(found, cluster, job, argv)
+                job, seconds = restart_job_manager(found, cluster, job, argv, feed_more)
             else:
-                seconds = kill_task_manager(found, cluster, job, number - job_manager)
+                index = number - job_manager
+                seconds = kill_task_manager(found, cluster, job, index, feed_more)
             down += seconds
-        sent = feed.finish()["sent"]
+        sent = sum(feed.finish()["sent"] for feed in feeds)
         assert sent == records
         await_rows(found.dsn, TABLE, sent, records / LEAST_RATE)
         seconds = time.monotonic() - reading
         flink_jobs.stop(cluster.rest, job, seconds=RECOVERY_SECONDS)
     finally:
-        feed.close()
+        for feed in feeds:
+            feed.close()
     until = ends(found.broker.bootstrap, TOPIC)
     assert sum(until.values()) == sent
     each_once(found.dsn, TABLE, NUMBER, sent)
@@ -100,13 +114,16 @@ def trial(found: Services, cluster: FlinkCluster, given: argparse.Namespace) -> 
     )
 
 
-def kill_task_manager(found: Services, cluster: FlinkCluster, job: str, number: int) -> float:
+def kill_task_manager(
+    found: Services, cluster: FlinkCluster, job: str, number: int, more: Callable[[], None]
+) -> float:
     """Kill the one that runs the job, replace it; returns the seconds without a new row."""
     (lost,) = cluster.task_managers()
     before, last = rows(found.dsn, TABLE), restarted(cluster, job)
     cluster.kill_task_manager(lost)
     killed = time.monotonic()
     cluster.start_task_manager()
+    more()
     # What its last transactions brought is not yet the recovery.
     await_(lambda: restarted(cluster, job) != last, "restart", RECOVERY_SECONDS)
     return recovered(found, f"kill {number}", before, killed)
@@ -118,7 +135,11 @@ def restarted(cluster: FlinkCluster, job: str) -> int:
 
 
 def restart_job_manager(
-    found: Services, cluster: FlinkCluster, job: str, argv: list[str]
+    found: Services,
+    cluster: FlinkCluster,
+    job: str,
+    argv: list[str],
+    more: Callable[[], None],
 ) -> tuple[str, float]:
     """Kill the JobManager, start it, submit the job again; returns its new id and the seconds."""
     before = rows(found.dsn, TABLE)
@@ -126,6 +147,7 @@ def restart_job_manager(
     cluster.restart_job_manager()
     print(f"JobManager back {time.monotonic() - killed:.1f} s after its end", flush=True)
     again = submit([*argv, "--savepoint_path", last_checkpoint(cluster, job)])
+    more()
     seconds = recovered(found, "JobManager", before, killed)
     (state,) = flink_jobs.status(cluster.rest, again)
     assert state["checkpoints"]["restored"], state

@@ -36,9 +36,19 @@ class Feed:
         topic: An existing topic.
         records: How many events to send.
         rate: Events a second.
+        first: The number of the first one.
     """
 
-    def __init__(self, folder: Path, bootstrap: str, topic: str, records: int, rate: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        bootstrap: str,
+        topic: str,
+        records: int,
+        rate: float,
+        *,
+        first: int = 0,
+    ) -> None:
         folder.mkdir()
         self._log = folder / "feed.log"
         self._report = folder / "report.json"
@@ -47,7 +57,7 @@ class Feed:
             [
                 *(sys.executable, "-m", "benchmarks.kafka_feed"),
                 *(bootstrap, topic, str(self._report)),
-                *("--records", str(records), "--rate", str(rate)),
+                *("--records", str(records), "--rate", str(rate), "--first", str(first)),
             ],
             folder,
             self._log,
@@ -76,7 +86,7 @@ class Feed:
         self._process.kill()
 
 
-def feed(bootstrap: str, topic: str, records: int, rate: float) -> dict[str, Any]:
+def feed(bootstrap: str, topic: str, records: int, rate: float, first: int) -> dict[str, Any]:
     failed: list[KafkaError] = []
 
     def on_delivery(error: KafkaError | None, _: Message) -> None:
@@ -98,7 +108,7 @@ def feed(bootstrap: str, topic: str, records: int, rate: float) -> dict[str, Any
             "log_level": 0,
         }
     )
-    rng = random.Random(11)
+    rng = random.Random(11 + first)
     started = time.perf_counter()
     sent = 0
     latest = 0.0
@@ -106,7 +116,7 @@ def feed(bootstrap: str, topic: str, records: int, rate: float) -> dict[str, Any
         elapsed = time.perf_counter() - started
         due = min(records, int(elapsed * rate) + 1)
         latest = max(latest, elapsed - sent / rate)
-        for number in range(sent, due):
+        for number in range(first + sent, first + due):
             made = event(rng, number)
             made["user_id"] = number
             made["occurred_at"] = datetime.now(UTC).isoformat()
@@ -128,8 +138,9 @@ def main() -> None:
     parser.add_argument("report", type=Path)
     parser.add_argument("--records", type=int, default=360_000)
     parser.add_argument("--rate", type=float, default=2_000.0)
+    parser.add_argument("--first", type=int, default=0)
     given = parser.parse_args()
-    report = feed(given.bootstrap, given.topic, given.records, given.rate)
+    report = feed(given.bootstrap, given.topic, given.records, given.rate, given.first)
     given.report.write_text(json.dumps(report))
 
 

@@ -25,6 +25,8 @@ from runners.flink_cluster import FlinkCluster
 from sinks.engine import dispose_engines
 from tests.pipelines import end_state
 from tests.pipelines.end_state import arguments, query, schema_of
+from tests.pipelines.test_outbox import PARTITIONS, check_all_in_order
+from tests.pipelines.test_outbox import left as unpublished
 from tests.services.flink_guarded import job_arguments
 from tests.services.kafka_broker import KafkaBroker, Topics
 from transforms.errors import ConfigError
@@ -116,6 +118,24 @@ def test_a_topic_until_its_latest_offsets_on_two_subtasks(
     assert direct[1]["read"] == len(lines)
     assert len(direct[0]["ledger"]) == 4
     assert on_flink == direct
+
+
+def test_an_outbox_is_published_by_a_cluster(
+    flink: FlinkCluster, postgres_url: str, tmp_path: Path, kafka_broker: KafkaBroker, topic: Topics
+) -> None:
+    name = topic(partitions=PARTITIONS)
+    (tmp_path / "in.jsonl").write_text(
+        "".join(f'{{"id": {n % 900}, "seen": {n}}}\n' for n in range(1_000))
+    )
+    query(postgres_url, "CREATE TABLE events (id integer PRIMARY KEY, seen integer)")
+    argv = ["--source", f"{tmp_path}/in.jsonl", "--sink", postgres_url, "--table", "events"]
+    argv += ["--key", "id", "--no_progress", "--outbox", "--on_conflict", "newest:seen"]
+    assert command.run("ingest", ingest_main, argv) == 0
+    to = ["--sink", postgres_url, "--to", f"kafka://{kafka_broker.bootstrap}/{name}"]
+    on_flink = ["--runner", "FlinkRunner", *job_arguments(flink), *to]
+    assert command.run("outbox", outbox_main, on_flink) == 0
+    assert check_all_in_order(kafka_broker, name, postgres_url) == 0
+    assert unpublished(postgres_url) == 0
 
 
 def await_(reached: Callable[[], bool], what: str) -> None:
