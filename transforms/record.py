@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from transforms.errors import message_of, stack_of
 from transforms.retry_policy import RetryPolicy
@@ -141,8 +141,7 @@ class Failure:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One more attempt at a record that has failed before.
 
     Attributes:

@@ -40,13 +40,10 @@ def take(
         connection.exec_driver_sql(
             "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
         )
-    ids = _take(connection, label, at, limits)
-    if not ids:
-        return ()
-    taken = sa.select(*_CLAIMED).where(among(connection, jobs.c.id, ids))
-    batches = _batches(connection.execute(taken).all())
-    rows = [_claim(label, lease, at, each) for each in batches]
-    connection.execute(sa.insert(claims), rows)
+    batches = _batches(_take(connection, label, at, limits))
+    if batches:
+        rows = [_claim(label, lease, at, each) for each in batches]
+        connection.execute(sa.insert(claims), rows)
     return batches
 
 
@@ -93,17 +90,18 @@ def _due(
 
 def _take(
     connection: sa.Connection, label: str, at: datetime, limits: BatchLimits
-) -> Sequence[int]:
-    """Take what is due out of the queue; the numbers of these jobs."""
+) -> Sequence[Any]:
+    """Take what is due out of the queue; ``_CLAIMED`` of these jobs."""
     if connection.dialect.name == "postgresql":
         # By where the rows are: looking each up by its number again costs twice as much.
         place: sa.ColumnElement[Any] = sa.literal_column("ingest_queue.ctid")
         due = _due(place, label, at, limits).scalar_subquery()
-        taken = sa.delete(queue).where(place == sa.any_(sa.func.array(due)))
-        return connection.execute(taken.returning(queue.c.job)).scalars().all()
+        out = sa.delete(queue).where(place == sa.any_(sa.func.array(due)))
+        taken = out.returning(queue.c.job).cte("taken")
+        return connection.execute(sa.select(*_CLAIMED).where(jobs.c.id == taken.c.job)).all()
     ids = connection.execute(_due(queue.c.job, label, at, limits)).scalars().all()
     connection.execute(sa.delete(queue).where(queue.c.job.in_(ids)))
-    return ids
+    return connection.execute(sa.select(*_CLAIMED).where(jobs.c.id.in_(ids))).all()
 
 
 def _claim(label: str, lease: str, at: datetime, batch: RecordBatch) -> dict[str, Any]:
@@ -123,8 +121,7 @@ def _claim(label: str, lease: str, at: datetime, batch: RecordBatch) -> dict[str
 def _batches(rows: Iterable[Any]) -> list[RecordBatch]:
     groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
     for row in rows:
-        _, of, partition, _, _, format_, event_time, *_ = row
-        groups[of, partition, format_, event_time is not None].append(row)
+        groups[row[1], row[2], row[5], row[6] is not None].append(row)
     return [_batch(sorted(group, key=itemgetter(3))) for group in groups.values()]
 
 
@@ -133,7 +130,7 @@ def _batch(rows: Sequence[Any]) -> RecordBatch:
     ids, sources, partitions, offsets, raws, formats, times, keys, headers, *tries = zip(
         *rows, strict=True
     )
-    attempts = map(Attempt, ids, *tries)
+    attempts = map(Attempt._make, zip(ids, *tries, strict=True))
     return RecordBatch(
         span=Span(sources[0], partitions[0], offsets[0], offsets[-1] + 1),
         format=msgspec.json.decode(formats[0], type=Format),

@@ -71,6 +71,7 @@ class JobsReader:
         self._count = at.get("", 0)
         self._quiet = bool(at.get(_QUIET, 0))
         self._claims: ClaimsAhead | None = None
+        self._taken = False
         self._waiting_since: float | None = None
         self._outage = self._new_outage()
 
@@ -85,7 +86,8 @@ class JobsReader:
         """
         try:
             batches = self._claim()
-            wait = None if batches or self._source.streaming else self._wait()
+            settling = bool(batches) or self._taken
+            wait = None if settling or self._source.streaming else self._wait()
         except SinkUnavailable:
             if drain.requested() or not self._outage.wait():
                 raise
@@ -95,6 +97,7 @@ class JobsReader:
         self._outage = self._new_outage()
         if batches:
             self._quiet = False
+            self._taken = True
             self._waiting_since = None
             self._count += len(batches)
             return Polled(batches, self._position, watermark=time.time())
@@ -104,9 +107,10 @@ class JobsReader:
             self._quiet = False
             drain.wait(min(wait, timeout))
             return self._rest()
-        if self._quiet:
+        if self._quiet and not self._taken:
             return Polled((), self._position, done=True)
         # What this bundle has written may have failed: look once more after its commit.
+        self._taken = False
         self._quiet = True
         return self._rest()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -84,6 +85,15 @@ class TestBounded:
             (0, True, False),
             (0, False, True),
         ]
+
+    def test_what_was_just_taken_is_settled_before_anything_is_waited_for(self) -> None:
+        queue = Queue([BATCH])
+        queue.held = 3.0  # by its own lease
+        reader = JobsReader(JobsSource(queue, retry_wait=5))
+        reader.poll(60)
+        started = time.monotonic()
+        assert reader.poll(60).rest
+        assert time.monotonic() - started < 3
 
     def test_it_waits_for_what_is_due_within_its_bound(self) -> None:
         source = JobsSource(Queue(due=[5.0, 5.0, 5.0, None]), retry_wait=5)
