@@ -14,6 +14,8 @@ What follows from it:
   so that after a thousand bundles Python refuses to run them (``RecursionError``). Gauges it
   never merges. Here both is done after every bundle.
 * A bundle costs some milliseconds, so a streaming bundle is seconds long.
+* A bundle ends once Beam's sampler of states has woken up: 200 ms in which nothing is read, here
+  at most 20.
 * It is one process, so a signal can ask the readers to stop.
 """
 
@@ -35,9 +37,11 @@ from apache_beam.metrics.monitoring_infos import (
 )
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
+from apache_beam.runners.worker.statesampler import StateSampler
 
 from runners import Runner
 
+_SAMPLING_MILLISECONDS = 20
 _GC_THRESHOLD = 100_000
 _GC_SECONDS = 5.0
 """A bundle leaves some KB of cyclic garbage behind, which an idle stream's few allocations would
@@ -91,6 +95,8 @@ def _tune_process() -> None:
     Batches are acyclic, so the garbage collector has little to find in them and much to
     scan: collecting rarely gives a quarter more records a second (docs/performance.md).
     """
+    # No option sets it (apache_beam/runners/worker/bundle_processor.py makes it with the default).
+    StateSampler.__init__.__defaults__ = (_SAMPLING_MILLISECONDS,)
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 100)
     _collector.due = time.monotonic() + _GC_SECONDS
