@@ -169,6 +169,11 @@ class Claim:
     id: str
     attempts: Mapping[int, Attempt]
 
+    @property
+    def jobs(self) -> list[int]:
+        """Their numbers."""
+        return [attempt.job for attempt in self.attempts.values()]
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

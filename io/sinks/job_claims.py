@@ -51,8 +51,7 @@ def give_back(connection: sa.Connection, untried: Sequence[Claim]) -> None:
     """Put the jobs of claims back into the queue; what was rescued meanwhile is there already."""
     for claim in untried:
         if connection.execute(sa.delete(claims).where(claims.c.id == claim.id)).rowcount:
-            numbers = [attempt.job for attempt in claim.attempts.values()]
-            enqueue(connection, among(connection, jobs.c.id, numbers))
+            enqueue(connection, among(connection, jobs.c.id, claim.jobs))
 
 
 _CLAIMED = (
@@ -107,7 +106,7 @@ def _take(
 def _claim(label: str, lease: str, at: datetime, batch: RecordBatch) -> dict[str, Any]:
     """The row that says under which lease the jobs of a batch are executing."""
     assert batch.claim is not None, "these batches are of jobs"  # noqa: S101
-    numbers = [attempt.job for attempt in batch.claim.attempts.values()]
+    numbers = batch.claim.jobs
     return {
         "id": batch.claim.id,
         "target": label,

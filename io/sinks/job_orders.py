@@ -18,6 +18,7 @@ NO_BYTES = "no_bytes"
 """Why a job is left alone: an object could not be read, so there is nothing to parse again."""
 REPLAYED_OFTEN = "max_replays"
 """Why a job is left alone: it has been replayed so often. Another reason is ``EXECUTING``."""
+
 _EMPTY = sa.and_(jobs.c.stage == "read", jobs.c.raw == b"")
 
 
@@ -90,18 +91,15 @@ class Order:
     def where(self, dialect: str) -> sa.ColumnElement[bool]:
         """The jobs that are changed, in the database's SQL."""
         spared = [sa.not_(condition) for condition in self._spared().values()]
-        return sa.and_(self.which.where(dialect), self._in_state(), *spared)
+        return sa.and_(self.which.where(dialect), job_state.is_in(*self.states), *spared)
 
     def left_alone(self, dialect: str) -> dict[str, sa.ColumnElement[bool]]:
         """The jobs that the filter names and that are left alone nevertheless, by reason."""
         asked = self.which.where(dialect)
         if self.action is CANCEL and self.states == CANCEL.states:
             return {EXECUTING: sa.and_(asked, job_state.is_in(EXECUTING))}
-        asked = sa.and_(asked, self._in_state())
+        asked = sa.and_(asked, job_state.is_in(*self.states))
         return {reason: sa.and_(asked, spared) for reason, spared in self._spared().items()}
-
-    def _in_state(self) -> sa.ColumnElement[bool]:
-        return sa.or_(*map(job_state.is_in, self.states))
 
     def _spared(self) -> dict[str, sa.ColumnElement[bool]]:
         if self.action is not REPLAY:

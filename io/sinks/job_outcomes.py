@@ -39,7 +39,7 @@ def complete(connection: sa.Connection, taken: Sequence[Claim]) -> set[str]:
     made: dict[tuple[str, datetime], set[int]] = defaultdict(set)
     for claim in taken:
         if claim.id in held:
-            made[held[claim.id]].update(attempt.job for attempt in claim.attempts.values())
+            made[held[claim.id]].update(claim.jobs)
     at = now(connection)
     for (lease, attempted_at), numbers in made.items():
         values = {

@@ -157,7 +157,7 @@ class SqlJobQueue:
             if rows:
                 connection.execute(_RESCUE, [_rescued(row, claim, at) for row in rows])
                 enqueue(connection, mine)
-            spent = [row for row in rows if _spent(row)]
+            spent = [row for row in rows if row.attempt >= row.max_attempts]
             deltas: dict[tuple[str, str], dict[str, int]] = defaultdict(
                 lambda: {"retrying": 0, "dead": 0}
             )
@@ -178,22 +178,18 @@ def _seconds_until(connection: sa.Connection, time_: datetime | None) -> float |
     return None if time_ is None else (time_ - now(connection)).total_seconds()
 
 
-def _spent(row: Any) -> bool:
-    return bool(row.attempt + 1 >= row.max_attempts)
-
-
 def _rescued(row: Any, claim: Any, at: datetime) -> dict[str, Any]:
-    spent = _spent(row)
+    spent = row.attempt >= row.max_attempts
     values = {
         "state": "discarded" if spent else "available",
-        "attempt": row.attempt + 1,
+        "attempt": row.attempt,
         "attempted_at": claim.attempted_at,
         "attempted_by": claim.lease,
         "scheduled_at": at,
         "discarded_at": at if spent else None,
         "errors": with_error(
             row.errors,
-            attempt=row.attempt + 1,
+            attempt=row.attempt,
             replay=row.replays,
             at=at,
             error=f"the process that ran it is gone ({claim.lease})",
@@ -204,7 +200,7 @@ def _rescued(row: Any, claim: Any, at: datetime) -> dict[str, Any]:
 
 
 _LOST = (
-    *(jobs.c.id, jobs.c.source, jobs.c.partition, jobs.c.attempt),
+    *(jobs.c.id, jobs.c.source, jobs.c.partition, (jobs.c.attempt + 1).label("attempt")),
     *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors),
 )
 _RESCUE = (

@@ -18,21 +18,26 @@ from sinks.tables import EXECUTING, WAITING_STATES, claims, jobs, queue
 QUEUED = sa.exists().where(queue.c.job == jobs.c.id)
 """Whether a job has a row in the queue."""
 
-_WAITING = jobs.c.state.in_(WAITING_STATES)
+_AT_AN_ATTEMPT = sa.and_(jobs.c.state.in_(WAITING_STATES), sa.not_(QUEUED))
 
-CURRENT: sa.ColumnElement[str] = sa.case(
-    (sa.and_(_WAITING, sa.not_(QUEUED)), EXECUTING), else_=jobs.c.state
-).label("state")
+CURRENT: sa.ColumnElement[str] = sa.case((_AT_AN_ATTEMPT, EXECUTING), else_=jobs.c.state).label(
+    "state"
+)
 """A job's state."""
 
 
-def is_in(state: str) -> sa.ColumnElement[bool]:
-    """Whether a job is in ``state``."""
-    if state == EXECUTING:
-        return sa.and_(_WAITING, sa.not_(QUEUED))
-    if state in WAITING_STATES:
-        return sa.and_(jobs.c.state == state, QUEUED)
-    return jobs.c.state == state
+def is_in(*states: str) -> sa.ColumnElement[bool]:
+    """Whether a job is in one of ``states``; the queue is asked once, and only if it matters."""
+    waiting = [state for state in states if state in WAITING_STATES]
+    stored = [state for state in states if state not in (*WAITING_STATES, EXECUTING)]
+    conditions: list[sa.ColumnElement[bool]] = []
+    if stored:
+        conditions.append(jobs.c.state.in_(stored))
+    if waiting:
+        conditions.append(sa.and_(jobs.c.state.in_(waiting), QUEUED))
+    if EXECUTING in states:
+        conditions.append(_AT_AN_ATTEMPT)
+    return sa.or_(*conditions)
 
 
 @dataclass(frozen=True, slots=True)

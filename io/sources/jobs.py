@@ -107,7 +107,7 @@ class JobsReader:
             self._quiet = False
             drain.wait(min(wait, timeout))
             return self._rest()
-        if self._quiet and not self._taken:
+        if self._quiet:
             return Polled((), self._position, done=True)
         # What this bundle has written may have failed: look once more after its commit.
         self._taken = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -94,3 +95,11 @@ def counts(settled: Settled) -> dict[str, int]:
         "retry": len(settled.retry),
     }
     return {name: number for name, number in numbers.items() if number}
+
+
+def await_lock(postgres: Database) -> None:
+    """Wait until somebody waits for a lock."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 30
+    while postgres.rows(query) == [(0,)]:
+        assert time.monotonic() < deadline

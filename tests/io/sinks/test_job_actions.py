@@ -17,7 +17,7 @@ from sinks.job_actions import Outcome, carry_out, oldest, preview
 from sinks.job_filter import JobFilter
 from sinks.job_orders import CANCEL, PURGE, REPLAY, Action, Order
 from sinks.tables import FINAL_STATES, JOB_STATES
-from tests.io.sinks.database import Database
+from tests.io.sinks.database import Database, await_lock
 from tests.io.sinks.stored_jobs import (
     FAILED_AT,
     counted,
@@ -148,17 +148,10 @@ class TestCancel:
     def test_a_job_that_is_taken_in_this_moment_is_left_to_finish(self, postgres: Database) -> None:
         config = prepared(postgres)
         first, _ = store(config, {"state": "retryable"}, {"state": "retryable"})
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         with closing(postgres.connect()) as other, ThreadPoolExecutor(1) as pool:
             other.cursor().execute(f"DELETE FROM ingest_queue WHERE job = {first}")
             cancelled = pool.submit(act, config, CANCEL)
-            pause = threading.Event()
-            for _ in range(1_000):
-                if postgres.rows(waiting) == [(1,)]:
-                    break
-                pause.wait(0.01)
-            else:
-                raise AssertionError("the cancellation does not wait")
+            await_lock(postgres)
             other.commit()
             assert cancelled.result().count == 1
         assert stored(config, "state") == ["executing", "cancelled"]

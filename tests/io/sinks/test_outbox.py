@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ import pytest
 from sinks.job_queue import SqlJobQueue
 from sinks.outbox import shard_of
 from sinks.sql import SqlSink
-from tests.io.sinks.database import Database, counts, make_batch
+from tests.io.sinks.database import Database, await_lock, counts, make_batch
 from transforms.errors import SinkUnavailable
 from transforms.record import JSON, Failure, Origin
 from transforms.retry_policy import RetryPolicy
@@ -313,13 +312,6 @@ def test_numbers_of_one_key_ascend_though_commits_overlap(postgres: Database) ->
         waiting.join(30)
     found = postgres.rows("SELECT payload FROM ingest_outbox ORDER BY id")
     assert [json.loads(bytes(payload))["seen"] for (payload,) in found] == [0, 1, 2]
-
-
-def await_lock(postgres: Database) -> None:
-    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-    deadline = time.monotonic() + 30
-    while postgres.rows(query) == [(0,)]:
-        assert time.monotonic() < deadline
 
 
 @dataclass(frozen=True)
