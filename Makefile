@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test coverage lint format check bench kills lock clean
+.PHONY: help setup demo test oracle coverage lint format check bench kills lock clean
 .PHONY: bench-kafka kills-kafka faults-kafka latency
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy scale
 
@@ -29,6 +29,9 @@ demo: setup ## Generate events, ingest them into SQLite, show the dead letters
 
 test: setup ## Run all tests, those with real services included
 	$(BIN)/python -m pytest
+
+oracle: setup ## Compare 2,000 made-up tables and streams a database with one record at a time
+	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/test_one_by_one.py
 
 coverage: setup ## Run them all and show which lines none has run
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered

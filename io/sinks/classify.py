@@ -51,6 +51,7 @@ _BY_SQLSTATE: dict[str, tuple[Kind, str]] = {
     "55P03": ("transient", ""),  # lock not available
     "55006": ("transient", ""),  # object in use
     "57014": ("transient", ""),  # statement timeout
+    "21": ("record", "constraint"),  # triggers made one key of two: each row alone is accepted
     "22": ("record", "data"),
     "23": ("record", "constraint"),
     "23503": ("record", FOREIGN_KEY),

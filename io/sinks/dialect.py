@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 import sqlalchemy as sa
 
 from sinks.config import TableName
-from sinks.rows import Poison, Rows
+from sinks.rows import Poison
 from sinks.schema import NewColumn
 from sinks.target import Description, Target
 
@@ -52,7 +52,6 @@ class Written:
         poison: Records that stood alone with their error.
         collided: Whether the optimistic way met a key that was there; None if it was not tried.
         effects: Where they are asked for, what each record did that made or changed a row.
-        laid_under: By record, the fields that its row has from earlier records of the same key.
     """
 
     inserted: list[int]
@@ -60,7 +59,6 @@ class Written:
     poison: list[Poison] = field(default_factory=list)
     collided: bool | None = None
     effects: dict[int, Operation] = field(default_factory=dict)
-    laid_under: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def nothing(cls, batches: int) -> Written:
@@ -83,22 +81,6 @@ class Written:
             counts = self.inserted if operation == "insert" else self.updated
             counts[records.batch_of(index)] += 1
         self.effects.update(effects)
-
-    def lay_under(self, records: Records, rows: Rows, merged: Rows) -> None:
-        """Keep what ``merged`` rows have beyond the record that names them.
-
-        Args:
-            records: The records.
-            rows: The rows before they were merged; the same object if nothing was.
-            merged: One row a key.
-        """
-        if not records.effects or merged is rows:
-            return
-        for index, row in zip(merged.indices, merged.values, strict=True):
-            value = records.values[index]
-            under = {name: cell for name, cell in row.items() if name not in value}
-            if under:
-                self.laid_under[index] = under
 
 
 class Dialect(Protocol):

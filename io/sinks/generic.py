@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import threading
 import uuid
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,9 +16,10 @@ from sinks.columns import as_text
 from sinks.config import TableName
 from sinks.dialect import Operation, Records, Written
 from sinks.isolate import isolate
-from sinks.rows import Block, Poison, Rows, blocks_of, first, merged, newest, rows_of
+from sinks.rows import Block, Poison, Rows, picked, rows_of, runs_of
 from sinks.schema import LogicalType, NewColumn
 from sinks.target import Column, Description, Target
+from sinks.turns import cuts_of, pieces, repeats_of
 
 CHUNK = 200  # keys a query
 
@@ -102,11 +103,11 @@ class Generic:
         written = Written.nothing(len(records.starts))
         rows, written.poison = rows_of(target, records.values, records.origin)
         rows = _converted(table, rows, written.poison)
-        before, rows = rows, _one_a_key(target, rows)
-        if target.on_conflict.mode == "update" and not target.whole_payload:
-            written.lay_under(records, before, rows)
-        for block in blocks_of(target, rows):
-            _Writer(connection, table, target, records, written).write(block)
+        keys = list(zip(*(rows.cells(name) for name in target.key), strict=True))
+        # In order, since little is known of what rows depend on here.
+        for start, end in pieces(0, len(keys), cuts_of(repeats_of(keys))):
+            for block in runs_of(target, picked(rows, range(start, end))):
+                _Writer(connection, table, target, records, written).write(block)
         return written
 
     def committed(self, target: Target, written: Written) -> None:
@@ -256,17 +257,6 @@ def _reflected(connection: sa.Connection, target: Target) -> sa.Table:
         with _lock:
             _tables[target] = table
     return table
-
-
-def _one_a_key(target: Target, rows: Rows) -> Rows:
-    columns = [rows.cells(name) for name in target.key]
-    keys: Sequence[Hashable] = list(zip(*columns, strict=True))
-    if target.on_conflict.mode == "ignore":
-        return first(rows, keys)
-    if target.on_conflict.mode == "update":
-        return merged(rows, keys)
-    order = [(value is not None, value) for value in rows.cells(target.on_conflict.field)]
-    return newest(rows, keys, order)
 
 
 def _converted(table: sa.Table, rows: Rows, poison: list[Poison]) -> Rows:

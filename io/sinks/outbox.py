@@ -57,8 +57,13 @@ class Effects:
 
 
 def insert(connection: sa.Connection, target: Target, effects: Effects) -> None:
-    """Enter ``effects``, numbered in their order; their rows are written already."""
+    """Enter ``effects``, numbered in their order; their rows are written already.
+
+    Of several effects on one row, the last is entered, with the fields that it left to the others.
+    """
     keys = _keys(target, effects)
+    if len(set(keys)) < len(keys):
+        keys, effects = _last_of_each(target, keys, effects)
     at = datetime.now(UTC)
     if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg2":
         _copy(connection, target.label, keys, effects, at)
@@ -81,6 +86,28 @@ def insert(connection: sa.Connection, target: Target, effects: Effects) -> None:
 def shard_of(key: str) -> int:
     """Which of ``SHARDS`` shards a key belongs to, for ever."""
     return crc32(key.encode()) % SHARDS
+
+
+def _last_of_each(
+    target: Target, keys: Sequence[str], effects: Effects
+) -> tuple[list[str], Effects]:
+    last: dict[str, int] = {}
+    operations: dict[str, Operation] = {}
+    values: dict[str, Mapping[str, Any]] = {}
+    for position, key in enumerate(keys):
+        last[key] = position
+        operations.setdefault(key, effects.operations[position])
+        value = effects.values[position]
+        values[key] = value if target.whole_payload else {**values.get(key, {}), **value}
+    kept = sorted(last, key=last.__getitem__)
+    places = [last[key] for key in kept]
+    return kept, Effects(
+        [operations[key] for key in kept],
+        [values[key] for key in kept],
+        [effects.sources[p] for p in places],
+        [effects.partitions[p] for p in places],
+        [effects.offsets[p] for p in places],
+    )
 
 
 def _keys(target: Target, effects: Effects) -> list[str]:

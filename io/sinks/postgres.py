@@ -12,7 +12,7 @@ from sinks.config import TableName
 from sinks.dialect import Records, Written
 from sinks.quoting import quote, quoted
 from sinks.schema import LogicalType, NewColumn
-from sinks.target import Column, Description, Target
+from sinks.target import Column, Description, Interplay, Target
 
 _TYPES: dict[LogicalType, str] = {
     "text": "text",
@@ -34,7 +34,24 @@ _FIND = sa.text(
     SELECT c.oid, c.relkind = 'p' AS partitioned,
            EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.condeferrable)
            OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgdeferrable)
-             AS deferrable
+             AS deferrable,
+           c.relkind NOT IN ('r', 'p') OR c.relhasrules
+           OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal)
+           OR EXISTS (SELECT FROM pg_constraint k
+                      WHERE k.conrelid = c.oid AND k.confrelid = c.oid)
+           OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
+                      AND (i.indisexclusion OR i.indisunique AND (NOT i.indimmediate
+                           OR i.indpred IS NOT NULL OR i.indexprs IS NOT NULL)))
+             AS entangled,
+           -- tgtype: 1 for each row, 2 BEFORE, 4 INSERT, 16 UPDATE, 64 INSTEAD OF
+           -- (src/include/catalog/pg_trigger.h).
+           EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal
+                   AND g.tgtype & 1 <> 0 AND g.tgtype & 66 <> 0 AND g.tgtype & 20 <> 0)
+             AS rewriting,
+           EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
+                   AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL))
+           OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated <> '')
+             AS computing
     FROM pg_class c WHERE c.oid = to_regclass(:name)
     """
 )
@@ -43,10 +60,15 @@ _COLUMNS = sa.text(
     """
     SELECT a.attname AS name, COALESCE(b.typname, t.typname) AS type,
            a.atthasdef OR a.attidentity <> '' AS has_default,
-           a.attgenerated <> '' OR a.attidentity = 'a' AS generated
+           a.attgenerated <> '' OR a.attidentity = 'a' AS generated,
+           a.attnotnull OR t.typnotnull AS not_null,
+           t.typname IN ('int2', 'int4', 'int8', 'uuid')
+           OR (t.typname = 'text' OR t.typname = 'varchar' AND a.atttypmod = -1)
+              AND COALESCE(n.collisdeterministic, true) AS one_spelling
     FROM pg_attribute a
     JOIN pg_type t ON t.oid = a.atttypid
     LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype
+    LEFT JOIN pg_collation n ON n.oid = a.attcollation
     WHERE a.attrelid = :oid AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum
     """
@@ -63,6 +85,25 @@ _UNIQUE = sa.text(
     GROUP BY i.indexrelid
     """
 )
+_CONSTRAINTS = sa.text(
+    """
+    SELECT k.contype AS kind, pg_get_expr(k.conbin, k.conrelid) AS condition,
+           ARRAY(SELECT a.attname::text FROM pg_attribute a
+                 WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)) AS columns
+    FROM pg_constraint k WHERE k.conrelid = :oid AND k.contype IN ('c', 'f')
+    """
+)
+_SELF_REFERENCES = sa.text(
+    """
+    SELECT array_agg(a.attname::text ORDER BY p.place), array_agg(b.attname::text ORDER BY p.place)
+    FROM pg_constraint k
+    CROSS JOIN LATERAL unnest(k.conkey, k.confkey) WITH ORDINALITY AS p(own, other, place)
+    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = p.own
+    JOIN pg_attribute b ON b.attrelid = k.conrelid AND b.attnum = p.other
+    WHERE k.conrelid = :oid AND k.confrelid = :oid AND k.contype = 'f'
+    GROUP BY k.oid
+    """
+)
 
 
 class Postgres:
@@ -75,11 +116,28 @@ class Postgres:
             return None
         oid = {"oid": found.oid}
         columns = tuple(
-            Column(row.name, row.type, row.has_default, row.generated)
+            Column(
+                row.name, row.type, row.has_default, row.generated, row.not_null, row.one_spelling
+            )
             for row in connection.execute(_COLUMNS, oid)
         )
         unique = tuple(frozenset(row[0]) for row in connection.execute(_UNIQUE, oid))
-        return Description(columns, unique, found.deferrable, found.partitioned)
+        constraints = connection.execute(_CONSTRAINTS, oid).all()
+        checks = [each for each in constraints if each.kind == "c"]
+        interplay = Interplay(
+            found.entangled,
+            found.rewriting,
+            tuple(
+                (tuple(own), tuple(other))
+                for own, other in connection.execute(_SELF_REFERENCES, oid)
+            ),
+            checked=frozenset(name for each in checks for name in each.columns),
+            references=frozenset(
+                name for each in constraints if each.kind == "f" for name in each.columns
+            ),
+            checks=None if found.computing else tuple(each.condition for each in checks),
+        )
+        return Description(columns, unique, found.deferrable, found.partitioned, interplay)
 
     def create(
         self,

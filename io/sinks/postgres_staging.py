@@ -9,6 +9,7 @@ type fails in COPY, which names the line, and a constraint in the INSERT that fo
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,85 +80,205 @@ def numbered(lines: Lines, start: int, records: Records, target: Target) -> Line
     return Lines((*lines.names, *_extra_names(target)), texts, lines.indices, joined(texts))
 
 
+def repeats_statement(target: Target, table: Staging, start: int) -> str:
+    """Find the staged rows from ``start`` on whose key came before, with the last row before."""
+    key = ", ".join(map(quote, target.key))
+    before = f"lag({table.ordinal}) OVER (PARTITION BY {key} ORDER BY {table.ordinal})"
+    return (
+        f"SELECT * FROM (SELECT {table.ordinal}, {before} AS before FROM {table.quoted} "
+        f"WHERE {table.ordinal} >= {start:d}) r WHERE before IS NOT NULL"
+    )
+
+
+def refusals_statement(
+    target: Target, table: Staging, names: Sequence[str], span: tuple[int, int]
+) -> str | None:
+    """Find the staged rows that the table itself would refuse; None where it refuses none.
+
+    Args:
+        target: The table; its checks are known.
+        table: Where the rows are staged.
+        names: Their columns.
+        span: The numbers of the first row and of the one after the last.
+    """
+    null = [c.name for c in target.columns if c.not_null and c.name in names]
+    refused = [f"{quote(name)} IS NULL" for name in null]
+    refused += [f"({condition}) IS FALSE" for condition in target.interplay.checks or ()]
+    if not refused:
+        return None
+    return (
+        f"SELECT {table.ordinal} FROM {table.quoted} WHERE {table.ordinal} "
+        f"BETWEEN {span[0]:d} AND {span[1] - 1:d} AND ({' OR '.join(refused)})"
+    )
+
+
+def supersede_statement(target: Target, table: Staging, start: int) -> str:
+    """Delete the staged rows from ``start`` on after which another row of their key wins.
+
+    Of one key, the last wins; with ``newest`` the greatest, of equals the first. The result has
+    the numbers of the deleted rows.
+    """
+    key = ", ".join(map(quote, target.key))
+    order = f"{table.ordinal} DESC"
+    if target.on_conflict.mode == "newest":
+        field = quote(target.on_conflict.field)
+        # Without a value each one wins over the one before.
+        order = (
+            f"{field} DESC NULLS LAST, "
+            f"CASE WHEN {field} IS NULL THEN -{table.ordinal} ELSE {table.ordinal} END"
+        )
+    place = f"row_number() OVER (PARTITION BY {key} ORDER BY {order})"
+    return (
+        f"DELETE FROM {table.quoted} WHERE {table.ordinal} IN ("
+        f"SELECT {table.ordinal} FROM (SELECT {table.ordinal}, {place} AS place "
+        f"FROM {table.quoted} WHERE {table.ordinal} >= {start:d}) r WHERE place > 1) "
+        f"RETURNING {table.ordinal}"
+    )
+
+
+def delete_statement(table: Staging, numbers: Iterable[int]) -> str:
+    """Delete the staged rows with these numbers."""
+    listed = ",".join(f"{number:d}" for number in numbers)
+    return f"DELETE FROM {table.quoted} WHERE {table.ordinal} = ANY ('{{{listed}}}')"
+
+
+def updates_first(target: Target, names: Sequence[str]) -> bool:
+    """Whether rows with the columns ``names`` may change a row, but not make one.
+
+    A field that a record does not have leaves its column alone. INSERT checks the row before it
+    finds the one that is there (PostgreSQL manual, INSERT, "ON CONFLICT Clause"), so what lacks
+    a column that the checks look at has to be tried as an UPDATE first.
+    """
+    if target.on_conflict.mode == "ignore":
+        return False
+    required = {column.name for column in target.columns if column.required}
+    return not (required | target.interplay.checked) - target.generated <= set(names)
+
+
 def insert_statement(
     target: Target,
     table: Staging,
     names: tuple[str, ...],
-    start: int,
-    end: int,
+    span: tuple[int, int],
     *,
+    batch: int | None = None,
     effects: bool = False,
 ) -> str:
-    """Insert the staged rows ``[start, end)`` into the target and count what came of them.
+    """Insert staged rows into the target and count what came of them.
+
+    Unless keys that are there are ignored, no key may repeat in the rows.
 
     The result has rows of (batch, whether inserted, how many); what is in none of them was
     a duplicate. With ``effects`` it has rows of (number of the row, whether inserted).
+
+    Args:
+        target: The table.
+        table: Where the rows are staged.
+        names: Their columns.
+        span: The numbers of the first row and of the one after the last.
+        batch: The batch that all of them belong to, where it is one.
+        effects: Whether each row says what it did. Where triggers may rewrite rows, it is one row.
     """
-    rows = f"BETWEEN {start:d} AND {end - 1:d}"
+    where = f"{table.ordinal} BETWEEN {span[0]:d} AND {span[1] - 1:d}"
+    # Triggers may change the key of a row: what was inserted cannot be found by it.
+    alone = target.interplay.rewriting or (batch is not None and not effects)
+    number = f"{span[0]:d}::bigint" if effects else f"{batch or 0:d}"
+    counted = "" if effects else ", count(*)"
+    grouped = "" if effects else " GROUP BY 1, 2"
+    if _action(target, names) == "NOTHING" and not updates_first(target, names):
+        inserted = _inserted(target, table, names, f"{table.quoted} WHERE {where}")
+        if alone:
+            return f"WITH w AS ({inserted}) SELECT {number}, true{counted} FROM w{grouped}"
+        key = ", ".join(f"s.{quote(name)}" for name in target.key)
+        shown = table.ordinal if effects else table.batch
+        return (
+            f"WITH w AS ({inserted}) SELECT shown, true{counted} FROM ("
+            f"SELECT DISTINCT ON ({key}) s.{shown} AS shown FROM w JOIN {table.quoted} s "
+            f"ON {_same(target, 's', 'w')} WHERE s.{where} ORDER BY {key}, s.{table.ordinal}"
+            f") c{grouped}"
+        )
+    columns = ", ".join(map(quote, names))
+    extra = f", {table.ordinal} AS sluice_number, {table.batch} AS sluice_in"
+    if target.partitioned:
+        # xmax is not shown there (0A000); the statement's snapshot tells, which other writers
+        # may outdate.
+        there = _same(target, "t", table.quoted)
+        extra += f", EXISTS (SELECT FROM {quoted(target.table)} t WHERE {there}) AS sluice_there"
+    staged = f"SELECT {columns}, {table.ordinal}{extra} FROM {table.quoted} WHERE {where}"
+    parts = [f"c AS MATERIALIZED ({staged})"]
+    source = "c"
+    changed = ""
+    if updates_first(target, names):
+        parts.append(f"u AS ({_updated(target, names)})")
+        source = (
+            f"c WHERE NOT EXISTS (SELECT FROM {quoted(target.table)} t "
+            f"WHERE {_same(target, 't', 'c')})"
+        )
+        shown = number if alone else ("sluice_number" if effects else "sluice_in")
+        changed = f"SELECT {shown}, false{counted} FROM u{grouped} UNION ALL "
+    parts.append(f"w AS ({_inserted(target, table, names, source)})")
+    if alone and not target.partitioned:
+        result = f"SELECT {number}, w.sluice_fresh{counted} FROM w{grouped}"
+    else:
+        fresh = "NOT c.sluice_there" if target.partitioned else "w.sluice_fresh"
+        shown = "c.sluice_number" if effects else "c.sluice_in"
+        result = (
+            f"SELECT {shown}, {fresh}{counted} FROM w JOIN c ON {_same(target, 'c', 'w')}{grouped}"
+        )
+    return f"WITH {', '.join(parts)} {changed}{result}"
+
+
+def _inserted(target: Target, table: Staging, names: Sequence[str], source: str) -> str:
+    """The INSERT, which returns the key of each row and whether it is new."""
     columns = ", ".join(map(quote, names))
     key = ", ".join(map(quote, target.key))
-    action = _action(target, names)
-    if action == "NOTHING":
-        same = " AND ".join(f"s.{quote(name)} = w.{quote(name)}" for name in target.key)
-        staged_key = ", ".join(f"s.{quote(name)}" for name in target.key)
-        shown = "ordinal, true" if effects else "batch, true, count(*)"
-        return (
-            f"WITH w AS (INSERT INTO {quoted(target.table)} ({columns}) "
-            f"SELECT {columns} FROM {table.quoted} WHERE {table.ordinal} {rows} "
-            f"ORDER BY {table.ordinal} ON CONFLICT ({key}) DO NOTHING RETURNING {key}) "
-            f"SELECT {shown} FROM ("
-            f"SELECT DISTINCT ON ({staged_key}) s.{table.batch} AS batch"
-            f"{f', s.{table.ordinal} AS ordinal' if effects else ''} "
-            f"FROM w JOIN {table.quoted} s ON {same} WHERE s.{table.ordinal} {rows} "
-            f"ORDER BY {staged_key}, s.{table.ordinal}) counted"
-            f"{'' if effects else ' GROUP BY batch'}"
-        )
-    newest = target.on_conflict.mode == "newest"
-    order = (
-        f"{quote(target.on_conflict.field)} DESC NULLS LAST, {table.ordinal}"
-        if newest
-        else f"{table.ordinal} DESC"
-    )
-    same = " AND ".join(f"c.{quote(name)} = w.{quote(name)}" for name in target.key)
-    # xmax is 0 in a row version that no update has made. A partitioned table does not show
-    # it (0A000); there the statement's snapshot tells, which other writers may outdate.
-    there, fresh, shown = "", "sluice_target.xmax = 0", "w.sluice_fresh"
-    if target.partitioned:
-        match = " AND ".join(f"t.{quote(n)} = {table.quoted}.{quote(n)}" for n in target.key)
-        there = f", EXISTS (SELECT FROM {quoted(target.table)} t WHERE {match}) AS sluice_there"
-        fresh, shown = "true", "NOT c.sluice_there"
-    result = (
-        f"SELECT c.{table.ordinal}, {shown} FROM w JOIN c ON {same}"
-        if effects
-        else f"SELECT c.{table.batch}, {shown}, count(*) FROM w JOIN c ON {same} GROUP BY 1, 2"
-    )
-    number = table.ordinal if effects else table.batch
+    returned = ", ".join(f"sluice_target.{quote(name)}" for name in target.key)
+    # xmax is 0 in a row version that no update has made.
+    fresh = "true" if target.partitioned else "sluice_target.xmax = 0"
     return (
-        f"WITH c AS MATERIALIZED (SELECT DISTINCT ON ({key}) {columns}, {number}{there} "
-        f"FROM {table.quoted} WHERE {table.ordinal} {rows} ORDER BY {key}, {order}), "
-        f"w AS (INSERT INTO {quoted(target.table)} AS sluice_target ({columns}) "
-        f"SELECT {columns} FROM c ON CONFLICT ({key}) DO {action} "
-        f"RETURNING {_returned_key(target)}, {fresh} AS sluice_fresh) "
-        f"{result}"
+        f"INSERT INTO {quoted(target.table)} AS sluice_target ({columns}) "
+        f"SELECT {columns} FROM {source} ORDER BY {table.ordinal} "
+        f"ON CONFLICT ({key}) DO {_action(target, names)} "
+        f"RETURNING {returned}, {fresh} AS sluice_fresh"
     )
 
 
-def _action(target: Target, names: tuple[str, ...]) -> str:
+def _updated(target: Target, names: Sequence[str]) -> str:
+    """The UPDATE of the rows that are there, which returns the number and batch of each."""
+    settable = [name for name in names if name not in target.key]
+    changes = ", ".join(f"{quote(name)} = c.{quote(name)}" for name in settable)
+    newest = _newest(target, names, "c")
+    where = _same(target, "sluice_target", "c") + (f" AND ({newest})" if newest else "")
+    if not settable:
+        return "SELECT c.sluice_number, c.sluice_in FROM c WHERE false"
+    return (
+        f"UPDATE {quoted(target.table)} AS sluice_target SET {changes} FROM c WHERE {where} "
+        "RETURNING c.sluice_number, c.sluice_in"
+    )
+
+
+def _action(target: Target, names: Sequence[str]) -> str:
     settable = [name for name in names if name not in target.key]
     if target.on_conflict.mode == "ignore" or not settable:
         return "NOTHING"
     changes = ", ".join(f"{quote(name)} = EXCLUDED.{quote(name)}" for name in settable)
-    action = f"UPDATE SET {changes}"
-    if target.on_conflict.mode == "newest":
-        field = quote(target.on_conflict.field)
-        action += (
-            f" WHERE sluice_target.{field} IS NULL OR sluice_target.{field} < EXCLUDED.{field}"
-        )
-    return action
+    newest = _newest(target, names, "EXCLUDED")
+    return f"UPDATE SET {changes}" + (f" WHERE {newest}" if newest else "")
 
 
-def _returned_key(target: Target) -> str:
-    return ", ".join(f"sluice_target.{quote(name)}" for name in target.key)
+def _newest(target: Target, names: Sequence[str], row: str) -> str:
+    """When ``row`` wins over the row that is there; empty where it always does."""
+    if target.on_conflict.mode != "newest":
+        return ""
+    field = quote(target.on_conflict.field)
+    older = f"sluice_target.{field} IS NULL"
+    if target.on_conflict.field not in names:
+        return older  # the column's default says nothing of the record
+    return f"{older} OR sluice_target.{field} < {row}.{field}"
+
+
+def _same(target: Target, one: str, other: str) -> str:
+    return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in target.key)
 
 
 def _extra_names(target: Target) -> tuple[str, str]:

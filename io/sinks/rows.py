@@ -6,7 +6,7 @@ field a column, touches no record more than once.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -136,80 +136,57 @@ def blocks_of(target: Target, rows: Rows) -> list[Block]:
     """
     if not rows.indices:
         return []
+    signatures = signatures_of(target, rows)
+    if signatures is None:
+        return [_whole(target, rows)]
+    groups: dict[frozenset[str], list[int]] = {}
+    for position, signature in enumerate(signatures):
+        groups.setdefault(signature, []).append(position)
+    return [_whole(target, picked(rows, positions)) for positions in groups.values()]
+
+
+def runs_of(target: Target, rows: Rows) -> list[Block]:
+    """As ``blocks_of``, but without changing the order of the rows: a block for each run."""
+    if not rows.indices:
+        return []
+    signatures = signatures_of(target, rows)
+    if signatures is None:
+        return [_whole(target, rows)]
+    runs: list[list[int]] = []
+    for position, signature in enumerate(signatures):
+        if not runs or signatures[position - 1] != signature:
+            runs.append([])
+        runs[-1].append(position)
+    return [_whole(target, picked(rows, positions)) for positions in runs]
+
+
+def signatures_of(target: Target, rows: Rows) -> list[frozenset[str]] | None:
+    """The columns of each row, as far as they matter; None when all rows are alike."""
     if rows.columns is not None:
-        return [_block(target, rows, set(rows.columns))]
+        return None
     # A set, not a list: thousands of live tuples would set the garbage collector off.
     distinct = set(map(tuple, rows.values))
-    if len(distinct) == 1:
-        return [_block(target, rows, set(*distinct))]
-    known = [column.name for column in target.columns]
-    defaults = target.defaults
-    if target.on_conflict.mode == "ignore":
-        relevant: Iterable[str] = defaults
-    else:
-        relevant = known
+    if len(distinct) < 2:
+        return None
+    relevant: Iterable[str] = target.defaults
+    if target.on_conflict.mode != "ignore":
+        relevant = [column.name for column in target.columns]
     signatures = {shape: frozenset(shape).intersection(relevant) for shape in distinct}
     if len(set(signatures.values())) == 1:
-        return [_block(target, rows, set().union(*distinct))]
-    shapes = list(map(tuple, rows.values))
-    groups: dict[frozenset[str], list[int]] = {}
-    for position, shape in enumerate(shapes):
-        groups.setdefault(signatures[shape], []).append(position)
-    blocks = []
-    for positions in groups.values():
-        part = Rows(
-            [rows.values[p] for p in positions], [rows.indices[p] for p in positions], rows.origin
-        )
-        names = set().union(*{shapes[p] for p in positions})
-        blocks.append(_block(target, part, names))
-    return blocks
-
-
-def merged(rows: Rows, keys: Sequence[Hashable]) -> Rows:
-    """One row a key: later rows lay their fields over earlier ones.
-
-    Args:
-        rows: The rows.
-        keys: The key of each row, as the database compares it.
-    """
-    if len(set(keys)) == len(keys):
-        return rows
-    values: dict[Hashable, dict[str, Any]] = {}
-    indices: dict[Hashable, int] = {}
-    for key, value, index in zip(keys, rows.values, rows.indices, strict=True):
-        if key in values:
-            values[key] = {**values[key], **value}
-        else:
-            values[key] = dict(value)
-        indices[key] = index
-    # dicts keep the order of first appearance; the last record names the row.
-    return Rows(list(values.values()), list(indices.values()), rows.origin)
-
-
-def first(rows: Rows, keys: Sequence[Hashable]) -> Rows:
-    """One row a key: the first."""
-    if len(set(keys)) == len(keys):
-        return rows
-    seen: set[Hashable] = set()
-    positions = [p for p, key in enumerate(keys) if not (key in seen or seen.add(key))]  # type: ignore[func-returns-value]
-    return picked(rows, positions)
-
-
-def newest(rows: Rows, keys: Sequence[Hashable], order: Sequence[Any]) -> Rows:
-    """One row a key: the one with the greatest ``order``; of equals, the first."""
-    if len(set(keys)) == len(keys):
-        return rows
-    best: dict[Hashable, int] = {}
-    for position, key in enumerate(keys):
-        if key not in best or order[best[key]] < order[position]:
-            best[key] = position
-    return picked(rows, sorted(best.values()))
+        return None
+    return [signatures[tuple(row)] for row in rows.values]
 
 
 def picked(rows: Rows, positions: Sequence[int]) -> Rows:
-    """The rows at ``positions``."""
+    """The rows at ``positions``, in that order."""
+    columns = rows.columns
+    if columns is not None:
+        columns = {name: [cells[p] for p in positions] for name, cells in columns.items()}
     return Rows(
-        [rows.values[p] for p in positions], [rows.indices[p] for p in positions], rows.origin
+        [rows.values[p] for p in positions],
+        [rows.indices[p] for p in positions],
+        rows.origin,
+        columns,
     )
 
 
@@ -218,7 +195,11 @@ def split(block: Block, start: int, end: int) -> Block:
     return Block(block.names, [cells[start:end] for cells in block.cells], block.indices[start:end])
 
 
-def _block(target: Target, rows: Rows, present: set[str]) -> Block:
+def _whole(target: Target, rows: Rows) -> Block:
+    if rows.columns is not None:
+        present = set(rows.columns)
+    else:
+        present = set().union(*set(map(tuple, rows.values)))
     names = tuple(c.name for c in target.columns if c.name in present and c.name not in rows.origin)
     names += ORIGIN_COLUMNS if rows.origin else ()
     return Block(names, [rows.cells(name) for name in names], rows.indices)

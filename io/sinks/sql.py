@@ -301,10 +301,7 @@ def _effects(written: Written, records: Records, work: Sequence[_Work]) -> Effec
         number = records.batch_of(index)
         batch = work[number].batch
         effects.operations.append(written.effects[index])
-        value = records.values[index]
-        if index in written.laid_under:
-            value = {**written.laid_under[index], **value}
-        effects.values.append(value)
+        effects.values.append(records.values[index])
         effects.sources.append(batch.span.source)
         effects.partitions.append(batch.span.partition)
         effects.offsets.append(batch.offsets[index - records.starts[number]])

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +16,9 @@ from sinks.config import TableName
 from sinks.dialect import Operation, Records, Written
 from sinks.isolate import isolate
 from sinks.quoting import quote, quoted
-from sinks.rows import Block, Poison, Rows, blocks_of, first, merged, newest, rows_of, split
+from sinks.rows import Block, Poison, rows_of, runs_of, split
 from sinks.schema import LogicalType, NewColumn
-from sinks.sqlite_values import bind_column, binder_of, order_of
+from sinks.sqlite_values import bind_column, is_older
 from sinks.target import Column, Description, Target
 from transforms.errors import message_of
 
@@ -90,13 +91,10 @@ class Sqlite:
         """Nothing: the transaction began IMMEDIATE, so it is the only writer."""
 
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
-        """Write ``records``, a batch at a time, so that each batch's rows are counted."""
+        """Write ``records`` in their order, a batch at a time, so that each batch's are counted."""
         written = Written.nothing(len(records.starts))
         rows, written.poison = rows_of(target, records.values, records.origin)
-        before, rows = rows, _one_a_key(target, rows)
-        if target.on_conflict.mode == "update" and not target.whole_payload:
-            written.lay_under(records, before, rows)
-        for block in blocks_of(target, rows):
+        for block in runs_of(target, rows):
             bound = _bind(target, block, written.poison)
             for batch, part in _by_batch(bound, records):
                 _Writer(connection, target, written, batch).write(part, effects=records.effects)
@@ -121,15 +119,16 @@ class _Writer:
         """Write ``block``; rows that SQLite refuses become poison."""
         rows = list(zip(*block.cells, strict=True))
         insert = self._insert_statement(block.names)
-        update = self._update_statement(block.names)
+        update = self._update_of(block.names)
 
         def run(start: int, end: int) -> None:
-            if effects:
-                self._run_each(insert, update, rows[start:end], block.indices[start:end])
+            if effects or update is not None:
+                self._run_each(insert, update, rows[start:end], block.indices[start:end], effects)
                 return
-            inserted, updated = self._run(insert, update, rows[start:end])
+            with self._savepoint():
+                self._cursor.executemany(insert, rows[start:end])
+                inserted = self._cursor.rowcount
             self._written.inserted[self._batch] += inserted
-            self._written.updated[self._batch] += updated
 
         def fail(position: int, error: BaseException) -> None:
             verdict = classify(error)
@@ -139,42 +138,34 @@ class _Writer:
 
         isolate(len(rows), run, fail, lambda error: classify(error).kind == "record")
 
-    def _run(
-        self, insert: str, update: tuple[str, list[int]] | None, rows: list[tuple[Any, ...]]
-    ) -> tuple[int, int]:
-        """Update what is there, then insert what is not: each pass counts its rows."""
-        with self._savepoint():
-            updated = 0
-            if update is not None:
-                statement, order = update
-                self._cursor.executemany(statement, [[row[i] for i in order] for row in rows])
-                updated = self._cursor.rowcount
-            self._cursor.executemany(insert, rows)
-            return self._cursor.rowcount, updated
-
     def _run_each(
         self,
         insert: str,
-        update: tuple[str, list[int]] | None,
+        update: _Update | None,
         rows: list[tuple[Any, ...]],
         indices: Sequence[int],
+        effects: bool,
     ) -> None:
-        """The same a row at a time, so that each says what it did."""
-        effects: dict[int, Operation] = {}
+        """A row at a time: update what is there, otherwise insert; each says what it did."""
+        done: dict[int, Operation] = {}
         run = self._cursor.execute
         with self._savepoint():
             for index, row in zip(indices, rows, strict=True):
                 if update is not None:
-                    statement, order = update
-                    if run(statement, [row[i] for i in order]).rowcount:
-                        effects[index] = "update"
+                    found = run(update.find, [row[i] for i in update.key]).fetchone()
+                    if found is not None:
+                        if update.wins(found[0], row):
+                            changed = run(update.change, [row[i] for i in update.cells]).rowcount
+                            if changed:
+                                done[index] = "update"
                         continue
                 if run(insert, row).rowcount:
-                    effects[index] = "insert"
-        for operation in effects.values():
+                    done[index] = "insert"
+        for operation in done.values():
             counts = self._written.inserted if operation == "insert" else self._written.updated
             counts[self._batch] += 1
-        self._written.effects.update(effects)
+        if effects:
+            self._written.effects.update(done)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
@@ -197,24 +188,60 @@ class _Writer:
             f"ON CONFLICT ({', '.join(map(quote, self._target.key))}) DO NOTHING"
         )
 
-    def _update_statement(self, names: Sequence[str]) -> tuple[str, list[int]] | None:
-        """The UPDATE of an existing row, and which cells it takes, in order."""
+    def _update_of(self, names: Sequence[str]) -> _Update | None:
+        """How rows with the columns ``names`` change one that is there; None if they do not."""
         conflict = self._target.on_conflict
-        settable = [name for name in names if name not in self._target.key]
-        if conflict.mode == "ignore" or not settable:
+        if conflict.mode == "ignore":
             return None
-        changes = ", ".join(f"{quote(name)} = ?" for name in settable)
+        table = quoted(self._target.table)
         where = " AND ".join(f"{quote(name)} = ?" for name in self._target.key)
-        cells = [*settable, *self._target.key]
-        if conflict.mode == "newest":
-            field = quote(conflict.field)
-            if conflict.field in names:
-                where += f" AND ({field} IS NULL OR {field} < ?)"
-                cells.append(conflict.field)
-            else:
-                where += f" AND {field} IS NULL"
-        order = [names.index(name) for name in cells]
-        return f"UPDATE {quoted(self._target.table)} SET {changes} WHERE {where}", order
+        settable = [name for name in names if name not in self._target.key]
+        compared = quote(conflict.field) if conflict.mode == "newest" else "NULL"
+        places = {name: place for place, name in enumerate(names)}
+        changes = ", ".join(f"{quote(name)} = ?" for name in settable)
+        declared = {column.name: column.type for column in self._target.columns}
+        return _Update(
+            find=f"SELECT {compared} FROM {table} WHERE {where}",
+            key=[places[name] for name in self._target.key],
+            change=f"UPDATE {table} SET {changes} WHERE {where}" if settable else "",
+            cells=[places[name] for name in (*settable, *self._target.key)],
+            newest=conflict.mode == "newest",
+            declared=declared.get(conflict.field, ""),
+            field=places.get(conflict.field),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Update:
+    """How a row changes the one that is there.
+
+    Attributes:
+        find: Selects the row that is there, with the column that ``newest`` compares.
+        key: Which cells ``find`` takes.
+        change: Changes it; empty where the record has nothing but its key.
+        cells: Which cells ``change`` takes.
+        newest: Whether the row has to be newer.
+        declared: The declared type of the column that is compared.
+        field: Which cell is compared; None where the record does not have the field.
+    """
+
+    find: str
+    key: Sequence[int]
+    change: str
+    cells: Sequence[int]
+    newest: bool
+    declared: str
+    field: int | None
+
+    def wins(self, current: Any, row: Sequence[Any]) -> bool:
+        """Whether ``row`` changes a row whose compared column is ``current``."""
+        if not self.change:
+            return False
+        if not self.newest or current is None:
+            return True
+        # A record without the field never wins over a row that has it.
+        new = None if self.field is None else row[self.field]
+        return new is not None and is_older(self.declared, current, new)
 
 
 def _cursor(connection: sa.Connection) -> Any:
@@ -223,39 +250,6 @@ def _cursor(connection: sa.Connection) -> Any:
 
 def _all(connection: sa.Connection, statement: str) -> list[tuple[Any, ...]]:
     return list(_cursor(connection).execute(statement).fetchall())
-
-
-def _one_a_key(target: Target, rows: Rows) -> Rows:
-    types = {column.name: column.type for column in target.columns}
-    columns = [_bound_or_unique(types[name], rows.cells(name)) for name in target.key]
-    keys = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
-    if target.on_conflict.mode == "ignore":
-        return first(rows, keys)
-    if target.on_conflict.mode == "update":
-        return merged(rows, keys)
-    field = target.on_conflict.field
-    cells = rows.cells(field)
-    return newest(rows, keys, _orders(types[field], cells) if len(set(keys)) < len(keys) else cells)
-
-
-def _orders(declared: str, cells: Sequence[Any]) -> Sequence[Any]:
-    return [order_of(_try(binder_of(declared), cell, None)) for cell in cells]
-
-
-def _bound_or_unique(declared: str, cells: Sequence[Any]) -> Sequence[Hashable]:
-    try:
-        return bind_column(declared, cells)
-    except _BIND_ERRORS:
-        # A value that cannot be bound equals no other; its row is set aside later.
-        binder = binder_of(declared)
-        return [_try(binder, cell, object()) for cell in cells]
-
-
-def _try(binder: Callable[[Any], Any], cell: Any, otherwise: Any) -> Any:
-    try:
-        return binder(cell)
-    except _BIND_ERRORS:
-        return otherwise
 
 
 def _bind(target: Target, block: Block, poison: list[Poison]) -> Block:

@@ -10,6 +10,8 @@ project creates have no affinity.
 from __future__ import annotations
 
 import datetime
+import math
+import re
 import uuid
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -75,6 +77,55 @@ def order_of(value: Any) -> tuple[int, Any]:
     if isinstance(value, (int, float)):
         return (1, value)
     return (2, value) if isinstance(value, str) else (3, bytes(value))
+
+
+def is_older(declared: str, current: Any, new: Any) -> bool:
+    """Whether ``current``, as stored in a column of the declared type, comes before ``new``.
+
+    SQLite itself compares texts by their characters. Here points in time are compared as such,
+    whatever their offset, and so are numbers that are stored as text for being exact.
+
+    >>> is_older("TEXT", "2026-01-01T10:00:00+05:00", "2026-01-01T09:00:00Z")
+    True
+    """
+    if isinstance(new, float) and math.isnan(new):
+        return False  # SQLite stores NULL
+    numbers = _as_number(declared, current), _as_number(declared, new)
+    if None not in numbers:
+        return bool(numbers[0] < numbers[1])  # type: ignore[operator]
+    times = _as_instant(current), _as_instant(new)
+    if times[0] is not None and times[1] is not None:
+        return times[0] < times[1]
+    return order_of(current) < order_of(new)
+
+
+_INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)? ?(Z|[+-]\d\d(:?\d\d)?)?)?", re.IGNORECASE
+)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+
+
+def _as_instant(value: Any) -> tuple[datetime.datetime, str] | None:
+    """A point in time with what is finer than microseconds; UTC where there is no offset."""
+    if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
+        return None
+    fraction = re.search(r"\.\d{6}(\d+)", value)
+    try:
+        found = datetime.datetime.fromisoformat(value.upper().replace(" Z", "Z"))
+    except ValueError:
+        return None
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=datetime.UTC)
+    return found, fraction[1].ljust(3, "0") if fraction else "000"
+
+
+def _as_number(declared: str, value: Any) -> Decimal | None:
+    """A number; text counts as one where the column does not say that it holds text."""
+    if isinstance(value, (int, float)) and not math.isnan(value):
+        return Decimal(value)
+    if isinstance(value, str) and affinity_of(declared) != "text" and _NUMBER.fullmatch(value):
+        return Decimal(value)
+    return None
 
 
 def _json(value: Any) -> Any:

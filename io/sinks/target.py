@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sinks.config import OnConflict, SqlConfig, TableName, UnknownFields
 from sinks.quoting import quote
@@ -24,12 +24,47 @@ class Column:
         type: The database's name of the type, in lower case.
         has_default: The database fills it when a row leaves it out.
         generated: The database alone may fill it.
+        not_null: It must not be NULL.
+        one_spelling: Texts are equal as values of the column only if they are the same text.
     """
 
     name: str
     type: str
     has_default: bool = False
     generated: bool = False
+    not_null: bool = False
+    one_spelling: bool = False
+
+    @property
+    def required(self) -> bool:
+        """Whether a new row must have a value for it."""
+        return self.not_null and not self.has_default
+
+
+@dataclass(frozen=True, slots=True)
+class Interplay:
+    """How rows of a table, or what is done to them, depend on more than the row itself.
+
+    Attributes:
+        entangled: Whether one row may decide whether another is accepted, other than by its key:
+            by a second unique or an exclusion constraint, a trigger, or a reference to the table
+            itself.
+        rewriting: Whether a trigger may change a row before it is written, or leave it out.
+        self_references: For each foreign key of the table to itself, its columns and the
+            columns that it refers to.
+        checked: Names of the columns that CHECK constraints look at.
+        references: Names of the columns of foreign keys.
+        checks: The conditions of CHECK constraints, as SQL over the columns; None where more
+            than types, these, NOT NULL and foreign keys decides whether a row is accepted:
+            generated columns, or an index over expressions.
+    """
+
+    entangled: bool = False
+    rewriting: bool = False
+    self_references: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
+    checked: frozenset[str] = frozenset()
+    references: frozenset[str] = frozenset()
+    checks: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +84,7 @@ class Target:
         unknown_fields: What to do with a field that has no column.
         deferrable: Whether a constraint of the table may wait until the commit.
         partitioned: Whether its rows lie in partitions of it.
+        interplay: What rows depend on besides themselves.
     """
 
     table: TableName
@@ -62,6 +98,7 @@ class Target:
     unknown_fields: UnknownFields
     deferrable: bool = False
     partitioned: bool = False
+    interplay: Interplay = Interplay()
 
     @property
     def defaults(self) -> frozenset[str]:
@@ -79,12 +116,14 @@ class Description:
         schema: The schema it was found in; None where the database has none.
         deferrable: As in ``Target``.
         partitioned: As in ``Target``.
+        interplay: As in ``Target``; without the unique column sets.
     """
 
     columns: tuple[Column, ...]
     unique: tuple[frozenset[str], ...]
     deferrable: bool = False
     partitioned: bool = False
+    interplay: Interplay = Interplay()
 
 
 def target_of(config: SqlConfig, label: str, found: Description | None) -> Target:
@@ -119,6 +158,12 @@ def target_of(config: SqlConfig, label: str, found: Description | None) -> Targe
         unknown_fields=config.unknown_fields,
         deferrable=found.deferrable,
         partitioned=found.partitioned,
+        interplay=replace(
+            found.interplay,
+            # What contains the key is unique anyway.
+            entangled=found.interplay.entangled
+            or any(not unique.issuperset(key) for unique in found.unique),
+        ),
     )
 
 

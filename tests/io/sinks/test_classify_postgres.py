@@ -234,7 +234,7 @@ CASES: list[tuple[str, Kind, str, Provoke]] = [
     ("P0004", "record", "trigger", statements("DO $$ BEGIN ASSERT false; END $$")),
     # Fatal: no record is to blame, and waiting does not help.
     ("0A000", "fatal", "", statements("SELECT count(*) FROM pg_class FOR UPDATE")),
-    ("21000", "fatal", "", statements("SELECT (SELECT generate_series(1, 2))")),
+    ("21000", "record", "constraint", statements("SELECT (SELECT generate_series(1, 2))")),
     ("25P02", "fatal", "", in_failed_transaction),
     ("3F000", "fatal", "", statements("CREATE TABLE nowhere.t (v integer)")),
     ("42501", "fatal", "", no_permission),

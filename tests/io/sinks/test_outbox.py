@@ -232,7 +232,7 @@ class TestUpdates:
                 )
             ]
         )
-        assert counts(settled) == {"read": 5, "inserted": 1, "updated": 1, "duplicates": 3}
+        assert counts(settled) == {"read": 5, "inserted": 1, "updated": 2, "duplicates": 2}
         assert changes(database)[2:] == [
             (1, "update", 2, {"id": 1, "seen": 9}),
             (3, "insert", 4, {"id": 3, "seen": 1}),

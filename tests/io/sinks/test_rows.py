@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from sinks.config import OnConflict, TableName
-from sinks.rows import Rows, blocks_of, first, merged, newest, rows_of
+from sinks.rows import Rows, blocks_of, picked, rows_of, runs_of
 from sinks.target import Column, Target
 
 TARGET = Target(
@@ -101,22 +101,24 @@ class TestRowsOf:
         assert record == {"id": 1, "x": 1, "payload": {"own": 2}}
 
 
-class TestOneAKey:
-    ROWS = Rows([{"id": 1, "a": "x"}, {"id": 2}, {"id": 1, "b": "y"}], [5, 6, 7])
+class TestRunsOf:
+    RECORDS: ClassVar = [{"id": 1, "a": "x"}, {"id": 2, "b": "y"}, {"id": 3, "a": "z"}]
 
-    def test_first_keeps_the_first(self) -> None:
-        rows = first(self.ROWS, [1, 2, 1])
-        assert (rows.values, rows.indices) == ([{"id": 1, "a": "x"}, {"id": 2}], [5, 6])
+    def test_the_order_of_rows_is_kept(self) -> None:
+        rows, _ = rows_of(UPDATE, self.RECORDS, {})
+        assert [list(block.indices) for block in runs_of(UPDATE, rows)] == [[0], [1], [2]]
 
-    def test_merged_lays_later_over_earlier(self) -> None:
-        rows = merged(self.ROWS, [1, 2, 1])
-        assert rows.values == [{"id": 1, "a": "x", "b": "y"}, {"id": 2}]
-        assert rows.indices == [7, 6]
+    def test_rows_that_are_alike_are_one_run(self) -> None:
+        rows, _ = rows_of(TARGET, self.RECORDS, {})
+        (block,) = runs_of(TARGET, rows)
+        assert list(block.cells) == [[1, 2, 3], ["x", None, "z"], [None, "y", None]]
 
-    def test_newest_keeps_the_greatest_and_of_equals_the_first(self) -> None:
-        assert newest(self.ROWS, [1, 2, 1], [1, 0, 2]).indices == [6, 7]
-        assert newest(self.ROWS, [1, 2, 1], [1, 0, 1]).indices == [5, 6]
+    def test_nothing_gives_no_run(self) -> None:
+        assert runs_of(TARGET, Rows([], [])) == []
 
-    def test_without_repetition_nothing_is_copied(self) -> None:
-        for choose in (first, merged):
-            assert choose(self.ROWS, [1, 2, 3]) is self.ROWS
+
+def test_picked_rows_keep_their_cells_and_the_order_asked_for() -> None:
+    rows, _ = rows_of(TARGET, [{"id": 1, "a": "x"}, {"id": 2, "a": "y"}], {})
+    chosen = picked(rows, [1, 0])
+    assert (chosen.indices, chosen.cells("a")) == ([1, 0], ["y", "x"])
+    assert chosen.values == [{"id": 2, "a": "y"}, {"id": 1, "a": "x"}]

@@ -169,7 +169,7 @@ class TestOnConflict:
                 )
             ]
         )
-        assert counts(settled) == {"read": 3, "inserted": 2, "duplicates": 1}
+        assert counts(settled) == {"read": 3, "inserted": 2, "updated": 1}
         assert database.rows("SELECT * FROM events ORDER BY id") == [
             (1, "b", 1),
             (2, "x", None),
@@ -385,8 +385,7 @@ class TestPoison:
         assert counts(settled) == {
             "read": 10,
             "inserted": 1,
-            "updated": 1,
-            "duplicates": 1,
+            "updated": 2,
             "filtered": 2,
             "dead": 4,
             "retry": 1,
