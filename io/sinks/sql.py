@@ -23,6 +23,7 @@ from sinks.rows import Poison
 from sinks.schema import new_columns
 from sinks.tables import COUNTS, metadata
 from sinks.target import ORIGIN_COLUMNS, Target, target_of
+from sinks.text_encoding import all_escaped
 from transforms.coverage import Coverage, Range, merge
 from transforms.dead_letters import DeadLetterSink
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
@@ -155,7 +156,9 @@ class SqlSink:
             target = self._target(connection, dialect)
             known = _coverage(connection, target, batches)
             work = _plan(batches, known, _held(connection, batches))
-            records = _records(target, work, isolate=isolate, effects=self.outbox)
+            records = _records(
+                connection.dialect, target, work, isolate=isolate, effects=self.outbox
+            )
             written = dialect.write(connection, target, records)
             if written.effects:
                 outbox.insert(connection, target, _effects(written, records, work))
@@ -275,7 +278,9 @@ def _plan(
     return work
 
 
-def _records(target: Target, work: Sequence[_Work], *, isolate: bool, effects: bool) -> Records:
+def _records(
+    dialect: sa.Dialect, target: Target, work: Sequence[_Work], *, isolate: bool, effects: bool
+) -> Records:
     values: list[Mapping[str, Any]] = []
     starts = []
     for each in work:
@@ -288,7 +293,8 @@ def _records(target: Target, work: Sequence[_Work], *, isolate: bool, effects: b
         origin = {name: [] for name in ORIGIN_COLUMNS}
         for each in work:
             count = len(each.batch.raws)
-            cells = ([each.batch.span.source] * count, [each.batch.span.partition] * count)
+            names = (each.batch.span.source, each.batch.span.partition)
+            cells = ([name] * count for name in all_escaped(dialect, names))
             for name, column in zip(ORIGIN_COLUMNS, (*cells, each.batch.offsets), strict=True):
                 origin[name].extend(column)
     return Records(values, origin, starts, isolate, effects)

@@ -16,6 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+from sinks import text_encoding
+
 EXECUTING = "executing"
 """A job at an attempt: the one state that is not stored, see ``job_state``."""
 
@@ -60,9 +62,24 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class StoredText(TypeDecorator[str]):
+    """Any text, also in a database whose encoding lacks some of its characters."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """Escape what the database cannot hold."""
+        return None if value is None else text_encoding.escaped(dialect, value)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """Give the text as it was."""
+        return None if value is None else text_encoding.unescaped(dialect, value)
+
+
 # MySQL can index a text only up to a length; elsewhere text has none.
-_NAME = sa.Text().with_variant(sa.String(255), "mysql", "mariadb")
-_TEXT = sa.Text()
+_NAME = StoredText().with_variant(sa.String(255), "mysql", "mariadb")
+_TEXT = StoredText()
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers only INTEGER by itself
 
 metadata = sa.MetaData()
