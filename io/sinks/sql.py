@@ -10,19 +10,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks import job_outcomes, jobs, ledger, ledger_moves, outbox
+from sinks import job_outcomes, jobs, layouts, ledger, ledger_moves, outbox
 from sinks.classify import classify
 from sinks.config import OnConflict, SqlConfig
 from sinks.databases import dialect_of
 from sinks.dialect import Dialect, Records, Written
 from sinks.engine import DATABASE_ERRORS, transaction
+from sinks.layouts import Layout
 from sinks.ledger import SqlLedger
 from sinks.outbox import Effects
 from sinks.progress import Counts, Partition, Settlement, coverage_of, emptied, missing, trimmed
 from sinks.rows import Poison
 from sinks.schema import new_columns
 from sinks.tables import COUNTS, metadata
-from sinks.target import ORIGIN_COLUMNS, Target, target_of
+from sinks.target import ORIGIN_COLUMNS, Description, Target, target_of
 from sinks.text_encoding import all_escaped
 from transforms.coverage import Coverage, Range, merge
 from transforms.dead_letters import DeadLetterSink
@@ -106,12 +107,16 @@ class SqlSink:
             metadata.create_all(connection)
             _check_tables(connection)
             table = self.config.table_name
+            label = ledger.label_of(connection, self.config)
+            key = self.config.key or ORIGIN_COLUMNS
             found = dialect.describe(connection, table)
             if found is None:
-                key = self.config.key or ORIGIN_COLUMNS
                 dialect.create(connection, table, new_columns(self.config), key)
                 found = dialect.describe(connection, table)
-            target = target_of(self.config, ledger.label_of(connection, self.config), found)
+                made: Layout = "record" if self.config.schema is None else "fields"
+                layouts.keep_made(connection, label, made, found)
+            target = _described(connection, self.config, found)
+            layouts.keep_found(connection, label, "record" if target.whole_payload else "fields")
         with _lock:
             _targets[self.config] = target
 
@@ -216,12 +221,18 @@ class SqlSink:
         if target is None:
             found = dialect.describe(connection, self.config.table_name)
             try:
-                target = target_of(self.config, ledger.label_of(connection, self.config), found)
+                target = _described(connection, self.config, found)
             except ConfigError as error:
                 raise SinkFailed(str(error)) from error
             with _lock:
                 _targets[self.config] = target
         return target
+
+
+def _described(connection: sa.Connection, config: SqlConfig, found: Description | None) -> Target:
+    label = ledger.label_of(connection, config)
+    layout = layouts.layout_of(connection, label, config.key or ORIGIN_COLUMNS, found)
+    return target_of(config, label, found, whole_payload=layout == "record")
 
 
 def _check_tables(connection: sa.Connection) -> None:

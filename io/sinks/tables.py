@@ -1,6 +1,7 @@
 """The tables beside the target.
 
-``ingest_progress`` is the ledger, ``ingest_jobs`` has the failed records, ``ingest_queue`` those of
+``ingest_progress`` is the ledger, ``ingest_targets`` says what the columns of each target are,
+``ingest_jobs`` has the failed records, ``ingest_queue`` those of
 them that wait for an attempt, ``ingest_claims`` those that are at one, ``ingest_leases`` says which
 processes that run jobs are alive, ``ingest_audit`` what was done to jobs by hand, ``ingest_outbox``
 what was written and is to be published. They live in the database's default schema, so that one
@@ -104,6 +105,16 @@ progress = sa.Table(
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.CheckConstraint("end_offset >= start_offset", name="ingest_progress_range"),
+)
+
+targets = sa.Table(
+    "ingest_targets",
+    metadata,
+    sa.Column("target", _NAME, primary_key=True),
+    sa.Column("layout", sa.String(16), nullable=False),
+    sa.Column("columns", _TEXT, nullable=False),  # as made by this program, else empty
+    sa.Column("since", UtcDateTime, nullable=False),
+    sa.CheckConstraint("layout IN ('fields', 'record')", name="ingest_targets_layout"),
 )
 
 jobs = sa.Table(

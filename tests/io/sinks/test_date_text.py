@@ -253,7 +253,7 @@ def test_postgres_reads_what_is_let_through_as_it_is_meant(postgres: Database) -
 
 def test_a_number_does_not_become_a_key_that_is_a_date(database: Database) -> None:
     database.run("CREATE TABLE events (d DATE PRIMARY KEY, n int)")
-    values = [{"d": 20240131, "n": 1}, {"d": "2024-01-31", "n": 2}]
+    values: list[dict[str, Any]] = [{"d": 20240131, "n": 1}, {"d": "2024-01-31", "n": 2}]
     (settled,) = database.sink(key=["d"]).commit([make_batch(values)])
     assert counts(settled) == {"read": 2, "inserted": 1, "dead": 1}
     assert database.rows("SELECT n FROM events") == [(2,)]
