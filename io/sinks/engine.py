@@ -5,6 +5,7 @@ A DoFn may be set up again for every bundle, so engines live in a process-wide c
 
 from __future__ import annotations
 
+import atexit
 import os
 import sqlite3
 import threading
@@ -69,6 +70,9 @@ def _forget_after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
+# SQLite moves what is in its -wal file into the database when the last connection is closed, and
+# the interpreter does not close them when it ends: a copy of the one file would have no tables.
+atexit.register(dispose_engines)
 
 
 @contextmanager
