@@ -138,14 +138,11 @@ def place_of(config: SqlConfig) -> str:
 
 def _create(config: SqlConfig) -> sa.Engine:
     url = _url_of(config)
-
-    def to_json(value: Any) -> str:
-        text = _encode_json(value).decode()
-        return text if text_encoding.holds_all(engine.dialect) else text_encoding.ascii_json(text)
-
+    serializer = _JsonSerializer()
     try:
         driver = url.get_driver_name()
-        engine = sa.create_engine(url, json_serializer=to_json, **_options(config, url, driver))
+        engine = sa.create_engine(url, json_serializer=serializer, **_options(config, url, driver))
+        serializer.dialect = engine.dialect
     except sa.exc.NoSuchModuleError as error:
         raise ConfigError(
             f"unknown database {url.drivername!r} in the sink URL; "
@@ -273,6 +270,18 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 def _begin_sqlite(connection: sa.Connection) -> None:
     write = connection.info.get(_WRITE, True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+class _JsonSerializer:
+    """JSON as the database of one engine can hold it."""
+
+    dialect: sa.Dialect | None = None
+
+    def __call__(self, value: Any) -> str:
+        text = _encode_json(value).decode()
+        if self.dialect is None or text_encoding.holds_all(self.dialect):
+            return text
+        return text_encoding.ascii_json(text)
 
 
 _encode_json = msgspec.json.Encoder(decimal_format="number").encode
