@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from sinks.engine import dispose_engines
 from transforms.errors import ConfigError, SluiceError, from_text, without_step
 from transforms.secrets import redact
 
@@ -58,6 +59,8 @@ def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | N
         known = error if isinstance(error, SluiceError) else from_text(str(error))
         print(f"{name}: {_line(known, error)}", file=sys.stderr)
         return USAGE if isinstance(known, ConfigError) else FAILED
+    finally:
+        dispose_engines()  # SQLite then has everything in the one file
 
 
 def _line(known: SluiceError | None, error: Exception) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+
+from sinks.date_text import Checked, Kind, check_texts, checked_type, refusal
 
 Encoder = Callable[[Sequence[Any]], Sequence[str]]
 """Encodes the values of one column; raises ValueError when one of them cannot be."""
@@ -34,6 +36,9 @@ def encoder_of(type_name: str) -> Encoder:
     """
     if type_name in ("json", "jsonb"):
         return _encode_json_column
+    dates = checked_type(type_name)
+    if dates is not None:
+        return lambda values: _encode_dates(values, dates, type_name)
     if type_name.startswith("_"):
         element = type_name[1:]
         return lambda values: _encode_each(values, lambda value: _array(value, element))
@@ -93,6 +98,31 @@ def _encode_each(values: Sequence[Any], convert: Callable[[Any], str]) -> Sequen
         return escape(list(map(convert, values)))
     filled = escape(["" if value is None else convert(value) for value in values])
     return [NULL if value is None else text for value, text in zip(values, filled, strict=True)]
+
+
+def _encode_dates(values: Sequence[Any], dates: Checked, type_name: str) -> Sequence[str]:
+    """Numbers are refused, and texts that could be anything."""
+    kinds = set(map(type, values))
+    check_texts(dates, values if kinds == {str} else list(_texts(values, dates.kind)))
+    if type_name.startswith("_"):
+        return _encode_each(values, lambda value: _array(value, type_name[1:]))
+    return _encode_each(values, _text)
+
+
+def _texts(values: Iterable[Any], kind: Kind) -> Iterator[str]:
+    """The texts among ``values`` and inside their lists; no number may be there."""
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _texts(value, kind)
+        elif isinstance(value, (int, float, Decimal)):
+            raise refusal(kind, value)
+        elif value is not None and not isinstance(value, _DATES):
+            yield as_text(value)
+
+
+_DATES = (datetime.datetime, datetime.date, datetime.time)
 
 
 def _encode_json_column(values: Sequence[Any]) -> Sequence[str]:

@@ -5,6 +5,7 @@ A DoFn may be set up again for every bundle, so engines live in a process-wide c
 
 from __future__ import annotations
 
+import atexit
 import os
 import sqlite3
 import threading
@@ -17,7 +18,7 @@ import msgspec
 import psycopg2
 import sqlalchemy as sa
 
-from sinks import watchdog
+from sinks import text_encoding, watchdog
 from sinks.classify import classify
 from sinks.config import SqlConfig
 from transforms.errors import ConfigError, Contention, SinkFailed, SinkUnavailable, SluiceError
@@ -69,6 +70,9 @@ def _forget_after_fork() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
+# SQLite moves what is in its -wal file into the database when the last connection is closed, and
+# the interpreter does not close them when it ends: a copy of the one file would have no tables.
+atexit.register(dispose_engines)
 
 
 @contextmanager
@@ -134,9 +138,11 @@ def place_of(config: SqlConfig) -> str:
 
 def _create(config: SqlConfig) -> sa.Engine:
     url = _url_of(config)
+    serializer = _JsonSerializer()
     try:
         driver = url.get_driver_name()
-        engine = sa.create_engine(url, **_options(config, url, driver))
+        engine = sa.create_engine(url, json_serializer=serializer, **_options(config, url, driver))
+        serializer.dialect = engine.dialect
     except sa.exc.NoSuchModuleError as error:
         raise ConfigError(
             f"unknown database {url.drivername!r} in the sink URL; "
@@ -151,11 +157,14 @@ def _create(config: SqlConfig) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
-    elif driver == "psycopg2":
+    elif url.get_backend_name() == "postgresql":
         timeout = config.statement_timeout * 1000
 
         def configure(connection: Any, _record: object) -> None:
-            _configure_postgres(connection, timeout)
+            if driver == "psycopg2":
+                connection.set_client_encoding("UTF8")  # the driver keeps account of it
+                _configure_postgres(connection, timeout)
+            text_encoding.learn(engine.dialect, _pin_session(connection))
 
         sa.event.listen(engine, "connect", configure)
     return engine
@@ -167,7 +176,6 @@ def _options(config: SqlConfig, url: sa.URL, driver: str) -> dict[str, Any]:
         "max_overflow": MAX_OVERFLOW,
         "pool_timeout": POOL_TIMEOUT,
         "pool_recycle": 3600,
-        "json_serializer": _to_json,
         # SQLAlchemy's own message of an error would print the values of all rows.
         "hide_parameters": True,
     }
@@ -182,7 +190,7 @@ def _options(config: SqlConfig, url: sa.URL, driver: str) -> dict[str, Any]:
         defaults = {**_POSTGRES_CONNECT, "connect_timeout": config.connect_timeout}
         options["connect_args"] = {
             name: value for name, value in defaults.items() if name not in url.query
-        }
+        } | {"client_encoding": "UTF8"}
     return options
 
 
@@ -230,6 +238,25 @@ def _configure_postgres(connection: Any, statement_timeout: int) -> None:
     connection.commit()  # a SET is undone by the rollback that ends a first failed transaction
 
 
+# Whatever PGCLIENTENCODING, PGTZ, the role or the database say: the same text must become the same
+# value everywhere. COPY is sent as UTF-8, and a time without a zone is in UTC.
+_PIN = (
+    "SELECT set_config('client_encoding', 'UTF8', false), set_config('TimeZone', 'UTC', false), "
+    "set_config('DateStyle', 'ISO, MDY', false), set_config('IntervalStyle', 'postgres', false), "
+    "current_setting('server_encoding')"
+)
+
+
+def _pin_session(connection: Any) -> str:
+    """Set what decides how texts are read; returns the encoding of the database."""
+    cursor = connection.cursor()
+    cursor.execute(_PIN)
+    *_, encoding = cursor.fetchone()
+    cursor.close()
+    connection.commit()
+    return str(encoding)
+
+
 _WRITE = "sluice_write"
 
 
@@ -245,8 +272,16 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _to_json(value: Any) -> str:
-    return _encode_json(value).decode()
+class _JsonSerializer:
+    """JSON as the database of one engine can hold it."""
+
+    dialect: sa.Dialect | None = None
+
+    def __call__(self, value: Any) -> str:
+        text = _encode_json(value).decode()
+        if self.dialect is None or text_encoding.holds_all(self.dialect):
+            return text
+        return text_encoding.ascii_json(text)
 
 
 _encode_json = msgspec.json.Encoder(decimal_format="number").encode

@@ -14,12 +14,14 @@ import sqlalchemy as sa
 from sinks.classify import classify
 from sinks.columns import as_text
 from sinks.config import TableName
+from sinks.date_text import Kind, check_text, refusal
 from sinks.dialect import Operation, Records, Written
 from sinks.isolate import isolate
 from sinks.rows import Block, Poison, Rows, picked, rows_of, runs_of
 from sinks.schema import LogicalType, NewColumn
 from sinks.target import Column, Description, Target
 from sinks.turns import cuts_of, pieces, repeats_of
+from transforms.errors import message_of
 
 CHUNK = 200  # keys a query
 
@@ -264,24 +266,35 @@ def _converted(table: sa.Table, rows: Rows, poison: list[Poison]) -> Rows:
     values = []
     indices = []
     for row, index in zip(rows.values, rows.indices, strict=True):
+        converted: dict[str, Any] = {}
         try:
-            values.append(
-                {
-                    name: _convert(table.c[name].type, value)
-                    for name, value in row.items()
-                    if name in table.c
-                }
-            )
+            for name, value in row.items():
+                if name in table.c:
+                    converted[name] = _convert(table.c[name].type, value)
         except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
-            poison.append(Poison(index, "data", error, str(error)))
+            poison.append(Poison(index, "data", error, f"column {name}: {message_of(error)}"))
         else:
+            values.append(converted)
             indices.append(index)
     return Rows(values, indices, rows.origin)
+
+
+_DATES: tuple[tuple[type[sa.types.TypeEngine[Any]], Kind], ...] = (
+    (sa.DateTime, "timestamp"),
+    (sa.Date, "date"),
+    (sa.Time, "time"),
+    (sa.Interval, "interval"),
+)
 
 
 def _convert(kind: sa.types.TypeEngine[Any], value: Any) -> Any:
     if value is None or isinstance(kind, sa.JSON):
         return value
+    for types, what in _DATES:
+        if isinstance(kind, types) and isinstance(value, (int, float, Decimal)):
+            raise refusal(what, value)
+        if isinstance(kind, types) and isinstance(value, str):
+            check_text(what, value)
     if isinstance(value, str):
         if isinstance(kind, sa.DateTime):
             return datetime.datetime.fromisoformat(value)

@@ -57,14 +57,23 @@ def encode(target: Target, block: Block, poison: list[Poison]) -> Lines:
     except _ENCODE_ERRORS:
         good = []
         for position in range(len(block.indices)):
-            try:
-                _encode(split(block, position, position + 1), encoders)
-            except _ENCODE_ERRORS as error:
-                poison.append(Poison(block.indices[position], "data", error, message_of(error)))
-            else:
+            refused = _refused(split(block, position, position + 1), encoders)
+            if refused is None:
                 good.append(position)
+            else:
+                poison.append(refused)
         cells = [[column[p] for p in good] for column in block.cells]
         return _encode(Block(block.names, cells, [block.indices[p] for p in good]), encoders)
+
+
+def _refused(row: Block, encoders: Sequence[Encoder]) -> Poison | None:
+    """A row that cannot be encoded, by its first such column."""
+    for name, encoder, cells in zip(row.names, encoders, row.cells, strict=True):
+        try:
+            joined(encoder(cells))  # UTF-8 may lack what a text has
+        except _ENCODE_ERRORS as error:
+            return Poison(row.indices[0], "data", error, f"column {name}: {message_of(error)}")
+    return None
 
 
 def _encode(block: Block, encoders: Sequence[Encoder]) -> Lines:

@@ -20,6 +20,7 @@ from zlib import crc32
 import msgspec
 import sqlalchemy as sa
 
+from sinks import text_encoding
 from sinks.columns import escape
 from sinks.dialect import Operation
 from sinks.quoting import quote
@@ -142,14 +143,21 @@ def _copy(
     connection: sa.Connection, label: str, keys: Sequence[str], effects: Effects, at: datetime
 ) -> None:
     """Enter rows by COPY."""
+
+    def encoded(texts: Sequence[str]) -> Sequence[str]:
+        return escape(text_encoding.all_escaped(connection.dialect, texts))
+
     # Constant cells ride with a neighbour: the fewer columns, the faster the lines.
-    (first,) = escape([label])
+    (first,) = encoded([label])
     last = f"\t{at.isoformat()}"
     lines = zip(
-        [f"{first}\t{key}\t{shard_of(text)}" for key, text in zip(escape(keys), keys, strict=True)],
+        [
+            f"{first}\t{key}\t{shard_of(text)}"
+            for key, text in zip(encoded(keys), keys, strict=True)
+        ],
         effects.operations,
-        escape(effects.sources),
-        escape(effects.partitions),
+        encoded(effects.sources),
+        encoded(effects.partitions),
         map(str, effects.offsets),
         ["\\\\x" + _encode(value).hex() + last for value in effects.values],
         strict=True,

@@ -10,10 +10,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.columns import encoder_of
+from sinks import text_encoding
+from sinks.columns import encode_json, encoder_of, escape
 from sinks.lines import joined
 from sinks.quoting import quote
-from sinks.tables import jobs
+from sinks.tables import StoredText, jobs
 
 _STAGED = "sluice_jobs"
 
@@ -32,7 +33,7 @@ def insert(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None
         rows: By column.
     """
     columns = ", ".join(map(quote, rows[0]))
-    cells = [encoder_of(_TYPES.get(name, "text"))([row[name] for row in rows]) for name in rows[0]]
+    cells = [_encoded(connection.dialect, name, [row[name] for row in rows]) for name in rows[0]]
     data = joined(list(map("\t".join, zip(*cells, strict=True))))
     cursor = connection.connection.cursor()
     cursor.execute("SET LOCAL client_min_messages = warning")  # "already exists, skipping"
@@ -48,3 +49,15 @@ def insert(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None
         "ON CONFLICT (origin) DO NOTHING"
     )
     cursor.execute(f"TRUNCATE {_STAGED}")
+
+
+def _encoded(dialect: sa.Dialect, name: str, values: Sequence[Any]) -> Sequence[str]:
+    """The values of one column as COPY reads them."""
+    kind = _TYPES.get(name, "text")
+    if not text_encoding.holds_all(dialect):
+        if kind == "json":
+            texts = [encode_json(value).decode() for value in values]
+            return escape(list(map(text_encoding.ascii_json, texts)))
+        if isinstance(jobs.c[name].type, StoredText):
+            values = [v if v is None else text_encoding.escaped(dialect, v) for v in values]
+    return encoder_of(kind)(values)

@@ -10,19 +10,21 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks import job_outcomes, jobs, ledger, ledger_moves, outbox
+from sinks import job_outcomes, jobs, layouts, ledger, ledger_moves, outbox
 from sinks.classify import classify
 from sinks.config import OnConflict, SqlConfig
 from sinks.databases import dialect_of
 from sinks.dialect import Dialect, Records, Written
 from sinks.engine import DATABASE_ERRORS, transaction
+from sinks.layouts import Layout
 from sinks.ledger import SqlLedger
 from sinks.outbox import Effects
 from sinks.progress import Counts, Partition, Settlement, coverage_of, emptied, missing, trimmed
 from sinks.rows import Poison
 from sinks.schema import new_columns
 from sinks.tables import COUNTS, metadata
-from sinks.target import ORIGIN_COLUMNS, Target, target_of
+from sinks.target import ORIGIN_COLUMNS, Description, Target, target_of
+from sinks.text_encoding import all_escaped
 from transforms.coverage import Coverage, Range, merge
 from transforms.dead_letters import DeadLetterSink
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
@@ -105,12 +107,16 @@ class SqlSink:
             metadata.create_all(connection)
             _check_tables(connection)
             table = self.config.table_name
+            label = ledger.label_of(connection, self.config)
+            key = self.config.key or ORIGIN_COLUMNS
             found = dialect.describe(connection, table)
             if found is None:
-                key = self.config.key or ORIGIN_COLUMNS
                 dialect.create(connection, table, new_columns(self.config), key)
                 found = dialect.describe(connection, table)
-            target = target_of(self.config, ledger.label_of(connection, self.config), found)
+                made: Layout = "record" if self.config.schema is None else "fields"
+                layouts.keep_made(connection, label, made, found)
+            target = _described(connection, self.config, found)
+            layouts.keep_found(connection, label, "record" if target.whole_payload else "fields")
         with _lock:
             _targets[self.config] = target
 
@@ -155,7 +161,9 @@ class SqlSink:
             target = self._target(connection, dialect)
             known = _coverage(connection, target, batches)
             work = _plan(batches, known, _held(connection, batches))
-            records = _records(target, work, isolate=isolate, effects=self.outbox)
+            records = _records(
+                connection.dialect, target, work, isolate=isolate, effects=self.outbox
+            )
             written = dialect.write(connection, target, records)
             if written.effects:
                 outbox.insert(connection, target, _effects(written, records, work))
@@ -213,12 +221,18 @@ class SqlSink:
         if target is None:
             found = dialect.describe(connection, self.config.table_name)
             try:
-                target = target_of(self.config, ledger.label_of(connection, self.config), found)
+                target = _described(connection, self.config, found)
             except ConfigError as error:
                 raise SinkFailed(str(error)) from error
             with _lock:
                 _targets[self.config] = target
         return target
+
+
+def _described(connection: sa.Connection, config: SqlConfig, found: Description | None) -> Target:
+    label = ledger.label_of(connection, config)
+    layout = layouts.layout_of(connection, label, config.key or ORIGIN_COLUMNS, found)
+    return target_of(config, label, found, whole_payload=layout == "record")
 
 
 def _check_tables(connection: sa.Connection) -> None:
@@ -275,7 +289,9 @@ def _plan(
     return work
 
 
-def _records(target: Target, work: Sequence[_Work], *, isolate: bool, effects: bool) -> Records:
+def _records(
+    dialect: sa.Dialect, target: Target, work: Sequence[_Work], *, isolate: bool, effects: bool
+) -> Records:
     values: list[Mapping[str, Any]] = []
     starts = []
     for each in work:
@@ -288,7 +304,8 @@ def _records(target: Target, work: Sequence[_Work], *, isolate: bool, effects: b
         origin = {name: [] for name in ORIGIN_COLUMNS}
         for each in work:
             count = len(each.batch.raws)
-            cells = ([each.batch.span.source] * count, [each.batch.span.partition] * count)
+            names = (each.batch.span.source, each.batch.span.partition)
+            cells = ([name] * count for name in all_escaped(dialect, names))
             for name, column in zip(ORIGIN_COLUMNS, (*cells, each.batch.offsets), strict=True):
                 origin[name].extend(column)
     return Records(values, origin, starts, isolate, effects)

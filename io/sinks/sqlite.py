@@ -263,17 +263,26 @@ def _bind(target: Target, block: Block, poison: list[Poison]) -> Block:
         ]
         return Block(part.names, cells, part.indices)
 
+    def refused(part: Block) -> Poison | None:
+        """The first column whose value cannot be bound."""
+        for name, column in zip(part.names, part.cells, strict=True):
+            try:
+                bind_column(types[name], column)
+            except _BIND_ERRORS as error:
+                message = f"column {name}: {message_of(error)}"
+                return Poison(part.indices[0], "data", error, message)
+        return None
+
     try:
         return bound(block)
     except _BIND_ERRORS:
         good = []
-        for position, index in enumerate(block.indices):
-            try:
-                bound(split(block, position, position + 1))
-            except _BIND_ERRORS as error:
-                poison.append(Poison(index, "data", error, message_of(error)))
-            else:
+        for position in range(len(block.indices)):
+            bad = refused(split(block, position, position + 1))
+            if bad is None:
                 good.append(position)
+            else:
+                poison.append(bad)
         cells = [[column[p] for p in good] for column in block.cells]
         return bound(Block(block.names, cells, [block.indices[p] for p in good]))
 

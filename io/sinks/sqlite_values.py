@@ -19,6 +19,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from sinks.date_text import Kind, check_stored, declared_kind, refusal
+
 Affinity = Literal["integer", "text", "none", "real", "numeric"]
 Binder = Callable[[Any], Any]
 
@@ -53,7 +55,8 @@ def bind_column(declared: str, values: Sequence[Any]) -> Sequence[Any]:
     """
     kinds = set(map(type, values))
     binder = binder_of(declared)
-    if binder is not _json and kinds <= {str, type(None)} and affinity_of(declared) != "integer":
+    whole = binder is not _json and declared_kind(declared) is None
+    if whole and kinds <= {str, type(None)} and affinity_of(declared) != "integer":
         return values
     return list(map(binder, values))
 
@@ -62,6 +65,9 @@ def binder_of(declared: str) -> Binder:
     """How a value for a column of the declared type is bound."""
     if declared.upper() in ("JSON", "JSONB"):
         return _json
+    kind = declared_kind(declared)
+    if kind is not None:
+        return lambda value: _date(kind, value)
     affinity = affinity_of(declared)
     if affinity == "text":
         return _text
@@ -138,6 +144,15 @@ def _text(value: Any) -> Any:
         return "true" if value else "false"
     if isinstance(value, (int, Decimal)):
         return str(value)
+    return _plain(value)
+
+
+def _date(kind: Kind, value: Any) -> Any:
+    """SQLite would keep a number in a column of dates as a number."""
+    if isinstance(value, (bool, int, float, Decimal)):
+        raise refusal(kind, value)
+    if isinstance(value, str):
+        check_stored(kind, value)
     return _plain(value)
 
 

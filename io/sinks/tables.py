@@ -1,6 +1,7 @@
 """The tables beside the target.
 
-``ingest_progress`` is the ledger, ``ingest_jobs`` has the failed records, ``ingest_queue`` those of
+``ingest_progress`` is the ledger, ``ingest_targets`` says what the columns of each target are,
+``ingest_jobs`` has the failed records, ``ingest_queue`` those of
 them that wait for an attempt, ``ingest_claims`` those that are at one, ``ingest_leases`` says which
 processes that run jobs are alive, ``ingest_audit`` what was done to jobs by hand, ``ingest_outbox``
 what was written and is to be published. They live in the database's default schema, so that one
@@ -15,6 +16,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
+
+from sinks import text_encoding
 
 EXECUTING = "executing"
 """A job at an attempt: the one state that is not stored, see ``job_state``."""
@@ -60,9 +63,24 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class StoredText(TypeDecorator[str]):
+    """Any text, also in a database whose encoding lacks some of its characters."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """Escape what the database cannot hold."""
+        return None if value is None else text_encoding.escaped(dialect, value)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """Give the text as it was."""
+        return None if value is None else text_encoding.unescaped(dialect, value)
+
+
 # MySQL can index a text only up to a length; elsewhere text has none.
-_NAME = sa.Text().with_variant(sa.String(255), "mysql", "mariadb")
-_TEXT = sa.Text()
+_NAME = StoredText().with_variant(sa.String(255), "mysql", "mariadb")
+_TEXT = StoredText()
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers only INTEGER by itself
 
 metadata = sa.MetaData()
@@ -87,6 +105,16 @@ progress = sa.Table(
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.CheckConstraint("end_offset >= start_offset", name="ingest_progress_range"),
+)
+
+targets = sa.Table(
+    "ingest_targets",
+    metadata,
+    sa.Column("target", _NAME, primary_key=True),
+    sa.Column("layout", sa.String(16), nullable=False),
+    sa.Column("columns", _TEXT, nullable=False),  # as made by this program, else empty
+    sa.Column("since", UtcDateTime, nullable=False),
+    sa.CheckConstraint("layout IN ('fields', 'record')", name="ingest_targets_layout"),
 )
 
 jobs = sa.Table(

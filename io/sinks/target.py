@@ -78,8 +78,8 @@ class Target:
         generated: Names of columns that only the database fills.
         key: The columns that identify a record.
         origin_key: Whether these are ``ORIGIN_COLUMNS``.
-        whole_payload: Whether the table has nothing but its key and ``payload``, which then
-            takes the record as it is.
+        whole_payload: Whether ``payload`` takes the record as it is: the table has nothing but
+            its key and this column, and this program made it so.
         on_conflict: What to do with a key that is there already.
         unknown_fields: What to do with a field that has no column.
         deferrable: Whether a constraint of the table may wait until the commit.
@@ -126,7 +126,9 @@ class Description:
     interplay: Interplay = Interplay()
 
 
-def target_of(config: SqlConfig, label: str, found: Description | None) -> Target:
+def target_of(
+    config: SqlConfig, label: str, found: Description | None, *, whole_payload: bool
+) -> Target:
     """Check what ``found`` says against ``config``.
 
     Raises:
@@ -153,7 +155,7 @@ def target_of(config: SqlConfig, label: str, found: Description | None) -> Targe
         generated=frozenset(column.name for column in found.columns if column.generated),
         key=key,
         origin_key=not config.key,
-        whole_payload=names == {*key, PAYLOAD},
+        whole_payload=whole_payload,
         on_conflict=config.on_conflict,
         unknown_fields=config.unknown_fields,
         deferrable=found.deferrable,

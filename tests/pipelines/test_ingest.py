@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -299,12 +300,79 @@ class TestKilled:
         assert process.returncode == 1
         assert err.strip() == "ingest: stopped by SIGTERM; run again to read the rest"
         assert "read" in out, "the summary is printed"
+        if sink.startswith("sqlite"):
+            assert not list(tmp_path.glob("ingest.db-*")), "one file holds everything"
         before = _rows(sink)
         assert 0 < before < 200_000
         summary = tmp_path / "summary.json"
         assert command.run("ingest", ingest_main, [*argv, "--summary_json", str(summary)]) == 0
         assert summary_of(summary)["read"] == 200_000 - before
         assert _rows(sink) == 200_000
+
+
+class TestOneFile:
+    """A SQLite database can be copied once a program has ended: no -wal file holds its rows."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        (tmp_path / "in.jsonl").write_text('{"event_id": 1}\nbad\n{"event_id": 2}\n')
+        return tmp_path
+
+    def _counts(self, folder: Path) -> dict[str, int]:
+        """What a copy of the one file holds."""
+        assert not list(folder.glob("*.db-*"))
+        copy = folder / "copy"
+        shutil.copy(folder / "ingest.db", copy)
+        tables = ("events", "ingest_jobs", "ingest_progress")
+        found = {
+            name: query(f"sqlite:///{copy}", f"SELECT count(*) FROM {name}") for name in tables
+        }
+        return {name: count for name, ((count,),) in found.items()}
+
+    def test_after_every_command(self, folder: Path) -> None:
+        sink = f"sqlite:///{folder}/ingest.db"
+        source = ["--source", f"{folder}/in.jsonl", "--table", "events", "--key", "event_id"]
+        for name, *argv in (
+            ["ingest", *source, "--outbox"],
+            ["audit"],
+            ["dead_letters", "list"],
+            ["dead_letters", "replay", "--reason", "try again"],
+            ["ingest", *source],
+            ["dead_letters", "show", "9"],  # there is none: exit 2
+        ):
+            command_line = [sys.executable, "-m", f"pipelines.{name}", *argv, "--sink", sink]
+            subprocess.run(command_line, cwd=ROOT, capture_output=True, timeout=120, check=False)
+            expected = {"events": 2, "ingest_jobs": 1, "ingest_progress": 1}
+            assert self._counts(folder) == expected, name
+
+    def test_after_a_command_within_a_process(self, folder: Path) -> None:
+        assert ingest(folder / "in.jsonl", f"sqlite:///{folder}/ingest.db") == 0
+        assert self._counts(folder)["events"] == 2
+
+    def test_after_a_pipeline_of_the_users_own(self, folder: Path) -> None:
+        (folder / "own.py").write_text(
+            """
+import sys
+import apache_beam as beam
+from sinks.sql import SqlConfig, SqlSink
+from sinks.write import WriteToSql
+from tests.io.sinks.database import make_batch
+
+sink = SqlSink(SqlConfig.of(sys.argv[1], "events", key=["event_id"]))
+sink.prepare()
+batch = make_batch([{"event_id": 1}, {"event_id": 2}])
+with beam.Pipeline(runner="apache_beam.runners.portability.fn_api_runner.FnApiRunner") as pipeline:
+    pipeline | beam.Create([batch]) | WriteToSql(sink)
+"""
+        )
+        path = os.pathsep.join((str(ROOT), str(ROOT / "io")))
+        subprocess.run(
+            [sys.executable, folder / "own.py", f"sqlite:///{folder}/ingest.db"],
+            env={**os.environ, "PYTHONPATH": path},
+            check=True,
+            timeout=120,
+        )
+        assert self._counts(folder) == {"events": 2, "ingest_jobs": 0, "ingest_progress": 1}
 
 
 class TestStreaming:

@@ -70,6 +70,22 @@ def test_settings_reach_the_session(postgres: Database) -> None:
         assert connection.scalar(sa.text("SHOW application_name")) == "sluice"
 
 
+def test_how_texts_are_read_depends_on_no_setting_of_role_database_or_environment(
+    postgres: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"DateStyle": "SQL, DMY", "TimeZone": "Asia/Tokyo", "IntervalStyle": "sql_standard"}
+    (name,) = postgres.rows("SELECT current_database()")[0]
+    postgres.run(*(f"ALTER DATABASE {name} SET {key} = '{v}'" for key, v in settings.items()))
+    monkeypatch.setenv("PGTZ", "America/New_York")
+    monkeypatch.setenv("PGDATESTYLE", "German")
+    with pytest.raises(ZeroDivisionError), transaction(postgres.config()):
+        raise ZeroDivisionError  # what is pinned outlasts a rollback
+    with transaction(postgres.config()) as connection:
+        shown = {name: connection.scalar(sa.text(f"SHOW {name}")) for name in settings}
+        assert connection.scalar(sa.text("SHOW client_encoding")) == "UTF8"
+    assert shown == {"DateStyle": "ISO, MDY", "TimeZone": "UTC", "IntervalStyle": "postgres"}
+
+
 def test_the_place_shows_neither_user_nor_password() -> None:
     config = Database("postgres", "postgresql://me:hunter26@db.example:6432/shop").config()
     assert place_of(config) == "postgresql database shop at db.example:6432"
