@@ -112,21 +112,18 @@ def check(dsn: str, topic: str, log: Path, ends: Offsets, *, update: bool) -> Fi
 
 def unlogged(by_key: Mapping[str, Sequence[Produced]], ends: Offsets) -> Iterator[str]:
     """Whether the log has every offset of the topic, each once."""
-    counted: Counter[int] = Counter()
-    beyond: Counter[int] = Counter()
-    seen: set[Place] = set()
-    for of_key in by_key.values():
-        for each in of_key:
-            place = each.record.partition, each.offset
-            counted[place[0]] += place not in seen
-            beyond[place[0]] = max(beyond[place[0]], each.offset + 1)
-            seen.add(place)
-    for partition, end in sorted(ends.items()):
-        if (counted[partition], beyond[partition]) != (end, end):
-            yield (
-                f"the log has {counted[partition]:,} offsets of partition {partition} below "
-                f"{beyond[partition]:,}; the topic ends at {end:,}"
-            )
+    times = Counter(
+        (each.record.partition, each.offset) for made in by_key.values() for each in made
+    )
+    wanted = {(partition, offset) for partition, end in ends.items() for offset in range(end)}
+    twice = sorted(place for place, count in times.items() if count > 1)
+    for what, places in (
+        ("lacks", sorted(wanted - times.keys())),
+        ("has, and the topic lacks,", sorted(times.keys() - wanted)),
+        ("has more than once", twice),
+    ):
+        if places:
+            yield f"the log {what} {len(places):,} offsets, the first at {places[0]}"
 
 
 def read(dsn: str, topic: str) -> Found:

@@ -244,7 +244,7 @@ SERIES: tuple[dict[str, Fault], ...] = (
         "postgres_stopped": Fault(postgres_stopped, 1.0, 12.0),
         "connections_cut": Fault(connections_cut, 0.1, 4.0),
         "connections_refused": Fault(connections_refused, 3.0, 15.0),
-        "answer_lost": Fault(answer_lost, 5.0, 5.0),
+        "answer_lost": Fault(answer_lost, 15.0, 15.0),
         "table_locked": Fault(table_locked, 3.0, 15.0),
         "broker_killed": Fault(broker_killed, 2.0, 12.0),
         "second_process": Fault(second_process, 10.0, 25.0),
