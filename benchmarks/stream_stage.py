@@ -148,6 +148,7 @@ def postgres_stopped(stage: Stage, seconds: float) -> str:
 
 
 def connections_cut(stage: Stage, seconds: float) -> str:
+    until_connected(stage)
     cuts, deadline = 0, time.monotonic() + seconds
     while time.monotonic() < deadline:
         cuts += stage.proxy.cut()
@@ -156,11 +157,19 @@ def connections_cut(stage: Stage, seconds: float) -> str:
 
 
 def connections_refused(stage: Stage, seconds: float) -> str:
+    until_connected(stage)
     stage.proxy.refuse()
     cuts = stage.proxy.cut()
     time.sleep(seconds)
     stage.proxy.accept()
     return f"{cuts} connections cut, new ones refused"
+
+
+def until_connected(stage: Stage) -> None:
+    """Wait until there is a connection to cut; the process may be away for a while."""
+    patience = time.monotonic() + MOVES_SECONDS
+    while not stage.proxy.open and time.monotonic() < patience:
+        time.sleep(0.05)
 
 
 def answer_lost(stage: Stage, seconds: float) -> str:
