@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .PHONY: help setup demo test oracle coverage lint format check bench kills lock clean
-.PHONY: bench-kafka kills-kafka faults-kafka latency
+.PHONY: bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy scale
 
 help: ## List the targets
@@ -66,6 +66,9 @@ kills-kafka: setup ## Kill a streaming run five times while records keep coming
 
 faults-kafka: setup ## More partitions, and a broker that is away, in mid-stream
 	$(BIN)/python -m benchmarks.kafka_faults
+
+faults: setup ## Stream for 15 minutes under random faults, count from outside (docs/guarantees.md)
+	$(BIN)/python -m benchmarks.stream_faults
 
 latency: setup ## Measure the time from produce to committed row
 	$(BIN)/python -m benchmarks.latency

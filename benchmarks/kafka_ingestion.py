@@ -75,18 +75,31 @@ class Ingestion:
     def stop(self) -> float:
         """SIGTERM; returns the seconds until it had ended with 0, and fails if it did not."""
         self.check()
+        seconds, status = self.terminate(STOP_SECONDS)
+        assert status == 0, f"ended with {status} after SIGTERM:\n{self.tail()}"
+        return seconds
+
+    def terminate(self, patience: float) -> tuple[float, int]:
+        """SIGTERM; returns the seconds until it had ended, and its exit status.
+
+        Args:
+            patience: Seconds within which it must have ended.
+        """
         process = self._running()
         started = time.monotonic()
         os.kill(process.pid, signal.SIGTERM)
-        while process.exit_status is None:
+        while (status := process.exit_status) is None:
             seconds = time.monotonic() - started
-            assert seconds < STOP_SECONDS, f"still running {seconds:.0f} s after SIGTERM"
+            assert seconds < patience, f"still running {seconds:.0f} s after SIGTERM"
             time.sleep(0.02)
         seconds = time.monotonic() - started
-        status = process.exit_status
         process.kill()
-        assert status == 0, f"ended with {status} after SIGTERM:\n{self.tail()}"
-        return seconds
+        return seconds, status
+
+    @property
+    def exit_status(self) -> int | None:
+        """Of the last process, negative for a signal; None while it runs."""
+        return self._running().exit_status
 
     def close(self) -> None:
         """End whatever still runs."""

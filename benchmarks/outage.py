@@ -35,6 +35,8 @@ from tests.services.tcp_proxy import TcpProxy
 
 OUTAGE_BUDGET = 300
 POLL_SECONDS = 0.02
+STOP_SECONDS = 30.0
+"""Within which the processes of a killed server have gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,19 @@ class Postgres:
         """End it without a shutdown checkpoint: it recovers when it starts again."""
         self._control("-m", "immediate", "stop")
 
+    def kill(self) -> None:
+        """End its first process by SIGKILL, as a crash of it would; the others follow."""
+        pid = int((self.server.pgdata / "postmaster.pid").read_text().split()[0])
+        postmaster = psutil.Process(pid)
+        children = postmaster.children(recursive=True)
+        postmaster.kill()
+        # Until the last one has gone, a new server would be refused the shared memory.
+        psutil.wait_procs([postmaster, *children], timeout=STOP_SECONDS)
+
     def start(self) -> None:
         log = str(self.server.pgdata / "log")
         self._control("-t", "120", "-l", log, "-o", f'-h "" -k {self.folder}', "start")
+        self.server.ensure_postgres_running()  # it is this one that is to be ended
 
     def _control(self, *arguments: str) -> None:
         server = self.server
