@@ -94,14 +94,17 @@ def write(connection: sa.Connection, target: Target, records: Records) -> Writte
     if records.isolate:
         writer.isolate()
     keys = keys_of(target, rows)
-    simple = target.on_conflict.mode == "ignore" and len(set(keys)) == len(keys)
+    repeated = len(set(keys)) < len(keys)
+    simple = target.on_conflict.mode == "ignore" and not repeated
     if target.interplay.entangled or (
         # With ignore, the database finds equal keys by itself as long as the order is kept.
         not (simple and signatures_of(target, rows) is None) and not spelt_alike(target, keys)
     ):
-        writer.in_order(rows, keys)
-    else:
+        writer.in_order(rows, keys, repeated=repeated)
+    elif repeated:
         writer.in_rounds(rows, keys)
+    else:
+        writer.in_one_go(rows)
     writer.finish()
     return written
 
@@ -150,27 +153,30 @@ class _Writer:
         """Wait for locks only briefly, until the transaction ends."""
         self._cursor.execute(_ISOLATING)
 
+    def in_one_go(self, rows: Rows) -> None:
+        """Write rows that do not depend on each other."""
+        blocks = self._encoded(blocks_of(self._target, rows), self._written.poison)
+        if blocks and not (self._may_copy and self._straight(blocks)):
+            self._stage_and_insert(blocks, ())
+
     def in_rounds(self, rows: Rows, keys: Sequence[Hashable]) -> None:
         """Write rows that depend on each other by their keys alone: each key's rows in order."""
-        rounds = rounds_of(keys) if len(set(keys)) < len(keys) else []
+        rounds = rounds_of(keys)
         if not self._ignoring and len(rounds) > _MANY_ROUNDS:
             rest = self._fold(rows, keys)
             rows, keys = picked(rows, rest), [keys[p] for p in rest]
             rounds = [[], *rounds_of(keys)]
         poison = self._written.poison
         before = len(poison)
-        blocks = self._encoded(
-            blocks_of(self._target, picked(rows, rounds[0]) if rounds else rows), poison
-        )
-        if blocks and not (self._may_copy and self._straight(blocks)):
-            self._stage_and_insert(blocks, ())
-        if not self._ignoring and rounds:
+        if rounds[0]:
+            self.in_one_go(picked(rows, rounds[0]))
+        if not self._ignoring:
             later = [self._grouped(rows, positions) for positions in rounds[1:]]
             ends = list(accumulate(map(len, later)))
             self._in_turn(picked(rows, list(chain.from_iterable(later))), ends)
             return
         # With ignore, a row matters only as long as all rows of its key before it were refused.
-        key_of = dict(zip(rows.indices, keys, strict=True)) if rounds else {}
+        key_of = dict(zip(rows.indices, keys, strict=True))
         for positions in rounds[1:]:
             refused = {key_of[each.index] for each in poison[before:] if each.index in key_of}
             before = len(poison)
@@ -261,9 +267,8 @@ class _Writer:
                 refused.update(range(start, end))
         return refused
 
-    def in_order(self, rows: Rows, keys: Sequence[Hashable]) -> None:
+    def in_order(self, rows: Rows, keys: Sequence[Hashable], *, repeated: bool) -> None:
         """Write rows that may depend on each other in any way."""
-        repeated = len(set(keys)) < len(keys)
         related = bool(self._target.interplay.self_references)
         if self._may_copy and not related and (self._ignoring or not repeated):
             firsts = picked(rows, rounds_of(keys)[0]) if repeated else rows
