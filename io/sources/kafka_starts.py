@@ -197,7 +197,11 @@ class Starts:
             earlier = known_as(label, resumed.offsets[topic])
             if earlier is not None:
                 label, at = earlier, resumed.offsets[topic][earlier]
-            elif (earlier := known_as(label, settled[topic])) and settled[topic][earlier].ranges:
+            elif (
+                (earlier := known_as(label, settled[topic]))
+                and settled[topic][earlier].ranges
+                and (id_of(earlier) or not others[topic])
+            ):
                 ranges = settled[topic][earlier].ranges
                 at = ranges[0][1]
                 if not id_of(earlier) and id_of(label):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from clients import kafka_config
 from sources.kafka import KafkaSource
 from sources.kafka_label import id_of, number_of
 from tests.io.sources.kafka_reading import Read, read_to_end, reading, until
@@ -193,6 +195,24 @@ class TestWhileRead:
         assert "lost" not in caplog.text
         assert sorted(read.ends().values()) == sorted([10, count])
         assert len({id_of(label) for label in read.ends()}) == 2
+
+    def test_what_the_client_takes_from_the_new_topic_at_the_old_offset_is_not_the_old_topics(
+        self, kafka_broker: KafkaBroker, topic: Topics, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # So slow to try again that the new topic has grown beyond the old offset by then.
+        monkeypatch.setitem(kafka_config._OF_CONSUMERS, "fetch.error.backoff.ms", "3000")
+        name = topic()
+        kafka_broker.produce(name, records("old", 10))
+        source = replace(streaming(kafka_broker, name), discovery_interval=60.0)
+        with reading(source) as reader:
+            read = until(reader, lambda read: read.records == 10)
+            recreate(kafka_broker, name)
+            kafka_broker.produce(name, records("new", 500))
+            until(reader, lambda read: read.records >= 510, read)
+            quiet(reader, read)
+        assert of("new", read) == values("new", 500)
+        assert sorted(read.ends().values()) == [10, 500]
+        assert not failures(read)
 
     def test_what_was_fetched_before_is_still_read(
         self, kafka_broker: KafkaBroker, topic: Topics
