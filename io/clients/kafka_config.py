@@ -57,6 +57,7 @@ _OURS = {
     "auto.offset.reset": "write ?start=… into the URI; offsets that expired are never skipped silently",
     "topic.auto.offset.reset": "write ?start=… into the URI",
     "enable.partition.eof": "the reader needs it to see the end of a partition",
+    "fetch.error.backoff.ms": "it gives the time to notice that a topic was created anew",
     "statistics.interval.ms": "the reader has metrics of its own",
     "allow.auto.create.topics": "a reader creates no topics",
     "log.queue": "the client's log goes to Python's logging",

@@ -14,6 +14,7 @@ from clients.kafka_log import LOGGER
 from sources.kafka_cluster import Cluster, cluster
 from sources.kafka_discovery import Discovery
 from sources.kafka_fetch import Fetcher
+from sources.kafka_guard import Guard
 from sources.kafka_reader import KafkaReader
 from sources.kafka_starts import Starts
 from sources.kafka_uri import Address, parse
@@ -118,8 +119,9 @@ class KafkaSource:
     def open(self, split: Split, position: Position, ledger: Ledger) -> KafkaReader:
         """A reader of ``split`` from ``position`` on; I/O begins with its first poll."""
         index, _, count = split.name.partition("/")
+        fetcher = Fetcher(self._consumer, self.limits, self.address.group)
         return KafkaReader(
-            fetcher=Fetcher(self._consumer, self.limits, self.address.group),
+            guard=Guard(fetcher, self.cluster.ids),
             starts=self._starts(int(index), int(count), ledger, position),
             discovery=Discovery(self.discovery_interval, self.outage_budget),
             idle_seconds=self.idle_seconds,
@@ -141,7 +143,7 @@ class KafkaSource:
         if self.streaming:
             return 0
         try:
-            look = self._starts(index, count, ledger).look((), {}, first=True)
+            look = self._starts(index, count, ledger).look({}, (), first=True)
         except SourceUnavailable:
             return 0
         return sum(begun.partition.backlog for begun in look.begun)

@@ -12,6 +12,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 from clients.kafka_log import LOGGER
 from sources.kafka_cluster import Place
 from sources.kafka_partition import Partition
+from transforms.coverage import Range, subtract
 from transforms.record import JSON, Failure, Headers, Origin, RecordBatch, Span
 
 Messages = Sequence["Message[bytes, bytes]"]
@@ -88,30 +89,63 @@ def batch_of(
     return batch
 
 
-def pin_of(partition: Partition) -> RecordBatch:
-    """A batch without records that settles no offset but says where a partition begins."""
-    at = partition.next
-    return RecordBatch(Span(partition.source, partition.label, at, at), JSON, [], [])
+def settled_before(partition: Partition, ranges: Sequence[Range]) -> list[RecordBatch]:
+    """Batches without records: what of ``ranges`` was settled under another name of it."""
+    spans = [Span(partition.source, partition.label, start, end) for start, end in ranges]
+    return [RecordBatch(span, JSON, [], []) for span in spans]
 
 
-def expired(partition: Partition, low: int) -> RecordBatch:
-    """The batch that says that the offsets up to ``low`` are gone; moves ``partition`` there."""
-    start = partition.next
-    origin = Origin(partition.source, partition.label, start)
-    partition.next = low
+def expired(partition: Partition, low: int, settled: Sequence[Range] = ()) -> list[RecordBatch]:
+    """Batches that say that the offsets up to ``low`` are gone; moves ``partition`` there.
+
+    Args:
+        partition: Where they are gone from.
+        low: The first offset that still exists.
+        settled: What the ledger has settled of it.
+
+    Returns:
+        One batch for each range that is not settled.
+    """
+    gaps = subtract(partition.next, low, settled)
+    partition.next = max(partition.next, low)
     partition.high = max(partition.high, low)
+    return [
+        _expired(partition, start, end, "were deleted before they were read") for start, end in gaps
+    ]
+
+
+def buried(partition: Partition, end: int, settled: Sequence[Range] = ()) -> list[RecordBatch]:
+    """Batches that end ``partition``, whose topic was deleted and created again, for good.
+
+    Args:
+        partition: Of the old topic; moved on to ``end``.
+        end: Its last end that was seen.
+        settled: What the ledger has settled of it.
+
+    Returns:
+        One batch for each range that was not read; the last one is final.
+    """
+    end = max(end, partition.next)
+    gaps = subtract(partition.next, end, settled)
+    partition.next = end
+    why = "were deleted before they were read: the topic was created again"
+    batches = [_expired(partition, start, stop, why) for start, stop in gaps]
+    last = Span(partition.source, partition.label, end, end, final=True)
+    return [*batches, RecordBatch(last, JSON, [], [])]
+
+
+def _expired(partition: Partition, start: int, end: int, why: str) -> RecordBatch:
     failure = Failure(
-        origin=origin,
+        origin=Origin(partition.source, partition.label, start),
         raw=b"",
         format=JSON,
         stage="read",
         category="offsets_expired",
         exception="OffsetsExpired",
-        message=f"offsets {start}–{low - 1} of {partition.topic}/{partition.number} "
-        "were deleted before they were read",
+        message=f"offsets {start}–{end - 1} of {partition.topic}/{partition.number} {why}",
         stack="",
     )
-    span = Span(partition.source, partition.label, start, low)
+    span = Span(partition.source, partition.label, start, end)
     return RecordBatch(span, JSON, [], [], failures=(failure,))
 
 

@@ -15,6 +15,7 @@ from confluent_kafka import (
     IsolationLevel,
     KafkaError,
     KafkaException,
+    Message,
     TopicCollection,
     TopicPartition,
 )
@@ -24,14 +25,18 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declare
 )
 
 from clients.kafka_config import Config, admin_settings, consumer_settings
-from clients.kafka_errors import GONE, REFUSED, text_of
+from clients.kafka_errors import GONE, LOST, REFUSED, text_of
 from clients.kafka_log import LOGGER
+from sources.kafka_label import id_of
 from sources.kafka_uri import Address
 from transforms.backoff import Backoff
 from transforms.errors import ConfigError, SourceUnavailable
 
 Place = tuple[str, int]
 """A topic and the number of a partition."""
+
+Fingerprint = tuple[int, bytes | None, bytes | None]
+"""Time, key and value of a message."""
 
 _BACKOFF = Backoff(base=0.2, cap=2.0)
 
@@ -66,6 +71,11 @@ class Topics:
 
     labels: Mapping[Place, str]
     missing: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The id of every topic that exists; empty where the broker gives none."""
+        return {topic: id_of(label) for (topic, _), label in self.labels.items()}
 
 
 class Cluster:
@@ -105,6 +115,32 @@ class Cluster:
             for number in metadata.topics[name].partitions
         }
         return Topics(labels, _missing(address, found))
+
+    def ids(self, topics: Collection[str]) -> dict[str, str]:
+        """The id of each of ``topics`` as it is now; those that do not exist are absent."""
+        described = self._descriptions(topics)
+        return {name: _plain_id(str(each.topic_id)) for name, each in described.items()}
+
+    def records(self, place: Place, start: int, end: int) -> dict[int, Fingerprint]:
+        """What a partition holds now of the offsets from ``start`` to ``end``, by offset."""
+        settings = consumer_settings(self._brokers, self._config, None)
+        consumer = Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
+        found: dict[int, Fingerprint] = {}
+        deadline = time.monotonic() + self._timeout
+        try:
+            consumer.assign([TopicPartition(*place, start)])
+            while time.monotonic() < deadline:
+                for message in consumer.consume(1_000, 0.1):
+                    problem = message.error()
+                    if problem is None:
+                        found[int(message.offset() or 0)] = fingerprint(message)
+                    elif problem.code() == KafkaError._PARTITION_EOF or problem.code() in LOST:
+                        return found  # there is no more of it
+                if found and max(found) >= end - 1:
+                    return found
+        finally:
+            consumer.close()
+        raise self._silent()
 
     def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
         """Per partition its first offset, and the one after its last committed message."""
@@ -197,22 +233,24 @@ class Cluster:
     def _described(self, address: Address, names: Sequence[str]) -> Topics:
         if not names:
             return Topics({})
+        described = self._descriptions(names)
+        labels: dict[Place, str] = {}
+        for name, description in described.items():
+            topic_id = _plain_id(str(description.topic_id))
+            suffix = f"@{topic_id}" if topic_id else ""
+            for each in description.partitions:
+                labels[name, each.id] = f"{each.id}{suffix}"
+        return Topics(labels, _missing(address, described))
+
+    def _descriptions(self, names: Collection[str]) -> dict[str, Any]:
+        """What the cluster says of each topic that exists."""
         futures = self._call(
             lambda: self._admin.describe_topics(
                 TopicCollection(list(names)), request_timeout=self._timeout
             )
         )
-        labels: dict[Place, str] = {}
-        found: list[str] = []
-        for name, future in futures.items():
-            described = self._result(future, ignore=GONE)
-            if described is None:
-                continue
-            found.append(name)
-            suffix = _id_suffix(str(described.topic_id))
-            for each in described.partitions:
-                labels[name, each.id] = f"{each.id}{suffix}"
-        return Topics(labels, _missing(address, found))
+        answers = {name: self._result(each, ignore=GONE) for name, each in futures.items()}
+        return {name: each for name, each in answers.items() if each is not None}
 
     def _offsets(self, wanted: Mapping[Place, Any], *, committed: bool = True) -> dict[Place, int]:
         if not wanted:
@@ -300,10 +338,15 @@ def _missing(address: Address, found: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in address.topics if name not in set(found))
 
 
-def _id_suffix(topic_id: str) -> str:
-    """The id as Kafka's own tools print it: base64 for URLs, without padding."""
+def fingerprint(message: Message[bytes, bytes]) -> Fingerprint:
+    """Tells a message from others that had or have its offset."""
+    return message.timestamp()[1], message.key(), message.value()
+
+
+def _plain_id(topic_id: str) -> str:
+    """The id as Kafka's own tools print it: base64 for URLs, without padding; empty for none."""
     plain = topic_id.rstrip("=")
     if plain == _NO_ID:
         return ""
     padded = plain + "=" * (-len(plain) % 4)
-    return "@" + base64.urlsafe_b64encode(base64.b64decode(padded)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(base64.b64decode(padded)).decode().rstrip("=")

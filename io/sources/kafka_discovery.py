@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 
+from sources.kafka_background import in_background
 from sources.kafka_starts import Look
 from transforms.backoff import Backoff
 from transforms.errors import ConfigError, SinkUnavailable, SourceUnavailable
@@ -40,6 +40,12 @@ class Discovery:
         self._due = clock()
         self._away_since: float | None = None
         self._failures = 0
+        self._launched_at = clock()
+
+    @property
+    def launched_at(self) -> float:
+        """When the last look began, in monotonic seconds."""
+        return self._launched_at
 
     def due(self) -> bool:
         """Whether a look should be launched."""
@@ -52,7 +58,8 @@ class Discovery:
 
     def launch(self, look: Callable[[], Look]) -> None:
         """Begin a look on a thread of its own, which is left to end by itself."""
-        self._under_way = _in_background(look)
+        self._launched_at = self._clock()
+        self._under_way = in_background(look, "kafka-look")
 
     def take(self, timeout: float = 0.0) -> Look | None:
         """What the look under way has found, waiting at most ``timeout`` seconds for it.
@@ -92,17 +99,3 @@ class Discovery:
         pause = self._backoff.delay(self._failures)
         _log.warning("no answer for %.0f s, waiting %.1f s: %s", away, pause, error)
         self._due = now + pause
-
-
-def _in_background(look: Callable[[], Look]) -> Future[Look]:
-    """Run ``look`` on a daemon thread: it must not keep the process from ending."""
-    future: Future[Look] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(look())
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is taken
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="kafka-look", daemon=True).start()
-    return future

@@ -49,6 +49,7 @@ class Fetcher:
         limits: BatchLimits,
         group: str | None,
     ) -> None:
+        self._make = make
         self._limits = limits
         self._group = group
         self._average_bytes = 1_000.0
@@ -68,6 +69,16 @@ class Fetcher:
         """The end of a partition as the last fetch has shown it; negative before the first."""
         found = self._open().get_watermark_offsets(TopicPartition(*place), cached=True)
         return -1 if found is None else found[1]
+
+    def reopen(self) -> None:
+        """Begin anew with a new consumer that fetches nothing yet.
+
+        Of a topic that was created again, the client would go on to believe what it knew of
+        the old one, such as the epochs of its leaders, and might never fetch anything again.
+        """
+        self.close()
+        self._fatal, self._news = None, False
+        self._consumer = self._make(self._on_error)
 
     def close(self) -> None:
         """Close the consumer; may be called twice."""

@@ -18,6 +18,7 @@ class Partition:
         next: The next offset to read.
         end: Where to stop; None reads for ever.
         high: The end of what was there when last seen.
+        seen: The same, as long as the topic was sure to be this one, not a later one of its name.
         event_time: The greatest event time seen, in seconds since the epoch.
         caught_up: Monotonic seconds since when nothing is left to read; None if something is.
     """
@@ -28,6 +29,7 @@ class Partition:
     next: int
     end: int | None = None
     high: int = 0
+    seen: int = 0
     event_time: float | None = None
     caught_up: float | None = None
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sources.kafka_cluster import Place
+from sources.kafka_label import number_of
 from transforms.backoff import Backoff
 from transforms.coverage import Range, merge
 from transforms.errors import ConfigError, SourceUnavailable
@@ -32,15 +33,22 @@ class Progress:
     """
 
     _labels: dict[Place, str] = field(default_factory=dict)
+    _retired: set[tuple[Place, str]] = field(default_factory=set)
     _ranges: dict[Place, tuple[Range, ...]] = field(default_factory=dict)
     _told: dict[Place, int] = field(default_factory=dict)
 
     def note(self, span: Span) -> None:
         """Add a settled range of a topic."""
-        number, _, _ = span.partition.partition("@")
-        place = (span.source.removeprefix("kafka://"), int(number))
-        if self._labels.get(place) != span.partition:
+        if span.final:
+            return  # the end of a topic that is gone: the group's offset is for the new one
+        place = (span.source.removeprefix("kafka://"), number_of(span.partition))
+        if (place, span.partition) in self._retired:
+            return
+        before = self._labels.get(place)
+        if before != span.partition:
             # The topic was created anew: its offsets begin again.
+            if before is not None:
+                self._retired.add((place, before))
             self._labels[place] = span.partition
             self._ranges[place] = ()
             self._told.pop(place, None)

@@ -4,7 +4,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from sources.kafka_batches import batch_of, by_partition, expired, pin_of
+from sources.kafka_batches import batch_of, buried, by_partition, expired, settled_before
 from sources.kafka_partition import Partition
 from transforms.record import Origin, RecordBatch, Span
 
@@ -103,7 +103,7 @@ class TestTombstones:
 class TestExpired:
     def test_it_says_which_offsets_are_gone_and_goes_on_behind_them(self) -> None:
         at = partition(100)
-        batch = expired(at, 200)
+        (batch,) = expired(at, 200)
         assert batch.span == Span("kafka://t", "1@ID", 100, 200)
         (failure,) = batch.failures
         assert failure.origin.offset == 100
@@ -111,9 +111,40 @@ class TestExpired:
         assert failure.message == "offsets 100–199 of t/1 were deleted before they were read"
         assert at.next == 200
 
+    def test_what_the_ledger_has_settled_is_not_said_to_be_gone(self) -> None:
+        at = partition(100)
+        batches = expired(at, 200, [(0, 120), (150, 160)])
+        assert [(each.span.start, each.span.end) for each in batches] == [(120, 150), (160, 200)]
+        assert [each.failures[0].origin.offset for each in batches] == [120, 160]
+        assert at.next == 200
+
+    def test_nothing_is_said_where_all_of_it_was_settled(self) -> None:
+        at = partition(100)
+        assert expired(at, 200, [(0, 300)]) == []
+        assert at.next == 200
+
+
+class TestBuried:
+    def test_what_was_not_read_is_a_dead_letter_and_the_partition_ends_for_good(self) -> None:
+        at = partition(100)
+        gone, last = buried(at, 130)
+        assert gone.span == Span("kafka://t", "1@ID", 100, 130)
+        (failure,) = gone.failures
+        assert (failure.category, failure.origin.offset) == ("offsets_expired", 100)
+        assert failure.message.startswith(
+            "offsets 100–129 of t/1 were deleted before they were read"
+        )
+        assert last.span == Span("kafka://t", "1@ID", 130, 130, final=True)
+        assert last.failures == ()
+
+    def test_where_all_was_read_there_is_no_dead_letter(self) -> None:
+        (last,) = buried(partition(100), 90)
+        assert last.span == Span("kafka://t", "1@ID", 100, 100, final=True)
+        assert last.failures == ()
+
 
 def test_a_pin_settles_nothing() -> None:
-    batch = pin_of(partition(7))
+    (batch,) = settled_before(partition(7), [(7, 7)])
     assert (batch.span.start, batch.span.end, batch.read) == (7, 7, 0)
 
 

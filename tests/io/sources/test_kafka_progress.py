@@ -45,6 +45,19 @@ class TestProgress:
         progress.note(span(0, 2, partition="0@B"))
         assert progress.news() == {("t", 0): 2}
 
+    def test_what_settles_late_of_the_old_topic_moves_nothing(self) -> None:
+        progress = Progress()
+        progress.note(span(0, 30))
+        progress.note(span(0, 2, partition="0@B"))
+        progress.note(span(30, 40))
+        assert progress.news() == {("t", 0): 2}
+
+    def test_the_end_of_a_topic_that_is_gone_moves_nothing(self) -> None:
+        progress = Progress()
+        progress.note(span(0, 2, partition="0@B"))
+        progress.note(Span("kafka://t", "0@A", 40, 40, final=True))
+        assert progress.news() == {("t", 0): 2}
+
     def test_a_broker_without_topic_ids(self) -> None:
         progress = Progress()
         progress.note(span(0, 2, partition="7"))
