@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks import job_outcomes, jobs, ledger, ledger_moves, outbox
+from sinks.cells import with_typed_cells
 from sinks.classify import classify
 from sinks.config import OnConflict, SqlConfig
 from sinks.databases import dialect_of
@@ -155,6 +156,13 @@ class SqlSink:
             target = self._target(connection, dialect)
             known = _coverage(connection, target, batches)
             work = _plan(batches, known, _held(connection, batches))
+            for each in work:
+                each.batch = with_typed_cells(
+                    target,
+                    each.batch,
+                    database=connection.dialect.name,
+                    schema=self.config.schema,
+                )
             records = _records(target, work, isolate=isolate, effects=self.outbox)
             written = dialect.write(connection, target, records)
             if written.effects:
