@@ -115,6 +115,19 @@ class SqlSink:
         with _lock:
             _targets[self.config] = target
 
+    def fields(self) -> frozenset[str]:
+        """The fields of which every record is to have at least one; after ``prepare``.
+
+        None are named where a record without them may be welcome all the same.
+        """
+        with _lock:
+            target = _targets.get(self.config)
+        if target is None:
+            return frozenset()
+        if target.whole_payload or target.unknown_fields != "reject":
+            return frozenset(self.config.key)
+        return frozenset(column.name for column in target.columns) - set(ORIGIN_COLUMNS)
+
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Settle ``batches`` in one transaction; see ``transforms.write.Sink``.
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from itertools import islice
 
 from clients.s3 import S3Settings
+from sources.csv_head import Undecided
+from sources.csv_options import CsvOptions
+from sources.encodings import encoding_of
 from sources.failures import FailedReader
 from sources.formats import AUTO, Storing, check_format, storing_of
 from sources.local import LocalStorage
 from sources.objects import Storage, StoredObject
 from sources.parquet import ParquetReader
-from sources.plan import PAGE, Skipped, part_of, splits_of, unsettled
+from sources.plan import PAGE, Part, Skipped, part_of, splits_of, unsettled
 from sources.s3 import SCHEME as S3_SCHEME
 from sources.s3 import S3Storage
 from sources.text import TextReader
@@ -20,11 +23,14 @@ from sources.walk import WalkReader
 from sources.watch import Watched, WatchReader
 from transforms import metrics
 from transforms.coverage import Coverage, Ledger
-from transforms.errors import ConfigError, ObjectFailed
+from transforms.errors import ConfigError, ObjectFailed, SourceUnavailable
 from transforms.splits import BatchLimits, Position, Reader, Split
 
 _MAX_KEPT = 16
 """A record of more than so many times the largest one allowed is not kept whole."""
+
+_LOOKED_AT = 5
+"""At the start of so many CSV objects is looked before a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,10 @@ class FilesSource:
         watch: Keep looking for new objects, and new versions of known ones, for ever.
         poll_interval: Seconds between two looks.
         outage_budget: Seconds to wait for a storage that is away while watching.
+        csv: How CSV is written, as far as it is not to be found out.
+        encoding: Of text, as Python names it; empty for UTF-8 or what a mark says.
+        expected: Columns of which the header of CSV has at least one; empty where that is
+            not known.
     """
 
     uri: str
@@ -55,9 +65,13 @@ class FilesSource:
     watch: bool = False
     poll_interval: float = 5.0
     outage_budget: float = 300.0
+    csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
+    encoding: str = ""
+    expected: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         check_format(self.format)
+        object.__setattr__(self, "encoding", self.encoding and encoding_of(self.encoding))
         for name in ("max_record_bytes", "split_bytes", "poll_interval", "outage_budget"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0, got {getattr(self, name)}")
@@ -77,6 +91,36 @@ class FilesSource:
                 storing_of(stored.uri, self.format)
             except ObjectFailed as error:
                 raise ConfigError(error.message) from error
+        self._refuse_undecided(listed)
+
+    def _refuse_undecided(self, listed: list[StoredObject]) -> None:
+        """Refuse CSV of which an option has to say how it is written, if all there is is such.
+
+        Where others are fine, those that are not fail by themselves.
+        """
+        looked_at = [
+            stored
+            for stored in listed
+            if stored.size and storing_of(stored.uri, self.format).format == "csv"
+        ][:_LOOKED_AT]
+        reasons = [self._undecided(stored) for stored in looked_at]
+        if reasons and all(reasons):
+            raise ConfigError(reasons[0])
+
+    def _undecided(self, stored: StoredObject) -> str:
+        """Why it cannot be told how an object is written; empty when it can."""
+        storing = storing_of(stored.uri, self.format, self.encoding)
+        split = Split(self.uri, stored.uri, stored.version, stored.size)
+        reader = self._text_reader(part_of(split, storing, ()), growing=self.watch)
+        try:
+            reader.look()
+        except Undecided as error:
+            return error.message
+        except (ObjectFailed, SourceUnavailable):
+            return ""  # for the run to meet
+        finally:
+            reader.close()
+        return ""
 
     def owns(self, source: str) -> bool:
         """Whether the object named ``source`` is one that ``uri`` stands for."""
@@ -120,13 +164,24 @@ class FilesSource:
 
     def _open(self, split: Split, position: Position = ()) -> Reader:
         try:
-            storing = storing_of(split.name, self.format)
+            storing = storing_of(split.name, self.format, self.encoding)
         except ObjectFailed as error:
             return FailedReader(split, error)
         part = part_of(split, storing, position)
         if storing.format == "parquet":
             return ParquetReader(self.storage, part, self.limits)
-        return TextReader(self.storage, part, self.limits, _MAX_KEPT * self.max_record_bytes)
+        return self._text_reader(part)
+
+    def _text_reader(self, part: Part, *, growing: bool = False) -> TextReader:
+        return TextReader(
+            self.storage,
+            part,
+            self.limits,
+            _MAX_KEPT * self.max_record_bytes,
+            self.csv,
+            self.expected,
+            growing=growing,
+        )
 
     def _watch(self, position: Position, ledger: Ledger) -> WatchReader:
         def splits(stored: StoredObject, coverage: Coverage) -> Iterator[Split]:
@@ -145,6 +200,6 @@ class FilesSource:
 
     def _storing(self, uri: str) -> Storing | None:
         try:
-            return storing_of(uri, self.format)
+            return storing_of(uri, self.format, self.encoding)
         except ObjectFailed:
             return None
