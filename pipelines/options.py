@@ -137,6 +137,14 @@ def parser() -> Parser:
         help="go on for ever: watch for new objects and messages",
     )
     add(
+        "--rest_seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="with --streaming, a local file is whole once nobody has written to it for so long; "
+        "until then a last line without an end, or a file that ends early, waits (default: 10)",
+    )
+    add(
         "--max_record_bytes",
         type=positive_int,
         default=1 << 20,
@@ -368,6 +376,7 @@ def _sources(known: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
         parallel=parallel,
         outage_budget=known.outage_budget,
         kafka=kafka_config.parse(known.kafka_config),
+        rest_seconds=known.rest_seconds,
         encoding=known.encoding,
         csv=CsvOptions.of(
             delimiter=known.csv_delimiter,

@@ -29,6 +29,7 @@ class SourceOptions:
         outage_budget: Seconds to wait in place for a service that is away.
         s3: Where S3 is.
         kafka: Settings of librdkafka.
+        rest_seconds: While streaming, a file that nobody has written to for so long is whole.
         csv: How CSV is written, as far as it is not to be found out.
         encoding: Of text; empty for UTF-8, or for what a mark at the start of an object says.
     """
@@ -43,6 +44,7 @@ class SourceOptions:
     outage_budget: float = 300.0
     s3: S3Settings = S3Settings()  # noqa: RUF009 - frozen
     kafka: KafkaConfig = ()
+    rest_seconds: float = 10.0
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
 
@@ -72,6 +74,7 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
         watch=options.streaming,
         poll_interval=options.poll_interval,
         outage_budget=options.outage_budget,
+        rest_seconds=options.rest_seconds,
         csv=options.csv,
         encoding=options.encoding,
     )

@@ -16,6 +16,7 @@ from itertools import pairwise
 
 from sources.csv_framing import CsvFramer
 from sources.csv_options import CsvOptions
+from sources.failures import EndsEarly
 from sources.framing import BOM
 from sources.stream import Stream
 from transforms.convert import number_of
@@ -373,7 +374,7 @@ def _shown(text: str) -> str:
 
 
 def _no_end(uri: str) -> ObjectFailed:
-    return ObjectFailed(f"the first line of {uri} has no end yet", "object_corrupt")
+    return EndsEarly(f"the first line of {uri} has no end yet", "object_corrupt")
 
 
 def _unusable(uri: str, reason: str) -> ObjectFailed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 
+from sources.failures import EndsEarly
 from sources.stream import Stream
 from transforms.errors import ConfigError, ObjectFailed
 
@@ -110,7 +111,8 @@ class DecodedStream:
             try:
                 text = self._decoder.decode(block, final=self._ended)
             except UnicodeDecodeError as error:
-                raise ObjectFailed(
+                kind = EndsEarly if self._ended else ObjectFailed
+                raise kind(
                     f"{self._uri} is not {self._encoding}: {error.reason}", "object_corrupt"
                 ) from error
             if text:

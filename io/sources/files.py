@@ -12,12 +12,13 @@ from sources.csv_options import CsvOptions
 from sources.encodings import encoding_of
 from sources.failures import FailedReader
 from sources.formats import AUTO, Storing, check_format, storing_of
-from sources.local import LocalStorage
+from sources.local import LocalStorage, begins_as_read, recall
 from sources.objects import Storage, StoredObject
 from sources.parquet import ParquetReader
 from sources.plan import PAGE, Part, Skipped, part_of, splits_of, unsettled
 from sources.s3 import SCHEME as S3_SCHEME
 from sources.s3 import S3Storage
+from sources.tails import Tails
 from sources.text import TextReader
 from sources.walk import WalkReader
 from sources.watch import Watched, WatchReader
@@ -46,9 +47,11 @@ class FilesSource:
         split_bytes: Plain JSON lines are read in ranges of so many bytes.
         s3: Where S3 is; credentials come from the AWS chain.
         walk: Read all objects one after another in a single split.
-        watch: Keep looking for new objects, and new versions of known ones, for ever.
+        watch: Keep looking for new objects, and new versions of known ones, forever.
         poll_interval: Seconds between two looks.
         outage_budget: Seconds to wait for a storage that is away while watching.
+        rest_seconds: While watching: after so many seconds without a write a file is whole. A
+            last line without an end, and a file that ends early, are left until then.
         csv: How CSV is written, as far as it is not to be found out.
         encoding: Of text, as Python names it; empty for UTF-8 or what a mark says.
         expected: Columns of which the header of CSV has at least one; empty where that is
@@ -65,6 +68,7 @@ class FilesSource:
     watch: bool = False
     poll_interval: float = 5.0
     outage_budget: float = 300.0
+    rest_seconds: float = 10.0
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
     expected: frozenset[str] = frozenset()
@@ -75,6 +79,8 @@ class FilesSource:
         for name in ("max_record_bytes", "split_bytes", "poll_interval", "outage_budget"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        if not self.rest_seconds >= 0:
+            raise ConfigError(f"rest_seconds must be 0 or more, got {self.rest_seconds}")
 
     @property
     def storage(self) -> Storage:
@@ -162,19 +168,28 @@ class FilesSource:
             return WalkReader(self._unsettled(ledger), self._open)
         return self._open(split, position)
 
-    def _open(self, split: Split, position: Position = ()) -> Reader:
+    def _open(
+        self,
+        split: Split,
+        position: Position = (),
+        storage: Storage | None = None,
+        *,
+        growing: bool = False,
+    ) -> Reader:
         try:
             storing = storing_of(split.name, self.format, self.encoding)
         except ObjectFailed as error:
             return FailedReader(split, error)
         part = part_of(split, storing, position)
         if storing.format == "parquet":
-            return ParquetReader(self.storage, part, self.limits)
-        return self._text_reader(part)
+            return ParquetReader(storage or self.storage, part, self.limits, growing=growing)
+        return self._text_reader(part, storage, growing=growing)
 
-    def _text_reader(self, part: Part, *, growing: bool = False) -> TextReader:
+    def _text_reader(
+        self, part: Part, storage: Storage | None = None, *, growing: bool = False
+    ) -> TextReader:
         return TextReader(
-            self.storage,
+            storage or self.storage,
             part,
             self.limits,
             _MAX_KEPT * self.max_record_bytes,
@@ -184,17 +199,34 @@ class FilesSource:
         )
 
     def _watch(self, position: Position, ledger: Ledger) -> WatchReader:
+        tails = Tails()
+        local = not self.uri.startswith(S3_SCHEME)
+        storage = LocalStorage(tails) if local else self.storage
+
         def splits(stored: StoredObject, coverage: Coverage) -> Iterator[Split]:
             storing = self._storing(stored.uri)
             return splits_of(self.uri, stored, coverage, storing, max(1, stored.size))
 
+        def continues(stored: StoredObject) -> bool:
+            storing = self._storing(stored.uri)
+            appendable = storing is not None and storing.format != "parquet"
+            return appendable and begins_as_read(stored, tails)
+
+        def where_to_read_on(stored: StoredObject, end: int) -> int:
+            return recall(stored, end, tails) if local else 0
+
         watched = Watched(
-            list=lambda: self.storage.list(self.uri),
+            list=lambda: storage.list(self.uri),
             splits=splits,
-            open=self._open,
+            open=lambda split: self._open(split, storage=storage),
             ledger=ledger,
             interval=self.poll_interval,
             outage_budget=self.outage_budget,
+            open_growing=lambda split: self._open(split, storage=storage, growing=True),
+            continues=continues,
+            forget=tails.forget,
+            recall=where_to_read_on,
+            rest=self.rest_seconds,
         )
         return WatchReader(watched, position[0][1] if position else 0)
 

@@ -10,7 +10,7 @@ from sources.csv_head import CsvRules, read_head
 from sources.csv_options import CsvOptions
 from sources.decompress import CompressedStream
 from sources.encodings import LONGEST_MARK, DecodedStream, Peeked, is_single_byte, marked
-from sources.failures import object_failure, refused_failure
+from sources.failures import may_pass, object_failure, refused_failure
 from sources.framing import BOM, Framed, Framer, LineFramer
 from sources.objects import PinnedObject, Storage
 from sources.plan import Part
@@ -46,8 +46,8 @@ class TextReader:
         max_kept_bytes: A longer record is not kept whole: it fails.
         csv: How CSV is written, as far as that is known.
         expected: Columns of which the header of CSV has at least one.
-        growing: More may follow: a last record without an end, and a failure of the object,
-            are left alone, and the end of the object is not settled.
+        growing: More may follow: a last record that has no end yet is left alone, as is an
+            object that ends early, and its end is not settled.
     """
 
     def __init__(
@@ -298,7 +298,9 @@ class TextReader:
         if not self._growing:
             return False
         framer = self._opened.framer if self._opened else None
-        return self._fault is not None or (framer is not None and framer.unfinished)
+        if self._fault is not None:
+            return may_pass(self._fault)
+        return framer is not None and framer.unfinished
 
     def _stop(self, framed: Framed) -> int:
         """Index of the first framed record that the next batch has no room for."""
