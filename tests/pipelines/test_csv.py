@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from pipelines import command, dead_letters, options
+from pipelines import audit, command, dead_letters, options
 from pipelines.ingest import main as ingest_main
 from sinks import leases
 from sinks.engine import dispose_engines
@@ -235,3 +239,56 @@ def test_every_option_is_in_the_help() -> None:
     for name in ("delimiter", "quote", "escape", "header", "columns", "skip", "comment", "null"):
         assert f"--csv_{name}" in shown
     assert "--encoding" in shown
+    assert "--rest_seconds" in shown
+
+
+def test_a_negative_rest_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = file(tmp_path, b"id\nx\n")
+    assert ingest(path, f"sqlite:///{tmp_path}/t.db", "--rest_seconds", "-1") == 2
+    assert "rest_seconds" in capsys.readouterr().err
+
+
+COMMAND = [sys.executable, "-m", "pipelines.ingest", "--no_progress", "--streaming"]
+
+
+def awaited(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait for a condition; fails when the process ends, or after 90 seconds."""
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("key", [(), ("--key", "id")])
+def test_a_stream_reads_a_line_once_it_is_finished(tmp_path: Path, key: tuple[str, ...]) -> None:
+    sink = f"sqlite:///{tmp_path}/t.db"
+    path = file(tmp_path, b"id,amount\n0,1\n1,12")
+    argv = [*COMMAND, "--source", str(path), "--sink", sink, "--table", "t", *key]
+    with subprocess.Popen(
+        [*argv, "--rest_seconds", "3600"], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            there = Path(tmp_path / "t.db")
+            awaited(lambda: there.exists() and bool(tables(sink)) and bool(payloads(sink)), process)
+            assert payloads(sink) == [{"id": "0", "amount": "1"}]
+            with path.open("ab") as appended:
+                appended.write(b"345\n2,7\n")
+            awaited(lambda: len(payloads(sink)) > 2, process)
+            with path.open("ab") as appended:
+                appended.write(b"3,8\n")
+            awaited(lambda: len(payloads(sink)) > 3, process)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+    assert payloads(sink) == [
+        {"amount": amount, "id": str(number)}
+        for number, amount in enumerate(["1", "12345", "7", "8"])
+    ]
+    assert dead(sink) == []
+    assert run(sink, "SELECT sum(read), sum(duplicates) FROM ingest_progress") == [(4, 0)]
+    assert command.run("audit", audit.main, ["--sink", sink]) == 0
+
+
+def tables(sink: str) -> list[tuple[Any, ...]]:
+    return run(sink, "SELECT name FROM sqlite_master WHERE name = 't'")
