@@ -16,7 +16,7 @@ import msgspec
 
 import transforms.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms.convert import column_types, convert
-from transforms.csv_cells import quoted_empty
+from transforms.csv_cells import any_quoted_empty, quoted_empty
 from transforms.each_record import apply_to_values
 from transforms.errors import ConfigError, Reject
 from transforms.record import RecordBatch
@@ -136,7 +136,7 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
         except (TypeError, ValueError):
             return None
 
-    if plan:
+    if plan and any_quoted_empty(batch.raws, batch.format):
         quoted = [quoted_empty(raw, batch.format) for raw in batch.raws]
         return apply_to_values(
             batch,
@@ -144,6 +144,14 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
             lambda item: one(convert(item[0], plan, item[1])),
             STAGE,
             lambda items: whole([convert(value, plan, empty) for value, empty in items]),
+        )
+    if plan:
+        return apply_to_values(
+            batch,
+            batch.values,
+            lambda value: one(convert(value, plan)),
+            STAGE,
+            lambda values: whole([convert(value, plan) for value in values]),
         )
     return apply_to_values(batch, batch.values, one, STAGE, whole)
 

@@ -24,6 +24,7 @@ from transforms.numbers import exact
 from transforms.record import Failure, RecordBatch
 
 STAGE = "write"
+_USUAL = 16  # digits
 _SHOWN = 60  # characters of a cell in a message
 
 Kind = Literal["text", "json", "number", "boolean", "typed", "any"]
@@ -89,7 +90,14 @@ def _candidates(values: Sequence[Mapping[str, Any]], name: str, kind: Kind) -> S
     cells = [value.get(name) for value in values]
     if kind in ("typed", "any"):
         return [i for i, cell in enumerate(cells) if cell == ""] if "" in cells else ()
+    if kind == "number":
+        return [i for i, cell in enumerate(cells) if isinstance(cell, str) and not _is_usual(cell)]
     return [i for i, cell in enumerate(cells) if isinstance(cell, str)]
+
+
+def _is_usual(text: str) -> bool:
+    """Whether the database makes the number by itself that is written here."""
+    return len(text) < _USUAL and text.isdecimal() and text.isascii()
 
 
 def _typed(batch: RecordBatch, index: int, name: str, kind: Kind) -> Any:

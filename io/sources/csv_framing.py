@@ -26,12 +26,6 @@ class _State(Enum):
 
 
 _WITHIN = (_State.QUOTED, _State.ESCAPED_WITHIN)
-_AFTER_NEWLINE = {
-    _State.QUOTED: _State.QUOTED,
-    _State.ESCAPED: _State.PLAIN,
-    _State.ESCAPED_WITHIN: _State.QUOTED,
-}
-"""The states in which a newline does not end the record, and what comes after it."""
 
 
 @cache
@@ -177,7 +171,7 @@ class CsvFramer:
         """Add ``part`` of a line to the record under way."""
         if self._held.length:
             self._state = self._scan(part, self._state)
-        elif self._is_comment(part):
+        elif self._comment and part.startswith(self._comment):
             self._state = _State.COMMENT
         else:
             self._state = self._scan(part, _State.FIELD)
@@ -186,12 +180,14 @@ class CsvFramer:
     def _extend(self, line: bytes) -> None:
         """Add the end of a line to the record under way, which ends here unless in quotes."""
         self._hold(line)
-        after = _AFTER_NEWLINE.get(self._state)
-        if after is None:
-            self._end_record()
-        else:
+        state = self._state
+        if state is _State.QUOTED:
             self._held.add(b"\n")
-            self._state = after
+        elif state is _State.ESCAPED or state is _State.ESCAPED_WITHIN:
+            self._held.add(b"\n")
+            self._state = _State.PLAIN if state is _State.ESCAPED else _State.QUOTED
+        else:
+            self._end_record()
 
     def _scan(self, part: bytes, state: _State) -> _State:
         """The state after ``part``, which holds no newline."""
@@ -202,14 +198,15 @@ class CsvFramer:
         if not self._quote:
             return _State.PLAIN
         at, size = 0, len(part)
-        opening = self._delimiter + self._quote
+        quote, within = self._quote, self._within.match
+        opening = self._delimiter + quote
         while at < size:
             if state is _State.QUOTED:
-                at = self._within.match(part, at).end()  # type: ignore[union-attr]  # it always does
+                at = within(part, at).end()  # type: ignore[union-attr]  # it always does
                 if at == size:
                     return state
                 at, state = at + 1, _State.CLOSING
-            elif part.startswith(self._quote, at) and state is not _State.PLAIN:
+            elif part.startswith(quote, at) and state is not _State.PLAIN:
                 # the first quote of a field, or the second of a pair within one
                 at, state = at + 1, _State.QUOTED
             else:

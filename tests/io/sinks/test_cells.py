@@ -129,6 +129,13 @@ def test_a_record_with_two_bad_cells_is_one_failure(database: Database) -> None:
     assert counts(settled) == {"read": 1, "dead": 1}
 
 
+def test_whole_numbers_are_stored_as_numbers(database: Database) -> None:
+    database.run(CREATE)
+    batch = csv_batch(b"1,007,5", columns=("id", "n", "f"))
+    database.sink("typed", key=("id",)).commit([batch])
+    assert database.rows("SELECT n, f FROM typed") == [(7, 5)]
+
+
 def target(columns: Mapping[str, str]) -> Target:
     return Target(
         table=TableName("t"),
@@ -160,7 +167,8 @@ def typed(kind: str, text: bytes, database: str, schema: Any = None) -> Any:
 @pytest.mark.parametrize(
     ("kind", "text", "value"),
     [
-        ("integer", b"007", 7),
+        ("integer", b"-7", -7),
+        ("integer", b"12345678901234567890", 12345678901234567890),
         ("decimal(10,2)", b"1.50", Decimal("1.50")),
         ("double", b" 1e3 ", Decimal("1e3")),
         ("varchar(20)", b"7", "7"),
