@@ -27,7 +27,7 @@ def object_failure(origin: Origin, format: Format, error: ObjectFailed) -> Failu
         format=format,
         stage=STAGE,
         category=error.category,
-        exception=type(error).__name__,
+        exception=ObjectFailed.__name__,  # whichever kind of it
         message=message_of(error),
         stack=stack_of(error),
     )
