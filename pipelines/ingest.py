@@ -21,7 +21,7 @@ from sinks import leases
 from sinks.ledger import SqlLedger
 from sinks.sql import SqlSink
 from sinks.write import WriteToSql
-from sources import kafka_commit, with_splits_fixed
+from sources import expecting, kafka_commit, with_splits_fixed
 from sources.jobs import JobsSource
 from sources.kafka_commit import CommitOffsets
 from transforms.errors import SluiceError
@@ -55,6 +55,8 @@ def main(argv: Sequence[str]) -> int:
     # First of all: no table is made for a runner that fails.
     with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
         sink.prepare()
+        known = sink.fields()
+        config = replace(config, sources=tuple(expecting(each, known) for each in config.sources))
         for source in config.sources:
             source.check()
         config = replace(config, sources=tuple(map(with_splits_fixed, config.sources)))

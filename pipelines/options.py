@@ -20,6 +20,7 @@ from sinks.dead_letters import dead_letter_sink_for
 from sinks.job_queue import SqlJobQueue
 from sinks.retention import Retention
 from sources import SourceOptions, source_for
+from sources.csv_options import CsvOptions
 from sources.jobs import JobsSource
 from transforms.backoff import Backoff
 from transforms.dead_letters import DeadLetterSink
@@ -116,6 +117,13 @@ def parser() -> Parser:
         choices=("auto", "jsonl", "csv", "parquet"),
         help="how objects are read (default: auto, by name)",
     )
+    add(
+        "--encoding",
+        default="",
+        metavar="NAME",
+        help="of text files: e.g. utf-16, latin-1, cp1252 (default: utf-8, or what a mark says)",
+    )
+    _add_csv(made)
     add("--schema", metavar="FILE", help="JSON Schema; also creates a missing table")
     add(
         "--unknown_fields",
@@ -127,6 +135,14 @@ def parser() -> Parser:
         "--streaming",
         action="store_true",
         help="go on for ever: watch for new objects and messages",
+    )
+    add(
+        "--rest_seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="with --streaming, a local file is whole once nobody has written to it for so long; "
+        "until then a last line without an end, or a file that ends early, waits (default: 10)",
     )
     add(
         "--max_record_bytes",
@@ -233,6 +249,60 @@ def parser() -> Parser:
     return made
 
 
+def _add_csv(to: Parser) -> None:
+    add = to.add_argument
+    add(
+        "--csv_delimiter",
+        metavar="CHAR",
+        help="between fields; TAB or \\t is a tab (default: told from the first lines)",
+    )
+    add(
+        "--csv_quote",
+        default='"',
+        metavar="CHAR",
+        help='around fields; none for files without (default: ")',
+    )
+    add(
+        "--csv_escape",
+        default="",
+        metavar="CHAR",
+        help="before a character that has no special meaning, e.g. \\ (default: none)",
+    )
+    add(
+        "--csv_header",
+        choices=("true", "false"),
+        help="whether the first line names the columns (default: true, and refused where it "
+        "looks like data); with false and no --csv_columns they are column_1, column_2, …",
+    )
+    add(
+        "--csv_columns",
+        metavar="NAME[,NAME]",
+        help="names of the columns of files without a header, or with --csv_header true in its "
+        "place",
+    )
+    add(
+        "--csv_skip",
+        type=int,
+        default=0,
+        metavar="N",
+        help="lines to leave out at the start of a file (default: 0)",
+    )
+    add(
+        "--csv_comment",
+        default="",
+        metavar="CHAR",
+        help="leave out lines that begin with it, e.g. '#' (default: none)",
+    )
+    add(
+        "--csv_null",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="an unquoted field of this text is NULL in every column, e.g. NA; may be repeated "
+        "(default: only an empty one, and not in text columns)",
+    )
+
+
 def from_argv(argv: Sequence[str]) -> tuple[IngestConfig, RunConfig]:
     """Parse the command line.
 
@@ -306,6 +376,18 @@ def _sources(known: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
         parallel=parallel,
         outage_budget=known.outage_budget,
         kafka=kafka_config.parse(known.kafka_config),
+        rest_seconds=known.rest_seconds,
+        encoding=known.encoding,
+        csv=CsvOptions.of(
+            delimiter=known.csv_delimiter,
+            quote=known.csv_quote,
+            escape=known.csv_escape,
+            header=known.csv_header,
+            columns=known.csv_columns,
+            skip=known.csv_skip,
+            comment=known.csv_comment,
+            nulls=tuple(known.csv_null),
+        ),
     )
     uris = list(dict.fromkeys(known.source))
     if len(uris) < len(known.source):

@@ -181,12 +181,19 @@ def _origin_to(origin: Origin) -> list[Any]:
 
 
 def _format_to(format_: Format) -> list[Any]:
-    return [format_.name, list(format_.columns), format_.delimiter]
+    fields: list[Any] = [format_.name, list(format_.columns), format_.delimiter]
+    further = [format_.quote, format_.escape, list(format_.nulls), format_.encoding]
+    return fields + further if further != _USUAL else fields
 
 
 def _format_from(fields: list[Any]) -> Format:
-    name, columns, delimiter = fields
-    return Format(name, tuple(columns), delimiter)
+    name, columns, delimiter, *further = fields
+    quote, escape, nulls, encoding = further or _USUAL
+    return Format(name, tuple(columns), delimiter, quote, escape, tuple(nulls), encoding)
+
+
+_USUAL: list[Any] = ['"', "", [], ""]
+"""What else a format says, unless it says otherwise."""
 
 
 def _headers_to(headers: Headers) -> list[list[Any]]:

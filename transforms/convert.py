@@ -4,37 +4,51 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from transforms.numbers import exact
 
 ColumnTypes = tuple[tuple[str, frozenset[str]], ...]
 """The JSON types that a schema allows in each column that it says anything about."""
 
+TYPED_TEXT = "typed text"
+"""Stands among the types of a column whose strings are dates, times or UUIDs."""
+
 _ABSENT = object()
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _BOOLEANS = {"true": True, "false": False}
+_TYPED_FORMATS = frozenset({"date", "date-time", "time", "uuid"})
+_decode_json = msgspec.json.Decoder(float_hook=exact).decode
 
 
-def convert(value: Any, types: ColumnTypes) -> Any:
-    """``value`` with its text converted, column by column; what is no text stays.
+def convert(value: Any, types: ColumnTypes, quoted: Collection[str] = ()) -> Any:
+    """``value`` with its text converted, column by column; what is not text stays.
 
     * integer, number: ``int``, or an exact ``Decimal`` where there is a point or exponent.
     * boolean: ``true`` and ``false``, in any case.
+    * object, array: the JSON that the text is.
     * string: the text as it is.
-    * An empty field is None where null is allowed, empty text where only string is, and
-      otherwise it is left out.
+    * An empty field is None where null is allowed, empty text where only string is (but for
+      dates, times and UUIDs, which are not text), and otherwise it is left out.
+    * An empty field in quotes is empty text.
     * Text that fits no type stays text, for the schema to reject.
+
+    Args:
+        value: A row of CSV.
+        types: What each column may be.
+        quoted: The columns whose field is empty and in quotes.
     """
     if not isinstance(value, Mapping):
         return value
     converted = dict(value)
     for column, allowed in types:
         text = converted.get(column)
-        if type(text) is str:
+        if type(text) is str and not (quoted and column in quoted):
             made = _convert_text(text, allowed)
             if made is _ABSENT:
                 del converted[column]
@@ -47,7 +61,7 @@ def _convert_text(text: str, allowed: frozenset[str]) -> Any:
     if not text:
         if "null" in allowed:
             return None
-        return text if "string" in allowed else _ABSENT
+        return text if "string" in allowed and TYPED_TEXT not in allowed else _ABSENT
     if "string" in allowed:
         return text
     if "integer" in allowed or "number" in allowed:
@@ -55,8 +69,21 @@ def _convert_text(text: str, allowed: frozenset[str]) -> Any:
         if number is not None:
             return number
     if "boolean" in allowed:
-        return _BOOLEANS.get(text.lower(), text)
+        made = _BOOLEANS.get(text.lower())
+        if made is not None:
+            return made
+    if "object" in allowed or "array" in allowed:
+        return _json_of(text)
     return text
+
+
+def _json_of(text: str) -> Any:
+    """The object or array that ``text`` writes, or the text."""
+    try:
+        value = _decode_json(text)
+    except (ValueError, ArithmeticError, RecursionError):
+        return text
+    return value if isinstance(value, (dict, list)) else text
 
 
 def number_of(text: str) -> int | Decimal | None:
@@ -77,8 +104,27 @@ def number_of(text: str) -> int | Decimal | None:
 def column_types(schema: str, columns: tuple[str, ...]) -> ColumnTypes:
     """What ``schema`` allows in each of ``columns``; columns without a type are left out."""
     document = json.loads(schema)
-    found = ((column, types_of(document, column)) for column in columns)
+    found = ((column, _allowed(document, column)) for column in columns)
     return tuple((column, allowed) for column, allowed in found if allowed)
+
+
+def _allowed(document: Any, name: str) -> frozenset[str]:
+    """The types of a property, with ``TYPED_TEXT`` where a string has to be a date or the like."""
+    types = types_of(document, name)
+    if "string" not in types:
+        return types
+    nodes = _properties(document, document, name, set())
+    formats = {said for node in nodes for said in _formats(document, node, set())}
+    return types | {TYPED_TEXT} if formats & _TYPED_FORMATS else types
+
+
+def _formats(document: Any, node: Any, followed: set[str]) -> Iterator[str]:
+    """The formats that ``node`` names."""
+    if isinstance(node, dict):
+        if isinstance(node.get("format"), str):
+            yield node["format"]
+        for each in _applied(document, node, followed):
+            yield from _formats(document, each, followed)
 
 
 def types_of(document: Any, name: str) -> frozenset[str]:

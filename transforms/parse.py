@@ -13,6 +13,7 @@ import transforms.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms import parse_csv, parse_json
 from transforms.each_record import apply_to_values
 from transforms.errors import ConfigError
+from transforms.raw import text_of
 from transforms.record import Format, RecordBatch
 
 STAGE = "parse"
@@ -76,6 +77,9 @@ def _parsers(
 ) -> tuple[Callable[[bytes], Any], Callable[[Sequence[bytes]], Sequence[Any] | None]]:
     """How one record is read, and how a chunk of good ones is."""
     size, depth = config.max_record_bytes, config.max_depth
+    if format.encoding and format.name == "json":
+        one, _ = _parsers(Format("json"), config)
+        return (lambda raw: one(text_of(raw, format.encoding).encode())), (lambda raws: None)
     if format.name in ("json", "parquet"):
         return (
             partial(parse_json.parse, max_bytes=size, max_depth=depth),

@@ -15,13 +15,19 @@ def check_size(raw: bytes, max_bytes: int) -> None:
         raise Reject(f"the record has {len(raw):,} bytes, limit {max_bytes:,}", "too_large")
 
 
-def text_of(raw: bytes) -> str:
+def text_of(raw: bytes, encoding: str = "") -> str:
     """``raw`` as text.
 
+    Args:
+        raw: The bytes.
+        encoding: What they are encoded in; empty for UTF-8.
+
     Raises:
-        Reject: ``invalid_utf8``, naming the first byte that is not UTF-8.
+        Reject: ``invalid_utf8`` or, in another encoding, ``invalid_text``, naming the first byte
+            that stands for no character.
     """
     try:
-        return raw.decode()
+        return raw.decode(encoding or "utf-8")
     except UnicodeDecodeError as error:
-        raise Reject(f"not UTF-8 at byte {error.start}: {error.reason}", "invalid_utf8") from error
+        name, category = (encoding, "invalid_text") if encoding else ("UTF-8", "invalid_utf8")
+        raise Reject(f"not {name} at byte {error.start}: {error.reason}", category) from error

@@ -62,11 +62,20 @@ class Format:
         name: ``json``, ``csv`` or ``parquet`` (whose raw bytes are the row as JSON).
         columns: The header of a CSV file.
         delimiter: The delimiter of a CSV file.
+        quote: What encloses a field of a CSV file; empty when nothing does.
+        escape: What takes its meaning from the character after it, in a CSV file; empty when
+            nothing does.
+        nulls: The texts of an unquoted CSV field that stand for NULL.
+        encoding: Of the raw bytes of text; empty for UTF-8.
     """
 
     name: str
     columns: tuple[str, ...] = ()
     delimiter: str = ","
+    quote: str = '"'
+    escape: str = ""
+    nulls: tuple[str, ...] = ()
+    encoding: str = ""
 
 
 JSON = Format("json")

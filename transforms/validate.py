@@ -16,6 +16,7 @@ import msgspec
 
 import transforms.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms.convert import column_types, convert
+from transforms.csv_cells import any_quoted_empty, quoted_empty
 from transforms.each_record import apply_to_values
 from transforms.errors import ConfigError, Reject
 from transforms.record import RecordBatch
@@ -125,20 +126,33 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     as_json = plain if batch.format.name == "parquet" else None
 
     def one(value: Any) -> Any:
-        if plan:
-            value = convert(value, plan)
         check(validator, value)
         return value
 
     def whole(values: Sequence[Any]) -> Sequence[Any] | None:
-        if plan:
-            values = [convert(value, plan) for value in values]
         instances = values if as_json is None else map(as_json, values)
         try:
             return values if all(map(validator.is_valid, instances)) else None
         except (TypeError, ValueError):
             return None
 
+    if plan and any_quoted_empty(batch.raws, batch.format):
+        quoted = [quoted_empty(raw, batch.format) for raw in batch.raws]
+        return apply_to_values(
+            batch,
+            list(zip(batch.values, quoted, strict=True)),
+            lambda item: one(convert(item[0], plan, item[1])),
+            STAGE,
+            lambda items: whole([convert(value, plan, empty) for value, empty in items]),
+        )
+    if plan:
+        return apply_to_values(
+            batch,
+            batch.values,
+            lambda value: one(convert(value, plan)),
+            STAGE,
+            lambda values: whole([convert(value, plan) for value in values]),
+        )
     return apply_to_values(batch, batch.values, one, STAGE, whole)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from transforms.record import Failure
+from transforms.record import Failure, Format
 
 CHUNK_BYTES = 16 << 20
 """Lines are written in pieces of about so many bytes."""
@@ -43,11 +43,7 @@ def line_of(target: str, failure: Failure, at: datetime) -> bytes:
         "key": _bytes(failure.key),
         "raw": _bytes(failure.raw),
         "headers": [{"name": name, "value": _bytes(value)} for name, value in failure.headers],
-        "format": {
-            "name": failure.format.name,
-            "columns": failure.format.columns,
-            "delimiter": failure.format.delimiter,
-        },
+        "format": _format(failure.format),
     }
     try:
         return _encode(written) + b"\n"
@@ -71,6 +67,20 @@ def chunks(lines: Iterable[bytes], size: int = CHUNK_BYTES) -> Iterator[bytes]:
         length += len(line)
     if held:
         yield b"".join(held)
+
+
+def _format(format_: Format) -> dict[str, Any]:
+    """How the raw bytes are read; what only some CSV files need is left out elsewhere."""
+    written: dict[str, Any] = {
+        "name": format_.name,
+        "columns": format_.columns,
+        "delimiter": format_.delimiter,
+    }
+    usual = Format(format_.name)
+    for name in ("quote", "escape", "nulls", "encoding"):
+        if getattr(format_, name) != getattr(usual, name):
+            written[name] = getattr(format_, name)
+    return written
 
 
 def _bytes(value: bytes | None) -> dict[str, str | bytes] | None:

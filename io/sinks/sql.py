@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks import job_outcomes, jobs, layouts, ledger, ledger_moves, outbox
+from sinks.cells import with_typed_cells
 from sinks.classify import classify
 from sinks.config import OnConflict, SqlConfig
 from sinks.databases import dialect_of
@@ -120,6 +121,19 @@ class SqlSink:
         with _lock:
             _targets[self.config] = target
 
+    def fields(self) -> frozenset[str]:
+        """The fields of which every record is to have at least one; after ``prepare``.
+
+        None are named where a record without them may be welcome all the same.
+        """
+        with _lock:
+            target = _targets.get(self.config)
+        if target is None:
+            return frozenset()
+        if target.whole_payload or target.unknown_fields != "reject":
+            return frozenset(self.config.key)
+        return frozenset(column.name for column in target.columns) - set(ORIGIN_COLUMNS)
+
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Settle ``batches`` in one transaction; see ``transforms.write.Sink``.
 
@@ -161,6 +175,13 @@ class SqlSink:
             target = self._target(connection, dialect)
             known = _coverage(connection, target, batches)
             work = _plan(batches, known, _held(connection, batches))
+            for each in work:
+                each.batch = with_typed_cells(
+                    target,
+                    each.batch,
+                    database=connection.dialect.name,
+                    schema=self.config.schema,
+                )
             records = _records(
                 connection.dialect, target, work, isolate=isolate, effects=self.outbox
             )

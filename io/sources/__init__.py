@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clients.kafka_address import SCHEME as KAFKA_SCHEME
 from clients.kafka_config import Config as KafkaConfig
 from clients.s3 import S3Settings
+from sources.csv_options import CsvOptions
 from sources.files import FilesSource
 from sources.kafka import KafkaSource
 from transforms.errors import ConfigError
@@ -28,6 +29,9 @@ class SourceOptions:
         outage_budget: Seconds to wait in place for a service that is away.
         s3: Where S3 is.
         kafka: Settings of librdkafka.
+        rest_seconds: While streaming, a file that nobody has written to for so long is whole.
+        csv: How CSV is written, as far as it is not to be found out.
+        encoding: Of text; empty for UTF-8, or for what a mark at the start of an object says.
     """
 
     format: str = "auto"
@@ -40,6 +44,9 @@ class SourceOptions:
     outage_budget: float = 300.0
     s3: S3Settings = S3Settings()  # noqa: RUF009 - frozen
     kafka: KafkaConfig = ()
+    rest_seconds: float = 10.0
+    csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
+    encoding: str = ""
 
 
 def source_for(uri: str, options: SourceOptions | None = None) -> Source:
@@ -67,7 +74,15 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
         watch=options.streaming,
         poll_interval=options.poll_interval,
         outage_budget=options.outage_budget,
+        rest_seconds=options.rest_seconds,
+        csv=options.csv,
+        encoding=options.encoding,
     )
+
+
+def expecting(source: Source, columns: frozenset[str]) -> Source:
+    """``source`` with the columns of which the header of a CSV file has at least one."""
+    return replace(source, expected=columns) if isinstance(source, FilesSource) else source
 
 
 def with_splits_fixed(source: Source) -> Source:

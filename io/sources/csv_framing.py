@@ -6,20 +6,13 @@ character, two quotes within are one, and text after the closing quote is ordina
 
 from __future__ import annotations
 
-import csv
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
 from itertools import accumulate, compress, repeat
 from operator import add
 
 from sources.framing import BOM, Framed, Held, Refused, too_large
-from sources.stream import Stream
-from transforms.errors import ObjectFailed
-
-_QUOTE = b'"'
-_WITHIN = re.compile(rb'[^"]*+(?:""[^"]*+)*+')  # text within quotes, possessive: linear time
 
 
 class _State(Enum):
@@ -27,35 +20,83 @@ class _State(Enum):
     PLAIN = auto()  # in a field without quotes, or after the closing one
     QUOTED = auto()  # within quotes
     CLOSING = auto()  # after a quote that closes, unless a second one follows
+    ESCAPED = auto()  # after an escape outside quotes
+    ESCAPED_WITHIN = auto()  # after an escape within quotes
+    COMMENT = auto()  # in a line that is no record
+
+
+_WITHIN = (_State.QUOTED, _State.ESCAPED_WITHIN)
 
 
 @cache
-def _whole(delimiter: bytes) -> re.Pattern[bytes]:
-    """The pattern of a line that begins at a record and does not end within quotes."""
-    mark = re.escape(delimiter)
-    field = rb'(?:"[^"]*+(?:""[^"]*+)*+"[^%b]*+|[^"%b][^%b]*+)?+' % (mark, mark, mark)
-    return re.compile(rb"%b(?:%b%b)*+" % (field, mark, field))
+def _whole(delimiter: bytes, quote: bytes, escape: bytes) -> re.Pattern[bytes]:
+    """The pattern of a line that begins at a record and ends it."""
+    mark, q, e = re.escape(delimiter), re.escape(quote), re.escape(escape)
+    if not quote:
+        return re.compile(rb"(?:[^%b]++|%b.)*+" % (e, e) if escape else rb".*+", re.DOTALL)
+    if escape:
+        plain = rb"(?:[^%b%b]++|%b.)*+" % (mark, e, e)
+        within = rb"(?:[^%b%b]++|%b%b|%b.)*+" % (q, e, q, q, e)
+        field = rb"(?:%b%b%b%b|(?!%b)%b)" % (q, within, q, plain, q, plain)
+    else:
+        within = rb"[^%b]*+(?:%b%b[^%b]*+)*+" % (q, q, q, q)
+        field = rb"(?:%b%b%b[^%b]*+|[^%b%b][^%b]*+)?+" % (q, within, q, mark, q, mark, mark)
+    return re.compile(rb"%b(?:%b%b)*+" % (field, mark, field), re.DOTALL)
+
+
+@cache
+def _runs(delimiter: bytes, quote: bytes, escape: bytes) -> tuple[re.Pattern[bytes], ...]:
+    """What goes on within quotes, and outside of them; possessive: linear time."""
+    q, e = re.escape(quote), re.escape(escape)
+    if escape:
+        return re.compile(rb"[^%b%b]*+" % (q, e)), re.compile(
+            rb"[^%b%b]*+" % (re.escape(delimiter), e)
+        )
+    # Text within quotes, pairs of quotes included.
+    return re.compile(rb"[^%b]*+(?:%b%b[^%b]*+)*+" % (q, q, q, q)), re.compile(rb"")
 
 
 class CsvFramer:
     r"""Cuts records at newlines outside quotes; ``\r\n`` counts as one.
 
-    A line of nothing but white space, without a delimiter, is no record.
+    A line of nothing but white space, without a delimiter, is not a record.
 
     Args:
         start: Offset in the stream of the first byte fed, where a record begins.
         delimiter: Between two fields; one ASCII character.
         limit: Of longer records only so many bytes are kept.
+        quote: Encloses a field; one ASCII character, or empty when nothing does.
+        escape: Takes its meaning from the character after it; as ``quote``.
+        comment: A line that begins with it is not a record; as ``quote``.
     """
 
-    def __init__(self, start: int, delimiter: str, limit: int) -> None:
+    def __init__(
+        self,
+        start: int,
+        delimiter: str,
+        limit: int,
+        *,
+        quote: str = '"',
+        escape: str = "",
+        comment: str = "",
+    ) -> None:
         self.framed = Framed()
         self.next = start
         self._delimiter = delimiter.encode()
-        self._whole = _whole(self._delimiter).fullmatch
+        self._quote = quote.encode()
+        self._escape = escape.encode()
+        self._comment = comment.encode()
+        self._whole = _whole(self._delimiter, self._quote, self._escape).fullmatch
+        if quote:
+            self._within, self._outside = _runs(self._delimiter, self._quote, self._escape)
         self._held = Held(limit)
         self._state = _State.FIELD
         self._early: bytes | None = b"" if start == 0 else None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last record has begun and has no newline yet."""
+        return bool(self._held.length or (self._early and self._early != BOM))
 
     def feed(self, block: bytes) -> None:
         """Cut ``block``, the bytes that follow what was fed before."""
@@ -78,7 +119,7 @@ class CsvFramer:
         held = self._held
         if not held.length:
             return
-        if self._state is _State.QUOTED:
+        if self._state in _WITHIN:
             length, offset, raw = held.length, self.next, held.take()
             reason = f"a quote is never closed in the last record, of {length:,} bytes"
             self.framed.refused.append(Refused(offset, raw, "malformed", "UnclosedQuote", reason))
@@ -93,12 +134,18 @@ class CsvFramer:
         if lines and self._held.length:
             self._extend(lines.pop(0))
         if lines:
-            if self._held.length or _QUOTE in block:
+            if self._held.length or self._is_marked(block):
                 self._cut_quoted(lines)
             else:
                 self._add(lines)
         if tail:
             self._hold(tail)
+
+    def _is_marked(self, block: bytes) -> bool:
+        """Whether a line of ``block`` may not be a record by itself."""
+        return bool(
+            (self._quote and self._quote in block) or (self._escape and self._escape in block)
+        )
 
     def _cut_quoted(self, lines: list[bytes]) -> None:
         """Frame lines that may open, close or lie within quotes."""
@@ -109,7 +156,7 @@ class CsvFramer:
         for line in lines:
             if self._held.length:
                 self._extend(line)
-            elif self._whole(line):
+            elif self._whole(line) or self._is_comment(line):
                 whole.append(line)
             else:
                 self._add(whole)
@@ -117,30 +164,49 @@ class CsvFramer:
                 self._extend(line)
         self._add(whole)
 
+    def _is_comment(self, line: bytes) -> bool:
+        return bool(self._comment) and line.startswith(self._comment)
+
     def _hold(self, part: bytes) -> None:
         """Add ``part`` of a line to the record under way."""
-        self._state = self._scan(part, self._state if self._held.length else _State.FIELD)
+        if self._held.length:
+            self._state = self._scan(part, self._state)
+        elif self._comment and part.startswith(self._comment):
+            self._state = _State.COMMENT
+        else:
+            self._state = self._scan(part, _State.FIELD)
         self._held.add(part)
 
     def _extend(self, line: bytes) -> None:
         """Add the end of a line to the record under way, which ends here unless in quotes."""
         self._hold(line)
-        if self._state is _State.QUOTED:
+        state = self._state
+        if state is _State.QUOTED:
             self._held.add(b"\n")
+        elif state is _State.ESCAPED or state is _State.ESCAPED_WITHIN:
+            self._held.add(b"\n")
+            self._state = _State.PLAIN if state is _State.ESCAPED else _State.QUOTED
         else:
             self._end_record()
 
     def _scan(self, part: bytes, state: _State) -> _State:
         """The state after ``part``, which holds no newline."""
+        if state is _State.COMMENT:
+            return state
+        if self._escape:
+            return self._scan_escaped(part, state)
+        if not self._quote:
+            return _State.PLAIN
         at, size = 0, len(part)
-        opening = self._delimiter + _QUOTE
+        quote, within = self._quote, self._within.match
+        opening = self._delimiter + quote
         while at < size:
             if state is _State.QUOTED:
-                at = _WITHIN.match(part, at).end()  # type: ignore[union-attr]  # it always does
+                at = within(part, at).end()  # type: ignore[union-attr]  # it always does
                 if at == size:
                     return state
                 at, state = at + 1, _State.CLOSING
-            elif part.startswith(_QUOTE, at) and state is not _State.PLAIN:
+            elif part.startswith(quote, at) and state is not _State.PLAIN:
                 # the first quote of a field, or the second of a pair within one
                 at, state = at + 1, _State.QUOTED
             else:
@@ -150,10 +216,42 @@ class CsvFramer:
                 at, state = found + len(opening), _State.QUOTED
         return state
 
+    def _scan_escaped(self, part: bytes, state: _State) -> _State:
+        """The same where an escape may take a quote's meaning away."""
+        at, size = 0, len(part)
+        while at < size:
+            byte = part[at : at + 1]
+            if state is _State.ESCAPED_WITHIN:
+                at, state = at + 1, _State.QUOTED
+            elif state is _State.ESCAPED:
+                at, state = at + 1, _State.PLAIN
+            elif state is _State.QUOTED:
+                at = self._within.match(part, at).end()  # type: ignore[union-attr]  # it always does
+                if at == size:
+                    return state
+                escaped = part.startswith(self._escape, at)
+                at, state = at + 1, _State.ESCAPED_WITHIN if escaped else _State.CLOSING
+            elif byte == self._escape:
+                at, state = at + 1, _State.ESCAPED
+            elif byte == self._quote and state is not _State.PLAIN:
+                at, state = at + 1, _State.QUOTED
+            elif byte == self._delimiter:
+                at, state = at + 1, _State.FIELD
+            elif self._quote:
+                at = self._outside.match(part, at).end()  # type: ignore[union-attr]  # it always does
+                state = _State.PLAIN
+            else:
+                found = part.find(self._escape, at)
+                at, state = size if found < 0 else found, _State.PLAIN
+        return state
+
     def _end_record(self) -> None:
         """Frame the record under way."""
         held = self._held
-        if held.too_long:
+        if self._state is _State.COMMENT:
+            self.next += held.length + 1
+            held.take()
+        elif held.too_long:
             length = held.length
             self.framed.refused.append(too_large(self.next, held.take(), length))
             self.next += length + 1
@@ -167,8 +265,11 @@ class CsvFramer:
         start = self.next
         offsets = list(accumulate(map(add, map(len, lines), repeat(1)), initial=start))
         self.next = offsets.pop()
-        if not all(map(bytes.strip, lines)):
-            filled = [bool(line.strip()) or self._delimiter in line for line in lines]
+        if self._comment or not all(map(bytes.strip, lines)):
+            filled = [
+                (bool(line.strip()) or self._delimiter in line) and not self._is_comment(line)
+                for line in lines
+            ]
             offsets, lines = list(compress(offsets, filled)), list(compress(lines, filled))
         limit = self._held.limit
         if self.next - start > limit:
@@ -181,56 +282,3 @@ class CsvFramer:
             offsets, lines = list(compress(offsets, within)), list(compress(lines, within))
         self.framed.offsets += offsets
         self.framed.raws += [line.removesuffix(b"\r") for line in lines]
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The first record of a CSV object.
-
-    Attributes:
-        columns: The names in it; none where the object has no record at all.
-        end: Offset of what follows it.
-    """
-
-    columns: tuple[str, ...]
-    end: int
-
-
-def read_header(stream: Stream, delimiter: str, limit: int, uri: str) -> Header:
-    """Read the header from ``stream``, which stands at the start of the object.
-
-    Raises:
-        ObjectFailed: It is too long or not UTF-8, or a name is empty or there twice.
-    """
-    framer = CsvFramer(0, delimiter, limit)
-    framed = framer.framed
-    while not framed.offsets and not framed.refused:
-        block = stream.read()
-        if block:
-            framer.feed(block)
-        else:
-            framer.finish()
-            break
-    if framed.refused and (not framed.offsets or framed.refused[0].offset < framed.offsets[0]):
-        raise _unusable(uri, framed.refused[0].message)
-    if not framed.offsets:
-        return Header((), framer.next)
-    following = [*framed.offsets[1:2], *(each.offset for each in framed.refused[:1])]
-    return Header(_columns(framed.raws[0], delimiter, uri), min(following, default=framer.next))
-
-
-def _columns(raw: bytes, delimiter: str, uri: str) -> tuple[str, ...]:
-    try:
-        columns = tuple(next(csv.reader([raw.decode()], delimiter=delimiter)))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _unusable(uri, str(error)) from error
-    if not all(columns):
-        raise _unusable(uri, f"column {columns.index('') + 1} of {len(columns)} has no name")
-    doubled = next((name for name in columns if columns.count(name) > 1), None)
-    if doubled is not None:
-        raise _unusable(uri, f"column {doubled[:100]!r} is there twice")
-    return columns
-
-
-def _unusable(uri: str, reason: str) -> ObjectFailed:
-    return ObjectFailed(f"{uri} has an unusable header: {reason}", "object_corrupt")

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import zstandard
 
+from sources.failures import EndsEarly
 from sources.stream import BLOCK_BYTES, Stream
 from transforms.errors import ObjectFailed
 
@@ -191,7 +192,8 @@ class CompressedStream:
         """No stored bytes follow."""
         if self._member is None:
             return b""
-        self._failed = self._corrupt(f"it ends in the middle of its {self._compression} data")
+        reason = f"it ends in the middle of its {self._compression} data"
+        self._failed = EndsEarly(f"{self._uri} cannot be read on: {reason}", "object_corrupt")
         raise self._failed
 
     def _corrupt(self, reason: str) -> ObjectFailed:

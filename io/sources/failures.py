@@ -10,6 +10,15 @@ from transforms.splits import Polled, Split
 STAGE = "read"
 
 
+class EndsEarly(ObjectFailed):
+    """The object ends where it cannot have been meant to: what is missing may still come."""
+
+
+def may_pass(error: ObjectFailed) -> bool:
+    """Whether the object may be readable once nobody writes to it any more."""
+    return isinstance(error, EndsEarly) or error.category == "object_changed"
+
+
 def object_failure(origin: Origin, format: Format, error: ObjectFailed) -> Failure:  # noqa: A002
     """The failure of an object that cannot be read on from ``origin``; counts as one record."""
     return Failure(
@@ -18,7 +27,7 @@ def object_failure(origin: Origin, format: Format, error: ObjectFailed) -> Failu
         format=format,
         stage=STAGE,
         category=error.category,
-        exception=type(error).__name__,
+        exception=ObjectFailed.__name__,  # whichever kind of it
         message=message_of(error),
         stack=stack_of(error),
     )

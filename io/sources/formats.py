@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sources.encodings import is_single_byte
 from transforms.errors import ConfigError, ObjectFailed
 
 AUTO = "auto"
@@ -27,22 +28,25 @@ class Storing:
     Attributes:
         format: ``jsonl``, ``csv`` or ``parquet``.
         compression: ``gzip``, ``zstd``, ``bz2`` or empty; Parquet compresses inside.
-        delimiter: Between the fields of CSV.
+        delimiter: Between the fields of CSV, as far as the name says.
+        encoding: Of text; empty for UTF-8, or for what a mark at the start says.
     """
 
     format: str
     compression: str = ""
     delimiter: str = ","
+    encoding: str = ""
 
     @property
     def plain(self) -> bool:
         """Whether offsets of records are offsets in the stored bytes."""
-        return self.format != "parquet" and not self.compression
+        same = not self.encoding or is_single_byte(self.encoding)
+        return self.format != "parquet" and not self.compression and same
 
     @property
     def divisible(self) -> bool:
         """Whether reading can begin at any byte: plain lines only."""
-        return self.format == "jsonl" and not self.compression
+        return self.format == "jsonl" and self.plain
 
 
 def check_format(format: str) -> None:  # noqa: A002 - the option's name
@@ -55,14 +59,18 @@ def check_format(format: str) -> None:  # noqa: A002 - the option's name
         raise ConfigError(f"unknown --format {format!r}; use {', '.join(FORMATS)}")
 
 
-def storing_of(uri: str, format: str = AUTO) -> Storing:  # noqa: A002 - the option's name
-    """How the object at ``uri`` is stored, by its extensions and ``--format``.
+def storing_of(
+    uri: str,
+    format: str = AUTO,  # noqa: A002 - the option's name
+    encoding: str = "",
+) -> Storing:
+    """How the object at ``uri`` is stored, by its extensions, ``--format`` and ``--encoding``.
 
     Raises:
         ObjectFailed: ``format`` is ``auto`` and the extension says nothing.
 
     >>> storing_of("s3://b/events.JSONL.gz")
-    Storing(format='jsonl', compression='gzip', delimiter=',')
+    Storing(format='jsonl', compression='gzip', delimiter=',', encoding='')
     """
     name = uri.rsplit("/", 1)[-1].lower()
     stem, _, extension = name.rpartition(".")
@@ -77,4 +85,4 @@ def storing_of(uri: str, format: str = AUTO) -> Storing:  # noqa: A002 - the opt
         format = _EXTENSIONS[extension]  # noqa: A001
     if format == "parquet":
         return Storing("parquet")
-    return Storing(format, compression, "\t" if extension == "tsv" else ",")
+    return Storing(format, compression, "\t" if extension == "tsv" else ",", encoding)

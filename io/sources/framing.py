@@ -57,6 +57,11 @@ class Framer(Protocol):
     next: int
     """Offset of the first record that is not framed yet."""
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last record has begun and has no newline yet."""
+        ...
+
     def feed(self, block: bytes) -> None:
         """Cut ``block``, the bytes that follow what was fed before."""
         ...
@@ -127,6 +132,11 @@ class LineFramer:
         self.next = start
         self._skipping = partial
         self._held = Held(limit)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last record has begun and has no newline yet."""
+        return bool(self._held.length)
 
     def feed(self, block: bytes) -> None:
         """Cut ``block``, the bytes that follow what was fed before."""

@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from sources.globs import is_wild, matcher
 from sources.objects import StoredObject
+from sources.tails import TAIL_BYTES, Tails
 from transforms.errors import ConfigError, ObjectFailed, SourceUnavailable
 
 SCHEME = "file://"
@@ -19,7 +20,15 @@ _BLOCK_BYTES = 1 << 20
 
 
 class LocalStorage:
-    """Files by path or ``file://`` URI."""
+    """Files by path or ``file://`` URI.
+
+    Args:
+        tails: Remembers what was read last, where files may grow while they are read: one
+            that only has more behind its end counts as the version that was listed.
+    """
+
+    def __init__(self, tails: Tails | None = None) -> None:
+        self._tails = tails
 
     def list(self, glob: str) -> Iterator[StoredObject]:
         """Every file that matches ``glob``; in the order of names within a directory.
@@ -47,15 +56,16 @@ class LocalStorage:
 
     def open(self, uri: str, version: str) -> LocalFile:
         """Open the file at ``uri``."""
-        return LocalFile(uri, version)
+        return LocalFile(uri, version, self._tails)
 
 
 class LocalFile:
     """One version of a file: every block is checked to come from it."""
 
-    def __init__(self, uri: str, version: str) -> None:
+    def __init__(self, uri: str, version: str, tails: Tails | None = None) -> None:
         self._uri = uri
         self._pinned = version
+        self._tails = tails
         self._descriptor: int | None = None
         try:
             self._descriptor = os.open(path_of(uri), os.O_RDONLY | os.O_CLOEXEC)
@@ -93,6 +103,8 @@ class LocalFile:
         except OSError as error:
             raise _unreadable(self._uri, error) from error
         self._check()  # after the read: what was read is of the pinned version
+        if self._tails is not None:
+            self._tails.note(self._uri, offset, block)
         return block
 
     def close(self) -> None:
@@ -103,8 +115,61 @@ class LocalFile:
 
     def _check(self) -> None:
         assert self._descriptor is not None  # noqa: S101 - callers have just checked
-        if _version(os.fstat(self._descriptor)) != self._pinned:
+        status = os.fstat(self._descriptor)
+        if _version(status) != self._pinned and not self._has_grown(status):
             raise ObjectFailed(f"{self._uri} changed after it was listed", "object_changed")
+
+    def _has_grown(self, status: os.stat_result) -> bool:
+        """Whether what was listed is still there, with more behind it."""
+        if self._tails is None or status.st_size < int(self._pinned.rpartition("-")[2], 16):
+            return False
+        assert self._descriptor is not None  # noqa: S101 - callers have just checked
+        tail = self._tails.of(self._uri)
+        if tail is None:
+            return True  # nothing was read yet
+        found = os.pread(self._descriptor, len(tail.data), tail.end - len(tail.data))
+        return found == tail.data
+
+
+def begins_as_read(stored: StoredObject, tails: Tails) -> bool:
+    """Whether a file still has what was read of it last, where it was read.
+
+    Raises:
+        SourceUnavailable: The storage refuses access.
+    """
+    tail = tails.of(stored.uri)
+    if tail is None or stored.size < tail.end:
+        return False
+    try:
+        with open(path_of(stored.uri), "rb") as file:
+            return os.pread(file.fileno(), len(tail.data), tail.end - len(tail.data)) == tail.data
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _unreadable(stored.uri, error) from error
+
+
+def recall(stored: StoredObject, end: int, tails: Tails) -> int:
+    """Note the tail of a file that was read up to ``end``; where to read on, should it grow.
+
+    That is the start of its last line when that has no newline. 0 where it cannot be told.
+    """
+    try:
+        file = LocalFile(stored.uri, stored.version)
+    except (ObjectFailed, SourceUnavailable):
+        return 0
+    try:
+        start = max(0, stored.size - TAIL_BYTES)
+        data = file.read_at(start, stored.size - start)
+    except (ObjectFailed, SourceUnavailable):
+        return 0
+    finally:
+        file.close()
+    tails.forget(stored.uri)
+    tails.note(stored.uri, start, data)
+    if end != stored.size or data.endswith(b"\n"):
+        return end  # offsets are not those of the file, or the last line is whole
+    return start + data.rfind(b"\n") + 1 if b"\n" in data else 0
 
 
 def path_of(uri: str) -> str:
@@ -130,7 +195,8 @@ def _stored(path: str) -> Iterator[StoredObject]:
     except OSError as error:
         raise _unreadable(path, error) from error
     if stat.S_ISREG(status.st_mode):
-        yield StoredObject(Path(path).as_uri(), _version(status), status.st_size)
+        uri = Path(path).as_uri()
+        yield StoredObject(uri, _version(status), status.st_size, status.st_mtime)
 
 
 def _version(status: os.stat_result) -> str:

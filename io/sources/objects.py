@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -15,11 +15,14 @@ class StoredObject:
         uri: Absolute: ``file:///…`` (percent-encoded) or ``s3://bucket/key`` (the key as it is).
         version: Changes with the content: ETag on S3, modification time and size of a file.
         size: Bytes as stored.
+        modified: When it was written last, in seconds since the epoch; None where an object
+            only appears once it is whole.
     """
 
     uri: str
     version: str
     size: int
+    modified: float | None = field(default=None, compare=False)
 
 
 class PinnedObject(Protocol):

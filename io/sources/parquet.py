@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sources.failures import object_failure, refused_failure
+from sources.failures import may_pass, object_failure, refused_failure
 from sources.framing import Refused
 from sources.objects import PinnedObject, Storage
 from sources.plan import Part
@@ -45,12 +45,16 @@ class ParquetReader:
         storage: Where the object is.
         part: The object, and the first row wanted.
         limits: Bounds of a batch.
+        growing: It may not be whole yet: an object without a footer is left alone.
     """
 
-    def __init__(self, storage: Storage, part: Part, limits: BatchLimits) -> None:
+    def __init__(
+        self, storage: Storage, part: Part, limits: BatchLimits, *, growing: bool = False
+    ) -> None:
         self._storage = storage
         self._part = part
         self._limits = limits
+        self._growing = growing
         self._position = part.start
         self._opened: _Opened | None = None
         self._arrow: Iterator[pa.RecordBatch] | None = None
@@ -64,7 +68,7 @@ class ParquetReader:
             try:
                 batches = self._next()
             except ObjectFailed as error:
-                batches = [self._fail(error)]
+                batches = self._fail(error)
             except SourceUnavailable:
                 self._arrow = None  # to be begun again at the position
                 raise
@@ -72,7 +76,7 @@ class ParquetReader:
                 # Whatever else Arrow raises while it decodes is about the content.
                 reason = " ".join(str(error).split()) or type(error).__name__
                 message = f"{self._part.uri} cannot be read on: {reason}"
-                batches = [self._fail(ObjectFailed(message, "object_corrupt"))]
+                batches = self._fail(ObjectFailed(message, "object_corrupt"))
         return Polled(batches, (("", self._position),), self._done)
 
     def backlog(self) -> int:
@@ -183,11 +187,14 @@ class ParquetReader:
             )
         return batches
 
-    def _fail(self, error: ObjectFailed) -> RecordBatch:
+    def _fail(self, error: ObjectFailed) -> list[RecordBatch]:
+        if self._growing and (self._opened is None or may_pass(error)):
+            self._done = True
+            return []
         failure = object_failure(self._origin(self._position), _FORMAT, error)
         self._done = True
         total = self._opened.total if self._opened else 0
-        return self._batch([], [], [], [failure], max(total, self._position + 1))
+        return [self._batch([], [], [], [failure], max(total, self._position + 1))]
 
     def _batch(
         self,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sources.csv_framing import CsvFramer, read_header
+from sources.csv_head import CsvRules, read_head
+from sources.csv_options import CsvOptions
 from sources.decompress import CompressedStream
-from sources.failures import object_failure, refused_failure
-from sources.framing import Framed, Framer, LineFramer
+from sources.encodings import LONGEST_MARK, DecodedStream, Peeked, is_single_byte, marked
+from sources.failures import may_pass, object_failure, refused_failure
+from sources.framing import BOM, Framed, Framer, LineFramer
 from sources.objects import PinnedObject, Storage
 from sources.plan import Part
 from sources.stream import PlainStream, Stream
@@ -42,15 +44,31 @@ class TextReader:
             record in anything else.
         limits: Bounds of a batch.
         max_kept_bytes: A longer record is not kept whole: it fails.
+        csv: How CSV is written, as far as that is known.
+        expected: Columns of which the header of CSV has at least one.
+        growing: More may follow: a last record that has no end yet is left alone, as is an
+            object that ends early, and its end is not settled.
     """
 
     def __init__(
-        self, storage: Storage, part: Part, limits: BatchLimits, max_kept_bytes: int
+        self,
+        storage: Storage,
+        part: Part,
+        limits: BatchLimits,
+        max_kept_bytes: int,
+        csv: CsvOptions | None = None,
+        expected: frozenset[str] = frozenset(),
+        *,
+        growing: bool = False,
     ) -> None:
         self._storage = storage
         self._part = part
         self._limits = limits
         self._max_kept_bytes = max_kept_bytes
+        self._csv = csv or CsvOptions()
+        self._expected = expected
+        self._growing = growing and part.final
+        self._encoding = part.storing.encoding
         self._format = JSON
         self._position = part.start
         self._opened: _Opened | None = None
@@ -69,6 +87,15 @@ class TextReader:
                 self._fault = error
             batch = self._take()
         return Polled(() if batch is None else (batch,), (("", self._position),), self._done)
+
+    def look(self) -> None:
+        """Open the object and find out how it is written.
+
+        Raises:
+            ObjectFailed: It cannot be read; ``Undecided`` where an option can help.
+            SourceUnavailable: The storage cannot be reached, or refuses access.
+        """
+        self._opened = self._opened or self._open()
 
     def backlog(self) -> int:
         """Stored bytes left to read."""
@@ -105,7 +132,8 @@ class TextReader:
         framer, end = opened.framer, self._part.end
         block = opened.stream.read()
         if not block:
-            framer.finish()
+            if not self._growing:
+                framer.finish()
             self._exhausted = True
         elif opened.skip >= len(block):
             opened.skip -= len(block)
@@ -120,36 +148,105 @@ class TextReader:
 
     def _open(self) -> _Opened:
         """Open the object where reading begins."""
-        part, storing = self._part, self._part.storing
+        part = self._part
         pinned = self._storage.open(part.uri, part.version)
         try:
-            at = self._position
-            framer: Framer
-            if storing.format == "csv":
-                header = read_header(
-                    self._stream(pinned, 0), storing.delimiter, self._max_kept_bytes, part.uri
-                )
-                self._format = Format("csv", header.columns, storing.delimiter)
-                at = max(at, header.end)
-                framer = CsvFramer(at, storing.delimiter, self._max_kept_bytes)
-            else:
-                # The byte before tells whether a record begins here.
-                partial = at > 0
-                at -= partial
-                framer = LineFramer(at, partial=partial, limit=self._max_kept_bytes)
-            return _Opened(
-                pinned, self._stream(pinned, at), framer, skip=at if storing.compression else 0
-            )
+            if part.storing.format == "csv":
+                return self._open_csv(pinned)
+            return self._open_lines(pinned)
         except BaseException:
             pinned.close()
             raise
 
-    def _stream(self, pinned: PinnedObject, start: int) -> Stream:
+    def _open_csv(self, pinned: PinnedObject) -> _Opened:
         part = self._part
-        if part.end is None:
-            stored = PlainStream(pinned, 0, part.size)
-            return CompressedStream(stored, part.storing.compression, part.uri)
-        return PlainStream(pinned, start, part.end, beyond=not part.final)
+        start = self._from_start(pinned)
+        rules = CsvRules(
+            self._csv,
+            part.storing.delimiter,
+            self._max_kept_bytes,
+            self._encoding if self._is_cut_as_it_is else "",
+            self._expected,
+        )
+        head = read_head(start, rules, part.uri, growing=self._growing)
+        self._format = head.format
+        at = max(self._position, head.end)
+        return self._opened_at(pinned, at, rules.framer(at, head.format.delimiter))
+
+    def _open_lines(self, pinned: PinnedObject) -> _Opened:
+        at = self._position
+        limit = self._max_kept_bytes
+        if at == 0:
+            stream = self._from_start(pinned)
+            self._format = self._json
+            framer = LineFramer(0, partial=False, limit=limit)
+            return _Opened(pinned, stream, framer, skip=0)
+        if self._part.end is None:
+            self._from_start(pinned)
+        else:
+            self._heed_mark(pinned.read_at(0, LONGEST_MARK))
+        self._format = self._json
+        # The byte before tells whether a record begins here.
+        return self._opened_at(pinned, at - 1, LineFramer(at - 1, partial=True, limit=limit))
+
+    @property
+    def _json(self) -> Format:
+        return Format("json", encoding=self._encoding) if self._is_cut_as_it_is else JSON
+
+    @property
+    def _is_cut_as_it_is(self) -> bool:
+        """Whether the text is not UTF-8, and its records are cut in the bytes as they are."""
+        return bool(self._encoding) and is_single_byte(self._encoding)
+
+    def _opened_at(self, pinned: PinnedObject, at: int, framer: Framer) -> _Opened:
+        """Read on from the offset ``at`` of the text."""
+        from_start = self._part.end is None
+        return _Opened(pinned, self._stream(pinned, at), framer, skip=at if from_start else 0)
+
+    def _from_start(self, pinned: PinnedObject) -> Stream:
+        """The text from its start; a mark there says how it is encoded."""
+        peeked = Peeked(self._stored(pinned, 0))
+        if self._heed_mark(peeked.head):
+            peeked = Peeked(self._stored(pinned, 0))
+        return self._decoded(peeked)
+
+    def _heed_mark(self, head: bytes) -> bool:
+        """Take the encoding from a mark; whether that changes what has to be read.
+
+        Raises:
+            ObjectFailed: What is wanted is a range of bytes, which is not one of text.
+        """
+        part, mark = self._part, marked(head)
+        if mark or head.startswith(BOM):
+            self._encoding = mark
+        if not mark or part.end is None:
+            return False
+        if not part.final:
+            raise ObjectFailed(
+                f"{part.uri} is in {mark} and too large to be read without --encoding {mark}",
+                "unknown_format",
+            )
+        self._part = replace(part, end=None, size=part.end)
+        return True
+
+    def _stream(self, pinned: PinnedObject, start: int) -> Stream:
+        return self._decoded(self._stored(pinned, start))
+
+    def _decoded(self, stream: Stream) -> Stream:
+        """The text in UTF-8, unless records are cut in the bytes as they are."""
+        if not self._encoding or self._is_cut_as_it_is:
+            return stream
+        return DecodedStream(stream, self._encoding, self._part.uri)
+
+    def _stored(self, pinned: PinnedObject, start: int) -> Stream:
+        """The bytes from ``start`` on, or from the first where only that can be."""
+        part = self._part
+        if part.end is not None:
+            return PlainStream(pinned, start, part.end, beyond=not part.final)
+        stored = PlainStream(pinned, 0, part.size)
+        if not part.storing.compression:
+            return stored
+        return CompressedStream(stored, part.storing.compression, part.uri)
 
     def _take(self) -> RecordBatch | None:
         """The next batch of what has been framed; None when nothing is due."""
@@ -158,16 +255,21 @@ class TextReader:
         low, stop = self._taken, self._stop(framed)
         all_taken = stop == len(framed.offsets)
         last = all_taken and (self._exhausted or self._fault is not None)
+        unfinished = last and self._unfinished
         if not last and stop == low and not framed.refused:
             return None
         failures: list[Failure] = []
         end = framed_to if all_taken else framed.offsets[stop]
-        if last and self._fault is not None:
+        if last and self._fault is not None and not unfinished:
             broke = max(self._position, framed_to)  # before the end, or it had been reached
             failures.append(object_failure(self._origin(broke), self._format, self._fault))
             end = broke + 1
-        if last and self._part.end is not None:
+        if last and self._part.end is not None and not unfinished:
             end = self._part.end
+        end = max(end, self._position)
+        if unfinished and end == self._position:
+            self._done = True
+            return None
         failures += [
             refused_failure(self._origin(each.offset), self._format, each)
             for each in framed.refused
@@ -180,7 +282,7 @@ class TextReader:
                 self._part.version,
                 self._position,
                 end,
-                final=last and self._part.final,
+                final=last and self._part.final and not unfinished,
             ),
             format=self._format,
             offsets=framed.offsets[low:stop],
@@ -189,6 +291,16 @@ class TextReader:
         )
         self._taken, self._position, self._done = stop, end, last
         return batch
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether the end of what there is cannot be the end of the object."""
+        if not self._growing:
+            return False
+        framer = self._opened.framer if self._opened else None
+        if self._fault is not None:
+            return may_pass(self._fault)
+        return framer is not None and framer.unfinished
 
     def _stop(self, framed: Framed) -> int:
         """Index of the first framed record that the next batch has no room for."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from transforms.convert import column_types, convert, number_of, types_of
+from transforms.convert import TYPED_TEXT, column_types, convert, number_of, types_of
 
 
 def converted(text: str, *allowed: str) -> Any:
@@ -38,6 +38,13 @@ class TestConvert:
             ("", ["integer", "null"], None),
             ("", ["integer"], "absent"),
             ("", ["boolean"], "absent"),
+            ("", ["string", TYPED_TEXT], "absent"),
+            ("", ["string", "null", TYPED_TEXT], None),
+            ('{"a": [1.50]}', ["object"], {"a": [Decimal("1.50")]}),
+            ("[1, null]", ["array", "null"], [1, None]),
+            ('{"a": 1}', ["object", "string"], '{"a": 1}'),
+            ("{a: 1}", ["object"], "{a: 1}"),
+            ("7", ["object"], "7"),
         ],
     )
     def test_text_becomes_what_the_schema_says(
@@ -76,6 +83,10 @@ class TestConvert:
         types = (("a", frozenset({"integer"})), ("gone", frozenset({"integer"})))
         assert convert({"a": Decimal(7)}, types) == {"a": Decimal(7)}
         assert convert("no row", types) == "no row"
+
+    def test_emptiness_in_quotes_is_text_of_every_type(self) -> None:
+        types = (("a", frozenset({"integer", "null"})), ("b", frozenset({"integer", "null"})))
+        assert convert({"a": "", "b": ""}, types, {"a"}) == {"a": "", "b": None}
 
 
 class TestTypesOf:
@@ -128,3 +139,16 @@ def test_columns_that_the_schema_does_not_type_are_left_out() -> None:
     schema = json.dumps({"properties": {"n": {"type": "integer"}, "x": {}}})
     assert column_types(schema, ("x", "n", "other")) == (("n", frozenset({"integer"})),)
     assert column_types("true", ("n",)) == ()
+
+
+def test_strings_that_are_dates_times_or_uuids_are_no_free_text() -> None:
+    properties = {
+        "day": {"type": "string", "format": "date"},
+        "at": {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
+        "mail": {"type": "string", "format": "email"},
+    }
+    assert dict(column_types(json.dumps({"properties": properties}), tuple(properties))) == {
+        "day": {"string", TYPED_TEXT},
+        "at": {"string", "null", TYPED_TEXT},
+        "mail": {"string"},
+    }

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.errors import Reject
-from transforms.parse_csv import parse, parse_all
+from transforms.parse_csv import Row, parse, parse_all
 from transforms.record import Format
 
 AB = Format("csv", ("a", "b"))
@@ -102,7 +102,7 @@ def test_rows_come_back_as_written(rows: list[tuple[str, str]]) -> None:
 
 @given(st.lists(st.binary(max_size=30), min_size=1, max_size=4))
 def test_both_ways_agree_on_any_bytes(raws: list[bytes]) -> None:
-    values: list[dict[str, str]] | None = []
+    values: list[Row] | None = []
     for raw in raws:
         try:
             made = parse(raw, LIMIT, AB)
@@ -111,3 +111,43 @@ def test_both_ways_agree_on_any_bytes(raws: list[bytes]) -> None:
         if values is not None:
             values.append(made)
     assert parse_all(raws, LIMIT, AB) == values
+
+
+class TestNulls:
+    def test_unquoted_text_that_stands_for_null_is_none(self) -> None:
+        na = Format("csv", ("a", "b"), nulls=("NA", "\\N"))
+        raws = [b"NA,x", b"\\N,NAN", b'"NA",', b'"x ""NA""",NA']
+        rows = [
+            {"a": None, "b": "x"},
+            {"a": None, "b": "NAN"},
+            {"a": "NA", "b": ""},
+            {"a": 'x "NA"', "b": None},
+        ]
+        assert [parse(raw, LIMIT, na) for raw in raws] == rows
+        assert parse_all(raws, LIMIT, na) == rows
+
+    def test_the_empty_text_can_stand_for_null_and_quoted_it_does_not(self) -> None:
+        empty = Format("csv", ("a", "b"), nulls=("",))
+        assert parse(b',""', LIMIT, empty) == {"a": None, "b": ""}
+
+    def test_null_is_told_before_the_escape_is_taken_away(self) -> None:
+        mysql = Format("csv", ("a", "b"), "\t", escape="\\", nulls=("\\N",))
+        assert parse(b"\\N\tN", LIMIT, mysql) == {"a": None, "b": "N"}
+
+
+def test_quote_and_escape_are_those_of_the_format() -> None:
+    single = Format("csv", ("a", "b"), ";", quote="'", escape="\\")
+    assert parse(b"'x;''y';\\;", LIMIT, single) == {"a": "x;'y", "b": ";"}
+    assert parse(b"'it\\'s';\"", LIMIT, single) == {"a": "it's", "b": '"'}
+
+
+def test_without_a_quote_quotes_are_text() -> None:
+    assert parse(b'"x,y"', LIMIT, Format("csv", ("a", "b"), quote="")) == {"a": '"x', "b": 'y"'}
+
+
+def test_text_is_read_in_the_encoding_of_the_format() -> None:
+    latin = Format("csv", ("a", "b"), encoding="latin-1")
+    assert parse(b"Zo\xeb,x", LIMIT, latin) == {"a": "Zo\xeb", "b": "x"}
+    assert rejection(b"\x81,x", Format("csv", ("a", "b"), encoding="cp1252")).category == (
+        "invalid_text"
+    )

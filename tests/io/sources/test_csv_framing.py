@@ -8,29 +8,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sources.csv_framing import CsvFramer, Header, read_header
-from sources.framing import BOM
-from transforms.errors import ObjectFailed
+from sources.csv_framing import CsvFramer
 
 LIMIT = 1 << 20
 
 
-class Blocks:
-    """A stream of given blocks."""
-
-    def __init__(self, *blocks: bytes) -> None:
-        self._blocks = list(blocks)
-
-    @property
-    def stored(self) -> int:
-        return 0
-
-    def read(self) -> bytes:
-        return self._blocks.pop(0) if self._blocks else b""
-
-
-def framed(data: bytes, *cuts: int, delimiter: str = ",", limit: int = LIMIT) -> CsvFramer:
-    framer = CsvFramer(0, delimiter, limit)
+def framed(
+    data: bytes,
+    *cuts: int,
+    delimiter: str = ",",
+    limit: int = LIMIT,
+    quote: str = '"',
+    escape: str = "",
+    comment: str = "",
+) -> CsvFramer:
+    framer = CsvFramer(0, delimiter, limit, quote=quote, escape=escape, comment=comment)
     edges = sorted({0, len(data), *(cut for cut in cuts if 0 < cut < len(data))})
     for low, high in pairwise(edges):
         framer.feed(data[low:high])
@@ -125,34 +117,67 @@ def test_record_over_the_limit_is_refused_and_the_next_one_read(cuts: tuple[int,
     assert "24 bytes" in refused.message
 
 
-class TestHeader:
-    @staticmethod
-    def of(*blocks: bytes, delimiter: str = ",") -> Header:
-        return read_header(Blocks(*blocks), delimiter, LIMIT, "file:///x.csv")
+@given(
+    st.lists(
+        st.lists(st.text("ab;'\\\n ", max_size=6), min_size=2, max_size=4), min_size=1, max_size=8
+    ),
+    st.lists(st.integers(1, 80)),
+)
+def test_what_csv_writes_with_an_escape_comes_back_at_its_offset(
+    rows: list[list[str]], cuts: list[int]
+) -> None:
+    text = io.StringIO(newline="")
+    offsets = []
+    for row in rows:
+        offsets.append(text.tell())
+        csv.writer(
+            text,
+            delimiter=";",
+            quotechar="'",
+            escapechar="\\",
+            doublequote=False,
+            lineterminator="\n",
+            quoting=csv.QUOTE_ALL,
+        ).writerow(row)
+    data = text.getvalue().encode()
+    framer = framed(data, *cuts, delimiter=";", quote="'", escape="\\").framed
+    assert [
+        next(
+            csv.reader(
+                io.StringIO(raw.decode(), newline=""),
+                delimiter=";",
+                quotechar="'",
+                escapechar="\\",
+                doublequote=False,
+            )
+        )
+        for raw in framer.raws
+    ] == rows
+    assert framer.offsets == offsets
 
-    def test_names_and_where_the_records_begin(self) -> None:
-        assert self.of(b"id,na", b"me\r\n1,a\n") == Header(("id", "name"), 9)
 
-    def test_byte_order_mark_is_no_part_of_a_name(self) -> None:
-        assert self.of(BOM[:1], BOM[1:] + b'"id",x\n') == Header(("id", "x"), 10)
+@pytest.mark.parametrize("cuts", [(), tuple(range(60))])
+def test_an_escaped_newline_outside_quotes_stays_in_the_record(cuts: tuple[int, ...]) -> None:
+    data = b"1\ta\\\nb\n2\tc\\\\\n3\td\n"
+    framer = framed(data, *cuts, delimiter="\t", quote="", escape="\\").framed
+    assert framer.raws == [b"1\ta\\\nb", b"2\tc\\\\", b"3\td"]
+    assert framer.offsets == [0, 7, 13]
 
-    def test_newline_in_a_quoted_name(self) -> None:
-        assert self.of(b'"a\nb",c\n1,2\n') == Header(("a\nb", "c"), 8)
 
-    def test_object_without_records_has_no_columns(self) -> None:
-        assert self.of(b"\n\n") == Header((), 2)
+@pytest.mark.parametrize("cuts", [(), tuple(range(60))])
+def test_comments_are_no_records_whatever_is_in_them(cuts: tuple[int, ...]) -> None:
+    data = b'# it"s,one\na,b\n#"x\n"#c\n#d",e\n#'
+    framer = framed(data, *cuts, comment="#")
+    assert framer.framed.raws == [b"a,b", b'"#c\n#d",e']
+    assert framer.framed.offsets == [11, 19]
+    assert framer.next == len(data)
 
-    @pytest.mark.parametrize(
-        ("text", "reason"),
-        [
-            (b"a,b,a\n", "'a' is there twice"),
-            (b"a,,b\n", "column 2 of 3 has no name"),
-            (b"\xff\xfe\n", "can't decode"),
-            (b'"a,b\n', "never closed"),
-        ],
-    )
-    def test_unusable_header_fails_the_object(self, text: bytes, reason: str) -> None:
-        with pytest.raises(ObjectFailed, match=reason) as failed:
-            self.of(text)
-        assert failed.value.category == "object_corrupt"
-        assert "file:///x.csv" in str(failed.value)
+
+def test_a_comment_over_the_limit_is_no_failure() -> None:
+    framer = framed(b"#" + b"x" * 50 + b"\na,b\n", 20, comment="#", limit=8)
+    assert framer.framed.raws == [b"a,b"]
+    assert framer.framed.refused == []
+
+
+def test_without_a_quote_every_line_is_a_record() -> None:
+    assert framed(b'"a,b\nc",d\n', quote="").framed.raws == [b'"a,b', b'c",d']

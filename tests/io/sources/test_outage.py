@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from sources.csv_options import CsvOptions
 from sources.formats import storing_of
 from sources.parquet import ParquetReader
 from sources.plan import part_of
@@ -81,7 +82,7 @@ def test_polling_again_goes_on_where_it_was(
     reader: Reader = (
         ParquetReader(storage, part, limits)  # type: ignore[arg-type]
         if storing.format == "parquet"
-        else TextReader(storage, part, limits, 1 << 20)  # type: ignore[arg-type]
+        else TextReader(storage, part, limits, 1 << 20, CsvOptions(header=True))  # type: ignore[arg-type]
     )
     ledger = MemoryLedger()
     batches: list[RecordBatch] = []
