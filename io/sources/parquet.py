@@ -37,6 +37,7 @@ class _Opened:
     pinned: PinnedObject
     file: pq.ParquetFile
     encoder: RowEncoder
+    int96: frozenset[str]
     total: int
     """Rows of all row groups: the footer's own count is not always true."""
 
@@ -139,7 +140,8 @@ class ParquetReader:
             self._rows = max(
                 1, min(self._limits.records, self._limits.bytes * rows // (weight + 1))
             )
-            return _Opened(pinned, file, encoder_of(file.schema_arrow), total)
+            encoder = encoder_of(file.schema_arrow)
+            return _Opened(pinned, file, encoder, _int96_columns(file), total)
         except BaseException:
             pinned.close()
             raise
@@ -161,7 +163,7 @@ class ParquetReader:
 
     def _batches(self, arrow: pa.RecordBatch, opened: _Opened) -> list[RecordBatch]:
         """``arrow`` as batches within the limit of bytes."""
-        found = rows_of(arrow, opened.encoder)
+        found = rows_of(arrow, opened.encoder, opened.int96)
         rows, raws, faults = found.values, found.raws, found.faults
         first, total = self._position, opened.total
         batches = []
@@ -243,6 +245,15 @@ def _check_counts(
             metadata.num_rows,
             total,
         )
+
+
+def _int96_columns(file: pq.ParquetFile) -> frozenset[str]:
+    """The columns that hold INT96 timestamps, at whatever depth."""
+    columns = (file.schema.column(i) for i in range(len(file.schema)))
+    paths = [f"{column.path}." for column in columns if column.physical_type == "INT96"]
+    return frozenset(
+        name for name in file.schema_arrow.names if any(p.startswith(f"{name}.") for p in paths)
+    )
 
 
 def _cuts(raws: list[bytes], limit: int) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ UTC, a UUID its text, a map a dict unless a key is there twice, and dates that P
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -69,10 +70,21 @@ def encoder_of(schema: pa.Schema) -> RowEncoder:
     return RowEncoder({column.name: _kind(column.type) for column in schema})
 
 
-def rows_of(batch: pa.RecordBatch, encoder: RowEncoder) -> Rows:
-    """The rows of ``batch``, whose encoder is that of its schema."""
+def rows_of(
+    batch: pa.RecordBatch, encoder: RowEncoder, int96: AbstractSet[str] = frozenset()
+) -> Rows:
+    """The rows of ``batch``.
+
+    Args:
+        batch: Rows as Arrow has them.
+        encoder: That of their schema.
+        int96: The columns that hold INT96 timestamps.
+    """
     names = batch.schema.names
-    columns = [_column(each) for each in batch.columns]
+    columns = [
+        _column(column, far=name not in int96)
+        for name, column in zip(names, batch.columns, strict=True)
+    ]
     values = _dicts(names, [each.values for each in columns], len(batch))
     as_json = values
     if any(each.written is not each.values for each in columns):
@@ -113,8 +125,14 @@ def _encode(
     return b"" if index in unreadable else encoder.encode_all([row])[0]
 
 
-def _column(column: pa.Array[Any]) -> _Column:
-    """The values of ``column``."""
+def _column(column: pa.Array[Any], *, far: bool) -> _Column:
+    """The values of ``column``.
+
+    Args:
+        column: As Arrow has it.
+        far: Whether timestamps beyond the years 1 to 9999 are to be believed. In INT96 nobody
+            writes them, and a number of days that is too large wraps around in Arrow.
+    """
     types, kind = pa.types, column.type
     fast: Callable[[pa.Array[Any]], list[Any] | None] = _pylist
     if types.is_timestamp(kind):
@@ -127,7 +145,7 @@ def _column(column: pa.Array[Any]) -> _Column:
         values = []
         for index, scalar in enumerate(column):
             try:
-                values.append(_value(scalar))
+                values.append(_value(scalar, far))
             except _UnreadableValue as error:
                 values.append(None)
                 unreadable[index] = Unreadable(str(kind), str(error), _stored(scalar))
@@ -280,8 +298,12 @@ _KINDS: tuple[tuple[str, Callable[[Any], bool]], ...] = (
 )
 
 
-def _value(scalar: Any) -> Any:
+def _value(scalar: Any, far: bool) -> Any:
     """The value of one Arrow scalar, exactly as the columns' conversion gives it.
+
+    Args:
+        scalar: The value as Arrow has it.
+        far: As for ``_column``.
 
     Raises:
         _UnreadableValue: There is none; the message says why.
@@ -292,18 +314,21 @@ def _value(scalar: Any) -> Any:
     if isinstance(kind, pa.UuidType):
         return str(scalar.as_py())
     if types.is_dictionary(kind):
-        return _value(scalar.value)
+        return _value(scalar.value, far)
     if types.is_map(kind):
-        return map_of([(_value(pair[0]), _value(pair[1])) for pair in scalar.values])
+        return map_of([(_value(pair[0], far), _value(pair[1], far)) for pair in scalar.values])
     if types.is_struct(kind):
         names = [kind.field(i).name for i in range(kind.num_fields)]
         if len(set(names)) < len(names):
             raise _UnreadableValue("a field's name is there twice")
-        return {name: _value(scalar[i]) for i, name in enumerate(names)}
+        return {name: _value(scalar[i], far) for i, name in enumerate(names)}
     if _is_list(kind):
-        return [_value(each) for each in scalar.values]
+        return [_value(each, far) for each in scalar.values]
     if types.is_timestamp(kind):
-        return timestamp_of(_microseconds(scalar), utc=kind.tz is not None)
+        found = timestamp_of(_microseconds(scalar), utc=kind.tz is not None)
+        if not far and isinstance(found, str):
+            raise _UnreadableValue("an INT96 timestamp beyond the years 1 to 9999")
+        return found
     if types.is_date(kind):
         return date_of(scalar.value if kind == pa.date32() else scalar.value // 86_400_000)
     if types.is_time(kind):

@@ -305,6 +305,31 @@ def test_int96_nanoseconds_are_cut_as_those_of_timestamps_are(tmp_path: Path) ->
     assert int96 == plain
 
 
+@pytest.mark.parametrize("day", [2**31 - 1, -(2**31), 5_373_485, 1_721_425])
+def test_int96_beyond_the_years_that_writers_have_is_no_guess(tmp_path: Path, day: int) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table({"t.at": [datetime(2026, 1, 2), datetime(2026, 1, 3)], "n": [1, 2]})
+    source = written(
+        path,
+        table,
+        use_deprecated_int96_timestamps=True,
+        use_dictionary=False,
+        compression="none",
+        write_statistics=False,
+    )
+    julian = (date(2026, 1, 2) - date(1970, 1, 1)).days + 2_440_588
+    stored = bytes(8) + julian.to_bytes(4, "little", signed=True)
+    data = path.read_bytes()
+    assert data.count(stored) == 1
+    path.write_bytes(data.replace(stored, bytes(8) + day.to_bytes(4, "little", signed=True)))
+    batches = read_all(source)
+    assert [row["n"] for row in values(batches)] == [2]
+    (failure,) = failures(batches)
+    assert failure.category == "malformed"
+    assert "column 't.at'" in failure.message
+    assert "beyond the years 1 to 9999" in failure.message
+
+
 def numbers(n: int) -> pa.Table:
     return pa.table({"n": list(range(n)), "s": [f"row {i}" for i in range(n)]})
 
