@@ -42,7 +42,7 @@ class Rows:
     """The rows of a batch.
 
     Attributes:
-        values: Each row by column; one that cannot be read lacks what is unreadable.
+        values: Each row by column; None for what cannot be read.
         raws: The bytes of each row that are kept.
         faults: What is wrong with each row that cannot be read, by its index.
     """
