@@ -10,7 +10,7 @@ from typing import Any
 import apache_beam as beam
 
 import transforms.coders  # noqa: F401  registers the coder of RecordBatch
-from transforms import parse_csv, parse_json
+from transforms import parse_csv, parse_json, typed_rows
 from transforms.each_record import apply_to_values
 from transforms.errors import ConfigError
 from transforms.raw import text_of
@@ -45,7 +45,8 @@ class Parse(beam.PTransform):
     """Give every record of a ``RecordBatch`` its value, as its format says.
 
     JSON becomes a dict with exact numbers (``int`` of any size, ``Decimal``), CSV a dict of
-    strings. Parquet values come from the reader; a replayed row is read from its JSON.
+    strings. Parquet values come from the reader; a replayed row is read from the bytes
+    that were kept of it.
     A record that cannot be read becomes a failure of stage ``parse``.
     """
 
@@ -77,13 +78,16 @@ def _parsers(
 ) -> tuple[Callable[[bytes], Any], Callable[[Sequence[bytes]], Sequence[Any] | None]]:
     """How one record is read, and how a chunk of good ones is."""
     size, depth = config.max_record_bytes, config.max_depth
+    parse_one = partial(parse_json.parse, max_bytes=size, max_depth=depth)
     if format.encoding and format.name == "json":
-        one, _ = _parsers(Format("json"), config)
-        return (lambda raw: one(text_of(raw, format.encoding).encode())), (lambda raws: None)
-    if format.name in ("json", "parquet"):
+        return (lambda raw: parse_one(text_of(raw, format.encoding).encode())), (lambda raws: None)
+    if format.name == "json":
+        return parse_one, partial(parse_json.parse_all, max_bytes=size, max_depth=depth)
+    if format.name == "parquet":
+        # An object is what earlier versions kept of a row: plain JSON.
         return (
-            partial(parse_json.parse, max_bytes=size, max_depth=depth),
-            partial(parse_json.parse_all, max_bytes=size, max_depth=depth),
+            lambda raw: parse_one(raw) if raw.startswith(b"{") else typed_rows.decode(raw),
+            typed_rows.decode_all,
         )
     if format.name == "csv":
         return (

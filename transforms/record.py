@@ -59,7 +59,8 @@ class Format:
     """How the raw bytes of a record are to be read.
 
     Attributes:
-        name: ``json``, ``csv`` or ``parquet`` (whose raw bytes are the row as JSON).
+        name: ``json``, ``csv`` or ``parquet`` (whose raw bytes are those of
+            ``transforms.typed_rows``; a JSON object is what earlier versions kept).
         columns: The header of a CSV file.
         delimiter: The delimiter of a CSV file.
         quote: What encloses a field of a CSV file; empty when nothing does.

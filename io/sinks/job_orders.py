@@ -19,7 +19,9 @@ NO_BYTES = "no_bytes"
 REPLAYED_OFTEN = "max_replays"
 """Why a job is left alone: it has been replayed so often. Another reason is ``EXECUTING``."""
 
-_EMPTY = sa.and_(jobs.c.stage == "read", jobs.c.raw == b"")
+# Earlier versions kept null in place of a value of a Parquet row that could not be read.
+_LOSSY = sa.and_(jobs.c.exception == "UnreadableRow", jobs.c.format == '{"name":"parquet"}')
+_EMPTY = sa.and_(jobs.c.stage == "read", sa.or_(jobs.c.raw == b"", _LOSSY))
 
 
 @dataclass(frozen=True, slots=True)

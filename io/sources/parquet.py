@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -16,10 +17,13 @@ from sources.framing import Refused
 from sources.objects import PinnedObject, Storage
 from sources.plan import Part
 from sources.ranged_file import RangedFile
-from sources.rows import encode_rows, plain_schema, values_of
+from sources.rows import encoder_of, rows_of
 from transforms.errors import ObjectFailed, SourceUnavailable
 from transforms.record import Failure, Format, Origin, RecordBatch, Span
 from transforms.splits import BatchLimits, Polled
+from transforms.typed_rows import RowEncoder
+
+_log = logging.getLogger(__name__)
 
 _FORMAT = Format("parquet")
 _BUFFERS_BYTES = 64 << 20
@@ -32,8 +36,10 @@ class _Opened:
 
     pinned: PinnedObject
     file: pq.ParquetFile
-    schema: pa.Schema
+    encoder: RowEncoder
+    int96: frozenset[str]
     total: int
+    """Rows of all row groups: the footer's own count is not always true."""
 
 
 class ParquetReader:
@@ -103,7 +109,7 @@ class ParquetReader:
             self._arrow = self._iterate(opened)
         arrow = next(self._arrow, None)
         if arrow is None:
-            message = f"{self._part.uri} has fewer rows than its footer says"
+            message = f"{self._part.uri} has fewer rows than its row groups say"
             raise ObjectFailed(message, "object_corrupt")
         if arrow.nbytes > 2 * self._limits.bytes and self._rows > 1:
             self._rows = max(1, len(arrow) * self._limits.bytes // arrow.nbytes)
@@ -117,21 +123,29 @@ class ParquetReader:
         try:
             source: Any = io.BufferedReader(RangedFile(pinned, part.size), 64 << 10)
             metadata = pq.read_metadata(source)
+            groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+            total = sum(group.num_rows for group in groups)
+            _check_counts(part.uri, metadata, groups)
             buffer = min(pinned.block_bytes, _BUFFERS_BYTES // max(1, metadata.num_columns))
             file = pq.ParquetFile(
-                source, metadata=metadata, buffer_size=max(buffer, 64 << 10), pre_buffer=False
+                source,
+                metadata=metadata,
+                buffer_size=max(buffer, 64 << 10),
+                pre_buffer=False,
+                # In nanoseconds, years before 1678 and after 2262 would wrap around.
+                coerce_int96_timestamp_unit="us",
             )
             names = file.schema_arrow.names
             doubled = next((name for name in names if names.count(name) > 1), None)
             if doubled is not None:
                 raise ObjectFailed(f"{part.uri} has the column {doubled!r} twice", "object_corrupt")
-            groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
             weight = sum(group.total_byte_size for group in groups)
-            rows = max(1, metadata.num_rows)
+            rows = max(1, total)
             self._rows = max(
                 1, min(self._limits.records, self._limits.bytes * rows // (weight + 1))
             )
-            return _Opened(pinned, file, plain_schema(file.schema_arrow), metadata.num_rows)
+            encoder = encoder_of(file.schema_arrow)
+            return _Opened(pinned, file, encoder, _int96_columns(file), total)
         except BaseException:
             pinned.close()
             raise
@@ -153,25 +167,14 @@ class ParquetReader:
 
     def _batches(self, arrow: pa.RecordBatch, opened: _Opened) -> list[RecordBatch]:
         """``arrow`` as batches within the limit of bytes."""
-        if arrow.schema.types != opened.schema.types:
-            arrow = arrow.cast(opened.schema, safe=False)
-        faults: dict[int, str] = {}
-        columns = []
-        for column in arrow.columns:
-            values, wrong = values_of(column)
-            columns.append(values)
-            faults |= wrong
-        names = arrow.schema.names
-        rows = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-        rows = rows or [{} for _ in range(len(arrow))]
-        raws, wrong = encode_rows(rows)
-        faults |= wrong
+        found = rows_of(arrow, opened.encoder, opened.int96)
+        rows, raws, faults = found.values, found.raws, found.faults
         first, total = self._position, opened.total
         batches = []
         for low, high in _cuts(raws, self._limits.bytes):
             good = [i for i in range(low, high) if i not in faults] if faults else range(low, high)
             refused = [
-                Refused(first + i, raws[i], "malformed", "UnreadableRow", faults[i])
+                Refused(first + i, raws[i], "malformed", "UnreadableValue", faults[i])
                 for i in range(low, high)
                 if i in faults
             ]
@@ -211,6 +214,53 @@ class ParquetReader:
 
     def _origin(self, row: int) -> Origin:
         return Origin(self._part.uri, self._part.version, row)
+
+
+def _check_counts(
+    uri: str, metadata: pq.FileMetaData, groups: Sequence[pq.RowGroupMetaData]
+) -> None:
+    """Compare what the footer says about rows: of the file, of row groups and of columns.
+
+    The row groups are believed. A file count that differs is a common defect of writers.
+
+    Raises:
+        ObjectFailed: A column of a row group cannot have as many rows as the row group, or
+            the file has rows and no row group.
+    """
+    total = sum(group.num_rows for group in groups)
+    if metadata.num_rows and not groups:
+        message = f"{uri} has no row group, but its footer says {metadata.num_rows:,} rows"
+        raise ObjectFailed(message, "object_corrupt")
+    repeated = [
+        metadata.schema.column(i).max_repetition_level > 0 for i in range(metadata.num_columns)
+    ]
+    for number, group in enumerate(groups):
+        rows = group.num_rows
+        for index, repeats in enumerate(repeated):
+            found = group.column(index).num_values
+            if found < rows or rows < 0 or (found > rows and not (repeats and rows)):
+                path = metadata.schema.column(index).path
+                raise ObjectFailed(
+                    f"{uri}: row group {number} has {rows:,} rows, but its column {path!r} "
+                    f"has {found:,} values",
+                    "object_corrupt",
+                )
+    if metadata.num_rows != total:
+        _log.warning(
+            "%s: its footer says %d rows, its row groups have %d; those of the row groups are read",
+            uri,
+            metadata.num_rows,
+            total,
+        )
+
+
+def _int96_columns(file: pq.ParquetFile) -> frozenset[str]:
+    """The columns that hold INT96 timestamps, at whatever depth."""
+    columns = (file.schema.column(i) for i in range(len(file.schema)))
+    paths = [f"{column.path}." for column in columns if column.physical_type == "INT96"]
+    return frozenset(
+        name for name in file.schema_arrow.names if any(p.startswith(f"{name}.") for p in paths)
+    )
 
 
 def _cuts(raws: list[bytes], limit: int) -> Iterator[tuple[int, int]]:

@@ -102,7 +102,7 @@ def test_polling_again_goes_on_where_it_was(
     expected = {
         "jsonl": lines,
         "csv": lines[1:],
-        "parquet": [b'{"n":%d}' % n for n in range(3_000)],
+        "parquet": [b'[{"n":%d},{}]' % n for n in range(3_000)],
     }
     assert raws(batches) == expected[storing.format]
     assert outages > 1

@@ -117,7 +117,7 @@ class TestReading:
         s3.put_object(Bucket=bucket, Key="4.jsonl", Body=b"")
         ledger = MemoryLedger()
         files = FilesSource(f"s3://{bucket}/*", s3=s3_settings)
-        assert raws(read_all(files, ledger)) == [b"1", b"1", b"3", b'{"n":4}', b'{"n":5}']
+        assert raws(read_all(files, ledger)) == [b"1", b"1", b"3", b'[{"n":4},{}]', b'[{"n":5},{}]']
         assert list(files.splits(ledger)) == []
 
     def test_ranges_of_a_large_object(
