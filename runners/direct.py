@@ -39,7 +39,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.worker.statesampler import StateSampler
 
-from runners import Runner
+from runners import Runner, beam_private
+
+beam_private.listen_on_loopback()
 
 _SAMPLING_MILLISECONDS = 20
 _GC_THRESHOLD = 100_000

@@ -38,10 +38,12 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineState
 
-from runners import Runner, RunnerUnavailable, Submission
+from runners import Runner, RunnerUnavailable, Submission, beam_private
 from runners.flink_jobs import cause, main
 from runners.flink_options import options_of
 from runners.flink_rest import FlinkRefused, FlinkRest, FlinkUnreachable
+
+beam_private.listen_on_loopback()
 
 CONNECT_SECONDS = 10.0
 SUBMIT_SECONDS = 120.0
