@@ -39,6 +39,7 @@ from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineState
 
 from runners import Runner, RunnerUnavailable, Submission, beam_private
+from runners.beam_flags import refuse_ignored
 from runners.flink_jobs import cause, main
 from runners.flink_options import options_of
 from runners.flink_rest import FlinkRefused, FlinkRest, FlinkUnreachable
@@ -79,6 +80,7 @@ def _endless(pipeline: Any) -> bool:
 
 @contextmanager
 def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
+    refuse_ignored("FlinkRunner", flags)
     options = options_of(flags)
     endpoint = options.view_as(PortableOptions).job_endpoint
     host, _, port = endpoint.rpartition(":")

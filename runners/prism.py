@@ -31,6 +31,7 @@ from apache_beam.runners.portability.prism_runner import PrismRunner
 from apache_beam.runners.worker import sdk_worker
 
 from runners import Runner, RunnerUnavailable, beam_private
+from runners.beam_flags import refuse_ignored
 from runners.prism_binary import located
 from runners.prism_server import serving
 
@@ -53,6 +54,7 @@ sdk_worker.print = _not_printed
 
 @contextmanager
 def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
+    refuse_ignored("PrismRunner", flags)
     options = PipelineOptions(list(flags))
     portable = options.view_as(PortableOptions)
     if portable.environment_type not in (None, _WORKER):
