@@ -9,7 +9,8 @@ What follows from it:
   this process's caches and tally are the workers'.
 * It fuses what FnApiRunner fuses (``greedyFusion`` in Prism's preprocess.go), so a bundle
   writes what it reads and a slow database holds the source here too.
-* It honours the delay of a deferred split.
+* It honours the delay of a deferred split (Beam 2.77 does; apache/beam #39848 is that it did not,
+  and that a source that waits kept a processor busy).
 * Several splits are read at once, but by threads of one process: more splits than sources
   would not be read faster.
 """
