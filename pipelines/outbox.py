@@ -126,8 +126,8 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> int:
     """Publish; returns the exit code (0 done, 1 failed or stopped, 2 usage)."""
     known, rest = parser().parse_known_args(list(argv))
+    runner = options.runner_of(known.runner)  # the options of the runner's own are known from here
     options.refuse_unknown(rest, parser())
-    runner = options.runner_of(known.runner)
     config = _config(known, runner)
     if runner.submitted is not None:
         options.refuse_database_of_one_process(known.sink, runner)

@@ -39,7 +39,10 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.worker.statesampler import StateSampler
 
-from runners import Runner
+from runners import Runner, beam_private
+from runners.beam_flags import refuse_ignored
+
+beam_private.listen_on_loopback()
 
 _SAMPLING_MILLISECONDS = 20
 _GC_THRESHOLD = 100_000
@@ -86,6 +89,7 @@ fn_runner.consolidate_monitoring_infos = _consolidate
 
 @contextmanager
 def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
+    refuse_ignored("DirectRunner", flags)
     yield beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(list(flags)))
 
 

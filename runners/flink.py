@@ -38,10 +38,13 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.portable_runner import PortableRunner
 from apache_beam.runners.runner import PipelineState
 
-from runners import Runner, RunnerUnavailable, Submission
+from runners import Runner, RunnerUnavailable, Submission, beam_private
+from runners.beam_flags import refuse_ignored
 from runners.flink_jobs import cause, main
 from runners.flink_options import options_of
 from runners.flink_rest import FlinkRefused, FlinkRest, FlinkUnreachable
+
+beam_private.listen_on_loopback()
 
 CONNECT_SECONDS = 10.0
 SUBMIT_SECONDS = 120.0
@@ -77,6 +80,7 @@ def _endless(pipeline: Any) -> bool:
 
 @contextmanager
 def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
+    refuse_ignored("FlinkRunner", flags)
     options = options_of(flags)
     endpoint = options.view_as(PortableOptions).job_endpoint
     host, _, port = endpoint.rpartition(":")

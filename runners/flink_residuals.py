@@ -1,9 +1,14 @@
-"""Beam's job server, mended: what it keeps of a self-checkpoint is forgotten when it was used.
+"""Beam's job server, changed in two ways before it is used: what it keeps of a self-checkpoint is
+forgotten when it was used, and its servers listen on the address that they are given.
 
 Before 2.76 Beam gives each residual of a splittable DoFn a state of its own in Flink, which stays
 in every checkpoint for ever (apache/beam #27648). Here the three places that write and read them
 are changed to use ``flink_java/Residual.java``, compiled against the jars that have them, and put
 into these jars: Flink's TaskManagers get them with each job.
+
+Beam's servers (of jobs and artifacts in the job server; of control, data, state and logs in a
+TaskManager, for its workers) are given ``localhost`` and a port, use the port alone and listen on
+all interfaces, without authentication.
 """
 
 from __future__ import annotations
@@ -15,11 +20,12 @@ from pathlib import Path
 
 from runners import RunnerUnavailable
 
-MENDED = 1
+MENDED = 2
 """Part of the folder's name: raise it with any change of the jars, and they are made anew."""
 
 _JAVA = Path(__file__).with_name("flink_java") / "Residual.java"
 _BEAM = "org/apache/beam/runners"
+_SERVERS = "org/apache/beam/sdk/fn/server/ServerFactory.java"
 _CHANGED: Mapping[str, Sequence[str]] = {
     "beam-runners-java-fn-execution": (
         f"{_BEAM}/fnexecution/control/BundleCheckpointHandlers.java",
@@ -28,6 +34,7 @@ _CHANGED: Mapping[str, Sequence[str]] = {
         f"{_BEAM}/flink/translation/functions/FlinkExecutableStageFunction.java",
         f"{_BEAM}/flink/translation/wrappers/streaming/ExecutableStageDoFnOperator.java",
     ),
+    "beam-sdks-java-fn-execution": (_SERVERS,),
 }
 SOURCES = tuple(_CHANGED)
 """The artifacts whose sources ``mend`` needs beside them, by Maven's classifier ``sources``."""
@@ -37,6 +44,8 @@ _KEPT = re.compile(
     r"StateTags\.value\((?P<id>[\w.()]+), (?P<coder>\w+)\)\)\s*\.(?P<use>read|write)\("
 )
 _USES = {"read": "take", "write": "put"}
+_LISTENS = "NettyServerBuilder.forPort(socket.getPort())"
+_LISTENS_THERE = "NettyServerBuilder.forAddress(socket)"
 _UNKNOWN = re.compile(r"^.*\bSuppressFBWarnings\b.*\n", re.MULTILINE)
 """An annotation for a tool of Beam's build; its jar is not among those that run."""
 
@@ -79,11 +88,17 @@ def mend(
 
 
 def edited(source: str, name: str) -> str:
-    """The text of ``name`` with its residuals in ``Residual``.
+    """The text of ``name`` with its residuals in ``Residual``, or its servers on their address.
 
     Raises:
-        RunnerUnavailable: It does not keep or take them in exactly one place.
+        RunnerUnavailable: There is not exactly one place to change.
     """
+    if name == _SERVERS:
+        if source.count(_LISTENS) != 1:
+            raise RunnerUnavailable(
+                f"{name} of Beam listens in {source.count(_LISTENS)} of the known ways, not in one"
+            )
+        return source.replace(_LISTENS, _LISTENS_THERE)
     text, count = _KEPT.subn(
         lambda found: (
             "sluice.Residual.of({state}, {namespace}, {id}, {coder}).".format(**found.groupdict())

@@ -9,7 +9,8 @@ What follows from it:
   this process's caches and tally are the workers'.
 * It fuses what FnApiRunner fuses (``greedyFusion`` in Prism's preprocess.go), so a bundle
   writes what it reads and a slow database holds the source here too.
-* It honours the delay of a deferred split.
+* It honours the delay of a deferred split (Beam 2.77 does; apache/beam #39848 is that it did not,
+  and that a source that waits kept a processor busy).
 * Several splits are read at once, but by threads of one process: more splits than sources
   would not be read faster.
 """
@@ -30,9 +31,12 @@ from apache_beam.options.pipeline_options import (
 from apache_beam.runners.portability.prism_runner import PrismRunner
 from apache_beam.runners.worker import sdk_worker
 
-from runners import Runner, RunnerUnavailable
+from runners import Runner, RunnerUnavailable, beam_private
+from runners.beam_flags import refuse_ignored
 from runners.prism_binary import located
 from runners.prism_server import serving
+
+beam_private.listen_on_loopback()
 
 _WORKER = "LOOPBACK"
 _WORKER_STOP_SECONDS = 3.0
@@ -51,6 +55,7 @@ sdk_worker.print = _not_printed
 
 @contextmanager
 def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
+    refuse_ignored("PrismRunner", flags)
     options = PipelineOptions(list(flags))
     portable = options.view_as(PortableOptions)
     if portable.environment_type not in (None, _WORKER):
@@ -59,10 +64,20 @@ def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
             f"this process ({_WORKER}); leave the option out"
         )
     portable.environment_type = _WORKER
+    prism = options.view_as(PrismRunnerOptions)
     if portable.job_endpoint:  # a Prism that runs already
+        if prism.prism_location is not None:
+            raise RunnerUnavailable(
+                "--prism_location and --job_endpoint: PrismRunner starts the one, or uses the other "
+                "that runs already; leave one of them out"
+            )
+        if ":" not in portable.job_endpoint:
+            raise RunnerUnavailable(
+                f"--job_endpoint {portable.job_endpoint}: PrismRunner needs host:port of a Prism "
+                "that runs; leave it out to have one started"
+            )
         yield beam.Pipeline(runner=PrismRunner(), options=options)
         return
-    prism = options.view_as(PrismRunnerOptions)
     with serving(located(prism.prism_location), prism.prism_log_level) as endpoint:
         portable.job_endpoint = endpoint
         before = set(threading.enumerate())

@@ -1,19 +1,24 @@
-"""Where the Prism binary is: named, on the path, or built once with Go.
+"""Where the Prism binary is: named, or built once with Go.
 
 Beam's own way is to download it from GitHub at the first run; one that cannot reach
 GitHub then fails in its middle.
+
+Prism as it is published listens on all interfaces and asks nobody who they are: whoever reaches
+its port can run a program as this user. The one that is built here listens on loopback. No option
+of Prism's says so, and Go does not lay another file over one in its module cache (``-overlay``):
+the module's sources are copied, and one line of them is changed.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
-import mmap
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,9 +31,16 @@ _log = logging.getLogger(__name__)
 VERSION = f"v{BEAM_VERSION}"
 """The version to build: the SDK's own, as Beam's download would be."""
 
-PACKAGE = "github.com/apache/beam/sdks/v2/go/cmd/prism"
+MODULE = "github.com/apache/beam/sdks/v2"
 
-_INSTALL_SECONDS = 900.0
+SERVER = "go/pkg/beam/runners/prism/internal/jobservices/server.go"
+"""The one file of the module in which Prism listens; its web server, which is not started, listens
+on loopback by itself."""
+
+_LISTENS = 'net.Listen("tcp", fmt.Sprintf(":%d", port))'
+_LISTENS_ON_LOOPBACK = 'net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))'
+
+_GO_SECONDS = 900.0
 _SAID = 300
 """Characters of Go's last line that an error repeats."""
 
@@ -44,20 +56,13 @@ def located(named: str | None) -> str:
         RunnerUnavailable: It is not where it is said to be, or there is none and none can
             be built.
     """
-    if named is not None:
-        return _checked(named)
-    on_path = shutil.which("prism")
-    if on_path is not None:
-        if _is_prism(Path(on_path)):
-            return on_path
-        _log.warning("%s is another program than Beam's Prism and is not used", on_path)
-    return str(_built())
+    return str(_built()) if named is None else _checked(named)
 
 
 def cached() -> Path:
     """Where the binary that Go builds is kept, for this user and this version of Beam."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "sluice" / "prism" / VERSION / "prism"
+    return Path(cache) / "sluice" / "prism" / f"{VERSION}-loopback" / "prism"
 
 
 def available() -> str | None:
@@ -65,10 +70,9 @@ def available() -> str | None:
 
     Nothing is built by asking.
     """
-    on_path = shutil.which("prism")
-    if cached().is_file() or (on_path is not None and _is_prism(Path(on_path))):
+    if cached().is_file() or shutil.which("go") is not None:
         return None
-    return None if shutil.which("go") else "neither prism nor go found (Go builds Prism)"
+    return "go not found (Go builds Prism)"
 
 
 def _checked(named: str) -> str:
@@ -89,15 +93,6 @@ def _checked(named: str) -> str:
             f"--prism_location {named}: no such program; leave it out to have Prism built by Go"
         )
     return str(path.absolute())
-
-
-def _is_prism(path: Path) -> bool:
-    """Whether it is Beam's: other programs have that name, and Go writes the package into it."""
-    try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            return text.find(PACKAGE.encode()) >= 0
-    except (OSError, ValueError):  # unreadable, or empty
-        return False
 
 
 def _built() -> Path:
@@ -135,33 +130,76 @@ def _build(binary: Path) -> None:
     go = shutil.which("go")
     if go is None:
         raise RunnerUnavailable(
-            f"PrismRunner needs Prism {VERSION}: put `prism` on the path, name it with "
-            "--prism_location, or install Go (https://go.dev/dl), which builds it"
+            f"PrismRunner needs Go (https://go.dev/dl), which builds Prism {VERSION} once, or a "
+            "Prism that listens on loopback only, named with --prism_location"
         )
     _log.warning("building Prism %s with Go, once: some minutes", VERSION)
     with tempfile.TemporaryDirectory(prefix=".build-", dir=binary.parent) as scratch:
-        try:
-            done = subprocess.run(  # noqa: S603 - no shell, and nothing of it is the user's
-                [go, "install", f"{PACKAGE}@{VERSION}"],
-                cwd=scratch,
-                env={**os.environ, "GOBIN": scratch},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=_INSTALL_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise RunnerUnavailable(
-                f"`go install {PACKAGE}@{VERSION}` took more than {_INSTALL_SECONDS:.0f} s; "
-                "run it by hand, or give a binary with --prism_location"
-            ) from error
-        if done.returncode:
-            said = (done.stdout.strip().splitlines() or ["it said nothing"])[-1][:_SAID]
-            raise RunnerUnavailable(
-                f"`go install {PACKAGE}@{VERSION}` failed with {done.returncode}: {said}; "
-                "give a binary with --prism_location"
-            )
-        (Path(scratch) / "prism").rename(binary)
+        said = _run([go, "mod", "download", "-json", f"{MODULE}@{VERSION}"], Path(scratch))
+        sources = Path(scratch) / "sources"
+        _copy(_downloaded(said), sources)
+        server = sources / SERVER
+        server.write_text(on_loopback(server.read_text()))
+        _run([go, "build", "-buildvcs=false", "-o", "prism", "./go/cmd/prism"], sources)
+        (sources / "prism").rename(binary)
+
+
+def on_loopback(source: str) -> str:
+    """The text of ``SERVER`` with its listener on loopback.
+
+    Raises:
+        RunnerUnavailable: It does not listen in exactly one place, in the way that is known.
+    """
+    if source.count("net.Listen(") != 1 or _LISTENS not in source:
+        raise RunnerUnavailable(
+            f"Prism {VERSION} does not listen in the one way that is known here, so it cannot be "
+            f"kept on loopback ({SERVER}); give a binary that is with --prism_location"
+        )
+    return source.replace(_LISTENS, _LISTENS_ON_LOOPBACK)
+
+
+def _downloaded(said: str) -> Path:
+    """The module's folder in Go's cache."""
+    try:
+        return Path(json.loads(said)["Dir"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunnerUnavailable(
+            f"`go mod download {MODULE}@{VERSION}` did not say where the sources are; "
+            "give a binary with --prism_location"
+        ) from error
+
+
+def _copy(module: Path, target: Path) -> None:
+    """Copy what Prism is built of; the files in Go's cache are read-only, the copies are not."""
+    shutil.copytree(module / "go", target / "go", copy_function=shutil.copyfile)
+    for name in ("go.mod", "go.sum"):
+        shutil.copyfile(module / name, target / name)
+
+
+def _run(command: Sequence[str], folder: Path) -> str:
+    """What a command of Go's prints on its standard output."""
+    shown = f"`go {' '.join(command[1:])}`"
+    try:
+        done = subprocess.run(  # noqa: S603 - no shell, and nothing of it is the user's
+            command,
+            cwd=folder,
+            env={**os.environ, "GOWORK": "off"},  # no workspace of the user's around them
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_GO_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RunnerUnavailable(
+            f"{shown} took more than {_GO_SECONDS:.0f} s; try again, or give a binary with "
+            "--prism_location"
+        ) from error
+    if done.returncode:
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        said = (lines or ["it said nothing"])[-1][:_SAID]
+        raise RunnerUnavailable(
+            f"{shown} failed with {done.returncode}: {said}; give a binary with --prism_location"
+        )
+    return done.stdout

@@ -1,4 +1,4 @@
-"""A Prism process of our own: it takes jobs on a free port and cannot outlive us."""
+"""A Prism process of our own: it takes jobs on a free port of loopback and cannot outlive us."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import IO
 from apache_beam.utils.subprocess_server import pick_port
 
 from runners import RunnerUnavailable
+from runners.listeners import beyond_loopback
 
 _log = logging.getLogger(__name__)
 
@@ -38,13 +39,15 @@ def serving(binary: str, log_level: str) -> Iterator[str]:
     What it logs goes to this module's logger.
 
     Raises:
-        RunnerUnavailable: It ended, or did not listen within ``START_SECONDS``.
+        RunnerUnavailable: It ended, did not listen within ``START_SECONDS``, or listens where
+            others can reach it; it is ended then.
     """
     for attempt in range(_ATTEMPTS):
         process = _Process(binary, log_level)
         try:
             if not process.await_listening(last=attempt + 1 == _ATTEMPTS):
                 continue
+            process.refuse_others()
             yield process.endpoint
             return
         finally:
@@ -111,6 +114,20 @@ class _Process:
                 time.sleep(random.uniform(0.01, 0.05))  # noqa: S311 - jitter
             else:
                 return True
+
+    def refuse_others(self) -> None:
+        """Go no further with a Prism that others can reach: it runs the program of anyone.
+
+        Raises:
+            RunnerUnavailable: It is one.
+        """
+        reached = beyond_loopback(self._process.pid)
+        if reached:
+            raise RunnerUnavailable(
+                f"Prism ({self._binary}) listens on {', '.join(reached)}, where others can have it "
+                "run programs as you, and was ended; leave out --prism_location to have one built "
+                "that listens on loopback, or start it yourself and give --job_endpoint"
+            )
 
     def stop(self) -> None:
         """End it, by SIGKILL if SIGTERM is not enough."""

@@ -67,6 +67,19 @@ class TestPipeline:
                 _ = pipeline | beam.Create([1]) | beam.Map(count)
                 pipeline.run().wait_until_finish()
 
+    @pytest.mark.parametrize(
+        ("flags", "said"),
+        [
+            (["--job_endpoint=localhost:1", "--prism_location=/p"], "leave one of them out"),
+            (["--job_endpoint=embed"], "--job_endpoint embed: .* host:port"),
+        ],
+    )
+    def test_an_endpoint_that_is_no_running_prism_is_one_line(
+        self, flags: list[str], said: str
+    ) -> None:
+        with pytest.raises(RunnerUnavailable, match=said), prism.RUNNER.pipeline(flags):
+            pass
+
     def test_another_worker_than_this_process_is_refused(self) -> None:
         with (
             pytest.raises(RunnerUnavailable, match="--environment_type DOCKER"),
@@ -111,6 +124,27 @@ class TestServer:
         ):
             pass
         assert time.monotonic() - started < 10
+        assert children() == before
+
+    def test_a_prism_that_others_can_reach_is_ended_with_one_line(self, tmp_path: Path) -> None:
+        """As the one that is published: it is somebody's own binary (``--prism_location``)."""
+        published = tmp_path / "prism"
+        published.write_text(
+            f"#!{sys.executable}\n"
+            "import socket, sys, time\n"
+            "port = int(sys.argv[1].removeprefix('--job_port='))\n"
+            "listening = socket.create_server(('0.0.0.0', port))\n"
+            "time.sleep(60)\n"
+        )
+        published.chmod(0o755)
+        before = children()
+        with (
+            pytest.raises(RunnerUnavailable, match=r"listens on 0\.0\.0\.0:\d+, ") as raised,
+            serving(str(published), "error"),
+        ):
+            pass
+        assert "--prism_location" in str(raised.value)
+        assert "\n" not in str(raised.value)
         assert children() == before
 
     def test_what_is_no_program_is_one_line(self, tmp_path: Path) -> None:

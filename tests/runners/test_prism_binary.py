@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runners import RunnerUnavailable
-from runners.prism_binary import PACKAGE, VERSION, available, cached, located
+from runners.prism_binary import MODULE, SERVER, VERSION, available, cached, located, on_loopback
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def nothing_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No Prism on the path or in the cache, and no Go but what a test puts into tmp_path/bin."""
     (tmp_path / "bin").mkdir()
-    for tool in ("sh", "sleep"):
+    for tool in ("sh", "sleep", "cat"):
         (tmp_path / "bin" / tool).symlink_to(f"/bin/{tool}")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -47,40 +48,95 @@ class TestNamed:
             located("https://h/p")
 
 
-class TestOnThePath:
-    def test_prism_on_the_path_is_taken(self, tmp_path: Path) -> None:
-        found = program(tmp_path / "bin" / "prism", f"# {PACKAGE}")
-        assert located(None) == str(found)
-        assert available() is None
+LISTENS = 'lis, err := net.Listen("tcp", fmt.Sprintf(":%d", port))\n'
 
-    def test_another_program_of_that_name_is_not(
-        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        program(tmp_path / "bin" / "prism", "# mocks HTTP APIs")
+
+class TestOnLoopback:
+    def test_the_one_listener_is_put_on_loopback(self) -> None:
+        text = f"func NewServer(port int) {{\n\t{LISTENS}}}\n"
+        assert on_loopback(text) == text.replace('":%d"', '"127.0.0.1:%d"')
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "",
+            LISTENS * 2,
+            LISTENS.replace("port))", "s.port))"),
+            LISTENS + 'web, err := net.Listen("tcp", ":8074")\n',
+        ],
+    )
+    def test_a_prism_that_listens_otherwise_is_not_built(self, source: str) -> None:
+        with pytest.raises(RunnerUnavailable, match="cannot be kept on loopback") as raised:
+            on_loopback(source)
+        assert "\n" not in str(raised.value)
+
+
+class TestOnThePath:
+    def test_a_prism_on_the_path_is_not_taken(self, tmp_path: Path) -> None:
+        """The one that is published listens on all interfaces."""
+        program(tmp_path / "bin" / "prism", f"# {MODULE}/go/cmd/prism")
         assert available() is not None
-        with pytest.raises(RunnerUnavailable):
+        with pytest.raises(RunnerUnavailable, match="needs Go"):
             located(None)
-        assert "another program" in caplog.text
 
 
 class TestBuilt:
-    GO = 'echo "$@" >> "$LOG"; sleep 0.2; echo binary > "$GOBIN/prism"'
+    # What `go` is asked for: the module's folder, and then a binary. This one is the changed source.
+    GO = (
+        'echo "$1" >> "$LOG"; sleep 0.2\n'
+        f'case "$1" in mod) cat "$MODULE" ;; build) cat {SERVER} > "$4" ;; esac'
+    )
 
-    def test_go_builds_the_sdks_version_once_and_it_is_kept(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    @pytest.fixture(autouse=True)
+    def module(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """The module as Go keeps it: nothing in it can be written."""
+        folder = tmp_path / "module"
+        server = folder / SERVER
+        server.parent.mkdir(parents=True)
+        server.write_text(LISTENS)
+        server.chmod(0o444)
+        server.parent.chmod(0o555)
+        for name in ("go.mod", "go.sum"):
+            (folder / name).write_text("")
+        (tmp_path / "said").write_text(json.dumps({"Path": MODULE, "Dir": str(folder)}))
+        monkeypatch.setenv("MODULE", str(tmp_path / "said"))
         monkeypatch.setenv("LOG", str(tmp_path / "log"))
-        program(tmp_path / "bin" / "go", self.GO)
+        return folder
+
+    def test_go_builds_the_sdks_version_on_loopback_once_and_it_is_kept(
+        self, tmp_path: Path, module: Path
+    ) -> None:
+        program(tmp_path / "bin" / "go", f'[ "$1" = build ] || echo "$@" >> "$LOG"\n{self.GO}')
         assert available() is None
         assert [located(None), located(None)] == [str(cached())] * 2
-        assert cached().read_text() == "binary\n"
-        assert (tmp_path / "log").read_text() == f"install {PACKAGE}@{VERSION}\n"
+        assert cached().read_text() == LISTENS.replace('":%d"', '"127.0.0.1:%d"')
+        assert (tmp_path / "log").read_text().splitlines() == [
+            f"mod download -json {MODULE}@{VERSION}",
+            *("mod", "build"),
+        ]
         assert [path.name for path in cached().parent.iterdir() if path.is_dir()] == []
+        assert (module / SERVER).read_text() == LISTENS, "Go's cache stays as it is"
 
-    def test_of_two_processes_one_builds_and_the_other_waits(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    def test_what_was_built_before_it_listened_on_loopback_is_not_taken(
+        self, tmp_path: Path
     ) -> None:
-        monkeypatch.setenv("LOG", str(tmp_path / "log"))
+        old = tmp_path / "cache" / "sluice" / "prism" / VERSION / "prism"
+        old.parent.mkdir(parents=True)
+        program(old)
+        program(tmp_path / "bin" / "go", self.GO)
+        assert Path(located(None)).read_text() == LISTENS.replace('":%d"', '"127.0.0.1:%d"')
+
+    def test_sources_that_are_not_as_expected_leave_nothing(
+        self, tmp_path: Path, module: Path
+    ) -> None:
+        (module / SERVER).chmod(0o644)
+        (module / SERVER).write_text(LISTENS * 2)
+        program(tmp_path / "bin" / "go", self.GO)
+        with pytest.raises(RunnerUnavailable, match="cannot be kept on loopback"):
+            located(None)
+        assert not cached().exists()
+
+    def test_of_two_processes_one_builds_and_the_other_waits(self, tmp_path: Path) -> None:
         program(tmp_path / "bin" / "go", self.GO)
         code = "from runners.prism_binary import located; print(located(None))"
         both = [
@@ -95,11 +151,12 @@ class TestBuilt:
             for _ in range(2)
         ]
         assert [each.communicate()[0] for each in both] == [f"{cached()}\n"] * 2
-        assert (tmp_path / "log").read_text().count("install") == 1
+        assert (tmp_path / "log").read_text().splitlines() == ["mod", "build"]
 
     def test_a_build_that_fails_leaves_nothing_and_says_why(self, tmp_path: Path) -> None:
-        program(tmp_path / "bin" / "go", 'echo half > "$GOBIN/prism"; echo no route >&2; exit 1')
-        with pytest.raises(RunnerUnavailable, match=r"^`go install .*` failed with 1: no route; "):
+        fails = 'echo half > "$4"; echo no route >&2; exit 1'
+        program(tmp_path / "bin" / "go", f'[ "$1" = mod ] || {{ {fails}; }}\n{self.GO}')
+        with pytest.raises(RunnerUnavailable, match=r"^`go build .*` failed with 1: no route; "):
             located(None)
         assert not cached().exists()
 
@@ -114,6 +171,7 @@ class TestBuilt:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "file").write_text("")
+        program(tmp_path / "bin" / "go", self.GO)
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
         with pytest.raises(RunnerUnavailable, match="Not a directory"):
             located(None)

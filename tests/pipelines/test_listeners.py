@@ -1,0 +1,128 @@
+"""Where the processes of a pipeline listen while it runs: on loopback, whatever the runner.
+
+What Beam starts asks nobody who they are: whoever reaches it runs programs as this user.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import sqlalchemy as sa
+
+from examples.events import events, write
+from runners import flink_jobs
+from runners.flink_cluster import FlinkCluster
+from tests.pipelines.end_state import arguments, query
+from tests.services.flink_guarded import job_arguments
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = 500
+SECONDS = 120
+
+
+def listening(roots: Iterable[int]) -> set[tuple[str, str, int]]:
+    """Every port that these processes and all below them take connections or datagrams on."""
+    family = [psutil.Process(root) for root in roots]
+    family += [child for each in family for child in each.children(recursive=True)]
+    return {
+        ("udp" if each.type.name == "SOCK_DGRAM" else "tcp", each.laddr.ip, each.laddr.port)
+        for process in family
+        for each in process.net_connections(kind="inet")
+        if each.status == psutil.CONN_LISTEN or (each.type.name == "SOCK_DGRAM" and not each.raddr)
+    }
+
+
+def beyond_loopback(found: Iterable[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+    return [
+        each
+        for each in found
+        if not ipaddress.ip_address(each[1].removeprefix("::ffff:")).is_loopback
+    ]
+
+
+@contextmanager
+def streaming(runner: str, folder: Path, *more: str) -> Iterator[int]:
+    """A stream that has written all there is and goes on; yields its process."""
+    write(folder / "in", events(ROWS), 2)
+    sink = f"sqlite:///{folder}/rows.db"
+    argv = arguments(runner, f"{folder}/in/*.jsonl", sink, "--streaming", *more)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.ingest", *argv],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        await_rows(process, sink)
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+def await_rows(process: subprocess.Popen[str], sink: str) -> None:
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            if query(sink, "SELECT count(*) FROM events")[0][0] == ROWS:
+                return
+        except sa.exc.DBAPIError:
+            pass  # not created yet, or locked for a moment
+        if process.poll() is not None:
+            pytest.fail(f"ended with {process.returncode}: {process.communicate()[1]}")
+        assert time.monotonic() < deadline, f"no {ROWS} rows within {SECONDS} s"
+        time.sleep(0.05)
+
+
+def test_directrunner_listens_nowhere(tmp_path: Path) -> None:
+    with streaming("DirectRunner", tmp_path) as process:
+        assert listening([process]) == set()
+
+
+@pytest.mark.usefixtures("prism")
+def test_prism_and_its_worker_listen_on_loopback(tmp_path: Path) -> None:
+    with streaming("PrismRunner", tmp_path) as process:
+        found = listening([process])
+    assert len(found) >= 2, "Prism, and the pool of workers in the program itself"
+    assert beyond_loopback(found) == []
+
+
+@pytest.mark.parametrize("environment", ["PROCESS", "LOOPBACK"])
+def test_a_local_flink_its_workers_and_the_program_listen_on_loopback(
+    flink: FlinkCluster, tmp_path: Path, environment: str
+) -> None:
+    roots = [flink.processes.pid(name) for name in flink.processes.names()]
+    cluster = [pid for pid in roots if pid is not None]
+    assert len(cluster) == len(roots) >= 3, "JobManager, TaskManager, job server"
+    flags = job_arguments(flink)
+    if environment == "LOOPBACK":
+        flags = [*flags[:4], "--environment_type", "LOOPBACK"]
+    before, jobs = listening(cluster), running_jobs(flink)
+    with streaming("FlinkRunner", tmp_path, *flags) as process:
+        try:
+            during, own = listening(cluster), listening([process])
+        finally:
+            for job in running_jobs(flink) - jobs:
+                flink_jobs.cancel(flink.rest, job, seconds=60)
+    assert during - before, "a TaskManager serves its workers"
+    assert bool(own) == (environment == "LOOPBACK"), "the pool of workers"
+    assert beyond_loopback(before | during | own) == []
+
+
+def running_jobs(flink: FlinkCluster) -> set[str]:
+    return {each["id"] for each in flink.rest.get("/jobs")["jobs"] if each["status"] == "RUNNING"}
