@@ -28,7 +28,9 @@ def status(rest: FlinkRest, job: str | None = None) -> list[dict[str, Any]]:
     """The jobs that the cluster knows, newest first.
 
     Of each its id, name, state, when it started, for how long it runs, its checkpoints, how often
-    it was restarted, and the last failure (one line, or None).
+    it was restarted, and the last failure (one line, or None). Of the checkpoints: how many, the
+    ``last`` and the last ``savepoint``, from which a job can go on. Where Flink has deleted the
+    last with its job, ``last`` is None and ``gone`` says which it was.
     """
     found = sorted(rest.get("/jobs/overview")["jobs"], key=lambda each: -each["start-time"])
     return [
@@ -76,8 +78,10 @@ def stop(
     return str(operation["location"])
 
 
-def cancel(rest: FlinkRest, job: str, *, seconds: float) -> None:
-    """Cancel a job and wait until it has ended; its last checkpoint stays.
+def cancel(rest: FlinkRest, job: str, *, seconds: float) -> str | None:
+    """Cancel a job, wait until it has ended, and return its last checkpoint.
+
+    It is None where there is none, or Flink has deleted it with the job.
 
     Raises:
         JobError: It has not ended within ``seconds``.
@@ -86,6 +90,8 @@ def cancel(rest: FlinkRest, job: str, *, seconds: float) -> None:
     _await(
         lambda: rest.get(f"/jobs/{job}")["state"] not in RUNNING, seconds, f"the end of job {job}"
     )
+    last: str | None = _checkpoints(rest, job).get("last")
+    return last
 
 
 def _checkpoints(rest: FlinkRest, job: str) -> dict[str, Any]:
@@ -93,13 +99,18 @@ def _checkpoints(rest: FlinkRest, job: str) -> dict[str, Any]:
         found = rest.get(f"/jobs/{job}/checkpoints")
     except FlinkRefused:  # a bounded job has none
         return {}
-    last = (found.get("latest") or {}).get("completed") or {}
-    return {
+    latest = found.get("latest") or {}
+    last, savepoint = latest.get("completed") or {}, latest.get("savepoint") or {}
+    made = {
         "completed": found["counts"]["completed"],
         "failed": found["counts"]["failed"],
         "restored": found["counts"]["restored"],
         "last": last.get("external_path"),
+        "savepoint": savepoint.get("external_path"),
     }
+    if last.get("discarded"):
+        made.update(last=None, gone=last["external_path"])
+    return made
 
 
 def _restarts(rest: FlinkRest, job: str) -> int | None:
@@ -187,8 +198,13 @@ def _done(given: argparse.Namespace) -> list[dict[str, Any]]:
             rest, job, folder=given.savepoint_folder, drain=given.drain, seconds=given.timeout
         )
         return [{"job": job, "savepoint": path}]
-    cancel(rest, job, seconds=given.timeout)
-    return [{"job": job, "cancelled": True}]
+    kept = cancel(rest, job, seconds=given.timeout)
+    if kept is None:
+        sys.stderr.write(
+            f"flink: job {job} has left no checkpoint; start it again without --savepoint_path: "
+            "the ledger knows where it goes on\n"
+        )
+    return [{"job": job, "cancelled": True, "checkpoint": kept}]
 
 
 if __name__ == "__main__":
