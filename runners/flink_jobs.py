@@ -78,10 +78,8 @@ def stop(
     return str(operation["location"])
 
 
-def cancel(rest: FlinkRest, job: str, *, seconds: float) -> str | None:
-    """Cancel a job, wait until it has ended, and return its last checkpoint.
-
-    It is None where there is none, or Flink has deleted it with the job.
+def cancel(rest: FlinkRest, job: str, *, seconds: float) -> None:
+    """Cancel a job and wait until it has ended; a stream's last checkpoint stays.
 
     Raises:
         JobError: It has not ended within ``seconds``.
@@ -90,8 +88,6 @@ def cancel(rest: FlinkRest, job: str, *, seconds: float) -> str | None:
     _await(
         lambda: rest.get(f"/jobs/{job}")["state"] not in RUNNING, seconds, f"the end of job {job}"
     )
-    last: str | None = _checkpoints(rest, job).get("last")
-    return last
 
 
 def _checkpoints(rest: FlinkRest, job: str) -> dict[str, Any]:
@@ -198,8 +194,10 @@ def _done(given: argparse.Namespace) -> list[dict[str, Any]]:
             rest, job, folder=given.savepoint_folder, drain=given.drain, seconds=given.timeout
         )
         return [{"job": job, "savepoint": path}]
-    kept = cancel(rest, job, seconds=given.timeout)
-    if kept is None:
+    cancel(rest, job, seconds=given.timeout)
+    checkpoints = _checkpoints(rest, job)
+    kept = checkpoints.get("last")
+    if checkpoints and kept is None:
         sys.stderr.write(
             f"flink: job {job} has left no checkpoint; start it again without --savepoint_path: "
             "the ledger knows where it goes on\n"

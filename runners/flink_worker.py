@@ -23,12 +23,14 @@ BOOT = "SLUICE_BOOT"
 
 _SECONDS = 1.0
 _OF_A_WORKER = "CONTROL_API_SERVICE_DESCRIPTOR"  # boot tells each worker where its runner is
+_WATCHED = "SLUICE_WATCHED"  # what a worker starts inherits its environment, and is no worker
 
 _watchdogs: list[subprocess.Popen[bytes]] = []
 
 
 def begin() -> None:
     """End this process, and its group if it leads one, as soon as its parent has ended."""
+    os.environ[_WATCHED] = str(os.getpid())
     parent = os.getppid()
     if int(os.environ.get(BOOT, parent)) != parent:
         os._exit(1)  # boot has ended already
@@ -75,5 +77,5 @@ def _has(worker: int, parent: int) -> bool:
 
 if __name__ == "__main__":
     watch(int(sys.argv[1]), int(sys.argv[2]))
-elif _OF_A_WORKER in os.environ:
+elif _OF_A_WORKER in os.environ and _WATCHED not in os.environ:
     begin()

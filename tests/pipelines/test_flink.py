@@ -281,9 +281,12 @@ def test_a_job_is_known_among_others_and_goes_on_from_what_it_left(
         assert names == ["ingest-ours", "ingest-theirs"]
         await_(lambda: rows("ours") == 1, "row")
         await_(lambda: checkpoints(flink, ours)["completed"] > 0, "checkpoint")
-        left = flink_jobs.cancel(flink.rest, ours, seconds=60)
+        master = flink.endpoints.flink_master
+        cancel = ["cancel", "--job", ours, "--flink_master", master, "--json"]
+        capsys.readouterr()
+        assert flink_jobs.main(cancel) == 0
+        left = str(json.loads(capsys.readouterr().out)[0]["checkpoint"])
         assert left == checkpoints(flink, ours)["last"]
-        assert left is not None
         assert Path(left.removeprefix("file:"), "_metadata").exists()
         assert flink_jobs.status(flink.rest, theirs)[0]["state"] == "RUNNING"
 

@@ -75,6 +75,21 @@ def test_what_a_step_has_started_ends_with_its_worker() -> None:
             each.wait(SECONDS)
 
 
+def test_a_program_that_a_step_starts_is_no_worker() -> None:
+    """It inherits the environment, whose boot is not its parent."""
+    program = f"import runpy; runpy.run_path({flink_worker.__file__!r}); print('went on')"
+    step = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {program!r}])"
+    ended = subprocess.run(
+        [sys.executable, "-c", BEGINS + step],
+        env={**WORKER, BOOT: str(os.getpid())},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    assert ended.stdout.splitlines()[1:] == ["went on"]
+
+
 def test_the_watchdog_ends_with_a_worker_that_ends_by_itself() -> None:
     with started("time.sleep(600)") as (boot, worker):
         (watchdog,) = worker.children()
