@@ -52,6 +52,7 @@ def execute(
     *,
     release: Callable[[], object],
     shown: bool = False,
+    noted: Callable[[Submission], object] | None = None,
 ) -> tuple[Counter[str], list[str]]:
     """Run a pipeline that has been built to its end.
 
@@ -60,6 +61,7 @@ def execute(
         runner: What runs it.
         release: Called at the end, however it ends: gives up what this process holds.
         shown: Whether to show a progress bar.
+        noted: Takes the job that a cluster has made of it.
 
     Returns:
         Its counters, and the names of the signals that asked it to stop.
@@ -76,14 +78,16 @@ def execute(
         try:
             result = pipeline.run()
             if runner.submitted is not None:
-                announce(runner.submitted(result))
+                submission = runner.submitted(result)
+                if submission is not None:
+                    announce(submission)
+                    if noted is not None:
+                        noted(submission)
             result.wait_until_finish()
         except RunnerUnavailable as error:
             raise SluiceError(str(error)) from error
         except RuntimeError as error:  # Beam's, of a job that has failed elsewhere
-            if runner.explained is None or from_text(str(error)) is not None:
-                raise
-            raise SluiceError(runner.explained(str(error))) from error
+            raise _explained(runner, error) from error
         finally:
             READERS.close()
             release()
@@ -93,19 +97,28 @@ def execute(
 
 
 def submit(pipeline: beam.Pipeline, runner: Runner) -> Submission:
-    """Hand a pipeline that has been built to the cluster, and leave it there.
+    """Hand a pipeline that has been built to the cluster, and leave it there once it runs.
 
     Raises:
-        SluiceError: The cluster does not take it.
+        SluiceError: The cluster does not take it, or it failed before it ran.
     """
-    assert runner.submitted is not None, "the options are checked"  # noqa: S101
+    assert runner.started is not None, "the options are checked"  # noqa: S101
     try:
-        return runner.submitted(pipeline.run())
+        return runner.started(pipeline.run())
     except RunnerUnavailable as error:
         raise SluiceError(str(error)) from error
+    except RuntimeError as error:  # as in execute()
+        raise _explained(runner, error) from error
+
+
+def _explained(runner: Runner, error: RuntimeError) -> Exception:
+    """What Beam's error of a job that has failed means."""
+    if runner.explained is None or from_text(str(error)) is not None:
+        return error
+    return SluiceError(runner.explained(str(error)))
 
 
 def announce(job: Submission) -> None:
     """Say how the job is found: it goes on when this process ends."""
     where = f" at {job.address}" if job.address else ""
-    print(f"job {job.job} runs{where}", file=sys.stderr)
+    print(f"job {job.job}{where}", file=sys.stderr)

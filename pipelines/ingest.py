@@ -16,8 +16,8 @@ import apache_beam as beam
 
 from pipelines import command, execution, options, summary
 from pipelines.options import IngestConfig, RunConfig
-from runners import Runner
-from sinks import leases
+from runners import Runner, Submission
+from sinks import leases, submissions
 from sinks.ledger import SqlLedger
 from sinks.sql import SqlSink
 from sinks.write import WriteToSql
@@ -54,6 +54,7 @@ def main(argv: Sequence[str]) -> int:
     sink = SqlSink(config.sql, config.retry, config.dead_letters, outbox=config.outbox)
     # First of all: no table is made for a runner that fails.
     with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
+        _refuse_state_of_another(config, run)
         sink.prepare()
         known = sink.fields()
         config = replace(config, sources=tuple(expecting(each, known) for each in config.sources))
@@ -100,7 +101,13 @@ def _run(
 ) -> tuple[Counter[str], list[str]]:
     """Run the pipeline to its end; returns its counters and the signals received."""
     build(pipeline, config, sink, run.runner)
-    return execution.execute(pipeline, run.runner, release=_release, shown=run.progress)
+    return execution.execute(
+        pipeline,
+        run.runner,
+        release=_release,
+        shown=run.progress,
+        noted=lambda submitted: _note(config, submitted),
+    )
 
 
 def _release() -> None:
@@ -113,9 +120,38 @@ def _detach(pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: R
     """Submit the pipeline and leave it to the cluster."""
     build(pipeline, config, sink, run.runner)
     submitted = execution.submit(pipeline, run.runner)
+    _note(config, submitted)
     print(submitted.job)
     execution.announce(submitted)
     return command.OK
+
+
+def _refuse_state_of_another(config: IngestConfig, run: RunConfig) -> None:
+    """Refuse to go on from what a job with other sources, or of another table, has left."""
+    resumed = run.runner.resumed(run.beam_options) if run.runner.resumed is not None else None
+    if resumed is not None:
+        uris = (source.uri for source in config.sources)
+        submissions.check(config.sql, resumed.given, resumed.job, uris)
+
+
+def _note(config: IngestConfig, submitted: Submission) -> None:
+    """Remember what a stream was submitted with, for when it goes on from its state."""
+    if not config.streaming:
+        return
+    if submitted.address is None:
+        print(
+            "ingest: without --flink_master the cluster's id of the job is not known, so that a "
+            "savepoint of it will be refused",
+            file=sys.stderr,
+        )
+        return
+    try:
+        submissions.note(config.sql, submitted.job, (source.uri for source in config.sources))
+    except SluiceError as error:
+        print(
+            f"ingest: job {submitted.job} goes on, but a savepoint of it will be refused: {error}",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

@@ -38,6 +38,19 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumption:
+    """The state of an earlier job, which a new one is to go on from.
+
+    Attributes:
+        given: The option and its value, for messages.
+        job: The id of that job, or how it begins; None where the state's name does not say.
+    """
+
+    given: str
+    job: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Runner:
     """One runner, and all that the rest of the program has to know about it.
 
@@ -57,8 +70,13 @@ class Runner:
             otherwise.
         explained: What the text of a failure of ``wait_until_finish()`` means, in one line.
         submitted: Takes what ``run()`` has returned, and waits until the cluster has the job;
-            None where the pipeline ends with this process. A runner that has it takes Beam's
-            ``--streaming`` and ``--job_name`` too.
+            None where the pipeline ends with this process. It returns None for a job that has
+            failed before, or whose id cannot be found in time. A runner that has it takes
+            Beam's ``--streaming`` and ``--job_name`` too.
+        started: Takes the same of a job that nobody is going to wait for, and waits until it
+            runs. It raises ``RunnerUnavailable`` for one that is not known to, and what
+            ``wait_until_finish()`` raises for one that has failed.
+        resumed: What Beam's own flags say that the job is to go on from.
     """
 
     name: str
@@ -70,7 +88,9 @@ class Runner:
     resume_seconds: float = 0.0
     outage_budget: float = 300.0
     explained: Callable[[str], str] | None = None
-    submitted: Callable[[Any], Submission] | None = None
+    submitted: Callable[[Any], Submission | None] | None = None
+    started: Callable[[Any], Submission] | None = None
+    resumed: Callable[[Sequence[str]], Resumption | None] | None = None
 
 
 def named(name: str) -> Runner:

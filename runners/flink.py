@@ -19,12 +19,15 @@ What follows from it:
 
 from __future__ import annotations
 
+import logging
 import random
 import socket
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -41,13 +44,16 @@ from apache_beam.runners.runner import PipelineState
 from runners import Runner, RunnerUnavailable, Submission, beam_private
 from runners.beam_flags import refuse_ignored
 from runners.flink_jobs import cause, main
-from runners.flink_options import options_of
+from runners.flink_options import FlinkJobServerOptions, options_of, resumed
 from runners.flink_rest import FlinkRefused, FlinkRest, FlinkUnreachable
+
+_log = logging.getLogger(__name__)
 
 beam_private.listen_on_loopback()
 
 CONNECT_SECONDS = 10.0
 SUBMIT_SECONDS = 120.0
+START_SECONDS = 120.0
 
 OUTAGE_SECONDS = 60.0
 """No checkpoint passes while a bundle waits, and one that takes longer than 10 minutes fails the
@@ -56,8 +62,37 @@ waits once for its source and once for the database, and the splits of a subtask
 other: 60 s leave room for four."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Marked:
+    """How a job is known among all those of its cluster.
+
+    Others may submit jobs of the same name at the same time, so each has a mark of its own among
+    its options, which Beam hands on and Flink shows.
+
+    Attributes:
+        rest: The cluster; None where only its job server knows it.
+        mark: No other job has it.
+        others: The jobs that the cluster had before, or that are known to have another mark.
+    """
+
+    rest: FlinkRest | None
+    mark: str
+    others: set[str]
+
+    def find(self) -> str | None:
+        """The id of the job; None while the cluster does not show it."""
+        assert self.rest is not None, "its job server alone knows the job"  # noqa: S101
+        for job in _jobs(self.rest) - self.others:
+            told = _told(self.rest, job)
+            if told.get("sluiceSubmission") == self.mark:
+                return job
+            if told:
+                self.others.add(job)
+        return None
+
+
 class _Submitting(PortableRunner):
-    """Notes which jobs the cluster had before, to tell which one is new."""
+    """Marks each job."""
 
     def run_portable_pipeline(self, pipeline: Any, options: PipelineOptions) -> Any:
         if not options.view_as(StandardOptions).streaming and _endless(pipeline):
@@ -66,10 +101,11 @@ class _Submitting(PortableRunner):
                 "it would run without checkpoints"
             )
         master = options.view_as(FlinkRunnerOptions).flink_master
-        rest = None if master.startswith("[") else FlinkRest(master)
-        before = set() if rest is None else _jobs(rest)
+        rest = None if master.startswith("[") else _rest(master)
+        marked = _Marked(rest, uuid.uuid4().hex, set() if rest is None else _jobs(rest))
+        options.view_as(FlinkJobServerOptions).sluice_submission = marked.mark
         result = super().run_portable_pipeline(pipeline, options)
-        result.flink, result.flink_before = rest, before
+        result.marked = marked
         return result
 
 
@@ -94,28 +130,93 @@ def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
     yield beam.Pipeline(runner=_Submitting(), options=options)
 
 
-def _submitted(result: Any) -> Submission:
+def _submitted(result: Any) -> Submission | None:
     """Wait until the cluster has the job; a job that fails before is left to be reported."""
-    rest: FlinkRest | None = result.flink
-    if rest is None:  # --job_endpoint alone: where the cluster is, its job server knows
+    found = _found(result)
+    if found is None and not PipelineState.is_terminal(result.state):
+        _log.warning("%s", _unknown(result.marked))
+    return found
+
+
+def _found(result: Any) -> Submission | None:
+    marked: _Marked = result.marked
+    if marked.rest is None:  # --job_endpoint alone: where the cluster is, its job server knows
         return Submission(result._job_id, None)
     deadline = time.monotonic() + SUBMIT_SECONDS
-    while time.monotonic() < deadline:
-        new = _jobs(rest) - result.flink_before
-        if new:
-            job = new.pop()
-            return Submission(job, f"{rest.address}/#/job/{job}/overview")
+    while True:
+        over = PipelineState.is_terminal(result.state) or time.monotonic() > deadline
+        job = marked.find()  # once more after it has ended: a bounded one may do so at once
+        if job is not None:
+            return Submission(job, f"{marked.rest.address}/#/job/{job}/overview")
+        if over:
+            return None
+        time.sleep(random.uniform(0.2, 0.5))  # noqa: S311 - jitter
+
+
+def _unknown(marked: _Marked) -> str:
+    assert marked.rest is not None, "its job server says what it calls the job"  # noqa: S101
+    return (
+        f"the job was submitted, but {marked.rest.address} did not show it within "
+        f"{SUBMIT_SECONDS:.0f} s, so its id is not known; it may run: "
+        "`python -m runners.flink status` lists all jobs"
+    )
+
+
+def _started(result: Any) -> Submission:
+    """Wait until all of the job runs: a savepoint that is not there fails it before."""
+    submission = _found(result)
+    if submission is None:
         if PipelineState.is_terminal(result.state):
+            result.wait_until_finish()
+        raise RunnerUnavailable(_unknown(result.marked))
+    rest: FlinkRest | None = result.marked.rest
+    deadline = time.monotonic() + START_SECONDS
+    while rest is not None:
+        job = _asked(rest, f"/jobs/{submission.job}")
+        if job["state"] in ("FAILED", "CANCELED"):
+            result.wait_until_finish()
+        tasks = {each["status"] for each in job["vertices"]}
+        if job["state"] == "FINISHED" or (tasks and tasks <= {"RUNNING", "FINISHED"}):
+            break
+        if time.monotonic() > deadline:
+            _log.warning(
+                "job %s does not run yet after %.0f s: it is %s, its tasks %s "
+                "(`python -m runners.flink status` has more)",
+                *(submission.job, START_SECONDS, job["state"], ", ".join(sorted(tasks)) or "none"),
+            )
             break
         time.sleep(random.uniform(0.2, 0.5))  # noqa: S311 - jitter
-    return Submission(result._job_id, rest.address)
+    return submission
+
+
+def _rest(master: str) -> FlinkRest:
+    try:
+        return FlinkRest(master)
+    except FlinkUnreachable as error:
+        raise RunnerUnavailable(str(error)) from error
+
+
+def _asked(rest: FlinkRest, path: str) -> Any:
+    try:
+        return rest.get(path)
+    except (FlinkUnreachable, FlinkRefused) as error:
+        raise RunnerUnavailable(str(error)) from error
 
 
 def _jobs(rest: FlinkRest) -> set[str]:
+    return {each["id"] for each in _asked(rest, "/jobs")["jobs"]}
+
+
+def _told(rest: FlinkRest, job: str) -> dict[str, str]:
+    """The options of a job; none while it is beginning, and of one that failed before it began."""
     try:
-        return {each["id"] for each in rest.get("/jobs")["jobs"]}
-    except (FlinkUnreachable, FlinkRefused) as error:
+        found = rest.get(f"/jobs/{job}/config")
+    except FlinkRefused:
+        return {}
+    except FlinkUnreachable as error:
         raise RunnerUnavailable(str(error)) from error
+    options: dict[str, str] = found.get("execution-config", {}).get("user-config", {})
+    return options
 
 
 def _explained(text: str) -> str:
@@ -139,6 +240,8 @@ RUNNER = Runner(
     outage_budget=OUTAGE_SECONDS,
     explained=_explained,
     submitted=_submitted,
+    started=_started,
+    resumed=resumed,
 )
 
 

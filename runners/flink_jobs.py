@@ -28,7 +28,9 @@ def status(rest: FlinkRest, job: str | None = None) -> list[dict[str, Any]]:
     """The jobs that the cluster knows, newest first.
 
     Of each its id, name, state, when it started, for how long it runs, its checkpoints, how often
-    it was restarted, and the last failure (one line, or None).
+    it was restarted, and the last failure (one line, or None). Of the checkpoints: how many, the
+    ``last`` and the last ``savepoint``, from which a job can go on. Where Flink has deleted the
+    last with its job, ``last`` is None and ``gone`` says which it was.
     """
     found = sorted(rest.get("/jobs/overview")["jobs"], key=lambda each: -each["start-time"])
     return [
@@ -77,7 +79,7 @@ def stop(
 
 
 def cancel(rest: FlinkRest, job: str, *, seconds: float) -> None:
-    """Cancel a job and wait until it has ended; its last checkpoint stays.
+    """Cancel a job and wait until it has ended; a stream's last checkpoint stays.
 
     Raises:
         JobError: It has not ended within ``seconds``.
@@ -93,13 +95,18 @@ def _checkpoints(rest: FlinkRest, job: str) -> dict[str, Any]:
         found = rest.get(f"/jobs/{job}/checkpoints")
     except FlinkRefused:  # a bounded job has none
         return {}
-    last = (found.get("latest") or {}).get("completed") or {}
-    return {
+    latest = found.get("latest") or {}
+    last, savepoint = latest.get("completed") or {}, latest.get("savepoint") or {}
+    made = {
         "completed": found["counts"]["completed"],
         "failed": found["counts"]["failed"],
         "restored": found["counts"]["restored"],
         "last": last.get("external_path"),
+        "savepoint": savepoint.get("external_path"),
     }
+    if last.get("discarded"):
+        made.update(last=None, gone=last["external_path"])
+    return made
 
 
 def _restarts(rest: FlinkRest, job: str) -> int | None:
@@ -188,7 +195,14 @@ def _done(given: argparse.Namespace) -> list[dict[str, Any]]:
         )
         return [{"job": job, "savepoint": path}]
     cancel(rest, job, seconds=given.timeout)
-    return [{"job": job, "cancelled": True}]
+    checkpoints = _checkpoints(rest, job)
+    kept = checkpoints.get("last")
+    if checkpoints and kept is None:
+        sys.stderr.write(
+            f"flink: job {job} has left no checkpoint; start it again without --savepoint_path: "
+            "the ledger knows where it goes on\n"
+        )
+    return [{"job": job, "cancelled": True, "checkpoint": kept}]
 
 
 if __name__ == "__main__":

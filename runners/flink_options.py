@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
     PipelineOptions,
     PortableOptions,
+    SetupOptions,
     StandardOptions,
 )
 
-from runners import RunnerUnavailable
+from runners import Resumption, RunnerUnavailable
 from runners.flink_cluster import FOLDER, Endpoints, endpoints
+from runners.flink_worker import MODULE
 
 CHECKPOINTING_MILLISECONDS = 10_000
 _LEAST_MILLISECONDS = 500
+
+# How Flink names its checkpoints and savepoints: with the id of their job, or its first digits.
+_MADE_BY = re.compile(
+    r"(?:^|/)(?:([0-9a-f]{32})/chk-\d+|savepoint-([0-9a-f]{6})-[0-9a-f]+)(?:/_metadata)?/*$"
+)
 
 
 class FlinkJobServerOptions(PipelineOptions):
@@ -50,12 +58,15 @@ class FlinkJobServerOptions(PipelineOptions):
             add(f"--{name}")
         for name in (
             "allow_non_restored_state",
+            "externalized_checkpoints_enabled",
             "retain_externalized_checkpoints_on_cancellation",
             "finish_bundle_before_checkpointing",
             "disable_metrics",
             "object_reuse",
         ):
             add(f"--{name}", action="store_true", default=None)
+        # Not the job server's: how this program knows its job again (runners/flink.py).
+        add("--sluice_submission", help=argparse.SUPPRESS)
 
 
 def options_of(flags: Sequence[str]) -> PipelineOptions:
@@ -85,7 +96,18 @@ def options_of(flags: Sequence[str]) -> PipelineOptions:
     ):
         # Beam's default is one process, hence one GIL, for all slots of a TaskManager.
         portable.sdk_worker_parallelism = flink.parallelism
+    setup = options.view_as(SetupOptions)
+    setup.beam_plugins = [*(setup.beam_plugins or ()), MODULE]
     return options
+
+
+def resumed(flags: Sequence[str]) -> Resumption | None:
+    """What ``--savepoint_path`` names, if it is given."""
+    path = PipelineOptions(list(flags)).view_as(FlinkJobServerOptions).savepoint_path
+    if path is None:
+        return None
+    found = _MADE_BY.search(path)
+    return Resumption(f"--savepoint_path {path}", (found[1] or found[2]) if found else None)
 
 
 def _submission(options: PipelineOptions, local: Endpoints | None) -> None:
@@ -126,6 +148,8 @@ def _streaming(job: FlinkJobServerOptions) -> None:
             f"--checkpointing_interval {interval} is in milliseconds: "
             f"give {_LEAST_MILLISECONDS} or more (default: {CHECKPOINTING_MILLISECONDS})"
         )
+    # The second alone keeps nothing (Beam's FlinkExecutionEnvironments.java).
+    job.externalized_checkpoints_enabled = True
     job.retain_externalized_checkpoints_on_cancellation = True
     # Else what a bundle emits that a checkpoint ends is kept back until the next bundle. Where
     # splits are planned there is none: a job whose first bundle meets a checkpoint never reads

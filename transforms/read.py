@@ -20,6 +20,7 @@ from apache_beam.utils.timestamp import Duration, Timestamp
 import transforms.coders  # noqa: F401  registers the coders of Split and RecordBatch
 from transforms import drain
 from transforms.coverage import Ledger
+from transforms.errors import ConfigError
 from transforms.readers import READERS
 from transforms.record import RecordBatch
 from transforms.restriction import Claim, Restrictions
@@ -111,7 +112,7 @@ class _ReadFn(beam.DoFn):
 
     def read(self, split: Split, tracker: Any, watermark: Any) -> Iterator[Any]:
         """Poll, claim, emit, until the split is done, checkpointed or its time is up."""
-        source = self._sources[split.source]
+        source = self._source_of(split)
         position: Position = tracker.current_restriction().position
         reader = READERS.take(source, split, position)
         if reader is None:
@@ -148,6 +149,16 @@ class _ReadFn(beam.DoFn):
         finally:
             if not keep:
                 reader.close()
+
+    def _source_of(self, split: Split) -> Source:
+        """The source of a split, which may be of a state that another pipeline has left."""
+        try:
+            return self._sources[split.source]
+        except KeyError:
+            raise ConfigError(
+                f"the state that this job goes on from has source {split.source}, which the job "
+                f"does not read; start without it: the ledger knows where each source goes on"
+            ) from None
 
 
 class _ReadBounded(_ReadFn):

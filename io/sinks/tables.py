@@ -4,8 +4,8 @@
 ``ingest_jobs`` has the failed records, ``ingest_queue`` those of
 them that wait for an attempt, ``ingest_claims`` those that are at one, ``ingest_leases`` says which
 processes that run jobs are alive, ``ingest_audit`` what was done to jobs by hand, ``ingest_outbox``
-what was written and is to be published. They live in the database's default schema, so that one
-ledger serves every target table.
+what was written and is to be published, ``ingest_submissions`` what a cluster was given to run. They
+live in the database's default schema, so that one ledger serves every target table.
 """
 
 from __future__ import annotations
@@ -200,6 +200,15 @@ audit = sa.Table(
     sa.Column("reason", _TEXT, nullable=False),
     sa.Column("filter", sa.JSON, nullable=False),
     sa.Column("count", sa.BigInteger, nullable=False),
+)
+
+submissions = sa.Table(
+    "ingest_submissions",
+    metadata,
+    sa.Column("job", sa.String(64), primary_key=True),  # its id in the cluster
+    sa.Column("target", _NAME, nullable=False),
+    sa.Column("sources", sa.JSON, nullable=False),  # their URIs
+    sa.Column("submitted_at", UtcDateTime, nullable=False),
 )
 
 SHARDS = 64

@@ -126,7 +126,9 @@ class OutboxReader:
 
     def __init__(self, source: OutboxSource, split: Split, position: Position = ()) -> None:
         self._source = source
-        self._number = int(split.name.partition("/")[0])
+        # Not the source's: a split of a savepoint keeps its part, however many are asked for now.
+        number, _, count = split.name.partition("/")
+        self._number, self._count = int(number), int(count)
         self._read = dict(position).get("", 0)
         self._taken: set[int] = set()  # read in this bundle, and not known to be published
         self._held_until = 0.0
@@ -141,7 +143,7 @@ class OutboxReader:
             SinkUnavailable: The database was away for longer than the outage budget.
             Contention: It asked for another try for as long.
         """
-        queue, count = self._source.queue, self._source.count
+        queue, count = self._source.queue, self._count
         try:
             if not self._hold():
                 return self._wait_for_holder()
@@ -178,7 +180,7 @@ class OutboxReader:
         clock = time.monotonic()
         if clock < self._held_until:
             return True
-        if not self._source.queue.hold(self._number, self._source.count):
+        if not self._source.queue.hold(self._number, self._count):
             self._held_until = 0.0
             return False
         self._held_until = clock + self._source.queue.lease_seconds / 4
@@ -193,7 +195,7 @@ class OutboxReader:
         if not self._source.streaming and clock - self._denied >= patience:
             _log.warning(
                 "part %d of %d of %s is being published by another process, left to it",
-                *(self._number + 1, self._source.count, self._source.uri),
+                *(self._number + 1, self._count, self._source.uri),
             )
             return Polled((), self._position, done=True)
         self._idle += 1
@@ -207,7 +209,7 @@ class OutboxReader:
 
     def _release(self) -> None:
         try:
-            self._source.queue.release(self._number, self._source.count)
+            self._source.queue.release(self._number, self._count)
         except (SinkUnavailable, Contention) as error:
             _log.info("the lease is left to run out: %s", error)
 

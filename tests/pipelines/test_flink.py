@@ -7,10 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import psutil
 import pytest
 from mypy_boto3_s3 import S3Client
 
@@ -186,8 +189,12 @@ def test_retries_survive_a_lost_machine_and_a_changed_schema_goes_on_from_a_save
         # Whether each waits or is being tried again at this moment does not matter.
         await_(lambda: unfinished_jobs(postgres_url) == 200, "200 retries")
         await_(lambda: checkpoints(flink, job)["completed"] > 0, "checkpoint")
+        workers = python_workers(flink)
         for lost in flink.task_managers():
             flink.kill_task_manager(lost)
+        _, left = psutil.wait_procs(workers, SECONDS)
+        assert workers
+        assert not left, "workers that nobody stops"
         query(postgres_url, "INSERT INTO parents SELECT generate_series(0, 9)")
         flink.start_task_manager()
         await_(lambda: counted_rows(postgres_url) == 200, "200 rows")
@@ -214,6 +221,94 @@ def test_retries_survive_a_lost_machine_and_a_changed_schema_goes_on_from_a_save
     assert [each["ranges"] for each in ledger] == [[[0, 150]], [[0, 150]]]
     assert all(each["ok"] for each in ledger)
     assert sum(each["read"] for each in ledger) == 300
+
+
+def python_workers(cluster: FlinkCluster) -> list[psutil.Process]:
+    managers = (cluster.processes.pid(name) for name in cluster.task_managers())
+    started = [
+        each
+        for number in managers
+        if number is not None
+        for each in psutil.Process(number).children(recursive=True)
+    ]
+    return [each for each in started if any("sdk_worker_main" in arg for arg in each.cmdline())]
+
+
+@pytest.mark.timeout(900)  # each of its waits has its own bound
+def test_a_job_is_known_among_others_and_goes_on_from_what_it_left(
+    flink: FlinkCluster,
+    postgres_url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("ours", "theirs", "added"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jsonl").write_text('{"event_id": "1"}\n')
+    more = ("--checkpointing_interval", "1000", *job_arguments(flink), "--no_progress")
+
+    def argv(table: str, *names: str) -> list[str]:
+        sources = (("--source", f"{tmp_path}/{name}/*.jsonl") for name in names)
+        given = ["--runner", "FlinkRunner", "--sink", postgres_url, "--table", table, *more]
+        return [*given, "--key", "event_id", *chain.from_iterable(sources)]
+
+    def rows(table: str) -> int:
+        return int(query(postgres_url, f"SELECT count(*) FROM {table}")[0][0])
+
+    def refused(code: int, *changed: str) -> str:
+        capsys.readouterr()
+        told = [*changed, "--streaming", "--detach"]
+        assert command.run("ingest", ingest_main, told) == code
+        out, err = capsys.readouterr()
+        (line,) = err.splitlines()
+        assert not out
+        return line
+
+    ingest = (sys.executable, "-m", "pipelines.ingest")
+    with ExitStack() as stack:
+        both = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [*ingest, *argv(table, table), "--streaming", "--detach"],
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for table in ("ours", "theirs")
+        ]
+        ours, theirs = (each.communicate(timeout=SECONDS)[0].strip() for each in both)
+    try:
+        names = [flink_jobs.status(flink.rest, job)[0]["name"] for job in (ours, theirs)]
+        assert names == ["ingest-ours", "ingest-theirs"]
+        await_(lambda: rows("ours") == 1, "row")
+        await_(lambda: checkpoints(flink, ours)["completed"] > 0, "checkpoint")
+        master = flink.endpoints.flink_master
+        cancel = ["cancel", "--job", ours, "--flink_master", master, "--json"]
+        capsys.readouterr()
+        assert flink_jobs.main(cancel) == 0
+        left = str(json.loads(capsys.readouterr().out)[0]["checkpoint"])
+        assert left == checkpoints(flink, ours)["last"]
+        assert Path(left.removeprefix("file:"), "_metadata").exists()
+        assert flink_jobs.status(flink.rest, theirs)[0]["state"] == "RUNNING"
+
+        savepoint = ("--savepoint_path", left)
+        line = refused(2, *argv("ours", "ours", "added"), *savepoint)
+        assert "/added/*.jsonl, which would never be read" in line
+        assert "writes table ours, not others" in refused(2, *argv("others", "ours"), *savepoint)
+        assert query(postgres_url, "SELECT to_regclass('others')") == [(None,)]
+        gone = f"{left.rpartition('/')[0]}/chk-99999"
+        assert gone in refused(1, *argv("ours", "ours"), "--savepoint_path", gone)
+
+        ours = submit([*argv("ours", "ours"), *savepoint], capsys)
+        assert checkpoints(flink, ours)["restored"] == 1
+        (tmp_path / "ours" / "2.jsonl").write_text('{"event_id": "2"}\n')
+        await_(lambda: rows("ours") == 2, "second row")
+        stopped = flink_jobs.stop(flink.rest, ours, seconds=60)
+        await_(lambda: checkpoints(flink, ours)["last"] is None, "checkpoint said to be deleted")
+        assert checkpoints(flink, ours)["savepoint"] == stopped
+    finally:
+        for job in flink_jobs.status(flink.rest):
+            if job["state"] in flink_jobs.RUNNING:
+                flink_jobs.cancel(flink.rest, job["job"], seconds=60)
 
 
 CHILDREN = {

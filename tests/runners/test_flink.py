@@ -9,10 +9,14 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
-from apache_beam.options.pipeline_options import FlinkRunnerOptions, PortableOptions
+from apache_beam.options.pipeline_options import (
+    FlinkRunnerOptions,
+    PortableOptions,
+    SetupOptions,
+)
 
 from runners import RunnerUnavailable, named
-from runners.flink_options import FlinkJobServerOptions, options_of
+from runners.flink_options import FlinkJobServerOptions, options_of, resumed
 from transforms.restriction import Restrictions
 
 ENDPOINT = ("--job_endpoint", "somewhere:8099")
@@ -60,6 +64,7 @@ class TestSafety:
     def test_a_stream_always_has_checkpoints_and_keeps_the_last(self) -> None:
         assert job(*STREAM).checkpointing_interval == 10_000
         assert job(*STREAM).retain_externalized_checkpoints_on_cancellation is True
+        assert job(*STREAM).externalized_checkpoints_enabled is True, "or nothing is retained"
 
     def test_a_checkpoint_keeps_back_no_split_that_was_just_planned(self) -> None:
         assert job(*STREAM).finish_bundle_before_checkpointing is True
@@ -102,7 +107,38 @@ class TestSafety:
         assert job(*STREAM).number_of_execution_retries is None
 
 
+class TestResumption:
+    @pytest.mark.parametrize(
+        ("path", "made_by"),
+        [
+            ("file:/s/savepoint-05aee0-1a2b3c4d5e6f", "05aee0"),
+            ("s3://b/savepoints/savepoint-05aee0-1a2b3c4d5e6f/", "05aee0"),
+            ("/s/savepoint-05aee0-1a2b3c4d5e6f/_metadata", "05aee0"),
+            (f"file:///c/{'0a' * 16}/chk-17", "0a" * 16),
+            (f"file:///c/{'0a' * 16}/chk-17/_metadata", "0a" * 16),
+            (f"/c/{'0a' * 16}", None),
+            ("/s/renamed", None),
+            ("/s/savepoint-05aee0-1a2b3c4d5e6f-copy", None),
+            ("", None),
+        ],
+    )
+    def test_the_name_of_a_savepoint_says_which_job_made_it(
+        self, path: str, made_by: str | None
+    ) -> None:
+        found = resumed([*STREAM, "--savepoint_path", path])
+        assert found is not None
+        assert (found.given, found.job) == (f"--savepoint_path {path}", made_by)
+
+    def test_without_one_there_is_nothing_to_go_on_from(self) -> None:
+        assert resumed(STREAM) is None
+
+
 class TestSubmission:
+    def test_workers_end_with_what_started_them(self) -> None:
+        for given in ((), ("--beam_plugin", "mine")):
+            plugins = options_of([*ENDPOINT, *given]).view_as(SetupOptions).beam_plugins
+            assert plugins == [*given[1:], "runners.flink_worker"]
+
     def test_without_a_job_server_it_says_what_to_do(self) -> None:
         line = refusal("--flink_master", "flink:8081")
         assert "--job_endpoint" in line

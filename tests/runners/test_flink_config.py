@@ -18,7 +18,7 @@ def python(tmp_path: Path) -> Path:
     """The ``python`` of workers; its folder has a blank in its name."""
     folder = tmp_path / "a cluster"
     boot = tmp_path / "boot"
-    boot.write_text('#!/bin/sh\ncommand -v python\necho "$1"\n')
+    boot.write_text('#!/bin/sh\ncommand -v python\necho "$1"\necho $(($$ - SLUICE_BOOT))\n')
     boot.chmod(0o755)
     flink_config.write(Layout(folder, 1, 2, 3, slots=1), Parts("java", folder, folder, boot))
     return folder / "bin" / "python"
@@ -30,9 +30,10 @@ def said(*command: str | Path) -> str:
 
 def test_workers_run_where_this_program_runs(python: Path) -> None:
     assert said(python, "-c", "import sys; print(sys.prefix)").strip() == sys.prefix
-    found, option = said(python.parents[1] / "worker.sh").splitlines()
+    found, option, other = said(python.parents[1] / "worker.sh").splitlines()
     assert found == str(python)
     assert option.startswith(f"--semi_persist_dir={python.parents[1] / 'tmp' / 'worker-'}")
+    assert other == "0", "a worker is told which process it is to end with"
 
 
 def test_what_boot_asks_pip_is_answered_without_it(python: Path) -> None:

@@ -13,6 +13,8 @@ from apache_beam.utils.timestamp import Timestamp
 from tests import fakes
 from tests.fakes import ListSource, NoLedger
 from transforms import drain
+from transforms.coverage import Ledger
+from transforms.errors import ConfigError
 from transforms.read import Pacing, ReadSplits
 from transforms.readers import READERS, Readers
 from transforms.record import RecordBatch
@@ -65,6 +67,22 @@ class TestBounded:
         with TestPipeline(runner=FnApiRunner(bundle_repeat=1)) as pipeline:
             read = pipeline | ReadSplits([source], NoLedger()) | beam.FlatMap(numbers)
             assert_that(read, equal_to(expected("a", 1, 6)), label="read")
+
+
+class Restored(ListSource):
+    """Has, as a job that goes on from another's state, a split of a source that is not read."""
+
+    def splits(self, ledger: Ledger) -> Iterator[Split]:
+        yield Split("memory://gone", "memory://gone/0")
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_split_of_a_source_that_is_not_read_is_refused_in_words(streaming: bool) -> None:
+    pipeline = beam.Pipeline(runner=FnApiRunner())
+    _ = pipeline | ReadSplits([Restored("a")], NoLedger(), streaming=streaming)
+    with pytest.raises(ConfigError, match=r"memory://gone.* the ledger knows where each source"):
+        pipeline.run()
+    assert not fakes.OPENED
 
 
 def steps(*, streaming: bool, spread: bool) -> list[str]:

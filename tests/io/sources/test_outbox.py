@@ -86,6 +86,13 @@ def test_there_are_as_many_splits_as_asked_for() -> None:
     assert source.uri == "outbox://events"
 
 
+def test_a_split_of_a_savepoint_keeps_its_part_however_many_are_asked_for_now() -> None:
+    queue = Queue()
+    source = OutboxSource(queue, 4)
+    assert source.open(Split(source.uri, "1/2"), (), NoLedger()).poll(0).done
+    assert queue.released == [(1, 2)]
+
+
 class TestReading:
     def test_what_was_read_is_not_read_again_in_the_bundle(self) -> None:
         one = reader(Queue(1, 2, 3))
