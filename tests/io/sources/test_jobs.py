@@ -12,6 +12,7 @@ from sources.jobs import JobsReader, JobsSource
 from tests.fakes import NoLedger, batch_of
 from transforms import drain
 from transforms.errors import Contention, SinkUnavailable
+from transforms.job_queue import Waiting
 from transforms.record import RecordBatch
 from transforms.splits import BatchLimits, Polled
 
@@ -32,6 +33,8 @@ class Queue:
         self.held: float | None = None
         self.given_back: list[RecordBatch] = []
         self.away = False
+        self.looks = 0
+        self.others: list[Waiting] = []
 
     def lease(self) -> str:
         self.leases += 1
@@ -56,6 +59,10 @@ class Queue:
 
     def waiting(self) -> tuple[int, datetime | None]:
         return 0, None
+
+    def left(self) -> Sequence[Waiting]:
+        self.looks += 1
+        return self.others
 
 
 BATCH = batch_of(b"1")
