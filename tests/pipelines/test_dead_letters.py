@@ -183,6 +183,8 @@ class TestReplay:
     ) -> None:
         argv = ["replay", "--sink", sink, "--category", "malformed"]
         (done,) = said(capsys, *argv, "--reason", "mended", "--by", "ann")
+        owners = [{"pipeline": "t", "steps": [], "count": 2}]
+        assert done.pop("owners") == owners
         assert done == {"action": "replay", "count": 2, "left_alone": {}, "dry_run": False}
         assert {each["category"] for each in listed(sink, capsys)} == {"invalid_utf8"}
         again = listed(sink, capsys, "--state", "available")
