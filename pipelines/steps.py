@@ -38,12 +38,13 @@ def identity_of(name: str, steps: Steps, *options: object) -> PipelineIdentity:
 
 
 def applied(batches: beam.PCollection, steps: Sequence[beam.PTransform]) -> beam.PCollection:
-    """``batches`` after ``steps``, one after another.
+    """``batches`` after ``steps``, one after another; the steps themselves can be applied again.
 
     Raises:
         ConfigError: A step has other outputs than the one collection that the next takes.
     """
     for step in steps:
+        _untie(step)
         made = batches | step
         if not isinstance(made, beam.PCollection):
             raise ConfigError(
@@ -52,6 +53,18 @@ def applied(batches: beam.PCollection, steps: Sequence[beam.PTransform]) -> beam
             )
         batches = made
     return batches
+
+
+def _untie(step: beam.PTransform) -> None:
+    """Have ``step``, and the transforms in it, forget the pipeline that they were last used in.
+
+    Beam would use them in no other one.
+    """
+    step.pipeline = None
+    for value in vars(step).values():
+        for each in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(each, beam.PTransform):
+                _untie(each)
 
 
 def _label(number: int, step: object) -> str:

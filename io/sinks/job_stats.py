@@ -59,14 +59,18 @@ def groups(config: SqlConfig, which: JobFilter) -> list[Group]:
         )
         names = ("target", "state", "stage", "category", "pipeline", "steps")
         kind = tuple(each.c[name] for name in names)
-        query = (
-            sa.select(*kind, sa.func.count(), sa.func.min(each.c.inserted_at))
-            .group_by(*kind)
-            .order_by(*kind)
-        )
+        count = sa.func.count().label("jobs")
+        first = sa.func.min(each.c.inserted_at).label("first")
+        query = sa.select(*kind, count, first).group_by(*kind).order_by(*kind)
         return [
-            Group(target, state, stage, category, owner_of(name, steps, None), count, oldest)
-            for target, state, stage, category, name, steps, count, oldest in connection.execute(
-                query
+            Group(
+                target=row.target,
+                state=row.state,
+                stage=row.stage,
+                category=row.category,
+                pipeline=owner_of(row.pipeline, row.steps, None),
+                count=row.jobs,
+                oldest=row.first,
             )
+            for row in connection.execute(query)
         ]
