@@ -224,7 +224,11 @@ class TestReplay:
         assert run(*argv, "--max_replays", "2") == 0
         first, *rest = capsys.readouterr().out.splitlines()
         assert first.startswith("1 replayed")
-        assert [line.split(":")[0] for line in rest] == ["1 left alone", "2 left alone"]
+        assert [line.split(":")[0] for line in rest] == [
+            "1 of no pipeline",
+            "1 left alone",
+            "2 left alone",
+        ]
         assert "no bytes" in rest[0]
         assert "--max_replays" in rest[1]
 
@@ -369,4 +373,4 @@ def test_an_unreachable_database_is_one_line(
 
 def test_an_action_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 2
-    assert "list|show|stats|replay|cancel|purge|prune|audit" in capsys.readouterr().err
+    assert "list|show|stats|replay|cancel|purge|adopt|prune|audit" in capsys.readouterr().err
