@@ -133,6 +133,7 @@ def _prune(given: Any) -> int:
         shown = _jobs(config, retention.oldest(config, given.table, kept, SHOWN))
         _say(given, config, sum(counted.values()), {}, shown=shown, states=counted)
         return command.OK
+    upgrade.prepare(config)
     reason = (given.reason or "").strip() or "retention"
     counted = retention.prune(config, given.table, kept, actor=actor_of(given), reason=reason)
     _say(given, config, sum(counted.values()), {}, states=counted)

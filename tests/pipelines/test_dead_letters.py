@@ -229,8 +229,8 @@ class TestReplay:
             "1 left alone",
             "2 left alone",
         ]
-        assert "no bytes" in rest[0]
-        assert "--max_replays" in rest[1]
+        assert "no bytes" in rest[1]
+        assert "--max_replays" in rest[2]
 
     def test_the_user_of_the_process_is_the_actor(
         self, sink: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -373,6 +373,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.timeout(900)  # each of its waits has its own bound
 def test_no_retry_gets_around_a_programs_own_step(
     flink: FlinkCluster, postgres_url: str, tmp_path: Path
 ) -> None:

@@ -348,8 +348,8 @@ def test_the_program_in_the_readme_takes_its_own_retries(tmp_path: Path) -> None
     assert first.returncode == command.DEAD_LETTERS, first.stderr
     where = ("--sink", "sqlite:///orders.db", "--reason", "the amount is optional now")
     assert run("-m", "pipelines.dead_letters", "replay", *where).returncode == 0
-    mended = readme_program().replace('raise Reject("no amount", "no_amount")', "return record")
-    (tmp_path / "program.py").write_text(mended)
+    changed = readme_program().replace('raise Reject("no amount", "no_amount")', "return record")
+    (tmp_path / "program.py").write_text(changed)
     again = run("program.py", "--no_progress", "--fail_on_dead_letters")
     assert again.returncode == command.OK, again.stderr
     payloads = [json.loads(text) for (text,) in query(f"sqlite:///{tmp_path}/orders.db", ORDERS)]
