@@ -6,6 +6,7 @@ python -m pipelines.dead_letters stats  --sink URL [filters] [--json]
 python -m pipelines.dead_letters replay --sink URL --reason TEXT [filters] [--dry_run]
 python -m pipelines.dead_letters cancel --sink URL --reason TEXT [filters] [--dry_run]
 python -m pipelines.dead_letters purge  --sink URL --reason TEXT [filters] [--dry_run]
+python -m pipelines.dead_letters adopt  --sink URL --reason TEXT --pipeline NAME --steps A,B [filters]
 python -m pipelines.dead_letters prune  --sink URL --retain STATE=DURATION [--dry_run]
 python -m pipelines.dead_letters audit  --sink URL [--json]
 
@@ -21,22 +22,24 @@ from typing import Any
 from pipelines import command
 from pipelines import dead_letters_output as output
 from pipelines.audit import database
-from pipelines.dead_letters_options import actor_of, check_text, filter_of, parser
-from sinks import audit_trail, job_actions, job_orders, job_stats, jobs, retention
+from pipelines.dead_letters_options import actor_of, adopter_of, check_text, filter_of, parser
+from sinks import audit_trail, job_actions, job_orders, job_stats, jobs, retention, upgrade
 from sinks.config import SqlConfig
 from sinks.job_filter import JobFilter
-from sinks.job_orders import ACTIONS, Order
+from sinks.job_orders import ACTIONS, ADOPT, REPLAY, Order
 from sinks.jobs import Job
 from sinks.retention import Retention
 from sinks.tables import EXECUTING
 from transforms.errors import ConfigError
+from transforms.pipeline_identity import PipelineIdentity
 
 SHOWN = 20
 """Jobs that a dry run shows."""
 
 _DONE = {
-    "replay": "replayed: now available, a running ingest of their table takes them at once, "
-    "the next one otherwise",
+    "replay": "replayed: now available, a running ingest of their table and pipeline takes them "
+    "at once, the next one otherwise",
+    "adopt": "adopted: that pipeline takes those that wait now or are replayed",
     "cancel": "cancelled: they will not be tried again",
     "purge": "deleted; the ledger goes on counting them as dead",
     "prune": "deleted",
@@ -96,7 +99,7 @@ def _stats(given: Any) -> int:
 
 
 def _act(given: Any) -> int:
-    """Replay, cancel or purge."""
+    """Replay, cancel, purge or adopt."""
     reason = (given.reason or "").strip()
     if not reason and not given.dry_run:
         raise ConfigError(
@@ -109,14 +112,17 @@ def _act(given: Any) -> int:
         every_state=given.state == "all",
         max_replays=getattr(given, "max_replays", job_orders.MAX_REPLAYS),
         limit=given.limit,
+        adopter=adopter_of(given) if given.action == ADOPT.name else None,
     )
     if given.dry_run:
         outcome = job_actions.preview(config, order)
         shown = _jobs(config, job_actions.oldest(config, order, SHOWN))
         _say(given, config, outcome.count, outcome.left_alone, shown=shown)
         return command.OK
+    upgrade.prepare(config)
     outcome = job_actions.carry_out(config, order, actor=actor_of(given), reason=reason)
-    _say(given, config, outcome.count, outcome.left_alone)
+    owners = outcome.owners if order.action is REPLAY else {}
+    _say(given, config, outcome.count, outcome.left_alone, owners=owners)
     return command.OK
 
 
@@ -127,6 +133,7 @@ def _prune(given: Any) -> int:
         shown = _jobs(config, retention.oldest(config, given.table, kept, SHOWN))
         _say(given, config, sum(counted.values()), {}, shown=shown, states=counted)
         return command.OK
+    upgrade.prepare(config)
     reason = (given.reason or "").strip() or "retention"
     counted = retention.prune(config, given.table, kept, actor=actor_of(given), reason=reason)
     _say(given, config, sum(counted.values()), {}, states=counted)
@@ -141,7 +148,7 @@ def _audit(given: Any) -> int:
     console = command.console()
     output.show_audit(console, entries)
     if not entries:
-        console.print("nothing has been replayed, cancelled, purged or pruned yet")
+        console.print("nothing has been replayed, cancelled, purged, adopted or pruned yet")
     return command.OK
 
 
@@ -153,6 +160,7 @@ def _say(
     *,
     shown: Sequence[Job] = (),
     states: Mapping[str, int] | None = None,
+    owners: Mapping[PipelineIdentity | None, int] | None = None,
 ) -> None:
     """Print what an action has done, or would do."""
     if given.json:
@@ -164,6 +172,10 @@ def _say(
         }
         if states is not None:
             said["states"] = dict(states)
+        if owners:
+            said["owners"] = [
+                {**output.owner_as_json(owner), "count": number} for owner, number in owners.items()
+            ]
         if given.dry_run:
             said["jobs"] = [output.job_as_json(job) for job in shown]
         output.print_json([said])
@@ -176,6 +188,9 @@ def _say(
         line = f"{count:,} {_DONE[given.action]}"
     by_state = ", ".join(f"{number:,} {state}" for state, number in (states or {}).items())
     console.print(f"{line} ({by_state})" if by_state else line, highlight=False, soft_wrap=True)
+    for owner, number in (owners or {}).items():
+        whose = "no pipeline: `adopt` gives them to one" if owner is None else f"pipeline {owner}"
+        console.print(f"{number:,} of {whose}", highlight=False, markup=False, soft_wrap=True)
     for reason, number in left_alone.items():
         console.print(f"{number:,} left alone: {_LEFT[reason]}", highlight=False, soft_wrap=True)
 

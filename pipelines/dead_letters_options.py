@@ -10,10 +10,11 @@ from typing import Any
 
 from pipelines.command import Parser
 from sinks.job_filter import JobFilter
-from sinks.job_orders import ACTIONS, MAX_REPLAYS, REPLAY, Action
+from sinks.job_orders import ACTIONS, ADOPT, MAX_REPLAYS, REPLAY, Action
 from sinks.retention import duration
 from sinks.tables import FINAL_STATES, JOB_STATES
 from transforms.errors import ConfigError
+from transforms.pipeline_identity import PipelineIdentity, labels_of
 
 ALL = "all"
 
@@ -24,8 +25,9 @@ _SAID = {
     "replay": "try dead letters again: they become available",
     "cancel": "do not try waiting jobs again",
     "purge": "delete dead letters; the ledger goes on counting them",
+    "adopt": "give jobs to a pipeline: those of nobody, or of one that was renamed or changed",
     "prune": "delete finished jobs that have been kept long enough",
-    "audit": "who replayed, cancelled, purged or pruned what, when and why",
+    "audit": "who replayed, cancelled, purged, adopted or pruned what, when and why",
 }
 
 
@@ -75,7 +77,39 @@ def filter_of(given: Any) -> JobFilter:
         ids=tuple(given.id or ()),
         since=since,
         until=until,
+        **_owner_filter(given),
     )
+
+
+def adopter_of(given: Any) -> PipelineIdentity:
+    """The pipeline that is to have the jobs.
+
+    Raises:
+        ConfigError: It is not said whole: its steps decide what its retries go through.
+    """
+    if not given.pipeline:
+        raise ConfigError(
+            "adopt needs --pipeline NAME: by default a pipeline is called as its table"
+        )
+    if (given.steps is None) == (not given.no_steps):
+        raise ConfigError(
+            "adopt needs the steps that the records are to go through: --steps A,B as the "
+            "pipeline has them, or --no_steps if it has none"
+        )
+    return PipelineIdentity(given.pipeline, labels_of(given.steps or ""))
+
+
+def _owner_filter(given: Any) -> dict[str, Any]:
+    """Whose jobs are meant; ``adopt`` means those of nobody unless it is told otherwise."""
+    adopts = given.action == ADOPT.name
+    name, steps = (
+        (given.from_pipeline, given.from_steps) if adopts else (given.pipeline, given.steps)
+    )
+    if adopts and name is None:
+        if steps is not None:
+            raise ConfigError("--from_steps needs --from_pipeline NAME")
+        name = ""
+    return {"pipeline": name, "steps": None if steps is None else labels_of(steps)}
 
 
 def actor_of(given: Any) -> str:
@@ -101,11 +135,28 @@ def check_text(argv: Sequence[str]) -> None:
             raise ConfigError(f"argument {argument!a} is not UTF-8") from None
 
 
-def _add_filters(one: argparse.ArgumentParser, states: Sequence[str], default: str | None) -> None:
+def _add_filters(
+    one: argparse.ArgumentParser,
+    states: Sequence[str],
+    default: str | None,
+    *,
+    adopts: bool = False,
+) -> None:
     filters = one.add_argument_group("filters")
-    said = f"{', '.join(states)}; default: {default or 'the waiting ones'}"
+    usual = "all of these" if adopts else default or "the waiting ones"
+    said = f"{', '.join(states)}; default: {usual}"
     filters.add_argument("--table", metavar="NAME", help="meant for this table")
     filters.add_argument("--state", choices=states, default=default, metavar="STATE", help=said)
+    before = "from_" if adopts else ""
+    default_owner = "; default: those of nobody" if adopts else "; '' is nobody"
+    filters.add_argument(
+        f"--{before}pipeline", metavar="NAME", help=f"kept for this pipeline{default_owner}"
+    )
+    filters.add_argument(
+        f"--{before}steps",
+        metavar="LABEL[,LABEL]",
+        help="kept for a pipeline with these steps; '' has none",
+    )
     filters.add_argument("--stage", help="read, parse, validate, write or a step's label")
     filters.add_argument("--category", help="e.g. malformed, schema, constraint")
     filters.add_argument(
@@ -125,9 +176,15 @@ def _add_filters(one: argparse.ArgumentParser, states: Sequence[str], default: s
 
 def _add_action(one: argparse.ArgumentParser, action: Action) -> None:
     default = action.default[0] if len(action.default) == 1 else None
-    _add_filters(one, (*action.states, ALL), default)
+    _add_filters(one, (*action.states, ALL), default, adopts=action is ADOPT)
     _add_trail(one, "why, for the audit trail; required but with --dry_run")
     one.add_argument("--limit", type=_positive, metavar="N", help="at most N, the oldest first")
+    if action is ADOPT:
+        one.add_argument("--pipeline", metavar="NAME", help="the pipeline that is to have the jobs")
+        one.add_argument(
+            "--steps", metavar="LABEL[,LABEL]", help="the labels of its steps, in order"
+        )
+        one.add_argument("--no_steps", action="store_true", help="it has no steps of its own")
     if action is REPLAY:
         one.add_argument(
             "--max_replays",

@@ -16,6 +16,7 @@ from rich.text import Text
 from sinks.audit_trail import Entry
 from sinks.job_stats import Group
 from sinks.jobs import Job
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.record import Headers
 
 PREVIEW = 60
@@ -29,13 +30,15 @@ def print_json(objects: Sequence[Mapping[str, Any]]) -> None:
 
 def show_list(console: Console, jobs: Sequence[Job]) -> None:
     """A line a job."""
-    table = Table("id", "state", "stage", "category", "where", "what", "bytes", box=None)
+    columns = ("id", "state", "pipeline", "stage", "category", "where", "what", "bytes")
+    table = Table(*columns, box=None)
     for job in jobs:
         failure = job.failure
         place = failure.origin.source.rsplit("/", 1)[-1]
         table.add_row(
             str(job.id),
             job.state,
+            Text(_called(job.pipeline)),
             Text(failure.stage),
             Text(failure.category),
             Text(f"{place}@{failure.origin.offset}"),
@@ -54,6 +57,8 @@ def show_one(console: Console, job: Job) -> None:
         ("id", job.id),
         ("table", job.target),
         ("state", job.state),
+        ("pipeline", _called(job.pipeline)),
+        ("version", job.pipeline.version if job.pipeline else ""),
         ("source", failure.origin.source),
         ("partition", failure.origin.partition),
         ("offset", failure.origin.offset),
@@ -83,9 +88,11 @@ def show_one(console: Console, job: Job) -> None:
 
 def show_stats(console: Console, groups: Sequence[Group]) -> None:
     """A line a kind."""
-    table = Table("table", "state", "stage", "category", "count", "oldest", box=None)
+    columns = ("table", "state", "pipeline", "stage", "category", "count", "oldest")
+    table = Table(*columns, box=None)
     for group in groups:
-        names = (group.target, group.state, group.stage, group.category)
+        called = _called(group.pipeline)
+        names = (group.target, group.state, called, group.stage, group.category)
         table.add_row(
             *map(Text, names), f"{group.count:,}", group.oldest.isoformat(timespec="seconds")
         )
@@ -120,6 +127,8 @@ def job_as_json(job: Job) -> dict[str, Any]:
         "id": job.id,
         "table": job.target,
         "state": job.state,
+        **owner_as_json(job.pipeline),
+        "version": job.pipeline.version if job.pipeline else None,
         "source": failure.origin.source,
         "partition": failure.origin.partition,
         "offset": failure.origin.offset,
@@ -150,10 +159,18 @@ def group_as_json(group: Group) -> dict[str, Any]:
         "state": group.state,
         "stage": group.stage,
         "category": group.category,
+        **owner_as_json(group.pipeline),
         "count": group.count,
         "oldest_inserted_at": group.oldest.isoformat(),
         "oldest_age_seconds": max(0.0, (datetime.now(UTC) - group.oldest).total_seconds()),
     }
+
+
+def owner_as_json(owner: PipelineIdentity | None) -> dict[str, Any]:
+    """The pipeline that jobs are of; nulls where they are nobody's."""
+    if owner is None:
+        return {"pipeline": None, "steps": None}
+    return {"pipeline": owner.name, "steps": list(owner.steps)}
 
 
 def entry_as_json(entry: Entry) -> dict[str, Any]:
@@ -164,6 +181,10 @@ def entry_as_json(entry: Entry) -> dict[str, Any]:
 def as_text(raw: bytes) -> str:
     """Bytes as Python writes them, without quotes: what is no printable ASCII is escaped."""
     return repr(raw)[2:-1]
+
+
+def _called(owner: PipelineIdentity | None) -> str:
+    return "nobody's" if owner is None else str(owner)
 
 
 def _times(job: Job) -> dict[str, str | None]:

@@ -2,6 +2,8 @@
 
     python -m pipelines.ingest --runner DirectRunner --source './events/*.jsonl' \\
         --sink sqlite:///ingest.db --table events --key event_id
+
+``ingest`` is the same for a program that has steps of its own.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from dataclasses import replace
 import apache_beam as beam
 
 from pipelines import command, execution, options, summary
-from pipelines.options import IngestConfig, RunConfig
+from pipelines.options import IngestConfig, Option, RunConfig
+from pipelines.steps import applied
 from runners import Runner, Submission
 from sinks import leases, submissions
 from sinks.ledger import SqlLedger
@@ -25,6 +28,7 @@ from sources import expecting, kafka_commit, with_splits_fixed
 from sources.jobs import JobsSource
 from sources.kafka_commit import CommitOffsets
 from transforms.errors import SluiceError
+from transforms.job_queue import Waiting
 from transforms.parse import Parse
 from transforms.validate import Validate
 
@@ -37,21 +41,61 @@ def build(
     What fails and may succeed later is stored by Write, and read again by Read once it is due.
     """
     sources, ledger = (*config.sources, config.jobs), SqlLedger(config.sql)
-    written = (
+    checked = (
         pipeline
         | "Read" >> execution.reading(runner, sources, ledger, streaming=config.streaming)
         | "Parse" >> Parse(config.parse)
         | "Validate" >> Validate(config.schema)
-        | "Write" >> WriteToSql(sink, config.write)
     )
+    written = applied(checked, config.steps) | "Write" >> WriteToSql(sink, config.write)
     written.settled | "CommitOffsets" >> CommitOffsets(config.sources)
     return written
 
 
+def ingest(
+    *, steps: Sequence[beam.PTransform] = (), argv: Sequence[str] | None = None, **given: Option
+) -> int:
+    """Be the program ``pipelines.ingest`` with steps of your own; returns its exit code.
+
+    A whole program: it takes its own retries and replays, which go through ``steps`` like fresh
+    records, prints the summary, stops on signals, and says what is wrong in one line.
+
+        sys.exit(ingest(steps=[EachRecord(hide, "Hide")], source="./people/*.jsonl",
+                        sink="sqlite:///people.db", table="people", key="id"))
+
+    Args:
+        steps: Transforms from RecordBatch to RecordBatch, in order, each with a label of its own.
+            Retries are kept for the pipeline of this name (``pipeline``, or else the table) and
+            these labels, and for no other.
+        argv: Flags of the command line, the process's own unless given. They come before
+            ``given``.
+        given: Values for the same flags, by name: ``True`` for a switch, a list for several.
+    """
+
+    def program(flags: Sequence[str]) -> int:
+        return run(*options.from_argv(options.with_defaults(flags, given), steps))
+
+    return command.run("ingest", program, argv)
+
+
 def main(argv: Sequence[str]) -> int:
     """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3 dead letters)."""
-    config, run = options.from_argv(argv)
-    sink = SqlSink(config.sql, config.retry, config.dead_letters, outbox=config.outbox)
+    return run(*options.from_argv(argv))
+
+
+def run(config: IngestConfig, run: RunConfig) -> int:
+    """Run one ingestion: prepare, read, retry, sum up; returns the exit code.
+
+    Raises:
+        SluiceError: What is wrong, in one line.
+    """
+    sink = SqlSink(
+        config.sql,
+        config.retry,
+        config.dead_letters,
+        outbox=config.outbox,
+        pipeline=config.pipeline,
+    )
     # First of all: no table is made for a runner that fails.
     with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
         _refuse_state_of_another(config, run)
@@ -64,6 +108,8 @@ def main(argv: Sequence[str]) -> int:
         if config.dead_letters is not None:
             config.dead_letters.check()
         started = time.monotonic()
+        if config.streaming and run.runner.submitted is not None:
+            _say_left(config.jobs.queue.left())  # the readers are elsewhere, and say it there
         if run.detach:
             return _detach(pipeline, config, sink, run)
         counted, signals = _run(pipeline, config, sink, run)
@@ -74,6 +120,8 @@ def main(argv: Sequence[str]) -> int:
         counted.update(more)  # += would drop what is not positive
     made = summary.of(counted, time.monotonic() - started, config)
     summary.show(made, command.console())
+    if not config.streaming:
+        _say_left(made.left)
     if run.summary_json is not None:
         summary.write_json(made, run.summary_json)
     if not made.adds_up:
@@ -88,6 +136,12 @@ def main(argv: Sequence[str]) -> int:
         print(f"ingest: {made.dead:,} records were dead-lettered", file=sys.stderr)
         return command.DEAD_LETTERS
     return command.OK
+
+
+def _say_left(left: Sequence[Waiting]) -> None:
+    """Say which jobs this program leaves alone: they wait for another pipeline."""
+    for each in left:
+        print(f"ingest: {each}", file=sys.stderr)
 
 
 def _due_soon(jobs: JobsSource) -> bool:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 
 from clients import kafka_config
 from clients.s3 import S3Settings
 from pipelines.command import Parser
+from pipelines.steps import Steps, identity_of
 from runners import NAMES, Runner, named
 from sinks.config import SqlConfig
 from sinks.dead_letters import dead_letter_sink_for
@@ -26,10 +28,14 @@ from transforms.backoff import Backoff
 from transforms.dead_letters import DeadLetterSink
 from transforms.errors import ConfigError
 from transforms.parse import ParseConfig
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.retry_policy import FOREIGN_KEY, RetryPolicy
 from transforms.splits import Source
 from transforms.validate import load_schema
 from transforms.write import WriteConfig
+
+Option = str | int | float | bool | Sequence[str] | None
+"""What a program may give for a flag: its value, True for a switch, or several values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class IngestConfig:
         dead_letters: A second place for dead letters, or None.
         outbox: Whether what changes a row leaves a row in the outbox.
         streaming: Whether to go on when everything there is has been read.
+        steps: The user's own, between Validate and Write.
+        pipeline: What these steps and the pipeline are called.
     """
 
     sources: tuple[Source, ...]
@@ -59,6 +67,8 @@ class IngestConfig:
     dead_letters: DeadLetterSink | None
     outbox: bool
     streaming: bool
+    steps: Steps
+    pipeline: PipelineIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,13 @@ def parser() -> Parser:
         "${env:NAME} and ${file:/path} in it are read where they are used",
     )
     add("--table", metavar="NAME", help="target table, schema-qualified if need be")
+    add(
+        "--pipeline",
+        default="",
+        metavar="NAME",
+        help="the pipeline's name: it takes only the retries of its own name and steps "
+        "(default: the table)",
+    )
     add("--key", default="", metavar="FIELD[,FIELD]", help="the key; default: the record's origin")
     add(
         "--on_conflict",
@@ -303,8 +320,43 @@ def _add_csv(to: Parser) -> None:
     )
 
 
-def from_argv(argv: Sequence[str]) -> tuple[IngestConfig, RunConfig]:
+def with_defaults(argv: Sequence[str], options: Mapping[str, Option]) -> list[str]:
+    """``argv`` behind the flags for ``options``, but for those that ``argv`` has itself.
+
+    Raises:
+        ConfigError: An option of ``argv`` is wrong.
+
+    >>> with_defaults(["--table", "b"], {"table": "a", "key": ["x", "y"], "streaming": True})
+    ['--key=x,y', '--streaming', '--table', 'b']
+    """
+    ours = parser()
+    for action in ours._actions:
+        action.default = argparse.SUPPRESS
+    given = vars(ours.parse_known_args(list(argv))[0])
+    repeated = {each.dest for each in ours._actions if isinstance(each, argparse._AppendAction)}
+    flags: list[str] = []
+    for name, value in options.items():
+        if name in given or value is None or value is False:
+            continue
+        if value is True:
+            flags.append(f"--{name}")
+        elif isinstance(value, str | int | float):
+            flags.append(f"--{name}={value}")
+        elif name in repeated:
+            flags += [f"--{name}={each}" for each in value]
+        else:
+            flags.append(f"--{name}={','.join(value)}")
+    return [*flags, *argv]
+
+
+def from_argv(
+    argv: Sequence[str], steps: Sequence[beam.PTransform] = ()
+) -> tuple[IngestConfig, RunConfig]:
     """Parse the command line.
+
+    Args:
+        argv: The arguments.
+        steps: The user's own steps.
 
     Raises:
         ConfigError: Naming the option that is missing, unknown or wrong.
@@ -332,9 +384,14 @@ def from_argv(argv: Sequence[str]) -> tuple[IngestConfig, RunConfig]:
         schema=schema,
     )
     sources = _sources(known, parallel=runner.parallel)
+    parse = ParseConfig(max_record_bytes=known.max_record_bytes, max_depth=known.max_depth)
+    steps = tuple(steps)
+    pipeline = identity_of(
+        *(known.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields)
+    )
     ingest = IngestConfig(
         sources=sources,
-        parse=ParseConfig(max_record_bytes=known.max_record_bytes, max_depth=known.max_depth),
+        parse=parse,
         schema=schema,
         sql=sql,
         write=WriteConfig(
@@ -347,7 +404,7 @@ def from_argv(argv: Sequence[str]) -> tuple[IngestConfig, RunConfig]:
             tuple(filter(None, known.retry_on.split(","))),
         ),
         jobs=JobsSource(
-            SqlJobQueue(sql, known.job_lease, _retention(known.retain)),
+            SqlJobQueue(sql, known.job_lease, _retention(known.retain), pipeline),
             streaming=known.streaming,
             retry_wait=known.retry_wait,
             outage_budget=known.outage_budget,
@@ -355,6 +412,8 @@ def from_argv(argv: Sequence[str]) -> tuple[IngestConfig, RunConfig]:
         dead_letters=_dead_letters(known, sources),
         outbox=known.outbox,
         streaming=known.streaming,
+        steps=steps,
+        pipeline=pipeline,
     )
     run = RunConfig(
         runner=runner,

@@ -18,6 +18,7 @@ from pipelines.options import IngestConfig
 from sinks import ledger
 from sinks.config import SqlConfig
 from transforms.errors import ConfigError
+from transforms.job_queue import Waiting
 from transforms.metrics import NAMESPACE
 from transforms.splits import Source
 
@@ -40,7 +41,7 @@ class Summary:
         dead: Records that became dead letters.
         retrying: Records that are scheduled for another attempt.
         attempts: Further attempts made at records that had failed before.
-        scheduled: Records of the table that wait for an attempt now, of earlier runs too.
+        scheduled: Records that wait for an attempt of this pipeline now, of earlier runs too.
         next_attempt_at: When the first of them is due (ISO 8601), or None.
         filtered: Records that a user step dropped on purpose.
         batches: Batches settled.
@@ -51,6 +52,7 @@ class Summary:
             of them is one dead letter.
         seconds: Wall time of the run.
         records_per_second: ``read / seconds``.
+        left: Records of the table that wait for an attempt of another pipeline, or of nobody.
         sources: Per ``--source``: its partitions, how many are complete, how many have a gap, and
             positions reached.
     """
@@ -72,6 +74,7 @@ class Summary:
     skipped_offsets: int
     seconds: float
     records_per_second: float
+    left: tuple[Waiting, ...] = ()
     sources: tuple[dict[str, Any], ...] = field(default=())
 
     @property
@@ -119,6 +122,7 @@ def of(counted: Mapping[str, int], seconds: float, config: IngestConfig) -> Summ
         skipped_offsets=counted.get("skipped_offsets", 0),
         seconds=round(seconds, 3),
         records_per_second=round(read / seconds, 1) if seconds > 0 else 0.0,
+        left=tuple(config.jobs.queue.left()),
         sources=_reached(config.sources, config.sql),
     )
 

@@ -131,6 +131,9 @@ class ListSink:
     def stored(self) -> Stored:
         return STORED[self.name]
 
+    def check_read(self, ledger: Ledger) -> None:
+        return None
+
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         stored = self.stored
         stored.isolated.append(isolate)

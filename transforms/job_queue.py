@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.record import RecordBatch
 from transforms.splits import BatchLimits
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Jobs that a program leaves alone, since they are not of its pipeline.
+
+    Attributes:
+        table: The table that their records were meant for.
+        owner: The pipeline that they wait for; None is nobody.
+        jobs: How many they are.
+        program: The pipeline that leaves them; None has no name and takes no jobs at all.
+    """
+
+    table: str
+    owner: PipelineIdentity | None
+    jobs: int
+    program: PipelineIdentity | None
+
+    def __str__(self) -> str:
+        jobs = "1 job" if self.jobs == 1 else f"{self.jobs:,} jobs"
+        s = "s" if self.jobs == 1 else ""
+        this = f"this program is {self.program}" if self.program else "this program has no name"
+        if self.owner is None:
+            return (
+                f"{jobs} of table {self.table} belong{s} to no pipeline and wait{s} for "
+                f"`dead_letters adopt`; {this}"
+            )
+        return f"{jobs} of table {self.table} wait{s} for pipeline {self.owner}; {this}"
+
+
 class JobQueue(Protocol):
-    """Failed records of one target table that are to be tried again.
+    """Failed records of one target table and pipeline that are to be tried again.
 
     Picklable, without secrets; opens its connection where it is used. Every call may raise
     ``SinkUnavailable`` or ``Contention``; calling again is right in both cases.
@@ -52,4 +82,8 @@ class JobQueue(Protocol):
 
     def waiting(self) -> tuple[int, datetime | None]:
         """How many jobs wait for an attempt or are at one, and when the first is due."""
+        ...
+
+    def left(self) -> Sequence[Waiting]:
+        """The jobs of the table that wait for other pipelines, or for nobody; bounded."""
         ...

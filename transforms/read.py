@@ -77,6 +77,11 @@ class ReadSplits(beam.PTransform):
         self._pacing = pacing or Pacing()
         self._streaming = streaming
 
+    @property
+    def ledger(self) -> Ledger:
+        """Where it asks what is settled."""
+        return self._ledger
+
     def expand(self, pbegin: beam.pvalue.PBegin) -> beam.PCollection:
         kind = _ReadStreaming if self._streaming else _ReadBounded
         planned = (

@@ -23,8 +23,9 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms import drain, metrics
+from transforms import drain, lineage, metrics
 from transforms.backoff import Backoff, Outage
+from transforms.coverage import Ledger
 from transforms.errors import CommitUnknown, Contention, SinkUnavailable
 from transforms.record import Failure, RecordBatch, Span
 
@@ -74,6 +75,14 @@ class Settled:
 class Sink(Protocol):
     """Where batches are settled. Picklable, without secrets; used by one thread at a time."""
 
+    def check_read(self, ledger: Ledger) -> None:
+        """Refuse a read that asks ``ledger``, while the pipeline is built.
+
+        Raises:
+            ConfigError: What is settled here is not what ``ledger`` answers.
+        """
+        ...
+
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Settle ``batches`` in one transaction: rows, dead letters and progress.
 
@@ -120,6 +129,9 @@ class Write(beam.PTransform):
     Returns three outputs, each after the commit: ``settled`` (``Settled``, one a batch),
     ``dead`` and ``retry`` (``Failure``).
 
+    The reads that the batches come from must ask the ledger of ``sink``, and have no other
+    ``Write`` behind them; otherwise applying it raises ``ConfigError``.
+
     Raises (failing the bundle):
         SinkUnavailable: The database stayed away for longer than the outage budget.
         Contention: A transaction was rolled back again and again.
@@ -132,6 +144,9 @@ class Write(beam.PTransform):
         self._config = config or WriteConfig()
 
     def expand(self, batches: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        for read in lineage.reads_behind(batches):
+            self._sink.check_read(read.transform.ledger)
+            lineage.claim_read(read)
         return batches | "Commit" >> beam.ParDo(_WriteFn(self._sink, self._config)).with_outputs(
             DEAD, RETRY, main="settled"
         )

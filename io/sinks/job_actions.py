@@ -1,15 +1,15 @@
-"""What a person does to failed records: replay, cancel, purge. Each leaves its trail."""
+"""What a person does to failed records: replay, cancel, purge, adopt. Each leaves its trail."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from sinks import audit_trail, ledger_moves
+from sinks import audit_trail, job_owner, ledger_moves
 from sinks.clock import now
 from sinks.config import SqlConfig
 from sinks.databases import dialect_of
@@ -19,8 +19,9 @@ from sinks.job_orders import Order
 from sinks.job_outcomes import among
 from sinks.jobs import enqueue, exists
 from sinks.progress import Partition
-from sinks.tables import jobs, queue
+from sinks.tables import WAITING_STATES, jobs, queue
 from transforms.errors import Contention
+from transforms.pipeline_identity import PipelineIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +31,12 @@ class Outcome:
     Attributes:
         count: Jobs changed.
         left_alone: Jobs that the filter names and that were not, by reason; without zeros.
+        owners: Of the jobs changed, how many are of which pipeline; None is nobody.
     """
 
     count: int
     left_alone: Mapping[str, int]
+    owners: Mapping[PipelineIdentity | None, int] = field(default_factory=dict, compare=False)
 
 
 def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Outcome:
@@ -53,8 +56,13 @@ def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Ou
         SinkFailed: It refuses the change.
     """
 
+    owners: Counter[tuple[str | None, str | None]] = Counter()
+
+    def committed(picked: Sequence[Picked]) -> None:
+        owners.update((job.pipeline, job.steps) for job in picked)
+
     def change(connection: sa.Connection, picked: Sequence[Picked]) -> None:
-        changed = _CHANGES[order.action.name](connection, [job.id for job in picked], order.states)
+        changed = _CHANGES[order.action.name](connection, picked, order)
         if changed != len(picked):
             raise Contention("another process changed the same jobs; trying again")
         if order.action.moves is not None:
@@ -69,8 +77,12 @@ def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Ou
         )
 
     left_alone = _counted(config, order.left_alone)
-    count = change_in_chunks(config, order.where, change, limit=order.limit)
-    return Outcome(count, left_alone)
+    count = change_in_chunks(config, order.where, change, limit=order.limit, committed=committed)
+    return Outcome(
+        count,
+        left_alone,
+        {job_owner.owner_of(*columns, None): number for columns, number in owners.items()},
+    )
 
 
 def preview(config: SqlConfig, order: Order) -> Outcome:
@@ -139,7 +151,8 @@ def _update(
     return connection.execute(statement).rowcount
 
 
-def _replay(connection: sa.Connection, ids: Sequence[int], states: Sequence[str]) -> int:
+def _replay(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
+    ids = [job.id for job in picked]
     at = now(connection)
     values = {
         "state": "available",
@@ -151,25 +164,49 @@ def _replay(connection: sa.Connection, ids: Sequence[int], states: Sequence[str]
         "cancelled_at": None,
         "discarded_at": None,
     }
-    changed = _update(connection, ids, states, values)
+    changed = _update(connection, ids, order.states, values)
     enqueue(connection, among(connection, jobs.c.id, ids))
     return changed
 
 
-def _cancel(connection: sa.Connection, ids: Sequence[int], states: Sequence[str]) -> int:
+def _cancel(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
+    ids = [job.id for job in picked]
     out = connection.execute(sa.delete(queue).where(among(connection, queue.c.job, ids))).rowcount
     if out != len(ids):
         return out  # the others were taken meanwhile, and are at an attempt
     values = {"state": "cancelled", "cancelled_at": now(connection)}
-    return _update(connection, ids, states, values)
+    return _update(connection, ids, order.states, values)
 
 
-def _purge(connection: sa.Connection, ids: Sequence[int], states: Sequence[str]) -> int:
-    statement = sa.delete(jobs).where(jobs.c.id.in_(ids), jobs.c.state.in_(states))
+def _purge(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
+    ids = [job.id for job in picked]
+    statement = sa.delete(jobs).where(jobs.c.id.in_(ids), jobs.c.state.in_(order.states))
     return connection.execute(statement).rowcount
 
 
-_CHANGES: dict[str, Callable[[sa.Connection, Sequence[int], Sequence[str]], int]] = {
+def _adopt(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
+    """Give jobs another owner, in the queue too; their version stays that of who tried them."""
+    assert order.adopter is not None, "an order to adopt says by whom"  # noqa: S101
+    changed = 0
+    of_target: dict[str, list[int]] = defaultdict(list)
+    for job in picked:
+        of_target[job.target].append(job.id)
+    for target, ids in of_target.items():
+        values = job_owner.columns_of(target, order.adopter)
+        del values["version"]
+        queued = sa.update(queue).where(among(connection, queue.c.job, ids))
+        moved = connection.execute(queued.values(owner=values["owner"])).rowcount
+        waiting = sa.select(sa.func.count()).where(
+            among(connection, jobs.c.id, ids), jobs.c.state.in_(WAITING_STATES)
+        )
+        if moved == connection.execute(waiting).scalar_one():
+            changed += _update(connection, ids, order.states, values)
+        # Otherwise some were taken meanwhile, and are at an attempt.
+    return changed
+
+
+_CHANGES: dict[str, Callable[[sa.Connection, Sequence[Picked], Order], int]] = {
+    "adopt": _adopt,
     "replay": _replay,
     "cancel": _cancel,
     "purge": _purge,

@@ -30,7 +30,14 @@ class Picked:
     target: str
     source: str
     partition: str
+    pipeline: str | None
+    steps: str | None
 
+
+_PICKED = (
+    *(jobs.c.id, jobs.c.target, jobs.c.source, jobs.c.partition),
+    *(jobs.c.pipeline, jobs.c.steps),
+)
 
 Where = Callable[[str], sa.ColumnElement[bool]]
 """A condition in the SQL of a database, by SQLAlchemy's name for it."""
@@ -45,6 +52,7 @@ def change_in_chunks(
     change: Change,
     *,
     limit: int | None = None,
+    committed: Callable[[Sequence[Picked]], object] = len,
 ) -> int:
     """Call ``change`` with the jobs ``where``, oldest first; returns how many there were.
 
@@ -57,6 +65,7 @@ def change_in_chunks(
         where: Which jobs; it must not hold any more once a job has been changed.
         change: Changes one chunk; a transaction that is run again calls it again.
         limit: How many at most.
+        committed: Called with each chunk once its change is committed.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
@@ -71,6 +80,7 @@ def change_in_chunks(
             picked = _change(config, where, change, after=last, upto=newest, size=size)
             if not picked:
                 break
+            committed(picked)
             done += len(picked)
             last = picked[-1].id
     except (SinkUnavailable, Contention, SinkFailed) as error:
@@ -100,7 +110,7 @@ def _change(
         try:
             with transaction(config) as connection:
                 query = (
-                    sa.select(jobs.c.id, jobs.c.target, jobs.c.source, jobs.c.partition)
+                    sa.select(*_PICKED)
                     .where(jobs.c.id > after, jobs.c.id <= upto, where(connection.dialect.name))
                     .order_by(jobs.c.id)
                     .limit(size)

@@ -21,13 +21,14 @@ from transforms.splits import BatchLimits
 
 
 def take(
-    connection: sa.Connection, label: str, lease: str, limits: BatchLimits
+    connection: sa.Connection, label: str, owner: uuid.UUID, lease: str, limits: BatchLimits
 ) -> Sequence[RecordBatch]:
     """Claim due jobs, the longest due first, as batches of one partition and format each.
 
     Args:
         connection: In a transaction.
         label: The target table, as the ledger names it.
+        owner: The pipeline, and with it the table, whose jobs are taken: ``job_owner.id_of``.
         lease: Under which they are executing from now on.
         limits: At most so many records, and of about so many bytes.
     """
@@ -40,9 +41,9 @@ def take(
         connection.exec_driver_sql(
             "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
         )
-    batches = _batches(_take(connection, label, at, limits))
+    batches = _batches(_take(connection, owner, at, limits))
     if batches:
-        rows = [_claim(label, lease, at, each) for each in batches]
+        rows = [_claim(label, owner, lease, at, each) for each in batches]
         connection.execute(sa.insert(claims), rows)
     return batches
 
@@ -71,12 +72,12 @@ _CLAIMED = (
 
 
 def _due(
-    row: sa.ColumnElement[Any], label: str, at: datetime, limits: BatchLimits
+    row: sa.ColumnElement[Any], owner: uuid.UUID, at: datetime, limits: BatchLimits
 ) -> sa.Select[Any]:
     """Which ``row`` of the queue are due, the longest due first, up to the bound of bytes."""
     first = (
         sa.select(row.label("row"), queue.c.job, queue.c.due_at, queue.c.bytes)
-        .where(queue.c.target == label, queue.c.due_at <= at)
+        .where(queue.c.owner == owner, queue.c.due_at <= at)
         .order_by(queue.c.due_at)
         .limit(limits.records)
         .with_for_update(skip_locked=True)
@@ -88,22 +89,24 @@ def _due(
 
 
 def _take(
-    connection: sa.Connection, label: str, at: datetime, limits: BatchLimits
+    connection: sa.Connection, owner: uuid.UUID, at: datetime, limits: BatchLimits
 ) -> Sequence[Any]:
     """Take what is due out of the queue; ``_CLAIMED`` of these jobs."""
     if connection.dialect.name == "postgresql":
         # By where the rows are: looking each up by its number again costs twice as much.
         place: sa.ColumnElement[Any] = sa.literal_column("ingest_queue.ctid")
-        due = _due(place, label, at, limits).scalar_subquery()
+        due = _due(place, owner, at, limits).scalar_subquery()
         out = sa.delete(queue).where(place == sa.any_(sa.func.array(due)))
         taken = out.returning(queue.c.job).cte("taken")
         return connection.execute(sa.select(*_CLAIMED).where(jobs.c.id == taken.c.job)).all()
-    ids = connection.execute(_due(queue.c.job, label, at, limits)).scalars().all()
+    ids = connection.execute(_due(queue.c.job, owner, at, limits)).scalars().all()
     connection.execute(sa.delete(queue).where(queue.c.job.in_(ids)))
     return connection.execute(sa.select(*_CLAIMED).where(jobs.c.id.in_(ids))).all()
 
 
-def _claim(label: str, lease: str, at: datetime, batch: RecordBatch) -> dict[str, Any]:
+def _claim(
+    label: str, owner: uuid.UUID, lease: str, at: datetime, batch: RecordBatch
+) -> dict[str, Any]:
     """The row that says under which lease the jobs of a batch are executing."""
     assert batch.claim is not None, "these batches are of jobs"  # noqa: S101
     numbers = batch.claim.jobs
@@ -114,6 +117,7 @@ def _claim(label: str, lease: str, at: datetime, batch: RecordBatch) -> dict[str
         "jobs": numbers,
         "count": len(numbers),
         "attempted_at": at,
+        "owner": owner,
     }
 
 

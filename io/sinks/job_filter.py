@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks import job_state
+from sinks.job_owner import steps_text
 from sinks.tables import jobs
 
 _EXACT = ("target", "stage", "category", "exception", "sqlstate")
@@ -30,6 +31,8 @@ class JobFilter:
         ids: Numbers of the jobs.
         since: Those that failed first at this time or later.
         until: Those that failed first before this time.
+        pipeline: The name of the pipeline that may try them again; empty for those of nobody.
+        steps: The labels of that pipeline's steps.
     """
 
     target: str | None = None
@@ -43,6 +46,8 @@ class JobFilter:
     ids: tuple[int, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    pipeline: str | None = None
+    steps: tuple[str, ...] | None = None
 
     def where(self, dialect: str) -> sa.ColumnElement[bool]:
         """The condition in the SQL of the database ``dialect`` (SQLAlchemy's name for it)."""
@@ -61,6 +66,13 @@ class JobFilter:
             conditions.append(jobs.c.inserted_at >= self.since)
         if self.until is not None:
             conditions.append(jobs.c.inserted_at < self.until)
+        if self.pipeline is not None:
+            nobody = self.pipeline == ""
+            conditions.append(
+                jobs.c.pipeline.is_(None) if nobody else jobs.c.pipeline == self.pipeline
+            )
+        if self.steps is not None:
+            conditions.append(jobs.c.steps == steps_text(self.steps))
         return sa.and_(sa.true(), *conditions)
 
     def as_json(self) -> dict[str, Any]:
@@ -68,7 +80,7 @@ class JobFilter:
         return {
             name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
             for name, value in asdict(self).items()
-            if value is not None and value != ()
+            if value is not None and (value != () or name != "ids")
         }
 
 

@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from sinks import job_state
 from sinks.job_filter import JobFilter
-from sinks.tables import EXECUTING, FINAL_STATES, WAITING_STATES, jobs
+from sinks.job_owner import steps_text
+from sinks.tables import EXECUTING, FINAL_STATES, UNFINISHED_STATES, WAITING_STATES, jobs
 from transforms.errors import ConfigError
+from transforms.pipeline_identity import PipelineIdentity
 
 MAX_REPLAYS = 5
 
@@ -44,7 +46,9 @@ class Action:
 REPLAY = Action("replay", ("discarded", "cancelled"), ("discarded",), ("dead", "retrying"))
 CANCEL = Action("cancel", WAITING_STATES, WAITING_STATES, ("retrying", "dead"))
 PURGE = Action("purge", FINAL_STATES, ("discarded",))
-ACTIONS = {action.name: action for action in (REPLAY, CANCEL, PURGE)}
+_KEPT = (*UNFINISHED_STATES, "cancelled", "discarded")
+ADOPT = Action("adopt", _KEPT, _KEPT)
+ACTIONS = {action.name: action for action in (REPLAY, CANCEL, PURGE, ADOPT)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Order:
         states: In which states.
         max_replays: Jobs that were replayed so often are left alone.
         limit: How many at most, the oldest first.
+        adopter: The pipeline that they are given to, where the action is ``ADOPT``.
     """
 
     action: Action
@@ -64,6 +69,7 @@ class Order:
     states: tuple[str, ...]
     max_replays: int = MAX_REPLAYS
     limit: int | None = None
+    adopter: PipelineIdentity | None = None
 
     @classmethod
     def of(
@@ -74,6 +80,7 @@ class Order:
         every_state: bool = False,
         max_replays: int = MAX_REPLAYS,
         limit: int | None = None,
+        adopter: PipelineIdentity | None = None,
     ) -> Order:
         """The order for the state that ``which`` names, the action's own states, or all it has.
 
@@ -88,17 +95,19 @@ class Order:
                     f"not {which.state}"
                 )
             states = (which.state,)
-        return cls(action, replace(which, state=None), states, max_replays, limit)
+        return cls(action, replace(which, state=None), states, max_replays, limit, adopter)
 
     def where(self, dialect: str) -> sa.ColumnElement[bool]:
         """The jobs that are changed, in the database's SQL."""
         spared = [sa.not_(condition) for condition in self._spared().values()]
+        if self.adopter is not None:
+            spared.append(_not_of(self.adopter))
         return sa.and_(self.which.where(dialect), job_state.is_in(*self.states), *spared)
 
     def left_alone(self, dialect: str) -> dict[str, sa.ColumnElement[bool]]:
         """The jobs that the filter names and that are left alone nevertheless, by reason."""
         asked = self.which.where(dialect)
-        if self.action is CANCEL and self.states == CANCEL.states:
+        if self.action in (CANCEL, ADOPT) and self.states == self.action.states:
             return {EXECUTING: sa.and_(asked, job_state.is_in(EXECUTING))}
         asked = sa.and_(asked, job_state.is_in(*self.states))
         return {reason: sa.and_(asked, spared) for reason, spared in self._spared().items()}
@@ -116,4 +125,15 @@ class Order:
             stated["max_replays"] = self.max_replays
         if self.limit is not None:
             stated["limit"] = self.limit
+        if self.adopter is not None:
+            stated["to"] = {"pipeline": self.adopter.name, "steps": list(self.adopter.steps)}
         return stated
+
+
+def _not_of(owner: PipelineIdentity) -> sa.ColumnElement[bool]:
+    """Whether a job is of another pipeline, or of nobody."""
+    return sa.or_(
+        jobs.c.pipeline.is_(None),
+        jobs.c.pipeline != owner.name,
+        jobs.c.steps != steps_text(owner.steps),
+    )

@@ -10,29 +10,50 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks import job_owner
 from sinks.clock import now
 from sinks.job_columns import columns_of
 from sinks.jobs import enqueue
 from sinks.tables import claims, jobs
+from transforms.errors import SinkFailed
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.record import Attempt, Claim, Failure
 from transforms.retry_policy import Next
 
 
-def complete(connection: sa.Connection, taken: Sequence[Claim]) -> set[str]:
+def complete(
+    connection: sa.Connection,
+    target: str,
+    taken: Sequence[Claim],
+    pipeline: PipelineIdentity | None,
+) -> set[str]:
     """End each claim that is still held: its jobs have had their attempt and are ``completed``.
 
     Those that turn out to have failed are put right by ``fail``. A claim whose lease was lost
     meanwhile is gone: its jobs are left to whoever has them now.
 
+    Args:
+        connection: In a transaction.
+        target: The table, as the ledger names it.
+        taken: The claims.
+        pipeline: The one whose steps the jobs went through.
+
     Returns:
         The claims that were held.
+
+    Raises:
+        SinkFailed: The jobs are of another pipeline, whose steps they did not go through.
     """
     ours = claims.c.id.in_([claim.id for claim in taken])
-    query = sa.select(claims.c.id, claims.c.lease, claims.c.attempted_at).where(ours)
-    held = {
-        uuid.UUID(row.id).hex: (row.lease, row.attempted_at)
-        for row in connection.execute(query.order_by(claims.c.id).with_for_update())
-    }
+    query = sa.select(claims.c.id, claims.c.lease, claims.c.attempted_at, claims.c.owner)
+    rows = connection.execute(query.where(ours).order_by(claims.c.id).with_for_update()).all()
+    owner = None if pipeline is None else job_owner.id_of(target, pipeline)
+    if any(row.owner != owner for row in rows):
+        raise SinkFailed(
+            f"failed records of table {target} were read for another pipeline than the one that "
+            "writes them; give SqlJobQueue and SqlSink the same pipeline"
+        )
+    held = {uuid.UUID(row.id).hex: (row.lease, row.attempted_at) for row in rows}
     if not held:
         return set()
     connection.execute(sa.delete(claims).where(claims.c.id.in_(held)))
@@ -48,6 +69,7 @@ def complete(connection: sa.Connection, taken: Sequence[Claim]) -> set[str]:
             "attempted_at": attempted_at,
             "attempted_by": lease,
             "completed_at": at,
+            "version": None if pipeline is None else pipeline.version,
         }
         mine = among(connection, jobs.c.id, sorted(numbers))
         connection.execute(sa.update(jobs).where(mine).values(values))

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks import job_claims, leases, ledger_moves
+from sinks import job_claims, job_owner, leases, ledger_moves
 from sinks.clock import now
 from sinks.config import SqlConfig
 from sinks.databases import dialect_of
@@ -25,6 +25,8 @@ from sinks.ledger import label_of
 from sinks.retention import Retention, prune
 from sinks.tables import claims, jobs, queue
 from sinks.tables import leases as leases_table
+from transforms.job_queue import Waiting
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.record import RecordBatch
 from transforms.splits import BatchLimits
 
@@ -37,17 +39,19 @@ _pruned: dict[SqlJobQueue, float] = {}
 
 @dataclass(frozen=True, slots=True)
 class SqlJobQueue:
-    """The due jobs of one target table. Implements ``transforms.job_queue.JobQueue``.
+    """The due jobs of one pipeline and target table. Implements ``transforms.job_queue.JobQueue``.
 
     Attributes:
         config: Which database, and which target table.
         lease_seconds: How long a process may be silent before its jobs are rescued.
         retention: How long jobs in a final state are kept; None keeps them.
+        pipeline: Whose jobs they are; None takes none.
     """
 
     config: SqlConfig
     lease_seconds: float = 20.0
     retention: Retention | None = None
+    pipeline: PipelineIdentity | None = None
 
     @property
     def name(self) -> str:
@@ -72,10 +76,14 @@ class SqlJobQueue:
 
     def claim(self, lease: str, limits: BatchLimits) -> Sequence[RecordBatch]:
         """Take due jobs: at most ``limits.records``, and of about ``limits.bytes``."""
+        if self.pipeline is None:
+            return ()
         if not leases.touch(self.config, lease):
             leases.hold(self.config, lease, self.lease_seconds, self.maintain)
         with transaction(self.config) as connection:
-            return job_claims.take(connection, label_of(connection, self.config), lease, limits)
+            label = label_of(connection, self.config)
+            owner = job_owner.id_of(label, self.pipeline)
+            return job_claims.take(connection, label, owner, lease, limits)
 
     def give_back(self, batches: Sequence[RecordBatch]) -> None:
         """Undo a claim of which nothing has been tried: its jobs wait again, no attempt is used."""
@@ -85,27 +93,40 @@ class SqlJobQueue:
     def due_in(self) -> float | None:
         """Seconds until a job that waits is due; None when none waits."""
         with transaction(self.config, write=False) as connection:
-            label = label_of(connection, self.config)
-            query = sa.select(sa.func.min(queue.c.due_at)).where(queue.c.target == label)
+            mine = self._mine(connection, queue.c.owner)
+            query = sa.select(sa.func.min(queue.c.due_at)).where(mine)
             return _seconds_until(connection, connection.execute(query).scalar_one())
 
     def lease_ends_in(self) -> float | None:
         """Seconds until a lease runs out under which jobs are executing; None when none is."""
         with transaction(self.config, write=False) as connection:
-            label = label_of(connection, self.config)
-            query = sa.select(sa.func.min(leases_table.c.expires_at)).where(_executing(label))
+            mine = _executing(self._mine(connection, claims.c.owner))
+            query = sa.select(sa.func.min(leases_table.c.expires_at)).where(mine)
             return _seconds_until(connection, connection.execute(query).scalar_one())
 
     def waiting(self) -> tuple[int, datetime | None]:
         """How many jobs are not finished, and when the first of them is due."""
         with transaction(self.config, write=False) as connection:
-            label = label_of(connection, self.config)
             taken = sa.select(sa.func.coalesce(sa.func.sum(claims.c.count), 0))
-            executing = taken.where(claims.c.target == label).scalar_subquery()
+            executing = taken.where(self._mine(connection, claims.c.owner)).scalar_subquery()
             # One statement: a job must not slip from one table to the other in between.
             query = sa.select(sa.func.count(), sa.func.min(queue.c.due_at), executing)
-            count, first, at_it = connection.execute(query.where(queue.c.target == label)).one()
+            mine = self._mine(connection, queue.c.owner)
+            count, first, at_it = connection.execute(query.where(mine)).one()
             return count + int(at_it), first
+
+    def left(self) -> Sequence[Waiting]:
+        """The jobs of the table that wait for other pipelines, or for nobody."""
+        with transaction(self.config, write=False) as connection:
+            return job_owner.left(connection, label_of(connection, self.config), self.pipeline)
+
+    def _mine(
+        self, connection: sa.Connection, owner: sa.ColumnElement[Any]
+    ) -> sa.ColumnElement[bool]:
+        """Whether ``owner`` is this pipeline."""
+        if self.pipeline is None:
+            return sa.false()
+        return owner == job_owner.id_of(label_of(connection, self.config), self.pipeline)
 
     def maintain(self) -> None:
         """Rescue jobs and, at most every minute, delete what has been kept long enough."""
@@ -168,10 +189,10 @@ class SqlJobQueue:
             return len(rows)
 
 
-def _executing(label: str | None = None) -> sa.ColumnElement[bool]:
-    """Whether jobs, those of one table if given, are executing under a lease."""
-    of_table = sa.true() if label is None else claims.c.target == label
-    return sa.exists().where(claims.c.lease == leases_table.c.name, of_table)
+def _executing(which: sa.ColumnElement[bool] | None = None) -> sa.ColumnElement[bool]:
+    """Whether jobs, those of the claims ``which`` if given, are executing under a lease."""
+    chosen = sa.true() if which is None else which
+    return sa.exists().where(claims.c.lease == leases_table.c.name, chosen)
 
 
 def _seconds_until(connection: sa.Connection, time_: datetime | None) -> float | None:

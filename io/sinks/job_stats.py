@@ -10,9 +10,11 @@ import sqlalchemy as sa
 from sinks.config import SqlConfig
 from sinks.engine import transaction
 from sinks.job_filter import JobFilter
+from sinks.job_owner import owner_of
 from sinks.job_state import CURRENT
 from sinks.jobs import exists
 from sinks.tables import jobs
+from transforms.pipeline_identity import PipelineIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Group:
         state: Their state.
         stage: The step that failed.
         category: The word that the failure was filed under.
+        pipeline: The pipeline that may try them again; None is nobody.
         count: How many.
         oldest: When the first of them was stored.
     """
@@ -32,12 +35,13 @@ class Group:
     state: str
     stage: str
     category: str
+    pipeline: PipelineIdentity | None
     count: int
     oldest: datetime
 
 
 def groups(config: SqlConfig, which: JobFilter) -> list[Group]:
-    """The jobs that ``which`` names by table, state, stage and category, ordered by these.
+    """The jobs that ``which`` names by table, state, stage, category and pipeline, in this order.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
@@ -45,15 +49,28 @@ def groups(config: SqlConfig, which: JobFilter) -> list[Group]:
     with transaction(config, write=False) as connection:
         if not exists(connection):
             return []
+        owner = (jobs.c.pipeline, jobs.c.steps)
         each = (
-            sa.select(jobs.c.target, CURRENT, jobs.c.stage, jobs.c.category, jobs.c.inserted_at)
+            sa.select(
+                jobs.c.target, CURRENT, jobs.c.stage, jobs.c.category, *owner, jobs.c.inserted_at
+            )
             .where(which.where(connection.dialect.name))
             .subquery()
         )
-        kind = (each.c.target, each.c.state, each.c.stage, each.c.category)
-        query = (
-            sa.select(*kind, sa.func.count(), sa.func.min(each.c.inserted_at))
-            .group_by(*kind)
-            .order_by(*kind)
-        )
-        return [Group(*row) for row in connection.execute(query)]
+        names = ("target", "state", "stage", "category", "pipeline", "steps")
+        kind = tuple(each.c[name] for name in names)
+        count = sa.func.count().label("jobs")
+        first = sa.func.min(each.c.inserted_at).label("first")
+        query = sa.select(*kind, count, first).group_by(*kind).order_by(*kind)
+        return [
+            Group(
+                target=row.target,
+                state=row.state,
+                stage=row.stage,
+                category=row.category,
+                pipeline=owner_of(row.pipeline, row.steps, None),
+                count=row.jobs,
+                oldest=row.first,
+            )
+            for row in connection.execute(query)
+        ]

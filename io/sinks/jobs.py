@@ -15,7 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sinks import postgres_jobs
+from sinks import job_owner, postgres_jobs, upgrade
 from sinks.clock import now
 from sinks.config import SqlConfig
 from sinks.engine import transaction
@@ -23,6 +23,7 @@ from sinks.job_columns import columns_of
 from sinks.job_filter import JobFilter
 from sinks.job_state import CURRENT, QUEUED, Under, claimed
 from sinks.tables import EXECUTING, WAITING_STATES, jobs, queue
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.record import Failure, Format, Headers, Origin
 from transforms.retry_policy import Next
 
@@ -49,6 +50,8 @@ class Job:
         completed_at: When it succeeded.
         cancelled_at: When it was cancelled.
         discarded_at: When it became a dead letter.
+        pipeline: The pipeline that may try it again, with the version that tried it last; None
+            is nobody.
     """
 
     id: int
@@ -66,6 +69,7 @@ class Job:
     completed_at: datetime | None
     cancelled_at: datetime | None
     discarded_at: datetime | None
+    pipeline: PipelineIdentity | None
 
 
 def insert_failures(
@@ -73,6 +77,7 @@ def insert_failures(
     target: str,
     failures: Sequence[tuple[Failure, Next, int]],
     run: str,
+    pipeline: PipelineIdentity | None,
 ) -> None:
     """Store records that failed for the first time; an origin that is there already adds nothing.
 
@@ -81,11 +86,13 @@ def insert_failures(
         target: The table that they were meant for, as the ledger names it.
         failures: Each with what follows on it, and the bound to its attempts.
         run: The run that counts them.
+        pipeline: Whose they are; None is nobody, until they are adopted.
     """
     if not failures:
         return
     at = now(connection)
-    rows = {each[0].origin: _values(target, *each, at, run) for each in failures}
+    owner = job_owner.columns_of(target, pipeline)
+    rows = {each[0].origin: _values(target, *each, at, run) | owner for each in failures}
     values = list(rows.values())
     for start in range(0, len(values), CHUNK):
         chunk = values[start : start + CHUNK]
@@ -152,15 +159,23 @@ def count_jobs(
 def enqueue(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
     """Have the jobs ``which`` run once they are due, those of them that wait and are not queued."""
     size = sa.func.length(jobs.c.raw)
-    waiting = sa.select(jobs.c.id, jobs.c.target, size, jobs.c.scheduled_at).where(
+    waiting = sa.select(jobs.c.id, jobs.c.target, size, jobs.c.scheduled_at, jobs.c.owner).where(
         which, jobs.c.state.in_(WAITING_STATES), sa.not_(QUEUED)
     )
-    connection.execute(sa.insert(queue).from_select(["job", "target", "bytes", "due_at"], waiting))
+    columns = ["job", "target", "bytes", "due_at", "owner"]
+    connection.execute(sa.insert(queue).from_select(columns, waiting))
 
 
 def exists(connection: sa.Connection) -> bool:
-    """Whether the table of jobs has been created."""
-    return sa.inspect(connection).has_table(jobs.name)
+    """Whether the table of jobs has been created.
+
+    Raises:
+        ConfigError: By an earlier version, and not brought up to date yet.
+    """
+    if not sa.inspect(connection).has_table(jobs.name):
+        return False
+    upgrade.check(connection)
+    return True
 
 
 def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
@@ -261,4 +276,5 @@ def _job(row: Any, under: Under | None) -> Job:
         completed_at=row.completed_at,
         cancelled_at=row.cancelled_at,
         discarded_at=row.discarded_at,
+        pipeline=job_owner.owner_of(row.pipeline, row.steps, row.version),
     )

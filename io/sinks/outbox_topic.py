@@ -13,6 +13,7 @@ from clients.kafka_config import Config
 from clients.kafka_errors import GONE, REFUSED, text_of
 from sinks.kafka_producer import KafkaProducer, Message, producer
 from sinks.outbox_queue import SqlOutboxQueue
+from transforms.coverage import Ledger
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
 from transforms.record import RecordBatch
 from transforms.write import Settled
@@ -77,6 +78,9 @@ class OutboxTopic:
         """
         if self.topic not in self.producer.topics():
             raise ConfigError(f"no topic {self.topic} at {self.brokers}; create it first")
+
+    def check_read(self, ledger: Ledger) -> None:
+        """Nothing: what is published is marked in the outbox, and no ledger is asked."""
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Produce every row, await the report of each, then mark them.

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks import job_outcomes, jobs, layouts, ledger, ledger_moves, outbox
+from sinks import job_outcomes, jobs, layouts, ledger, ledger_moves, outbox, upgrade
 from sinks.cells import with_typed_cells
 from sinks.classify import classify
 from sinks.config import OnConflict, SqlConfig
@@ -23,12 +23,13 @@ from sinks.outbox import Effects
 from sinks.progress import Counts, Partition, Settlement, coverage_of, emptied, missing, trimmed
 from sinks.rows import Poison
 from sinks.schema import new_columns
-from sinks.tables import COUNTS, metadata
+from sinks.tables import COUNTS
 from sinks.target import ORIGIN_COLUMNS, Description, Target, target_of
 from sinks.text_encoding import all_escaped
-from transforms.coverage import Coverage, Range, merge
+from transforms.coverage import Coverage, Ledger, Range, merge
 from transforms.dead_letters import DeadLetterSink
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.record import Attempt, Failure, RecordBatch
 from transforms.retry import may_heal
 from transforms.retry_policy import Next, RetryPolicy
@@ -85,6 +86,9 @@ class SqlSink:
         dead_letters: A second place for dead letters.
         run: Names the run in which what is retrying is counted.
         outbox: Whether every record that makes or changes a row leaves a row in the outbox.
+        pipeline: The name and the steps of the pipeline that this write ends, which a write cannot
+            see. Records that fail are kept for that pipeline; without one, for nobody: they wait
+            until they are adopted.
     """
 
     config: SqlConfig
@@ -92,6 +96,7 @@ class SqlSink:
     dead_letters: DeadLetterSink | None = None
     run: str = field(default_factory=lambda: str(uuid.uuid4()))
     outbox: bool = False
+    pipeline: PipelineIdentity | None = None
 
     def prepare(self) -> None:
         """Create what is missing and check the target, once, on the submitting machine.
@@ -105,8 +110,7 @@ class SqlSink:
             dialect = dialect_of(self.config, connection)
             # Two submitters at once would collide in the catalogue.
             dialect.lock(connection, [("", "prepare")])
-            metadata.create_all(connection)
-            _check_tables(connection)
+            upgrade.make_tables(connection)
             table = self.config.table_name
             label = ledger.label_of(connection, self.config)
             key = self.config.key or ORIGIN_COLUMNS
@@ -174,7 +178,7 @@ class SqlSink:
             dialect = dialect_of(self.config, connection)
             target = self._target(connection, dialect)
             known = _coverage(connection, target, batches)
-            work = _plan(batches, known, _held(connection, batches))
+            work = _plan(batches, known, self._held(connection, target, batches))
             for each in work:
                 each.batch = with_typed_cells(
                     target,
@@ -202,6 +206,31 @@ class SqlSink:
             settled += made
         dialect.committed(target, written)
 
+    def check_read(self, ledger: Ledger) -> None:
+        """Refuse a read whose ledger is not the one that this sink writes.
+
+        Raises:
+            ConfigError: What is settled here would be asked for elsewhere.
+        """
+        if not isinstance(ledger, SqlLedger):
+            return
+        read = (ledger.config.url, ledger.config.table_name)
+        if read != (self.config.url, self.config.table_name):
+            raise ConfigError(
+                f"ReadSplits asks the ledger of table {ledger.config.table}, but WriteToSql writes "
+                f"table {self.config.table}: what one settles, the other would never know. Give "
+                "both the same SqlConfig, and each table a pipeline of its own"
+            )
+
+    def _held(
+        self, connection: sa.Connection, target: Target, batches: Sequence[RecordBatch]
+    ) -> set[str]:
+        """The claims of ``batches`` that are still ours; their jobs are marked as completed."""
+        claims = [batch.claim for batch in batches if batch.claim is not None]
+        if not claims:
+            return set()
+        return job_outcomes.complete(connection, target.label, claims, self.pipeline)
+
     def _decide(self, work: Sequence[_Work]) -> None:
         """Say of each failure whether and when its record is tried again."""
         for each in work:
@@ -227,7 +256,7 @@ class SqlSink:
                     first.append((failure, following, limit))
                 else:
                     again.append((attempt, failure, following))
-        jobs.insert_failures(connection, target.label, first, self.run)
+        jobs.insert_failures(connection, target.label, first, self.run, self.pipeline)
         job_outcomes.fail(connection, again, self.run)
 
     def _deliver(self, target: Target, work: Sequence[_Work]) -> None:
@@ -256,31 +285,12 @@ def _described(connection: sa.Connection, config: SqlConfig, found: Description 
     return target_of(config, label, found, whole_payload=layout == "record")
 
 
-def _check_tables(connection: sa.Connection) -> None:
-    """Refuse tables that another version has made: ``create_all`` leaves them as they are."""
-    inspector = sa.inspect(connection)
-    for table in metadata.sorted_tables:
-        there = {column["name"] for column in inspector.get_columns(table.name)}
-        missing_columns = [column.name for column in table.columns if column.name not in there]
-        if missing_columns:
-            raise ConfigError(
-                f"table {table.name} has no column {', '.join(missing_columns)}: another version of "
-                "this program has made it; rename the ingest_ tables, or use another database"
-            )
-
-
 def _coverage(
     connection: sa.Connection, target: Target, batches: Sequence[RecordBatch]
 ) -> dict[Partition, Coverage]:
     places = [_partition(batch) for batch in batches if batch.claim is None]
     rows = ledger.settlements(connection, target.label, places)
     return {partition: coverage_of(found) for partition, found in rows.items()}
-
-
-def _held(connection: sa.Connection, batches: Sequence[RecordBatch]) -> set[str]:
-    """The claims of ``batches`` that are still ours; their jobs are marked as completed."""
-    claims = [batch.claim for batch in batches if batch.claim is not None]
-    return job_outcomes.complete(connection, claims) if claims else set()
 
 
 def _plan(

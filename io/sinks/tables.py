@@ -152,6 +152,11 @@ jobs = sa.Table(
     # Of target, source, partition and offset, hashed: an index of the texts would cost more
     # than all the rest of a job's updates.
     sa.Column("origin", sa.Uuid, nullable=False, unique=True),
+    # Whose it is; null belongs to nobody, see ``job_owner``.
+    sa.Column("pipeline", _NAME),
+    sa.Column("steps", _TEXT),  # labels, as JSON
+    sa.Column("version", sa.String(32)),  # of the program that tried it last
+    sa.Column("owner", sa.Uuid),  # of target, pipeline and steps, hashed
     sa.CheckConstraint(
         _in(state for state in JOB_STATES if state != EXECUTING),
         name="ingest_jobs_state",
@@ -168,7 +173,8 @@ queue = sa.Table(
     sa.Column("target", _NAME, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),  # of the record
     sa.Column("due_at", UtcDateTime, nullable=False),
-    sa.Index("ingest_queue_due", "target", "due_at"),
+    sa.Column("owner", sa.Uuid),  # as in the job
+    sa.Index("ingest_queue_next", "owner", "due_at"),
 )
 
 claims = sa.Table(
@@ -180,6 +186,7 @@ claims = sa.Table(
     sa.Column("jobs", sa.JSON, nullable=False),  # their numbers
     sa.Column("count", sa.Integer, nullable=False),
     sa.Column("attempted_at", UtcDateTime, nullable=False),
+    sa.Column("owner", sa.Uuid),  # as in its jobs
 )
 
 leases = sa.Table(
@@ -195,7 +202,7 @@ audit = sa.Table(
     metadata,
     sa.Column("id", _ID, primary_key=True, autoincrement=True),
     sa.Column("at", UtcDateTime, nullable=False),
-    sa.Column("action", sa.String(16), nullable=False),  # replay, cancel, purge, prune
+    sa.Column("action", sa.String(16), nullable=False),  # replay, cancel, purge, prune, adopt
     sa.Column("actor", _NAME, nullable=False),
     sa.Column("reason", _TEXT, nullable=False),
     sa.Column("filter", sa.JSON, nullable=False),

@@ -14,6 +14,9 @@ class WriteToSql(beam.PTransform):
 
     Takes ``RecordBatch`` elements and returns, after their commit, the outputs ``settled``,
     ``dead`` and ``retry`` of ``transforms.write.Write``, which also says what is raised.
+
+    A write cannot see the steps before it. Give it a ``SqlSink`` with their labels (``pipeline``):
+    records that fail are kept for that pipeline, otherwise for nobody until they are adopted.
     """
 
     def __init__(self, sink: SqlSink | SqlConfig, write: WriteConfig | None = None) -> None:

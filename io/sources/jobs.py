@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,11 +15,21 @@ from transforms.backoff import Backoff, Outage
 from transforms.coverage import Ledger
 from transforms.errors import Contention, SinkUnavailable
 from transforms.job_queue import JobQueue
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.record import RecordBatch
 from transforms.splits import BatchLimits, Polled, Position, Split
 
 SCHEME = "jobs://"
 _QUIET = "quiet"
+
+LOOK_SECONDS = 60.0
+"""A streaming reader looks so often for jobs that wait for other pipelines."""
+
+_log = logging.getLogger(__name__)
+
+_lock = threading.Lock()
+_looked: dict[JobQueue, float] = {}
+_told: set[tuple[JobQueue, PipelineIdentity | None]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,8 @@ class JobsReader:
             batches = self._claim()
             settling = bool(batches) or self._taken
             wait = None if settling or self._source.streaming else self._wait()
+            if self._source.streaming and not batches:
+                _say_left(self._source.queue)
         except SinkUnavailable:
             if drain.requested() or not self._outage.wait():
                 raise
@@ -156,3 +171,22 @@ class JobsReader:
 
     def _new_outage(self) -> Outage:
         return Outage(Backoff(0.25, 15.0), self._source.outage_budget, sleep=drain.wait)
+
+
+def _say_left(queue: JobQueue) -> None:
+    """Say that jobs wait for other pipelines: once a process and pipeline, asked now and then.
+
+    A reader may be made anew for every bundle, so the process keeps what it has said.
+    """
+    clock = time.monotonic()
+    with _lock:
+        if clock < _looked.get(queue, -math.inf) + LOOK_SECONDS:
+            return
+        _looked[queue] = clock
+    for each in queue.left():
+        told = (queue, each.owner)
+        with _lock:
+            fresh = told not in _told
+            _told.add(told)
+        if fresh:
+            _log.warning("%s", each)

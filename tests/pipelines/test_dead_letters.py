@@ -183,6 +183,8 @@ class TestReplay:
     ) -> None:
         argv = ["replay", "--sink", sink, "--category", "malformed"]
         (done,) = said(capsys, *argv, "--reason", "mended", "--by", "ann")
+        owners = [{"pipeline": "t", "steps": [], "count": 2}]
+        assert done.pop("owners") == owners
         assert done == {"action": "replay", "count": 2, "left_alone": {}, "dry_run": False}
         assert {each["category"] for each in listed(sink, capsys)} == {"invalid_utf8"}
         again = listed(sink, capsys, "--state", "available")
@@ -222,9 +224,13 @@ class TestReplay:
         assert run(*argv, "--max_replays", "2") == 0
         first, *rest = capsys.readouterr().out.splitlines()
         assert first.startswith("1 replayed")
-        assert [line.split(":")[0] for line in rest] == ["1 left alone", "2 left alone"]
-        assert "no bytes" in rest[0]
-        assert "--max_replays" in rest[1]
+        assert [line.split(":")[0] for line in rest] == [
+            "1 of no pipeline",
+            "1 left alone",
+            "2 left alone",
+        ]
+        assert "no bytes" in rest[1]
+        assert "--max_replays" in rest[2]
 
     def test_the_user_of_the_process_is_the_actor(
         self, sink: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -367,4 +373,4 @@ def test_an_unreachable_database_is_one_line(
 
 def test_an_action_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 2
-    assert "list|show|stats|replay|cancel|purge|prune|audit" in capsys.readouterr().err
+    assert "list|show|stats|replay|cancel|purge|adopt|prune|audit" in capsys.readouterr().err

@@ -444,3 +444,63 @@ def test_options_of_flink_are_unknown_to_other_runners() -> None:
         check=False,
     )
     assert "unknown option --savepoint_path" in ended.stderr
+
+
+HIDES = """
+import os
+import sys
+
+from pipelines.ingest import ingest
+from transforms.each_record import EachRecord
+from transforms.errors import Reject, RetryLater
+
+READY = sys.argv.pop(1)
+
+
+def hide(record):
+    if not os.path.exists(READY):
+        raise Reject("no tenant", "tenant") if record.value["id"] % 2 else RetryLater("not yet")
+    return record.with_value({**record.value, "email": "hidden"})
+
+
+if __name__ == "__main__":
+    sys.exit(ingest(steps=[EachRecord(hide, "Hide")]))
+"""
+
+
+@pytest.mark.timeout(900)  # each of its waits has its own bound
+def test_no_retry_gets_around_a_programs_own_step(
+    flink: FlinkCluster, postgres_url: str, tmp_path: Path
+) -> None:
+    """The program itself takes its retries and replays, on the cluster as in one process."""
+    ready = tmp_path / "ready"
+    (tmp_path / "hides.py").write_text(HIDES)
+    lines = [json.dumps({"id": n, "email": f"{n}@example.org"}) + "\n" for n in range(4)]
+    (tmp_path / "people.jsonl").write_text("".join(lines))
+    (tmp_path / "other.jsonl").write_text('{"id":9,"email":"open"}\n')
+    query(postgres_url, "CREATE TABLE people (id bigint PRIMARY KEY, email text)")
+    waits = ("--backoff_base", "3600", "--backoff_cap", "3600", "--retry_wait", "0")
+    table = ("--sink", postgres_url, "--table", "people", "--key", "id", *waits)
+    cluster = ("--runner", "FlinkRunner", *job_arguments(flink))
+
+    def run(*argv: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *argv], check=True, capture_output=True, text=True, timeout=SECONDS
+        )
+        return done.stderr
+
+    hides = (str(tmp_path / "hides.py"), str(ready), "--source", f"{tmp_path}/people.jsonl")
+    plain = ("-m", "pipelines.ingest", "--source", f"{tmp_path}/other.jsonl")
+    run(*hides, *table, *cluster)
+    letters = ("-m", "pipelines.dead_letters", "replay", "--sink", postgres_url)
+    run(*letters, "--stage", "Hide", "--reason", "test")
+    query(postgres_url, "UPDATE ingest_queue SET due_at = now()")
+    said = run(*plain, *table, *cluster)
+    line = "4 jobs of table people wait for pipeline people [Hide]; this program is people []"
+    assert f"ingest: {line}" in said.splitlines()
+    assert query(postgres_url, "SELECT id, email FROM people") == [(9, "open")]
+    ready.touch()
+    run(*hides, *table, *cluster)
+    hidden = [(n, "hidden") for n in range(4)]
+    found = query(postgres_url, "SELECT id, email FROM people ORDER BY id")
+    assert found == [*hidden, (9, "open")]

@@ -32,12 +32,14 @@ from transforms.backoff import Backoff
 from transforms.each_record import EachRecord
 from transforms.errors import RetryLater, Snooze
 from transforms.parse import Parse
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.read import ReadSplits
 from transforms.readers import READERS
 from transforms.record import Record
 from transforms.retry import Retry
 from transforms.retry_policy import RetryPolicy
 
+PIPELINE = PipelineIdentity("events", ("enrich",))
 SEEN: Counter[int] = Counter()
 _lock = threading.Lock()
 
@@ -88,9 +90,9 @@ class Ingest:
             )
 
     def run(self, step: Any, *, retry_wait: float = 30.0, own: RetryPolicy | None = None) -> None:
-        sink = SqlSink(self.config, self.policy, run=self.run_name)
+        sink = SqlSink(self.config, self.policy, run=self.run_name, pipeline=PIPELINE)
         sink.prepare()
-        jobs = JobsSource(SqlJobQueue(self.config), retry_wait=retry_wait)
+        jobs = JobsSource(SqlJobQueue(self.config, pipeline=PIPELINE), retry_wait=retry_wait)
         files = FilesSource(f"{self.folder}/*.jsonl", walk=True)
         pipeline = beam.Pipeline(runner=FnApiRunner())
         batches = (

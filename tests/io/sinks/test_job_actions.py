@@ -15,7 +15,8 @@ from sinks import audit_trail, job_chunks
 from sinks.config import SqlConfig
 from sinks.job_actions import Outcome, carry_out, oldest, preview
 from sinks.job_filter import JobFilter
-from sinks.job_orders import CANCEL, PURGE, REPLAY, Action, Order
+from sinks.job_orders import ADOPT, CANCEL, PURGE, REPLAY, Action, Order
+from sinks.job_queue import SqlJobQueue
 from sinks.tables import FINAL_STATES, JOB_STATES
 from tests.io.sinks.database import Database, await_lock
 from tests.io.sinks.stored_jobs import (
@@ -28,6 +29,8 @@ from tests.io.sinks.stored_jobs import (
     trail,
 )
 from transforms.errors import ConfigError, SinkFailed
+from transforms.pipeline_identity import PipelineIdentity
+from transforms.splits import BatchLimits
 
 DEAD: dict[str, Any] = {}
 WHO = {"actor": "ann", "reason": "the parser is mended"}
@@ -37,6 +40,111 @@ def act(
     config: SqlConfig, action: Action, which: JobFilter | None = None, **options: Any
 ) -> Outcome:
     return carry_out(config, Order.of(action, which or JobFilter(), **options), **WHO)
+
+
+HIDE = PipelineIdentity("people", ("Hide",))
+CONCEAL = PipelineIdentity("people", ("Conceal",))
+NOBODYS = JobFilter(pipeline="")
+
+
+def owned(config: SqlConfig) -> list[Any]:
+    """The steps of the pipeline that each job is of, None where it is nobody's."""
+    return [steps for (_, steps) in stored(config, "pipeline", "steps")]
+
+
+def takes(config: SqlConfig, owner: PipelineIdentity) -> int:
+    """How many jobs a program of this pipeline claims."""
+    queue = SqlJobQueue(config, pipeline=owner)
+    return sum(batch.read for batch in queue.claim(queue.lease(), BatchLimits()))
+
+
+class TestAdopt:
+    def test_jobs_of_nobody_are_given_to_a_pipeline_whatever_their_state(
+        self, database: Database
+    ) -> None:
+        config = prepared(database)
+        store(config, *({"state": state} for state in JOB_STATES))
+        before = counted(config)
+        kept = [state for state in JOB_STATES if state not in ("completed", "executing")]
+        assert act(config, ADOPT, NOBODYS, adopter=HIDE) == Outcome(len(kept), {"executing": 1})
+        assert owned(config) == [
+            None if state in ("completed", "executing") else '["Hide"]' for state in JOB_STATES
+        ]
+        assert stored(config, "state") == list(JOB_STATES)
+        assert counted(config) == before
+        assert trail(config) == [("adopt", len(kept))]
+
+    def test_those_that_wait_are_taken_by_the_adopter_alone(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {"state": "available"}, {"state": "retryable"}, {"state": "discarded"})
+        assert takes(config, HIDE) == 0
+        assert act(config, ADOPT, NOBODYS, adopter=HIDE).count == 3
+        assert takes(config, CONCEAL) == 0
+        assert takes(config, HIDE) == 2
+
+    def test_a_dead_letter_is_replayed_into_the_pipeline_that_adopted_it(
+        self, database: Database
+    ) -> None:
+        config = prepared(database)
+        store(config, {})
+        act(config, ADOPT, NOBODYS, adopter=HIDE)
+        assert act(config, REPLAY).owners == {HIDE: 1}
+        assert takes(config, CONCEAL) == 0
+        assert takes(config, HIDE) == 1
+
+    def test_jobs_of_another_pipeline_are_given_on_only_when_it_is_named(
+        self, database: Database
+    ) -> None:
+        config = prepared(database)
+        store(config, {"state": "retryable"}, {"state": "discarded"})
+        act(config, ADOPT, NOBODYS, adopter=HIDE)
+        assert act(config, ADOPT, NOBODYS, adopter=CONCEAL).count == 0
+        assert act(config, ADOPT, JobFilter(pipeline="others"), adopter=CONCEAL).count == 0
+        other_steps = JobFilter(pipeline="people", steps=())
+        assert act(config, ADOPT, other_steps, adopter=CONCEAL).count == 0
+        assert owned(config) == ['["Hide"]'] * 2
+        renamed = JobFilter(pipeline="people", steps=("Hide",))
+        assert act(config, ADOPT, renamed, adopter=CONCEAL).count == 2
+        assert owned(config) == ['["Conceal"]'] * 2
+        assert act(config, ADOPT, JobFilter(pipeline="people"), adopter=CONCEAL).count == 0
+        assert takes(config, CONCEAL) == 1
+
+    def test_the_filters_and_the_limit_of_the_other_actions_hold(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {"stage": "Hide"}, {"stage": "Hide"}, {"stage": "parse"})
+        order = Order.of(ADOPT, replace(NOBODYS, stage="Hide"), limit=1, adopter=HIDE)
+        assert preview(config, order).count == 1
+        assert owned(config) == [None] * 3
+        assert carry_out(config, order, **WHO).count == 1
+        assert owned(config) == ['["Hide"]', None, None]
+
+    def test_jobs_of_two_tables_stay_jobs_of_two_tables(self, database: Database) -> None:
+        config, other = prepared(database), prepared(database, "others")
+        store(config, {"state": "available"})
+        store(other, {"state": "available"}, {"state": "available"}, target="others")
+        assert act(config, ADOPT, NOBODYS, adopter=HIDE).count == 3
+        assert takes(config, HIDE) == 1
+        assert takes(other, HIDE) == 2
+
+    def test_a_job_that_is_taken_at_the_same_time_is_left(self, postgres: Database) -> None:
+        config = prepared(postgres)
+        first, _ = store(config, {"state": "available"}, {"state": "available"})
+        with ThreadPoolExecutor() as threads, closing(postgres.connect()) as other:
+            other.cursor().execute(f"DELETE FROM ingest_queue WHERE job = {first}")
+            adopting = threads.submit(act, config, ADOPT, NOBODYS, adopter=HIDE)
+            await_lock(postgres)
+            other.commit()
+            assert adopting.result(30).count == 1
+        assert owned(config) == [None, '["Hide"]']
+
+    def test_nothing_is_adopted_without_its_trail(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {"state": "available"})
+        refuse_audit(database)
+        with pytest.raises(SinkFailed, match="not today"):
+            act(config, ADOPT, NOBODYS, adopter=HIDE)
+        assert owned(config) == [None]
+        assert takes(config, HIDE) == 0
 
 
 class TestReplay:

@@ -17,12 +17,14 @@ from sinks.sql import SqlSink
 from tests.io.sinks.database import Database, counts, make_batch
 from transforms.backoff import Backoff
 from transforms.errors import RetryLater
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.record import JSON, Failure, Origin, RecordBatch
 from transforms.retry_policy import RetryPolicy
 from transforms.splits import BatchLimits
 
 TABLE = "CREATE TABLE events (id integer PRIMARY KEY, name text)"
 LIMITS = BatchLimits()
+PIPELINE = PipelineIdentity("people", ("Hide",))
 SOON = RetryPolicy(Backoff(0.001, 0.001), max_attempts=3)
 
 
@@ -48,8 +50,8 @@ class Queue:
     def __init__(self, database: Database, *failures: Failure, retry: RetryPolicy = SOON) -> None:
         database.run(TABLE)
         self.database = database
-        self.sink = replace(database.sink(key=["id"]), retry=retry, run="run-1")
-        self.queue = SqlJobQueue(self.config, lease_seconds=30)
+        self.sink = replace(database.sink(key=["id"]), retry=retry, run="run-1", pipeline=PIPELINE)
+        self.queue = SqlJobQueue(self.config, lease_seconds=30, pipeline=PIPELINE)
         if failures:
             size = max(each.origin.offset for each in failures) + 1
             for partition in sorted({each.origin.partition for each in failures}):
@@ -137,7 +139,7 @@ class TestClaim:
     def test_other_tables_jobs_are_left_alone(self, queue: Queue) -> None:
         queue.database.run("CREATE TABLE others (id integer PRIMARY KEY)")
         other = queue.database.sink("others", key=["id"])
-        assert list(SqlJobQueue(other.config).claim(queue.lease, LIMITS)) == []
+        assert list(SqlJobQueue(other.config, pipeline=PIPELINE).claim(queue.lease, LIMITS)) == []
 
     def test_two_at_once_share_the_jobs(self, database: Database) -> None:
         queue = Queue(database, *map(retryable, range(300)))
@@ -354,7 +356,7 @@ def test_jobs_are_rescued_while_a_long_bundle_keeps_the_reader_from_it(
     queue.claim()
     with leases._lock:  # as if the process had died
         leases._held.clear()
-    other = SqlJobQueue(queue.config, lease_seconds=1)
+    other = SqlJobQueue(queue.config, lease_seconds=1, pipeline=PIPELINE)
     other.lease()
     with transaction(queue.config) as connection:
         connection.exec_driver_sql(

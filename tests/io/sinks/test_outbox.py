@@ -16,6 +16,7 @@ from sinks.outbox import shard_of
 from sinks.sql import SqlSink
 from tests.io.sinks.database import Database, await_lock, counts, make_batch
 from transforms.errors import SinkUnavailable
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.record import JSON, Failure, Origin
 from transforms.retry_policy import RetryPolicy
 from transforms.splits import BatchLimits
@@ -273,10 +274,11 @@ class TestUpdates:
 def test_a_retry_that_succeeds_is_there_with_its_own_origin(database: Database) -> None:
     database.run(TABLE)
     sink = replace(outbox_sink(database, key=["id"]), retry=RetryPolicy(max_attempts=3))
+    sink = replace(sink, pipeline=PipelineIdentity())
     now = replace(failure(1, raw=b'{"id":2}'), transient=True, snooze=0.001)
     sink.commit([make_batch(values(1), failures=[now])])
     assert effects(database) == [(1, "insert")]
-    queue = SqlJobQueue(sink.config)
+    queue = SqlJobQueue(sink.config, pipeline=PipelineIdentity())
     lease = queue.lease()
     claimed: Sequence[Any] = ()
     while not claimed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -12,6 +13,8 @@ from sources.jobs import JobsReader, JobsSource
 from tests.fakes import NoLedger, batch_of
 from transforms import drain
 from transforms.errors import Contention, SinkUnavailable
+from transforms.job_queue import Waiting
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.record import RecordBatch
 from transforms.splits import BatchLimits, Polled
 
@@ -32,6 +35,8 @@ class Queue:
         self.held: float | None = None
         self.given_back: list[RecordBatch] = []
         self.away = False
+        self.looks = 0
+        self.others: list[Waiting] = []
 
     def lease(self) -> str:
         self.leases += 1
@@ -56,6 +61,10 @@ class Queue:
 
     def waiting(self) -> tuple[int, datetime | None]:
         return 0, None
+
+    def left(self) -> Sequence[Waiting]:
+        self.looks += 1
+        return self.others
 
 
 BATCH = batch_of(b"1")
@@ -220,3 +229,30 @@ def test_there_is_one_split_and_no_record_is_its_own() -> None:
     source = JobsSource(Queue())
     assert [split.name for split in source.splits(NoLedger())] == ["jobs://events"]
     assert not source.owns("jobs://events")
+
+
+class TestLeft:
+    def test_a_stream_says_once_which_jobs_wait_for_another_pipeline(
+        self, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sources.jobs.LOOK_SECONDS", 0.0)
+        queue = Queue()
+        hide = Waiting("people", PipelineIdentity("people", ("Hide",)), 3, None)
+        queue.others = [hide]
+        source = JobsSource(queue, streaming=True)
+        read(JobsReader(source), 3)
+        read(JobsReader(source), 3)  # as for every bundle on a cluster
+        assert [record.getMessage() for record in caplog.records] == [str(hide)]
+        queue.others = [replace(hide, jobs=5), replace(hide, owner=None)]
+        read(JobsReader(source), 3)
+        assert [record.getMessage() for record in caplog.records[1:]] == [str(queue.others[1])]
+
+    def test_it_does_not_ask_at_every_poll(self) -> None:
+        queue = Queue()
+        read(JobsReader(JobsSource(queue, streaming=True)), 10)
+        assert queue.looks == 1
+
+    def test_a_run_that_ends_leaves_it_to_the_summary(self) -> None:
+        queue = Queue()
+        read(JobsReader(JobsSource(queue)), 2)
+        assert queue.looks == 0

@@ -1,0 +1,83 @@
+"""Whose a job is: the pipeline that stored it, and that alone may try it again.
+
+A job without an owner belongs to nobody: one that was stored before pipelines had names, or by a
+write that was not told which pipeline it is of. No program takes it before it is adopted.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.tables import jobs, queue
+from transforms.job_queue import Waiting
+from transforms.pipeline_identity import PipelineIdentity
+
+LISTED = 10
+"""Pipelines whose waiting jobs are counted one by one."""
+
+
+def id_of(target: str, pipeline: PipelineIdentity) -> uuid.UUID:
+    """What the queue is asked for: a hash of the table, the pipeline's name and its steps."""
+    named = pipeline.named(target)
+    text = json.dumps([target, named.name, *named.steps])
+    return uuid.UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
+
+
+def columns_of(target: str, pipeline: PipelineIdentity | None) -> dict[str, Any]:
+    """The columns of a job that say whose it is."""
+    if pipeline is None:
+        return {"pipeline": None, "steps": None, "version": None, "owner": None}
+    return {
+        "pipeline": pipeline.named(target).name,
+        "steps": steps_text(pipeline.steps),
+        "version": pipeline.version,
+        "owner": id_of(target, pipeline),
+    }
+
+
+def steps_text(steps: Sequence[str]) -> str:
+    """The labels as a job has them."""
+    return json.dumps(list(steps), ensure_ascii=False)
+
+
+def owner_of(name: str | None, steps: str | None, version: str | None) -> PipelineIdentity | None:
+    """The pipeline that these columns of a job name; None is nobody."""
+    if name is None:
+        return None
+    return PipelineIdentity(name, tuple(json.loads(steps or "[]")), version or "")
+
+
+def left(connection: sa.Connection, target: str, mine: PipelineIdentity | None) -> list[Waiting]:
+    """The queued jobs of ``target`` that are not of ``mine``: how many wait for which pipeline.
+
+    The pipelines with most jobs first, at most ``LISTED``.
+    """
+    others = queue.c.target == target
+    if mine is not None:
+        owner = id_of(target, mine)
+        others = sa.and_(others, sa.or_(queue.c.owner.is_(None), queue.c.owner != owner))
+    count = sa.func.count()
+    each = (
+        sa.select(queue.c.owner, count.label("count"), sa.func.min(queue.c.job).label("one"))
+        .where(others)
+        .group_by(queue.c.owner)
+        .order_by(count.desc())
+        .limit(LISTED)
+        .subquery()
+    )
+    query = (
+        sa.select(jobs.c.pipeline, jobs.c.steps, jobs.c.version, each.c.count)
+        .join(each, jobs.c.id == each.c.one)
+        .order_by(each.c.count.desc(), jobs.c.pipeline, jobs.c.steps)
+    )
+    program = None if mine is None else mine.named(target)
+    return [
+        Waiting(target, owner_of(*owner), number, program)
+        for *owner, number in connection.execute(query)
+    ]

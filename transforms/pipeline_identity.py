@@ -1,0 +1,69 @@
+"""Which pipeline a program is: a retry must go through the steps that its record went through."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+
+from transforms.errors import ConfigError
+
+LIMIT = 255
+"""Characters of a name, and of a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineIdentity:
+    """A pipeline's name and the labels of its user steps: what its jobs are kept for.
+
+    Two that are equal take each other's jobs; what the steps do may have changed in between.
+
+    Attributes:
+        name: The pipeline's name; empty for the label of its target table.
+        steps: The labels of the user's steps, in order.
+        version: A hash of what the steps are made of. Jobs record it; nothing compares it.
+
+    Raises:
+        ConfigError: The name or a label cannot be used, or two labels are equal.
+    """
+
+    name: str = ""
+    steps: tuple[str, ...] = ()
+    version: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", tuple(self.steps))
+        if self.name:
+            _check("the name of a pipeline", self.name)
+        for label in self.steps:
+            _check("the label of a step", label)
+            if "," in label or label != label.strip():
+                raise ConfigError(
+                    f"the label of a step must not contain a comma, nor begin or end with a space: "
+                    f"{label!r}"
+                )
+        twice = [label for label, count in Counter(self.steps).items() if count > 1]
+        if twice:
+            raise ConfigError(f"two steps have the label {twice[0]!r}; give each its own")
+
+    def named(self, label: str) -> PipelineIdentity:
+        """The same with its name, which is ``label`` (the table's) unless it has one."""
+        return self if self.name else replace(self, name=label)
+
+    def __str__(self) -> str:
+        return f"{self.name} [{', '.join(self.steps)}]"
+
+
+def labels_of(text: str) -> tuple[str, ...]:
+    """Read labels from ``A,B``; an empty text has none.
+
+    >>> labels_of("Hide, Cents")
+    ('Hide', 'Cents')
+    """
+    return tuple(part.strip() for part in text.split(",")) if text.strip() else ()
+
+
+def _check(what: str, text: object) -> None:
+    if not isinstance(text, str) or not text.strip():
+        raise ConfigError(f"{what} must be a text that is not empty, got {text!r}")
+    if len(text) > LIMIT or not text.isprintable():
+        raise ConfigError(f"{what} must be at most {LIMIT} printable characters, got {text[:80]!r}")
