@@ -76,15 +76,22 @@ def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
                 f"--job_endpoint {portable.job_endpoint}: PrismRunner needs host:port of a Prism "
                 "that runs; leave it out to have one started"
             )
-        yield beam.Pipeline(runner=PrismRunner(), options=options)
+        with _workers_awaited():
+            yield beam.Pipeline(runner=PrismRunner(), options=options)
         return
     with serving(located(prism.prism_location), prism.prism_log_level) as endpoint:
         portable.job_endpoint = endpoint
-        before = set(threading.enumerate())
-        try:
+        with _workers_awaited():
             yield beam.Pipeline(runner=PrismRunner(), options=options)
-        finally:
-            _await_workers(before)
+
+
+@contextmanager
+def _workers_awaited() -> Iterator[None]:
+    before = set(threading.enumerate())
+    try:
+        yield
+    finally:
+        _await_workers(before)
 
 
 def _await_workers(before: Container[threading.Thread]) -> None:
