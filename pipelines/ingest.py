@@ -67,23 +67,23 @@ def ingest(
         steps: Transforms from RecordBatch to RecordBatch, in order, each with a label of its own.
             Retries are kept for the pipeline of this name (``pipeline``, or else the table) and
             these labels, and for no other.
-        argv: Flags of the command line, the process's own unless given. They come before
-            ``given``.
-        given: Values for the same flags, by name: ``True`` for a switch, a list for several.
+        argv: The command line's flags, the process's own by default.
+        given: Values for flags that ``argv`` does not have, by name: ``True`` for a switch, a list
+            for several values.
     """
 
     def program(flags: Sequence[str]) -> int:
-        return run(*options.from_argv(options.with_defaults(flags, given), steps))
+        return carry_out(*options.from_argv(options.with_defaults(flags, given), steps))
 
     return command.run("ingest", program, argv)
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3 dead letters)."""
-    return run(*options.from_argv(argv))
+    return carry_out(*options.from_argv(argv))
 
 
-def run(config: IngestConfig, run: RunConfig) -> int:
+def carry_out(config: IngestConfig, run: RunConfig) -> int:
     """Run one ingestion: prepare, read, retry, sum up; returns the exit code.
 
     Raises:
@@ -108,8 +108,8 @@ def run(config: IngestConfig, run: RunConfig) -> int:
         if config.dead_letters is not None:
             config.dead_letters.check()
         started = time.monotonic()
-        if config.streaming and run.runner.submitted is not None:
-            _say_left(config.jobs.queue.left())  # the readers are elsewhere, and say it there
+        if run.detach or (config.streaming and run.runner.submitted is not None):
+            _say_left(config.jobs.queue.left())  # later the readers say it, elsewhere
         if run.detach:
             return _detach(pipeline, config, sink, run)
         counted, signals = _run(pipeline, config, sink, run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from sinks.schema import new_columns
 from sinks.tables import COUNTS
 from sinks.target import ORIGIN_COLUMNS, Description, Target, target_of
 from sinks.text_encoding import all_escaped
+from transforms.backoff import Backoff
 from transforms.coverage import Coverage, Ledger, Range, merge
 from transforms.dead_letters import DeadLetterSink
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
@@ -36,6 +38,9 @@ from transforms.retry_policy import Next, RetryPolicy
 from transforms.write import Settled
 
 __all__ = ["OnConflict", "SqlConfig", "SqlLedger", "SqlSink"]
+
+PREPARE_TRIES = 5
+_BACKOFF = Backoff(base=0.1, cap=2.0)
 
 OVERLAP_TRIES = 3  # how often a commit that another writer forestalled is trimmed again
 
@@ -104,8 +109,18 @@ class SqlSink:
         Raises:
             ConfigError: The table, key or options do not fit, or the database refuses.
             SinkUnavailable: The database cannot be reached.
-            Contention: The database asks for another try.
+            Contention: The database kept asking for another try.
         """
+        for attempt in range(1, PREPARE_TRIES + 1):
+            try:
+                return self._prepare()
+            except Contention:
+                # A table that is altered may meet programs at work in a ring of locks.
+                if attempt == PREPARE_TRIES:
+                    raise
+                time.sleep(_BACKOFF.delay(attempt))
+
+    def _prepare(self) -> None:
         with transaction(self.config, refused=ConfigError) as connection:
             dialect = dialect_of(self.config, connection)
             # Two submitters at once would collide in the catalogue.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
 
@@ -17,7 +19,7 @@ from sinks.job_orders import ADOPT, Order
 from sinks.job_queue import SqlJobQueue
 from sinks.jobs import list_jobs, origin_of
 from sinks.sql import SqlSink
-from tests.io.sinks.database import Database, make_batch
+from tests.io.sinks.database import Database, await_lock, make_batch
 from tests.io.sinks.test_job_queue import retryable
 from transforms.errors import ConfigError
 from transforms.pipeline_identity import PipelineIdentity
@@ -152,6 +154,23 @@ def test_programs_that_prepare_at_the_same_time_do_not_meet(old: Database) -> No
         for done in [threads.submit(SqlSink(config).prepare) for _ in range(6)]:
             done.result(60)
     assert "owner" in columns(old, "ingest_queue")
+
+
+def test_tables_are_altered_while_a_program_of_before_is_at_work(postgres: Database) -> None:
+    """Its locks and those of the ALTER close a ring, which the database breaks."""
+    postgres.run(
+        "CREATE TABLE events (id integer PRIMARY KEY, name text)", *old_tables(postgres.kind)
+    )
+    with ThreadPoolExecutor() as threads, closing(postgres.connect()) as other:
+        cursor = other.cursor()
+        cursor.execute("DELETE FROM ingest_queue")
+        preparing = threads.submit(SqlSink(postgres.config(key=["id"])).prepare)
+        await_lock(postgres)
+        with suppress(psycopg2.errors.DeadlockDetected):
+            cursor.execute("SELECT count(*) FROM ingest_jobs")
+        other.rollback()
+        preparing.result(60)
+    assert "owner" in columns(postgres, "ingest_queue")
 
 
 def test_actions_by_hand_bring_the_tables_up_to_date_and_lists_ask_for_it(old: Database) -> None:
