@@ -106,13 +106,16 @@ def _act(given: Any) -> int:
             f"{given.action} needs --reason TEXT for the audit trail; --dry_run only looks"
         )
     config = database(given.sink)
+    adopts = adopter_of(given) if given.action == ADOPT.name else None
+    if adopts is not None and not given.dry_run:
+        upgrade.prepare(config)  # the steps are looked for in columns that old tables lack
     order = Order.of(
         ACTIONS[given.action],
         filter_of(given),
         every_state=given.state == "all",
         max_replays=getattr(given, "max_replays", job_orders.MAX_REPLAYS),
         limit=given.limit,
-        adopter=adopter_of(given) if given.action == ADOPT.name else None,
+        adopter=None if adopts is None else job_actions.adopter(config, filter_of(given), *adopts),
     )
     if given.dry_run:
         outcome = job_actions.preview(config, order)
@@ -122,6 +125,8 @@ def _act(given: Any) -> int:
     upgrade.prepare(config)
     outcome = job_actions.carry_out(config, order, actor=actor_of(given), reason=reason)
     owners = outcome.owners if order.action is REPLAY else {}
+    if order.adopter is not None:
+        owners = {order.adopter: outcome.count}
     _say(given, config, outcome.count, outcome.left_alone, owners=owners)
     return command.OK
 

@@ -14,7 +14,7 @@ from sinks.job_orders import ACTIONS, ADOPT, MAX_REPLAYS, REPLAY, Action
 from sinks.retention import duration
 from sinks.tables import FINAL_STATES, JOB_STATES
 from transforms.errors import ConfigError
-from transforms.pipeline_identity import PipelineIdentity, labels_of
+from transforms.pipeline_identity import labels_of
 
 ALL = "all"
 
@@ -81,22 +81,28 @@ def filter_of(given: Any) -> JobFilter:
     )
 
 
-def adopter_of(given: Any) -> PipelineIdentity:
-    """The pipeline that is to have the jobs.
+def adopter_of(given: Any) -> tuple[str, tuple[str, ...] | None]:
+    """The pipeline that is to have the jobs: its name, and its steps where they are named.
 
     Raises:
-        ConfigError: It is not said whole: its steps decide what its retries go through.
+        ConfigError: It is not named, or its steps must be and are not.
     """
     if not given.pipeline:
         raise ConfigError(
             "adopt needs --pipeline NAME: by default a pipeline is called as its table"
         )
-    if (given.steps is None) == (not given.no_steps):
+    if given.steps is not None and given.no_steps:
+        raise ConfigError("--steps and --no_steps exclude each other")
+    if given.no_steps:
+        return given.pipeline, ()
+    if given.steps is not None:
+        return given.pipeline, labels_of(given.steps)
+    if given.from_pipeline is not None:
         raise ConfigError(
-            "adopt needs the steps that the records are to go through: --steps A,B as the "
-            "pipeline has them, or --no_steps if it has none"
+            "--from_pipeline needs the steps that the records are to go through from now on: "
+            "--steps A,B as the pipeline has them, or --no_steps if it has none"
         )
-    return PipelineIdentity(given.pipeline, labels_of(given.steps or ""))
+    return given.pipeline, None
 
 
 def _owner_filter(given: Any) -> dict[str, Any]:
@@ -182,7 +188,9 @@ def _add_action(one: argparse.ArgumentParser, action: Action) -> None:
     if action is ADOPT:
         one.add_argument("--pipeline", metavar="NAME", help="the pipeline that is to have the jobs")
         one.add_argument(
-            "--steps", metavar="LABEL[,LABEL]", help="the labels of its steps, in order"
+            "--steps",
+            metavar="LABEL[,LABEL]",
+            help="the labels of its steps, in order (default: those that its jobs have)",
         )
         one.add_argument("--no_steps", action="store_true", help="it has no steps of its own")
     if action is REPLAY:

@@ -15,12 +15,13 @@ from sinks.config import SqlConfig
 from sinks.databases import dialect_of
 from sinks.engine import transaction
 from sinks.job_chunks import Picked, change_in_chunks
+from sinks.job_filter import JobFilter
 from sinks.job_orders import Order
 from sinks.job_outcomes import among
 from sinks.jobs import enqueue, exists
 from sinks.progress import Partition
 from sinks.tables import WAITING_STATES, jobs, queue
-from transforms.errors import Contention
+from transforms.errors import ConfigError, Contention
 from transforms.pipeline_identity import PipelineIdentity
 
 
@@ -83,6 +84,23 @@ def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Ou
         left_alone,
         {job_owner.owner_of(*columns, None): number for columns, number in owners.items()},
     )
+
+
+def adopter(
+    config: SqlConfig, which: JobFilter, name: str, steps: tuple[str, ...] | None
+) -> PipelineIdentity:
+    """The pipeline that is to have the jobs ``which``; without ``steps``, those it is known to have.
+
+    Raises:
+        ConfigError: They are not known for certain.
+        SinkUnavailable: The database cannot be reached.
+    """
+    if steps is not None:
+        return PipelineIdentity(name, steps)
+    with transaction(config, write=False, refused=ConfigError) as connection:
+        if not exists(connection):
+            return PipelineIdentity(name)
+        return job_owner.adopter(connection, name, which.where(connection.dialect.name))
 
 
 def preview(config: SqlConfig, order: Order) -> Outcome:

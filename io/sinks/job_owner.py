@@ -15,8 +15,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.tables import jobs, queue
+from transforms.errors import ConfigError
 from transforms.job_queue import Waiting
 from transforms.pipeline_identity import PipelineIdentity
+
+STAGES = ("read", "parse", "validate", "write")
+"""The stages that every pipeline has; any other is the label of a user's step."""
 
 LISTED = 10
 """Pipelines whose waiting jobs are counted one by one."""
@@ -51,6 +55,37 @@ def owner_of(name: str | None, steps: str | None, version: str | None) -> Pipeli
     if name is None:
         return None
     return PipelineIdentity(name, tuple(json.loads(steps or "[]")), version or "")
+
+
+def adopter(
+    connection: sa.Connection, name: str, which: sa.ColumnElement[bool]
+) -> PipelineIdentity:
+    """The pipeline ``name``, with the steps that it is known to have.
+
+    It is known by its jobs. A pipeline that has none has no steps, as ``pipelines.ingest`` itself,
+    unless a job that it is to have failed in one.
+
+    Args:
+        connection: In a transaction.
+        name: The pipeline's name.
+        which: The jobs that it is to have.
+
+    Raises:
+        ConfigError: Several pipelines have the name, or a job went through steps that are not known.
+    """
+    said = "; give --steps A,B as the pipeline has them, or --no_steps if it has none"
+    stored = sa.select(jobs.c.steps).where(jobs.c.pipeline == name).distinct().limit(LISTED)
+    known = sorted(connection.execute(stored).scalars())
+    if len(known) > 1:
+        listed = ", ".join(str(owner_of(name, steps, None)) for steps in known)
+        raise ConfigError(f"several pipelines are called {name}: {listed}{said}")
+    if known:
+        return PipelineIdentity(name, tuple(json.loads(known[0])))
+    failed = sa.select(jobs.c.stage).where(which, jobs.c.stage.not_in(STAGES))
+    stages = sorted(connection.execute(failed.distinct().limit(LISTED)).scalars())
+    if stages:
+        raise ConfigError(f"some of these jobs failed in the step {', '.join(stages)}{said}")
+    return PipelineIdentity(name)
 
 
 def left(connection: sa.Connection, target: str, mine: PipelineIdentity | None) -> list[Waiting]:

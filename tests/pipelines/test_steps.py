@@ -35,6 +35,9 @@ from transforms.retry_policy import RetryPolicy
 
 ROOT = Path(__file__).resolve().parents[2]
 
+NOBODY = "pipeline = NULL, steps = NULL, version = NULL, owner = NULL"
+"""What jobs have that were stored before pipelines had names."""
+
 READY: set[int] = set()
 """Records that ``hide`` can treat; it is not ready for the others."""
 
@@ -284,7 +287,7 @@ class TestAdopt:
     @pytest.mark.parametrize(
         ("flags", "said"),
         [
-            (["--pipeline", "people"], "--no_steps"),
+            (["--pipeline", "people", "--from_pipeline", "others"], "--no_steps"),
             (["--pipeline", "people", "--steps", "A", "--no_steps"], "--no_steps"),
             (["--steps", "A"], "--pipeline NAME"),
             (["--pipeline", "people", "--steps", "A,A"], "'A'"),
@@ -297,6 +300,48 @@ class TestAdopt:
         assert letters(f"sqlite:///{tmp_path}/a.db", "adopt", *flags) == command.USAGE
         (line,) = capsys.readouterr().err.splitlines()
         assert said in line
+
+    def test_jobs_of_nobody_go_to_the_one_pipeline_of_that_name(
+        self, people: dict[str, Any], url: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fail_all(people, url)
+        query(url, f"UPDATE ingest_jobs SET {NOBODY} WHERE id <> (SELECT max(id) FROM ingest_jobs)")
+        assert letters(url, "adopt", "--pipeline", "people") == 0
+        assert "people [Hide]" in capsys.readouterr().out
+        assert query(url, "SELECT DISTINCT pipeline, steps FROM ingest_jobs") == [
+            ("people", '["Hide"]')
+        ]
+
+    def test_without_any_sign_of_steps_the_pipeline_has_none(
+        self, people: dict[str, Any], url: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fail_all(people, url)
+        query(url, f"UPDATE ingest_jobs SET {NOBODY}, stage = 'write'")
+        assert letters(url, "adopt", "--pipeline", "people") == 0
+        assert "people []" in capsys.readouterr().out
+        assert query(url, "SELECT DISTINCT pipeline, steps FROM ingest_jobs") == [("people", "[]")]
+
+    def test_a_job_that_failed_in_an_unknown_step_is_never_taken_past_it(
+        self, people: dict[str, Any], url: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fail_all(people, url)
+        query(url, f"UPDATE ingest_jobs SET {NOBODY}")
+        capsys.readouterr()
+        assert letters(url, "adopt", "--pipeline", "people") == command.USAGE
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "failed in the step Hide; give --steps" in line
+
+    def test_of_several_pipelines_with_one_name_the_steps_are_asked_for(
+        self, people: dict[str, Any], url: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fail_all(people, url)
+        first, last = "(SELECT min(id) FROM ingest_jobs)", "(SELECT max(id) FROM ingest_jobs)"
+        query(url, f"UPDATE ingest_jobs SET {NOBODY} WHERE id = {first}")
+        query(url, f"UPDATE ingest_jobs SET steps = '[]' WHERE id = {last}")
+        capsys.readouterr()
+        assert letters(url, "adopt", "--pipeline", "people") == command.USAGE
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "people [Hide], people []; give --steps" in line
 
     def test_who_adopted_what_is_in_the_audit_trail(
         self, people: dict[str, Any], url: str, capsys: pytest.CaptureFixture[str]
