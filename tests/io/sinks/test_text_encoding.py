@@ -19,6 +19,7 @@ from sinks.sql import SqlSink
 from tests.io.sinks.database import Database, counts, make_batch
 from transforms.backoff import Backoff
 from transforms.errors import Reject, RetryLater
+from transforms.pipeline_identity import PipelineIdentity
 from transforms.record import Failure, RecordBatch
 from transforms.retry_policy import RetryPolicy
 from transforms.splits import BatchLimits
@@ -152,10 +153,11 @@ def test_a_further_attempt_is_stored_whatever_its_texts_hold(
 ) -> None:
     database = database_in("LATIN1")
     policy = RetryPolicy(Backoff(base=0.001, cap=0.001), heals=(CANNOT,))
-    sink = SqlSink(database.config(key=["id"]), policy)
+    pipeline = PipelineIdentity(CANNOT, (CANNOT,))
+    sink = SqlSink(database.config(key=["id"]), policy, pipeline=pipeline)
     sink.prepare()
     sink.commit([_failing(RetryLater("at first"))])
-    queue = SqlJobQueue(sink.config)
+    queue = SqlJobQueue(sink.config, pipeline=pipeline)
     lease = queue.lease()
     taken: list[RecordBatch] = []
     while not taken:
