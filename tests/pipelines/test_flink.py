@@ -432,18 +432,21 @@ def test_detaching_from_this_process_is_refused() -> None:
         from_argv(argv)
 
 
-def test_options_of_flink_are_unknown_to_other_runners() -> None:
-    """Else they would be ignored there."""
-    argv = ["--source", "/in/*.jsonl", "--sink", "sqlite:////a.db", "--table", "t"]
-    code = "import sys; from pipelines.options import from_argv; from_argv(sys.argv[1:])"
+def test_options_of_flink_are_refused_by_other_runners(tmp_path: Path) -> None:
+    """They would be ignored there."""
+    sink = tmp_path / "a.db"
+    argv = ["--source", "/in/*.jsonl", "--sink", f"sqlite:///{sink}", "--table", "t"]
     ended = subprocess.run(  # Beam's options are registered once for the whole process
-        [sys.executable, "-c", code, *argv, "--savepoint_path=/a"],
+        [sys.executable, "-m", "pipelines.ingest", *argv, "--savepoint_path=/a"],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    assert "unknown option --savepoint_path" in ended.stderr
+    assert ended.returncode == command.USAGE
+    (line,) = ended.stderr.splitlines()
+    assert "--savepoint_path: DirectRunner" in line
+    assert not sink.exists()
 
 
 HIDES = """
