@@ -49,7 +49,7 @@ def _tuples(target: Target, rows: Rows, names: Sequence[str]) -> Sequence[Hashab
     columns = [_cells(kinds.get(name, "text"), rows.cells(name)) for name in names]
     if target.on_conflict.mode != "ignore":  # there, the database finds all equal keys by itself
         columns = [
-            [text.lower() for text in cells] if kinds.get(name) == "uuid" else cells  # type: ignore[attr-defined]
+            list(map(_lower, cells)) if kinds.get(name) == "uuid" else cells
             for name, cells in zip(names, columns, strict=True)
         ]
     return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
@@ -68,11 +68,14 @@ def _needed(target: Target, rows: Rows, names: Sequence[str]) -> list[Hashable |
 def _cells(kind: str, cells: Sequence[Any]) -> Sequence[Hashable]:
     encoder = encoder_of(kind)
     try:
-        encoded = encoder(cells)
+        return encoder(cells)
     except (ValueError, TypeError, ArithmeticError):
         # A value that cannot be encoded equals no other; its row is set aside later.
         return [_encoded_or_unique(encoder, cell) for cell in cells]
-    return [text.lower() for text in encoded] if kind == "uuid" else encoded
+
+
+def _lower(text: Hashable) -> Hashable:
+    return text.lower() if isinstance(text, str) else text
 
 
 def _encoded_or_unique(encoder: Encoder, cell: Any) -> Hashable:
