@@ -129,7 +129,7 @@ class Outcome:
     """What may come of the records of one key.
 
     Attributes:
-        rows: Which row there may be; None is no row.
+        rows: Which row there may be; None if there must be none.
         fates: Of each record: ``dead`` is a dead letter, ``kept`` is not, ``either`` is a
             refused record whose key may be known: a duplicate or a dead letter.
     """

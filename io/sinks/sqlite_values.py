@@ -112,7 +112,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def _as_instant(value: Any) -> tuple[datetime.datetime, str] | None:
-    """A point in time with what is finer than microseconds; UTC where there is no offset."""
+    """A point in time, and its digits beyond microseconds; UTC unless an offset is given."""
     if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
         return None
     fraction = re.search(r"\.\d{6}(\d+)", value)

@@ -22,7 +22,7 @@ class _State(Enum):
     CLOSING = auto()  # after a quote that closes, unless a second one follows
     ESCAPED = auto()  # after an escape outside quotes
     ESCAPED_WITHIN = auto()  # after an escape within quotes
-    COMMENT = auto()  # in a line that is no record
+    COMMENT = auto()  # in a line that is not a record
 
 
 _WITHIN = (_State.QUOTED, _State.ESCAPED_WITHIN)

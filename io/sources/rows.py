@@ -226,7 +226,7 @@ def _is_changed(leaf: Any) -> bool:
 
 
 def _has_unwritten(column: Any) -> bool:
-    """Whether ``column`` holds what JSON has not: infinities, NaN, keys that are no text."""
+    """Whether ``column`` holds what JSON lacks: infinities, NaN, or keys other than text."""
     return any(
         pa.types.is_floating(leaf.type) and pc.all(pc.is_finite(leaf)).as_py() is False
         for leaf in _leaves(column)
