@@ -279,10 +279,10 @@ class _Writer:
                 return
         if self._ignoring and not related:
             self._in_turn(rows, ())  # what is there already is left out by the database itself
-        elif spelt_alike(self._target, keys):
-            self._in_turn(rows, cuts_of(dependencies_of(self._target, rows, keys)))
         else:
-            self._in_turn(rows, cuts_of(dependencies_of(self._target, rows, keys)), ask=True)
+            cuts = cuts_of(dependencies_of(self._target, rows, keys))
+            ask = not spelt_alike(self._target, keys)
+            self._in_turn(rows, cuts, in_order=True, ask=ask)
 
     def finish(self) -> None:
         """Leave the staging table as the next commit expects it."""
@@ -300,7 +300,9 @@ class _Writer:
         encoded = [encode(self._target, block, poison) for block in blocks]
         return [lines for lines in encoded if lines.indices]
 
-    def _in_turn(self, rows: Rows, cuts: Sequence[int], *, ask: bool = False) -> None:
+    def _in_turn(
+        self, rows: Rows, cuts: Sequence[int], *, in_order: bool = False, ask: bool = False
+    ) -> None:
         """Stage ``rows`` and insert them in their order, divided at the positions ``cuts``.
 
         With ``ask``, the database is asked which rows have the same key.
@@ -311,7 +313,7 @@ class _Writer:
             gone = [p for p, index in enumerate(rows.indices) if index not in kept]
             cuts = [cut - bisect_left(gone, cut) for cut in cuts]
         if blocks:
-            self._stage_and_insert(blocks, cuts, ask=ask)
+            self._stage_and_insert(blocks, cuts, in_order=in_order, ask=ask)
 
     def _straight(self, blocks: list[Lines], *, whole: bool = False) -> bool:
         """COPY into the table; False, with nothing written, when keys or the table forbid.
@@ -340,18 +342,26 @@ class _Writer:
         return True
 
     def _stage_and_insert(
-        self, blocks: list[Lines], cuts: Sequence[int], *, ask: bool = False
+        self,
+        blocks: list[Lines],
+        cuts: Sequence[int],
+        *,
+        in_order: bool = False,
+        ask: bool = False,
     ) -> None:
         """COPY into a temporary table and insert from there, settling conflicts.
 
         Args:
             blocks: The rows, in order.
             cuts: Positions in all of them together that no statement reaches across.
+            in_order: Whether rows are written in their order, whatever other writers do.
             ask: Whether the database is to say which rows have the same key.
         """
         offset = self._staged
         table, staged = self._stage(blocks)
         places = {offset + cut for cut in cuts}
+        if in_order and not self._ignoring and not self._records.isolate:
+            self._cursor.execute(staging.lock_statement(self._target, table, offset))
         if ask:
             self._cursor.execute(staging.repeats_statement(self._target, table, offset))
             repeats = [(int(row[0]), int(row[1])) for row in self._cursor.fetchall()]

@@ -142,6 +142,21 @@ def delete_statement(table: Staging, numbers: Iterable[int]) -> str:
     return f"DELETE FROM {table.quoted} WHERE {table.ordinal} = ANY ('{{{listed}}}')"
 
 
+def lock_statement(target: Target, table: Staging, start: int) -> str:
+    """Lock the rows that the staged rows from ``start`` on have the keys of, in one order.
+
+    Rows that are written in an order of their own would otherwise be locked by two writers in
+    different orders, which ends in a deadlock.
+    """
+    key = ", ".join(map(quote, target.key))
+    locked = ", ".join(f"sluice_target.{quote(name)}" for name in target.key)
+    return (
+        f"SELECT FROM {quoted(target.table)} AS sluice_target WHERE ({locked}) IN "
+        f"(SELECT {key} FROM {table.quoted} WHERE {table.ordinal} >= {start:d}) "
+        f"ORDER BY {locked} FOR NO KEY UPDATE OF sluice_target"
+    )
+
+
 def updates_first(target: Target, names: Sequence[str]) -> bool:
     """Whether rows with the columns ``names`` may change a row, but not make one.
 
@@ -233,11 +248,15 @@ def _inserted(target: Target, table: Staging, names: Sequence[str], source: str)
     columns = ", ".join(map(quote, names))
     key = ", ".join(map(quote, target.key))
     returned = ", ".join(f"sluice_target.{quote(name)}" for name in target.key)
+    # No key repeats, but with ignore. Where the order is free, all writers take one: two that
+    # lock the same rows in different orders would end in a deadlock.
+    free = target.on_conflict.mode != "ignore" and not target.interplay.entangled
+    order = key if free else table.ordinal
     # xmax is 0 in a row version that no update has made.
     fresh = "true" if target.partitioned else "sluice_target.xmax = 0"
     return (
         f"INSERT INTO {quoted(target.table)} AS sluice_target ({columns}) "
-        f"SELECT {columns} FROM {source} ORDER BY {table.ordinal} "
+        f"SELECT {columns} FROM {source} ORDER BY {order} "
         f"ON CONFLICT ({key}) DO {_action(target, names)} "
         f"RETURNING {returned}, {fresh} AS sluice_fresh"
     )

@@ -198,7 +198,8 @@ def test_retries_survive_a_lost_machine_and_a_changed_schema_goes_on_from_a_save
         query(postgres_url, "INSERT INTO parents SELECT generate_series(0, 9)")
         flink.start_task_manager()
         await_(lambda: counted_rows(postgres_url) == 200, "200 rows")
-        assert checkpoints(flink, job)["restored"] == 1
+        # An attempt that finds too few slots yet is followed by another, from the same state.
+        assert checkpoints(flink, job)["restored"] >= 1
         await_(lambda: counted_jobs(postgres_url, "completed") == 200, "200 completed jobs")
 
         number, size = newest_checkpoint(flink, job)

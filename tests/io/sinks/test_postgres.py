@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import random
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -344,6 +345,41 @@ class TestConcurrency:
         assert postgres.rows(
             "SELECT start_offset, end_offset, read, inserted FROM ingest_progress"
         ) == [(0, 400, 400, rows)]
+
+    @pytest.mark.parametrize(
+        "declared",
+        [
+            "id integer PRIMARY KEY",
+            "id integer PRIMARY KEY, u integer UNIQUE",
+            "id numeric PRIMARY KEY",
+        ],
+        ids=["plain", "entangled", "spelt"],
+    )
+    def test_writers_of_the_same_keys_in_other_orders_do_not_lock_each_other_out(
+        self, postgres: Database, declared: str
+    ) -> None:
+        postgres.run(
+            f"CREATE TABLE events ({declared}, name text)",
+            "INSERT INTO events (id) SELECT generate_series(0, 299)",
+        )
+        sink = postgres.sink(key=["id"], on_conflict="update")
+        start = threading.Barrier(3)
+
+        def write(worker: int) -> int:
+            start.wait()
+            rng = random.Random(worker)
+            updated = 0
+            for number in range(10):
+                ids = rng.sample(range(300), 200)
+                batch = make_batch(
+                    [{"id": i, "name": f"{worker}"} for i in ids], source=f"{worker}/{number}"
+                )
+                (settled,) = sink.commit([batch])  # a deadlock would raise Contention
+                updated += settled.updated
+            return updated
+
+        with ThreadPoolExecutor(3) as threads:
+            assert list(threads.map(write, range(3))) == [2000] * 3
 
     def test_a_deadlock_is_contention_and_the_next_try_works(self, postgres: Database) -> None:
         postgres.run(KEYED, "INSERT INTO events VALUES (1, 'a'), (2, 'b')")
