@@ -23,7 +23,7 @@ BOOT = "SLUICE_BOOT"
 
 _SECONDS = 1.0
 _OF_A_WORKER = "CONTROL_API_SERVICE_DESCRIPTOR"  # boot tells each worker where its runner is
-_WATCHED = "SLUICE_WATCHED"  # what a worker starts inherits its environment, and is no worker
+_WATCHED = "SLUICE_WATCHED"  # what a worker starts inherits its environment, and is not a worker
 
 _watchdogs: list[subprocess.Popen[bytes]] = []
 

@@ -9,10 +9,11 @@ import atexit
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import psycopg2
@@ -21,11 +22,17 @@ import sqlalchemy as sa
 from sinks import text_encoding, watchdog
 from sinks.classify import classify
 from sinks.config import SqlConfig
+from transforms.backoff import Backoff
 from transforms.errors import ConfigError, Contention, SinkFailed, SinkUnavailable, SluiceError
 from transforms.secrets import redact, resolve_url
 
 DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg2.Error, sqlite3.Error)
 """What a statement may raise; anything else is a defect and passes through."""
+
+Result = TypeVar("Result")
+
+TRIES = 5
+_BACKOFF = Backoff(base=0.1, cap=2.0)
 
 POOL_SIZE = 4
 MAX_OVERFLOW = 12
@@ -109,6 +116,22 @@ def transaction(
                     raise
     except DATABASE_ERRORS as error:
         raise translate(error, config, refused) from error
+
+
+def retried(work: Callable[[], Result]) -> Result:
+    """What ``work``, a transaction, returns; it is run again while the database asks for that.
+
+    Raises:
+        Contention: It asked ``TRIES`` times.
+    """
+    for attempt in range(1, TRIES + 1):
+        try:
+            return work()
+        except Contention:
+            if attempt == TRIES:
+                raise
+            time.sleep(_BACKOFF.delay(attempt))
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def translate(

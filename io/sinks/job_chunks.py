@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from sinks.config import SqlConfig
-from sinks.engine import transaction
+from sinks.engine import retried, transaction
 from sinks.jobs import exists
 from sinks.tables import jobs
-from transforms.backoff import Backoff
 from transforms.errors import Contention, SinkFailed, SinkUnavailable
 
 CHUNK = 5_000
 """Jobs a transaction: what bounds memory and how long their rows stay locked."""
-
-TRIES = 5
-_BACKOFF = Backoff(base=0.1, cap=2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +101,18 @@ def _change(
     upto: int,
     size: int,
 ) -> Sequence[Picked]:
-    for attempt in range(1, TRIES + 1):
-        try:
-            with transaction(config) as connection:
-                query = (
-                    sa.select(*_PICKED)
-                    .where(jobs.c.id > after, jobs.c.id <= upto, where(connection.dialect.name))
-                    .order_by(jobs.c.id)
-                    .limit(size)
-                    .with_for_update(skip_locked=True)
-                )
-                picked = [Picked(*row) for row in connection.execute(query)]
-                if picked:
-                    change(connection, picked)
-            return picked
-        except Contention:
-            if attempt == TRIES:
-                raise
-            time.sleep(_BACKOFF.delay(attempt))
-    raise AssertionError("unreachable: the last attempt returns or raises")
+    def changed() -> Sequence[Picked]:
+        with transaction(config) as connection:
+            query = (
+                sa.select(*_PICKED)
+                .where(jobs.c.id > after, jobs.c.id <= upto, where(connection.dialect.name))
+                .order_by(jobs.c.id)
+                .limit(size)
+                .with_for_update(skip_locked=True)
+            )
+            picked = [Picked(*row) for row in connection.execute(query)]
+            if picked:
+                change(connection, picked)
+        return picked
+
+    return retried(changed)

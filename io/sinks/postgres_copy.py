@@ -308,8 +308,8 @@ class _Writer:
         With ``ask``, the database is asked which rows have the same key.
         """
         blocks = self._encoded(runs_of(self._target, rows), self._written.poison)
-        kept = {index for lines in blocks for index in lines.indices}
-        if cuts and len(kept) < len(rows.indices):
+        if cuts and sum(len(lines.indices) for lines in blocks) < len(rows.indices):
+            kept = {index for lines in blocks for index in lines.indices}
             gone = [p for p, index in enumerate(rows.indices) if index not in kept]
             cuts = [cut - bisect_left(gone, cut) for cut in cuts]
         if blocks:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from sinks.classify import classify
 from sinks.config import OnConflict, SqlConfig
 from sinks.databases import dialect_of
 from sinks.dialect import Dialect, Records, Written
-from sinks.engine import DATABASE_ERRORS, transaction
+from sinks.engine import DATABASE_ERRORS, retried, transaction
 from sinks.layouts import Layout
 from sinks.ledger import SqlLedger
 from sinks.outbox import Effects
@@ -27,7 +26,6 @@ from sinks.schema import new_columns
 from sinks.tables import COUNTS
 from sinks.target import ORIGIN_COLUMNS, Description, Target, target_of
 from sinks.text_encoding import all_escaped
-from transforms.backoff import Backoff
 from transforms.coverage import Coverage, Ledger, Range, merge
 from transforms.dead_letters import DeadLetterSink
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
@@ -39,8 +37,6 @@ from transforms.write import Settled
 
 __all__ = ["OnConflict", "SqlConfig", "SqlLedger", "SqlSink"]
 
-PREPARE_TRIES = 5
-_BACKOFF = Backoff(base=0.1, cap=2.0)
 
 OVERLAP_TRIES = 3  # how often a commit that another writer forestalled is trimmed again
 
@@ -111,14 +107,8 @@ class SqlSink:
             SinkUnavailable: The database cannot be reached.
             Contention: The database kept asking for another try.
         """
-        for attempt in range(1, PREPARE_TRIES + 1):
-            try:
-                return self._prepare()
-            except Contention:
-                # A table that is altered may meet programs at work in a ring of locks.
-                if attempt == PREPARE_TRIES:
-                    raise
-                time.sleep(_BACKOFF.delay(attempt))
+        # A table that is altered may meet programs at work in a ring of locks.
+        retried(self._prepare)
 
     def _prepare(self) -> None:
         with transaction(self.config, refused=ConfigError) as connection:

@@ -135,7 +135,7 @@ class Cluster:
                     if problem is None:
                         found[int(message.offset() or 0)] = fingerprint(message)
                     elif problem.code() == KafkaError._PARTITION_EOF or problem.code() in LOST:
-                        return found  # there is no more of it
+                        return found  # this is all of it
                 if found and max(found) >= end - 1:
                     return found
         finally:

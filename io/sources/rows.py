@@ -234,7 +234,7 @@ def _has_unwritten(column: Any) -> bool:
 
 
 def _has_keys(kind: Any) -> bool:
-    """Whether a type holds maps whose keys are no text."""
+    """Whether a type holds maps whose keys are not text."""
     types = pa.types
     if types.is_map(kind):
         return (
