@@ -31,7 +31,7 @@ test: setup ## Run all tests, those with real services included
 	$(BIN)/python -m pytest
 
 oracle: setup ## Compare 2,000 made-up tables and streams a database with one record at a time
-	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/test_one_by_one.py
+	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/table/test_one_by_one.py
 
 coverage: setup ## Run them all and show which lines none has run
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
@@ -53,61 +53,61 @@ format: setup ## Format the code and mend what can be mended
 check: lint test ## What CI runs
 
 bench: setup ## Measure against a plain loader, interleaved (minutes; docs/performance.md)
-	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.files.ingest
 
 kills: setup ## Kill the process ten times at random and check the result (docs/guarantees.md)
-	$(BIN)/python -m benchmarks.kills
+	$(BIN)/python -m benchmarks.files.kills
 
 bench-kafka: setup ## Measure a topic into Postgres against a plain loop, interleaved
-	$(BIN)/python -m benchmarks.kafka_ingest
+	$(BIN)/python -m benchmarks.kafka.ingest
 
 kills-kafka: setup ## Kill a streaming run five times while records keep coming
-	$(BIN)/python -m benchmarks.kafka_kills
+	$(BIN)/python -m benchmarks.kafka.kills
 
 faults-kafka: setup ## More partitions, and a broker that is away, in mid-stream
-	$(BIN)/python -m benchmarks.kafka_faults
+	$(BIN)/python -m benchmarks.kafka.faults
 
 faults: setup ## Stream for 15 minutes under random faults, count from outside (docs/guarantees.md)
-	$(BIN)/python -m benchmarks.stream_faults
+	$(BIN)/python -m benchmarks.stream.faults
 
 latency: setup ## Measure the time from produce to committed row
-	$(BIN)/python -m benchmarks.latency
+	$(BIN)/python -m benchmarks.kafka.latency
 
 backpressure: setup ## Slow the database in mid-stream and draw what follows (docs/backpressure.svg)
-	$(BIN)/python -m benchmarks.backpressure
+	$(BIN)/python -m benchmarks.kafka.backpressure
 
 soak: setup ## Stream for half an hour and measure memory (docs/performance.md)
-	$(BIN)/python -m benchmarks.soak --minutes 30 --rate 2000
+	$(BIN)/python -m benchmarks.kafka.soak --minutes 30 --rate 2000
 
 flink-up: setup ## Start a Flink cluster and Beam's job server on this machine (docs/flink.md)
-	$(BIN)/python -m runners.flink_cluster up
+	$(BIN)/python -m runners.flink.local up
 
 flink-down: setup ## Stop them
-	$(BIN)/python -m runners.flink_cluster down
+	$(BIN)/python -m runners.flink.local down
 
 lock: setup ## Pin what .venv has now
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
 
 outage: setup ## Stop Postgres for a minute, then cut 200 connections, in mid-run
-	$(BIN)/python -m benchmarks.outage
+	$(BIN)/python -m benchmarks.jobs.outage
 
 retries: setup ## Refuse records for a while, kill the process, run two at once
-	$(BIN)/python -m benchmarks.retries
+	$(BIN)/python -m benchmarks.jobs.retries
 
 replay: setup ## Measure a replay of dead letters against fresh ingestion
-	$(BIN)/python -m benchmarks.replay
+	$(BIN)/python -m benchmarks.jobs.replay
 
 kills-flink: setup ## Kill TaskManagers and the JobManager of a real cluster at full speed
-	$(BIN)/python -m benchmarks.flink_kills
+	$(BIN)/python -m benchmarks.flink.kills
 
 bench-flink: setup ## Measure a topic into Postgres on Flink, with 1, 2 and 4 subtasks
-	$(BIN)/python -m benchmarks.flink_rate
+	$(BIN)/python -m benchmarks.flink.rate
 
 idle-flink: setup ## Measure what an idle stream on Flink costs, and how its state grows
-	$(BIN)/python -m benchmarks.flink_idle --minutes 15
+	$(BIN)/python -m benchmarks.flink.idle --minutes 15
 
 scale: setup ## Where the database becomes the limit: the model on measured costs (docs/scaling.md)
-	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.scale.scale
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .coverage *.egg-info

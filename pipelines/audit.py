@@ -17,14 +17,14 @@ from typing import Any
 from rich.table import Table
 
 from pipelines import command
-from sinks import jobs
-from sinks.accounts import Account, accounts
-from sinks.config import SqlConfig
-from sinks.ledger import PartitionProgress
-from sinks.tables import COUNTS
-from sinks.tables import jobs as jobs_table
-from sinks.tables import progress as progress_table
-from sources import source_for
+from sinks.database.config import SqlConfig
+from sinks.database.tables import COUNTS
+from sinks.database.tables import jobs as jobs_table
+from sinks.database.tables import progress as progress_table
+from sinks.jobs import store as jobs
+from sinks.ledger.accounts import Account, accounts
+from sinks.ledger.ledger import PartitionProgress
+from sources.by_uri import source_for
 
 SHOWN = 50
 """Partitions listed one by one; `--json` lists all."""

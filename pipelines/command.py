@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from sinks.engine import dispose_engines
+from sinks.database.engine import dispose_engines
 from transforms.errors import ConfigError, SluiceError, from_text, without_step
 from transforms.secrets import redact
 

@@ -23,15 +23,20 @@ from pipelines import command
 from pipelines import dead_letters_output as output
 from pipelines.audit import database
 from pipelines.dead_letters_options import actor_of, adopter_of, check_text, filter_of, parser
-from sinks import audit_trail, job_actions, job_orders, job_stats, jobs, retention, upgrade
-from sinks.config import SqlConfig
-from sinks.job_filter import JobFilter
-from sinks.job_orders import ACTIONS, ADOPT, REPLAY, Order
-from sinks.jobs import Job
-from sinks.retention import Retention
-from sinks.tables import EXECUTING
+from sinks.database import upgrade
+from sinks.database.config import SqlConfig
+from sinks.database.tables import EXECUTING
+from sinks.jobs import actions as job_actions
+from sinks.jobs import audit_trail, retention
+from sinks.jobs import orders as job_orders
+from sinks.jobs import stats as job_stats
+from sinks.jobs import store as jobs
+from sinks.jobs.filter import JobFilter
+from sinks.jobs.orders import ACTIONS, ADOPT, REPLAY, Order
+from sinks.jobs.retention import Retention
+from sinks.jobs.store import Job
 from transforms.errors import ConfigError
-from transforms.pipeline_identity import PipelineIdentity
+from transforms.steps.pipeline_identity import PipelineIdentity
 
 SHOWN = 20
 """Jobs that a dry run shows."""

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.command import Parser
-from sinks.job_filter import JobFilter
-from sinks.job_orders import ACTIONS, ADOPT, MAX_REPLAYS, REPLAY, Action
-from sinks.retention import duration
-from sinks.tables import FINAL_STATES, JOB_STATES
+from sinks.database.tables import FINAL_STATES, JOB_STATES
+from sinks.jobs.filter import JobFilter
+from sinks.jobs.orders import ACTIONS, ADOPT, MAX_REPLAYS, REPLAY, Action
+from sinks.jobs.retention import duration
 from transforms.errors import ConfigError
-from transforms.pipeline_identity import labels_of
+from transforms.steps.pipeline_identity import labels_of
 
 ALL = "all"
 

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sinks.audit_trail import Entry
-from sinks.job_stats import Group
-from sinks.jobs import Job
-from transforms.pipeline_identity import PipelineIdentity
-from transforms.record import Headers
+from sinks.jobs.audit_trail import Entry
+from sinks.jobs.stats import Group
+from sinks.jobs.store import Job
+from transforms.batch.record import Headers
+from transforms.steps.pipeline_identity import PipelineIdentity
 
 PREVIEW = 60
 """Bytes of a record that a list shows."""

@@ -10,14 +10,15 @@ from contextlib import ExitStack, contextmanager, nullcontext
 import apache_beam as beam
 
 from pipelines import progress, summary
-from runners import Runner, RunnerUnavailable, Submission
+from runners.runner import Runner, RunnerUnavailable, Submission
 from runners.signals import stop_on_signals
-from transforms import drain, metrics
-from transforms.coverage import Ledger
+from transforms import metrics
+from transforms.batch.coverage import Ledger
+from transforms.batch.splits import Source
 from transforms.errors import ConfigError, SluiceError, from_text
-from transforms.read import Pacing, ReadSplits
-from transforms.readers import READERS
-from transforms.splits import Source
+from transforms.read import drain
+from transforms.read.read import Pacing, ReadSplits
+from transforms.read.readers import READERS
 
 
 @contextmanager

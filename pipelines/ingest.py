@@ -19,18 +19,20 @@ import apache_beam as beam
 from pipelines import command, execution, options, summary
 from pipelines.options import IngestConfig, Option, RunConfig
 from pipelines.steps import applied
-from runners import Runner, Submission
-from sinks import leases, submissions
-from sinks.ledger import SqlLedger
+from runners.runner import Runner, Submission
+from sinks.database import leases
+from sinks.ledger import submissions
+from sinks.ledger.ledger import SqlLedger
 from sinks.sql import SqlSink
 from sinks.write import WriteToSql
-from sources import expecting, kafka_commit, with_splits_fixed
-from sources.jobs import JobsSource
-from sources.kafka_commit import CommitOffsets
+from sources.by_uri import expecting, with_splits_fixed
+from sources.jobs.source import JobsSource
+from sources.kafka import commit as kafka_commit
+from sources.kafka.commit import CommitOffsets
 from transforms.errors import SluiceError
-from transforms.job_queue import Waiting
-from transforms.parse import Parse
-from transforms.validate import Validate
+from transforms.parse.parse import Parse
+from transforms.parse.validate import Validate
+from transforms.read.job_queue import Waiting
 
 
 def build(

@@ -12,27 +12,27 @@ from pathlib import Path
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 
-from clients import kafka_config
+from clients.kafka import config as kafka_config
 from clients.s3 import S3Settings
 from pipelines.command import Parser
 from pipelines.steps import Steps, identity_of
-from runners import NAMES, Runner, named
-from sinks.config import SqlConfig
-from sinks.dead_letters import dead_letter_sink_for
-from sinks.job_queue import SqlJobQueue
-from sinks.retention import Retention
-from sources import SourceOptions, source_for
-from sources.csv_options import CsvOptions
-from sources.jobs import JobsSource
-from transforms.backoff import Backoff
-from transforms.dead_letters import DeadLetterSink
+from runners.runner import NAMES, Runner, named
+from sinks.database.config import SqlConfig
+from sinks.dead_letters.by_uri import dead_letter_sink_for
+from sinks.jobs.queue import SqlJobQueue
+from sinks.jobs.retention import Retention
+from sources.by_uri import SourceOptions, source_for
+from sources.files.csv.options import CsvOptions
+from sources.jobs.source import JobsSource
+from transforms.batch.backoff import Backoff
+from transforms.batch.retry_policy import FOREIGN_KEY, RetryPolicy
+from transforms.batch.splits import Source
 from transforms.errors import ConfigError
-from transforms.parse import ParseConfig
-from transforms.pipeline_identity import PipelineIdentity
-from transforms.retry_policy import FOREIGN_KEY, RetryPolicy
-from transforms.splits import Source
-from transforms.validate import load_schema
-from transforms.write import WriteConfig
+from transforms.parse.parse import ParseConfig
+from transforms.parse.validate import load_schema
+from transforms.settle.dead_letters import DeadLetterSink
+from transforms.settle.write import WriteConfig
+from transforms.steps.pipeline_identity import PipelineIdentity
 
 Option = str | int | float | bool | Sequence[str] | None
 """What a program may give for a flag: its value, True for a switch, or several values."""

@@ -18,21 +18,22 @@ from pathlib import Path
 
 import apache_beam as beam
 
-from clients import kafka_address, kafka_config
+from clients.kafka import address as kafka_address
+from clients.kafka import config as kafka_config
 from pipelines import command, execution, options, summary
 from pipelines.audit import database
 from pipelines.command import Parser
-from runners import NAMES, Runner
-from sinks import outbox_queue
-from sinks.config import SqlConfig
-from sinks.ledger import SqlLedger
-from sinks.outbox_queue import SqlOutboxQueue
-from sinks.outbox_topic import OutboxTopic
-from sinks.retention import duration
-from sinks.tables import SHARDS
+from runners.runner import NAMES, Runner
+from sinks.database.config import SqlConfig
+from sinks.database.tables import SHARDS
+from sinks.jobs.retention import duration
+from sinks.ledger.ledger import SqlLedger
+from sinks.outbox import queue as outbox_queue
+from sinks.outbox.queue import SqlOutboxQueue
+from sinks.outbox.topic import OutboxTopic
 from sources.outbox import OutboxSource
 from transforms.errors import ConfigError
-from transforms.write import Write, WriteConfig
+from transforms.settle.write import Write, WriteConfig
 
 SPLITS = 4
 COMMIT_RECORDS = 5_000

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import apache_beam as beam
 
 from transforms.errors import ConfigError
-from transforms.fingerprint import fingerprint
-from transforms.pipeline_identity import PipelineIdentity
-from transforms.retry import Retry
+from transforms.steps.fingerprint import fingerprint
+from transforms.steps.pipeline_identity import PipelineIdentity
+from transforms.steps.retry import Retry
 
 Steps = tuple[beam.PTransform, ...]
 

@@ -13,14 +13,14 @@ from apache_beam.metrics import MetricsFilter
 from rich.console import Console
 from rich.table import Table
 
-from clients.kafka_address import SCHEME as KAFKA_SCHEME
+from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from pipelines.options import IngestConfig
-from sinks import ledger
-from sinks.config import SqlConfig
+from sinks.database.config import SqlConfig
+from sinks.ledger import ledger
+from transforms.batch.splits import Source
 from transforms.errors import ConfigError
-from transforms.job_queue import Waiting
 from transforms.metrics import NAMESPACE
-from transforms.splits import Source
+from transforms.read.job_queue import Waiting
 
 POSITIONS_SHOWN = 100
 """Positions of at most so many partitions of a source are listed one by one."""

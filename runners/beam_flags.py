@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions
 
-from runners import RunnerUnavailable, flink_options
+from runners.flink import options as flink_options
+from runners.runner import RunnerUnavailable
 
 _OURS = (flink_options.FlinkJobServerOptions,)
 """Flags of Beam's that Beam's Python code does not have, and that are known here, whatever the
@@ -50,7 +51,7 @@ _OF_FLINK = frozenset(
         *("max_cache_memory_usage_mb", "element_processing_timeout_minutes"),
         *("prebuild_sdk_container_engine", "prebuild_sdk_container_base_image"),
         "docker_registry_push_url",
-        # The job server's own (runners.flink_options.FlinkJobServerOptions).
+        # The job server's own (runners.flink.options.FlinkJobServerOptions).
         *("checkpointing_interval", "checkpoint_timeout_millis", "checkpointing_mode"),
         *("min_pause_between_checkpoints", "num_concurrent_checkpoints"),
         *("number_of_execution_retries", "execution_retry_delay"),
@@ -59,7 +60,7 @@ _OF_FLINK = frozenset(
         *("state_backend", "state_backend_storage_path", "object_reuse", "disable_metrics"),
         *("retain_externalized_checkpoints_on_cancellation",),
         *("finish_bundle_before_checkpointing",),
-        # runners.flink_options says why it takes none of these.
+        # runners.flink.options says why it takes none of these.
         *("shutdown_sources_after_idle_ms", "flink_submit_uber_jar", "flink_job_server_jar"),
         "output_executable_path",
     }

@@ -39,8 +39,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.worker.statesampler import StateSampler
 
-from runners import Runner, beam_private
+from runners import beam_private
 from runners.beam_flags import refuse_ignored
+from runners.runner import Runner
 
 beam_private.listen_on_loopback()
 

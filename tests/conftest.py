@@ -17,7 +17,7 @@ import pytest
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from runners.flink_cluster import FlinkCluster
+    from runners.flink.local.cluster import FlinkCluster
     from tests.services.kafka_broker import KafkaBroker, Topics
 
 MISSING = pytest.StashKey[dict[str, str]]()
@@ -58,7 +58,7 @@ def postgres_server() -> Iterator[str]:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """The URL of an empty database, dropped after the test."""
-    from sinks.engine import dispose_engines
+    from sinks.database.engine import dispose_engines
 
     name = f"test_{uuid.uuid4().hex[:12]}"
     _administer(postgres_server, f"CREATE DATABASE {name}")
@@ -104,7 +104,7 @@ def topic(kafka_broker: KafkaBroker) -> Topics:
 @pytest.fixture(scope="session")
 def prism(request: pytest.FixtureRequest) -> str:
     """The Prism binary, built first if it has to be."""
-    from runners.prism_binary import available, located
+    from runners.prism.binary import available, located
 
     missing = available()
     if missing is not None:
@@ -118,7 +118,7 @@ def flink(request: pytest.FixtureRequest, s3_endpoint: str) -> Iterator[FlinkClu
 
     Its workers have the credentials of ``s3_endpoint``: they are started in its environment.
     """
-    from runners.flink_parts import available
+    from runners.flink.local.parts import available
     from tests.services.flink_guarded import running
 
     missing = available()

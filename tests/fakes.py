@@ -10,10 +10,10 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from transforms.coverage import Coverage, Ledger, merge
-from transforms.record import JSON, Record, RecordBatch, Span
-from transforms.splits import Polled, Position, Split
-from transforms.write import Settled
+from transforms.batch.coverage import Coverage, Ledger, merge
+from transforms.batch.record import JSON, Record, RecordBatch, Span
+from transforms.batch.splits import Polled, Position, Split
+from transforms.settle.write import Settled
 
 
 class NoLedger:

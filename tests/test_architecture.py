@@ -92,7 +92,7 @@ class TestTheRulesThemselves:
     def test_an_import_is_seen_wherever_it_stands(self) -> None:
         tree = ast.parse(
             "import sinks.sql as s\nfrom sources import files\n"
-            "def f():\n    from transforms.read import x\n"
+            "def f():\n    from transforms.read.read import x\n"
         )
         assert list(imported(tree)) == ["sinks", "sources", "transforms"]
 

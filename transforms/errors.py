@@ -105,7 +105,7 @@ class CommitUnknown(SinkUnavailable):
     """The connection was lost while committing: the next try finds out whether it went through.
 
     Attributes:
-        settled: What has been settled if it did: ``transforms.write.Settled``, one a batch.
+        settled: What has been settled if it did: ``transforms.settle.write.Settled``, one a batch.
     """
 
     settled: Any = ()

@@ -10,30 +10,44 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks import job_outcomes, jobs, layouts, ledger, ledger_moves, outbox, upgrade
-from sinks.cells import with_typed_cells
-from sinks.classify import classify
-from sinks.config import OnConflict, SqlConfig
-from sinks.databases import dialect_of
-from sinks.dialect import Dialect, Records, Written
-from sinks.engine import DATABASE_ERRORS, retried, transaction
-from sinks.layouts import Layout
-from sinks.ledger import SqlLedger
-from sinks.outbox import Effects
-from sinks.progress import Counts, Partition, Settlement, coverage_of, emptied, missing, trimmed
-from sinks.rows import Poison
-from sinks.schema import new_columns
-from sinks.tables import COUNTS
-from sinks.target import ORIGIN_COLUMNS, Description, Target, target_of
-from sinks.text_encoding import all_escaped
-from transforms.coverage import Coverage, Ledger, Range, merge
-from transforms.dead_letters import DeadLetterSink
+from sinks.database import upgrade
+from sinks.database.classify import classify
+from sinks.database.config import OnConflict, SqlConfig
+from sinks.database.engine import DATABASE_ERRORS, retried, transaction
+from sinks.database.tables import COUNTS
+from sinks.jobs import outcomes as job_outcomes
+from sinks.jobs import store as jobs
+from sinks.ledger import ledger
+from sinks.ledger import moves as ledger_moves
+from sinks.ledger.ledger import SqlLedger
+from sinks.ledger.ranges import (
+    Counts,
+    Partition,
+    Settlement,
+    coverage_of,
+    emptied,
+    missing,
+    trimmed,
+)
+from sinks.outbox import rows as outbox
+from sinks.outbox.rows import Effects
+from sinks.table import layouts
+from sinks.table.cells import with_typed_cells
+from sinks.table.databases import dialect_of
+from sinks.table.dialect import Dialect, Records, Written
+from sinks.table.layouts import Layout
+from sinks.table.rows import Poison
+from sinks.table.schema import new_columns
+from sinks.table.target import ORIGIN_COLUMNS, Description, Target, target_of
+from sinks.text.encoding import all_escaped
+from transforms.batch.coverage import Coverage, Ledger, Range, merge
+from transforms.batch.record import Attempt, Failure, RecordBatch
+from transforms.batch.retry_policy import Next, RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
-from transforms.pipeline_identity import PipelineIdentity
-from transforms.record import Attempt, Failure, RecordBatch
-from transforms.retry import may_heal
-from transforms.retry_policy import Next, RetryPolicy
-from transforms.write import Settled
+from transforms.settle.dead_letters import DeadLetterSink
+from transforms.settle.write import Settled
+from transforms.steps.pipeline_identity import PipelineIdentity
+from transforms.steps.retry import may_heal
 
 __all__ = ["OnConflict", "SqlConfig", "SqlLedger", "SqlSink"]
 
@@ -79,7 +93,7 @@ class _Overlap(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SqlSink:
-    """Writes batches to a table. Picklable; implements ``transforms.write.Sink``.
+    """Writes batches to a table. Picklable; implements ``transforms.settle.write.Sink``.
 
     Attributes:
         config: Which database and table, and how.
@@ -144,7 +158,7 @@ class SqlSink:
         return frozenset(column.name for column in target.columns) - set(ORIGIN_COLUMNS)
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
-        """Settle ``batches`` in one transaction; see ``transforms.write.Sink``.
+        """Settle ``batches`` in one transaction; see ``transforms.settle.write.Sink``.
 
         Raises:
             SinkUnavailable: The database cannot be reached; nothing was written, or, when it is

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import apache_beam as beam
 
-from sinks.config import SqlConfig
+from sinks.database.config import SqlConfig
 from sinks.sql import SqlSink
-from transforms.write import Write, WriteConfig
+from transforms.settle.write import Write, WriteConfig
 
 
 class WriteToSql(beam.PTransform):
     """Upsert every record by its key; failures and progress in the same transaction.
 
     Takes ``RecordBatch`` elements and returns, after their commit, the outputs ``settled``,
-    ``dead`` and ``retry`` of ``transforms.write.Write``, which also says what is raised.
+    ``dead`` and ``retry`` of ``transforms.settle.write.Write``, which also says what is raised.
 
     A write cannot see the steps before it. Give it a ``SqlSink`` with their labels (``pipeline``):
     records that fail are kept for that pipeline, otherwise for nobody until they are adopted.

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from transforms import drain
-from transforms.backoff import Backoff, Outage
-from transforms.coverage import Ledger
+from transforms.batch.backoff import Backoff, Outage
+from transforms.batch.coverage import Ledger
+from transforms.batch.record import RecordBatch
+from transforms.batch.splits import BatchLimits, Polled, Position, Split
 from transforms.errors import Contention, SinkUnavailable
-from transforms.record import RecordBatch
-from transforms.splits import BatchLimits, Polled, Position, Split
+from transforms.read import drain
 
 _log = logging.getLogger(__name__)
 

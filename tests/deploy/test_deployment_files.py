@@ -13,9 +13,10 @@ import pytest
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PortableOptions
 
 from pipelines.options import from_argv
-from runners import flink_config, flink_parts
-from runners.flink_options import FlinkJobServerOptions, options_of
-from sinks.engine import MAX_OVERFLOW, POOL_SIZE
+from runners.flink.local import config as flink_config
+from runners.flink.local import parts as flink_parts
+from runners.flink.options import FlinkJobServerOptions, options_of
+from sinks.database.engine import MAX_OVERFLOW, POOL_SIZE
 from tests.deploy.deployment_files import (
     DEPLOY,
     ROOT,

@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from examples.events import events, write
 from pipelines import command
 from pipelines.ingest import main as ingest_main
-from runners.flink_cluster import FlinkCluster
-from runners.flink_parts import fetched
+from runners.flink.local.cluster import FlinkCluster
+from runners.flink.local.parts import fetched
 from tests.deploy.deployment_files import DEPLOY, by_compose
 
 pytestmark = pytest.mark.integration

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.backpressure import RECORD_BYTES, experiment
+from benchmarks.kafka.backpressure import RECORD_BYTES, experiment
 from tests.services.kafka_broker import KafkaBroker
 
 RATE = 600.0

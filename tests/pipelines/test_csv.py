@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from pipelines import audit, command, dead_letters, options
 from pipelines.ingest import main as ingest_main
-from sinks import leases
-from sinks.engine import dispose_engines
+from sinks.database import leases
+from sinks.database.engine import dispose_engines
 
 TYPED = (
     "CREATE TABLE t (id integer PRIMARY KEY, n integer CHECK (n IS NULL OR n < 10), d date,"

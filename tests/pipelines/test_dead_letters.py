@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pipelines import audit, command, dead_letters, ingest
-from tests.io.sinks.database import Database
-from tests.io.sinks.stored_jobs import counted, prepared, store, stored, trail
+from tests.io.sinks.jobs.stored_jobs import counted, prepared, store, stored, trail
+from tests.io.sinks.tested_database import Database
 
 
 @pytest.fixture

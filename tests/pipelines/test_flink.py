@@ -23,9 +23,10 @@ from pipelines.audit import verdicts
 from pipelines.ingest import main as ingest_main
 from pipelines.options import from_argv
 from pipelines.outbox import main as outbox_main
-from runners import Runner, flink_jobs
-from runners.flink_cluster import FlinkCluster
-from sinks.engine import dispose_engines
+from runners.flink import jobs as flink_jobs
+from runners.flink.local.cluster import FlinkCluster
+from runners.runner import Runner
+from sinks.database.engine import dispose_engines
 from tests.pipelines import end_state
 from tests.pipelines.end_state import arguments, query, schema_of
 from tests.pipelines.test_outbox import PARTITIONS, check_all_in_order
@@ -455,7 +456,7 @@ import os
 import sys
 
 from pipelines.ingest import ingest
-from transforms.each_record import EachRecord
+from transforms.steps.each_record import EachRecord
 from transforms.errors import Reject, RetryLater
 
 READY = sys.argv.pop(1)

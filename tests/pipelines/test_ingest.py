@@ -356,7 +356,7 @@ import sys
 import apache_beam as beam
 from sinks.sql import SqlConfig, SqlSink
 from sinks.write import WriteToSql
-from tests.io.sinks.database import make_batch
+from tests.io.sinks.tested_database import make_batch
 
 sink = SqlSink(SqlConfig.of(sys.argv[1], "events", key=["event_id"]))
 sink.prepare()

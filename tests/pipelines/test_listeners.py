@@ -18,8 +18,8 @@ import pytest
 import sqlalchemy as sa
 
 from examples.events import events, write
-from runners import flink_jobs
-from runners.flink_cluster import FlinkCluster
+from runners.flink import jobs as flink_jobs
+from runners.flink.local.cluster import FlinkCluster
 from tests.pipelines.end_state import arguments, query
 from tests.services.flink_guarded import job_arguments
 

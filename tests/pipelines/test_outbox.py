@@ -21,12 +21,12 @@ from confluent_kafka import Consumer, TopicPartition
 from pipelines import command
 from pipelines.ingest import main as ingest_main
 from pipelines.outbox import main as outbox_main
-from sinks.clock import now
-from sinks.config import SqlConfig
-from sinks.engine import dispose_engines, transaction
+from sinks.database.clock import now
+from sinks.database.config import SqlConfig
+from sinks.database.engine import dispose_engines, transaction
+from sinks.database.tables import leases
 from sinks.sql import SqlSink
-from sinks.tables import leases
-from tests.io.sinks.database import make_batch
+from tests.io.sinks.tested_database import make_batch
 from tests.services.kafka_broker import KafkaBroker, Topics
 from transforms.errors import Contention
 

@@ -17,27 +17,29 @@ import pytest
 import sqlalchemy as sa
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from sinks import leases, ledger
-from sinks.config import SqlConfig
-from sinks.engine import transaction
-from sinks.job_queue import SqlJobQueue
-from sinks.jobs import Job, list_jobs
-from sinks.ledger import SqlLedger
+from sinks.database import leases
+from sinks.database.config import SqlConfig
+from sinks.database.engine import transaction
+from sinks.jobs.queue import SqlJobQueue
+from sinks.jobs.store import Job, list_jobs
+from sinks.ledger import ledger
+from sinks.ledger.ledger import SqlLedger
 from sinks.sql import SqlSink
 from sinks.write import WriteToSql
-from sources.files import FilesSource
-from sources.jobs import JobsSource
-from transforms import drain, metrics
-from transforms.backoff import Backoff
-from transforms.each_record import EachRecord
+from sources.files.source import FilesSource
+from sources.jobs.source import JobsSource
+from transforms import metrics
+from transforms.batch.backoff import Backoff
+from transforms.batch.record import Record
+from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import RetryLater, Snooze
-from transforms.parse import Parse
-from transforms.pipeline_identity import PipelineIdentity
-from transforms.read import ReadSplits
-from transforms.readers import READERS
-from transforms.record import Record
-from transforms.retry import Retry
-from transforms.retry_policy import RetryPolicy
+from transforms.parse.parse import Parse
+from transforms.read import drain
+from transforms.read.read import ReadSplits
+from transforms.read.readers import READERS
+from transforms.steps.each_record import EachRecord
+from transforms.steps.pipeline_identity import PipelineIdentity
+from transforms.steps.retry import Retry
 
 PIPELINE = PipelineIdentity("events", ("enrich",))
 SEEN: Counter[int] = Counter()

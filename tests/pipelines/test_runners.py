@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from examples.events import SCHEMA, events, write
 from pipelines import command
 from pipelines.ingest import main as ingest_main
-from sinks.engine import dispose_engines
+from sinks.database.engine import dispose_engines
 from tests.pipelines import end_state
 from tests.pipelines.end_state import arguments, query, schema_of
 from tests.services.kafka_broker import KafkaBroker, Topics

@@ -24,14 +24,14 @@ from pipelines.ingest import ingest
 from pipelines.options import with_defaults
 from pipelines.steps import applied, identity_of
 from tests.fakes import batch_of
-from transforms.backoff import Backoff
-from transforms.each_record import EachRecord
+from transforms.batch.backoff import Backoff
+from transforms.batch.record import Record
+from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import ConfigError, Reject, RetryLater
-from transforms.parse import Parse
-from transforms.pipeline_identity import PipelineIdentity
-from transforms.record import Record
-from transforms.retry import Retry
-from transforms.retry_policy import RetryPolicy
+from transforms.parse.parse import Parse
+from transforms.steps.each_record import EachRecord
+from transforms.steps.pipeline_identity import PipelineIdentity
+from transforms.steps.retry import Retry
 
 ROOT = Path(__file__).resolve().parents[2]
 

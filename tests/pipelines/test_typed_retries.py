@@ -19,7 +19,7 @@ from pipelines import command
 from pipelines.audit import main as audit_main
 from pipelines.dead_letters import main as dead_letters_main
 from pipelines.ingest import main as ingest_main
-from sinks.engine import dispose_engines
+from sinks.database.engine import dispose_engines
 
 TYPES = {
     "b": ("bytea", "BLOB"),

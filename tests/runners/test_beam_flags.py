@@ -9,8 +9,9 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import command, ingest
-from runners import NAMES, RunnerUnavailable, flink_options, named
 from runners.beam_flags import HONOURED, refuse_ignored
+from runners.flink import options as flink_options
+from runners.runner import NAMES, RunnerUnavailable, named
 
 D, P, F = "DirectRunner", "PrismRunner", "FlinkRunner"
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runners.flink_cluster import FlinkCluster
+from runners.flink.local.cluster import FlinkCluster
 
 ROOT = Path(__file__).resolve().parents[2]
 
 # Its standard input is a pipe whose other end only the starting process holds: it closes when
 # that process ends, however it ends.
-WATCHDOG = 'cat >/dev/null; "$1" -m runners.flink_cluster down --folder "$2"; rm -rf -- "$2"'
+WATCHDOG = 'cat >/dev/null; "$1" -m runners.flink.local down --folder "$2"; rm -rf -- "$2"'
 
 
 @contextmanager

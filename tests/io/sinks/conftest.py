@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sinks import leases
-from sinks.engine import dispose_engines
-from tests.io.sinks.database import Database
+from sinks.database import leases
+from sinks.database.engine import dispose_engines
+from tests.io.sinks.tested_database import Database
 
 
 @pytest.fixture(params=["sqlite", "postgres", "generic"])

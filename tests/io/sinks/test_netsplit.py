@@ -11,14 +11,14 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg2
 import pytest
 
-from sinks.engine import dispose_engines
+from sinks.database.engine import dispose_engines
 from sinks.sql import SqlSink
-from tests.io.sinks.database import Database, make_batch
+from tests.io.sinks.tested_database import Database, make_batch
 from tests.services.tcp_proxy import TcpProxy
-from transforms.backoff import Backoff
+from transforms.batch.backoff import Backoff
+from transforms.batch.record import RecordBatch
 from transforms.errors import SinkUnavailable
-from transforms.record import RecordBatch
-from transforms.write import WriteConfig, commit
+from transforms.settle.write import WriteConfig, commit
 
 pytestmark = pytest.mark.integration
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from sinks.sql import SqlLedger
-from tests.io.sinks.database import Database, counts, make_batch
-from transforms.coverage import Coverage
+from tests.io.sinks.tested_database import Database, counts, make_batch
+from transforms.batch.coverage import Coverage
+from transforms.batch.record import JSON, Failure, Origin
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
-from transforms.record import JSON, Failure, Origin
 
 TABLE = "CREATE TABLE events (id integer PRIMARY KEY, name text, seen integer)"
 

@@ -8,13 +8,13 @@ import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from sinks.ledger import SqlLedger
+from sinks.ledger.ledger import SqlLedger
 from sinks.sql import SqlConfig
 from sinks.write import WriteToSql
 from tests.fakes import ListSource
 from transforms.errors import ConfigError
-from transforms.parse import Parse
-from transforms.read import ReadSplits
+from transforms.parse.parse import Parse
+from transforms.read.read import ReadSplits
 
 
 def built(ledger: SqlConfig, *sinks: SqlConfig) -> None:

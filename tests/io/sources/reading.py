@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sources.files import FilesSource
-from transforms.coverage import Coverage, merge
-from transforms.record import Failure, RecordBatch
-from transforms.splits import Reader, Split
+from sources.files.source import FilesSource
+from transforms.batch.coverage import Coverage, merge
+from transforms.batch.record import Failure, RecordBatch
+from transforms.batch.splits import Reader, Split
 
 
 @dataclass

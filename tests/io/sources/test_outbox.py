@@ -9,10 +9,10 @@ import pytest
 
 from sources.outbox import OutboxReader, OutboxSource
 from tests.fakes import NoLedger, batch_of
-from transforms import drain
+from transforms.batch.record import RecordBatch
+from transforms.batch.splits import BatchLimits, Polled, Split
 from transforms.errors import Contention, SinkUnavailable
-from transforms.record import RecordBatch
-from transforms.splits import BatchLimits, Polled, Split
+from transforms.read import drain
 
 Look = tuple[Sequence[int], bool]
 

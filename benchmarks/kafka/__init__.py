@@ -1,0 +1,1 @@
+"""Topics into Postgres: speed, latency, memory, backpressure, kills and faults."""

@@ -1,0 +1,1 @@
+"""Where the database becomes the limit: a model on measured costs."""

@@ -1,0 +1,1 @@
+"""A long stream under random faults, counted from outside."""

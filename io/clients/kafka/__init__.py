@@ -1,0 +1,1 @@
+"""Connections to Kafka: the settings of librdkafka, its addresses and errors, its log, the shared producer."""

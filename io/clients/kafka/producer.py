@@ -1,0 +1,181 @@
+"""One producer a cluster and process, which says of every message what became of it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from clients.kafka.config import Config, producer_settings
+from clients.kafka.errors import REFUSED, text_of
+from clients.kafka.log import LOGGER
+from transforms.batch.record import Headers
+from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
+
+ANSWER_SECONDS = 10.0
+_POLL_SECONDS = 0.1
+_GRACE_SECONDS = 5.0
+"""librdkafka looks for messages that are overdue once a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is produced.
+
+    Attributes:
+        key: As bytes, or none.
+        value: As bytes; None is a tombstone.
+        headers: In order.
+        milliseconds: Its timestamp since the epoch; None is the time of producing.
+    """
+
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    milliseconds: int | None = None
+
+
+class KafkaProducer:
+    """An idempotent producer; safe between threads.
+
+    Args:
+        brokers: Bootstrap servers.
+        config: Settings of librdkafka; secrets as references.
+        timeout: Seconds within which a message must be acknowledged by all replicas in sync.
+
+    Raises:
+        ConfigError: A setting is unknown, wrong, or refers to a secret that is not there.
+    """
+
+    def __init__(self, brokers: str, config: Config, timeout: float) -> None:
+        self._brokers = brokers
+        self._timeout = timeout
+        self._refused: KafkaError | None = None
+        settings = producer_settings(brokers, config, timeout)
+        try:
+            self._producer = Producer({**settings, "error_cb": self._on_error, "logger": LOGGER})
+        except KafkaException as error:
+            raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error
+
+    def topics(self) -> frozenset[str]:
+        """The names of all topics: asked for by name, a missing one might be created.
+
+        Raises:
+            ConfigError: The cluster refuses the credentials.
+            SinkUnavailable: No answer.
+        """
+        deadline = time.monotonic() + min(self._timeout, ANSWER_SECONDS)
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                # In short steps: a refused login is only seen between them.
+                found = self._producer.list_topics(timeout=max(0.1, min(1.0, left)))
+            except KafkaException as error:
+                self._producer.poll(0)
+                if self._refused is not None:
+                    self.abandon()
+                    raise ConfigError(self._refusal(self._refused)) from error
+                if left <= 1.0:
+                    raise SinkUnavailable(self._away(text_of(error.args[0]))) from error
+            else:
+                return frozenset(found.topics)
+
+    def deliver(self, topic: str, messages: Iterable[Message]) -> dict[int, KafkaError]:
+        """Produce ``messages`` and await what becomes of each.
+
+        Returns:
+            The errors of those that were not stored, by their index.
+
+        Raises:
+            SinkUnavailable: No report within the time-out.
+            SinkFailed: The cluster refuses the credentials.
+        """
+        reports: list[tuple[int, KafkaError | None]] = []
+        sent = 0
+        for index, message in enumerate(messages):
+            self._produce(topic, message, index, reports)
+            sent += 1
+        deadline = time.monotonic() + self._timeout + _GRACE_SECONDS
+        # Another thread's poll may serve our reports: then this one waits in vain, but not long.
+        while len(reports) < sent:
+            self._serve(deadline)
+        return {index: error for index, error in reports if error is not None}
+
+    def abandon(self) -> None:
+        """Give up what waits; the next ``producer`` of this process is a new one."""
+        with _lock:
+            for key in [key for key, known in _producers.items() if known is self]:
+                del _producers[key]
+        self._producer.purge(blocking=False)
+
+    def _produce(
+        self, topic: str, message: Message, index: int, reports: list[tuple[int, KafkaError | None]]
+    ) -> None:
+        options: dict[str, Any] = {}
+        if message.milliseconds is not None:
+            options["timestamp"] = message.milliseconds
+
+        def report(error: KafkaError | None, _: object) -> None:
+            reports.append((index, error))
+
+        deadline = time.monotonic() + self._timeout + _GRACE_SECONDS
+        while True:
+            try:
+                self._producer.produce(
+                    topic,
+                    message.value,
+                    message.key,
+                    headers=list(message.headers),
+                    on_delivery=report,
+                    **options,
+                )
+            except BufferError:  # the queue is full: wait for reports
+                self._serve(deadline)
+            except KafkaException as error:
+                reports.append((index, error.args[0]))
+                return
+            else:
+                return
+
+    def _serve(self, deadline: float) -> None:
+        self._producer.poll(_POLL_SECONDS)
+        if self._refused is not None:
+            refused = self._refused
+            self.abandon()
+            raise SinkFailed(self._refusal(refused))
+        if time.monotonic() > deadline:
+            self.abandon()
+            raise SinkUnavailable(self._away(f"no answer within {self._timeout:g} s"))
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in REFUSED:
+            self._refused = error
+
+    def _refusal(self, error: KafkaError) -> str:
+        return f"Kafka at {self._brokers} refuses: {text_of(error)}"
+
+    def _away(self, reason: str) -> str:
+        return f"cannot reach Kafka at {self._brokers}: {reason}"
+
+
+_lock = threading.Lock()
+_producers: dict[tuple[str, Config, float, int], KafkaProducer] = {}
+
+
+def producer(brokers: str, config: Config, timeout: float) -> KafkaProducer:
+    """This process's producer for a cluster, made at the first call.
+
+    Raises:
+        ConfigError: A setting is unknown, wrong, or refers to a secret that is not there.
+    """
+    key = (brokers, config, timeout, os.getpid())  # librdkafka's threads do not survive a fork
+    with _lock:
+        known = _producers.get(key)
+        if known is None:
+            known = _producers[key] = KafkaProducer(brokers, config, timeout)
+        return known

@@ -1,0 +1,255 @@
+"""The tables beside the target.
+
+``ingest_progress`` is the ledger, ``ingest_targets`` says what the columns of each target are,
+``ingest_jobs`` has the failed records, ``ingest_queue`` those of
+them that wait for an attempt, ``ingest_claims`` those that are at one, ``ingest_leases`` says which
+processes that run jobs are alive, ``ingest_audit`` what was done to jobs by hand, ``ingest_outbox``
+what was written and is to be published, ``ingest_submissions`` what a cluster was given to run. They
+live in the database's default schema, so that one ledger serves every target table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+from sinks.text import encoding as text_encoding
+
+EXECUTING = "executing"
+"""A job at an attempt: the one state that is not stored, see ``job_state``."""
+
+JOB_STATES = (
+    "suspended",
+    "available",
+    "scheduled",
+    EXECUTING,
+    "retryable",
+    "completed",
+    "cancelled",
+    "discarded",
+)
+"""Oban's states; a dead letter is ``discarded``."""
+
+WAITING_STATES = ("available", "scheduled", "retryable")
+"""Jobs that are run once ``scheduled_at`` has come."""
+
+UNFINISHED_STATES = (*WAITING_STATES, "suspended")
+"""Jobs that the ledger counts as ``retrying``, as stored."""
+
+FINAL_STATES = ("completed", "cancelled", "discarded")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time: ``timestamptz`` where there is one, else UTC without offset."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Convert to UTC."""
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Give an aware datetime in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class StoredText(TypeDecorator[str]):
+    """Any text, also in a database whose encoding lacks some of its characters."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """Escape what the database cannot hold."""
+        return None if value is None else text_encoding.escaped(dialect, value)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """Give the text as it was."""
+        return None if value is None else text_encoding.unescaped(dialect, value)
+
+
+# MySQL can index a text only up to a length; elsewhere text has none.
+_NAME = StoredText().with_variant(sa.String(255), "mysql", "mariadb")
+_TEXT = StoredText()
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers only INTEGER by itself
+
+metadata = sa.MetaData()
+
+
+def _in(states: Iterable[str]) -> str:
+    return "state IN ({})".format(", ".join(f"'{state}'" for state in states))
+
+
+COUNTS = ("read", "inserted", "updated", "duplicates", "filtered", "dead", "retrying")
+"""Columns of ``ingest_progress`` that add up over a range; ``read`` is the sum of the rest."""
+
+progress = sa.Table(
+    "ingest_progress",
+    metadata,
+    sa.Column("target", _NAME, primary_key=True),
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column("partition", _NAME, primary_key=True),
+    sa.Column("start_offset", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("end_offset", sa.BigInteger, nullable=False),
+    sa.Column("final", sa.Boolean, nullable=False),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.CheckConstraint("end_offset >= start_offset", name="ingest_progress_range"),
+)
+
+targets = sa.Table(
+    "ingest_targets",
+    metadata,
+    sa.Column("target", _NAME, primary_key=True),
+    sa.Column("layout", sa.String(16), nullable=False),
+    sa.Column("columns", _TEXT, nullable=False),  # as made by this program, else empty
+    sa.Column("since", UtcDateTime, nullable=False),
+    sa.CheckConstraint("layout IN ('fields', 'record')", name="ingest_targets_layout"),
+)
+
+jobs = sa.Table(
+    "ingest_jobs",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("target", _NAME, nullable=False),
+    sa.Column("source", _NAME, nullable=False),
+    sa.Column("partition", _NAME, nullable=False),
+    sa.Column("offset", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("stage", _NAME, nullable=False),
+    sa.Column("category", _NAME, nullable=False),
+    sa.Column("sqlstate", sa.String(5)),
+    sa.Column("exception", _NAME, nullable=False),
+    sa.Column("message", _TEXT, nullable=False),
+    sa.Column("stack", _TEXT, nullable=False),
+    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("format", _TEXT, nullable=False),
+    sa.Column("event_time", sa.Double),
+    sa.Column("key", sa.LargeBinary),
+    sa.Column("headers", _TEXT),
+    sa.Column("attempt", sa.Integer, nullable=False),  # since the last replay
+    sa.Column("max_attempts", sa.Integer, nullable=False),
+    sa.Column("replays", sa.Integer, nullable=False),
+    sa.Column("errors", sa.JSON, nullable=False),
+    sa.Column("run", sa.String(36), nullable=False),  # the run whose counts have it as retrying
+    sa.Column("attempted_by", _NAME),  # the lease under which it was tried last
+    sa.Column("inserted_at", UtcDateTime, nullable=False),
+    sa.Column("scheduled_at", UtcDateTime, nullable=False),
+    sa.Column("attempted_at", UtcDateTime),
+    sa.Column("completed_at", UtcDateTime),
+    sa.Column("cancelled_at", UtcDateTime),
+    sa.Column("discarded_at", UtcDateTime),
+    # Of target, source, partition and offset, hashed: an index of the texts would cost more
+    # than all the rest of a job's updates.
+    sa.Column("origin", sa.Uuid, nullable=False, unique=True),
+    # Whose it is; null belongs to nobody, see ``job_owner``.
+    sa.Column("pipeline", _NAME),
+    sa.Column("steps", _TEXT),  # labels, as JSON
+    sa.Column("version", sa.String(32)),  # of the program that tried it last
+    sa.Column("owner", sa.Uuid),  # of target, pipeline and steps, hashed
+    sa.CheckConstraint(
+        _in(state for state in JOB_STATES if state != EXECUTING),
+        name="ingest_jobs_state",
+    ),
+    # No index looks at what an attempt changes, so that Postgres changes it in place (HOT), for
+    # which pages keep room; the queue is apart.
+    postgresql_with={"fillfactor": 50},
+)
+
+queue = sa.Table(
+    "ingest_queue",
+    metadata,
+    sa.Column("job", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("target", _NAME, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),  # of the record
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Column("owner", sa.Uuid),  # as in the job
+    sa.Index("ingest_queue_next", "owner", "due_at"),
+)
+
+claims = sa.Table(
+    "ingest_claims",
+    metadata,
+    sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("target", _NAME, nullable=False),
+    sa.Column("lease", _NAME, nullable=False),  # under which its jobs are executing
+    sa.Column("jobs", sa.JSON, nullable=False),  # their numbers
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("attempted_at", UtcDateTime, nullable=False),
+    sa.Column("owner", sa.Uuid),  # as in its jobs
+)
+
+leases = sa.Table(
+    "ingest_leases",
+    metadata,
+    sa.Column("name", _NAME, primary_key=True),
+    sa.Column("holder", _NAME, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+)
+
+audit = sa.Table(
+    "ingest_audit",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),  # replay, cancel, purge, prune, adopt
+    sa.Column("actor", _NAME, nullable=False),
+    sa.Column("reason", _TEXT, nullable=False),
+    sa.Column("filter", sa.JSON, nullable=False),
+    sa.Column("count", sa.BigInteger, nullable=False),
+)
+
+submissions = sa.Table(
+    "ingest_submissions",
+    metadata,
+    sa.Column("job", sa.String(64), primary_key=True),  # its id in the cluster
+    sa.Column("target", _NAME, nullable=False),
+    sa.Column("sources", sa.JSON, nullable=False),  # their URIs
+    sa.Column("submitted_at", UtcDateTime, nullable=False),
+)
+
+SHARDS = 64
+"""Rows of the outbox are spread over so many shards, by key."""
+
+outbox = sa.Table(
+    "ingest_outbox",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("target", _NAME, nullable=False),
+    sa.Column("key", _TEXT, nullable=False),  # a JSON object
+    sa.Column("shard", sa.SmallInteger, nullable=False),  # of the key
+    sa.Column("operation", sa.String(6), nullable=False),
+    sa.Column("source", _NAME, nullable=False),
+    sa.Column("partition", _NAME, nullable=False),
+    sa.Column("offset", sa.BigInteger, nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("published_at", UtcDateTime),
+    sa.CheckConstraint("operation IN ('insert', 'update')", name="ingest_outbox_operation"),
+    # By id first: publishers read in that order, those of one table as well as those of all.
+    sa.Index(
+        "ingest_outbox_unpublished",
+        "id",
+        "target",
+        "shard",
+        postgresql_where=sa.text("published_at IS NULL"),
+        sqlite_where=sa.text("published_at IS NULL"),
+    ),
+    sa.Index(
+        "ingest_outbox_published",
+        "published_at",
+        postgresql_where=sa.text("published_at IS NOT NULL"),
+        sqlite_where=sa.text("published_at IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,  # or the number of a deleted row would be given again
+)

@@ -1,0 +1,195 @@
+"""Dead letters as JSON lines in a folder of this machine: one file a process, appended to and synced."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import socket
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote_from_bytes
+
+from sinks.dead_letters.json_lines import chunks, line_of
+from transforms.batch.record import Failure
+from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
+
+ROTATE_BYTES = 64 << 20
+
+_REFUSED = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.EEXIST,
+        errno.ENOTDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.EINVAL,
+    }
+)
+"""The folder is wrong, or not ours to write; anything else, e.g. a full disk, may be mended."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterFiles:
+    """A folder of ``dead-letters-<UTC date>-<host>-<pid>-<random>.jsonl``.
+
+    Every process has a file of its own, so that a line torn by a crash is the last one of its
+    file. A new file is begun at midnight UTC, and once a file would get too large.
+
+    Attributes:
+        folder: Absolute path; made where it is missing.
+        rotate_bytes: A file that has lines gets no more beyond so many bytes.
+    """
+
+    folder: str
+    rotate_bytes: int = ROTATE_BYTES
+
+    @property
+    def writes_to(self) -> str:
+        """What a source that reads the dead letters would call them, for example."""
+        path = os.fsencode(Path(self.folder, "dead-letters-example.jsonl"))
+        return f"file://{quote_from_bytes(path)}"
+
+    def check(self) -> None:
+        """Make the folder, and a file in it that is deleted again.
+
+        Raises:
+            ConfigError: That is not possible here.
+        """
+        probe = Path(self.folder, f".dead-letters-check-{secrets.token_hex(8)}")
+        try:
+            _make_folder(Path(self.folder))
+            os.close(_create(probe))
+            probe.unlink()
+        except OSError as error:
+            raise ConfigError(
+                f"cannot write dead letters to {self.folder}: {error.strerror}"
+            ) from error
+
+    def deliver(self, target: str, failures: Sequence[Failure]) -> None:
+        """Append a line for each of ``failures``; returns once they are synced to the disk."""
+        at = _now()
+        lines = (line_of(target, failure, at) for failure in failures)
+        file = _file_of(self.folder)
+        try:
+            for chunk in chunks(lines):
+                file.append(chunk, at.date().isoformat(), self.rotate_bytes)
+        except OSError as error:
+            kind = SinkFailed if error.errno in _REFUSED else SinkUnavailable
+            raise kind(f"cannot write dead letters to {self.folder}: {error.strerror}") from error
+
+
+class _File:
+    """The file that this process appends to, and its successors; safe between threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._descriptor: int | None = None
+        self._path = folder
+        self._date = ""
+        self._size = 0
+
+    def append(self, lines: bytes, date: str, rotate_bytes: int) -> None:
+        """Write and sync ``lines``; after an error the file holds whole lines, and is left."""
+        with self._lock:
+            too_large = self._size > 0 and self._size + len(lines) > rotate_bytes
+            if too_large or self._date != date or not self._is_there():
+                self.close()
+            if self._descriptor is None:
+                self._open(date)
+            assert self._descriptor is not None  # noqa: S101 - just opened
+            try:
+                view = memoryview(lines)
+                while view:
+                    view = view[os.write(self._descriptor, view) :]
+                os.fsync(self._descriptor)
+            except OSError:
+                with suppress(OSError):
+                    os.ftruncate(self._descriptor, self._size)
+                self.close()
+                raise
+            self._size += len(lines)
+
+    def close(self) -> None:
+        """Leave the present file; the next lines begin another."""
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            with suppress(OSError):  # what was written is synced
+                os.close(descriptor)
+
+    def _open(self, date: str) -> None:
+        host = re.sub(r"[^A-Za-z0-9.]+", "-", socket.gethostname())[:64]
+        name = f"dead-letters-{date}-{host}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+        _make_folder(self._folder)
+        self._path = self._folder / name
+        self._descriptor = _create(self._path)
+        self._date, self._size = date, 0
+        try:
+            _sync_folder(self._folder)
+        except OSError:
+            self.close()
+            raise
+
+    def _is_there(self) -> bool:
+        """Whether the file still has its name: lines for a deleted one would be lost."""
+        if self._descriptor is None:
+            return False
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
+
+_lock = threading.Lock()
+_files: dict[str, _File] = {}
+
+
+def _file_of(folder: str) -> _File:
+    with _lock:
+        return _files.setdefault(folder, _File(Path(folder)))
+
+
+def _forget_after_fork() -> None:
+    """A child begins files of its own."""
+    global _lock
+    _lock = threading.Lock()
+    for file in _files.values():
+        file.close()
+    _files.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+def _create(path: Path) -> int:
+    # Records may hold personal data: nobody's but the owner's and the group's.
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make ``folder`` and its parents where they are missing, durably."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

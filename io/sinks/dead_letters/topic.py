@@ -1,0 +1,196 @@
+"""Dead letters on a Kafka topic: the message as it was, with Kafka Connect's headers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from confluent_kafka import KafkaError
+
+from clients.kafka import config as kafka_config
+from clients.kafka.config import Config
+from clients.kafka.errors import GONE, REFUSED, text_of
+from clients.kafka.producer import KafkaProducer, Message, producer
+from sinks.dead_letters.headers import PREFIX, TRUNCATED, beside, error_headers, taken_names
+from transforms.batch.record import Failure
+from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
+
+_log = logging.getLogger(__name__)
+
+_ANOTHER = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.INVALID_TIMESTAMP,
+        KafkaError.INVALID_RECORD,
+        KafkaError._INVALID_DIFFERENT_RECORD,
+    }
+)
+"""A request fails as a whole, so the message itself may be sound: it is sent alone."""
+
+_MAY_PASS = frozenset(
+    {
+        KafkaError._MSG_TIMED_OUT,
+        KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE,
+        KafkaError._TRANSPORT,
+        KafkaError._RESOLVE,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._PURGE_QUEUE,
+        KafkaError._PURGE_INFLIGHT,
+        KafkaError._RETRY,
+        KafkaError._STATE,
+        KafkaError._FATAL,
+    }
+)
+"""The client's own errors after which another try is right; brokers' say so of themselves."""
+
+
+class Cut(IntEnum):
+    """What is left out of a message that the broker calls too large, step by step."""
+
+    NOTHING = 0
+    STACK = 1
+    VALUE = 2
+    ALL_BUT_ERROR = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterTopic:
+    """A topic, which must exist unless the brokers create topics by themselves.
+
+    A message's timestamp is the record's event time, so retention by time counts from there:
+    the broker soon deletes the dead letter of a record older than ``retention.ms``. With
+    ``message.timestamp.type=LogAppendTime`` (or ``retention.ms=-1``) of the topic it does not.
+
+    Attributes:
+        brokers: Bootstrap servers.
+        topic: Its name.
+        config: Settings of librdkafka; secrets as references (``kafka_config.parse``).
+        timeout: Seconds within which a message must be acknowledged by all replicas in sync.
+    """
+
+    brokers: str
+    topic: str
+    config: Config = ()
+    timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        kafka_config.refuse_ours(self.config)
+        if not self.timeout >= 1:
+            raise ConfigError(f"the time-out must be 1 second or more, got {self.timeout:g}")
+
+    @property
+    def producer(self) -> KafkaProducer:
+        """This process's producer for the cluster."""
+        return producer(self.brokers, self.config, self.timeout)
+
+    @property
+    def writes_to(self) -> str:
+        """What a source that reads the dead letters would call them."""
+        return f"kafka://{self.topic}"
+
+    def check(self) -> None:
+        """Check every setting, that a broker answers, and that there is the topic.
+
+        Raises:
+            ConfigError: One of them is wrong, or the cluster refuses the credentials.
+            SinkUnavailable: No answer.
+        """
+        if self.topic not in self.producer.topics():
+            raise ConfigError(
+                f"no topic {self.topic} at {self.brokers} for dead letters; create it first"
+            )
+
+    def deliver(self, target: str, failures: Sequence[Failure]) -> None:
+        """Produce a message for each of ``failures``; returns once all are acknowledged."""
+        if not failures:
+            return
+        _warn_of_taken_names(failures)
+        errors = self.producer.deliver(
+            self.topic, (message_of(target, failure) for failure in failures)
+        )
+        for error in errors.values():
+            if error.code() not in _ANOTHER:
+                raise self._failed(error)
+        for index in sorted(errors):
+            self._deliver_alone(target, failures[index])
+
+    def _deliver_alone(self, target: str, failure: Failure) -> None:
+        """Deliver one message, and of one that is refused what the broker takes."""
+        cut, timed = Cut.NOTHING, True
+        while True:
+            message = message_of(target, failure, cut, timed=timed)
+            error = self.producer.deliver(self.topic, [message]).get(0)
+            if error is None:
+                return
+            if error.code() == KafkaError.MSG_SIZE_TOO_LARGE and cut < max(Cut):
+                cut = Cut(cut + 1)
+            elif error.code() == KafkaError.INVALID_TIMESTAMP and timed:
+                timed = False  # more ahead of the broker's clock than it allows
+            else:
+                raise self._failed(error)
+
+    def _failed(self, error: KafkaError) -> SinkFailed | SinkUnavailable:
+        code, text = error.code(), text_of(error)
+        if code in GONE:
+            self.producer.abandon()  # it would go on thinking so
+            return SinkFailed(
+                f"no topic {self.topic} at {self.brokers} for dead letters; create it"
+            )
+        if code in REFUSED:
+            return SinkFailed(f"Kafka at {self.brokers} refuses to write {self.topic}: {text}")
+        if error.fatal() or code == KafkaError._FATAL:
+            self.producer.abandon()  # of no use any more
+        if error.fatal() or error.retriable() or code in _MAY_PASS:
+            return SinkUnavailable(f"cannot reach Kafka at {self.brokers}: {text}")
+        return SinkFailed(f"Kafka at {self.brokers} takes no dead letters on {self.topic}: {text}")
+
+
+def message_of(
+    target: str, failure: Failure, cut: Cut = Cut.NOTHING, *, timed: bool = True
+) -> Message:
+    """The message that ``failure`` becomes.
+
+    Args:
+        target: The table that the record was meant for.
+        failure: The dead letter.
+        cut: What is left out because the broker calls the message too large.
+        timed: Whether it has the event time as its timestamp.
+    """
+    value = None if failure.category == "tombstone" else failure.raw
+    key, original = failure.key, failure.headers
+    ours = error_headers(target, failure, task=str(os.getpid()))
+    if cut >= Cut.STACK:
+        ours = tuple(each for each in ours if each[0] != f"{PREFIX}exception.stacktrace")
+    left_out = 0
+    if cut >= Cut.VALUE:
+        left_out += len(value or b"")
+        value = None
+    if cut >= Cut.ALL_BUT_ERROR:
+        left_out += len(key or b"")
+        left_out += sum(len(name.encode()) + len(each or b"") for name, each in original)
+        key, original = None, ()
+    if cut >= Cut.VALUE:
+        ours = (*ours, (TRUNCATED, str(left_out).encode()))
+    # Kafka has no times before 1970, and the client takes 0 for now.
+    has_time = timed and failure.event_time is not None and failure.event_time >= 0.001
+    milliseconds = round(1000 * (failure.event_time or 0)) if has_time else None
+    return Message(key, value, beside(original, ours), milliseconds)
+
+
+_lock = threading.Lock()
+_warned: set[str] = set()
+
+
+def _warn_of_taken_names(failures: Sequence[Failure]) -> None:
+    """Say once a process and name that a message had one of our headers already."""
+    taken = {name for failure in failures for name in taken_names(failure.headers)}
+    with _lock:
+        fresh = sorted(taken - _warned)
+        _warned.update(fresh)
+    if fresh:
+        _log.warning("headers kept as they were in dead letters: %s", ", ".join(fresh))

@@ -1,0 +1,1 @@
+"""Failed records as durable jobs: the tables `ingest_jobs` and `ingest_queue`, from failure to settlement."""

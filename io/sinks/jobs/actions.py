@@ -1,0 +1,233 @@
+"""What a person does to failed records: replay, cancel, purge, adopt. Each leaves its trail."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.database.clock import now
+from sinks.database.config import SqlConfig
+from sinks.database.engine import transaction
+from sinks.database.tables import WAITING_STATES, jobs, queue
+from sinks.jobs import audit_trail
+from sinks.jobs import owner as job_owner
+from sinks.jobs.chunks import Picked, change_in_chunks
+from sinks.jobs.filter import JobFilter
+from sinks.jobs.orders import Order
+from sinks.jobs.outcomes import among
+from sinks.jobs.store import enqueue, exists
+from sinks.ledger import moves as ledger_moves
+from sinks.ledger.ranges import Partition
+from sinks.table.databases import dialect_of
+from transforms.errors import ConfigError, Contention
+from transforms.steps.pipeline_identity import PipelineIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an order has done, or would do.
+
+    Attributes:
+        count: Jobs changed.
+        left_alone: Jobs that the filter names and that were not, by reason; without zeros.
+        owners: Of the jobs changed, how many are of which pipeline; None is nobody.
+    """
+
+    count: int
+    left_alone: Mapping[str, int]
+    owners: Mapping[PipelineIdentity | None, int] = field(default_factory=dict, compare=False)
+
+
+def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Outcome:
+    """Change the jobs of ``order``, at most ``job_chunks.CHUNK`` a transaction.
+
+    Each transaction changes the jobs, moves the ledger's counts and enters the audit trail.
+
+    Args:
+        config: Which database.
+        order: What to do to which jobs.
+        actor: Who does it.
+        reason: Why.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached; the chunks before are committed.
+        Contention: It kept asking for another try.
+        SinkFailed: It refuses the change.
+    """
+
+    owners: Counter[tuple[str | None, str | None]] = Counter()
+
+    def committed(picked: Sequence[Picked]) -> None:
+        owners.update((job.pipeline, job.steps) for job in picked)
+
+    def change(connection: sa.Connection, picked: Sequence[Picked]) -> None:
+        changed = _CHANGES[order.action.name](connection, picked, order)
+        if changed != len(picked):
+            raise Contention("another process changed the same jobs; trying again")
+        if order.action.moves is not None:
+            _move(config, connection, picked, *order.action.moves)
+        audit_trail.enter(
+            connection,
+            order.action.name,
+            actor=actor,
+            reason=reason,
+            which=order.as_json(),
+            count=len(picked),
+        )
+
+    left_alone = _counted(config, order.left_alone)
+    count = change_in_chunks(config, order.where, change, limit=order.limit, committed=committed)
+    return Outcome(
+        count,
+        left_alone,
+        {job_owner.owner_of(*columns, None): number for columns, number in owners.items()},
+    )
+
+
+def adopter(
+    config: SqlConfig, which: JobFilter, name: str, steps: tuple[str, ...] | None
+) -> PipelineIdentity:
+    """The pipeline that is to have the jobs ``which``; without ``steps``, those it is known to have.
+
+    Raises:
+        ConfigError: They are not known for certain.
+        SinkUnavailable: The database cannot be reached.
+    """
+    if steps is not None:
+        return PipelineIdentity(name, steps)
+    with transaction(config, write=False, refused=ConfigError) as connection:
+        if not exists(connection):
+            return PipelineIdentity(name)
+        return job_owner.adopter(connection, name, which.where(connection.dialect.name))
+
+
+def preview(config: SqlConfig, order: Order) -> Outcome:
+    """How many jobs ``order`` would change now; changes nothing.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    counted = _counted(config, lambda dialect: {"": order.where(dialect)})
+    count = counted.get("", 0)
+    if order.limit is not None:
+        count = min(count, order.limit)
+    return Outcome(count, _counted(config, order.left_alone))
+
+
+def oldest(config: SqlConfig, order: Order, limit: int) -> list[int]:
+    """The numbers of the first jobs that ``order`` would change.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    with transaction(config, write=False) as connection:
+        if not exists(connection):
+            return []
+        query = sa.select(jobs.c.id).where(order.where(connection.dialect.name))
+        size = limit if order.limit is None else min(limit, order.limit)
+        return list(connection.execute(query.order_by(jobs.c.id).limit(size)).scalars())
+
+
+def _counted(
+    config: SqlConfig, conditions: Callable[[str], Mapping[str, sa.ColumnElement[bool]]]
+) -> dict[str, int]:
+    with transaction(config, write=False) as connection:
+        if not exists(connection):
+            return {}
+        counted = {
+            name: connection.execute(
+                sa.select(sa.func.count()).select_from(jobs).where(where)
+            ).scalar_one()
+            for name, where in conditions(connection.dialect.name).items()
+        }
+    return {name: number for name, number in counted.items() if number}
+
+
+def _move(
+    config: SqlConfig, connection: sa.Connection, picked: Sequence[Picked], out: str, into: str
+) -> None:
+    """Move the jobs from one of the ledger's counts to another."""
+    dialect = dialect_of(config, connection)
+    targets: dict[str, Counter[Partition]] = {}
+    for job in picked:
+        targets.setdefault(job.target, Counter())[job.source, job.partition] += 1
+    # All at once: locks taken a table at a time could deadlock with another action's.
+    places = [(name, *place) for name, counted in targets.items() for place in counted]
+    dialect.lock(connection, sorted(places))
+    for target, counted in targets.items():
+        deltas = {place: {out: -number, into: number} for place, number in counted.items()}
+        ledger_moves.move(connection, dialect, target, deltas)
+
+
+def _update(
+    connection: sa.Connection, ids: Sequence[int], states: Sequence[str], values: dict[str, Any]
+) -> int:
+    which = among(connection, jobs.c.id, ids)
+    statement = sa.update(jobs).where(which, jobs.c.state.in_(states)).values(**values)
+    return connection.execute(statement).rowcount
+
+
+def _replay(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
+    ids = [job.id for job in picked]
+    at = now(connection)
+    values = {
+        "state": "available",
+        "scheduled_at": at,
+        "attempt": 0,
+        "replays": jobs.c.replays + 1,
+        "run": "",  # no run's counts have it any more
+        "completed_at": None,
+        "cancelled_at": None,
+        "discarded_at": None,
+    }
+    changed = _update(connection, ids, order.states, values)
+    enqueue(connection, among(connection, jobs.c.id, ids))
+    return changed
+
+
+def _cancel(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
+    ids = [job.id for job in picked]
+    out = connection.execute(sa.delete(queue).where(among(connection, queue.c.job, ids))).rowcount
+    if out != len(ids):
+        return out  # the others were taken meanwhile, and are at an attempt
+    values = {"state": "cancelled", "cancelled_at": now(connection)}
+    return _update(connection, ids, order.states, values)
+
+
+def _purge(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
+    ids = [job.id for job in picked]
+    statement = sa.delete(jobs).where(jobs.c.id.in_(ids), jobs.c.state.in_(order.states))
+    return connection.execute(statement).rowcount
+
+
+def _adopt(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
+    """Give jobs another owner, in the queue too; their version stays that of who tried them."""
+    assert order.adopter is not None, "an order to adopt says by whom"  # noqa: S101
+    changed = 0
+    of_target: dict[str, list[int]] = defaultdict(list)
+    for job in picked:
+        of_target[job.target].append(job.id)
+    for target, ids in of_target.items():
+        values = job_owner.columns_of(target, order.adopter)
+        del values["version"]
+        queued = sa.update(queue).where(among(connection, queue.c.job, ids))
+        moved = connection.execute(queued.values(owner=values["owner"])).rowcount
+        waiting = sa.select(sa.func.count()).where(
+            among(connection, jobs.c.id, ids), jobs.c.state.in_(WAITING_STATES)
+        )
+        if moved == connection.execute(waiting).scalar_one():
+            changed += _update(connection, ids, order.states, values)
+        # Otherwise some were taken meanwhile, and are at an attempt.
+    return changed
+
+
+_CHANGES: dict[str, Callable[[sa.Connection, Sequence[Picked], Order], int]] = {
+    "adopt": _adopt,
+    "replay": _replay,
+    "cancel": _cancel,
+    "purge": _purge,
+}

@@ -1,0 +1,86 @@
+"""The audit trail: who did what to which jobs, when and why. Nothing here ever deletes a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.database.clock import now
+from sinks.database.config import SqlConfig
+from sinks.database.engine import transaction
+from sinks.database.tables import audit
+from sinks.text.stored_text import clean
+
+REASON_LIMIT = 2_000
+ACTOR_LIMIT = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One transaction of an action.
+
+    Attributes:
+        id: Its number.
+        at: When.
+        action: ``replay``, ``cancel``, ``purge`` or ``prune``.
+        actor: Who.
+        reason: Why.
+        filter: Which jobs were meant.
+        count: How many jobs this transaction changed.
+    """
+
+    id: int
+    at: datetime
+    action: str
+    actor: str
+    reason: str
+    filter: Mapping[str, Any]
+    count: int
+
+
+def enter(
+    connection: sa.Connection,
+    action: str,
+    *,
+    actor: str,
+    reason: str,
+    which: Mapping[str, Any],
+    count: int,
+) -> None:
+    """Add an entry in the transaction that makes the change, so that neither is without the other.
+
+    Args:
+        connection: In that transaction.
+        action: ``replay``, ``cancel``, ``purge`` or ``prune``.
+        actor: Who; cut at 255 characters.
+        reason: Why; cut at 2,000 characters.
+        which: Which jobs were meant, as JSON.
+        count: How many jobs were changed.
+    """
+    connection.execute(
+        sa.insert(audit).values(
+            at=now(connection),
+            action=action,
+            actor=clean(actor, ACTOR_LIMIT),
+            reason=clean(reason, REASON_LIMIT),
+            filter=dict(which),
+            count=count,
+        )
+    )
+
+
+def entries(config: SqlConfig, *, limit: int = 100) -> list[Entry]:
+    """The newest entries first, at most ``limit``; none where the table does not exist.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    with transaction(config, write=False) as connection:
+        if not sa.inspect(connection).has_table(audit.name):
+            return []
+        query = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
+        return [Entry(*row) for row in connection.execute(query)]

@@ -1,0 +1,118 @@
+"""Change many jobs a bounded number at a time, each chunk in a transaction of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from sinks.database.config import SqlConfig
+from sinks.database.engine import retried, transaction
+from sinks.database.tables import jobs
+from sinks.jobs.store import exists
+from transforms.errors import Contention, SinkFailed, SinkUnavailable
+
+CHUNK = 5_000
+"""Jobs a transaction: what bounds memory and how long their rows stay locked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """A job that the transaction holds: no other may change it until the end."""
+
+    id: int
+    target: str
+    source: str
+    partition: str
+    pipeline: str | None
+    steps: str | None
+
+
+_PICKED = (
+    *(jobs.c.id, jobs.c.target, jobs.c.source, jobs.c.partition),
+    *(jobs.c.pipeline, jobs.c.steps),
+)
+
+Where = Callable[[str], sa.ColumnElement[bool]]
+"""A condition in the SQL of a database, by SQLAlchemy's name for it."""
+
+Change = Callable[[sa.Connection, Sequence[Picked]], None]
+"""Changes what was picked, in the transaction that picked it."""
+
+
+def change_in_chunks(
+    config: SqlConfig,
+    where: Where,
+    change: Change,
+    *,
+    limit: int | None = None,
+    committed: Callable[[Sequence[Picked]], object] = len,
+) -> int:
+    """Call ``change`` with the jobs ``where``, oldest first; returns how many there were.
+
+    Jobs that another transaction holds are left to it (SKIP LOCKED, where the database has
+    it), and jobs that are stored after the call began are left for the next one. What failed
+    midway can be called again: the chunks before it are committed.
+
+    Args:
+        config: Which database.
+        where: Which jobs; it must not hold any more once a job has been changed.
+        change: Changes one chunk; a transaction that is run again calls it again.
+        limit: How many at most.
+        committed: Called with each chunk once its change is committed.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+        Contention: It kept asking for another try.
+        SinkFailed: It refuses the change.
+    """
+    done = last = 0
+    try:
+        newest = _newest(config)
+        while last < newest and (limit is None or done < limit):
+            size = CHUNK if limit is None else min(CHUNK, limit - done)
+            picked = _change(config, where, change, after=last, upto=newest, size=size)
+            if not picked:
+                break
+            committed(picked)
+            done += len(picked)
+            last = picked[-1].id
+    except (SinkUnavailable, Contention, SinkFailed) as error:
+        if not done:
+            raise
+        raise type(error)(f"{error}; {done:,} were changed before that, see the audit") from error
+    return done
+
+
+def _newest(config: SqlConfig) -> int:
+    with transaction(config, write=False) as connection:
+        if not exists(connection):
+            return 0
+        return connection.execute(sa.select(sa.func.max(jobs.c.id))).scalar() or 0
+
+
+def _change(
+    config: SqlConfig,
+    where: Where,
+    change: Change,
+    *,
+    after: int,
+    upto: int,
+    size: int,
+) -> Sequence[Picked]:
+    def changed() -> Sequence[Picked]:
+        with transaction(config) as connection:
+            query = (
+                sa.select(*_PICKED)
+                .where(jobs.c.id > after, jobs.c.id <= upto, where(connection.dialect.name))
+                .order_by(jobs.c.id)
+                .limit(size)
+                .with_for_update(skip_locked=True)
+            )
+            picked = [Picked(*row) for row in connection.execute(query)]
+            if picked:
+                change(connection, picked)
+        return picked
+
+    return retried(changed)

@@ -1,0 +1,149 @@
+"""Claims: due jobs taken out of the queue, a row of ``ingest_claims`` for each batch of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from sinks.database.clock import now
+from sinks.database.tables import claims, jobs, queue
+from sinks.jobs.outcomes import among
+from sinks.jobs.store import enqueue
+from transforms.batch.record import Attempt, Claim, Format, Headers, RecordBatch, Span
+from transforms.batch.splits import BatchLimits
+
+
+def take(
+    connection: sa.Connection, label: str, owner: uuid.UUID, lease: str, limits: BatchLimits
+) -> Sequence[RecordBatch]:
+    """Claim due jobs, the longest due first, as batches of one partition and format each.
+
+    Args:
+        connection: In a transaction.
+        label: The target table, as the ledger names it.
+        owner: The pipeline, and with it the table, whose jobs are taken: ``job_owner.id_of``.
+        lease: Under which they are executing from now on.
+        limits: At most so many records, and of about so many bytes.
+    """
+    at = now(connection)
+    if connection.dialect.name == "postgresql":
+        # A claim that a crash of the server undoes is noticed when it is settled.
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+        # Of a table that changes so fast the planner knows little, and would sort all that
+        # is due for the first few: the index has them in order.
+        connection.exec_driver_sql(
+            "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
+        )
+    batches = _batches(_take(connection, owner, at, limits))
+    if batches:
+        rows = [_claim(label, owner, lease, at, each) for each in batches]
+        connection.execute(sa.insert(claims), rows)
+    return batches
+
+
+def give_back(connection: sa.Connection, untried: Sequence[Claim]) -> None:
+    """Put the jobs of claims back into the queue; what was rescued meanwhile is there already."""
+    for claim in untried:
+        if connection.execute(sa.delete(claims).where(claims.c.id == claim.id)).rowcount:
+            enqueue(connection, among(connection, jobs.c.id, claim.jobs))
+
+
+_CLAIMED = (
+    jobs.c.id,
+    jobs.c.source,
+    jobs.c.partition,
+    jobs.c.offset,
+    jobs.c.raw,
+    jobs.c.format,
+    jobs.c.event_time,
+    jobs.c.key,
+    jobs.c.headers,
+    jobs.c.attempt + 1,
+    jobs.c.max_attempts,
+    jobs.c.run,
+)
+
+
+def _due(
+    row: sa.ColumnElement[Any], owner: uuid.UUID, at: datetime, limits: BatchLimits
+) -> sa.Select[Any]:
+    """Which ``row`` of the queue are due, the longest due first, up to the bound of bytes."""
+    first = (
+        sa.select(row.label("row"), queue.c.job, queue.c.due_at, queue.c.bytes)
+        .where(queue.c.owner == owner, queue.c.due_at <= at)
+        .order_by(queue.c.due_at)
+        .limit(limits.records)
+        .with_for_update(skip_locked=True)
+        .cte("first")
+    )
+    upto = sa.func.sum(first.c.bytes).over(order_by=(first.c.due_at, first.c.job))
+    sized = sa.select(first.c.row, (upto - first.c.bytes).label("before")).subquery("sized")
+    return sa.select(sized.c.row).where(sized.c.before < limits.bytes)
+
+
+def _take(
+    connection: sa.Connection, owner: uuid.UUID, at: datetime, limits: BatchLimits
+) -> Sequence[Any]:
+    """Take what is due out of the queue; ``_CLAIMED`` of these jobs."""
+    if connection.dialect.name == "postgresql":
+        # By where the rows are: looking each up by its number again costs twice as much.
+        place: sa.ColumnElement[Any] = sa.literal_column("ingest_queue.ctid")
+        due = _due(place, owner, at, limits).scalar_subquery()
+        out = sa.delete(queue).where(place == sa.any_(sa.func.array(due)))
+        taken = out.returning(queue.c.job).cte("taken")
+        return connection.execute(sa.select(*_CLAIMED).where(jobs.c.id == taken.c.job)).all()
+    ids = connection.execute(_due(queue.c.job, owner, at, limits)).scalars().all()
+    connection.execute(sa.delete(queue).where(queue.c.job.in_(ids)))
+    return connection.execute(sa.select(*_CLAIMED).where(jobs.c.id.in_(ids))).all()
+
+
+def _claim(
+    label: str, owner: uuid.UUID, lease: str, at: datetime, batch: RecordBatch
+) -> dict[str, Any]:
+    """The row that says under which lease the jobs of a batch are executing."""
+    assert batch.claim is not None, "these batches are of jobs"  # noqa: S101
+    numbers = batch.claim.jobs
+    return {
+        "id": batch.claim.id,
+        "target": label,
+        "lease": lease,
+        "jobs": numbers,
+        "count": len(numbers),
+        "attempted_at": at,
+        "owner": owner,
+    }
+
+
+def _batches(rows: Iterable[Any]) -> list[RecordBatch]:
+    groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[row[1], row[2], row[5], row[6] is not None].append(row)
+    return [_batch(sorted(group, key=itemgetter(3))) for group in groups.values()]
+
+
+def _batch(rows: Sequence[Any]) -> RecordBatch:
+    # By columns: a row's attributes cost more than all the rest.
+    ids, sources, partitions, offsets, raws, formats, times, keys, headers, *tries = zip(
+        *rows, strict=True
+    )
+    attempts = map(Attempt._make, zip(ids, *tries, strict=True))
+    return RecordBatch(
+        span=Span(sources[0], partitions[0], offsets[0], offsets[-1] + 1),
+        format=msgspec.json.decode(formats[0], type=Format),
+        offsets=list(offsets),
+        raws=list(map(bytes, raws)),
+        times=None if times[0] is None else list(times),
+        keys=[None if key is None else bytes(key) for key in keys],
+        headers=[_headers(text) if text else () for text in headers],
+        claim=Claim(uuid.uuid4().hex, dict(zip(offsets, attempts, strict=True))),
+    )
+
+
+_headers = msgspec.json.Decoder(Headers).decode

@@ -1,0 +1,102 @@
+"""Which failed records a question or an action is about, as SQL and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.database.tables import jobs
+from sinks.jobs import state as job_state
+from sinks.jobs.owner import steps_text
+
+_EXACT = ("target", "stage", "category", "exception", "sqlstate")
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs; a field left out does not filter.
+
+    Attributes:
+        target: The table.
+        state: The state.
+        stage: The step that failed.
+        category: The word that the failure was filed under.
+        source: The record's source; ``*`` stands for any text, slashes included.
+        exception: The exception's class name.
+        text: A text that the raw bytes hold, as UTF-8.
+        sqlstate: The database's error code.
+        ids: Numbers of the jobs.
+        since: Those that failed first at this time or later.
+        until: Those that failed first before this time.
+        pipeline: The name of the pipeline that may try them again; empty for those of nobody.
+        steps: The labels of that pipeline's steps.
+    """
+
+    target: str | None = None
+    state: str | None = None
+    stage: str | None = None
+    category: str | None = None
+    source: str | None = None
+    exception: str | None = None
+    text: str | None = None
+    sqlstate: str | None = None
+    ids: tuple[int, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    pipeline: str | None = None
+    steps: tuple[str, ...] | None = None
+
+    def where(self, dialect: str) -> sa.ColumnElement[bool]:
+        """The condition in the SQL of the database ``dialect`` (SQLAlchemy's name for it)."""
+        conditions = [
+            jobs.c[name] == value for name in _EXACT if (value := getattr(self, name)) is not None
+        ]
+        if self.state is not None:
+            conditions.append(job_state.is_in(self.state))
+        if self.source is not None:
+            conditions.append(_matches(dialect, self.source))
+        if self.text is not None:
+            conditions.append(_holds(dialect, self.text.encode()))
+        if self.ids:
+            conditions.append(jobs.c.id.in_(self.ids))
+        if self.since is not None:
+            conditions.append(jobs.c.inserted_at >= self.since)
+        if self.until is not None:
+            conditions.append(jobs.c.inserted_at < self.until)
+        if self.pipeline is not None:
+            nobody = self.pipeline == ""
+            conditions.append(
+                jobs.c.pipeline.is_(None) if nobody else jobs.c.pipeline == self.pipeline
+            )
+        if self.steps is not None:
+            conditions.append(jobs.c.steps == steps_text(self.steps))
+        return sa.and_(sa.true(), *conditions)
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields that filter, as the audit trail keeps them; times are ISO 8601 in UTC."""
+        return {
+            name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+            for name, value in asdict(self).items()
+            if value is not None and (value != () or name != "ids")
+        }
+
+
+def _matches(dialect: str, source: str) -> sa.ColumnElement[bool]:
+    if "*" not in source:
+        return jobs.c.source == source
+    if dialect == "sqlite":
+        # Its LIKE takes a and A for the same (https://sqlite.org/lang_expr.html, "LIKE").
+        pattern = "".join(f"[{c}]" if c in "?[" else c for c in source)
+        return jobs.c.source.op("GLOB", is_comparison=True)(pattern)
+    pattern = source.replace("!", "!!").replace("%", "!%").replace("_", "!_").replace("*", "%")
+    return jobs.c.source.like(pattern, escape="!")
+
+
+def _holds(dialect: str, text: bytes) -> sa.ColumnElement[bool]:
+    needle = sa.literal(text, sa.LargeBinary)
+    if dialect == "postgresql":
+        return sa.func.position(needle.op("IN")(jobs.c.raw)) > 0
+    return sa.func.instr(jobs.c.raw, needle) > 0

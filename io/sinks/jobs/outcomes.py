@@ -1,0 +1,140 @@
+"""What attempts at jobs came to: their next state, in the transaction that writes their rows."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.database.clock import now
+from sinks.database.tables import claims, jobs
+from sinks.jobs import owner as job_owner
+from sinks.jobs.columns import columns_of
+from sinks.jobs.store import enqueue
+from transforms.batch.record import Attempt, Claim, Failure
+from transforms.batch.retry_policy import Next
+from transforms.errors import SinkFailed
+from transforms.steps.pipeline_identity import PipelineIdentity
+
+
+def complete(
+    connection: sa.Connection,
+    target: str,
+    taken: Sequence[Claim],
+    pipeline: PipelineIdentity | None,
+) -> set[str]:
+    """End each claim that is still held: its jobs have had their attempt and are ``completed``.
+
+    Those that turn out to have failed are put right by ``fail``. A claim whose lease was lost
+    meanwhile is gone: its jobs are left to whoever has them now.
+
+    Args:
+        connection: In a transaction.
+        target: The table, as the ledger names it.
+        taken: The claims.
+        pipeline: The one whose steps the jobs went through.
+
+    Returns:
+        The claims that were held.
+
+    Raises:
+        SinkFailed: The jobs are of another pipeline, whose steps they did not go through.
+    """
+    ours = claims.c.id.in_([claim.id for claim in taken])
+    query = sa.select(claims.c.id, claims.c.lease, claims.c.attempted_at, claims.c.owner)
+    rows = connection.execute(query.where(ours).order_by(claims.c.id).with_for_update()).all()
+    owner = None if pipeline is None else job_owner.id_of(target, pipeline)
+    if any(row.owner != owner for row in rows):
+        raise SinkFailed(
+            f"failed records of table {target} were read for another pipeline than the one that "
+            "writes them; give SqlJobQueue and SqlSink the same pipeline"
+        )
+    held = {uuid.UUID(row.id).hex: (row.lease, row.attempted_at) for row in rows}
+    if not held:
+        return set()
+    connection.execute(sa.delete(claims).where(claims.c.id.in_(held)))
+    made: dict[tuple[str, datetime], set[int]] = defaultdict(set)
+    for claim in taken:
+        if claim.id in held:
+            made[held[claim.id]].update(claim.jobs)
+    at = now(connection)
+    for (lease, attempted_at), numbers in made.items():
+        values = {
+            "state": "completed",
+            "attempt": jobs.c.attempt + 1,
+            "attempted_at": attempted_at,
+            "attempted_by": lease,
+            "completed_at": at,
+            "version": None if pipeline is None else pipeline.version,
+        }
+        mine = among(connection, jobs.c.id, sorted(numbers))
+        connection.execute(sa.update(jobs).where(mine).values(values))
+    return set(held)
+
+
+def among(
+    connection: sa.Connection, column: sa.ColumnElement[int], numbers: Sequence[int]
+) -> sa.ColumnElement[bool]:
+    """Whether ``column`` is one of ``numbers``; one parameter where the database has arrays."""
+    if connection.dialect.name == "postgresql":
+        # As one text: a driver that adapts a list looks at each number for a microsecond.
+        text = sa.literal("{" + ",".join(map(str, numbers)) + "}", sa.Text)
+        return column == sa.any_(sa.cast(text, sa.ARRAY(sa.BigInteger)))
+    return column.in_(numbers)
+
+
+def fail(
+    connection: sa.Connection,
+    failures: Sequence[tuple[Attempt, Failure, Next]],
+    run: str,
+) -> None:
+    """Enter what failed again: its error into the history, and when it is due.
+
+    Args:
+        connection: In the transaction that ``complete`` has run in.
+        failures: Each with the attempt that it was and what follows.
+        run: The run that now counts it.
+    """
+    if not failures:
+        return
+    at = now(connection)
+    numbers = [attempt.job for attempt, _, _ in failures]
+    query = sa.select(jobs.c.id, jobs.c.errors, jobs.c.replays).where(jobs.c.id.in_(numbers))
+    before = {row.id: row for row in connection.execute(query)}
+    rows = [
+        _failed(attempt, failure, following, before[attempt.job], at, run)
+        for attempt, failure, following in failures
+    ]
+    connection.execute(_FAIL, rows)
+    enqueue(connection, among(connection, jobs.c.id, numbers))
+
+
+_CHANGED = (
+    *("state", "stage", "category", "sqlstate", "exception", "message", "stack", "attempt"),
+    *("errors", "run", "scheduled_at", "completed_at", "discarded_at"),
+)
+_FAIL = (
+    sa.update(jobs)
+    .where(jobs.c.id == sa.bindparam("of_id"))
+    .values({name: sa.bindparam(f"new_{name}") for name in _CHANGED})
+)
+
+
+def _failed(
+    attempt: Attempt, failure: Failure, following: Next, before: Any, at: datetime, run: str
+) -> dict[str, Any]:
+    values = columns_of(
+        failure,
+        following,
+        attempt=attempt.number,
+        replay=before.replays,
+        errors=before.errors,
+        at=at,
+        run=run,
+    )
+    values["completed_at"] = None  # as ``complete`` had it
+    return {"of_id": attempt.job, **{f"new_{name}": value for name, value in values.items()}}

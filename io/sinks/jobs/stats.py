@@ -1,0 +1,76 @@
+"""How many jobs there are of each kind, and since when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from sinks.database.config import SqlConfig
+from sinks.database.engine import transaction
+from sinks.database.tables import jobs
+from sinks.jobs.filter import JobFilter
+from sinks.jobs.owner import owner_of
+from sinks.jobs.state import CURRENT
+from sinks.jobs.store import exists
+from transforms.steps.pipeline_identity import PipelineIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Jobs of one kind.
+
+    Attributes:
+        target: The table that they were meant for.
+        state: Their state.
+        stage: The step that failed.
+        category: The word that the failure was filed under.
+        pipeline: The pipeline that may try them again; None is nobody.
+        count: How many.
+        oldest: When the first of them was stored.
+    """
+
+    target: str
+    state: str
+    stage: str
+    category: str
+    pipeline: PipelineIdentity | None
+    count: int
+    oldest: datetime
+
+
+def groups(config: SqlConfig, which: JobFilter) -> list[Group]:
+    """The jobs that ``which`` names by table, state, stage, category and pipeline, in this order.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    with transaction(config, write=False) as connection:
+        if not exists(connection):
+            return []
+        owner = (jobs.c.pipeline, jobs.c.steps)
+        each = (
+            sa.select(
+                jobs.c.target, CURRENT, jobs.c.stage, jobs.c.category, *owner, jobs.c.inserted_at
+            )
+            .where(which.where(connection.dialect.name))
+            .subquery()
+        )
+        names = ("target", "state", "stage", "category", "pipeline", "steps")
+        kind = tuple(each.c[name] for name in names)
+        count = sa.func.count().label("jobs")
+        first = sa.func.min(each.c.inserted_at).label("first")
+        query = sa.select(*kind, count, first).group_by(*kind).order_by(*kind)
+        return [
+            Group(
+                target=row.target,
+                state=row.state,
+                stage=row.stage,
+                category=row.category,
+                pipeline=owner_of(row.pipeline, row.steps, None),
+                count=row.jobs,
+                oldest=row.first,
+            )
+            for row in connection.execute(query)
+        ]

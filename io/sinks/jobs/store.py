@@ -1,0 +1,282 @@
+"""Failed records as rows of ``ingest_jobs``, and the questions asked about them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sinks.database import upgrade
+from sinks.database.clock import now
+from sinks.database.config import SqlConfig
+from sinks.database.engine import transaction
+from sinks.database.tables import EXECUTING, WAITING_STATES, jobs, queue
+from sinks.jobs import owner as job_owner
+from sinks.jobs import postgres as postgres_jobs
+from sinks.jobs.columns import columns_of
+from sinks.jobs.filter import JobFilter
+from sinks.jobs.state import CURRENT, QUEUED, Under, claimed
+from transforms.batch.record import Failure, Format, Headers, Origin
+from transforms.batch.retry_policy import Next
+from transforms.steps.pipeline_identity import PipelineIdentity
+
+CHUNK = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A stored failure.
+
+    Attributes:
+        id: Its number.
+        target: The table that the record was meant for, as the ledger names it.
+        state: One of Oban's eight states; a dead letter is ``discarded``.
+        failure: The record and its last failure; without its stack in a list.
+        attempt: How many attempts have been made, or begun, since the last replay.
+        max_attempts: After how many it is discarded.
+        errors: Every attempt's error.
+        replays: How often it was replayed.
+        inserted_at: When it first failed.
+        scheduled_at: When it is, or was last, due.
+        attempted_by: The lease under which it was tried last.
+        attempted_at: When it was tried last.
+        completed_at: When it succeeded.
+        cancelled_at: When it was cancelled.
+        discarded_at: When it became a dead letter.
+        pipeline: The pipeline that may try it again, with the version that tried it last; None
+            is nobody.
+    """
+
+    id: int
+    target: str
+    state: str
+    failure: Failure
+    attempt: int
+    max_attempts: int
+    errors: Sequence[Mapping[str, Any]]
+    replays: int
+    inserted_at: datetime
+    scheduled_at: datetime
+    attempted_by: str | None
+    attempted_at: datetime | None
+    completed_at: datetime | None
+    cancelled_at: datetime | None
+    discarded_at: datetime | None
+    pipeline: PipelineIdentity | None
+
+
+def insert_failures(
+    connection: sa.Connection,
+    target: str,
+    failures: Sequence[tuple[Failure, Next, int]],
+    run: str,
+    pipeline: PipelineIdentity | None,
+) -> None:
+    """Store records that failed for the first time; an origin that is there already adds nothing.
+
+    Args:
+        connection: In the transaction that settles their batch.
+        target: The table that they were meant for, as the ledger names it.
+        failures: Each with what follows on it, and the bound to its attempts.
+        run: The run that counts them.
+        pipeline: Whose they are; None is nobody, until they are adopted.
+    """
+    if not failures:
+        return
+    at = now(connection)
+    owner = job_owner.columns_of(target, pipeline)
+    rows = {each[0].origin: _values(target, *each, at, run) | owner for each in failures}
+    values = list(rows.values())
+    for start in range(0, len(values), CHUNK):
+        chunk = values[start : start + CHUNK]
+        _insert(connection, chunk)
+        waiting = [row["origin"] for row in chunk if row["state"] != "discarded"]
+        if waiting:
+            enqueue(connection, jobs.c.origin.in_(waiting))
+
+
+def list_jobs(config: SqlConfig, which: JobFilter | None = None, *, limit: int = 100) -> list[Job]:
+    """The newest jobs first, at most ``limit``.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    with transaction(config, write=False) as connection:
+        if not exists(connection):
+            return []
+        query = (
+            sa.select(*_SHOWN)
+            .where((which or JobFilter()).where(connection.dialect.name))
+            .order_by(jobs.c.id.desc())
+            .limit(limit)
+        )
+        return _jobs(connection, query)
+
+
+def get_job(config: SqlConfig, job_id: int) -> Job | None:
+    """The job with this number, or None.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    with transaction(config, write=False) as connection:
+        if not exists(connection):
+            return None
+        found = _jobs(connection, sa.select(*_SHOWN).where(jobs.c.id == job_id))
+        return found[0] if found else None
+
+
+def count_jobs(
+    config: SqlConfig,
+    which: JobFilter | None = None,
+    by: Sequence[str] = ("state", "stage", "category"),
+) -> dict[tuple[str, ...], int]:
+    """How many jobs there are for each combination of the columns ``by``.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    with transaction(config, write=False) as connection:
+        if not exists(connection):
+            return {}
+        each = (
+            sa.select(*_SHOWN)
+            .where((which or JobFilter()).where(connection.dialect.name))
+            .subquery()
+        )
+        columns = [each.c[name] for name in by]
+        query = sa.select(*columns, sa.func.count()).group_by(*columns).order_by(*columns)
+        return {tuple(row[:-1]): row[-1] for row in connection.execute(query)}
+
+
+def enqueue(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """Have the jobs ``which`` run once they are due, those of them that wait and are not queued."""
+    size = sa.func.length(jobs.c.raw)
+    waiting = sa.select(jobs.c.id, jobs.c.target, size, jobs.c.scheduled_at, jobs.c.owner).where(
+        which, jobs.c.state.in_(WAITING_STATES), sa.not_(QUEUED)
+    )
+    columns = ["job", "target", "bytes", "due_at", "owner"]
+    connection.execute(sa.insert(queue).from_select(columns, waiting))
+
+
+def exists(connection: sa.Connection) -> bool:
+    """Whether the table of jobs has been created.
+
+    Raises:
+        ConfigError: By an earlier version, and not brought up to date yet.
+    """
+    if not sa.inspect(connection).has_table(jobs.name):
+        return False
+    upgrade.check(connection)
+    return True
+
+
+def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg2":
+        postgres_jobs.insert(connection, rows)
+    elif connection.dialect.name == "postgresql":
+        connection.execute(
+            postgresql.insert(jobs).on_conflict_do_nothing(index_elements=["origin"]), rows
+        )
+    elif connection.dialect.name == "sqlite":
+        connection.execute(
+            sqlite.insert(jobs).on_conflict_do_nothing(index_elements=["origin"]), rows
+        )
+    else:
+        query = sa.select(jobs.c.origin).where(jobs.c.origin.in_([row["origin"] for row in rows]))
+        there = set(connection.execute(query).scalars())
+        fresh = [row for row in rows if row["origin"] not in there]
+        if fresh:
+            connection.execute(sa.insert(jobs), fresh)
+
+
+def origin_of(target: str, origin: Origin) -> uuid.UUID:
+    """What is unique among jobs: a hash of where the record came from and where it was to go."""
+    text = json.dumps([target, origin.source, origin.partition, origin.offset])
+    return uuid.UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
+
+
+@lru_cache(maxsize=64)
+def _format_text(format_: Format) -> str:
+    """JSON without what is as it is by default: each job has it."""
+    fields = {name: value for name, value in asdict(format_).items() if value != _USUAL[name]}
+    return msgspec.json.encode({"name": format_.name, **fields}).decode()
+
+
+_USUAL = asdict(Format(""))
+
+
+def _values(
+    target: str, failure: Failure, following: Next, max_attempts: int, at: datetime, run: str
+) -> dict[str, Any]:
+    return {
+        "target": target,
+        "origin": origin_of(target, failure.origin),
+        "source": failure.origin.source,
+        "partition": failure.origin.partition,
+        "offset": failure.origin.offset,
+        "raw": failure.raw,
+        "format": _format_text(failure.format),
+        "event_time": failure.event_time,
+        "key": failure.key,
+        "headers": msgspec.json.encode(failure.headers).decode() if failure.headers else None,
+        "max_attempts": max_attempts,
+        "replays": 0,
+        "inserted_at": at,
+        "attempted_at": at,
+        **columns_of(failure, following, attempt=1, replay=0, errors=(), at=at, run=run),
+    }
+
+
+_SHOWN = (*(column for column in jobs.c if column.name != "state"), CURRENT)
+
+
+def _jobs(connection: sa.Connection, query: sa.Select[Any]) -> list[Job]:
+    rows = connection.execute(query).all()
+    trying = any(row.state == EXECUTING for row in rows)
+    at_it = claimed(connection) if trying else {}
+    return [_job(row, at_it.get(row.id)) for row in rows]
+
+
+def _job(row: Any, under: Under | None) -> Job:
+    return Job(
+        id=row.id,
+        target=row.target,
+        state=row.state,
+        failure=Failure(
+            origin=Origin(row.source, row.partition, row.offset),
+            raw=bytes(row.raw),
+            format=msgspec.json.decode(row.format, type=Format),
+            stage=row.stage,
+            category=row.category,
+            exception=row.exception,
+            message=row.message,
+            stack=row.stack,
+            sqlstate=row.sqlstate,
+            transient=row.state == "retryable",
+            event_time=row.event_time,
+            key=None if row.key is None else bytes(row.key),
+            headers=msgspec.json.decode(row.headers, type=Headers) if row.headers else (),
+        ),
+        attempt=row.attempt + (row.state == EXECUTING),
+        max_attempts=row.max_attempts,
+        errors=row.errors,
+        replays=row.replays,
+        inserted_at=row.inserted_at,
+        scheduled_at=row.scheduled_at,
+        attempted_by=row.attempted_by if under is None else under.lease,
+        attempted_at=row.attempted_at if under is None else under.at,
+        completed_at=row.completed_at,
+        cancelled_at=row.cancelled_at,
+        discarded_at=row.discarded_at,
+        pipeline=job_owner.owner_of(row.pipeline, row.steps, row.version),
+    )

@@ -1,0 +1,1 @@
+"""The ledger, table `ingest_progress`: which ranges of each source are settled, and their counts."""

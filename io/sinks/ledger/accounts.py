@@ -1,0 +1,80 @@
+"""The ledger and the stored failures side by side, as one moment had them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+import sqlalchemy as sa
+
+from sinks.database.config import SqlConfig
+from sinks.database.engine import transaction
+from sinks.database.tables import UNFINISHED_STATES, jobs, progress
+from sinks.ledger import ledger
+from sinks.ledger.ledger import PartitionProgress
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One partition.
+
+    Attributes:
+        progress: What the ledger says.
+        retrying: How many of its jobs are unfinished.
+        dead: How many are discarded or cancelled; those that were deleted are missing here.
+    """
+
+    progress: PartitionProgress
+    retrying: int
+    dead: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether the ledger counts every job that is there, as what it is."""
+        counts = self.progress.counts
+        return counts.retrying == self.retrying and counts.dead >= self.dead
+
+
+def accounts(config: SqlConfig) -> Iterator[Account]:
+    """Every partition of every target, ordered by target, source and partition.
+
+    A single statement reads both tables: every database then shows them as of one moment
+    (PostgreSQL manual, 13.2.1: a statement sees a snapshot as of its beginning).
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    with transaction(config, write=False) as connection:
+        if not ledger.exists(connection):
+            return
+        rows = connection.execute(_BOTH.execution_options(yield_per=1_000))
+        for place, group in groupby(rows, lambda row: (row.target, row.source, row.partition)):
+            mine = list(group)
+            progressed = ledger.progress_of(place, mine)
+            yield Account(progressed, mine[0].jobs_retrying, mine[0].jobs_dead)
+
+
+def _number(*states: str) -> sa.ColumnElement[int]:
+    return sa.func.count(sa.case((jobs.c.state.in_(states), 1)))
+
+
+_PLACE = ("target", "source", "partition")
+_JOBS = (
+    sa.select(
+        *(jobs.c[name] for name in _PLACE),
+        _number(*UNFINISHED_STATES).label("retrying"),
+        _number("discarded", "cancelled").label("dead"),
+    )
+    .group_by(*(jobs.c[name] for name in _PLACE))
+    .subquery()
+)
+_BOTH = (
+    sa.select(
+        progress,
+        sa.func.coalesce(_JOBS.c.retrying, 0).label("jobs_retrying"),
+        sa.func.coalesce(_JOBS.c.dead, 0).label("jobs_dead"),
+    )
+    .select_from(progress.outerjoin(_JOBS, sa.and_(*(progress.c[n] == _JOBS.c[n] for n in _PLACE))))
+    .order_by(*(progress.c[name] for name in (*_PLACE, "start_offset")))
+)

@@ -1,0 +1,240 @@
+"""The ledger: which ranges of which partitions are settled, kept with the rows themselves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from sinks.database.config import SqlConfig, TableName
+from sinks.database.engine import transaction
+from sinks.database.tables import COUNTS, progress
+from sinks.ledger.ranges import Counts, Partition, Settlement, coverage_of, joined
+from transforms.batch.coverage import Coverage
+
+CHUNK = 500  # partitions a query, well below every database's bound on parameters
+
+Settlements = Mapping[Partition, Sequence[Settlement]]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionProgress:
+    """What the ledger says of one partition, for audits.
+
+    Attributes:
+        target: The table, as the ledger names it.
+        source: As in ``Origin``.
+        partition: As in ``Origin``.
+        coverage: Its settled ranges, and its end where that is known.
+        counts: What its records became.
+        updated_at: When it last moved on.
+    """
+
+    target: str
+    source: str
+    partition: str
+    coverage: Coverage
+    counts: Counts
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SqlLedger:
+    """Answers what has been settled of a target table. Picklable; implements ``Ledger``.
+
+    Where no ledger exists yet, nothing is settled.
+    """
+
+    config: SqlConfig
+
+    def coverage(self, partitions: Sequence[Partition]) -> dict[Partition, Coverage]:
+        """The coverage of each ``(source, partition)``; unknown ones are absent.
+
+        Raises:
+            SinkUnavailable: The database cannot be reached.
+        """
+        with transaction(self.config, write=False) as connection:
+            if not exists(connection):
+                return {}
+            found = settlements(connection, label_of(connection, self.config), partitions)
+        return {partition: coverage_of(rows) for partition, rows in found.items()}
+
+    def partitions(self, source: str) -> dict[str, Coverage]:
+        """The coverage of every partition of ``source``, by partition.
+
+        Raises:
+            SinkUnavailable: The database cannot be reached.
+        """
+        with transaction(self.config, write=False) as connection:
+            if not exists(connection):
+                return {}
+            label = label_of(connection, self.config)
+            found = _read(connection, _OF_SOURCE, {"target": label, "of": source})
+        return {partition: coverage_of(rows) for (_, partition), rows in found.items()}
+
+
+def label_of(connection: sa.Connection, config: SqlConfig) -> str:
+    """The target's name in the ledger: one name, however the user spelt the default schema."""
+    table = config.table_name
+    default = connection.dialect.default_schema_name
+    schema = None if table.schema in (None, default) else table.schema
+    return str(TableName(table.name, schema))
+
+
+def exists(connection: sa.Connection) -> bool:
+    """Whether the ledger has been created."""
+    return sa.inspect(connection).has_table(progress.name)
+
+
+def settlements(
+    connection: sa.Connection, target: str, partitions: Iterable[Partition]
+) -> dict[Partition, list[Settlement]]:
+    """The ledger's rows of ``partitions``, in a query or few; unknown ones are absent."""
+    wanted = sorted(set(partitions))
+    found: dict[Partition, list[Settlement]] = {}
+    for start in range(0, len(wanted), CHUNK):
+        chunk = wanted[start : start + CHUNK]
+        bounds = {
+            "target": target,
+            "sources": sorted({source for source, _ in chunk}),
+            "partitions": sorted({partition for _, partition in chunk}),
+        }
+        found.update(_read(connection, _OF_PARTITIONS, bounds))
+    return {partition: found[partition] for partition in wanted if partition in found}
+
+
+def record(
+    connection: sa.Connection,
+    target: str,
+    before: Settlements,
+    news: Sequence[tuple[Partition, Settlement]],
+) -> None:
+    """Write ``news`` into the ledger, merged with the rows ``before`` that they touch."""
+    now = datetime.now(UTC)
+    fresh: dict[Partition, list[Settlement]] = defaultdict(list)
+    for place, settlement in news:
+        fresh[place].append(settlement)
+    gone: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    for (source, partition), rows in fresh.items():
+        old = {row.start: row for row in before.get((source, partition), ())}
+        new = joined([*old.values(), *rows])
+        starts = {row.start for row in new}
+        columns = {"target": target, "source": source, "partition": partition}
+        gone += [
+            {f"of_{name}": value for name, value in {**columns, "start_offset": start}.items()}
+            for start in old
+            if start not in starts
+        ]
+        changed += [_values(columns, row, now) for row in new if old.get(row.start) != row]
+    if gone:
+        connection.execute(_DELETE, gone)
+    if changed:
+        _upsert(connection, changed)
+
+
+_KEY = ("target", "source", "partition", "start_offset")
+_DELETE = sa.delete(progress).where(*(progress.c[n] == sa.bindparam(f"of_{n}") for n in _KEY))
+_CHANGING = ("end_offset", "final", *COUNTS, "updated_at")
+
+
+def _upsert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    statement: Any
+    if connection.dialect.name == "postgresql":
+        statement = postgresql.insert(progress)
+    elif connection.dialect.name == "sqlite":
+        statement = sqlite.insert(progress)
+    else:
+        keys = [{f"of_{name}": row[name] for name in _KEY} for row in rows]
+        connection.execute(_DELETE, keys)
+        connection.execute(sa.insert(progress), rows)
+        return
+    statement = statement.on_conflict_do_update(
+        index_elements=list(_KEY), set_={name: statement.excluded[name] for name in _CHANGING}
+    )
+    connection.execute(statement, rows)
+
+
+def _values(place: Mapping[str, str], row: Settlement, now: datetime) -> dict[str, Any]:
+    return {
+        **place,
+        "start_offset": row.start,
+        "end_offset": row.end,
+        "final": row.final,
+        **asdict(row.counts),
+        "updated_at": now,
+    }
+
+
+_ROWS = sa.select(
+    progress.c.source,
+    progress.c.partition,
+    progress.c.start_offset,
+    progress.c.end_offset,
+    progress.c.final,
+    *(progress.c[name] for name in COUNTS),
+).where(progress.c.target == sa.bindparam("target"))
+# Two IN lists ask for a little more than the pairs, but every database has them.
+_OF_PARTITIONS = _ROWS.where(
+    progress.c.source.in_(sa.bindparam("sources", expanding=True)),
+    progress.c.partition.in_(sa.bindparam("partitions", expanding=True)),
+)
+_OF_SOURCE = _ROWS.where(progress.c.source == sa.bindparam("of"))
+
+
+def _read(
+    connection: sa.Connection, query: sa.Select[Any], bounds: Mapping[str, Any]
+) -> dict[Partition, list[Settlement]]:
+    found: dict[Partition, list[Settlement]] = defaultdict(list)
+    for source, partition, start, end, final, *counts in connection.execute(query, bounds):
+        found[source, partition].append(Settlement(start, end, bool(final), Counts(*counts)))
+    return found
+
+
+def audit(config: SqlConfig, *, every_target: bool = True) -> Iterator[PartitionProgress]:
+    """What the ledger says, a partition at a time, ordered.
+
+    Args:
+        config: Which database, and which target table.
+        every_target: Look at all target tables, not only at the one of ``config``.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    columns = progress.c
+    query = sa.select(progress).order_by(
+        columns.target, columns.source, columns.partition, columns.start_offset
+    )
+    with transaction(config, write=False) as connection:
+        if not exists(connection):
+            return
+        if not every_target:
+            query = query.where(columns.target == label_of(connection, config))
+        rows = connection.execute(query.execution_options(yield_per=1_000))
+        for place, group in groupby(rows, lambda row: tuple(row[:3])):
+            yield progress_of(place, list(group))
+
+
+def progress_of(place: tuple[str, str, str], rows: Sequence[Any]) -> PartitionProgress:
+    """What the ledger's ``rows`` of one target, source and partition add up to."""
+    parts = [
+        Settlement(
+            row.start_offset,
+            row.end_offset,
+            bool(row.final),
+            Counts(*(getattr(row, name) for name in COUNTS)),
+        )
+        for row in rows
+    ]
+    return PartitionProgress(
+        *place,
+        coverage_of(parts),
+        sum((part.counts for part in parts), Counts()),
+        max(row.updated_at for row in rows),
+    )

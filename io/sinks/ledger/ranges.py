@@ -1,0 +1,120 @@
+"""Arithmetic of the ledger: what a batch still has to settle, and how ranges merge. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from transforms.batch.coverage import Coverage, Range, merge
+from transforms.batch.record import RecordBatch, Span
+
+Partition = tuple[str, str]
+"""Source and partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What became of the records of a range: one row of the ledger has their sums."""
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    duplicates: int = 0
+    filtered: int = 0
+    dead: int = 0
+    retrying: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.read + other.read,
+            self.inserted + other.inserted,
+            self.updated + other.updated,
+            self.duplicates + other.duplicates,
+            self.filtered + other.filtered,
+            self.dead + other.dead,
+            self.retrying + other.retrying,
+        )
+
+    @property
+    def conserved(self) -> bool:
+        """Whether every record that was read has become something."""
+        return self.read == (
+            self.inserted
+            + self.updated
+            + self.duplicates
+            + self.filtered
+            + self.dead
+            + self.retrying
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A settled range ``[start, end)`` of one partition, and what its records became."""
+
+    start: int
+    end: int
+    final: bool = False
+    counts: Counts = Counts()
+
+
+def coverage_of(settled: Iterable[Settlement]) -> Coverage:
+    """The coverage that ledger rows of one partition add up to."""
+    rows = list(settled)
+    ends = [row.end for row in rows if row.final]
+    return Coverage(merge((row.start, row.end) for row in rows), max(ends) if ends else None)
+
+
+def missing(span: Span, coverage: Coverage) -> list[Range] | None:
+    """The ranges of ``span`` that are not settled; None when nothing at all is left of it.
+
+    An empty list means that only the end of the partition is news.
+    """
+    gaps = coverage.gaps(span.start, span.end)
+    if gaps:
+        return gaps
+    at_end = span.final and coverage.end is None
+    # An empty span tells where reading began: whoever resumes must not begin later.
+    unseen = span.start == span.end and not coverage.ranges
+    return [] if at_end or unseen else None
+
+
+def trimmed(batch: RecordBatch, gaps: Sequence[Range]) -> tuple[RecordBatch, int]:
+    """The part of ``batch`` that lies in ``gaps``, and how many records lie outside."""
+    if list(gaps) == [(batch.span.start, batch.span.end)]:
+        return batch, 0
+    offsets = batch.offsets
+    kept: list[int] = []
+    for low, high in gaps:
+        kept.extend(range(bisect_left(offsets, low), bisect_left(offsets, high)))
+    failures = tuple(f for f in batch.failures if _within(f.origin.offset, gaps))
+    values = None if batch.values is None else [batch.values[i] for i in kept]
+    part = batch.keep(kept, values)
+    filtered = tuple(offset for offset in batch.filtered if _within(offset, gaps))
+    part = replace(part, failures=failures, filtered=filtered)
+    return part, batch.read - part.read
+
+
+def emptied(batch: RecordBatch) -> RecordBatch:
+    """A batch of jobs without any: others have them now."""
+    claim = None if batch.claim is None else replace(batch.claim, attempts={})
+    return replace(batch.keep((), ()), failures=(), filtered=(), claim=claim)
+
+
+def joined(rows: Iterable[Settlement]) -> list[Settlement]:
+    """Merge touching and overlapping ranges, adding up their counts."""
+    result: list[Settlement] = []
+    for row in sorted(rows, key=lambda row: (row.start, row.end)):
+        if result and row.start <= result[-1].end:
+            last = result[-1]
+            end = max(last.end, row.end)
+            final = (last.final and last.end == end) or (row.final and row.end == end)
+            result[-1] = Settlement(last.start, end, final, last.counts + row.counts)
+        else:
+            result.append(row)
+    return result
+
+
+def _within(offset: int, ranges: Sequence[Range]) -> bool:
+    return any(low <= offset < high for low, high in ranges)

@@ -1,0 +1,115 @@
+"""Which jobs a cluster was given, and with what: a savepoint of one fits no other pipeline.
+
+A job that goes on from a savepoint reads the splits that are in it, each from where it stood, and
+plans no new ones. With other sources some would never be read; with another table, rows from the
+middle would be written first. Flink cannot tell, so the database does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from sinks.database.config import SqlConfig
+from sinks.database.engine import transaction
+from sinks.database.tables import submissions
+from sinks.ledger.ledger import label_of
+from transforms.errors import ConfigError
+from transforms.secrets import redact
+
+KEPT = 1_000
+"""The newest submissions of a target; what is older is forgotten, and its savepoints refused."""
+
+_INSTEAD = (
+    "start without it: the ledger knows where each source goes on, so that nothing is lost or "
+    "read twice"
+)
+
+
+def note(config: SqlConfig, job: str, sources: Iterable[str]) -> None:
+    """Remember what ``job`` was submitted with.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+        Contention: It asks for another try.
+        SinkFailed: It refuses.
+    """
+    with transaction(config) as connection:
+        target = label_of(connection, config)
+        connection.execute(
+            sa.insert(submissions),
+            {
+                "job": job,
+                "target": target,
+                "sources": _named(sources),
+                "submitted_at": datetime.now(UTC),
+            },
+        )
+        of_target = submissions.c.target == target
+        newest = sa.select(submissions.c.submitted_at).where(of_target)
+        oldest = connection.scalar(
+            newest.order_by(submissions.c.submitted_at.desc()).offset(KEPT - 1).limit(1)
+        )
+        if oldest is not None:
+            gone = sa.delete(submissions).where(of_target, submissions.c.submitted_at < oldest)
+            connection.execute(gone)
+
+
+def check(config: SqlConfig, given: str, job: str | None, sources: Iterable[str]) -> None:
+    """Refuse a savepoint that was not made by a job of the same target and sources.
+
+    Args:
+        config: The target.
+        given: The option that names the savepoint, and its value.
+        job: The id of the job that made it, or how it begins; None if its name does not say.
+        sources: What is to be read.
+
+    Raises:
+        ConfigError: It was made with others, or nobody knows with which.
+        SinkUnavailable: The database cannot be reached.
+    """
+    if job is None:
+        raise ConfigError(
+            f"{given}: its name does not say which job made it (…/JOB/chk-N or …/savepoint-JOB-…), "
+            f"hence not whether it fits; {_INSTEAD}"
+        )
+    with transaction(config, write=False) as connection:
+        target = label_of(connection, config)
+        known: list[tuple[str, list[str]]] = []
+        if sa.inspect(connection).has_table(submissions.name):
+            made = submissions.c.job.startswith(job, autoescape=True)
+            found = sa.select(submissions.c.target, submissions.c.sources).where(made)
+            known = [(row.target, row.sources) for row in connection.execute(found)]
+    if not known:
+        raise ConfigError(
+            f"{given}: this database knows no job {job} that may have made it (another database, "
+            f"another program, or one before this version), hence not whether it fits; {_INSTEAD}"
+        )
+    for other, read in known:
+        difference = _difference(other, read, target, _named(sources))
+        if difference is not None:
+            raise ConfigError(f"{given} does not fit: {difference}; {_INSTEAD}")
+
+
+def _difference(other: str, read: list[str], target: str, sources: list[str]) -> str | None:
+    if other != target:
+        return f"it was made by a job that writes table {other}, not {target}"
+    added = [each for each in sources if each not in read]
+    removed = [each for each in read if each not in sources]
+    if added and removed:
+        return f"it was made with source {_list(removed)}, not with {_list(added)}"
+    if added:
+        return f"it was made without source {_list(added)}, which would never be read"
+    if removed:
+        return f"it was made with source {_list(removed)} too, which would stay unread"
+    return None
+
+
+def _named(sources: Iterable[str]) -> list[str]:
+    return sorted(map(redact, sources))
+
+
+def _list(names: Sequence[str]) -> str:
+    return " and ".join(names)

@@ -1,0 +1,294 @@
+"""The rows of the outbox that wait to be published: read, marked, and deleted in the end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from math import gcd
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from sinks.database import leases
+from sinks.database.clock import now
+from sinks.database.config import SqlConfig
+from sinks.database.engine import transaction
+from sinks.database.tables import SHARDS, outbox
+from sinks.database.tables import leases as leases_table
+from sinks.ledger.ledger import label_of
+from transforms.batch.record import JSON, Headers, RecordBatch, Span
+from transforms.batch.splits import BatchLimits
+from transforms.errors import ConfigError
+
+PRUNE_SECONDS = 60.0
+CHUNK = 5_000
+"""Rows deleted by one transaction."""
+_PARAMETERS = 500  # a statement, below every database's bound
+_PREFIX = "outbox:"
+_ALL = "*"
+
+_lock = threading.Lock()
+_held: set[tuple[SqlOutboxQueue, str]] = set()
+_pruned: dict[SqlOutboxQueue, float] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class SqlOutboxQueue:
+    """The outbox of one database. Implements ``sources.outbox.OutboxQueue``.
+
+    Attributes:
+        config: Which database, and which target table.
+        every_target: Take the rows of all target tables, not only those of ``config``.
+        lease_seconds: How long a publisher may be silent before another takes over.
+        retain: How long published rows are kept; None keeps them.
+    """
+
+    config: SqlConfig
+    every_target: bool = False
+    lease_seconds: float = 20.0
+    retain: timedelta | None = None
+
+    @property
+    def name(self) -> str:
+        """The target table, or ``*`` for all."""
+        return _ALL if self.every_target else str(self.config.table_name)
+
+    def check(self) -> None:
+        """Check that there is an outbox.
+
+        Raises:
+            ConfigError: There is none.
+            SinkUnavailable: The database cannot be reached.
+        """
+        with transaction(self.config, write=False) as connection:
+            if not sa.inspect(connection).has_table(outbox.name):
+                raise ConfigError(
+                    "this database has no outbox; run `python -m pipelines.ingest … --outbox` first"
+                )
+
+    def hold(self, number: int, count: int) -> bool:
+        """Take or keep a part; False while another process has some of its rows.
+
+        Parts are shards, so those of publishers that cut differently may have some in common.
+        """
+        with transaction(self.config, write=False) as connection:
+            scope = _ALL if self.every_target else label_of(connection, self.config)
+        name = f"{_PREFIX}{scope}:{number}/{count}"
+        key = (self, name)
+        with _lock:
+            known = key in _held
+        held = leases.hold(self.config, name, self.lease_seconds)
+        # First taken, then looked: of two that do so at once, one sees the other or both do.
+        if held and not known and self._contested(name):
+            leases.release(self.config, name)
+            held = False
+        with _lock:
+            _held.add(key) if held else _held.discard(key)
+        return held
+
+    def release(self, number: int, count: int) -> None:
+        """Give the part up."""
+        ending = f":{number}/{count}"
+        with _lock:
+            mine = [key for key in _held if key[0] == self and key[1].endswith(ending)]
+            _held.difference_update(mine)
+        for _, name in mine:
+            leases.release(self.config, name)
+
+    def read(
+        self, number: int, count: int, limits: BatchLimits, taken: Collection[int]
+    ) -> tuple[RecordBatch | None, set[int]]:
+        """The first rows of a part that are neither published nor ``taken``."""
+        with transaction(self.config, write=False) as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(_BY_INDEX)
+            mine = self._waiting(connection, number, count)
+            size = sa.func.length(outbox.c.payload) + sa.func.length(outbox.c.key)
+            first = sa.select(outbox.c.id, size).where(mine).order_by(outbox.c.id)
+            found = connection.execute(first.limit(limits.records + len(taken))).all()
+            unpublished = {id_ for id_, _ in found}.intersection(taken)
+            fresh = [(id_, size) for id_, size in found if id_ not in unpublished]
+            ids = set(_within(fresh[: limits.records], limits.bytes))
+            if not ids:
+                return None, unpublished
+            between = sa.and_(mine, outbox.c.id.between(min(ids), max(ids)))
+            rows = connection.execute(sa.select(*_READ).where(between).order_by(outbox.c.id))
+            batch = _batch(f"outbox://{self.name}", f"{number}/{count}", rows, ids)
+        return batch, unpublished
+
+    def mark(self, ids: Sequence[int]) -> None:
+        """Say that the rows with these numbers are published.
+
+        Raises:
+            SinkUnavailable: The database cannot be reached.
+            Contention: It asks for another try.
+        """
+        with transaction(self.config) as connection:
+            at = now(connection)
+            change = sa.update(outbox).values(published_at=at)
+            for numbered in _numbered(connection, ids):
+                connection.execute(change.where(numbered, outbox.c.published_at.is_(None)))
+
+    def waiting(self) -> int:
+        """How many rows are not published.
+
+        Raises:
+            SinkUnavailable: The database cannot be reached.
+        """
+        with transaction(self.config, write=False) as connection:
+            query = sa.select(sa.func.count()).where(self._waiting(connection, 0, 1))
+            return connection.execute(query).scalar_one()
+
+    def maintain(self) -> None:
+        """Prune at most every minute, in this process."""
+        if self.retain is None:
+            return
+        clock = time.monotonic()
+        with _lock:
+            if clock < _pruned.get(self, 0.0):
+                return
+            _pruned[self] = clock + PRUNE_SECONDS
+        self.prune(self.retain)
+
+    def prune(self, retain: timedelta) -> int:
+        """Delete what was published longer than ``retain`` ago, a chunk a transaction.
+
+        Returns:
+            How many rows there were.
+        """
+        deleted = 0
+        while True:
+            with transaction(self.config) as connection:
+                old = self._of_target(connection, outbox.c.published_at < now(connection) - retain)
+                query = sa.select(outbox.c.id).where(old).order_by(outbox.c.published_at)
+                ids = list(connection.execute(query.limit(CHUNK)).scalars())
+                for numbered in _numbered(connection, ids):
+                    connection.execute(sa.delete(outbox).where(numbered))
+            deleted += len(ids)
+            if len(ids) < CHUNK:
+                return deleted
+
+    def _contested(self, name: str) -> bool:
+        with transaction(self.config, write=False) as connection:
+            query = sa.select(leases_table.c.name).where(
+                leases_table.c.name.like(f"{_PREFIX}%"),
+                leases_table.c.name != name,
+                leases_table.c.expires_at > now(connection),
+            )
+            return any(_overlap(name, other) for other in connection.execute(query).scalars())
+
+    def _waiting(
+        self, connection: sa.Connection, number: int, count: int
+    ) -> sa.ColumnElement[bool]:
+        # Written as in the partial index.
+        waiting = self._of_target(connection, outbox.c.published_at.is_(None))
+        if count == 1:
+            return waiting
+        shards = [shard for shard in range(SHARDS) if shard % count == number]
+        return sa.and_(waiting, outbox.c.shard.in_(shards))
+
+    def _of_target(
+        self, connection: sa.Connection, condition: sa.ColumnElement[bool]
+    ) -> sa.ColumnElement[bool]:
+        if self.every_target:
+            return condition
+        return sa.and_(condition, outbox.c.target == label_of(connection, self.config))
+
+
+def release_all() -> None:
+    """Give up every part that this process has: its pipeline is over."""
+    with _lock:
+        _held.clear()
+    leases.release_all()
+
+
+# Of a table that it has not analyzed yet the planner would sort all that waits, at every read.
+_BY_INDEX = sa.text(
+    "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
+)
+
+_READ = (
+    outbox.c.id,
+    outbox.c.target,
+    outbox.c.key,
+    outbox.c.operation,
+    outbox.c.source,
+    outbox.c.partition,
+    outbox.c.offset,
+    outbox.c.payload,
+    outbox.c.created_at,
+)
+
+
+def _batch(source: str, partition: str, rows: Iterable[Any], ids: Collection[int]) -> RecordBatch:
+    read = [row for row in rows if row.id in ids]  # others may have come between two statements
+    return RecordBatch(
+        span=Span(source, partition, read[0].id, read[-1].id + 1),
+        format=JSON,
+        offsets=[row.id for row in read],
+        raws=[bytes(row.payload) for row in read],
+        keys=[row.key.encode() for row in read],
+        headers=[_headers(row) for row in read],
+    )
+
+
+def _headers(row: Any) -> Headers:
+    return (
+        ("idempotence-id", f"{row.target}:{row.id}:{_microseconds(row.created_at)}".encode()),
+        ("target", _encoded(row.target)),
+        ("operation", _encoded(row.operation)),
+        ("source", _encoded(row.source)),
+        ("partition", _encoded(row.partition)),
+        ("offset", b"%d" % row.offset),
+    )
+
+
+# All rows of a commit have the same time, and most of them the same names.
+_encoded = lru_cache(1_000)(str.encode)
+
+
+@lru_cache(1_000)
+def _microseconds(at: datetime) -> int:
+    """Part of an id: in a database made anew the numbers begin at 1 again."""
+    return round(at.timestamp() * 1_000_000)
+
+
+def _within(rows: Iterable[tuple[int, int]], limit: int) -> Iterator[int]:
+    """The numbers of the first rows, of about ``limit`` bytes; one at least."""
+    total = 0
+    for id_, size in rows:
+        if total and total + size > limit:
+            return
+        total += size
+        yield id_
+
+
+def _numbered(connection: sa.Connection, ids: Sequence[int]) -> Iterator[sa.ColumnElement[bool]]:
+    """Conditions that together hold for the rows with these numbers."""
+    if not ids:
+        return
+    if connection.dialect.name == "postgresql":
+        yield outbox.c.id == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger)))
+        return
+    for start in range(0, len(ids), _PARAMETERS):
+        yield outbox.c.id.in_(ids[start : start + _PARAMETERS])
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Whether two leases, by their names, are for some rows in common."""
+    scope, number, count = _parsed(one)
+    other_scope, other_number, other_count = _parsed(other)
+    if scope != other_scope and _ALL not in (scope, other_scope):
+        return False
+    return (number - other_number) % gcd(count, other_count) == 0
+
+
+def _parsed(name: str) -> tuple[str, int, int]:
+    scope, _, part = name.removeprefix(_PREFIX).rpartition(":")
+    number, _, count = part.partition("/")
+    return scope, int(number), int(count)

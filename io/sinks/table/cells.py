@@ -1,0 +1,203 @@
+"""The cells of CSV as the columns of the target table take them.
+
+CSV has text only. What a cell means is said by the column that it goes to: nothing between two
+delimiters is NULL but for text, and JSON is read as JSON. PostgreSQL reads numbers, booleans and
+dates from text by itself and refuses what is none. Other databases may store whatever text they
+are given, so for them numbers and booleans are read here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal
+
+import msgspec
+
+from sinks.table.target import ORIGIN_COLUMNS, Column, Target
+from transforms.batch.record import Failure, RecordBatch
+from transforms.errors import Reject
+from transforms.parse.convert import column_types, number_of
+from transforms.parse.csv_cells import quoted_empty
+from transforms.parse.numbers import exact
+
+STAGE = "write"
+_USUAL = 16  # digits
+_SHOWN = 60  # characters of a cell in a message
+
+Kind = Literal["text", "json", "number", "boolean", "typed", "any"]
+"""What a column takes: ``any`` is left to the database, ``typed`` too, but for empty text."""
+
+_POSTGRES_TEXT = frozenset({"text", "varchar", "bpchar", "char", "name", "citext"})
+_WORDS = {  # as PostgreSQL's boolean takes them
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
+}
+_decode_json = msgspec.json.Decoder(float_hook=exact).decode
+
+
+def with_typed_cells(
+    target: Target, batch: RecordBatch, *, database: str, schema: str | None = None
+) -> RecordBatch:
+    """``batch`` with the text of its CSV cells as the table's columns take it.
+
+    A record with a cell that its column cannot take becomes a failure. What is not text, and
+    what was not read from CSV, stays as it is.
+
+    Args:
+        target: The table.
+        batch: Parsed records that are about to be written.
+        database: SQLAlchemy's name of the database.
+        schema: The JSON Schema that the records have been checked against, if any. A cell
+            that may be a string by it is a string in a JSON column.
+    """
+    if batch.format.name != "csv" or not batch.values:
+        return batch
+    changes: dict[int, dict[str, Any]] = {}
+    refused: dict[int, Reject] = {}
+    strings = _strings(schema, tuple(column.name for column in target.columns))
+    for column in _columns(target):
+        kind = _kind(column.type, postgres=database == "postgresql")
+        if kind == "text" or (kind == "json" and column.name in strings):
+            continue
+        for index in _candidates(batch.values, column.name, kind):
+            try:
+                cell = _typed(batch, index, column.name, kind)
+            except Reject as reason:
+                refused.setdefault(index, reason)
+            else:
+                changes.setdefault(index, {})[column.name] = cell
+    return _changed(batch, changes, refused) if changes or refused else batch
+
+
+def _columns(target: Target) -> Sequence[Column]:
+    """The columns that take a field of their own."""
+    if target.whole_payload:
+        return [column for column in target.columns if column.name in _fields_of_key(target)]
+    if target.origin_key:
+        return [column for column in target.columns if column.name not in ORIGIN_COLUMNS]
+    return target.columns
+
+
+def _fields_of_key(target: Target) -> Sequence[str]:
+    return () if target.origin_key else target.key
+
+
+def _candidates(values: Sequence[Mapping[str, Any]], name: str, kind: Kind) -> Sequence[int]:
+    """The records whose cell in a column has to be looked at."""
+    cells = [value.get(name) for value in values]
+    if kind in ("typed", "any"):
+        return [i for i, cell in enumerate(cells) if cell == ""] if "" in cells else ()
+    if kind == "number":
+        return [i for i, cell in enumerate(cells) if isinstance(cell, str) and not _is_usual(cell)]
+    return [i for i, cell in enumerate(cells) if isinstance(cell, str)]
+
+
+def _is_usual(text: str) -> bool:
+    """Whether the database makes the number by itself that is written here."""
+    return len(text) < _USUAL and text.isdecimal() and text.isascii()
+
+
+def _typed(batch: RecordBatch, index: int, name: str, kind: Kind) -> Any:
+    """One cell as its column takes it.
+
+    Raises:
+        Reject: It cannot.
+    """
+    assert batch.values is not None  # noqa: S101 - the caller has them
+    text = batch.values[index][name]
+    if not text:
+        if name not in quoted_empty(batch.raws[index], batch.format):
+            return None
+        if kind == "any":
+            return text  # for the database to judge
+        if kind == "typed":
+            raise Reject(
+                f"column {name}: empty text in quotes is not a value of its type; "
+                "without quotes it is NULL",
+                "data",
+            )
+    if kind == "json":
+        return _json(name, text)
+    read = text.strip()
+    value = number_of(read) if kind == "number" else _WORDS.get(read.lower())
+    if value is None:
+        raise Reject(
+            f"column {name}: {_shown(text)} is not a {kind}; "
+            "text that stands for NULL is named by --csv_null",
+            "data",
+        )
+    return value
+
+
+def _json(name: str, text: str) -> Any:
+    try:
+        return _decode_json(text)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise Reject(f"column {name}: {_shown(text)} is not JSON: {error}", "data") from error
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+
+
+def _changed(
+    batch: RecordBatch,
+    changes: Mapping[int, Mapping[str, Any]],
+    refused: Mapping[int, Reject],
+) -> RecordBatch:
+    assert batch.values is not None  # noqa: S101 - the caller has them
+    values = list(batch.values)
+    for index, made in changes.items():
+        values[index] = {**values[index], **made}
+    failures = [
+        Failure.of(batch.record(index), STAGE, reason.category, reason)
+        for index, reason in sorted(refused.items())
+    ]
+    kept = [index for index in range(len(values)) if index not in refused]
+    return batch.keep(kept, [values[index] for index in kept], failures)
+
+
+@lru_cache(maxsize=64)
+def _strings(schema: str | None, columns: tuple[str, ...]) -> frozenset[str]:
+    """The columns in which ``schema`` allows a string."""
+    if schema is None or not isinstance(json.loads(schema), dict):
+        return frozenset()
+    return frozenset(name for name, types in column_types(schema, columns) if "string" in types)
+
+
+@lru_cache(maxsize=1_000)
+def _kind(type_name: str, *, postgres: bool) -> Kind:
+    """What a column of a type takes, by the database's name of the type in lower case."""
+    if type_name.startswith("json"):
+        return "json"
+    if postgres:
+        return "text" if type_name in _POSTGRES_TEXT else "any"
+    name = re.sub(r"[(\[].*", "", type_name).strip()
+    if not name:
+        return "any"
+    for part, kind in _PARTS:
+        if part in name:
+            return kind
+    return "typed"
+
+
+# In the order of SQLite's own rules (sqlite.org/datatype3.html, 3.1), so far as they go.
+_PARTS: tuple[tuple[str, Kind], ...] = (
+    ("bool", "boolean"),
+    ("interval", "typed"),
+    ("point", "typed"),
+    ("blob", "any"),
+    ("int", "number"),
+    ("char", "text"),
+    ("clob", "text"),
+    ("text", "text"),
+    ("string", "text"),
+    ("real", "number"),
+    ("floa", "number"),
+    ("doub", "number"),
+    ("dec", "number"),
+    ("num", "number"),
+)

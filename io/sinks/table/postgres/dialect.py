@@ -1,0 +1,181 @@
+"""PostgreSQL: describe and create the target, lock partitions; the writing is in ``postgres_copy``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from sinks.database.config import TableName
+from sinks.table.dialect import Records, Written
+from sinks.table.postgres import copy as postgres_copy
+from sinks.table.schema import LogicalType, NewColumn
+from sinks.table.target import Column, Description, Interplay, Target
+from sinks.text.quoting import quote, quoted
+
+_TYPES: dict[LogicalType, str] = {
+    "text": "text",
+    "uuid": "uuid",
+    "timestamp": "timestamptz",
+    "date": "date",
+    "time": "time",
+    "integer": "bigint",
+    "numeric": "numeric",
+    "boolean": "boolean",
+    "json": "jsonb",
+}
+
+LOCKS = 256
+"""How many advisory locks all partitions of a target share: the server's lock table is finite."""
+
+_FIND = sa.text(
+    """
+    SELECT c.oid, c.relkind = 'p' AS partitioned,
+           EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.condeferrable)
+           OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND g.tgdeferrable)
+             AS deferrable,
+           c.relkind NOT IN ('r', 'p') OR c.relhasrules
+           OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal)
+           OR EXISTS (SELECT FROM pg_constraint k
+                      WHERE k.conrelid = c.oid AND k.confrelid = c.oid)
+           OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
+                      AND (i.indisexclusion OR i.indisunique AND (NOT i.indimmediate
+                           OR i.indpred IS NOT NULL OR i.indexprs IS NOT NULL)))
+             AS entangled,
+           -- tgtype: 1 for each row, 2 BEFORE, 4 INSERT, 16 UPDATE, 64 INSTEAD OF
+           -- (src/include/catalog/pg_trigger.h).
+           EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal
+                   AND g.tgtype & 1 <> 0 AND g.tgtype & 66 <> 0 AND g.tgtype & 20 <> 0)
+             AS rewriting,
+           EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
+                   AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL))
+           OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated <> '')
+             AS computing
+    FROM pg_class c WHERE c.oid = to_regclass(:name)
+    """
+)
+# A domain is read as the type beneath it; its own checks are the database's business.
+_COLUMNS = sa.text(
+    """
+    SELECT a.attname AS name, COALESCE(b.typname, t.typname) AS type,
+           a.atthasdef OR a.attidentity <> '' AS has_default,
+           a.attgenerated <> '' OR a.attidentity = 'a' AS generated,
+           a.attnotnull OR t.typnotnull AS not_null,
+           t.typname IN ('int2', 'int4', 'int8', 'uuid')
+           OR (t.typname = 'text' OR t.typname = 'varchar' AND a.atttypmod = -1)
+              AND COALESCE(n.collisdeterministic, true) AS one_spelling
+    FROM pg_attribute a
+    JOIN pg_type t ON t.oid = a.atttypid
+    LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype
+    LEFT JOIN pg_collation n ON n.oid = a.attcollation
+    WHERE a.attrelid = :oid AND a.attnum > 0 AND NOT a.attisdropped
+    ORDER BY a.attnum
+    """
+)
+# Partial, expression and deferrable indexes cannot settle an ON CONFLICT (manual, INSERT).
+_UNIQUE = sa.text(
+    """
+    SELECT array_agg(a.attname::text)
+    FROM pg_index i
+    CROSS JOIN LATERAL unnest(i.indkey[0:i.indnkeyatts - 1]) AS k(attnum)
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+    WHERE i.indrelid = :oid AND i.indisunique AND i.indimmediate AND i.indisvalid
+      AND i.indpred IS NULL AND i.indexprs IS NULL
+    GROUP BY i.indexrelid
+    """
+)
+_CONSTRAINTS = sa.text(
+    """
+    SELECT k.contype AS kind, pg_get_expr(k.conbin, k.conrelid) AS condition,
+           ARRAY(SELECT a.attname::text FROM pg_attribute a
+                 WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)) AS columns
+    FROM pg_constraint k WHERE k.conrelid = :oid AND k.contype IN ('c', 'f')
+    """
+)
+_SELF_REFERENCES = sa.text(
+    """
+    SELECT array_agg(a.attname::text ORDER BY p.place), array_agg(b.attname::text ORDER BY p.place)
+    FROM pg_constraint k
+    CROSS JOIN LATERAL unnest(k.conkey, k.confkey) WITH ORDINALITY AS p(own, other, place)
+    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = p.own
+    JOIN pg_attribute b ON b.attrelid = k.conrelid AND b.attnum = p.other
+    WHERE k.conrelid = :oid AND k.confrelid = :oid AND k.contype = 'f'
+    GROUP BY k.oid
+    """
+)
+
+
+class Postgres:
+    """PostgreSQL 12 or later by psycopg2."""
+
+    def describe(self, connection: sa.Connection, table: TableName) -> Description | None:
+        """Read the catalogue."""
+        found = connection.execute(_FIND, {"name": quoted(table)}).one_or_none()
+        if found is None:
+            return None
+        oid = {"oid": found.oid}
+        columns = tuple(
+            Column(
+                row.name, row.type, row.has_default, row.generated, row.not_null, row.one_spelling
+            )
+            for row in connection.execute(_COLUMNS, oid)
+        )
+        unique = tuple(frozenset(row[0]) for row in connection.execute(_UNIQUE, oid))
+        constraints = connection.execute(_CONSTRAINTS, oid).all()
+        checks = [each for each in constraints if each.kind == "c"]
+        interplay = Interplay(
+            found.entangled,
+            found.rewriting,
+            tuple(
+                (tuple(own), tuple(other))
+                for own, other in connection.execute(_SELF_REFERENCES, oid)
+            ),
+            checked=frozenset(name for each in checks for name in each.columns),
+            references=frozenset(
+                name for each in constraints if each.kind == "f" for name in each.columns
+            ),
+            checks=None if found.computing else tuple(each.condition for each in checks),
+        )
+        return Description(columns, unique, found.deferrable, found.partitioned, interplay)
+
+    def create(
+        self,
+        connection: sa.Connection,
+        table: TableName,
+        columns: Sequence[NewColumn],
+        key: Sequence[str],
+    ) -> None:
+        """Create the table."""
+        lines = [
+            f"{quote(column.name)} {_TYPES[column.type]}" + ("" if column.nullable else " NOT NULL")
+            for column in columns
+        ]
+        lines.append(f"PRIMARY KEY ({', '.join(map(quote, key))})")
+        # The driver's cursor leaves percent signs in names alone.
+        cursor = connection.connection.cursor()
+        cursor.execute(f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({', '.join(lines)})")
+
+    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
+        """Take advisory locks, in one order for all writers so that they cannot deadlock."""
+        keys = sorted({_lock_key(name) for name in names})
+        connection.execute(_LOCK, {"keys": keys})
+
+    def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
+        """Write by COPY."""
+        return postgres_copy.write(connection, target, records)
+
+    def committed(self, target: Target, written: Written) -> None:
+        """Remember whether keys collided."""
+        postgres_copy.committed(target, written)
+
+
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS k")
+
+
+def _lock_key(name: tuple[str, ...]) -> int:
+    """One of ``LOCKS`` 64-bit keys of the target (the first part of ``name``)."""
+    target = hashlib.blake2b(name[0].encode(), digest_size=8).digest()
+    rest = hashlib.blake2b("\x00".join(name[1:]).encode(), digest_size=8).digest()
+    base = int.from_bytes(target, "big", signed=True)
+    return base // LOCKS * LOCKS + int.from_bytes(rest, "big") % LOCKS

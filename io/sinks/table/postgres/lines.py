@@ -1,0 +1,82 @@
+"""Blocks of rows as the lines of PostgreSQL's COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from sinks.table.rows import Block, Poison, split
+from sinks.table.target import Target
+from sinks.text.copy_text import Encoder, encoder_of
+from transforms.errors import message_of
+
+# What a value that has no text form raises, in our encoders and in msgspec's.
+_ENCODE_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Rows ready for COPY.
+
+    Attributes:
+        names: The columns.
+        texts: One line a row.
+        indices: The record of each row.
+        whole: All lines as one piece of data.
+    """
+
+    names: tuple[str, ...]
+    texts: Sequence[str]
+    indices: Sequence[int]
+    whole: bytes
+
+    def data(self, start: int, end: int) -> bytes:
+        """The lines ``[start, end)`` as COPY reads them."""
+        if start == 0 and end == len(self.texts):
+            return self.whole
+        return joined(self.texts[start:end])
+
+    def without(self, positions: Collection[int]) -> Lines:
+        """The lines but those at ``positions``."""
+        kept = [p for p in range(len(self.texts)) if p not in positions]
+        texts = [self.texts[p] for p in kept]
+        return Lines(self.names, texts, [self.indices[p] for p in kept], joined(texts))
+
+
+def joined(texts: Sequence[str]) -> bytes:
+    """Lines as one piece of data."""
+    return "".join(("\n".join(texts), "\n")).encode() if texts else b""
+
+
+def encode(target: Target, block: Block, poison: list[Poison]) -> Lines:
+    """Encode ``block``; a row with a value that cannot be encoded is added to ``poison``."""
+    types = {column.name: column.type for column in target.columns}
+    encoders = [encoder_of(types[name]) for name in block.names]
+    try:
+        return _encode(block, encoders)
+    except _ENCODE_ERRORS:
+        good = []
+        for position in range(len(block.indices)):
+            refused = _refused(split(block, position, position + 1), encoders)
+            if refused is None:
+                good.append(position)
+            else:
+                poison.append(refused)
+        cells = [[column[p] for p in good] for column in block.cells]
+        return _encode(Block(block.names, cells, [block.indices[p] for p in good]), encoders)
+
+
+def _refused(row: Block, encoders: Sequence[Encoder]) -> Poison | None:
+    """A row that cannot be encoded, by its first such column."""
+    for name, encoder, cells in zip(row.names, encoders, row.cells, strict=True):
+        try:
+            joined(encoder(cells))  # UTF-8 may lack what a text has
+        except _ENCODE_ERRORS as error:
+            return Poison(row.indices[0], "data", error, f"column {name}: {message_of(error)}")
+    return None
+
+
+def _encode(block: Block, encoders: Sequence[Encoder]) -> Lines:
+    columns = [encoder(cells) for encoder, cells in zip(encoders, block.cells, strict=True)]
+    texts = list(map("\t".join, zip(*columns, strict=True)))
+    return Lines(block.names, texts, block.indices, joined(texts))

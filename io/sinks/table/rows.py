@@ -1,0 +1,311 @@
+"""From records to rows: which fields become which columns, and which records cannot.
+
+Pure: the databases' writers share it. The common case, every record of one shape and every
+field a column, touches no record more than once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+from sinks.table.target import ORIGIN_COLUMNS, PAYLOAD, Target
+from transforms.errors import Reject
+
+Shape = tuple[str, ...]
+_SHAPES_KEPT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A record that cannot be written, and why.
+
+    Attributes:
+        index: Of the record among those of the commit.
+        category: ``unknown_field``, ``key``, ``data``, ``constraint`` or ``trigger``.
+        error: What was raised.
+        message: One line.
+        sqlstate: The database's code, where it was the database that refused.
+        transient: Whether the database asks for another try.
+    """
+
+    index: int
+    category: str
+    error: BaseException
+    message: str
+    sqlstate: str | None = None
+    transient: bool = False
+
+
+@dataclass(slots=True)
+class Rows:
+    """What is to be written: dicts of column to value, and which record each came from.
+
+    Attributes:
+        values: One a row; a column that is absent takes its default.
+        indices: The record of each row.
+        origin: For a table keyed by origin, the cells of ``ORIGIN_COLUMNS`` of every record.
+        columns: The cells of every field, where all rows are known to have the same fields.
+    """
+
+    values: Sequence[Mapping[str, Any]]
+    indices: Sequence[int]
+    origin: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    columns: Mapping[str, Sequence[Any]] | None = None
+
+    def cells(self, name: str) -> Sequence[Any]:
+        """The values of one column; None where a row has none."""
+        if name in self.origin:
+            column = self.origin[name]
+            return column if len(column) == len(self.indices) else [column[i] for i in self.indices]
+        if self.columns is not None and name in self.columns:
+            return self.columns[name]
+        return [row.get(name) for row in self.values]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Rows with the same columns, a column at a time.
+
+    Attributes:
+        names: The columns.
+        cells: The values of each column.
+        indices: The record of each row.
+    """
+
+    names: tuple[str, ...]
+    cells: Sequence[Sequence[Any]]
+    indices: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is to be done with every record of one shape."""
+
+    unknown: tuple[str, ...]
+    generated: tuple[str, ...]
+    missing_key: tuple[str, ...]
+
+
+def rows_of(
+    target: Target,
+    records: Sequence[Mapping[str, Any]],
+    origin: Mapping[str, Sequence[Any]],
+) -> tuple[Rows, list[Poison]]:
+    """The rows that ``records`` become, and the records that cannot become any.
+
+    Args:
+        target: The table.
+        records: Parsed records.
+        origin: Cells of ``ORIGIN_COLUMNS``, one a record; empty where fields are the key.
+    """
+    columns = None if target.whole_payload else _uniform(records)
+    shapes = set(map(tuple, records)) if columns is None else {tuple(records[0])}
+    plans = {shape: _plan(target, shape) for shape in shapes}
+    troubled = any(plan.missing_key or plan.generated or plan.unknown for plan in plans.values())
+    if target.whole_payload:
+        rows, poison = _payload_rows(target, records)
+    elif not troubled:
+        rows, poison = Rows(records, range(len(records)), origin, columns), []
+    else:
+        rows, poison = _sorted_out(target, records, plans)
+    rows.origin = origin
+    return _without_null_keys(target, rows, poison)
+
+
+def _uniform(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | None:
+    """The records' cells by field, if all have the same fields: as many, and these.
+
+    Cheaper than comparing shapes, since the cells are needed anyway.
+    """
+    if not records or set(map(len, records)) != {len(records[0])}:
+        return None
+    try:
+        return {name: list(map(itemgetter(name), records)) for name in records[0]}
+    except KeyError:
+        return None
+
+
+def blocks_of(target: Target, rows: Rows) -> list[Block]:
+    """``rows`` grouped by their columns where that matters, in order of first appearance.
+
+    It matters when a column has a default, which a missing field takes and a NULL does not,
+    and when an update must leave alone the columns of missing fields.
+    """
+    if not rows.indices:
+        return []
+    signatures = signatures_of(target, rows)
+    if signatures is None:
+        return [_whole(target, rows)]
+    groups: dict[frozenset[str], list[int]] = {}
+    for position, signature in enumerate(signatures):
+        groups.setdefault(signature, []).append(position)
+    return [_whole(target, picked(rows, positions)) for positions in groups.values()]
+
+
+def runs_of(target: Target, rows: Rows) -> list[Block]:
+    """As ``blocks_of``, but without changing the order of the rows: a block for each run."""
+    if not rows.indices:
+        return []
+    signatures = signatures_of(target, rows)
+    if signatures is None:
+        return [_whole(target, rows)]
+    runs: list[list[int]] = []
+    for position, signature in enumerate(signatures):
+        if not runs or signatures[position - 1] != signature:
+            runs.append([])
+        runs[-1].append(position)
+    return [_whole(target, picked(rows, positions)) for positions in runs]
+
+
+def signatures_of(target: Target, rows: Rows) -> list[frozenset[str]] | None:
+    """The columns of each row, as far as they matter; None when all rows are alike."""
+    if rows.columns is not None:
+        return None
+    # A set, not a list: thousands of live tuples would set the garbage collector off.
+    distinct = set(map(tuple, rows.values))
+    if len(distinct) < 2:
+        return None
+    relevant: Iterable[str] = target.defaults
+    if target.on_conflict.mode != "ignore":
+        relevant = [column.name for column in target.columns]
+    signatures = {shape: frozenset(shape).intersection(relevant) for shape in distinct}
+    if len(set(signatures.values())) == 1:
+        return None
+    return [signatures[tuple(row)] for row in rows.values]
+
+
+def picked(rows: Rows, positions: Sequence[int]) -> Rows:
+    """The rows at ``positions``, in that order."""
+    columns = rows.columns
+    if columns is not None:
+        columns = {name: [cells[p] for p in positions] for name, cells in columns.items()}
+    return Rows(
+        [rows.values[p] for p in positions],
+        [rows.indices[p] for p in positions],
+        rows.origin,
+        columns,
+    )
+
+
+def split(block: Block, start: int, end: int) -> Block:
+    """The rows ``[start, end)`` of ``block``."""
+    return Block(block.names, [cells[start:end] for cells in block.cells], block.indices[start:end])
+
+
+def _whole(target: Target, rows: Rows) -> Block:
+    if rows.columns is not None:
+        present = set(rows.columns)
+    else:
+        present = set().union(*set(map(tuple, rows.values)))
+    names = tuple(c.name for c in target.columns if c.name in present and c.name not in rows.origin)
+    names += ORIGIN_COLUMNS if rows.origin else ()
+    return Block(names, [rows.cells(name) for name in names], rows.indices)
+
+
+_plans: dict[tuple[Target, Shape], _Plan] = {}
+
+
+def _plan(target: Target, shape: Shape) -> _Plan:
+    plan = _plans.get((target, shape))
+    if plan is None:
+        known = {column.name for column in target.columns}
+        if target.origin_key:
+            known -= set(ORIGIN_COLUMNS)
+        plan = _Plan(
+            unknown=tuple(n for n in shape if n not in known and n not in target.generated),
+            generated=tuple(n for n in shape if n in target.generated),
+            missing_key=()
+            if target.origin_key
+            else tuple(name for name in target.key if name not in shape),
+        )
+        # Records may have any number of shapes; the cache may not.
+        if len(_plans) >= _SHAPES_KEPT:
+            _plans.clear()
+        _plans[target, shape] = plan
+    return plan
+
+
+def _payload_rows(
+    target: Target, records: Sequence[Mapping[str, Any]]
+) -> tuple[Rows, list[Poison]]:
+    if target.origin_key:
+        return Rows([{PAYLOAD: record} for record in records], range(len(records))), []
+    values = []
+    indices = []
+    poison = []
+    for index, record in enumerate(records):
+        try:
+            row = {name: record[name] for name in target.key}
+        except KeyError:
+            poison.append(_missing_key(index, [n for n in target.key if n not in record]))
+            continue
+        row[PAYLOAD] = record
+        values.append(row)
+        indices.append(index)
+    return Rows(values, indices), poison
+
+
+def _sorted_out(
+    target: Target, records: Sequence[Mapping[str, Any]], plans: Mapping[Shape, _Plan]
+) -> tuple[Rows, list[Poison]]:
+    values: list[Mapping[str, Any]] = []
+    indices: list[int] = []
+    poison: list[Poison] = []
+    for index, record in enumerate(records):
+        plan = plans.get(tuple(record)) or _plan(target, tuple(record))
+        extra = plan.unknown + plan.generated
+        if plan.missing_key:
+            poison.append(_missing_key(index, plan.missing_key))
+        elif extra and target.unknown_fields == "reject":
+            poison.append(_unknown_field(index, target, plan))
+        else:
+            indices.append(index)
+            values.append(_without(record, extra, target) if extra else record)
+    return Rows(values, indices), poison
+
+
+def _without(record: Mapping[str, Any], extra: Shape, target: Target) -> Mapping[str, Any]:
+    row = {name: value for name, value in record.items() if name not in extra}
+    if target.unknown_fields == "payload":
+        rest = {name: record[name] for name in extra}
+        own = row.get(PAYLOAD)
+        row[PAYLOAD] = {**own, **rest} if isinstance(own, dict) else rest
+    return row
+
+
+def _without_null_keys(
+    target: Target, rows: Rows, poison: list[Poison]
+) -> tuple[Rows, list[Poison]]:
+    if target.origin_key:
+        return rows, poison
+    null: dict[int, str] = {}
+    for name in target.key:
+        cells = rows.cells(name)
+        # `in` compares by identity first; None equals nothing else.
+        if None in cells:
+            null.update({p: name for p, value in enumerate(cells) if value is None})
+    if not null:
+        return rows, poison
+    for position, name in null.items():
+        error = Reject(f"key field {name} is null", "key")
+        poison.append(Poison(rows.indices[position], "key", error, str(error)))
+    return picked(rows, [p for p in range(len(rows.indices)) if p not in null]), poison
+
+
+def _missing_key(index: int, names: Sequence[str]) -> Poison:
+    error = Reject(f"key field {', '.join(names)} is missing", "key")
+    return Poison(index, "key", error, str(error))
+
+
+def _unknown_field(index: int, target: Target, plan: _Plan) -> Poison:
+    if plan.unknown:
+        shown = ", ".join(name[:100] for name in plan.unknown[:5])
+        more = f" and {len(plan.unknown) - 5} more" if len(plan.unknown) > 5 else ""
+        text = f"table {target.table} has no column for field {shown}{more}"
+    else:
+        text = f"column {', '.join(plan.generated[:5])} is generated by the database"
+    error = Reject(f"{text}; see --unknown_fields", "unknown_field")
+    return Poison(index, "unknown_field", error, str(error))

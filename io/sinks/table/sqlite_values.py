@@ -1,0 +1,194 @@
+"""Values as SQLite stores them: exact, or refused.
+
+SQLite has no decimal type. A decimal that a float holds exactly is bound as a float, any
+other as text, and integers beyond 64 bits likewise, where the column keeps text as it is. A
+column with a numeric affinity would turn such text into a rounded float without a word
+(sqlite.org/datatype3.html, 3), so there it is refused; the numeric columns that this
+project creates have no affinity.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from sinks.text.date_text import Kind, check_stored, declared_kind, refusal
+
+Affinity = Literal["integer", "text", "none", "real", "numeric"]
+Binder = Callable[[Any], Any]
+
+encode_json = msgspec.json.Encoder(decimal_format="number").encode
+
+_INT64 = range(-(2**63), 2**63)
+
+
+def affinity_of(declared: str) -> Affinity:
+    """The affinity of a declared type, by SQLite's own rules (datatype3.html, 3.1).
+
+    >>> [affinity_of(t) for t in ("BIGINT", "VARCHAR(9)", "", "DOUBLE", "DECIMAL(9,2)")]
+    ['integer', 'text', 'none', 'real', 'numeric']
+    """
+    name = declared.upper()
+    if "INT" in name:
+        return "integer"
+    if any(part in name for part in ("CHAR", "CLOB", "TEXT")):
+        return "text"
+    if "BLOB" in name or not name:
+        return "none"
+    if any(part in name for part in ("REAL", "FLOA", "DOUB")):
+        return "real"
+    return "numeric"
+
+
+def bind_column(declared: str, values: Sequence[Any]) -> Sequence[Any]:
+    """The values of one column as they are bound.
+
+    Raises:
+        ValueError: A value cannot be stored as it is.
+    """
+    kinds = set(map(type, values))
+    binder = binder_of(declared)
+    whole = binder is not _json and declared_kind(declared) is None
+    if whole and kinds <= {str, type(None)} and affinity_of(declared) != "integer":
+        return values
+    return list(map(binder, values))
+
+
+def binder_of(declared: str) -> Binder:
+    """How a value for a column of the declared type is bound."""
+    if declared.upper() in ("JSON", "JSONB"):
+        return _json
+    kind = declared_kind(declared)
+    if kind is not None:
+        return lambda value: _date(kind, value)
+    affinity = affinity_of(declared)
+    if affinity == "text":
+        return _text
+    if affinity == "none":
+        return _exact
+    return _integer if affinity == "integer" else _number
+
+
+def order_of(value: Any) -> tuple[int, Any]:
+    """A sort key that orders bound values as SQLite does: NULL, numbers, text, blobs."""
+    if value is None:
+        return (0, 0)
+    if isinstance(value, (int, float)):
+        return (1, value)
+    return (2, value) if isinstance(value, str) else (3, bytes(value))
+
+
+def is_older(declared: str, current: Any, new: Any) -> bool:
+    """Whether ``current``, as stored in a column of the declared type, comes before ``new``.
+
+    SQLite itself compares texts by their characters. Here points in time are compared as such,
+    whatever their offset, and so are numbers that are stored as text for being exact.
+
+    >>> is_older("TEXT", "2026-01-01T10:00:00+05:00", "2026-01-01T09:00:00Z")
+    True
+    """
+    if isinstance(new, float) and math.isnan(new):
+        return False  # SQLite stores NULL
+    numbers = _as_number(declared, current), _as_number(declared, new)
+    if None not in numbers:
+        return bool(numbers[0] < numbers[1])  # type: ignore[operator]
+    times = _as_instant(current), _as_instant(new)
+    if times[0] is not None and times[1] is not None:
+        return times[0] < times[1]
+    return order_of(current) < order_of(new)
+
+
+_INSTANT = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)? ?(Z|[+-]\d\d(:?\d\d)?)?)?", re.IGNORECASE
+)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+
+
+def _as_instant(value: Any) -> tuple[datetime.datetime, str] | None:
+    """A point in time, and its digits beyond microseconds; UTC unless an offset is given."""
+    if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
+        return None
+    fraction = re.search(r"\.\d{6}(\d+)", value)
+    try:
+        found = datetime.datetime.fromisoformat(value.upper().replace(" Z", "Z"))
+    except ValueError:
+        return None
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=datetime.UTC)
+    return found, fraction[1].ljust(3, "0") if fraction else "000"
+
+
+def _as_number(declared: str, value: Any) -> Decimal | None:
+    """A number; text counts as one where the column does not say that it holds text."""
+    if isinstance(value, (int, float)) and not math.isnan(value):
+        return Decimal(value)
+    if isinstance(value, str) and affinity_of(declared) != "text" and _NUMBER.fullmatch(value):
+        return Decimal(value)
+    return None
+
+
+def _json(value: Any) -> Any:
+    return None if value is None else encode_json(value).decode()
+
+
+def _text(value: Any) -> Any:
+    """In a text column numbers keep their digits: the text 1.10 is not 1.1."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, Decimal)):
+        return str(value)
+    return _plain(value)
+
+
+def _date(kind: Kind, value: Any) -> Any:
+    """SQLite would keep a number in a column of dates as a number."""
+    if isinstance(value, (bool, int, float, Decimal)):
+        raise refusal(kind, value)
+    if isinstance(value, str):
+        check_stored(kind, value)
+    return _plain(value)
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value if value in _INT64 else str(value)
+    if isinstance(value, Decimal):
+        return _decimal(value)
+    return _plain(value)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, int) and value not in _INT64:
+        raise ValueError("integer out of range: the column keeps 64 bits")
+    return _exact(value)
+
+
+def _integer(value: Any) -> Any:
+    """Integers stay integers also when written 1.0 or, as in CSV, as text."""
+    if isinstance(value, (Decimal, float)) and value == value.__trunc__():
+        value = value.__trunc__()
+    if isinstance(value, str) and value.lstrip("-").isdecimal() and value.isascii():
+        value = int(value)
+    return _number(value)
+
+
+def _decimal(value: Decimal) -> Any:
+    as_float = float(value)
+    return as_float if Decimal(repr(as_float)) == value else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (dict, list, tuple)):
+        return encode_json(value).decode()
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    return str(value) if isinstance(value, uuid.UUID) else value

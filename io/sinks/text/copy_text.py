@@ -1,0 +1,175 @@
+r"""Columns of values as PostgreSQL's COPY text, a whole column at a time.
+
+Encoding a column costs a tenth of encoding its values one by one: strings are joined by
+NUL, which cannot occur in them, looked at once for the few characters that COPY escapes
+(PostgreSQL manual, COPY, "Text Format") and split again. NULL is ``\N``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from sinks.text.date_text import Checked, Kind, check_texts, checked_type, refusal
+
+Encoder = Callable[[Sequence[Any]], Sequence[str]]
+"""Encodes the values of one column; raises ValueError when one of them cannot be."""
+
+NULL = "\\N"
+
+encode_json = msgspec.json.Encoder(decimal_format="number").encode
+
+_NUL = "\x00"
+_ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))  # the backslash first
+_INTEGERS = frozenset({"int2", "int4", "int8", "smallint", "integer", "bigint"})
+
+
+def encoder_of(type_name: str) -> Encoder:
+    """The encoder for a column of a PostgreSQL type, by the name in ``pg_type``.
+
+    Arrays are named as there, with a leading underscore.
+    """
+    if type_name in ("json", "jsonb"):
+        return _encode_json_column
+    dates = checked_type(type_name)
+    if dates is not None:
+        return lambda values: _encode_dates(values, dates, type_name)
+    if type_name.startswith("_"):
+        element = type_name[1:]
+        return lambda values: _encode_each(values, lambda value: _array(value, element))
+    if type_name == "bytea":
+        return lambda values: _encode_each(values, _bytea)
+    if type_name in _INTEGERS:
+        return lambda values: _encode_each(values, _integer)
+    return lambda values: _encode_each(values, _text)
+
+
+def escape(texts: Sequence[str]) -> Sequence[str]:
+    """Escape strings for COPY.
+
+    Raises:
+        ValueError: One holds NUL, which PostgreSQL's text cannot.
+    """
+    joined = _NUL.join(texts)
+    if joined.count(_NUL) != len(texts) - 1 and texts:
+        raise ValueError("NUL (\\u0000) cannot be stored in a text column")
+    escaped = joined
+    for character, written in _ESCAPES:  # a tenth of what str.translate takes
+        escaped = escaped.replace(character, written)
+    return texts if escaped is joined else escaped.split(_NUL)
+
+
+def as_text(value: Any) -> str:
+    """A scalar as PostgreSQL reads it, not escaped.
+
+    Raises:
+        ValueError: It has no text form (e.g. bytes that are not UTF-8).
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, Decimal, uuid.UUID)):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, (dict, list, tuple)):
+        return encode_json(value).decode()
+    return str(value)
+
+
+def _encode_each(values: Sequence[Any], convert: Callable[[Any], str]) -> Sequence[str]:
+    kinds = set(map(type, values))
+    if convert is _text or convert is _integer:
+        if kinds == {str}:
+            return escape(values)
+        if kinds <= {int} or (kinds == {Decimal} and convert is _text):
+            return list(map(str, values))
+    if type(None) not in kinds:
+        return escape(list(map(convert, values)))
+    filled = escape(["" if value is None else convert(value) for value in values])
+    return [NULL if value is None else text for value, text in zip(values, filled, strict=True)]
+
+
+def _encode_dates(values: Sequence[Any], dates: Checked, type_name: str) -> Sequence[str]:
+    """Numbers are refused, and texts that could be anything."""
+    kinds = set(map(type, values))
+    check_texts(dates, values if kinds == {str} else list(_texts(values, dates.kind)))
+    if type_name.startswith("_"):
+        return _encode_each(values, lambda value: _array(value, type_name[1:]))
+    return _encode_each(values, _text)
+
+
+def _texts(values: Iterable[Any], kind: Kind) -> Iterator[str]:
+    """The texts among ``values`` and inside their lists; no number may be there."""
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _texts(value, kind)
+        elif isinstance(value, (int, float, Decimal)):
+            raise refusal(kind, value)
+        elif value is not None and not isinstance(value, _DATES):
+            yield as_text(value)
+
+
+_DATES = (datetime.datetime, datetime.date, datetime.time)
+
+
+def _encode_json_column(values: Sequence[Any]) -> Sequence[str]:
+    if not values:
+        return []
+    # JSON text has no raw control character, so newlines can separate it.
+    joined = b"\n".join(map(encode_json, values)).decode()
+    texts = joined.replace("\\", "\\\\").split("\n") if "\\" in joined else joined.split("\n")
+    if None in values:
+        return [NULL if value is None else t for value, t in zip(values, texts, strict=True)]
+    return texts
+
+
+_text = as_text
+
+
+def _integer(value: Any) -> str:
+    """1.0 is an integer in JSON Schema, but PostgreSQL does not read it as one."""
+    if isinstance(value, (Decimal, float)) and value == value.__trunc__():
+        return str(value.__trunc__())
+    return as_text(value)
+
+
+def _bytea(value: Any) -> str:
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return "\\x" + bytes(value).hex()
+    return as_text(value)
+
+
+def _array(value: Any, element: str) -> str:
+    """An array literal (PostgreSQL manual, 8.15.6); a string is taken to be one already."""
+    if isinstance(value, (list, tuple)):
+        return "{" + ",".join(_array_item(item, element) for item in value) + "}"
+    return as_text(value)
+
+
+def _array_item(item: Any, element: str) -> str:
+    if item is None:
+        return "NULL"
+    if isinstance(item, (list, tuple)) and element not in ("json", "jsonb"):
+        return _array(item, element)
+    if element in ("json", "jsonb"):
+        text = encode_json(item).decode()
+    elif element == "bytea":
+        text = _bytea(item)
+    elif element in _INTEGERS:
+        text = _integer(item)
+    else:
+        text = as_text(item)
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

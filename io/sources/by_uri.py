@@ -1,0 +1,110 @@
+"""Where records come from: one ``Source`` a scheme, and the readers of its splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from clients.kafka.address import SCHEME as KAFKA_SCHEME
+from clients.kafka.config import Config as KafkaConfig
+from clients.s3 import S3Settings
+from sources.files.csv.options import CsvOptions
+from sources.files.source import FilesSource
+from sources.kafka.source import KafkaSource
+from transforms.batch.splits import BatchLimits, Source
+from transforms.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What the command line says about sources; each connector takes what concerns it.
+
+    Attributes:
+        format: ``auto`` (by extension), ``jsonl``, ``csv`` or ``parquet``.
+        streaming: Keep reading what arrives, for ever.
+        parallel: Cut what is to be read into splits for many readers; else one walks it all.
+        limits: Bounds of a batch.
+        max_record_bytes: Largest record.
+        split_bytes: Byte ranges in which large files of plain lines are read.
+        poll_interval: Seconds between two looks for new objects.
+        outage_budget: Seconds to wait in place for a service that is away.
+        s3: Where S3 is.
+        kafka: Settings of librdkafka.
+        rest_seconds: While streaming, a file that nobody has written to for so long is whole.
+        csv: How CSV is written, as far as it is not to be found out.
+        encoding: Of text; empty for UTF-8, or for what a mark at the start of an object says.
+    """
+
+    format: str = "auto"
+    streaming: bool = False
+    parallel: bool = True
+    limits: BatchLimits = BatchLimits()  # noqa: RUF009 - frozen
+    max_record_bytes: int = 1 << 20
+    split_bytes: int = 64 << 20
+    poll_interval: float = 5.0
+    outage_budget: float = 300.0
+    s3: S3Settings = S3Settings()  # noqa: RUF009 - frozen
+    kafka: KafkaConfig = ()
+    rest_seconds: float = 10.0
+    csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
+    encoding: str = ""
+
+
+def source_for(uri: str, options: SourceOptions | None = None) -> Source:
+    """The source that reads ``uri``, chosen by its scheme.
+
+    Raises:
+        ConfigError: The scheme is unknown, or an option is wrong.
+    """
+    options = options or SourceOptions()
+    if uri.startswith(KAFKA_SCHEME):
+        return _kafka(uri, options)
+    scheme, separator, _ = uri.partition("://")
+    if separator and scheme not in ("file", "s3"):
+        raise ConfigError(
+            f"unknown scheme {scheme!r} in {uri}; use file://, s3://, kafka:// or a path"
+        )
+    return FilesSource(
+        uri,
+        format=options.format,
+        limits=options.limits,
+        max_record_bytes=options.max_record_bytes,
+        split_bytes=options.split_bytes,
+        s3=options.s3,
+        walk=not options.parallel,
+        watch=options.streaming,
+        poll_interval=options.poll_interval,
+        outage_budget=options.outage_budget,
+        rest_seconds=options.rest_seconds,
+        csv=options.csv,
+        encoding=options.encoding,
+    )
+
+
+def expecting(source: Source, columns: frozenset[str]) -> Source:
+    """``source`` with the columns of which the header of a CSV file has at least one."""
+    return replace(source, expected=columns) if isinstance(source, FilesSource) else source
+
+
+def with_splits_fixed(source: Source) -> Source:
+    """``source`` with all that decides how it is cut into splits, asked of its service once.
+
+    Raises:
+        ConfigError: The service refuses.
+        SourceUnavailable: The service cannot be reached.
+    """
+    return source.with_splits_fixed() if isinstance(source, KafkaSource) else source
+
+
+def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
+    if options.format not in ("auto", "jsonl"):
+        raise ConfigError(
+            f"--format {options.format} is for files; a message of a topic is one JSON object"
+        )
+    return KafkaSource(
+        uri,
+        config=options.kafka,
+        streaming=options.streaming,
+        limits=options.limits,
+        outage_budget=options.outage_budget,
+        parallel=options.parallel,
+    )

@@ -1,0 +1,1 @@
+"""Files and objects: planning, watching, decompressing and framing their records."""

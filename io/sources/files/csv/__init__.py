@@ -1,0 +1,1 @@
+"""CSV: its options, the header line and where each record ends."""

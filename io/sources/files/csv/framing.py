@@ -1,0 +1,284 @@
+"""Cut a stream of blocks into CSV records, which may span lines inside quotes (RFC 4180).
+
+Quoting is what Python's ``csv`` makes of it: a quote opens a field only as its first
+character, two quotes within are one, and text after the closing quote is ordinary.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+from functools import cache
+from itertools import accumulate, compress, repeat
+from operator import add
+
+from sources.files.framing import BOM, Framed, Held, Refused, too_large
+
+
+class _State(Enum):
+    FIELD = auto()  # at the first character of a field
+    PLAIN = auto()  # in a field without quotes, or after the closing one
+    QUOTED = auto()  # within quotes
+    CLOSING = auto()  # after a quote that closes, unless a second one follows
+    ESCAPED = auto()  # after an escape outside quotes
+    ESCAPED_WITHIN = auto()  # after an escape within quotes
+    COMMENT = auto()  # in a line that is not a record
+
+
+_WITHIN = (_State.QUOTED, _State.ESCAPED_WITHIN)
+
+
+@cache
+def _whole(delimiter: bytes, quote: bytes, escape: bytes) -> re.Pattern[bytes]:
+    """The pattern of a line that begins at a record and ends it."""
+    mark, q, e = re.escape(delimiter), re.escape(quote), re.escape(escape)
+    if not quote:
+        return re.compile(rb"(?:[^%b]++|%b.)*+" % (e, e) if escape else rb".*+", re.DOTALL)
+    if escape:
+        plain = rb"(?:[^%b%b]++|%b.)*+" % (mark, e, e)
+        within = rb"(?:[^%b%b]++|%b%b|%b.)*+" % (q, e, q, q, e)
+        field = rb"(?:%b%b%b%b|(?!%b)%b)" % (q, within, q, plain, q, plain)
+    else:
+        within = rb"[^%b]*+(?:%b%b[^%b]*+)*+" % (q, q, q, q)
+        field = rb"(?:%b%b%b[^%b]*+|[^%b%b][^%b]*+)?+" % (q, within, q, mark, q, mark, mark)
+    return re.compile(rb"%b(?:%b%b)*+" % (field, mark, field), re.DOTALL)
+
+
+@cache
+def _runs(delimiter: bytes, quote: bytes, escape: bytes) -> tuple[re.Pattern[bytes], ...]:
+    """What goes on within quotes, and outside of them; possessive: linear time."""
+    q, e = re.escape(quote), re.escape(escape)
+    if escape:
+        return re.compile(rb"[^%b%b]*+" % (q, e)), re.compile(
+            rb"[^%b%b]*+" % (re.escape(delimiter), e)
+        )
+    # Text within quotes, pairs of quotes included.
+    return re.compile(rb"[^%b]*+(?:%b%b[^%b]*+)*+" % (q, q, q, q)), re.compile(rb"")
+
+
+class CsvFramer:
+    r"""Cuts records at newlines outside quotes; ``\r\n`` counts as one.
+
+    A line of nothing but white space, without a delimiter, is not a record.
+
+    Args:
+        start: Offset in the stream of the first byte fed, where a record begins.
+        delimiter: Between two fields; one ASCII character.
+        limit: Of longer records only so many bytes are kept.
+        quote: Encloses a field; one ASCII character, or empty when nothing does.
+        escape: Takes its meaning from the character after it; as ``quote``.
+        comment: A line that begins with it is not a record; as ``quote``.
+    """
+
+    def __init__(
+        self,
+        start: int,
+        delimiter: str,
+        limit: int,
+        *,
+        quote: str = '"',
+        escape: str = "",
+        comment: str = "",
+    ) -> None:
+        self.framed = Framed()
+        self.next = start
+        self._delimiter = delimiter.encode()
+        self._quote = quote.encode()
+        self._escape = escape.encode()
+        self._comment = comment.encode()
+        self._whole = _whole(self._delimiter, self._quote, self._escape).fullmatch
+        if quote:
+            self._within, self._outside = _runs(self._delimiter, self._quote, self._escape)
+        self._held = Held(limit)
+        self._state = _State.FIELD
+        self._early: bytes | None = b"" if start == 0 else None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the last record has begun and has no newline yet."""
+        return bool(self._held.length or (self._early and self._early != BOM))
+
+    def feed(self, block: bytes) -> None:
+        """Cut ``block``, the bytes that follow what was fed before."""
+        if self._early is not None:
+            block = self._early + block
+            if BOM.startswith(block):
+                self._early = block  # perhaps a byte order mark: wait for all of it
+                return
+            self._early = None
+            if block.startswith(BOM):
+                self.next = len(BOM)
+                block = block[len(BOM) :]
+        self._cut(block)
+
+    def finish(self) -> None:
+        """The stream has ended: what is left is a record without its newline."""
+        early, self._early = self._early, None
+        if early and early != BOM:
+            self._cut(early)
+        held = self._held
+        if not held.length:
+            return
+        if self._state in _WITHIN:
+            length, offset, raw = held.length, self.next, held.take()
+            reason = f"a quote is never closed in the last record, of {length:,} bytes"
+            self.framed.refused.append(Refused(offset, raw, "malformed", "UnclosedQuote", reason))
+            self.next += length
+        else:
+            self._end_record()
+            self.next -= 1
+
+    def _cut(self, block: bytes) -> None:
+        lines = block.split(b"\n")
+        tail = lines.pop()
+        if lines and self._held.length:
+            self._extend(lines.pop(0))
+        if lines:
+            if self._held.length or self._is_marked(block):
+                self._cut_quoted(lines)
+            else:
+                self._add(lines)
+        if tail:
+            self._hold(tail)
+
+    def _is_marked(self, block: bytes) -> bool:
+        """Whether a line of ``block`` may not be a record by itself."""
+        return bool(
+            (self._quote and self._quote in block) or (self._escape and self._escape in block)
+        )
+
+    def _cut_quoted(self, lines: list[bytes]) -> None:
+        """Frame lines that may open, close or lie within quotes."""
+        if not self._held.length and all(map(self._whole, lines)):
+            self._add(lines)
+            return
+        whole: list[bytes] = []
+        for line in lines:
+            if self._held.length:
+                self._extend(line)
+            elif self._whole(line) or self._is_comment(line):
+                whole.append(line)
+            else:
+                self._add(whole)
+                whole = []
+                self._extend(line)
+        self._add(whole)
+
+    def _is_comment(self, line: bytes) -> bool:
+        return bool(self._comment) and line.startswith(self._comment)
+
+    def _hold(self, part: bytes) -> None:
+        """Add ``part`` of a line to the record under way."""
+        if self._held.length:
+            self._state = self._scan(part, self._state)
+        elif self._comment and part.startswith(self._comment):
+            self._state = _State.COMMENT
+        else:
+            self._state = self._scan(part, _State.FIELD)
+        self._held.add(part)
+
+    def _extend(self, line: bytes) -> None:
+        """Add the end of a line to the record under way, which ends here unless in quotes."""
+        self._hold(line)
+        state = self._state
+        if state is _State.QUOTED:
+            self._held.add(b"\n")
+        elif state is _State.ESCAPED or state is _State.ESCAPED_WITHIN:
+            self._held.add(b"\n")
+            self._state = _State.PLAIN if state is _State.ESCAPED else _State.QUOTED
+        else:
+            self._end_record()
+
+    def _scan(self, part: bytes, state: _State) -> _State:
+        """The state after ``part``, which holds no newline."""
+        if state is _State.COMMENT:
+            return state
+        if self._escape:
+            return self._scan_escaped(part, state)
+        if not self._quote:
+            return _State.PLAIN
+        at, size = 0, len(part)
+        quote, within = self._quote, self._within.match
+        opening = self._delimiter + quote
+        while at < size:
+            if state is _State.QUOTED:
+                at = within(part, at).end()  # type: ignore[union-attr]  # it always does
+                if at == size:
+                    return state
+                at, state = at + 1, _State.CLOSING
+            elif part.startswith(quote, at) and state is not _State.PLAIN:
+                # the first quote of a field, or the second of a pair within one
+                at, state = at + 1, _State.QUOTED
+            else:
+                found = part.find(opening, at)
+                if found < 0:
+                    return _State.FIELD if part.endswith(self._delimiter) else _State.PLAIN
+                at, state = found + len(opening), _State.QUOTED
+        return state
+
+    def _scan_escaped(self, part: bytes, state: _State) -> _State:
+        """The same where an escape may take a quote's meaning away."""
+        at, size = 0, len(part)
+        while at < size:
+            byte = part[at : at + 1]
+            if state is _State.ESCAPED_WITHIN:
+                at, state = at + 1, _State.QUOTED
+            elif state is _State.ESCAPED:
+                at, state = at + 1, _State.PLAIN
+            elif state is _State.QUOTED:
+                at = self._within.match(part, at).end()  # type: ignore[union-attr]  # it always does
+                if at == size:
+                    return state
+                escaped = part.startswith(self._escape, at)
+                at, state = at + 1, _State.ESCAPED_WITHIN if escaped else _State.CLOSING
+            elif byte == self._escape:
+                at, state = at + 1, _State.ESCAPED
+            elif byte == self._quote and state is not _State.PLAIN:
+                at, state = at + 1, _State.QUOTED
+            elif byte == self._delimiter:
+                at, state = at + 1, _State.FIELD
+            elif self._quote:
+                at = self._outside.match(part, at).end()  # type: ignore[union-attr]  # it always does
+                state = _State.PLAIN
+            else:
+                found = part.find(self._escape, at)
+                at, state = size if found < 0 else found, _State.PLAIN
+        return state
+
+    def _end_record(self) -> None:
+        """Frame the record under way."""
+        held = self._held
+        if self._state is _State.COMMENT:
+            self.next += held.length + 1
+            held.take()
+        elif held.too_long:
+            length = held.length
+            self.framed.refused.append(too_large(self.next, held.take(), length))
+            self.next += length + 1
+        else:
+            self._add([held.take()])
+
+    def _add(self, lines: list[bytes]) -> None:
+        """Frame whole records, each with its newline, that follow each other from ``next`` on."""
+        if not lines:
+            return
+        start = self.next
+        offsets = list(accumulate(map(add, map(len, lines), repeat(1)), initial=start))
+        self.next = offsets.pop()
+        if self._comment or not all(map(bytes.strip, lines)):
+            filled = [
+                (bool(line.strip()) or self._delimiter in line) and not self._is_comment(line)
+                for line in lines
+            ]
+            offsets, lines = list(compress(offsets, filled)), list(compress(lines, filled))
+        limit = self._held.limit
+        if self.next - start > limit:
+            self.framed.refused += [
+                too_large(offset, line[:limit], len(line))
+                for offset, line in zip(offsets, lines, strict=True)
+                if len(line) > limit
+            ]
+            within = [len(line) <= limit for line in lines]
+            offsets, lines = list(compress(offsets, within)), list(compress(lines, within))
+        self.framed.offsets += offsets
+        self.framed.raws += [line.removesuffix(b"\r") for line in lines]

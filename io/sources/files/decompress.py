@@ -1,0 +1,217 @@
+"""Decompress gzip, zstd and bz2 in bounded steps, one member after another.
+
+Members follow each other in one object as ``cat a.gz b.gz``, pigz, bgzip, pzstd and
+pbzip2 leave them. What was decompressed before a damaged spot is handed out before the
+damage is reported.
+"""
+
+from __future__ import annotations
+
+import bz2
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+import zstandard
+
+from sources.files.failures import EndsEarly
+from sources.storage.stream import BLOCK_BYTES, Stream
+from transforms.errors import ObjectFailed
+
+
+class Decoder(Protocol):
+    """Decompresses one member: a gzip member, a zstd frame or a bz2 stream."""
+
+    step_bytes: int
+    """How much to feed at a time."""
+
+    hungry: bool
+    """Whether it has nothing more to give without new data."""
+
+    ended: bool
+    """Whether the member is complete."""
+
+    rest: bytes
+    """Once it has ended: what was fed beyond its end."""
+
+    def decode(self, data: bytes) -> bytes:
+        """What comes out for ``data``.
+
+        Raises:
+            ValueError: The data is damaged; its arguments are what still came out, and why.
+        """
+        ...
+
+
+class GzipMember:
+    """One gzip member, 1 MiB at a time."""
+
+    step_bytes = 64 << 10
+
+    def __init__(self) -> None:
+        self._inflate = zlib.decompressobj(wbits=31)
+        self._pending = b""
+        self.hungry = True
+        self.ended = False
+        self.rest = b""
+
+    def decode(self, data: bytes) -> bytes:
+        """What comes out for ``data``, at most 1 MiB; the rest with the next calls."""
+        data = self._pending + data
+        before = self._inflate.copy()
+        try:
+            decoded = self._inflate.decompress(data, BLOCK_BYTES)
+        except zlib.error as error:
+            raise ValueError(_salvage(before, data), str(error)) from error
+        self._pending = self._inflate.unconsumed_tail
+        self.ended = self._inflate.eof
+        self.hungry = len(decoded) < BLOCK_BYTES
+        self.rest = self._inflate.unused_data
+        return decoded
+
+
+class Bz2Stream:
+    """One bz2 stream, 1 MiB at a time; of a damaged block nothing comes out."""
+
+    step_bytes = 16 << 10
+
+    def __init__(self) -> None:
+        self._decompressor = bz2.BZ2Decompressor()
+        self.hungry = True
+        self.ended = False
+        self.rest = b""
+
+    def decode(self, data: bytes) -> bytes:
+        """What comes out for ``data``, at most 1 MiB; the rest with the next calls."""
+        try:
+            decoded = self._decompressor.decompress(data, BLOCK_BYTES)
+        except (OSError, ValueError) as error:
+            raise ValueError(b"", str(error)) from error
+        self.ended = self._decompressor.eof
+        self.hungry = self._decompressor.needs_input
+        self.rest = self._decompressor.unused_data
+        return decoded
+
+
+class ZstdFrame:
+    """One zstd frame; of a damaged block nothing comes out.
+
+    Output cannot be bounded but by feeding little: a block of at most 128 KiB takes at
+    least 4 bytes (RFC 8878, 3.1.1.2), so that 1 KiB gives at most 32 MiB.
+    """
+
+    step_bytes = 1 << 10
+    hungry = True
+
+    def __init__(self) -> None:
+        self._decompressor = zstandard.ZstdDecompressor().decompressobj()
+        self.ended = False
+        self.rest = b""
+
+    def decode(self, data: bytes) -> bytes:
+        """What comes out for ``data``."""
+        try:
+            decoded = self._decompressor.decompress(data)
+        except zstandard.ZstdError as error:
+            raise ValueError(b"", str(error)) from error
+        self.ended = self._decompressor.eof
+        self.rest = self._decompressor.unused_data
+        return decoded
+
+
+_DECODERS: dict[str, Callable[[], Decoder]] = {
+    "gzip": GzipMember,
+    "bz2": Bz2Stream,
+    "zstd": ZstdFrame,
+}
+
+
+class CompressedStream:
+    """The decompressed bytes of a stored stream of any number of members, none included."""
+
+    def __init__(self, stored: Stream, compression: str, uri: str) -> None:
+        self._stored = stored
+        self._compression = compression
+        self._uri = uri
+        self._input = b""
+        self._used = 0
+        self._member: Decoder | None = None
+        self._failed: ObjectFailed | None = None
+
+    @property
+    def stored(self) -> int:
+        """How many compressed bytes have been read."""
+        return self._stored.stored
+
+    def read(self) -> bytes:
+        """The next block, about 1 MiB; empty at the end."""
+        parts: list[bytes] = []
+        size = 0
+        while self._failed is None and size < BLOCK_BYTES:
+            if self._used >= len(self._input) and (self._member is None or self._member.hungry):
+                if parts:
+                    break  # no I/O while there is something to give
+                self._input, self._used = self._stored.read(), 0
+                if not self._input:
+                    return self._end()
+            part = self._step()
+            if part:
+                parts.append(part)
+                size += len(part)
+        if not parts and self._failed is not None:
+            raise self._failed
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _step(self) -> bytes:
+        """Feed the member under way, or the next one, and give what comes out."""
+        if self._member is None:
+            if self._compression == "gzip":  # may be padded with zeros, e.g. on tapes
+                padding = len(self._input) - len(self._input[self._used :].lstrip(b"\0"))
+                self._used = padding
+                if self._used >= len(self._input):
+                    return b""
+            self._member = _DECODERS[self._compression]()
+        member = self._member
+        data = b""
+        if member.hungry:
+            data = self._input[self._used : self._used + member.step_bytes]
+            self._used += len(data)
+        try:
+            decoded = member.decode(data)
+        except ValueError as error:
+            salvaged, reason = error.args
+            self._failed = self._corrupt(f"its {self._compression} data is damaged ({reason})")
+            return bytes(salvaged)
+        if member.ended:
+            # What was fed beyond the end lies at the end of what has been used.
+            self._used -= len(member.rest)
+            self._member = None
+        return decoded
+
+    def _end(self) -> bytes:
+        """No stored bytes follow."""
+        if self._member is None:
+            return b""
+        reason = f"it ends in the middle of its {self._compression} data"
+        self._failed = EndsEarly(f"{self._uri} cannot be read on: {reason}", "object_corrupt")
+        raise self._failed
+
+    def _corrupt(self, reason: str) -> ObjectFailed:
+        return ObjectFailed(f"{self._uri} cannot be read on: {reason}", "object_corrupt")
+
+
+def _salvage(inflate: zlib._Decompress, data: bytes) -> bytes:
+    """What ``data`` gives up to the byte that breaks it, found by halving."""
+    good = []
+    while data:
+        half = (len(data) + 1) // 2
+        trial = inflate.copy()
+        try:
+            good.append(trial.decompress(data[:half]))
+        except zlib.error:
+            if half == 1:
+                break
+            data = data[:half]
+        else:
+            inflate, data = trial, data[half:]
+    return b"".join(good)

@@ -1,0 +1,75 @@
+"""Failures of reading, as dead letters: a whole object, or one record that cannot be passed on."""
+
+from __future__ import annotations
+
+from sources.files.framing import Refused
+from transforms.batch.record import JSON, Failure, Format, Origin, RecordBatch, Span
+from transforms.batch.splits import Polled, Split
+from transforms.errors import ObjectFailed, message_of, stack_of
+
+STAGE = "read"
+
+
+class EndsEarly(ObjectFailed):
+    """The object ends where it cannot have been meant to: what is missing may still come."""
+
+
+def may_pass(error: ObjectFailed) -> bool:
+    """Whether the object may be readable once nobody writes to it any more."""
+    return isinstance(error, EndsEarly) or error.category == "object_changed"
+
+
+def object_failure(origin: Origin, format: Format, error: ObjectFailed) -> Failure:  # noqa: A002
+    """The failure of an object that cannot be read on from ``origin``; counts as one record."""
+    return Failure(
+        origin=origin,
+        raw=b"",
+        format=format,
+        stage=STAGE,
+        category=error.category,
+        exception=ObjectFailed.__name__,  # whichever kind of it
+        message=message_of(error),
+        stack=stack_of(error),
+    )
+
+
+def refused_failure(origin: Origin, format: Format, record: Refused) -> Failure:  # noqa: A002
+    """The failure of a record that framing could not pass on."""
+    return Failure(
+        origin=origin,
+        raw=record.raw,
+        format=format,
+        stage=STAGE,
+        category=record.category,
+        exception=record.exception,
+        message=record.message,
+        stack="",
+    )
+
+
+class FailedReader:
+    """Reads an object of which nothing can be read: it is one failure."""
+
+    def __init__(self, split: Split, error: ObjectFailed) -> None:
+        self._split = split
+        self._error = error
+        self._done = False
+
+    def poll(self, timeout: float) -> Polled:
+        """The failure of the object, once."""
+        split = self._split
+        end = split.start + 1
+        if self._done:
+            return Polled((), (("", end),), done=True)
+        self._done = True
+        failure = object_failure(Origin(split.name, split.version, split.start), JSON, self._error)
+        span = Span(split.name, split.version, split.start, end, final=True)
+        batch = RecordBatch(span, JSON, offsets=[], raws=[], failures=(failure,))
+        return Polled((batch,), (("", end),), done=True)
+
+    def backlog(self) -> int:
+        """The object, until it has failed."""
+        return 0 if self._done else self._split.size
+
+    def close(self) -> None:
+        """Nothing is held."""

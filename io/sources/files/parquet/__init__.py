@@ -1,0 +1,1 @@
+"""Parquet: row groups read in batches, and their values as JSON can hold them."""

@@ -1,0 +1,237 @@
+"""Files and S3 objects as a source: list what a glob matches, read what the ledger lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from clients.s3 import S3Settings
+from sources.files.csv.head import Undecided
+from sources.files.csv.options import CsvOptions
+from sources.files.encodings import encoding_of
+from sources.files.failures import FailedReader
+from sources.files.formats import AUTO, Storing, check_format, storing_of
+from sources.files.parquet.reader import ParquetReader
+from sources.files.plan import PAGE, Part, Skipped, part_of, splits_of, unsettled
+from sources.files.text import TextReader
+from sources.files.walk import WalkReader
+from sources.files.watch import Watched, WatchReader
+from sources.storage.local import LocalStorage, begins_as_read, recall
+from sources.storage.objects import Storage, StoredObject
+from sources.storage.s3 import SCHEME as S3_SCHEME
+from sources.storage.s3 import S3Storage
+from sources.storage.tails import Tails
+from transforms import metrics
+from transforms.batch.coverage import Coverage, Ledger
+from transforms.batch.splits import BatchLimits, Position, Reader, Split
+from transforms.errors import ConfigError, ObjectFailed, SourceUnavailable
+
+_MAX_KEPT = 16
+"""A record of more than so many times the largest one allowed is not kept whole."""
+
+_LOOKED_AT = 5
+"""At the start of so many CSV objects is looked before a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilesSource:
+    """Local files (a path or ``file://``) or S3 objects (``s3://``), by name or by glob.
+
+    Attributes:
+        uri: What to read; ``*``, ``?``, ``[…]`` and ``**`` are wildcards.
+        format: ``auto`` (by extension), ``jsonl``, ``csv`` or ``parquet``.
+        limits: Bounds of a batch.
+        max_record_bytes: Records up to 16 times as long are passed on whole, for Parse
+            to reject; of longer ones only the head is kept.
+        split_bytes: Plain JSON lines are read in ranges of so many bytes.
+        s3: Where S3 is; credentials come from the AWS chain.
+        walk: Read all objects one after another in a single split.
+        watch: Keep looking for new objects, and new versions of known ones, forever.
+        poll_interval: Seconds between two looks.
+        outage_budget: Seconds to wait for a storage that is away while watching.
+        rest_seconds: While watching: after so many seconds without a write a file is whole. A
+            last line without an end, and a file that ends early, are left until then.
+        csv: How CSV is written, as far as it is not to be found out.
+        encoding: Of text, as Python names it; empty for UTF-8 or what a mark says.
+        expected: Columns of which the header of CSV has at least one; empty where that is
+            not known.
+    """
+
+    uri: str
+    format: str = AUTO
+    limits: BatchLimits = BatchLimits()  # noqa: RUF009 - frozen
+    max_record_bytes: int = 1 << 20
+    split_bytes: int = 64 << 20
+    s3: S3Settings = S3Settings()  # noqa: RUF009 - frozen
+    walk: bool = False
+    watch: bool = False
+    poll_interval: float = 5.0
+    outage_budget: float = 300.0
+    rest_seconds: float = 10.0
+    csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
+    encoding: str = ""
+    expected: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        check_format(self.format)
+        object.__setattr__(self, "encoding", self.encoding and encoding_of(self.encoding))
+        for name in ("max_record_bytes", "split_bytes", "poll_interval", "outage_budget"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        if not self.rest_seconds >= 0:
+            raise ConfigError(f"rest_seconds must be 0 or more, got {self.rest_seconds}")
+
+    @property
+    def storage(self) -> Storage:
+        """Where the objects are."""
+        return S3Storage(self.s3) if self.uri.startswith(S3_SCHEME) else LocalStorage()
+
+    def check(self) -> None:
+        """Look at the first thousand objects: there are some, and their format is known."""
+        listed = list(islice(self.storage.list(self.uri), PAGE))
+        if not listed and not self.watch:
+            raise ConfigError(f"nothing matches {self.uri}")
+        for stored in listed:
+            try:
+                storing_of(stored.uri, self.format)
+            except ObjectFailed as error:
+                raise ConfigError(error.message) from error
+        self._refuse_undecided(listed)
+
+    def _refuse_undecided(self, listed: list[StoredObject]) -> None:
+        """Refuse CSV of which an option has to say how it is written, if all there is is such.
+
+        Where others are fine, those that are not fail by themselves.
+        """
+        looked_at = [
+            stored
+            for stored in listed
+            if stored.size and storing_of(stored.uri, self.format).format == "csv"
+        ][:_LOOKED_AT]
+        reasons = [self._undecided(stored) for stored in looked_at]
+        if reasons and all(reasons):
+            raise ConfigError(reasons[0])
+
+    def _undecided(self, stored: StoredObject) -> str:
+        """Why it cannot be told how an object is written; empty when it can."""
+        storing = storing_of(stored.uri, self.format, self.encoding)
+        split = Split(self.uri, stored.uri, stored.version, stored.size)
+        reader = self._text_reader(part_of(split, storing, ()), growing=self.watch)
+        try:
+            reader.look()
+        except Undecided as error:
+            return error.message
+        except (ObjectFailed, SourceUnavailable):
+            return ""  # for the run to meet
+        finally:
+            reader.close()
+        return ""
+
+    def owns(self, source: str) -> bool:
+        """Whether the object named ``source`` is one that ``uri`` stands for."""
+        return self.storage.matches(self.uri, source)
+
+    def plan(self, ledger: Ledger) -> Iterator[Split | Skipped]:
+        """What is left to read, and what need not be read again, lazily."""
+        for stored, coverage in unsettled(self.storage.list(self.uri), ledger):
+            if coverage.complete:
+                yield Skipped(stored)
+            else:
+                yield from splits_of(
+                    self.uri, stored, coverage, self._storing(stored.uri), self.split_bytes
+                )
+
+    def splits(self, ledger: Ledger) -> Iterator[Split]:
+        """One split for everything when walking or watching; else those of the objects."""
+        if self.walk or self.watch:
+            yield Split(self.uri, self.uri)
+        else:
+            yield from self._unsettled(ledger)
+
+    def _unsettled(self, ledger: Ledger) -> Iterator[Split]:
+        """What is left to read of each object; counts it, and what is skipped."""
+        for each in self.plan(ledger):
+            if isinstance(each, Skipped):
+                metrics.count("splits_skipped")
+                metrics.count("bytes_skipped", each.stored.size)
+            else:
+                metrics.count("splits_planned")
+                metrics.count("bytes_planned", each.size)
+                yield each
+
+    def open(self, split: Split, position: Position, ledger: Ledger) -> Reader:
+        """A reader of ``split`` from ``position`` on; I/O begins with its first poll."""
+        if self.watch:
+            return self._watch(position, ledger)
+        if self.walk:
+            return WalkReader(self._unsettled(ledger), self._open)
+        return self._open(split, position)
+
+    def _open(
+        self,
+        split: Split,
+        position: Position = (),
+        storage: Storage | None = None,
+        *,
+        growing: bool = False,
+    ) -> Reader:
+        try:
+            storing = storing_of(split.name, self.format, self.encoding)
+        except ObjectFailed as error:
+            return FailedReader(split, error)
+        part = part_of(split, storing, position)
+        if storing.format == "parquet":
+            return ParquetReader(storage or self.storage, part, self.limits, growing=growing)
+        return self._text_reader(part, storage, growing=growing)
+
+    def _text_reader(
+        self, part: Part, storage: Storage | None = None, *, growing: bool = False
+    ) -> TextReader:
+        return TextReader(
+            storage or self.storage,
+            part,
+            self.limits,
+            _MAX_KEPT * self.max_record_bytes,
+            self.csv,
+            self.expected,
+            growing=growing,
+        )
+
+    def _watch(self, position: Position, ledger: Ledger) -> WatchReader:
+        tails = Tails()
+        local = not self.uri.startswith(S3_SCHEME)
+        storage = LocalStorage(tails) if local else self.storage
+
+        def splits(stored: StoredObject, coverage: Coverage) -> Iterator[Split]:
+            storing = self._storing(stored.uri)
+            return splits_of(self.uri, stored, coverage, storing, max(1, stored.size))
+
+        def continues(stored: StoredObject) -> bool:
+            storing = self._storing(stored.uri)
+            appendable = storing is not None and storing.format != "parquet"
+            return appendable and begins_as_read(stored, tails)
+
+        def where_to_read_on(stored: StoredObject, end: int) -> int:
+            return recall(stored, end, tails) if local else 0
+
+        watched = Watched(
+            list=lambda: storage.list(self.uri),
+            splits=splits,
+            open=lambda split: self._open(split, storage=storage),
+            ledger=ledger,
+            interval=self.poll_interval,
+            outage_budget=self.outage_budget,
+            open_growing=lambda split: self._open(split, storage=storage, growing=True),
+            continues=continues,
+            forget=tails.forget,
+            recall=where_to_read_on,
+            rest=self.rest_seconds,
+        )
+        return WatchReader(watched, position[0][1] if position else 0)
+
+    def _storing(self, uri: str) -> Storing | None:
+        try:
+            return storing_of(uri, self.format, self.encoding)
+        except ObjectFailed:
+            return None

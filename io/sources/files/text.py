@@ -1,0 +1,327 @@
+"""Read one object of JSON lines or CSV, or a byte range of plain JSON lines."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+
+from sources.files.csv.head import CsvRules, read_head
+from sources.files.csv.options import CsvOptions
+from sources.files.decompress import CompressedStream
+from sources.files.encodings import LONGEST_MARK, DecodedStream, Peeked, is_single_byte, marked
+from sources.files.failures import may_pass, object_failure, refused_failure
+from sources.files.framing import BOM, Framed, Framer, LineFramer
+from sources.files.plan import Part
+from sources.storage.objects import PinnedObject, Storage
+from sources.storage.stream import PlainStream, Stream
+from transforms.batch.record import JSON, Failure, Format, Origin, RecordBatch, Span
+from transforms.batch.splits import BatchLimits, Polled
+from transforms.errors import ObjectFailed
+
+
+@dataclass(slots=True)
+class _Opened:
+    """An object under way."""
+
+    pinned: PinnedObject
+    stream: Stream
+    framer: Framer
+    skip: int
+    """Bytes of the stream still to be dropped before the first one wanted."""
+
+
+class TextReader:
+    """Reads the records whose first byte lies in ``[start, end)`` of the decompressed object.
+
+    A range that begins within a line leaves that line to the range before; the last
+    record is read to its end, beyond ``end`` if need be. The last batch settles the range
+    up to ``end``, whether or not it has records.
+
+    Args:
+        storage: Where the object is.
+        part: What of it to read. It may begin anywhere in plain JSON lines, and at a
+            record in anything else.
+        limits: Bounds of a batch.
+        max_kept_bytes: A longer record is not kept whole: it fails.
+        csv: How CSV is written, as far as that is known.
+        expected: Columns of which the header of CSV has at least one.
+        growing: More may follow: a last record that has no end yet is left alone, as is an
+            object that ends early, and its end is not settled.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        part: Part,
+        limits: BatchLimits,
+        max_kept_bytes: int,
+        csv: CsvOptions | None = None,
+        expected: frozenset[str] = frozenset(),
+        *,
+        growing: bool = False,
+    ) -> None:
+        self._storage = storage
+        self._part = part
+        self._limits = limits
+        self._max_kept_bytes = max_kept_bytes
+        self._csv = csv or CsvOptions()
+        self._expected = expected
+        self._growing = growing and part.final
+        self._encoding = part.storing.encoding
+        self._format = JSON
+        self._position = part.start
+        self._opened: _Opened | None = None
+        self._taken = 0
+        self._exhausted = part.end is not None and part.start >= part.end
+        self._fault: ObjectFailed | None = None
+        self._done = False
+
+    def poll(self, timeout: float) -> Polled:
+        """The next batch, or none when reading towards it takes longer than ``timeout``."""
+        batch = None
+        if not self._done:
+            try:
+                self._fill(time.monotonic() + timeout)
+            except ObjectFailed as error:
+                self._fault = error
+            batch = self._take()
+        return Polled(() if batch is None else (batch,), (("", self._position),), self._done)
+
+    def look(self) -> None:
+        """Open the object and find out how it is written.
+
+        Raises:
+            ObjectFailed: It cannot be read; ``Undecided`` where an option can help.
+            SourceUnavailable: The storage cannot be reached, or refuses access.
+        """
+        self._opened = self._opened or self._open()
+
+    def backlog(self) -> int:
+        """Stored bytes left to read."""
+        if self._done:
+            return 0
+        if self._part.end is not None:
+            return self._part.end - self._position
+        return self._part.size - (self._opened.stream.stored if self._opened else 0)
+
+    def close(self) -> None:
+        """Close the object."""
+        if self._opened is not None:
+            self._opened.pinned.close()
+
+    def _fill(self, deadline: float) -> None:
+        """Read until a batch is full, the part is read, or the time is up."""
+        while not (self._exhausted or self._fault or self._full()):
+            opened = self._opened = self._opened or self._open()
+            self._advance(opened)
+            if time.monotonic() >= deadline:
+                return
+
+    def _full(self) -> bool:
+        if self._opened is None:
+            return False
+        framed, limits = self._opened.framer.framed, self._limits
+        if framed.refused or len(framed.offsets) - self._taken >= limits.records:
+            return True
+        unsettled = self._opened.framer.next - self._position
+        return len(framed.offsets) > self._taken and unsettled >= limits.bytes
+
+    def _advance(self, opened: _Opened) -> None:
+        """Read and frame one block."""
+        framer, end = opened.framer, self._part.end
+        block = opened.stream.read()
+        if not block:
+            if not self._growing:
+                framer.finish()
+            self._exhausted = True
+        elif opened.skip >= len(block):
+            opened.skip -= len(block)
+        else:
+            _forget(framer.framed, self._taken)
+            self._taken = 0
+            framer.feed(block[opened.skip :])
+            opened.skip = 0
+            self._exhausted = end is not None and framer.next >= end
+        if self._exhausted and end is not None:
+            _leave(framer.framed, end)
+
+    def _open(self) -> _Opened:
+        """Open the object where reading begins."""
+        part = self._part
+        pinned = self._storage.open(part.uri, part.version)
+        try:
+            if part.storing.format == "csv":
+                return self._open_csv(pinned)
+            return self._open_lines(pinned)
+        except BaseException:
+            pinned.close()
+            raise
+
+    def _open_csv(self, pinned: PinnedObject) -> _Opened:
+        part = self._part
+        start = self._from_start(pinned)
+        rules = CsvRules(
+            self._csv,
+            part.storing.delimiter,
+            self._max_kept_bytes,
+            self._encoding if self._is_cut_as_it_is else "",
+            self._expected,
+        )
+        head = read_head(start, rules, part.uri, growing=self._growing)
+        self._format = head.format
+        at = max(self._position, head.end)
+        return self._opened_at(pinned, at, rules.framer(at, head.format.delimiter))
+
+    def _open_lines(self, pinned: PinnedObject) -> _Opened:
+        at = self._position
+        limit = self._max_kept_bytes
+        if at == 0:
+            stream = self._from_start(pinned)
+            self._format = self._json
+            framer = LineFramer(0, partial=False, limit=limit)
+            return _Opened(pinned, stream, framer, skip=0)
+        if self._part.end is None:
+            self._from_start(pinned)
+        else:
+            self._heed_mark(pinned.read_at(0, LONGEST_MARK))
+        self._format = self._json
+        # The byte before tells whether a record begins here.
+        return self._opened_at(pinned, at - 1, LineFramer(at - 1, partial=True, limit=limit))
+
+    @property
+    def _json(self) -> Format:
+        return Format("json", encoding=self._encoding) if self._is_cut_as_it_is else JSON
+
+    @property
+    def _is_cut_as_it_is(self) -> bool:
+        """Whether the text is not UTF-8, and its records are cut in the bytes as they are."""
+        return bool(self._encoding) and is_single_byte(self._encoding)
+
+    def _opened_at(self, pinned: PinnedObject, at: int, framer: Framer) -> _Opened:
+        """Read on from the offset ``at`` of the text."""
+        from_start = self._part.end is None
+        return _Opened(pinned, self._stream(pinned, at), framer, skip=at if from_start else 0)
+
+    def _from_start(self, pinned: PinnedObject) -> Stream:
+        """The text from its start; a mark there says how it is encoded."""
+        peeked = Peeked(self._stored(pinned, 0))
+        if self._heed_mark(peeked.head):
+            peeked = Peeked(self._stored(pinned, 0))
+        return self._decoded(peeked)
+
+    def _heed_mark(self, head: bytes) -> bool:
+        """Take the encoding from a mark; whether that changes what has to be read.
+
+        Raises:
+            ObjectFailed: What is wanted is a range of bytes, which is not one of text.
+        """
+        part, mark = self._part, marked(head)
+        if mark or head.startswith(BOM):
+            self._encoding = mark
+        if not mark or part.end is None:
+            return False
+        if not part.final:
+            raise ObjectFailed(
+                f"{part.uri} is in {mark} and too large to be read without --encoding {mark}",
+                "unknown_format",
+            )
+        self._part = replace(part, end=None, size=part.end)
+        return True
+
+    def _stream(self, pinned: PinnedObject, start: int) -> Stream:
+        return self._decoded(self._stored(pinned, start))
+
+    def _decoded(self, stream: Stream) -> Stream:
+        """The text in UTF-8, unless records are cut in the bytes as they are."""
+        if not self._encoding or self._is_cut_as_it_is:
+            return stream
+        return DecodedStream(stream, self._encoding, self._part.uri)
+
+    def _stored(self, pinned: PinnedObject, start: int) -> Stream:
+        """The bytes from ``start`` on, or from the first where only that can be."""
+        part = self._part
+        if part.end is not None:
+            return PlainStream(pinned, start, part.end, beyond=not part.final)
+        stored = PlainStream(pinned, 0, part.size)
+        if not part.storing.compression:
+            return stored
+        return CompressedStream(stored, part.storing.compression, part.uri)
+
+    def _take(self) -> RecordBatch | None:
+        """The next batch of what has been framed; None when nothing is due."""
+        framed = self._opened.framer.framed if self._opened else Framed()
+        framed_to = self._opened.framer.next if self._opened else self._position
+        low, stop = self._taken, self._stop(framed)
+        all_taken = stop == len(framed.offsets)
+        last = all_taken and (self._exhausted or self._fault is not None)
+        unfinished = last and self._unfinished
+        if not last and stop == low and not framed.refused:
+            return None
+        failures: list[Failure] = []
+        end = framed_to if all_taken else framed.offsets[stop]
+        if last and self._fault is not None and not unfinished:
+            broke = max(self._position, framed_to)  # before the end, or it had been reached
+            failures.append(object_failure(self._origin(broke), self._format, self._fault))
+            end = broke + 1
+        if last and self._part.end is not None and not unfinished:
+            end = self._part.end
+        end = max(end, self._position)
+        if unfinished and end == self._position:
+            self._done = True
+            return None
+        failures += [
+            refused_failure(self._origin(each.offset), self._format, each)
+            for each in framed.refused
+            if each.offset < end
+        ]
+        framed.refused = [each for each in framed.refused if each.offset >= end]
+        batch = RecordBatch(
+            span=Span(
+                self._part.uri,
+                self._part.version,
+                self._position,
+                end,
+                final=last and self._part.final and not unfinished,
+            ),
+            format=self._format,
+            offsets=framed.offsets[low:stop],
+            raws=framed.raws[low:stop],
+            failures=tuple(failures),
+        )
+        self._taken, self._position, self._done = stop, end, last
+        return batch
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether the end of what there is cannot be the end of the object."""
+        if not self._growing:
+            return False
+        framer = self._opened.framer if self._opened else None
+        if self._fault is not None:
+            return may_pass(self._fault)
+        return framer is not None and framer.unfinished
+
+    def _stop(self, framed: Framed) -> int:
+        """Index of the first framed record that the next batch has no room for."""
+        low = self._taken
+        stop = min(len(framed.offsets), low + self._limits.records)
+        if low < stop:
+            full = framed.offsets[low] + self._limits.bytes
+            stop = max(low + 1, bisect_left(framed.offsets, full, low, stop))
+        return stop
+
+    def _origin(self, offset: int) -> Origin:
+        return Origin(self._part.uri, self._part.version, offset)
+
+
+def _forget(framed: Framed, taken: int) -> None:
+    """Drop the records that are in batches already."""
+    del framed.offsets[:taken], framed.raws[:taken]
+
+
+def _leave(framed: Framed, end: int) -> None:
+    """Drop the records that begin at or after ``end``: the next part owns them."""
+    owned = bisect_left(framed.offsets, end)
+    del framed.offsets[owned:], framed.raws[owned:]
+    framed.refused = [each for each in framed.refused if each.offset < end]

@@ -1,0 +1,368 @@
+"""Watch a glob forever: read each object, and each new version of one, as it appears.
+
+A file may be in the middle of being written. Its last line, when that has no end yet, and a file
+that ends early are left until nobody has written to it for a while. Of a file that has grown only
+what is new is read: its new version takes over what was settled of the one before.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+
+from sources.files.plan import PAGE
+from sources.storage.objects import StoredObject
+from sources.storage.tails import FILES
+from transforms.batch.backoff import Backoff
+from transforms.batch.coverage import Coverage, Ledger
+from transforms.batch.record import JSON, RecordBatch, Span
+from transforms.batch.splits import Polled, Reader, Split
+from transforms.errors import SourceUnavailable
+from transforms.read import drain
+
+_RECENT = 86_400.0
+"""A file that was written to within so many seconds may be one that grows."""
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What a watching reader needs of its source.
+
+    Attributes:
+        list: Lists the objects that are there now.
+        splits: What is left of an object, given what is settled of it.
+        open: Opens a split at its start.
+        ledger: Says what is settled.
+        interval: Seconds between two listings; jittered by a tenth.
+        outage_budget: Seconds that the storage may be away.
+        backoff: Waits between tries while it is.
+        open_growing: Opens a split of an object that may be in the middle of being written.
+        continues: Whether an object still begins with what was read of its version before.
+        forget: An object of that name is read from its start.
+        recall: Where to read on, should an object that was read before up to an offset grow; 0
+            where that is not known.
+        rest: Seconds after which an object that nobody has written to is whole.
+    """
+
+    list: Callable[[], Iterator[StoredObject]]
+    splits: Callable[[StoredObject, Coverage], Iterator[Split]]
+    open: Callable[[Split], Reader]
+    ledger: Ledger
+    interval: float
+    outage_budget: float
+    backoff: Backoff = Backoff(base=0.5, cap=30.0)  # noqa: RUF009 - frozen
+    open_growing: Callable[[Split], Reader] | None = None
+    continues: Callable[[StoredObject], bool] = lambda stored: False
+    forget: Callable[[str], None] = lambda uri: None
+    recall: Callable[[StoredObject, int], int] = lambda stored, end: 0
+    rest: float = 0.0
+
+
+@dataclass(slots=True)
+class _Read:
+    """What was read of an object.
+
+    Attributes:
+        version: Of the object.
+        offset: Where to read on in a longer version: where the last line begins if it has no end.
+        end: Up to where it was read.
+        final: Whether that is the end of the version.
+        since: When this reader saw the version first.
+        queued: Whether the rest of it is about to be read.
+    """
+
+    version: str
+    offset: int
+    end: int
+    final: bool
+    since: float
+    queued: bool = False
+
+
+class WatchReader:
+    """Reads what the ledger lacks, object after object, and never ends.
+
+    A position is the number of batches so far and says nothing about what was read: a
+    reader that is opened anew asks the ledger. An object once begun is not begun again by
+    this reader; it remembers a 64-bit hash of each (name, version) that is still listed, and
+    how far it has read the files that were read last.
+
+    Args:
+        watched: What to watch.
+        batches: The number of batches read before.
+        clock: Monotonic seconds.
+        wall: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        watched: Watched,
+        batches: int = 0,
+        clock: Clock = time.monotonic,
+        wall: Clock = time.time,
+    ) -> None:
+        self._watched = watched
+        self._count = batches
+        self._clock = clock
+        self._wall = wall
+        self._reads: OrderedDict[str, _Read] = OrderedDict()
+        self._there: set[str] = set()
+        self._stored: StoredObject | None = None
+        self._split: Split | None = None
+        self._last: RecordBatch | None = None
+        self._begun: set[int] = set()
+        self._listed: set[int] = set()
+        self._pending: deque[tuple[StoredObject, Coverage]] = deque()
+        self._splits: deque[Split] = deque()
+        self._reader: Reader | None = None
+        self._pages: Iterator[StoredObject] | None = None
+        self._page: Future[list[StoredObject]] | None = None
+        self._not_before = clock()
+        self._away_since: float | None = None
+        self._failures = 0
+
+    def poll(self, timeout: float) -> Polled:
+        """The next batches; waits for an object to appear at most ``timeout`` seconds.
+
+        Raises:
+            SourceUnavailable: The storage was away for longer than the outage budget.
+        """
+        deadline = self._clock() + timeout
+        batches: Sequence[RecordBatch] = ()
+        while not batches:
+            left = deadline - self._clock()
+            pause = self._not_before - self._clock()
+            if pause > 0 and (self._idle or self._failures):
+                drain.wait(max(0.0, min(pause, left)))
+            else:
+                batches = self._try(max(0.0, left))
+            if not batches and (self._clock() >= deadline or drain.requested()):
+                break
+        self._count += len(batches)
+        return Polled(batches, (("", self._count),))
+
+    def backlog(self) -> int:
+        """Bytes listed and not read yet."""
+        reading = self._reader.backlog() if self._reader else 0
+        begun = sum(split.size for split in self._splits)
+        return reading + begun + sum(stored.size for stored, _ in self._pending)
+
+    def close(self) -> None:
+        """Close the object under way; a listing under way is left to end by itself."""
+        if self._reader is not None:
+            self._reader.close()
+
+    @property
+    def _idle(self) -> bool:
+        """Whether nothing is under way until the next listing."""
+        return not (self._reader or self._splits or self._pending or self._pages)
+
+    def _try(self, timeout: float) -> Sequence[RecordBatch]:
+        """Do the next thing there is to do; what it brought."""
+        try:
+            return self._advance(timeout)
+        except SourceUnavailable as error:
+            self._back_off(error)
+            return ()
+
+    def _advance(self, timeout: float) -> Sequence[RecordBatch]:
+        if self._reader is None:
+            if not self._splits:
+                return self._next_object(timeout)
+            self._reader = self._open(self._splits[0])
+            self._split = self._splits.popleft()
+            self._last = None
+        polled = self._reader.poll(timeout)
+        self._recover()
+        if polled.batches:
+            self._last = polled.batches[-1]
+        if polled.done:
+            self._reader.close()
+            self._reader = None
+            self._take_note(dict(polled.position)[""])
+        return polled.batches
+
+    def _open(self, split: Split) -> Reader:
+        opened = self._watched.open_growing
+        if opened is None or self._stored is None or self._is_at_rest(self._stored):
+            return self._watched.open(split)
+        return opened(split)
+
+    def _is_at_rest(self, stored: StoredObject) -> bool:
+        """Whether nobody has written to an object for so long that it is whole."""
+        rest = self._watched.rest
+        if stored.modified is None or not rest or self._wall() - stored.modified >= rest:
+            return True
+        # Clocks may differ: what is seen to stay as it is has come to rest as well.
+        read = self._reads.get(stored.uri)
+        seen = read is not None and read.version == stored.version
+        return seen and self._clock() - read.since >= rest  # type: ignore[union-attr]
+
+    def _take_note(self, end: int) -> None:
+        """Remember how far the object was read whose split has just ended."""
+        stored, split, last = self._stored, self._split, self._last
+        if stored is None or split is None or split.end is not None or stored.modified is None:
+            return
+        before = self._reads.pop(stored.uri, None)
+        same = before is not None and before.version == stored.version
+        final = last is not None and last.span.final
+        self._reads[stored.uri] = _Read(
+            stored.version,
+            _read_on_at(last, end) if final and last is not None else end,
+            end,
+            final,
+            before.since if same and before is not None else self._clock(),
+        )
+        self._shed()
+
+    def _begin(self, stored: StoredObject, coverage: Coverage) -> Sequence[RecordBatch]:
+        """Queue what is left of an object; takes over what was read of the version before."""
+        batches: list[RecordBatch] = []
+        before = self._reads.get(stored.uri)
+        if before is not None and before.version != stored.version:
+            grown = before.offset > 0 and not coverage.ranges and self._watched.continues(stored)
+            if not before.final:
+                # What is left of it belongs to the new version.
+                span = Span(stored.uri, before.version, before.end, before.end, final=True)
+                batches.append(RecordBatch(span, JSON, offsets=[], raws=[]))
+            if grown:
+                span = Span(stored.uri, stored.version, 0, before.offset)
+                batches.append(RecordBatch(span, JSON, offsets=[], raws=[]))
+                coverage = Coverage(((0, before.offset),))
+            else:
+                self._watched.forget(stored.uri)
+            del self._reads[stored.uri]
+        self._stored = stored
+        self._splits.extend(self._watched.splits(stored, coverage))
+        return batches
+
+    def _next_object(self, timeout: float) -> Sequence[RecordBatch]:
+        if self._pending:
+            batches = self._begin(*self._pending[0])
+            self._pending.popleft()
+            return batches
+        if self._pages is None:
+            self._pages = self._watched.list()
+            self._listed = set()
+            self._there = set()
+        pages = self._pages
+        if self._page is None:
+            self._page = _in_background(lambda: list(islice(pages, PAGE)))
+        wait([self._page], timeout)
+        if not self._page.done():
+            return ()
+        page = self._page.result()
+        self._page = None
+        self._recover()
+        if page:
+            self._take(page)
+        else:
+            self._pages = None
+            self._begun &= self._listed
+            self._forget_gone()
+            self._not_before = self._clock() + self._watched.interval * random.uniform(0.9, 1.1)  # noqa: S311
+        return ()
+
+    def _forget_gone(self) -> None:
+        """Report the objects that are gone and whose end was waited for."""
+        for uri, read in list(self._reads.items()):
+            if uri in self._there or _hash(uri, read.version) in self._listed:
+                continue
+            del self._reads[uri]
+            if not read.final:
+                self._stored = None
+                self._splits.append(Split(uri, uri, read.version, 1, read.end))
+
+    def _take(self, page: list[StoredObject]) -> None:
+        """Queue what of ``page`` has not been begun and is not settled."""
+        hashes = [_hash(stored.uri, stored.version) for stored in page]
+        self._listed.update(hashes)
+        new = [
+            stored for stored, hashed in zip(page, hashes, strict=True) if hashed not in self._begun
+        ]
+        self._begun.update(hashes)
+        self._there.update(stored.uri for stored in page if stored.uri in self._reads)
+        for stored in page:
+            read = self._reads.get(stored.uri)
+            if read is None or read.version != stored.version or read.final or read.queued:
+                continue
+            if self._is_at_rest(stored):
+                read.queued = True
+                settled_so_far = ((0, read.end),) if read.end else ()
+                self._pending.append((stored, Coverage(settled_so_far)))
+        settled = self._watched.ledger.coverage([(each.uri, each.version) for each in new])
+        for stored in new:
+            coverage = settled.get((stored.uri, stored.version), Coverage())
+            if not coverage.complete:
+                self._pending.append((stored, coverage))
+            elif stored.modified is not None and self._wall() - stored.modified < _RECENT:
+                self._recall(stored, coverage)
+
+    def _recall(self, stored: StoredObject, coverage: Coverage) -> None:
+        """Remember a file that was read by another run and may still grow."""
+        offset = self._watched.recall(stored, coverage.end or 0)
+        if offset:
+            end = coverage.end or 0
+            self._reads[stored.uri] = _Read(stored.version, offset, end, True, self._clock())
+            self._shed()
+
+    def _shed(self) -> None:
+        """Forget the file that was read longest ago, if there are too many."""
+        if len(self._reads) > FILES:
+            oldest = next((uri for uri, read in self._reads.items() if read.final), None)
+            if oldest is not None:
+                del self._reads[oldest]
+
+    def _recover(self) -> None:
+        self._away_since = None
+        self._failures = 0
+
+    def _back_off(self, error: SourceUnavailable) -> None:
+        """Wait before the next try, or give up; a broken listing begins again."""
+        now = self._clock()
+        self._pages = self._page = None
+        if self._away_since is None:
+            self._away_since = now
+        if now - self._away_since >= self._watched.outage_budget:
+            raise error
+        self._failures += 1
+        self._not_before = now + self._watched.backoff.delay(self._failures)
+
+
+def _read_on_at(last: RecordBatch, end: int) -> int:
+    """Where a longer version is read on: at the last record, if that has no newline.
+
+    An object that could not be read on is one failure without bytes, where it broke.
+    """
+    records = [*zip(last.offsets[-1:], last.raws[-1:], strict=True)]
+    records += [(failure.origin.offset, failure.raw) for failure in last.failures]
+    offset, raw = max(records, default=(end, b"?"))
+    return offset if not raw or offset + len(raw) == end else end
+
+
+def _hash(uri: str, version: str) -> int:
+    name = f"{version}\0{uri}".encode(errors="surrogateescape")
+    return int.from_bytes(blake2b(name, digest_size=8).digest())
+
+
+def _in_background(work: Callable[[], list[StoredObject]]) -> Future[list[StoredObject]]:
+    """Run ``work`` on a thread that does not keep the process alive."""
+    future: Future[list[StoredObject]] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the result
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="list", daemon=True).start()
+    return future

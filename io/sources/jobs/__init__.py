@@ -1,0 +1,1 @@
+"""Due retries and replayed dead letters, read back as records."""

@@ -1,0 +1,54 @@
+"""The next claim of due jobs, made while the one before is parsed and written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from transforms.batch.record import RecordBatch
+from transforms.batch.splits import BatchLimits
+from transforms.errors import SluiceError
+from transforms.read.job_queue import JobQueue
+
+_log = logging.getLogger(__name__)
+
+
+class ClaimsAhead:
+    """Claims of one queue under one lease, one of them ahead of what is asked for.
+
+    Only behind a claim that was full: where few jobs are due there is nothing to hurry for.
+    """
+
+    def __init__(self, queue: JobQueue, limits: BatchLimits) -> None:
+        self._queue = queue
+        self._limits = limits
+        self._lease = queue.lease()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="claims")
+        self._next: Future[Sequence[RecordBatch]] | None = None
+
+    def take(self) -> Sequence[RecordBatch]:
+        """The next claim; raises what ``JobQueue.claim`` does."""
+        ahead, self._next = self._next, None
+        batches = self._claim() if ahead is None else ahead.result()
+        if self._is_full(batches):
+            self._next = self._thread.submit(self._claim)
+        return batches
+
+    def close(self) -> None:
+        """Give back what nobody has asked for. The lease stays: the rest is settled under it."""
+        ahead, self._next = self._next, None
+        try:
+            if ahead is not None and (batches := ahead.result()):
+                self._queue.give_back(batches)
+        except SluiceError as error:
+            _log.info("jobs taken ahead are due again once their lease ends: %s", error)
+        self._thread.shutdown()
+
+    def _claim(self) -> Sequence[RecordBatch]:
+        return self._queue.claim(self._lease, self._limits)
+
+    def _is_full(self, batches: Sequence[RecordBatch]) -> bool:
+        records = sum(len(batch.raws) for batch in batches)
+        size = sum(sum(map(len, batch.raws)) for batch in batches)
+        return records >= self._limits.records or size >= self._limits.bytes

@@ -1,0 +1,192 @@
+"""Due retries as a source: failed records come back as one more split, and are parsed anew."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sources.jobs.ahead import ClaimsAhead
+from transforms.batch.backoff import Backoff, Outage
+from transforms.batch.coverage import Ledger
+from transforms.batch.record import RecordBatch
+from transforms.batch.splits import BatchLimits, Polled, Position, Split
+from transforms.errors import Contention, SinkUnavailable
+from transforms.read import drain
+from transforms.read.job_queue import JobQueue
+from transforms.steps.pipeline_identity import PipelineIdentity
+
+SCHEME = "jobs://"
+_QUIET = "quiet"
+
+LOOK_SECONDS = 60.0
+"""A streaming reader looks so often for jobs that wait for other pipelines."""
+
+_log = logging.getLogger(__name__)
+
+_lock = threading.Lock()
+_looked: dict[JobQueue, float] = {}
+_told: set[tuple[JobQueue, PipelineIdentity | None]] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class JobsSource:
+    """The failed records of a target table, each once it is due.
+
+    Attributes:
+        queue: Where they are.
+        streaming: Go on for ever; else end once nothing is due within ``retry_wait``.
+        retry_wait: Seconds that a bounded run waits for the next record to be due.
+        limits: Bounds of what is taken at once.
+        outage_budget: Seconds to wait for a database that is away.
+    """
+
+    queue: JobQueue
+    streaming: bool = False
+    retry_wait: float = 30.0
+    limits: BatchLimits = BatchLimits()  # noqa: RUF009 - frozen
+    outage_budget: float = 300.0
+
+    @property
+    def uri(self) -> str:
+        """Names the target table."""
+        return f"{SCHEME}{self.queue.name}"
+
+    def check(self) -> None:
+        """Nothing: the sink has been checked."""
+
+    def owns(self, source: str) -> bool:
+        """Nothing: a record's origin stays where it came from at first."""
+        return False
+
+    def splits(self, ledger: Ledger) -> Iterator[Split]:
+        """One split; another process's run takes other jobs of the same queue."""
+        yield Split(self.uri, self.uri)
+
+    def open(self, split: Split, position: Position, ledger: Ledger) -> JobsReader:
+        """A reader; I/O begins with its first poll."""
+        return JobsReader(self, position)
+
+
+class JobsReader:
+    """Takes due jobs under a lease of its own.
+
+    A position says how many batches were taken and whether the last look found nothing; a
+    reader that is opened anew asks the queue.
+    """
+
+    def __init__(self, source: JobsSource, position: Position = ()) -> None:
+        at = dict(position)
+        self._source = source
+        self._count = at.get("", 0)
+        self._quiet = bool(at.get(_QUIET, 0))
+        self._claims: ClaimsAhead | None = None
+        self._taken = False
+        self._waiting_since: float | None = None
+        self._outage = self._new_outage()
+
+    def poll(self, timeout: float) -> Polled:
+        """What is due; else waits for it within bounds, or ends.
+
+        A bundle ends before a wait, so that what has been taken before is settled, and can
+        fail and be scheduled again.
+
+        Raises:
+            SinkUnavailable: The database was away for longer than the outage budget.
+        """
+        try:
+            batches = self._claim()
+            settling = bool(batches) or self._taken
+            wait = None if settling or self._source.streaming else self._wait()
+            if self._source.streaming and not batches:
+                _say_left(self._source.queue)
+        except SinkUnavailable:
+            if drain.requested() or not self._outage.wait():
+                raise
+            return self._rest()
+        except Contention:
+            return self._rest()
+        self._outage = self._new_outage()
+        if batches:
+            self._quiet = False
+            self._taken = True
+            self._waiting_since = None
+            self._count += len(batches)
+            return Polled(batches, self._position, watermark=time.time())
+        if self._source.streaming:
+            return self._rest()
+        if wait is not None:
+            self._quiet = False
+            drain.wait(min(wait, timeout))
+            return self._rest()
+        if self._quiet:
+            return Polled((), self._position, done=True)
+        # What this bundle has written may have failed: look once more after its commit.
+        self._taken = False
+        self._quiet = True
+        return self._rest()
+
+    def backlog(self) -> int:
+        """Not known without I/O."""
+        return 0
+
+    def close(self) -> None:
+        """Give back what was taken ahead."""
+        claims, self._claims = self._claims, None
+        if claims is not None:
+            claims.close()
+
+    def _claim(self) -> Sequence[RecordBatch]:
+        if self._claims is None:
+            self._claims = ClaimsAhead(self._source.queue, self._source.limits)
+        return self._claims.take()
+
+    def _wait(self) -> float | None:
+        """How long to wait for a job to be due; None when there is nothing to wait for.
+
+        Jobs that another process has are waited for too, in case it is gone: but not for long,
+        since one that is alive may always have some.
+        """
+        bound = self._source.retry_wait
+        due = self._source.queue.due_in()
+        if due is None or due > bound:
+            if self._waiting_since is None:
+                self._waiting_since = time.monotonic()
+            left = bound - (time.monotonic() - self._waiting_since)
+            due = self._source.queue.lease_ends_in()
+            if due is None or due > bound or left <= 0:
+                return None
+        return max(due, 0.02)
+
+    def _rest(self) -> Polled:
+        # Records that are due later have old event times, but hold nothing back: they are late.
+        return Polled((), self._position, watermark=time.time(), rest=True)
+
+    @property
+    def _position(self) -> Position:
+        return (("", self._count), (_QUIET, int(self._quiet)))
+
+    def _new_outage(self) -> Outage:
+        return Outage(Backoff(0.25, 15.0), self._source.outage_budget, sleep=drain.wait)
+
+
+def _say_left(queue: JobQueue) -> None:
+    """Say that jobs wait for other pipelines: once a process and pipeline, asked now and then.
+
+    A reader may be made anew for every bundle, so the process keeps what it has said.
+    """
+    clock = time.monotonic()
+    with _lock:
+        if clock < _looked.get(queue, -math.inf) + LOOK_SECONDS:
+            return
+        _looked[queue] = clock
+    for each in queue.left():
+        told = (queue, each.owner)
+        with _lock:
+            fresh = told not in _told
+            _told.add(told)
+        if fresh:
+            _log.warning("%s", each)

@@ -1,0 +1,1 @@
+"""Kafka topics: partitions, offsets, fetching and the progress of each reader."""

@@ -1,0 +1,209 @@
+"""Messages of the client library into batches: the part whose cost counts per message."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
+
+from clients.kafka.log import LOGGER
+from sources.kafka.cluster import Place
+from sources.kafka.partition import Partition
+from transforms.batch.coverage import Range, subtract
+from transforms.batch.record import JSON, Failure, Headers, Origin, RecordBatch, Span
+
+Messages = Sequence["Message[bytes, bytes]"]
+
+_LAST_TIME = 253_402_300_799_000  # the end of year 9999, in milliseconds
+
+
+def by_partition(messages: Messages, topics: int) -> dict[Place, list[Message[bytes, bytes]]]:
+    """Good messages, grouped; ``topics`` is how many topics they can be of."""
+    grouped: defaultdict[Place, list[Message[bytes, bytes]]] = defaultdict(list)
+    if topics == 1:
+        # Saves the name of the topic, a third of the cost of grouping.
+        numbered: defaultdict[int, list[Message[bytes, bytes]]] = defaultdict(list)
+        for number, message in zip(map(Message.partition, messages), messages, strict=True):
+            numbered[number].append(message)  # type: ignore[index]  # None only for errors
+        topic = str(messages[0].topic()) if messages else ""
+        return {(topic, number): each for number, each in numbered.items()}
+    for name, number, message in zip(
+        map(Message.topic, messages), map(Message.partition, messages), messages, strict=True
+    ):
+        grouped[name, number].append(message)  # type: ignore[index]  # the same
+    return dict(grouped)
+
+
+def batch_of(
+    partition: Partition, messages: Messages, end: int, *, ignore_tombstones: bool = False
+) -> RecordBatch | None:
+    """The batch that settles ``partition`` from its next offset to ``end``; moves it on.
+
+    The range includes offsets that hold no message: what compaction removed, aborted
+    transactions and the markers of transactions.
+
+    Args:
+        partition: Where the messages are from; moved on to ``end``.
+        messages: Good messages in order of their offsets.
+        end: First offset that is not settled.
+        ignore_tombstones: Filter messages without a value instead of failing them.
+
+    Returns:
+        None when there is nothing to settle.
+    """
+    start = partition.next
+    if end <= start:
+        return None
+    partition.next = end
+    partition.high = max(partition.high, end)
+    span = Span(partition.source, partition.label, start, end)
+    if not messages:
+        return RecordBatch(span, JSON, [], [])
+    offsets: list[int] = list(map(Message.offset, messages))  # type: ignore[arg-type]  # never None
+    if offsets[0] < start or offsets[-1] >= end:
+        kept = [i for i, offset in enumerate(offsets) if start <= offset < end]
+        messages = [messages[i] for i in kept]
+        offsets = [offsets[i] for i in kept]
+    raws = list(map(Message.value, messages))
+    times = _times(messages)
+    keys = list(map(Message.key, messages))
+    headers = _headers(messages)
+    if times:
+        latest = max(times)
+        if partition.event_time is None or latest > partition.event_time:
+            partition.event_time = latest
+    batch = RecordBatch(
+        span=span,
+        format=JSON,
+        offsets=offsets,
+        raws=raws,  # type: ignore[arg-type]  # tombstones are taken out below
+        times=times,
+        keys=keys if keys.count(None) < len(keys) else None,
+        headers=headers,
+    )
+    if None in raws:
+        return _without_tombstones(batch, ignore_tombstones)
+    return batch
+
+
+def settled_before(partition: Partition, ranges: Sequence[Range]) -> list[RecordBatch]:
+    """Batches without records: what of ``ranges`` was settled under another name of it."""
+    spans = [Span(partition.source, partition.label, start, end) for start, end in ranges]
+    return [RecordBatch(span, JSON, [], []) for span in spans]
+
+
+def expired(partition: Partition, low: int, settled: Sequence[Range] = ()) -> list[RecordBatch]:
+    """Batches that say that the offsets up to ``low`` are gone; moves ``partition`` there.
+
+    Args:
+        partition: Where they are gone from.
+        low: The first offset that still exists.
+        settled: What the ledger has settled of it.
+
+    Returns:
+        One batch for each range that is not settled.
+    """
+    gaps = subtract(partition.next, low, settled)
+    partition.next = max(partition.next, low)
+    partition.high = max(partition.high, low)
+    return [
+        _expired(partition, start, end, "were deleted before they were read") for start, end in gaps
+    ]
+
+
+def buried(partition: Partition, end: int, settled: Sequence[Range] = ()) -> list[RecordBatch]:
+    """Batches that end ``partition``, whose topic was deleted and created again, for good.
+
+    Args:
+        partition: Of the old topic; moved on to ``end``.
+        end: Its last end that was seen.
+        settled: What the ledger has settled of it.
+
+    Returns:
+        One batch for each range that was not read; the last one is final.
+    """
+    end = max(end, partition.next)
+    gaps = subtract(partition.next, end, settled)
+    partition.next = end
+    why = "were deleted before they were read: the topic was created again"
+    batches = [_expired(partition, start, stop, why) for start, stop in gaps]
+    last = Span(partition.source, partition.label, end, end, final=True)
+    return [*batches, RecordBatch(last, JSON, [], [])]
+
+
+def _expired(partition: Partition, start: int, end: int, why: str) -> RecordBatch:
+    failure = Failure(
+        origin=Origin(partition.source, partition.label, start),
+        raw=b"",
+        format=JSON,
+        stage="read",
+        category="offsets_expired",
+        exception="OffsetsExpired",
+        message=f"offsets {start}–{end - 1} of {partition.topic}/{partition.number} {why}",
+        stack="",
+    )
+    span = Span(partition.source, partition.label, start, end)
+    return RecordBatch(span, JSON, [], [], failures=(failure,))
+
+
+def _times(messages: Messages) -> list[float] | None:
+    """Event times in seconds; None when a message has none (a broker before 0.10)."""
+    stamps = list(map(Message.timestamp, messages))
+    milliseconds = [stamp[1] for stamp in stamps]
+    if not milliseconds:
+        return None
+    if min(milliseconds) < 0 or max(milliseconds) > _LAST_TIME:
+        if any(kind == TIMESTAMP_NOT_AVAILABLE for kind, _ in stamps):
+            return None
+        # A producer's mistake of unit must not overflow the clocks of runner and database.
+        milliseconds = [min(max(each, 0), _LAST_TIME) for each in milliseconds]
+    return [each / 1000 for each in milliseconds]
+
+
+def _headers(messages: Messages) -> list[Headers] | None:
+    """Headers of each message; None when none has any."""
+    found: list[Any] = []
+    while len(found) < len(messages):
+        try:
+            found.extend(map(Message.headers, islice(messages, len(found), None)))
+        except SystemError:
+            # The client decodes names as UTF-8 and fails like this when one is not. The message
+            # itself is sound; its headers must not be touched again (they hold null pointers).
+            unreadable = messages[len(found)]
+            LOGGER.warning(
+                "HEADERS of %s/%s at offset %s are left out: a name is not UTF-8",
+                *(unreadable.topic(), unreadable.partition(), unreadable.offset()),
+            )
+            found.append(None)
+    if found.count(None) == len(found):
+        return None
+    return [tuple(each) if each else () for each in found]
+
+
+def _without_tombstones(batch: RecordBatch, ignore: bool) -> RecordBatch:
+    """Take out messages without a value: they are no records, and a replay cannot help."""
+    kept = [i for i, raw in enumerate(batch.raws) if raw is not None]
+    gone = [i for i, raw in enumerate(batch.raws) if raw is None]
+    if ignore:
+        return batch.keep(kept, None, filtered=[batch.offsets[i] for i in gone])
+    return batch.keep(kept, None, [_tombstone(batch, i) for i in gone])
+
+
+def _tombstone(batch: RecordBatch, index: int) -> Failure:
+    record = batch.record(index)
+    return Failure(
+        origin=record.origin,
+        raw=b"",
+        format=record.format,
+        stage="read",
+        category="tombstone",
+        exception="Tombstone",
+        message="the message has no value: its key was deleted",
+        stack="",
+        event_time=record.event_time,
+        key=record.key,
+        headers=record.headers,
+    )

@@ -1,0 +1,352 @@
+"""Questions about a cluster: its topics, their partitions and offsets; no records."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declared as exported
+    AdminClient,
+    OffsetSpec,
+)
+
+from clients.kafka.config import Config, admin_settings, consumer_settings
+from clients.kafka.errors import GONE, LOST, REFUSED, text_of
+from clients.kafka.log import LOGGER
+from sources.kafka.label import id_of
+from sources.kafka.uri import Address
+from transforms.batch.backoff import Backoff
+from transforms.errors import ConfigError, SourceUnavailable
+
+Place = tuple[str, int]
+"""A topic and the number of a partition."""
+
+Fingerprint = tuple[int, bytes | None, bytes | None]
+"""Time, key and value of a message."""
+
+_BACKOFF = Backoff(base=0.2, cap=2.0)
+
+_MOVING = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+"""A group has no coordinator for a moment: after a start of its broker, or a change of leaders."""
+
+_EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+_LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+_MOCK = "mockCluster"
+"""librdkafka's own cluster for tests, which has no controller to ask for topic ids."""
+
+_NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"  # sixteen zero bytes: a broker before 2.8 has no topic ids
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """What a look at the cluster has found.
+
+    Attributes:
+        labels: Per partition its name in the ledger: ``P@TOPIC_ID``, or ``P`` where the
+            broker gives no id. A topic that was deleted and created again has another id,
+            so that its offsets are not taken for the old ones.
+        missing: Topics that were asked for by name and do not exist.
+    """
+
+    labels: Mapping[Place, str]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """The id of every topic that exists; empty where the broker gives none."""
+        return {topic: id_of(label) for (topic, _), label in self.labels.items()}
+
+
+class Cluster:
+    """The clients that everything in this process shares; safe between threads.
+
+    Every method is bounded by ``timeout`` seconds and raises:
+        ConfigError: The cluster refuses the credentials, or the right to look.
+        SourceUnavailable: No answer.
+    """
+
+    def __init__(self, brokers: str, config: Config, timeout: float) -> None:
+        self._brokers = brokers
+        self._config = config
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._consumers: dict[str, Consumer] = {}
+        self._refused: KafkaError | None = None
+        self._trouble: KafkaError | None = None
+        self._mock: bool | None = None
+        self._uncommitted = dict(config).get("isolation.level") == "read_uncommitted"
+        settings = admin_settings(brokers, config)
+        self._admin = _made({**settings, "error_cb": self._on_error, "logger": LOGGER})
+
+    def topics(self, address: Address) -> Topics:
+        """The partitions of the topics of ``address`` that exist now."""
+        if self._mock is False and address.pattern is None:
+            return self._described(address, address.topics)
+        metadata = self._metadata()
+        self._mock = str(metadata.cluster_id).startswith(_MOCK)
+        found = [name for name in metadata.topics if address.matches(name)]
+        if not self._mock:
+            # Topics that we may not read are not listed; asked for by name, the broker says why.
+            return self._described(address, address.topics or found)
+        labels = {
+            (name, number): str(number)
+            for name in found
+            for number in metadata.topics[name].partitions
+        }
+        return Topics(labels, _missing(address, found))
+
+    def ids(self, topics: Collection[str]) -> dict[str, str]:
+        """The id of each of ``topics`` as it is now; those that do not exist are absent."""
+        described = self._descriptions(topics)
+        return {name: _plain_id(str(each.topic_id)) for name, each in described.items()}
+
+    def records(self, place: Place, start: int, end: int) -> dict[int, Fingerprint]:
+        """What a partition holds now of the offsets from ``start`` to ``end``, by offset."""
+        settings = consumer_settings(self._brokers, self._config, None)
+        consumer = Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
+        found: dict[int, Fingerprint] = {}
+        deadline = time.monotonic() + self._timeout
+        try:
+            consumer.assign([TopicPartition(*place, start)])
+            while time.monotonic() < deadline:
+                for message in consumer.consume(1_000, 0.1):
+                    problem = message.error()
+                    if problem is None:
+                        found[int(message.offset() or 0)] = fingerprint(message)
+                    elif problem.code() == KafkaError._PARTITION_EOF or problem.code() in LOST:
+                        return found  # this is all of it
+                if found and max(found) >= end - 1:
+                    return found
+        finally:
+            consumer.close()
+        raise self._silent()
+
+    def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
+        """Per partition its first offset, and the one after its last committed message."""
+        places = list(places)
+        low = self._offsets(dict.fromkeys(places, _EARLIEST))
+        high = self._offsets(dict.fromkeys(places, _LATEST))
+        return {place: (low[place], high[place]) for place in places}
+
+    def written(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Per partition the offset after its last message, committed or not."""
+        return self._offsets(dict.fromkeys(places, _LATEST), committed=False)
+
+    def at_time(self, places: Iterable[Place], milliseconds: int) -> dict[Place, int]:
+        """Per partition the first offset at or after a time; -1 where there is none."""
+        return self._offsets(dict.fromkeys(places, OffsetSpec.for_timestamp(milliseconds)))
+
+    def committed(self, places: Iterable[Place], group: str) -> dict[Place, int]:
+        """The offsets that ``group`` has committed; partitions without one are absent."""
+        asked = [TopicPartition(topic, number) for topic, number in places]
+        found = self._coordinated(
+            group, lambda consumer: consumer.committed(asked, timeout=self._timeout)
+        )
+        return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+
+    def commit(self, offsets: Mapping[Place, int], group: str) -> None:
+        """Set the offsets of ``group``, which must have no members of its own.
+
+        Waits for as long as no broker is there, so call it on a thread of its own.
+        """
+        asked = [TopicPartition(topic, number, at) for (topic, number), at in offsets.items()]
+        found = self._coordinated(
+            group, lambda consumer: consumer.commit(offsets=asked, asynchronous=False)
+        )
+        for each in found or ():
+            if each.error is not None:
+                raise self._failed(KafkaException(each.error))
+
+    def _coordinated(self, group: str, call: Callable[[Consumer], Any]) -> Any:
+        """Ask the coordinator of ``group``, once it is one: a broker that has just started is not.
+
+        By a consumer that joins no group: the admin client's questions to a coordinator
+        abort the process when the broker goes away meanwhile (confluentinc/librdkafka#5397).
+        """
+        deadline = time.monotonic() + self._timeout
+        attempt = 0
+        while True:
+            attempt += 1
+            pause = _BACKOFF.delay(attempt)
+            try:
+                return call(self._consumer(group))
+            except KafkaException as error:
+                self._consumer(group)  # a refused group is reported there
+                moving = error.args[0].code() in _MOVING
+                if not moving or time.monotonic() + pause >= deadline:
+                    raise self._failed(error) from error
+            time.sleep(pause)
+
+    def _consumer(self, group: str) -> Consumer:
+        """The consumer that speaks for ``group``, made at the first call; it reads nothing."""
+        with self._lock:
+            known = self._consumers.get(group)
+            if known is None:
+                settings = consumer_settings(self._brokers, self._config, group)
+                known = Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
+                self._consumers[group] = known
+        # Serves its callbacks; of messages, it is given errors only.
+        while (message := known.poll(0)) is not None:
+            problem = message.error()
+            if problem is not None:
+                self._on_error(problem)
+        return known
+
+    def _metadata(self) -> Any:
+        """All topics: asked for by name, a missing one might be created by the broker."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                # In short steps: a refused login is only seen between them.
+                metadata = self._admin.list_topics(timeout=max(0.1, min(1.0, left)))
+            except KafkaException as error:
+                self._admin.poll(0)
+                if self._refused is not None or left <= 1.0:
+                    raise self._failed(error) from error
+            else:
+                self._admin.poll(0)
+                self._refused = self._trouble = None
+                return metadata
+
+    def _described(self, address: Address, names: Sequence[str]) -> Topics:
+        if not names:
+            return Topics({})
+        described = self._descriptions(names)
+        labels: dict[Place, str] = {}
+        for name, description in described.items():
+            topic_id = _plain_id(str(description.topic_id))
+            suffix = f"@{topic_id}" if topic_id else ""
+            for each in description.partitions:
+                labels[name, each.id] = f"{each.id}{suffix}"
+        return Topics(labels, _missing(address, described))
+
+    def _descriptions(self, names: Collection[str]) -> dict[str, Any]:
+        """What the cluster says of each topic that exists."""
+        futures = self._call(
+            lambda: self._admin.describe_topics(
+                TopicCollection(list(names)), request_timeout=self._timeout
+            )
+        )
+        answers = {name: self._result(each, ignore=GONE) for name, each in futures.items()}
+        return {name: each for name, each in answers.items() if each is not None}
+
+    def _offsets(self, wanted: Mapping[Place, Any], *, committed: bool = True) -> dict[Place, int]:
+        if not wanted:
+            return {}
+        level = (
+            IsolationLevel.READ_COMMITTED
+            if committed and not self._uncommitted
+            else IsolationLevel.READ_UNCOMMITTED
+        )
+        request = {TopicPartition(topic, number): spec for (topic, number), spec in wanted.items()}
+        futures = self._call(
+            lambda: self._admin.list_offsets(
+                request, isolation_level=level, request_timeout=self._timeout
+            )
+        )
+        return {
+            (each.topic, each.partition): self._result(future).offset
+            for each, future in futures.items()
+        }
+
+    def _call(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except KafkaException as error:
+            raise self._failed(error) from error
+
+    def _result(self, future: Future[Any], ignore: Collection[int] = ()) -> Any:
+        """What the cluster answered; None for an error in ``ignore``."""
+        try:
+            return future.result(self._timeout + 1)
+        except KafkaException as error:
+            if error.args[0].code() in ignore:
+                return None
+            self._admin.poll(0)  # a refused login is reported there
+            raise self._failed(error) from error
+        except TimeoutError as error:
+            raise self._silent() from error
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.code() in REFUSED:
+            self._refused = error
+        elif error.code() != KafkaError._ALL_BROKERS_DOWN:  # which says nothing of why
+            self._trouble = error
+
+    def _failed(self, error: KafkaException) -> ConfigError | SourceUnavailable:
+        reason = self._refused or error.args[0]
+        if reason.code() in REFUSED:
+            return ConfigError(f"Kafka at {self._brokers} refuses: {text_of(reason)}")
+        # What a call says is only that it failed; the connection has said why.
+        reason = self._trouble or reason
+        return SourceUnavailable(f"cannot reach Kafka at {self._brokers}: {text_of(reason)}")
+
+    def _silent(self) -> SourceUnavailable:
+        return SourceUnavailable(
+            f"cannot reach Kafka at {self._brokers}: no answer within {self._timeout:g} s"
+        )
+
+
+_lock = threading.Lock()
+_clusters: dict[tuple[str, Config, float], Cluster] = {}
+
+
+def cluster(brokers: str, config: Config, timeout: float) -> Cluster:
+    """This process's connection to a cluster, made at the first call.
+
+    Raises:
+        ConfigError: A setting is unknown, wrong, or refers to a secret that is not there.
+    """
+    key = (brokers, config, timeout)
+    with _lock:
+        known = _clusters.get(key)
+        if known is None:
+            known = _clusters[key] = Cluster(brokers, config, timeout)
+        return known
+
+
+def _made(settings: dict[str, Any]) -> AdminClient:
+    try:
+        return AdminClient(settings)
+    except KafkaException as error:
+        raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error
+
+
+def _missing(address: Address, found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in address.topics if name not in set(found))
+
+
+def fingerprint(message: Message[bytes, bytes]) -> Fingerprint:
+    """Tells a message from others that had or have its offset."""
+    return message.timestamp()[1], message.key(), message.value()
+
+
+def _plain_id(topic_id: str) -> str:
+    """The id as Kafka's own tools print it: base64 for URLs, without padding; empty for none."""
+    plain = topic_id.rstrip("=")
+    if plain == _NO_ID:
+        return ""
+    padded = plain + "=" * (-len(plain) % 4)
+    return base64.urlsafe_b64encode(base64.b64decode(padded)).decode().rstrip("=")

@@ -1,0 +1,74 @@
+"""Tell consumer groups how far their topics are settled: advisory, for tools that show lag."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+import apache_beam as beam
+
+from sources.kafka.progress import Committer
+from sources.kafka.source import KafkaSource
+from transforms.batch.splits import Source
+from transforms.settle.write import Settled
+
+FLUSH_SECONDS = 3.0
+
+
+class CommitOffsets(beam.PTransform):
+    """Commit, for each source with a ``?group=``, up to where its partitions are settled.
+
+    Takes the ``settled`` output of ``Write``, which comes after the database's commit, and
+    emits nothing. Offsets go out in the background, at most once a second a process and
+    group, never ahead of what is settled. One that cannot be committed is a warning: the
+    ledger says where to resume.
+    """
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        super().__init__()
+        self._sources = tuple(
+            each for each in sources if isinstance(each, KafkaSource) and each.address.group
+        )
+
+    def expand(self, settled: beam.PCollection) -> beam.PCollection:
+        return settled | "Note" >> beam.ParDo(_NoteFn(self._sources))
+
+
+class _NoteFn(beam.DoFn):
+    def __init__(self, sources: tuple[KafkaSource, ...]) -> None:
+        self._sources = sources
+
+    def process(self, settled: Settled) -> None:
+        if settled.attempts:
+            return  # records that had failed before: their offsets are settled already
+        for source in self._sources:
+            if source.owns(settled.span.source):
+                committer(source).note(settled.span)
+
+    def teardown(self) -> None:
+        flush()
+
+
+_lock = threading.Lock()
+_committers: dict[KafkaSource, Committer] = {}
+
+
+def committer(source: KafkaSource) -> Committer:
+    """This process's committer for the group of ``source``, made at the first call."""
+    with _lock:
+        known = _committers.get(source)
+        if known is None:
+            cluster, group = source.cluster, str(source.address.group)
+            known = Committer(lambda offsets: cluster.commit(offsets, group), group)
+            _committers[source] = known
+        return known
+
+
+def flush(timeout: float = FLUSH_SECONDS) -> None:
+    """Commit what this process has settled, within ``timeout`` seconds: a pipeline ends."""
+    deadline = time.monotonic() + timeout
+    with _lock:
+        every = list(_committers.values())
+    for each in every:
+        each.flush(max(0.0, deadline - time.monotonic()))

@@ -1,0 +1,161 @@
+"""The consumer of one reader: takes what is queued, and says what its errors mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from clients.kafka.errors import BROKEN, GONE, LOST, refusal, text_of
+from clients.kafka.log import LOGGER
+from sources.kafka.cluster import Place
+from transforms.batch.splits import BatchLimits
+from transforms.errors import SourceUnavailable
+from transforms.read import drain
+
+_ERROR_PAUSE = 0.1
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What one fetch brought.
+
+    Attributes:
+        messages: Good messages of all partitions, in order within each.
+        ends: Partitions that were read to their end, and the offset of it.
+        lost: Partitions whose next offset the broker does not have.
+        news: Something has happened that a look at the cluster may explain.
+    """
+
+    messages: Sequence[Message[bytes, bytes]] = ()
+    ends: dict[Place, int] = field(default_factory=dict)
+    lost: list[Place] = field(default_factory=list)
+    news: bool = False
+
+
+class Fetcher:
+    """Fetches from the partitions that are assigned to it; no group decides about them.
+
+    Args:
+        make: Makes the consumer, given where to send errors that belong to no partition.
+        limits: Bounds of one fetch.
+        group: The consumer group of the source, or None.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Callable[[KafkaError], None]], Consumer],
+        limits: BatchLimits,
+        group: str | None,
+    ) -> None:
+        self._make = make
+        self._limits = limits
+        self._group = group
+        self._average_bytes = 1_000.0
+        self._fatal: KafkaError | None = None
+        self._news = False
+        self._consumer: Consumer | None = make(self._on_error)
+
+    def assign(self, place: Place, offset: int) -> None:
+        """Fetch a partition from ``offset`` on."""
+        self._open().incremental_assign([TopicPartition(*place, offset)])
+
+    def release(self, place: Place) -> None:
+        """Stop fetching a partition; what of it is queued is thrown away."""
+        self._open().incremental_unassign([TopicPartition(*place)])
+
+    def high(self, place: Place) -> int:
+        """The end of a partition as the last fetch has shown it; negative before the first."""
+        found = self._open().get_watermark_offsets(TopicPartition(*place), cached=True)
+        return -1 if found is None else found[1]
+
+    def reopen(self) -> None:
+        """Begin anew with a new consumer that fetches nothing yet.
+
+        Of a topic that was created again, the client would go on to believe what it knew of
+        the old one, such as the epochs of its leaders, and might never fetch anything again.
+        """
+        self.close()
+        self._fatal, self._news = None, False
+        self._consumer = self._make(self._on_error)
+
+    def close(self) -> None:
+        """Close the consumer; may be called twice."""
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
+
+    def take(self, timeout: float) -> Fetched:
+        """Wait for a first message, then take what is queued without waiting.
+
+        Raises:
+            SourceUnavailable: The client has failed for good, a log cannot be read on, or
+                the cluster refuses.
+        """
+        try:
+            messages = self._queued(timeout)
+        except KafkaException as error:
+            raise SourceUnavailable(f"the consumer failed: {text_of(error.args[0])}") from error
+        if self._fatal is not None:
+            raise SourceUnavailable(f"the consumer failed: {text_of(self._fatal)}")
+        fetched = Fetched(messages, news=self._news)
+        self._news = False
+        # Never compared with ==: an error compared with None leaves a stray exception behind.
+        if any(map(Message.error, messages)):
+            fetched.messages = [each for each in messages if each.error() is None]
+            for each in messages:
+                self._act_on(each, fetched)
+        return fetched
+
+    def _open(self) -> Consumer:
+        if self._consumer is None:
+            raise RuntimeError("the reader is closed")
+        return self._consumer
+
+    def _queued(self, timeout: float) -> list[Message[bytes, bytes]]:
+        consumer, limits = self._open(), self._limits
+        messages: list[Message[bytes, bytes]] = []
+        size = 0
+        while len(messages) < limits.records and size < limits.bytes:
+            want = int((limits.bytes - size) / self._average_bytes) + 1
+            got = consumer.consume(min(want, limits.records - len(messages)), 0)
+            if not got and not messages and timeout > 0:
+                got = consumer.consume(1, timeout)
+                timeout = 0
+            if not got:
+                break
+            messages += got
+            # Not len(message): it fails on a message without a value.
+            length = sum(map(len, filter(None, map(Message.value, got))))
+            size += length
+            change = length / len(got) - self._average_bytes
+            self._average_bytes = max(1.0, self._average_bytes + 0.5 * change)
+        return messages
+
+    def _act_on(self, message: Message[bytes, bytes], fetched: Fetched) -> None:
+        error = message.error()
+        if error is None:
+            return
+        topic, number = place = (str(message.topic()), int(message.partition() or 0))
+        code = error.code()
+        if code == KafkaError._PARTITION_EOF:
+            fetched.ends[place] = int(message.offset() or 0)
+            return
+        if error.fatal() or code in BROKEN:
+            raise SourceUnavailable(f"cannot read {topic}/{number}: {text_of(error)}")
+        reason = refusal(error, self._group)
+        if reason is not None:
+            raise SourceUnavailable(f"cannot read {topic}: {reason}")
+        if code in LOST:
+            fetched.lost.append(place)
+        elif code not in GONE:
+            LOGGER.warning("%s %s", error.name(), error.str())
+            drain.wait(_ERROR_PAUSE)  # errors may come faster than messages
+        fetched.news = True
+
+    def _on_error(self, error: KafkaError) -> None:
+        """Called by the client within ``take``."""
+        if error.fatal():
+            self._fatal = error
+        self._news = True

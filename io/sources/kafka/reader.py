@@ -1,0 +1,314 @@
+"""Reads the partitions of one split: batches, and how far every partition has come."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from sources.kafka.batches import (
+    Messages,
+    batch_of,
+    buried,
+    by_partition,
+    expired,
+    settled_before,
+)
+from sources.kafka.cluster import Place
+from sources.kafka.discovery import Discovery
+from sources.kafka.fetch import Fetched
+from sources.kafka.guard import Guard
+from sources.kafka.label import same
+from sources.kafka.leftover import of_the_old_topic
+from sources.kafka.partition import END, Partition
+from sources.kafka.starts import Begun, Look, Starts
+from transforms import metrics
+from transforms.batch.record import RecordBatch
+from transforms.batch.splits import Polled, Position
+from transforms.errors import SourceUnavailable
+from transforms.read import drain
+
+_log = logging.getLogger(__name__)
+
+_LAG_SECONDS = 1.0
+_SHOWN = 8
+
+
+class KafkaReader:
+    """Reads one split.
+
+    Args:
+        guard: Fetches messages, and gives out those of the topics that are meant.
+        starts: Says where partitions begin.
+        discovery: Looks for partitions, and for the brokers when they are away.
+        idle_seconds: A partition with nothing to read for so long does not hold the
+            watermark back.
+        clock: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        guard: Guard,
+        starts: Starts,
+        discovery: Discovery,
+        idle_seconds: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._guard = guard
+        self._starts = starts
+        self._discovery = discovery
+        self._idle_seconds = idle_seconds
+        self._clock = clock
+        self._started = False
+        self._active: dict[Place, Partition] = {}
+        self._lost: dict[Place, Partition] = {}
+        self._gone: dict[Place, Partition] = {}
+        self._done: dict[Place, Partition] = {}
+        self._ready: list[RecordBatch] = []
+        self._warned: set[str] = set()
+        self._lag_due = 0.0
+        self._watermark: float | None = None
+
+    def poll(self, timeout: float) -> Polled:
+        """What is there, at once; else what comes within ``timeout`` seconds.
+
+        Raises:
+            SourceUnavailable: No broker for longer than the outage budget, a topic may not
+                be read, was deleted in a bounded run, or its log was truncated.
+        """
+        deadline = time.monotonic() + timeout
+        self._look_around(0.0 if self._started else timeout)
+        batches, self._ready = self._ready, []
+        left = timeout
+        while not batches and self._active and left >= 0:
+            left = deadline - time.monotonic()
+            batches = self._batches(self._guard.take(max(0.0, left)))
+            if self._guard.doubtful:
+                batches += self._after_doubt(deadline)
+                break
+        if not batches and not self._active and not self._finished:
+            # No partition to wait for: until a look finds one.
+            drain.wait(max(0.0, deadline - time.monotonic()))
+        return Polled(batches, self._position(), self._finished, self._reached())
+
+    def backlog(self) -> int:
+        """Offsets left to read, as far as the client has been told."""
+        return sum(partition.backlog for partition in self._partitions())
+
+    def close(self) -> None:
+        """Close the consumer; a look under way is left to end by itself."""
+        self._guard.close()
+
+    @property
+    def _finished(self) -> bool:
+        return self._starts.bounded and self._started and not (self._active or self._lost)
+
+    def _partitions(self) -> list[Partition]:
+        return [*self._active.values(), *self._lost.values(), *self._done.values()]
+
+    def _position(self) -> Position:
+        if not self._started:
+            return self._starts.position
+        return tuple(sorted(_positions(self._partitions()).items()))
+
+    def _reached(self) -> float | None:
+        """The least advanced partition's watermark; never goes back."""
+        now, monotonic = self._clock(), time.monotonic()
+        marks = [
+            each.watermark(now, monotonic, self._idle_seconds)
+            for each in (*self._active.values(), *self._lost.values())
+        ]
+        known = [mark for mark in marks if mark is not None]
+        if known and len(known) == len(marks):
+            self._watermark = max(min(known), self._watermark or 0.0)
+        return self._watermark
+
+    def _after_doubt(self, deadline: float) -> list[RecordBatch]:
+        """Have the cluster looked at, as a topic may be gone; what of it is left to settle."""
+        self._discovery.soon()
+        self._look_around(max(0.0, deadline - time.monotonic()))
+        if self._guard.doubtful:
+            drain.wait(max(0.0, deadline - time.monotonic()))
+        batches, self._ready = self._ready, []
+        return batches
+
+    def _look_around(self, timeout: float) -> None:
+        """Take what the last look has found; launch the next when it is due."""
+        if self._discovery.due():
+            reading = {
+                each.place: each.label for each in (*self._active.values(), *self._done.values())
+            }
+            waiting = [replace(each) for each in (*self._lost.values(), *self._gone.values())]
+            first = not self._started
+            self._discovery.launch(lambda: self._starts.look(reading, waiting, first=first))
+        look = self._discovery.take(timeout)
+        if look is not None:
+            self._apply(look)
+
+    def _apply(self, look: Look) -> None:
+        if look.truncated is not None:
+            raise SourceUnavailable(look.truncated)
+        self._drop_vanished(look)
+        for partition in look.replaced:
+            self._bury(partition, look)
+        for topic in look.topics.missing:
+            if self._starts.bounded and not self._started:
+                raise SourceUnavailable(f"topic {topic} does not exist (any more)")
+            self._warn_once(f"topic {topic} does not exist; waiting for it")
+        for line in look.notes:
+            self._warn_once(line)
+        for begun in look.begun:
+            self._begin(begun)
+        self._guard.sure(self._discovery.launched_at, look.topics.ids)
+        self._started = True
+
+    def _begin(self, begun: Begun) -> None:
+        partition = begun.partition
+        place = partition.place
+        before = self._lost.pop(place, None) or self._gone.pop(place, None)
+        if before is not None:
+            partition.event_time = before.event_time
+        self._ready += settled_before(partition, begun.pins)
+        low = begun.low if partition.end is None else min(begun.low, partition.end)
+        if partition.next < low:
+            self._skip(expired(partition, low, begun.settled))
+        if partition.done:
+            self._done[place] = partition
+        else:
+            self._active[place] = partition
+            self._guard.assign(partition)
+
+    def _skip(self, batches: list[RecordBatch]) -> None:
+        """Go on behind what is gone, and say so everywhere."""
+        for batch in batches:
+            if batch.failures:
+                metrics.count("skipped_offsets", batch.span.end - batch.span.start)
+                _log.warning("%s", batch.failures[0].message)
+        self._ready += batches
+
+    def _drop_vanished(self, look: Look) -> None:
+        """Stop reading partitions that are not there any more: what is left is settled."""
+        labels = look.topics.labels
+        reading = (*self._active.values(), *self._lost.values())
+        vanished = [
+            each for each in reading if not same(each.label, labels.get(each.place, _NOBODY))
+        ]
+        deleted = [each for each in vanished if each.topic not in look.topics.ids]
+        if deleted and self._starts.bounded:
+            raise SourceUnavailable(f"topic {deleted[0].topic} was deleted while it was read")
+        returned = [each for each in self._gone.values() if each.topic in look.topics.ids]
+        if vanished:
+            self._leave(vanished)
+        for topic in dict.fromkeys(each.topic for each in deleted):
+            self._warn_once(_farewell(topic, [each for each in deleted if each.topic == topic]))
+        self._gone.update((each.place, each) for each in deleted)
+        for partition in (*vanished, *returned):
+            if partition in deleted or same(partition.label, labels.get(partition.place, _NOBODY)):
+                continue
+            self._gone.pop(partition.place, None)
+            self._bury(partition, look)
+        if vanished or returned:
+            self._guard.reopen()
+            for partition in self._active.values():
+                self._guard.assign(partition)
+
+    def _leave(self, vanished: Collection[Partition]) -> None:
+        """Settle what was fetched of partitions before they vanished."""
+        queued = by_partition(self._guard.drain(), topics=0)
+        for partition in vanished:
+            self._active.pop(partition.place, None)
+            self._lost.pop(partition.place, None)
+            found = of_the_old_topic(
+                self._starts.cluster, partition, queued.get(partition.place, ())
+            )
+            batch = self._batch(partition, found, 0) if found else None
+            if batch is not None:
+                self._ready.append(batch)
+            partition.seen = max(partition.seen, partition.next)
+
+    def _bury(self, partition: Partition, look: Look) -> None:
+        """Settle for good what a topic that was created again had left to read before."""
+        new = "a later run reads it" if self._starts.bounded else "it is read from its beginning"
+        self._warn_once(
+            f"topic {partition.topic} was deleted and created again (as "
+            f"{look.topics.ids[partition.topic]}): {new}; what was written to the old one after "
+            "it was last seen, if anything, cannot be read any more"
+        )
+        known = look.settled.get(partition.topic, {}).get(partition.label)
+        end = partition.seen if partition.end is None else partition.end
+        self._skip(buried(partition, end, known.ranges if known else ()))
+
+    def _batches(self, fetched: Fetched) -> list[RecordBatch]:
+        """One batch a partition; moves every partition on."""
+        if fetched.news:
+            self._discovery.soon()
+        grouped = by_partition(fetched.messages, len({topic for topic, _ in self._active}))
+        batches: list[RecordBatch] = []
+        for place in dict.fromkeys((*grouped, *fetched.ends)):
+            partition = self._active.get(place)
+            if partition is None:
+                continue  # came before it was released
+            batch = self._batch(partition, grouped.get(place, ()), fetched.ends.get(place, 0))
+            if batch is not None:
+                batches.append(batch)
+            if partition.done:
+                self._done[place] = self._stop(place)
+        for place in fetched.lost:
+            if place in self._active:
+                self._lost[place] = self._stop(place)
+        self._measure_lag()
+        return batches
+
+    def _batch(self, partition: Partition, found: Messages, eof: int) -> RecordBatch | None:
+        end = int(found[-1].offset() or 0) + 1 if found else 0
+        if eof >= max(end, partition.next):
+            if partition.caught_up is None or found:
+                partition.caught_up = time.monotonic()
+        elif found:
+            partition.caught_up = None
+        end = max(end, eof)
+        if partition.end is not None:
+            end = min(end, partition.end)
+        ignore = self._starts.address.ignore_tombstones
+        return batch_of(partition, found, end, ignore_tombstones=ignore)
+
+    def _stop(self, place: Place) -> Partition:
+        self._guard.release(place)
+        return self._active.pop(place)
+
+    def _measure_lag(self) -> None:
+        now = time.monotonic()
+        if now < self._lag_due:
+            return
+        self._lag_due = now + _LAG_SECONDS
+        for place, partition in self._active.items():
+            partition.high = max(partition.high, self._guard.high(place))
+        metrics.gauge("lag", self.backlog())
+
+    def _warn_once(self, line: str) -> None:
+        if line not in self._warned:
+            self._warned.add(line)
+            _log.warning("%s", line)
+
+
+_NOBODY = "-1"  # same as no partition's name
+
+
+def _farewell(topic: str, partitions: Collection[Partition]) -> str:
+    """Says that a topic is gone, and what of it was not read."""
+    unread = [
+        f"offsets {each.next}–{each.seen - 1} of partition {each.number}"
+        for each in partitions
+        if each.next < each.seen
+    ]
+    if not unread:
+        return f"topic {topic} was deleted; all that was seen of it was read"
+    more = f" and of {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
+    return f"topic {topic} was deleted; not read were {', '.join(unread[:_SHOWN])}{more}"
+
+
+def _positions(partitions: Collection[Partition]) -> dict[str, int]:
+    """The part of a position that is about ``partitions``."""
+    at = {each.name: each.next for each in partitions}
+    return at | {f"{END}{each.name}": each.end for each in partitions if each.end is not None}

@@ -1,0 +1,157 @@
+"""Kafka topics as a source, by librdkafka: no JVM, no group membership, no silent reset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+from clients.kafka import config as kafka_config
+from clients.kafka.config import Config, consumer_settings
+from clients.kafka.errors import text_of
+from clients.kafka.log import LOGGER
+from sources.kafka.cluster import Cluster, cluster
+from sources.kafka.discovery import Discovery
+from sources.kafka.fetch import Fetcher
+from sources.kafka.guard import Guard
+from sources.kafka.reader import KafkaReader
+from sources.kafka.starts import Starts
+from sources.kafka.uri import Address, parse
+from transforms.batch.coverage import Ledger
+from transforms.batch.splits import BatchLimits, Position, Split
+from transforms.errors import ConfigError, SourceUnavailable
+
+MOST_SPLITS = 128
+"""Splits are the keys of Flink's state, and its subtasks share so many groups of them by default
+(its least ``--max_parallelism``): more splits could not be read by more subtasks."""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSource:
+    """Topics by name or by pattern, read up to the ends seen at start, or for ever.
+
+    Attributes:
+        uri: ``kafka://host:port[,host:port]/topic[,topic…]`` or ``/^pattern``, with
+            ``?group=``, ``start=earliest|latest|timestamp:TIME``, ``until=latest``,
+            ``tombstones=dead|ignore`` and ``splits=n``.
+        config: Settings of librdkafka; secrets as references (``kafka_config.parse``).
+        streaming: Read for ever; else stop at the ends seen at start.
+        limits: Bounds of what one poll returns.
+        outage_budget: Seconds without any broker after which the run fails.
+        answer_timeout: Seconds within which a broker must answer a question.
+        discovery_interval: Seconds between two looks for new partitions and topics.
+        idle_seconds: A partition without news for so long does not hold the watermark back.
+        parallel: Whether splits are read side by side.
+        split_count: How many splits share the partitions where ``uri`` does not say.
+    """
+
+    uri: str
+    config: Config = ()
+    streaming: bool = False
+    limits: BatchLimits = BatchLimits()  # noqa: RUF009 - frozen
+    outage_budget: float = 300.0
+    answer_timeout: float = 10.0
+    discovery_interval: float = 10.0
+    idle_seconds: float = 5.0
+    parallel: bool = False
+    split_count: int = 1
+
+    def __post_init__(self) -> None:
+        kafka_config.refuse_ours(self.config)
+        for name in ("answer_timeout", "discovery_interval", "idle_seconds"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be greater than 0, got {getattr(self, name)}")
+        if self.address.until is not None and self.streaming:
+            raise ConfigError(f"until=latest in {self.uri} contradicts --streaming")
+
+    @property
+    def address(self) -> Address:
+        """What ``uri`` says."""
+        return parse(self.uri)
+
+    @property
+    def cluster(self) -> Cluster:
+        """This process's connection to the cluster."""
+        return cluster(self.address.brokers, self.config, self.answer_timeout)
+
+    def check(self) -> None:
+        """Check every setting, that a broker answers, and that there is something to read."""
+        self._consumer(lambda error: None).close()
+        address = self.address
+        found = self.cluster.topics(address)
+        if found.missing:
+            raise ConfigError(
+                f"no topic {', '.join(found.missing)} at {address.brokers}; create it first"
+            )
+        if not found.labels and not self.streaming:
+            raise ConfigError(f"no topic at {address.brokers} matches {address.what}")
+        if address.group and found.labels:
+            self.cluster.committed([next(iter(found.labels))], address.group)
+
+    def with_splits_fixed(self) -> KafkaSource:
+        """The same source with as many splits as there are partitions now, where many are read
+        side by side and ``uri`` does not say how many; ``MOST_SPLITS`` at most.
+
+        Called where the job is submitted: a split's name is the key of its state, so that the
+        number must not change with the partitions while a job or a savepoint of it lives.
+
+        Raises:
+            ConfigError: The cluster refuses the credentials, or the right to look.
+            SourceUnavailable: No broker answers.
+        """
+        if not self.parallel or self.address.splits is not None:
+            return self
+        partitions = len(self.cluster.topics(self.address).labels)
+        return replace(self, split_count=min(max(partitions, 1), MOST_SPLITS))
+
+    def owns(self, source: str) -> bool:
+        """Whether ``source`` is ``kafka://TOPIC`` of a topic that is read here."""
+        scheme, _, topic = source.partition("://")
+        return scheme == "kafka" and self.address.matches(topic)
+
+    def splits(self, ledger: Ledger) -> Iterator[Split]:
+        """Split ``i/n`` reads every partition ``p`` with ``p % n == i``, new ones included."""
+        count = self.address.splits or self.split_count
+        for index in range(count):
+            yield Split(self.uri, f"{index}/{count}", size=self._size(index, count, ledger))
+
+    def open(self, split: Split, position: Position, ledger: Ledger) -> KafkaReader:
+        """A reader of ``split`` from ``position`` on; I/O begins with its first poll."""
+        index, _, count = split.name.partition("/")
+        fetcher = Fetcher(self._consumer, self.limits, self.address.group)
+        return KafkaReader(
+            guard=Guard(fetcher, self.cluster.ids),
+            starts=self._starts(int(index), int(count), ledger, position),
+            discovery=Discovery(self.discovery_interval, self.outage_budget),
+            idle_seconds=self.idle_seconds,
+        )
+
+    def _starts(self, index: int, count: int, ledger: Ledger, position: Position = ()) -> Starts:
+        return Starts(
+            cluster=self.cluster,
+            address=self.address,
+            index=index,
+            of=count,
+            bounded=not self.streaming,
+            ledger=ledger,
+            position=position,
+        )
+
+    def _size(self, index: int, count: int, ledger: Ledger) -> int:
+        """How many offsets a bounded split has left; 0 when nobody answers: it is an estimate."""
+        if self.streaming:
+            return 0
+        try:
+            look = self._starts(index, count, ledger).look({}, (), first=True)
+        except SourceUnavailable:
+            return 0
+        return sum(begun.partition.backlog for begun in look.begun)
+
+    def _consumer(self, on_error: Callable[[KafkaError], None]) -> Consumer:
+        address = self.address
+        settings = consumer_settings(address.brokers, self.config, address.group)
+        try:
+            return Consumer({**settings, "error_cb": on_error, "logger": LOGGER})
+        except KafkaException as error:
+            raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error

@@ -1,0 +1,155 @@
+"""What a ``kafka://`` URI says: brokers, topics, and how they are read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Literal
+from urllib.parse import unquote
+
+from clients.kafka import address as kafka_address
+from transforms.errors import ConfigError
+
+MAX_SPLITS = 1_000
+
+Start = Literal["earliest", "latest"] | int
+"""Where a partition is read from at first; an int is a time in milliseconds since the epoch."""
+
+_PARAMETERS = ("group", "until", "start", "tombstones", "splits")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What one URI stands for.
+
+    Attributes:
+        brokers: Bootstrap servers, as librdkafka takes them.
+        topics: Names of topics; empty with a pattern.
+        pattern: Regular expression that matches whole names of topics, or None.
+        group: Consumer group whose offsets are read at first and committed, or None.
+        until: ``latest`` where the URI says so, or None.
+        start: Where a partition begins that neither the ledger nor the group knows.
+        ignore_tombstones: Leave out messages without a value instead of dead-lettering them.
+        splits: How many splits share the partitions; None where the URI does not say.
+    """
+
+    brokers: str
+    topics: tuple[str, ...]
+    pattern: str | None
+    group: str | None
+    until: str | None
+    start: Start
+    ignore_tombstones: bool
+    splits: int | None
+
+    def matches(self, topic: str) -> bool:
+        """Whether ``topic`` is read; internal ones (``__…``) only if the pattern says ``^__``."""
+        if self.pattern is None:
+            return topic in self.topics
+        if topic.startswith("__") and not self.pattern.startswith("^__"):
+            return False
+        return re.fullmatch(self.pattern, topic) is not None
+
+    @property
+    def what(self) -> str:
+        """The topics, for messages to people."""
+        return self.pattern or ", ".join(self.topics)
+
+
+@lru_cache(maxsize=256)
+def parse(uri: str) -> Address:
+    """Take ``uri`` apart: ``kafka://host:port[,host:port]/topic[,topic…]`` or ``/^pattern``.
+
+    Parts may be percent-encoded (a ``?`` of a pattern must be: ``%3F``).
+
+    Raises:
+        ConfigError: A part is missing or wrong, or a parameter is unknown.
+    """
+    brokers, path, query = kafka_address.split(uri)
+    topics, pattern = _topics(path, uri)
+    given = _parameters(query, uri)
+    until = given.get("until")
+    if until not in (None, "latest"):
+        raise ConfigError(f"until={until} in {uri}: only until=latest is known")
+    tombstones = given.get("tombstones", "dead")
+    if tombstones not in ("dead", "ignore"):
+        raise ConfigError(f"tombstones={tombstones} in {uri}: use dead or ignore")
+    return Address(
+        brokers=brokers,
+        topics=topics,
+        pattern=pattern,
+        group=given.get("group"),
+        until=until,
+        start=_start(given.get("start", "earliest"), uri),
+        ignore_tombstones=tombstones == "ignore",
+        splits=_splits(given["splits"], uri) if "splits" in given else None,
+    )
+
+
+def _topics(path: str, uri: str) -> tuple[tuple[str, ...], str | None]:
+    if path.startswith("^"):
+        try:
+            re.compile(path)
+        except re.error as error:
+            raise ConfigError(f"bad topic pattern in {uri}: {error}") from error
+        return (), path
+    topics = path.split(",")
+    for topic in topics:
+        if not kafka_address.is_topic(topic):
+            raise ConfigError(
+                f"{topic!r} in {uri} is no topic; write kafka://host:port/topic[,topic…] or /^pattern"
+            )
+    if len(set(topics)) < len(topics):
+        raise ConfigError(f"a topic is named twice in {uri}")
+    return tuple(topics), None
+
+
+def _parameters(query: str, uri: str) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for part in filter(None, query.split("&")):
+        name, _, value = part.partition("=")
+        if name not in _PARAMETERS:
+            raise ConfigError(
+                f"unknown parameter {name!r} in {uri.partition('?')[0]}?…; "
+                f"use {', '.join(_PARAMETERS)}, and --kafka_config for librdkafka's own settings"
+            )
+        if name in given:
+            raise ConfigError(f"{name} is given twice in {uri}")
+        if not value:
+            raise ConfigError(f"{name} has no value in {uri}")
+        given[name] = unquote(value)
+    return given
+
+
+def _start(text: str, uri: str) -> Start:
+    if text == "earliest":
+        return "earliest"
+    if text == "latest":
+        return "latest"
+    kind, _, when = text.partition(":")
+    if kind != "timestamp":
+        raise ConfigError(f"start={text} in {uri}: use earliest, latest or timestamp:TIME")
+    if when.isascii() and when.isdigit():
+        return int(when)
+    try:
+        moment = datetime.fromisoformat(when)
+    except ValueError as error:
+        raise ConfigError(
+            f"start={text} in {uri}: TIME is ISO 8601 (2026-01-31T12:00:00Z) or milliseconds "
+            "since the epoch"
+        ) from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    milliseconds = round(moment.timestamp() * 1000)
+    if milliseconds < 0:
+        raise ConfigError(f"start={text} in {uri}: Kafka has no times before 1970")
+    return milliseconds
+
+
+def _splits(text: str, uri: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= number <= MAX_SPLITS:
+        raise ConfigError(f"splits={text} in {uri}: use a whole number from 1 to {MAX_SPLITS}")
+    return number

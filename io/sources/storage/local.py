@@ -1,0 +1,250 @@
+"""Files of this machine as objects."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from sources.storage.globs import is_wild, matcher
+from sources.storage.objects import StoredObject
+from sources.storage.tails import TAIL_BYTES, Tails
+from transforms.errors import ConfigError, ObjectFailed, SourceUnavailable
+
+SCHEME = "file://"
+_PAGE = 10_000
+_BLOCK_BYTES = 1 << 20
+
+
+class LocalStorage:
+    """Files by path or ``file://`` URI.
+
+    Args:
+        tails: Remembers what was read last, where files may grow while they are read: one
+            that only has more behind its end counts as the version that was listed.
+    """
+
+    def __init__(self, tails: Tails | None = None) -> None:
+        self._tails = tails
+
+    def list(self, glob: str) -> Iterator[StoredObject]:
+        """Every file that matches ``glob``; in the order of names within a directory.
+
+        A directory of more than 10,000 entries is sorted in pages of so many. As in a
+        shell, wildcards do not match names that begin with a dot, ``**`` does not follow
+        links to directories, and a file whose very name is ``glob`` comes first.
+        """
+        path = path_of(glob)
+        if not is_wild(path) or os.path.lexists(path):
+            if os.path.isdir(path):
+                raise ConfigError(f"{glob} is a directory; add a glob, e.g. {glob.rstrip('/')}/*")
+            yield from _stored(path)
+            return
+        root, *segments = path.split("/")
+        for found in _walk(f"{root}/", segments):
+            yield from _stored(found)
+
+    def matches(self, glob: str, uri: str) -> bool:
+        """Whether ``glob`` stands for the file named ``uri``."""
+        if not uri.startswith(SCHEME):
+            return False
+        path, pattern = path_of(uri), path_of(glob)
+        return path == pattern or matcher(pattern).fullmatch(path) is not None
+
+    def open(self, uri: str, version: str) -> LocalFile:
+        """Open the file at ``uri``."""
+        return LocalFile(uri, version, self._tails)
+
+
+class LocalFile:
+    """One version of a file: every block is checked to come from it."""
+
+    def __init__(self, uri: str, version: str, tails: Tails | None = None) -> None:
+        self._uri = uri
+        self._pinned = version
+        self._tails = tails
+        self._descriptor: int | None = None
+        try:
+            self._descriptor = os.open(path_of(uri), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise ObjectFailed(f"{uri} is gone", "object_missing") from error
+        except OSError as error:
+            raise _unreadable(uri, error) from error
+        try:
+            self._check()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def block_bytes(self) -> int:
+        """1 MiB: a read costs little, and a block stays in the processor's cache."""
+        return _BLOCK_BYTES
+
+    @property
+    def distant(self) -> bool:
+        """No: the system reads ahead by itself."""
+        return False
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset`` of the pinned version."""
+        if self._descriptor is None:
+            raise ValueError(f"{self._uri} is closed")
+        try:
+            block = os.pread(self._descriptor, length, offset)
+            while len(block) < length:  # a network file system may give less than was asked
+                more = os.pread(self._descriptor, length - len(block), offset + len(block))
+                if not more:
+                    break
+                block += more
+        except OSError as error:
+            raise _unreadable(self._uri, error) from error
+        self._check()  # after the read: what was read is of the pinned version
+        if self._tails is not None:
+            self._tails.note(self._uri, offset, block)
+        return block
+
+    def close(self) -> None:
+        """Close the file."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def _check(self) -> None:
+        assert self._descriptor is not None  # noqa: S101 - callers have just checked
+        status = os.fstat(self._descriptor)
+        if _version(status) != self._pinned and not self._has_grown(status):
+            raise ObjectFailed(f"{self._uri} changed after it was listed", "object_changed")
+
+    def _has_grown(self, status: os.stat_result) -> bool:
+        """Whether what was listed is still there, with more behind it."""
+        if self._tails is None or status.st_size < int(self._pinned.rpartition("-")[2], 16):
+            return False
+        assert self._descriptor is not None  # noqa: S101 - callers have just checked
+        tail = self._tails.of(self._uri)
+        if tail is None:
+            return True  # nothing was read yet
+        found = os.pread(self._descriptor, len(tail.data), tail.end - len(tail.data))
+        return found == tail.data
+
+
+def begins_as_read(stored: StoredObject, tails: Tails) -> bool:
+    """Whether a file still has what was read of it last, where it was read.
+
+    Raises:
+        SourceUnavailable: The storage refuses access.
+    """
+    tail = tails.of(stored.uri)
+    if tail is None or stored.size < tail.end:
+        return False
+    try:
+        with open(path_of(stored.uri), "rb") as file:
+            return os.pread(file.fileno(), len(tail.data), tail.end - len(tail.data)) == tail.data
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _unreadable(stored.uri, error) from error
+
+
+def recall(stored: StoredObject, end: int, tails: Tails) -> int:
+    """Note the tail of a file that was read up to ``end``; where to read on, should it grow.
+
+    That is the start of its last line when that has no newline. 0 where it cannot be told.
+    """
+    try:
+        file = LocalFile(stored.uri, stored.version)
+    except (ObjectFailed, SourceUnavailable):
+        return 0
+    try:
+        start = max(0, stored.size - TAIL_BYTES)
+        data = file.read_at(start, stored.size - start)
+    except (ObjectFailed, SourceUnavailable):
+        return 0
+    finally:
+        file.close()
+    tails.forget(stored.uri)
+    tails.note(stored.uri, start, data)
+    if end != stored.size or data.endswith(b"\n"):
+        return end  # offsets are not those of the file, or the last line is whole
+    return start + data.rfind(b"\n") + 1 if b"\n" in data else 0
+
+
+def path_of(uri: str) -> str:
+    """The absolute path that a ``file://`` URI (percent-encoded) or a bare path names.
+
+    >>> path_of("file:///data/a%20b.jsonl")
+    '/data/a b.jsonl'
+    """
+    if not uri.startswith(SCHEME):
+        return os.path.abspath(os.path.expanduser(uri))
+    host, slash, path = uri.removeprefix(SCHEME).partition("/")
+    if host not in ("", "localhost") or not slash:
+        raise ConfigError(f"{uri} does not name a file here; write file:///absolute/path")
+    return os.path.normpath(os.fsdecode(unquote_to_bytes(f"/{path}")))
+
+
+def _stored(path: str) -> Iterator[StoredObject]:
+    """The file at ``path``, or nothing when it is none (any more)."""
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if stat.S_ISREG(status.st_mode):
+        uri = Path(path).as_uri()
+        yield StoredObject(uri, _version(status), status.st_size, status.st_mtime)
+
+
+def _version(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns:x}-{status.st_size:x}"
+
+
+def _walk(folder: str, segments: list[str]) -> Iterator[str]:
+    """Paths under ``folder`` (which ends in a slash) that ``segments`` of a glob stand for."""
+    head, *rest = segments
+    if head == "**":
+        if rest:
+            yield from _walk(folder, rest)
+        for name, is_folder in _entries(folder):
+            if name.startswith("."):
+                continue
+            if is_folder:
+                yield from _walk(f"{folder}{name}/", segments)
+            elif not rest:
+                yield folder + name
+    elif not is_wild(head):
+        if rest:
+            yield from _walk(f"{folder}{head}/", rest)
+        else:
+            yield folder + head
+    else:
+        pattern = matcher(head)
+        for name, _ in _entries(folder):
+            if name.startswith(".") and not head.startswith("."):
+                continue
+            if pattern.fullmatch(name):
+                if rest:
+                    yield from _walk(f"{folder}{name}/", rest)
+                else:
+                    yield folder + name
+
+
+def _entries(folder: str) -> Iterator[tuple[str, bool]]:
+    """Names in ``folder``, and whether each is a directory (a link to one is not)."""
+    try:
+        with os.scandir(folder) as scan:
+            names = ((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan)
+            while page := sorted(islice(names, _PAGE)):
+                yield from page
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(name: str, error: OSError) -> SourceUnavailable:
+    return SourceUnavailable(f"cannot read {name}: {error.strerror or error}")

@@ -1,0 +1,151 @@
+"""S3 objects, and those of services that speak its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from time import sleep
+
+from clients.s3 import S3Settings, client
+from clients.s3_errors import FAULTS
+from sources.storage.globs import is_wild, literal_prefix, matcher
+from sources.storage.objects import StoredObject
+from sources.storage.s3_errors import described, is_beyond_end
+from transforms.batch.backoff import Backoff
+from transforms.errors import ConfigError, SourceUnavailable
+
+SCHEME = "s3://"
+_BLOCK_BYTES = 8 << 20
+_PAGE_KEYS = 1_000
+_BODY_ATTEMPTS = 5
+_BACKOFF = Backoff(base=0.2, cap=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Storage:
+    """Objects of S3 by ``s3://bucket/key``; the key is taken as it is, without decoding."""
+
+    settings: S3Settings = S3Settings()  # noqa: RUF009 - frozen
+
+    def list(self, glob: str) -> Iterator[StoredObject]:
+        """Every object whose key matches the glob, in the order of keys.
+
+        What is listed begins with the glob's start up to its first wildcard. Keys that
+        end in a slash are markers of folders, not objects.
+        """
+        bucket, pattern = bucket_and_key(glob)
+        wild = is_wild(pattern)
+        found = False
+        for key, stored in self._listed(bucket, literal_prefix(pattern), glob, few=not wild):
+            if matcher(pattern).fullmatch(key) if wild else key == pattern:
+                found = True
+                yield stored
+        if not (found or wild) and any(self._listed(bucket, f"{pattern}/", glob, few=True)):
+            raise ConfigError(f"{glob} is a folder; add a glob, e.g. {glob}/*")
+
+    def matches(self, glob: str, uri: str) -> bool:
+        """Whether ``glob`` stands for the object named ``uri``."""
+        if not uri.startswith(SCHEME):
+            return False
+        (bucket, pattern), (of, key) = bucket_and_key(glob), bucket_and_key(uri)
+        return bucket == of and (key == pattern or matcher(pattern).fullmatch(key) is not None)
+
+    def open(self, uri: str, version: str) -> S3Object:
+        """Open the object at ``uri``; the first request comes with the first read."""
+        return S3Object(self.settings, uri, version)
+
+    def _listed(
+        self, bucket: str, prefix: str, glob: str, *, few: bool
+    ) -> Iterator[tuple[str, StoredObject]]:
+        """Objects that begin with ``prefix``, page by page; only the first two if ``few``."""
+        try:
+            pages = (
+                client(self.settings)
+                .get_paginator("list_objects_v2")
+                .paginate(
+                    Bucket=bucket,
+                    Prefix=prefix,
+                    PaginationConfig={"PageSize": 2, "MaxItems": 2}
+                    if few
+                    else {"PageSize": _PAGE_KEYS},
+                )
+            )
+            for page in pages:
+                for each in page.get("Contents", ()):
+                    key = each["Key"]
+                    if not key.endswith("/"):
+                        uri = f"{SCHEME}{bucket}/{key}"
+                        yield key, StoredObject(uri, each["ETag"].strip('"'), each["Size"])
+        except FAULTS as error:
+            raise described(error, glob, self.settings.endpoint_url) from error
+
+
+class S3Object:
+    """One version of an object: every request asks for its ETag."""
+
+    def __init__(self, settings: S3Settings, uri: str, version: str) -> None:
+        self._settings = settings
+        self._uri = uri
+        self._version = version
+        self._bucket, self._key = bucket_and_key(uri)
+
+    @property
+    def block_bytes(self) -> int:
+        """8 MiB: large enough for the latency of a request not to matter."""
+        return _BLOCK_BYTES
+
+    @property
+    def distant(self) -> bool:
+        """Yes: a request has its latency."""
+        return True
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """``length`` bytes from ``offset`` of the pinned version, by one ranged GET.
+
+        botocore retries the request but not the transfer of its body; that is tried
+        five times here.
+        """
+        attempt = 1
+        while True:
+            try:
+                return self._get(offset, length)
+            except FAULTS as error:
+                if is_beyond_end(error):
+                    return b""
+                fault = described(error, self._uri, self._settings.endpoint_url)
+                transferring = not hasattr(error, "response")
+                unavailable = isinstance(fault, SourceUnavailable)
+                if not (transferring and unavailable) or attempt >= _BODY_ATTEMPTS:
+                    raise fault from error
+            sleep(_BACKOFF.delay(attempt))
+            attempt += 1
+
+    def close(self) -> None:
+        """Nothing is held: the connection is back in the client's pool."""
+
+    def _get(self, offset: int, length: int) -> bytes:
+        response = client(self._settings).get_object(
+            Bucket=self._bucket,
+            Key=self._key,
+            Range=f"bytes={offset}-{offset + length - 1}",
+            IfMatch=f'"{self._version}"',
+        )
+        with response["Body"] as body:
+            return body.read()
+
+
+def bucket_and_key(uri: str) -> tuple[str, str]:
+    """The bucket and the key (or glob) that ``uri`` names.
+
+    Raises:
+        ConfigError: One of them is missing.
+
+    >>> bucket_and_key("s3://events/2026/*.jsonl")
+    ('events', '2026/*.jsonl')
+    """
+    bucket, _, key = uri.removeprefix(SCHEME).partition("/")
+    if not bucket or is_wild(bucket):
+        raise ConfigError(f"{uri} names no bucket; write s3://bucket/prefix/*.jsonl")
+    if not key or (key.endswith("/") and not is_wild(key)):
+        raise ConfigError(f"{uri} is a folder; add a glob, e.g. {uri.rstrip('/')}/*")
+    return bucket, key

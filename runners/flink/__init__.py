@@ -1,0 +1,1 @@
+"""Flink: submitting a job to a cluster, and following it."""

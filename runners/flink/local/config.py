@@ -1,0 +1,202 @@
+"""What the processes of a local Flink cluster are told: settings and command lines."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from runners.flink.local.parts import Parts
+from runners.flink.worker import BOOT
+
+# Flink 1.16 and Beam's job server reflect on the JDK (docs/ops/deployment: Java 17).
+_OPENED = (
+    *("java.lang", "java.lang.reflect", "java.util", "java.util.concurrent"),
+    *("java.util.concurrent.atomic", "java.net", "java.io", "java.nio", "java.text"),
+    *("java.time", "sun.nio.ch"),
+)
+_EXPORTED = ("java.base/sun.net.util", "java.rmi/sun.rmi.registry")
+
+_BRIEF = ("-XX:TieredStopAtLevel=1",)
+"""No time is spent on optimizing what works for seconds."""
+
+_LOGGING = """rootLogger.level = INFO
+rootLogger.appenderRef.console.ref = Console
+appender.console.name = Console
+appender.console.type = CONSOLE
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{HH:mm:ss.SSS} %-5p %c{1} %m%n
+logger.akka.name = akka
+logger.akka.level = WARN
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One cluster: a folder, ports on loopback, sizes.
+
+    Attributes:
+        folder: Where everything of it lies; absolute.
+        rest_port: Of the JobManager's REST API and user interface.
+        rpc_port: Of the JobManager, for TaskManagers.
+        job_port: Of Beam's job server.
+        slots: Of a TaskManager.
+    """
+
+    folder: Path
+    rest_port: int
+    rpc_port: int
+    job_port: int
+    slots: int
+
+    @property
+    def master(self) -> str:
+        """The JobManager, as ``--flink_master`` takes it."""
+        return f"localhost:{self.rest_port}"
+
+    @property
+    def job_endpoint(self) -> str:
+        """The job server, as ``--job_endpoint`` takes it."""
+        return f"localhost:{self.job_port}"
+
+    @property
+    def configuration(self) -> Path:
+        """The folder of Flink's settings."""
+        return self.folder / "conf"
+
+    @property
+    def binaries(self) -> Path:
+        """The folder of the ``python`` that workers are started with."""
+        return self.folder / "bin"
+
+    @property
+    def worker(self) -> Path:
+        """The program that starts a Python worker in the environment of this program."""
+        return self.folder / "worker.sh"
+
+
+def write(layout: Layout, parts: Parts) -> None:
+    """Write all that the processes read when they start."""
+    for name in ("bin", "conf", "checkpoints", "savepoints", "tmp", "artifacts", "logs"):
+        (layout.folder / name).mkdir(parents=True, exist_ok=True)
+    (layout.configuration / "flink-conf.yaml").write_text(settings(layout))
+    (layout.configuration / "log4j.properties").write_text(_LOGGING)
+    own, binaries = (
+        shlex.quote(str(each)) for each in (layout.binaries, Path(sys.executable).parent)
+    )
+    boot, scratch = shlex.quote(str(parts.boot)), shlex.quote(str(layout.folder / "tmp"))
+    # A folder for each worker: boot puts what was staged, and pipeline_options.json, where it is
+    # told to and where it stands, and workers that start at once would read each other's halves.
+    layout.worker.write_text(
+        "#!/bin/sh\n"
+        f'export PATH={own}:{binaries}:"$PATH" RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1\n'
+        'export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"\n'
+        f'own=$(mktemp -d {scratch}/worker-XXXXXXXX) && cd "$own" || exit 1\n'
+        f"export {BOOT}=$$\n"
+        f'exec {boot} --semi_persist_dir="$own" "$@"\n'
+    )
+    layout.worker.chmod(0o755)
+    # Before each worker boot asks pip thrice what is installed: for its log, and whether Beam is,
+    # which it is where this program runs. It was most of a worker's start.
+    python = layout.binaries / "python"
+    python.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in "-m pip freeze --all" | "-m pip show apache-beam") exit 0 ;; esac\n'
+        f'exec {shlex.quote(sys.executable)} "$@"\n'
+    )
+    python.chmod(0o755)
+
+
+def settings(layout: Layout) -> str:
+    """The text of ``flink-conf.yaml``."""
+    every = {
+        "jobmanager.rpc.address": "localhost",
+        "jobmanager.rpc.port": layout.rpc_port,
+        "jobmanager.bind-host": "127.0.0.1",
+        "jobmanager.memory.process.size": "1600m",
+        "rest.address": "localhost",
+        "rest.port": layout.rest_port,
+        "rest.bind-address": "127.0.0.1",
+        "taskmanager.host": "localhost",
+        "taskmanager.bind-host": "127.0.0.1",
+        "taskmanager.numberOfTaskSlots": layout.slots,
+        # Flink's scripts would compute these, and it has none here.
+        "taskmanager.cpu.cores": f"{layout.slots}.0",
+        "taskmanager.memory.task.heap.size": "1024m",
+        "taskmanager.memory.task.off-heap.size": "64m",
+        "taskmanager.memory.managed.size": "256m",
+        "taskmanager.memory.network.min": "128m",
+        "taskmanager.memory.network.max": "128m",
+        "taskmanager.memory.framework.heap.size": "128m",
+        "taskmanager.memory.framework.off-heap.size": "128m",
+        "taskmanager.memory.jvm-metaspace.size": "512m",
+        "taskmanager.memory.jvm-overhead.min": "128m",
+        "taskmanager.memory.jvm-overhead.max": "128m",
+        "io.tmp.dirs": layout.folder / "tmp",
+        "state.backend": "hashmap",
+        "state.checkpoints.dir": (layout.folder / "checkpoints").as_uri(),
+        "state.savepoints.dir": (layout.folder / "savepoints").as_uri(),
+        "state.checkpoints.num-retained": 3,
+        "parallelism.default": 1,
+        # A killed TaskManager is missed after two refused heartbeats: seconds, where Flink's
+        # own 10 s between two would make it 20.
+        "heartbeat.interval": 2000,
+        "heartbeat.timeout": 30000,
+        # Flink's own is to restart a stream for ever, each second and in silence, and a bounded
+        # job never. With this one an error that stays ends either in minutes: nine attempts of
+        # less than 37 s each. Waiting for a database that is away takes longer and never ends it.
+        "restart-strategy": "failure-rate",
+        "restart-strategy.failure-rate.max-failures-per-interval": 8,
+        "restart-strategy.failure-rate.failure-rate-interval": "5 min",
+        "restart-strategy.failure-rate.delay": "5 s",
+    }
+    return "".join(f"{name}: {value}\n" for name, value in every.items())
+
+
+def job_manager(layout: Layout, parts: Parts) -> list[str]:
+    """The command of the JobManager."""
+    main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+    return [
+        *_java(layout, parts, parts.flink, "1g"),
+        main,
+        "--configDir",
+        str(layout.configuration),
+    ]
+
+
+def task_manager(layout: Layout, parts: Parts, name: str) -> list[str]:
+    """The command of a TaskManager."""
+    main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+    command = [*_java(layout, parts, parts.flink, "1300m"), main]
+    return [
+        *(*command, "--configDir", str(layout.configuration)),
+        f"-Dtaskmanager.resource-id={name}",
+    ]
+
+
+def job_server(layout: Layout, parts: Parts) -> list[str]:
+    """The command of Beam's job server."""
+    return [
+        *_java(layout, parts, parts.job_server, "1g", *_BRIEF),
+        "org.apache.beam.runners.flink.FlinkJobServerDriver",
+        "--job-host=localhost",
+        f"--job-port={layout.job_port}",
+        "--artifact-port=0",
+        "--expansion-port=-1",
+        f"--artifacts-dir={layout.folder / 'artifacts'}",
+        f"--flink-master={layout.master}",
+        f"--flink-conf-dir={layout.configuration}",
+    ]
+
+
+def _java(layout: Layout, parts: Parts, jars: Path, heap: str, *options: str) -> list[str]:
+    return [
+        *(parts.java, f"-Xmx{heap}", "-XX:+UseSerialGC", *options),
+        *(f"-Djava.io.tmpdir={layout.folder / 'tmp'}",),
+        f"-Dlog4j.configurationFile={(layout.configuration / 'log4j.properties').as_uri()}",
+        *(f"--add-exports={each}=ALL-UNNAMED" for each in _EXPORTED),
+        *(f"--add-opens=java.base/{each}=ALL-UNNAMED" for each in _OPENED),
+        *("-cp", f"{jars}{os.sep}*"),
+    ]

@@ -1,0 +1,81 @@
+"""A Python worker of a Flink job that ends with the program that started it.
+
+Beam's boot starts the worker and stops it again. When boot is killed, nobody does: the worker
+hears of it only from the runner, and a step that hangs does not listen. Every job names this
+module as a Beam plugin, so a worker that boot has started imports it. It then starts a watchdog:
+a process of its own, because a thread gets no turn while a step holds the interpreter.
+
+The watchdog runs this file as a script, which is why only the standard library is imported.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+MODULE = "runners.flink.worker"
+BOOT = "SLUICE_BOOT"
+"""The number of the boot process: it may have died before a worker gets as far as asking."""
+
+_SECONDS = 1.0
+_OF_A_WORKER = "CONTROL_API_SERVICE_DESCRIPTOR"  # boot tells each worker where its runner is
+_WATCHED = "SLUICE_WATCHED"  # what a worker starts inherits its environment, and is not a worker
+
+_watchdogs: list[subprocess.Popen[bytes]] = []
+
+
+def begin() -> None:
+    """End this process, and its group if it leads one, as soon as its parent has ended."""
+    os.environ[_WATCHED] = str(os.getpid())
+    parent = os.getppid()
+    if int(os.environ.get(BOOT, parent)) != parent:
+        os._exit(1)  # boot has ended already
+    command = [sys.executable, "-I", "-S", os.path.abspath(__file__), str(os.getpid()), str(parent)]
+    _watchdogs.append(
+        subprocess.Popen(  # noqa: S603 - no shell; this file, and two numbers
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # boot waits until nobody can write to a worker's output
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    )
+
+
+def watch(worker: int, parent: int) -> None:
+    """Wait until ``worker``, which started this process, ends; kill it when ``parent`` has."""
+    while os.getppid() == worker:
+        if not _has(worker, parent):
+            with suppress(ProcessLookupError):
+                if os.getpgid(worker) == worker:
+                    os.killpg(worker, signal.SIGKILL)
+                os.kill(worker, signal.SIGKILL)
+            return
+        time.sleep(_SECONDS)
+
+
+def _has(worker: int, parent: int) -> bool:
+    """Whether ``parent`` is still the parent of ``worker``."""
+    try:
+        with open(f"/proc/{worker}/stat") as file:
+            # state, ppid (proc_pid_stat(5)); a dead parent that nobody has reaped is none
+            return int(file.read().rpartition(")")[2].split()[1]) == parent
+    except OSError:  # no Linux, or the worker has just ended
+        pass
+    try:
+        os.kill(parent, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else has the number by now
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    watch(int(sys.argv[1]), int(sys.argv[2]))
+elif _OF_A_WORKER in os.environ and _WATCHED not in os.environ:
+    begin()

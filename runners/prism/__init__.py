@@ -1,0 +1,1 @@
+"""Prism: the Go runner of Beam, built and started on this machine."""

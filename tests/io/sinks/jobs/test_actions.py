@@ -1,0 +1,414 @@
+"""Replay, cancel and purge: what they change, what they leave alone, and their trail."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sinks.database.config import SqlConfig
+from sinks.database.tables import FINAL_STATES, JOB_STATES
+from sinks.jobs import audit_trail
+from sinks.jobs import chunks as job_chunks
+from sinks.jobs.actions import Outcome, carry_out, oldest, preview
+from sinks.jobs.filter import JobFilter
+from sinks.jobs.orders import ADOPT, CANCEL, PURGE, REPLAY, Action, Order
+from sinks.jobs.queue import SqlJobQueue
+from tests.io.sinks.jobs.stored_jobs import (
+    FAILED_AT,
+    counted,
+    prepared,
+    refuse_audit,
+    store,
+    stored,
+    trail,
+)
+from tests.io.sinks.tested_database import Database, await_lock
+from transforms.batch.splits import BatchLimits
+from transforms.errors import ConfigError, SinkFailed
+from transforms.steps.pipeline_identity import PipelineIdentity
+
+DEAD: dict[str, Any] = {}
+WHO = {"actor": "ann", "reason": "the parser is mended"}
+
+
+def act(
+    config: SqlConfig, action: Action, which: JobFilter | None = None, **options: Any
+) -> Outcome:
+    return carry_out(config, Order.of(action, which or JobFilter(), **options), **WHO)
+
+
+HIDE = PipelineIdentity("people", ("Hide",))
+CONCEAL = PipelineIdentity("people", ("Conceal",))
+NOBODYS = JobFilter(pipeline="")
+
+
+def owned(config: SqlConfig) -> list[Any]:
+    """The steps of the pipeline that each job is of, None where it is nobody's."""
+    return [steps for (_, steps) in stored(config, "pipeline", "steps")]
+
+
+def takes(config: SqlConfig, owner: PipelineIdentity) -> int:
+    """How many jobs a program of this pipeline claims."""
+    queue = SqlJobQueue(config, pipeline=owner)
+    return sum(batch.read for batch in queue.claim(queue.lease(), BatchLimits()))
+
+
+class TestAdopt:
+    def test_jobs_of_nobody_are_given_to_a_pipeline_whatever_their_state(
+        self, database: Database
+    ) -> None:
+        config = prepared(database)
+        store(config, *({"state": state} for state in JOB_STATES))
+        before = counted(config)
+        kept = [state for state in JOB_STATES if state not in ("completed", "executing")]
+        assert act(config, ADOPT, NOBODYS, adopter=HIDE) == Outcome(len(kept), {"executing": 1})
+        assert owned(config) == [
+            None if state in ("completed", "executing") else '["Hide"]' for state in JOB_STATES
+        ]
+        assert stored(config, "state") == list(JOB_STATES)
+        assert counted(config) == before
+        assert trail(config) == [("adopt", len(kept))]
+
+    def test_those_that_wait_are_taken_by_the_adopter_alone(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {"state": "available"}, {"state": "retryable"}, {"state": "discarded"})
+        assert takes(config, HIDE) == 0
+        assert act(config, ADOPT, NOBODYS, adopter=HIDE).count == 3
+        assert takes(config, CONCEAL) == 0
+        assert takes(config, HIDE) == 2
+
+    def test_a_dead_letter_is_replayed_into_the_pipeline_that_adopted_it(
+        self, database: Database
+    ) -> None:
+        config = prepared(database)
+        store(config, {})
+        act(config, ADOPT, NOBODYS, adopter=HIDE)
+        assert act(config, REPLAY).owners == {HIDE: 1}
+        assert takes(config, CONCEAL) == 0
+        assert takes(config, HIDE) == 1
+
+    def test_jobs_of_another_pipeline_are_given_on_only_when_it_is_named(
+        self, database: Database
+    ) -> None:
+        config = prepared(database)
+        store(config, {"state": "retryable"}, {"state": "discarded"})
+        act(config, ADOPT, NOBODYS, adopter=HIDE)
+        assert act(config, ADOPT, NOBODYS, adopter=CONCEAL).count == 0
+        assert act(config, ADOPT, JobFilter(pipeline="others"), adopter=CONCEAL).count == 0
+        other_steps = JobFilter(pipeline="people", steps=())
+        assert act(config, ADOPT, other_steps, adopter=CONCEAL).count == 0
+        assert owned(config) == ['["Hide"]'] * 2
+        renamed = JobFilter(pipeline="people", steps=("Hide",))
+        assert act(config, ADOPT, renamed, adopter=CONCEAL).count == 2
+        assert owned(config) == ['["Conceal"]'] * 2
+        assert act(config, ADOPT, JobFilter(pipeline="people"), adopter=CONCEAL).count == 0
+        assert takes(config, CONCEAL) == 1
+
+    def test_the_filters_and_the_limit_of_the_other_actions_hold(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {"stage": "Hide"}, {"stage": "Hide"}, {"stage": "parse"})
+        order = Order.of(ADOPT, replace(NOBODYS, stage="Hide"), limit=1, adopter=HIDE)
+        assert preview(config, order).count == 1
+        assert owned(config) == [None] * 3
+        assert carry_out(config, order, **WHO).count == 1
+        assert owned(config) == ['["Hide"]', None, None]
+
+    def test_jobs_of_two_tables_stay_jobs_of_two_tables(self, database: Database) -> None:
+        config, other = prepared(database), prepared(database, "others")
+        store(config, {"state": "available"})
+        store(other, {"state": "available"}, {"state": "available"}, target="others")
+        assert act(config, ADOPT, NOBODYS, adopter=HIDE).count == 3
+        assert takes(config, HIDE) == 1
+        assert takes(other, HIDE) == 2
+
+    def test_a_job_that_is_taken_at_the_same_time_is_left(self, postgres: Database) -> None:
+        config = prepared(postgres)
+        first, _ = store(config, {"state": "available"}, {"state": "available"})
+        with ThreadPoolExecutor() as threads, closing(postgres.connect()) as other:
+            other.cursor().execute(f"DELETE FROM ingest_queue WHERE job = {first}")
+            adopting = threads.submit(act, config, ADOPT, NOBODYS, adopter=HIDE)
+            await_lock(postgres)
+            other.commit()
+            assert adopting.result(30).count == 1
+        assert owned(config) == [None, '["Hide"]']
+
+    def test_nothing_is_adopted_without_its_trail(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {"state": "available"})
+        refuse_audit(database)
+        with pytest.raises(SinkFailed, match="not today"):
+            act(config, ADOPT, NOBODYS, adopter=HIDE)
+        assert owned(config) == [None]
+        assert takes(config, HIDE) == 0
+
+
+class TestReplay:
+    def test_a_dead_letter_becomes_available_now(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {"attempt": 10, "replays": 2, "attempted_by": "gone"})
+        before = datetime.now(UTC) - timedelta(seconds=5)
+        assert act(config, REPLAY) == Outcome(1, {})
+        ((scheduled_at, *rest),) = stored(
+            config,
+            *("scheduled_at", "state", "attempt", "replays", "run", "attempted_by"),
+            *("completed_at", "cancelled_at", "discarded_at", "errors", "inserted_at"),
+        )
+        assert before < scheduled_at < datetime.now(UTC) + timedelta(seconds=5)
+        assert rest[:8] == ["available", 0, 3, "", "gone", None, None, None]
+        assert [error["error"] for error in rest[8]] == ["no"]
+        assert rest[9] == FAILED_AT
+        assert counted(config) == (0, 1)
+
+    def test_only_discarded_ones_unless_cancelled_ones_are_named(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, *({"state": state} for state in JOB_STATES))
+        others = [state for state in JOB_STATES if state not in ("discarded", "cancelled")]
+        dead, retrying = counted(config)
+        assert act(config, REPLAY).count == 1
+        assert stored(config, "state") == [*others, "cancelled", "available"]
+        assert act(config, REPLAY, JobFilter(state="cancelled")).count == 1
+        assert stored(config, "state") == [*others, "available", "available"]
+        assert stored(config, "cancelled_at", "discarded_at")[-2:] == [(None, None)] * 2
+        assert counted(config) == (dead - 2, retrying + 2)
+        assert act(config, REPLAY, every_state=True) == Outcome(0, {})
+
+    def test_what_was_replayed_often_or_has_no_bytes_is_left_alone(
+        self, database: Database
+    ) -> None:
+        config = prepared(database)
+        kinds: list[dict[str, Any]] = [
+            {"replays": 5},
+            {"replays": 4},
+            {"stage": "read", "raw": b"", "replays": 9},
+            {"stage": "read", "raw": b"x"},
+            {"stage": "parse", "raw": b""},
+        ]
+        store(config, *kinds)
+        order = Order.of(REPLAY, JobFilter())
+        assert preview(config, order) == Outcome(3, {"max_replays": 1, "no_bytes": 1})
+        assert act(config, REPLAY) == Outcome(3, {"max_replays": 1, "no_bytes": 1})
+        dead, again = "discarded", "available"
+        assert stored(config, "state", "replays") == [
+            (dead, 5),
+            (again, 5),
+            (dead, 9),
+            (again, 1),
+            (again, 1),
+        ]
+        assert act(config, REPLAY, max_replays=6).count == 1
+
+    def test_two_replays_at_once_count_every_letter_once(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(job_chunks, "CHUNK", 7)
+        config = prepared(database)
+        store(config, *[DEAD] * 60)
+        store(config, *[DEAD] * 40, source="file:///b")
+        start = threading.Barrier(2)
+
+        def replay(_: int) -> int:
+            start.wait(timeout=30)
+            return act(config, REPLAY).count
+
+        with ThreadPoolExecutor(2) as pool:
+            counts = list(pool.map(replay, range(2)))
+        # What one skipped because the other held it, the other has changed.
+        assert sum(counts) == 100
+        assert stored(config, "state", "replays") == [("available", 1)] * 100
+        assert counted(config) == (0, 100)
+        assert sum(count for _, count in trail(config)) == 100
+
+    def test_a_letter_that_somebody_holds_is_not_waited_for(self, postgres: Database) -> None:
+        config = replace(prepared(postgres), statement_timeout=5)
+        first, *_ = store(config, *[DEAD] * 3)
+        with closing(postgres.connect()) as other:
+            other.cursor().execute(f"SELECT 1 FROM ingest_jobs WHERE id = {first} FOR UPDATE")
+            assert act(config, REPLAY).count == 2
+        assert stored(config, "state") == ["discarded", "available", "available"]
+        assert counted(config) == (1, 2)
+
+
+class TestCancel:
+    def test_waiting_ones_are_cancelled_and_executing_ones_are_left_to_finish(
+        self, database: Database
+    ) -> None:
+        config = prepared(database)
+        store(config, *({"state": state} for state in JOB_STATES))
+        assert counted(config) == (2, 5)
+        assert act(config, CANCEL) == Outcome(3, {"executing": 1})
+        became = {
+            state: "cancelled" if state in ("available", "scheduled", "retryable") else state
+            for state in JOB_STATES
+        }
+        assert stored(config, "state") == list(became.values())
+        assert all(
+            at is not None
+            for state, at in stored(config, "state", "cancelled_at")
+            if state == "cancelled"
+        )
+        assert counted(config) == (5, 2)
+
+    def test_a_job_that_is_taken_in_this_moment_is_left_to_finish(self, postgres: Database) -> None:
+        config = prepared(postgres)
+        first, _ = store(config, {"state": "retryable"}, {"state": "retryable"})
+        with closing(postgres.connect()) as other, ThreadPoolExecutor(1) as pool:
+            other.cursor().execute(f"DELETE FROM ingest_queue WHERE job = {first}")
+            cancelled = pool.submit(act, config, CANCEL)
+            await_lock(postgres)
+            other.commit()
+            assert cancelled.result().count == 1
+        assert stored(config, "state") == ["executing", "cancelled"]
+        assert counted(config) == (1, 1)
+        assert trail(config) == [("cancel", 1)]
+
+    def test_a_state_can_be_named(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {"state": "scheduled"}, {"state": "retryable"}, {"state": "executing"})
+        assert act(config, CANCEL, JobFilter(state="retryable")) == Outcome(1, {})
+        assert stored(config, "state") == ["scheduled", "cancelled", "executing"]
+
+    def test_what_was_cancelled_can_be_replayed(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {"state": "retryable"})
+        act(config, CANCEL)
+        assert counted(config) == (1, 0)
+        act(config, REPLAY, JobFilter(state="cancelled"))
+        assert counted(config) == (0, 1)
+
+
+class TestPurge:
+    def test_rows_go_and_the_ledger_stays(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, *({"state": state} for state in JOB_STATES))
+        before = counted(config)
+        assert act(config, PURGE) == Outcome(1, {})
+        assert stored(config, "state") == [each for each in JOB_STATES if each != "discarded"]
+        assert act(config, PURGE, every_state=True).count == 2
+        assert stored(config, "state") == [e for e in JOB_STATES if e not in FINAL_STATES]
+        assert counted(config) == before
+
+
+@pytest.mark.parametrize(
+    ("action", "state"), [(REPLAY, "executing"), (CANCEL, "executing"), (PURGE, "available")]
+)
+def test_a_state_that_the_action_is_not_for_is_refused(action: Action, state: str) -> None:
+    with pytest.raises(ConfigError, match=f"{action.name} is for jobs .* not {state}"):
+        Order.of(action, JobFilter(state=state))
+
+
+class TestEveryAction:
+    def test_the_filter_and_the_bound_hold_oldest_first(self, database: Database) -> None:
+        config = prepared(database)
+        kinds = [{"category": "data"}, DEAD, DEAD, {"category": "data"}, DEAD]
+        store(config, *kinds)
+        which = JobFilter(category="constraint")
+        assert act(config, REPLAY, which, limit=2).count == 2
+        assert stored(config, "state") == [
+            *("discarded", "available", "available", "discarded", "discarded")
+        ]
+        assert act(config, PURGE, which).count == 1
+        assert stored(config, "category") == ["data", "constraint", "constraint", "data"]
+
+    def test_a_preview_changes_nothing(self, database: Database) -> None:
+        config = prepared(database)
+        ids = store(config, DEAD, {"category": "data"}, DEAD, DEAD)
+        everything = stored(config, "state", "replays", "scheduled_at", "run", "discarded_at")
+        order = Order.of(REPLAY, JobFilter(category="constraint"))
+        assert preview(config, order) == Outcome(3, {})
+        assert preview(config, replace(order, limit=2)) == Outcome(2, {})
+        assert oldest(config, order, 2) == [ids[0], ids[2]]
+        assert oldest(config, replace(order, limit=1), 2) == [ids[0]]
+        after = stored(config, "state", "replays", "scheduled_at", "run", "discarded_at")
+        assert after == everything
+        assert trail(config) == []
+
+    def test_each_transaction_is_bounded_and_has_its_entry(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(job_chunks, "CHUNK", 3)
+        config = prepared(database)
+        store(config, *[DEAD] * 7)
+        assert act(config, REPLAY, limit=5).count == 5
+        assert act(config, CANCEL).count == 5
+        assert act(config, PURGE, every_state=True).count == 7
+        assert trail(config) == [
+            *(("replay", 3), ("replay", 2)),
+            *(("cancel", 3), ("cancel", 2)),
+            *(("purge", 3), ("purge", 3), ("purge", 1)),
+        ]
+        assert stored(config, "id") == []
+
+    def test_an_entry_says_who_why_and_which(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, DEAD)
+        hostile = "x'); DELETE FROM ingest_audit; -- \x00 " + "y" * 3_000
+        order = Order.of(REPLAY, JobFilter(target="events", ids=(1,), since=FAILED_AT), limit=9)
+        carry_out(config, order, actor=hostile, reason=hostile)
+        (entry,) = audit_trail.entries(config)
+        assert entry.actor == hostile.replace("\x00", "\ufffd")[:255]
+        assert entry.reason == hostile.replace("\x00", "\ufffd")[:2_000]
+        assert (entry.action, entry.count) == ("replay", 1)
+        assert entry.filter == {
+            "target": "events",
+            "ids": [1],
+            "since": FAILED_AT.isoformat(),
+            "states": ["discarded"],
+            "max_replays": 5,
+            "limit": 9,
+        }
+        assert abs(datetime.now(UTC) - entry.at) < timedelta(seconds=60)
+
+    @pytest.mark.parametrize("action", [REPLAY, CANCEL, PURGE])
+    def test_no_change_without_its_entry(self, database: Database, action: Action) -> None:
+        config = prepared(database)
+        store(config, DEAD, {"state": "retryable"})
+        refuse_audit(database)
+        with pytest.raises(SinkFailed, match="not today"):
+            act(config, action)
+        assert stored(config, "state", "replays") == [("discarded", 0), ("retryable", 0)]
+        assert counted(config) == (1, 1)
+        assert trail(config) == []
+
+    def test_a_failure_midway_says_what_was_done_before(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(job_chunks, "CHUNK", 2)
+        config = prepared(database)
+        store(config, *[DEAD] * 5)
+        refuse_audit(database, after=1)
+        with pytest.raises(SinkFailed, match="2 were changed before that"):
+            act(config, REPLAY)
+        assert stored(config, "state") == ["available"] * 2 + ["discarded"] * 3
+        assert counted(config) == (3, 2)
+        assert trail(config) == [("replay", 2)]
+
+    def test_several_targets_and_partitions_are_moved_each(self, database: Database) -> None:
+        config = prepared(database)
+        database.sink("others", key=["id"])
+        store(config, DEAD, DEAD)
+        store(config, DEAD, partition="q")
+        store(config, DEAD, target="others")
+        assert act(config, REPLAY).count == 4
+        assert counted(config) == (0, 4)
+
+    def test_a_job_whose_partition_the_ledger_lacks_is_changed_all_the_same(
+        self, database: Database
+    ) -> None:
+        config = prepared(database)
+        store(config, DEAD)
+        database.run("DELETE FROM ingest_progress")
+        assert act(config, REPLAY).count == 1
+        assert stored(config, "state") == ["available"]
+
+    def test_without_the_tables_there_is_nothing_to_do(self, database: Database) -> None:
+        config = database.config(key=["id"])
+        assert act(config, REPLAY) == Outcome(0, {})
+        assert preview(config, Order.of(PURGE, JobFilter())) == Outcome(0, {})
+        assert oldest(config, Order.of(PURGE, JobFilter()), 5) == []
+        assert audit_trail.entries(config) == []

@@ -1,0 +1,178 @@
+"""Whose a job is: a pipeline takes its own, and no program takes those of nobody."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from sinks.database import leases
+from sinks.database.engine import transaction
+from sinks.database.tables import jobs
+from sinks.jobs.queue import SqlJobQueue
+from sinks.sql import SqlSink
+from tests.io.sinks.jobs.stored_jobs import stored
+from tests.io.sinks.jobs.test_queue import retryable
+from tests.io.sinks.tested_database import Database, make_batch
+from transforms.batch.backoff import Backoff
+from transforms.batch.record import RecordBatch
+from transforms.batch.retry_policy import RetryPolicy
+from transforms.batch.splits import BatchLimits
+from transforms.errors import SinkFailed
+from transforms.steps.pipeline_identity import PipelineIdentity
+
+NOW = RetryPolicy(Backoff(1e-9, 1e-9), max_attempts=3)
+PLAIN = PipelineIdentity()
+HIDE = PipelineIdentity(steps=("Hide",), version="v1")
+OTHER_NAME = PipelineIdentity("others", ("Hide",))
+LIMITS = BatchLimits()
+
+
+def sink_of(database: Database, owner: PipelineIdentity | None, table: str = "events") -> SqlSink:
+    database.run(f"CREATE TABLE IF NOT EXISTS {table} (id integer PRIMARY KEY, name text)")
+    return replace(database.sink(table, key=["id"]), retry=NOW, pipeline=owner)
+
+
+def fail(sink: SqlSink, partition: str, count: int) -> None:
+    """Have ``count`` records fail that may succeed later."""
+    failures = [retryable(offset, partition) for offset in range(count)]
+    sink.commit([make_batch([], partition=partition, failures=failures)])
+
+
+def claimed(sink: SqlSink, owner: PipelineIdentity | None) -> list[RecordBatch]:
+    """All that is due for ``owner``; what failed at once is due at once."""
+    queue = SqlJobQueue(sink.config, pipeline=owner)
+    return list(queue.claim(queue.lease(), LIMITS))
+
+
+def parsed(batch: RecordBatch) -> RecordBatch:
+    return replace(batch, values=[{"id": offset} for offset in batch.offsets])
+
+
+@pytest.mark.parametrize("other", [PLAIN, OTHER_NAME, PipelineIdentity(steps=("Hide", "More"))])
+def test_a_pipeline_takes_its_own_jobs_and_no_others(
+    database: Database, other: PipelineIdentity
+) -> None:
+    sink = sink_of(database, HIDE)
+    fail(sink, "p", 3)
+    assert claimed(sink, other) == []
+    (batch,) = claimed(sink, HIDE)
+    assert list(batch.offsets) == [0, 1, 2]
+
+
+def test_another_version_of_a_pipeline_takes_its_jobs_and_is_recorded(database: Database) -> None:
+    sink = sink_of(database, HIDE)
+    fail(sink, "p", 2)
+    assert stored(sink.config, "pipeline", "steps", "version") == [
+        ("events", '["Hide"]', "v1"),
+        ("events", '["Hide"]', "v1"),
+    ]
+    newer = replace(HIDE, version="v2")
+    (batch,) = claimed(sink, newer)
+    again = batch.keep([0], [{"id": 0}], [retryable(1)])
+    replace(sink, pipeline=newer).commit([again])
+    assert stored(sink.config, "state", "version") == [("completed", "v2"), ("retryable", "v2")]
+
+
+def test_jobs_of_a_write_that_was_told_no_pipeline_are_taken_by_nobody(database: Database) -> None:
+    sink = sink_of(database, None)
+    fail(sink, "p", 2)
+    for owner in (None, PLAIN, HIDE):
+        queue = SqlJobQueue(sink.config, pipeline=owner)
+        assert list(queue.claim(queue.lease(), LIMITS)) == []
+        assert queue.due_in() is None
+        assert queue.waiting() == (0, None)
+    assert stored(sink.config, "pipeline", "steps", "version", "owner") == [(None,) * 4] * 2
+
+
+def test_a_pipeline_without_a_name_is_called_as_its_table_is_in_the_ledger(
+    postgres: Database,
+) -> None:
+    sink = sink_of(postgres, HIDE)
+    fail(sink, "p", 1)
+    assert claimed(replace(sink, config=postgres.config("public.events")), HIDE) != []
+
+
+def test_pipelines_of_one_name_on_two_tables_keep_apart(database: Database) -> None:
+    events, others = (sink_of(database, OTHER_NAME, table) for table in ("events", "others"))
+    fail(events, "p", 1)
+    assert claimed(others, OTHER_NAME) == []
+    assert claimed(events, OTHER_NAME) != []
+
+
+def test_two_pipelines_of_one_table_take_their_own_side_by_side(database: Database) -> None:
+    plain, hide = sink_of(database, PLAIN), sink_of(database, HIDE)
+    fail(plain, "p", 2)
+    fail(hide, "q", 3)
+    fail(plain, "r", 4)
+    assert {batch.span.partition for batch in claimed(hide, HIDE)} == {"q"}
+    assert {batch.span.partition for batch in claimed(plain, PLAIN)} == {"p", "r"}
+
+
+def test_how_many_wait_for_which_pipeline_is_known(database: Database) -> None:
+    for owner, partition, count in ((PLAIN, "a", 1), (HIDE, "b", 3), (None, "c", 2)):
+        fail(sink_of(database, owner), partition, count)
+    fail(sink_of(database, HIDE, "others"), "d", 4)
+    config = database.config(key=["id"])
+    (hidden, nobody) = SqlJobQueue(config, pipeline=PLAIN).left()
+    assert (hidden.owner, hidden.jobs) == (HIDE.named("events"), 3)
+    assert (nobody.owner, nobody.jobs) == (None, 2)
+    assert hidden.table == "events"
+    assert hidden.program == PLAIN.named("events")
+    assert sum(each.jobs for each in SqlJobQueue(config).left()) == 6
+
+
+def test_what_others_have_is_not_waited_for(database: Database) -> None:
+    sink = sink_of(database, HIDE)
+    fail(sink, "p", 2)
+    plain = SqlJobQueue(sink.config, pipeline=PLAIN)
+    assert plain.due_in() is None
+    assert claimed(sink, HIDE) != []
+    assert plain.lease_ends_in() is None
+    assert plain.waiting() == (0, None)
+    assert SqlJobQueue(sink.config, pipeline=HIDE).waiting()[0] == 2
+
+
+def test_jobs_that_a_pipeline_lost_stay_its_own_whoever_rescues_them(database: Database) -> None:
+    sink = sink_of(database, HIDE)
+    fail(sink, "p", 2)
+    assert claimed(sink, HIDE) != []
+    leases.release_all()
+    plain = SqlJobQueue(sink.config, pipeline=PLAIN)
+    assert plain.rescue() == 2
+    assert list(plain.claim(plain.lease(), LIMITS)) == []
+    assert claimed(sink, HIDE) != []
+
+
+def test_what_is_given_back_stays_its_own(database: Database) -> None:
+    sink = sink_of(database, HIDE)
+    fail(sink, "p", 2)
+    SqlJobQueue(sink.config, pipeline=HIDE).give_back(claimed(sink, HIDE))
+    assert claimed(sink, PLAIN) == []
+    assert claimed(sink, HIDE) != []
+
+
+@pytest.mark.parametrize("writer", [None, PLAIN])
+def test_jobs_read_for_one_pipeline_are_not_written_by_another(
+    database: Database, writer: PipelineIdentity | None
+) -> None:
+    sink = sink_of(database, HIDE)
+    fail(sink, "p", 1)
+    batches = [parsed(batch) for batch in claimed(sink, HIDE)]
+    with pytest.raises(SinkFailed, match="another pipeline"):
+        replace(sink, pipeline=writer).commit(batches)
+    assert database.rows("SELECT * FROM events") == []
+    sink.commit(batches)
+    assert database.rows("SELECT id FROM events") == [(0,)]
+
+
+def test_labels_come_back_as_they_were(database: Database) -> None:
+    odd = PipelineIdentity('a "b" [c]', ("Verstecken ü", "'; --", "a]b"))
+    sink = sink_of(database, odd)
+    fail(sink, "p", 1)
+    (left,) = SqlJobQueue(sink.config, pipeline=PLAIN).left()
+    assert left.owner == odd
+    with transaction(sink.config, write=False) as connection:
+        assert connection.execute(sa.select(jobs.c.pipeline)).scalar_one() == 'a "b" [c]'
+    assert claimed(sink, odd) != []

@@ -1,0 +1,138 @@
+"""Retention: what it says, what is old enough, and deletion in bounded transactions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sinks.database.config import SqlConfig
+from sinks.database.tables import JOB_STATES
+from sinks.jobs import audit_trail
+from sinks.jobs import chunks as job_chunks
+from sinks.jobs.retention import LONGEST, Retention, duration, oldest, prunable, prune
+from tests.io.sinks.jobs.stored_jobs import counted, prepared, refuse_audit, store, stored, trail
+from tests.io.sinks.tested_database import Database
+from transforms.errors import ConfigError, SinkFailed
+
+
+def finished(state: str, age: timedelta) -> dict[str, Any]:
+    """A job that reached its state ``age`` ago."""
+    return {"state": state, f"{state}_at": datetime.now(UTC) - age}
+
+
+def pruned(config: SqlConfig, *texts: str, target: str | None = None) -> dict[str, int]:
+    return prune(config, target, Retention.parse(texts), actor="ann", reason="retention")
+
+
+class TestDuration:
+    @pytest.mark.parametrize(
+        ("text", "seconds"),
+        [("0s", 0), ("30s", 30), ("15m", 900), ("12h", 43_200), ("7d", 604_800), ("036500d", None)],
+    )
+    def test_a_number_and_a_unit(self, text: str, seconds: int | None) -> None:
+        assert duration(text) == (LONGEST if seconds is None else timedelta(seconds=seconds))
+
+    @pytest.mark.parametrize(
+        "text",
+        ["", "7", "d", "-1d", "1.5h", "7 d", "7D", "7w", "1d2h", "٣d", "36501d", "9" * 12 + "d"],
+    )
+    def test_anything_else_is_refused(self, text: str) -> None:
+        with pytest.raises(ConfigError, match="a duration is written"):
+            duration(text)
+
+
+class TestParse:
+    def test_each_state_has_its_duration(self) -> None:
+        kept = Retention.parse(["completed=12h", "discarded=30d"]).kept
+        assert dict(kept) == {"completed": timedelta(hours=12), "discarded": timedelta(days=30)}
+        assert Retention.parse([]).kept == ()
+
+    @pytest.mark.parametrize(
+        ("texts", "said"),
+        [
+            (["completed"], "STATE=DURATION"),
+            (["=7d"], "STATE=DURATION"),
+            (["available=7d"], "completed, cancelled, discarded"),
+            (["completed=x"], "a duration is written"),
+            (["completed=7d", "completed=8d"], "names completed twice"),
+        ],
+    )
+    def test_nonsense_is_refused(self, texts: list[str], said: str) -> None:
+        with pytest.raises(ConfigError, match=said):
+            Retention.parse(texts)
+
+
+class TestPrune:
+    def test_only_what_has_been_in_a_named_state_for_longer(self, database: Database) -> None:
+        config = prepared(database)
+        old, young = timedelta(hours=3), timedelta(hours=1)
+        kinds = [
+            finished("completed", old),
+            finished("completed", young),
+            finished("discarded", old),
+            finished("discarded", young),
+            finished("cancelled", old),
+            {"state": "retryable", "discarded_at": None},
+        ]
+        store(config, *kinds)
+        before = counted(config)
+        retention = Retention.parse(["completed=2h", "discarded=2h"])
+        assert prunable(config, None, retention) == {"completed": 1, "discarded": 1}
+        assert oldest(config, None, retention, 1) == [1]
+        assert oldest(config, None, retention, 9) == [1, 3]
+        assert len(stored(config, "id")) == 6
+        assert pruned(config, "completed=2h", "discarded=2h") == {"completed": 1, "discarded": 1}
+        assert stored(config, "offset") == [1, 3, 4, 5]
+        assert counted(config) == before
+
+    def test_nothing_unfinished_is_ever_deleted(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, *({"state": state} for state in JOB_STATES))
+        texts = [f"{state}=0s" for state in ("completed", "cancelled", "discarded")]
+        assert pruned(config, *texts) == {"completed": 1, "cancelled": 1, "discarded": 1}
+        assert stored(config, "state") == list(JOB_STATES[:5])
+
+    def test_a_target_narrows(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {})
+        store(config, {}, target="others")
+        assert prunable(config, "others", Retention.parse(["discarded=1d"])) == {"discarded": 1}
+        assert pruned(config, "discarded=1d", target="others") == {"discarded": 1}
+        assert stored(config, "target") == ["events"]
+
+    def test_each_transaction_is_bounded_and_has_its_entry(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(job_chunks, "CHUNK", 3)
+        config = prepared(database)
+        store(config, *[{}] * 7)
+        assert pruned(config, "discarded=1d", "completed=1d") == {"discarded": 7, "completed": 0}
+        assert trail(config) == [("prune", 3), ("prune", 3), ("prune", 1)]
+        entry = audit_trail.entries(config)[0]
+        assert (entry.actor, entry.reason) == ("ann", "retention")
+        assert entry.filter["states"] == ["discarded"]
+        bound = datetime.fromisoformat(entry.filter["before"])
+        assert abs(datetime.now(UTC) - timedelta(days=1) - bound) < timedelta(seconds=60)
+
+    def test_where_nothing_is_deleted_there_is_no_entry(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {})
+        assert pruned(config, "completed=0s") == {"completed": 0}
+        assert trail(config) == []
+
+    def test_no_deletion_without_its_entry(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {})
+        refuse_audit(database)
+        with pytest.raises(SinkFailed, match="not today"):
+            pruned(config, "discarded=1d")
+        assert stored(config, "state") == ["discarded"]
+
+    def test_without_the_tables_there_is_nothing_to_do(self, database: Database) -> None:
+        config = database.config(key=["id"])
+        retention = Retention.parse(["completed=1d"])
+        assert pruned(config, "completed=1d") == {"completed": 0}
+        assert prunable(config, None, retention) == {"completed": 0}
+        assert oldest(config, None, retention, 5) == []

@@ -1,0 +1,76 @@
+"""Moves of the ledger's counts: they add up over a partition, and roll back with the rest."""
+
+from __future__ import annotations
+
+import pytest
+
+from sinks.database.engine import transaction
+from sinks.ledger import ledger
+from sinks.ledger.moves import Deltas, move
+from sinks.ledger.ranges import Counts
+from sinks.table.databases import dialect_of
+from tests.io.sinks.tested_database import Database, make_batch
+
+A, B = ("file:///a", "p"), ("file:///b", "p")
+
+
+def moved(database: Database, deltas: Deltas) -> dict[str, tuple[list[int], Counts]]:
+    """Partitions with three rows (A has two ranges, B one), and what ``deltas`` made of them."""
+    sink = database.sink(key=["id"])
+    sink.commit([make_batch([{"id": "1"}], 10), make_batch([{"id": "2"}], 20)])
+    sink.commit([make_batch([{"id": "3"}], source=B[0])])
+    with transaction(sink.config) as connection:
+        move(connection, dialect_of(sink.config, connection), "events", deltas)
+    return {
+        each.source: ([low for low, _ in each.coverage.ranges], each.counts)
+        for each in ledger.audit(sink.config)
+    }
+
+
+def test_deltas_are_added_once_a_partition(database: Database) -> None:
+    found = moved(database, {A: {"inserted": -1, "dead": 3, "retrying": -2}, B: {"dead": 1}})
+    assert found == {
+        A[0]: ([10, 20], Counts(read=2, inserted=1, dead=3, retrying=-2)),
+        B[0]: ([0], Counts(read=1, inserted=1, dead=1)),
+    }
+
+
+def test_counts_stay_right_when_the_ranges_merge_afterwards(database: Database) -> None:
+    moved(database, {A: {"dead": 2, "inserted": -2}})
+    sink = database.sink(key=["id"])
+    sink.commit([make_batch([{"id": f"x{i}"} for i in range(9)], 11)])
+    first, _ = ledger.audit(sink.config)
+    assert first.coverage.ranges == ((10, 21),)
+    assert first.counts == Counts(read=11, inserted=9, dead=2)
+
+
+def test_unknown_partitions_and_zeros_change_nothing(database: Database) -> None:
+    found = moved(database, {("file:///c", "p"): {"dead": 1}, A: {"dead": 0}, B: {}})
+    assert found == {
+        A[0]: ([10, 20], Counts(read=2, inserted=2)),
+        B[0]: ([0], Counts(read=1, inserted=1)),
+    }
+
+
+def test_another_targets_partition_is_left_alone(database: Database) -> None:
+    sink = database.sink(key=["id"])
+    sink.commit([make_batch([{"id": "1"}])])
+    with transaction(sink.config) as connection:
+        move(connection, dialect_of(sink.config, connection), "others", {A: {"dead": 1}})
+    (only,) = ledger.audit(sink.config)
+    assert only.counts == Counts(read=1, inserted=1)
+
+
+def test_a_move_is_the_callers_transaction(database: Database) -> None:
+    sink = database.sink(key=["id"])
+    sink.commit([make_batch([{"id": "1"}])])
+
+    def move_and_fail() -> None:
+        with transaction(sink.config) as connection:
+            move(connection, dialect_of(sink.config, connection), "events", {A: {"dead": 1}})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        move_and_fail()
+    (only,) = ledger.audit(sink.config)
+    assert only.counts == Counts(read=1, inserted=1)

@@ -1,0 +1,124 @@
+"""Records become rows: grouped where it matters, refused where they do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+
+from sinks.database.config import OnConflict, TableName
+from sinks.table.rows import Rows, blocks_of, picked, rows_of, runs_of
+from sinks.table.target import Column, Target
+
+TARGET = Target(
+    table=TableName("events"),
+    label="events",
+    columns=(Column("id", "int4"), Column("a", "text"), Column("b", "text")),
+    generated=frozenset({"g"}),
+    key=("id",),
+    origin_key=False,
+    whole_payload=False,
+    on_conflict=OnConflict(),
+    unknown_fields="reject",
+)
+DEFAULT_B = replace(TARGET, columns=(*TARGET.columns[:2], Column("b", "text", has_default=True)))
+UPDATE = replace(TARGET, on_conflict=OnConflict("update"))
+
+
+def blocks(target: Target, records: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    rows, poison = rows_of(target, records, {})
+    assert poison == []
+    return [
+        (block.names, [list(cells) for cells in block.cells], list(block.indices))
+        for block in blocks_of(target, rows)
+    ]
+
+
+class TestBlocksOf:
+    def test_records_of_one_shape_are_one_block_in_any_order_of_fields(self) -> None:
+        records: list[dict[str, Any]] = [{"id": 1, "a": "x"}, {"a": "y", "id": 2}]
+        assert blocks(UPDATE, records) == [(("id", "a"), [[1, 2], ["x", "y"]], [0, 1])]
+
+    def test_a_missing_field_is_null_where_nothing_else_is_meant(self) -> None:
+        records = [{"id": 1, "a": "x"}, {"id": 2, "b": "y"}]
+        assert blocks(TARGET, records) == [
+            (("id", "a", "b"), [[1, 2], ["x", None], [None, "y"]], [0, 1])
+        ]
+
+    def test_fields_as_many_but_not_the_same_are_told_apart(self) -> None:
+        records = [{"id": 1, "a": "x"}, {"id": 2, "b": "y"}, {"id": 3, "a": "z"}]
+        assert blocks(UPDATE, records) == [
+            (("id", "a"), [[1, 3], ["x", "z"]], [0, 2]),
+            (("id", "b"), [[2], ["y"]], [1]),
+        ]
+
+    def test_only_columns_with_a_default_divide_an_insert(self) -> None:
+        records: list[dict[str, Any]] = [{"id": 1, "b": "x"}, {"id": 2, "a": "y"}, {"id": 3}]
+        assert blocks(DEFAULT_B, records) == [
+            (("id", "b"), [[1], ["x"]], [0]),
+            (("id", "a"), [[2, 3], ["y", None]], [1, 2]),
+        ]
+
+    def test_nothing_gives_no_block(self) -> None:
+        assert blocks(TARGET, []) == []
+
+
+class TestRowsOf:
+    @pytest.mark.parametrize(
+        ("record", "category", "words"),
+        [
+            ({"a": "x"}, "key", "id is missing"),
+            ({"id": None}, "key", "id is null"),
+            ({"id": 1, "x": 1, "y": 2}, "unknown_field", "field x, y"),
+            ({"id": 1, "g": 1}, "unknown_field", "g is generated"),
+        ],
+    )
+    def test_a_record_that_does_not_fit_says_why(
+        self, record: dict[str, Any], category: str, words: str
+    ) -> None:
+        rows, (poison,) = rows_of(TARGET, [{"id": 1}, record], {})
+        assert list(rows.indices) == [0]
+        assert (poison.index, poison.category) == (1, category)
+        assert words in poison.message
+
+    def test_a_long_list_of_unknown_fields_is_cut(self) -> None:
+        record = {"id": 1} | {"f" * 500 + str(i): i for i in range(50)}
+        _, (poison,) = rows_of(TARGET, [record], {})
+        assert len(poison.message) < 700
+        assert "45 more" in poison.message
+
+    def test_input_is_not_changed(self) -> None:
+        target = replace(
+            TARGET,
+            unknown_fields="payload",
+            columns=(*TARGET.columns, Column("payload", "jsonb")),
+        )
+        record = {"id": 1, "x": 1, "payload": {"own": 2}}
+        rows, _ = rows_of(target, [record], {})
+        assert rows.values == [{"id": 1, "payload": {"own": 2, "x": 1}}]
+        assert record == {"id": 1, "x": 1, "payload": {"own": 2}}
+
+
+class TestRunsOf:
+    RECORDS: ClassVar = [{"id": 1, "a": "x"}, {"id": 2, "b": "y"}, {"id": 3, "a": "z"}]
+
+    def test_the_order_of_rows_is_kept(self) -> None:
+        rows, _ = rows_of(UPDATE, self.RECORDS, {})
+        assert [list(block.indices) for block in runs_of(UPDATE, rows)] == [[0], [1], [2]]
+
+    def test_rows_that_are_alike_are_one_run(self) -> None:
+        rows, _ = rows_of(TARGET, self.RECORDS, {})
+        (block,) = runs_of(TARGET, rows)
+        assert list(block.cells) == [[1, 2, 3], ["x", None, "z"], [None, "y", None]]
+
+    def test_nothing_gives_no_run(self) -> None:
+        assert runs_of(TARGET, Rows([], [])) == []
+
+
+def test_picked_rows_keep_their_cells_and_the_order_asked_for() -> None:
+    rows, _ = rows_of(TARGET, [{"id": 1, "a": "x"}, {"id": 2, "a": "y"}], {})
+    chosen = picked(rows, [1, 0])
+    assert (chosen.indices, chosen.cells("a")) == ([1, 0], ["y", "x"])
+    assert chosen.values == [{"id": 2, "a": "y"}, {"id": 1, "a": "x"}]

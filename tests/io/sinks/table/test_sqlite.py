@@ -1,0 +1,145 @@
+"""What only SQLite has: affinities, one writer at a time, and its own errors."""
+
+from __future__ import annotations
+
+import datetime
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sinks.table.sqlite_values import affinity_of, bind_column, order_of
+from tests.io.sinks.tested_database import Database, counts, make_batch
+from transforms.errors import ConfigError, Contention
+
+SCHEMA = {
+    "properties": {
+        "id": {"type": "integer"},
+        "amount": {"type": "number"},
+        "huge": {"type": "integer", "maximum": 10**30},
+        "ok": {"type": "boolean"},
+        "tags": {"type": "array"},
+        "at": {"type": "string", "format": "date-time"},
+    }
+}
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("declared", "value", "bound"),
+        [
+            ("", Decimal("12.5"), 12.5),
+            ("", Decimal("0.1"), 0.1),
+            ("", Decimal("0.12345678901234567890123"), "0.12345678901234567890123"),
+            ("", 2**63, "9223372036854775808"),
+            ("", 2**63 - 1, 2**63 - 1),
+            ("text", 1, "1"),
+            ("text", Decimal("1.10"), "1.10"),
+            ("text", True, "true"),
+            ("boolean", True, 1),
+            ("bigint", Decimal("4.0"), 4),
+            ("bigint", "17", 17),
+            ("bigint", "x", "x"),
+            ("json", "text", '"text"'),
+            ("json", None, None),
+            ("text", {"a": Decimal("1.0")}, '{"a":1.0}'),
+            ("text", datetime.date(2026, 1, 2), "2026-01-02"),
+            ("blob", b"\x00", b"\x00"),
+        ],
+    )
+    def test_values_are_bound_exactly(self, declared: str, value: Any, bound: Any) -> None:
+        (result,) = bind_column(declared, [value])
+        assert (result, type(result)) == (bound, type(bound))
+
+    def test_an_integer_that_would_be_rounded_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="64 bits"):
+            bind_column("bigint", [2**63])
+
+    def test_order_is_that_of_the_database(self, sqlite_database: Database) -> None:
+        values = ["b", 2, None, b"a", 1.5, "a"]
+        literals = ["'b'", "2", "NULL", "x'61'", "1.5", "'a'"]
+        query = " UNION ALL ".join(f"SELECT {literal} AS v" for literal in literals)
+        rows = sqlite_database.rows(f"SELECT v FROM ({query}) ORDER BY v")
+        assert sorted(values, key=order_of) == [row[0] for row in rows]
+
+    def test_affinity_follows_the_rules_in_their_order(self) -> None:
+        # "CHARINT" has INT, which is looked for first.
+        assert affinity_of("CHARINT") == "integer"
+        assert affinity_of("FLOATING POINT") == "integer"
+
+
+class TestSqlite:
+    def test_a_created_table_keeps_numbers_exactly(self, sqlite_database: Database) -> None:
+        sink = sqlite_database.sink(key=["id"], schema=SCHEMA)
+        exact = "123456789012345678901234567890.12345"
+        value = {
+            "id": 1,
+            "amount": Decimal(exact),
+            "huge": 10**25,
+            "ok": True,
+            "tags": ["a"],
+            "at": "2026-01-01T00:00:00Z",
+        }
+        (settled,) = sink.commit([make_batch([value])])
+        assert counts(settled) == {"read": 1, "inserted": 1}
+        assert sqlite_database.rows("SELECT * FROM events") == [
+            (1, exact, "1" + "0" * 25, 1, '["a"]', "2026-01-01T00:00:00Z")
+        ]
+
+    def test_a_key_that_is_null_to_sqlite_is_refused_by_the_table(
+        self, sqlite_database: Database
+    ) -> None:
+        # SQLite allows NULL in a primary key unless it is told otherwise.
+        sqlite_database.sink(key=["id"], schema=SCHEMA)
+        with pytest.raises(Exception, match="NOT NULL"):
+            sqlite_database.run("INSERT INTO events (id) VALUES (NULL)")
+
+    def test_a_locked_database_is_contention(self, sqlite_database: Database) -> None:
+        sqlite_database.run("CREATE TABLE events (id integer PRIMARY KEY)")
+        sink = sqlite_database.sink(key=["id"], statement_timeout=1)
+        batch = make_batch([{"id": 1}])
+        with closing(sqlite_database.connect()) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(Contention, match="locked"):
+                sink.commit([batch])
+            other.rollback()
+        (settled,) = sink.commit([batch])
+        assert counts(settled) == {"read": 1, "inserted": 1}
+
+    def test_writers_take_turns(self, sqlite_database: Database) -> None:
+        sqlite_database.run("CREATE TABLE events (id integer PRIMARY KEY)")
+        sink = sqlite_database.sink(key=["id"])
+        batches = [make_batch([{"id": i}], source=f"s{i}") for i in range(40)]
+        with ThreadPoolExecutor(4) as threads:
+            settled = list(threads.map(lambda batch: sink.commit([batch]), batches))
+        assert all(counts(each) == {"read": 1, "inserted": 1} for (each,) in settled)
+        assert sqlite_database.rows("SELECT count(*) FROM events") == [(40,)]
+
+    def test_a_foreign_key_is_enforced(self, sqlite_database: Database) -> None:
+        sqlite_database.run(
+            "CREATE TABLE parents (id integer PRIMARY KEY)",
+            "INSERT INTO parents VALUES (1)",
+            "CREATE TABLE events (id integer PRIMARY KEY, parent integer REFERENCES parents)",
+        )
+        sink = sqlite_database.sink(key=["id"])
+        values = [{"id": 1, "parent": 1}, {"id": 2, "parent": 404}, {"id": 3}]
+        (settled,) = sink.commit([make_batch(values)])
+        assert counts(settled) == {"read": 3, "inserted": 2, "retry": 1}
+        assert settled.retry[0].category == "foreign_key"
+
+    @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+    def test_a_database_in_memory_is_refused(self, url: str) -> None:
+        with pytest.raises(ConfigError, match="name a file"):
+            Database("sqlite", url).sink(key=["id"])
+
+    def test_a_missing_folder_is_named(self) -> None:
+        with pytest.raises(ConfigError, match=r"folder /no/such .* does not exist"):
+            Database("sqlite", "sqlite:////no/such/file.db").sink(key=["id"])
+
+    def test_a_file_that_is_no_database_is_a_configuration_error(self, tmp_path: Any) -> None:
+        file = tmp_path / "notes.txt"
+        file.write_text("hello " * 1000)
+        with pytest.raises(ConfigError, match="not a database"):
+            Database("sqlite", f"sqlite:///{file}").sink(key=["id"])

@@ -1,0 +1,105 @@
+"""A database under test, batches to write into it, and what became of them."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import psycopg2
+
+from sinks.sql import SqlConfig, SqlSink
+from transforms.batch.record import JSON, Failure, RecordBatch, Span
+from transforms.settle.write import Settled
+
+encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database under test."""
+
+    kind: str
+    url: str
+
+    def config(self, table: str = "events", **options: Any) -> SqlConfig:
+        config = SqlConfig.of(self.url, table, **options)
+        if self.kind == "generic":
+            object.__setattr__(config, "dialect", "generic")
+        return config
+
+    def sink(self, table: str = "events", **options: Any) -> SqlSink:
+        sink = SqlSink(self.config(table, **options))
+        sink.prepare()
+        return sink
+
+    def connect(self) -> Any:
+        if self.kind == "postgres":
+            return psycopg2.connect(self.url)
+        return sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=10)
+
+    def run(self, *statements: str) -> None:
+        with closing(self.connect()) as connection:
+            for statement in statements:
+                connection.cursor().execute(statement)
+            connection.commit()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(self.connect()) as connection:
+            cursor = connection.cursor()
+            cursor.execute(query)
+            return [tuple(row) for row in cursor.fetchall()]
+
+
+def make_batch(
+    values: Sequence[Mapping[str, Any]],
+    start: int = 0,
+    *,
+    source: str = "file:///a",
+    partition: str = "p",
+    final: bool = False,
+    failures: Sequence[Failure] = (),
+    filtered: int = 0,
+    end: int | None = None,
+) -> RecordBatch:
+    """A batch whose records have the offsets ``start``, ``start + 1`` and so on.
+
+    The last ``filtered`` offsets are those of records that a step dropped.
+    """
+    stop = start + len(values) + len(failures) + filtered if end is None else end
+    return RecordBatch(
+        span=Span(source, partition, start, stop, final),
+        format=JSON,
+        offsets=list(range(start, start + len(values))),
+        raws=[encode(dict(value)) for value in values],
+        values=list(values),
+        failures=tuple(failures),
+        filtered=tuple(range(stop - filtered, stop)),
+    )
+
+
+def counts(settled: Settled) -> dict[str, int]:
+    """What a commit made of a batch, without the zeros."""
+    numbers = {
+        "read": settled.read,
+        "inserted": settled.inserted,
+        "updated": settled.updated,
+        "duplicates": settled.duplicates,
+        "filtered": settled.filtered,
+        "trimmed": settled.trimmed,
+        "dead": len(settled.dead),
+        "retry": len(settled.retry),
+    }
+    return {name: number for name, number in numbers.items() if number}
+
+
+def await_lock(postgres: Database) -> None:
+    """Wait until somebody waits for a lock."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 30
+    while postgres.rows(query) == [(0,)]:
+        assert time.monotonic() < deadline

@@ -1,0 +1,119 @@
+"""Parquet files whose footer contradicts itself about how many rows there are."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sources.files.source import FilesSource
+from tests.io.sources.reading import MemoryLedger, failures, read_all, read_split
+from transforms.batch.record import RecordBatch
+from transforms.batch.splits import BatchLimits
+
+ROWS = 20_000
+GROUP = 5_000
+FILE, VALUES, GROUP_ROWS = 0, 1, 2
+"""Where, in the footer of a file of one column and one row group, a number of rows stands."""
+
+
+def varint(number: int, width: int) -> bytes:
+    """A number of Thrift's compact protocol (zigzag), in ``width`` bytes."""
+    number = number << 1 if number >= 0 else (-number << 1) - 1
+    parts = [(number >> (7 * i)) & 0x7F for i in range(width)]
+    return bytes([*(part | 0x80 for part in parts[:-1]), parts[-1]])
+
+
+def rewritten(path: Path, number: int, where: int, said: int) -> None:
+    """Have the footer say ``said`` at one of the places where it says ``number``."""
+    data = path.read_bytes()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    # Field headers of these numbers are all "the next field, an i64".
+    mark = b"\x16" + varint(number, 3)
+    at = start
+    for _ in range(where + 1):
+        at = data.index(mark, at) + 1
+    path.write_bytes(data[:at] + varint(said, 3) + data[at + 3 :])
+
+
+def ids(batches: list[RecordBatch]) -> list[int]:
+    return [value["id"] for batch in batches for value in batch.values or ()]
+
+
+def file_that_says(tmp_path: Path, where: int, said: int) -> Path:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"id": range(ROWS)}), path, store_schema=False, write_statistics=False)
+    rewritten(path, ROWS, where, said)
+    return path
+
+
+@pytest.mark.parametrize("said", [0, 63, ROWS - 1, ROWS + 1, 1_000_000])
+def test_the_rows_of_the_row_groups_are_read_whatever_the_footer_says(
+    tmp_path: Path, said: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = file_that_says(tmp_path, FILE, said)
+    assert pq.read_metadata(path).num_rows == said
+    ledger = MemoryLedger()
+    source = FilesSource(str(path), limits=BatchLimits(records=3_000))
+    with caplog.at_level(logging.WARNING):
+        batches = read_all(source, ledger)
+    assert ids(batches) == list(range(ROWS))
+    assert not failures(batches)
+    (coverage,) = ledger.known.values()
+    assert (coverage.ranges, coverage.end) == (((0, ROWS),), ROWS)
+    assert list(source.splits(ledger)) == []
+    assert f"{said} rows" in caplog.text
+
+
+@pytest.mark.parametrize("at", [1, 63, 64, 19_999])
+def test_reading_goes_on_at_a_row_beyond_the_footers_count(tmp_path: Path, at: int) -> None:
+    source = FilesSource(str(file_that_says(tmp_path, FILE, 63)))
+    (split,) = source.splits(MemoryLedger())
+    batches = read_split(source, split, at=at)
+    assert ids(batches) == list(range(at, ROWS))
+    assert batches[-1].span.final
+
+
+@pytest.mark.parametrize("where", [VALUES, GROUP_ROWS])
+@pytest.mark.parametrize("said", [0, 63, ROWS + 1, -1])
+def test_a_row_group_and_a_column_that_disagree_are_one_failure(
+    tmp_path: Path, where: int, said: int
+) -> None:
+    path = file_that_says(tmp_path, where, said)
+    ledger = MemoryLedger()
+    batches = read_all(FilesSource(str(path)), ledger)
+    assert ids(batches) == []
+    (failure,) = failures(batches)
+    assert (failure.category, failure.stage) == ("object_corrupt", "read")
+    rows, found = (ROWS, said) if where == VALUES else (said, ROWS)
+    assert f"row group 0 has {rows:,} rows" in failure.message
+    assert f"column 'id' has {found:,} values" in failure.message
+
+
+def test_a_list_column_may_have_more_values_than_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    table = pa.table({"id": [1, 2], "l": [[1, 2, 3], []], "m": [[], None]})
+    pq.write_table(table, path)
+    batches = read_all(FilesSource(str(path)))
+    assert ids(batches) == [1, 2]
+    assert not failures(batches)
+
+
+def test_rows_without_a_row_group_are_one_failure_and_no_others_suffer(tmp_path: Path) -> None:
+    with pq.ParquetWriter(tmp_path / "a.parquet", pa.schema([("id", pa.int64())])):
+        pass  # no row group
+    path = tmp_path / "a.parquet"
+    data = path.read_bytes()
+    assert pq.read_metadata(path).num_row_groups == 0
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    at = data.index(b"\x16\x00", start) + 1  # the footer's number of rows
+    path.write_bytes(data[:at] + varint(1, 1) + data[at + 1 :])
+    pq.write_table(pa.table({"id": [5]}), tmp_path / "b.parquet")
+    batches = read_all(FilesSource(f"{tmp_path}/*.parquet"))
+    assert ids(batches) == [5]
+    (failure,) = failures(batches)
+    assert failure.category == "object_corrupt"
+    assert "no row group, but its footer says 1 rows" in failure.message

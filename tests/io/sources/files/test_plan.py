@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from itertools import islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sources.files.formats import Storing
+from sources.files.plan import Part, part_of, splits_of, unsettled
+from sources.storage.objects import StoredObject
+from tests.io.sources.reading import MemoryLedger
+from transforms.batch.coverage import Coverage, merge, subtract
+from transforms.batch.splits import Split
+
+JSONL = Storing("jsonl")
+OBJECT = StoredObject("s3://b/a", "v", 100)
+
+
+def planned(
+    *ranges: tuple[int, int], end: int | None = None, storing: Storing | None = JSONL, cut: int = 60
+) -> list[tuple[int, int, int | None]]:
+    splits = splits_of("s3://b/*", OBJECT, Coverage(ranges, end), storing, cut)
+    return [(split.start, split.size, split.end) for split in splits]
+
+
+def test_plain_lines_are_cut_in_ranges() -> None:
+    assert planned() == [(0, 60, 60), (60, 40, None)]
+
+
+def test_each_gap_is_a_split() -> None:
+    assert planned((0, 10), (30, 40), end=100) == [(10, 20, 30), (40, 60, None)]
+    assert planned((0, 10), (30, 100), end=100) == [(10, 20, 30)]
+
+
+def test_complete_object_has_no_split() -> None:
+    assert planned((0, 100), end=100) == []
+
+
+def test_object_read_to_its_end_and_not_closed_is_closed() -> None:
+    assert planned((0, 100)) == [(100, 0, None)]
+
+
+@pytest.mark.parametrize("storing", [Storing("jsonl", "gzip"), Storing("parquet"), None])
+def test_others_are_read_from_the_first_gap_on(storing: Storing | None) -> None:
+    assert planned(storing=storing) == [(0, 100, None)]
+    assert planned((0, 10), (30, 40), storing=storing) == [(10, 100, None)]
+    assert planned((5, 40), storing=storing) == [(0, 100, None)]
+
+
+def test_plain_csv_is_read_from_the_first_gap_on() -> None:
+    assert planned((0, 10), (30, 40), storing=Storing("csv")) == [(10, 90, None)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 99), st.integers(1, 50))),
+    st.integers(1, 120),
+)
+def test_ranges_cover_the_gaps_exactly(settled: list[tuple[int, int]], cut: int) -> None:
+    ranges = merge((low, min(100, low + size)) for low, size in settled)
+    splits = list(splits_of("s3://b/*", OBJECT, Coverage(ranges), JSONL, cut))
+    parts = [part_of(split, JSONL, ()) for split in splits]
+    assert merge((p.start, p.end or -1) for p in parts if p.start != p.end) == tuple(
+        subtract(0, 100, ranges)
+    )
+    assert all(0 <= split.size <= cut for split in splits)
+    assert [part.final for part in parts].count(True) == (
+        1 if parts and parts[-1].end == 100 else 0
+    )
+
+
+def test_part_of_a_position_begins_there_and_ends_as_planned() -> None:
+    csv = Storing("csv")
+    (split,) = splits_of("s3://b/*", OBJECT, Coverage(((0, 10),)), csv, 60)
+    assert part_of(split, csv, (("", 30),)) == Part("s3://b/a", "v", csv, 30, 100, True, 90)
+
+
+def test_compressed_end_is_unknown() -> None:
+    gzip = Storing("jsonl", "gzip")
+    part = part_of(Split("s3://b/*", "s3://b/a", "v", 100), gzip, ())
+    assert (part.end, part.final, part.size) == (None, True, 100)
+
+
+def test_ledger_is_asked_a_page_at_a_time_and_only_as_far_as_needed() -> None:
+    listed = []
+
+    def objects() -> object:
+        for n in range(100_000):
+            listed.append(n)
+            yield StoredObject(f"s3://b/{n}", "v", 1)
+
+    ledger = MemoryLedger({("s3://b/7", "v"): Coverage(((0, 1),), 1)})
+    taken = list(islice(unsettled(objects(), ledger), 1_500))  # type: ignore[arg-type]
+    assert ledger.queries == [1_000, 1_000]
+    assert len(listed) == 2_000
+    assert [stored.uri for stored, coverage in taken if coverage.complete] == ["s3://b/7"]

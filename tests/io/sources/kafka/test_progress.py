@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import pytest
+
+from sources.kafka.cluster import Place
+from sources.kafka.progress import Committer, Progress
+from transforms.batch.record import Span
+from transforms.errors import SourceUnavailable
+
+
+def span(start: int, end: int, partition: str = "0@A", topic: str = "t") -> Span:
+    return Span(f"kafka://{topic}", partition, start, end)
+
+
+class TestProgress:
+    def test_touching_ranges_move_the_offset(self) -> None:
+        progress = Progress()
+        progress.note(span(5, 10))
+        progress.note(span(10, 20))
+        progress.note(span(0, 3, partition="1@A"))
+        assert progress.news() == {("t", 0): 20, ("t", 1): 3}
+
+    def test_a_range_behind_a_gap_waits_for_what_lies_below(self) -> None:
+        progress = Progress()
+        progress.note(span(0, 10))
+        progress.note(span(20, 30))
+        assert progress.news() == {("t", 0): 10}
+        progress.note(span(10, 20))
+        assert progress.news() == {("t", 0): 30}
+
+    def test_a_range_settled_again_moves_nothing_back(self) -> None:
+        progress = Progress()
+        progress.note(span(0, 30))
+        progress.told({("t", 0): 30})
+        progress.note(span(10, 20))
+        assert progress.news() == {}
+
+    def test_a_topic_created_anew_begins_again(self) -> None:
+        progress = Progress()
+        progress.note(span(0, 30))
+        progress.told({("t", 0): 30})
+        progress.note(span(0, 2, partition="0@B"))
+        assert progress.news() == {("t", 0): 2}
+
+    def test_what_settles_late_of_the_old_topic_moves_nothing(self) -> None:
+        progress = Progress()
+        progress.note(span(0, 30))
+        progress.note(span(0, 2, partition="0@B"))
+        progress.note(span(30, 40))
+        assert progress.news() == {("t", 0): 2}
+
+    def test_the_end_of_a_topic_that_is_gone_moves_nothing(self) -> None:
+        progress = Progress()
+        progress.note(span(0, 2, partition="0@B"))
+        progress.note(Span("kafka://t", "0@A", 40, 40, final=True))
+        assert progress.news() == {("t", 0): 2}
+
+    def test_a_broker_without_topic_ids(self) -> None:
+        progress = Progress()
+        progress.note(span(0, 2, partition="7"))
+        assert progress.news() == {("t", 7): 2}
+
+
+class Recorded:
+    """Keeps what is committed; raises while ``broken``."""
+
+    def __init__(self) -> None:
+        self.commits: list[dict[Place, int]] = []
+        self.broken = False
+        self.tried = threading.Event()
+        self.open = threading.Event()
+        self.open.set()
+
+    def __call__(self, offsets: Mapping[Place, int]) -> None:
+        self.tried.set()
+        assert self.open.wait(10)
+        if self.broken:
+            raise SourceUnavailable("the coordinator is away")
+        self.commits.append(dict(offsets))
+
+
+class TestCommitter:
+    def test_ranges_that_come_within_the_interval_are_one_commit(self) -> None:
+        recorded = Recorded()
+        committer = Committer(recorded, "g", interval=60)
+        committer.note(span(0, 1))
+        assert recorded.tried.wait(5)
+        for end in range(2, 100):
+            committer.note(span(end - 1, end))
+        committer.flush(5)
+        assert recorded.commits[-1] == {("t", 0): 99}
+        assert len(recorded.commits) <= 3
+
+    def test_note_does_not_wait_for_the_broker(self) -> None:
+        recorded = Recorded()
+        recorded.open.clear()
+        committer = Committer(recorded, "g", interval=0.001)
+        committer.note(span(0, 1))
+        assert recorded.tried.wait(5)
+        committer.note(span(1, 2))
+        committer.flush(0.05)
+        assert recorded.commits == []
+        recorded.open.set()
+        committer.flush(5)
+        assert recorded.commits[-1] == {("t", 0): 2}
+
+    def test_a_failure_is_a_warning_and_is_tried_again(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        recorded = Recorded()
+        recorded.broken = True
+        committer = Committer(recorded, "lag-group", interval=0.001)
+        committer.note(span(0, 5))
+        committer.flush(5)
+        assert recorded.commits == []
+        assert "lag-group" in caplog.text
+        assert "the coordinator is away" in caplog.text
+        recorded.broken = False
+        committer.flush(5)
+        assert recorded.commits == [{("t", 0): 5}]
+
+    def test_nothing_new_is_not_committed_again(self) -> None:
+        recorded = Recorded()
+        committer = Committer(recorded, "g", interval=0.001)
+        committer.note(span(0, 5))
+        committer.flush(5)
+        committer.note(span(0, 5))
+        committer.flush(5)
+        assert recorded.commits == [{("t", 0): 5}]

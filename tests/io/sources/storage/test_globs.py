@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from sources.storage.globs import literal_prefix, matcher
+
+
+@pytest.mark.parametrize(
+    ("glob", "name", "matches"),
+    [
+        ("a/*.jsonl", "a/x.jsonl", True),
+        ("a/*.jsonl", "a/b/x.jsonl", False),
+        ("a/*.jsonl", "a/x.jsonl\n", False),
+        ("a/?.csv", "a/é.csv", True),
+        ("a/?.csv", "a//.csv", False),
+        ("a/[0-9].csv", "a/7.csv", True),
+        ("a/[!0-9].csv", "a/7.csv", False),
+        ("a/[!0-9].csv", "a/x.csv", True),
+        ("a/[!0-9].csv", "a//.csv", False),
+        ("a/[]x].csv", "a/].csv", True),
+        ("a/[[].csv", "a/[.csv", True),
+        ("a/[*].csv", "a/*.csv", True),
+        ("a/[*].csv", "a/b.csv", False),
+        ("a/[z-a].csv", "a/m.csv", False),
+        ("a/[.csv", "a/[.csv", True),
+        ("a/(x)+.csv", "a/(x)+.csv", True),
+        ("a/**", "a/b/c.csv", True),
+        ("a/**/*.csv", "a/x.csv", True),
+        ("a/**/*.csv", "a/b/c/x.csv", True),
+        ("a/**/*.csv", "ab/x.csv", False),
+        ("**/x.csv", "x.csv", True),
+    ],
+)
+def test_glob_matches_as_in_a_shell(glob: str, name: str, matches: bool) -> None:
+    assert (matcher(glob).fullmatch(name) is not None) is matches
+
+
+@pytest.mark.parametrize(
+    ("glob", "prefix"),
+    [("a/b*", "a/b"), ("a/[b]", "a/"), ("**/x", ""), ("a/b.csv", "a/b.csv")],
+)
+def test_literal_prefix_ends_before_the_first_wildcard(glob: str, prefix: str) -> None:
+    assert literal_prefix(glob) == prefix

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sources.storage.local import LocalStorage, path_of
+from transforms.errors import ConfigError, ObjectFailed, SourceUnavailable
+
+
+def names(glob: str | Path) -> list[str]:
+    return [path_of(stored.uri) for stored in LocalStorage().list(str(glob))]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("b.jsonl", "a.jsonl", ".hidden.jsonl", "x/c.jsonl", "x/y/d.jsonl", "x/e.csv"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (tmp_path / "dir.jsonl").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("glob", "found"),
+    [
+        ("*.jsonl", ["a.jsonl", "b.jsonl"]),
+        ("?.jsonl", ["a.jsonl", "b.jsonl"]),
+        ("[!a].jsonl", ["b.jsonl"]),
+        (".*.jsonl", [".hidden.jsonl"]),
+        ("x/*", ["x/c.jsonl", "x/e.csv"]),
+        ("*/c.jsonl", ["x/c.jsonl"]),
+        ("**/*.jsonl", ["a.jsonl", "b.jsonl", "x/c.jsonl", "x/y/d.jsonl"]),
+        ("x/**", ["x/c.jsonl", "x/e.csv", "x/y/d.jsonl"]),
+        ("a.jsonl", ["a.jsonl"]),
+        ("none/*.jsonl", []),
+        ("a.jsonl/*", []),
+    ],
+)
+def test_globs_find_files_in_order(tree: Path, glob: str, found: list[str]) -> None:
+    assert names(tree / glob) == [f"{tree}/{name}" for name in found]
+
+
+def test_every_file_found_is_one_that_the_glob_matches(tree: Path) -> None:
+    storage = LocalStorage()
+    for glob in ("**/*.jsonl", "x/*", "[!a].jsonl", "a.jsonl"):
+        for stored in storage.list(f"{tree}/{glob}"):
+            assert storage.matches(f"{tree}/{glob}", stored.uri)
+    assert not storage.matches(f"{tree}/*.jsonl", (tree / "x/c.jsonl").as_uri())
+    assert not storage.matches(f"{tree}/*.jsonl", f"s3:/{tree}/a.jsonl")
+
+
+@pytest.mark.parametrize("name", ["a b.jsonl", "100%.jsonl", "a%20b.jsonl", "[x].jsonl", "é#.json"])
+def test_special_characters_survive_the_uri(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"{}")
+    (stored,) = LocalStorage().list(f"{tmp_path}/*")
+    assert stored.uri == (tmp_path / name).as_uri()
+    with_uri = LocalStorage().open(stored.uri, stored.version)
+    assert with_uri.read_at(0, 10) == b"{}"
+    with_uri.close()
+
+
+def test_name_that_is_no_utf8_survives_the_uri(tmp_path: Path) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff.jsonl"
+    try:
+        with open(path, "wb"):
+            pass
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    (stored,) = LocalStorage().list(f"{tmp_path}/*")
+    assert stored.uri.endswith("/%FF.jsonl")
+    LocalStorage().open(stored.uri, stored.version).close()
+
+
+def test_relative_path_and_file_uri_name_the_same_file(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tree)
+    expected = [str(tree / "a.jsonl")]
+    for glob in ("a.jsonl", "./[a].jsonl", f"file://{tree}/a.jsonl", f"file://{tree}/%61.*"):
+        assert names(glob) == expected
+
+
+def test_links_to_files_are_read_and_links_to_folders_not_walked(tree: Path) -> None:
+    (tree / "x" / "loop").symlink_to(tree)
+    (tree / "x" / "link.jsonl").symlink_to(tree / "a.jsonl")
+    (tree / "x" / "dangling.jsonl").symlink_to(tree / "nowhere")
+    found = [f"{tree}/x/{name}" for name in ("c.jsonl", "link.jsonl", "y/d.jsonl")]
+    assert sorted(names(tree / "x/**/*.jsonl")) == sorted(found)
+
+
+def test_folder_asks_for_a_glob(tree: Path) -> None:
+    with pytest.raises(ConfigError, match="add a glob"):
+        names(tree / "x")
+
+
+def test_another_host_is_refused() -> None:
+    with pytest.raises(ConfigError, match="file:///absolute/path"):
+        names("file://server/share/*.jsonl")
+
+
+def test_version_changes_with_the_content(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"1\n")
+    storage = LocalStorage()
+    (first,) = storage.list(str(path))
+    path.write_bytes(b"12\n")
+    (second,) = storage.list(str(path))
+    assert first.uri == second.uri
+    assert first.version != second.version
+    with pytest.raises(ObjectFailed) as failed:
+        storage.open(first.uri, first.version)
+    assert failed.value.category == "object_changed"
+
+
+def test_read_at_is_short_only_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"0123456789")
+    (stored,) = LocalStorage().list(str(path))
+    file = LocalStorage().open(stored.uri, stored.version)
+    assert file.read_at(2, 3) == b"234"
+    assert file.read_at(8, 100) == b"89"
+    assert file.read_at(10, 1) == b""
+    file.close()
+    file.close()
+
+
+def test_what_may_not_be_read_is_unavailable(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnavailable, match=r"cannot read .*: File name too long"):
+        names(tmp_path / ("x" * 300))
+
+
+def test_large_directory_is_listed_in_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sources.storage.local._PAGE", 10)
+    for n in range(35):
+        (tmp_path / f"{n:02}.jsonl").touch()
+    found = names(tmp_path / "*.jsonl")
+    assert sorted(found) == [f"{tmp_path}/{n:02}.jsonl" for n in range(35)]
+    assert found[:10] == sorted(found[:10])
+
+
+def test_file_whose_name_is_the_glob_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a[1].jsonl").touch()
+    (tmp_path / "a1.jsonl").touch()
+    assert names(tmp_path / "a[1].jsonl") == [f"{tmp_path}/a[1].jsonl"]

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.batch.backoff import Backoff, Outage
+from transforms.errors import ConfigError
+
+backoffs = st.builds(
+    lambda base, factor: Backoff(base, base * factor),
+    st.floats(min_value=1e-3, max_value=1e3),
+    st.floats(min_value=1, max_value=1e6),
+)
+
+
+class Clock:
+    """A clock that moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.waits: list[float] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        self.time += seconds
+
+
+class TestBackoff:
+    def test_the_ceiling_doubles_until_the_cap(self) -> None:
+        backoff = Backoff(base=2, cap=20)
+        assert [backoff.ceiling(n) for n in (1, 2, 3, 4, 5)] == [2, 4, 8, 16, 20]
+
+    @given(backoffs, st.integers(min_value=1, max_value=100_000))
+    def test_a_wait_is_at_least_half_its_ceiling_and_never_above_the_cap(
+        self, backoff: Backoff, attempt: int
+    ) -> None:
+        ceiling = backoff.ceiling(attempt)
+        assert ceiling / 2 <= backoff.delay(attempt) <= ceiling <= backoff.cap
+
+    def test_waits_stay_spread_at_the_cap(self) -> None:
+        backoff = Backoff(base=1, cap=8)
+        assert backoff.delay(50, lambda low, high: low) == 4
+        assert backoff.delay(50, lambda low, high: high) == 8
+
+    @given(backoffs, st.integers(min_value=1, max_value=100_000), st.floats(0, 1))
+    def test_a_wait_is_the_formula_for_every_chance(
+        self, backoff: Backoff, attempt: int, chance: float
+    ) -> None:
+        waited = backoff.delay(attempt, lambda low, high: low + chance * (high - low))
+        ceiling = min(backoff.cap, backoff.base * 2.0 ** min(attempt - 1, 64))
+        assert waited == pytest.approx(ceiling / 2 + chance * ceiling / 2)
+        assert waited > 0
+
+    @given(backoffs, st.integers(min_value=1, max_value=100_000))
+    def test_the_ceiling_never_falls_and_at_most_doubles(
+        self, backoff: Backoff, attempt: int
+    ) -> None:
+        now, then = backoff.ceiling(attempt), backoff.ceiling(attempt + 1)
+        assert now <= then <= 2 * now
+        assert backoff.base <= now <= backoff.cap
+
+    @given(
+        st.floats(min_value=1e-300, max_value=1e300),
+        st.one_of(st.integers(1, 10**6), st.integers(10**6, 10**100)),
+    )
+    def test_a_huge_attempt_does_not_overflow(self, base: float, attempt: int) -> None:
+        for cap in (base, math.inf):
+            ceiling = Backoff(base, cap).ceiling(attempt)
+            assert ceiling >= base
+            assert ceiling <= cap
+
+    def test_the_cap_is_reached_and_kept(self) -> None:
+        backoff = Backoff(base=0.25, cap=15)
+        assert [backoff.ceiling(n) for n in (6, 7, 8, 1_000_000)] == [8, 15, 15, 15]
+
+    @pytest.mark.parametrize(("base", "cap"), [(0, 1), (-1, 1), (2, 1), (float("nan"), 1)])
+    def test_a_policy_that_makes_no_sense_is_refused(self, base: float, cap: float) -> None:
+        with pytest.raises(ConfigError, match="backoff"):
+            Backoff(base, cap)
+
+
+class TestOutage:
+    def test_waiting_ends_with_the_budget_and_fills_it(self) -> None:
+        now = 0.0
+        waits: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            nonlocal now
+            waits.append(seconds)
+            now += seconds
+
+        outage = Outage(Backoff(base=1, cap=4), budget=30, sleep=sleep, clock=lambda: now)
+        while outage.wait():
+            pass
+        assert sum(waits) == pytest.approx(30)
+        assert all(0 < wait <= 4 for wait in waits)
+        assert len(waits) <= 3 + 30 / 2, "no tight loop: a wait at the cap is at least half of it"
+
+    @given(
+        st.builds(
+            lambda base, factor: Backoff(base, base * factor),
+            st.floats(min_value=0.01, max_value=100),
+            st.floats(min_value=1, max_value=1_000),
+        ),
+        st.floats(min_value=0, max_value=1_000),
+        st.lists(st.floats(min_value=0, max_value=30), max_size=30),
+    )
+    def test_it_never_waits_beyond_its_budget_nor_in_a_tight_loop(
+        self, backoff: Backoff, budget: float, tries: list[float]
+    ) -> None:
+        # Between two waits, a try takes time as well: at once, or until its own time-out.
+        clock = Clock()
+        outage = Outage(backoff, budget, sleep=clock.sleep, clock=clock.now)
+        bound = 2 + math.ceil(2 * budget / backoff.base)
+        took = iter(tries)
+        while outage.wait():
+            assert len(clock.waits) <= bound, "a tight loop"
+            clock.time += next(took, 0.0)
+        assert sum(clock.waits) <= budget * (1 + 1e-9)
+        assert all(wait > 0 for wait in clock.waits)
+        assert all(wait >= backoff.base / 2 for wait in clock.waits[:-1])
+        assert clock.time >= budget
+
+    @given(st.floats(min_value=0.01, max_value=10), st.integers(1, 40))
+    def test_every_wait_but_the_last_is_by_the_formula(self, base: float, count: int) -> None:
+        clock = Clock()
+        backoff = Backoff(base, base * 50)
+        outage = Outage(backoff, 1e9, sleep=clock.sleep, clock=clock.now)
+        for _ in range(count):
+            assert outage.wait()
+        for attempt, wait in enumerate(clock.waits, 1):
+            assert backoff.ceiling(attempt) / 2 <= wait <= backoff.ceiling(attempt)
+
+    def test_it_begins_with_the_first_wait(self) -> None:
+        clock = Clock()
+        outage = Outage(Backoff(base=1, cap=1), budget=1, sleep=clock.sleep, clock=clock.now)
+        clock.time = 1_000_000.0
+        assert outage.wait()
+
+    def test_no_budget_means_no_wait(self) -> None:
+        waits: list[float] = []
+        assert not Outage(Backoff(), budget=0, sleep=waits.append, clock=lambda: 1.0).wait()
+        assert waits == []

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from transforms.parse.convert import TYPED_TEXT, column_types, convert, number_of, types_of
+
+
+def converted(text: str, *allowed: str) -> Any:
+    """What the field ``a`` with ``text`` becomes; "absent" when it is left out."""
+    return convert({"a": text}, (("a", frozenset(allowed)),)).get("a", "absent")
+
+
+class TestConvert:
+    @pytest.mark.parametrize(
+        ("text", "allowed", "value"),
+        [
+            ("7", ["integer"], 7),
+            ("-7", ["integer"], -7),
+            ("+7", ["integer"], 7),
+            ("007", ["integer"], 7),
+            ("123456789012345678901234567890", ["integer"], 123456789012345678901234567890),
+            ("1.50", ["number"], Decimal("1.50")),
+            ("5.0", ["integer"], Decimal("5.0")),  # an integer to JSON Schema
+            (".5", ["number"], Decimal("0.5")),
+            ("1e3", ["number"], Decimal("1e3")),
+            ("true", ["boolean"], True),
+            ("FALSE", ["boolean"], False),
+            ("7", ["integer", "boolean"], 7),
+            ("true", ["integer", "boolean"], True),
+            ("7", ["string"], "7"),
+            ("7", ["string", "integer"], "7"),
+            ("", ["string"], ""),
+            ("", ["string", "null"], None),
+            ("", ["integer", "null"], None),
+            ("", ["integer"], "absent"),
+            ("", ["boolean"], "absent"),
+            ("", ["string", TYPED_TEXT], "absent"),
+            ("", ["string", "null", TYPED_TEXT], None),
+            ('{"a": [1.50]}', ["object"], {"a": [Decimal("1.50")]}),
+            ("[1, null]", ["array", "null"], [1, None]),
+            ('{"a": 1}', ["object", "string"], '{"a": 1}'),
+            ("{a: 1}", ["object"], "{a: 1}"),
+            ("7", ["object"], "7"),
+        ],
+    )
+    def test_text_becomes_what_the_schema_says(
+        self, text: str, allowed: list[str], value: Any
+    ) -> None:
+        made = converted(text, *allowed)
+        assert made == value
+        assert type(made) is type(value)
+
+    @pytest.mark.parametrize(
+        "text",
+        ["seven", "1_000", " 7", "7 ", "\u0667", "0x7", "1,5", "NaN", "inf", "1e99999", "--7"],
+    )
+    def test_text_that_is_no_number_stays_text(self, text: str) -> None:
+        assert converted(text, "integer", "number") == text
+
+    def test_a_number_of_too_many_digits_stays_text(self) -> None:
+        assert number_of("9" * 5_000) is None
+        assert number_of("0." + "9" * 20_000) is None
+
+    @pytest.mark.parametrize("text", ["1", "0", "yes", "t"])
+    def test_only_true_and_false_are_booleans(self, text: str) -> None:
+        assert converted(text, "boolean") == text
+
+    def test_a_number_keeps_every_digit(self) -> None:
+        made = converted("0.1000000000000000055511151231257827", "number")
+        assert str(made) == "0.1000000000000000055511151231257827"
+
+    def test_the_value_passed_in_stays_as_it_was(self) -> None:
+        value = {"a": "7", "b": ""}
+        types = (("a", frozenset({"integer"})), ("b", frozenset({"integer"})))
+        assert convert(value, types) == {"a": 7}
+        assert value == {"a": "7", "b": ""}
+
+    def test_what_a_step_has_changed_is_left_alone(self) -> None:
+        types = (("a", frozenset({"integer"})), ("gone", frozenset({"integer"})))
+        assert convert({"a": Decimal(7)}, types) == {"a": Decimal(7)}
+        assert convert("no row", types) == "no row"
+
+    def test_emptiness_in_quotes_is_text_of_every_type(self) -> None:
+        types = (("a", frozenset({"integer", "null"})), ("b", frozenset({"integer", "null"})))
+        assert convert({"a": "", "b": ""}, types, {"a"}) == {"a": "", "b": None}
+
+
+class TestTypesOf:
+    @pytest.mark.parametrize(
+        ("node", "types"),
+        [
+            ({"type": "integer"}, {"integer"}),
+            ({"type": ["number", "null"]}, {"number", "null"}),
+            ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, {"integer", "null"}),
+            ({"oneOf": [{"type": "boolean"}, {"minimum": 0}]}, {"boolean"}),
+            ({"allOf": [{"$ref": "#/$defs/id"}, {"minimum": 0}]}, {"integer"}),
+            ({"$ref": "#/$defs/id"}, {"integer"}),
+            ({"$ref": "#/$defs/a~1b"}, {"number"}),
+            ({"$ref": "#/$defs/loop"}, set()),
+            ({"$ref": "#/nowhere/0"}, set()),
+            ({"enum": [1, 2, None]}, {"integer", "null"}),
+            ({"const": True}, {"boolean"}),
+            ({"minimum": 1}, set()),
+            (True, set()),
+        ],
+    )
+    def test_types_are_found_where_schemas_put_them(self, node: Any, types: set[str]) -> None:
+        document = {
+            "properties": {"a": node},
+            "$defs": {
+                "id": {"type": "integer"},
+                "a/b": {"type": "number"},
+                "loop": {"$ref": "#/$defs/loop"},
+            },
+        }
+        assert types_of(document, "a") == types
+
+    def test_properties_are_found_through_references(self) -> None:
+        document = {
+            "$ref": "#/definitions/row",
+            "definitions": {"row": {"allOf": [{"properties": {"a": {"type": "integer"}}}]}},
+        }
+        assert types_of(document, "a") == {"integer"}
+
+    def test_doubling_references_take_no_exponential_time(self) -> None:
+        defs: dict[str, Any] = {
+            f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(60)
+        }
+        defs["d60"] = {"type": "integer"}
+        document = {"properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": defs}
+        assert types_of(document, "a") == {"integer"}
+
+
+def test_columns_that_the_schema_does_not_type_are_left_out() -> None:
+    schema = json.dumps({"properties": {"n": {"type": "integer"}, "x": {}}})
+    assert column_types(schema, ("x", "n", "other")) == (("n", frozenset({"integer"})),)
+    assert column_types("true", ("n",)) == ()
+
+
+def test_strings_that_are_dates_times_or_uuids_are_no_free_text() -> None:
+    properties = {
+        "day": {"type": "string", "format": "date"},
+        "at": {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]},
+        "mail": {"type": "string", "format": "email"},
+    }
+    assert dict(column_types(json.dumps({"properties": properties}), tuple(properties))) == {
+        "day": {"string", TYPED_TEXT},
+        "at": {"string", "null", TYPED_TEXT},
+        "mail": {"string"},
+    }

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.errors import Reject
+from transforms.parse.json import depth, parse, parse_all
+
+LIMITS = {"max_bytes": 1_000, "max_depth": 10}
+
+
+def rejection(raw: bytes) -> Reject:
+    with pytest.raises(Reject) as caught:
+        parse(raw, **LIMITS)
+    assert parse_all([b"{}", raw], **LIMITS) is None, "the fast way let it pass"
+    return caught.value
+
+
+class TestParse:
+    @pytest.mark.parametrize(
+        ("raw", "category"),
+        [
+            (b"", "malformed"),
+            (b"  ", "malformed"),
+            (b'{"a":1', "malformed"),
+            (b'{"a":1}}', "malformed"),
+            (b'{"a":1} {"a":2}', "malformed"),
+            (b'{"a":NaN}', "malformed"),
+            (b'{"a":-Infinity}', "malformed"),
+            (b'{"a":01}', "malformed"),
+            (b"{'a':1}", "malformed"),
+            (b'{"a":"\x00"}', "malformed"),
+            (b'{"a":"\\ud800"}', "malformed"),
+            (b'{"a":"\\udc00\\ud800"}', "malformed"),
+            (b'{"\\ud800":1}', "malformed"),
+            (b'{"a":' + b"9" * 900 + b"e", "malformed"),
+            (b'{"a":"\xff"}', "invalid_utf8"),
+            (b'{"\xff":1}', "invalid_utf8"),
+            (b'{"a":\xff}', "invalid_utf8"),
+            (b'{"a":"\xed\xa0\x80"}', "invalid_utf8"),
+            (b'{"a":"\xc0\x80"}', "invalid_utf8"),
+            (b"[]", "not_object"),
+            (b"42", "not_object"),
+            (b"4.2", "not_object"),
+            (b'"a"', "not_object"),
+            (b"true", "not_object"),
+            (b"null", "not_object"),
+            (b'{"a":"' + b"x" * 1_000 + b'"}', "too_large"),
+            (b'{"a":' + b"[" * 10 + b"]" * 10 + b"}", "too_deep"),
+            (b'{"a":' * 11 + b"1" + b"}" * 11, "too_deep"),
+        ],
+    )
+    def test_what_cannot_be_read_is_rejected_by_category(self, raw: bytes, category: str) -> None:
+        assert rejection(raw).category == category
+
+    @pytest.mark.parametrize(
+        "number",
+        [
+            b"1E+999999999",
+            b"1e10001",
+            b"-1E-10001",
+            b"1E-999999999999999999999",
+            b"0E-999999999",
+            b"0e99999",
+        ],
+    )
+    def test_a_number_that_explodes_when_written_out_is_malformed(self, number: bytes) -> None:
+        error = rejection(b'{"a":' + number + b"}")
+        assert error.category == "malformed"
+        assert "10,000 digits" in str(error)
+
+    def test_a_fraction_of_too_many_digits_is_malformed_never_rounded(self) -> None:
+        with pytest.raises(Reject, match="10,000 digits"):
+            parse(b'{"a":0.%s}' % (b"1" * 10_001), max_bytes=1 << 20, max_depth=10)
+
+    def test_the_message_says_size_and_limit(self) -> None:
+        error = rejection(b'{"a":"' + b"x" * 1_500 + b'"}')
+        assert str(error) == "the record has 1,508 bytes, limit 1,000"
+
+    def test_the_message_says_depth_and_limit(self) -> None:
+        error = rejection(b'{"a":' + b"[" * 200 + b"]" * 200 + b"}")
+        assert str(error) == "JSON is nested 201 levels deep, limit 10"
+
+    def test_the_message_says_where_the_text_is_not_utf8(self) -> None:
+        assert "byte 6" in str(rejection(b'{"a":"\xff"}'))
+
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            b'{"a":' + b"[" * 9 + b"]" * 9 + b"}",  # exactly at the limit
+            b'{"a":[' + b",".join([b"[]"] * 50) + b"]}",  # wide, not deep
+            b'{"a":"' + b"[{" * 50 + b'"}',  # brackets in a string
+            b'{"a":"\\"' + b"[{" * 50 + b'"}',
+            b'{"a":"\\\\","b":"' + b"[{" * 50 + b'"}',
+        ],
+    )
+    def test_only_true_nesting_counts(self, raw: bytes) -> None:
+        assert parse(raw, **LIMITS) == json.loads(raw)
+        assert parse_all([raw], **LIMITS) == [json.loads(raw)]
+
+    def test_a_nesting_beyond_the_interpreters_limit_is_too_deep(self) -> None:
+        raw = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+        with pytest.raises(Reject) as caught:
+            parse(raw, max_bytes=1 << 20, max_depth=1 << 20)
+        assert caught.value.category == "too_deep"
+
+    def test_numbers_are_exact_and_typed(self) -> None:
+        raw = (
+            b'{"int":7,"big":123456789012345678901234567890,"cent":0.10,"tiny":1e-30,'
+            b'"long":0.1234567890123456789012345}'
+        )
+        value = parse(raw, **LIMITS)
+        assert value == {
+            "int": 7,
+            "big": 123456789012345678901234567890,
+            "cent": Decimal("0.10"),
+            "tiny": Decimal("1e-30"),
+            "long": Decimal("0.1234567890123456789012345"),
+        }
+        assert str(value["cent"]) == "0.10"
+        assert type(value["int"]) is int
+
+    def test_text_is_kept(self) -> None:
+        raw = '{"a":"é😀\\u0000\\n","b":"\\ud83d\\ude00"}\r'.encode()
+        assert parse(raw, **LIMITS) == {"a": "é😀\x00\n", "b": "😀"}
+
+    def test_an_endless_string_costs_linear_time(self) -> None:
+        raw = b'{"a":"' + b"\\[" * 500_000
+        with pytest.raises(Reject):
+            parse(raw, max_bytes=1 << 21, max_depth=10)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.decimals(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=20,
+)
+
+
+def write(value: Any) -> str:
+    """JSON text that writes a Decimal with all its digits, made without the decoder's library."""
+    if isinstance(value, Decimal):
+        text = str(value)
+        return text if any(mark in text for mark in ".eE") else text + ".0"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(k)}:{write(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(write, value)) + "]"
+    return json.dumps(value)
+
+
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), json_values))
+def test_every_number_comes_back_exactly(value: dict[str, Any]) -> None:
+    assert parse(write(value).encode(), max_bytes=1 << 20, max_depth=100) == value
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=5))
+def test_no_bytes_raise_anything_but_a_rejection(raws: list[bytes]) -> None:
+    values: list[Any] = []
+    rejected = False
+    for raw in raws:
+        try:
+            values.append(parse(raw, **LIMITS))
+        except Reject:
+            rejected = True
+    assert parse_all(raws, **LIMITS) == (None if rejected else values)
+
+
+@given(json_values)
+def test_depth_is_the_nesting_of_the_value(value: Any) -> None:
+    def nesting(node: Any) -> int:
+        if isinstance(node, dict):
+            return 1 + max(map(nesting, node.values()), default=0)
+        if isinstance(node, list):
+            return 1 + max(map(nesting, node), default=0)
+        return 0
+
+    assert depth(write(value).encode()) == nesting(value)

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+
+from tests.fakes import STORED, ListSink, batch_of, record_of
+from transforms import metrics
+from transforms.batch.backoff import Backoff
+from transforms.batch.record import Failure, RecordBatch
+from transforms.errors import CommitUnknown, Contention, Reject, SinkFailed, SinkUnavailable
+from transforms.settle.write import DEAD, RETRY, Settled, Write, WriteConfig, _WriteFn, commit
+
+FAST = WriteConfig(backoff=Backoff(base=0.001, cap=0.002), outage_budget=10, contention_tries=2)
+
+
+@pytest.fixture(autouse=True)
+def fresh_tally() -> Iterator[None]:
+    metrics.reset()
+    yield
+    metrics.reset()
+
+
+def failing(batch: RecordBatch, *, transient: bool) -> RecordBatch:
+    failure = Failure.of(record_of(b"?"), "parse", "malformed", Reject("no"), transient=transient)
+    return batch.keep(range(len(batch.raws)), batch.values, [failure])
+
+
+class TestWrite:
+    def test_what_is_settled_is_emitted_and_counted(self) -> None:
+        sink = ListSink.fresh("settled")
+        batches = [batch_of(b"1", b"2"), batch_of(b"3", start=2)]
+        with TestPipeline(runner=FnApiRunner()) as pipeline:
+            outputs = pipeline | beam.Create(batches) | Write(sink, FAST)
+            inserted = outputs.settled | beam.Map(lambda settled: settled.inserted)
+            assert_that(inserted, equal_to([2, 1]), label="settled")
+        assert sorted(sink.stored.offsets()) == [0, 1, 2]
+        tally = metrics.tally()
+        assert (tally["read"], tally["inserted"], tally["batches"]) == (3, 3, 2)
+
+    def test_failures_leave_on_the_output_that_fits_them(self) -> None:
+        sink = ListSink.fresh("failures")
+        batches = [
+            failing(batch_of(b"1"), transient=False),
+            failing(batch_of(b"2", start=1), transient=True),
+        ]
+        with TestPipeline(runner=FnApiRunner()) as pipeline:
+            outputs = pipeline | beam.Create(batches) | Write(sink, FAST)
+            dead = outputs[DEAD] | "D" >> beam.Map(lambda failure: failure.transient)
+            retry = outputs[RETRY] | "R" >> beam.Map(lambda failure: failure.transient)
+            assert_that(dead, equal_to([False]), label="dead")
+            assert_that(retry, equal_to([True]), label="retry")
+        tally = metrics.tally()
+        assert (tally["read"], tally["dead"], tally["retrying"]) == (4, 1, 1)
+
+    def test_a_database_that_refuses_fails_the_pipeline(self) -> None:
+        sink = ListSink.fresh("refuses", SinkFailed("permission denied for table t"))
+        with (
+            pytest.raises(SinkFailed, match="permission denied for table t"),
+            TestPipeline(runner=FnApiRunner()) as pipeline,
+        ):
+            pipeline | beam.Create([batch_of(b"1")]) | Write(sink, FAST)
+        assert sink.stored.commits == []
+
+
+class TestGroupCommit:
+    def drive(self, sink: ListSink, config: WriteConfig) -> _WriteFn:
+        write = _WriteFn(sink, config)
+        write.setup()
+        write.start_bundle()
+        return write
+
+    def process(self, write: _WriteFn, batch: RecordBatch) -> list[Settled]:
+        emitted = write.process(batch, timestamp=0, window=None)
+        return [each.value for each in emitted]
+
+    def test_batches_that_arrive_during_a_commit_share_the_next_one(self) -> None:
+        sink = ListSink.fresh("group")
+        sink.stored.gate = threading.Event()
+        write = self.drive(sink, WriteConfig())
+        assert self.process(write, batch_of(b"0")) == []
+        assert sink.stored.waiting.wait(10)
+        for n in range(1, 5):
+            assert self.process(write, batch_of(b"%d" % n, start=n)) == []
+        sink.stored.gate.set()
+        settled = [each.value for each in write.finish_bundle()]
+        write.teardown()
+        assert [len(commit) for commit in sink.stored.commits] == [1, 4]
+        assert [each.span.start for each in settled] == [0, 1, 2, 3, 4]
+
+    def test_a_slow_database_holds_the_source(self) -> None:
+        sink = ListSink.fresh("slow")
+        sink.stored.gate = threading.Event()
+        write = self.drive(sink, WriteConfig(commit_records=3))
+        self.process(write, batch_of(b"0"))
+        assert sink.stored.waiting.wait(10)
+        for n in (1, 2):
+            self.process(write, batch_of(b"%d" % n, start=n))
+        # The queue is full with the next one: process must wait for the running commit.
+        entered, left = threading.Event(), threading.Event()
+
+        def third() -> None:
+            entered.set()
+            self.process(write, batch_of(b"3", start=3))
+            left.set()
+
+        thread = threading.Thread(target=third)
+        thread.start()
+        assert entered.wait(10)
+        assert not left.wait(0.2), "process returned although the queue was full"
+        sink.stored.gate.set()
+        assert left.wait(10)
+        thread.join()
+        list(write.finish_bundle())
+        write.teardown()
+        assert sink.stored.offsets() == [0, 1, 2, 3]
+
+    def test_a_failed_bundle_leaves_nothing_behind_for_the_next(self) -> None:
+        sink = ListSink.fresh("failed-bundle", SinkFailed("no"))
+        write = self.drive(sink, FAST)
+        self.process(write, batch_of(b"0"))
+        with pytest.raises(SinkFailed):
+            list(write.finish_bundle())
+        write.start_bundle()
+        assert self.process(write, batch_of(b"0")) == []
+        assert [each.value.inserted for each in write.finish_bundle()] == [1]
+        write.teardown()
+
+
+class FoundSettled(ListSink):
+    """Finds everything settled already."""
+
+    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
+        return [
+            replace(each, read=0, inserted=0, trimmed=each.read)
+            for each in super().commit(batches, isolate=isolate)
+        ]
+
+
+class TestCommit:
+    BATCHES = (batch_of(b"1"),)
+
+    def test_an_outage_is_waited_for(self) -> None:
+        sink = ListSink.fresh("outage", *[SinkUnavailable("down")] * 5)
+        settled, waited = commit(sink, self.BATCHES, FAST)
+        assert [each.inserted for each in settled] == [1]
+        assert 5 * 0.0005 <= waited <= 5 * 0.002
+
+    def test_a_commit_whose_answer_was_lost_counts_once_it_is_found(self) -> None:
+        lost = CommitUnknown("cut while committing")
+        lost.settled = [Settled(self.BATCHES[0].span, 1, 1, 0, 0)]
+        sink = FoundSettled.fresh("lost", lost)
+        settled, _ = commit(sink, self.BATCHES, FAST)
+        assert settled == lost.settled
+        sink = FoundSettled.fresh("lost", SinkUnavailable("before the commit"))
+        settled, _ = commit(sink, self.BATCHES, FAST)
+        assert (settled[0].inserted, settled[0].trimmed) == (0, 1)
+
+    def test_a_commit_that_did_not_go_through_is_made(self) -> None:
+        lost = CommitUnknown("cut while committing")
+        lost.settled = [Settled(self.BATCHES[0].span, 1, 0, 0, 1)]
+        settled, _ = commit(ListSink.fresh("not-lost", lost), self.BATCHES, FAST)
+        assert (settled[0].inserted, settled[0].duplicates) == (1, 0)
+
+    def test_an_outage_longer_than_the_budget_fails(self) -> None:
+        sink = ListSink.fresh("long-outage", *[SinkUnavailable("down")] * 5)
+        config = WriteConfig(backoff=Backoff(0.001, 0.002), outage_budget=0)
+        with pytest.raises(SinkUnavailable):
+            commit(sink, self.BATCHES, config)
+        assert len(STORED["long-outage"].faults) == 4, "no try after the budget"
+
+    def test_contention_is_tried_again_so_many_times(self) -> None:
+        sink = ListSink.fresh("contention", *[Contention("deadlock")] * 2)
+        settled, _ = commit(sink, self.BATCHES, FAST)
+        assert [each.inserted for each in settled] == [1]
+        sink = ListSink.fresh("contention", *[Contention("deadlock")] * 3)
+        with pytest.raises(Contention):
+            commit(sink, self.BATCHES, FAST)
+
+    def test_only_the_last_try_sets_records_aside(self) -> None:
+        sink = ListSink.fresh("isolate", *[Contention("deadlock")] * 2)
+        commit(sink, self.BATCHES, FAST)
+        assert sink.stored.isolated == [False, False, True]
+
+    def test_a_refusal_is_not_tried_again(self) -> None:
+        sink = ListSink.fresh("refusal", SinkFailed("no"), SinkFailed("again"))
+        with pytest.raises(SinkFailed, match="no"):
+            commit(sink, self.BATCHES, FAST)
+        assert len(STORED["refusal"].faults) == 1

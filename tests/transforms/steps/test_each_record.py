@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+
+from tests.fakes import batch_of
+from transforms.batch.record import Origin, Record, RecordBatch
+from transforms.errors import Reject, RetryLater, Snooze
+from transforms.steps.each_record import CHUNK, EachRecord, apply, apply_to_values
+
+
+def numbered(count: int) -> RecordBatch:
+    """A parsed batch: record i has offset 100 + i, value i and event time i."""
+    batch = batch_of(*(b"%d" % i for i in range(count)), start=100)
+    return replace(batch, values=list(range(count)), times=[float(i) for i in range(count)])
+
+
+def odd(record: Record) -> Record | None:
+    """Doubles; rejects 1, postpones 3, drops 5, has a bug at 7."""
+    match record.value:
+        case 1:
+            raise Reject("one is odd", "oddity")
+        case 3:
+            raise RetryLater("come back")
+        case 5:
+            return None
+        case 7:
+            return record.with_value(1 / 0)
+    return record.with_value(record.value * 2)
+
+
+class TestApply:
+    def test_each_outcome_goes_where_it_belongs(self) -> None:
+        made = apply(numbered(9), odd, "double")
+        assert made.values == [0, 4, 8, 12, 16]
+        assert made.offsets == [100, 102, 104, 106, 108]
+        assert made.raws == [b"0", b"2", b"4", b"6", b"8"]
+        assert made.times == [0.0, 2.0, 4.0, 6.0, 8.0]
+        assert made.filtered == (105,)
+        rejected, postponed, broken = made.failures
+        assert (rejected.category, rejected.message, rejected.transient) == (
+            "oddity",
+            "one is odd",
+            False,
+        )
+        assert (postponed.exception, postponed.transient) == ("RetryLater", True)
+        assert (broken.category, broken.exception, broken.transient) == (
+            "exception",
+            "ZeroDivisionError",
+            False,
+        )
+        assert {failure.stage for failure in made.failures} == {"double"}
+
+    def test_a_failure_has_what_a_replay_needs(self) -> None:
+        failure = apply(numbered(8), odd, "double").failures[-1]
+        assert failure.raw == b"7"
+        assert failure.origin == Origin("memory://test", "0", 107)
+        assert failure.event_time == 7.0
+        assert "in odd" in failure.stack
+        assert "ZeroDivisionError" in failure.stack
+
+    @pytest.mark.parametrize(("asked", "waits"), [(60.0, 60.0), (0.0, 0.0), (-5.0, 0.0)])
+    def test_a_snoozed_record_waits_as_long_as_it_asked(self, asked: float, waits: float) -> None:
+        def snooze(record: Record) -> Record:
+            raise Snooze("not yet", asked)
+
+        (failure,) = apply(numbered(1), snooze, "wait").failures
+        assert (failure.category, failure.exception) == ("snoozed", "Snooze")
+        assert (failure.transient, failure.snooze, failure.message) == (True, waits, "not yet")
+
+    def test_only_a_snoozed_record_names_its_wait(self) -> None:
+        assert [failure.snooze for failure in apply(numbered(9), odd, "double").failures] == [
+            None,
+            None,
+            None,
+        ]
+
+    def test_nothing_is_lost_from_the_count(self) -> None:
+        assert apply(numbered(9), odd, "double").read == 9
+
+    def test_the_batch_passed_in_stays_as_it_was(self) -> None:
+        batch = numbered(9)
+        before = copy.deepcopy(batch)
+        apply(batch, odd, "double")
+        assert batch == before
+
+    def test_lists_are_shared_when_no_record_left(self) -> None:
+        batch = numbered(3)
+        made = apply(batch, lambda record: record.with_value(-record.value), "negate")
+        assert made.values == [0, -1, -2]
+        assert made.raws is batch.raws
+        assert made.offsets is batch.offsets
+        assert made.times is batch.times
+
+    def test_earlier_failures_and_drops_are_kept(self) -> None:
+        once = apply(numbered(9), odd, "first")
+        twice = apply(once, lambda record: None if record.value == 4 else record, "second")
+        assert twice.failures == once.failures
+        assert (twice.filtered, twice.read) == ((105, 102), 9)
+
+    def test_a_batch_may_be_empty(self) -> None:
+        made = apply(replace(batch_of(), values=[]), odd, "double")
+        assert (made.values, made.read) == ([], 0)
+
+    @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), SystemExit(1)])
+    def test_what_is_no_records_fault_propagates(self, error: BaseException) -> None:
+        def stop(record: Record) -> Record:
+            raise error
+
+        with pytest.raises(type(error)):
+            apply(numbered(1), stop, "stop")
+
+    def test_a_step_must_return_a_record(self) -> None:
+        def wrong(record: Record) -> Any:
+            return record.value
+
+        (failure,) = apply(numbered(1), wrong, "wrong").failures
+        assert failure.message == "the step returned int; return a Record or None"
+
+    @pytest.mark.parametrize(
+        "change", [{"raw": b"x"}, {"origin": Origin("a", "b", 1)}, {"event_time": 5.0}]
+    )
+    def test_a_step_must_not_change_what_was_read(self, change: dict[str, Any]) -> None:
+        made = apply(numbered(1), lambda record: replace(record, **change), "wrong")
+        assert [failure.category for failure in made.failures] == ["exception"]
+        assert "with_value" in made.failures[0].message
+
+
+class TestApplyToValues:
+    def test_only_the_chunk_with_a_failure_is_taken_apart(self) -> None:
+        count = 3 * CHUNK + 1
+        batch = numbered(count)
+        single: list[int] = []
+
+        def one(value: int) -> int:
+            single.append(value)
+            if value == CHUNK + 7:
+                raise Reject("no")
+            return -value
+
+        def whole(values: Any) -> Any:
+            return None if CHUNK + 7 in values else [-value for value in values]
+
+        assert batch.values is not None
+        made = apply_to_values(batch, batch.values, one, "negate", whole)
+        assert single == list(range(CHUNK, 2 * CHUNK))
+        assert made.values == [-i for i in range(count) if i != CHUNK + 7]
+        assert [failure.origin.offset for failure in made.failures] == [100 + CHUNK + 7]
+
+
+class TestEachRecord:
+    def test_one_bad_record_does_not_take_the_batch_down(self) -> None:
+        with TestPipeline(runner=FnApiRunner()) as pipeline:
+            made = pipeline | beam.Create([numbered(9)]) | EachRecord(odd, "double")
+            values = made | "V" >> beam.FlatMap(lambda batch: batch.values)
+            failures = made | "F" >> beam.FlatMap(
+                lambda batch: [(f.stage, f.category, f.origin.offset) for f in batch.failures]
+            )
+            assert_that(values, equal_to([0, 4, 8, 12, 16]), label="values")
+            assert_that(
+                failures,
+                equal_to(
+                    [
+                        ("double", "oddity", 101),
+                        ("double", "retry_later", 103),
+                        ("double", "exception", 107),
+                    ]
+                ),
+                label="failures",
+            )
+
+    def test_its_output_has_the_batch_coder(self) -> None:
+        with TestPipeline(runner=FnApiRunner()) as pipeline:
+            made = pipeline | beam.Create([numbered(1)]) | EachRecord(odd, "double")
+            assert made.element_type is RecordBatch

@@ -1,0 +1,1 @@
+"""What flows through a pipeline: records, their batches, splits and coders."""

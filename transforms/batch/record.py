@@ -1,0 +1,296 @@
+"""A record, and the batch of records that flows through the pipeline.
+
+A ``RecordBatch`` is columnar: parallel lists, one entry a record. Lists of plain
+values cost a fraction of a microsecond a record between two steps; one object a
+record, with a timestamp of its own, costs four (docs/performance.md). Steps that
+want one record at a time see it as a ``Record`` through ``EachRecord``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from transforms.batch.retry_policy import RetryPolicy
+from transforms.errors import message_of, stack_of
+
+Headers = tuple[tuple[str, bytes | None], ...]
+"""Headers of a message: names may repeat, order counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record came from; unique over all records ever read.
+
+    Attributes:
+        source: ``file:///abs/path``, ``s3://bucket/key`` or ``kafka://topic``.
+        partition: The pinned version of the object (its ETag), or Kafka's partition.
+        offset: Byte offset of the record in the (decompressed) object, row number
+            in a Parquet file, or Kafka's offset.
+    """
+
+    source: str
+    partition: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The contiguous range ``[start, end)`` of one partition that a batch settles.
+
+    Attributes:
+        source: As in ``Origin``.
+        partition: As in ``Origin``.
+        start: First offset covered.
+        end: First offset not covered any more.
+        final: Whether the partition ends at ``end`` for good.
+    """
+
+    source: str
+    partition: str
+    start: int
+    end: int
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How the raw bytes of a record are to be read.
+
+    Attributes:
+        name: ``json``, ``csv`` or ``parquet`` (whose raw bytes are those of
+            ``transforms.parse.typed_rows``; a JSON object is what earlier versions kept).
+        columns: The header of a CSV file.
+        delimiter: The delimiter of a CSV file.
+        quote: What encloses a field of a CSV file; empty when nothing does.
+        escape: What takes its meaning from the character after it, in a CSV file; empty when
+            nothing does.
+        nulls: The texts of an unquoted CSV field that stand for NULL.
+        encoding: Of the raw bytes of text; empty for UTF-8.
+    """
+
+    name: str
+    columns: tuple[str, ...] = ()
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str = ""
+    nulls: tuple[str, ...] = ()
+    encoding: str = ""
+
+
+JSON = Format("json")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that a step could not handle, with all that a replay needs.
+
+    Attributes:
+        origin: Where it came from.
+        raw: Its bytes as read, text or not.
+        format: How to read them.
+        stage: ``read``, ``parse``, ``validate``, ``write`` or the label of a user step.
+        category: A stable word to filter by, e.g. ``malformed``, ``schema``, ``constraint``.
+        exception: Class name of the exception.
+        message: What it said.
+        stack: Its stack, bounded.
+        sqlstate: The database's error code, where there is one.
+        transient: Whether a later attempt may succeed.
+        event_time: Seconds since the epoch, where the source gives one.
+        key: The message's key, where the source has keys.
+        headers: The message's headers.
+        retry: The policy of the step that failed; None leaves it to the writer's.
+        snooze: Seconds to wait without using an attempt, where the step asked for it.
+    """
+
+    origin: Origin
+    raw: bytes
+    format: Format
+    stage: str
+    category: str
+    exception: str
+    message: str
+    stack: str
+    sqlstate: str | None = None
+    transient: bool = False
+    event_time: float | None = None
+    key: bytes | None = None
+    headers: Headers = ()
+    retry: RetryPolicy | None = None
+    snooze: float | None = None
+
+    @classmethod
+    def of(
+        cls,
+        record: Record,
+        stage: str,
+        category: str,
+        error: BaseException,
+        *,
+        sqlstate: str | None = None,
+        transient: bool = False,
+        snooze: float | None = None,
+    ) -> Failure:
+        """The failure of ``record`` at ``stage`` with ``error``."""
+        return cls(
+            origin=record.origin,
+            raw=record.raw,
+            format=record.format,
+            stage=stage,
+            category=category,
+            exception=type(error).__name__,
+            message=message_of(error),
+            stack=stack_of(error),
+            sqlstate=sqlstate,
+            transient=transient,
+            event_time=record.event_time,
+            key=record.key,
+            headers=record.headers,
+            snooze=snooze,
+        )
+
+
+class Attempt(NamedTuple):
+    """One more attempt at a record that has failed before.
+
+    Attributes:
+        job: Number of its row in ``ingest_jobs``.
+        number: Which attempt this is (1-based).
+        max_attempts: After how many it is discarded.
+        run: The run whose counts have it as retrying.
+    """
+
+    job: int
+    number: int
+    max_attempts: int
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Jobs that one process runs, for as long as its lease lasts; settled as a whole.
+
+    Attributes:
+        id: A UUID, in hexadecimal: the number of its row in ``ingest_claims``.
+        attempts: By the record's offset.
+    """
+
+    id: str
+    attempts: Mapping[int, Attempt]
+
+    @property
+    def jobs(self) -> list[int]:
+        """Their numbers."""
+        return [attempt.job for attempt in self.attempts.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record, as a per-record function sees it.
+
+    Attributes:
+        raw: Bytes as read.
+        value: The parsed value; None before Parse.
+        origin: Where it came from.
+        format: How ``raw`` is read.
+        event_time: Seconds since the epoch, where the source gives one.
+        key: The message's key, where the source has keys.
+        headers: The message's headers.
+    """
+
+    raw: bytes
+    value: Any
+    origin: Origin
+    format: Format
+    event_time: float | None = None
+    key: bytes | None = None
+    headers: Headers = ()
+
+    def with_value(self, value: Any) -> Record:
+        """The same record with another value."""
+        return replace(self, value=value)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordBatch:
+    """Consecutive records of one partition, and those of them that failed so far.
+
+    ``len(raws) + len(failures) + len(filtered)`` is what was read; it never changes on
+    the way, so that the batch can be accounted for in one transaction.
+
+    Attributes:
+        span: The range that this batch settles.
+        format: How ``raws`` are read.
+        offsets: Offset of each record, ascending.
+        raws: Bytes of each record.
+        values: Parsed value of each record; None before Parse.
+        times: Event time of each record in seconds since the epoch; None where
+            the source gives none.
+        keys: Key of each message; None where the source has no keys.
+        headers: Headers of each message; None where no message has any.
+        failures: Records that failed, in no order.
+        filtered: Offsets of the records that a user step dropped on purpose.
+        claim: For records that have failed before, the jobs that they are; ``span`` is then
+            no range that the batch settles, but only what holds its offsets.
+    """
+
+    span: Span
+    format: Format
+    offsets: Sequence[int]
+    raws: Sequence[bytes]
+    values: Sequence[Any] | None = None
+    times: Sequence[float] | None = None
+    keys: Sequence[bytes | None] | None = None
+    headers: Sequence[Headers] | None = None
+    failures: tuple[Failure, ...] = ()
+    filtered: tuple[int, ...] = ()
+    claim: Claim | None = None
+
+    @property
+    def read(self) -> int:
+        """How many records were read into this batch."""
+        return len(self.raws) + len(self.failures) + len(self.filtered)
+
+    def record(self, index: int) -> Record:
+        """The record at ``index`` of the parallel lists."""
+        return Record(
+            raw=self.raws[index],
+            value=None if self.values is None else self.values[index],
+            origin=Origin(self.span.source, self.span.partition, self.offsets[index]),
+            format=self.format,
+            event_time=None if self.times is None else self.times[index],
+            key=None if self.keys is None else self.keys[index],
+            headers=() if self.headers is None else self.headers[index],
+        )
+
+    def records(self) -> Iterator[Record]:
+        """Every good record, in order."""
+        return map(self.record, range(len(self.raws)))
+
+    def keep(
+        self,
+        indices: Sequence[int],
+        values: Sequence[Any] | None,
+        failures: Sequence[Failure] = (),
+        filtered: Sequence[int] = (),
+    ) -> RecordBatch:
+        """This batch with only the records at ``indices``.
+
+        Args:
+            indices: Ascending indices of the records that stay good.
+            values: Their values, parallel to ``indices``.
+            failures: Failures to add.
+            filtered: Offsets of the records that were dropped on purpose.
+        """
+        return replace(
+            self,
+            offsets=[self.offsets[i] for i in indices],
+            raws=[self.raws[i] for i in indices],
+            values=values,
+            times=None if self.times is None else [self.times[i] for i in indices],
+            keys=None if self.keys is None else [self.keys[i] for i in indices],
+            headers=None if self.headers is None else [self.headers[i] for i in indices],
+            failures=(*self.failures, *failures),
+            filtered=(*self.filtered, *filtered),
+        )

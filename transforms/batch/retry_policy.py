@@ -1,0 +1,94 @@
+"""Whether and when a failed record is tried again: pure arithmetic, chance injected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from transforms.batch.backoff import Backoff
+from transforms.errors import ConfigError
+
+FOREIGN_KEY = "foreign_key"
+"""Category of a row that refers to one which is not there: it may still come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What becomes of a record whose attempt has failed.
+
+    Attributes:
+        state: Oban's: ``retryable`` waits for its next attempt, ``scheduled`` was snoozed,
+            ``discarded`` is a dead letter.
+        attempt: How many attempts are used up now.
+        delay: Seconds until it is due.
+    """
+
+    state: Literal["retryable", "scheduled", "discarded"]
+    attempt: int
+    delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often, and after which waits, a record is tried that may succeed later.
+
+    Attributes:
+        backoff: The waits between attempts.
+        max_attempts: After so many failed attempts, the first one included, the record is
+            ``discarded``.
+        heals: Categories and SQLSTATEs (or their beginnings) of failures that are no
+            transient ones by themselves, but may heal.
+
+    Raises:
+        ConfigError: ``max_attempts`` is less than 1.
+    """
+
+    backoff: Backoff = Backoff()  # noqa: RUF009 - frozen
+    max_attempts: int = 10
+    heals: tuple[str, ...] = (FOREIGN_KEY,)
+
+    def __post_init__(self) -> None:
+        if self.max_attempts < 1:
+            raise ConfigError(f"max_attempts must be 1 or more, got {self.max_attempts}")
+
+    def may_heal(self, *, transient: bool, category: str, sqlstate: str | None) -> bool:
+        """Whether a failure of this kind is worth another attempt."""
+        return (
+            transient
+            or category in self.heals
+            or (
+                sqlstate is not None
+                and any(sqlstate.startswith(code) for code in self.heals if code)
+            )
+        )
+
+    def next(
+        self,
+        attempt: int,
+        *,
+        may_heal: bool,
+        snooze: float | None = None,
+        max_attempts: int | None = None,
+        uniform: Callable[[float, float], float] | None = None,
+    ) -> Next:
+        """What follows on the failure of ``attempt`` (1-based).
+
+        Args:
+            attempt: Which attempt has failed.
+            may_heal: Whether another one is worth it.
+            snooze: Seconds that the step asked to wait, without using the attempt.
+            max_attempts: The bound that the record was stored with; else this policy's.
+            uniform: Source of chance, ``random.uniform`` unless given.
+
+        >>> RetryPolicy(max_attempts=3).next(3, may_heal=True)
+        Next(state='discarded', attempt=3, delay=0.0)
+        >>> RetryPolicy().next(2, may_heal=True, snooze=60.0)
+        Next(state='scheduled', attempt=1, delay=60.0)
+        """
+        if snooze is not None:
+            return Next("scheduled", attempt - 1, snooze)
+        limit = self.max_attempts if max_attempts is None else max_attempts
+        if may_heal and attempt < limit:
+            return Next("retryable", attempt, self.backoff.delay(attempt, uniform))
+        return Next("discarded", attempt)

@@ -1,0 +1,129 @@
+"""What a connector supplies: a ``Source`` that knows its splits, and a ``Reader`` for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from transforms.batch.coverage import Ledger
+from transforms.batch.record import RecordBatch
+
+Position = tuple[tuple[str, int], ...]
+"""How far a split has been read: sorted pairs of a name and its next offset.
+
+An object has one pair with an empty name. A Kafka split has one a partition
+(``topic/partition``) and, when it is bounded, another with the end that was seen at first
+(``end:topic/partition``).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One unit of reading: the element of the splittable DoFn.
+
+    Its encoded bytes are the state key on Flink, so it holds plain values only.
+
+    Attributes:
+        source: URI of the ``Source`` that it belongs to, as given by the user.
+        name: What it reads: an object's URI, or ``i/n`` of a Kafka topic.
+        version: The pinned version of an object.
+        size: Stored bytes that it has left to read: its part of the progress bar.
+        start: First offset to read.
+        end: Where to stop; None reads to the end of the object, or for ever.
+    """
+
+    source: str
+    name: str
+    version: str = ""
+    size: int = 0
+    start: int = 0
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll brought.
+
+    Attributes:
+        batches: Batches in order; empty when nothing came within the time-out.
+        position: Where to read on after them.
+        done: Nothing will ever follow ``position`` in this split.
+        watermark: No record with an earlier event time will follow, in seconds
+            since the epoch; None keeps the watermark where it is.
+        rest: There is nothing to read for now: end the bundle, let other splits go on.
+    """
+
+    batches: Sequence[RecordBatch]
+    position: Position
+    done: bool = False
+    watermark: float | None = None
+    rest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """Bounds of one batch.
+
+    Attributes:
+        records: At most so many records.
+        bytes: At most about so many raw bytes.
+    """
+
+    records: int = 5_000
+    bytes: int = 8 << 20
+
+
+class Reader(Protocol):
+    """Reads one split from a position on. Used by one thread at a time."""
+
+    def poll(self, timeout: float) -> Polled:
+        """The next batches, waiting at most ``timeout`` seconds for the first record.
+
+        Never raises for a bad record or a bad object: those ride in the batch as failures.
+
+        Raises:
+            SourceUnavailable: The source could not be reached, after retries.
+        """
+        ...
+
+    def backlog(self) -> int:
+        """What is left to read, from memory (no I/O).
+
+        In the unit of ``Split.size``: stored bytes of objects, records of a topic.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release connections and buffers; may be called twice."""
+        ...
+
+
+class Source(Protocol):
+    """One ``--source``: a frozen, picklable configuration without secrets."""
+
+    @property
+    def uri(self) -> str:
+        """The URI as the user gave it; names the source in its splits."""
+        ...
+
+    def check(self) -> None:
+        """Fail early, on the submitting machine, when nothing can be read.
+
+        Raises:
+            ConfigError: The URI or an option is wrong, or a glob matches nothing.
+            SourceUnavailable: The service cannot be reached.
+        """
+        ...
+
+    def owns(self, source: str) -> bool:
+        """Whether records whose origin names ``source`` are of this source."""
+        ...
+
+    def splits(self, ledger: Ledger) -> Iterable[Split]:
+        """The splits that are not settled yet, lazily."""
+        ...
+
+    def open(self, split: Split, position: Position, ledger: Ledger) -> Reader:
+        """A reader of ``split`` from ``position`` on; an empty position means its start."""
+        ...

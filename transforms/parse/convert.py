@@ -1,0 +1,200 @@
+"""Turn the text of CSV fields into what a JSON Schema says they are."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from transforms.parse.numbers import exact
+
+ColumnTypes = tuple[tuple[str, frozenset[str]], ...]
+"""The JSON types that a schema allows in each column that it says anything about."""
+
+TYPED_TEXT = "typed text"
+"""Stands among the types of a column whose strings are dates, times or UUIDs."""
+
+_ABSENT = object()
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_BOOLEANS = {"true": True, "false": False}
+_TYPED_FORMATS = frozenset({"date", "date-time", "time", "uuid"})
+_decode_json = msgspec.json.Decoder(float_hook=exact).decode
+
+
+def convert(value: Any, types: ColumnTypes, quoted: Collection[str] = ()) -> Any:
+    """``value`` with its text converted, column by column; what is not text stays.
+
+    * integer, number: ``int``, or an exact ``Decimal`` where there is a point or exponent.
+    * boolean: ``true`` and ``false``, in any case.
+    * object, array: the JSON that the text is.
+    * string: the text as it is.
+    * An empty field is None where null is allowed, empty text where only string is (but for
+      dates, times and UUIDs, which are not text), and otherwise it is left out.
+    * An empty field in quotes is empty text.
+    * Text that fits no type stays text, for the schema to reject.
+
+    Args:
+        value: A row of CSV.
+        types: What each column may be.
+        quoted: The columns whose field is empty and in quotes.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    converted = dict(value)
+    for column, allowed in types:
+        text = converted.get(column)
+        if type(text) is str and not (quoted and column in quoted):
+            made = _convert_text(text, allowed)
+            if made is _ABSENT:
+                del converted[column]
+            elif made is not text:
+                converted[column] = made
+    return converted
+
+
+def _convert_text(text: str, allowed: frozenset[str]) -> Any:
+    if not text:
+        if "null" in allowed:
+            return None
+        return text if "string" in allowed and TYPED_TEXT not in allowed else _ABSENT
+    if "string" in allowed:
+        return text
+    if "integer" in allowed or "number" in allowed:
+        number = number_of(text)
+        if number is not None:
+            return number
+    if "boolean" in allowed:
+        made = _BOOLEANS.get(text.lower())
+        if made is not None:
+            return made
+    if "object" in allowed or "array" in allowed:
+        return _json_of(text)
+    return text
+
+
+def _json_of(text: str) -> Any:
+    """The object or array that ``text`` writes, or the text."""
+    try:
+        value = _decode_json(text)
+    except (ValueError, ArithmeticError, RecursionError):
+        return text
+    return value if isinstance(value, (dict, list)) else text
+
+
+def number_of(text: str) -> int | Decimal | None:
+    """The number that ``text`` writes, or None; a leading ``+`` or zeros are allowed.
+
+    >>> number_of("007"), number_of("-1.50"), number_of("1_000")
+    (7, Decimal('-1.50'), None)
+    """
+    if not _NUMBER.fullmatch(text):
+        return None
+    try:
+        return int(text) if text.lstrip("+-").isdecimal() else exact(text)
+    except (ValueError, ArithmeticError):  # too many digits, too large an exponent
+        return None
+
+
+@lru_cache(maxsize=256)  # one entry a header
+def column_types(schema: str, columns: tuple[str, ...]) -> ColumnTypes:
+    """What ``schema`` allows in each of ``columns``; columns without a type are left out."""
+    document = json.loads(schema)
+    found = ((column, _allowed(document, column)) for column in columns)
+    return tuple((column, allowed) for column, allowed in found if allowed)
+
+
+def _allowed(document: Any, name: str) -> frozenset[str]:
+    """The types of a property, with ``TYPED_TEXT`` where a string has to be a date or the like."""
+    types = types_of(document, name)
+    if "string" not in types:
+        return types
+    nodes = _properties(document, document, name, set())
+    formats = {said for node in nodes for said in _formats(document, node, set())}
+    return types | {TYPED_TEXT} if formats & _TYPED_FORMATS else types
+
+
+def _formats(document: Any, node: Any, followed: set[str]) -> Iterator[str]:
+    """The formats that ``node`` names."""
+    if isinstance(node, dict):
+        if isinstance(node.get("format"), str):
+            yield node["format"]
+        for each in _applied(document, node, followed):
+            yield from _formats(document, each, followed)
+
+
+def types_of(document: Any, name: str) -> frozenset[str]:
+    """The JSON types that a schema allows for the property ``name``; empty when unsaid.
+
+    >>> sorted(types_of({"properties": {"n": {"type": ["integer", "null"]}}}, "n"))
+    ['integer', 'null']
+    """
+    allowed: set[str] = set()
+    for node in _properties(document, document, name, set()):
+        allowed |= _types(document, node, set())
+    return frozenset(allowed)
+
+
+def _properties(document: Any, node: Any, name: str, followed: set[str]) -> Iterator[Any]:
+    """Every subschema that ``node`` applies to the property ``name``."""
+    if not isinstance(node, dict):
+        return
+    properties = node.get("properties")
+    if isinstance(properties, dict) and name in properties:
+        yield properties[name]
+    for each in _applied(document, node, followed):
+        yield from _properties(document, each, name, followed)
+
+
+def _types(document: Any, node: Any, followed: set[str]) -> set[str]:
+    """The types that ``node`` allows, as far as it says so."""
+    if not isinstance(node, dict):
+        return set()
+    said = node.get("type")
+    if said is not None:
+        return {said} if isinstance(said, str) else set(said)
+    values = [node["const"]] if "const" in node else node.get("enum", [])
+    types = {_TYPE_OF.get(type(value), "object") for value in values}
+    for each in _applied(document, node, followed):
+        types |= _types(document, each, followed)
+    return types
+
+
+_TYPE_OF: dict[type, str] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    type(None): "null",
+    list: "array",
+}
+
+
+def _applied(document: Any, node: dict[str, Any], followed: set[str]) -> Iterator[Any]:
+    """The subschemas that ``node`` applies in place; each reference is followed once."""
+    reference = node.get("$ref")
+    if isinstance(reference, str) and reference not in followed:
+        followed.add(reference)
+        yield _resolve(document, reference)
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        yield from node.get(keyword, ())
+
+
+def _resolve(document: Any, reference: str) -> Any:
+    """What a local JSON pointer (``#/$defs/id``) points at, or None."""
+    if not reference.startswith("#"):
+        return None
+    node = document
+    for step in reference[1:].split("/")[1:]:
+        key = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(node, dict):
+            node = node.get(key)
+        elif isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+            node = node[int(key)]
+        else:
+            return None
+    return node

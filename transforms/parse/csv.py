@@ -1,0 +1,84 @@
+"""Read CSV rows into dicts of strings, as RFC 4180 says."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+
+from transforms.batch.record import Format
+from transforms.errors import Reject
+from transforms.parse.csv_cells import with_nulls
+from transforms.parse.raw import check_size, text_of
+
+Row = dict[str, str | None]
+"""A row by column; None where the format says that a text stands for NULL."""
+
+
+def parse(raw: bytes, max_bytes: int, format: Format) -> Row:  # noqa: A002
+    """The row in ``raw``, by column.
+
+    Args:
+        raw: The text of one row, without the newline at its end.
+        max_bytes: The longest ``raw`` that is read.
+        format: The columns, the delimiter, the quote and so on.
+
+    Raises:
+        Reject: ``too_large``, ``invalid_utf8``, ``invalid_text``, ``malformed``,
+            ``column_count`` or ``duplicate_column``.
+    """
+    check_size(raw, max_bytes)
+    columns = format.columns
+    if len(set(columns)) < len(columns):
+        twice = next(name for name in columns if columns.count(name) > 1)
+        raise Reject(f"the header names column {twice!r} twice", "duplicate_column")
+    text = text_of(raw, format.encoding)
+    try:
+        rows = list(rows_of([text], max_bytes, format))
+    except csv.Error as error:
+        raise Reject(f"CSV is malformed: {error}", "malformed") from error
+    row = rows[0] if rows else []
+    if len(row) != len(columns):
+        raise Reject(f"expected {len(columns)} columns, got {len(row)}", "column_count")
+    cells = with_nulls(row, text, format) if format.nulls else row
+    return dict(zip(columns, cells, strict=True))
+
+
+def parse_all(
+    raws: Sequence[bytes],
+    max_bytes: int,
+    format: Format,  # noqa: A002
+) -> list[Row] | None:
+    """The rows in ``raws``, or None when ``parse`` would reject any of them."""
+    columns = format.columns
+    if max(map(len, raws)) > max_bytes or len(set(columns)) < len(columns):
+        return None
+    encoding = format.encoding or "utf-8"
+    try:
+        texts = [raw.decode(encoding) for raw in raws]
+        rows = list(rows_of(texts, max_bytes, format))
+    except (csv.Error, UnicodeDecodeError):
+        return None
+    # An open quote swallows the next record: there are then fewer rows than records.
+    if len(rows) != len(raws) or set(map(len, rows)) != {len(columns)}:
+        return None
+    if format.nulls:
+        return [
+            dict(zip(columns, with_nulls(row, text, format), strict=True))
+            for row, text in zip(rows, texts, strict=True)
+        ]
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def rows_of(texts: Iterable[str], max_bytes: int, format: Format) -> Iterator[list[str]]:  # noqa: A002
+    """The cells of each text that is a row; raises ``csv.Error`` where it is none."""
+    # The module's limit (131,072 by default) is one for the process; it is only ever raised.
+    if csv.field_size_limit() < max_bytes:
+        csv.field_size_limit(max_bytes)
+    return csv.reader(
+        texts,
+        delimiter=format.delimiter,
+        quotechar=format.quote or None,
+        quoting=csv.QUOTE_MINIMAL if format.quote else csv.QUOTE_NONE,
+        escapechar=format.escape or None,
+        strict=True,
+    )

@@ -1,0 +1,103 @@
+"""Read JSON objects: numbers exact, nesting and size bounded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import accumulate
+from typing import Any, NoReturn
+
+import msgspec
+
+from transforms.errors import Reject
+from transforms.parse.numbers import MAX_DIGITS, exact
+from transforms.parse.raw import check_size, text_of
+
+_decode = msgspec.json.Decoder(float_hook=exact).decode
+
+# What msgspec and its number hook raise for bad JSON; msgspec's own errors are ValueErrors.
+_UNREADABLE = (ValueError, ArithmeticError, RecursionError)
+
+_NAMES = {
+    list: "an array",
+    str: "a string",
+    int: "a number",
+    Decimal: "a number",
+    bool: "a boolean",
+    type(None): "null",
+}
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
+_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
+
+
+def parse(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
+    """The JSON object in ``raw``.
+
+    Args:
+        raw: UTF-8 text.
+        max_bytes: The longest ``raw`` that is read.
+        max_depth: The deepest nesting that is read; the object itself is level 1.
+
+    Raises:
+        Reject: ``too_large``, ``too_deep``, ``invalid_utf8``, ``malformed`` or ``not_object``.
+    """
+    check_size(raw, max_bytes)
+    if _is_deep(raw, max_depth):
+        raise Reject(f"JSON is nested {depth(raw):,} levels deep, limit {max_depth}", "too_deep")
+    try:
+        value = _decode(raw)
+    except _UNREADABLE as error:
+        _reject(raw, error)
+    if type(value) is not dict:
+        raise Reject(f"expected a JSON object, got {_NAMES[type(value)]}", "not_object")
+    return value
+
+
+def parse_all(raws: Sequence[bytes], max_bytes: int, max_depth: int) -> list[Any] | None:
+    """The JSON objects in ``raws``, or None when ``parse`` would reject any of them."""
+    longest = max(map(len, raws))
+    if longest > max_bytes:
+        return None
+    if longest > 2 * max_depth and any(_is_deep(raw, max_depth) for raw in raws):
+        return None
+    try:
+        values = list(map(_decode, raws))
+    except _UNREADABLE:
+        return None
+    return values if set(map(type, values)) == {dict} else None
+
+
+def depth(raw: bytes) -> int:
+    """How deep the JSON text in ``raw`` is nested; brackets in strings do not count.
+
+    >>> depth(b'{"a": [1, {"[": 2}]}')
+    3
+    """
+    brackets = _STRING.sub(b"", raw).translate(None, _NOT_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets), initial=0))
+
+
+def _is_deep(raw: bytes, max_depth: int) -> bool:
+    # Counting is a scan at memory speed, the true depth a Python loop over brackets. A text
+    # without closing brackets can be shorter than twice its depth, but it is malformed.
+    return (
+        len(raw) > 2 * max_depth
+        and raw.count(b"{") + raw.count(b"[") > max_depth
+        and depth(raw) > max_depth
+    )
+
+
+def _reject(raw: bytes, error: Exception) -> NoReturn:
+    """Say in one sentence why ``raw`` cannot be read."""
+    if isinstance(error, RecursionError):
+        raise Reject("JSON is nested deeper than this process can read", "too_deep") from error
+    # msgspec takes bad bytes outside strings for bad JSON, and names no place inside strings.
+    text_of(raw)
+    if isinstance(error, ArithmeticError):
+        message = f"a number has more than {MAX_DIGITS:,} digits, or an exponent beyond that"
+    else:
+        message = str(error)
+    raise Reject(message, "malformed") from error

@@ -1,0 +1,107 @@
+"""Turn the raw bytes of records into values; reject what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import apache_beam as beam
+
+import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
+from transforms.batch.record import Format, RecordBatch
+from transforms.errors import ConfigError
+from transforms.parse import csv as parse_csv
+from transforms.parse import json as parse_json
+from transforms.parse import typed_rows
+from transforms.parse.raw import text_of
+from transforms.steps.each_record import apply_to_values
+
+STAGE = "parse"
+
+
+@dataclass(frozen=True, slots=True)
+class ParseConfig:
+    """Bounds of one record.
+
+    Attributes:
+        max_record_bytes: A longer record is rejected (``too_large``).
+        max_depth: A JSON record nested deeper is rejected (``too_deep``); the outermost
+            object is level 1.
+
+    Raises:
+        ConfigError: A bound is less than 1.
+    """
+
+    max_record_bytes: int = 1 << 20
+    max_depth: int = 100
+
+    def __post_init__(self) -> None:
+        for name in ("max_record_bytes", "max_depth"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be 1 or more, got {getattr(self, name)}")
+
+
+class Parse(beam.PTransform):
+    """Give every record of a ``RecordBatch`` its value, as its format says.
+
+    JSON becomes a dict with exact numbers (``int`` of any size, ``Decimal``), CSV a dict of
+    strings. Parquet values come from the reader; a replayed row is read from the bytes
+    that were kept of it.
+    A record that cannot be read becomes a failure of stage ``parse``.
+    """
+
+    def __init__(self, config: ParseConfig | None = None) -> None:
+        super().__init__()
+        self._config = config or ParseConfig()
+
+    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+        return batches | "Read" >> beam.ParDo(_ParseFn(self._config)).with_input_types(
+            RecordBatch
+        ).with_output_types(RecordBatch)
+
+
+def parse(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
+    """``batch`` with values, and with the records that cannot be read among its failures.
+
+    Raises:
+        ValueError: The format is none that is known (a defect of the reader).
+    """
+    if batch.format.name == "parquet" and batch.values is not None:
+        return batch
+    one, whole = _parsers(batch.format, config)
+    return apply_to_values(batch, batch.raws, one, STAGE, whole)
+
+
+def _parsers(
+    format: Format,  # noqa: A002 - the concept's name
+    config: ParseConfig,
+) -> tuple[Callable[[bytes], Any], Callable[[Sequence[bytes]], Sequence[Any] | None]]:
+    """How one record is read, and how a chunk of good ones is."""
+    size, depth = config.max_record_bytes, config.max_depth
+    parse_one = partial(parse_json.parse, max_bytes=size, max_depth=depth)
+    if format.encoding and format.name == "json":
+        return (lambda raw: parse_one(text_of(raw, format.encoding).encode())), (lambda raws: None)
+    if format.name == "json":
+        return parse_one, partial(parse_json.parse_all, max_bytes=size, max_depth=depth)
+    if format.name == "parquet":
+        # An object is what earlier versions kept of a row: plain JSON.
+        return (
+            lambda raw: parse_one(raw) if raw.startswith(b"{") else typed_rows.decode(raw),
+            typed_rows.decode_all,
+        )
+    if format.name == "csv":
+        return (
+            partial(parse_csv.parse, max_bytes=size, format=format),
+            partial(parse_csv.parse_all, max_bytes=size, format=format),
+        )
+    raise ValueError(f"unknown record format {format.name!r}; known: json, csv, parquet")
+
+
+class _ParseFn(beam.DoFn):
+    def __init__(self, config: ParseConfig) -> None:
+        self._config = config
+
+    def process(self, batch: RecordBatch) -> Sequence[RecordBatch]:
+        return (parse(batch, self._config),)

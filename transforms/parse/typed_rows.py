@@ -1,0 +1,219 @@
+"""A row of typed values as readable JSON that gives back exactly the same values.
+
+The form is an array: the row, the types of those columns that JSON has no type for, and, for a
+row that cannot be read, what is stored in its unreadable columns::
+
+    [{"id": "a", "b": "/w==", "f": "NaN"}, {"b": "bytes", "f": "float"}]
+    [{"id": "a"}, {}, {"s": {"type": "string", "problem": "…", "stored": {"hex": "ff"}}}]
+
+A type is ``bytes`` (base64), ``float``, ``decimal``, ``date``, ``time``, ``timestamp`` or
+``duration`` (ISO 8601), ``["list", type]``, ``["struct", {name: type}]``,
+``["map", key's type, value's type]``, or null for what JSON itself tells apart.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from transforms.errors import Reject
+from transforms.parse.far_dates import is_far
+
+Kind = Any
+"""The type of a column, as the kept row names it."""
+
+MIDNIGHT_AFTER = "24:00:00"
+"""The end of a day, which Python's ``time`` lacks and databases have."""
+
+_SHOWN = 200
+_encode = msgspec.json.Encoder().encode
+_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_DAMAGED = (ValueError, TypeError, ArithmeticError, LookupError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A value that cannot be read, kept as it is stored.
+
+    Attributes:
+        type: The column's type, as the source names it.
+        problem: What is wrong with the value.
+        stored: The value as numbers, text and ``{"hex": …}``.
+    """
+
+    type: str
+    problem: str
+    stored: Any
+
+
+class RowEncoder:
+    """Encodes the rows of one schema.
+
+    Args:
+        kinds: The type of every column.
+    """
+
+    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+        named = {name: kind for name, kind in kinds.items() if kind is not None}
+        self._types = _encode(named)
+        self._tail = b"," + self._types + b"]"
+
+    def encode_all(self, rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
+        """Each of ``rows``, whose values have been through ``written`` where that matters.
+
+        Raises:
+            TypeError, ValueError: A value has no such form.
+        """
+        tail = self._tail
+        return [b"[" + each + tail for each in map(_encode, rows)]
+
+    def encode_unreadable(
+        self, row: Mapping[str, Any], unreadable: Mapping[str, Unreadable]
+    ) -> bytes:
+        """A row of which some columns cannot be read; ``row`` has the others."""
+        return _encode([row, msgspec.Raw(self._types), unreadable])
+
+
+def decode(raw: bytes) -> dict[str, Any]:
+    """The row that ``raw`` was made of.
+
+    Raises:
+        Reject: ``malformed``: the row could not be read when it was kept, or ``raw`` is damaged.
+    """
+    try:
+        row, types, *rest = _parts(raw)
+        unreadable = msgspec.json.decode(rest[0], type=dict[str, Unreadable]) if rest else {}
+        values = msgspec.json.decode(row, type=dict[str, Any])
+        for name, read in _readers(bytes(types)):
+            value = values.get(name)
+            if value is not None:
+                values[name] = read(value)
+    except _DAMAGED as error:
+        raise Reject(f"the kept row cannot be read: {error}", "malformed") from error
+    if unreadable:
+        raise Reject(problem_of(unreadable), "malformed")
+    return values
+
+
+def decode_all(raws: Sequence[bytes]) -> list[dict[str, Any]] | None:
+    """The rows that ``raws`` were made of, or None when ``decode`` would reject any of them."""
+    try:
+        return list(map(decode, raws))
+    except Reject:
+        return None
+
+
+def problem_of(unreadable: Mapping[str, Unreadable]) -> str:
+    """One line that names the columns that cannot be read, and what is wrong with each."""
+    return "; ".join(
+        f"column {name!r} ({each.type}): {each.problem[:_SHOWN]}"
+        for name, each in unreadable.items()
+    )
+
+
+def written(kind: Kind, value: Any) -> Any:
+    """``value`` as JSON can carry it: numbers that JSON lacks as text, maps as pairs."""
+    if value is None:
+        return None
+    if kind == "float":
+        return value if math.isfinite(value) else _non_finite(value)
+    if type(kind) is not list:
+        return value
+    if kind[0] == "list":
+        return [written(kind[1], each) for each in value]
+    if kind[0] == "struct":
+        return {name: written(kind[1].get(name), each) for name, each in value.items()}
+    _, key, item = kind
+    if isinstance(value, dict):
+        if key is None and all(type(each) is str for each in value):
+            return {name: written(item, each) for name, each in value.items()}
+        value = list(value.items())
+    return [[written(key, k), written(item, v)] for k, v in value]
+
+
+def map_of(pairs: list[tuple[Any, Any]]) -> Any:
+    """The pairs of a map as a dict; as a list of pairs when a key is there twice."""
+    try:
+        shaped = dict(pairs)
+    except TypeError:  # a key that cannot be hashed, e.g. a struct
+        return [list(pair) for pair in pairs]
+    return shaped if len(shaped) == len(pairs) else [list(pair) for pair in pairs]
+
+
+Read = Callable[[Any], Any]
+
+
+@lru_cache(maxsize=256)
+def _readers(types: bytes) -> tuple[tuple[str, Read], ...]:
+    kinds = msgspec.json.decode(types, type=dict[str, Any])
+    return tuple((name, _reader(kind)) for name, kind in kinds.items())
+
+
+def _reader(kind: Kind) -> Read:
+    """What turns a value in JSON into the value of this type; it is never given None."""
+    if kind is None:
+        return lambda value: value
+    if type(kind) is str:
+        return _SCALARS[kind]
+    if kind[0] == "list":
+        each = _nullable(kind[1])
+        return lambda values: [each(value) for value in values]
+    if kind[0] == "struct":
+        readers = {name: _nullable(field) for name, field in kind[1].items()}
+        return lambda value: {
+            name: readers[name](field) if name in readers else field
+            for name, field in value.items()
+        }
+    if kind[0] != "map":
+        raise ValueError(f"unknown type {kind[0]!r}")
+    key, item = _nullable(kind[1]), _nullable(kind[2])
+    return lambda value: (
+        {name: item(field) for name, field in value.items()}
+        if isinstance(value, dict)
+        else map_of([(key(k), item(v)) for k, v in value])
+    )
+
+
+def _nullable(kind: Kind) -> Read:
+    read = _reader(kind)
+    return lambda value: None if value is None else read(value)
+
+
+def _date(text: str) -> date | str:
+    return text if is_far(text) else date.fromisoformat(text)
+
+
+def _timestamp(text: str) -> datetime | str:
+    return text if is_far(text) else datetime.fromisoformat(text)
+
+
+def _time(text: str) -> time | str:
+    return text if text == MIDNIGHT_AFTER else time.fromisoformat(text)
+
+
+def _duration(text: str) -> timedelta:
+    return msgspec.convert(text, timedelta)
+
+
+_SCALARS: dict[str, Read] = {
+    # The names are part of the stored form: never change one, only add.
+    "bytes": base64.b64decode,
+    "float": float,
+    "decimal": Decimal,
+    "date": _date,
+    "time": _time,
+    "timestamp": _timestamp,
+    "duration": _duration,
+}
+
+
+def _non_finite(value: float) -> str:
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -1,0 +1,214 @@
+"""Check values against a JSON Schema; reject those that do not conform."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import lru_cache, partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import jsonschema_rs
+import msgspec
+
+import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
+from transforms.batch.record import RecordBatch
+from transforms.errors import ConfigError, Reject
+from transforms.parse.convert import column_types, convert
+from transforms.parse.csv_cells import any_quoted_empty, quoted_empty
+from transforms.steps.each_record import apply_to_values
+
+STAGE = "validate"
+MAX_SCHEMA_BYTES = 4 << 20
+MAX_ERRORS = 5
+MAX_INSTANCE = 100
+MAX_REASON = 300
+
+# A value as JSON would carry it: dates and UUIDs as text, bytes as base64, numbers as they are.
+plain = partial(msgspec.to_builtins, builtin_types=(Decimal,), str_keys=True)
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+# Stands for the value in jsonschema_rs' messages, so that a long one can be cut: a code
+# point that is assigned to nothing (Unicode, private use).
+_MASK = "\ue000"
+
+
+class Validate(beam.PTransform):
+    """Check every value of a ``RecordBatch`` against a JSON Schema, formats included.
+
+    The draft is the one that ``$schema`` names, 2020-12 without. The text of a CSV file is
+    converted first, as the schema's types say (``transforms.parse.convert``). A record that does
+    not conform becomes a failure of stage ``validate``, category ``schema``.
+
+    Args:
+        schema: The schema's JSON text (``load_schema``), or None: everything passes.
+
+    Raises:
+        ConfigError: The text is no valid schema.
+    """
+
+    def __init__(self, schema: str | None) -> None:
+        super().__init__()
+        if schema is not None:
+            compiled(schema)
+        self._schema = schema
+
+    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+        if self._schema is None:
+            return batches
+        return batches | "Check" >> beam.ParDo(_ValidateFn(self._schema)).with_input_types(
+            RecordBatch
+        ).with_output_types(RecordBatch)
+
+
+def load_schema(path: str | Path) -> str:
+    """The JSON Schema in the file at ``path``, checked.
+
+    Raises:
+        ConfigError: The file cannot be read, or is no valid JSON Schema.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            raw = file.read(MAX_SCHEMA_BYTES + 1)
+        if len(raw) > MAX_SCHEMA_BYTES:
+            raise ConfigError(f"schema {path} is longer than {MAX_SCHEMA_BYTES:,} bytes")
+        schema = raw.decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"cannot read schema {path}: {reason}") from error
+    try:
+        compiled(schema)
+    except ConfigError as error:
+        raise ConfigError(f"schema {path}: {error}") from error
+    return schema
+
+
+@lru_cache(maxsize=16)  # one process runs few pipelines; a schema takes milliseconds to compile
+def compiled(schema: str) -> Any:
+    """The validator of ``schema``, compiled once a process.
+
+    Nothing is fetched: a ``$ref`` to another document is an error.
+
+    Raises:
+        ConfigError: It is no valid schema, in one line.
+    """
+    try:
+        document = json.loads(schema, parse_float=Decimal, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise ConfigError(f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise ConfigError("nested too deep") from error
+    try:
+        return jsonschema_rs.validator_for(
+            document, validate_formats=True, retriever=_refuse, mask=_MASK
+        )
+    except jsonschema_rs.ValidationError as error:
+        raise ConfigError(f"not a valid JSON Schema: {_reason(error, document)}") from error
+    except jsonschema_rs.ReferencingError as error:
+        raise ConfigError(f"not a valid JSON Schema: {_one_line(error)}") from error
+
+
+def validate(batch: RecordBatch, schema: str) -> RecordBatch:
+    """``batch`` with CSV text converted; what does not conform is among its failures.
+
+    Raises:
+        ConfigError: The schema is not valid.
+        ValueError: The batch has no values: it has not been parsed.
+    """
+    if batch.values is None:
+        raise ValueError("Validate needs parsed records: put Parse before it")
+    validator = compiled(schema)
+    plan = column_types(schema, batch.format.columns) if batch.format.name == "csv" else ()
+    # A Parquet row may hold dates and bytes in every record; elsewhere they are rare.
+    as_json = plain if batch.format.name == "parquet" else None
+
+    def one(value: Any) -> Any:
+        check(validator, value)
+        return value
+
+    def whole(values: Sequence[Any]) -> Sequence[Any] | None:
+        instances = values if as_json is None else map(as_json, values)
+        try:
+            return values if all(map(validator.is_valid, instances)) else None
+        except (TypeError, ValueError):
+            return None
+
+    if plan and any_quoted_empty(batch.raws, batch.format):
+        quoted = [quoted_empty(raw, batch.format) for raw in batch.raws]
+        return apply_to_values(
+            batch,
+            list(zip(batch.values, quoted, strict=True)),
+            lambda item: one(convert(item[0], plan, item[1])),
+            STAGE,
+            lambda items: whole([convert(value, plan, empty) for value, empty in items]),
+        )
+    if plan:
+        return apply_to_values(
+            batch,
+            batch.values,
+            lambda value: one(convert(value, plan)),
+            STAGE,
+            lambda values: whole([convert(value, plan) for value in values]),
+        )
+    return apply_to_values(batch, batch.values, one, STAGE, whole)
+
+
+def check(validator: Any, value: Any) -> None:
+    """Refuse a value that does not conform.
+
+    Raises:
+        Reject: ``schema``, with up to five errors: JSON pointer, value (cut) and reason.
+        TypeError: It holds something that JSON has no form for.
+    """
+    instance = value
+    try:
+        valid = validator.is_valid(instance)
+    except ValueError:  # a date, bytes, …: conforms as the JSON that it would be written as
+        instance = plain(value)
+        valid = validator.is_valid(instance)
+    if valid:
+        return
+    errors = list(islice(validator.iter_errors(instance), MAX_ERRORS + 1))
+    reasons = [_reason(error, instance) for error in errors[:MAX_ERRORS]]
+    if len(errors) > MAX_ERRORS:
+        reasons.append("and more")
+    raise Reject("; ".join(reasons), "schema")
+
+
+def _reason(error: Any, instance: Any) -> str:
+    """One error as ``/pointer: value is not …``; the document itself has no pointer."""
+    pointer = ""
+    for step in error.instance_path:
+        instance = instance[step]
+        pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
+    written = _encode(instance).decode()
+    message = _one_line(error.message).replace(_MASK, _cut(written, MAX_INSTANCE))
+    return (f"{_cut(pointer, MAX_INSTANCE)}: " if pointer else "") + _cut(message, MAX_REASON)
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _refuse(uri: str) -> Any:
+    """Stands where jsonschema_rs would fetch another document."""
+    raise ValueError("$ref must stay inside the schema")
+
+
+class _ValidateFn(beam.DoFn):
+    def __init__(self, schema: str) -> None:
+        self._schema = schema
+
+    def process(self, batch: RecordBatch) -> Sequence[RecordBatch]:
+        return (validate(batch, self._schema),)

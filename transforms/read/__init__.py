@@ -1,0 +1,1 @@
+"""Reading: the one splittable DoFn, its restriction and its readers."""

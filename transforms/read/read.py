@@ -1,0 +1,204 @@
+"""Read splits: the one splittable DoFn of the project.
+
+It owns what every connector would else do again: claiming, self-checkpointing, the
+watermark, pacing, backlog and drain. A connector supplies a ``Source`` and a ``Reader``
+(``transforms.batch.splits``) and knows nothing of Beam.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import Duration, Timestamp
+
+import transforms.batch.coders  # noqa: F401  registers the coders of Split and RecordBatch
+from transforms.batch.coverage import Ledger
+from transforms.batch.record import RecordBatch
+from transforms.batch.splits import Position, Source, Split
+from transforms.errors import ConfigError
+from transforms.read import drain
+from transforms.read.readers import READERS
+from transforms.read.restriction import Claim, Restrictions
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """How long the source keeps a bundle open, and how it waits.
+
+    Attributes:
+        bundle_seconds: A split checkpoints itself after so long; None reads a
+            bounded split to its end in one bundle.
+        poll_seconds: The longest wait for a first record in one poll.
+        resume_seconds: Asked of the runner before the split goes on. Flink floors it to
+            whole seconds, DirectRunner ignores it.
+    """
+
+    bundle_seconds: float | None = None
+    poll_seconds: float = 0.2
+    resume_seconds: float = 0.0
+
+
+class ReadSplits(beam.PTransform):
+    """Read every split of ``sources`` into ``RecordBatch`` elements.
+
+    Bounded unless ``streaming``; a streaming split never ends by itself. What the ledger
+    has settled is not read again.
+
+    Args:
+        sources: What is read.
+        ledger: What of it is settled.
+        pacing: How long bundles are.
+        streaming: Go on for ever.
+        spread: Hand the splits of a bounded read out to all workers, where the runner would
+            else read them on the one that has planned them. Streaming splits are never handed
+            out: Flink keys them by itself, and a runner of one process would not begin to read
+            before all are planned.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        ledger: Ledger,
+        pacing: Pacing | None = None,
+        *,
+        streaming: bool = False,
+        spread: bool = False,
+    ) -> None:
+        super().__init__()
+        self._spread = spread and not streaming
+        self._sources = {source.uri: source for source in sources}
+        self._ledger = ledger
+        self._pacing = pacing or Pacing()
+        self._streaming = streaming
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where it asks what is settled."""
+        return self._ledger
+
+    def expand(self, pbegin: beam.pvalue.PBegin) -> beam.PCollection:
+        kind = _ReadStreaming if self._streaming else _ReadBounded
+        planned = (
+            pbegin
+            | "Sources" >> beam.Create(list(self._sources), reshuffle=False)
+            | "Plan" >> beam.ParDo(_PlanFn(self._sources, self._ledger)).with_output_types(Split)
+        )
+        if self._spread:
+            planned |= "Spread" >> beam.Reshuffle()
+        return planned | "Splits" >> beam.ParDo(
+            kind(self._sources, self._ledger, self._pacing)
+        ).with_output_types(RecordBatch)
+
+
+class _PlanFn(beam.DoFn):
+    """List the splits of a source that the ledger lacks."""
+
+    def __init__(self, sources: dict[str, Source], ledger: Ledger) -> None:
+        self._sources = sources
+        self._ledger = ledger
+
+    def process(self, uri: str) -> Iterator[Split]:
+        yield from self._sources[uri].splits(self._ledger)
+
+
+class _ReadFn(beam.DoFn):
+    """What reading bounded and streaming splits has in common."""
+
+    def __init__(self, sources: dict[str, Source], ledger: Ledger, pacing: Pacing) -> None:
+        self._sources = sources
+        self._ledger = ledger
+        self._pacing = pacing
+
+    def read(self, split: Split, tracker: Any, watermark: Any) -> Iterator[Any]:
+        """Poll, claim, emit, until the split is done, checkpointed or its time is up."""
+        source = self._source_of(split)
+        position: Position = tracker.current_restriction().position
+        reader = READERS.take(source, split, position)
+        if reader is None:
+            reader = source.open(split, position, self._ledger)
+        deadline = (
+            None
+            if self._pacing.bundle_seconds is None
+            else time.monotonic() + self._pacing.bundle_seconds
+        )
+        keep = False
+        try:
+            while True:
+                if drain.requested():
+                    # The rest stays unread on purpose; the ledger knows where it begins.
+                    tracker.try_claim(Claim(position, done=True))
+                    return
+                polled = reader.poll(self._pacing.poll_seconds)
+                # Polled before it is claimed: a slow poll must not hold the tracker's lock.
+                claim = Claim(polled.position, reader.backlog(), polled.done)
+                if not tracker.try_claim(claim):
+                    return
+                position = polled.position
+                for batch in polled.batches:
+                    yield _timestamped(batch)
+                if polled.watermark is not None:
+                    _advance(watermark, polled.watermark)
+                if polled.done:
+                    return
+                if polled.rest or (deadline is not None and time.monotonic() >= deadline):
+                    READERS.put(source, split, position, reader)
+                    keep = True
+                    tracker.defer_remainder(Duration(self._pacing.resume_seconds))
+                    return
+        finally:
+            if not keep:
+                reader.close()
+
+    def _source_of(self, split: Split) -> Source:
+        """The source of a split, which may be of a state that another pipeline has left."""
+        try:
+            return self._sources[split.source]
+        except KeyError:
+            raise ConfigError(
+                f"the state that this job goes on from has source {split.source}, which the job "
+                f"does not read; start without it: the ledger knows where each source goes on"
+            ) from None
+
+
+class _ReadBounded(_ReadFn):
+    def process(
+        self,
+        split: Split,
+        tracker: Any = beam.DoFn.RestrictionParam(Restrictions(bounded=True)),
+        watermark: Any = beam.DoFn.WatermarkEstimatorParam(
+            ManualWatermarkEstimator.default_provider()
+        ),
+    ) -> Iterator[Any]:
+        yield from self.read(split, tracker, watermark)
+
+
+class _ReadStreaming(_ReadFn):
+    @beam.DoFn.unbounded_per_element()  # type: ignore[untyped-decorator]  # Beam ships no types
+    def process(
+        self,
+        split: Split,
+        tracker: Any = beam.DoFn.RestrictionParam(Restrictions(bounded=False)),
+        watermark: Any = beam.DoFn.WatermarkEstimatorParam(
+            ManualWatermarkEstimator.default_provider()
+        ),
+    ) -> Iterator[Any]:
+        yield from self.read(split, tracker, watermark)
+
+
+def _timestamped(batch: RecordBatch) -> Any:
+    """The batch at its earliest event time, or as it is where there is none."""
+    return TimestampedValue(batch, min(batch.times)) if batch.times else batch
+
+
+def _advance(watermark: Any, seconds: float) -> None:
+    """Move the watermark forward, never back (``set_watermark`` raises on a regress)."""
+    reached = Timestamp.of(seconds)
+    current = watermark.current_watermark()
+    if current is None or reached > current:
+        watermark.set_watermark(reached)

@@ -1,0 +1,148 @@
+"""How much of a split is left: the restriction, its coder, and its tracker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+from apache_beam.coders import Coder
+from apache_beam.io.iobase import RestrictionProgress, RestrictionTracker
+from apache_beam.transforms.core import RestrictionProvider
+
+from transforms.batch.splits import Position, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Remaining:
+    """The restriction: what of a split is still to be read.
+
+    It is never falsy: the SDK drops a falsy residual without a word
+    (apache_beam/runners/sdf_utils.py, ``deferred_status``).
+
+    Attributes:
+        position: Where to read on; empty means where the split starts.
+        backlog: What was left at that position, in the source's unit.
+        done: Nothing is left.
+    """
+
+    position: Position = ()
+    backlog: int = 0
+    done: bool = False
+
+
+class RemainingCoder(Coder):
+    """Deterministic and versioned: restrictions live in checkpoints and savepoints."""
+
+    VERSION = b"\x01"
+
+    def encode(self, value: Remaining) -> bytes:
+        fields = (value.position, value.backlog, value.done)
+        return self.VERSION + msgspec.msgpack.encode(fields)
+
+    def decode(self, encoded: bytes) -> Remaining:
+        if encoded[:1] != self.VERSION:
+            raise ValueError(
+                f"restriction was written by another version ({encoded[:1]!r}); "
+                "start without this savepoint: the ledger knows where to resume"
+            )
+        position, backlog, done = msgspec.msgpack.decode(
+            encoded[1:], type=tuple[Position, int, bool]
+        )
+        return Remaining(position, backlog, done)
+
+    def is_deterministic(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a reader asks the tracker for: everything up to ``position``.
+
+    Attributes:
+        position: Where to read on after what is claimed.
+        backlog: What is left after it.
+        done: Nothing follows it.
+    """
+
+    position: Position
+    backlog: int = 0
+    done: bool = False
+
+
+class _Progress(RestrictionProgress):
+    """Progress in claims, whatever the size of what was emitted.
+
+    The worker would put an estimate of the bytes emitted in its place, which is NaN as
+    long as none has been sampled, and fails the bundle when the runner asks for a split
+    (apache_beam/runners/worker/bundle_processor.py, ``_compute_split``).
+    """
+
+    def with_completed(self, completed: int) -> _Progress:
+        return self
+
+
+class SplitTracker(RestrictionTracker):
+    """Tracks one split; can be checkpointed at any time, and splits nowhere else.
+
+    Positions are opaque and their end is open, so a fraction of the remainder means
+    nothing: only a checkpoint (fraction 0) is granted.
+    """
+
+    def __init__(self, remaining: Remaining, *, bounded: bool) -> None:
+        self._remaining = remaining
+        self._bounded = bounded
+        self._claims = 0
+
+    def current_restriction(self) -> Remaining:
+        return self._remaining
+
+    def try_claim(self, claim: Claim) -> bool:
+        """Claim everything up to ``claim.position``; False once checkpointed or done."""
+        if self._remaining.done:
+            return False
+        self._remaining = Remaining(claim.position, claim.backlog, claim.done)
+        self._claims += 1
+        return True
+
+    def try_split(self, fraction_of_remainder: float) -> tuple[Remaining, Remaining] | None:
+        if fraction_of_remainder != 0 or self._remaining.done:
+            return None
+        residual = self._remaining
+        self._remaining = Remaining(residual.position, 0, done=True)
+        return self._remaining, residual
+
+    def check_done(self) -> bool:
+        if not self._remaining.done:
+            raise ValueError(f"the split was left unread at {self._remaining.position}")
+        return True
+
+    def current_progress(self) -> RestrictionProgress:
+        left = 0 if self._remaining.done else max(1, self._remaining.backlog)
+        return _Progress(completed=self._claims, remaining=left)
+
+    def is_bounded(self) -> bool:
+        return self._bounded
+
+
+class Restrictions(RestrictionProvider):
+    """The restriction of a split: all of it, at first."""
+
+    def __init__(self, *, bounded: bool) -> None:
+        self._bounded = bounded
+
+    def initial_restriction(self, split: Split) -> Remaining:
+        return Remaining(backlog=split.size)
+
+    def create_tracker(self, remaining: Remaining) -> SplitTracker:
+        return SplitTracker(remaining, bounded=self._bounded)
+
+    def restriction_size(self, split: Split, remaining: Remaining) -> int:
+        # Asked at every checkpoint, so it must not do I/O.
+        return 0 if remaining.done else max(1, remaining.backlog)
+
+    def restriction_coder(self) -> RemainingCoder:
+        return RemainingCoder()
+
+    def truncate(self, split: Split, remaining: Remaining) -> Remaining | None:
+        """On drain a bounded split is read to its end, an endless one stops here."""
+        return remaining if self._bounded else None

@@ -1,0 +1,1 @@
+"""Settling: batches committed in order, dead letters, counts handed on."""

@@ -1,0 +1,61 @@
+"""What stands before a step in the graph of a pipeline: the reads that its records come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from weakref import WeakKeyDictionary
+
+import apache_beam as beam
+
+from transforms.errors import ConfigError
+from transforms.read.read import ReadSplits
+
+_written: WeakKeyDictionary[beam.pipeline.AppliedPTransform, bool] = WeakKeyDictionary()
+"""The reads of pipelines being built that have their write."""
+
+
+def reads_behind(batches: beam.PCollection) -> list[beam.pipeline.AppliedPTransform]:
+    """Every application of ``ReadSplits`` that ``batches`` come from, through any steps."""
+    found: dict[int, beam.pipeline.AppliedPTransform] = {}
+    seen: set[int] = set()
+    ahead = [batches]
+    while ahead:
+        producer = ahead.pop().producer
+        if producer is None or id(producer) in seen:
+            continue
+        seen.add(id(producer))
+        read = next((each for each in _outwards(producer) if _is_read(each)), None)
+        if read is None:
+            ahead += producer.inputs
+        else:
+            found[id(read)] = read
+    return list(found.values())
+
+
+def claim_read(read: beam.pipeline.AppliedPTransform) -> None:
+    """Say that ``read`` has its write.
+
+    Raises:
+        ConfigError: It has one already: what the first has settled, the second would never see.
+    """
+    if read in _written:
+        raise ConfigError(
+            f"two writes stand behind the read {read.full_label!r}: it asks one ledger what is "
+            "settled, so each would hide records from the other. Give each table a pipeline of its "
+            "own, with its own ReadSplits"
+        )
+    _written[read] = True
+
+
+def _is_read(applied: beam.pipeline.AppliedPTransform) -> bool:
+    return isinstance(applied.transform, ReadSplits)
+
+
+def _outwards(
+    applied: beam.pipeline.AppliedPTransform,
+) -> Iterator[beam.pipeline.AppliedPTransform]:
+    """``applied`` and every composite transform that it is part of."""
+    current = applied
+    while current is not None:
+        yield current
+        current = current.parent

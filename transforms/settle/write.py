@@ -1,0 +1,316 @@
+"""Settle batches in a sink, one transaction at a time, while the next ones are parsed.
+
+A writer thread beside the bundle's thread commits all batches that have arrived since
+its last commit in one transaction: a lone batch at once, many small ones together, as
+a database's own group commit does. The database works while the next batch is parsed,
+and what waits is bounded, so a slow database holds the source.
+
+Nothing is emitted before its commit, and a bundle does not end before the commits of
+its batches: a runner's checkpoint never runs ahead of the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import apache_beam as beam
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.utils.windowed_value import WindowedValue
+
+from transforms import metrics
+from transforms.batch.backoff import Backoff, Outage
+from transforms.batch.coverage import Ledger
+from transforms.batch.record import Failure, RecordBatch, Span
+from transforms.errors import CommitUnknown, Contention, SinkUnavailable
+from transforms.read import drain
+from transforms.settle import lineage
+
+_log = logging.getLogger(__name__)
+
+DEAD = "dead"
+RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one committed transaction made of one batch.
+
+    ``read + again = inserted + updated + duplicates + dead + retrying + filtered``; records
+    that the ledger already had (``trimmed``) are not read again and count nowhere else.
+
+    Attributes:
+        span: The range of the batch.
+        read: Records settled by this transaction that this run had not counted before.
+        inserted: Rows that were new.
+        updated: Rows that were changed.
+        duplicates: Records whose key was there already (or came earlier in the batch).
+        filtered: Records that a user step dropped on purpose.
+        trimmed: Records that an earlier transaction had settled.
+        attempts: Further attempts at records that had failed before; 0 in a batch that
+            comes from a source.
+        again: Those of them that this run had counted as retrying.
+        raw_bytes: Size of what was settled, as read.
+        dead: The dead letters, now stored.
+        retry: The failures that are scheduled for another attempt, now stored.
+    """
+
+    span: Span
+    read: int
+    inserted: int
+    updated: int
+    duplicates: int
+    filtered: int = 0
+    trimmed: int = 0
+    attempts: int = 0
+    again: int = 0
+    raw_bytes: int = 0
+    dead: tuple[Failure, ...] = ()
+    retry: tuple[Failure, ...] = ()
+
+
+class Sink(Protocol):
+    """Where batches are settled. Picklable, without secrets; used by one thread at a time."""
+
+    def check_read(self, ledger: Ledger) -> None:
+        """Refuse a read that asks ``ledger``, while the pipeline is built.
+
+        Raises:
+            ConfigError: What is settled here is not what ``ledger`` answers.
+        """
+        ...
+
+    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
+        """Settle ``batches`` in one transaction: rows, dead letters and progress.
+
+        Args:
+            batches: What to settle.
+            isolate: Set aside the records that make the database roll back, as failures that
+                may be tried again later, and settle the rest.
+
+        Returns:
+            One ``Settled`` a batch, in order; nothing is returned before the commit.
+
+        Raises:
+            SinkUnavailable: The database cannot be reached; nothing was written, or, when it is
+                ``CommitUnknown``, perhaps everything. Calling again is right in both cases.
+            Contention: The transaction was rolled back (deadlock, serialization).
+            SinkFailed: The database refuses for a reason that is no record's.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WriteConfig:
+    """Bounds of the writer.
+
+    Attributes:
+        commit_records: A transaction takes no further batch once it has so many records.
+        commit_bytes: The same in raw bytes.
+        backoff: Waits between tries, both when the database is away and on contention.
+        outage_budget: Seconds to wait in place for a database that is away.
+        contention_tries: How often a transaction is tried that the database rolls back, before
+            it is tried once more with each record that is to blame set aside.
+    """
+
+    commit_records: int = 10_000
+    commit_bytes: int = 16 << 20
+    backoff: Backoff = field(default_factory=lambda: Backoff(base=0.25, cap=15.0))
+    outage_budget: float = 300.0
+    contention_tries: int = 5
+
+
+class Write(beam.PTransform):
+    """Settle every ``RecordBatch`` in ``sink``.
+
+    Returns three outputs, each after the commit: ``settled`` (``Settled``, one a batch),
+    ``dead`` and ``retry`` (``Failure``).
+
+    The reads that the batches come from must ask the ledger of ``sink``, and have no other
+    ``Write`` behind them; otherwise applying it raises ``ConfigError``.
+
+    Raises (failing the bundle):
+        SinkUnavailable: The database stayed away for longer than the outage budget.
+        Contention: A transaction was rolled back again and again.
+        SinkFailed: The database refuses every write.
+    """
+
+    def __init__(self, sink: Sink, config: WriteConfig | None = None) -> None:
+        super().__init__()
+        self._sink = sink
+        self._config = config or WriteConfig()
+
+    def expand(self, batches: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        for read in lineage.reads_behind(batches):
+            self._sink.check_read(read.transform.ledger)
+            lineage.claim_read(read)
+        return batches | "Commit" >> beam.ParDo(_WriteFn(self._sink, self._config)).with_outputs(
+            DEAD, RETRY, main="settled"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A batch that waits for its commit, and how its results are to be emitted."""
+
+    batch: RecordBatch
+    timestamp: Any
+    windows: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Committed:
+    """What one commit settled, and what it took."""
+
+    pending: Sequence[_Pending]
+    settled: Sequence[Settled]
+    seconds: float
+    waited: float
+
+
+def commit(
+    sink: Sink, batches: Sequence[RecordBatch], config: WriteConfig
+) -> tuple[list[Settled], float]:
+    """Commit ``batches``, waiting in place while the database is away.
+
+    Returns:
+        What was settled, and how many seconds were spent waiting.
+
+    Raises:
+        SinkUnavailable: The outage budget is used up, or a drain was requested meanwhile.
+        Contention: All tries were rolled back, also with the records to blame set aside.
+    """
+    waited = 0.0
+    reason = ""
+    unknown: Sequence[Settled] = ()
+
+    def pause(seconds: float) -> None:
+        nonlocal waited
+        waited += seconds
+        _log.warning("waiting %.1f s: %s", seconds, reason)
+        drain.wait(seconds)
+
+    outage = Outage(config.backoff, config.outage_budget, sleep=pause)
+    attempt = 0
+    while True:
+        try:
+            settled = sink.commit(batches, isolate=attempt == config.contention_tries)
+            return list(unknown) if _went_through(unknown, settled) else settled, waited
+        except SinkUnavailable as error:
+            if isinstance(error, CommitUnknown):
+                unknown = error.settled
+            reason = str(error)
+            if drain.requested() or not outage.wait():
+                raise
+        except Contention as error:
+            reason = str(error)
+            attempt += 1
+            if attempt > config.contention_tries:
+                raise
+            pause(config.backoff.delay(attempt))
+
+
+def _went_through(unknown: Sequence[Settled], settled: Sequence[Settled]) -> bool:
+    """Whether a commit whose answer was lost has done all that is found settled now."""
+    return bool(unknown) and all(
+        now.trimmed == before.trimmed + before.read + before.again and not now.read
+        for before, now in zip(unknown, settled, strict=True)
+    )
+
+
+class _WriteFn(beam.DoFn):
+    def __init__(self, sink: Sink, config: WriteConfig) -> None:
+        self._sink = sink
+        self._config = config
+
+    def setup(self) -> None:
+        # One thread: commits of one split stay in order. It starts with the first commit.
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
+
+    def start_bundle(self) -> None:
+        # A bundle that failed may have left a commit behind; its batches come again.
+        self._queue: deque[_Pending] = deque()
+        self._queued_records = 0
+        self._queued_bytes = 0
+        self._running: Future[_Committed] | None = None
+
+    def process(
+        self,
+        batch: RecordBatch,
+        timestamp: Any = beam.DoFn.TimestampParam,
+        window: Any = beam.DoFn.WindowParam,
+    ) -> Iterator[Any]:
+        self._queue.append(_Pending(batch, timestamp, (window,)))
+        self._queued_records += batch.read
+        self._queued_bytes += sum(map(len, batch.raws))
+        if self._running is not None and (self._full() or self._running.done()):
+            yield from self._finish()
+        if self._running is None:
+            self._start()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        while self._running is not None or self._queue:
+            if self._running is not None:
+                yield from self._finish()
+            if self._queue:
+                self._start()
+
+    def teardown(self) -> None:
+        self._writer.shutdown(wait=True, cancel_futures=True)
+
+    def _full(self) -> bool:
+        return (
+            self._queued_records >= self._config.commit_records
+            or self._queued_bytes >= self._config.commit_bytes
+        )
+
+    def _start(self) -> None:
+        """Hand everything that waits to the writer thread, as one transaction."""
+        pending = tuple(self._queue)
+        self._queue.clear()
+        self._queued_records = self._queued_bytes = 0
+        self._running = self._writer.submit(_commit_pending, self._sink, pending, self._config)
+
+    def _finish(self) -> Iterator[Any]:
+        """Wait for the running commit, count and emit what it settled."""
+        assert self._running is not None  # noqa: S101 - callers have just checked
+        running, self._running = self._running, None
+        done = running.result()
+        metrics.count("commits")
+        metrics.count("commit_ms", round(done.seconds * 1000))
+        metrics.count("outage_ms", round(done.waited * 1000))
+        for pending, settled in zip(done.pending, done.settled, strict=True):
+            _count(settled)
+            yield _emit(settled, pending)
+            for failure in settled.dead:
+                yield TaggedOutput(DEAD, _emit(failure, pending))
+            for failure in settled.retry:
+                yield TaggedOutput(RETRY, _emit(failure, pending))
+
+
+def _commit_pending(sink: Sink, pending: Sequence[_Pending], config: WriteConfig) -> _Committed:
+    started = time.monotonic()
+    settled, waited = commit(sink, [each.batch for each in pending], config)
+    return _Committed(pending, settled, time.monotonic() - started, waited)
+
+
+def _emit(value: object, pending: _Pending) -> WindowedValue:
+    return WindowedValue(value, pending.timestamp, pending.windows)
+
+
+def _count(settled: Settled) -> None:
+    metrics.count("read", settled.read)
+    metrics.count("inserted", settled.inserted)
+    metrics.count("updated", settled.updated)
+    metrics.count("duplicates", settled.duplicates)
+    metrics.count("filtered", settled.filtered)
+    metrics.count("dead", len(settled.dead))
+    metrics.count("retrying", len(settled.retry) - settled.again)
+    metrics.count("attempts", settled.attempts)
+    metrics.count("trimmed", settled.trimmed)
+    metrics.count("batches")

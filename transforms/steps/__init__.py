@@ -1,0 +1,1 @@
+"""Steps that a user adds between Validate and Write, and a pipeline's identity."""

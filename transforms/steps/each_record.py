@@ -1,0 +1,145 @@
+"""Lift a per-record function into a step over batches, in which no record fails its batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import apache_beam as beam
+
+import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
+from transforms.batch.record import Failure, Record, RecordBatch
+from transforms.errors import Reject, RetryLater, Snooze
+
+RecordFn = Callable[[Record], Record | None]
+"""A per-record step: the record with its new value, or None to drop it on purpose."""
+
+CHUNK = 500
+"""Records that are handled by one uninterrupted call into C.
+
+It bounds how long other threads (the writer) wait for the interpreter: 500 records of
+2 µs are a millisecond.
+"""
+
+
+class Drop(Exception):
+    """Raised inside a step over values: leave this record out, on purpose."""
+
+
+class EachRecord(beam.PTransform):
+    """Apply ``fn`` to every record of every ``RecordBatch``.
+
+    ``fn`` returns the record with its new value (``record.with_value``), or None to drop
+    it. What it raises is kept with that record and concerns no other: ``Reject`` makes it a
+    dead letter, ``RetryLater`` a record that is tried again (``Snooze``: without using an
+    attempt), and any other exception a dead letter of category ``exception``, with its stack. A returned record may differ in its
+    value only: what was read stays as it was, for a replay.
+
+    Args:
+        fn: The step, picklable. It must not change the value that it is given in place.
+        label: Names the step in the pipeline and, as ``stage``, in its failures.
+    """
+
+    def __init__(self, fn: RecordFn, label: str) -> None:
+        super().__init__(label)
+        self._fn = fn
+        self._stage = label
+
+    def expand(self, batches: beam.PCollection) -> beam.PCollection:
+        return batches | "Apply" >> beam.ParDo(
+            _EachRecordFn(self._fn, self._stage)
+        ).with_input_types(RecordBatch).with_output_types(RecordBatch)
+
+
+def apply(batch: RecordBatch, fn: RecordFn, stage: str) -> RecordBatch:
+    """``batch`` after ``fn`` of each record, with those that failed moved to its failures.
+
+    The batch that is passed in is left as it is; its lists are shared where nothing changed.
+    """
+
+    def value_of(record: Record) -> Any:
+        made = fn(record)
+        if made is None:
+            raise Drop
+        if not isinstance(made, Record):
+            raise TypeError(f"the step returned {type(made).__name__}; return a Record or None")
+        if made is not record and (
+            made.raw != record.raw
+            or made.event_time != record.event_time
+            or (made.origin is not record.origin and made.origin != record.origin)
+        ):
+            # A dead letter must hold what was read, or it could not be replayed.
+            raise TypeError("the step changed more than the value; use record.with_value(...)")
+        return made.value
+
+    return apply_to_values(batch, list(batch.records()), value_of, stage)
+
+
+def apply_to_values(
+    batch: RecordBatch,
+    items: Sequence[Any],
+    fn: Callable[[Any], Any],
+    stage: str,
+    whole: Callable[[Sequence[Any]], Sequence[Any] | None] | None = None,
+) -> RecordBatch:
+    """``batch`` with the value ``fn(item)`` for each of ``items``, which are parallel to it.
+
+    Args:
+        batch: Where the items come from.
+        items: What ``fn`` takes, one a record: its raw bytes, its value, or the record.
+        fn: Returns the new value, or raises: ``Drop``, ``Reject``, ``RetryLater``, others.
+        stage: Names the step in failures.
+        whole: Does the same to a chunk at once, and returns None when any item of it needs
+            ``fn``, one by one.
+    """
+    values: list[Any] = []
+    failures: list[Failure] = []
+    gone: set[int] = set()
+    filtered: list[int] = []
+    for start in range(0, len(items), CHUNK):
+        chunk = items[start : start + CHUNK]
+        made = whole(chunk) if whole is not None else None
+        if made is not None:
+            values += made
+            continue
+        for index, item in enumerate(chunk, start):
+            try:
+                value = fn(item)
+            except MemoryError:
+                raise
+            except Drop:
+                gone.add(index)
+                filtered.append(batch.offsets[index])
+                value = None
+            except Exception as error:  # noqa: BLE001 - kept, with its stack, in the failure
+                gone.add(index)
+                failures.append(failure_of(batch.record(index), error, stage))
+                value = None
+            values.append(value)
+    if not gone:
+        return replace(batch, values=values)
+    kept = [index for index in range(len(items)) if index not in gone]
+    return batch.keep(kept, [values[index] for index in kept], failures, filtered)
+
+
+def failure_of(record: Record, error: Exception, stage: str) -> Failure:
+    """The failure of ``record`` with whatever a step raised for it."""
+    if isinstance(error, Reject):
+        return Failure.of(record, stage, error.category, error)
+    if isinstance(error, Snooze):
+        return Failure.of(
+            record, stage, "snoozed", error, transient=True, snooze=max(0.0, error.seconds)
+        )
+    if isinstance(error, RetryLater):
+        return Failure.of(record, stage, "retry_later", error, transient=True)
+    return Failure.of(record, stage, "exception", error)
+
+
+class _EachRecordFn(beam.DoFn):
+    def __init__(self, fn: RecordFn, stage: str) -> None:
+        self._fn = fn
+        self._stage = stage
+
+    def process(self, batch: RecordBatch) -> Sequence[RecordBatch]:
+        return (apply(batch, self._fn, self._stage),)
