@@ -1,13 +1,16 @@
-"""What every command has in common: one line for an error, and the right exit code."""
+"""What every command shares: one line for an error, the right exit code, where results go."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
 
 from rich.console import Console
 
@@ -32,14 +35,25 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message} (--help lists every option)")
 
+    def actions(self) -> list[argparse.Action]:
+        """Every flag, in the order of ``--help``."""
+        return self._actions
+
+    def repeats(self, name: str) -> bool:
+        """Whether the flag called ``name`` may be given several times."""
+        return any(
+            isinstance(action, argparse._AppendAction) and action.dest == name
+            for action in self._actions
+        )
+
 
 def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | None) -> int:
     """Call ``main`` and turn what it raises into one line on stderr and an exit code.
 
     Args:
-        name: The command, as it is to stand in front of the line.
-        main: Takes the arguments, returns the exit code.
-        argv: Arguments; the process's own unless given.
+        name: The name of the command; each line begins with it.
+        main: Takes the arguments and returns the exit code.
+        argv: The arguments; by default those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     verbose = "--verbose" in arguments
@@ -47,25 +61,25 @@ def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | N
     try:
         return main(arguments)
     except BrokenPipeError:
-        # The reader of our output has gone (`… | head`): nothing is left to say.
+        # Nobody reads our output any more (`… | head`).
         sys.stderr.close()
         return OK
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return 130
-    except Exception as error:  # noqa: BLE001 - classified and said below, never swallowed
+    except Exception as error:  # noqa: BLE001 - classified and reported below
         if verbose:
             traceback.print_exc()
-        known = error if isinstance(error, SluiceError) else from_text(str(error))
-        print(f"{name}: {_line(known, error)}", file=sys.stderr)
-        return USAGE if isinstance(known, ConfigError) else FAILED
+        cause = error if isinstance(error, SluiceError) else from_text(str(error))
+        print(f"{name}: {_line(cause, error)}", file=sys.stderr)
+        return USAGE if isinstance(cause, ConfigError) else FAILED
     finally:
-        dispose_engines()  # SQLite then has everything in the one file
+        dispose_engines()  # so that SQLite keeps everything in its one file
 
 
-def _line(known: SluiceError | None, error: Exception) -> str:
-    if known is not None:
-        return redact(without_step(" ".join(str(known).split())))
+def _line(cause: SluiceError | None, error: Exception) -> str:
+    if cause is not None:
+        return redact(without_step(" ".join(str(cause).split())))
     last = (str(error).strip().splitlines() or [""])[-1]
     return redact(
         f"unexpected {type(error).__name__}: {without_step(last)} (--verbose shows the stack)"
@@ -73,14 +87,14 @@ def _line(known: SluiceError | None, error: Exception) -> str:
 
 
 def console() -> Console:
-    """Where results are printed: as wide as the terminal, or wide enough for a log."""
+    """The console for results: as wide as the terminal, or wide enough for a log."""
     return Console(width=None if sys.stdout.isatty() else 140)
 
 
 def _set_up_logging(verbose: bool) -> None:
-    """Our own warnings on stderr; what Beam says of a failed bundle only when asked for.
+    """Show our own warnings on stderr, and Beam's messages only with ``--verbose``.
 
-    Beam logs through its own loggers and through the root.
+    Beam logs through its own loggers and through the root logger.
     """
     logging.basicConfig(
         level=logging.INFO if verbose else logging.CRITICAL,
@@ -90,5 +104,20 @@ def _set_up_logging(verbose: bool) -> None:
     )
     logging.getLogger("apache_beam").setLevel(logging.INFO if verbose else logging.CRITICAL)
     logging.getLogger("apache_beam.typehints").setLevel(logging.ERROR)
-    for ours in ("pipelines", "transforms", "clients", "sources", "sinks", "runners"):
-        logging.getLogger(ours).setLevel(logging.INFO if verbose else logging.WARNING)
+    for package in ("pipelines", "transforms", "clients", "sources", "sinks", "runners"):
+        logging.getLogger(package).setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+def write_summary(summary: Any, path: Path) -> None:
+    """Write ``summary``, a dataclass, to ``path`` as one JSON object.
+
+    Raises:
+        ConfigError: The file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"--summary_json {path}: cannot be written ({error.strerror}); "
+            "the run itself is finished and committed"
+        ) from error

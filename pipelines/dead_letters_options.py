@@ -1,4 +1,4 @@
-"""Command line flags of ``pipelines.dead_letters``, and the filters made of them."""
+"""Every flag of ``pipelines.dead_letters``, and the filters made from them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.command import Parser
+from pipelines.flags import positive_int
 from sinks.database.tables import FINAL_STATES, JOB_STATES
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import ACTIONS, ADOPT, MAX_REPLAYS, REPLAY, Action
@@ -18,30 +19,36 @@ from transforms.steps.pipeline_identity import labels_of
 
 ALL = "all"
 
-_SAID = {
-    "list": "the newest first",
-    "show": "one, whole: bytes (also as hex), key and headers, every attempt, stack",
-    "stats": "how many of each kind, and since when",
+_HELP = {
+    "list": "list jobs, newest first",
+    "show": "show one job in full: bytes (also as hex), key and headers, every attempt, stack",
+    "stats": "count the jobs of each kind, with the age of the oldest",
     "replay": "try dead letters again: they become available",
     "cancel": "do not try waiting jobs again",
     "purge": "delete dead letters; the ledger goes on counting them",
-    "adopt": "give jobs to a pipeline: those of nobody, or of one that was renamed or changed",
+    "adopt": "give jobs to a pipeline: jobs of no pipeline, or of one that was renamed or changed",
     "prune": "delete finished jobs that have been kept long enough",
-    "audit": "who replayed, cancelled, purged, adopted or pruned what, when and why",
+    "audit": "show who replayed, cancelled, purged, adopted or pruned what, when and why",
 }
 
 
 def parser(description: str | None) -> Parser:
-    """The flags of every action; ``description`` is what ``--help`` says."""
-    made = Parser(prog="python -m pipelines.dead_letters", description=description)
-    actions = made.add_subparsers(dest="action", required=True, metavar="|".join(_SAID))
-    for name, said in _SAID.items():
-        one = actions.add_parser(name, help=said, description=said)
+    """The parser of the command line.
+
+    Args:
+        description: The text of ``--help``.
+    """
+    parser = Parser(prog="python -m pipelines.dead_letters", description=description)
+    actions = parser.add_subparsers(dest="action", required=True, metavar="|".join(_HELP))
+    for name, text in _HELP.items():
+        one = actions.add_parser(name, help=text, description=text)
         one.add_argument("--sink", required=True, metavar="URL", help="SQLAlchemy URL")
         one.add_argument("--json", action="store_true", help="print a list of objects")
         one.add_argument("--verbose", action="store_true", help="logs, and an error's stack")
         if name == "show":
-            one.add_argument("--id", type=_positive, required=True, metavar="N", help="its number")
+            one.add_argument(
+                "--id", type=positive_int, required=True, metavar="N", help="its number"
+            )
         elif name in ("list", "stats"):
             _add_filters(one, (*JOB_STATES, ALL), "discarded")
         elif name in ACTIONS:
@@ -50,66 +57,66 @@ def parser(description: str | None) -> Parser:
             _add_prune(one)
         if name in ("list", "audit"):
             one.add_argument(
-                "--limit", type=_positive, default=20, metavar="N", help="default: %(default)s"
+                "--limit", type=positive_int, default=20, metavar="N", help="default: %(default)s"
             )
-    return made
+    return parser
 
 
-def filter_of(given: Any) -> JobFilter:
-    """The filter that was asked for; state ``all`` does not filter.
+def filter_of(flags: Any) -> JobFilter:
+    """The filter that the flags describe; state ``all`` does not filter.
 
     Raises:
-        ConfigError: A time cannot be read, or no job can have failed between the two.
+        ConfigError: A time cannot be read, or ``--since`` is not before ``--until``.
     """
     now = datetime.now(UTC)
-    since, until = (_time(name, getattr(given, name), now) for name in ("since", "until"))
+    since, until = (_time(name, getattr(flags, name), now) for name in ("since", "until"))
     if since is not None and until is not None and since >= until:
-        raise ConfigError(f"--since {given.since} is not before --until {given.until}")
+        raise ConfigError(f"--since {flags.since} is not before --until {flags.until}")
     return JobFilter(
-        target=given.table,
-        state=None if given.state == ALL else given.state,
-        stage=given.stage,
-        category=given.category,
-        source=given.origin,
-        exception=given.exception,
-        text=given.text,
-        sqlstate=given.sqlstate,
-        ids=tuple(given.id or ()),
+        target=flags.table,
+        state=None if flags.state == ALL else flags.state,
+        stage=flags.stage,
+        category=flags.category,
+        source=flags.origin,
+        exception=flags.exception,
+        text=flags.text,
+        sqlstate=flags.sqlstate,
+        ids=tuple(flags.id or ()),
         since=since,
         until=until,
-        **_owner_filter(given),
+        **_owner_filter(flags),
     )
 
 
-def adopter_of(given: Any) -> tuple[str, tuple[str, ...] | None]:
-    """The pipeline that is to have the jobs: its name, and its steps where they are named.
+def adopter_of(flags: Any) -> tuple[str, tuple[str, ...] | None]:
+    """The pipeline that adopts the jobs: its name, and its steps where they are named.
 
     Raises:
-        ConfigError: It is not named, or its steps must be and are not.
+        ConfigError: The name is missing, or the steps are missing where they are required.
     """
-    if not given.pipeline:
+    if not flags.pipeline:
         raise ConfigError(
-            "adopt needs --pipeline NAME: by default a pipeline is called as its table"
+            "adopt needs --pipeline NAME; by default a pipeline has the name of its table"
         )
-    if given.steps is not None and given.no_steps:
+    if flags.steps is not None and flags.no_steps:
         raise ConfigError("--steps and --no_steps exclude each other")
-    if given.no_steps:
-        return given.pipeline, ()
-    if given.steps is not None:
-        return given.pipeline, labels_of(given.steps)
-    if given.from_pipeline is not None:
+    if flags.no_steps:
+        return flags.pipeline, ()
+    if flags.steps is not None:
+        return flags.pipeline, labels_of(flags.steps)
+    if flags.from_pipeline is not None:
         raise ConfigError(
-            "--from_pipeline needs the steps that the records are to go through from now on: "
+            "--from_pipeline needs the steps that the records will go through from now on: "
             "--steps A,B as the pipeline has them, or --no_steps if it has none"
         )
-    return given.pipeline, None
+    return flags.pipeline, None
 
 
-def _owner_filter(given: Any) -> dict[str, Any]:
-    """Whose jobs are meant; ``adopt`` means those of nobody unless it is told otherwise."""
-    adopts = given.action == ADOPT.name
+def _owner_filter(flags: Any) -> dict[str, Any]:
+    """Whose jobs are meant; for ``adopt``, by default those of no pipeline."""
+    adopts = flags.action == ADOPT.name
     name, steps = (
-        (given.from_pipeline, given.from_steps) if adopts else (given.pipeline, given.steps)
+        (flags.from_pipeline, flags.from_steps) if adopts else (flags.pipeline, flags.steps)
     )
     if adopts and name is None:
         if steps is not None:
@@ -118,21 +125,21 @@ def _owner_filter(given: Any) -> dict[str, Any]:
     return {"pipeline": name, "steps": None if steps is None else labels_of(steps)}
 
 
-def actor_of(given: Any) -> str:
-    """Who acts: ``--by``, or else the name that the operating system knows."""
-    if given.by:
-        return str(given.by)
+def actor_of(flags: Any) -> str:
+    """Who acts: ``--by``, otherwise the user name of the operating system."""
+    if flags.by:
+        return str(flags.by)
     try:
         return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a user id without a name, as containers have it
+    except (OSError, KeyError, ImportError):  # containers have user ids without a name
         return "unknown"
 
 
 def check_text(argv: Sequence[str]) -> None:
-    """Refuse arguments that are no text: no database would take them.
+    """Refuse arguments that are not text, because no database would accept them.
 
     Raises:
-        ConfigError: One has bytes that are not UTF-8.
+        ConfigError: An argument has bytes that are not UTF-8.
     """
     for argument in argv:
         try:
@@ -150,11 +157,13 @@ def _add_filters(
 ) -> None:
     filters = one.add_argument_group("filters")
     usual = "all of these" if adopts else default or "the waiting ones"
-    said = f"{', '.join(states)}; default: {usual}"
-    filters.add_argument("--table", metavar="NAME", help="meant for this table")
-    filters.add_argument("--state", choices=states, default=default, metavar="STATE", help=said)
+    state_help = f"{', '.join(states)}; default: {usual}"
+    filters.add_argument("--table", metavar="NAME", help="of this table")
+    filters.add_argument(
+        "--state", choices=states, default=default, metavar="STATE", help=state_help
+    )
     before = "from_" if adopts else ""
-    default_owner = "; default: those of nobody" if adopts else "; '' is nobody"
+    default_owner = "; default: jobs of no pipeline" if adopts else "; '' is no pipeline"
     filters.add_argument(
         f"--{before}pipeline", metavar="NAME", help=f"kept for this pipeline{default_owner}"
     )
@@ -172,7 +181,7 @@ def _add_filters(
     filters.add_argument("--text", help="with this text in its bytes")
     filters.add_argument("--sqlstate", metavar="CODE", help="with this code of the database")
     filters.add_argument(
-        "--id", type=_positive, action="append", metavar="N", help="with this number; repeatable"
+        "--id", type=positive_int, action="append", metavar="N", help="with this number; repeatable"
     )
     filters.add_argument("--since", metavar="TIME", help="first failed at TIME or later")
     filters.add_argument(
@@ -183,10 +192,10 @@ def _add_filters(
 def _add_action(one: argparse.ArgumentParser, action: Action) -> None:
     default = action.default[0] if len(action.default) == 1 else None
     _add_filters(one, (*action.states, ALL), default, adopts=action is ADOPT)
-    _add_trail(one, "why, for the audit trail; required but with --dry_run")
-    one.add_argument("--limit", type=_positive, metavar="N", help="at most N, the oldest first")
+    _add_trail(one, "why, for the audit trail; required except with --dry_run")
+    one.add_argument("--limit", type=positive_int, metavar="N", help="at most N, the oldest first")
     if action is ADOPT:
-        one.add_argument("--pipeline", metavar="NAME", help="the pipeline that is to have the jobs")
+        one.add_argument("--pipeline", metavar="NAME", help="the pipeline that adopts the jobs")
         one.add_argument(
             "--steps",
             metavar="LABEL[,LABEL]",
@@ -196,10 +205,10 @@ def _add_action(one: argparse.ArgumentParser, action: Action) -> None:
     if action is REPLAY:
         one.add_argument(
             "--max_replays",
-            type=_positive,
+            type=positive_int,
             default=MAX_REPLAYS,
             metavar="N",
-            help="leave alone what was replayed so often (default: %(default)s)",
+            help="leave alone jobs that were replayed this often (default: %(default)s)",
         )
 
 
@@ -212,28 +221,20 @@ def _add_prune(one: argparse.ArgumentParser) -> None:
         help=f"how long to keep jobs that are {', '.join(FINAL_STATES)}, e.g. completed=7d; "
         "repeatable",
     )
-    one.add_argument("--table", metavar="NAME", help="meant for this table")
+    one.add_argument("--table", metavar="NAME", help="of this table")
     _add_trail(one, "why, for the audit trail (default: retention)")
 
 
 def _add_trail(one: argparse.ArgumentParser, reason: str) -> None:
     one.add_argument("--reason", metavar="TEXT", help=reason)
     one.add_argument("--by", metavar="NAME", help="who (default: the user of this process)")
-    one.add_argument("--dry_run", action="store_true", help="say how many, change nothing")
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if not 1 <= number < 2**63:
-        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, got {text!r}")
-    return number
+    one.add_argument(
+        "--dry_run", action="store_true", help="only report how many jobs would change"
+    )
 
 
 def _time(name: str, text: str | None, now: datetime) -> datetime | None:
-    """A point in time, or a duration ago; without an offset it is UTC."""
+    """Read a point in time, or a duration before ``now``. Without an offset, a time is in UTC."""
     if text is None:
         return None
     try:
@@ -245,6 +246,5 @@ def _time(name: str, text: str | None, now: datetime) -> datetime | None:
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ConfigError(
-            f"--{name} must be a time as ISO 8601 writes it, or a duration ago such as 2h, 30m, "
-            f"7d; got {text!r}"
+            f"--{name} must be a time in ISO 8601, or how long ago (2h, 30m, 7d); got {text!r}"
         ) from None

@@ -1,4 +1,4 @@
-"""What ``pipelines.dead_letters`` prints of jobs, and jobs as JSON."""
+"""How ``pipelines.dead_letters`` prints jobs, as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from transforms.batch.record import Headers
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 PREVIEW = 60
-"""Bytes of a record that a list shows."""
+"""How many bytes of a record a list shows."""
 
 
 def print_json(objects: Sequence[Mapping[str, Any]]) -> None:
-    """Print a list of objects."""
+    """Print ``objects`` as one JSON list."""
     print(json.dumps(objects, indent=2))
 
 
 def show_list(console: Console, jobs: Sequence[Job]) -> None:
-    """A line a job."""
+    """Print one line for each job."""
     columns = ("id", "state", "pipeline", "stage", "category", "where", "what", "bytes")
     table = Table(*columns, box=None)
     for job in jobs:
@@ -50,7 +50,7 @@ def show_list(console: Console, jobs: Sequence[Job]) -> None:
 
 
 def show_one(console: Console, job: Job) -> None:
-    """Everything that is known of a job."""
+    """Print everything that the database holds about one job."""
     failure = job.failure
     grid = Table.grid(padding=(0, 2))
     lines: list[tuple[str, object]] = [
@@ -87,7 +87,7 @@ def show_one(console: Console, job: Job) -> None:
 
 
 def show_stats(console: Console, groups: Sequence[Group]) -> None:
-    """A line a kind."""
+    """Print one line for each kind of job."""
     columns = ("table", "state", "pipeline", "stage", "category", "count", "oldest")
     table = Table(*columns, box=None)
     for group in groups:
@@ -101,7 +101,7 @@ def show_stats(console: Console, groups: Sequence[Group]) -> None:
 
 
 def show_audit(console: Console, entries: Sequence[Entry]) -> None:
-    """A line an entry of the audit trail."""
+    """Print one line for each entry of the audit trail."""
     table = Table("at", "action", "by", "count", "reason", "filter", box=None)
     for entry in entries:
         table.add_row(
@@ -117,7 +117,7 @@ def show_audit(console: Console, entries: Sequence[Entry]) -> None:
 
 
 def job_as_json(job: Job) -> dict[str, Any]:
-    """One job; its bytes as text where they are, and always as base64. Times are ISO 8601."""
+    """One job. Its bytes are given as base64 and, if they are UTF-8, as text. Times are ISO 8601."""
     failure = job.failure
     try:
         text = failure.raw.decode()
@@ -153,7 +153,7 @@ def job_as_json(job: Job) -> dict[str, Any]:
 
 
 def group_as_json(group: Group) -> dict[str, Any]:
-    """One kind of jobs, with the age of the oldest in seconds."""
+    """One kind of job, with the age of the oldest in seconds."""
     return {
         "target": group.target,
         "state": group.state,
@@ -167,7 +167,7 @@ def group_as_json(group: Group) -> dict[str, Any]:
 
 
 def owner_as_json(owner: PipelineIdentity | None) -> dict[str, Any]:
-    """The pipeline that jobs are of; nulls where they are nobody's."""
+    """The pipeline that owns jobs; nulls where no pipeline does."""
     if owner is None:
         return {"pipeline": None, "steps": None}
     return {"pipeline": owner.name, "steps": list(owner.steps)}
@@ -179,7 +179,7 @@ def entry_as_json(entry: Entry) -> dict[str, Any]:
 
 
 def as_text(raw: bytes) -> str:
-    """Bytes as Python writes them, without quotes: what is no printable ASCII is escaped."""
+    """``raw`` as in a Python literal, without quotes: everything but printable ASCII is escaped."""
     return repr(raw)[2:-1]
 
 

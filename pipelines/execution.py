@@ -1,4 +1,4 @@
-"""Run a pipeline on whichever runner was asked for: what every program here has in common."""
+"""Run a pipeline on the chosen runner: what every program here shares."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any
 
 import apache_beam as beam
+from apache_beam.metrics import MetricsFilter
 
-from pipelines import progress, summary
+from pipelines import progress
 from runners.runner import Runner, RunnerUnavailable, Submission
 from runners.signals import stop_on_signals
 from transforms import metrics
@@ -23,10 +25,10 @@ from transforms.read.readers import READERS
 
 @contextmanager
 def empty_pipeline(runner: Runner, flags: Sequence[str]) -> Iterator[beam.Pipeline]:
-    """A pipeline of the runner's; what the runner lacks is a mistake of the command line.
+    """An empty pipeline of ``runner``.
 
     Raises:
-        ConfigError: The runner cannot be started, or reached.
+        ConfigError: The runner cannot be started or reached.
     """
     with ExitStack() as stack:
         try:
@@ -39,7 +41,7 @@ def empty_pipeline(runner: Runner, flags: Sequence[str]) -> Iterator[beam.Pipeli
 def reading(
     runner: Runner, sources: Sequence[Source], ledger: Ledger, *, streaming: bool
 ) -> ReadSplits:
-    """Read ``sources`` as it is best done on ``runner``."""
+    """The transform that reads ``sources`` in the way that suits ``runner``."""
     pacing = Pacing(
         bundle_seconds=runner.streaming_bundle_seconds if streaming else None,
         resume_seconds=runner.resume_seconds,
@@ -52,58 +54,68 @@ def execute(
     runner: Runner,
     *,
     release: Callable[[], object],
-    shown: bool = False,
-    noted: Callable[[Submission], object] | None = None,
+    progress_bar: bool = False,
+    submitted: Callable[[Submission], object] | None = None,
 ) -> tuple[Counter[str], list[str]]:
-    """Run a pipeline that has been built to its end.
+    """Run a finished pipeline to its end.
 
     Args:
-        pipeline: Of ``runner``'s.
+        pipeline: The pipeline, made by ``runner``.
         runner: What runs it.
-        release: Called at the end, however it ends: gives up what this process holds.
-        shown: Whether to show a progress bar.
-        noted: Takes the job that a cluster has made of it.
+        release: Called at the end, however it ends; releases what this process holds.
+        progress_bar: Whether to show a progress bar.
+        submitted: Called with the job once a cluster has accepted it.
 
     Returns:
-        Its counters, and the names of the signals that asked it to stop.
+        The pipeline's counters, and the names of the signals that asked it to stop.
 
     Raises:
-        SluiceError: The cluster cannot be reached any more.
+        SluiceError: The cluster can no longer be reached.
     """
     drain.reset()
     metrics.reset()
     runner.tune_process()
     drained = runner.drained_by_signals
     stopping = stop_on_signals(drain.request) if drained else nullcontext(list[str]())
-    with stopping as signals, progress.shown(shown):
+    with stopping as signals, progress.shown(progress_bar):
         try:
             result = pipeline.run()
             if runner.submitted is not None:
                 submission = runner.submitted(result)
                 if submission is not None:
                     announce(submission)
-                    if noted is not None:
-                        noted(submission)
+                    if submitted is not None:
+                        submitted(submission)
             result.wait_until_finish()
         except RunnerUnavailable as error:
             raise SluiceError(str(error)) from error
-        except RuntimeError as error:  # Beam's, of a job that has failed elsewhere
+        except RuntimeError as error:  # Beam raises it for a job that failed elsewhere
             raise _explained(runner, error) from error
         finally:
             READERS.close()
             release()
-    # Prism loses counters of bundles that end before it has asked what they are called (its
-    # jobservices/metrics.go, unprocessedPayloads); where all is in this process, it knows better.
-    return Counter(metrics.tally()) if drained else summary.counters(result), signals
+    # Prism loses the counters of bundles that end before it has asked for their names (its
+    # jobservices/metrics.go, unprocessedPayloads). Where the readers run in this process, its own
+    # tally is complete.
+    return Counter(metrics.tally()) if drained else _counters(result), signals
+
+
+def _counters(result: Any) -> Counter[str]:
+    """This project's counters of a finished pipeline, summed over its steps."""
+    counters: Counter[str] = Counter()
+    query = result.metrics().query(MetricsFilter().with_namespace(metrics.NAMESPACE))
+    for metric in query["counters"]:
+        counters[metric.key.metric.name] += metric.result or 0
+    return counters
 
 
 def submit(pipeline: beam.Pipeline, runner: Runner) -> Submission:
-    """Hand a pipeline that has been built to the cluster, and leave it there once it runs.
+    """Hand a finished pipeline to the cluster, and leave it there once it runs.
 
     Raises:
-        SluiceError: The cluster does not take it, or it failed before it ran.
+        SluiceError: The cluster refuses the job, or it failed before it ran.
     """
-    assert runner.started is not None, "the options are checked"  # noqa: S101
+    assert runner.started is not None, "--detach is checked with the options"  # noqa: S101
     try:
         return runner.started(pipeline.run())
     except RunnerUnavailable as error:
@@ -113,13 +125,13 @@ def submit(pipeline: beam.Pipeline, runner: Runner) -> Submission:
 
 
 def _explained(runner: Runner, error: RuntimeError) -> Exception:
-    """What Beam's error of a job that has failed means."""
+    """The error to report for a job that failed elsewhere."""
     if runner.explained is None or from_text(str(error)) is not None:
         return error
     return SluiceError(runner.explained(str(error)))
 
 
 def announce(job: Submission) -> None:
-    """Say how the job is found: it goes on when this process ends."""
+    """Say where to find the job, which goes on when this process ends."""
     where = f" at {job.address}" if job.address else ""
     print(f"job {job.job}{where}", file=sys.stderr)

@@ -1,9 +1,9 @@
-"""Read records, parse them, check them, write each once, and keep what failed.
+"""Read records, parse and validate them, write each one once, and keep those that fail.
 
     python -m pipelines.ingest --runner DirectRunner --source './events/*.jsonl' \\
         --sink sqlite:///ingest.db --table events --key event_id
 
-``ingest`` is the same for a program that has steps of its own.
+``ingest`` is the same for a program that adds steps of its own.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from dataclasses import replace
 
 import apache_beam as beam
 
-from pipelines import command, execution, options, summary
-from pipelines.options import IngestConfig, Option, RunConfig
-from pipelines.steps import applied
+from pipelines import command, execution
+from pipelines.ingestion import options, summary
+from pipelines.ingestion.config import IngestConfig, RunConfig
+from pipelines.ingestion.options import Option
+from pipelines.ingestion.steps import applied
 from runners.runner import Runner, Submission
 from sinks.database import leases
 from sinks.ledger import submissions
@@ -38,9 +40,9 @@ from transforms.read.job_queue import Waiting
 def build(
     pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, runner: Runner
 ) -> beam.pvalue.DoOutputsTuple:
-    """The whole way of a record; one fused stage from the split to the commit.
+    """The whole path of a record: one fused stage from the split to the commit.
 
-    What fails and may succeed later is stored by Write, and read again by Read once it is due.
+    Write stores a record that fails and may succeed later; Read reads it again once it is due.
     """
     sources, ledger = (*config.sources, config.jobs), SqlLedger(config.sql)
     checked = (
@@ -55,27 +57,27 @@ def build(
 
 
 def ingest(
-    *, steps: Sequence[beam.PTransform] = (), argv: Sequence[str] | None = None, **given: Option
+    *, steps: Sequence[beam.PTransform] = (), argv: Sequence[str] | None = None, **defaults: Option
 ) -> int:
-    """Be the program ``pipelines.ingest`` with steps of your own; returns its exit code.
+    """Run the program ``pipelines.ingest`` with steps of your own; returns its exit code.
 
-    A whole program: it takes its own retries and replays, which go through ``steps`` like fresh
-    records, prints the summary, stops on signals, and says what is wrong in one line.
+    It is a whole program: it takes its own retries and replays, which go through ``steps`` as new
+    records do, prints the summary, stops on signals, and reports an error in one line.
 
         sys.exit(ingest(steps=[EachRecord(hide, "Hide")], source="./people/*.jsonl",
                         sink="sqlite:///people.db", table="people", key="id"))
 
     Args:
-        steps: Transforms from RecordBatch to RecordBatch, in order, each with a label of its own.
-            Retries are kept for the pipeline of this name (``pipeline``, or else the table) and
-            these labels, and for no other.
-        argv: The command line's flags, the process's own by default.
-        given: Values for flags that ``argv`` does not have, by name: ``True`` for a switch, a list
-            for several values.
+        steps: Transforms from RecordBatch to RecordBatch, in order, each with its own label.
+            Retries are kept for a pipeline with this name (``pipeline``, otherwise the table) and
+            these labels only.
+        argv: The flags of the command line; by default those of the process.
+        defaults: Values for flags that ``argv`` does not set, by name: ``True`` for a switch, a
+            list for several values.
     """
 
     def program(flags: Sequence[str]) -> int:
-        return carry_out(*options.from_argv(options.with_defaults(flags, given), steps))
+        return carry_out(*options.from_argv(options.with_defaults(flags, defaults), steps))
 
     return command.run("ingest", program, argv)
 
@@ -86,10 +88,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def carry_out(config: IngestConfig, run: RunConfig) -> int:
-    """Run one ingestion: prepare, read, retry, sum up; returns the exit code.
+    """Run one ingestion: prepare, read, retry, report; returns the exit code.
 
     Raises:
-        SluiceError: What is wrong, in one line.
+        SluiceError: Something is wrong; its text is one line.
     """
     sink = SqlSink(
         config.sql,
@@ -98,12 +100,13 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         outbox=config.outbox,
         pipeline=config.pipeline,
     )
-    # First of all: no table is made for a runner that fails.
+    # This comes first, so that no table is created for a runner that cannot start.
     with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
         _refuse_state_of_another(config, run)
         sink.prepare()
-        known = sink.fields()
-        config = replace(config, sources=tuple(expecting(each, known) for each in config.sources))
+        columns = sink.fields()
+        sources = tuple(expecting(source, columns) for source in config.sources)
+        config = replace(config, sources=sources)
         for source in config.sources:
             source.check()
         config = replace(config, sources=tuple(map(with_splits_fixed, config.sources)))
@@ -111,43 +114,43 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             config.dead_letters.check()
         started = time.monotonic()
         if run.detach or (config.streaming and run.runner.submitted is not None):
-            _say_left(config.jobs.queue.left())  # later the readers say it, elsewhere
+            _report_left(config.jobs.queue.left())  # the readers will report it elsewhere
         if run.detach:
             return _detach(pipeline, config, sink, run)
-        counted, signals = _run(pipeline, config, sink, run)
+        counters, signals = _run(pipeline, config, sink, run)
     while not config.streaming and not signals and _due_soon(config.jobs):
-        # Where splits are read side by side, the one of retries may end before the others.
+        # Where splits are read side by side, the split of retries may end before the others.
         with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
             more, signals = _run(pipeline, replace(config, sources=()), sink, run)
-        counted.update(more)  # += would drop what is not positive
-    made = summary.of(counted, time.monotonic() - started, config)
-    summary.show(made, command.console())
+        counters.update(more)  # += would drop counts that are not positive
+    result = summary.summarize(counters, time.monotonic() - started, config)
+    summary.show(result, command.console())
     if not config.streaming:
-        _say_left(made.left)
+        _report_left(result.left)
     if run.summary_json is not None:
-        summary.write_json(made, run.summary_json)
-    if not made.adds_up:
+        command.write_summary(result, run.summary_json)
+    if not result.adds_up:
         raise SluiceError(
-            f"the counts of this run do not add up ({made.read:,} read): a defect, please report "
-            "it; `python -m pipelines.audit` has the truth from the database"
+            f"the counts of this run do not add up ({result.read:,} read): a defect, please "
+            "report it; `python -m pipelines.audit` has the truth from the database"
         )
     if signals and not config.streaming:
         print(f"ingest: stopped by {signals[0]}; run again to read the rest", file=sys.stderr)
         return command.FAILED
-    if made.dead and run.fail_on_dead_letters:
-        print(f"ingest: {made.dead:,} records were dead-lettered", file=sys.stderr)
+    if result.dead and run.fail_on_dead_letters:
+        print(f"ingest: {result.dead:,} records were dead-lettered", file=sys.stderr)
         return command.DEAD_LETTERS
     return command.OK
 
 
-def _say_left(left: Sequence[Waiting]) -> None:
-    """Say which jobs this program leaves alone: they wait for another pipeline."""
-    for each in left:
-        print(f"ingest: {each}", file=sys.stderr)
+def _report_left(left: Sequence[Waiting]) -> None:
+    """Say which jobs this program leaves alone, because they wait for another pipeline."""
+    for waiting in left:
+        print(f"ingest: {waiting}", file=sys.stderr)
 
 
 def _due_soon(jobs: JobsSource) -> bool:
-    """Whether a retry is due that this run is to wait for."""
+    """Whether a retry will be due so soon that this run waits for it."""
     due = jobs.queue.due_in()
     return due is not None and due <= jobs.retry_wait
 
@@ -161,13 +164,13 @@ def _run(
         pipeline,
         run.runner,
         release=_release,
-        shown=run.progress,
-        noted=lambda submitted: _note(config, submitted),
+        progress_bar=run.progress,
+        submitted=lambda submission: _note(config, submission),
     )
 
 
 def _release() -> None:
-    """Tell the groups how far they are, and others that this process runs no jobs any more."""
+    """Commit the offsets of the groups, and release the jobs that this process holds."""
     kafka_commit.flush()
     leases.release_all()
 
@@ -175,37 +178,37 @@ def _release() -> None:
 def _detach(pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig) -> int:
     """Submit the pipeline and leave it to the cluster."""
     build(pipeline, config, sink, run.runner)
-    submitted = execution.submit(pipeline, run.runner)
-    _note(config, submitted)
-    print(submitted.job)
-    execution.announce(submitted)
+    submission = execution.submit(pipeline, run.runner)
+    _note(config, submission)
+    print(submission.job)
+    execution.announce(submission)
     return command.OK
 
 
 def _refuse_state_of_another(config: IngestConfig, run: RunConfig) -> None:
-    """Refuse to go on from what a job with other sources, or of another table, has left."""
+    """Refuse the state of a job that had other sources or another table."""
     resumed = run.runner.resumed(run.beam_options) if run.runner.resumed is not None else None
     if resumed is not None:
         uris = (source.uri for source in config.sources)
         submissions.check(config.sql, resumed.given, resumed.job, uris)
 
 
-def _note(config: IngestConfig, submitted: Submission) -> None:
-    """Remember what a stream was submitted with, for when it goes on from its state."""
+def _note(config: IngestConfig, submission: Submission) -> None:
+    """Record which sources a stream was submitted with, for when it goes on from its state."""
     if not config.streaming:
         return
-    if submitted.address is None:
+    if submission.address is None:
         print(
-            "ingest: without --flink_master the cluster's id of the job is not known, so that a "
+            "ingest: without --flink_master the id that the cluster gave the job is not known, so a "
             "savepoint of it will be refused",
             file=sys.stderr,
         )
         return
     try:
-        submissions.note(config.sql, submitted.job, (source.uri for source in config.sources))
+        submissions.note(config.sql, submission.job, (source.uri for source in config.sources))
     except SluiceError as error:
         print(
-            f"ingest: job {submitted.job} goes on, but a savepoint of it will be refused: {error}",
+            f"ingest: job {submission.job} goes on, but a savepoint of it will be refused: {error}",
             file=sys.stderr,
         )
 

@@ -1,9 +1,9 @@
-"""Publish what ingests with `--outbox` have written: each change at least once, in order per key.
+"""Publish the changes that ingests with `--outbox` have kept: each at least once, in order per key.
 
     python -m pipelines.outbox --runner DirectRunner --sink postgresql://user@host/db \\
         --to kafka://host:port/topic [--table NAME] [--streaming]
 
-Exit 0 when all is published, 1 when it failed or was stopped, 2 for a mistake of the command line.
+Exit 0 when everything is published, 1 when it failed or was stopped, 2 for a usage error.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ import apache_beam as beam
 
 from clients.kafka import address as kafka_address
 from clients.kafka import config as kafka_config
-from pipelines import command, execution, options, summary
+from pipelines import cluster, command, execution, flags
 from pipelines.audit import database
 from pipelines.command import Parser
-from runners.runner import NAMES, Runner
+from runners.runner import Runner
 from sinks.database.config import SqlConfig
 from sinks.database.tables import SHARDS
 from sinks.jobs.retention import duration
@@ -44,9 +44,9 @@ class PublishConfig:
     """Everything that ``build`` needs.
 
     Attributes:
-        source: What is published.
-        topic: Where.
-        write: Bounds of what is sent before it is marked, waits.
+        source: The changes to publish.
+        topic: Where to publish them.
+        write: How much is sent before it is marked as published, and waits during an outage.
     """
 
     source: OutboxSource
@@ -55,12 +55,12 @@ class PublishConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class PublishSummary:
     """The figures of one run.
 
     Attributes:
-        published: Changes sent and marked.
-        left: Changes that are not published now.
+        published: Changes that were sent and marked as published.
+        left: Changes that are not published yet.
         seconds: Wall time of the run.
         records_per_second: ``published / seconds``.
     """
@@ -72,7 +72,7 @@ class Summary:
 
 
 def build(pipeline: beam.Pipeline, config: PublishConfig, runner: Runner) -> None:
-    """Read what is not published, send it, mark it: one fused stage."""
+    """Read the changes that are not published, send them, mark them: one fused stage."""
     source, ledger = config.source, SqlLedger(config.topic.queue.config)
     _ = (
         pipeline
@@ -82,97 +82,79 @@ def build(pipeline: beam.Pipeline, config: PublishConfig, runner: Runner) -> Non
 
 
 def parser() -> Parser:
-    """The flags of ``pipelines.outbox``; each says its unit and default."""
-    made = Parser(prog="python -m pipelines.outbox", description=__doc__)
-    add = made.add_argument
-    add("--runner", default="DirectRunner", metavar="NAME", help=f"one of {', '.join(NAMES)}")
+    """Every flag of ``pipelines.outbox``; each states its unit and its default."""
+    parser = Parser(prog="python -m pipelines.outbox", description=__doc__)
+    add = parser.add_argument
+    flags.add_runner(parser)
     add("--sink", required=True, metavar="URL", help="SQLAlchemy URL of the ingest's database")
     add("--to", required=True, metavar="URI", help="kafka://host:port[,host:port]/topic")
-    add("--table", metavar="NAME", help="only changes to this table (default: to all)")
-    add("--streaming", action="store_true", help="go on for ever")
+    add("--table", metavar="NAME", help="only changes to this table (default: to all tables)")
+    add("--streaming", action="store_true", help="go on forever")
     add(
         "--splits",
-        type=options.positive_int,
+        type=flags.positive_int,
         metavar="N",
-        help=f"publish in so many parts side by side, by key, at most {SHARDS} (default: "
-        f"{SPLITS} where the runner has several workers, else 1)",
+        help=f"publish in this many parts side by side, by key, at most {SHARDS} (default: "
+        f"{SPLITS} where the runner has several workers, otherwise 1)",
     )
     add(
         "--lease",
-        type=float,
+        type=flags.seconds(at_least=1),
         default=20.0,
         metavar="S",
-        help="the part of a publisher that is silent for so long is taken over (default: 20)",
+        help="take over the part of a publisher that has been silent for this long (default: 20)",
     )
     add("--retain", metavar="TIME", help="delete what was published 12h or 7d ago (default: keep)")
-    add(
-        "--kafka_config",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="a setting of librdkafka, e.g. security.protocol=SASL_SSL; may be repeated",
-    )
-    add(
-        "--outage_budget",
-        type=float,
-        metavar="S",
-        help="seconds to wait for a database or brokers that are away (default: 300; "
-        "60 with FlinkRunner)",
-    )
-    add("--summary_json", metavar="FILE", help="write the summary there as JSON")
-    add("--verbose", action="store_true", help="logs, and the stack of an error")
-    return made
+    flags.add_kafka_config(parser)
+    flags.add_outage_budget(parser)
+    flags.add_output(parser)
+    return parser
 
 
 def main(argv: Sequence[str]) -> int:
     """Publish; returns the exit code (0 done, 1 failed or stopped, 2 usage)."""
-    known, rest = parser().parse_known_args(list(argv))
-    runner = options.runner_of(known.runner)  # the options of the runner's own are known from here
-    options.refuse_unknown(rest, parser())
-    config = _config(known, runner)
+    options, rest = parser().parse_known_args(list(argv))
+    runner = flags.runner_of(options.runner)  # from here on, Beam knows the runner's own options
+    flags.refuse_unknown(rest, parser())
+    flags.set_outage_budget(options, runner)
+    config = _config(options, runner)
     if runner.submitted is not None:
-        options.refuse_database_of_one_process(known.sink, runner)
-        name = f"outbox-{known.table or 'all'}"
-        rest += options.told_to_a_cluster(name, rest, streaming=known.streaming)
+        cluster.refuse_local_database(options.sink, runner)
+        name = f"outbox-{options.table or 'all'}"
+        rest += cluster.job_options(name, rest, streaming=options.streaming)
     with execution.empty_pipeline(runner, rest) as pipeline:
         config.source.check()
         config.topic.check()
         started = time.monotonic()
         build(pipeline, config, runner)
-        counted, signals = execution.execute(pipeline, runner, release=outbox_queue.release_all)
-    made = _summary(counted["read"], config, time.monotonic() - started)
-    _show(made)
-    if known.summary_json:
-        summary.write_json(made, Path(known.summary_json))
+        counters, signals = execution.execute(pipeline, runner, release=outbox_queue.release_all)
+    result = _summary(counters["read"], config, time.monotonic() - started)
+    _show(result)
+    if options.summary_json:
+        command.write_summary(result, Path(options.summary_json))
     if signals and not config.source.streaming:
         print(f"outbox: stopped by {signals[0]}; run again to publish the rest", file=sys.stderr)
         return command.FAILED
     return command.OK
 
 
-def _config(known: argparse.Namespace, runner: Runner) -> PublishConfig:
-    splits = known.splits or (SPLITS if runner.parallel else 1)
+def _config(options: argparse.Namespace, runner: Runner) -> PublishConfig:
+    splits = options.splits or (SPLITS if runner.parallel else 1)
     if splits > SHARDS:
         raise ConfigError(f"--splits must be {SHARDS} or less, got {splits}")
-    if not known.lease >= 1:
-        raise ConfigError(f"--lease must be 1 second or more, got {known.lease:g}")
-    if known.outage_budget is None:
-        known.outage_budget = runner.outage_budget
-    if not known.outage_budget >= 0:
-        raise ConfigError(f"--outage_budget must be 0 seconds or more, got {known.outage_budget:g}")
-    brokers, topic, query = kafka_address.split(known.to)
+    brokers, topic, query = kafka_address.split(options.to)
     if query or not kafka_address.is_topic(topic):
-        raise ConfigError(f"{known.to} is no topic to publish on; write kafka://host:port/topic")
+        raise ConfigError(f"{options.to} is not a Kafka topic; write kafka://host:port/topic")
     queue = SqlOutboxQueue(
-        SqlConfig.of(known.sink, known.table) if known.table else database(known.sink),
-        every_target=not known.table,
-        lease_seconds=known.lease,
-        retain=_retain(known.retain),
+        SqlConfig.of(options.sink, options.table) if options.table else database(options.sink),
+        every_target=not options.table,
+        lease_seconds=options.lease,
+        retain=_retain(options.retain),
     )
     return PublishConfig(
-        OutboxSource(queue, splits, known.streaming, outage_budget=known.outage_budget),
-        OutboxTopic(queue, brokers, topic, kafka_config.parse(known.kafka_config)),
-        WriteConfig(commit_records=COMMIT_RECORDS, outage_budget=known.outage_budget),
+        OutboxSource(queue, splits, options.streaming, outage_budget=options.outage_budget),
+        OutboxTopic(queue, brokers, topic, kafka_config.parse(options.kafka_config)),
+        WriteConfig(commit_records=COMMIT_RECORDS, outage_budget=options.outage_budget),
     )
 
 
@@ -180,15 +162,17 @@ def _retain(text: str | None) -> timedelta | None:
     return None if text is None else duration(text)
 
 
-def _summary(published: int, config: PublishConfig, seconds: float) -> Summary:
+def _summary(published: int, config: PublishConfig, seconds: float) -> PublishSummary:
     rate = published / seconds if seconds > 0 else 0.0
-    return Summary(published, config.topic.queue.waiting(), round(seconds, 3), round(rate, 1))
+    return PublishSummary(
+        published, config.topic.queue.waiting(), round(seconds, 3), round(rate, 1)
+    )
 
 
-def _show(made: Summary) -> None:
+def _show(result: PublishSummary) -> None:
     command.console().print(
-        f"{made.published:,} published in {made.seconds:.1f} s, "
-        f"{made.records_per_second:,.0f} records/s; {made.left:,} left",
+        f"{result.published:,} published in {result.seconds:.1f} s, "
+        f"{result.records_per_second:,.0f} records/s; {result.left:,} left",
         highlight=False,
     )
 

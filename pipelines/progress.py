@@ -1,4 +1,4 @@
-"""A progress bar on stderr, fed by this process's tally."""
+"""A progress bar on stderr, fed by the tally of this process."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _REFRESH_SECONDS = 0.2
 
 
 @contextmanager
-def shown(wanted: bool) -> Iterator[None]:
-    """Show the bar while the block runs; without a terminal, only its last state."""
-    if not wanted:
+def shown(enabled: bool) -> Iterator[None]:
+    """Show the bar while the block runs; without a terminal, show only its last state."""
+    if not enabled:
         yield
         return
     bar = Progress(

@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PortableOptions
 
-from pipelines.options import from_argv
+from pipelines.ingestion.options import from_argv
 from runners.flink.local import config as flink_config
 from runners.flink.local import parts as flink_parts
 from runners.flink.options import FlinkJobServerOptions, options_of

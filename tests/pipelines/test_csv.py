@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from pipelines import audit, command, dead_letters, options
+from pipelines import audit, command, dead_letters
 from pipelines.ingest import main as ingest_main
+from pipelines.ingestion.flags import parser
 from sinks.database import leases
 from sinks.database.engine import dispose_engines
 
@@ -235,7 +236,7 @@ def test_a_wrong_option_is_one_line(
 
 
 def test_every_option_is_in_the_help() -> None:
-    shown = options.parser().format_help()
+    shown = parser().format_help()
     for name in ("delimiter", "quote", "escape", "header", "columns", "skip", "comment", "null"):
         assert f"--csv_{name}" in shown
     assert "--encoding" in shown

@@ -21,7 +21,7 @@ from examples.events import SCHEMA, events, write
 from pipelines import command, execution
 from pipelines.audit import verdicts
 from pipelines.ingest import main as ingest_main
-from pipelines.options import from_argv
+from pipelines.ingestion.options import from_argv
 from pipelines.outbox import main as outbox_main
 from runners.flink import jobs as flink_jobs
 from runners.flink.local.cluster import FlinkCluster

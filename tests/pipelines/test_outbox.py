@@ -300,12 +300,12 @@ class TestUsage:
         [
             (("--stream",), "unknown option --stream; did you mean --streaming?"),
             (("--splits", "65"), "--splits must be 64 or less"),
-            (("--splits", "0"), "not a whole number"),
-            (("--lease", "0.5"), "--lease must be 1 second"),
+            (("--splits", "0"), "must be a whole number"),
+            (("--lease", "0.5"), "--lease: must be at least 1 s"),
             (("--retain", "soon"), "a duration is written"),
             (("--runner", "Nowhere"), "unknown runner"),
             (("--to", "s3://bucket"), "not a Kafka URI"),
-            (("--to", "kafka://h:1/t?group=g"), "no topic to publish on"),
+            (("--to", "kafka://h:1/t?group=g"), "is not a Kafka topic"),
             (("--kafka_config", "acks=1"), "acks cannot be set"),
         ],
     )

@@ -21,8 +21,8 @@ from apache_beam.testing.util import assert_that, equal_to
 from pipelines import command, dead_letters
 from pipelines import ingest as program
 from pipelines.ingest import ingest
-from pipelines.options import with_defaults
-from pipelines.steps import applied, identity_of
+from pipelines.ingestion.options import with_defaults
+from pipelines.ingestion.steps import applied, identity_of
 from tests.fakes import batch_of
 from transforms.batch.backoff import Backoff
 from transforms.batch.record import Record

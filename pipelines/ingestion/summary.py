@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from apache_beam.metrics import MetricsFilter
 from rich.console import Console
 from rich.table import Table
 
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
-from pipelines.options import IngestConfig
+from pipelines.ingestion.config import IngestConfig
 from sinks.database.config import SqlConfig
 from sinks.ledger import ledger
 from transforms.batch.splits import Source
-from transforms.errors import ConfigError
-from transforms.metrics import NAMESPACE
 from transforms.read.job_queue import Waiting
 
 POSITIONS_SHOWN = 100
@@ -90,17 +84,7 @@ class Summary:
         )
 
 
-def counters(result: Any) -> Counter[str]:
-    """This project's counters of a finished pipeline, summed over its steps."""
-    found: Counter[str] = Counter()
-    query = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))
-    for metric in query["counters"]:
-        name = metric.key.metric.name
-        found[name] += metric.result or 0
-    return found
-
-
-def of(counted: Mapping[str, int], seconds: float, config: IngestConfig) -> Summary:
+def summarize(counted: Mapping[str, int], seconds: float, config: IngestConfig) -> Summary:
     """The summary of a run that counted ``counted`` in ``seconds``."""
     scheduled, first = config.jobs.queue.waiting()
     read = counted.get("read", 0)
@@ -144,21 +128,6 @@ def _reached(sources: Sequence[Source], sql: SqlConfig) -> tuple[dict[str, Any],
             if len(positions) < POSITIONS_SHOWN and each.coverage.ranges:
                 positions[f"{each.source}#{each.partition}"] = each.coverage.ranges[-1][1]
     return tuple(reached)
-
-
-def write_json(summary: Any, path: Path) -> None:
-    """Write ``summary``, a dataclass, to ``path`` as one JSON object.
-
-    Raises:
-        ConfigError: The file cannot be written.
-    """
-    try:
-        path.write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"--summary_json {path}: cannot be written ({error.strerror}); "
-            "the run itself is finished and committed"
-        ) from error
 
 
 def show(summary: Summary, console: Console) -> None:

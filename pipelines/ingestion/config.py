@@ -1,0 +1,71 @@
+"""The configuration of one ingestion: of the pipeline, and of the process that runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.ingestion.steps import Steps
+from runners.runner import Runner
+from sinks.database.config import SqlConfig
+from sources.jobs.source import JobsSource
+from transforms.batch.retry_policy import RetryPolicy
+from transforms.batch.splits import Source
+from transforms.parse.parse import ParseConfig
+from transforms.settle.dead_letters import DeadLetterSink
+from transforms.settle.write import WriteConfig
+from transforms.steps.pipeline_identity import PipelineIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class IngestConfig:
+    """Everything that ``pipelines.ingest.build`` needs.
+
+    Attributes:
+        sources: What to read.
+        parse: Bounds of a record.
+        schema: JSON Schema as text, or None.
+        sql: Where rows, dead letters and progress go.
+        write: Bounds of a transaction, and waits during an outage.
+        retry: How often, and after which waits, to try a record again.
+        jobs: Where records come back from when another attempt is due.
+        dead_letters: A second place for dead letters, or None.
+        outbox: Whether each change to the table leaves a row in the outbox.
+        streaming: Whether to go on after everything that exists has been read.
+        steps: The user's own steps, between Validate and Write.
+        pipeline: The pipeline's name and the labels of its steps.
+    """
+
+    sources: tuple[Source, ...]
+    parse: ParseConfig
+    schema: str | None
+    sql: SqlConfig
+    write: WriteConfig
+    retry: RetryPolicy
+    jobs: JobsSource
+    dead_letters: DeadLetterSink | None
+    outbox: bool
+    streaming: bool
+    steps: Steps
+    pipeline: PipelineIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """How the program runs, apart from the pipeline itself.
+
+    Attributes:
+        runner: What runs the pipeline.
+        beam_options: Flags that belong to Beam.
+        summary_json: Where to write the summary, or None.
+        fail_on_dead_letters: Whether to exit with 3 when there are any.
+        progress: Whether to show a progress bar.
+        detach: Whether to leave the job to the cluster once it runs.
+    """
+
+    runner: Runner
+    beam_options: tuple[str, ...]
+    summary_json: Path | None
+    fail_on_dead_letters: bool
+    progress: bool
+    detach: bool = False

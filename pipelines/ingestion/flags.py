@@ -1,0 +1,264 @@
+"""Every flag of ``pipelines.ingest``; each states its unit and its default."""
+
+from __future__ import annotations
+
+from pipelines.command import Parser
+from pipelines.flags import (
+    add_kafka_config,
+    add_outage_budget,
+    add_output,
+    add_runner,
+    positive_int,
+    seconds,
+)
+from transforms.batch.retry_policy import FOREIGN_KEY
+
+
+def parser() -> Parser:
+    """The parser of the command line."""
+    parser = Parser(
+        prog="python -m pipelines.ingest",
+        description="Read files, S3 objects or Kafka topics into a SQL table; "
+        "each record takes effect exactly once.",
+    )
+    add_runner(parser)
+    _add_source(parser)
+    _add_formats(parser)
+    _add_csv(parser)
+    _add_target(parser)
+    _add_retries(parser)
+    _add_failures(parser)
+    _add_run(parser)
+    return parser
+
+
+def _add_source(parser: Parser) -> None:
+    add = parser.add_argument_group("what is read").add_argument
+    add(
+        "--source",
+        action="append",
+        metavar="URI",
+        help="./events/*.jsonl, file:///…, s3://bucket/prefix/*.jsonl.gz, "
+        "kafka://host:port/topic[?group=NAME]; may be repeated",
+    )
+    add(
+        "--streaming",
+        action="store_true",
+        help="go on forever: watch for new objects and messages",
+    )
+    add(
+        "--rest_seconds",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="with --streaming, a local file is complete once nobody has written to it for this "
+        "long; until then a last line without an end, or a file that ends early, waits "
+        "(default: 10)",
+    )
+    add_kafka_config(parser)
+    add("--s3_endpoint_url", metavar="URL", help="an S3 service other than AWS")
+
+
+def _add_formats(parser: Parser) -> None:
+    add = parser.add_argument_group("how it is read").add_argument
+    add(
+        "--format",
+        default="auto",
+        choices=("auto", "jsonl", "csv", "parquet"),
+        help="the format of objects (default: auto, by name)",
+    )
+    add(
+        "--encoding",
+        default="",
+        metavar="NAME",
+        help="of text files: e.g. utf-16, latin-1, cp1252 (default: utf-8, or what a byte order "
+        "mark says)",
+    )
+    add("--schema", metavar="FILE", help="a JSON Schema; it also creates a missing table")
+    add(
+        "--max_record_bytes",
+        type=positive_int,
+        default=1 << 20,
+        metavar="N",
+        help="a longer record is a dead letter (default: 1048576)",
+    )
+    add(
+        "--max_depth",
+        type=positive_int,
+        default=100,
+        metavar="N",
+        help="a JSON record that is nested deeper is a dead letter (default: 100)",
+    )
+
+
+def _add_csv(parser: Parser) -> None:
+    add = parser.add_argument_group("CSV").add_argument
+    add(
+        "--csv_delimiter",
+        metavar="CHAR",
+        help="between fields; TAB or \\t is a tab (default: detected from the first lines)",
+    )
+    add(
+        "--csv_quote",
+        default='"',
+        metavar="CHAR",
+        help='around fields; none for files without quotes (default: ")',
+    )
+    add(
+        "--csv_escape",
+        default="",
+        metavar="CHAR",
+        help="takes the special meaning from the next character, e.g. \\ (default: none)",
+    )
+    add(
+        "--csv_header",
+        choices=("true", "false"),
+        help="whether the first line names the columns (default: true, and refused where it "
+        "looks like data); with false and no --csv_columns they are column_1, column_2, …",
+    )
+    add(
+        "--csv_columns",
+        metavar="NAME[,NAME]",
+        help="names of the columns, for files without a header, or with --csv_header true "
+        "instead of the header",
+    )
+    add(
+        "--csv_skip",
+        type=int,
+        default=0,
+        metavar="N",
+        help="how many lines to leave out at the start of a file (default: 0)",
+    )
+    add(
+        "--csv_comment",
+        default="",
+        metavar="CHAR",
+        help="leave out lines that begin with it, e.g. '#' (default: none)",
+    )
+    add(
+        "--csv_null",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="an unquoted field with this text is NULL in every column, e.g. NA; may be repeated "
+        "(default: only an empty field, and not in text columns)",
+    )
+
+
+def _add_target(parser: Parser) -> None:
+    add = parser.add_argument_group("where it is written").add_argument
+    add(
+        "--sink",
+        metavar="URL",
+        help="SQLAlchemy URL: sqlite:///ingest.db, postgresql://user@host/db; "
+        "${env:NAME} and ${file:/path} in it are read where they are used",
+    )
+    add("--table", metavar="NAME", help="the target table, with its schema if needed")
+    add("--key", default="", metavar="FIELD[,FIELD]", help="the key (default: the record's origin)")
+    add(
+        "--on_conflict",
+        default="ignore",
+        metavar="ignore|update|newest:FIELD",
+        help="what to do with a record whose key exists already (default: ignore)",
+    )
+    add(
+        "--unknown_fields",
+        default="reject",
+        choices=("reject", "ignore", "payload"),
+        help="a field without a column rejects the record, is ignored, or goes to `payload` "
+        "(default: reject)",
+    )
+    add(
+        "--outbox",
+        action="store_true",
+        help="also keep every change to the table in ingest_outbox, for pipelines.outbox",
+    )
+
+
+def _add_retries(parser: Parser) -> None:
+    add = parser.add_argument_group("retries").add_argument
+    add(
+        "--pipeline",
+        default="",
+        metavar="NAME",
+        help="the pipeline's name: it takes only the retries of its own name and steps "
+        "(default: the table)",
+    )
+    add(
+        "--max_attempts",
+        type=positive_int,
+        default=10,
+        metavar="N",
+        help="attempts at a record that may succeed later; then it is a dead letter (default: 10)",
+    )
+    add(
+        "--backoff_base",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="longest wait after the first failed attempt, in seconds; it doubles each time "
+        "(default: 1)",
+    )
+    add(
+        "--backoff_cap",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="longest wait between two attempts, in seconds (default: 300)",
+    )
+    add(
+        "--retry_on",
+        default=FOREIGN_KEY,
+        metavar="CODE[,CODE]",
+        help="SQLSTATEs (or their beginnings) and categories of refused rows that may be accepted "
+        f"later (default: {FOREIGN_KEY})",
+    )
+    add(
+        "--retry_wait",
+        type=seconds(at_least=0),
+        default=30.0,
+        metavar="S",
+        help="a run without --streaming ends when no retry is due within this many seconds; the "
+        "rest stays scheduled (default: 30)",
+    )
+    add(
+        "--job_lease",
+        type=seconds(at_least=1),
+        default=20.0,
+        metavar="S",
+        help="take over the retries of a process that has been silent for this long (default: 20)",
+    )
+    add(
+        "--retain",
+        action="append",
+        default=[],
+        metavar="STATE=TIME",
+        help="delete completed, cancelled or discarded jobs after e.g. 12h or 30d; may be repeated",
+    )
+
+
+def _add_failures(parser: Parser) -> None:
+    group = parser.add_argument_group("dead letters and outages")
+    group.add_argument(
+        "--dead_letters",
+        metavar="URI",
+        help="a second place for dead letters: kafka://host:port/topic, s3://bucket/prefix or a "
+        "folder",
+    )
+    group.add_argument(
+        "--fail_on_dead_letters",
+        action="store_true",
+        help="exit with 3 when records became dead letters",
+    )
+    add_outage_budget(group)
+
+
+def _add_run(parser: Parser) -> None:
+    group = parser.add_argument_group("the run")
+    group.add_argument(
+        "--detach",
+        action="store_true",
+        help="submit the job to its cluster, print its id and return (FlinkRunner)",
+    )
+    group.add_argument("--no_progress", action="store_true", help="show no progress bar")
+    add_output(group)

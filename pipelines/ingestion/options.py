@@ -1,0 +1,216 @@
+"""From the command line of ``pipelines.ingest`` to its frozen configuration."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import apache_beam as beam
+
+from clients.kafka import config as kafka_config
+from clients.s3 import S3Settings
+from pipelines import cluster
+from pipelines.flags import refuse_unknown, runner_of, set_outage_budget
+from pipelines.ingestion.config import IngestConfig, RunConfig
+from pipelines.ingestion.flags import parser
+from pipelines.ingestion.steps import identity_of
+from runners.runner import Runner
+from sinks.database.config import SqlConfig
+from sinks.dead_letters.by_uri import dead_letter_sink_for
+from sinks.jobs.queue import SqlJobQueue
+from sinks.jobs.retention import Retention
+from sources.by_uri import SourceOptions, source_for
+from sources.files.csv.options import CsvOptions
+from sources.jobs.source import JobsSource
+from transforms.batch.backoff import Backoff
+from transforms.batch.retry_policy import RetryPolicy
+from transforms.batch.splits import Source
+from transforms.errors import ConfigError
+from transforms.parse.parse import ParseConfig
+from transforms.parse.validate import load_schema
+from transforms.settle.dead_letters import DeadLetterSink
+from transforms.settle.write import WriteConfig
+
+Option = str | int | float | bool | Sequence[str] | None
+"""What a program may give for a flag: its value, True for a switch, or several values."""
+
+
+def with_defaults(argv: Sequence[str], options: Mapping[str, Option]) -> list[str]:
+    """The flags for ``options`` that ``argv`` does not set itself, followed by ``argv``.
+
+    Raises:
+        ConfigError: An option of ``argv`` is wrong.
+
+    >>> with_defaults(["--table", "b"], {"table": "a", "key": ["x", "y"], "streaming": True})
+    ['--key=x,y', '--streaming', '--table', 'b']
+    """
+    names = parser()
+    for action in names.actions():
+        action.default = argparse.SUPPRESS
+    set_by_argv = vars(names.parse_known_args(list(argv))[0])
+    flags: list[str] = []
+    for name, value in options.items():
+        if name not in set_by_argv:
+            flags += _flags(name, value, repeated=names.repeats(name))
+    return [*flags, *argv]
+
+
+def _flags(name: str, value: Option, *, repeated: bool) -> list[str]:
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [f"--{name}"]
+    if isinstance(value, str | int | float):
+        return [f"--{name}={value}"]
+    if repeated:
+        return [f"--{name}={part}" for part in value]
+    return [f"--{name}={','.join(value)}"]
+
+
+def from_argv(
+    argv: Sequence[str], steps: Sequence[beam.PTransform] = ()
+) -> tuple[IngestConfig, RunConfig]:
+    """Parse the command line.
+
+    Args:
+        argv: The arguments.
+        steps: The user's own steps.
+
+    Raises:
+        ConfigError: It names the option that is missing, unknown or wrong.
+    """
+    flags, rest = parser().parse_known_args(list(argv))
+    runner = runner_of(flags.runner)  # from here on, Beam knows the runner's own options
+    refuse_unknown(rest, parser())
+    missing = [f"--{name}" for name in ("source", "sink", "table") if not getattr(flags, name)]
+    if missing:
+        raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
+    set_outage_budget(flags, runner)
+    return _ingest_config(flags, runner, tuple(steps)), _run_config(flags, runner, rest)
+
+
+def _ingest_config(
+    flags: argparse.Namespace, runner: Runner, steps: tuple[beam.PTransform, ...]
+) -> IngestConfig:
+    schema = load_schema(flags.schema) if flags.schema else None
+    sql = SqlConfig.of(
+        url=flags.sink,
+        table=flags.table,
+        key=_key(flags.key),
+        on_conflict=flags.on_conflict,
+        unknown_fields=flags.unknown_fields,
+        schema=schema,
+    )
+    sources = _sources(flags, parallel=runner.parallel)
+    parse = ParseConfig(max_record_bytes=flags.max_record_bytes, max_depth=flags.max_depth)
+    pipeline = identity_of(
+        *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields)
+    )
+    retention = Retention.parse(flags.retain) if flags.retain else None
+    return IngestConfig(
+        sources=sources,
+        parse=parse,
+        schema=schema,
+        sql=sql,
+        write=WriteConfig(
+            backoff=_outage_backoff(flags.backoff_base, flags.backoff_cap),
+            outage_budget=flags.outage_budget,
+        ),
+        retry=RetryPolicy(
+            Backoff(flags.backoff_base, flags.backoff_cap),
+            flags.max_attempts,
+            tuple(filter(None, flags.retry_on.split(","))),
+        ),
+        jobs=JobsSource(
+            SqlJobQueue(sql, flags.job_lease, retention, pipeline),
+            streaming=flags.streaming,
+            retry_wait=flags.retry_wait,
+            outage_budget=flags.outage_budget,
+        ),
+        dead_letters=_dead_letters(flags, sources),
+        outbox=flags.outbox,
+        streaming=flags.streaming,
+        steps=steps,
+        pipeline=pipeline,
+    )
+
+
+def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> RunConfig:
+    cluster.check_detach(flags, runner, rest)
+    beam_options = list(rest)
+    if runner.submitted is not None:
+        cluster.refuse_relative_paths("--source", flags.source, runner)
+        if flags.dead_letters is not None:
+            cluster.refuse_relative_paths("--dead_letters", [flags.dead_letters], runner)
+        cluster.refuse_local_database(flags.sink, runner)
+        name = f"ingest-{flags.table}"
+        beam_options += cluster.job_options(name, rest, streaming=flags.streaming)
+    return RunConfig(
+        runner=runner,
+        beam_options=tuple(beam_options),
+        summary_json=Path(flags.summary_json) if flags.summary_json else None,
+        fail_on_dead_letters=flags.fail_on_dead_letters,
+        progress=not flags.no_progress,
+        detach=flags.detach,
+    )
+
+
+def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]:
+    options = SourceOptions(
+        format=flags.format,
+        max_record_bytes=flags.max_record_bytes,
+        s3=S3Settings(endpoint_url=flags.s3_endpoint_url),
+        streaming=flags.streaming,
+        parallel=parallel,
+        outage_budget=flags.outage_budget,
+        kafka=kafka_config.parse(flags.kafka_config),
+        rest_seconds=flags.rest_seconds,
+        encoding=flags.encoding,
+        csv=CsvOptions.of(
+            delimiter=flags.csv_delimiter,
+            quote=flags.csv_quote,
+            escape=flags.csv_escape,
+            header=flags.csv_header,
+            columns=flags.csv_columns,
+            skip=flags.csv_skip,
+            comment=flags.csv_comment,
+            nulls=tuple(flags.csv_null),
+        ),
+    )
+    uris = list(dict.fromkeys(flags.source))
+    if len(uris) < len(flags.source):
+        raise ConfigError("a --source is given twice")
+    return tuple(source_for(uri, options) for uri in uris)
+
+
+def _outage_backoff(base: float, cap: float) -> Backoff:
+    """Short waits, so that a database that is back is noticed soon."""
+    shortest = min(base, 0.25)
+    return Backoff(shortest, max(min(cap, 15.0), shortest))
+
+
+def _dead_letters(flags: argparse.Namespace, sources: Sequence[Source]) -> DeadLetterSink | None:
+    if flags.dead_letters is None:
+        return None
+    sink = dead_letter_sink_for(
+        flags.dead_letters,
+        kafka_config=kafka_config.parse(flags.kafka_config),
+        s3=S3Settings(endpoint_url=flags.s3_endpoint_url),
+    )
+    for source in sources:
+        if source.owns(sink.writes_to):
+            raise ConfigError(
+                f"--dead_letters {flags.dead_letters} is read by --source {source.uri}: dead "
+                "letters would be read again forever; name another place"
+            )
+    return sink
+
+
+def _key(text: str) -> tuple[str, ...]:
+    fields = tuple(field.strip() for field in text.split(",")) if text else ()
+    if not all(fields):
+        raise ConfigError(f"--key has an empty field name: {text!r}")
+    if len(set(fields)) < len(fields):
+        raise ConfigError(f"--key names a field twice: {text!r}")
+    return fields

@@ -1,0 +1,84 @@
+"""The user's own steps between Validate and Write, and the identity of the pipeline they form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import apache_beam as beam
+
+from transforms.errors import ConfigError
+from transforms.steps.fingerprint import fingerprint
+from transforms.steps.pipeline_identity import PipelineIdentity
+from transforms.steps.retry import Retry
+
+Steps = tuple[beam.PTransform, ...]
+
+BUILT_IN = ("Read", "Parse", "Validate", "Write", "CommitOffsets")
+"""Labels of the steps that every ingest has itself."""
+
+_SOURCE_LINE = re.compile(r" at .+:\d+")
+"""Part of a label that Beam derives from a function without a name; it changes with every edit."""
+
+
+def identity_of(name: str, steps: Steps, *options: object) -> PipelineIdentity:
+    """The identity of the pipeline called ``name`` (empty: its table's name) that has ``steps``.
+
+    A ``Retry`` only says when to try a record again and never changes one. So it is part of the
+    version, as ``options`` are, but it is not one of the labels.
+
+    Raises:
+        ConfigError: A step is not a transform, or has no label that can name it.
+    """
+    labels = [_label(number, step) for number, step in enumerate(steps, 1)]
+    changing = [
+        label for label, step in zip(labels, steps, strict=True) if not isinstance(step, Retry)
+    ]
+    return PipelineIdentity(name, tuple(changing), fingerprint(steps, options))
+
+
+def applied(batches: beam.PCollection, steps: Sequence[beam.PTransform]) -> beam.PCollection:
+    """Apply ``steps`` to ``batches``, one after another. The steps can be used again afterwards.
+
+    Raises:
+        ConfigError: A step returns something other than the one collection that the next takes.
+    """
+    for step in steps:
+        _untie(step)
+        output = batches | step
+        if not isinstance(output, beam.PCollection):
+            raise ConfigError(
+                f"step {step.label!r} returns {type(output).__name__}; a step takes and returns one "
+                "collection of RecordBatch"
+            )
+        batches = output
+    return batches
+
+
+def _untie(step: beam.PTransform) -> None:
+    """Make ``step``, and the transforms inside it, forget the pipeline that used them last.
+
+    Otherwise Beam refuses to use them in another pipeline.
+    """
+    step.pipeline = None
+    for value in vars(step).values():
+        for part in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(part, beam.PTransform):
+                _untie(part)
+
+
+def _label(number: int, step: object) -> str:
+    if not isinstance(step, beam.PTransform):
+        raise ConfigError(
+            f"step {number} is not a transform but {type(step).__name__}; "
+            "write EachRecord(function, 'Label')"
+        )
+    label = str(step.label)
+    if _SOURCE_LINE.search(label):
+        raise ConfigError(
+            f"step {number} is called {label!r}, after a line of the program, which changes; "
+            "give it a label: 'Label' >> step"
+        )
+    if label.lower() in (name.lower() for name in BUILT_IN):
+        raise ConfigError(f"step {number} has the name of a built-in step, {label!r}; rename it")
+    return label
