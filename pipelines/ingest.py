@@ -25,14 +25,13 @@ from sinks.ledger import submissions
 from sinks.ledger.ledger import SqlLedger
 from sinks.sql import SqlSink
 from sinks.write import WriteToSql
-from sources.by_uri import expecting, with_splits_fixed
 from sources.jobs.source import JobsSource
-from sources.kafka import commit as kafka_commit
-from sources.kafka.commit import CommitOffsets
 from transforms.errors import SluiceError
 from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
 from transforms.read.job_queue import Waiting
+from transforms.settle import acknowledge
+from transforms.settle.acknowledge import Acknowledge
 
 
 def build(
@@ -50,7 +49,7 @@ def build(
         | "Validate" >> Validate(config.schema)
     )
     written = applied(checked, config.steps) | "Write" >> WriteToSql(sink, config.write)
-    written.settled | "CommitOffsets" >> CommitOffsets(config.sources)
+    written.settled | "CommitOffsets" >> Acknowledge(sources)
     return written
 
 
@@ -103,10 +102,10 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         _refuse_state_of_another(config, run)
         sink.prepare()
         known = sink.fields()
-        config = replace(config, sources=tuple(expecting(each, known) for each in config.sources))
+        config = replace(config, sources=tuple(each.expecting(known) for each in config.sources))
         for source in config.sources:
             source.check()
-        config = replace(config, sources=tuple(map(with_splits_fixed, config.sources)))
+        config = replace(config, sources=tuple(each.fixed() for each in config.sources))
         if config.dead_letters is not None:
             config.dead_letters.check()
         started = time.monotonic()
@@ -121,7 +120,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             more, signals = _run(pipeline, replace(config, sources=()), sink, run)
         counted.update(more)  # += would drop what is not positive
     made = summary.of(counted, time.monotonic() - started, config)
-    summary.show(made, command.console())
+    summary.show(made, config.sources, command.console())
     if not config.streaming:
         _say_left(made.left)
     if run.summary_json is not None:
@@ -167,8 +166,8 @@ def _run(
 
 
 def _release() -> None:
-    """Tell the groups how far they are, and others that this process runs no jobs any more."""
-    kafka_commit.flush()
+    """Acknowledge what is settled, and tell others that this process runs no jobs any more."""
+    acknowledge.flush()
     leases.release_all()
 
 

@@ -13,7 +13,6 @@ from apache_beam.metrics import MetricsFilter
 from rich.console import Console
 from rich.table import Table
 
-from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from pipelines.options import IngestConfig
 from sinks.database.config import SqlConfig
 from sinks.ledger import ledger
@@ -161,8 +160,8 @@ def write_json(summary: Any, path: Path) -> None:
         ) from error
 
 
-def show(summary: Summary, console: Console) -> None:
-    """Print ``summary`` as a small table."""
+def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
+    """Print the summary of a run that read ``sources`` as a small table."""
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="bold")
     table.add_column()
@@ -199,13 +198,13 @@ def show(summary: Summary, console: Console) -> None:
         f"{summary.records_per_second:,.0f} records/s",
         highlight=False,
     )
-    for source in summary.sources:
-        if source["source"].startswith(KAFKA_SCHEME):  # a partition of a topic has no end
-            state = f"{source['partitions']:,} partitions, {source['gaps']:,} with a gap"
+    for source, reached in zip(sources, summary.sources, strict=True):
+        if source.open_ended:
+            state = f"{reached['partitions']:,} partitions, {reached['gaps']:,} with a gap"
         else:
-            state = f"{source['complete']:,} of {source['partitions']:,} complete"
+            state = f"{reached['complete']:,} of {reached['partitions']:,} complete"
         console.print(
-            f"{source['source']}: {state}",
+            f"{source.uri}: {state}",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from clients.kafka.config import Config as KafkaConfig
@@ -78,21 +78,6 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
         csv=options.csv,
         encoding=options.encoding,
     )
-
-
-def expecting(source: Source, columns: frozenset[str]) -> Source:
-    """``source`` with the columns of which the header of a CSV file has at least one."""
-    return replace(source, expected=columns) if isinstance(source, FilesSource) else source
-
-
-def with_splits_fixed(source: Source) -> Source:
-    """``source`` with all that decides how it is cut into splits, asked of its service once.
-
-    Raises:
-        ConfigError: The service refuses.
-        SourceUnavailable: The service cannot be reached.
-    """
-    return source.with_splits_fixed() if isinstance(source, KafkaSource) else source
 
 
 def _kafka(uri: str, options: SourceOptions) -> KafkaSource:

@@ -99,9 +99,22 @@ class OutboxSource:
         """Names the target tables."""
         return f"{SCHEME}{self.queue.name}"
 
+    @property
+    def open_ended(self) -> bool:
+        """Yes: more may always come."""
+        return True
+
+    def expecting(self, columns: frozenset[str]) -> OutboxSource:
+        """This source: a change names its fields."""
+        return self
+
     def check(self) -> None:
         """Check that there is an outbox."""
         self.queue.check()
+
+    def fixed(self) -> OutboxSource:
+        """This source: how many splits it has does not depend on a service."""
+        return self
 
     def owns(self, source: str) -> bool:
         """Nothing: the ledger knows no outbox, whose rows themselves say what is published."""
@@ -115,6 +128,9 @@ class OutboxSource:
     def open(self, split: Split, position: Position, ledger: Ledger) -> OutboxReader:
         """A reader; I/O begins with its first poll."""
         return OutboxReader(self, split, position)
+
+    def acknowledger(self) -> None:
+        """None: the rows themselves say what is settled."""
 
 
 class OutboxReader:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from clients.s3 import S3Settings
@@ -87,6 +87,15 @@ class FilesSource:
         """Where the objects are."""
         return S3Storage(self.s3) if self.uri.startswith(S3_SCHEME) else LocalStorage()
 
+    @property
+    def open_ended(self) -> bool:
+        """No: every object has an end."""
+        return False
+
+    def expecting(self, columns: frozenset[str]) -> FilesSource:
+        """This source with the columns of which the header of a CSV file has at least one."""
+        return replace(self, expected=columns)
+
     def check(self) -> None:
         """Look at the first thousand objects: there are some, and their format is known."""
         listed = list(islice(self.storage.list(self.uri), PAGE))
@@ -128,6 +137,10 @@ class FilesSource:
             reader.close()
         return ""
 
+    def fixed(self) -> FilesSource:
+        """This source: an object's splits follow from its version and what is settled of it."""
+        return self
+
     def owns(self, source: str) -> bool:
         """Whether the object named ``source`` is one that ``uri`` stands for."""
         return self.storage.matches(self.uri, source)
@@ -167,6 +180,9 @@ class FilesSource:
         if self.walk:
             return WalkReader(self._unsettled(ledger), self._open)
         return self._open(split, position)
+
+    def acknowledger(self) -> None:
+        """None: a storage does not want to know."""
 
     def _open(
         self,

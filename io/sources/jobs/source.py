@@ -55,8 +55,21 @@ class JobsSource:
         """Names the target table."""
         return f"{SCHEME}{self.queue.name}"
 
+    @property
+    def open_ended(self) -> bool:
+        """Yes: more may always come."""
+        return True
+
+    def expecting(self, columns: frozenset[str]) -> JobsSource:
+        """This source: a job keeps the format of its record."""
+        return self
+
     def check(self) -> None:
         """Nothing: the sink has been checked."""
+
+    def fixed(self) -> JobsSource:
+        """This source: how many splits it has does not depend on a service."""
+        return self
 
     def owns(self, source: str) -> bool:
         """Nothing: a record's origin stays where it came from at first."""
@@ -69,6 +82,9 @@ class JobsSource:
     def open(self, split: Split, position: Position, ledger: Ledger) -> JobsReader:
         """A reader; I/O begins with its first poll."""
         return JobsReader(self, position)
+
+    def acknowledger(self) -> None:
+        """None: the rows themselves say what is settled."""
 
 
 class JobsReader:
