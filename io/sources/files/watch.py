@@ -8,7 +8,6 @@ what is new is read: its new version takes over what was settled of the one befo
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +16,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 
+from sources.background import in_background
 from sources.files.plan import PAGE
 from sources.storage.objects import StoredObject
 from sources.storage.tails import FILES
-from transforms.batch.backoff import Backoff
+from transforms.batch.backoff import Backoff, Clock, Outage
 from transforms.batch.coverage import Coverage, Ledger
 from transforms.batch.record import JSON, RecordBatch, Span
 from transforms.batch.splits import Polled, Reader, Split
@@ -29,8 +29,6 @@ from transforms.read import drain
 
 _RECENT = 86_400.0
 """A file that was written to within so many seconds may be one that grows."""
-
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +125,7 @@ class WatchReader:
         self._pages: Iterator[StoredObject] | None = None
         self._page: Future[list[StoredObject]] | None = None
         self._not_before = clock()
-        self._away_since: float | None = None
-        self._failures = 0
+        self._outage: Outage | None = None
 
     def poll(self, timeout: float) -> Polled:
         """The next batches; waits for an object to appear at most ``timeout`` seconds.
@@ -141,7 +138,7 @@ class WatchReader:
         while not batches:
             left = deadline - self._clock()
             pause = self._not_before - self._clock()
-            if pause > 0 and (self._idle or self._failures):
+            if pause > 0 and (self._idle or self._outage):
                 drain.wait(max(0.0, min(pause, left)))
             else:
                 batches = self._try(max(0.0, left))
@@ -256,7 +253,7 @@ class WatchReader:
             self._there = set()
         pages = self._pages
         if self._page is None:
-            self._page = _in_background(lambda: list(islice(pages, PAGE)))
+            self._page = in_background(lambda: list(islice(pages, PAGE)), "list")
         wait([self._page], timeout)
         if not self._page.done():
             return ()
@@ -323,19 +320,18 @@ class WatchReader:
                 del self._reads[oldest]
 
     def _recover(self) -> None:
-        self._away_since = None
-        self._failures = 0
+        self._outage = None
 
     def _back_off(self, error: SourceUnavailable) -> None:
         """Wait before the next try, or give up; a broken listing begins again."""
-        now = self._clock()
         self._pages = self._page = None
-        if self._away_since is None:
-            self._away_since = now
-        if now - self._away_since >= self._watched.outage_budget:
+        if self._outage is None:
+            watched = self._watched
+            self._outage = Outage(watched.backoff, watched.outage_budget, clock=self._clock)
+        pause = self._outage.pause()
+        if pause is None:
             raise error
-        self._failures += 1
-        self._not_before = now + self._watched.backoff.delay(self._failures)
+        self._not_before = self._clock() + pause
 
 
 def _read_on_at(last: RecordBatch, end: int) -> int:
@@ -352,17 +348,3 @@ def _read_on_at(last: RecordBatch, end: int) -> int:
 def _hash(uri: str, version: str) -> int:
     name = f"{version}\0{uri}".encode(errors="surrogateescape")
     return int.from_bytes(blake2b(name, digest_size=8).digest())
-
-
-def _in_background(work: Callable[[], list[StoredObject]]) -> Future[list[StoredObject]]:
-    """Run ``work`` on a thread that does not keep the process alive."""
-    future: Future[list[StoredObject]] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the result
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="list", daemon=True).start()
-    return future
