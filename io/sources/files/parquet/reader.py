@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from sources.files.failures import may_pass, object_failure, refused_failure
 from sources.files.framing import Refused
-from sources.files.parquet.rows import encoder_of, rows_of
+from sources.files.parquet.arrow_rows import encoder_of, rows_of
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.ranged_file import RangedFile
