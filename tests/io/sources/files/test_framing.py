@@ -110,7 +110,7 @@ def test_a_line_over_the_limit_is_never_held_whole() -> None:
     framer = LineFramer(0, partial=False, limit=1_000)
     for _ in range(10_000):
         framer.feed(b"x" * 1_000)
-    held = framer._held
+    held = framer._partial
     assert held.length == 10_000_000
     assert sum(map(len, held._parts)) == 1_000
     framer.feed(b"\nnext\n")

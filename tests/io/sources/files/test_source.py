@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sources.by_uri import SourceOptions, source_for
-from sources.files.plan import Skipped
+from sources.files.plan import SettledObject
 from sources.files.source import FilesSource
 from tests.io.sources.reading import MemoryLedger, raws, read_all
 from transforms import metrics
@@ -39,7 +39,7 @@ def test_settled_objects_are_skipped_and_counted(folder: Path) -> None:
         (folder / name).stat().st_size for name in ("a.jsonl", "b.csv", "c.jsonl.gz")
     )
     metrics.reset()
-    assert all(isinstance(each, Skipped) for each in files.plan(ledger))
+    assert all(isinstance(each, SettledObject) for each in files.plan(ledger))
 
 
 def test_splits_name_the_source_that_opens_them(folder: Path) -> None:
