@@ -19,8 +19,8 @@ from sources.files.parquet.arrow_types import has_unwritten, kind_of, leaves
         (pa.dictionary(pa.int8(), pa.date32()), "date"),
         (pa.list_(pa.int64()), None),
         (pa.large_list(pa.decimal256(60, 0)), ["list", "decimal"]),
-        (pa.struct({"n": pa.int64(), "t": pa.time64("us")}), ["struct", {"t": "time"}]),
-        (pa.struct({"n": pa.int64()}), None),
+        (pa.struct([("n", pa.int64()), ("t", pa.time64("us"))]), ["struct", {"t": "time"}]),
+        (pa.struct([("n", pa.int64())]), None),
         (pa.map_(pa.string(), pa.int64()), ["map", None, None]),
     ],
 )

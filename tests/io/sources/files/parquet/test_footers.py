@@ -88,9 +88,9 @@ def test_a_row_group_and_a_column_that_disagree_are_one_failure(
     assert ids(batches) == []
     (failure,) = failures(batches)
     assert (failure.category, failure.stage) == ("object_corrupt", "read")
-    rows, found = (ROWS, count) if where == VALUES else (count, ROWS)
+    rows, cells = (ROWS, count) if where == VALUES else (count, ROWS)
     assert f"row group 0 has {rows:,} rows" in failure.message
-    assert f"column 'id' has {found:,} values" in failure.message
+    assert f"column 'id' has {cells:,} values" in failure.message
 
 
 def test_a_list_column_may_have_more_values_than_rows(tmp_path: Path) -> None:
