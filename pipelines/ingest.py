@@ -27,14 +27,13 @@ from sinks.ledger import submissions
 from sinks.ledger.ledger import SqlLedger
 from sinks.sql import SqlSink
 from sinks.write import WriteToSql
-from sources.by_uri import expecting, with_splits_fixed
 from sources.jobs.source import JobsSource
-from sources.kafka import commit as kafka_commit
-from sources.kafka.commit import CommitOffsets
 from transforms.errors import SluiceError
 from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
 from transforms.read.job_queue import Waiting
+from transforms.settle import acknowledge
+from transforms.settle.acknowledge import Acknowledge
 
 
 def build(
@@ -52,7 +51,7 @@ def build(
         | "Validate" >> Validate(config.schema)
     )
     written = applied(checked, config.steps) | "Write" >> WriteToSql(sink, config.write)
-    written.settled | "CommitOffsets" >> CommitOffsets(config.sources)
+    written.settled | "CommitOffsets" >> Acknowledge(sources)
     return written
 
 
@@ -105,11 +104,11 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         _refuse_state_of_another(config, run)
         sink.prepare()
         columns = sink.fields()
-        sources = tuple(expecting(source, columns) for source in config.sources)
+        sources = tuple(source.expecting(columns) for source in config.sources)
         config = replace(config, sources=sources)
         for source in config.sources:
             source.check()
-        config = replace(config, sources=tuple(map(with_splits_fixed, config.sources)))
+        config = replace(config, sources=tuple(source.fixed() for source in config.sources))
         if config.dead_letters is not None:
             config.dead_letters.check()
         started = time.monotonic()
@@ -124,7 +123,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             more, signals = _run(pipeline, replace(config, sources=()), sink, run)
         counters.update(more)  # += would drop counts that are not positive
     result = summary.summarize(counters, time.monotonic() - started, config)
-    summary.show(result, command.console())
+    summary.show(result, config.sources, command.console())
     if not config.streaming:
         _report_left(result.left)
     if run.summary_json is not None:
@@ -170,8 +169,8 @@ def _run(
 
 
 def _release() -> None:
-    """Commit the offsets of the groups, and release the jobs that this process holds."""
-    kafka_commit.flush()
+    """Acknowledge what is settled, and release the jobs that this process holds."""
+    acknowledge.flush()
     leases.release_all()
 
 

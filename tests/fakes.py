@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from transforms.batch.coverage import Coverage, Ledger, merge
 from transforms.batch.record import JSON, Record, RecordBatch, Span
-from transforms.batch.splits import Polled, Position, Split
+from transforms.batch.splits import Acknowledger, Polled, Position, Split
 from transforms.settle.write import Settled
 
 
@@ -41,8 +41,18 @@ class ListSource:
     def uri(self) -> str:
         return f"memory://{self.name}"
 
+    @property
+    def open_ended(self) -> bool:
+        return self.endless
+
+    def expecting(self, columns: frozenset[str]) -> ListSource:
+        return self
+
     def check(self) -> None:
         return None
+
+    def fixed(self) -> ListSource:
+        return self
 
     def owns(self, source: str) -> bool:
         return source.startswith(f"{self.uri}/")
@@ -54,6 +64,9 @@ class ListSource:
     def open(self, split: Split, position: Position, ledger: Ledger) -> ListReader:
         OPENED.append((split.name, position))
         return ListReader(self, split, dict(position).get("", 0))
+
+    def acknowledger(self) -> Acknowledger | None:
+        return None
 
 
 OPENED: list[tuple[str, Position]] = []

@@ -1,8 +1,8 @@
-"""Where records come from: one ``Source`` a scheme, and the readers of its splits."""
+"""The source that reads a URI, chosen by its scheme."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from clients.kafka.config import Config as KafkaConfig
@@ -16,22 +16,22 @@ from transforms.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """What the command line says about sources; each connector takes what concerns it.
+    """What the command line says about sources; each source takes what concerns it.
 
     Attributes:
         format: ``auto`` (by extension), ``jsonl``, ``csv`` or ``parquet``.
-        streaming: Keep reading what arrives, for ever.
-        parallel: Cut what is to be read into splits for many readers; else one walks it all.
+        streaming: Read forever, including what arrives later.
+        parallel: Cut the source into splits for many readers; otherwise one reader walks it.
         limits: Bounds of a batch.
         max_record_bytes: Largest record.
-        split_bytes: Byte ranges in which large files of plain lines are read.
-        poll_interval: Seconds between two looks for new objects.
+        split_bytes: Length of the byte ranges in which large files of plain lines are read.
+        poll_interval: Seconds between two listings of objects.
         outage_budget: Seconds to wait in place for a service that is away.
         s3: Where S3 is.
         kafka: Settings of librdkafka.
-        rest_seconds: While streaming, a file that nobody has written to for so long is whole.
-        csv: How CSV is written, as far as it is not to be found out.
-        encoding: Of text; empty for UTF-8, or for what a mark at the start of an object says.
+        rest_seconds: While streaming, a file is whole after this many seconds without a write.
+        csv: How CSV is written, as far as the user says; the rest is detected.
+        encoding: Of text; empty for UTF-8, or for what a byte order mark says.
     """
 
     format: str = "auto"
@@ -78,21 +78,6 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
         csv=options.csv,
         encoding=options.encoding,
     )
-
-
-def expecting(source: Source, columns: frozenset[str]) -> Source:
-    """``source`` with the columns of which the header of a CSV file has at least one."""
-    return replace(source, expected=columns) if isinstance(source, FilesSource) else source
-
-
-def with_splits_fixed(source: Source) -> Source:
-    """``source`` with all that decides how it is cut into splits, asked of its service once.
-
-    Raises:
-        ConfigError: The service refuses.
-        SourceUnavailable: The service cannot be reached.
-    """
-    return source.with_splits_fixed() if isinstance(source, KafkaSource) else source
 
 
 def _kafka(uri: str, options: SourceOptions) -> KafkaSource:

@@ -1,4 +1,4 @@
-"""The outbox as a source: what was written to a table and is not published yet."""
+"""The outbox as a source: changes of tables that are not published yet."""
 
 from __future__ import annotations
 
@@ -19,26 +19,25 @@ _log = logging.getLogger(__name__)
 
 SCHEME = "outbox://"
 _IDLE = Backoff(base=0.05, cap=0.5)
-"""Waits of a streaming split that finds nothing: what bounds how late a change is published."""
+"""Waits of a streaming split without changes; they bound how late a change is published."""
 _PATIENCE = 1.5
-"""Leases that a bounded split waits for one held elsewhere: a dead holder's has run out by then."""
+"""How many leases long a bounded split waits for another holder: a dead one's has run out then."""
 
 
 class OutboxQueue(Protocol):
     """The rows of an outbox that are not published yet. Picklable, without secrets.
 
-    Every call may raise ``SinkUnavailable`` or ``Contention``; calling again is right in both
-    cases.
+    Every call may raise ``SinkUnavailable`` or ``Contention``, and can then be repeated.
     """
 
     @property
     def name(self) -> str:
-        """Names the target tables whose rows it has."""
+        """Names the target tables whose changes it holds."""
         ...
 
     @property
     def lease_seconds(self) -> float:
-        """How long a publisher may be silent before another takes its part over."""
+        """How long a publisher may be silent before another one takes over its part."""
         ...
 
     def check(self) -> None:
@@ -46,14 +45,14 @@ class OutboxQueue(Protocol):
         ...
 
     def hold(self, number: int, count: int) -> bool:
-        """Take or keep part ``number`` of ``count``; False while another process has some of it.
+        """Take or keep part ``number`` of ``count``; False while another process holds some of it.
 
-        The parts are disjoint, and all rows of one key are in one of them.
+        The parts are disjoint, and all rows of one key are in the same part.
         """
         ...
 
     def release(self, number: int, count: int) -> None:
-        """Give the part up."""
+        """Give up the part."""
         ...
 
     def read(
@@ -61,29 +60,29 @@ class OutboxQueue(Protocol):
     ) -> tuple[RecordBatch | None, set[int]]:
         """The first rows of a part that are neither published nor ``taken``, by number.
 
-        It looks at all that is not published in one snapshot. A transaction that commits late
-        brings numbers below those that were read before; were they skipped, a later change of
-        the same key would overtake them.
+        It looks at all unpublished rows in one snapshot. A transaction that commits late brings
+        numbers below those that were read before; if they were skipped, a later change of the
+        same key would overtake them.
 
         Returns:
-            The rows, whose offsets are their numbers, or None; and those of ``taken`` that are
-            not published yet.
+            The rows, whose offsets are their numbers, or None; and the numbers among ``taken``
+            that are not published yet.
         """
         ...
 
     def maintain(self) -> None:
-        """Delete what has been published long enough ago."""
+        """Delete rows that were published long enough ago."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxSource:
-    """What is to be published of the changes to a table, or to all.
+    """The unpublished changes of one table, or of all tables.
 
     Attributes:
-        queue: Where it is.
-        count: Into how many splits it is cut, by key.
-        streaming: Go on for ever; else end once nothing is left.
+        queue: Where they are stored.
+        count: How many splits share them, by key.
+        streaming: Read forever; otherwise end once nothing is left.
         limits: Bounds of one batch.
         outage_budget: Seconds to wait for a database that is away.
     """
@@ -99,16 +98,29 @@ class OutboxSource:
         """Names the target tables."""
         return f"{SCHEME}{self.queue.name}"
 
+    @property
+    def open_ended(self) -> bool:
+        """Yes: more may always come."""
+        return True
+
+    def expecting(self, columns: frozenset[str]) -> OutboxSource:
+        """This source: a change names its fields."""
+        return self
+
     def check(self) -> None:
         """Check that there is an outbox."""
         self.queue.check()
 
+    def fixed(self) -> OutboxSource:
+        """This source: how many splits it has does not depend on a service."""
+        return self
+
     def owns(self, source: str) -> bool:
-        """Nothing: the ledger knows no outbox, whose rows themselves say what is published."""
+        """No: the ledger does not cover an outbox, whose own rows say what is published."""
         return False
 
     def splits(self, ledger: Ledger) -> Iterator[Split]:
-        """As many as were asked for."""
+        """``count`` splits, each with the changes of its own keys."""
         for number in range(self.count):
             yield Split(self.uri, f"{number}/{self.count}")
 
@@ -116,32 +128,35 @@ class OutboxSource:
         """A reader; I/O begins with its first poll."""
         return OutboxReader(self, split, position)
 
+    def acknowledger(self) -> None:
+        """None: the rows themselves say what is settled."""
+
 
 class OutboxReader:
     """Reads the rows of one split, for as long as no other process does.
 
-    A position says how many rows were read, which only tells readers apart: one that is opened
-    anew begins with the first row that is not published.
+    A position says how many rows were read, only to tell readers apart: a reader that is opened
+    anew begins with the first unpublished row.
     """
 
     def __init__(self, source: OutboxSource, split: Split, position: Position = ()) -> None:
         self._source = source
-        # Not the source's: a split of a savepoint keeps its part, however many are asked for now.
+        # Not the source's count: a split of a savepoint keeps its part, even if the count changes.
         number, _, count = split.name.partition("/")
         self._number, self._count = int(number), int(count)
         self._read = dict(position).get("", 0)
-        self._taken: set[int] = set()  # read in this bundle, and not known to be published
+        self._taken: set[int] = set()  # read in this bundle, and perhaps not published yet
         self._held_until = 0.0
         self._denied: float | None = None
         self._idle = 0
         self._outage = self._new_outage()
 
     def poll(self, timeout: float) -> Polled:
-        """The next rows; where there are none, the bundle ends, so that all are published.
+        """The next rows; without any, the bundle ends, so that all are published.
 
         Raises:
             SinkUnavailable: The database was away for longer than the outage budget.
-            Contention: It asked for another try for as long.
+            Contention: The database rolled back every try for that long.
         """
         queue, count = self._source.queue, self._count
         try:
@@ -173,10 +188,10 @@ class OutboxReader:
         return 0
 
     def close(self) -> None:
-        """Keep the lease: what is on its way is published under it."""
+        """Does nothing: rows that were read are still published under the lease."""
 
     def _hold(self) -> bool:
-        """Whether this process has the split; asked of the database a few times a lease."""
+        """Whether this process holds the split; asks the database a few times in each lease."""
         clock = time.monotonic()
         if clock < self._held_until:
             return True
@@ -203,7 +218,7 @@ class OutboxReader:
         return self._rest()
 
     def _rest(self) -> Polled:
-        """End the bundle; after it, the table alone says what is published."""
+        """End the bundle; after that, the table alone says what is published."""
         self._taken = set()
         return Polled((), self._position, watermark=time.time(), rest=True)
 

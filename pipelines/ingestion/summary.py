@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from pipelines.ingestion.config import IngestConfig
 from sinks.database.config import SqlConfig
 from sinks.ledger import ledger
@@ -130,8 +129,8 @@ def _reached(sources: Sequence[Source], sql: SqlConfig) -> tuple[dict[str, Any],
     return tuple(reached)
 
 
-def show(summary: Summary, console: Console) -> None:
-    """Print ``summary`` as a small table."""
+def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
+    """Print the summary of a run that read ``sources`` as a small table."""
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="bold")
     table.add_column()
@@ -168,13 +167,13 @@ def show(summary: Summary, console: Console) -> None:
         f"{summary.records_per_second:,.0f} records/s",
         highlight=False,
     )
-    for source in summary.sources:
-        if source["source"].startswith(KAFKA_SCHEME):  # a partition of a topic has no end
-            state = f"{source['partitions']:,} partitions, {source['gaps']:,} with a gap"
+    for source, reached in zip(sources, summary.sources, strict=True):
+        if source.open_ended:
+            state = f"{reached['partitions']:,} partitions, {reached['gaps']:,} with a gap"
         else:
-            state = f"{source['complete']:,} of {source['partitions']:,} complete"
+            state = f"{reached['complete']:,} of {reached['partitions']:,} complete"
         console.print(
-            f"{source['source']}: {state}",
+            f"{source.uri}: {state}",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -78,12 +78,22 @@ class Outage:
 
     def wait(self) -> bool:
         """Wait before the next try; False, without waiting, when the budget is used up."""
+        pause = self.pause()
+        if pause is None:
+            return False
+        self.sleep(pause)
+        return True
+
+    def pause(self) -> float | None:
+        """Seconds to wait before the next try, for a caller that has other work meanwhile.
+
+        None when the budget is used up.
+        """
         now = self.clock()
         if self._since is None:
             self._since = now
         left = self.budget - (now - self._since)
         if left <= 0:
-            return False
+            return None
         self._attempt += 1
-        self.sleep(min(self.backoff.delay(self._attempt), left))
-        return True
+        return min(self.backoff.delay(self._attempt), left)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from transforms.batch.coverage import Ledger
-from transforms.batch.record import RecordBatch
+from transforms.batch.record import RecordBatch, Span
 
 Position = tuple[tuple[str, int], ...]
 """How far a split has been read: sorted pairs of a name and its next offset.
@@ -99,12 +99,44 @@ class Reader(Protocol):
         ...
 
 
-class Source(Protocol):
-    """One ``--source``: a frozen, picklable configuration without secrets."""
+class Acknowledger(Protocol):
+    """Tells the system that records come from how far they are settled: advisory, never waits.
+
+    Used by all threads of a process.
+    """
+
+    def note(self, span: Span) -> None:
+        """Take note of a settled span; returns at once and does not raise."""
+        ...
+
+    def flush(self, timeout: float) -> None:
+        """Pass on now what was noted, within ``timeout`` seconds."""
+        ...
+
+
+class Source(Hashable, Protocol):
+    """One ``--source``: a frozen, picklable configuration without secrets.
+
+    It is used in this order. Where the job is submitted: ``expecting``, ``check``, ``fixed``.
+    While the job runs: ``splits`` and ``open``, and, once a span is settled, ``owns`` and
+    ``acknowledger``.
+    """
 
     @property
     def uri(self) -> str:
         """The URI as the user gave it; names the source in its splits."""
+        ...
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether its partitions have no end, so that none is ever complete (a topic's)."""
+        ...
+
+    def expecting(self, columns: frozenset[str]) -> Source:
+        """This source, told which columns the target has (none if they are not known).
+
+        ``self`` where records name their fields themselves.
+        """
         ...
 
     def check(self) -> None:
@@ -112,6 +144,18 @@ class Source(Protocol):
 
         Raises:
             ConfigError: The URI or an option is wrong, or a glob matches nothing.
+            SourceUnavailable: The service cannot be reached.
+        """
+        ...
+
+    def fixed(self) -> Source:
+        """This source with everything fixed that decides how it is cut into splits.
+
+        A split's name is the key of its state: it must not change while a job or a savepoint
+        of it lives. ``self`` where that does not depend on a service.
+
+        Raises:
+            ConfigError: The service refuses.
             SourceUnavailable: The service cannot be reached.
         """
         ...
@@ -126,4 +170,8 @@ class Source(Protocol):
 
     def open(self, split: Split, position: Position, ledger: Ledger) -> Reader:
         """A reader of ``split`` from ``position`` on; an empty position means its start."""
+        ...
+
+    def acknowledger(self) -> Acknowledger | None:
+        """A new acknowledger, made once in each process; None where nobody wants to know."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -40,7 +40,7 @@ class Waiting:
         return f"{jobs} of table {self.table} wait{s} for pipeline {self.owner}; {this}"
 
 
-class JobQueue(Protocol):
+class JobQueue(Hashable, Protocol):
     """Failed records of one target table and pipeline that are to be tried again.
 
     Picklable, without secrets; opens its connection where it is used. Every call may raise

@@ -1,8 +1,7 @@
 """Decompress gzip, zstd and bz2 in bounded steps, one member after another.
 
-Members follow each other in one object as ``cat a.gz b.gz``, pigz, bgzip, pzstd and
-pbzip2 leave them. What was decompressed before a damaged spot is handed out before the
-damage is reported.
+One object may hold several members, as ``cat a.gz b.gz``, pigz, bgzip, pzstd and pbzip2 write
+them. What precedes a damaged spot is handed out before the damage is reported.
 """
 
 from __future__ import annotations
@@ -23,22 +22,22 @@ class Decoder(Protocol):
     """Decompresses one member: a gzip member, a zstd frame or a bz2 stream."""
 
     step_bytes: int
-    """How much to feed at a time."""
+    """How many bytes to feed at a time."""
 
     hungry: bool
-    """Whether it has nothing more to give without new data."""
+    """Whether it needs new data before it can give more."""
 
     ended: bool
     """Whether the member is complete."""
 
     rest: bytes
-    """Once it has ended: what was fed beyond its end."""
+    """What was fed beyond its end, once it has ended."""
 
     def decode(self, data: bytes) -> bytes:
-        """What comes out for ``data``.
+        """The decompressed bytes of ``data``.
 
         Raises:
-            ValueError: The data is damaged; its arguments are what still came out, and why.
+            ValueError: The data is damaged; the arguments are what still came out, and why.
         """
         ...
 
@@ -56,7 +55,7 @@ class GzipMember:
         self.rest = b""
 
     def decode(self, data: bytes) -> bytes:
-        """What comes out for ``data``, at most 1 MiB; the rest with the next calls."""
+        """The decompressed bytes of ``data``, at most 1 MiB; the next calls give the rest."""
         data = self._pending + data
         before = self._inflate.copy()
         try:
@@ -71,7 +70,7 @@ class GzipMember:
 
 
 class Bz2Stream:
-    """One bz2 stream, 1 MiB at a time; of a damaged block nothing comes out."""
+    """One bz2 stream, 1 MiB at a time; a damaged block gives nothing."""
 
     step_bytes = 16 << 10
 
@@ -82,7 +81,7 @@ class Bz2Stream:
         self.rest = b""
 
     def decode(self, data: bytes) -> bytes:
-        """What comes out for ``data``, at most 1 MiB; the rest with the next calls."""
+        """The decompressed bytes of ``data``, at most 1 MiB; the next calls give the rest."""
         try:
             decoded = self._decompressor.decompress(data, BLOCK_BYTES)
         except (OSError, ValueError) as error:
@@ -94,10 +93,10 @@ class Bz2Stream:
 
 
 class ZstdFrame:
-    """One zstd frame; of a damaged block nothing comes out.
+    """One zstd frame; a damaged block gives nothing.
 
-    Output cannot be bounded but by feeding little: a block of at most 128 KiB takes at
-    least 4 bytes (RFC 8878, 3.1.1.2), so that 1 KiB gives at most 32 MiB.
+    Only small input bounds the output: a block of at most 128 KiB takes at least 4 bytes
+    (RFC 8878, 3.1.1.2), so that 1 KiB gives at most 32 MiB.
     """
 
     step_bytes = 1 << 10
@@ -109,7 +108,7 @@ class ZstdFrame:
         self.rest = b""
 
     def decode(self, data: bytes) -> bytes:
-        """What comes out for ``data``."""
+        """The decompressed bytes of ``data``."""
         try:
             decoded = self._decompressor.decompress(data)
         except zstandard.ZstdError as error:
@@ -127,7 +126,7 @@ _DECODERS: dict[str, Callable[[], Decoder]] = {
 
 
 class CompressedStream:
-    """The decompressed bytes of a stored stream of any number of members, none included."""
+    """The decompressed bytes of a stored stream of any number of members, even none."""
 
     def __init__(self, stored: Stream, compression: str, uri: str) -> None:
         self._stored = stored
@@ -163,9 +162,9 @@ class CompressedStream:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _step(self) -> bytes:
-        """Feed the member under way, or the next one, and give what comes out."""
+        """Feed the current member, or the next one; returns what comes out."""
         if self._member is None:
-            if self._compression == "gzip":  # may be padded with zeros, e.g. on tapes
+            if self._compression == "gzip":  # may be padded with zeros, as on tapes
                 padding = len(self._input) - len(self._input[self._used :].lstrip(b"\0"))
                 self._used = padding
                 if self._used >= len(self._input):
@@ -183,13 +182,13 @@ class CompressedStream:
             self._failed = self._corrupt(f"its {self._compression} data is damaged ({reason})")
             return bytes(salvaged)
         if member.ended:
-            # What was fed beyond the end lies at the end of what has been used.
+            # What was fed beyond the end is the last part of what has been used.
             self._used -= len(member.rest)
             self._member = None
         return decoded
 
     def _end(self) -> bytes:
-        """No stored bytes follow."""
+        """Nothing, unless a member is incomplete: no stored bytes follow."""
         if self._member is None:
             return b""
         reason = f"it ends in the middle of its {self._compression} data"
@@ -201,7 +200,7 @@ class CompressedStream:
 
 
 def _salvage(inflate: zlib._Decompress, data: bytes) -> bytes:
-    """What ``data`` gives up to the byte that breaks it, found by halving."""
+    """What ``data`` gives up to the damaged byte, which halving finds."""
     good = []
     while data:
         half = (len(data) + 1) // 2

@@ -1,7 +1,8 @@
-"""Text that is not UTF-8: told by its mark or by name, read as it is or turned into UTF-8.
+"""Text that is not UTF-8: its encoding comes from a byte order mark or from an option.
 
-Where one byte is one character and ASCII is ASCII, as in Latin-1, records are cut in the bytes as
-they are. Anything else is turned into UTF-8 first, and offsets are those of the UTF-8 text.
+In an encoding such as Latin-1, where one byte is one character and ASCII is ASCII, records are
+cut in the stored bytes. Any other text is converted to UTF-8 first, and offsets are those of the
+UTF-8 text.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from sources.storage.stream import Stream
 from transforms.errors import ConfigError, ObjectFailed
 
 _MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, which begins alike
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose marks begin the same way
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -24,28 +25,28 @@ _ASCII = bytes(range(128))
 
 
 def encoding_of(name: str) -> str:
-    """The name by which Python knows an encoding of text; empty for UTF-8.
+    """Python's name of a text encoding; empty for UTF-8.
 
     Raises:
-        ConfigError: There is none of that name.
+        ConfigError: Python has no text encoding of that name.
 
     >>> encoding_of("UTF8"), encoding_of("windows-1252"), encoding_of("latin1")
     ('', 'cp1252', 'iso8859-1')
     """
     try:
-        found = codecs.lookup(name)
-        "".encode(found.name)
+        codec = codecs.lookup(name)
+        "".encode(codec.name)
     except (LookupError, ValueError):
-        found = None
-    if found is None or not found._is_text_encoding:
+        codec = None
+    if codec is None or not codec._is_text_encoding:
         raise ConfigError(
             f"--encoding {name!r} is unknown; use e.g. utf-8, utf-16, latin-1 or cp1252"
         )
-    return "" if found.name in _UTF_8 else found.name
+    return "" if codec.name in _UTF_8 else codec.name
 
 
 def is_single_byte(encoding: str) -> bool:
-    """Whether one byte is one character, and ASCII is what it is in UTF-8."""
+    """Whether one byte is one character, and ASCII is the same as in UTF-8."""
     try:
         if _ASCII.decode(encoding) != _ASCII.decode("ascii"):
             return False
@@ -56,18 +57,18 @@ def is_single_byte(encoding: str) -> bool:
         return False
 
 
-def marked(head: bytes) -> str:
-    """The encoding that a mark at the start of an object names; empty where there is none."""
+def marked_encoding(head: bytes) -> str:
+    """The encoding that a byte order mark at the start of an object names; empty without one."""
     return next((name for mark, name in _MARKS if head.startswith(mark)), "")
 
 
-class Peeked:
-    """A stream whose first block has been looked at."""
+class PeekedStream:
+    """A stream whose first block can be looked at before it is read."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self.head = stream.read()
-        self._given = False
+        self._begun = False
 
     @property
     def stored(self) -> int:
@@ -76,8 +77,8 @@ class Peeked:
 
     def read(self) -> bytes:
         """The next block; empty at the end."""
-        if not self._given:
-            self._given = True
+        if not self._begun:
+            self._begun = True
             return self.head
         return self._stream.read()
 
@@ -85,8 +86,8 @@ class Peeked:
 class DecodedStream:
     """The text of a stream in UTF-8.
 
-    What UTF-16 holds that is not text becomes what is not UTF-8 either, for the record that has
-    it to be refused; in other encodings the object cannot be read on.
+    A lone surrogate of UTF-16 or UTF-32 becomes bytes that are not UTF-8, so that only its record
+    is refused. In other encodings, bytes that are not text end the reading of the object.
     """
 
     def __init__(self, stream: Stream, encoding: str, uri: str) -> None:

@@ -1,8 +1,8 @@
-"""Failures of reading, as dead letters: a whole object, or one record that cannot be passed on."""
+"""Failures of reading: of a whole object, or of one record that cannot be passed on."""
 
 from __future__ import annotations
 
-from sources.files.framing import Refused
+from sources.files.framing import RefusedRecord
 from transforms.batch.record import JSON, Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import Polled, Split
 from transforms.errors import ObjectFailed, message_of, stack_of
@@ -11,30 +11,30 @@ STAGE = "read"
 
 
 class EndsEarly(ObjectFailed):
-    """The object ends where it cannot have been meant to: what is missing may still come."""
+    """The object ends in the middle of something: the rest may still be written."""
 
 
 def may_pass(error: ObjectFailed) -> bool:
-    """Whether the object may be readable once nobody writes to it any more."""
+    """Whether the object may become readable once nobody writes to it any more."""
     return isinstance(error, EndsEarly) or error.category == "object_changed"
 
 
 def object_failure(origin: Origin, format: Format, error: ObjectFailed) -> Failure:  # noqa: A002
-    """The failure of an object that cannot be read on from ``origin``; counts as one record."""
+    """The failure of an object that cannot be read beyond ``origin``; counts as one record."""
     return Failure(
         origin=origin,
         raw=b"",
         format=format,
         stage=STAGE,
         category=error.category,
-        exception=ObjectFailed.__name__,  # whichever kind of it
+        exception=ObjectFailed.__name__,  # also for its subclasses
         message=message_of(error),
         stack=stack_of(error),
     )
 
 
-def refused_failure(origin: Origin, format: Format, record: Refused) -> Failure:  # noqa: A002
-    """The failure of a record that framing could not pass on."""
+def refused_failure(origin: Origin, format: Format, record: RefusedRecord) -> Failure:  # noqa: A002
+    """The failure of a record that a framer refused."""
     return Failure(
         origin=origin,
         raw=record.raw,
@@ -48,7 +48,7 @@ def refused_failure(origin: Origin, format: Format, record: Refused) -> Failure:
 
 
 class FailedReader:
-    """Reads an object of which nothing can be read: it is one failure."""
+    """Reads an object that cannot be read at all, as one failure."""
 
     def __init__(self, split: Split, error: ObjectFailed) -> None:
         self._split = split
@@ -56,7 +56,7 @@ class FailedReader:
         self._done = False
 
     def poll(self, timeout: float) -> Polled:
-        """The failure of the object, once."""
+        """The failure of the object at the first call, nothing after it."""
         split = self._split
         end = split.start + 1
         if self._done:
@@ -68,8 +68,8 @@ class FailedReader:
         return Polled((batch,), (("", end),), done=True)
 
     def backlog(self) -> int:
-        """The object, until it has failed."""
+        """The size of the object until its failure has been returned."""
         return 0 if self._done else self._split.size
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: the reader holds nothing."""

@@ -1,4 +1,4 @@
-"""Tell from its name how an object is stored: format, compression, delimiter."""
+"""How an object is stored, by its name: format, compression, delimiter."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _EXTENSIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Storing:
+class StoredFormat:
     """How an object is stored.
 
     Attributes:
         format: ``jsonl``, ``csv`` or ``parquet``.
         compression: ``gzip``, ``zstd``, ``bz2`` or empty; Parquet compresses inside.
-        delimiter: Between the fields of CSV, as far as the name says.
-        encoding: Of text; empty for UTF-8, or for what a mark at the start says.
+        delimiter: Separates the fields of CSV, going by the name.
+        encoding: Of text; empty for UTF-8, or for what a byte order mark says.
     """
 
     format: str
@@ -40,17 +40,17 @@ class Storing:
     @property
     def plain(self) -> bool:
         """Whether offsets of records are offsets in the stored bytes."""
-        same = not self.encoding or is_single_byte(self.encoding)
-        return self.format != "parquet" and not self.compression and same
+        unconverted = not self.encoding or is_single_byte(self.encoding)
+        return self.format != "parquet" and not self.compression and unconverted
 
     @property
     def divisible(self) -> bool:
-        """Whether reading can begin at any byte: plain lines only."""
+        """Whether reading can begin at any byte, as it can in plain lines."""
         return self.format == "jsonl" and self.plain
 
 
 def check_format(format: str) -> None:  # noqa: A002 - the option's name
-    """Refuse a ``--format`` that is none.
+    """Refuse an unknown ``--format``.
 
     Raises:
         ConfigError: It is not one of ``auto``, ``jsonl``, ``csv``, ``parquet``.
@@ -59,18 +59,18 @@ def check_format(format: str) -> None:  # noqa: A002 - the option's name
         raise ConfigError(f"unknown --format {format!r}; use {', '.join(FORMATS)}")
 
 
-def storing_of(
+def stored_format_of(
     uri: str,
     format: str = AUTO,  # noqa: A002 - the option's name
     encoding: str = "",
-) -> Storing:
+) -> StoredFormat:
     """How the object at ``uri`` is stored, by its extensions, ``--format`` and ``--encoding``.
 
     Raises:
-        ObjectFailed: ``format`` is ``auto`` and the extension says nothing.
+        ObjectFailed: ``format`` is ``auto`` and the extension is unknown.
 
-    >>> storing_of("s3://b/events.JSONL.gz")
-    Storing(format='jsonl', compression='gzip', delimiter=',', encoding='')
+    >>> stored_format_of("s3://b/events.JSONL.gz")
+    StoredFormat(format='jsonl', compression='gzip', delimiter=',', encoding='')
     """
     name = uri.rsplit("/", 1)[-1].lower()
     stem, _, extension = name.rpartition(".")
@@ -84,5 +84,5 @@ def storing_of(
             )
         format = _EXTENSIONS[extension]  # noqa: A001
     if format == "parquet":
-        return Storing("parquet")
-    return Storing(format, compression, "\t" if extension == "tsv" else ",", encoding)
+        return StoredFormat("parquet")
+    return StoredFormat(format, compression, "\t" if extension == "tsv" else ",", encoding)

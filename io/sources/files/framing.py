@@ -1,7 +1,7 @@
 """Cut a stream of blocks into lines: records, their byte offsets, and lines too long to keep.
 
-There is no loop over records on the usual way: one split a block, and lengths accumulated
-to offsets.
+The usual path has no loop over records: one split for each block, and offsets accumulated from
+lengths.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A record that can be located but not be passed on.
+class RefusedRecord:
+    """A record that can be located but not passed on.
 
     Attributes:
         offset: Of its first byte.
-        raw: Its bytes, or as many of its first ones as are kept.
+        raw: Its bytes, or the first ones of a long record.
         category: The category of its failure.
-        exception: What to call it.
+        exception: The name of its failure.
         message: What is wrong with it.
     """
 
@@ -34,7 +34,7 @@ class Refused:
 
 
 @dataclass(slots=True)
-class Framed:
+class FramedRecords:
     """Records cut so far and not taken yet, as parallel lists.
 
     Attributes:
@@ -45,13 +45,27 @@ class Framed:
 
     offsets: list[int] = field(default_factory=list)
     raws: list[bytes] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RefusedRecord] = field(default_factory=list)
+
+    def refuse_long(
+        self, offsets: list[int], lines: list[bytes], limit: int
+    ) -> tuple[list[int], list[bytes]]:
+        """Refuse the lines that are longer than ``limit``; returns the others."""
+        within = [len(line) <= limit for line in lines]
+        if all(within):
+            return offsets, lines
+        self.refused += [
+            too_large(offset, line[:limit], len(line))
+            for offset, line in zip(offsets, lines, strict=True)
+            if len(line) > limit
+        ]
+        return list(compress(offsets, within)), list(compress(lines, within))
 
 
 class Framer(Protocol):
     """Cuts records out of blocks."""
 
-    framed: Framed
+    framed: FramedRecords
     """What has been cut and not taken yet."""
 
     next: int
@@ -67,12 +81,12 @@ class Framer(Protocol):
         ...
 
     def finish(self) -> None:
-        """The stream has ended: frame what is left."""
+        """Frame what is left: the stream has ended."""
         ...
 
 
-class Held:
-    """The start of a record whose end has not come; of a long one only the head is kept."""
+class PartialRecord:
+    """The start of a record whose end has not come yet; of a long one only the head is kept."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -84,13 +98,13 @@ class Held:
         """Append ``part`` to the record, as far as there is room."""
         self.length += len(part)
         if self._room and part:
-            kept = part[: self._room]
-            self._parts.append(kept)
-            self._room -= len(kept)
+            head = part[: self._room]
+            self._parts.append(head)
+            self._room -= len(head)
 
     @property
     def too_long(self) -> bool:
-        """Whether the record is longer than what is kept."""
+        """Whether the record is longer than what is kept of it."""
         return self.length > self.limit
 
     def take(self) -> bytes:
@@ -102,9 +116,9 @@ class Held:
         return record
 
 
-def too_large(offset: int, head: bytes, length: int) -> Refused:
+def too_large(offset: int, head: bytes, length: int) -> RefusedRecord:
     """A record of ``length`` bytes of which only ``head`` is kept."""
-    return Refused(
+    return RefusedRecord(
         offset,
         head,
         "too_large",
@@ -113,64 +127,74 @@ def too_large(offset: int, head: bytes, length: int) -> Refused:
     )
 
 
+def line_offsets(lines: list[bytes], start: int) -> tuple[list[int], int]:
+    """The offset of each line, all of which had a newline, and that of what follows them.
+
+    >>> line_offsets([b"a", b"", b"bc"], 5)
+    ([5, 7, 8], 11)
+    """
+    offsets = list(accumulate(map(add, map(len, lines), repeat(1)), initial=start))
+    return offsets, offsets.pop()
+
+
 class LineFramer:
     r"""Cuts lines at ``\n``.
 
-    A line of nothing but white space is no record; a byte order mark at the start of the
-    object is no part of the first record, whose offset is 0 all the same; a ``\r`` before
+    A line of nothing but white space is not a record. A byte order mark at the start of the
+    object does not belong to the first record, whose offset is 0 all the same. A ``\r`` before
     the ``\n`` stays in the record (JSON takes it for white space).
 
     Args:
         start: Offset in the stream of the first byte fed.
-        partial: The first byte fed lies within a line that is not ours: skip to after
-            the first newline.
-        limit: Of longer lines only so many bytes are kept.
+        partial: Whether the first byte fed lies within a line of the range before, so that
+            everything up to the first newline is skipped.
+        limit: How many bytes of a longer line are kept.
     """
 
     def __init__(self, start: int, *, partial: bool, limit: int) -> None:
-        self.framed = Framed()
+        self.framed = FramedRecords()
         self.next = start
         self._skipping = partial
-        self._held = Held(limit)
+        self._partial = PartialRecord(limit)
 
     @property
     def unfinished(self) -> bool:
         """Whether the last record has begun and has no newline yet."""
-        return bool(self._held.length)
+        return bool(self._partial.length)
 
     def feed(self, block: bytes) -> None:
         """Cut ``block``, the bytes that follow what was fed before."""
         if self._skipping:
-            found = block.find(b"\n")
-            self._skipping = found < 0
-            skipped = len(block) if found < 0 else found + 1
+            newline = block.find(b"\n")
+            self._skipping = newline < 0
+            skipped = len(block) if newline < 0 else newline + 1
             self.next += skipped
             block = block[skipped:]
-        held = self._held
+        partial = self._partial
         lines = block.split(b"\n")
         tail = lines.pop()
         if lines:
-            if held.length:
-                held.add(lines[0])
-                if held.too_long:
-                    self._refuse_held(newline=1)
+            if partial.length:
+                partial.add(lines[0])
+                if partial.too_long:
+                    self._refuse_partial(newline=1)
                     del lines[0]
                 else:
-                    lines[0] = held.take()
+                    lines[0] = partial.take()
             self._add(lines)
-        held.add(tail)
+        partial.add(tail)
 
     def finish(self) -> None:
-        """The stream has ended: what is left is a line without its newline."""
-        if self._held.too_long:
-            self._refuse_held(newline=0)
-        elif self._held.length:
-            self._add([self._held.take()])
+        """Frame what is left, a line without its newline: the stream has ended."""
+        if self._partial.too_long:
+            self._refuse_partial(newline=0)
+        elif self._partial.length:
+            self._add([self._partial.take()])
             self.next -= 1
 
-    def _refuse_held(self, newline: int) -> None:
-        length = self._held.length
-        self.framed.refused.append(too_large(self.next, self._held.take(), length))
+    def _refuse_partial(self, newline: int) -> None:
+        length = self._partial.length
+        self.framed.refused.append(too_large(self.next, self._partial.take(), length))
         self.next += length + newline
 
     def _add(self, lines: list[bytes]) -> None:
@@ -178,21 +202,14 @@ class LineFramer:
         if not lines:
             return
         start = self.next
-        offsets = list(accumulate(map(add, map(len, lines), repeat(1)), initial=start))
-        self.next = offsets.pop()
+        offsets, self.next = line_offsets(lines, start)
         if start == 0:
             lines[0] = lines[0].removeprefix(BOM)
         if not all(map(bytes.strip, lines)):
             filled = [bool(line.strip()) for line in lines]
             offsets, lines = list(compress(offsets, filled)), list(compress(lines, filled))
-        limit = self._held.limit
-        if self.next - start > limit and any(len(line) > limit for line in lines):
-            self.framed.refused += [
-                too_large(offset, line[:limit], len(line))
-                for offset, line in zip(offsets, lines, strict=True)
-                if len(line) > limit
-            ]
-            within = [len(line) <= limit for line in lines]
-            offsets, lines = list(compress(offsets, within)), list(compress(lines, within))
+        limit = self._partial.limit
+        if self.next - start > limit:
+            offsets, lines = self.framed.refuse_long(offsets, lines, limit)
         self.framed.offsets += offsets
         self.framed.raws += lines

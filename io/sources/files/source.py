@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from clients.s3 import S3Settings
@@ -11,12 +11,12 @@ from sources.files.csv.head import Undecided
 from sources.files.csv.options import CsvOptions
 from sources.files.encodings import encoding_of
 from sources.files.failures import FailedReader
-from sources.files.formats import AUTO, Storing, check_format, storing_of
+from sources.files.formats import AUTO, StoredFormat, check_format, stored_format_of
 from sources.files.parquet.reader import ParquetReader
-from sources.files.plan import PAGE, Part, Skipped, part_of, splits_of, unsettled
+from sources.files.plan import PAGE, Part, SettledObject, part_of, splits_of, unsettled
 from sources.files.text import TextReader
 from sources.files.walk import WalkReader
-from sources.files.watch import Watched, WatchReader
+from sources.files.watch import WatchedStorage, WatchReader
 from sources.storage.local import LocalStorage, begins_as_read, recall
 from sources.storage.objects import Storage, StoredObject
 from sources.storage.s3 import SCHEME as S3_SCHEME
@@ -28,10 +28,10 @@ from transforms.batch.splits import BatchLimits, Position, Reader, Split
 from transforms.errors import ConfigError, ObjectFailed, SourceUnavailable
 
 _MAX_KEPT = 16
-"""A record of more than so many times the largest one allowed is not kept whole."""
+"""A record is kept whole up to this multiple of the largest record allowed."""
 
-_LOOKED_AT = 5
-"""At the start of so many CSV objects is looked before a run."""
+_CSV_CHECKED = 5
+"""How many CSV objects are checked before a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +44,18 @@ class FilesSource:
         limits: Bounds of a batch.
         max_record_bytes: Records up to 16 times as long are passed on whole, for Parse
             to reject; of longer ones only the head is kept.
-        split_bytes: Plain JSON lines are read in ranges of so many bytes.
+        split_bytes: Length of the byte ranges in which plain JSON lines are read.
         s3: Where S3 is; credentials come from the AWS chain.
         walk: Read all objects one after another in a single split.
-        watch: Keep looking for new objects, and new versions of known ones, forever.
-        poll_interval: Seconds between two looks.
+        watch: Keep looking for new objects, and for new versions of objects, forever.
+        poll_interval: Seconds between two listings.
         outage_budget: Seconds to wait for a storage that is away while watching.
-        rest_seconds: While watching: after so many seconds without a write a file is whole. A
-            last line without an end, and a file that ends early, are left until then.
-        csv: How CSV is written, as far as it is not to be found out.
-        encoding: Of text, as Python names it; empty for UTF-8 or what a mark says.
-        expected: Columns of which the header of CSV has at least one; empty where that is
-            not known.
+        rest_seconds: While watching, a file is whole after this many seconds without a write.
+            A last line without an end, and a file that ends early, are left until then.
+        csv: How CSV is written, as far as the user says; the rest is detected.
+        encoding: Of text, as Python names it; empty for UTF-8 or what a byte order mark says.
+        expected: Columns of which the header of CSV has at least one; empty if they are not
+            known.
     """
 
     uri: str
@@ -87,78 +87,91 @@ class FilesSource:
         """Where the objects are."""
         return S3Storage(self.s3) if self.uri.startswith(S3_SCHEME) else LocalStorage()
 
+    @property
+    def open_ended(self) -> bool:
+        """No: every object has an end."""
+        return False
+
+    def expecting(self, columns: frozenset[str]) -> FilesSource:
+        """This source with the columns of which the header of a CSV file has at least one."""
+        return replace(self, expected=columns)
+
     def check(self) -> None:
-        """Look at the first thousand objects: there are some, and their format is known."""
+        """Check the first thousand objects: there are some, and their format is known."""
         listed = list(islice(self.storage.list(self.uri), PAGE))
         if not listed and not self.watch:
             raise ConfigError(f"nothing matches {self.uri}")
         for stored in listed:
             try:
-                storing_of(stored.uri, self.format)
+                stored_format_of(stored.uri, self.format)
             except ObjectFailed as error:
                 raise ConfigError(error.message) from error
         self._refuse_undecided(listed)
 
     def _refuse_undecided(self, listed: list[StoredObject]) -> None:
-        """Refuse CSV of which an option has to say how it is written, if all there is is such.
+        """Refuse CSV that cannot be read without a further option, if that holds for all objects.
 
-        Where others are fine, those that are not fail by themselves.
+        If only some need it, they fail one by one.
         """
-        looked_at = [
+        checked = [
             stored
             for stored in listed
-            if stored.size and storing_of(stored.uri, self.format).format == "csv"
-        ][:_LOOKED_AT]
-        reasons = [self._undecided(stored) for stored in looked_at]
+            if stored.size and stored_format_of(stored.uri, self.format).format == "csv"
+        ][:_CSV_CHECKED]
+        reasons = [self._undecided(stored) for stored in checked]
         if reasons and all(reasons):
             raise ConfigError(reasons[0])
 
     def _undecided(self, stored: StoredObject) -> str:
-        """Why it cannot be told how an object is written; empty when it can."""
-        storing = storing_of(stored.uri, self.format, self.encoding)
+        """Why it cannot be told how an object is written; empty if it can be told."""
+        stored_format = stored_format_of(stored.uri, self.format, self.encoding)
         split = Split(self.uri, stored.uri, stored.version, stored.size)
-        reader = self._text_reader(part_of(split, storing, ()), growing=self.watch)
+        reader = self._text_reader(part_of(split, stored_format, ()), growing=self.watch)
         try:
             reader.look()
         except Undecided as error:
             return error.message
         except (ObjectFailed, SourceUnavailable):
-            return ""  # for the run to meet
+            return ""  # the run reports it
         finally:
             reader.close()
         return ""
 
+    def fixed(self) -> FilesSource:
+        """This source: its splits depend on the objects and on what is settled of them alone."""
+        return self
+
     def owns(self, source: str) -> bool:
-        """Whether the object named ``source`` is one that ``uri`` stands for."""
+        """Whether ``uri`` matches the object named ``source``."""
         return self.storage.matches(self.uri, source)
 
-    def plan(self, ledger: Ledger) -> Iterator[Split | Skipped]:
-        """What is left to read, and what need not be read again, lazily."""
+    def plan(self, ledger: Ledger) -> Iterator[Split | SettledObject]:
+        """The splits that are left to read, and the objects that are settled, lazily."""
         for stored, coverage in unsettled(self.storage.list(self.uri), ledger):
             if coverage.complete:
-                yield Skipped(stored)
+                yield SettledObject(stored)
             else:
                 yield from splits_of(
-                    self.uri, stored, coverage, self._storing(stored.uri), self.split_bytes
+                    self.uri, stored, coverage, self._stored_format(stored.uri), self.split_bytes
                 )
 
     def splits(self, ledger: Ledger) -> Iterator[Split]:
-        """One split for everything when walking or watching; else those of the objects."""
+        """One split for everything when walking or watching; otherwise those of the objects."""
         if self.walk or self.watch:
             yield Split(self.uri, self.uri)
         else:
             yield from self._unsettled(ledger)
 
     def _unsettled(self, ledger: Ledger) -> Iterator[Split]:
-        """What is left to read of each object; counts it, and what is skipped."""
-        for each in self.plan(ledger):
-            if isinstance(each, Skipped):
+        """The splits that are left to read; counts them, and the objects that are skipped."""
+        for planned in self.plan(ledger):
+            if isinstance(planned, SettledObject):
                 metrics.count("splits_skipped")
-                metrics.count("bytes_skipped", each.stored.size)
+                metrics.count("bytes_skipped", planned.stored.size)
             else:
                 metrics.count("splits_planned")
-                metrics.count("bytes_planned", each.size)
-                yield each
+                metrics.count("bytes_planned", planned.size)
+                yield planned
 
     def open(self, split: Split, position: Position, ledger: Ledger) -> Reader:
         """A reader of ``split`` from ``position`` on; I/O begins with its first poll."""
@@ -167,6 +180,9 @@ class FilesSource:
         if self.walk:
             return WalkReader(self._unsettled(ledger), self._open)
         return self._open(split, position)
+
+    def acknowledger(self) -> None:
+        """None: a storage does not want to know."""
 
     def _open(
         self,
@@ -177,11 +193,11 @@ class FilesSource:
         growing: bool = False,
     ) -> Reader:
         try:
-            storing = storing_of(split.name, self.format, self.encoding)
+            stored_format = stored_format_of(split.name, self.format, self.encoding)
         except ObjectFailed as error:
             return FailedReader(split, error)
-        part = part_of(split, storing, position)
-        if storing.format == "parquet":
+        part = part_of(split, stored_format, position)
+        if stored_format.format == "parquet":
             return ParquetReader(storage or self.storage, part, self.limits, growing=growing)
         return self._text_reader(part, storage, growing=growing)
 
@@ -204,18 +220,18 @@ class FilesSource:
         storage = LocalStorage(tails) if local else self.storage
 
         def splits(stored: StoredObject, coverage: Coverage) -> Iterator[Split]:
-            storing = self._storing(stored.uri)
-            return splits_of(self.uri, stored, coverage, storing, max(1, stored.size))
+            stored_format = self._stored_format(stored.uri)
+            return splits_of(self.uri, stored, coverage, stored_format, max(1, stored.size))
 
         def continues(stored: StoredObject) -> bool:
-            storing = self._storing(stored.uri)
-            appendable = storing is not None and storing.format != "parquet"
+            stored_format = self._stored_format(stored.uri)
+            appendable = stored_format is not None and stored_format.format != "parquet"
             return appendable and begins_as_read(stored, tails)
 
         def where_to_read_on(stored: StoredObject, end: int) -> int:
             return recall(stored, end, tails) if local else 0
 
-        watched = Watched(
+        watched = WatchedStorage(
             list=lambda: storage.list(self.uri),
             splits=splits,
             open=lambda split: self._open(split, storage=storage),
@@ -230,8 +246,8 @@ class FilesSource:
         )
         return WatchReader(watched, position[0][1] if position else 0)
 
-    def _storing(self, uri: str) -> Storing | None:
+    def _stored_format(self, uri: str) -> StoredFormat | None:
         try:
-            return storing_of(uri, self.format, self.encoding)
+            return stored_format_of(uri, self.format, self.encoding)
         except ObjectFailed:
             return None

@@ -9,9 +9,15 @@ from dataclasses import dataclass, replace
 from sources.files.csv.head import CsvRules, read_head
 from sources.files.csv.options import CsvOptions
 from sources.files.decompress import CompressedStream
-from sources.files.encodings import LONGEST_MARK, DecodedStream, Peeked, is_single_byte, marked
+from sources.files.encodings import (
+    LONGEST_MARK,
+    DecodedStream,
+    PeekedStream,
+    is_single_byte,
+    marked_encoding,
+)
 from sources.files.failures import may_pass, object_failure, refused_failure
-from sources.files.framing import BOM, Framed, Framer, LineFramer
+from sources.files.framing import BOM, FramedRecords, Framer, LineFramer
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.stream import PlainStream, Stream
@@ -21,33 +27,33 @@ from transforms.errors import ObjectFailed
 
 
 @dataclass(slots=True)
-class _Opened:
-    """An object under way."""
+class _OpenObject:
+    """An object that is being read."""
 
     pinned: PinnedObject
     stream: Stream
     framer: Framer
     skip: int
-    """Bytes of the stream still to be dropped before the first one wanted."""
+    """How many bytes of the stream to drop before the first one to read."""
 
 
 class TextReader:
     """Reads the records whose first byte lies in ``[start, end)`` of the decompressed object.
 
-    A range that begins within a line leaves that line to the range before; the last
-    record is read to its end, beyond ``end`` if need be. The last batch settles the range
-    up to ``end``, whether or not it has records.
+    A range that begins within a line leaves that line to the range before. The last record is
+    read to its end, beyond ``end`` if necessary. The last batch settles the range up to ``end``,
+    whether or not it has records.
 
     Args:
         storage: Where the object is.
-        part: What of it to read. It may begin anywhere in plain JSON lines, and at a
-            record in anything else.
+        part: What of it to read. It may begin anywhere in plain JSON lines, and only at the
+            start of a record in anything else.
         limits: Bounds of a batch.
-        max_kept_bytes: A longer record is not kept whole: it fails.
-        csv: How CSV is written, as far as that is known.
+        max_kept_bytes: A longer record is not kept whole, and fails.
+        csv: How CSV is written, as far as the user says.
         expected: Columns of which the header of CSV has at least one.
-        growing: More may follow: a last record that has no end yet is left alone, as is an
-            object that ends early, and its end is not settled.
+        growing: Whether the object may still grow. Then its end is not settled while its last
+            record is incomplete, or while it ends early.
     """
 
     def __init__(
@@ -68,17 +74,17 @@ class TextReader:
         self._csv = csv or CsvOptions()
         self._expected = expected
         self._growing = growing and part.final
-        self._encoding = part.storing.encoding
+        self._encoding = part.stored_format.encoding
         self._format = JSON
         self._position = part.start
-        self._opened: _Opened | None = None
+        self._opened: _OpenObject | None = None
         self._taken = 0
         self._exhausted = part.end is not None and part.start >= part.end
         self._fault: ObjectFailed | None = None
         self._done = False
 
     def poll(self, timeout: float) -> Polled:
-        """The next batch, or none when reading towards it takes longer than ``timeout``."""
+        """The next batch, or none if reading it takes longer than ``timeout``."""
         batch = None
         if not self._done:
             try:
@@ -92,7 +98,7 @@ class TextReader:
         """Open the object and find out how it is written.
 
         Raises:
-            ObjectFailed: It cannot be read; ``Undecided`` where an option can help.
+            ObjectFailed: It cannot be read; ``Undecided`` if an option can help.
             SourceUnavailable: The storage cannot be reached, or refuses access.
         """
         self._opened = self._opened or self._open()
@@ -111,7 +117,7 @@ class TextReader:
             self._opened.pinned.close()
 
     def _fill(self, deadline: float) -> None:
-        """Read until a batch is full, the part is read, or the time is up."""
+        """Read until a batch is full, the part ends, or the time is up."""
         while not (self._exhausted or self._fault or self._full()):
             opened = self._opened = self._opened or self._open()
             self._advance(opened)
@@ -127,7 +133,7 @@ class TextReader:
         unsettled = self._opened.framer.next - self._position
         return len(framed.offsets) > self._taken and unsettled >= limits.bytes
 
-    def _advance(self, opened: _Opened) -> None:
+    def _advance(self, opened: _OpenObject) -> None:
         """Read and frame one block."""
         framer, end = opened.framer, self._part.end
         block = opened.stream.read()
@@ -146,24 +152,24 @@ class TextReader:
         if self._exhausted and end is not None:
             _leave(framer.framed, end)
 
-    def _open(self) -> _Opened:
-        """Open the object where reading begins."""
+    def _open(self) -> _OpenObject:
+        """Open the object at the position."""
         part = self._part
         pinned = self._storage.open(part.uri, part.version)
         try:
-            if part.storing.format == "csv":
+            if part.stored_format.format == "csv":
                 return self._open_csv(pinned)
             return self._open_lines(pinned)
         except BaseException:
             pinned.close()
             raise
 
-    def _open_csv(self, pinned: PinnedObject) -> _Opened:
+    def _open_csv(self, pinned: PinnedObject) -> _OpenObject:
         part = self._part
         start = self._from_start(pinned)
         rules = CsvRules(
             self._csv,
-            part.storing.delimiter,
+            part.stored_format.delimiter,
             self._max_kept_bytes,
             self._encoding if self._is_cut_as_it_is else "",
             self._expected,
@@ -173,14 +179,14 @@ class TextReader:
         at = max(self._position, head.end)
         return self._opened_at(pinned, at, rules.framer(at, head.format.delimiter))
 
-    def _open_lines(self, pinned: PinnedObject) -> _Opened:
+    def _open_lines(self, pinned: PinnedObject) -> _OpenObject:
         at = self._position
         limit = self._max_kept_bytes
         if at == 0:
             stream = self._from_start(pinned)
             self._format = self._json
             framer = LineFramer(0, partial=False, limit=limit)
-            return _Opened(pinned, stream, framer, skip=0)
+            return _OpenObject(pinned, stream, framer, skip=0)
         if self._part.end is None:
             self._from_start(pinned)
         else:
@@ -195,28 +201,28 @@ class TextReader:
 
     @property
     def _is_cut_as_it_is(self) -> bool:
-        """Whether the text is not UTF-8, and its records are cut in the bytes as they are."""
+        """Whether the text is not UTF-8, but its records are cut in the stored bytes."""
         return bool(self._encoding) and is_single_byte(self._encoding)
 
-    def _opened_at(self, pinned: PinnedObject, at: int, framer: Framer) -> _Opened:
-        """Read on from the offset ``at`` of the text."""
+    def _opened_at(self, pinned: PinnedObject, at: int, framer: Framer) -> _OpenObject:
+        """The object, to be read from the offset ``at`` of the text on."""
         from_start = self._part.end is None
-        return _Opened(pinned, self._stream(pinned, at), framer, skip=at if from_start else 0)
+        return _OpenObject(pinned, self._stream(pinned, at), framer, skip=at if from_start else 0)
 
     def _from_start(self, pinned: PinnedObject) -> Stream:
-        """The text from its start; a mark there says how it is encoded."""
-        peeked = Peeked(self._stored(pinned, 0))
+        """The text from its start, where a byte order mark may say how it is encoded."""
+        peeked = PeekedStream(self._stored(pinned, 0))
         if self._heed_mark(peeked.head):
-            peeked = Peeked(self._stored(pinned, 0))
+            peeked = PeekedStream(self._stored(pinned, 0))
         return self._decoded(peeked)
 
     def _heed_mark(self, head: bytes) -> bool:
-        """Take the encoding from a mark; whether that changes what has to be read.
+        """Take the encoding from a byte order mark; returns whether the object must be reread.
 
         Raises:
-            ObjectFailed: What is wanted is a range of bytes, which is not one of text.
+            ObjectFailed: The part is a range of bytes, which does not match a range of text.
         """
-        part, mark = self._part, marked(head)
+        part, mark = self._part, marked_encoding(head)
         if mark or head.startswith(BOM):
             self._encoding = mark
         if not mark or part.end is None:
@@ -233,24 +239,24 @@ class TextReader:
         return self._decoded(self._stored(pinned, start))
 
     def _decoded(self, stream: Stream) -> Stream:
-        """The text in UTF-8, unless records are cut in the bytes as they are."""
+        """The text in UTF-8, unless records are cut in the stored bytes."""
         if not self._encoding or self._is_cut_as_it_is:
             return stream
         return DecodedStream(stream, self._encoding, self._part.uri)
 
     def _stored(self, pinned: PinnedObject, start: int) -> Stream:
-        """The bytes from ``start`` on, or from the first where only that can be."""
+        """The bytes from ``start`` on, or from the first if reading can only begin there."""
         part = self._part
         if part.end is not None:
             return PlainStream(pinned, start, part.end, beyond=not part.final)
         stored = PlainStream(pinned, 0, part.size)
-        if not part.storing.compression:
+        if not part.stored_format.compression:
             return stored
-        return CompressedStream(stored, part.storing.compression, part.uri)
+        return CompressedStream(stored, part.stored_format.compression, part.uri)
 
     def _take(self) -> RecordBatch | None:
-        """The next batch of what has been framed; None when nothing is due."""
-        framed = self._opened.framer.framed if self._opened else Framed()
+        """The next batch of framed records; None while more can be added to it."""
+        framed = self._opened.framer.framed if self._opened else FramedRecords()
         framed_to = self._opened.framer.next if self._opened else self._position
         low, stop = self._taken, self._stop(framed)
         all_taken = stop == len(framed.offsets)
@@ -261,7 +267,9 @@ class TextReader:
         failures: list[Failure] = []
         end = framed_to if all_taken else framed.offsets[stop]
         if last and self._fault is not None and not unfinished:
-            broke = max(self._position, framed_to)  # before the end, or it had been reached
+            broke = max(
+                self._position, framed_to
+            )  # before its end, or the end would have been reached
             failures.append(object_failure(self._origin(broke), self._format, self._fault))
             end = broke + 1
         if last and self._part.end is not None and not unfinished:
@@ -302,8 +310,8 @@ class TextReader:
             return may_pass(self._fault)
         return framer is not None and framer.unfinished
 
-    def _stop(self, framed: Framed) -> int:
-        """Index of the first framed record that the next batch has no room for."""
+    def _stop(self, framed: FramedRecords) -> int:
+        """Index of the first framed record that does not fit into the next batch."""
         low = self._taken
         stop = min(len(framed.offsets), low + self._limits.records)
         if low < stop:
@@ -315,13 +323,13 @@ class TextReader:
         return Origin(self._part.uri, self._part.version, offset)
 
 
-def _forget(framed: Framed, taken: int) -> None:
-    """Drop the records that are in batches already."""
+def _forget(framed: FramedRecords, taken: int) -> None:
+    """Drop the records that are already in batches."""
     del framed.offsets[:taken], framed.raws[:taken]
 
 
-def _leave(framed: Framed, end: int) -> None:
-    """Drop the records that begin at or after ``end``: the next part owns them."""
+def _leave(framed: FramedRecords, end: int) -> None:
+    """Drop the records that begin at or after ``end``: they belong to the next part."""
     owned = bisect_left(framed.offsets, end)
     del framed.offsets[owned:], framed.raws[owned:]
     framed.refused = [each for each in framed.refused if each.offset < end]

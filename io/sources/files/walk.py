@@ -1,8 +1,8 @@
 """Read the objects of a source one after another, listing them as it goes.
 
-Where one thread reads everything, a split an object would only fill memory: the runner
-keeps all splits of a bundle, some 600 bytes each. Walking, a run over a million objects
-takes no more than one over ten.
+Where one thread reads everything, one split for each object would only fill memory: the runner
+keeps all splits of a bundle, about 600 bytes each. Walking a million objects takes no more memory
+than walking ten.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from transforms.batch.splits import Polled, Position, Reader, Split
 class WalkReader:
     """Reads split after split, each to its end.
 
-    A position is the number of batches so far and says nothing about what was read: a
-    reader that is opened anew asks the ledger. Once it has raised, it is of no use.
+    A position is the number of batches so far and does not say what was read: a reader that is
+    opened anew asks the ledger. A reader that has raised must not be used again.
 
     Args:
         splits: What is left to read, lazily.
@@ -32,7 +32,7 @@ class WalkReader:
         self._count = 0
 
     def poll(self, timeout: float) -> Polled:
-        """The next batches of the split under way, or the end.
+        """The next batches of the current split, or the end.
 
         Raises:
             SourceUnavailable: The storage could not be reached, after retries.
@@ -54,11 +54,11 @@ class WalkReader:
         return Polled(polled.batches, self._position, watermark=polled.watermark)
 
     def backlog(self) -> int:
-        """What is left of the object under way; how much follows is not known."""
+        """What is left of the current object; what follows it is not known."""
         return self._left
 
     def close(self) -> None:
-        """Close the object under way."""
+        """Close the current object."""
         if self._reader is not None:
             self._reader.close()
             self._reader = None

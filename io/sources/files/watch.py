@@ -1,14 +1,13 @@
 """Watch a glob forever: read each object, and each new version of one, as it appears.
 
-A file may be in the middle of being written. Its last line, when that has no end yet, and a file
-that ends early are left until nobody has written to it for a while. Of a file that has grown only
-what is new is read: its new version takes over what was settled of the one before.
+A file may still be being written. A last line without an end, and a file that ends early, are left
+until nobody has written to the file for a while. Of a file that has grown, only what is new is
+read: its new version takes over what was settled of the version before.
 """
 
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +16,11 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 
+from sources.background import in_background
 from sources.files.plan import PAGE
 from sources.storage.objects import StoredObject
 from sources.storage.tails import FILES
-from transforms.batch.backoff import Backoff
+from transforms.batch.backoff import Backoff, Clock, Outage
 from transforms.batch.coverage import Coverage, Ledger
 from transforms.batch.record import JSON, RecordBatch, Span
 from transforms.batch.splits import Polled, Reader, Split
@@ -28,29 +28,27 @@ from transforms.errors import SourceUnavailable
 from transforms.read import drain
 
 _RECENT = 86_400.0
-"""A file that was written to within so many seconds may be one that grows."""
-
-Clock = Callable[[], float]
+"""A file that was written to within this many seconds may still grow."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """What a watching reader needs of its source.
+class WatchedStorage:
+    """What a watching reader needs from its source.
 
     Attributes:
-        list: Lists the objects that are there now.
+        list: Lists the objects that exist now.
         splits: What is left of an object, given what is settled of it.
         open: Opens a split at its start.
         ledger: Says what is settled.
         interval: Seconds between two listings; jittered by a tenth.
         outage_budget: Seconds that the storage may be away.
-        backoff: Waits between tries while it is.
-        open_growing: Opens a split of an object that may be in the middle of being written.
+        backoff: Waits between tries while it is away.
+        open_growing: Opens a split of an object that may still be being written.
         continues: Whether an object still begins with what was read of its version before.
-        forget: An object of that name is read from its start.
-        recall: Where to read on, should an object that was read before up to an offset grow; 0
-            where that is not known.
-        rest: Seconds after which an object that nobody has written to is whole.
+        forget: Forgets what was read of an object, since it is read from its start.
+        recall: Where to read on if an object grows that was read up to an offset; 0 if that is
+            not known.
+        rest: Seconds without a write after which an object is whole.
     """
 
     list: Callable[[], Iterator[StoredObject]]
@@ -68,15 +66,15 @@ class Watched:
 
 
 @dataclass(slots=True)
-class _Read:
+class _ReadState:
     """What was read of an object.
 
     Attributes:
         version: Of the object.
-        offset: Where to read on in a longer version: where the last line begins if it has no end.
-        end: Up to where it was read.
+        offset: Where to read on in a longer version: at the last line, if that has no end.
+        end: How far it was read.
         final: Whether that is the end of the version.
-        since: When this reader saw the version first.
+        since: When this reader first saw the version.
         queued: Whether the rest of it is about to be read.
     """
 
@@ -91,10 +89,9 @@ class _Read:
 class WatchReader:
     """Reads what the ledger lacks, object after object, and never ends.
 
-    A position is the number of batches so far and says nothing about what was read: a
-    reader that is opened anew asks the ledger. An object once begun is not begun again by
-    this reader; it remembers a 64-bit hash of each (name, version) that is still listed, and
-    how far it has read the files that were read last.
+    A position is the number of batches so far and does not say what was read: a reader that is
+    opened anew asks the ledger. A reader begins each object once: it remembers a 64-bit hash of
+    each (name, version) that is still listed, and how far it has read the most recent files.
 
     Args:
         watched: What to watch.
@@ -105,7 +102,7 @@ class WatchReader:
 
     def __init__(
         self,
-        watched: Watched,
+        watched: WatchedStorage,
         batches: int = 0,
         clock: Clock = time.monotonic,
         wall: Clock = time.time,
@@ -114,7 +111,7 @@ class WatchReader:
         self._count = batches
         self._clock = clock
         self._wall = wall
-        self._reads: OrderedDict[str, _Read] = OrderedDict()
+        self._reads: OrderedDict[str, _ReadState] = OrderedDict()
         self._there: set[str] = set()
         self._stored: StoredObject | None = None
         self._split: Split | None = None
@@ -127,11 +124,10 @@ class WatchReader:
         self._pages: Iterator[StoredObject] | None = None
         self._page: Future[list[StoredObject]] | None = None
         self._not_before = clock()
-        self._away_since: float | None = None
-        self._failures = 0
+        self._outage: Outage | None = None
 
     def poll(self, timeout: float) -> Polled:
-        """The next batches; waits for an object to appear at most ``timeout`` seconds.
+        """The next batches; waits at most ``timeout`` seconds for an object to appear.
 
         Raises:
             SourceUnavailable: The storage was away for longer than the outage budget.
@@ -141,7 +137,7 @@ class WatchReader:
         while not batches:
             left = deadline - self._clock()
             pause = self._not_before - self._clock()
-            if pause > 0 and (self._idle or self._failures):
+            if pause > 0 and (self._idle or self._outage):
                 drain.wait(max(0.0, min(pause, left)))
             else:
                 batches = self._try(max(0.0, left))
@@ -157,17 +153,17 @@ class WatchReader:
         return reading + begun + sum(stored.size for stored, _ in self._pending)
 
     def close(self) -> None:
-        """Close the object under way; a listing under way is left to end by itself."""
+        """Close the current object; a listing in progress ends by itself."""
         if self._reader is not None:
             self._reader.close()
 
     @property
     def _idle(self) -> bool:
-        """Whether nothing is under way until the next listing."""
+        """Whether there is nothing to do until the next listing."""
         return not (self._reader or self._splits or self._pending or self._pages)
 
     def _try(self, timeout: float) -> Sequence[RecordBatch]:
-        """Do the next thing there is to do; what it brought."""
+        """Do the next thing there is to do; returns the batches of it."""
         try:
             return self._advance(timeout)
         except SourceUnavailable as error:
@@ -198,24 +194,24 @@ class WatchReader:
         return opened(split)
 
     def _is_at_rest(self, stored: StoredObject) -> bool:
-        """Whether nobody has written to an object for so long that it is whole."""
+        """Whether nobody has written to an object for long enough, so that it is whole."""
         rest = self._watched.rest
         if stored.modified is None or not rest or self._wall() - stored.modified >= rest:
             return True
-        # Clocks may differ: what is seen to stay as it is has come to rest as well.
+        # Clocks may differ: an object that this reader has not seen change is at rest as well.
         read = self._reads.get(stored.uri)
         seen = read is not None and read.version == stored.version
         return seen and self._clock() - read.since >= rest  # type: ignore[union-attr]
 
     def _take_note(self, end: int) -> None:
-        """Remember how far the object was read whose split has just ended."""
+        """Remember how far the object of the split that has just ended was read."""
         stored, split, last = self._stored, self._split, self._last
         if stored is None or split is None or split.end is not None or stored.modified is None:
             return
         before = self._reads.pop(stored.uri, None)
         same = before is not None and before.version == stored.version
         final = last is not None and last.span.final
-        self._reads[stored.uri] = _Read(
+        self._reads[stored.uri] = _ReadState(
             stored.version,
             _read_on_at(last, end) if final and last is not None else end,
             end,
@@ -225,7 +221,7 @@ class WatchReader:
         self._shed()
 
     def _begin(self, stored: StoredObject, coverage: Coverage) -> Sequence[RecordBatch]:
-        """Queue what is left of an object; takes over what was read of the version before."""
+        """Queue what is left of an object, which takes over what was read of its last version."""
         batches: list[RecordBatch] = []
         before = self._reads.get(stored.uri)
         if before is not None and before.version != stored.version:
@@ -256,7 +252,7 @@ class WatchReader:
             self._there = set()
         pages = self._pages
         if self._page is None:
-            self._page = _in_background(lambda: list(islice(pages, PAGE)))
+            self._page = in_background(lambda: list(islice(pages, PAGE)), "list")
         wait([self._page], timeout)
         if not self._page.done():
             return ()
@@ -273,7 +269,7 @@ class WatchReader:
         return ()
 
     def _forget_gone(self) -> None:
-        """Report the objects that are gone and whose end was waited for."""
+        """Forget the objects that are gone; those whose end was awaited become failures."""
         for uri, read in list(self._reads.items()):
             if uri in self._there or _hash(uri, read.version) in self._listed:
                 continue
@@ -283,7 +279,7 @@ class WatchReader:
                 self._splits.append(Split(uri, uri, read.version, 1, read.end))
 
     def _take(self, page: list[StoredObject]) -> None:
-        """Queue what of ``page`` has not been begun and is not settled."""
+        """Queue the objects of ``page`` that have not been begun and are not settled."""
         hashes = [_hash(stored.uri, stored.version) for stored in page]
         self._listed.update(hashes)
         new = [
@@ -308,40 +304,39 @@ class WatchReader:
                 self._recall(stored, coverage)
 
     def _recall(self, stored: StoredObject, coverage: Coverage) -> None:
-        """Remember a file that was read by another run and may still grow."""
+        """Remember a file that another run has read and that may still grow."""
         offset = self._watched.recall(stored, coverage.end or 0)
         if offset:
             end = coverage.end or 0
-            self._reads[stored.uri] = _Read(stored.version, offset, end, True, self._clock())
+            self._reads[stored.uri] = _ReadState(stored.version, offset, end, True, self._clock())
             self._shed()
 
     def _shed(self) -> None:
-        """Forget the file that was read longest ago, if there are too many."""
+        """Forget the file that was read longest ago if there are too many."""
         if len(self._reads) > FILES:
             oldest = next((uri for uri, read in self._reads.items() if read.final), None)
             if oldest is not None:
                 del self._reads[oldest]
 
     def _recover(self) -> None:
-        self._away_since = None
-        self._failures = 0
+        self._outage = None
 
     def _back_off(self, error: SourceUnavailable) -> None:
-        """Wait before the next try, or give up; a broken listing begins again."""
-        now = self._clock()
+        """Plan the next try, or give up; a broken listing begins again."""
         self._pages = self._page = None
-        if self._away_since is None:
-            self._away_since = now
-        if now - self._away_since >= self._watched.outage_budget:
+        if self._outage is None:
+            watched = self._watched
+            self._outage = Outage(watched.backoff, watched.outage_budget, clock=self._clock)
+        pause = self._outage.pause()
+        if pause is None:
             raise error
-        self._failures += 1
-        self._not_before = now + self._watched.backoff.delay(self._failures)
+        self._not_before = self._clock() + pause
 
 
 def _read_on_at(last: RecordBatch, end: int) -> int:
-    """Where a longer version is read on: at the last record, if that has no newline.
+    """Where to read on in a longer version: at the last record, if that has no newline.
 
-    An object that could not be read on is one failure without bytes, where it broke.
+    An object that could not be read further is one failure without bytes, where it broke.
     """
     records = [*zip(last.offsets[-1:], last.raws[-1:], strict=True)]
     records += [(failure.origin.offset, failure.raw) for failure in last.failures]
@@ -352,17 +347,3 @@ def _read_on_at(last: RecordBatch, end: int) -> int:
 def _hash(uri: str, version: str) -> int:
     name = f"{version}\0{uri}".encode(errors="surrogateescape")
     return int.from_bytes(blake2b(name, digest_size=8).digest())
-
-
-def _in_background(work: Callable[[], list[StoredObject]]) -> Future[list[StoredObject]]:
-    """Run ``work`` on a thread that does not keep the process alive."""
-    future: Future[list[StoredObject]] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the result
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="list", daemon=True).start()
-    return future

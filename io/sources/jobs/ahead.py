@@ -1,4 +1,4 @@
-"""The next claim of due jobs, made while the one before is parsed and written."""
+"""Claim the next due jobs while the ones before are parsed and written."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _log = logging.getLogger(__name__)
 
 
 class ClaimsAhead:
-    """Claims of one queue under one lease, one of them ahead of what is asked for.
+    """Claims of one queue under one lease, each made before it is needed.
 
-    Only behind a claim that was full: where few jobs are due there is nothing to hurry for.
+    Only a full claim is followed by one made ahead: where few jobs are due there is no hurry.
     """
 
     def __init__(self, queue: JobQueue, limits: BatchLimits) -> None:
@@ -28,7 +28,7 @@ class ClaimsAhead:
         self._next: Future[Sequence[RecordBatch]] | None = None
 
     def take(self) -> Sequence[RecordBatch]:
-        """The next claim; raises what ``JobQueue.claim`` does."""
+        """The jobs of the next claim; raises what ``JobQueue.claim`` raises."""
         ahead, self._next = self._next, None
         batches = self._claim() if ahead is None else ahead.result()
         if self._is_full(batches):
@@ -36,7 +36,7 @@ class ClaimsAhead:
         return batches
 
     def close(self) -> None:
-        """Give back what nobody has asked for. The lease stays: the rest is settled under it."""
+        """Give back the jobs that were not taken. The lease stays: the others are settled under it."""
         ahead, self._next = self._next, None
         try:
             if ahead is not None and (batches := ahead.result()):

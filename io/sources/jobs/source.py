@@ -1,4 +1,4 @@
-"""Due retries as a source: failed records come back as one more split, and are parsed anew."""
+"""Due jobs as a source: failed records come back as one more split and are parsed again."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits, Polled, Position, Split
 from transforms.errors import Contention, SinkUnavailable
+from transforms.per_process import PerProcess
 from transforms.read import drain
 from transforms.read.job_queue import JobQueue
 from transforms.steps.pipeline_identity import PipelineIdentity
@@ -23,24 +24,20 @@ SCHEME = "jobs://"
 _QUIET = "quiet"
 
 LOOK_SECONDS = 60.0
-"""A streaming reader looks so often for jobs that wait for other pipelines."""
+"""How often a streaming reader looks for jobs that wait for other pipelines."""
 
 _log = logging.getLogger(__name__)
-
-_lock = threading.Lock()
-_looked: dict[JobQueue, float] = {}
-_told: set[tuple[JobQueue, PipelineIdentity | None]] = set()
 
 
 @dataclass(frozen=True, slots=True)
 class JobsSource:
-    """The failed records of a target table, each once it is due.
+    """The jobs of a target table, each as soon as it is due.
 
     Attributes:
-        queue: Where they are.
-        streaming: Go on for ever; else end once nothing is due within ``retry_wait``.
-        retry_wait: Seconds that a bounded run waits for the next record to be due.
-        limits: Bounds of what is taken at once.
+        queue: Where they are stored.
+        streaming: Read forever; otherwise end once nothing is due within ``retry_wait``.
+        retry_wait: Seconds that a bounded run waits for the next job to become due.
+        limits: Bounds of one claim.
         outage_budget: Seconds to wait for a database that is away.
     """
 
@@ -55,27 +52,43 @@ class JobsSource:
         """Names the target table."""
         return f"{SCHEME}{self.queue.name}"
 
+    @property
+    def open_ended(self) -> bool:
+        """Yes: more may always come."""
+        return True
+
+    def expecting(self, columns: frozenset[str]) -> JobsSource:
+        """This source: a job keeps the format of its record."""
+        return self
+
     def check(self) -> None:
-        """Nothing: the sink has been checked."""
+        """Does nothing: the sink has been checked."""
+
+    def fixed(self) -> JobsSource:
+        """This source: how many splits it has does not depend on a service."""
+        return self
 
     def owns(self, source: str) -> bool:
-        """Nothing: a record's origin stays where it came from at first."""
+        """No: the origin of a record stays the one it was first read from."""
         return False
 
     def splits(self, ledger: Ledger) -> Iterator[Split]:
-        """One split; another process's run takes other jobs of the same queue."""
+        """One split; runs of other processes claim other jobs of the same queue."""
         yield Split(self.uri, self.uri)
 
     def open(self, split: Split, position: Position, ledger: Ledger) -> JobsReader:
         """A reader; I/O begins with its first poll."""
         return JobsReader(self, position)
 
+    def acknowledger(self) -> None:
+        """None: the rows themselves say what is settled."""
+
 
 class JobsReader:
-    """Takes due jobs under a lease of its own.
+    """Claims due jobs under a lease of its own.
 
-    A position says how many batches were taken and whether the last look found nothing; a
-    reader that is opened anew asks the queue.
+    A position says how many batches were taken and whether the last claim was empty; a reader
+    that is opened anew asks the queue.
     """
 
     def __init__(self, source: JobsSource, position: Position = ()) -> None:
@@ -89,10 +102,10 @@ class JobsReader:
         self._outage = self._new_outage()
 
     def poll(self, timeout: float) -> Polled:
-        """What is due; else waits for it within bounds, or ends.
+        """The jobs that are due; otherwise waits for one within bounds, or ends.
 
-        A bundle ends before a wait, so that what has been taken before is settled, and can
-        fail and be scheduled again.
+        The bundle ends before a wait, so that the jobs taken before are settled, and those that
+        fail again are scheduled.
 
         Raises:
             SinkUnavailable: The database was away for longer than the outage budget.
@@ -102,7 +115,7 @@ class JobsReader:
             settling = bool(batches) or self._taken
             wait = None if settling or self._source.streaming else self._wait()
             if self._source.streaming and not batches:
-                _say_left(self._source.queue)
+                LEFT_JOBS.get(self._source.queue).report()
         except SinkUnavailable:
             if drain.requested() or not self._outage.wait():
                 raise
@@ -124,7 +137,7 @@ class JobsReader:
             return self._rest()
         if self._quiet:
             return Polled((), self._position, done=True)
-        # What this bundle has written may have failed: look once more after its commit.
+        # Records of this bundle may have failed: look once more after its commit.
         self._taken = False
         self._quiet = True
         return self._rest()
@@ -134,7 +147,7 @@ class JobsReader:
         return 0
 
     def close(self) -> None:
-        """Give back what was taken ahead."""
+        """Give back the jobs that were claimed ahead."""
         claims, self._claims = self._claims, None
         if claims is not None:
             claims.close()
@@ -145,10 +158,10 @@ class JobsReader:
         return self._claims.take()
 
     def _wait(self) -> float | None:
-        """How long to wait for a job to be due; None when there is nothing to wait for.
+        """How long to wait for a job to become due; None if there is nothing to wait for.
 
-        Jobs that another process has are waited for too, in case it is gone: but not for long,
-        since one that is alive may always have some.
+        Jobs that another process has claimed count too, in case it has died, but not for long: a
+        live one may always have some.
         """
         bound = self._source.retry_wait
         due = self._source.queue.due_in()
@@ -162,7 +175,7 @@ class JobsReader:
         return max(due, 0.02)
 
     def _rest(self) -> Polled:
-        # Records that are due later have old event times, but hold nothing back: they are late.
+        # Records that are due later have old event times and are late: they hold nothing back.
         return Polled((), self._position, watermark=time.time(), rest=True)
 
     @property
@@ -173,20 +186,32 @@ class JobsReader:
         return Outage(Backoff(0.25, 15.0), self._source.outage_budget, sleep=drain.wait)
 
 
-def _say_left(queue: JobQueue) -> None:
-    """Say that jobs wait for other pipelines: once a process and pipeline, asked now and then.
+class _LeftJobs:
+    """Says which jobs of a queue wait for other pipelines: each pipeline once, asked now and then.
 
-    A reader may be made anew for every bundle, so the process keeps what it has said.
+    A reader may be made anew for every bundle, so that this is kept for the process.
     """
-    clock = time.monotonic()
-    with _lock:
-        if clock < _looked.get(queue, -math.inf) + LOOK_SECONDS:
-            return
-        _looked[queue] = clock
-    for each in queue.left():
-        told = (queue, each.owner)
-        with _lock:
-            fresh = told not in _told
-            _told.add(told)
-        if fresh:
-            _log.warning("%s", each)
+
+    def __init__(self, queue: JobQueue) -> None:
+        self._queue = queue
+        self._lock = threading.Lock()
+        self._next_look = -math.inf
+        self._reported: set[PipelineIdentity | None] = set()
+
+    def report(self) -> None:
+        """Log a warning for each pipeline that is new, unless the last look was just now."""
+        clock = time.monotonic()
+        with self._lock:
+            if clock < self._next_look:
+                return
+            self._next_look = clock + LOOK_SECONDS
+        for waiting in self._queue.left():
+            with self._lock:
+                fresh = waiting.owner not in self._reported
+                self._reported.add(waiting.owner)
+            if fresh:
+                _log.warning("%s", waiting)
+
+
+LEFT_JOBS = PerProcess(_LeftJobs)
+"""What this process has said about the jobs of each queue."""

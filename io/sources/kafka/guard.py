@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Message
 
-from sources.kafka.background import in_background
+from sources.background import in_background
 from sources.kafka.cluster import Place
 from sources.kafka.fetch import Fetched, Fetcher
 from sources.kafka.label import id_of

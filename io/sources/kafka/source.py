@@ -15,6 +15,7 @@ from sources.kafka.cluster import Cluster, cluster
 from sources.kafka.discovery import Discovery
 from sources.kafka.fetch import Fetcher
 from sources.kafka.guard import Guard
+from sources.kafka.progress import Committer
 from sources.kafka.reader import KafkaReader
 from sources.kafka.starts import Starts
 from sources.kafka.uri import Address, parse
@@ -89,7 +90,16 @@ class KafkaSource:
         if address.group and found.labels:
             self.cluster.committed([next(iter(found.labels))], address.group)
 
-    def with_splits_fixed(self) -> KafkaSource:
+    @property
+    def open_ended(self) -> bool:
+        """Yes: a partition of a topic has no end."""
+        return True
+
+    def expecting(self, columns: frozenset[str]) -> KafkaSource:
+        """This source: messages name their fields."""
+        return self
+
+    def fixed(self) -> KafkaSource:
         """The same source with as many splits as there are partitions now, where many are read
         side by side and ``uri`` does not say how many; ``MOST_SPLITS`` at most.
 
@@ -126,6 +136,17 @@ class KafkaSource:
             discovery=Discovery(self.discovery_interval, self.outage_budget),
             idle_seconds=self.idle_seconds,
         )
+
+    def acknowledger(self) -> Committer | None:
+        """Commits to the group of ``uri``, if it names one, how far its topics are settled.
+
+        Offsets go out in the background, at most once a second for each process and group, never
+        ahead of what is settled. One that cannot be committed is a warning.
+        """
+        group = self.address.group
+        if not group:
+            return None
+        return Committer(lambda offsets: self.cluster.commit(offsets, group), group)
 
     def _starts(self, index: int, count: int, ledger: Ledger, position: Position = ()) -> Starts:
         return Starts(

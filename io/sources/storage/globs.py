@@ -1,4 +1,4 @@
-"""Globs as shells know them: ``*`` and ``?`` within a segment, ``[…]``, and ``**`` across segments."""
+"""Globs as in shells: ``*`` and ``?`` within a segment, ``[…]``, and ``**`` across segments."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def literal_prefix(glob: str) -> str:
     >>> literal_prefix("events/2026-*/part.jsonl")
     'events/2026-'
     """
-    found = _WILD.search(glob)
-    return glob if found is None else glob[: found.start()]
+    wildcard = _WILD.search(glob)
+    return glob if wildcard is None else glob[: wildcard.start()]
 
 
 @lru_cache(maxsize=256)
 def matcher(glob: str) -> re.Pattern[str]:
-    """The pattern that matches, as a whole, the names that ``glob`` stands for.
+    """The pattern whose full matches are the names that ``glob`` stands for.
 
     A ``[`` without its ``]`` is an ordinary character, as in shells; ``**`` as a whole
-    segment stands for any number of segments, none included.
+    segment stands for any number of segments, even none.
 
     >>> bool(matcher("a/**/*.csv").fullmatch("a/x.csv"))
     True

@@ -1,4 +1,4 @@
-"""Files of this machine as objects."""
+"""Files on this machine as objects."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class LocalStorage:
     """Files by path or ``file://`` URI.
 
     Args:
-        tails: Remembers what was read last, where files may grow while they are read: one
-            that only has more behind its end counts as the version that was listed.
+        tails: Remembers what was read last where files may grow while they are read. A file
+            that has only been appended to then counts as the version that was listed.
     """
 
     def __init__(self, tails: Tails | None = None) -> None:
         self._tails = tails
 
     def list(self, glob: str) -> Iterator[StoredObject]:
-        """Every file that matches ``glob``; in the order of names within a directory.
+        """Every file that matches ``glob``, ordered by name within a directory.
 
-        A directory of more than 10,000 entries is sorted in pages of so many. As in a
-        shell, wildcards do not match names that begin with a dot, ``**`` does not follow
-        links to directories, and a file whose very name is ``glob`` comes first.
+        A directory of more than 10,000 entries is sorted in pages of that size. As in a shell,
+        wildcards do not match names that begin with a dot, ``**`` does not follow links to
+        directories, and a file whose name is ``glob`` itself is the only match.
         """
         path = path_of(glob)
         if not is_wild(path) or os.path.lexists(path):
@@ -44,8 +44,8 @@ class LocalStorage:
             yield from _stored(path)
             return
         root, *segments = path.split("/")
-        for found in _walk(f"{root}/", segments):
-            yield from _stored(found)
+        for match in _walk(f"{root}/", segments):
+            yield from _stored(match)
 
     def matches(self, glob: str, uri: str) -> bool:
         """Whether ``glob`` stands for the file named ``uri``."""
@@ -86,7 +86,7 @@ class LocalFile:
 
     @property
     def distant(self) -> bool:
-        """No: the system reads ahead by itself."""
+        """No: the operating system reads ahead."""
         return False
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -95,14 +95,14 @@ class LocalFile:
             raise ValueError(f"{self._uri} is closed")
         try:
             block = os.pread(self._descriptor, length, offset)
-            while len(block) < length:  # a network file system may give less than was asked
+            while len(block) < length:  # a network file system may return fewer bytes
                 more = os.pread(self._descriptor, length - len(block), offset + len(block))
                 if not more:
                     break
                 block += more
         except OSError as error:
             raise _unreadable(self._uri, error) from error
-        self._check()  # after the read: what was read is of the pinned version
+        self._check()  # after the read: the bytes are of the pinned version
         if self._tails is not None:
             self._tails.note(self._uri, offset, block)
         return block
@@ -120,19 +120,19 @@ class LocalFile:
             raise ObjectFailed(f"{self._uri} changed after it was listed", "object_changed")
 
     def _has_grown(self, status: os.stat_result) -> bool:
-        """Whether what was listed is still there, with more behind it."""
+        """Whether the version that was listed has only been appended to."""
         if self._tails is None or status.st_size < int(self._pinned.rpartition("-")[2], 16):
             return False
         assert self._descriptor is not None  # noqa: S101 - callers have just checked
         tail = self._tails.of(self._uri)
         if tail is None:
             return True  # nothing was read yet
-        found = os.pread(self._descriptor, len(tail.data), tail.end - len(tail.data))
-        return found == tail.data
+        current = os.pread(self._descriptor, len(tail.data), tail.end - len(tail.data))
+        return current == tail.data
 
 
 def begins_as_read(stored: StoredObject, tails: Tails) -> bool:
-    """Whether a file still has what was read of it last, where it was read.
+    """Whether a file still has the bytes that were read of it last in the same place.
 
     Raises:
         SourceUnavailable: The storage refuses access.
@@ -150,9 +150,9 @@ def begins_as_read(stored: StoredObject, tails: Tails) -> bool:
 
 
 def recall(stored: StoredObject, end: int, tails: Tails) -> int:
-    """Note the tail of a file that was read up to ``end``; where to read on, should it grow.
+    """Note the tail of a file that was read up to ``end``; returns where to read on if it grows.
 
-    That is the start of its last line when that has no newline. 0 where it cannot be told.
+    That is the start of its last line if that has no newline; 0 if it cannot be told.
     """
     try:
         file = LocalFile(stored.uri, stored.version)
@@ -187,7 +187,7 @@ def path_of(uri: str) -> str:
 
 
 def _stored(path: str) -> Iterator[StoredObject]:
-    """The file at ``path``, or nothing when it is none (any more)."""
+    """The file at ``path``; nothing if it does not exist (any more) or is not a file."""
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -204,7 +204,7 @@ def _version(status: os.stat_result) -> str:
 
 
 def _walk(folder: str, segments: list[str]) -> Iterator[str]:
-    """Paths under ``folder`` (which ends in a slash) that ``segments`` of a glob stand for."""
+    """Paths under ``folder`` (which ends in a slash) that match ``segments`` of a glob."""
     head, *rest = segments
     if head == "**":
         if rest:
@@ -234,7 +234,7 @@ def _walk(folder: str, segments: list[str]) -> Iterator[str]:
 
 
 def _entries(folder: str) -> Iterator[tuple[str, bool]]:
-    """Names in ``folder``, and whether each is a directory (a link to one is not)."""
+    """Names in ``folder``, and whether each one is a directory (a link to one is not)."""
     try:
         with os.scandir(folder) as scan:
             names = ((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan)

@@ -1,4 +1,4 @@
-"""What the readers need of a storage: list what matches a glob, read ranges of one pinned object."""
+"""What readers need from a storage: list what matches a glob, read ranges of one pinned object."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class StoredObject:
         uri: Absolute: ``file:///…`` (percent-encoded) or ``s3://bucket/key`` (the key as it is).
         version: Changes with the content: ETag on S3, modification time and size of a file.
         size: Bytes as stored.
-        modified: When it was written last, in seconds since the epoch; None where an object
-            only appears once it is whole.
+        modified: When it was last written, in seconds since the epoch; None if an object only
+            appears once it is whole.
     """
 
     uri: str
@@ -26,7 +26,7 @@ class StoredObject:
 
 
 class PinnedObject(Protocol):
-    """The bytes of one version of an object; another version is never mixed in.
+    """The bytes of one version of an object, and of no other.
 
     Used by one thread at a time.
     """
@@ -38,7 +38,7 @@ class PinnedObject(Protocol):
 
     @property
     def distant(self) -> bool:
-        """Whether a block takes so long that the next one is worth fetching meanwhile."""
+        """Whether a block takes so long that the next one should be fetched meanwhile."""
         ...
 
     def read_at(self, offset: int, length: int) -> bytes:

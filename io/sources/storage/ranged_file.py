@@ -1,4 +1,4 @@
-"""A pinned object as a seekable file, for libraries that read at random (Parquet)."""
+"""A pinned object as a seekable file, for libraries with random access (Parquet)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class RangedFile(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """Always."""
+        """Yes: an open object can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Always."""
+        """Yes: reads go to any offset."""
         return True
 
     def tell(self) -> int:
@@ -29,17 +29,17 @@ class RangedFile(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to ``offset``; the next read is of there."""
+        """Move to ``offset``, where the next read begins; returns the new offset."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         self._at = max(0, base + offset)
         return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Fill ``buffer`` from here, in reads that suit the storage; fewer bytes at the end."""
-        wanted = min(len(buffer), self._size - self._at, self._pinned.block_bytes)
-        if wanted <= 0:
+        """Read at most one block into ``buffer``; returns how many bytes, 0 at the end."""
+        length = min(len(buffer), self._size - self._at, self._pinned.block_bytes)
+        if length <= 0:
             return 0
-        block = self._pinned.read_at(self._at, wanted)
+        block = self._pinned.read_at(self._at, length)
         buffer[: len(block)] = block
         self._at += len(block)
         return len(block)

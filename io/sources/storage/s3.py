@@ -1,4 +1,4 @@
-"""S3 objects, and those of services that speak its protocol."""
+"""Objects of S3, and of services that speak its protocol."""
 
 from __future__ import annotations
 
@@ -23,35 +23,37 @@ _BACKOFF = Backoff(base=0.2, cap=5.0)
 
 @dataclass(frozen=True, slots=True)
 class S3Storage:
-    """Objects of S3 by ``s3://bucket/key``; the key is taken as it is, without decoding."""
+    """Objects of S3 by ``s3://bucket/key``; the key is taken literally, without decoding."""
 
     settings: S3Settings = S3Settings()  # noqa: RUF009 - frozen
 
     def list(self, glob: str) -> Iterator[StoredObject]:
         """Every object whose key matches the glob, in the order of keys.
 
-        What is listed begins with the glob's start up to its first wildcard. Keys that
-        end in a slash are markers of folders, not objects.
+        Only keys with the glob's start, up to its first wildcard, are listed. Keys that end in a
+        slash are markers of folders, not objects.
         """
         bucket, pattern = bucket_and_key(glob)
         wild = is_wild(pattern)
-        found = False
+        matched = False
         for key, stored in self._listed(bucket, literal_prefix(pattern), glob, few=not wild):
             if matcher(pattern).fullmatch(key) if wild else key == pattern:
-                found = True
+                matched = True
                 yield stored
-        if not (found or wild) and any(self._listed(bucket, f"{pattern}/", glob, few=True)):
+        if not (matched or wild) and any(self._listed(bucket, f"{pattern}/", glob, few=True)):
             raise ConfigError(f"{glob} is a folder; add a glob, e.g. {glob}/*")
 
     def matches(self, glob: str, uri: str) -> bool:
         """Whether ``glob`` stands for the object named ``uri``."""
         if not uri.startswith(SCHEME):
             return False
-        (bucket, pattern), (of, key) = bucket_and_key(glob), bucket_and_key(uri)
-        return bucket == of and (key == pattern or matcher(pattern).fullmatch(key) is not None)
+        (globs_bucket, pattern), (bucket, key) = bucket_and_key(glob), bucket_and_key(uri)
+        return globs_bucket == bucket and (
+            key == pattern or matcher(pattern).fullmatch(key) is not None
+        )
 
     def open(self, uri: str, version: str) -> S3Object:
-        """Open the object at ``uri``; the first request comes with the first read."""
+        """Open the object at ``uri``; the first read sends the first request."""
         return S3Object(self.settings, uri, version)
 
     def _listed(
@@ -71,11 +73,11 @@ class S3Storage:
                 )
             )
             for page in pages:
-                for each in page.get("Contents", ()):
-                    key = each["Key"]
+                for entry in page.get("Contents", ()):
+                    key = entry["Key"]
                     if not key.endswith("/"):
                         uri = f"{SCHEME}{bucket}/{key}"
-                        yield key, StoredObject(uri, each["ETag"].strip('"'), each["Size"])
+                        yield key, StoredObject(uri, entry["ETag"].strip('"'), entry["Size"])
         except FAULTS as error:
             raise described(error, glob, self.settings.endpoint_url) from error
 
@@ -91,19 +93,19 @@ class S3Object:
 
     @property
     def block_bytes(self) -> int:
-        """8 MiB: large enough for the latency of a request not to matter."""
+        """8 MiB: so large that the latency of a request does not matter."""
         return _BLOCK_BYTES
 
     @property
     def distant(self) -> bool:
-        """Yes: a request has its latency."""
+        """Yes: each request has latency."""
         return True
 
     def read_at(self, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset`` of the pinned version, by one ranged GET.
 
-        botocore retries the request but not the transfer of its body; that is tried
-        five times here.
+        botocore retries the request but not the transfer of its body, which this method tries
+        five times.
         """
         attempt = 1
         while True:
@@ -121,7 +123,7 @@ class S3Object:
             attempt += 1
 
     def close(self) -> None:
-        """Nothing is held: the connection is back in the client's pool."""
+        """Does nothing: the connection is back in the client's pool."""
 
     def _get(self, offset: int, length: int) -> bytes:
         response = client(self._settings).get_object(

@@ -1,4 +1,4 @@
-"""What an error of boto3 means to a reader: the object failed, S3 is away, or the options are wrong."""
+"""What an error of boto3 means for a reader: a failed object, an outage, or wrong options."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def described(error: Exception, uri: str, endpoint: str | None) -> SluiceError:
             "AWS_SECRET_ACCESS_KEY, a profile or a role"
         )
     if isinstance(error, ParamValidationError):
-        return ConfigError(f"{uri} is no valid S3 URI: {line_of(error)}")
-    # The texts of these name hosts and time-outs; requests are signed in headers, not URLs.
+        return ConfigError(f"{uri} is not a valid S3 URI: {line_of(error)}")
+    # Only the type: the texts name hosts and time-outs, but no secrets (headers are signed).
     return SourceUnavailable(f"cannot reach {where}: {type(error).__name__}")
 
 
 def is_beyond_end(error: Exception) -> bool:
-    """Whether a range was asked for that begins at or after the end of the object."""
+    """Whether the range that was requested begins at or after the end of the object."""
     return isinstance(error, ClientError) and status_of(error) == 416
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from sources.storage.objects import PinnedObject
+from transforms.per_process import PerProcess
 
 BLOCK_BYTES = 1 << 20
 _OVERRUN_BYTES = 64 << 10
@@ -18,7 +17,7 @@ class Stream(Protocol):
 
     @property
     def stored(self) -> int:
-        """How many stored bytes have been read: what of the object's size is done."""
+        """How many stored bytes have been read, of the size of the object."""
         ...
 
     def read(self) -> bytes:
@@ -26,7 +25,7 @@ class Stream(Protocol):
 
         Raises:
             ObjectFailed: The object changed, vanished or is corrupt.
-            SourceUnavailable: The storage cannot be reached; reading again is right.
+            SourceUnavailable: The storage cannot be reached; the same read can be tried again.
         """
         ...
 
@@ -34,15 +33,15 @@ class Stream(Protocol):
 class PlainStream:
     """An object as it is stored, from ``start`` on.
 
-    Of a distant object the next block is fetched while the one before is worked on, so
-    that two blocks are held.
+    The next block of a distant object is fetched while the current one is processed, so that two
+    blocks are held.
 
     Args:
         pinned: The object.
         start: Offset of the first byte to read.
-        end: Where the object, or the wanted part of it, ends.
-        beyond: Whether to read on beyond ``end``, in short reads, as long as asked: only
-            the end of one record is wanted there.
+        end: Where the object ends, or the part of it to read.
+        beyond: Whether to read on beyond ``end``, in short reads, since one record may end
+            there.
     """
 
     def __init__(self, pinned: PinnedObject, start: int, end: int, *, beyond: bool = False) -> None:
@@ -86,17 +85,10 @@ class PlainStream:
         """Begin to fetch the block after the one just fetched."""
         length = min(self._end - at, self._pinned.block_bytes)
         if self._pinned.distant and self._block and length > 0:
-            self._coming = _pool().submit(self._pinned.read_at, at, length)
+            self._coming = _FETCHERS.get(None).submit(self._pinned.read_at, at, length)
 
 
-_pools: dict[int, ThreadPoolExecutor] = {}
-_lock = threading.Lock()
-
-
-def _pool() -> ThreadPoolExecutor:
-    """The threads of this process that fetch ahead."""
-    process = os.getpid()  # threads do not survive a fork
-    with _lock:
-        if process not in _pools:
-            _pools[process] = ThreadPoolExecutor(max_workers=8, thread_name_prefix="fetch")
-        return _pools[process]
+_FETCHERS: PerProcess[None, ThreadPoolExecutor] = PerProcess(
+    lambda key: ThreadPoolExecutor(max_workers=8, thread_name_prefix="fetch")
+)
+"""The threads of this process that fetch ahead."""

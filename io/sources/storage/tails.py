@@ -1,4 +1,4 @@
-"""The last bytes that were read of files, to know one again that has grown."""
+"""The last bytes read of each file, to recognize a file that has grown."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ FILES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What was read last of a file.
+    """The bytes of a file that were read last.
 
     Attributes:
-        end: Offset up to which it was read.
+        end: Offset up to which the file was read.
         data: The bytes before it.
     """
 
@@ -23,17 +23,17 @@ class Tail:
 
 
 class Tails:
-    """The tails of the files that were read last, at most 4,096 of at most 1 KiB."""
+    """The tails of the 4,096 most recently read files, at most 1 KiB each."""
 
     def __init__(self) -> None:
         self._tails: OrderedDict[str, Tail] = OrderedDict()
 
     def of(self, uri: str) -> Tail | None:
-        """The tail of a file; None when it is not known (any more)."""
+        """The tail of a file; None if it is not known (any more)."""
         return self._tails.get(uri)
 
     def note(self, uri: str, offset: int, block: bytes) -> None:
-        """Take note of what was read at ``offset``."""
+        """Remember ``block``, which was read at ``offset``."""
         before = self._tails.pop(uri, None)
         end = offset + len(block)
         if before is None:
@@ -42,13 +42,13 @@ class Tails:
             tail = before  # read again, e.g. for the header
         else:
             overlap = before.end - offset
-            kept = before.data[: len(before.data) - overlap]
+            earlier = before.data[: len(before.data) - overlap]
             joins = 0 <= overlap <= len(before.data)
-            tail = Tail(end, ((kept if joins else b"") + block)[-TAIL_BYTES:])
+            tail = Tail(end, ((earlier if joins else b"") + block)[-TAIL_BYTES:])
         self._tails[uri] = tail
         if len(self._tails) > FILES:
             self._tails.popitem(last=False)
 
     def forget(self, uri: str) -> None:
-        """The file is another one now."""
+        """Forget the tail of a file, which is another file now."""
         self._tails.pop(uri, None)

@@ -147,3 +147,16 @@ class TestOutage:
         waits: list[float] = []
         assert not Outage(Backoff(), budget=0, sleep=waits.append, clock=lambda: 1.0).wait()
         assert waits == []
+
+    def test_a_pause_is_a_wait_that_is_left_to_the_caller(self) -> None:
+        clock = Clock()
+        outage = Outage(Backoff(base=4, cap=4), budget=3, sleep=clock.sleep, clock=clock.now)
+        pause = outage.pause()
+        assert clock.waits == []
+        assert pause is not None
+        assert 2 <= pause <= 3
+        clock.time += pause
+        last = outage.pause()
+        assert last is None or last == pytest.approx(3 - pause)
+        clock.time += 3
+        assert outage.pause() is None

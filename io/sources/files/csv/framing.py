@@ -1,7 +1,7 @@
 """Cut a stream of blocks into CSV records, which may span lines inside quotes (RFC 4180).
 
-Quoting is what Python's ``csv`` makes of it: a quote opens a field only as its first
-character, two quotes within are one, and text after the closing quote is ordinary.
+Quoting follows Python's ``csv``: a quote opens a field only as its first character, two quotes
+within a field are one, and text after the closing quote is ordinary.
 """
 
 from __future__ import annotations
@@ -9,10 +9,16 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 from functools import cache
-from itertools import accumulate, compress, repeat
-from operator import add
+from itertools import compress
 
-from sources.files.framing import BOM, Framed, Held, Refused, too_large
+from sources.files.framing import (
+    BOM,
+    FramedRecords,
+    PartialRecord,
+    RefusedRecord,
+    line_offsets,
+    too_large,
+)
 
 
 class _State(Enum):
@@ -30,7 +36,7 @@ _WITHIN = (_State.QUOTED, _State.ESCAPED_WITHIN)
 
 @cache
 def _whole(delimiter: bytes, quote: bytes, escape: bytes) -> re.Pattern[bytes]:
-    """The pattern of a line that begins at a record and ends it."""
+    """The pattern of a line that is one whole record."""
     mark, q, e = re.escape(delimiter), re.escape(quote), re.escape(escape)
     if not quote:
         return re.compile(rb"(?:[^%b]++|%b.)*+" % (e, e) if escape else rb".*+", re.DOTALL)
@@ -46,7 +52,7 @@ def _whole(delimiter: bytes, quote: bytes, escape: bytes) -> re.Pattern[bytes]:
 
 @cache
 def _runs(delimiter: bytes, quote: bytes, escape: bytes) -> tuple[re.Pattern[bytes], ...]:
-    """What goes on within quotes, and outside of them; possessive: linear time."""
+    """Patterns of the text within quotes and outside of them; possessive, hence linear in time."""
     q, e = re.escape(quote), re.escape(escape)
     if escape:
         return re.compile(rb"[^%b%b]*+" % (q, e)), re.compile(
@@ -63,11 +69,11 @@ class CsvFramer:
 
     Args:
         start: Offset in the stream of the first byte fed, where a record begins.
-        delimiter: Between two fields; one ASCII character.
-        limit: Of longer records only so many bytes are kept.
-        quote: Encloses a field; one ASCII character, or empty when nothing does.
-        escape: Takes its meaning from the character after it; as ``quote``.
-        comment: A line that begins with it is not a record; as ``quote``.
+        delimiter: Separates fields; one ASCII character.
+        limit: How many bytes of a longer record are kept.
+        quote: Encloses a field; one ASCII character, or empty if nothing does.
+        escape: Takes the meaning from the character after it; one ASCII character, or empty.
+        comment: A line that begins with it is not a record; one ASCII character, or empty.
     """
 
     def __init__(
@@ -80,7 +86,7 @@ class CsvFramer:
         escape: str = "",
         comment: str = "",
     ) -> None:
-        self.framed = Framed()
+        self.framed = FramedRecords()
         self.next = start
         self._delimiter = delimiter.encode()
         self._quote = quote.encode()
@@ -89,14 +95,14 @@ class CsvFramer:
         self._whole = _whole(self._delimiter, self._quote, self._escape).fullmatch
         if quote:
             self._within, self._outside = _runs(self._delimiter, self._quote, self._escape)
-        self._held = Held(limit)
+        self._partial = PartialRecord(limit)
         self._state = _State.FIELD
         self._early: bytes | None = b"" if start == 0 else None
 
     @property
     def unfinished(self) -> bool:
         """Whether the last record has begun and has no newline yet."""
-        return bool(self._held.length or (self._early and self._early != BOM))
+        return bool(self._partial.length or (self._early and self._early != BOM))
 
     def feed(self, block: bytes) -> None:
         """Cut ``block``, the bytes that follow what was fed before."""
@@ -112,17 +118,19 @@ class CsvFramer:
         self._cut(block)
 
     def finish(self) -> None:
-        """The stream has ended: what is left is a record without its newline."""
+        """Frame what is left, a record without its newline: the stream has ended."""
         early, self._early = self._early, None
         if early and early != BOM:
             self._cut(early)
-        held = self._held
-        if not held.length:
+        partial = self._partial
+        if not partial.length:
             return
         if self._state in _WITHIN:
-            length, offset, raw = held.length, self.next, held.take()
+            length, offset, raw = partial.length, self.next, partial.take()
             reason = f"a quote is never closed in the last record, of {length:,} bytes"
-            self.framed.refused.append(Refused(offset, raw, "malformed", "UnclosedQuote", reason))
+            self.framed.refused.append(
+                RefusedRecord(offset, raw, "malformed", "UnclosedQuote", reason)
+            )
             self.next += length
         else:
             self._end_record()
@@ -131,10 +139,10 @@ class CsvFramer:
     def _cut(self, block: bytes) -> None:
         lines = block.split(b"\n")
         tail = lines.pop()
-        if lines and self._held.length:
+        if lines and self._partial.length:
             self._extend(lines.pop(0))
         if lines:
-            if self._held.length or self._is_marked(block):
+            if self._partial.length or self._is_marked(block):
                 self._cut_quoted(lines)
             else:
                 self._add(lines)
@@ -149,12 +157,12 @@ class CsvFramer:
 
     def _cut_quoted(self, lines: list[bytes]) -> None:
         """Frame lines that may open, close or lie within quotes."""
-        if not self._held.length and all(map(self._whole, lines)):
+        if not self._partial.length and all(map(self._whole, lines)):
             self._add(lines)
             return
         whole: list[bytes] = []
         for line in lines:
-            if self._held.length:
+            if self._partial.length:
                 self._extend(line)
             elif self._whole(line) or self._is_comment(line):
                 whole.append(line)
@@ -169,22 +177,22 @@ class CsvFramer:
 
     def _hold(self, part: bytes) -> None:
         """Add ``part`` of a line to the record under way."""
-        if self._held.length:
+        if self._partial.length:
             self._state = self._scan(part, self._state)
         elif self._comment and part.startswith(self._comment):
             self._state = _State.COMMENT
         else:
             self._state = self._scan(part, _State.FIELD)
-        self._held.add(part)
+        self._partial.add(part)
 
     def _extend(self, line: bytes) -> None:
         """Add the end of a line to the record under way, which ends here unless in quotes."""
         self._hold(line)
         state = self._state
         if state is _State.QUOTED:
-            self._held.add(b"\n")
+            self._partial.add(b"\n")
         elif state is _State.ESCAPED or state is _State.ESCAPED_WITHIN:
-            self._held.add(b"\n")
+            self._partial.add(b"\n")
             self._state = _State.PLAIN if state is _State.ESCAPED else _State.QUOTED
         else:
             self._end_record()
@@ -210,14 +218,14 @@ class CsvFramer:
                 # the first quote of a field, or the second of a pair within one
                 at, state = at + 1, _State.QUOTED
             else:
-                found = part.find(opening, at)
-                if found < 0:
+                opened = part.find(opening, at)
+                if opened < 0:
                     return _State.FIELD if part.endswith(self._delimiter) else _State.PLAIN
-                at, state = found + len(opening), _State.QUOTED
+                at, state = opened + len(opening), _State.QUOTED
         return state
 
     def _scan_escaped(self, part: bytes, state: _State) -> _State:
-        """The same where an escape may take a quote's meaning away."""
+        """The same as ``_scan``, where an escape may take the meaning from a quote."""
         at, size = 0, len(part)
         while at < size:
             byte = part[at : at + 1]
@@ -241,44 +249,37 @@ class CsvFramer:
                 at = self._outside.match(part, at).end()  # type: ignore[union-attr]  # it always does
                 state = _State.PLAIN
             else:
-                found = part.find(self._escape, at)
-                at, state = size if found < 0 else found, _State.PLAIN
+                escape = part.find(self._escape, at)
+                at, state = size if escape < 0 else escape, _State.PLAIN
         return state
 
     def _end_record(self) -> None:
         """Frame the record under way."""
-        held = self._held
+        partial = self._partial
         if self._state is _State.COMMENT:
-            self.next += held.length + 1
-            held.take()
-        elif held.too_long:
-            length = held.length
-            self.framed.refused.append(too_large(self.next, held.take(), length))
+            self.next += partial.length + 1
+            partial.take()
+        elif partial.too_long:
+            length = partial.length
+            self.framed.refused.append(too_large(self.next, partial.take(), length))
             self.next += length + 1
         else:
-            self._add([held.take()])
+            self._add([partial.take()])
 
     def _add(self, lines: list[bytes]) -> None:
         """Frame whole records, each with its newline, that follow each other from ``next`` on."""
         if not lines:
             return
         start = self.next
-        offsets = list(accumulate(map(add, map(len, lines), repeat(1)), initial=start))
-        self.next = offsets.pop()
+        offsets, self.next = line_offsets(lines, start)
         if self._comment or not all(map(bytes.strip, lines)):
             filled = [
                 (bool(line.strip()) or self._delimiter in line) and not self._is_comment(line)
                 for line in lines
             ]
             offsets, lines = list(compress(offsets, filled)), list(compress(lines, filled))
-        limit = self._held.limit
+        limit = self._partial.limit
         if self.next - start > limit:
-            self.framed.refused += [
-                too_large(offset, line[:limit], len(line))
-                for offset, line in zip(offsets, lines, strict=True)
-                if len(line) > limit
-            ]
-            within = [len(line) <= limit for line in lines]
-            offsets, lines = list(compress(offsets, within)), list(compress(lines, within))
+            offsets, lines = self.framed.refuse_long(offsets, lines, limit)
         self.framed.offsets += offsets
         self.framed.raws += [line.removesuffix(b"\r") for line in lines]

@@ -1,8 +1,8 @@
-"""Find out how a CSV object is written: its delimiter, and whether it has a header.
+"""Detect how a CSV object is written: its delimiter, and whether it has a header.
 
-What the user has said is taken as it is. The rest is told from the start of the object, at most
-64 KiB of it, and where that does not decide it the object is refused: a wrong guess would be one
-column too wide, or a first row that is lost as header.
+What the user says is taken as it is. The rest is detected from at most the first 64 KiB of the
+object. Where they do not decide it, the object is refused: a wrong guess would give a single
+column that holds whole lines, or lose the first row as a header.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _MAIL_OR_UUID = re.compile(
 
 
 class Undecided(ObjectFailed):
-    """The object does not say how it is written; an option can."""
+    """The object does not show how it is written; an option can say it."""
 
     def __init__(self, message: str, category: str = "unknown_format") -> None:
         super().__init__(message, category)
@@ -62,8 +62,8 @@ class Head:
     """The start of a CSV object.
 
     Attributes:
-        format: How its records are read; without columns where the object has no record at all.
-        end: Offset from which on there are records.
+        format: How its records are read; without columns if the object has no record at all.
+        end: Offset of the first record.
     """
 
     format: Format
@@ -72,14 +72,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class CsvRules:
-    """What is known of an object before it is looked at.
+    """What is known of an object before it is opened.
 
     Attributes:
         options: What the user says.
-        delimiter: The one that its name speaks for.
-        limit: Of a record only so many bytes are kept.
+        delimiter: The one that its name suggests.
+        limit: How many bytes of a longer record are kept.
         encoding: Of the text; empty for UTF-8.
-        expected: Columns of which a header has at least one; empty where nothing is known.
+        expected: Columns of which a header has at least one; empty if they are not known.
     """
 
     options: CsvOptions
@@ -89,7 +89,7 @@ class CsvRules:
     expected: frozenset[str] = frozenset()
 
     def framer(self, start: int, delimiter: str) -> CsvFramer:
-        """What cuts the records from ``start`` on."""
+        """The framer that cuts the records from ``start`` on."""
         options = self.options
         return CsvFramer(
             start,
@@ -109,13 +109,13 @@ class CsvRules:
 
 
 def read_head(stream: Stream, rules: CsvRules, uri: str, *, growing: bool = False) -> Head:
-    """Look at the start of the object, at which ``stream`` stands.
+    """The head of an object.
 
     Args:
-        stream: The decompressed bytes.
+        stream: The decompressed bytes, from the first one on.
         rules: What is known.
         uri: Names the object in messages.
-        growing: Whether a line that has no end yet may get one.
+        growing: Whether a line without an end may still get one.
 
     Raises:
         Undecided: Only an option can say how the object is written.
@@ -154,7 +154,7 @@ def read_head(stream: Stream, rules: CsvRules, uri: str, *, growing: bool = Fals
 
 
 def _sample(stream: Stream, rules: CsvRules, uri: str) -> tuple[bytes, bool]:
-    """The start of the object with the lines to skip, and whether that is all of it."""
+    """The start of the object with the lines to skip, and whether it is the whole object."""
     skip, sample = rules.options.skip, b""
     while len(sample) < SAMPLE_BYTES or sample.count(b"\n") < skip:
         if len(sample) > SAMPLE_BYTES + rules.limit:
@@ -170,18 +170,18 @@ def _sample(stream: Stream, rules: CsvRules, uri: str) -> tuple[bytes, bool]:
 
 
 def _after_skipped(sample: bytes, skip: int) -> int:
-    """Offset of the first line that is not left out."""
+    """Offset of the first line that is not skipped."""
     at = len(BOM) if sample.startswith(BOM) else 0
     for _ in range(skip):
-        found = sample.find(b"\n", at)
-        if found < 0:
+        newline = sample.find(b"\n", at)
+        if newline < 0:
             return len(sample)
-        at = found + 1
+        at = newline + 1
     return at
 
 
 def _refuse_what_is_not_csv(sample: bytes, uri: str) -> None:
-    """Refuse a page, a message of an error or an archive that bears the name of a CSV file."""
+    """Refuse a web page, an error message or an archive with the name of a CSV file."""
     for magic, what in _BINARY.items():
         if sample.startswith(magic):
             raise ObjectFailed(f"{uri} holds {what}, not CSV", "unknown_format")
@@ -202,7 +202,7 @@ def _refuse_what_is_not_csv(sample: bytes, uri: str) -> None:
 
 
 def _delimiter(sample: bytes, rules: CsvRules, uri: str, *, whole: bool) -> str:
-    """The delimiter that makes a table of the first records."""
+    """The delimiter that turns the first records into a table."""
     usual = rules.delimiter
     widths = _widths(sample, usual, rules, whole=whole)
     if not widths or (widths[0] > 1 and set(widths) == {widths[0]}):
@@ -212,14 +212,14 @@ def _delimiter(sample: bytes, rules: CsvRules, uri: str, *, whole: bool) -> str:
         for each in _DELIMITERS
         if each not in (usual, rules.options.quote, rules.options.escape)
     }
-    wide = {each: found for each, found in others.items() if found and found[0] > 1}
-    fitting = {each: found[0] for each, found in wide.items() if _agree(found, widths[0] > 1)}
+    wide = {each: fields for each, fields in others.items() if fields and fields[0] > 1}
+    fitting = {each: fields[0] for each, fields in wide.items() if _agree(fields, widths[0] > 1)}
     widest = max(fitting.values(), default=0)
     best = [each for each, width in fitting.items() if width == widest]
     if len(best) == 1:
         return best[0]
-    if widths[0] > 1 or not any(max(found[1:], default=1) > 1 for found in wide.values()):
-        return usual  # it has the usual one, or one column
+    if widths[0] > 1 or not any(max(fields[1:], default=1) > 1 for fields in wide.values()):
+        return usual  # the object uses it, or has one column
     shown = " and ".join(_NAMES.get(each) or repr(each) for each in wide)
     raise Undecided(
         f"cannot tell the delimiter of {uri}: its first line has {shown}, but its rows are not "
@@ -228,7 +228,7 @@ def _delimiter(sample: bytes, rules: CsvRules, uri: str, *, whole: bool) -> str:
 
 
 def _agree(widths: Sequence[int], doubtful: bool) -> bool:
-    """Whether the rows are as wide as the header: most of them, or, if it is doubtful, all."""
+    """Whether most rows are as wide as the header; all of them if that is doubtful."""
     rows = widths[1:]
     alike = sum(width == widths[0] for width in rows)
     if doubtful:
@@ -238,7 +238,7 @@ def _agree(widths: Sequence[int], doubtful: bool) -> bool:
 
 def _widths(sample: bytes, delimiter: str, rules: CsvRules, *, whole: bool) -> list[int]:
     """How many fields each of the first records has."""
-    framer = rules.framer(1, delimiter)  # not at 0: a mark has been passed over
+    framer = rules.framer(1, delimiter)  # not 0: a byte order mark has been skipped
     framer.feed(sample[:SAMPLE_BYTES])
     if whole and len(sample) <= SAMPLE_BYTES:
         framer.finish()
@@ -257,7 +257,7 @@ def _cells(raw: bytes, delimiter: str, rules: CsvRules, uri: str) -> tuple[str, 
     """The fields of the first record."""
     try:
         text = raw.decode(rules.encoding or "utf-8")
-        # Not strictly: text after a closing quote is part of a name.
+        # Not strict: text after a closing quote is part of a name.
         return tuple(
             next(
                 csv.reader(
@@ -279,7 +279,7 @@ def _has_header(cells: Sequence[str], rules: CsvRules, uri: str) -> bool:
     """Whether the first record names the columns.
 
     Raises:
-        Undecided: It was said to, or not said, and does not look like it.
+        Undecided: It does not look like names, or like what the options say.
     """
     options = rules.options
     if options.columns and not options.header:
@@ -304,10 +304,10 @@ def _has_header(cells: Sequence[str], rules: CsvRules, uri: str) -> bool:
 
 
 def _like_data(cells: Sequence[str]) -> str | None:
-    """What of a first record looks like data, not like names; None when nothing does.
+    """What looks like data in a first record; None if all of it may be names.
 
-    Numbers and dates may be names where they go up in equal steps beside a name, or are years,
-    as in a table with a column a year.
+    Beside a name, numbers and dates may be names too if they rise in equal steps or are years,
+    as in a table with one column for each year.
     """
     stripped = [cell.strip() for cell in cells]
     numbers = [cell for cell in stripped if number_of(cell) is not None]
@@ -335,7 +335,7 @@ def _are_years(numbers: Collection[str]) -> bool:
 
 
 def _is_series(values: Sequence[int | None]) -> bool:
-    """Whether there are at least three numbers that go up in equal steps."""
+    """Whether they are at least three numbers that rise in equal steps."""
     numbers = [value for value in values if value is not None]
     steps = {b - a for a, b in pairwise(numbers)}
     return len(numbers) == len(values) >= _SHORTEST_SERIES and len(steps) == 1 and min(steps) > 0

@@ -1,4 +1,4 @@
-"""What the user says about CSV files; what is not said is found out (``sources.files.csv.head``)."""
+"""What the user says about CSV files; the rest is detected (``sources.files.csv.head``)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class CsvOptions:
     """How CSV is written.
 
     Attributes:
-        delimiter: Between two fields; None finds it out.
-        quote: What encloses a field; empty when nothing does.
-        escape: What takes its meaning from the character after it; empty when nothing does.
-        header: Whether the first record names the columns; None takes it so unless it looks
-            like data, or, with ``columns``, takes it not so.
-        columns: The names of the columns, in place of a header's.
-        skip: Lines to leave out before the header or the first record.
-        comment: A line that begins with it is left out; empty leaves out none.
-        nulls: The texts of an unquoted field that stand for NULL, in every column.
+        delimiter: Separates fields; None to detect it.
+        quote: Encloses a field; empty if nothing does.
+        escape: Takes the meaning from the character after it; empty if nothing does.
+        header: Whether the first record names the columns. None: it does, unless ``columns`` is
+            given; the object is refused if that record looks like data.
+        columns: The names of the columns, instead of those in a header.
+        skip: Lines to skip before the header or the first record.
+        comment: Lines that begin with it are skipped; empty to skip none.
+        nulls: The texts of an unquoted field that mean NULL, in every column.
     """
 
     delimiter: str | None = None
@@ -35,20 +35,20 @@ class CsvOptions:
     nulls: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        named = {
-            "--csv_delimiter": self.delimiter,
-            "--csv_quote": self.quote,
-            "--csv_escape": self.escape,
-            "--csv_comment": self.comment,
-        }
-        given = {option: text for option, text in named.items() if text}
-        for option, text in given.items():
+        texts = (
+            ("--csv_delimiter", self.delimiter),
+            ("--csv_quote", self.quote),
+            ("--csv_escape", self.escape),
+            ("--csv_comment", self.comment),
+        )
+        characters = {option: text for option, text in texts if text}
+        for option, text in characters.items():
             if len(text) > 1 or not text.isascii() or text in "\r\n\0":
                 raise ConfigError(f"{option} must be one ASCII character, got {text!r}")
         if self.delimiter == "":
             raise ConfigError("--csv_delimiter must be one ASCII character, got ''")
-        if len(set(given.values())) < len(given):
-            raise ConfigError(f"{', '.join(given)} must be different characters")
+        if len(set(characters.values())) < len(characters):
+            raise ConfigError(f"{', '.join(characters)} must be different characters")
         if self.skip < 0:
             raise ConfigError(f"--csv_skip must be 0 or more, got {self.skip}")
         if not all(self.columns):
@@ -69,7 +69,7 @@ class CsvOptions:
         comment: str = "",
         nulls: tuple[str, ...] = (),
     ) -> CsvOptions:
-        r"""The options as a user writes them: ``TAB`` and ``\t`` are a tab, names have commas.
+        r"""The options as a user writes them: ``TAB`` or ``\t`` for a tab, commas between names.
 
         Raises:
             ConfigError: One of them is wrong; the message says which.

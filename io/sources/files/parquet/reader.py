@@ -1,4 +1,4 @@
-"""Read the rows of one Parquet object, from a row on."""
+"""Read the rows of one Parquet object from a given row on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sources.files.failures import may_pass, object_failure, refused_failure
-from sources.files.framing import Refused
-from sources.files.parquet.rows import encoder_of, rows_of
+from sources.files.framing import RefusedRecord
+from sources.files.parquet.arrow_rows import encoder_of, rows_of
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.ranged_file import RangedFile
@@ -27,19 +27,19 @@ _log = logging.getLogger(__name__)
 
 _FORMAT = Format("parquet")
 _BUFFERS_BYTES = 64 << 20
-"""All read buffers together; each column under way has one."""
+"""Of all read buffers together; each column that is being read has one."""
 
 
 @dataclass(slots=True)
-class _Opened:
-    """An object under way."""
+class _OpenObject:
+    """An object that is being read."""
 
     pinned: PinnedObject
     file: pq.ParquetFile
     encoder: RowEncoder
     int96: frozenset[str]
     total: int
-    """Rows of all row groups: the footer's own count is not always true."""
+    """Rows of all row groups; the footer's own count is not always right."""
 
 
 class ParquetReader:
@@ -49,9 +49,9 @@ class ParquetReader:
 
     Args:
         storage: Where the object is.
-        part: The object, and the first row wanted.
+        part: The object, and the first row to read.
         limits: Bounds of a batch.
-        growing: It may not be whole yet: an object without a footer is left alone.
+        growing: Whether it may still be written: an object without a footer is then left alone.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class ParquetReader:
         self._limits = limits
         self._growing = growing
         self._position = part.start
-        self._opened: _Opened | None = None
+        self._opened: _OpenObject | None = None
         self._arrow: Iterator[pa.RecordBatch] | None = None
         self._rows = limits.records
         self._done = False
 
     def poll(self, timeout: float) -> Polled:
-        """The next batch; a row group's first rows take as long as their pages do."""
+        """The next batches; the first rows of a row group take as long as decoding their pages."""
         batches: list[RecordBatch] = []
         if not self._done:
             try:
@@ -76,10 +76,10 @@ class ParquetReader:
             except ObjectFailed as error:
                 batches = self._fail(error)
             except SourceUnavailable:
-                self._arrow = None  # to be begun again at the position
+                self._arrow = None  # begins again at the position
                 raise
             except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-                # Whatever else Arrow raises while it decodes is about the content.
+                # Anything else that Arrow raises while it decodes concerns the content.
                 reason = " ".join(str(error).split()) or type(error).__name__
                 message = f"{self._part.uri} cannot be read on: {reason}"
                 batches = self._fail(ObjectFailed(message, "object_corrupt"))
@@ -113,10 +113,10 @@ class ParquetReader:
             raise ObjectFailed(message, "object_corrupt")
         if arrow.nbytes > 2 * self._limits.bytes and self._rows > 1:
             self._rows = max(1, len(arrow) * self._limits.bytes // arrow.nbytes)
-            self._arrow = None  # goes on in smaller steps
+            self._arrow = None  # continues in smaller steps
         return self._batches(arrow, opened)
 
-    def _open(self) -> _Opened:
+    def _open(self) -> _OpenObject:
         """Read the footer."""
         part = self._part
         pinned = self._storage.open(part.uri, part.version)
@@ -145,12 +145,12 @@ class ParquetReader:
                 1, min(self._limits.records, self._limits.bytes * rows // (weight + 1))
             )
             encoder = encoder_of(file.schema_arrow)
-            return _Opened(pinned, file, encoder, _int96_columns(file), total)
+            return _OpenObject(pinned, file, encoder, _int96_columns(file), total)
         except BaseException:
             pinned.close()
             raise
 
-    def _iterate(self, opened: _Opened) -> Iterator[pa.RecordBatch]:
+    def _iterate(self, opened: _OpenObject) -> Iterator[pa.RecordBatch]:
         """Arrow batches of the rows from the position on."""
         metadata = opened.file.metadata
         sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
@@ -165,16 +165,16 @@ class ParquetReader:
                 yield arrow.slice(surplus)
                 surplus = 0
 
-    def _batches(self, arrow: pa.RecordBatch, opened: _Opened) -> list[RecordBatch]:
+    def _batches(self, arrow: pa.RecordBatch, opened: _OpenObject) -> list[RecordBatch]:
         """``arrow`` as batches within the limit of bytes."""
-        found = rows_of(arrow, opened.encoder, opened.int96)
-        rows, raws, faults = found.values, found.raws, found.faults
+        rows = rows_of(arrow, opened.encoder, opened.int96)
+        values, raws, faults = rows.values, rows.raws, rows.faults
         first, total = self._position, opened.total
         batches = []
         for low, high in _cuts(raws, self._limits.bytes):
             good = [i for i in range(low, high) if i not in faults] if faults else range(low, high)
             refused = [
-                Refused(first + i, raws[i], "malformed", "UnreadableValue", faults[i])
+                RefusedRecord(first + i, raws[i], "malformed", "UnreadableValue", faults[i])
                 for i in range(low, high)
                 if i in faults
             ]
@@ -183,7 +183,7 @@ class ParquetReader:
                 self._batch(
                     [first + i for i in good],
                     [raws[i] for i in good],
-                    [rows[i] for i in good],
+                    [values[i] for i in good],
                     [refused_failure(self._origin(each.offset), _FORMAT, each) for each in refused],
                     first + high,
                 )
@@ -219,9 +219,9 @@ class ParquetReader:
 def _check_counts(
     uri: str, metadata: pq.FileMetaData, groups: Sequence[pq.RowGroupMetaData]
 ) -> None:
-    """Compare what the footer says about rows: of the file, of row groups and of columns.
+    """Compare the footer's counts of rows: of the file, of row groups and of columns.
 
-    The row groups are believed. A file count that differs is a common defect of writers.
+    Those of the row groups count. A different count of the file is a common defect of writers.
 
     Raises:
         ObjectFailed: A column of a row group cannot have as many rows as the row group, or
@@ -237,12 +237,12 @@ def _check_counts(
     for number, group in enumerate(groups):
         rows = group.num_rows
         for index, repeats in enumerate(repeated):
-            found = group.column(index).num_values
-            if found < rows or rows < 0 or (found > rows and not (repeats and rows)):
+            count = group.column(index).num_values
+            if count < rows or rows < 0 or (count > rows and not (repeats and rows)):
                 path = metadata.schema.column(index).path
                 raise ObjectFailed(
                     f"{uri}: row group {number} has {rows:,} rows, but its column {path!r} "
-                    f"has {found:,} values",
+                    f"has {count:,} values",
                     "object_corrupt",
                 )
     if metadata.num_rows != total:
@@ -255,7 +255,7 @@ def _check_counts(
 
 
 def _int96_columns(file: pq.ParquetFile) -> frozenset[str]:
-    """The columns that hold INT96 timestamps, at whatever depth."""
+    """The columns that hold INT96 timestamps, at any depth."""
     columns = (file.schema.column(i) for i in range(len(file.schema)))
     paths = [f"{column.path}." for column in columns if column.physical_type == "INT96"]
     return frozenset(

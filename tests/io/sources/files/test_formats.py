@@ -2,40 +2,41 @@ from __future__ import annotations
 
 import pytest
 
-from sources.files.formats import Storing, check_format, storing_of
+from sources.files.formats import StoredFormat, check_format, stored_format_of
 from transforms.errors import ConfigError, ObjectFailed
 
 
 @pytest.mark.parametrize(
-    ("name", "storing"),
+    ("name", "stored_format"),
     [
-        ("a.json", Storing("jsonl")),
-        ("a.jsonl", Storing("jsonl")),
-        ("a.b.ndjson.GZ", Storing("jsonl", "gzip")),
-        ("a.csv.zst", Storing("csv", "zstd")),
-        ("a.tsv.bz2", Storing("csv", "bz2", "\t")),
-        ("a.parquet", Storing("parquet")),
+        ("a.json", StoredFormat("jsonl")),
+        ("a.jsonl", StoredFormat("jsonl")),
+        ("a.b.ndjson.GZ", StoredFormat("jsonl", "gzip")),
+        ("a.csv.zst", StoredFormat("csv", "zstd")),
+        ("a.tsv.bz2", StoredFormat("csv", "bz2", "\t")),
+        ("a.parquet", StoredFormat("parquet")),
     ],
 )
-def test_extensions_say_how_an_object_is_stored(name: str, storing: Storing) -> None:
-    assert storing_of(f"s3://bucket.csv/x.gz/{name}") == storing
+def test_extensions_say_how_an_object_is_stored(name: str, stored_format: StoredFormat) -> None:
+    assert stored_format_of(f"s3://bucket.csv/x.gz/{name}") == stored_format
 
 
 @pytest.mark.parametrize("name", ["a", "json", "a.txt", "a.gz", "a.txt.gz", ".gz", "a."])
 def test_a_name_that_says_nothing_asks_for_format(name: str) -> None:
     with pytest.raises(ObjectFailed, match="give --format"):
-        storing_of(f"file:///x.csv/{name}")
+        stored_format_of(f"file:///x.csv/{name}")
 
 
 def test_format_given_leaves_the_compression_to_the_name() -> None:
-    assert storing_of("s3://b/a.txt.gz", "jsonl") == Storing("jsonl", "gzip")
-    assert storing_of("s3://b/a.tsv", "csv") == Storing("csv", "", "\t")
-    assert storing_of("s3://b/a", "parquet") == Storing("parquet")
+    assert stored_format_of("s3://b/a.txt.gz", "jsonl") == StoredFormat("jsonl", "gzip")
+    assert stored_format_of("s3://b/a.tsv", "csv") == StoredFormat("csv", "", "\t")
+    assert stored_format_of("s3://b/a", "parquet") == StoredFormat("parquet")
 
 
 def test_only_plain_lines_are_divisible() -> None:
     divisible = [
-        storing_of(f"/{name}").divisible for name in ("a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet")
+        stored_format_of(f"/{name}").divisible
+        for name in ("a.jsonl", "a.jsonl.gz", "a.csv", "a.parquet")
     ]
     assert divisible == [True, False, False, False]
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.files.framing import BOM, LineFramer
+from sources.files.framing import BOM, LineFramer, PartialRecord
 
 LIMIT = 1 << 20
 
@@ -47,8 +48,8 @@ texts = st.lists(
 @given(texts, st.lists(st.integers(1, 80)))
 def test_any_cut_into_blocks_gives_the_same_records(data: bytes, cuts: list[int]) -> None:
     framer = framed(data, *cuts)
-    found = list(zip(framer.framed.offsets, framer.framed.raws, strict=True))
-    assert found == reference(data)
+    records = list(zip(framer.framed.offsets, framer.framed.raws, strict=True))
+    assert records == reference(data)
     assert framer.next == len(data)
 
 
@@ -108,11 +109,23 @@ def test_blank_lines_are_no_records_but_count_in_offsets() -> None:
 
 def test_a_line_over_the_limit_is_never_held_whole() -> None:
     framer = LineFramer(0, partial=False, limit=1_000)
-    for _ in range(10_000):
-        framer.feed(b"x" * 1_000)
-    held = framer._held
-    assert held.length == 10_000_000
-    assert sum(map(len, held._parts)) == 1_000
+    block = b"x" * 1_000
+    tracemalloc.start()
+    try:
+        for _ in range(10_000):
+            framer.feed(block)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000
     framer.feed(b"\nnext\n")
     assert framer.framed.raws == [b"next"]
     assert framer.framed.offsets == [10_000_001]
+
+
+def test_of_a_long_record_the_head_and_the_length_are_kept() -> None:
+    partial = PartialRecord(5)
+    for part in (b"abc", b"", b"def", b"ghi"):
+        partial.add(part)
+    assert (partial.too_long, partial.length, partial.take()) == (True, 9, b"abcde")
+    assert (partial.too_long, partial.length, partial.take()) == (False, 0, b"")

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from sources.files.csv.options import CsvOptions
-from sources.files.formats import storing_of
+from sources.files.formats import stored_format_of
 from sources.files.parquet.reader import ParquetReader
 from sources.files.plan import part_of
 from sources.files.text import TextReader
@@ -76,12 +76,12 @@ def test_polling_again_goes_on_where_it_was(
 ) -> None:
     data = compress(LINES)
     storage = Unsteady(data, distant=distant)
-    storing = storing_of(name)
-    part = part_of(Split("s", name, "v", len(data)), storing, ())
+    stored_format = stored_format_of(name)
+    part = part_of(Split("s", name, "v", len(data)), stored_format, ())
     limits = BatchLimits(records=400)
     reader: Reader = (
         ParquetReader(storage, part, limits)  # type: ignore[arg-type]
-        if storing.format == "parquet"
+        if stored_format.format == "parquet"
         else TextReader(storage, part, limits, 1 << 20, CsvOptions(header=True))  # type: ignore[arg-type]
     )
     ledger = MemoryLedger()
@@ -104,7 +104,7 @@ def test_polling_again_goes_on_where_it_was(
         "csv": lines[1:],
         "parquet": [b'[{"n":%d},{}]' % n for n in range(3_000)],
     }
-    assert raws(batches) == expected[storing.format]
+    assert raws(batches) == expected[stored_format.format]
     assert outages > 1
     (coverage,) = ledger.known.values()
     assert coverage.complete

@@ -6,21 +6,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.files.formats import Storing
+from sources.files.formats import StoredFormat
 from sources.files.plan import Part, part_of, splits_of, unsettled
 from sources.storage.objects import StoredObject
 from tests.io.sources.reading import MemoryLedger
 from transforms.batch.coverage import Coverage, merge, subtract
 from transforms.batch.splits import Split
 
-JSONL = Storing("jsonl")
+JSONL = StoredFormat("jsonl")
 OBJECT = StoredObject("s3://b/a", "v", 100)
 
 
 def planned(
-    *ranges: tuple[int, int], end: int | None = None, storing: Storing | None = JSONL, cut: int = 60
+    *ranges: tuple[int, int],
+    end: int | None = None,
+    stored_format: StoredFormat | None = JSONL,
+    cut: int = 60,
 ) -> list[tuple[int, int, int | None]]:
-    splits = splits_of("s3://b/*", OBJECT, Coverage(ranges, end), storing, cut)
+    splits = splits_of("s3://b/*", OBJECT, Coverage(ranges, end), stored_format, cut)
     return [(split.start, split.size, split.end) for split in splits]
 
 
@@ -41,15 +44,17 @@ def test_object_read_to_its_end_and_not_closed_is_closed() -> None:
     assert planned((0, 100)) == [(100, 0, None)]
 
 
-@pytest.mark.parametrize("storing", [Storing("jsonl", "gzip"), Storing("parquet"), None])
-def test_others_are_read_from_the_first_gap_on(storing: Storing | None) -> None:
-    assert planned(storing=storing) == [(0, 100, None)]
-    assert planned((0, 10), (30, 40), storing=storing) == [(10, 100, None)]
-    assert planned((5, 40), storing=storing) == [(0, 100, None)]
+@pytest.mark.parametrize(
+    "stored_format", [StoredFormat("jsonl", "gzip"), StoredFormat("parquet"), None]
+)
+def test_others_are_read_from_the_first_gap_on(stored_format: StoredFormat | None) -> None:
+    assert planned(stored_format=stored_format) == [(0, 100, None)]
+    assert planned((0, 10), (30, 40), stored_format=stored_format) == [(10, 100, None)]
+    assert planned((5, 40), stored_format=stored_format) == [(0, 100, None)]
 
 
 def test_plain_csv_is_read_from_the_first_gap_on() -> None:
-    assert planned((0, 10), (30, 40), storing=Storing("csv")) == [(10, 90, None)]
+    assert planned((0, 10), (30, 40), stored_format=StoredFormat("csv")) == [(10, 90, None)]
 
 
 @given(
@@ -70,13 +75,13 @@ def test_ranges_cover_the_gaps_exactly(settled: list[tuple[int, int]], cut: int)
 
 
 def test_part_of_a_position_begins_there_and_ends_as_planned() -> None:
-    csv = Storing("csv")
+    csv = StoredFormat("csv")
     (split,) = splits_of("s3://b/*", OBJECT, Coverage(((0, 10),)), csv, 60)
     assert part_of(split, csv, (("", 30),)) == Part("s3://b/a", "v", csv, 30, 100, True, 90)
 
 
 def test_compressed_end_is_unknown() -> None:
-    gzip = Storing("jsonl", "gzip")
+    gzip = StoredFormat("jsonl", "gzip")
     part = part_of(Split("s3://b/*", "s3://b/a", "v", 100), gzip, ())
     assert (part.end, part.final, part.size) == (None, True, 100)
 

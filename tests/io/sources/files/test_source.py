@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sources.by_uri import SourceOptions, source_for
-from sources.files.plan import Skipped
+from sources.files.plan import SettledObject
 from sources.files.source import FilesSource
 from tests.io.sources.reading import MemoryLedger, raws, read_all
 from transforms import metrics
-from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError
 
 
@@ -39,7 +37,7 @@ def test_settled_objects_are_skipped_and_counted(folder: Path) -> None:
         (folder / name).stat().st_size for name in ("a.jsonl", "b.csv", "c.jsonl.gz")
     )
     metrics.reset()
-    assert all(isinstance(each, Skipped) for each in files.plan(ledger))
+    assert all(isinstance(each, SettledObject) for each in files.plan(ledger))
 
 
 def test_splits_name_the_source_that_opens_them(folder: Path) -> None:
@@ -77,28 +75,3 @@ class TestCheck:
         with pytest.raises(ConfigError, match=r"x\.txt from its name; give --format"):
             FilesSource(f"{folder}/*").check()
         FilesSource(f"{folder}/*.txt", format="jsonl").check()
-
-
-class TestSourceFor:
-    @pytest.mark.parametrize("uri", ["a.jsonl", "./x/*.csv", "/a", "file:///a", "s3://b/a.jsonl"])
-    def test_known_schemes(self, uri: str) -> None:
-        assert source_for(uri).uri == uri
-
-    def test_unknown_scheme_names_the_known_ones(self) -> None:
-        with pytest.raises(ConfigError, match=r"'ftp'.*file://, s3://, kafka:// or a path"):
-            source_for("ftp://host/x")
-
-    def test_options_reach_the_source(self) -> None:
-        options = SourceOptions(
-            format="csv", streaming=True, limits=BatchLimits(7, 8), poll_interval=0.5
-        )
-        assert source_for("/a", options) == FilesSource(
-            "/a", format="csv", watch=True, limits=BatchLimits(7, 8), poll_interval=0.5
-        )
-
-    @pytest.mark.parametrize(
-        "wrong", [{"format": "xml"}, {"split_bytes": 0}, {"poll_interval": -1.0}]
-    )
-    def test_wrong_options_are_refused(self, wrong: dict[str, object]) -> None:
-        with pytest.raises(ConfigError):
-            source_for("/a", SourceOptions(**wrong))  # type: ignore[arg-type]

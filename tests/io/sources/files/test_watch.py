@@ -16,7 +16,7 @@ from mypy_boto3_s3 import S3Client
 
 from clients.s3 import S3Settings
 from sources.files.source import FilesSource
-from sources.files.watch import Watched, WatchReader
+from sources.files.watch import WatchedStorage, WatchReader
 from sources.storage.objects import StoredObject
 from tests.io.sources.reading import MemoryLedger, failures, raws, read_all
 from transforms.batch.backoff import Backoff
@@ -419,7 +419,7 @@ class Outage:
 
     def reader(self, monkeypatch: pytest.MonkeyPatch, budget: float) -> WatchReader:
         monkeypatch.setattr(drain, "wait", self.wait)
-        watched = Watched(
+        watched = WatchedStorage(
             list=self.list,
             splits=lambda stored, coverage: iter(()),
             open=lambda split: pytest.fail("there is nothing to open"),
@@ -466,7 +466,7 @@ def test_slow_listing_does_not_hold_a_poll(tmp_path: Path, ledger: MemoryLedger)
             time.sleep(0.01)
         yield from bounded.storage.list(bounded.uri)
 
-    watched = Watched(
+    watched = WatchedStorage(
         list=slow,
         splits=lambda stored, coverage: iter([Split("w", stored.uri, stored.version, stored.size)]),
         open=lambda split: bounded.open(split, (), ledger),

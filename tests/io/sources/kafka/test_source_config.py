@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from clients.kafka.config import parse
-from sources.by_uri import SourceOptions, source_for, with_splits_fixed
+from sources.by_uri import SourceOptions, source_for
 from sources.kafka.source import MOST_SPLITS, KafkaSource
 from tests.fakes import NoLedger
 from tests.services.kafka_broker import KafkaBroker, Topics
@@ -63,12 +63,11 @@ class TestSplits:
     """A broker that is not there must not be asked where the number is known."""
 
     def test_one_reader_has_one_split(self) -> None:
-        assert source_for("kafka://127.0.0.1:9/t", SourceOptions(parallel=False)) == (
-            with_splits_fixed(source_for("kafka://127.0.0.1:9/t", SourceOptions(parallel=False)))
-        )
+        source = source_for("kafka://127.0.0.1:9/t", SourceOptions(parallel=False))
+        assert source.fixed() == source
 
     def test_a_number_that_the_uri_gives_wins(self) -> None:
-        source = with_splits_fixed(source_for("kafka://127.0.0.1:9/t?splits=3"))
+        source = source_for("kafka://127.0.0.1:9/t?splits=3").fixed()
         assert isinstance(source, KafkaSource)
         streaming = replace(source, streaming=True)
         names = [split.name for split in streaming.splits(NoLedger())]
@@ -77,7 +76,7 @@ class TestSplits:
     def test_no_broker_at_the_submission_is_one_line(self) -> None:
         source = KafkaSource("kafka://127.0.0.1:9/t", parallel=True, answer_timeout=1.0)
         with pytest.raises(SourceUnavailable, match=r"^cannot reach Kafka at 127\.0\.0\.1:9"):
-            source.with_splits_fixed()
+            source.fixed()
 
     @pytest.mark.integration
     def test_else_there_are_as_many_as_partitions_at_the_submission(
@@ -85,7 +84,7 @@ class TestSplits:
     ) -> None:
         name = topic(partitions=3)
         source = KafkaSource(f"kafka://{kafka_broker.bootstrap}/{name}", parallel=True)
-        fixed = source.with_splits_fixed()
+        fixed = source.fixed()
         kafka_broker.add_partitions(name, 5)
         assert [split.name for split in fixed.splits(NoLedger())] == ["0/3", "1/3", "2/3"]
         assert [split.name for split in source.splits(NoLedger())] == ["0/1"]
@@ -96,7 +95,7 @@ class TestSplits:
     ) -> None:
         name = topic(partitions=MOST_SPLITS + 2)
         source = KafkaSource(f"kafka://{kafka_broker.bootstrap}/{name}", parallel=True)
-        assert source.with_splits_fixed().split_count == MOST_SPLITS
+        assert source.fixed().split_count == MOST_SPLITS
 
 
 class TestSourceFor:

@@ -203,7 +203,7 @@ class TestUnavailable:
             FilesSource("s3://no-such-bucket/*.jsonl", s3=s3_settings).check()
 
     def test_invalid_bucket_name(self, s3_settings: S3Settings) -> None:
-        with pytest.raises(ConfigError, match="no valid S3 URI"):
+        with pytest.raises(ConfigError, match="not a valid S3 URI"):
             FilesSource("s3://b@d bucket/*.jsonl", s3=s3_settings).check()
 
     def test_invalid_endpoint(self) -> None:

@@ -54,12 +54,12 @@ def test_records_are_those_of_pythons_csv(text: str, cuts: list[int]) -> None:
         if row and not (len(row) == 1 and not row[0].strip())
     ]
     # csv closes a quote at the end of the text without a word; here that is a failure.
-    ours = [parsed(raw) for raw in framer.framed.raws if raw.strip(b'" \r\n')]
-    theirs = [row for row in rows if len(row) > 1 or row[0].strip(' "\r\n')]
+    rows_cut = [parsed(raw) for raw in framer.framed.raws if raw.strip(b'" \r\n')]
+    rows_read = [row for row in rows if len(row) > 1 or row[0].strip(' "\r\n')]
     if framer.framed.refused:
         assert framer.framed.refused[0].exception == "UnclosedQuote"
-        theirs = theirs[: len(ours)]
-    assert ours == theirs
+        rows_read = rows_read[: len(rows_cut)]
+    assert rows_cut == rows_read
     assert framer.next == len(data)
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -8,25 +7,12 @@ import pytest
 from sources.files.csv.head import CsvRules, Head, Undecided, read_head
 from sources.files.csv.options import CsvOptions
 from sources.files.framing import BOM
+from tests.io.sources.files.blocks import Blocks
 from transforms.batch.record import Format
-from transforms.errors import ConfigError, ObjectFailed
+from transforms.errors import ObjectFailed
 
 LIMIT = 1 << 20
 URI = "file:///x.csv"
-
-
-class Blocks:
-    """A stream of given blocks."""
-
-    def __init__(self, *blocks: bytes) -> None:
-        self._blocks = list(blocks)
-
-    @property
-    def stored(self) -> int:
-        return 0
-
-    def read(self) -> bytes:
-        return self._blocks.pop(0) if self._blocks else b""
 
 
 def head_of(
@@ -161,8 +147,8 @@ class TestDelimiter:
     def test_it_is_the_one_that_makes_a_table_of_the_first_lines(
         self, text: bytes, delimiter: str, width: int
     ) -> None:
-        columns, found = columns_of(text)
-        assert found == delimiter
+        columns, detected = columns_of(text)
+        assert detected == delimiter
         assert len(columns) == width
 
     def test_rows_that_are_not_alike_are_refused(self) -> None:
@@ -191,29 +177,6 @@ class TestOptions:
         head = head_of(b"'id';x\n", delimiter=";", quote="'", escape="\\", nulls=("NA",))
         assert head.format == Format("csv", ("id", "x"), ";", "'", "\\", ("NA",))
         assert head_of(b'"id",x\n', quote="none").format.columns == ('"id"', "x")
-
-    @pytest.mark.parametrize(
-        ("options", "named"),
-        [
-            ({"delimiter": ";;"}, "--csv_delimiter"),
-            ({"delimiter": ""}, "--csv_delimiter"),
-            ({"quote": "\n"}, "--csv_quote"),
-            ({"escape": "é"}, "--csv_escape"),
-            ({"comment": "//"}, "--csv_comment"),
-            ({"delimiter": "'", "quote": "'"}, "--csv_delimiter, --csv_quote"),
-            ({"skip": -1}, "--csv_skip"),
-            ({"columns": "a,,b"}, "--csv_columns"),
-            ({"columns": "a,a"}, "--csv_columns"),
-            ({"header": "yes"}, "--csv_header"),
-        ],
-    )
-    def test_a_wrong_option_is_named(self, options: dict[str, Any], named: str) -> None:
-        with pytest.raises(ConfigError, match=named):
-            CsvOptions.of(**options)
-
-    def test_they_are_frozen(self) -> None:
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            CsvOptions().skip = 1  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(

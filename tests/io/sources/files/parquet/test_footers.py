@@ -27,8 +27,8 @@ def varint(number: int, width: int) -> bytes:
     return bytes([*(part | 0x80 for part in parts[:-1]), parts[-1]])
 
 
-def rewritten(path: Path, number: int, where: int, said: int) -> None:
-    """Have the footer say ``said`` at one of the places where it says ``number``."""
+def rewritten(path: Path, number: int, where: int, count: int) -> None:
+    """Replace ``number`` in the footer by ``count``, at one of the places where it occurs."""
     data = path.read_bytes()
     start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
     # Field headers of these numbers are all "the next field, an i64".
@@ -36,26 +36,26 @@ def rewritten(path: Path, number: int, where: int, said: int) -> None:
     at = start
     for _ in range(where + 1):
         at = data.index(mark, at) + 1
-    path.write_bytes(data[:at] + varint(said, 3) + data[at + 3 :])
+    path.write_bytes(data[:at] + varint(count, 3) + data[at + 3 :])
 
 
 def ids(batches: list[RecordBatch]) -> list[int]:
     return [value["id"] for batch in batches for value in batch.values or ()]
 
 
-def file_that_says(tmp_path: Path, where: int, said: int) -> Path:
+def file_that_says(tmp_path: Path, where: int, count: int) -> Path:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"id": range(ROWS)}), path, store_schema=False, write_statistics=False)
-    rewritten(path, ROWS, where, said)
+    rewritten(path, ROWS, where, count)
     return path
 
 
-@pytest.mark.parametrize("said", [0, 63, ROWS - 1, ROWS + 1, 1_000_000])
+@pytest.mark.parametrize("count", [0, 63, ROWS - 1, ROWS + 1, 1_000_000])
 def test_the_rows_of_the_row_groups_are_read_whatever_the_footer_says(
-    tmp_path: Path, said: int, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, count: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = file_that_says(tmp_path, FILE, said)
-    assert pq.read_metadata(path).num_rows == said
+    path = file_that_says(tmp_path, FILE, count)
+    assert pq.read_metadata(path).num_rows == count
     ledger = MemoryLedger()
     source = FilesSource(str(path), limits=BatchLimits(records=3_000))
     with caplog.at_level(logging.WARNING):
@@ -65,7 +65,7 @@ def test_the_rows_of_the_row_groups_are_read_whatever_the_footer_says(
     (coverage,) = ledger.known.values()
     assert (coverage.ranges, coverage.end) == (((0, ROWS),), ROWS)
     assert list(source.splits(ledger)) == []
-    assert f"{said} rows" in caplog.text
+    assert f"{count} rows" in caplog.text
 
 
 @pytest.mark.parametrize("at", [1, 63, 64, 19_999])
@@ -78,19 +78,19 @@ def test_reading_goes_on_at_a_row_beyond_the_footers_count(tmp_path: Path, at: i
 
 
 @pytest.mark.parametrize("where", [VALUES, GROUP_ROWS])
-@pytest.mark.parametrize("said", [0, 63, ROWS + 1, -1])
+@pytest.mark.parametrize("count", [0, 63, ROWS + 1, -1])
 def test_a_row_group_and_a_column_that_disagree_are_one_failure(
-    tmp_path: Path, where: int, said: int
+    tmp_path: Path, where: int, count: int
 ) -> None:
-    path = file_that_says(tmp_path, where, said)
+    path = file_that_says(tmp_path, where, count)
     ledger = MemoryLedger()
     batches = read_all(FilesSource(str(path)), ledger)
     assert ids(batches) == []
     (failure,) = failures(batches)
     assert (failure.category, failure.stage) == ("object_corrupt", "read")
-    rows, found = (ROWS, said) if where == VALUES else (said, ROWS)
+    rows, cells = (ROWS, count) if where == VALUES else (count, ROWS)
     assert f"row group 0 has {rows:,} rows" in failure.message
-    assert f"column 'id' has {found:,} values" in failure.message
+    assert f"column 'id' has {cells:,} values" in failure.message
 
 
 def test_a_list_column_may_have_more_values_than_rows(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from sources.jobs.source import JobsReader, JobsSource
+from tests.io.sources.jobs.fake_queue import BATCH, FakeQueue, read
+from transforms.batch.splits import BatchLimits
+from transforms.errors import Contention
+
+
+class TestAhead:
+    FULL = BatchLimits(records=1)
+
+    def test_behind_a_full_claim_the_next_one_is_made_at_once(self) -> None:
+        queue = FakeQueue([BATCH], [BATCH], [])
+        reader = JobsReader(JobsSource(queue, limits=self.FULL))
+        assert [len(each.batches) for each in read(reader, 3)] == [1, 1, 0]
+        assert queue.claims == []
+
+    def test_behind_one_that_is_not_full_nothing_is_taken_ahead(self) -> None:
+        queue = FakeQueue([BATCH], [BATCH])
+        reader = JobsReader(JobsSource(queue, limits=BatchLimits(records=2)))
+        read(reader, 1)
+        reader.close()
+        assert queue.claims == [[BATCH]]
+        assert queue.given_back == []
+
+    @pytest.mark.parametrize("limits", [BatchLimits(records=1), BatchLimits(bytes=1)])
+    def test_what_nobody_asked_for_is_given_back(self, limits: BatchLimits) -> None:
+        queue = FakeQueue([BATCH], [BATCH])
+        reader = JobsReader(JobsSource(queue, limits=limits))
+        read(reader, 1)
+        reader.close()
+        assert queue.given_back == [BATCH]
+        reader.close()
+        assert queue.given_back == [BATCH]
+
+    def test_a_database_that_is_away_then_is_left_to_end_the_lease(self) -> None:
+        queue = FakeQueue([BATCH], [BATCH])
+        queue.away = True
+        reader = JobsReader(JobsSource(queue, limits=self.FULL))
+        read(reader, 1)
+        reader.close()
+        assert queue.given_back == []
+
+    def test_its_failure_is_the_next_poll_s(self) -> None:
+        queue = FakeQueue([BATCH], Contention("again"), [BATCH])
+        reader = JobsReader(JobsSource(queue, limits=self.FULL))
+        polled = read(reader, 3)
+        assert [(len(each.batches), each.rest) for each in polled] == [
+            (1, False),
+            (0, True),
+            (1, False),
+        ]
