@@ -59,6 +59,12 @@ def unescaped(dialect: sa.Dialect, text: str) -> str:
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
 
 
+def clean(text: str, limit: int) -> str:
+    """``text`` bounded to ``limit`` characters, without NUL and lone surrogates."""
+    cut = text[:limit].replace("\x00", "\ufffd")
+    return cut.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
 def ascii_json(text: str) -> str:
     r"""JSON without any character beyond ASCII.
 
