@@ -33,13 +33,14 @@ from sinks.outbox import rows as outbox
 from sinks.outbox.rows import Effects
 from sinks.table import layouts
 from sinks.table.cells import with_typed_cells
-from sinks.table.databases import dialect_of
-from sinks.table.dialect import Dialect, Records, Written
 from sinks.table.layouts import Layout
+from sinks.table.records import Records, Written
 from sinks.table.rows import Poison
 from sinks.table.schema import new_columns
 from sinks.table.target import ORIGIN_COLUMNS, Description, Target, target_of
+from sinks.table.writer import TableWriter
 from sinks.text.encoding import all_escaped
+from sinks.writers import writer_of
 from transforms.batch.coverage import Coverage, Ledger, Range, merge
 from transforms.batch.record import Attempt, Failure, RecordBatch
 from transforms.batch.retry_policy import Next, RetryPolicy
@@ -126,7 +127,7 @@ class SqlSink:
 
     def _prepare(self) -> None:
         with transaction(self.config, refused=ConfigError) as connection:
-            dialect = dialect_of(self.config, connection)
+            dialect = writer_of(self.config, connection)
             # Two submitters at once would collide in the catalogue.
             dialect.lock(connection, [("", "prepare")])
             upgrade.make_tables(connection)
@@ -194,7 +195,7 @@ class SqlSink:
     ) -> None:
         """Settle ``batches``; says in ``settled`` what a commit makes of them, just before it."""
         with transaction(self.config) as connection:
-            dialect = dialect_of(self.config, connection)
+            dialect = writer_of(self.config, connection)
             target = self._target(connection, dialect)
             known = _coverage(connection, target, batches)
             work = _plan(batches, known, self._held(connection, target, batches))
@@ -284,7 +285,7 @@ class SqlSink:
         if dead and self.dead_letters is not None:
             self.dead_letters.deliver(target.label, dead)
 
-    def _target(self, connection: sa.Connection, dialect: Dialect) -> Target:
+    def _target(self, connection: sa.Connection, dialect: TableWriter) -> Target:
         with _lock:
             target = _targets.get(self.config)
         if target is None:
@@ -413,7 +414,7 @@ def _settled(work: _Work, inserted: int, updated: int, run: str) -> Settled:
 
 def _record(
     connection: sa.Connection,
-    dialect: Dialect,
+    dialect: TableWriter,
     target: Target,
     work: Sequence[_Work],
     settled: Sequence[Settled],

@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
-from sinks.table.dialect import Operation, Records, Written
 from sinks.table.isolate import isolate
+from sinks.table.records import Operation, Records, Written
 from sinks.table.rows import Block, Poison, Rows, picked, rows_of, runs_of
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Target
@@ -38,7 +38,7 @@ _TYPES: dict[LogicalType, Any] = {
 }
 
 
-class Generic:
+class GenericWriter:
     """Select the keys that are there, insert the rest, update where asked."""
 
     def describe(self, connection: sa.Connection, table: TableName) -> Description | None:

@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
-from sinks.table.dialect import Operation, Records, Written
 from sinks.table.isolate import isolate
+from sinks.table.records import Operation, Records, Written
 from sinks.table.rows import Block, Poison, rows_of, runs_of, split
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Target
@@ -37,7 +37,7 @@ _TYPES: dict[LogicalType, str] = {
 _BIND_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
 
 
-class Sqlite:
+class SqliteWriter:
     """SQLite 3.24 or later, by the standard library."""
 
     def describe(self, connection: sa.Connection, table: TableName) -> Description | None:

@@ -20,11 +20,11 @@ import psycopg2
 import sqlalchemy as sa
 
 from sinks.database.classify import classify, sqlstate_of
-from sinks.table.dialect import Operation, Records, Written
 from sinks.table.isolate import isolate
 from sinks.table.postgres import staging
 from sinks.table.postgres.keys import dependencies_of, keys_of, spelt_alike
 from sinks.table.postgres.lines import Lines, encode
+from sinks.table.records import Operation, Records, Written
 from sinks.table.rows import Block, Poison, Rows, blocks_of, picked, rows_of, runs_of, signatures_of
 from sinks.table.target import Target
 from sinks.table.turns import cuts_of, pieces, rounds_of

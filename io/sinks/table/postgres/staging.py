@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sinks.table.dialect import Records
 from sinks.table.postgres.lines import Lines, joined
+from sinks.table.records import Records
 from sinks.table.target import Target
 from sinks.text.quoting import quote, quoted
 

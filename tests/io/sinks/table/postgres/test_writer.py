@@ -15,8 +15,8 @@ import pytest
 
 from sinks.database.config import OnConflict
 from sinks.sql import SqlLedger
-from sinks.table.dialect import Written
 from sinks.table.postgres import copy as postgres_copy
+from sinks.table.records import Written
 from sinks.table.target import Target
 from sinks.text.table_name import TableName
 from tests.io.sinks.tested_database import Database, counts, make_batch

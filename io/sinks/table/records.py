@@ -1,18 +1,13 @@
-"""What a database must be able to do for the sink, and which implementation serves which."""
+"""The records of a commit on their way into the table, and what became of them."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
-
-import sqlalchemy as sa
+from typing import Any, Literal
 
 from sinks.table.rows import Poison
-from sinks.table.schema import NewColumn
-from sinks.table.target import Description, Target
-from sinks.text.table_name import TableName
 
 Operation = Literal["insert", "update"]
 """What a record did to a row."""
@@ -81,37 +76,3 @@ class Written:
             counts = self.inserted if operation == "insert" else self.updated
             counts[records.batch_of(index)] += 1
         self.effects.update(effects)
-
-
-class Dialect(Protocol):
-    """One database's way to describe, create and write a table."""
-
-    def describe(self, connection: sa.Connection, table: TableName) -> Description | None:
-        """What the database says of ``table``; None when it is not there."""
-        ...
-
-    def create(
-        self,
-        connection: sa.Connection,
-        table: TableName,
-        columns: Sequence[NewColumn],
-        key: Sequence[str],
-    ) -> None:
-        """Create ``table`` with ``key`` as its primary key, unless it is there."""
-        ...
-
-    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
-        """Hold off other commits of the same partitions until this transaction ends."""
-        ...
-
-    def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
-        """Write ``records``; those that the database refuses are set aside as poison.
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: Or the driver's error, when no record is to blame.
-        """
-        ...
-
-    def committed(self, target: Target, written: Written) -> None:
-        """Learn from how ``written`` came about, now that it is committed."""
-        ...

@@ -1,4 +1,4 @@
-"""PostgreSQL: describe and create the target, lock partitions; the writing is in ``postgres_copy``."""
+"""PostgreSQL: describe and create the target table; ``copy`` writes its rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from sinks.table.dialect import Records, Written
 from sinks.table.postgres import copy as postgres_copy
+from sinks.table.records import Records, Written
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Interplay, Target
 from sinks.text.quoting import quote, quoted
@@ -106,7 +106,7 @@ _SELF_REFERENCES = sa.text(
 )
 
 
-class Postgres:
+class PostgresWriter:
     """PostgreSQL 12 or later by psycopg2."""
 
     def describe(self, connection: sa.Connection, table: TableName) -> Description | None:
