@@ -23,8 +23,7 @@ from runners.runner import Runner, Submission
 from sinks.database import leases
 from sinks.ledger import submissions
 from sinks.ledger.ledger import SqlLedger
-from sinks.sql import SqlSink
-from sinks.write import WriteToSql
+from sinks.sql import SqlSink, WriteToSql
 from sources.by_uri import expecting, with_splits_fixed
 from sources.jobs.source import JobsSource
 from sources.kafka import commit as kafka_commit

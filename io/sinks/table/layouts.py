@@ -20,7 +20,7 @@ from sinks.table.target import PAYLOAD, Description
 Layout = Literal["fields", "record"]
 
 
-def keep_made(
+def keep_created(
     connection: sa.Connection, label: str, layout: Layout, made: Description | None
 ) -> None:
     """Remember the layout of a table that has just been made."""
@@ -28,7 +28,7 @@ def keep_made(
     _keep(connection, label, layout, _columns(made))
 
 
-def keep_found(connection: sa.Connection, label: str, layout: Layout) -> None:
+def keep_existing(connection: sa.Connection, label: str, layout: Layout) -> None:
     """Remember the layout of a table that was there, if none is remembered."""
     if _kept(connection, label) is None:
         _keep(connection, label, layout, "")

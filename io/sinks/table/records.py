@@ -7,7 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import sqlalchemy as sa
+
 from sinks.table.rows import Poison
+from sinks.table.target import ORIGIN_COLUMNS, Target
+from sinks.text.encoding import all_escaped
+from transforms.batch.record import RecordBatch
 
 Operation = Literal["insert", "update"]
 """What a record did to a row."""
@@ -15,15 +20,15 @@ Operation = Literal["insert", "update"]
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The good records of a commit, those of all its batches in one list.
+    """The good records of a commit: those of all its batches in one list.
 
     Attributes:
         values: Parsed records.
-        origin: Cells of ``ORIGIN_COLUMNS``, one a record; empty where fields are the key.
-        starts: Index of the first record of each batch, ascending; two are equal where a
-            batch has none.
+        origin: Cells of ``ORIGIN_COLUMNS``, one for each record; empty where fields are the key.
+        starts: Index of the first record of each batch, ascending. A batch without records has
+            the same start as the next one.
         isolate: Whether records that make the database roll back are set aside as well.
-        effects: Whether it is asked which records did what, and not only how many.
+        effects: Whether to report the effect of each record, not just totals.
     """
 
     values: Sequence[Mapping[str, Any]]
@@ -33,8 +38,51 @@ class Records:
     effects: bool = False
 
     def batch_of(self, index: int) -> int:
-        """Which batch the record at ``index`` belongs to."""
+        """The number of the batch that the record at ``index`` belongs to."""
         return bisect_right(self.starts, index) - 1
+
+    def place_of(self, index: int) -> tuple[int, int]:
+        """The batch of the record at ``index``, and its position among the batch's records."""
+        batch = self.batch_of(index)
+        return batch, index - self.starts[batch]
+
+
+def records_of(
+    dialect: sa.Dialect,
+    target: Target,
+    batches: Sequence[RecordBatch],
+    *,
+    isolate: bool,
+    effects: bool,
+) -> Records:
+    """The good records of ``batches``.
+
+    Args:
+        dialect: The database, as far as its texts are concerned.
+        target: The table that they are written to.
+        batches: Parsed batches.
+        isolate: As in ``Records``.
+        effects: As in ``Records``.
+    """
+    values: list[Mapping[str, Any]] = []
+    starts = []
+    for batch in batches:
+        starts.append(len(values))
+        if batch.raws:
+            assert batch.values is not None, "batches are parsed before they are written"  # noqa: S101
+            values.extend(batch.values)
+    origin = _origin(dialect, batches) if target.origin_key else {}
+    return Records(values, origin, starts, isolate, effects)
+
+
+def _origin(dialect: sa.Dialect, batches: Sequence[RecordBatch]) -> dict[str, list[Any]]:
+    origin: dict[str, list[Any]] = {name: [] for name in ORIGIN_COLUMNS}
+    for batch in batches:
+        names = all_escaped(dialect, (batch.span.source, batch.span.partition))
+        cells = ([name] * len(batch.raws) for name in names)
+        for name, column in zip(ORIGIN_COLUMNS, (*cells, batch.offsets), strict=True):
+            origin[name].extend(column)
+    return origin
 
 
 @dataclass(slots=True)
@@ -44,9 +92,10 @@ class Written:
     Attributes:
         inserted: New rows of each batch.
         updated: Changed rows of each batch.
-        poison: Records that stood alone with their error.
-        collided: Whether the optimistic way met a key that was there; None if it was not tried.
-        effects: Where they are asked for, what each record did that made or changed a row.
+        poison: Records that the database refuses, each with its error.
+        collided: Whether writing directly into the table met a key that was there; None if that
+            was not tried.
+        effects: If requested, the effect of each record that made or changed a row.
     """
 
     inserted: list[int]
@@ -57,7 +106,7 @@ class Written:
 
     @classmethod
     def nothing(cls, batches: int) -> Written:
-        """Nothing written yet."""
+        """The result before anything is written."""
         return cls([0] * batches, [0] * batches)
 
     def insert(self, records: Records, indices: Sequence[int]) -> None:
@@ -71,7 +120,7 @@ class Written:
             self.inserted[records.batch_of(index)] += 1
 
     def affect(self, records: Records, effects: Mapping[int, Operation]) -> None:
-        """Count ``effects``, by record, and keep them."""
+        """Count ``effects``, by the index of the record, and keep them."""
         for index, operation in effects.items():
             counts = self.inserted if operation == "insert" else self.updated
             counts[records.batch_of(index)] += 1

@@ -7,11 +7,12 @@ field a column, touches no record more than once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any
 
 from sinks.table.target import ORIGIN_COLUMNS, PAYLOAD, Target
+from transforms.batch.record import Failure, Record
 from transforms.errors import Reject
 
 Shape = tuple[str, ...]
@@ -37,6 +38,18 @@ class Poison:
     message: str
     sqlstate: str | None = None
     transient: bool = False
+
+    def failure_of(self, record: Record) -> Failure:
+        """The failure of ``record``, which is the one at ``index``."""
+        failure = Failure.of(
+            record,
+            "write",
+            self.category,
+            self.error,
+            sqlstate=self.sqlstate,
+            transient=self.transient,
+        )
+        return replace(failure, message=self.message)
 
 
 @dataclass(slots=True)

@@ -106,6 +106,16 @@ class Target:
         """Names of columns where a missing field is not the same as NULL."""
         return frozenset(column.name for column in self.columns if column.has_default)
 
+    @property
+    def expected_fields(self) -> frozenset[str]:
+        """Fields of which every record needs at least one.
+
+        Empty if a record without them may be welcome all the same.
+        """
+        if self.whole_payload or self.unknown_fields != "reject":
+            return frozenset() if self.origin_key else frozenset(self.key)
+        return frozenset(column.name for column in self.columns) - set(ORIGIN_COLUMNS)
+
 
 @dataclass(frozen=True, slots=True)
 class Description:

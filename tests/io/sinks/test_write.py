@@ -9,8 +9,7 @@ import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from sinks.ledger.ledger import SqlLedger
-from sinks.sql import SqlConfig
-from sinks.write import WriteToSql
+from sinks.sql import SqlConfig, WriteToSql
 from tests.fakes import ListSource
 from transforms.errors import ConfigError
 from transforms.parse.parse import Parse
