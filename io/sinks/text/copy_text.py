@@ -64,6 +64,15 @@ def escape(texts: Sequence[str]) -> Sequence[str]:
     return texts if escaped is joined else escaped.split(_NUL)
 
 
+def copy_data(lines: Sequence[str]) -> bytes:
+    """Lines as the data that COPY reads.
+
+    >>> copy_data(["1\\ta", "2\\tb"])
+    b'1\\ta\\n2\\tb\\n'
+    """
+    return "".join(("\n".join(lines), "\n")).encode() if lines else b""
+
+
 def as_text(value: Any) -> str:
     """A scalar as PostgreSQL reads it, not escaped.
 

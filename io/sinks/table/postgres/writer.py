@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from sinks.table.postgres import copy as postgres_copy
+from sinks.table.postgres import copy, direct
 from sinks.table.records import Records, Written
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Interplay, Target
@@ -163,11 +163,11 @@ class PostgresWriter:
 
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write by COPY."""
-        return postgres_copy.write(connection, target, records)
+        return copy.write(connection, target, records)
 
     def committed(self, target: Target, written: Written) -> None:
         """Remember whether keys collided."""
-        postgres_copy.committed(target, written)
+        direct.note(target, written.collided)
 
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS k")

@@ -13,12 +13,7 @@ from typing import Any
 
 import pytest
 
-from sinks.database.config import OnConflict
 from sinks.sql import SqlLedger
-from sinks.table.postgres import copy as postgres_copy
-from sinks.table.records import Written
-from sinks.table.target import Target
-from sinks.text.table_name import TableName
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.coverage import Coverage
 from transforms.errors import ConfigError, Contention, SinkUnavailable
@@ -260,33 +255,6 @@ class TestKeys:
 
 class TestStraight:
     """The straight way is left alone after collisions, for longer each time."""
-
-    def test_collisions_pause_it_for_twice_as_long_each_time(self) -> None:
-        target = Target(
-            table=TableName("adaptive"),
-            label="adaptive",
-            columns=(),
-            generated=frozenset(),
-            key=("id",),
-            origin_key=False,
-            whole_payload=False,
-            on_conflict=OnConflict(),
-            unknown_fields="reject",
-        )
-        tried = []
-        for commit in range(1, 100):
-            skipped = postgres_copy.skipped(target)
-            postgres_copy.committed(target, Written([0], [0], collided=None if skipped else True))
-            if not skipped:
-                tried.append(commit)
-        assert tried == [1, 3, 6, 11, 20, 37, 70]
-        while postgres_copy.skipped(target):
-            postgres_copy.committed(target, Written([0], [0]))
-        postgres_copy.committed(target, Written([1], [0], collided=False))
-        assert not postgres_copy.skipped(target)
-        postgres_copy.committed(target, Written([0], [0], collided=True))
-        postgres_copy.committed(target, Written([0], [0]))
-        assert not postgres_copy.skipped(target)
 
     def test_records_that_the_ledger_has_are_no_collision(self, postgres: Database) -> None:
         postgres.run(KEYED)
