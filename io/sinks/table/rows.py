@@ -6,7 +6,7 @@ field a column, touches no record more than once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any
@@ -206,6 +206,32 @@ def picked(rows: Rows, positions: Sequence[int]) -> Rows:
 def split(block: Block, start: int, end: int) -> Block:
     """The rows ``[start, end)`` of ``block``."""
     return Block(block.names, [cells[start:end] for cells in block.cells], block.indices[start:end])
+
+
+def without_refused(
+    block: Block, refusal: Callable[[Block], Poison | None], poison: list[Poison]
+) -> Block:
+    """``block`` without the rows that cannot be encoded.
+
+    Args:
+        block: The rows.
+        refusal: Says of a block of one row why it cannot be encoded; None if it can.
+        poison: Gets the rows that cannot.
+    """
+    good = []
+    for position in range(len(block.indices)):
+        bad = refusal(split(block, position, position + 1))
+        if bad is None:
+            good.append(position)
+        else:
+            poison.append(bad)
+    return pick(block, good)
+
+
+def pick(block: Block, positions: Sequence[int]) -> Block:
+    """The rows of ``block`` at ``positions``, in that order."""
+    cells = [[column[p] for p in positions] for column in block.cells]
+    return Block(block.names, cells, [block.indices[p] for p in positions])
 
 
 def _whole(target: Target, rows: Rows) -> Block:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
-from sinks.table.isolate import isolate
+from sinks.table.isolate import isolate, poison_of
 from sinks.table.records import Operation, Records, Written
-from sinks.table.rows import Block, Poison, rows_of, runs_of, split
+from sinks.table.rows import Block, Poison, pick, rows_of, runs_of, without_refused
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Target
 from sinks.text.quoting import quote, quoted
@@ -97,15 +97,17 @@ class SqliteWriter:
         for block in runs_of(target, rows):
             bound = _bind(target, block, written.poison)
             for batch, part in _by_batch(bound, records):
-                _Writer(connection, target, written, batch).write(part, effects=records.effects)
+                _BatchWriter(connection, target, written, batch).write(
+                    part, effects=records.effects
+                )
         return written
 
     def committed(self, target: Target, written: Written) -> None:
         """Nothing to learn: there is one way only."""
 
 
-class _Writer:
-    """Writes rows of one batch that have the same columns."""
+class _BatchWriter:
+    """Writes blocks of rows of one batch."""
 
     def __init__(
         self, connection: sa.Connection, target: Target, written: Written, batch: int
@@ -131,10 +133,7 @@ class _Writer:
             self._written.inserted[self._batch] += inserted
 
         def fail(position: int, error: BaseException) -> None:
-            verdict = classify(error)
-            self._written.poison.append(
-                Poison(block.indices[position], verdict.category, error, verdict.message)
-            )
+            self._written.poison.append(poison_of(block.indices[position], error))
 
         isolate(len(rows), run, fail, lambda error: classify(error).kind == "record")
 
@@ -146,26 +145,26 @@ class _Writer:
         indices: Sequence[int],
         effects: bool,
     ) -> None:
-        """A row at a time: update what is there, otherwise insert; each says what it did."""
-        done: dict[int, Operation] = {}
+        """Row by row: update what is there, otherwise insert; take note of what each row did."""
+        effects_of: dict[int, Operation] = {}
         run = self._cursor.execute
         with self._savepoint():
             for index, row in zip(indices, rows, strict=True):
                 if update is not None:
-                    found = run(update.find, [row[i] for i in update.key]).fetchone()
-                    if found is not None:
-                        if update.wins(found[0], row):
+                    current = run(update.find, [row[i] for i in update.key]).fetchone()
+                    if current is not None:
+                        if update.wins(current[0], row):
                             changed = run(update.change, [row[i] for i in update.cells]).rowcount
                             if changed:
-                                done[index] = "update"
+                                effects_of[index] = "update"
                         continue
                 if run(insert, row).rowcount:
-                    done[index] = "insert"
-        for operation in done.values():
+                    effects_of[index] = "insert"
+        for operation in effects_of.values():
             counts = self._written.inserted if operation == "insert" else self._written.updated
             counts[self._batch] += 1
         if effects:
-            self._written.effects.update(done)
+            self._written.effects.update(effects_of)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
@@ -253,55 +252,37 @@ def _all(connection: sa.Connection, statement: str) -> list[tuple[Any, ...]]:
 
 
 def _bind(target: Target, block: Block, poison: list[Poison]) -> Block:
-    """Bind a block's values; a row with one that cannot be is added to ``poison``."""
+    """Bind a block's values; a row with a value that cannot be bound is added to ``poison``."""
     types = {column.name: column.type for column in target.columns}
-
-    def bound(part: Block) -> Block:
-        cells = [
-            bind_column(types[name], column)
-            for name, column in zip(part.names, part.cells, strict=True)
-        ]
-        return Block(part.names, cells, part.indices)
-
-    def refused(part: Block) -> Poison | None:
-        """The first column whose value cannot be bound."""
-        for name, column in zip(part.names, part.cells, strict=True):
-            try:
-                bind_column(types[name], column)
-            except _BIND_ERRORS as error:
-                message = f"column {name}: {message_of(error)}"
-                return Poison(part.indices[0], "data", error, message)
-        return None
-
     try:
-        return bound(block)
+        return _bound(types, block)
     except _BIND_ERRORS:
-        good = []
-        for position in range(len(block.indices)):
-            bad = refused(split(block, position, position + 1))
-            if bad is None:
-                good.append(position)
-            else:
-                poison.append(bad)
-        cells = [[column[p] for p in good] for column in block.cells]
-        return bound(Block(block.names, cells, [block.indices[p] for p in good]))
+        return _bound(types, without_refused(block, lambda row: _refused(types, row), poison))
+
+
+def _bound(types: Mapping[str, str], block: Block) -> Block:
+    cells = [
+        bind_column(types[name], column)
+        for name, column in zip(block.names, block.cells, strict=True)
+    ]
+    return Block(block.names, cells, block.indices)
+
+
+def _refused(types: Mapping[str, str], row: Block) -> Poison | None:
+    """The row as poison, if one of its values cannot be bound; the first column is named."""
+    for name, column in zip(row.names, row.cells, strict=True):
+        try:
+            bind_column(types[name], column)
+        except _BIND_ERRORS as error:
+            return Poison(row.indices[0], "data", error, f"column {name}: {message_of(error)}")
+    return None
 
 
 def _by_batch(block: Block, records: Records) -> list[tuple[int, Block]]:
-    """``block`` cut where one batch's records end; indices may be out of order."""
+    """``block`` divided by batch; its indices may be out of order."""
     if len(records.starts) == 1:
         return [(0, block)]
     parts: dict[int, list[int]] = {}
     for position, index in enumerate(block.indices):
         parts.setdefault(records.batch_of(index), []).append(position)
-    return [
-        (
-            batch,
-            Block(
-                block.names,
-                [[column[p] for p in positions] for column in block.cells],
-                [block.indices[p] for p in positions],
-            ),
-        )
-        for batch, positions in parts.items()
-    ]
+    return [(batch, pick(block, positions)) for batch, positions in parts.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sinks.table.rows import Block, Poison, split
+from sinks.table.rows import Block, Poison, without_refused
 from sinks.table.target import Target
 from sinks.text.copy_text import Encoder, copy_data, encoder_of
 from transforms.errors import message_of
@@ -58,15 +58,8 @@ def _encode_block(target: Target, block: Block, poison: list[Poison]) -> Lines:
     try:
         return _encode(block, encoders)
     except _ENCODE_ERRORS:
-        good = []
-        for position in range(len(block.indices)):
-            refused = _refused(split(block, position, position + 1), encoders)
-            if refused is None:
-                good.append(position)
-            else:
-                poison.append(refused)
-        cells = [[column[p] for p in good] for column in block.cells]
-        return _encode(Block(block.names, cells, [block.indices[p] for p in good]), encoders)
+        good = without_refused(block, lambda row: _refused(row, encoders), poison)
+        return _encode(good, encoders)
 
 
 def _refused(row: Block, encoders: Sequence[Encoder]) -> Poison | None:

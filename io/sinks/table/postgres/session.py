@@ -11,7 +11,7 @@ import psycopg2
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
-from sinks.table.isolate import isolate
+from sinks.table.isolate import isolate, poison_of
 from sinks.table.postgres.lines import Lines
 from sinks.table.rows import Poison
 from sinks.table.target import Target
@@ -108,11 +108,3 @@ class Session:
                 )
             raise
         self.execute(f"RELEASE SAVEPOINT sluice_{name}")
-
-
-def poison_of(index: int, error: BaseException) -> Poison:
-    """The record at ``index``, which the database refuses with ``error``."""
-    verdict = classify(error)
-    transient = verdict.kind == "transient"
-    category = "contention" if transient else verdict.category
-    return Poison(index, category, error, verdict.message, verdict.sqlstate, transient)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from sinks.table.isolate import isolate
+from sinks.table.isolate import isolate, poison_of
 from sinks.table.postgres import statements
 from sinks.table.postgres.lines import Lines
-from sinks.table.postgres.session import Session, poison_of
+from sinks.table.postgres.session import Session
 from sinks.table.postgres.statements import StagingTable
 from sinks.table.records import Operation, Records, Written
 from sinks.table.rows import Poison
