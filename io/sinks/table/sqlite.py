@@ -22,7 +22,7 @@ from sinks.text.sqlite_values import bind_column, is_older
 from sinks.text.table_name import TableName
 from transforms.errors import message_of
 
-# "" declares no type, hence no affinity: see sinks.text.sqlite_values.
+# "" declares no type and so has no affinity: see sinks.text.sqlite_values.
 _TYPES: dict[LogicalType, str] = {
     "text": "TEXT",
     "uuid": "TEXT",
@@ -38,16 +38,16 @@ _BIND_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
 
 
 class SqliteWriter:
-    """SQLite 3.24 or later, by the standard library."""
+    """SQLite 3.24 or later, with the standard library."""
 
     def describe(self, connection: sa.Connection, table: TableName) -> Description | None:
-        """Ask the pragmas."""
+        """Read the pragmas."""
         schema = quote(table.schema or "main")
         rows = _all(connection, f"PRAGMA {schema}.table_xinfo({quote(table.name)})")
         if not rows:
             return None
         primary = frozenset(row[1] for row in rows if row[5])
-        # A lone INTEGER PRIMARY KEY is the row's number, which SQLite gives by itself.
+        # A lone INTEGER PRIMARY KEY is the row's number, which SQLite assigns.
         rowid = len(primary) == 1
         columns = tuple(
             Column(
@@ -91,7 +91,7 @@ class SqliteWriter:
         """Nothing: the transaction began IMMEDIATE, so it is the only writer."""
 
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
-        """Write ``records`` in their order, a batch at a time, so that each batch's are counted."""
+        """Write ``records`` in their order, batch by batch, so that each batch is counted."""
         written = Written.nothing(len(records.starts))
         rows, written.poison = rows_of(target, records.values, records.origin)
         for block in runs_of(target, rows):
@@ -172,7 +172,7 @@ class _BatchWriter:
         try:
             yield
         except Exception:
-            # Whatever it is, it is raised again; the rows before it must not stay counted.
+            # Any error is raised again, but the rows before it must not stay.
             if self._cursor.connection.in_transaction:
                 self._cursor.execute("ROLLBACK TO SAVEPOINT sluice_piece")
                 self._cursor.execute("RELEASE SAVEPOINT sluice_piece")
@@ -188,7 +188,7 @@ class _BatchWriter:
         )
 
     def _update_of(self, names: Sequence[str]) -> _Update | None:
-        """How rows with the columns ``names`` change one that is there; None if they do not."""
+        """How rows with the columns ``names`` change an existing one; None if they do not."""
         conflict = self._target.on_conflict
         if conflict.mode == "ignore":
             return None
@@ -212,16 +212,16 @@ class _BatchWriter:
 
 @dataclass(frozen=True, slots=True)
 class _Update:
-    """How a row changes the one that is there.
+    """How a row changes the existing row of its key.
 
     Attributes:
-        find: Selects the row that is there, with the column that ``newest`` compares.
-        key: Which cells ``find`` takes.
-        change: Changes it; empty where the record has nothing but its key.
-        cells: Which cells ``change`` takes.
+        find: Selects the existing row: the column that ``newest`` compares.
+        key: The cells that ``find`` takes.
+        change: Changes it; empty if the record has only its key.
+        cells: The cells that ``change`` takes.
         newest: Whether the row has to be newer.
         declared: The declared type of the column that is compared.
-        field: Which cell is compared; None where the record does not have the field.
+        field: The cell that is compared; None if the record does not have the field.
     """
 
     find: str

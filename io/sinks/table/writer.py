@@ -14,10 +14,10 @@ from sinks.text.table_name import TableName
 
 
 class TableWriter(Protocol):
-    """One database's way to describe, create and write a table."""
+    """Describes, creates and writes a table in one kind of database."""
 
     def describe(self, connection: sa.Connection, table: TableName) -> Description | None:
-        """What the database says of ``table``; None when it is not there."""
+        """``table`` as the database describes it; None if there is no such table."""
         ...
 
     def create(
@@ -27,7 +27,7 @@ class TableWriter(Protocol):
         columns: Sequence[NewColumn],
         key: Sequence[str],
     ) -> None:
-        """Create ``table`` with ``key`` as its primary key, unless it is there."""
+        """Create ``table`` with ``key`` as its primary key, unless it exists."""
         ...
 
     def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
@@ -35,13 +35,13 @@ class TableWriter(Protocol):
         ...
 
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
-        """Write ``records``; those that the database refuses are set aside as poison.
+        """Write ``records``; those that the database refuses become poison.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: Or the driver's error, when no record is to blame.
+            sqlalchemy.exc.SQLAlchemyError: Or the driver's error, if no record is to blame.
         """
         ...
 
     def committed(self, target: Target, written: Written) -> None:
-        """Learn from how ``written`` came about, now that it is committed."""
+        """Learn from how ``written`` went, now that it is committed."""
         ...

@@ -12,14 +12,14 @@ _QUOTED = re.compile(r'"((?:[^"]|"")+)"')
 
 @dataclass(frozen=True, slots=True)
 class TableName:
-    """A table, optionally with its schema; both as the database stores them."""
+    """A table, optionally with its schema, both spelt as the database stores them."""
 
     name: str
     schema: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> TableName:
-        """Read ``table``, ``schema.table`` or, where a name has dots, ``"a.b"."c.d"``.
+        """Read ``table``, ``schema.table`` or, if a name contains dots, ``"a.b"."c.d"``.
 
         Raises:
             ConfigError: A part is empty.

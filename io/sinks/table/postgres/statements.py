@@ -78,7 +78,7 @@ def numbered(lines: Lines, start: int, records: Records, target: Target) -> Line
 
 
 def repeats_statement(target: Target, table: StagingTable, start: int) -> str:
-    """Find the staged rows from ``start`` on whose key came before, with the last row before."""
+    """Find the staged rows from ``start`` on whose key came before, with the key's previous row."""
     key = ", ".join(map(quote, target.key))
     before = f"lag({table.ordinal}) OVER (PARTITION BY {key} ORDER BY {table.ordinal})"
     return (
@@ -90,7 +90,7 @@ def repeats_statement(target: Target, table: StagingTable, start: int) -> str:
 def refusals_statement(
     target: Target, table: StagingTable, names: Sequence[str], span: tuple[int, int]
 ) -> str | None:
-    """Find the staged rows that the table itself would refuse; None where it refuses none.
+    """Find the staged rows that the table itself would refuse; None if it would refuse no row.
 
     Args:
         target: The table; its checks are known.
@@ -110,16 +110,16 @@ def refusals_statement(
 
 
 def supersede_statement(target: Target, table: StagingTable, start: int) -> str:
-    """Delete the staged rows from ``start`` on after which another row of their key wins.
+    """Delete the staged rows from ``start`` on that another row of their key replaces.
 
-    Of one key, the last wins; with ``newest`` the greatest, of equals the first. The result has
-    the numbers of the deleted rows.
+    The last row of a key wins; with ``newest`` the greatest, and the first among equals. The result
+    has the numbers of the deleted rows.
     """
     key = ", ".join(map(quote, target.key))
     order = f"{table.ordinal} DESC"
     if target.on_conflict.mode == "newest":
         field = quote(target.on_conflict.field)
-        # Without a value each one wins over the one before.
+        # Among rows without a value, each wins over the one before.
         order = (
             f"{field} DESC NULLS LAST, "
             f"CASE WHEN {field} IS NULL THEN -{table.ordinal} ELSE {table.ordinal} END"
@@ -140,10 +140,10 @@ def delete_statement(table: StagingTable, numbers: Iterable[int]) -> str:
 
 
 def lock_statement(target: Target, table: StagingTable, start: int) -> str:
-    """Lock the rows that the staged rows from ``start`` on have the keys of, in one order.
+    """Lock the target's rows with the keys of the staged rows from ``start`` on, in one order.
 
-    Rows that are written in an order of their own would otherwise be locked by two writers in
-    different orders, which ends in a deadlock.
+    Otherwise two writers, each in the order of its own rows, would lock them in different orders,
+    which ends in a deadlock.
     """
     key = ", ".join(map(quote, target.key))
     locked = ", ".join(f"sluice_target.{quote(name)}" for name in target.key)
@@ -155,11 +155,11 @@ def lock_statement(target: Target, table: StagingTable, start: int) -> str:
 
 
 def updates_first(target: Target, names: Sequence[str]) -> bool:
-    """Whether rows with the columns ``names`` may change a row, but not make one.
+    """Whether rows with the columns ``names`` may be able to change a row, but not to make one.
 
     A field that a record does not have leaves its column alone. INSERT checks the row before it
-    finds the one that is there (PostgreSQL manual, INSERT, "ON CONFLICT Clause"), so what lacks
-    a column that the checks look at has to be tried as an UPDATE first.
+    looks for an existing one (PostgreSQL manual, INSERT, "ON CONFLICT Clause"). So a row that lacks
+    a column that the checks need has to be tried as an UPDATE first.
     """
     if target.on_conflict.mode == "ignore":
         return False
@@ -334,7 +334,7 @@ def _insert(target: Target, table: StagingTable, names: Sequence[str], source: s
 
 
 def _update(target: Target, names: Sequence[str]) -> str:
-    """The UPDATE of the rows that are there, which returns the number and batch of each."""
+    """The UPDATE of existing rows, which returns the number and batch of each."""
     settable = [name for name in names if name not in target.key]
     changes = ", ".join(f"{quote(name)} = c.{quote(name)}" for name in settable)
     newest = _newest(target, names, "c")
@@ -357,13 +357,13 @@ def _action(target: Target, names: Sequence[str]) -> str:
 
 
 def _newest(target: Target, names: Sequence[str], row: str) -> str:
-    """When ``row`` wins over the row that is there; empty where it always does."""
+    """The condition under which ``row`` wins over the existing row; empty if it always does."""
     if target.on_conflict.mode != "newest":
         return ""
     field = quote(target.on_conflict.field)
     older = f"sluice_target.{field} IS NULL"
     if target.on_conflict.field not in names:
-        return older  # the column's default says nothing of the record
+        return older  # the column's default says nothing about the record
     return f"{older} OR sluice_target.{field} < {row}.{field}"
 
 
