@@ -143,9 +143,9 @@ def test_a_dead_letter_is_stored_and_read_back_whatever_its_texts_hold(
     batch = _failing(Reject(CANNOT))
     (settled,) = sink.commit([batch])
     assert counts(settled) == {"read": 1, "dead": 1}
-    (found,) = jobs.list_jobs(database.config())
+    (listed,) = jobs.list_jobs(database.config())
     (expected,) = batch.failures
-    job = jobs.get_job(database.config(), found.id)
+    job = jobs.get_job(database.config(), listed.id)
     assert job is not None
     assert job.failure.origin == expected.origin
     for name in ("raw", "stage", "category", "exception", "message", "stack", "headers", "format"):
