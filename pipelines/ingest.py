@@ -25,8 +25,7 @@ from runners.runner import Runner, Submission
 from sinks.database import leases
 from sinks.ledger import submissions
 from sinks.ledger.ledger import SqlLedger
-from sinks.sql import SqlSink
-from sinks.write import WriteToSql
+from sinks.sql import SqlSink, WriteToSql
 from sources.jobs.source import JobsSource
 from transforms.errors import SluiceError
 from transforms.parse.parse import Parse

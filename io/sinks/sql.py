@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
+import apache_beam as beam
 import sqlalchemy as sa
 
-from sinks.database import upgrade
+from sinks import failures, targets
 from sinks.database.classify import classify
 from sinks.database.config import OnConflict, SqlConfig
-from sinks.database.engine import DATABASE_ERRORS, retried, transaction
+from sinks.database.engine import DATABASE_ERRORS, transaction
 from sinks.database.tables import COUNTS
+from sinks.failures import Fate, fates_of
 from sinks.jobs import outcomes as job_outcomes
-from sinks.jobs import store as jobs
 from sinks.ledger import ledger
 from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ledger import SqlLedger
@@ -31,64 +30,24 @@ from sinks.ledger.ranges import (
 )
 from sinks.outbox import rows as outbox
 from sinks.outbox.rows import Effects
-from sinks.table import layouts
 from sinks.table.cells import with_typed_cells
-from sinks.table.databases import dialect_of
-from sinks.table.dialect import Dialect, Records, Written
-from sinks.table.layouts import Layout
+from sinks.table.records import Records, Written, records_of
 from sinks.table.rows import Poison
-from sinks.table.schema import new_columns
-from sinks.table.target import ORIGIN_COLUMNS, Description, Target, target_of
-from sinks.text.encoding import all_escaped
+from sinks.table.target import Target
+from sinks.table.writer import TableWriter
+from sinks.writers import writer_of
 from transforms.batch.coverage import Coverage, Ledger, Range, merge
-from transforms.batch.record import Attempt, Failure, RecordBatch
-from transforms.batch.retry_policy import Next, RetryPolicy
+from transforms.batch.record import Failure, RecordBatch
+from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
 from transforms.settle.dead_letters import DeadLetterSink
-from transforms.settle.write import Settled
+from transforms.settle.write import Settled, Write, WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
-from transforms.steps.retry import may_heal
 
-__all__ = ["OnConflict", "SqlConfig", "SqlLedger", "SqlSink"]
-
-
-OVERLAP_TRIES = 3  # how often a commit that another writer forestalled is trimmed again
-
-_lock = threading.Lock()
-_targets: dict[SqlConfig, Target] = {}
+__all__ = ["OnConflict", "SqlConfig", "SqlLedger", "SqlSink", "WriteToSql"]
 
 
-@dataclass(slots=True)
-class _Work:
-    """What is left of one batch once the ledger, or the queue of jobs, has been asked.
-
-    Attributes:
-        batch: The batch, trimmed.
-        gaps: The ranges it settles; None when it settles none: the ledger has it whole, or
-            its records are jobs.
-        trimmed: How many records had been settled before.
-        poison: Records that the database refused.
-        following: What follows on each failure, those of earlier steps first.
-    """
-
-    batch: RecordBatch
-    gaps: list[Range] | None
-    trimmed: int
-    poison: list[Failure] = field(default_factory=list)
-    following: list[tuple[Failure, Next]] = field(default_factory=list)
-
-    def attempt(self, offset: int) -> Attempt | None:
-        """The attempt that the record at ``offset`` is, where it is one."""
-        return None if self.batch.claim is None else self.batch.claim.attempts[offset]
-
-    @property
-    def dead(self) -> list[Failure]:
-        """The failures that become dead letters."""
-        return [failure for failure, following in self.following if following.state == "discarded"]
-
-
-class _Overlap(Exception):
-    """Another writer settled some of these ranges since the transaction began."""
+OVERLAP_TRIES = 3  # attempts at a commit whose ranges other writers settle in the meantime
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +56,13 @@ class SqlSink:
 
     Attributes:
         config: Which database and table, and how.
-        retry: When a record is tried again whose step has no policy of its own.
+        retry: When to retry a record whose step has no policy of its own.
         dead_letters: A second place for dead letters.
-        run: Names the run in which what is retrying is counted.
+        run: Names the run in which retrying records are counted.
         outbox: Whether every record that makes or changes a row leaves a row in the outbox.
-        pipeline: The name and the steps of the pipeline that this write ends, which a write cannot
-            see. Records that fail are kept for that pipeline; without one, for nobody: they wait
-            until they are adopted.
+        pipeline: The name and the steps of the pipeline that ends in this write, which the write
+            cannot see. Failed records are kept for that pipeline. Without it they belong to
+            nobody and wait until they are adopted.
     """
 
     config: SqlConfig
@@ -121,115 +80,21 @@ class SqlSink:
             SinkUnavailable: The database cannot be reached.
             Contention: The database kept asking for another try.
         """
-        # A table that is altered may meet programs at work in a ring of locks.
-        retried(self._prepare)
-
-    def _prepare(self) -> None:
-        with transaction(self.config, refused=ConfigError) as connection:
-            dialect = dialect_of(self.config, connection)
-            # Two submitters at once would collide in the catalogue.
-            dialect.lock(connection, [("", "prepare")])
-            upgrade.make_tables(connection)
-            table = self.config.table_name
-            label = ledger.label_of(connection, self.config)
-            key = self.config.key or ORIGIN_COLUMNS
-            found = dialect.describe(connection, table)
-            if found is None:
-                dialect.create(connection, table, new_columns(self.config), key)
-                found = dialect.describe(connection, table)
-                made: Layout = "record" if self.config.schema is None else "fields"
-                layouts.keep_made(connection, label, made, found)
-            target = _described(connection, self.config, found)
-            layouts.keep_found(connection, label, "record" if target.whole_payload else "fields")
-        with _lock:
-            _targets[self.config] = target
+        targets.prepare(self.config)
 
     def fields(self) -> frozenset[str]:
-        """The fields of which every record is to have at least one; after ``prepare``.
+        """Fields of which every record needs at least one; known after ``prepare``.
 
-        None are named where a record without them may be welcome all the same.
+        Empty if a record without them may be welcome all the same.
         """
-        with _lock:
-            target = _targets.get(self.config)
-        if target is None:
-            return frozenset()
-        if target.whole_payload or target.unknown_fields != "reject":
-            return frozenset(self.config.key)
-        return frozenset(column.name for column in target.columns) - set(ORIGIN_COLUMNS)
-
-    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
-        """Settle ``batches`` in one transaction; see ``transforms.settle.write.Sink``.
-
-        Raises:
-            SinkUnavailable: The database cannot be reached; nothing was written, or, when it is
-                ``CommitUnknown``, perhaps everything. Calling again is right in both cases.
-            Contention: The transaction was rolled back, or other writers kept settling the
-                same ranges.
-            SinkFailed: The database refuses for a reason that is no record's.
-        """
-        for _ in range(OVERLAP_TRIES):
-            settled: list[Settled] = []
-            try:
-                self._commit(batches, isolate, settled)
-                return settled
-            except SinkUnavailable as error:
-                if not settled:
-                    raise
-                unknown = CommitUnknown(str(error))
-                unknown.settled = settled
-                raise unknown from error
-            except _Overlap:
-                continue
-            except SinkFailed:
-                # The table may have been altered; look at it again next time.
-                with _lock:
-                    _targets.pop(self.config, None)
-                raise
-        raise Contention(
-            f"other writers kept settling the same ranges of {self.config.table}; trying again"
-        )
-
-    def _commit(
-        self, batches: Sequence[RecordBatch], isolate: bool, settled: list[Settled]
-    ) -> None:
-        """Settle ``batches``; says in ``settled`` what a commit makes of them, just before it."""
-        with transaction(self.config) as connection:
-            dialect = dialect_of(self.config, connection)
-            target = self._target(connection, dialect)
-            known = _coverage(connection, target, batches)
-            work = _plan(batches, known, self._held(connection, target, batches))
-            for each in work:
-                each.batch = with_typed_cells(
-                    target,
-                    each.batch,
-                    database=connection.dialect.name,
-                    schema=self.config.schema,
-                )
-            records = _records(
-                connection.dialect, target, work, isolate=isolate, effects=self.outbox
-            )
-            written = dialect.write(connection, target, records)
-            if written.effects:
-                outbox.insert(connection, target, _effects(written, records, work))
-            _assign(written.poison, records, work)
-            self._decide(work)
-            self._store(connection, target, work)
-            made = [
-                _settled(each, inserted, updated, self.run)
-                for each, inserted, updated in zip(
-                    work, written.inserted, written.updated, strict=True
-                )
-            ]
-            _record(connection, dialect, target, work, made)
-            self._deliver(target, work)
-            settled += made
-        dialect.committed(target, written)
+        target = targets.remembered(self.config)
+        return frozenset() if target is None else target.expected_fields
 
     def check_read(self, ledger: Ledger) -> None:
         """Refuse a read whose ledger is not the one that this sink writes.
 
         Raises:
-            ConfigError: What is settled here would be asked for elsewhere.
+            ConfigError: The read would look elsewhere for what is settled here.
         """
         if not isinstance(ledger, SqlLedger):
             return
@@ -237,71 +102,139 @@ class SqlSink:
         if read != (self.config.url, self.config.table_name):
             raise ConfigError(
                 f"ReadSplits asks the ledger of table {ledger.config.table}, but WriteToSql writes "
-                f"table {self.config.table}: what one settles, the other would never know. Give "
-                "both the same SqlConfig, and each table a pipeline of its own"
+                f"table {self.config.table}: neither would know what the other settles. Give both "
+                "the same SqlConfig, and each table a pipeline of its own"
             )
+
+    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
+        """Settle ``batches`` in one transaction; see ``transforms.settle.write.Sink``.
+
+        Raises:
+            SinkUnavailable: The database cannot be reached. Nothing was written or, if it is
+                ``CommitUnknown``, perhaps everything. Calling again is right in both cases.
+            Contention: The transaction was rolled back, or other writers kept settling the
+                same ranges.
+            SinkFailed: The database refuses for a reason that is not a record's.
+        """
+        for _ in range(OVERLAP_TRIES):
+            try:
+                return self._commit(batches, isolate)
+            except _Overlap:
+                continue
+            except SinkFailed:
+                # The table may have been altered; look at it again next time.
+                targets.forget(self.config)
+                raise
+        raise Contention(
+            f"other writers kept settling the same ranges of {self.config.table}; trying again"
+        )
+
+    def _commit(self, batches: Sequence[RecordBatch], isolate: bool) -> list[Settled]:
+        settled: list[Settled] = []
+        try:
+            with transaction(self.config) as connection:
+                writer = writer_of(self.config, connection)
+                target = targets.target_in(connection, self.config, writer)
+                coverage = _coverage(connection, target, batches)
+                work = _plan(batches, coverage, self._held(connection, target, batches))
+                name, schema = connection.dialect.name, self.config.schema
+                for part in work:
+                    part.batch = with_typed_cells(target, part.batch, database=name, schema=schema)
+                records = records_of(
+                    connection.dialect,
+                    target,
+                    [part.batch for part in work],
+                    isolate=isolate,
+                    effects=self.outbox,
+                )
+                written = writer.write(connection, target, records)
+                if written.effects:
+                    outbox.insert(connection, target, _effects(written, records, work))
+                _assign(written.poison, records, work)
+                for part in work:
+                    part.decide(self.retry)
+                fates = [fate for part in work for fate in part.fates]
+                failures.store(connection, target.label, fates, self.run, self.pipeline)
+                results = [
+                    _settled(part, inserted, updated, self.run)
+                    for part, inserted, updated in zip(
+                        work, written.inserted, written.updated, strict=True
+                    )
+                ]
+                _record(connection, writer, target, work, results)
+                self._deliver(target, fates)
+                settled = results  # only the COMMIT is left
+        except SinkUnavailable as error:
+            if not settled:
+                raise
+            unknown = CommitUnknown(str(error))
+            unknown.settled = settled
+            raise unknown from error
+        writer.committed(target, written)
+        return settled
 
     def _held(
         self, connection: sa.Connection, target: Target, batches: Sequence[RecordBatch]
     ) -> set[str]:
-        """The claims of ``batches`` that are still ours; their jobs are marked as completed."""
+        """The claims of ``batches`` that this process still holds; their jobs become completed."""
         claims = [batch.claim for batch in batches if batch.claim is not None]
         if not claims:
             return set()
         return job_outcomes.complete(connection, target.label, claims, self.pipeline)
 
-    def _decide(self, work: Sequence[_Work]) -> None:
-        """Say of each failure whether and when its record is tried again."""
-        for each in work:
-            for failure in (*each.batch.failures, *each.poison):
-                attempt = each.attempt(failure.origin.offset)
-                following = (failure.retry or self.retry).next(
-                    1 if attempt is None else attempt.number,
-                    may_heal=may_heal(failure, self.retry),
-                    snooze=failure.snooze,
-                    max_attempts=None if attempt is None else attempt.max_attempts,
-                )
-                each.following.append((failure, following))
-
-    def _store(self, connection: sa.Connection, target: Target, work: Sequence[_Work]) -> None:
-        """Make jobs of what failed for the first time; enter what failed again."""
-        first: list[tuple[Failure, Next, int]] = []
-        again: list[tuple[Attempt, Failure, Next]] = []
-        for each in work:
-            for failure, following in each.following:
-                attempt = each.attempt(failure.origin.offset)
-                if attempt is None:
-                    limit = (failure.retry or self.retry).max_attempts
-                    first.append((failure, following, limit))
-                else:
-                    again.append((attempt, failure, following))
-        jobs.insert_failures(connection, target.label, first, self.run, self.pipeline)
-        job_outcomes.fail(connection, again, self.run)
-
-    def _deliver(self, target: Target, work: Sequence[_Work]) -> None:
+    def _deliver(self, target: Target, fates: Sequence[Fate]) -> None:
         """Hand the dead letters on before the commit: after it, a crash would lose them."""
-        dead = [failure for each in work for failure in each.dead]
+        dead = [fate.failure for fate in fates if fate.is_dead]
         if dead and self.dead_letters is not None:
             self.dead_letters.deliver(target.label, dead)
 
-    def _target(self, connection: sa.Connection, dialect: Dialect) -> Target:
-        with _lock:
-            target = _targets.get(self.config)
-        if target is None:
-            found = dialect.describe(connection, self.config.table_name)
-            try:
-                target = _described(connection, self.config, found)
-            except ConfigError as error:
-                raise SinkFailed(str(error)) from error
-            with _lock:
-                _targets[self.config] = target
-        return target
+
+class WriteToSql(beam.PTransform):
+    """Upsert every record by its key; failures and progress in the same transaction.
+
+    Takes ``RecordBatch`` elements and returns, after their commit, the outputs ``settled``,
+    ``dead`` and ``retry`` of ``transforms.settle.write.Write``, which documents what is raised.
+
+    A write cannot see the steps before it. Give it a ``SqlSink`` with their labels (``pipeline``)
+    to keep failed records for that pipeline. Otherwise they belong to nobody until they are
+    adopted.
+    """
+
+    def __init__(self, sink: SqlSink | SqlConfig, write: WriteConfig | None = None) -> None:
+        super().__init__()
+        self._sink = SqlSink(sink) if isinstance(sink, SqlConfig) else sink
+        self._write = write
+
+    def expand(self, batches: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        return batches | "Sql" >> Write(self._sink, self._write)
 
 
-def _described(connection: sa.Connection, config: SqlConfig, found: Description | None) -> Target:
-    label = ledger.label_of(connection, config)
-    layout = layouts.layout_of(connection, label, config.key or ORIGIN_COLUMNS, found)
-    return target_of(config, label, found, whole_payload=layout == "record")
+@dataclass(slots=True)
+class _Work:
+    """What is left of one batch once the ledger or, for jobs, their queue has been asked.
+
+    Attributes:
+        batch: The batch, trimmed.
+        gaps: The ranges it settles; None when it settles none, because the ledger has all of it
+            or its records are jobs.
+        trimmed: How many records had been settled before.
+        poison: Records that the database refused.
+        fates: What follows from each failure, those of earlier steps first.
+    """
+
+    batch: RecordBatch
+    gaps: list[Range] | None
+    trimmed: int
+    poison: list[Failure] = field(default_factory=list)
+    fates: list[Fate] = field(default_factory=list)
+
+    def decide(self, retry: RetryPolicy) -> None:
+        """Decide what follows from each failure."""
+        self.fates = fates_of((*self.batch.failures, *self.poison), self.batch.claim, retry)
+
+
+class _Overlap(Exception):
+    """Another writer has settled some of these ranges since the transaction began."""
 
 
 def _coverage(
@@ -309,20 +242,20 @@ def _coverage(
 ) -> dict[Partition, Coverage]:
     places = [_partition(batch) for batch in batches if batch.claim is None]
     rows = ledger.settlements(connection, target.label, places)
-    return {partition: coverage_of(found) for partition, found in rows.items()}
+    return {partition: coverage_of(settlements) for partition, settlements in rows.items()}
 
 
 def _plan(
-    batches: Sequence[RecordBatch], known: Mapping[Partition, Coverage], held: Collection[str]
+    batches: Sequence[RecordBatch], settled: Mapping[Partition, Coverage], held: Collection[str]
 ) -> list[_Work]:
     """Trim each batch to what neither the ledger nor an earlier batch has; jobs must be held."""
-    seen = dict(known)
-    ours = set(held)
+    seen = dict(settled)
+    unused = set(held)
     work = []
     for batch in batches:
         if batch.claim is not None:
-            if batch.claim.id in ours:
-                ours.remove(batch.claim.id)
+            if batch.claim.id in unused:
+                unused.remove(batch.claim.id)
                 work.append(_Work(batch, None, 0))
             else:
                 work.append(_Work(emptied(batch), None, batch.read))
@@ -330,8 +263,8 @@ def _plan(
         place = _partition(batch)
         coverage = seen.get(place, Coverage())
         gaps = missing(batch.span, coverage)
-        part, outside = trimmed(batch, gaps or ())
-        work.append(_Work(part, gaps, outside))
+        inside, outside = trimmed(batch, gaps or ())
+        work.append(_Work(inside, gaps, outside))
         if gaps is not None:
             ranges = merge((*coverage.ranges, (batch.span.start, batch.span.end)))
             end = batch.span.end if batch.span.final else coverage.end
@@ -339,62 +272,32 @@ def _plan(
     return work
 
 
-def _records(
-    dialect: sa.Dialect, target: Target, work: Sequence[_Work], *, isolate: bool, effects: bool
-) -> Records:
-    values: list[Mapping[str, Any]] = []
-    starts = []
-    for each in work:
-        starts.append(len(values))
-        if each.batch.raws:
-            assert each.batch.values is not None, "batches are parsed before they are written"  # noqa: S101
-            values.extend(each.batch.values)
-    origin: dict[str, list[Any]] = {}
-    if target.origin_key:
-        origin = {name: [] for name in ORIGIN_COLUMNS}
-        for each in work:
-            count = len(each.batch.raws)
-            names = (each.batch.span.source, each.batch.span.partition)
-            cells = ([name] * count for name in all_escaped(dialect, names))
-            for name, column in zip(ORIGIN_COLUMNS, (*cells, each.batch.offsets), strict=True):
-                origin[name].extend(column)
-    return Records(values, origin, starts, isolate, effects)
-
-
 def _effects(written: Written, records: Records, work: Sequence[_Work]) -> Effects:
     """What the outbox keeps, in the order of the records."""
     effects = Effects()
     for index in sorted(written.effects):
-        number = records.batch_of(index)
+        number, position = records.place_of(index)
         batch = work[number].batch
         effects.operations.append(written.effects[index])
         effects.values.append(records.values[index])
         effects.sources.append(batch.span.source)
         effects.partitions.append(batch.span.partition)
-        effects.offsets.append(batch.offsets[index - records.starts[number]])
+        effects.offsets.append(batch.offsets[position])
     return effects
 
 
 def _assign(poison: Sequence[Poison], records: Records, work: Sequence[_Work]) -> None:
     """Turn poison into failures of the batch that each record came with."""
-    for each in sorted(poison, key=lambda each: each.index):
-        batch = records.batch_of(each.index)
-        record = work[batch].batch.record(each.index - records.starts[batch])
-        failure = Failure.of(
-            record,
-            "write",
-            each.category,
-            each.error,
-            sqlstate=each.sqlstate,
-            transient=each.transient,
-        )
-        work[batch].poison.append(replace(failure, message=each.message))
+    for refusal in sorted(poison, key=lambda refusal: refusal.index):
+        number, position = records.place_of(refusal.index)
+        part = work[number]
+        part.poison.append(refusal.failure_of(part.batch.record(position)))
 
 
 def _settled(work: _Work, inserted: int, updated: int, run: str) -> Settled:
     batch = work.batch
-    attempts = batch.read if batch.claim is not None else 0
-    again = sum(each.run == run for each in batch.claim.attempts.values()) if batch.claim else 0
+    attempts = batch.claim.attempts.values() if batch.claim is not None else ()
+    again = sum(attempt.run == run for attempt in attempts)
     return Settled(
         span=batch.span,
         read=batch.read - again,
@@ -403,38 +306,38 @@ def _settled(work: _Work, inserted: int, updated: int, run: str) -> Settled:
         duplicates=len(batch.raws) - inserted - updated - len(work.poison),
         filtered=len(batch.filtered),
         trimmed=work.trimmed,
-        attempts=attempts,
+        attempts=batch.read if batch.claim is not None else 0,
         again=again,
         raw_bytes=sum(map(len, batch.raws)) + sum(len(f.raw) for f in batch.failures),
-        dead=tuple(work.dead),
-        retry=tuple(f for f, following in work.following if following.state != "discarded"),
+        dead=tuple(fate.failure for fate in work.fates if fate.is_dead),
+        retry=tuple(fate.failure for fate in work.fates if not fate.is_dead),
     )
 
 
 def _record(
     connection: sa.Connection,
-    dialect: Dialect,
+    writer: TableWriter,
     target: Target,
     work: Sequence[_Work],
     settled: Sequence[Settled],
 ) -> None:
-    """Enter what was settled into the ledger, unless another writer has done so meanwhile."""
+    """Enter what was settled into the ledger, unless another writer has done so in the meantime."""
     moves = _moves(work, settled)
     news = [
-        (_partition(each.batch), _settlement(each, done))
-        for each, done in zip(work, settled, strict=True)
-        if each.gaps is not None
+        (_partition(part.batch), _settlement(part, result))
+        for part, result in zip(work, settled, strict=True)
+        if part.gaps is not None
     ]
     if not news and not moves:
         return
-    # All at once: locks that are taken one after another could be waited for in a ring.
+    # All at once: taking locks one after another could end in a deadlock.
     places = sorted({partition for partition, _ in news})
     both = sorted({*places, *moves})
-    dialect.lock(connection, [(target.label, *place) for place in both])
+    writer.lock(connection, [(target.label, *place) for place in both])
     before = ledger.settlements(connection, target.label, places)
-    for each in work:
-        coverage = coverage_of(before.get(_partition(each.batch), ()))
-        for gap in each.gaps or ():
+    for part in work:
+        coverage = coverage_of(before.get(_partition(part.batch), ()))
+        for gap in part.gaps or ():
             if coverage.gaps(*gap) != [gap]:
                 raise _Overlap
     try:
@@ -444,7 +347,7 @@ def _record(
         if classify(error).kind == "record":
             raise _Overlap from error
         raise
-    ledger_moves.move(connection, dialect, target.label, moves)
+    ledger_moves.move(connection, writer, target.label, moves)
 
 
 def _moves(work: Sequence[_Work], settled: Sequence[Settled]) -> dict[Partition, dict[str, int]]:

@@ -355,7 +355,7 @@ class TestOneFile:
 import sys
 import apache_beam as beam
 from sinks.sql import SqlConfig, SqlSink
-from sinks.write import WriteToSql
+from sinks.sql import WriteToSql
 from tests.io.sinks.tested_database import make_batch
 
 sink = SqlSink(SqlConfig.of(sys.argv[1], "events", key=["event_id"]))

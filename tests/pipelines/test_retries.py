@@ -24,8 +24,7 @@ from sinks.jobs.queue import SqlJobQueue
 from sinks.jobs.store import Job, list_jobs
 from sinks.ledger import ledger
 from sinks.ledger.ledger import SqlLedger
-from sinks.sql import SqlSink
-from sinks.write import WriteToSql
+from sinks.sql import SqlSink, WriteToSql
 from sources.files.source import FilesSource
 from sources.jobs.source import JobsSource
 from transforms import metrics

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sinks.database.config import SqlConfig
 from sinks.database.engine import transaction
 from sinks.database.tables import claims, jobs, metadata, queue
-from sinks.table.databases import dialect_of
+from sinks.writers import writer_of
 from transforms.errors import ConfigError
 
 _ADDED = {
@@ -32,7 +32,7 @@ def prepare(config: SqlConfig) -> None:
     """
     with transaction(config, refused=ConfigError) as connection:
         if sa.inspect(connection).has_table(jobs.name):
-            dialect_of(config, connection).lock(connection, [("", "prepare")])
+            writer_of(config, connection).lock(connection, [("", "prepare")])
             make_tables(connection)
 
 

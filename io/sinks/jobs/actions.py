@@ -22,7 +22,7 @@ from sinks.jobs.outcomes import among
 from sinks.jobs.store import enqueue, exists
 from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ranges import Partition
-from sinks.table.databases import dialect_of
+from sinks.writers import writer_of
 from transforms.errors import ConfigError, Contention
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -151,7 +151,7 @@ def _move(
     config: SqlConfig, connection: sa.Connection, picked: Sequence[Picked], out: str, into: str
 ) -> None:
     """Move the jobs from one of the ledger's counts to another."""
-    dialect = dialect_of(config, connection)
+    dialect = writer_of(config, connection)
     targets: dict[str, Counter[Partition]] = {}
     for job in picked:
         targets.setdefault(job.target, Counter())[job.source, job.partition] += 1

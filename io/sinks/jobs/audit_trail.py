@@ -13,7 +13,7 @@ from sinks.database.clock import now
 from sinks.database.config import SqlConfig
 from sinks.database.engine import transaction
 from sinks.database.tables import audit
-from sinks.text.stored_text import clean
+from sinks.text.encoding import clean
 
 REASON_LIMIT = 2_000
 ACTOR_LIMIT = 255

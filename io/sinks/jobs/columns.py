@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sinks.jobs.history import with_error
-from sinks.text.stored_text import clean
+from sinks.text.encoding import clean
 from transforms.batch.record import Failure
 from transforms.batch.retry_policy import Next
 from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT

@@ -11,9 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.tables import StoredText, jobs
-from sinks.table.postgres.lines import joined
 from sinks.text import encoding as text_encoding
-from sinks.text.copy_text import encode_json, encoder_of, escape
+from sinks.text.copy_text import copy_data, encode_json, encoder_of, escape
 from sinks.text.quoting import quote
 
 _STAGED = "sluice_jobs"
@@ -34,7 +33,7 @@ def insert(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None
     """
     columns = ", ".join(map(quote, rows[0]))
     cells = [_encoded(connection.dialect, name, [row[name] for row in rows]) for name in rows[0]]
-    data = joined(list(map("\t".join, zip(*cells, strict=True))))
+    data = copy_data(list(map("\t".join, zip(*cells, strict=True))))
     cursor = connection.connection.cursor()
     cursor.execute("SET LOCAL client_min_messages = warning")  # "already exists, skipping"
     cursor.execute(

@@ -27,7 +27,7 @@ from sinks.jobs.retention import Retention, prune
 from sinks.jobs.store import enqueue
 from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ledger import label_of
-from sinks.table.databases import dialect_of
+from sinks.writers import writer_of
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
 from transforms.read.job_queue import Waiting
@@ -188,7 +188,7 @@ class SqlJobQueue:
             for row in spent:
                 deltas[row.source, row.partition]["retrying"] -= 1
                 deltas[row.source, row.partition]["dead"] += 1
-            ledger_moves.move(connection, dialect_of(self.config, connection), label, deltas)
+            ledger_moves.move(connection, writer_of(self.config, connection), label, deltas)
             return len(rows)
 
 

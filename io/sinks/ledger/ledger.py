@@ -12,10 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sinks.database.config import SqlConfig, TableName
+from sinks.database.config import SqlConfig
 from sinks.database.engine import transaction
 from sinks.database.tables import COUNTS, progress
 from sinks.ledger.ranges import Counts, Partition, Settlement, coverage_of, joined
+from sinks.text.table_name import TableName
 from transforms.batch.coverage import Coverage
 
 CHUNK = 500  # partitions a query, well below every database's bound on parameters

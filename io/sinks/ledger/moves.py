@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from sinks.database.tables import progress
 from sinks.ledger import ledger
 from sinks.ledger.ranges import Partition
-from sinks.table.dialect import Dialect
+from sinks.table.writer import TableWriter
 from transforms.errors import Contention
 
 Deltas = Mapping[Partition, Mapping[str, int]]
 """By source and partition, how much is to be added to which of ``COUNTS``."""
 
 
-def move(connection: sa.Connection, dialect: Dialect, target: str, deltas: Deltas) -> None:
+def move(connection: sa.Connection, dialect: TableWriter, target: str, deltas: Deltas) -> None:
     """Add ``deltas`` to the ledger of the table ``target`` in the caller's transaction.
 
     Locks the partitions as a commit does. Ranges merge, so a record's own row cannot be told:

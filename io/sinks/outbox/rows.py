@@ -21,7 +21,7 @@ import msgspec
 import sqlalchemy as sa
 
 from sinks.database.tables import SHARDS, outbox
-from sinks.table.dialect import Operation
+from sinks.table.records import Operation
 from sinks.table.target import ORIGIN_COLUMNS, Target
 from sinks.text import encoding as text_encoding
 from sinks.text.copy_text import escape

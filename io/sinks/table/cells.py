@@ -1,9 +1,9 @@
-"""The cells of CSV as the columns of the target table take them.
+"""CSV cells as the columns of the target table take them.
 
-CSV has text only. What a cell means is said by the column that it goes to: nothing between two
-delimiters is NULL but for text, and JSON is read as JSON. PostgreSQL reads numbers, booleans and
-dates from text by itself and refuses what is none. Other databases may store whatever text they
-are given, so for them numbers and booleans are read here.
+CSV has text only, so the column decides what a cell means. An empty cell without quotes is NULL
+except in a text column, and JSON is read as JSON. PostgreSQL itself reads numbers, booleans and
+dates from text and refuses any other text. Other databases may store any text, so numbers and
+booleans are read here for them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _USUAL = 16  # digits
 _SHOWN = 60  # characters of a cell in a message
 
 Kind = Literal["text", "json", "number", "boolean", "typed", "any"]
-"""What a column takes: ``any`` is left to the database, ``typed`` too, but for empty text."""
+"""What a column takes: the database judges ``any``, and ``typed`` except for empty text."""
 
 _POSTGRES_TEXT = frozenset({"text", "varchar", "bpchar", "char", "name", "citext"})
-_WORDS = {  # as PostgreSQL's boolean takes them
+_WORDS = {  # as PostgreSQL reads a boolean
     **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
 }
@@ -43,15 +43,15 @@ def with_typed_cells(
 ) -> RecordBatch:
     """``batch`` with the text of its CSV cells as the table's columns take it.
 
-    A record with a cell that its column cannot take becomes a failure. What is not text, and
-    what was not read from CSV, stays as it is.
+    A record with a cell that its column cannot take becomes a failure. Values that are not text,
+    and records that were not read from CSV, stay as they are.
 
     Args:
         target: The table.
         batch: Parsed records that are about to be written.
         database: SQLAlchemy's name of the database.
-        schema: The JSON Schema that the records have been checked against, if any. A cell
-            that may be a string by it is a string in a JSON column.
+        schema: The JSON Schema that the records have been checked against, if any. Where it
+            allows a string, a cell of a JSON column is a string.
     """
     if batch.format.name != "csv" or not batch.values:
         return batch
@@ -73,7 +73,7 @@ def with_typed_cells(
 
 
 def _columns(target: Target) -> Sequence[Column]:
-    """The columns that take a field of their own."""
+    """The columns that take one field each."""
     if target.whole_payload:
         return [column for column in target.columns if column.name in _fields_of_key(target)]
     if target.origin_key:
@@ -86,7 +86,7 @@ def _fields_of_key(target: Target) -> Sequence[str]:
 
 
 def _candidates(values: Sequence[Mapping[str, Any]], name: str, kind: Kind) -> Sequence[int]:
-    """The records whose cell in a column has to be looked at."""
+    """The records whose cell in a column needs a closer look."""
     cells = [value.get(name) for value in values]
     if kind in ("typed", "any"):
         return [i for i, cell in enumerate(cells) if cell == ""] if "" in cells else ()
@@ -96,7 +96,7 @@ def _candidates(values: Sequence[Mapping[str, Any]], name: str, kind: Kind) -> S
 
 
 def _is_usual(text: str) -> bool:
-    """Whether the database makes the number by itself that is written here."""
+    """Whether every database reads ``text`` as the same number."""
     return len(text) < _USUAL and text.isdecimal() and text.isascii()
 
 
@@ -150,14 +150,14 @@ def _changed(
 ) -> RecordBatch:
     assert batch.values is not None  # noqa: S101 - the caller has them
     values = list(batch.values)
-    for index, made in changes.items():
-        values[index] = {**values[index], **made}
+    for index, cells in changes.items():
+        values[index] = {**values[index], **cells}
     failures = [
         Failure.of(batch.record(index), STAGE, reason.category, reason)
         for index, reason in sorted(refused.items())
     ]
-    kept = [index for index in range(len(values)) if index not in refused]
-    return batch.keep(kept, [values[index] for index in kept], failures)
+    good = [index for index in range(len(values)) if index not in refused]
+    return batch.keep(good, [values[index] for index in good], failures)
 
 
 @lru_cache(maxsize=64)
@@ -170,7 +170,7 @@ def _strings(schema: str | None, columns: tuple[str, ...]) -> frozenset[str]:
 
 @lru_cache(maxsize=1_000)
 def _kind(type_name: str, *, postgres: bool) -> Kind:
-    """What a column of a type takes, by the database's name of the type in lower case."""
+    """What a column takes, by the database's name of its type in lower case."""
     if type_name.startswith("json"):
         return "json"
     if postgres:
@@ -184,7 +184,7 @@ def _kind(type_name: str, *, postgres: bool) -> Kind:
     return "typed"
 
 
-# In the order of SQLite's own rules (sqlite.org/datatype3.html, 3.1), so far as they go.
+# In the order of SQLite's own rules (sqlite.org/datatype3.html, 3.1), as far as they apply.
 _PARTS: tuple[tuple[str, Kind], ...] = (
     ("bool", "boolean"),
     ("interval", "typed"),

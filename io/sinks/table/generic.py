@@ -1,29 +1,26 @@
-"""Any other database that SQLAlchemy knows: portable statements only, and slower."""
+"""Any other database that SQLAlchemy supports: portable statements only, and slower."""
 
 from __future__ import annotations
 
-import datetime
-import threading
-import uuid
 from collections.abc import Sequence
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
-from sinks.database.config import TableName
-from sinks.table.dialect import Operation, Records, Written
-from sinks.table.isolate import isolate
+from sinks.table.isolate import isolate, poison_of
+from sinks.table.records import Operation, Records, Written
 from sinks.table.rows import Block, Poison, Rows, picked, rows_of, runs_of
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Target
 from sinks.table.turns import cuts_of, pieces, repeats_of
-from sinks.text.copy_text import as_text
-from sinks.text.date_text import Kind, check_text, refusal
+from sinks.text.sqlalchemy_values import convert
+from sinks.text.table_name import TableName
 from transforms.errors import message_of
+from transforms.per_process import PerProcess
 
-CHUNK = 200  # keys a query
+CHUNK = 200  # keys in one query
 
 _TYPES: dict[LogicalType, Any] = {
     "text": sa.Text,
@@ -38,34 +35,32 @@ _TYPES: dict[LogicalType, Any] = {
 }
 
 
-class Generic:
-    """Select the keys that are there, insert the rest, update where asked."""
+class GenericWriter:
+    """Select the keys that are there, insert the rest, and update where requested."""
 
     def describe(self, connection: sa.Connection, table: TableName) -> Description | None:
         """Reflect by SQLAlchemy's inspector."""
         inspector = sa.inspect(connection)
         if not inspector.has_table(table.name, table.schema):
             return None
+        place = (table.name, table.schema)
         columns = tuple(
             Column(
-                found["name"],
-                str(found["type"]).lower(),
-                has_default=found.get("default") is not None or "identity" in found,
-                generated="computed" in found or bool(found.get("identity", {}).get("always")),
+                column["name"],
+                str(column["type"]).lower(),
+                has_default=column.get("default") is not None or "identity" in column,
+                generated="computed" in column or bool(column.get("identity", {}).get("always")),
             )
-            for found in inspector.get_columns(table.name, table.schema)
+            for column in inspector.get_columns(*place)
         )
         unique: list[Sequence[str | None]] = [
-            inspector.get_pk_constraint(table.name, table.schema)["constrained_columns"]
-        ]
-        unique += [
-            found["column_names"]
-            for found in inspector.get_unique_constraints(table.name, table.schema)
-        ]
-        unique += [
-            found["column_names"]
-            for found in inspector.get_indexes(table.name, table.schema)
-            if found["unique"] and None not in found["column_names"] and not _partial(found)
+            inspector.get_pk_constraint(*place)["constrained_columns"],
+            *(rule["column_names"] for rule in inspector.get_unique_constraints(*place)),
+            *(
+                index["column_names"]
+                for index in inspector.get_indexes(*place)
+                if index["unique"] and None not in index["column_names"] and not _is_partial(index)
+            ),
         ]
         return Description(columns, tuple(frozenset(map(str, names)) for names in unique if names))
 
@@ -106,18 +101,19 @@ class Generic:
         rows, written.poison = rows_of(target, records.values, records.origin)
         rows = _converted(table, rows, written.poison)
         keys = list(zip(*(rows.cells(name) for name in target.key), strict=True))
-        # In order, since little is known of what rows depend on here.
+        writer = _PortableWriter(connection, table, target, records, written)
+        # In order, since little is known here of what rows depend on.
         for start, end in pieces(0, len(keys), cuts_of(repeats_of(keys))):
             for block in runs_of(target, picked(rows, range(start, end))):
-                _Writer(connection, table, target, records, written).write(block)
+                writer.write(block)
         return written
 
     def committed(self, target: Target, written: Written) -> None:
         """Nothing to learn: there is one way only."""
 
 
-class _Writer:
-    """Writes rows that have the same columns."""
+class _PortableWriter:
+    """Writes blocks of rows within one commit."""
 
     def __init__(
         self,
@@ -141,33 +137,30 @@ class _Writer:
 
         def run(start: int, end: int) -> None:
             with self._connection.begin_nested():
-                inserted, updated = self._run(rows[start:end])
-            if self._records.effects:
-                indices = block.indices[start:end]
-                effects: dict[int, Operation] = {indices[p]: "insert" for p in inserted}
-                effects.update((indices[p], "update") for p in updated)
-                self._written.affect(self._records, effects)
-                return
-            for position in inserted:
-                self._written.inserted[self._records.batch_of(block.indices[start + position])] += 1
-            for position in updated:
-                self._written.updated[self._records.batch_of(block.indices[start + position])] += 1
+                inserted, updated = self._write(rows[start:end])
+            self._count(block.indices[start:end], inserted, updated)
 
         def fail(position: int, error: BaseException) -> None:
-            verdict = classify(error)
-            self._written.poison.append(
-                Poison(
-                    block.indices[position],
-                    verdict.category,
-                    error,
-                    verdict.message,
-                    verdict.sqlstate,
-                )
-            )
+            self._written.poison.append(poison_of(block.indices[position], error))
 
         isolate(len(rows), run, fail, lambda error: classify(error).kind == "record")
 
-    def _run(self, rows: list[dict[str, Any]]) -> tuple[list[int], list[int]]:
+    def _count(
+        self, indices: Sequence[int], inserted: Sequence[int], updated: Sequence[int]
+    ) -> None:
+        """Count the rows at the positions ``inserted`` and ``updated``."""
+        if self._records.effects:
+            effects: dict[int, Operation] = {indices[p]: "insert" for p in inserted}
+            effects.update((indices[p], "update") for p in updated)
+            self._written.affect(self._records, effects)
+            return
+        for position in inserted:
+            self._written.inserted[self._records.batch_of(indices[position])] += 1
+        for position in updated:
+            self._written.updated[self._records.batch_of(indices[position])] += 1
+
+    def _write(self, rows: list[dict[str, Any]]) -> tuple[list[int], list[int]]:
+        """Write rows of different keys. Returns the positions that were inserted and updated."""
         there = self._existing(rows)
         keys = [tuple(row[name] for name in self._target.key) for row in rows]
         inserted = [p for p, key in enumerate(keys) if key not in there]
@@ -180,48 +173,47 @@ class _Writer:
         if self._target.on_conflict.mode == "ignore" or not settable:
             return inserted, []
         if updated:
-            key = [
-                self._table.c[name] == sa.bindparam(f"of_{i}")
-                for i, name in enumerate(self._target.key)
-            ]
-            change = (
-                sa.update(self._table)
-                .where(*key)
-                .values({name: sa.bindparam(f"to_{i}") for i, name in enumerate(settable)})
-            )
-            parameters = [
-                {f"of_{i}": rows[p][name] for i, name in enumerate(self._target.key)}
-                | {f"to_{i}": rows[p][name] for i, name in enumerate(settable)}
-                for p in updated
-            ]
-            self._connection.execute(change, parameters)
+            self._update([rows[p] for p in updated], settable)
         return inserted, updated
 
-    def _existing(self, rows: list[dict[str, Any]]) -> dict[tuple[Any, ...], Any]:
-        """The keys of ``rows`` that are there, with the compared column's value."""
-        columns = [self._table.c[name] for name in self._target.key]
-        compared = (
-            self._table.c[self._target.on_conflict.field]
-            if self._target.on_conflict.mode == "newest"
-            else sa.null()
+    def _update(self, rows: Sequence[dict[str, Any]], settable: Sequence[str]) -> None:
+        key = list(enumerate(self._target.key))
+        changes = list(enumerate(settable))
+        statement = (
+            sa.update(self._table)
+            .where(*(self._table.c[name] == sa.bindparam(f"of_{i}") for i, name in key))
+            .values({name: sa.bindparam(f"to_{i}") for i, name in changes})
         )
-        found: dict[tuple[Any, ...], Any] = {}
+        parameters = [
+            {f"of_{i}": row[name] for i, name in key}
+            | {f"to_{i}": row[name] for i, name in changes}
+            for row in rows
+        ]
+        self._connection.execute(statement, parameters)
+
+    def _existing(self, rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], Any]:
+        """The keys of ``rows`` that are there, with the compared column's value."""
+        key = self._target.key
+        columns = [self._table.c[name] for name in key]
+        conflict = self._target.on_conflict
+        compared = self._table.c[conflict.field] if conflict.mode == "newest" else sa.null()
+        query = sa.select(*columns, compared)
+        existing: dict[tuple[Any, ...], Any] = {}
         for start in range(0, len(rows), CHUNK):
             chunk = rows[start : start + CHUNK]
-            conditions = [
-                sa.and_(
-                    *(c == row[name] for c, name in zip(columns, self._target.key, strict=True))
+            where: sa.ColumnElement[bool]
+            if len(columns) == 1:
+                where = columns[0].in_([row[key[0]] for row in chunk])
+            else:
+                where = sa.or_(
+                    *(
+                        sa.and_(*(c == row[name] for c, name in zip(columns, key, strict=True)))
+                        for row in chunk
+                    )
                 )
-                for row in chunk
-            ]
-            where = (
-                columns[0].in_([row[self._target.key[0]] for row in chunk])
-                if len(columns) == 1
-                else sa.or_(*conditions)
-            )
-            for *key, value in self._connection.execute(sa.select(*columns, compared).where(where)):
-                found[tuple(key)] = value
-        return found
+            for *cells, value in self._connection.execute(query.where(where)):
+                existing[tuple(cells)] = value
+        return existing
 
     def _wins(self, row: dict[str, Any], current: Any) -> bool:
         conflict = self._target.on_conflict
@@ -231,21 +223,26 @@ class _Writer:
         return current is None or (value is not None and current < value)
 
 
-def _partial(index: Any) -> bool:
-    """Whether an index covers only some rows; dialects name the option ``*_where``."""
+def _is_partial(index: Any) -> bool:
+    """Whether an index covers only some rows; SQLAlchemy's dialects name the option ``*_where``."""
     options = index.get("dialect_options", {})
     return any(name.endswith("_where") and value is not None for name, value in options.items())
 
 
-_lock = threading.Lock()
-_tables: dict[Target, sa.Table] = {}
+@dataclass(slots=True)
+class _Reflection:
+    """A table with SQLAlchemy's types, once it has been reflected."""
+
+    table: sa.Table | None = None
+
+
+_REFLECTIONS: PerProcess[Target, _Reflection] = PerProcess(lambda _: _Reflection())
 
 
 def _reflected(connection: sa.Connection, target: Target) -> sa.Table:
-    """The table with SQLAlchemy's types; kept, since statements are cached by it."""
-    with _lock:
-        table = _tables.get(target)
-    if table is None:
+    """The table with SQLAlchemy's types, always the same: SQLAlchemy caches statements by it."""
+    reflection = _REFLECTIONS.get(target)
+    if reflection.table is None:
         table = sa.Table(
             target.table.name,
             sa.MetaData(),
@@ -256,61 +253,23 @@ def _reflected(connection: sa.Connection, target: Target) -> sa.Table:
         for column in table.columns:
             if isinstance(column.type, sa.JSON):
                 column.type.none_as_null = True  # not the JSON text null
-        with _lock:
-            _tables[target] = table
-    return table
+        reflection.table = table
+    return reflection.table
 
 
 def _converted(table: sa.Table, rows: Rows, poison: list[Poison]) -> Rows:
-    """Values as SQLAlchemy's types take them; it converts no text to dates by itself."""
+    """``rows`` with values as their columns' types take them; the others become poison."""
     values = []
     indices = []
     for row, index in zip(rows.values, rows.indices, strict=True):
-        converted: dict[str, Any] = {}
+        cells: dict[str, Any] = {}
         try:
             for name, value in row.items():
                 if name in table.c:
-                    converted[name] = _convert(table.c[name].type, value)
+                    cells[name] = convert(table.c[name].type, value)
         except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
             poison.append(Poison(index, "data", error, f"column {name}: {message_of(error)}"))
         else:
-            values.append(converted)
+            values.append(cells)
             indices.append(index)
     return Rows(values, indices, rows.origin)
-
-
-_DATES: tuple[tuple[type[sa.types.TypeEngine[Any]], Kind], ...] = (
-    (sa.DateTime, "timestamp"),
-    (sa.Date, "date"),
-    (sa.Time, "time"),
-    (sa.Interval, "interval"),
-)
-
-
-def _convert(kind: sa.types.TypeEngine[Any], value: Any) -> Any:
-    if value is None or isinstance(kind, sa.JSON):
-        return value
-    for types, what in _DATES:
-        if isinstance(kind, types) and isinstance(value, (int, float, Decimal)):
-            raise refusal(what, value)
-        if isinstance(kind, types) and isinstance(value, str):
-            check_text(what, value)
-    if isinstance(value, str):
-        if isinstance(kind, sa.DateTime):
-            return datetime.datetime.fromisoformat(value)
-        if isinstance(kind, sa.Date):
-            return datetime.date.fromisoformat(value)
-        if isinstance(kind, sa.Time):
-            return datetime.time.fromisoformat(value)
-        if isinstance(kind, sa.Uuid):
-            return uuid.UUID(value)
-        if isinstance(kind, sa.Integer):
-            return int(value)
-        return Decimal(value) if isinstance(kind, sa.Numeric) else value
-    if isinstance(kind, sa.Integer) and isinstance(value, (Decimal, float)):
-        if value != value.__trunc__():
-            raise ValueError(f"{value} is not an integer")
-        return value.__trunc__()
-    if isinstance(kind, sa.String):
-        return value if isinstance(value, str) else as_text(value)
-    return value

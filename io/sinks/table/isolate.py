@@ -10,7 +10,10 @@ from collections.abc import Callable, Collection
 import psycopg2
 import sqlalchemy as sa
 
-SMALLEST_PIECE = 64  # rows tried together after a poison row was found
+from sinks.database.classify import classify
+from sinks.table.rows import Poison
+
+SMALLEST_PIECE = 64  # rows tried together after a poison row
 
 _ERRORS = (psycopg2.Error, sqlite3.Error, sa.exc.SQLAlchemyError, OverflowError, ValueError)
 
@@ -26,15 +29,15 @@ def isolate(
 ) -> set[int]:
     """Run over the rows ``[0, count)`` in as few pieces as the poison among them allows.
 
-    An error that names its line (COPY's do) costs the piece before it once more; others
-    are closed in on by halving. Pieces grow again while all goes well, so that poison rows
-    here and there cost about twice the work, not one pass each.
+    An error that names its line, as COPY's do, makes the piece before that line run once more.
+    Otherwise the piece is halved. Pieces grow again while all goes well, so that scattered poison
+    rows cost about twice the work, not one pass each.
 
     Args:
-        count: How many rows there are.
+        count: The number of rows.
         run: Does the work for ``[start, end)``, or undoes it and raises.
-        fail: Told of each row that stands alone with its error.
-        blames_row: Whether an error is a row's; any other is raised.
+        fail: Takes each row that is to blame, alone, with its error.
+        blames_row: Whether a row is to blame for an error; any other error is raised.
         skip: Rows to leave out.
 
     Returns:
@@ -42,10 +45,10 @@ def isolate(
     """
     failed: set[int] = set()
     left_out = sorted({row for row in skip if row < count})
-    passed = 0  # how many of left_out lie behind
+    passed = 0  # how many rows of left_out lie behind
     position = 0
     size = count
-    suspect = 0  # the rows from position to here are known to hold poison
+    suspect = 0  # the rows from position to here are known to contain poison
     while position < count:
         while passed < len(left_out) and left_out[passed] < position:
             passed += 1
@@ -61,7 +64,7 @@ def isolate(
         except _ERRORS as error:
             if not blames_row(error):
                 raise
-            line = line_of(error)
+            line = copy_line_of(error)
             if line is not None and position + line <= end:
                 row = position + line - 1
             elif end - position == 1:
@@ -80,8 +83,16 @@ def isolate(
     return failed
 
 
-def line_of(error: BaseException) -> int | None:
-    """The 1-based line that a COPY error names, or None."""
+def copy_line_of(error: BaseException) -> int | None:
+    """The 1-based line that an error of COPY names, or None."""
     context = getattr(getattr(error, "diag", None), "context", None)
     match = _COPY_LINE.search(context) if context else None
     return int(match[1]) if match else None
+
+
+def poison_of(index: int, error: BaseException) -> Poison:
+    """The record at ``index``, which the database refuses with ``error``."""
+    verdict = classify(error)
+    transient = verdict.kind == "transient"
+    category = "contention" if transient else verdict.category
+    return Poison(index, category, error, verdict.message, verdict.sqlstate, transient)

@@ -1,7 +1,7 @@
-"""What a target's columns are: the fields of its records, or the key and the whole record.
+"""What a target's columns hold: the fields of its records, or the key and the whole record.
 
-A table of the user's may have a key and a column ``payload`` as ours has, so its columns cannot
-tell. ``ingest_targets`` keeps it from the first run on: only a table that this program made
+The columns alone cannot tell: a user's own table may have a key and a column ``payload`` as well.
+So ``ingest_targets`` remembers it from the first run on. Only a table that this program created
 without a schema takes the whole record.
 """
 
@@ -20,47 +20,47 @@ from sinks.table.target import PAYLOAD, Description
 Layout = Literal["fields", "record"]
 
 
-def keep_made(
-    connection: sa.Connection, label: str, layout: Layout, made: Description | None
+def keep_created(
+    connection: sa.Connection, label: str, layout: Layout, description: Description | None
 ) -> None:
-    """Remember the layout of a table that has just been made."""
+    """Remember the layout of a table that has just been created."""
     connection.execute(sa.delete(targets).where(targets.c.target == label))
-    _keep(connection, label, layout, _columns(made))
+    _keep(connection, label, layout, _columns(description))
 
 
-def keep_found(connection: sa.Connection, label: str, layout: Layout) -> None:
-    """Remember the layout of a table that was there, if none is remembered."""
-    if _kept(connection, label) is None:
+def keep_existing(connection: sa.Connection, label: str, layout: Layout) -> None:
+    """Remember the layout of a table that was there already, unless one is remembered."""
+    if _remembered(connection, label) is None:
         _keep(connection, label, layout, "")
 
 
 def layout_of(
-    connection: sa.Connection, label: str, key: Collection[str], found: Description | None
+    connection: sa.Connection, label: str, key: Collection[str], description: Description | None
 ) -> Layout:
-    """The layout of a table that is there.
+    """The layout of an existing table.
 
     Args:
         connection: To its database.
         label: Its name in the ledger.
         key: Its key columns.
-        found: What the database says of it.
+        description: As the database describes it; None if there is no such table.
     """
-    if found is None or {column.name for column in found.columns} != {*key, PAYLOAD}:
+    if description is None or {column.name for column in description.columns} != {*key, PAYLOAD}:
         return "fields"
-    kept = _kept(connection, label)
-    if kept is None:
-        # Versions that remembered nothing gave every such table the whole record. Those that they
-        # wrote to have rows in the ledger; a table that is new to this program has none.
+    memory = _remembered(connection, label)
+    if memory is None:
+        # Versions that remembered nothing wrote the whole record to every such table. The tables
+        # that they wrote to have rows in the ledger; a table that is new to this program has not.
         used = sa.select(progress.c.target).where(progress.c.target == label).limit(1)
         return "fields" if connection.execute(used).first() is None else "record"
-    layout, columns = kept
-    # With other columns than it was made with, it is another table of that name.
-    same = columns in ("", _columns(found))
+    layout, columns = memory
+    # With other columns than it was created with, it is another table of that name.
+    same = columns in ("", _columns(description))
     return "record" if layout == "record" and same else "fields"
 
 
-def _kept(connection: sa.Connection, label: str) -> tuple[str, str] | None:
-    """Its layout, and its columns if this program made it."""
+def _remembered(connection: sa.Connection, label: str) -> tuple[str, str] | None:
+    """Its layout, and its columns if this program created it."""
     if not sa.inspect(connection).has_table(targets.name):
         return None
     query = sa.select(targets.c.layout, targets.c.columns).where(targets.c.target == label)
@@ -73,5 +73,6 @@ def _keep(connection: sa.Connection, label: str, layout: Layout, columns: str) -
     connection.execute(sa.insert(targets), row)
 
 
-def _columns(found: Description | None) -> str:
-    return json.dumps([[column.name, column.type] for column in found.columns] if found else [])
+def _columns(description: Description | None) -> str:
+    columns = description.columns if description else ()
+    return json.dumps([[column.name, column.type] for column in columns])

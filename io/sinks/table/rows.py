@@ -1,17 +1,18 @@
-"""From records to rows: which fields become which columns, and which records cannot.
+"""From records to rows: which fields become which columns, and which records cannot be rows.
 
-Pure: the databases' writers share it. The common case, every record of one shape and every
-field a column, touches no record more than once.
+Pure: the writers of all databases share it. In the common case, all records have the same fields
+and every field has a column; no record is then touched more than once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any
 
 from sinks.table.target import ORIGIN_COLUMNS, PAYLOAD, Target
+from transforms.batch.record import Failure, Record
 from transforms.errors import Reject
 
 Shape = tuple[str, ...]
@@ -23,11 +24,11 @@ class Poison:
     """A record that cannot be written, and why.
 
     Attributes:
-        index: Of the record among those of the commit.
-        category: ``unknown_field``, ``key``, ``data``, ``constraint`` or ``trigger``.
+        index: The index of the record among those of the commit.
+        category: ``unknown_field``, ``key``, ``data``, ``constraint``, ``trigger`` and so on.
         error: What was raised.
         message: One line.
-        sqlstate: The database's code, where it was the database that refused.
+        sqlstate: The database's code, if the database refused it.
         transient: Whether the database asks for another try.
     """
 
@@ -38,16 +39,28 @@ class Poison:
     sqlstate: str | None = None
     transient: bool = False
 
+    def failure_of(self, record: Record) -> Failure:
+        """The failure of ``record``, which is the one at ``index``."""
+        failure = Failure.of(
+            record,
+            "write",
+            self.category,
+            self.error,
+            sqlstate=self.sqlstate,
+            transient=self.transient,
+        )
+        return replace(failure, message=self.message)
+
 
 @dataclass(slots=True)
 class Rows:
-    """What is to be written: dicts of column to value, and which record each came from.
+    """What to write: dicts of column to value, and the record that each came from.
 
     Attributes:
-        values: One a row; a column that is absent takes its default.
+        values: One for each row; a column that is absent takes its default.
         indices: The record of each row.
         origin: For a table keyed by origin, the cells of ``ORIGIN_COLUMNS`` of every record.
-        columns: The cells of every field, where all rows are known to have the same fields.
+        columns: The cells of every field, if all rows are known to have the same fields.
     """
 
     values: Sequence[Mapping[str, Any]]
@@ -56,7 +69,7 @@ class Rows:
     columns: Mapping[str, Sequence[Any]] | None = None
 
     def cells(self, name: str) -> Sequence[Any]:
-        """The values of one column; None where a row has none."""
+        """The values of one column; None where a row has no value."""
         if name in self.origin:
             column = self.origin[name]
             return column if len(column) == len(self.indices) else [column[i] for i in self.indices]
@@ -67,7 +80,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows with the same columns, a column at a time.
+    """Rows with the same columns, column by column.
 
     Attributes:
         names: The columns.
@@ -82,7 +95,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is to be done with every record of one shape."""
+    """What to do with the records of one shape."""
 
     unknown: tuple[str, ...]
     generated: tuple[str, ...]
@@ -94,12 +107,12 @@ def rows_of(
     records: Sequence[Mapping[str, Any]],
     origin: Mapping[str, Sequence[Any]],
 ) -> tuple[Rows, list[Poison]]:
-    """The rows that ``records`` become, and the records that cannot become any.
+    """The rows that ``records`` become, and the records that cannot be rows.
 
     Args:
         target: The table.
         records: Parsed records.
-        origin: Cells of ``ORIGIN_COLUMNS``, one a record; empty where fields are the key.
+        origin: Cells of ``ORIGIN_COLUMNS``, one for each record; empty where fields are the key.
     """
     columns = None if target.whole_payload else _uniform(records)
     shapes = set(map(tuple, records)) if columns is None else {tuple(records[0])}
@@ -116,7 +129,7 @@ def rows_of(
 
 
 def _uniform(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | None:
-    """The records' cells by field, if all have the same fields: as many, and these.
+    """The records' cells by field, if all records have the same fields.
 
     Cheaper than comparing shapes, since the cells are needed anyway.
     """
@@ -146,7 +159,7 @@ def blocks_of(target: Target, rows: Rows) -> list[Block]:
 
 
 def runs_of(target: Target, rows: Rows) -> list[Block]:
-    """As ``blocks_of``, but without changing the order of the rows: a block for each run."""
+    """Like ``blocks_of``, but keeps the order of the rows: a block for each run of equal columns."""
     if not rows.indices:
         return []
     signatures = signatures_of(target, rows)
@@ -161,7 +174,7 @@ def runs_of(target: Target, rows: Rows) -> list[Block]:
 
 
 def signatures_of(target: Target, rows: Rows) -> list[frozenset[str]] | None:
-    """The columns of each row, as far as they matter; None when all rows are alike."""
+    """The columns of each row, as far as they matter; None if they are the same for all rows."""
     if rows.columns is not None:
         return None
     # A set, not a list: thousands of live tuples would set the garbage collector off.
@@ -195,6 +208,32 @@ def split(block: Block, start: int, end: int) -> Block:
     return Block(block.names, [cells[start:end] for cells in block.cells], block.indices[start:end])
 
 
+def without_refused(
+    block: Block, refusal: Callable[[Block], Poison | None], poison: list[Poison]
+) -> Block:
+    """``block`` without the rows that cannot be encoded.
+
+    Args:
+        block: The rows.
+        refusal: Says of a block of one row why it cannot be encoded; None if it can.
+        poison: Gets the rows that cannot.
+    """
+    good = []
+    for position in range(len(block.indices)):
+        bad = refusal(split(block, position, position + 1))
+        if bad is None:
+            good.append(position)
+        else:
+            poison.append(bad)
+    return pick(block, good)
+
+
+def pick(block: Block, positions: Sequence[int]) -> Block:
+    """The rows of ``block`` at ``positions``, in that order."""
+    cells = [[column[p] for p in positions] for column in block.cells]
+    return Block(block.names, cells, [block.indices[p] for p in positions])
+
+
 def _whole(target: Target, rows: Rows) -> Block:
     if rows.columns is not None:
         present = set(rows.columns)
@@ -211,17 +250,17 @@ _plans: dict[tuple[Target, Shape], _Plan] = {}
 def _plan(target: Target, shape: Shape) -> _Plan:
     plan = _plans.get((target, shape))
     if plan is None:
-        known = {column.name for column in target.columns}
+        columns = {column.name for column in target.columns}
         if target.origin_key:
-            known -= set(ORIGIN_COLUMNS)
+            columns -= set(ORIGIN_COLUMNS)
         plan = _Plan(
-            unknown=tuple(n for n in shape if n not in known and n not in target.generated),
+            unknown=tuple(n for n in shape if n not in columns and n not in target.generated),
             generated=tuple(n for n in shape if n in target.generated),
             missing_key=()
             if target.origin_key
             else tuple(name for name in target.key if name not in shape),
         )
-        # Records may have any number of shapes; the cache may not.
+        # Records may have any number of shapes, but the cache is bounded.
         if len(_plans) >= _SHAPES_KEPT:
             _plans.clear()
         _plans[target, shape] = plan

@@ -1,4 +1,4 @@
-"""Which columns a missing target table gets: from a JSON Schema, or key and payload."""
+"""The columns of a target table that is created: from a JSON Schema, or key and payload."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BIGINT = range(-(2**63), 2**63)
 
 @dataclass(frozen=True, slots=True)
 class NewColumn:
-    """A column to be created."""
+    """A column to create."""
 
     name: str
     type: LogicalType
@@ -43,8 +43,8 @@ class NewColumn:
 def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
     """The columns of the target table that ``config`` asks for.
 
-    With a JSON Schema: one a property. Without: the key as text, and ``payload``. Without a
-    key, the record's origin comes first.
+    With a JSON Schema, one for each property; otherwise the key as text, and ``payload``. If there
+    is no key, the columns of the record's origin come first.
 
     Raises:
         ConfigError: The schema has no properties, or lacks a key or compared column.
@@ -56,7 +56,9 @@ def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
     schema = json.loads(config.schema)
     properties = schema.get("properties") if isinstance(schema, dict) else None
     if not isinstance(properties, dict) or not properties:
-        raise ConfigError("the schema has no properties to make columns of; create the table")
+        raise ConfigError(
+            "the schema has no properties to make columns of; create the table yourself"
+        )
     required = {*schema.get("required", ()), *config.key}
     missing = [name for name in config.key if name not in properties]
     if missing:
@@ -76,7 +78,7 @@ def _origin_column(name: str) -> NewColumn:
 
 def _column_type(name: str, rule: Any, *, required: bool) -> tuple[LogicalType, bool]:
     if not isinstance(rule, Mapping):
-        return "json", True  # `true` allows anything, null included
+        return "json", True  # `true` allows anything, including null
     types = _type_names(rule)
     nullable = not required or "null" in types or not types
     concrete = [name for name in types if name != "null"]
@@ -95,7 +97,7 @@ def _column_type(name: str, rule: Any, *, required: bool) -> tuple[LogicalType, 
 
 
 def _type_names(rule: Mapping[str, Any]) -> Sequence[str]:
-    """The types that a property may have; of an enum or const, those of its values."""
+    """The types that a property may have; for an enum or const, those of its values."""
     stated = rule.get("type")
     if isinstance(stated, str):
         return [stated]

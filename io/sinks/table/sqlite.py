@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,17 +12,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
-from sinks.database.config import TableName
-from sinks.table.dialect import Operation, Records, Written
-from sinks.table.isolate import isolate
-from sinks.table.rows import Block, Poison, rows_of, runs_of, split
+from sinks.table.isolate import isolate, poison_of
+from sinks.table.records import Operation, Records, Written
+from sinks.table.rows import Block, Poison, pick, rows_of, runs_of, without_refused
 from sinks.table.schema import LogicalType, NewColumn
-from sinks.table.sqlite_values import bind_column, is_older
 from sinks.table.target import Column, Description, Target
 from sinks.text.quoting import quote, quoted
+from sinks.text.sqlite_values import bind_column, is_older
+from sinks.text.table_name import TableName
 from transforms.errors import message_of
 
-# "" declares no type, hence no affinity: see sinks.table.sqlite_values.
+# "" declares no type and so has no affinity: see sinks.text.sqlite_values.
 _TYPES: dict[LogicalType, str] = {
     "text": "TEXT",
     "uuid": "TEXT",
@@ -37,17 +37,17 @@ _TYPES: dict[LogicalType, str] = {
 _BIND_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
 
 
-class Sqlite:
-    """SQLite 3.24 or later, by the standard library."""
+class SqliteWriter:
+    """SQLite 3.24 or later, with the standard library."""
 
     def describe(self, connection: sa.Connection, table: TableName) -> Description | None:
-        """Ask the pragmas."""
+        """Read the pragmas."""
         schema = quote(table.schema or "main")
         rows = _all(connection, f"PRAGMA {schema}.table_xinfo({quote(table.name)})")
         if not rows:
             return None
         primary = frozenset(row[1] for row in rows if row[5])
-        # A lone INTEGER PRIMARY KEY is the row's number, which SQLite gives by itself.
+        # A lone INTEGER PRIMARY KEY is the row's number, which SQLite assigns.
         rowid = len(primary) == 1
         columns = tuple(
             Column(
@@ -91,21 +91,23 @@ class Sqlite:
         """Nothing: the transaction began IMMEDIATE, so it is the only writer."""
 
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
-        """Write ``records`` in their order, a batch at a time, so that each batch's are counted."""
+        """Write ``records`` in their order, batch by batch, so that each batch is counted."""
         written = Written.nothing(len(records.starts))
         rows, written.poison = rows_of(target, records.values, records.origin)
         for block in runs_of(target, rows):
             bound = _bind(target, block, written.poison)
             for batch, part in _by_batch(bound, records):
-                _Writer(connection, target, written, batch).write(part, effects=records.effects)
+                _BatchWriter(connection, target, written, batch).write(
+                    part, effects=records.effects
+                )
         return written
 
     def committed(self, target: Target, written: Written) -> None:
         """Nothing to learn: there is one way only."""
 
 
-class _Writer:
-    """Writes rows of one batch that have the same columns."""
+class _BatchWriter:
+    """Writes blocks of rows of one batch."""
 
     def __init__(
         self, connection: sa.Connection, target: Target, written: Written, batch: int
@@ -131,10 +133,7 @@ class _Writer:
             self._written.inserted[self._batch] += inserted
 
         def fail(position: int, error: BaseException) -> None:
-            verdict = classify(error)
-            self._written.poison.append(
-                Poison(block.indices[position], verdict.category, error, verdict.message)
-            )
+            self._written.poison.append(poison_of(block.indices[position], error))
 
         isolate(len(rows), run, fail, lambda error: classify(error).kind == "record")
 
@@ -146,26 +145,26 @@ class _Writer:
         indices: Sequence[int],
         effects: bool,
     ) -> None:
-        """A row at a time: update what is there, otherwise insert; each says what it did."""
-        done: dict[int, Operation] = {}
+        """Row by row: update what is there, otherwise insert; take note of what each row did."""
+        effects_of: dict[int, Operation] = {}
         run = self._cursor.execute
         with self._savepoint():
             for index, row in zip(indices, rows, strict=True):
                 if update is not None:
-                    found = run(update.find, [row[i] for i in update.key]).fetchone()
-                    if found is not None:
-                        if update.wins(found[0], row):
+                    current = run(update.find, [row[i] for i in update.key]).fetchone()
+                    if current is not None:
+                        if update.wins(current[0], row):
                             changed = run(update.change, [row[i] for i in update.cells]).rowcount
                             if changed:
-                                done[index] = "update"
+                                effects_of[index] = "update"
                         continue
                 if run(insert, row).rowcount:
-                    done[index] = "insert"
-        for operation in done.values():
+                    effects_of[index] = "insert"
+        for operation in effects_of.values():
             counts = self._written.inserted if operation == "insert" else self._written.updated
             counts[self._batch] += 1
         if effects:
-            self._written.effects.update(done)
+            self._written.effects.update(effects_of)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
@@ -173,7 +172,7 @@ class _Writer:
         try:
             yield
         except Exception:
-            # Whatever it is, it is raised again; the rows before it must not stay counted.
+            # Any error is raised again, but the rows before it must not stay.
             if self._cursor.connection.in_transaction:
                 self._cursor.execute("ROLLBACK TO SAVEPOINT sluice_piece")
                 self._cursor.execute("RELEASE SAVEPOINT sluice_piece")
@@ -189,7 +188,7 @@ class _Writer:
         )
 
     def _update_of(self, names: Sequence[str]) -> _Update | None:
-        """How rows with the columns ``names`` change one that is there; None if they do not."""
+        """How rows with the columns ``names`` change an existing one; None if they do not."""
         conflict = self._target.on_conflict
         if conflict.mode == "ignore":
             return None
@@ -213,16 +212,16 @@ class _Writer:
 
 @dataclass(frozen=True, slots=True)
 class _Update:
-    """How a row changes the one that is there.
+    """How a row changes the existing row of its key.
 
     Attributes:
-        find: Selects the row that is there, with the column that ``newest`` compares.
-        key: Which cells ``find`` takes.
-        change: Changes it; empty where the record has nothing but its key.
-        cells: Which cells ``change`` takes.
+        find: Selects the existing row: the column that ``newest`` compares.
+        key: The cells that ``find`` takes.
+        change: Changes it; empty if the record has only its key.
+        cells: The cells that ``change`` takes.
         newest: Whether the row has to be newer.
         declared: The declared type of the column that is compared.
-        field: Which cell is compared; None where the record does not have the field.
+        field: The cell that is compared; None if the record does not have the field.
     """
 
     find: str
@@ -253,55 +252,37 @@ def _all(connection: sa.Connection, statement: str) -> list[tuple[Any, ...]]:
 
 
 def _bind(target: Target, block: Block, poison: list[Poison]) -> Block:
-    """Bind a block's values; a row with one that cannot be is added to ``poison``."""
+    """Bind a block's values; a row with a value that cannot be bound is added to ``poison``."""
     types = {column.name: column.type for column in target.columns}
-
-    def bound(part: Block) -> Block:
-        cells = [
-            bind_column(types[name], column)
-            for name, column in zip(part.names, part.cells, strict=True)
-        ]
-        return Block(part.names, cells, part.indices)
-
-    def refused(part: Block) -> Poison | None:
-        """The first column whose value cannot be bound."""
-        for name, column in zip(part.names, part.cells, strict=True):
-            try:
-                bind_column(types[name], column)
-            except _BIND_ERRORS as error:
-                message = f"column {name}: {message_of(error)}"
-                return Poison(part.indices[0], "data", error, message)
-        return None
-
     try:
-        return bound(block)
+        return _bound(types, block)
     except _BIND_ERRORS:
-        good = []
-        for position in range(len(block.indices)):
-            bad = refused(split(block, position, position + 1))
-            if bad is None:
-                good.append(position)
-            else:
-                poison.append(bad)
-        cells = [[column[p] for p in good] for column in block.cells]
-        return bound(Block(block.names, cells, [block.indices[p] for p in good]))
+        return _bound(types, without_refused(block, lambda row: _refused(types, row), poison))
+
+
+def _bound(types: Mapping[str, str], block: Block) -> Block:
+    cells = [
+        bind_column(types[name], column)
+        for name, column in zip(block.names, block.cells, strict=True)
+    ]
+    return Block(block.names, cells, block.indices)
+
+
+def _refused(types: Mapping[str, str], row: Block) -> Poison | None:
+    """The row as poison, if one of its values cannot be bound; the first column is named."""
+    for name, column in zip(row.names, row.cells, strict=True):
+        try:
+            bind_column(types[name], column)
+        except _BIND_ERRORS as error:
+            return Poison(row.indices[0], "data", error, f"column {name}: {message_of(error)}")
+    return None
 
 
 def _by_batch(block: Block, records: Records) -> list[tuple[int, Block]]:
-    """``block`` cut where one batch's records end; indices may be out of order."""
+    """``block`` divided by batch; its indices may be out of order."""
     if len(records.starts) == 1:
         return [(0, block)]
     parts: dict[int, list[int]] = {}
     for position, index in enumerate(block.indices):
         parts.setdefault(records.batch_of(index), []).append(position)
-    return [
-        (
-            batch,
-            Block(
-                block.names,
-                [[column[p] for p in positions] for column in block.cells],
-                [block.indices[p] for p in positions],
-            ),
-        )
-        for batch, positions in parts.items()
-    ]
+    return [(batch, pick(block, positions)) for batch, positions in parts.items()]

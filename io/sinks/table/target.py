@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from sinks.database.config import OnConflict, SqlConfig, TableName, UnknownFields
+from sinks.database.config import OnConflict, SqlConfig, UnknownFields
 from sinks.text.quoting import quote
+from sinks.text.table_name import TableName
 from transforms.errors import ConfigError
 
 ORIGIN_COLUMNS = ("ingest_source", "ingest_partition", "ingest_offset")
-"""The key of a table whose records have none of their own: where each came from."""
+"""The key of a table whose records have no key of their own: where each record came from."""
 
 PAYLOAD = "payload"
 
@@ -25,7 +26,7 @@ class Column:
         has_default: The database fills it when a row leaves it out.
         generated: The database alone may fill it.
         not_null: It must not be NULL.
-        one_spelling: Texts are equal as values of the column only if they are the same text.
+        one_spelling: Different texts are always different values of the column.
     """
 
     name: str
@@ -43,20 +44,20 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Interplay:
-    """How rows of a table, or what is done to them, depend on more than the row itself.
+    """How the fate of a row depends on more than the row itself.
 
     Attributes:
-        entangled: Whether one row may decide whether another is accepted, other than by its key:
-            by a second unique or an exclusion constraint, a trigger, or a reference to the table
-            itself.
+        entangled: Whether one row may decide, other than by its key, whether another is accepted:
+            by a second unique constraint, an exclusion constraint, a trigger, or a reference to
+            the table itself.
         rewriting: Whether a trigger may change a row before it is written, or leave it out.
         self_references: For each foreign key of the table to itself, its columns and the
             columns that it refers to.
         checked: Names of the columns that CHECK constraints look at.
         references: Names of the columns of foreign keys.
-        checks: The conditions of CHECK constraints, as SQL over the columns; None where more
-            than types, these, NOT NULL and foreign keys decides whether a row is accepted:
-            generated columns, or an index over expressions.
+        checks: The conditions of CHECK constraints, as SQL over the columns. None if more than
+            these, types, NOT NULL and foreign keys decides whether a row is accepted: generated
+            columns, or an index over expressions.
     """
 
     entangled: bool = False
@@ -73,18 +74,18 @@ class Target:
 
     Attributes:
         table: Its name and schema.
-        label: Its name in the ledger: without the schema, where that is the default one.
+        label: Its name in the ledger, without the schema if that is the default one.
         columns: Every column that a record may fill, in the table's order.
         generated: Names of columns that only the database fills.
         key: The columns that identify a record.
         origin_key: Whether these are ``ORIGIN_COLUMNS``.
-        whole_payload: Whether ``payload`` takes the record as it is: the table has nothing but
-            its key and this column, and this program made it so.
+        whole_payload: Whether ``payload`` takes the whole record: the table has only its key and
+            this column, because this program created it so.
         on_conflict: What to do with a key that is there already.
         unknown_fields: What to do with a field that has no column.
         deferrable: Whether a constraint of the table may wait until the commit.
-        partitioned: Whether its rows lie in partitions of it.
-        interplay: What rows depend on besides themselves.
+        partitioned: Whether it is a partitioned table.
+        interplay: What the fate of a row depends on besides the row.
     """
 
     table: TableName
@@ -105,6 +106,16 @@ class Target:
         """Names of columns where a missing field is not the same as NULL."""
         return frozenset(column.name for column in self.columns if column.has_default)
 
+    @property
+    def expected_fields(self) -> frozenset[str]:
+        """Fields of which every record needs at least one.
+
+        Empty if a record without them may be welcome all the same.
+        """
+        if self.whole_payload or self.unknown_fields != "reject":
+            return frozenset() if self.origin_key else frozenset(self.key)
+        return frozenset(column.name for column in self.columns) - set(ORIGIN_COLUMNS)
+
 
 @dataclass(frozen=True, slots=True)
 class Description:
@@ -113,7 +124,6 @@ class Description:
     Attributes:
         columns: All columns, in the table's order.
         unique: The column sets that are unique and can settle a conflict.
-        schema: The schema it was found in; None where the database has none.
         deferrable: As in ``Target``.
         partitioned: As in ``Target``.
         interplay: As in ``Target``; without the unique column sets.
@@ -127,44 +137,50 @@ class Description:
 
 
 def target_of(
-    config: SqlConfig, label: str, found: Description | None, *, whole_payload: bool
+    config: SqlConfig, label: str, description: Description | None, *, whole_payload: bool
 ) -> Target:
-    """Check what ``found`` says against ``config``.
+    """The target of ``config``, checked.
+
+    Args:
+        config: What the user asks for.
+        label: The table's name in the ledger.
+        description: As the database describes the table; None if there is no such table.
+        whole_payload: As in ``Target``.
 
     Raises:
         ConfigError: The table is missing, lacks a column that the options name, or has no
             unique constraint on exactly the key; the message says what to do.
     """
     table = config.table_name
-    if found is None:
+    if description is None:
         raise ConfigError(f"table {table} does not exist; create it or run the ingest once")
-    names = {column.name for column in found.columns}
+    names = {column.name for column in description.columns}
     key = config.key or ORIGIN_COLUMNS
     _check_columns(config, table, names)
-    if frozenset(key) not in found.unique:
+    if frozenset(key) not in description.unique:
         columns = ", ".join(quote(name) for name in key)
         raise ConfigError(
             f"table {table} has no unique constraint on exactly the key ({', '.join(key)}); "
             f"run: ALTER TABLE {table} ADD UNIQUE ({columns})"
         )
-    writable = tuple(column for column in found.columns if not column.generated)
+    writable = tuple(column for column in description.columns if not column.generated)
     return Target(
         table=table,
         label=label,
         columns=writable,
-        generated=frozenset(column.name for column in found.columns if column.generated),
+        generated=frozenset(column.name for column in description.columns if column.generated),
         key=key,
         origin_key=not config.key,
         whole_payload=whole_payload,
         on_conflict=config.on_conflict,
         unknown_fields=config.unknown_fields,
-        deferrable=found.deferrable,
-        partitioned=found.partitioned,
+        deferrable=description.deferrable,
+        partitioned=description.partitioned,
         interplay=replace(
-            found.interplay,
+            description.interplay,
             # What contains the key is unique anyway.
-            entangled=found.interplay.entangled
-            or any(not unique.issuperset(key) for unique in found.unique),
+            entangled=description.interplay.entangled
+            or any(not unique.issuperset(key) for unique in description.unique),
         ),
     )
 

@@ -1,8 +1,8 @@
-"""Which rows must take turns: records of one key are applied one after the other, in order.
+"""Which rows must take turns: records of one key are applied in order, one after another.
 
 The reference is one record at a time, each under its own savepoint. A statement over many rows
-gives the same result as long as no row in it depends on another one, so rows that do are written
-by different statements. Pure: the databases' writers share it.
+gives the same result if no row in it depends on another, so rows that do are written by different
+statements. Pure: the writers of all databases share it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Dependency = tuple[int, int]
 
 
 def rounds_of(keys: Sequence[Hashable]) -> list[list[int]]:
-    """Positions by how often their key came before: the first of every key, the second, and so on.
+    """Positions by how often their key came before: all first ones, all second ones, and so on.
 
     Within a round no key repeats. Only for rows of different keys that do not depend on each
     other: rounds change the order between keys.
@@ -34,7 +34,7 @@ def rounds_of(keys: Sequence[Hashable]) -> list[list[int]]:
 
 
 def repeats_of(keys: Sequence[Hashable]) -> Iterator[Dependency]:
-    """Each position whose key came before, with the last position where it did."""
+    """Each position whose key came before, with the previous position of the key."""
     last: dict[Hashable, int] = {}
     for position, key in enumerate(keys):
         if key in last:
@@ -45,7 +45,7 @@ def repeats_of(keys: Sequence[Hashable]) -> Iterator[Dependency]:
 def parents_after(
     provided: Sequence[Hashable], needed: Sequence[Hashable | None]
 ) -> Iterator[Dependency]:
-    """Rows that a row before them refers to: one statement would accept both, two do not.
+    """Rows that an earlier row refers to: one statement would accept both, two statements do not.
 
     Args:
         provided: By position, the cells that other rows of the table may refer to.

@@ -1,1 +1,7 @@
-"""How values and names are spelt for a database: identifiers, COPY text, dates, encodings."""
+"""Names and values as the text that databases read; imports nothing else of the sinks.
+
+Names: ``TableName`` (``table_name``), ``quote`` and ``quoted`` (``quoting``). Values: ``copy_text``
+for PostgreSQL's COPY, ``sqlite_values`` for SQLite, ``sqlalchemy_values`` for other databases;
+``date_text`` refuses dates and times that could be read in several ways. ``encoding`` keeps texts
+of our own tables storable in any database.
+"""

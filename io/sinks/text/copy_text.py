@@ -1,8 +1,8 @@
-r"""Columns of values as PostgreSQL's COPY text, a whole column at a time.
+r"""Values as the text that PostgreSQL's COPY reads, a whole column at a time.
 
-Encoding a column costs a tenth of encoding its values one by one: strings are joined by
-NUL, which cannot occur in them, looked at once for the few characters that COPY escapes
-(PostgreSQL manual, COPY, "Text Format") and split again. NULL is ``\N``.
+Encoding a column costs a tenth of encoding its values one by one. Its strings are joined by NUL,
+which they cannot contain, searched once for the few characters that COPY escapes (PostgreSQL
+manual, COPY, "Text Format"), and split again. NULL is ``\N``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 from sinks.text.date_text import Checked, Kind, check_texts, checked_type, refusal
 
 Encoder = Callable[[Sequence[Any]], Sequence[str]]
-"""Encodes the values of one column; raises ValueError when one of them cannot be."""
+"""Encodes the values of one column; raises ValueError if one of them cannot be encoded."""
 
 NULL = "\\N"
 
@@ -53,7 +53,7 @@ def escape(texts: Sequence[str]) -> Sequence[str]:
     """Escape strings for COPY.
 
     Raises:
-        ValueError: One holds NUL, which PostgreSQL's text cannot.
+        ValueError: One contains NUL, which PostgreSQL's text cannot.
     """
     joined = _NUL.join(texts)
     if joined.count(_NUL) != len(texts) - 1 and texts:
@@ -62,6 +62,15 @@ def escape(texts: Sequence[str]) -> Sequence[str]:
     for character, written in _ESCAPES:  # a tenth of what str.translate takes
         escaped = escaped.replace(character, written)
     return texts if escaped is joined else escaped.split(_NUL)
+
+
+def copy_data(lines: Sequence[str]) -> bytes:
+    """Lines as the data that COPY reads.
+
+    >>> copy_data(["1\\ta", "2\\tb"])
+    b'1\\ta\\n2\\tb\\n'
+    """
+    return "".join(("\n".join(lines), "\n")).encode() if lines else b""
 
 
 def as_text(value: Any) -> str:
@@ -101,7 +110,7 @@ def _encode_each(values: Sequence[Any], convert: Callable[[Any], str]) -> Sequen
 
 
 def _encode_dates(values: Sequence[Any], dates: Checked, type_name: str) -> Sequence[str]:
-    """Numbers are refused, and texts that could be anything."""
+    """Dates and times; numbers and texts with several meanings are refused."""
     kinds = set(map(type, values))
     check_texts(dates, values if kinds == {str} else list(_texts(values, dates.kind)))
     if type_name.startswith("_"):
@@ -110,7 +119,7 @@ def _encode_dates(values: Sequence[Any], dates: Checked, type_name: str) -> Sequ
 
 
 def _texts(values: Iterable[Any], kind: Kind) -> Iterator[str]:
-    """The texts among ``values`` and inside their lists; no number may be there."""
+    """The texts among ``values`` and inside their lists; a number there is refused."""
     for value in values:
         if isinstance(value, str):
             yield value
@@ -128,7 +137,7 @@ _DATES = (datetime.datetime, datetime.date, datetime.time)
 def _encode_json_column(values: Sequence[Any]) -> Sequence[str]:
     if not values:
         return []
-    # JSON text has no raw control character, so newlines can separate it.
+    # JSON text contains no raw control characters, so newlines can separate it.
     joined = b"\n".join(map(encode_json, values)).decode()
     texts = joined.replace("\\", "\\\\").split("\n") if "\\" in joined else joined.split("\n")
     if None in values:
@@ -140,7 +149,7 @@ _text = as_text
 
 
 def _integer(value: Any) -> str:
-    """1.0 is an integer in JSON Schema, but PostgreSQL does not read it as one."""
+    """1.0 is an integer in JSON Schema, but PostgreSQL does not read it as an integer."""
     if isinstance(value, (Decimal, float)) and value == value.__trunc__():
         return str(value.__trunc__())
     return as_text(value)
@@ -153,7 +162,7 @@ def _bytea(value: Any) -> str:
 
 
 def _array(value: Any, element: str) -> str:
-    """An array literal (PostgreSQL manual, 8.15.6); a string is taken to be one already."""
+    """An array literal (PostgreSQL manual, 8.15.6); a string is assumed to be one already."""
     if isinstance(value, (list, tuple)):
         return "{" + ",".join(_array_item(item, element) for item in value) + "}"
     return as_text(value)

@@ -1,9 +1,9 @@
-"""What a column of dates, times or durations may be given: only what has one meaning.
+"""Texts for columns of dates, times or durations: only those with one meaning pass.
 
-Databases read more than that: PostgreSQL takes the number 1700000101 for the year 170000, 123456
-for the time 12:34:56 and 5 for five seconds, ``now`` for the moment of the write, and 01/02/2024
-for one of two days. Such a value is refused, and its record becomes a dead letter. What is let
-through is still the database's to read.
+Databases read more than that. PostgreSQL reads the number 1700000101 as the year 170000, 123456
+as the time 12:34:56, 5 as five seconds, ``now`` as the moment of the write, and 01/02/2024 as one
+of two days. Such a value is refused, and its record becomes a dead letter. The database still
+checks what passes here.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _DAY = re.compile(
     r"\s*(?:"
-    # Year first: ISO 8601, also with slashes, points or blanks.
+    # Year first: ISO 8601, also with slashes, dots or blanks.
     r"\d{4,6}([-/. ])\d{1,2}\1\d{1,2}(?!\d)"
-    # ISO 8601 without hyphens, where a time follows; 20240131 alone may be a number.
+    # ISO 8601 without hyphens if a time follows; 20240131 alone may be a number.
     r"|\d{8}[T ]\d\d:?\d\d"
-    # A month's name and a year of four digits, as in mail, in logs and by ``date``.
+    # A month's name and a year of four digits, as in mail, in logs and from ``date``.
     rf"|{_WEEKDAY}\d{{1,2}}[-/. ]{_MONTH}[-/. ]\d{{4}}(?!\d)"
     rf"|\d{{4}}[-/. ]{_MONTH}[-/. ]\d{{1,2}}(?!\d)"
     rf"|{_WEEKDAY}{_MONTH}[-/. ]\s*\d{{1,2}},?[-/. ]\s*"
@@ -44,7 +44,7 @@ _DAY = re.compile(
 _TIME = re.compile(r"\s*(?:T\d{4}(?!\d\d\d)|.*\d{1,2}:\d\d)", re.IGNORECASE | re.DOTALL)
 _INTERVAL = re.compile(r"\s*(?:.*[a-z:]|[+-]?\d+-\d)", re.IGNORECASE | re.DOTALL)
 
-# No database reads a text without a digit as a date, but for these words.
+# No database reads a text without a digit as a date, except for these words.
 _HARMLESS = re.compile(
     r"(?!.*(?<![a-z])(?:now|today|tomorrow|yesterday|epoch|allballs)(?![a-z-]))[^0-9]*\Z",
     re.IGNORECASE | re.DOTALL,
@@ -57,8 +57,8 @@ _CERTAIN: dict[Kind, re.Pattern[str]] = {
     "interval": _INTERVAL,
 }
 
-# How almost every value begins, and how many characters of it tell. A column has few such
-# beginnings, and only these are looked at: a tenth of what looking at each value takes.
+# How almost every value begins, and how many characters decide. A column has few different
+# beginnings, and only these are checked: that takes a tenth of the time of checking each value.
 _USUAL: dict[Kind, tuple[int, re.Pattern[str]]] = {
     "timestamp": (11, re.compile(r"(?:\d{4}-\d\d-\d\d\D?)?\Z")),
     "date": (11, re.compile(r"(?:\d{4}-\d\d-\d\d\D?)?\Z")),
@@ -66,8 +66,8 @@ _USUAL: dict[Kind, tuple[int, re.Pattern[str]]] = {
     "interval": (1, re.compile(r"P?\Z")),
 }
 
-# As SQLite's numeric affinity reads a text as a number (sqlite.org/datatype3.html, 3), and words
-# that date functions take for the moment at which they are called.
+# Texts that SQLite's numeric affinity reads as a number (sqlite.org/datatype3.html, 3), and words
+# that date functions read as the moment at which they are called.
 _NO_DATE = re.compile(
     r"\s*(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|now|today|tomorrow|yesterday)\s*\Z",
     re.IGNORECASE,
@@ -76,11 +76,11 @@ _NO_DATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A type whose texts are looked at.
+    """A type whose texts are checked.
 
     Attributes:
         kind: What its values are.
-        several: Whether one text holds several of them: arrays, ranges, and arrays of ranges.
+        several: Whether one text contains several of them: arrays, ranges, and arrays of ranges.
     """
 
     kind: Kind
@@ -110,19 +110,19 @@ _DECLARED = re.compile(
 
 
 def checked_type(type_name: str) -> Checked | None:
-    """What is looked at in texts for a PostgreSQL type, named as in ``pg_type``; None: nothing.
+    """How to check texts for a PostgreSQL type, named as in ``pg_type``; None if they need no check.
 
     >>> checked_type("_daterange")
     Checked(kind='date', several=True)
     """
-    found = _KINDS.get(type_name.removeprefix("_"))
-    if found is None or not type_name.startswith("_"):
-        return found
-    return Checked(found.kind, several=True)
+    checked = _KINDS.get(type_name.removeprefix("_"))
+    if checked is None or not type_name.startswith("_"):
+        return checked
+    return Checked(checked.kind, several=True)
 
 
 def check_texts(checked: Checked, texts: Sequence[str]) -> None:
-    """Refuse texts that a database may read as dates or times without being certain of them.
+    """Refuse texts that a database might read as dates or times that were not meant.
 
     Raises:
         ValueError: One of them.
@@ -136,7 +136,7 @@ def check_texts(checked: Checked, texts: Sequence[str]) -> None:
 
 
 def check_text(kind: Kind, text: str) -> None:
-    """Refuse a text that a database may read as a date or a time without being certain of it.
+    """Refuse a text that a database might read as a date or time that was not meant.
 
     Raises:
         ValueError: It is such a text.
@@ -146,7 +146,7 @@ def check_text(kind: Kind, text: str) -> None:
 
 
 def declared_kind(declared: str) -> Kind | None:
-    """What a column of SQLite holds by its declared type; None: no dates or times.
+    """What a column of SQLite contains by its declared type; None if neither dates nor times.
 
     >>> [declared_kind(t) for t in ("DATETIME", "timestamp with time zone", "DATE", "DATED")]
     ['timestamp', 'timestamp', 'date', None]
@@ -157,7 +157,7 @@ def declared_kind(declared: str) -> Kind | None:
 
 
 def check_stored(kind: Kind, text: str) -> None:
-    """Refuse a text that SQLite would store as a number, or that means another time each day.
+    """Refuse a text that SQLite would store as a number, or whose meaning changes from day to day.
 
     Raises:
         ValueError: It is one of these.
@@ -167,7 +167,7 @@ def check_stored(kind: Kind, text: str) -> None:
 
 
 def refusal(kind: Kind, value: object) -> ValueError:
-    """Says that ``value`` is not certainly of the kind, and what to do."""
+    """The error that ``value`` is not certainly of the kind; its message says what to send."""
     what = "duration" if kind == "interval" else kind
     return ValueError(
         f"{str(value)[:_SHOWN]!r} is not certainly a {what}; "

@@ -1,9 +1,9 @@
-"""Texts of our own tables in a PostgreSQL database whose encoding lacks some characters.
+"""Texts of our own tables, in any database, also in PostgreSQL with an incomplete encoding.
 
-A record that such a database cannot hold is a dead letter, and the dead letter must be stored
-nevertheless: its message, stack and headers, and the names of sources and partitions, may hold
-the very characters that the database lacks. They are written ``\\u{65e5}`` and read back as they
-were. Text that the database can hold stays as it is.
+A record that such a database cannot store is a dead letter, and the dead letter must be stored
+nevertheless. Its message, stack and headers, and the names of sources and partitions, may contain
+the very characters that the encoding lacks. They are written ``\\u{65e5}`` and read back as they
+were. Text that the database can store stays as it is.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from psycopg2.extensions import encodings
 
 Holds = Callable[[str], bool]
-"""Whether a text has only characters that an encoding has."""
+"""Whether an encoding has all characters of a text."""
 
-_EVERY = frozenset({"UTF8", "SQL_ASCII"})  # the latter keeps the bytes that it is given
-# Python's codecs of these have the same characters as the server's conversions from UTF-8; those
-# of the other encodings have some that the server refuses.
+_EVERY = frozenset({"UTF8", "SQL_ASCII"})  # the latter stores any bytes
+# Python's codecs of these have the same characters as the server's conversions from UTF-8. Those
+# of the other encodings have some characters that the server refuses.
 _SAME = re.compile(r"(LATIN|ISO_8859_|WIN|KOI8)\w+|EUC_CN")
 _UNLIKE = {"EUC_JP": ("euc_jp", "\xa2\xa3\xa5\xac\u2016\u203e\u2212\u301c")}
 
@@ -37,30 +37,36 @@ def learn(dialect: sa.Dialect, server_encoding: str) -> None:
 
 
 def holds_all(dialect: sa.Dialect) -> bool:
-    """Whether the database of ``dialect`` holds every text."""
+    """Whether the database of ``dialect`` can store every text."""
     return dialect not in _lacking
 
 
 def escaped(dialect: sa.Dialect, text: str) -> str:
-    """``text`` as the database of ``dialect`` can hold it."""
+    """``text`` as the database of ``dialect`` can store it."""
     holds = _lacking.get(dialect)
     return text if holds is None else _escape(text, holds)
 
 
 def all_escaped(dialect: sa.Dialect, texts: Sequence[str]) -> Sequence[str]:
-    """``texts`` as the database of ``dialect`` can hold them."""
+    """``texts`` as the database of ``dialect`` can store them."""
     return texts if holds_all(dialect) else [escaped(dialect, text) for text in texts]
 
 
 def unescaped(dialect: sa.Dialect, text: str) -> str:
-    """What ``escaped`` was given."""
+    """The original of a text that ``escaped`` returned."""
     if dialect not in _lacking or _MARK not in text:
         return text
     return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), text)
 
 
+def clean(text: str, limit: int) -> str:
+    """``text`` cut to ``limit`` characters, with NUL and lone surrogates replaced."""
+    cut = text[:limit].replace("\x00", "\ufffd")
+    return cut.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
 def ascii_json(text: str) -> str:
-    r"""JSON without any character beyond ASCII.
+    r"""JSON with all characters beyond ASCII escaped.
 
     >>> ascii_json('{"a": "\u65e5 \U0001f600"}')
     '{"a": "\\u65e5 \\ud83d\\ude00"}'

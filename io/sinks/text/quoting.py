@@ -1,8 +1,8 @@
-"""Identifiers as they are written in SQL: always quoted, whatever they hold."""
+"""Identifiers as SQL writes them: always quoted, whatever they contain."""
 
 from __future__ import annotations
 
-from sinks.database.config import TableName
+from sinks.text.table_name import TableName
 
 
 def quote(name: str) -> str:
@@ -15,7 +15,7 @@ def quote(name: str) -> str:
 
 
 def quoted(table: TableName) -> str:
-    """A table's quoted name, with its schema where it has one."""
+    """A table's quoted name, with its schema if it has one."""
     return (
         quote(table.name) if table.schema is None else f"{quote(table.schema)}.{quote(table.name)}"
     )

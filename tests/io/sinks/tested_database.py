@@ -13,7 +13,7 @@ import msgspec
 import psycopg2
 
 from sinks.sql import SqlConfig, SqlSink
-from transforms.batch.record import JSON, Failure, RecordBatch, Span
+from transforms.batch.record import JSON, Failure, Origin, RecordBatch, Span
 from transforms.settle.write import Settled
 
 encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
@@ -79,6 +79,21 @@ def make_batch(
         values=list(values),
         failures=tuple(failures),
         filtered=tuple(range(stop - filtered, stop)),
+    )
+
+
+def make_failure(offset: int, *, transient: bool = False) -> Failure:
+    """The failure of the record at ``offset`` of the batches of ``make_batch``."""
+    return Failure(
+        origin=Origin("file:///a", "p", offset),
+        raw=b"{",
+        format=JSON,
+        stage="parse",
+        category="malformed",
+        exception="DecodeError",
+        message="not JSON",
+        stack="",
+        transient=transient,
     )
 
 

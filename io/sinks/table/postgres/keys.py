@@ -1,4 +1,4 @@
-"""The keys of rows as PostgreSQL compares them, as far as that is cheaply known."""
+"""The keys of rows as PostgreSQL compares them, as far as that can be told cheaply."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPELLINGS = {
     "uuid": re.compile(r"(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\n)*"),
     **dict.fromkeys(("int2", "int4", "int8"), re.compile(r"(?:(?:0|-?[1-9][0-9]*)\n)*")),
 }
-"""The usual spelling of values of these types, one a line: of those, equal values are equal texts."""
+"""The usual spelling of values of these types, one per line: there, equal values are equal texts."""
 
 
 def keys_of(target: Target, rows: Rows) -> Sequence[Hashable]:
@@ -27,7 +27,7 @@ def keys_of(target: Target, rows: Rows) -> Sequence[Hashable]:
 
 
 def spelt_alike(target: Target, keys: Sequence[Hashable]) -> bool:
-    """Whether two of ``keys`` that differ are also different to the database."""
+    """Whether different ``keys`` are also different to the database."""
     columns = {column.name: column for column in target.columns}
     several = len(target.key) > 1
     return all(
@@ -38,16 +38,16 @@ def spelt_alike(target: Target, keys: Sequence[Hashable]) -> bool:
 
 def dependencies_of(target: Target, rows: Rows, keys: Sequence[Hashable]) -> list[Dependency]:
     """Which rows must be written after others: those with the same key, and parents of others."""
-    found = list(repeats_of(keys))
+    dependencies = list(repeats_of(keys))
     for own, other in target.interplay.self_references:
-        found += parents_after(_tuples(target, rows, other), _needed(target, rows, own))
-    return found
+        dependencies += parents_after(_tuples(target, rows, other), _needed(target, rows, own))
+    return dependencies
 
 
 def _tuples(target: Target, rows: Rows, names: Sequence[str]) -> Sequence[Hashable]:
     kinds = {column.name: column.type for column in target.columns}
     columns = [_cells(kinds.get(name, "text"), rows.cells(name)) for name in names]
-    if target.on_conflict.mode != "ignore":  # there, the database finds all equal keys by itself
+    if target.on_conflict.mode != "ignore":  # with ignore, the database finds all equal keys itself
         columns = [
             list(map(_lower, cells)) if kinds.get(name) == "uuid" else cells
             for name, cells in zip(names, columns, strict=True)
@@ -56,7 +56,7 @@ def _tuples(target: Target, rows: Rows, names: Sequence[str]) -> Sequence[Hashab
 
 
 def _needed(target: Target, rows: Rows, names: Sequence[str]) -> list[Hashable | None]:
-    """What each row refers to; nothing where one of the cells is NULL."""
+    """What each row refers to; None if one of the cells is NULL."""
     null = [
         any(cell is None for cell in cells)
         for cells in zip(*(rows.cells(name) for name in names), strict=True)

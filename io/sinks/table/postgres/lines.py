@@ -1,16 +1,16 @@
-"""Blocks of rows as the lines of PostgreSQL's COPY."""
+"""Rows as the lines that PostgreSQL's COPY reads."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sinks.table.rows import Block, Poison, split
+from sinks.table.rows import Block, Poison, without_refused
 from sinks.table.target import Target
-from sinks.text.copy_text import Encoder, encoder_of
+from sinks.text.copy_text import Encoder, copy_data, encoder_of
 from transforms.errors import message_of
 
-# What a value that has no text form raises, in our encoders and in msgspec's.
+# What our encoders and msgspec's raise for a value that has no text form.
 _ENCODE_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
 
 
@@ -20,7 +20,7 @@ class Lines:
 
     Attributes:
         names: The columns.
-        texts: One line a row.
+        texts: One line for each row.
         indices: The record of each row.
         whole: All lines as one piece of data.
     """
@@ -34,43 +34,39 @@ class Lines:
         """The lines ``[start, end)`` as COPY reads them."""
         if start == 0 and end == len(self.texts):
             return self.whole
-        return joined(self.texts[start:end])
+        return copy_data(self.texts[start:end])
 
     def without(self, positions: Collection[int]) -> Lines:
-        """The lines but those at ``positions``."""
-        kept = [p for p in range(len(self.texts)) if p not in positions]
-        texts = [self.texts[p] for p in kept]
-        return Lines(self.names, texts, [self.indices[p] for p in kept], joined(texts))
+        """The lines without those at ``positions``."""
+        rest = [p for p in range(len(self.texts)) if p not in positions]
+        texts = [self.texts[p] for p in rest]
+        return Lines(self.names, texts, [self.indices[p] for p in rest], copy_data(texts))
 
 
-def joined(texts: Sequence[str]) -> bytes:
-    """Lines as one piece of data."""
-    return "".join(("\n".join(texts), "\n")).encode() if texts else b""
+def encode_blocks(target: Target, blocks: Sequence[Block], poison: list[Poison]) -> list[Lines]:
+    """Encode ``blocks``, without those that become empty.
+
+    A row with a value that cannot be encoded is added to ``poison``.
+    """
+    encoded = [_encode_block(target, block, poison) for block in blocks]
+    return [lines for lines in encoded if lines.indices]
 
 
-def encode(target: Target, block: Block, poison: list[Poison]) -> Lines:
-    """Encode ``block``; a row with a value that cannot be encoded is added to ``poison``."""
+def _encode_block(target: Target, block: Block, poison: list[Poison]) -> Lines:
     types = {column.name: column.type for column in target.columns}
     encoders = [encoder_of(types[name]) for name in block.names]
     try:
         return _encode(block, encoders)
     except _ENCODE_ERRORS:
-        good = []
-        for position in range(len(block.indices)):
-            refused = _refused(split(block, position, position + 1), encoders)
-            if refused is None:
-                good.append(position)
-            else:
-                poison.append(refused)
-        cells = [[column[p] for p in good] for column in block.cells]
-        return _encode(Block(block.names, cells, [block.indices[p] for p in good]), encoders)
+        good = without_refused(block, lambda row: _refused(row, encoders), poison)
+        return _encode(good, encoders)
 
 
 def _refused(row: Block, encoders: Sequence[Encoder]) -> Poison | None:
-    """A row that cannot be encoded, by its first such column."""
+    """The row as poison, if one of its columns cannot be encoded; the first one is named."""
     for name, encoder, cells in zip(row.names, encoders, row.cells, strict=True):
         try:
-            joined(encoder(cells))  # UTF-8 may lack what a text has
+            copy_data(encoder(cells))  # UTF-8 may lack what a text has
         except _ENCODE_ERRORS as error:
             return Poison(row.indices[0], "data", error, f"column {name}: {message_of(error)}")
     return None
@@ -79,4 +75,4 @@ def _refused(row: Block, encoders: Sequence[Encoder]) -> Poison | None:
 def _encode(block: Block, encoders: Sequence[Encoder]) -> Lines:
     columns = [encoder(cells) for encoder, cells in zip(encoders, block.cells, strict=True)]
     texts = list(map("\t".join, zip(*columns, strict=True)))
-    return Lines(block.names, texts, block.indices, joined(texts))
+    return Lines(block.names, texts, block.indices, copy_data(texts))

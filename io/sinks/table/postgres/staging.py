@@ -1,309 +1,212 @@
-"""The staging table of the PostgreSQL writer, and the statement that empties it.
+"""Writing by way of a staging table: COPY takes the rows there, INSERT settles the conflicts.
 
-It has the target's columns and types, but none of its constraints: a value of the wrong
-type fails in COPY, which names the line, and a constraint in the INSERT that follows.
+The staging table has the target's columns and types, but none of its constraints. A value of
+the wrong type fails in COPY, which names the line, and a constraint in the INSERT that follows.
 """
-
-# ruff: noqa: S608 - identifiers are quoted, values bound or formatted as integers
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
-from sinks.table.dialect import Records
-from sinks.table.postgres.lines import Lines, joined
+from sinks.table.isolate import isolate, poison_of
+from sinks.table.postgres import statements
+from sinks.table.postgres.lines import Lines
+from sinks.table.postgres.session import Session
+from sinks.table.postgres.statements import StagingTable
+from sinks.table.records import Operation, Records, Written
+from sinks.table.rows import Poison
 from sinks.table.target import Target
-from sinks.text.quoting import quote, quoted
+from sinks.table.turns import cuts_of, pieces
+
+_FEW_STATEMENTS = 8  # that may each read the whole staging table
 
 
-@dataclass(frozen=True, slots=True)
-class Staging:
-    """The temporary table.
+@dataclass(slots=True)
+class StagedBlock:
+    """Rows of the same columns in the staging table.
 
     Attributes:
-        quoted: Its quoted name.
-        index: Quoted name of the index that it may get.
-        ordinal: Quoted name of the column that numbers the rows of a commit.
-        batch: Quoted name of the column with the number of a row's batch.
+        lines: The rows.
+        start: The number of the first row.
+        refused: The positions of the rows that COPY refused.
+        poison: The rows that COPY refused and, later, those that the INSERT refuses.
     """
 
-    quoted: str
-    index: str
-    ordinal: str
-    batch: str
+    lines: Lines
+    start: int
+    refused: set[int] = field(default_factory=set)
+    poison: list[Poison] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        """The number after that of the last row."""
+        return self.start + len(self.lines.indices)
+
+    def numbers(self) -> Iterator[tuple[int, int]]:
+        """The index and the number of each row that COPY took."""
+        for position, index in enumerate(self.lines.indices):
+            if position not in self.refused:
+                yield index, self.start + position
 
 
-def create(cursor: Any, target: Target) -> Staging:
-    """Create the staging table of ``target`` in this session, unless it is there.
-
-    Its name depends on the columns, so a table that was altered gets another one. The rows
-    vanish with the transaction.
-    """
-    columns = ", ".join(quote(column.name) for column in target.columns)
-    shape = repr((target.table, target.columns))
-    digest = hashlib.blake2b(shape.encode(), digest_size=8).hexdigest()
-    ordinal, batch = _extra_names(target)
-    name = f"sluice_{digest}"
-    table = Staging(quote(name), quote(f"{name}_index"), quote(ordinal), quote(batch))
-    cursor.execute("SET LOCAL client_min_messages = warning")  # "already exists, skipping"
-    cursor.execute(
-        f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.quoted} ON COMMIT DELETE ROWS AS "
-        f"SELECT {columns}, 0::bigint AS {table.ordinal}, 0::integer AS {table.batch} "
-        f"FROM {quoted(target.table)} WITH NO DATA"
-    )
-    return table
-
-
-def index_statement(table: Staging) -> str:
-    """Index the rows by number, in this transaction."""
-    return f"CREATE INDEX {table.index} ON {table.quoted} ({table.ordinal})"
-
-
-def unindex_statement(table: Staging) -> str:
-    """Drop that index again: the next commit may not need it."""
-    return f"DROP INDEX pg_temp.{table.index}"
-
-
-def numbered(lines: Lines, start: int, records: Records, target: Target) -> Lines:
-    """``lines`` with the two columns that number row and batch."""
-    if len(records.starts) == 1:
-        texts = [f"{text}\t{number}\t0" for number, text in enumerate(lines.texts, start)]
-    else:
-        batches = map(records.batch_of, lines.indices)
-        texts = [
-            f"{text}\t{number}\t{batch}"
-            for number, (text, batch) in enumerate(zip(lines.texts, batches, strict=True), start)
-        ]
-    return Lines((*lines.names, *_extra_names(target)), texts, lines.indices, joined(texts))
-
-
-def repeats_statement(target: Target, table: Staging, start: int) -> str:
-    """Find the staged rows from ``start`` on whose key came before, with the last row before."""
-    key = ", ".join(map(quote, target.key))
-    before = f"lag({table.ordinal}) OVER (PARTITION BY {key} ORDER BY {table.ordinal})"
-    return (
-        f"SELECT * FROM (SELECT {table.ordinal}, {before} AS before FROM {table.quoted} "
-        f"WHERE {table.ordinal} >= {start:d}) r WHERE before IS NOT NULL"
-    )
-
-
-def refusals_statement(
-    target: Target, table: Staging, names: Sequence[str], span: tuple[int, int]
-) -> str | None:
-    """Find the staged rows that the table itself would refuse; None where it refuses none.
+class Staging:
+    """The staging table during one commit.
 
     Args:
-        target: The table; its checks are known.
-        table: Where the rows are staged.
-        names: Their columns.
-        span: The numbers of the first row and of the one after the last.
+        session: In the commit's transaction.
+        target: The table that the rows are for.
+        records: The commit's records.
+        written: Gets what became of them.
     """
-    null = [c.name for c in target.columns if c.not_null and c.name in names]
-    refused = [f"{quote(name)} IS NULL" for name in null]
-    refused += [f"({condition}) IS FALSE" for condition in target.interplay.checks or ()]
-    if not refused:
-        return None
-    return (
-        f"SELECT {table.ordinal} FROM {table.quoted} WHERE {table.ordinal} "
-        f"BETWEEN {span[0]:d} AND {span[1] - 1:d} AND ({' OR '.join(refused)})"
-    )
 
+    def __init__(
+        self, session: Session, target: Target, records: Records, written: Written
+    ) -> None:
+        self.session = session
+        self.target = target
+        self.records = records
+        self.written = written
+        self._count = 0
+        self._table: StagingTable | None = None
+        self._indexed = False
 
-def supersede_statement(target: Target, table: Staging, start: int) -> str:
-    """Delete the staged rows from ``start`` on after which another row of their key wins.
+    @property
+    def table(self) -> StagingTable:
+        """The temporary table, created in this session if it is not there."""
+        if self._table is None:
+            self._table = statements.table_of(self.target)
+            # "already exists, skipping"
+            self.session.execute("SET LOCAL client_min_messages = warning")
+            self.session.execute(statements.create_statement(self.target, self._table))
+        return self._table
 
-    Of one key, the last wins; with ``newest`` the greatest, of equals the first. The result has
-    the numbers of the deleted rows.
-    """
-    key = ", ".join(map(quote, target.key))
-    order = f"{table.ordinal} DESC"
-    if target.on_conflict.mode == "newest":
-        field = quote(target.on_conflict.field)
-        # Without a value each one wins over the one before.
-        order = (
-            f"{field} DESC NULLS LAST, "
-            f"CASE WHEN {field} IS NULL THEN -{table.ordinal} ELSE {table.ordinal} END"
+    def write(
+        self,
+        blocks: Sequence[Lines],
+        cuts: Sequence[int],
+        *,
+        in_order: bool = False,
+        ask: bool = False,
+    ) -> None:
+        """Stage ``blocks`` and insert them into the target.
+
+        Args:
+            blocks: The rows, in order.
+            cuts: Positions in all of them together that no statement reaches across.
+            in_order: Whether rows are written in their order, whatever other writers do.
+            ask: Whether to ask the database which rows have the same key.
+        """
+        target = self.target
+        start = self._count
+        staged = self.stage(blocks)
+        numbers = {start + cut for cut in cuts}
+        if in_order and target.on_conflict.mode != "ignore" and not self.session.isolate:
+            self.session.execute(statements.lock_statement(target, self.table, start))
+        if ask:
+            rows = self.session.query(statements.repeats_statement(target, self.table, start))
+            repeats = [(int(row[0]), int(row[1])) for row in rows]
+            numbers.update(cuts_of([*repeats, *((cut, cut - 1) for cut in numbers)]))
+        if target.interplay.rewriting:
+            numbers |= self._batch_ends(blocks, start)
+        self.insert(staged, numbers)
+
+    def stage(self, blocks: Sequence[Lines]) -> list[StagedBlock]:
+        """COPY blocks into the staging table; their numbers follow those that are there."""
+        table = self.table
+        staged = []
+        for lines in blocks:
+            block = StagedBlock(lines, self._count)
+            numbered = statements.numbered(lines, block.start, self.records, self.target)
+            block.refused = self.session.copy(table.quoted, numbered, block.poison)
+            staged.append(block)
+            self._count = block.end
+        return staged
+
+    def insert(self, staged: Sequence[StagedBlock], cuts: Collection[int]) -> None:
+        """Insert what was staged.
+
+        Args:
+            staged: Blocks, in order.
+            cuts: Numbers of rows that no statement reaches across.
+        """
+        self._index(len(cuts))
+        for block in staged:
+            for start, end in pieces(block.start, block.end, self._cuts(block, cuts)):
+                self._insert_isolated(block, start, end)
+            self.written.poison.extend(block.poison)
+
+    def finish(self) -> None:
+        """Leave the staging table as the next commit expects it."""
+        if self._indexed:
+            self.session.execute(statements.unindex_statement(self.table))
+
+    def _cuts(self, block: StagedBlock, cuts: Collection[int]) -> Collection[int]:
+        """Where to divide the rows of one block."""
+        interplay = self.target.interplay
+        if (interplay.rewriting and self.records.effects) or (
+            interplay.entangled and statements.updates_first(self.target, block.lines.names)
+        ):
+            # A join tells neither which row a trigger has left of which, nor in which order.
+            return range(block.start, block.end)
+        return cuts
+
+    def _batch_ends(self, blocks: Sequence[Lines], start: int) -> set[int]:
+        indices = chain.from_iterable(lines.indices for lines in blocks)
+        batches = list(map(self.records.batch_of, indices))
+        return {start + p for p in range(1, len(batches)) if batches[p] != batches[p - 1]}
+
+    def _index(self, count: int) -> None:
+        """Index the staged rows if more than a few (``count``) statements would read them all."""
+        if not self._indexed and count >= _FEW_STATEMENTS:
+            self.session.execute(statements.index_statement(self.table))
+            self._indexed = True
+
+    def _insert_isolated(self, block: StagedBlock, start: int, end: int) -> None:
+        """Insert the rows ``[start, end)``, by number; those that are refused become poison."""
+        offset = start - block.start
+        count = end - start
+
+        def insert(first: int, last: int) -> None:
+            if last - first < count:
+                # Poison is being isolated: pieces must not read the whole table each.
+                self._index(_FEW_STATEMENTS)
+            with self.session.savepoint("piece"):
+                results = self._insert(block, start + first, start + last)
+            self._count_results(block, results)
+
+        def fail(position: int, error: BaseException) -> None:
+            block.poison.append(poison_of(block.lines.indices[offset + position], error))
+
+        skip = {position - offset for position in block.refused if position >= offset}
+        isolate(count, insert, fail, self.session.blames_row, skip=skip)
+
+    def _insert(self, block: StagedBlock, start: int, end: int) -> list[tuple[Any, ...]]:
+        batch = None
+        if self.target.interplay.rewriting or len(self.records.starts) == 1:
+            batch = self.records.batch_of(block.lines.indices[start - block.start])
+        statement = statements.insert_statement(
+            self.target,
+            self.table,
+            block.lines.names,
+            (start, end),
+            batch=batch,
+            effects=self.records.effects,
         )
-    place = f"row_number() OVER (PARTITION BY {key} ORDER BY {order})"
-    return (
-        f"DELETE FROM {table.quoted} WHERE {table.ordinal} IN ("
-        f"SELECT {table.ordinal} FROM (SELECT {table.ordinal}, {place} AS place "
-        f"FROM {table.quoted} WHERE {table.ordinal} >= {start:d}) r WHERE place > 1) "
-        f"RETURNING {table.ordinal}"
-    )
+        results = self.session.query(statement)
+        self.session.check_deferred()
+        return results
 
-
-def delete_statement(table: Staging, numbers: Iterable[int]) -> str:
-    """Delete the staged rows with these numbers."""
-    listed = ",".join(f"{number:d}" for number in numbers)
-    return f"DELETE FROM {table.quoted} WHERE {table.ordinal} = ANY ('{{{listed}}}')"
-
-
-def lock_statement(target: Target, table: Staging, start: int) -> str:
-    """Lock the rows that the staged rows from ``start`` on have the keys of, in one order.
-
-    Rows that are written in an order of their own would otherwise be locked by two writers in
-    different orders, which ends in a deadlock.
-    """
-    key = ", ".join(map(quote, target.key))
-    locked = ", ".join(f"sluice_target.{quote(name)}" for name in target.key)
-    return (
-        f"SELECT FROM {quoted(target.table)} AS sluice_target WHERE ({locked}) IN "
-        f"(SELECT {key} FROM {table.quoted} WHERE {table.ordinal} >= {start:d}) "
-        f"ORDER BY {locked} FOR NO KEY UPDATE OF sluice_target"
-    )
-
-
-def updates_first(target: Target, names: Sequence[str]) -> bool:
-    """Whether rows with the columns ``names`` may change a row, but not make one.
-
-    A field that a record does not have leaves its column alone. INSERT checks the row before it
-    finds the one that is there (PostgreSQL manual, INSERT, "ON CONFLICT Clause"), so what lacks
-    a column that the checks look at has to be tried as an UPDATE first.
-    """
-    if target.on_conflict.mode == "ignore":
-        return False
-    required = {column.name for column in target.columns if column.required}
-    return not (required | target.interplay.checked) - target.generated <= set(names)
-
-
-def insert_statement(
-    target: Target,
-    table: Staging,
-    names: tuple[str, ...],
-    span: tuple[int, int],
-    *,
-    batch: int | None = None,
-    effects: bool = False,
-) -> str:
-    """Insert staged rows into the target and count what came of them.
-
-    Unless keys that are there are ignored, no key may repeat in the rows.
-
-    The result has rows of (batch, whether inserted, how many); what is in none of them was
-    a duplicate. With ``effects`` it has rows of (number of the row, whether inserted).
-
-    Args:
-        target: The table.
-        table: Where the rows are staged.
-        names: Their columns.
-        span: The numbers of the first row and of the one after the last.
-        batch: The batch that all of them belong to, where it is one.
-        effects: Whether each row says what it did. Where triggers may rewrite rows, it is one row.
-    """
-    where = f"{table.ordinal} BETWEEN {span[0]:d} AND {span[1] - 1:d}"
-    # Triggers may change the key of a row: what was inserted cannot be found by it.
-    alone = target.interplay.rewriting or (batch is not None and not effects)
-    number = f"{span[0]:d}::bigint" if effects else f"{batch or 0:d}"
-    counted = "" if effects else ", count(*)"
-    grouped = "" if effects else " GROUP BY 1, 2"
-    if _action(target, names) == "NOTHING" and not updates_first(target, names):
-        inserted = _inserted(target, table, names, f"{table.quoted} WHERE {where}")
-        if alone:
-            return f"WITH w AS ({inserted}) SELECT {number}, true{counted} FROM w{grouped}"
-        key = ", ".join(f"s.{quote(name)}" for name in target.key)
-        shown = table.ordinal if effects else table.batch
-        return (
-            f"WITH w AS ({inserted}) SELECT shown, true{counted} FROM ("
-            f"SELECT DISTINCT ON ({key}) s.{shown} AS shown FROM w JOIN {table.quoted} s "
-            f"ON {_same(target, 's', 'w')} WHERE s.{where} ORDER BY {key}, s.{table.ordinal}"
-            f") c{grouped}"
-        )
-    columns = ", ".join(map(quote, names))
-    extra = f", {table.ordinal} AS sluice_number, {table.batch} AS sluice_in"
-    if target.partitioned:
-        # xmax is not shown there (0A000); the statement's snapshot tells, which other writers
-        # may outdate.
-        there = _same(target, "t", table.quoted)
-        extra += f", EXISTS (SELECT FROM {quoted(target.table)} t WHERE {there}) AS sluice_there"
-    staged = f"SELECT {columns}, {table.ordinal}{extra} FROM {table.quoted} WHERE {where}"
-    parts = [f"c AS MATERIALIZED ({staged})"]
-    source = "c"
-    changed = ""
-    if updates_first(target, names):
-        parts.append(f"u AS ({_updated(target, names)})")
-        source = (
-            f"c WHERE NOT EXISTS (SELECT FROM {quoted(target.table)} t "
-            f"WHERE {_same(target, 't', 'c')})"
-        )
-        shown = number if alone else ("sluice_number" if effects else "sluice_in")
-        changed = f"SELECT {shown}, false{counted} FROM u{grouped} UNION ALL "
-    parts.append(f"w AS ({_inserted(target, table, names, source)})")
-    if alone and not target.partitioned:
-        result = f"SELECT {number}, w.sluice_fresh{counted} FROM w{grouped}"
-    else:
-        fresh = "NOT c.sluice_there" if target.partitioned else "w.sluice_fresh"
-        shown = "c.sluice_number" if effects else "c.sluice_in"
-        result = (
-            f"SELECT {shown}, {fresh}{counted} FROM w JOIN c ON {_same(target, 'c', 'w')}{grouped}"
-        )
-    return f"WITH {', '.join(parts)} {changed}{result}"
-
-
-def _inserted(target: Target, table: Staging, names: Sequence[str], source: str) -> str:
-    """The INSERT, which returns the key of each row and whether it is new."""
-    columns = ", ".join(map(quote, names))
-    key = ", ".join(map(quote, target.key))
-    returned = ", ".join(f"sluice_target.{quote(name)}" for name in target.key)
-    # No key repeats, but with ignore. Where the order is free, all writers take one: two that
-    # lock the same rows in different orders would end in a deadlock.
-    free = target.on_conflict.mode != "ignore" and not target.interplay.entangled
-    order = key if free else table.ordinal
-    # xmax is 0 in a row version that no update has made.
-    fresh = "true" if target.partitioned else "sluice_target.xmax = 0"
-    return (
-        f"INSERT INTO {quoted(target.table)} AS sluice_target ({columns}) "
-        f"SELECT {columns} FROM {source} ORDER BY {order} "
-        f"ON CONFLICT ({key}) DO {_action(target, names)} "
-        f"RETURNING {returned}, {fresh} AS sluice_fresh"
-    )
-
-
-def _updated(target: Target, names: Sequence[str]) -> str:
-    """The UPDATE of the rows that are there, which returns the number and batch of each."""
-    settable = [name for name in names if name not in target.key]
-    changes = ", ".join(f"{quote(name)} = c.{quote(name)}" for name in settable)
-    newest = _newest(target, names, "c")
-    where = _same(target, "sluice_target", "c") + (f" AND ({newest})" if newest else "")
-    if not settable:
-        return "SELECT c.sluice_number, c.sluice_in FROM c WHERE false"
-    return (
-        f"UPDATE {quoted(target.table)} AS sluice_target SET {changes} FROM c WHERE {where} "
-        "RETURNING c.sluice_number, c.sluice_in"
-    )
-
-
-def _action(target: Target, names: Sequence[str]) -> str:
-    settable = [name for name in names if name not in target.key]
-    if target.on_conflict.mode == "ignore" or not settable:
-        return "NOTHING"
-    changes = ", ".join(f"{quote(name)} = EXCLUDED.{quote(name)}" for name in settable)
-    newest = _newest(target, names, "EXCLUDED")
-    return f"UPDATE SET {changes}" + (f" WHERE {newest}" if newest else "")
-
-
-def _newest(target: Target, names: Sequence[str], row: str) -> str:
-    """When ``row`` wins over the row that is there; empty where it always does."""
-    if target.on_conflict.mode != "newest":
-        return ""
-    field = quote(target.on_conflict.field)
-    older = f"sluice_target.{field} IS NULL"
-    if target.on_conflict.field not in names:
-        return older  # the column's default says nothing of the record
-    return f"{older} OR sluice_target.{field} < {row}.{field}"
-
-
-def _same(target: Target, one: str, other: str) -> str:
-    return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in target.key)
-
-
-def _extra_names(target: Target) -> tuple[str, str]:
-    """Names that no column of the target has."""
-    taken = {column.name for column in target.columns}
-    suffix = ""
-    while taken & {f"sluice_ordinal{suffix}", f"sluice_batch{suffix}"}:
-        suffix += "_"
-    return f"sluice_ordinal{suffix}", f"sluice_batch{suffix}"
+    def _count_results(self, block: StagedBlock, results: Sequence[tuple[Any, ...]]) -> None:
+        if self.records.effects:
+            effects: dict[int, Operation] = {
+                block.lines.indices[number - block.start]: "insert" if fresh else "update"
+                for number, fresh in results
+            }
+            self.written.affect(self.records, effects)
+            return
+        for batch, fresh, count in results:
+            counts = self.written.inserted if fresh else self.written.updated
+            counts[batch] += count

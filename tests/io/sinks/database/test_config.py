@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sinks.database.config import OnConflict, SqlConfig, TableName
+from sinks.database.config import OnConflict, SqlConfig
 from transforms.errors import ConfigError
 
 
@@ -19,27 +19,6 @@ class TestOnConflict:
 
     def test_a_field_may_hold_a_colon(self) -> None:
         assert OnConflict.parse("newest:a:b") == OnConflict("newest", "a:b")
-
-
-class TestTableName:
-    @pytest.mark.parametrize(
-        ("text", "schema", "name"),
-        [
-            ("t", None, "t"),
-            ("s.t", "s", "t"),
-            ("s.t.u", "s", "t.u"),
-            ('we"ird', None, 'we"ird'),
-            ('"s.x"."t""y"', "s.x", 't"y'),
-            ('"t"', None, "t"),
-        ],
-    )
-    def test_names_are_read(self, text: str, schema: str | None, name: str) -> None:
-        assert TableName.parse(text) == TableName(name, schema)
-
-    @pytest.mark.parametrize("text", ["", ".", "a.", ".b", '"', '""', '"a"."b"."c"', '"a"x'])
-    def test_broken_names_are_refused(self, text: str) -> None:
-        with pytest.raises(ConfigError, match="table must be"):
-            TableName.parse(text)
 
 
 class TestSqlConfig:

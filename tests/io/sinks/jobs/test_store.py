@@ -13,7 +13,6 @@ from sinks.database.tables import JOB_STATES
 from sinks.jobs import stats as job_stats
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.store import count_jobs, get_job, list_jobs
-from sinks.text.stored_text import clean
 from tests.io.sinks.jobs.stored_jobs import LEASE, TRIED_AT, prepared, store
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.record import Failure, Format, Origin
@@ -146,6 +145,3 @@ class TestStorage:
         for state in ("lost", "executing"):
             with pytest.raises((sqlite3.IntegrityError, psycopg2.IntegrityError)):
                 database.run(f"UPDATE ingest_jobs SET state = '{state}'")
-
-    def test_clean_bounds_the_text(self) -> None:
-        assert clean("abc", 2) == "ab"

@@ -8,7 +8,7 @@ from sinks.database.engine import transaction
 from sinks.ledger import ledger
 from sinks.ledger.moves import Deltas, move
 from sinks.ledger.ranges import Counts
-from sinks.table.databases import dialect_of
+from sinks.writers import writer_of
 from tests.io.sinks.tested_database import Database, make_batch
 
 A, B = ("file:///a", "p"), ("file:///b", "p")
@@ -20,7 +20,7 @@ def moved(database: Database, deltas: Deltas) -> dict[str, tuple[list[int], Coun
     sink.commit([make_batch([{"id": "1"}], 10), make_batch([{"id": "2"}], 20)])
     sink.commit([make_batch([{"id": "3"}], source=B[0])])
     with transaction(sink.config) as connection:
-        move(connection, dialect_of(sink.config, connection), "events", deltas)
+        move(connection, writer_of(sink.config, connection), "events", deltas)
     return {
         each.source: ([low for low, _ in each.coverage.ranges], each.counts)
         for each in ledger.audit(sink.config)
@@ -56,7 +56,7 @@ def test_another_targets_partition_is_left_alone(database: Database) -> None:
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": "1"}])])
     with transaction(sink.config) as connection:
-        move(connection, dialect_of(sink.config, connection), "others", {A: {"dead": 1}})
+        move(connection, writer_of(sink.config, connection), "others", {A: {"dead": 1}})
     (only,) = ledger.audit(sink.config)
     assert only.counts == Counts(read=1, inserted=1)
 
@@ -67,7 +67,7 @@ def test_a_move_is_the_callers_transaction(database: Database) -> None:
 
     def move_and_fail() -> None:
         with transaction(sink.config) as connection:
-            move(connection, dialect_of(sink.config, connection), "events", {A: {"dead": 1}})
+            move(connection, writer_of(sink.config, connection), "events", {A: {"dead": 1}})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

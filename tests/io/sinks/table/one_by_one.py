@@ -51,13 +51,13 @@ class Case:
 
     def ddl(self, table: str) -> list[str]:
         parts = [f"{column.name} {column.declared}" for column in self.columns]
-        parts += [each.replace("TABLE", table) for each in self.constraints]
-        made = f"CREATE TABLE {table} ({', '.join(parts)}, PRIMARY KEY ({', '.join(self.key)}))"
+        parts += [text.replace("TABLE", table) for text in self.constraints]
+        create = f"CREATE TABLE {table} ({', '.join(parts)}, PRIMARY KEY ({', '.join(self.key)}))"
         if not self.partitioned:
-            return [made]
+            return [create]
         part = f"PARTITION OF {table} FOR VALUES WITH (MODULUS 2, REMAINDER"
         return [
-            f"{made} PARTITION BY HASH (k)",
+            f"{create} PARTITION BY HASH (k)",
             f"CREATE TABLE {table}_0 {part} 0)",
             f"CREATE TABLE {table}_1 {part} 1)",
         ]
@@ -269,8 +269,8 @@ class _Postgres:
         where = " AND ".join(f"{name} = %s" for name in self.case.key)
         cells = [_literal(record[name]) for name in self.case.key]
         self.cursor.execute(f"SELECT {compared} FROM {self.table} WHERE {where}", cells)
-        found: tuple[Any, ...] | None = self.cursor.fetchone()
-        return found
+        row: tuple[Any, ...] | None = self.cursor.fetchone()
+        return row
 
     def wins(self, there: tuple[Any, ...], record: Value) -> bool:
         if there[0] is None:
@@ -316,10 +316,10 @@ class _Sqlite:
         compared = "at" if self.case.mode == "newest:at" else "1"
         where = " AND ".join(f"{name} = ?" for name in self.case.key)
         cells = [record[name] for name in self.case.key]
-        found: tuple[Any, ...] | None = self.connection.execute(
+        row: tuple[Any, ...] | None = self.connection.execute(
             f"SELECT {compared} FROM {self.table} WHERE {where}", cells
         ).fetchone()
-        return found
+        return row
 
     def wins(self, there: tuple[Any, ...], record: Value) -> bool:
         new = record.get("at")

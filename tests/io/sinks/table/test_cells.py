@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from sinks.database.config import OnConflict, TableName
+from sinks.database.config import OnConflict
 from sinks.table.cells import with_typed_cells
 from sinks.table.target import Column, Target
+from sinks.text.table_name import TableName
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.record import Format, RecordBatch, Span
 from transforms.parse.parse import ParseConfig, parse
@@ -36,7 +37,7 @@ def csv_batch(
     return parse(batch, ParseConfig())
 
 
-def test_nothing_between_delimiters_is_null_but_for_text(database: Database) -> None:
+def test_an_empty_cell_is_null_except_in_a_text_column(database: Database) -> None:
     database.run(CREATE)
     (settled,) = database.sink("typed", key=("id",)).commit([csv_batch(b"1,,,,,,")])
     assert counts(settled) == {"read": 1, "inserted": 1}
@@ -151,17 +152,17 @@ def target(columns: Mapping[str, str]) -> Target:
 
 
 def typed(kind: str, text: bytes, database: str, schema: Any = None) -> Any:
-    """What a cell becomes for a column of a type; the message where it is refused."""
-    made = with_typed_cells(
+    """What a cell becomes for a column of a type, or the message if it is refused."""
+    batch = with_typed_cells(
         target({"id": "text", "c": kind}),
         csv_batch(b"1," + text, columns=("id", "c")),
         database=database,
         schema=None if schema is None else json.dumps(schema),
     )
-    if made.failures:
-        return made.failures[0].message
-    assert made.values is not None
-    return made.values[0]["c"]
+    if batch.failures:
+        return batch.failures[0].message
+    assert batch.values is not None
+    return batch.values[0]["c"]
 
 
 @pytest.mark.parametrize(
@@ -181,13 +182,13 @@ def typed(kind: str, text: bytes, database: str, schema: Any = None) -> Any:
 def test_where_the_database_takes_any_text_numbers_are_read(
     kind: str, text: bytes, value: Any
 ) -> None:
-    made = typed(kind, text, "sqlite")
-    assert made == value
-    assert type(made) is type(value)
+    cell = typed(kind, text, "sqlite")
+    assert cell == value
+    assert type(cell) is type(value)
 
 
 @pytest.mark.parametrize("kind", ["int4", "numeric", "_text", "mood", "bool", "interval", "bytea"])
-def test_postgres_reads_text_itself_but_for_emptiness(kind: str) -> None:
+def test_postgres_itself_reads_any_text_that_is_not_empty(kind: str) -> None:
     assert typed(kind, b"x", "postgresql") == "x"
     assert typed(kind, b"", "postgresql") is None
     assert typed(kind, b'""', "postgresql") == ""

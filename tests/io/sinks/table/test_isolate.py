@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from sinks.database.engine import dispose_engines, engine_of
 from sinks.sql import SqlSink
-from sinks.table import isolate as module
-from sinks.table.isolate import isolate
+from sinks.table.isolate import copy_line_of, isolate
 from tests.io.sinks.tested_database import Database, make_batch
 
 
@@ -108,9 +107,9 @@ def test_a_line_beyond_the_piece_is_not_believed() -> None:
 
 
 def test_the_module_knows_copys_context() -> None:
-    assert module.line_of(Refused(12)) == 12
-    assert module.line_of(Refused(None)) is None
-    assert module.line_of(ValueError()) is None
+    assert copy_line_of(Refused(12)) == 12
+    assert copy_line_of(Refused(None)) is None
+    assert copy_line_of(ValueError()) is None
 
 
 ROWS = 5_000

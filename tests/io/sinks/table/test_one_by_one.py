@@ -81,9 +81,9 @@ HIDDEN: list[Case] = [
 
 
 def examples(test: Callable[..., None]) -> Callable[..., None]:
-    """Try all of ``HIDDEN``, whatever else."""
-    for each in HIDDEN:
-        test = example(each)(test)
+    """Try all of ``HIDDEN``, besides the generated cases."""
+    for case in HIDDEN:
+        test = example(case)(test)
     return test
 
 

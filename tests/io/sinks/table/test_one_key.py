@@ -57,8 +57,8 @@ class TestRefusedByTheDatabase:
         database.run(TABLE)
         records = [{"id": i % 40, "n": -1 if i < 40 and i % 3 else i + 1} for i in range(400)]
         settled = write(database, "ignore", *records)
-        kept = {i: i + 1 if i % 3 == 0 else 40 + i + 1 for i in range(40)}
-        assert dict(database.rows("SELECT id, n FROM events")) == kept
+        expected = {i: i + 1 if i % 3 == 0 else 40 + i + 1 for i in range(40)}
+        assert dict(database.rows("SELECT id, n FROM events")) == expected
         assert refused(settled) == [i for i in range(40) if i % 3]
 
     def test_of_many_for_few_keys_the_last_good_one_is_left(self, database: Database) -> None:

@@ -17,6 +17,7 @@ from sinks.jobs import store as jobs
 from sinks.jobs.queue import SqlJobQueue
 from sinks.ledger import ledger
 from sinks.sql import SqlSink
+from sinks.text.encoding import clean
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.backoff import Backoff
 from transforms.batch.record import Failure, RecordBatch
@@ -51,6 +52,14 @@ def database_in(postgres_server: str) -> Iterator[Callable[[str], Database]]:
     dispose_engines()
     for name in names:
         administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_clean_text_is_bounded_and_every_database_can_store_it() -> None:
+    assert clean("abc", 2) == "ab"
+    text = clean("a\x00b\ud800c", 9)
+    assert text.encode().decode() == text
+    assert "\x00" not in text
+    assert [c for c in text if c.isascii()] == ["a", "b", "c"]
 
 
 class Encoded(Database):
@@ -134,9 +143,9 @@ def test_a_dead_letter_is_stored_and_read_back_whatever_its_texts_hold(
     batch = _failing(Reject(CANNOT))
     (settled,) = sink.commit([batch])
     assert counts(settled) == {"read": 1, "dead": 1}
-    (found,) = jobs.list_jobs(database.config())
+    (listed,) = jobs.list_jobs(database.config())
     (expected,) = batch.failures
-    job = jobs.get_job(database.config(), found.id)
+    job = jobs.get_job(database.config(), listed.id)
     assert job is not None
     assert job.failure.origin == expected.origin
     for name in ("raw", "stage", "category", "exception", "message", "stack", "headers", "format"):

@@ -1,10 +1,10 @@
 """Values as SQLite stores them: exact, or refused.
 
-SQLite has no decimal type. A decimal that a float holds exactly is bound as a float, any
-other as text, and integers beyond 64 bits likewise, where the column keeps text as it is. A
-column with a numeric affinity would turn such text into a rounded float without a word
-(sqlite.org/datatype3.html, 3), so there it is refused; the numeric columns that this
-project creates have no affinity.
+SQLite has no decimal type. A decimal that a float represents exactly is bound as a float. Any
+other decimal, and an integer beyond 64 bits, is bound as text where the column keeps text as it
+is. A column with a numeric affinity would silently turn such text into a rounded float
+(sqlite.org/datatype3.html, 3), so there it is refused. The numeric columns that this project
+creates have no affinity.
 """
 
 from __future__ import annotations
@@ -17,14 +17,11 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-import msgspec
-
+from sinks.text.copy_text import encode_json
 from sinks.text.date_text import Kind, check_stored, declared_kind, refusal
 
 Affinity = Literal["integer", "text", "none", "real", "numeric"]
 Binder = Callable[[Any], Any]
-
-encode_json = msgspec.json.Encoder(decimal_format="number").encode
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -48,7 +45,7 @@ def affinity_of(declared: str) -> Affinity:
 
 
 def bind_column(declared: str, values: Sequence[Any]) -> Sequence[Any]:
-    """The values of one column as they are bound.
+    """The values of one column, ready to be bound.
 
     Raises:
         ValueError: A value cannot be stored as it is.
@@ -62,7 +59,7 @@ def bind_column(declared: str, values: Sequence[Any]) -> Sequence[Any]:
 
 
 def binder_of(declared: str) -> Binder:
-    """How a value for a column of the declared type is bound."""
+    """The function that prepares a value for a column of the declared type."""
     if declared.upper() in ("JSON", "JSONB"):
         return _json
     kind = declared_kind(declared)
@@ -88,8 +85,8 @@ def order_of(value: Any) -> tuple[int, Any]:
 def is_older(declared: str, current: Any, new: Any) -> bool:
     """Whether ``current``, as stored in a column of the declared type, comes before ``new``.
 
-    SQLite itself compares texts by their characters. Here points in time are compared as such,
-    whatever their offset, and so are numbers that are stored as text for being exact.
+    SQLite itself compares texts by their characters. Here points in time are compared as points in
+    time, whatever their offset, and exact numbers that are stored as text as numbers.
 
     >>> is_older("TEXT", "2026-01-01T10:00:00+05:00", "2026-01-01T09:00:00Z")
     True
@@ -117,16 +114,16 @@ def _as_instant(value: Any) -> tuple[datetime.datetime, str] | None:
         return None
     fraction = re.search(r"\.\d{6}(\d+)", value)
     try:
-        found = datetime.datetime.fromisoformat(value.upper().replace(" Z", "Z"))
+        instant = datetime.datetime.fromisoformat(value.upper().replace(" Z", "Z"))
     except ValueError:
         return None
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=datetime.UTC)
-    return found, fraction[1].ljust(3, "0") if fraction else "000"
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=datetime.UTC)
+    return instant, fraction[1].ljust(3, "0") if fraction else "000"
 
 
 def _as_number(declared: str, value: Any) -> Decimal | None:
-    """A number; text counts as one where the column does not say that it holds text."""
+    """A number; text may be one unless the column is declared to contain text."""
     if isinstance(value, (int, float)) and not math.isnan(value):
         return Decimal(value)
     if isinstance(value, str) and affinity_of(declared) != "text" and _NUMBER.fullmatch(value):
@@ -139,7 +136,7 @@ def _json(value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
-    """In a text column numbers keep their digits: the text 1.10 is not 1.1."""
+    """In a text column, numbers keep their digits: the text 1.10 is not 1.1."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, Decimal)):
@@ -148,7 +145,7 @@ def _text(value: Any) -> Any:
 
 
 def _date(kind: Kind, value: Any) -> Any:
-    """SQLite would keep a number in a column of dates as a number."""
+    """A number is refused: SQLite would store it as a number, even in a column of dates."""
     if isinstance(value, (bool, int, float, Decimal)):
         raise refusal(kind, value)
     if isinstance(value, str):
@@ -173,7 +170,7 @@ def _number(value: Any) -> Any:
 
 
 def _integer(value: Any) -> Any:
-    """Integers stay integers also when written 1.0 or, as in CSV, as text."""
+    """Integers stay integers, even if they are written 1.0 or, as in CSV, as text."""
     if isinstance(value, (Decimal, float)) and value == value.__trunc__():
         value = value.__trunc__()
     if isinstance(value, str) and value.lstrip("-").isdecimal() and value.isascii():

@@ -1,4 +1,4 @@
-"""PostgreSQL: describe and create the target, lock partitions; the writing is in ``postgres_copy``."""
+"""PostgreSQL: describe and create the target table; ``copy`` writes its rows."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from sinks.database.config import TableName
-from sinks.table.dialect import Records, Written
-from sinks.table.postgres import copy as postgres_copy
+from sinks.table.postgres import copy, direct
+from sinks.table.records import Records, Written
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Interplay, Target
 from sinks.text.quoting import quote, quoted
+from sinks.text.table_name import TableName
 
 _TYPES: dict[LogicalType, str] = {
     "text": "text",
@@ -27,7 +27,7 @@ _TYPES: dict[LogicalType, str] = {
 }
 
 LOCKS = 256
-"""How many advisory locks all partitions of a target share: the server's lock table is finite."""
+"""Advisory locks that all partitions of a target share: the server's lock table is finite."""
 
 _FIND = sa.text(
     """
@@ -55,7 +55,7 @@ _FIND = sa.text(
     FROM pg_class c WHERE c.oid = to_regclass(:name)
     """
 )
-# A domain is read as the type beneath it; its own checks are the database's business.
+# A domain is read as the type beneath it; the database checks the domain's own conditions.
 _COLUMNS = sa.text(
     """
     SELECT a.attname AS name, COALESCE(b.typname, t.typname) AS type,
@@ -106,15 +106,15 @@ _SELF_REFERENCES = sa.text(
 )
 
 
-class Postgres:
-    """PostgreSQL 12 or later by psycopg2."""
+class PostgresWriter:
+    """PostgreSQL 12 or later, with psycopg2."""
 
     def describe(self, connection: sa.Connection, table: TableName) -> Description | None:
-        """Read the catalogue."""
-        found = connection.execute(_FIND, {"name": quoted(table)}).one_or_none()
-        if found is None:
+        """Read the system catalogue."""
+        relation = connection.execute(_FIND, {"name": quoted(table)}).one_or_none()
+        if relation is None:
             return None
-        oid = {"oid": found.oid}
+        oid = {"oid": relation.oid}
         columns = tuple(
             Column(
                 row.name, row.type, row.has_default, row.generated, row.not_null, row.one_spelling
@@ -123,10 +123,10 @@ class Postgres:
         )
         unique = tuple(frozenset(row[0]) for row in connection.execute(_UNIQUE, oid))
         constraints = connection.execute(_CONSTRAINTS, oid).all()
-        checks = [each for each in constraints if each.kind == "c"]
+        checks = [constraint for constraint in constraints if constraint.kind == "c"]
         interplay = Interplay(
-            found.entangled,
-            found.rewriting,
+            relation.entangled,
+            relation.rewriting,
             tuple(
                 (tuple(own), tuple(other))
                 for own, other in connection.execute(_SELF_REFERENCES, oid)
@@ -135,9 +135,9 @@ class Postgres:
             references=frozenset(
                 name for each in constraints if each.kind == "f" for name in each.columns
             ),
-            checks=None if found.computing else tuple(each.condition for each in checks),
+            checks=None if relation.computing else tuple(each.condition for each in checks),
         )
-        return Description(columns, unique, found.deferrable, found.partitioned, interplay)
+        return Description(columns, unique, relation.deferrable, relation.partitioned, interplay)
 
     def create(
         self,
@@ -163,11 +163,11 @@ class Postgres:
 
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write by COPY."""
-        return postgres_copy.write(connection, target, records)
+        return copy.write(connection, target, records)
 
     def committed(self, target: Target, written: Written) -> None:
         """Remember whether keys collided."""
-        postgres_copy.committed(target, written)
+        direct.note(target, written.collided)
 
 
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS k")

@@ -1,0 +1,110 @@
+"""The driver's cursor within one commit: savepoints, COPY, and which errors are a row's."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+import sqlalchemy as sa
+
+from sinks.database.classify import classify
+from sinks.table.isolate import isolate, poison_of
+from sinks.table.postgres.lines import Lines
+from sinks.table.rows import Poison
+from sinks.table.target import Target
+from sinks.text.quoting import quote
+
+_SHORT_WAITS = "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '15s'"
+"""For isolating blocked records: each of them waits for its lock again."""
+
+
+class Session:
+    """The connection during the transaction of one commit.
+
+    Args:
+        connection: In that transaction.
+        target: The table.
+        isolate: Whether records that make the database roll back are set aside as well. Waits
+            for locks are then short until the transaction ends.
+    """
+
+    def __init__(self, connection: sa.Connection, target: Target, *, isolate: bool) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        self._cursor = driver.cursor()
+        self._deferrable = target.deferrable
+        self._blamed = {"record", "transient"} if isolate else {"record"}
+        self.isolate = isolate
+        if isolate:
+            self.execute(_SHORT_WAITS)
+
+    def execute(self, statement: str) -> None:
+        """Run a statement without a result."""
+        self._cursor.execute(statement)
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement's result."""
+        self._cursor.execute(statement)
+        return list(self._cursor.fetchall())
+
+    def blames_row(self, error: BaseException) -> bool:
+        """Whether a row is to blame for ``error``, which then is set aside."""
+        return classify(error).kind in self._blamed
+
+    def check_deferred(self) -> None:
+        """Have deferred constraints checked now, while the rows to blame can be found."""
+        if self._deferrable:
+            self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    def copy(
+        self,
+        table: str,
+        lines: Lines,
+        poison: list[Poison],
+        blames_row: Callable[[BaseException], bool] | None = None,
+    ) -> set[int]:
+        """COPY ``lines`` into a table.
+
+        Args:
+            table: Its quoted name.
+            lines: What to copy.
+            poison: Gets the rows that are refused.
+            blames_row: Whether an error is a row's, if other than the method of that name says.
+
+        Returns:
+            The positions of the rows that are refused.
+        """
+        statement = f"COPY {table} ({', '.join(map(quote, lines.names))}) FROM STDIN"
+
+        def copy(start: int, end: int) -> None:
+            data = lines.data(start, end)
+            with self.savepoint("piece"):
+                # In one piece: every further one would wait for the interpreter's lock again.
+                self._cursor.copy_expert(statement, io.BytesIO(data), size=len(data) + 1)
+                self.check_deferred()
+
+        return isolate(
+            len(lines.indices),
+            copy,
+            lambda position, error: poison.append(poison_of(lines.indices[position], error)),
+            blames_row or self.blames_row,
+        )
+
+    @contextmanager
+    def savepoint(self, name: str) -> Iterator[None]:
+        """Undo the block if it raises an error after which the transaction can go on."""
+        self.execute(f"SAVEPOINT sluice_{name}")
+        try:
+            yield
+        except psycopg2.Error as error:
+            kinds = {*self._blamed, "fatal"}
+            if classify(error).kind in kinds and not self._cursor.connection.closed:
+                # Without the release each failure would nest one level deeper, and every row
+                # that is read looks at all levels.
+                self.execute(
+                    f"ROLLBACK TO SAVEPOINT sluice_{name}; RELEASE SAVEPOINT sluice_{name}"
+                )
+            raise
+        self.execute(f"RELEASE SAVEPOINT sluice_{name}")

@@ -1,0 +1,127 @@
+"""The records of a commit on their way into the table, and what became of them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from sinks.table.rows import Poison
+from sinks.table.target import ORIGIN_COLUMNS, Target
+from sinks.text.encoding import all_escaped
+from transforms.batch.record import RecordBatch
+
+Operation = Literal["insert", "update"]
+"""What a record did to a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The good records of a commit: those of all its batches in one list.
+
+    Attributes:
+        values: Parsed records.
+        origin: Cells of ``ORIGIN_COLUMNS``, one for each record; empty where fields are the key.
+        starts: Index of the first record of each batch, ascending. A batch without records has
+            the same start as the next one.
+        isolate: Whether records that make the database roll back are set aside as well.
+        effects: Whether to report the effect of each record, not just totals.
+    """
+
+    values: Sequence[Mapping[str, Any]]
+    origin: Mapping[str, Sequence[Any]]
+    starts: Sequence[int]
+    isolate: bool = False
+    effects: bool = False
+
+    def batch_of(self, index: int) -> int:
+        """The number of the batch that the record at ``index`` belongs to."""
+        return bisect_right(self.starts, index) - 1
+
+    def place_of(self, index: int) -> tuple[int, int]:
+        """The batch of the record at ``index``, and its position among the batch's records."""
+        batch = self.batch_of(index)
+        return batch, index - self.starts[batch]
+
+
+def records_of(
+    dialect: sa.Dialect,
+    target: Target,
+    batches: Sequence[RecordBatch],
+    *,
+    isolate: bool,
+    effects: bool,
+) -> Records:
+    """The good records of ``batches``.
+
+    Args:
+        dialect: The database, as far as its texts are concerned.
+        target: The table that they are written to.
+        batches: Parsed batches.
+        isolate: As in ``Records``.
+        effects: As in ``Records``.
+    """
+    values: list[Mapping[str, Any]] = []
+    starts = []
+    for batch in batches:
+        starts.append(len(values))
+        if batch.raws:
+            assert batch.values is not None, "batches are parsed before they are written"  # noqa: S101
+            values.extend(batch.values)
+    origin = _origin(dialect, batches) if target.origin_key else {}
+    return Records(values, origin, starts, isolate, effects)
+
+
+def _origin(dialect: sa.Dialect, batches: Sequence[RecordBatch]) -> dict[str, list[Any]]:
+    origin: dict[str, list[Any]] = {name: [] for name in ORIGIN_COLUMNS}
+    for batch in batches:
+        names = all_escaped(dialect, (batch.span.source, batch.span.partition))
+        cells = ([name] * len(batch.raws) for name in names)
+        for name, column in zip(ORIGIN_COLUMNS, (*cells, batch.offsets), strict=True):
+            origin[name].extend(column)
+    return origin
+
+
+@dataclass(slots=True)
+class Written:
+    """What became of the records, by batch.
+
+    Attributes:
+        inserted: New rows of each batch.
+        updated: Changed rows of each batch.
+        poison: Records that the database refuses, each with its error.
+        collided: Whether writing directly into the table met a key that was there; None if that
+            was not tried.
+        effects: If requested, the effect of each record that made or changed a row.
+    """
+
+    inserted: list[int]
+    updated: list[int]
+    poison: list[Poison] = field(default_factory=list)
+    collided: bool | None = None
+    effects: dict[int, Operation] = field(default_factory=dict)
+
+    @classmethod
+    def nothing(cls, batches: int) -> Written:
+        """The result before anything is written."""
+        return cls([0] * batches, [0] * batches)
+
+    def insert(self, records: Records, indices: Sequence[int]) -> None:
+        """Count the records at ``indices`` as inserted."""
+        if records.effects:
+            self.effects.update(dict.fromkeys(indices, "insert"))
+        if len(self.inserted) == 1:
+            self.inserted[0] += len(indices)
+            return
+        for index in indices:
+            self.inserted[records.batch_of(index)] += 1
+
+    def affect(self, records: Records, effects: Mapping[int, Operation]) -> None:
+        """Count ``effects``, by the index of the record, and keep them."""
+        for index, operation in effects.items():
+            counts = self.inserted if operation == "insert" else self.updated
+            counts[records.batch_of(index)] += 1
+        self.effects.update(effects)

@@ -1,0 +1,47 @@
+"""How rows are written into the target table: the contract that each database's writer keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from sinks.table.records import Records, Written
+from sinks.table.schema import NewColumn
+from sinks.table.target import Description, Target
+from sinks.text.table_name import TableName
+
+
+class TableWriter(Protocol):
+    """Describes, creates and writes a table in one kind of database."""
+
+    def describe(self, connection: sa.Connection, table: TableName) -> Description | None:
+        """``table`` as the database describes it; None if there is no such table."""
+        ...
+
+    def create(
+        self,
+        connection: sa.Connection,
+        table: TableName,
+        columns: Sequence[NewColumn],
+        key: Sequence[str],
+    ) -> None:
+        """Create ``table`` with ``key`` as its primary key, unless it exists."""
+        ...
+
+    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
+        """Hold off other commits of the same partitions until this transaction ends."""
+        ...
+
+    def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
+        """Write ``records``; those that the database refuses become poison.
+
+        Raises:
+            sqlalchemy.exc.SQLAlchemyError: Or the driver's error, if no record is to blame.
+        """
+        ...
+
+    def committed(self, target: Target, written: Written) -> None:
+        """Learn from how ``written`` went, now that it is committed."""
+        ...

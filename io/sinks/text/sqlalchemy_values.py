@@ -1,0 +1,57 @@
+"""Values as SQLAlchemy's types take them, which convert no text by themselves."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.text.copy_text import as_text
+from sinks.text.date_text import Kind, check_text, refusal
+
+SqlType = sa.types.TypeEngine[Any]
+
+_DATES: tuple[tuple[type[SqlType], Kind], ...] = (
+    (sa.DateTime, "timestamp"),
+    (sa.Date, "date"),
+    (sa.Time, "time"),
+    (sa.Interval, "interval"),
+)
+
+
+def convert(sql_type: SqlType, value: Any) -> Any:
+    """``value`` for a column of ``sql_type``.
+
+    Raises:
+        ValueError: The value is not one of this type (also ``TypeError``, ``ArithmeticError``).
+
+    >>> convert(sa.Integer(), "17"), convert(sa.Text(), True)
+    (17, 'true')
+    """
+    if value is None or isinstance(sql_type, sa.JSON):
+        return value
+    for date_type, kind in _DATES:
+        if isinstance(sql_type, date_type) and isinstance(value, (int, float, Decimal)):
+            raise refusal(kind, value)
+        if isinstance(sql_type, date_type) and isinstance(value, str):
+            check_text(kind, value)
+    if isinstance(value, str):
+        if isinstance(sql_type, sa.DateTime):
+            return datetime.datetime.fromisoformat(value)
+        if isinstance(sql_type, sa.Date):
+            return datetime.date.fromisoformat(value)
+        if isinstance(sql_type, sa.Time):
+            return datetime.time.fromisoformat(value)
+        if isinstance(sql_type, sa.Uuid):
+            return uuid.UUID(value)
+        if isinstance(sql_type, sa.Integer):
+            return int(value)
+        return Decimal(value) if isinstance(sql_type, sa.Numeric) else value
+    if isinstance(sql_type, sa.Integer) and isinstance(value, (Decimal, float)):
+        if value != value.__trunc__():
+            raise ValueError(f"{value} is not an integer")
+        return value.__trunc__()
+    return as_text(value) if isinstance(sql_type, sa.String) else value

@@ -1,0 +1,46 @@
+"""Rows become COPY's lines; a row that cannot be encoded is set aside alone."""
+
+from __future__ import annotations
+
+from sinks.database.config import OnConflict
+from sinks.table.postgres.lines import encode_blocks
+from sinks.table.rows import Block, Poison
+from sinks.table.target import Column, Target
+from sinks.text.table_name import TableName
+
+TARGET = Target(
+    table=TableName("events"),
+    label="events",
+    columns=(Column("id", "int4"), Column("name", "text")),
+    generated=frozenset(),
+    key=("id",),
+    origin_key=False,
+    whole_payload=False,
+    on_conflict=OnConflict(),
+    unknown_fields="reject",
+)
+
+
+def block(*names: str | None) -> Block:
+    return Block(("id", "name"), [list(range(len(names))), list(names)], range(10, 10 + len(names)))
+
+
+def test_a_piece_of_the_lines_is_the_same_as_in_the_whole() -> None:
+    (lines,) = encode_blocks(TARGET, [block("a", None, "b\tc")], [])
+    assert lines.data(0, 3) == b"0\ta\n1\t\\N\n2\tb\\tc\n"
+    assert lines.data(1, 2) == b"1\t\\N\n"
+    assert lines.without({1}).data(0, 2) == b"0\ta\n2\tb\\tc\n"
+
+
+def test_a_row_with_nul_is_set_aside_and_its_column_named() -> None:
+    poison: list[Poison] = []
+    (lines,) = encode_blocks(TARGET, [block("a", "\x00", "c")], poison)
+    assert list(lines.indices) == [10, 12]
+    assert [(bad.index, bad.category) for bad in poison] == [(11, "data")]
+    assert poison[0].message.startswith("column name: ")
+
+
+def test_a_block_that_becomes_empty_is_left_out() -> None:
+    poison: list[Poison] = []
+    assert encode_blocks(TARGET, [block("\ud800")], poison) == []
+    assert [bad.index for bad in poison] == [10]

@@ -1,0 +1,57 @@
+"""A table that does not fit the configuration is refused, with the reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.io.sinks.tested_database import Database, counts, make_batch
+from transforms.errors import ConfigError
+
+TABLE = "CREATE TABLE events (id integer PRIMARY KEY, name text, seen integer)"
+
+
+class TestTargetOf:
+    def test_a_missing_key_column_is_named(self, database: Database) -> None:
+        database.run(TABLE)
+        with pytest.raises(ConfigError, match=r"no key column ident; it has id, name, seen"):
+            database.sink(key=["ident"])
+
+    def test_a_key_without_a_unique_constraint_is_refused(self, database: Database) -> None:
+        database.run(TABLE)
+        with pytest.raises(ConfigError, match=r"unique constraint on exactly the key \(name\)"):
+            database.sink(key=["name"])
+
+    def test_a_unique_constraint_over_more_than_the_key_is_no_key(self, database: Database) -> None:
+        database.run("CREATE TABLE events (a integer, b integer, UNIQUE (a, b))")
+        with pytest.raises(ConfigError, match="unique constraint"):
+            database.sink(key=["a"])
+
+    def test_a_unique_index_will_do(self, database: Database) -> None:
+        database.run(
+            "CREATE TABLE events (a integer, b integer)", "CREATE UNIQUE INDEX e ON events (b, a)"
+        )
+        sink = database.sink(key=["a", "b"])
+        (settled,) = sink.commit([make_batch([{"a": 1, "b": 1}, {"a": 1, "b": 1}])])
+        assert counts(settled) == {"read": 2, "inserted": 1, "duplicates": 1}
+
+    def test_a_partial_unique_index_will_not(self, database: Database) -> None:
+        database.run(
+            "CREATE TABLE events (a integer)", "CREATE UNIQUE INDEX e ON events (a) WHERE a > 0"
+        )
+        with pytest.raises(ConfigError, match="unique constraint"):
+            database.sink(key=["a"])
+
+    def test_a_missing_newest_column_is_named(self, database: Database) -> None:
+        database.run(TABLE)
+        with pytest.raises(ConfigError, match="no column at for on_conflict newest:at"):
+            database.sink(key=["id"], on_conflict="newest:at")
+
+    def test_a_table_without_key_needs_the_origin_columns(self, database: Database) -> None:
+        database.run(TABLE)
+        with pytest.raises(ConfigError, match="give --key"):
+            database.sink()
+
+    def test_unknown_fields_payload_needs_its_column(self, database: Database) -> None:
+        database.run(TABLE)
+        with pytest.raises(ConfigError, match="no column payload"):
+            database.sink(key=["id"], unknown_fields="payload")

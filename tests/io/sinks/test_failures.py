@@ -1,0 +1,43 @@
+"""A failure is retried while its policy allows it; after that its record is a dead letter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sinks.failures import fates_of
+from tests.io.sinks.tested_database import make_failure
+from transforms.batch.record import Attempt, Claim
+from transforms.batch.retry_policy import RetryPolicy
+
+TWICE = RetryPolicy(max_attempts=2)
+
+
+def claim(offset: int, number: int) -> Claim:
+    """The attempt of that number at the job of the record at ``offset``."""
+    return Claim("0" * 32, {offset: Attempt(job=7, number=number, max_attempts=2, run="run")})
+
+
+def test_a_first_failure_that_may_heal_is_retried() -> None:
+    (fate,) = fates_of([make_failure(3, transient=True)], None, TWICE)
+    assert (fate.attempt, fate.next.state, fate.is_dead) == (None, "retryable", False)
+    assert fate.max_attempts == 2
+
+
+def test_a_failure_that_cannot_heal_is_dead_at_once() -> None:
+    (fate,) = fates_of([make_failure(3)], None, TWICE)
+    assert fate.is_dead
+
+
+def test_the_last_attempt_at_a_job_leaves_a_dead_letter() -> None:
+    failure = make_failure(3, transient=True)
+    (early,) = fates_of([failure], claim(3, 1), TWICE)
+    (late,) = fates_of([failure], claim(3, 2), TWICE)
+    assert (early.is_dead, late.is_dead) == (False, True)
+    assert late.attempt is not None
+    assert late.attempt.job == 7
+
+
+def test_the_policy_of_a_step_goes_before_that_of_the_sink() -> None:
+    failure = replace(make_failure(3, transient=True), retry=RetryPolicy(max_attempts=9))
+    (fate,) = fates_of([failure], None, TWICE)
+    assert fate.max_attempts == 9

@@ -1,0 +1,18 @@
+"""Each database is written by its own writer; a driver without one by portable SQL."""
+
+from __future__ import annotations
+
+from sinks.database.engine import transaction
+from sinks.table.generic import GenericWriter
+from sinks.table.postgres.writer import PostgresWriter
+from sinks.table.sqlite import SqliteWriter
+from sinks.writers import writer_of
+from tests.io.sinks.tested_database import Database
+
+WRITERS = {"sqlite": SqliteWriter, "postgres": PostgresWriter, "generic": GenericWriter}
+
+
+def test_each_database_has_its_writer(database: Database) -> None:
+    config = database.config()
+    with transaction(config) as connection:
+        assert type(writer_of(config, connection)) is WRITERS[database.kind]

@@ -1,0 +1,54 @@
+"""Values are converted exactly to the types of SQLAlchemy, or refused."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from sinks.text.sqlalchemy_values import convert
+
+
+@pytest.mark.parametrize(
+    ("sql_type", "value", "expected"),
+    [
+        (sa.DateTime(), "2026-01-02T03:04:05", datetime.datetime(2026, 1, 2, 3, 4, 5)),
+        (sa.Date(), "2026-01-02", datetime.date(2026, 1, 2)),
+        (sa.Time(), "03:04", datetime.time(3, 4)),
+        (sa.Uuid(), str(uuid.UUID(int=5)), uuid.UUID(int=5)),
+        (sa.Integer(), "17", 17),
+        (sa.Integer(), Decimal("4.0"), 4),
+        (sa.Numeric(), "1.10", Decimal("1.10")),
+        (sa.Text(), True, "true"),
+        (sa.Text(), {"a": Decimal("1.0")}, '{"a":1.0}'),
+        (sa.JSON(), "text", "text"),
+        (sa.Integer(), None, None),
+    ],
+)
+def test_a_value_is_one_of_its_columns_type(
+    sql_type: sa.types.TypeEngine[Any], value: Any, expected: Any
+) -> None:
+    result = convert(sql_type, value)
+    assert (result, type(result)) == (expected, type(expected))
+
+
+@pytest.mark.parametrize(
+    ("sql_type", "value"),
+    [
+        (sa.Integer(), Decimal("1.5")),
+        (sa.Integer(), "x"),
+        (sa.DateTime(), 1_700_000_101),
+        (sa.Date(), "01/02/2024"),
+        (sa.Interval(), 5),
+        (sa.Uuid(), "x"),
+    ],
+)
+def test_a_value_with_no_certain_meaning_is_refused(
+    sql_type: sa.types.TypeEngine[Any], value: Any
+) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - the messages are the libraries'
+        convert(sql_type, value)
