@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from transforms.errors import ConfigError
+from transforms.per_process import PerProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,22 +31,13 @@ class S3Settings:
     max_attempts: int = 5
 
 
-_clients: dict[tuple[S3Settings, int], S3Client] = {}
-_lock = threading.Lock()
-
-
 def client(settings: S3Settings) -> S3Client:
     """The client of this process for ``settings``; safe to use from several threads.
 
     Raises:
         ConfigError: The endpoint is no URL, or the AWS configuration is broken.
     """
-    key = (settings, os.getpid())  # connections do not survive a fork
-    with _lock:
-        found = _clients.get(key)
-        if found is None:
-            found = _clients[key] = _connect(settings)
-        return found
+    return _clients.get(settings)
 
 
 def _connect(settings: S3Settings) -> S3Client:
@@ -72,3 +62,6 @@ def _connect(settings: S3Settings) -> S3Client:
         )
     except (BotoCoreError, ValueError) as error:
         raise ConfigError(f"cannot set up S3: {error}") from error
+
+
+_clients = PerProcess(_connect)

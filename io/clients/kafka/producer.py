@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from clients.kafka.errors import REFUSED, text_of
 from clients.kafka.log import LOGGER
 from transforms.batch.record import Headers
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
+from transforms.per_process import PerProcess
 
 ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.1
@@ -55,6 +54,7 @@ class KafkaProducer:
     def __init__(self, brokers: str, config: Config, timeout: float) -> None:
         self._brokers = brokers
         self._timeout = timeout
+        self._key = (brokers, config, timeout)
         self._refused: KafkaError | None = None
         settings = producer_settings(brokers, config, timeout)
         try:
@@ -108,9 +108,7 @@ class KafkaProducer:
 
     def abandon(self) -> None:
         """Give up what waits; the next ``producer`` of this process is a new one."""
-        with _lock:
-            for key in [key for key, known in _producers.items() if known is self]:
-                del _producers[key]
+        _producers.forget(self._key, self)
         self._producer.purge(blocking=False)
 
     def _produce(
@@ -163,8 +161,8 @@ class KafkaProducer:
         return f"cannot reach Kafka at {self._brokers}: {reason}"
 
 
-_lock = threading.Lock()
-_producers: dict[tuple[str, Config, float, int], KafkaProducer] = {}
+# librdkafka's threads do not survive a fork.
+_producers = PerProcess[tuple[str, Config, float], KafkaProducer](lambda key: KafkaProducer(*key))
 
 
 def producer(brokers: str, config: Config, timeout: float) -> KafkaProducer:
@@ -173,9 +171,4 @@ def producer(brokers: str, config: Config, timeout: float) -> KafkaProducer:
     Raises:
         ConfigError: A setting is unknown, wrong, or refers to a secret that is not there.
     """
-    key = (brokers, config, timeout, os.getpid())  # librdkafka's threads do not survive a fork
-    with _lock:
-        known = _producers.get(key)
-        if known is None:
-            known = _producers[key] = KafkaProducer(brokers, config, timeout)
-        return known
+    return _producers.get((brokers, config, timeout))

@@ -18,6 +18,7 @@ from urllib.parse import quote_from_bytes
 from sinks.dead_letters.json_lines import chunks, line_of
 from transforms.batch.record import Failure
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
+from transforms.per_process import PerProcess
 
 ROTATE_BYTES = 64 << 20
 
@@ -77,7 +78,7 @@ class DeadLetterFiles:
         """Append a line for each of ``failures``; returns once they are synced to the disk."""
         at = _now()
         lines = (line_of(target, failure, at) for failure in failures)
-        file = _file_of(self.folder)
+        file = _files.get(self.folder)
         try:
             for chunk in chunks(lines):
                 file.append(chunk, at.date().isoformat(), self.rotate_bytes)
@@ -148,25 +149,7 @@ class _File:
             return False
 
 
-_lock = threading.Lock()
-_files: dict[str, _File] = {}
-
-
-def _file_of(folder: str) -> _File:
-    with _lock:
-        return _files.setdefault(folder, _File(Path(folder)))
-
-
-def _forget_after_fork() -> None:
-    """A child begins files of its own."""
-    global _lock
-    _lock = threading.Lock()
-    for file in _files.values():
-        file.close()
-    _files.clear()
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)
+_files = PerProcess[str, _File](lambda folder: _File(Path(folder)))
 
 
 def _create(path: Path) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -18,6 +18,7 @@ from clients.kafka.producer import KafkaProducer, Message, producer
 from sinks.dead_letters.headers import PREFIX, TRUNCATED, beside, error_headers, taken_names
 from transforms.batch.record import Failure
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
+from transforms.per_process import PerProcess
 
 _log = logging.getLogger(__name__)
 
@@ -182,15 +183,13 @@ def message_of(
     return Message(key, value, beside(original, ours), milliseconds)
 
 
-_lock = threading.Lock()
-_warned: set[str] = set()
+OCCURRENCES = PerProcess[str, Iterator[int]](lambda name: itertools.count())
+"""How often a message of this process had a header of this name already."""
 
 
 def _warn_of_taken_names(failures: Sequence[Failure]) -> None:
     """Say once a process and name that a message had one of our headers already."""
     taken = {name for failure in failures for name in taken_names(failure.headers)}
-    with _lock:
-        fresh = sorted(taken - _warned)
-        _warned.update(fresh)
-    if fresh:
-        _log.warning("headers kept as they were in dead letters: %s", ", ".join(fresh))
+    unseen = [name for name in sorted(taken) if next(OCCURRENCES.get(name)) == 0]
+    if unseen:
+        _log.warning("headers kept as they were in dead letters: %s", ", ".join(unseen))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -29,8 +28,9 @@ from clients.kafka.errors import GONE, LOST, REFUSED, text_of
 from clients.kafka.log import LOGGER
 from sources.kafka.label import id_of
 from sources.kafka.uri import Address
-from transforms.batch.backoff import Backoff
+from transforms.batch.backoff import Backoff, Outage
 from transforms.errors import ConfigError, SourceUnavailable
+from transforms.per_process import PerProcess
 
 Place = tuple[str, int]
 """A topic and the number of a partition."""
@@ -90,8 +90,7 @@ class Cluster:
         self._brokers = brokers
         self._config = config
         self._timeout = timeout
-        self._lock = threading.Lock()
-        self._consumers: dict[str, Consumer] = {}
+        self._consumers = PerProcess(self._group_consumer)
         self._refused: KafkaError | None = None
         self._trouble: KafkaError | None = None
         self._mock: bool | None = None
@@ -123,8 +122,7 @@ class Cluster:
 
     def records(self, place: Place, start: int, end: int) -> dict[int, Fingerprint]:
         """What a partition holds now of the offsets from ``start`` to ``end``, by offset."""
-        settings = consumer_settings(self._brokers, self._config, None)
-        consumer = Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
+        consumer = self._group_consumer(None)
         found: dict[int, Fingerprint] = {}
         deadline = time.monotonic() + self._timeout
         try:
@@ -184,34 +182,28 @@ class Cluster:
         By a consumer that joins no group: the admin client's questions to a coordinator
         abort the process when the broker goes away meanwhile (confluentinc/librdkafka#5397).
         """
-        deadline = time.monotonic() + self._timeout
-        attempt = 0
+        outage = Outage(_BACKOFF, self._timeout)
         while True:
-            attempt += 1
-            pause = _BACKOFF.delay(attempt)
             try:
                 return call(self._consumer(group))
             except KafkaException as error:
                 self._consumer(group)  # a refused group is reported there
-                moving = error.args[0].code() in _MOVING
-                if not moving or time.monotonic() + pause >= deadline:
+                if error.args[0].code() not in _MOVING or not outage.wait():
                     raise self._failed(error) from error
-            time.sleep(pause)
 
     def _consumer(self, group: str) -> Consumer:
         """The consumer that speaks for ``group``, made at the first call; it reads nothing."""
-        with self._lock:
-            known = self._consumers.get(group)
-            if known is None:
-                settings = consumer_settings(self._brokers, self._config, group)
-                known = Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
-                self._consumers[group] = known
+        consumer = self._consumers.get(group)
         # Serves its callbacks; of messages, it is given errors only.
-        while (message := known.poll(0)) is not None:
+        while (message := consumer.poll(0)) is not None:
             problem = message.error()
             if problem is not None:
                 self._on_error(problem)
-        return known
+        return consumer
+
+    def _group_consumer(self, group: str | None) -> Consumer:
+        settings = consumer_settings(self._brokers, self._config, group)
+        return Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
 
     def _metadata(self) -> Any:
         """All topics: asked for by name, a missing one might be created by the broker."""
@@ -309,8 +301,8 @@ class Cluster:
         )
 
 
-_lock = threading.Lock()
-_clusters: dict[tuple[str, Config, float], Cluster] = {}
+# librdkafka's threads do not survive a fork: a child that asked its parent's client would wait.
+_clusters = PerProcess[tuple[str, Config, float], Cluster](lambda key: Cluster(*key))
 
 
 def cluster(brokers: str, config: Config, timeout: float) -> Cluster:
@@ -319,12 +311,7 @@ def cluster(brokers: str, config: Config, timeout: float) -> Cluster:
     Raises:
         ConfigError: A setting is unknown, wrong, or refers to a secret that is not there.
     """
-    key = (brokers, config, timeout)
-    with _lock:
-        known = _clusters.get(key)
-        if known is None:
-            known = _clusters[key] = Cluster(brokers, config, timeout)
-        return known
+    return _clusters.get((brokers, config, timeout))
 
 
 def _made(settings: dict[str, Any]) -> AdminClient:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 
@@ -11,6 +10,7 @@ import apache_beam as beam
 from sources.kafka.progress import Committer
 from sources.kafka.source import KafkaSource
 from transforms.batch.splits import Source
+from transforms.per_process import PerProcess
 from transforms.settle.write import Settled
 
 FLUSH_SECONDS = 3.0
@@ -50,25 +50,23 @@ class _NoteFn(beam.DoFn):
         flush()
 
 
-_lock = threading.Lock()
-_committers: dict[KafkaSource, Committer] = {}
-
-
 def committer(source: KafkaSource) -> Committer:
     """This process's committer for the group of ``source``, made at the first call."""
-    with _lock:
-        known = _committers.get(source)
-        if known is None:
-            cluster, group = source.cluster, str(source.address.group)
-            known = Committer(lambda offsets: cluster.commit(offsets, group), group)
-            _committers[source] = known
-        return known
+    return _committers.get(source)
 
 
 def flush(timeout: float = FLUSH_SECONDS) -> None:
     """Commit what this process has settled, within ``timeout`` seconds: a pipeline ends."""
     deadline = time.monotonic() + timeout
-    with _lock:
-        every = list(_committers.values())
-    for each in every:
-        each.flush(max(0.0, deadline - time.monotonic()))
+    for pending in _committers.values():
+        pending.flush(max(0.0, deadline - time.monotonic()))
+
+
+def _committer(source: KafkaSource) -> Committer:
+    cluster, group = source.cluster, str(source.address.group)
+    return Committer(lambda offsets: cluster.commit(offsets, group), group)
+
+
+# A child commits what it settles itself: the committing thread does not survive a fork, and what
+# is noted in the parent is the parent's to commit.
+_committers = PerProcess(_committer)

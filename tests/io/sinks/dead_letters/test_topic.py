@@ -122,9 +122,8 @@ class TestDelivery:
         kafka_broker: KafkaBroker,
         kept: Topics,
         caplog: pytest.LogCaptureFixture,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(dead_letter_topic, "_warned", set())
+        dead_letter_topic.OCCURRENCES.clear()
         name = kept()
         original = ((f"{PREFIX}topic", b"first"), (f"{PREFIX}topic", b"again"))
         with caplog.at_level(logging.WARNING, "sinks"):
