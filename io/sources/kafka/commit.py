@@ -17,12 +17,12 @@ FLUSH_SECONDS = 3.0
 
 
 class CommitOffsets(beam.PTransform):
-    """Commit, for each source with a ``?group=``, up to where its partitions are settled.
+    """Commit, for each source with a ``?group=``, the offsets up to which it is settled.
 
-    Takes the ``settled`` output of ``Write``, which comes after the database's commit, and
-    emits nothing. Offsets go out in the background, at most once a second a process and
-    group, never ahead of what is settled. One that cannot be committed is a warning: the
-    ledger says where to resume.
+    Takes the ``settled`` output of ``Write``, which follows the database's commit, and emits
+    nothing. Offsets are committed in the background, at most once per second for each process
+    and group, and never ahead of what is settled. A failed commit is only a warning: the ledger
+    says where to resume.
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
@@ -62,11 +62,11 @@ def flush(timeout: float = FLUSH_SECONDS) -> None:
         pending.flush(max(0.0, deadline - time.monotonic()))
 
 
-def _committer(source: KafkaSource) -> Committer:
+def _new_committer(source: KafkaSource) -> Committer:
     cluster, group = source.cluster, str(source.address.group)
     return Committer(lambda offsets: cluster.commit(offsets, group), group)
 
 
-# A child commits what it settles itself: the committing thread does not survive a fork, and what
-# is noted in the parent is the parent's to commit.
-_committers = PerProcess(_committer)
+# A forked child commits what it settles itself: the committing thread does not survive the fork,
+# and what the parent has noted is the parent's to commit.
+_committers = PerProcess(_new_committer)
