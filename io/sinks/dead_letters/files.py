@@ -76,7 +76,7 @@ class DeadLetterFiles:
 
     def deliver(self, target: str, failures: Sequence[Failure]) -> None:
         """Append a line for each of ``failures``; returns once they are synced to disk."""
-        at = _now()
+        at = utc_now()
         lines = (json_line(target, failure, at) for failure in failures)
         file = _files.get(self.folder)
         try:
@@ -174,5 +174,6 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _now() -> datetime:
+def utc_now() -> datetime:
+    """The present time, which decides the date of a file."""
     return datetime.now(UTC)
