@@ -49,6 +49,12 @@ class PerProcess(Generic[K, V]):
         with self._lock:
             return self._values.pop(key, None)
 
+    def forget(self, key: K, value: V) -> None:
+        """Forget ``key`` if ``value`` is still its value: another thread may have renewed it."""
+        with self._lock:
+            if self._values.get(key) is value:
+                del self._values[key]
+
     def values(self) -> list[V]:
         """All values of this process."""
         with self._lock:

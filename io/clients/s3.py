@@ -1,13 +1,12 @@
-"""One client of S3 a process, for AWS and for services that speak its protocol."""
+"""The S3 client of a process, for AWS and for services that speak its protocol."""
 
 from __future__ import annotations
 
-import os
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from transforms.errors import ConfigError
+from transforms.per_process import PerProcess
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -15,14 +14,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class S3Settings:
-    """Where S3 is. Credentials come from the AWS chain of the machine that uses it.
+    """Where S3 is. Credentials come from the AWS credential chain of the machine that uses it.
 
     Attributes:
-        endpoint_url: Of another service than AWS, e.g. ``http://localhost:9000``.
-        region: Overrides the one of the AWS configuration.
-        connect_timeout: Seconds.
+        endpoint_url: Address of a service other than AWS, e.g. ``http://localhost:9000``.
+        region: Overrides the region of the AWS configuration.
+        connect_timeout: Seconds within which a connection must be made.
         read_timeout: Seconds without a byte.
-        max_attempts: How often a request is tried, with botocore's backoff in between.
+        max_attempts: How often a request is tried, with botocore's backoff between attempts.
     """
 
     endpoint_url: str | None = None
@@ -32,26 +31,17 @@ class S3Settings:
     max_attempts: int = 5
 
 
-_clients: dict[tuple[S3Settings, int], S3Client] = {}
-_lock = threading.Lock()
-
-
 def client(settings: S3Settings) -> S3Client:
     """The client of this process for ``settings``; safe to use from several threads.
 
     Raises:
-        ConfigError: The endpoint is no URL, or the AWS configuration is broken.
+        ConfigError: The endpoint is not a URL, or the AWS configuration is broken.
     """
-    key = (settings, os.getpid())  # connections do not survive a fork
-    with _lock:
-        found = _clients.get(key)
-        if found is None:
-            found = _clients[key] = _connect(settings)
-        return found
+    return _clients.get(settings)
 
 
 def _connect(settings: S3Settings) -> S3Client:
-    import boto3  # a quarter of a second that only S3 needs
+    import boto3  # takes a quarter of a second, which only S3 needs
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError
 
@@ -62,7 +52,7 @@ def _connect(settings: S3Settings) -> S3Client:
         max_pool_connections=16,
         tcp_keepalive=True,
         s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
-        # Other services than AWS do not know the newer checksums.
+        # Services other than AWS do not know the newer checksums.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
@@ -72,3 +62,6 @@ def _connect(settings: S3Settings) -> S3Client:
         )
     except (BotoCoreError, ValueError) as error:
         raise ConfigError(f"cannot set up S3: {error}") from error
+
+
+_clients = PerProcess(_connect)

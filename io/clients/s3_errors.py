@@ -1,4 +1,4 @@
-"""What an error of boto3 says, whether it read or wrote."""
+"""Read errors of boto3, for sources and sinks alike."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 FAULTS = (ClientError, BotoCoreError, HTTPError)
-"""Whatever a request or the transfer of its body may raise."""
+"""Everything that a request, or the transfer of its body, may raise."""
 
 
 def place_of(uri: str, endpoint: str | None) -> str:
-    """Where ``uri`` is, for messages; without the credentials that an endpoint may hold.
+    """``uri`` and its endpoint, for messages; without the credentials that an endpoint may contain.
 
     >>> place_of("s3://events/a", "http://me:secret@localhost:9000")
     's3://events/a at http://localhost:9000'
@@ -22,12 +22,12 @@ def place_of(uri: str, endpoint: str | None) -> str:
 
 
 def status_of(error: ClientError) -> int:
-    """The HTTP status of the answer; 0 when it had none."""
+    """The HTTP status of the answer; 0 if it has none."""
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def code_of(error: ClientError) -> str:
-    """S3's own word for the error, or nothing.
+    """S3's own code for the error; empty if it gives none.
 
     Codes: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
     """
@@ -35,5 +35,5 @@ def code_of(error: ClientError) -> str:
 
 
 def line_of(error: Exception) -> str:
-    """What ``error`` says, in one line."""
+    """The message of ``error`` on one line."""
     return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Run a call on a thread that does not keep the process from ending."""
+"""Run a blocking call on a thread that does not keep the process from ending."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ T = TypeVar("T")
 
 
 def in_background(call: Callable[[], T], name: str) -> Future[T]:
-    """Run ``call`` on a daemon thread of that name. The future has its result, or what it raised."""
+    """Run ``call`` on a daemon thread of its own, called ``name``.
+
+    Returns:
+        Its result, or what it raised.
+    """
     future: Future[T] = Future()
 
     def run() -> None:

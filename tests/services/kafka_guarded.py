@@ -42,6 +42,16 @@ class Guarded:
     authority: Path
 
 
+def reader_settings(password: str = PASSWORD, protocol: str = "SASL_PLAINTEXT") -> list[str]:
+    """The ``--kafka_config`` of the user ``reader``."""
+    return [
+        f"security.protocol={protocol}",
+        "sasl.mechanism=PLAIN",
+        "sasl.username=reader",
+        f"sasl.password={password}",
+    ]
+
+
 @contextmanager
 def guarded_broker() -> Iterator[Guarded]:
     """A broker whose user ``reader`` may read and write the topic ``open``, and nothing else."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 
@@ -12,10 +13,11 @@ from transforms.per_process import PerProcess
 
 
 def in_child(question: Callable[[], bool]) -> bool:
-    """Whether a forked process answers the question with yes."""
+    """Whether a forked process answers the question with yes; one that hangs is ended."""
     child = os.fork()
     if child == 0:
         code = 2
+        signal.alarm(30)
         try:
             code = 0 if question() else 1
         finally:
@@ -61,6 +63,16 @@ def test_what_is_forgotten_is_handed_out_for_closing() -> None:
     assert (cache.pop(2), cache.pop(2)) == ("2", None)
     assert cache.values() == ["1", "3"]
     assert cache.clear() == ["1", "3"]
+    assert cache.values() == []
+
+
+def test_only_the_value_that_is_meant_is_forgotten() -> None:
+    cache = PerProcess[str, object](lambda key: object())
+    first = cache.get("a")
+    cache.forget("a", object())
+    assert cache.get("a") is first
+    cache.forget("a", first)
+    cache.forget("b", first)
     assert cache.values() == []
 
 

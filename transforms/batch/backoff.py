@@ -76,6 +76,11 @@ class Outage:
     _since: float | None = None
     _attempt: int = 0
 
+    @property
+    def lasted(self) -> float:
+        """Seconds since the first wait; 0 before it."""
+        return 0.0 if self._since is None else self.clock() - self._since
+
     def wait(self) -> bool:
         """Wait before the next try; False, without waiting, when the budget is used up."""
         pause = self.pause()

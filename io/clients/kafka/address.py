@@ -1,4 +1,4 @@
-"""Brokers and topics in a ``kafka://`` URI, as every user of Kafka writes them."""
+"""Brokers and topics in ``kafka://`` URIs of sources and sinks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _BROKER = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:@\[\]]+)(:\d{1,5})?")
 
 
 def split(uri: str) -> tuple[str, str, str]:
-    """The brokers, the path (decoded) and the query of ``uri``.
+    """The brokers, the decoded path, and the query of ``uri``.
 
     Raises:
-        ConfigError: It is no Kafka URI, has no brokers, or holds a user's name.
+        ConfigError: It is not a Kafka URI, has no brokers, or contains a user name.
 
     >>> split("kafka://a:9092,b:9092/orders?group=g")
     ('a:9092,b:9092', 'orders', 'group=g')
@@ -27,9 +27,9 @@ def split(uri: str) -> tuple[str, str, str]:
     rest, _, query = uri.removeprefix(SCHEME).partition("?")
     brokers, _, path = rest.partition("/")
     if "@" in brokers:
-        # The URI is not repeated: it holds a password.
+        # The URI is not quoted: it contains a password.
         raise ConfigError(
-            "a kafka:// URI takes no user and password; give them by --kafka_config "
+            "a kafka:// URI takes no user and password; pass them by --kafka_config "
             "'sasl.username=…' and 'sasl.password=${env:NAME}'"
         )
     if not all(_BROKER.fullmatch(broker) for broker in brokers.split(",")):

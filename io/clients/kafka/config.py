@@ -1,4 +1,4 @@
-"""Settings of librdkafka: the defaults, those of the user, and those that are not the user's."""
+"""Settings of librdkafka: defaults, the user's own, and those that the user cannot set."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transforms.errors import ConfigError
 from transforms.secrets import conceal, resolve
 
 Config = tuple[tuple[str, str], ...]
-"""Pairs of name and value; a secret is a reference, resolved where the client is made."""
+"""Pairs of name and value; a secret is a reference, resolved when the client is made."""
 
 _DEFAULTS = {
     "client.id": "sluice",
@@ -20,30 +20,30 @@ _DEFAULTS = {
     "reconnect.backoff.max.ms": "10000",
 }
 
-_OF_CONSUMERS = {
+_CONSUMER_DEFAULTS = {
     "isolation.level": "read_committed",
-    # A bound of what waits in this process; librdkafka's own default is 64 MB.
+    # Bounds what waits in this process; librdkafka's default is 64 MB.
     "queued.max.messages.kbytes": "32768",
-    # With a full queue librdkafka looks again after a second; a fast reader would run dry.
+    # By default librdkafka looks at a full queue again after a second: a fast reader would idle.
     "fetch.queue.backoff.ms": "50",
     "fetch.wait.max.ms": "50",
 }
 
-_OF_PRODUCERS = {
-    # Bounds of what waits in this process; librdkafka's own are 100,000 and 1 GB.
+_PRODUCER_DEFAULTS = {
+    # Bound what waits in this process; librdkafka's defaults are 100,000 and 1 GB.
     "queue.buffering.max.messages": "10000",
     "queue.buffering.max.kbytes": "65536",
-    # What is too large is for the broker to say; librdkafka's own limit is 1 MB.
+    # The broker decides what is too large; librdkafka's default limit is 1 MB.
     "message.max.bytes": "33554432",
-    # A request that exceeds the topic's limit fails as a whole, however small its messages.
+    # A request above the topic's limit fails as a whole, however small its messages are.
     "batch.size": "65536",
-    # A key goes to the partition where Kafka's own clients put it.
+    # A key goes to the same partition as with Kafka's own clients.
     "partitioner": "murmur2_random",
 }
 
-_OURS = {
-    "bootstrap.servers": "the brokers stand in the URI",
-    "metadata.broker.list": "the brokers stand in the URI",
+_RESERVED = {
+    "bootstrap.servers": "the brokers are in the URI",
+    "metadata.broker.list": "the brokers are in the URI",
     "group.id": "write ?group=NAME into the URI",
     "group.instance.id": "partitions are assigned by split, not by group membership",
     "group.protocol": "partitions are assigned by split, not by group membership",
@@ -54,20 +54,20 @@ _OURS = {
     "auto.commit.interval.ms": "offsets are committed after the write",
     "auto.commit.enable": "offsets are committed after the write",
     "enable.auto.offset.store": "offsets are committed after the write",
-    "auto.offset.reset": "write ?start=… into the URI; offsets that expired are never skipped silently",
+    "auto.offset.reset": "write ?start=… into the URI; expired offsets are never skipped silently",
     "topic.auto.offset.reset": "write ?start=… into the URI",
     "enable.partition.eof": "the reader needs it to see the end of a partition",
-    "fetch.error.backoff.ms": "it gives the time to notice that a topic was created anew",
-    "statistics.interval.ms": "the reader has metrics of its own",
+    "fetch.error.backoff.ms": "it leaves time to notice that a topic was created again",
+    "statistics.interval.ms": "the reader has its own metrics",
     "allow.auto.create.topics": "a reader creates no topics",
     "log.queue": "the client's log goes to Python's logging",
-    "acks": "a message counts as delivered once all replicas in sync have it",
-    "request.required.acks": "a message counts as delivered once all replicas in sync have it",
+    "acks": "a message is delivered once all in-sync replicas have it",
+    "request.required.acks": "a message is delivered once all in-sync replicas have it",
     "enable.idempotence": "messages are produced idempotently",
     "transactional.id": "messages are produced idempotently, without transactions",
-    "delivery.timeout.ms": "the sink's own time-out bounds it",
-    "message.timeout.ms": "the sink's own time-out bounds it",
-    "delivery.report.only.error": "the sink awaits the report of every message",
+    "delivery.timeout.ms": "the time-out of the sink bounds it",
+    "message.timeout.ms": "the time-out of the sink bounds it",
+    "delivery.report.only.error": "the sink waits for the report of every message",
 }
 
 _SECRET = re.compile(
@@ -84,32 +84,32 @@ def parse(pairs: Iterable[str]) -> Config:
     """The settings of ``--kafka_config NAME=VALUE``; an inline secret becomes a reference.
 
     Raises:
-        ConfigError: There is no ``=``, a name is given twice, or a setting is not the user's.
+        ConfigError: There is no ``=``, a name is given twice, or the user cannot set it.
     """
     config: dict[str, str] = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
         name = name.strip()
         if not separator or not name:
-            # The text is not repeated: it may be a password.
+            # The text is not quoted: it may be a password.
             raise ConfigError("--kafka_config takes NAME=VALUE, e.g. security.protocol=SASL_SSL")
         if name in config:
             raise ConfigError(f"--kafka_config {name} is given twice")
         config[name] = conceal(value) if is_secret(name) else value
-    made = tuple(sorted(config.items()))
-    refuse_ours(made)
-    return made
+    settings = tuple(sorted(config.items()))
+    refuse_reserved(settings)
+    return settings
 
 
-def refuse_ours(config: Config) -> None:
-    """Check that no setting is one that source or sink itself needs.
+def refuse_reserved(config: Config) -> None:
+    """Check that ``config`` has no setting that source or sink needs for itself.
 
     Raises:
-        ConfigError: Naming the setting, and where it is given instead.
+        ConfigError: Names the setting, and why it is reserved or where to write it instead.
     """
     for name, _ in config:
-        if name in _OURS:
-            raise ConfigError(f"--kafka_config {name} cannot be set: {_OURS[name]}")
+        if name in _RESERVED:
+            raise ConfigError(f"--kafka_config {name} cannot be set: {_RESERVED[name]}")
 
 
 def is_secret(name: str) -> bool:
@@ -122,13 +122,13 @@ def is_secret(name: str) -> bool:
 
 
 def consumer_settings(brokers: str, config: Config, group: str | None) -> dict[str, Any]:
-    """What a consumer is made with; secrets are resolved, so keep it nowhere."""
+    """The settings of a consumer; secrets are resolved, so do not keep them."""
     return {
         **_DEFAULTS,
-        **_OF_CONSUMERS,
+        **_CONSUMER_DEFAULTS,
         **_resolved(config),
         "bootstrap.servers": brokers,
-        # The client insists on one; without a group nothing is ever committed to it.
+        # The client requires one; if the source has no group, nothing is ever committed to it.
         "group.id": group or "sluice",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
@@ -139,32 +139,32 @@ def consumer_settings(brokers: str, config: Config, group: str | None) -> dict[s
 
 
 def producer_settings(brokers: str, config: Config, timeout: float) -> dict[str, Any]:
-    """What a producer is made with; secrets are resolved, so keep it nowhere.
+    """The settings of a producer; secrets are resolved, so do not keep them.
 
     Args:
         brokers: Bootstrap servers.
-        config: The user's settings; a consumer's among them are ignored, with a line in the log.
-        timeout: Seconds after which a message that was not acknowledged counts as lost.
+        config: The user's settings; librdkafka ignores a consumer's among them, and logs that.
+        timeout: Seconds after which a message without acknowledgement counts as lost.
     """
     milliseconds = round(timeout * 1000)
     return {
         **_DEFAULTS,
-        **_OF_PRODUCERS,
+        **_PRODUCER_DEFAULTS,
         **_resolved(config),
         "bootstrap.servers": brokers,
         "enable.idempotence": True,
         "acks": "all",
         "delivery.timeout.ms": milliseconds,
-        # Shorter than the above, so that a missing topic is called missing, not slow.
+        # Shorter than the time-out, so that a missing topic is reported as missing, not as slow.
         "topic.metadata.propagation.max.ms": milliseconds // 3,
     }
 
 
 def admin_settings(brokers: str, config: Config) -> dict[str, Any]:
-    """What an admin client is made with: the settings that concern the connection."""
-    every = {**_DEFAULTS, **_resolved(config)}
-    mine = {name: value for name, value in every.items() if _CONNECTION.match(name)}
-    return {**mine, "bootstrap.servers": brokers}
+    """The settings of an admin client: those that concern the connection."""
+    settings = {**_DEFAULTS, **_resolved(config)}
+    connection = {name: value for name, value in settings.items() if _CONNECTION.match(name)}
+    return {**connection, "bootstrap.servers": brokers}
 
 
 def _resolved(config: Config) -> dict[str, str]:

@@ -18,7 +18,7 @@ REFUSED = frozenset(
         KafkaError.GROUP_AUTHORIZATION_FAILED,
     }
 )
-"""The cluster does not let us in; waiting does not help."""
+"""The cluster refuses access; waiting does not help."""
 
 GONE = frozenset(
     {
@@ -29,11 +29,10 @@ GONE = frozenset(
         KafkaError.INCONSISTENT_TOPIC_ID,
     }
 )
-"""The topic or partition is not there (any more)."""
-
+"""The topic or partition does not exist (any more)."""
 
 LOST = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})
-"""The broker does not have the offset that was asked for."""
+"""The broker does not have the requested offset."""
 
 BROKEN = frozenset(
     {
@@ -44,14 +43,14 @@ BROKEN = frozenset(
         KafkaError._INVALID_ARG,
     }
 )
-"""The log itself cannot be read on; asking again does not help."""
+"""The log itself cannot be read any further; asking again does not help."""
 
 
 def refusal(error: KafkaError, group: str | None) -> str | None:
-    """Why the cluster refuses to let us read, or None when it does not.
+    """Why the cluster refuses to let us read, or None if it does not refuse.
 
-    The client asks for the group's coordinator though nothing is committed without a group;
-    what the cluster says to that does not matter.
+    The client asks for the group's coordinator even if the source has no group and commits
+    nothing; a refusal of that does not matter.
     """
     code = error.code()
     if code == KafkaError.GROUP_AUTHORIZATION_FAILED and group is None:
@@ -60,5 +59,5 @@ def refusal(error: KafkaError, group: str | None) -> str | None:
 
 
 def text_of(error: KafkaError) -> str:
-    """One line of what ``error`` says, without secrets."""
+    """The message of ``error`` on one line, without secrets."""
     return redact(" ".join(f"{error.str()} ({error.name()})".split()))

@@ -1,9 +1,7 @@
-"""One producer a cluster and process, which says of every message what became of it."""
+"""The producer of a process for a cluster; it reports the outcome of every message."""
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,21 +14,22 @@ from clients.kafka.errors import REFUSED, text_of
 from clients.kafka.log import LOGGER
 from transforms.batch.record import Headers
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
+from transforms.per_process import PerProcess
 
 ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 5.0
-"""librdkafka looks for messages that are overdue once a second."""
+"""librdkafka looks for overdue messages once a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is produced.
+    """A message to produce.
 
     Attributes:
-        key: As bytes, or none.
-        value: As bytes; None is a tombstone.
-        headers: In order.
+        key: Its key, or None.
+        value: Its value; None makes it a tombstone.
+        headers: Its headers, in order.
         milliseconds: Its timestamp since the epoch; None is the time of producing.
     """
 
@@ -41,20 +40,21 @@ class Message:
 
 
 class KafkaProducer:
-    """An idempotent producer; safe between threads.
+    """An idempotent producer; safe to use from several threads.
 
     Args:
         brokers: Bootstrap servers.
         config: Settings of librdkafka; secrets as references.
-        timeout: Seconds within which a message must be acknowledged by all replicas in sync.
+        timeout: Seconds within which all in-sync replicas must acknowledge a message.
 
     Raises:
-        ConfigError: A setting is unknown, wrong, or refers to a secret that is not there.
+        ConfigError: A setting is unknown, wrong, or refers to a secret that does not exist.
     """
 
     def __init__(self, brokers: str, config: Config, timeout: float) -> None:
         self._brokers = brokers
         self._timeout = timeout
+        self._key = (brokers, config, timeout)
         self._refused: KafkaError | None = None
         settings = producer_settings(brokers, config, timeout)
         try:
@@ -63,7 +63,7 @@ class KafkaProducer:
             raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error
 
     def topics(self) -> frozenset[str]:
-        """The names of all topics: asked for by name, a missing one might be created.
+        """The names of all topics: if asked for one by name that is missing, a broker might create it.
 
         Raises:
             ConfigError: The cluster refuses the credentials.
@@ -73,8 +73,8 @@ class KafkaProducer:
         while True:
             left = deadline - time.monotonic()
             try:
-                # In short steps: a refused login is only seen between them.
-                found = self._producer.list_topics(timeout=max(0.1, min(1.0, left)))
+                # In short steps: a refused login shows only between them.
+                metadata = self._producer.list_topics(timeout=max(0.1, min(1.0, left)))
             except KafkaException as error:
                 self._producer.poll(0)
                 if self._refused is not None:
@@ -83,13 +83,13 @@ class KafkaProducer:
                 if left <= 1.0:
                     raise SinkUnavailable(self._away(text_of(error.args[0]))) from error
             else:
-                return frozenset(found.topics)
+                return frozenset(metadata.topics)
 
     def deliver(self, topic: str, messages: Iterable[Message]) -> dict[int, KafkaError]:
-        """Produce ``messages`` and await what becomes of each.
+        """Produce ``messages`` and wait for the outcome of each.
 
         Returns:
-            The errors of those that were not stored, by their index.
+            The errors of messages that were not stored, by index.
 
         Raises:
             SinkUnavailable: No report within the time-out.
@@ -101,16 +101,14 @@ class KafkaProducer:
             self._produce(topic, message, index, reports)
             sent += 1
         deadline = time.monotonic() + self._timeout + _GRACE_SECONDS
-        # Another thread's poll may serve our reports: then this one waits in vain, but not long.
+        # Another thread's poll may serve these reports: then this one waits in vain, but not long.
         while len(reports) < sent:
             self._serve(deadline)
         return {index: error for index, error in reports if error is not None}
 
     def abandon(self) -> None:
-        """Give up what waits; the next ``producer`` of this process is a new one."""
-        with _lock:
-            for key in [key for key, known in _producers.items() if known is self]:
-                del _producers[key]
+        """Drop the messages that wait; the next ``producer`` of this process is a new one."""
+        _producers.forget(self._key, self)
         self._producer.purge(blocking=False)
 
     def _produce(
@@ -163,19 +161,14 @@ class KafkaProducer:
         return f"cannot reach Kafka at {self._brokers}: {reason}"
 
 
-_lock = threading.Lock()
-_producers: dict[tuple[str, Config, float, int], KafkaProducer] = {}
+# librdkafka's threads do not survive a fork.
+_producers = PerProcess[tuple[str, Config, float], KafkaProducer](lambda key: KafkaProducer(*key))
 
 
 def producer(brokers: str, config: Config, timeout: float) -> KafkaProducer:
     """This process's producer for a cluster, made at the first call.
 
     Raises:
-        ConfigError: A setting is unknown, wrong, or refers to a secret that is not there.
+        ConfigError: A setting is unknown, wrong, or refers to a secret that does not exist.
     """
-    key = (brokers, config, timeout, os.getpid())  # librdkafka's threads do not survive a fork
-    with _lock:
-        known = _producers.get(key)
-        if known is None:
-            known = _producers[key] = KafkaProducer(brokers, config, timeout)
-        return known
+    return _producers.get((brokers, config, timeout))

@@ -1,4 +1,4 @@
-"""A second place for dead letters, beside the table of jobs, by its URI."""
+"""Choose the second place for dead letters, beside the table of jobs, by its URI."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def dead_letter_sink_for(
     s3: S3Settings | None = None,
     timeout: float = 30.0,
 ) -> DeadLetterSink:
-    """The place for dead letters that ``uri`` names, without I/O.
+    """The place for dead letters that ``uri`` names. Does no I/O.
 
     Args:
         uri: ``kafka://host:port[,host:port]/topic``, ``s3://bucket[/prefix]``,
@@ -46,7 +46,7 @@ def dead_letter_sink_for(
     if scheme == "file":
         host, slash, path = rest.partition("/")
         if host not in ("", "localhost") or not slash:
-            raise ConfigError(f"{uri} names no folder here; write file:///folder")
+            raise ConfigError(f"{uri} is not a folder of this machine; write file:///folder")
         return DeadLetterFiles(os.path.normpath(os.fsdecode(unquote_to_bytes(f"/{path}"))))
     raise ConfigError(
         f"unknown scheme {scheme!r} for dead letters; use kafka://, s3://, file:// or a path"
@@ -60,12 +60,12 @@ def _topic(uri: str, config: Config, timeout: float) -> DeadLetterTopic:
             f"{uri} has parameters; a topic for dead letters takes --kafka_config only"
         )
     if not kafka_address.is_topic(topic):
-        raise ConfigError(f"{topic!r} in {uri} is no topic; write kafka://host:port/topic")
+        raise ConfigError(f"{topic!r} in {uri} is not a topic; write kafka://host:port/topic")
     return DeadLetterTopic(brokers, topic, config, timeout)
 
 
 def _objects(uri: str, settings: S3Settings) -> DeadLetterObjects:
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     if not bucket or any(sign in uri for sign in "*?["):
-        raise ConfigError(f"{uri} is no place for dead letters; write s3://bucket/prefix")
+        raise ConfigError(f"{uri} is not a place for dead letters; write s3://bucket/prefix")
     return DeadLetterObjects(bucket, prefix.rstrip("/"), settings)

@@ -1,4 +1,4 @@
-"""Dead letters as JSON lines in a folder of this machine: one file a process, appended to and synced."""
+"""Dead letters as JSON lines in a local folder: each process appends to a file of its own."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
-from sinks.dead_letters.json_lines import chunks, line_of
+from sinks.dead_letters.json_lines import chunks, json_line
 from transforms.batch.record import Failure
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
+from transforms.per_process import PerProcess
 
 ROTATE_BYTES = 64 << 20
 
@@ -33,19 +34,19 @@ _REFUSED = frozenset(
         errno.EINVAL,
     }
 )
-"""The folder is wrong, or not ours to write; anything else, e.g. a full disk, may be mended."""
+"""The folder is wrong or may not be written; anything else, e.g. a full disk, may pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFiles:
     """A folder of ``dead-letters-<UTC date>-<host>-<pid>-<random>.jsonl``.
 
-    Every process has a file of its own, so that a line torn by a crash is the last one of its
-    file. A new file is begun at midnight UTC, and once a file would get too large.
+    Every process has its own file, so that a line torn by a crash is the last line of its file.
+    A process begins a new file at midnight UTC, and when the present one would become too large.
 
     Attributes:
-        folder: Absolute path; made where it is missing.
-        rotate_bytes: A file that has lines gets no more beyond so many bytes.
+        folder: Absolute path; created if it is missing.
+        rotate_bytes: Size that no file exceeds unless it has only one delivery.
     """
 
     folder: str
@@ -53,15 +54,15 @@ class DeadLetterFiles:
 
     @property
     def writes_to(self) -> str:
-        """What a source that reads the dead letters would call them, for example."""
+        """An example of the name under which a source would read the dead letters."""
         path = os.fsencode(Path(self.folder, "dead-letters-example.jsonl"))
         return f"file://{quote_from_bytes(path)}"
 
     def check(self) -> None:
-        """Make the folder, and a file in it that is deleted again.
+        """Create the folder, and a file in it that is deleted again.
 
         Raises:
-            ConfigError: That is not possible here.
+            ConfigError: The folder cannot be created or written.
         """
         probe = Path(self.folder, f".dead-letters-check-{secrets.token_hex(8)}")
         try:
@@ -74,10 +75,10 @@ class DeadLetterFiles:
             ) from error
 
     def deliver(self, target: str, failures: Sequence[Failure]) -> None:
-        """Append a line for each of ``failures``; returns once they are synced to the disk."""
-        at = _now()
-        lines = (line_of(target, failure, at) for failure in failures)
-        file = _file_of(self.folder)
+        """Append a line for each of ``failures``; returns once they are synced to disk."""
+        at = utc_now()
+        lines = (json_line(target, failure, at) for failure in failures)
+        file = _files.get(self.folder)
         try:
             for chunk in chunks(lines):
                 file.append(chunk, at.date().isoformat(), self.rotate_bytes)
@@ -98,10 +99,10 @@ class _File:
         self._size = 0
 
     def append(self, lines: bytes, date: str, rotate_bytes: int) -> None:
-        """Write and sync ``lines``; after an error the file holds whole lines, and is left."""
+        """Write and sync ``lines``; after an error the file has whole lines only, and is closed."""
         with self._lock:
             too_large = self._size > 0 and self._size + len(lines) > rotate_bytes
-            if too_large or self._date != date or not self._is_there():
+            if too_large or self._date != date or not self._has_its_name():
                 self.close()
             if self._descriptor is None:
                 self._open(date)
@@ -119,10 +120,10 @@ class _File:
             self._size += len(lines)
 
     def close(self) -> None:
-        """Leave the present file; the next lines begin another."""
+        """Close the present file; the next lines begin another."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
-            with suppress(OSError):  # what was written is synced
+            with suppress(OSError):  # everything written is synced
                 os.close(descriptor)
 
     def _open(self, date: str) -> None:
@@ -138,8 +139,8 @@ class _File:
             self.close()
             raise
 
-    def _is_there(self) -> bool:
-        """Whether the file still has its name: lines for a deleted one would be lost."""
+    def _has_its_name(self) -> bool:
+        """Whether the file still has its name: lines in a deleted file would be lost."""
         if self._descriptor is None:
             return False
         try:
@@ -148,34 +149,16 @@ class _File:
             return False
 
 
-_lock = threading.Lock()
-_files: dict[str, _File] = {}
-
-
-def _file_of(folder: str) -> _File:
-    with _lock:
-        return _files.setdefault(folder, _File(Path(folder)))
-
-
-def _forget_after_fork() -> None:
-    """A child begins files of its own."""
-    global _lock
-    _lock = threading.Lock()
-    for file in _files.values():
-        file.close()
-    _files.clear()
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)
+_files = PerProcess[str, _File](lambda folder: _File(Path(folder)))
 
 
 def _create(path: Path) -> int:
-    # Records may hold personal data: nobody's but the owner's and the group's.
+    # Records may contain personal data: only owner and group may read them.
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o640)
 
 
 def _make_folder(folder: Path) -> None:
-    """Make ``folder`` and its parents where they are missing, durably."""
+    """Create ``folder`` and its parents durably, if they are missing."""
     if folder.is_dir():
         return
     _make_folder(folder.parent)
@@ -191,5 +174,6 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _now() -> datetime:
+def utc_now() -> datetime:
+    """The present time, which decides the date of a file."""
     return datetime.now(UTC)

@@ -11,23 +11,23 @@ import msgspec
 from transforms.batch.record import Failure, Format
 
 CHUNK_BYTES = 16 << 20
-"""Lines are written in pieces of about so many bytes."""
+"""Lines are written in chunks of about this many bytes."""
 
 _encode = msgspec.json.Encoder().encode
 
 
-def line_of(target: str, failure: Failure, at: datetime) -> bytes:
-    """One JSON object and its newline.
+def json_line(target: str, failure: Failure, at: datetime) -> bytes:
+    """``failure`` as a JSON object and a newline.
 
-    Bytes are ``{"text": …}`` where they are UTF-8, else ``{"base64": …}``; headers are a list,
-    since their names may repeat.
+    Bytes are ``{"text": …}`` if they are UTF-8, otherwise ``{"base64": …}``; headers are a list,
+    because their names may repeat.
 
     Args:
         target: The table that the record was meant for.
         failure: The dead letter.
-        at: When it was given up, in UTC.
+        at: When the record was given up, in UTC.
     """
-    written: dict[str, Any] = {
+    document: dict[str, Any] = {
         "at": at.isoformat(timespec="milliseconds"),
         "target": target,
         "source": failure.origin.source,
@@ -46,32 +46,32 @@ def line_of(target: str, failure: Failure, at: datetime) -> bytes:
         "format": _format(failure.format),
     }
     try:
-        return _encode(written) + b"\n"
+        return _encode(document) + b"\n"
     except UnicodeEncodeError:
-        return _encode(_without_surrogates(written)) + b"\n"
+        return _encode(_without_surrogates(document)) + b"\n"
 
 
 def chunks(lines: Iterable[bytes], size: int = CHUNK_BYTES) -> Iterator[bytes]:
-    """``lines`` put together up to ``size`` bytes; a longer line stands alone.
+    """Join ``lines`` into chunks of at most ``size`` bytes; a longer line is a chunk of its own.
 
     >>> list(chunks([b"1\\n", b"2\\n", b"345\\n"], 4))
     [b'1\\n2\\n', b'345\\n']
     """
-    held: list[bytes] = []
+    chunk: list[bytes] = []
     length = 0
     for line in lines:
-        if held and length + len(line) > size:
-            yield b"".join(held)
-            held, length = [], 0
-        held.append(line)
+        if chunk and length + len(line) > size:
+            yield b"".join(chunk)
+            chunk, length = [], 0
+        chunk.append(line)
         length += len(line)
-    if held:
-        yield b"".join(held)
+    if chunk:
+        yield b"".join(chunk)
 
 
 def _format(format_: Format) -> dict[str, Any]:
-    """How the raw bytes are read; what only some CSV files need is left out elsewhere."""
-    written: dict[str, Any] = {
+    """How to read the raw bytes; what only some CSV files need is left out for the others."""
+    document: dict[str, Any] = {
         "name": format_.name,
         "columns": format_.columns,
         "delimiter": format_.delimiter,
@@ -79,8 +79,8 @@ def _format(format_: Format) -> dict[str, Any]:
     usual = Format(format_.name)
     for name in ("quote", "escape", "nulls", "encoding"):
         if getattr(format_, name) != getattr(usual, name):
-            written[name] = getattr(format_, name)
-    return written
+            document[name] = getattr(format_, name)
+    return document
 
 
 def _bytes(value: bytes | None) -> dict[str, str | bytes] | None:
@@ -89,11 +89,11 @@ def _bytes(value: bytes | None) -> dict[str, str | bytes] | None:
     try:
         return {"text": value.decode()}
     except UnicodeDecodeError:
-        return {"base64": value}  # as which msgspec writes bytes
+        return {"base64": value}  # msgspec writes bytes so
 
 
 def _without_surrogates(value: Any) -> Any:
-    """``value`` with question marks for lone surrogates, which JSON in UTF-8 cannot hold."""
+    """``value`` with question marks for lone surrogates, which UTF-8 cannot encode."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):

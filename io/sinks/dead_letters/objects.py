@@ -1,4 +1,4 @@
-"""Dead letters as JSON lines in S3: one object a delivery, named by time."""
+"""Dead letters as JSON lines in S3: an object for each delivery, named by time."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ from botocore.exceptions import (
 
 from clients.s3 import S3Settings, client
 from clients.s3_errors import FAULTS, code_of, line_of, place_of, status_of
-from sinks.dead_letters.json_lines import chunks
-from sinks.dead_letters.json_lines import line_of as json_line
+from sinks.dead_letters.json_lines import chunks, json_line
 from transforms.batch.record import Failure
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
 
 _MAY_PASS = frozenset({408, 409, 425, 429})
-"""Answers below 500 that another try may not get."""
+"""Statuses below 500 that another attempt may not meet."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterObjects:
-    """Objects ``prefix/yyyy/mm/dd/<id>.jsonl`` of a bucket; their ids sort by time.
+    """Objects ``prefix/yyyy/mm/dd/<id>.jsonl`` in a bucket; their ids sort by time.
 
     The credentials need ``s3:PutObject``, and ``s3:ListBucket`` for the check.
 
     Attributes:
-        bucket: Its name.
-        prefix: What keys begin with, without a slash at its end; may be empty.
+        bucket: Name of the bucket.
+        prefix: Beginning of every key, without a slash at its end; may be empty.
         settings: Where S3 is.
     """
 
@@ -49,14 +48,14 @@ class DeadLetterObjects:
 
     @property
     def writes_to(self) -> str:
-        """What a source that reads the dead letters would call them, for example."""
+        """An example of the name under which a source would read the dead letters."""
         return f"s3://{self.bucket}/{key_of(self.prefix, datetime.now(UTC))}"
 
     def check(self) -> None:
-        """Ask for the bucket.
+        """Check that the bucket exists.
 
         Raises:
-            ConfigError: It does not exist, or may not be looked at.
+            ConfigError: It does not exist, or access is denied.
             SinkUnavailable: S3 cannot be reached.
         """
         try:
@@ -66,7 +65,7 @@ class DeadLetterObjects:
             raise ConfigError(str(fault)) if isinstance(fault, SinkFailed) else fault from error
 
     def deliver(self, target: str, failures: Sequence[Failure]) -> None:
-        """Put a line for each of ``failures`` into one object; more only beyond 16 MiB."""
+        """Put a line for each of ``failures`` into one object, or into several beyond 16 MiB."""
         at = datetime.now(UTC)
         try:
             for chunk in chunks(json_line(target, failure, at) for failure in failures):
@@ -89,7 +88,7 @@ class DeadLetterObjects:
                 "AWS_SECRET_ACCESS_KEY, a profile or a role"
             )
         if isinstance(error, ParamValidationError):
-            return SinkFailed(f"{self.uri} is no valid place for dead letters: {line_of(error)}")
+            return SinkFailed(f"{self.uri} is not a valid place for dead letters: {line_of(error)}")
         # The texts of these name hosts and time-outs; requests are signed in headers, not URLs.
         return SinkUnavailable(f"cannot reach {where}: {type(error).__name__}")
 
@@ -98,9 +97,9 @@ def key_of(prefix: str, at: datetime, chance: int | None = None) -> str:
     """The key of a new object: the day, and a UUID of version 7 (RFC 9562, 5.7).
 
     Args:
-        prefix: What it begins with.
+        prefix: What the key begins with.
         at: Now, in UTC.
-        chance: 74 random bits, drawn unless given.
+        chance: 74 random bits; drawn if None.
 
     >>> key_of("dead", datetime(2026, 1, 31, tzinfo=UTC), 1)
     'dead/2026/01/31/019c1159-7000-7000-8000-000000000001.jsonl'
@@ -114,7 +113,7 @@ def key_of(prefix: str, at: datetime, chance: int | None = None) -> str:
 
 def _refused(error: ClientError, where: str) -> SinkFailed | SinkUnavailable:
     code, status = code_of(error), status_of(error)
-    # The answer to HEAD has no body, so no code but the status.
+    # The answer to HEAD has no body, so it has a status but no code.
     if code == "NoSuchBucket" or status == 404:
         return SinkFailed(f"the bucket of {where} does not exist; create it for the dead letters")
     if status in (401, 403):

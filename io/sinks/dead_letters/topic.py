@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
-import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -15,13 +15,14 @@ from clients.kafka import config as kafka_config
 from clients.kafka.config import Config
 from clients.kafka.errors import GONE, REFUSED, text_of
 from clients.kafka.producer import KafkaProducer, Message, producer
-from sinks.dead_letters.headers import PREFIX, TRUNCATED, beside, error_headers, taken_names
+from sinks.dead_letters.headers import PREFIX, TRUNCATED, appended, error_headers, taken_names
 from transforms.batch.record import Failure
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
+from transforms.per_process import PerProcess
 
 _log = logging.getLogger(__name__)
 
-_ANOTHER = frozenset(
+_SEND_ALONE = frozenset(
     {
         KafkaError.MSG_SIZE_TOO_LARGE,
         KafkaError.INVALID_TIMESTAMP,
@@ -29,7 +30,7 @@ _ANOTHER = frozenset(
         KafkaError._INVALID_DIFFERENT_RECORD,
     }
 )
-"""A request fails as a whole, so the message itself may be sound: it is sent alone."""
+"""A request fails as a whole, so the message itself may be sound: it is sent again alone."""
 
 _MAY_PASS = frozenset(
     {
@@ -46,11 +47,11 @@ _MAY_PASS = frozenset(
         KafkaError._FATAL,
     }
 )
-"""The client's own errors after which another try is right; brokers' say so of themselves."""
+"""Errors of the client after which another attempt may succeed; errors of brokers say so."""
 
 
 class Cut(IntEnum):
-    """What is left out of a message that the broker calls too large, step by step."""
+    """What is left out, step by step, of a message that the broker calls too large."""
 
     NOTHING = 0
     STACK = 1
@@ -62,15 +63,15 @@ class Cut(IntEnum):
 class DeadLetterTopic:
     """A topic, which must exist unless the brokers create topics by themselves.
 
-    A message's timestamp is the record's event time, so retention by time counts from there:
-    the broker soon deletes the dead letter of a record older than ``retention.ms``. With
-    ``message.timestamp.type=LogAppendTime`` (or ``retention.ms=-1``) of the topic it does not.
+    A message's timestamp is the record's event time, and retention by time counts from there:
+    the broker soon deletes the dead letter of a record older than ``retention.ms``, unless the
+    topic has ``message.timestamp.type=LogAppendTime`` or ``retention.ms=-1``.
 
     Attributes:
         brokers: Bootstrap servers.
-        topic: Its name.
+        topic: Name of the topic.
         config: Settings of librdkafka; secrets as references (``kafka_config.parse``).
-        timeout: Seconds within which a message must be acknowledged by all replicas in sync.
+        timeout: Seconds within which all in-sync replicas must acknowledge a message.
     """
 
     brokers: str
@@ -79,7 +80,7 @@ class DeadLetterTopic:
     timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        kafka_config.refuse_ours(self.config)
+        kafka_config.refuse_reserved(self.config)
         if not self.timeout >= 1:
             raise ConfigError(f"the time-out must be 1 second or more, got {self.timeout:g}")
 
@@ -90,11 +91,11 @@ class DeadLetterTopic:
 
     @property
     def writes_to(self) -> str:
-        """What a source that reads the dead letters would call them."""
+        """The name under which a source would read the dead letters."""
         return f"kafka://{self.topic}"
 
     def check(self) -> None:
-        """Check every setting, that a broker answers, and that there is the topic.
+        """Check every setting, that a broker answers, and that the topic exists.
 
         Raises:
             ConfigError: One of them is wrong, or the cluster refuses the credentials.
@@ -111,61 +112,61 @@ class DeadLetterTopic:
             return
         _warn_of_taken_names(failures)
         errors = self.producer.deliver(
-            self.topic, (message_of(target, failure) for failure in failures)
+            self.topic, (kafka_message(target, failure) for failure in failures)
         )
         for error in errors.values():
-            if error.code() not in _ANOTHER:
+            if error.code() not in _SEND_ALONE:
                 raise self._failed(error)
         for index in sorted(errors):
             self._deliver_alone(target, failures[index])
 
     def _deliver_alone(self, target: str, failure: Failure) -> None:
-        """Deliver one message, and of one that is refused what the broker takes."""
+        """Deliver one message; if the broker refuses it, as much of it as the broker takes."""
         cut, timed = Cut.NOTHING, True
         while True:
-            message = message_of(target, failure, cut, timed=timed)
+            message = kafka_message(target, failure, cut, timed=timed)
             error = self.producer.deliver(self.topic, [message]).get(0)
             if error is None:
                 return
             if error.code() == KafkaError.MSG_SIZE_TOO_LARGE and cut < max(Cut):
                 cut = Cut(cut + 1)
             elif error.code() == KafkaError.INVALID_TIMESTAMP and timed:
-                timed = False  # more ahead of the broker's clock than it allows
+                timed = False  # further ahead of the broker's clock than it allows
             else:
                 raise self._failed(error)
 
     def _failed(self, error: KafkaError) -> SinkFailed | SinkUnavailable:
         code, text = error.code(), text_of(error)
         if code in GONE:
-            self.producer.abandon()  # it would go on thinking so
+            self.producer.abandon()  # it would continue to believe so
             return SinkFailed(
                 f"no topic {self.topic} at {self.brokers} for dead letters; create it"
             )
         if code in REFUSED:
             return SinkFailed(f"Kafka at {self.brokers} refuses to write {self.topic}: {text}")
         if error.fatal() or code == KafkaError._FATAL:
-            self.producer.abandon()  # of no use any more
+            self.producer.abandon()  # useless from now on
         if error.fatal() or error.retriable() or code in _MAY_PASS:
             return SinkUnavailable(f"cannot reach Kafka at {self.brokers}: {text}")
         return SinkFailed(f"Kafka at {self.brokers} takes no dead letters on {self.topic}: {text}")
 
 
-def message_of(
+def kafka_message(
     target: str, failure: Failure, cut: Cut = Cut.NOTHING, *, timed: bool = True
 ) -> Message:
-    """The message that ``failure`` becomes.
+    """The message for ``failure``.
 
     Args:
         target: The table that the record was meant for.
         failure: The dead letter.
-        cut: What is left out because the broker calls the message too large.
-        timed: Whether it has the event time as its timestamp.
+        cut: What to leave out because the broker calls the message too large.
+        timed: Whether its timestamp is the event time.
     """
     value = None if failure.category == "tombstone" else failure.raw
     key, original = failure.key, failure.headers
-    ours = error_headers(target, failure, task=str(os.getpid()))
+    errors = error_headers(target, failure, task=str(os.getpid()))
     if cut >= Cut.STACK:
-        ours = tuple(each for each in ours if each[0] != f"{PREFIX}exception.stacktrace")
+        errors = tuple(header for header in errors if header[0] != f"{PREFIX}exception.stacktrace")
     left_out = 0
     if cut >= Cut.VALUE:
         left_out += len(value or b"")
@@ -175,22 +176,20 @@ def message_of(
         left_out += sum(len(name.encode()) + len(each or b"") for name, each in original)
         key, original = None, ()
     if cut >= Cut.VALUE:
-        ours = (*ours, (TRUNCATED, str(left_out).encode()))
-    # Kafka has no times before 1970, and the client takes 0 for now.
+        errors = (*errors, (TRUNCATED, str(left_out).encode()))
+    # Kafka has no times before 1970, and the client takes 0 as the present time.
     has_time = timed and failure.event_time is not None and failure.event_time >= 0.001
     milliseconds = round(1000 * (failure.event_time or 0)) if has_time else None
-    return Message(key, value, beside(original, ours), milliseconds)
+    return Message(key, value, appended(original, errors), milliseconds)
 
 
-_lock = threading.Lock()
-_warned: set[str] = set()
+OCCURRENCES = PerProcess[str, Iterator[int]](lambda name: itertools.count())
+"""By name of an error header, counts the deliveries of this process where a message had it already."""
 
 
 def _warn_of_taken_names(failures: Sequence[Failure]) -> None:
-    """Say once a process and name that a message had one of our headers already."""
+    """Warn, once for each process and name, that a message already had an error header."""
     taken = {name for failure in failures for name in taken_names(failure.headers)}
-    with _lock:
-        fresh = sorted(taken - _warned)
-        _warned.update(fresh)
-    if fresh:
-        _log.warning("headers kept as they were in dead letters: %s", ", ".join(fresh))
+    unseen = [name for name in sorted(taken) if next(OCCURRENCES.get(name)) == 0]
+    if unseen:
+        _log.warning("headers kept as they were in dead letters: %s", ", ".join(unseen))

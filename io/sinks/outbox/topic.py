@@ -62,7 +62,7 @@ class OutboxTopic:
     timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        kafka_config.refuse_ours(self.config)
+        kafka_config.refuse_reserved(self.config)
 
     @property
     def producer(self) -> KafkaProducer:

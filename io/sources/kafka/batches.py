@@ -1,4 +1,4 @@
-"""Messages of the client library into batches: the part whose cost counts per message."""
+"""Turn messages of the client library into batches: the code that runs for every message."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _LAST_TIME = 253_402_300_799_000  # the end of year 9999, in milliseconds
 
 
 def by_partition(messages: Messages, topics: int) -> dict[Place, list[Message[bytes, bytes]]]:
-    """Good messages, grouped; ``topics`` is how many topics they can be of."""
+    """Group messages without errors by partition; ``topics`` is how many topics there may be."""
     grouped: defaultdict[Place, list[Message[bytes, bytes]]] = defaultdict(list)
     if topics == 1:
-        # Saves the name of the topic, a third of the cost of grouping.
+        # Saves asking for the name of the topic, a third of the cost of grouping.
         numbered: defaultdict[int, list[Message[bytes, bytes]]] = defaultdict(list)
         for number, message in zip(map(Message.partition, messages), messages, strict=True):
             numbered[number].append(message)  # type: ignore[index]  # None only for errors
         topic = str(messages[0].topic()) if messages else ""
-        return {(topic, number): each for number, each in numbered.items()}
+        return {(topic, number): group for number, group in numbered.items()}
     for name, number, message in zip(
         map(Message.topic, messages), map(Message.partition, messages), messages, strict=True
     ):
@@ -40,19 +40,19 @@ def by_partition(messages: Messages, topics: int) -> dict[Place, list[Message[by
 def batch_of(
     partition: Partition, messages: Messages, end: int, *, ignore_tombstones: bool = False
 ) -> RecordBatch | None:
-    """The batch that settles ``partition`` from its next offset to ``end``; moves it on.
+    """The batch that settles ``partition`` from its next offset to ``end``; moves it to ``end``.
 
-    The range includes offsets that hold no message: what compaction removed, aborted
-    transactions and the markers of transactions.
+    The range includes offsets without a message: messages removed by compaction, aborted
+    transactions and transaction markers.
 
     Args:
-        partition: Where the messages are from; moved on to ``end``.
-        messages: Good messages in order of their offsets.
+        partition: Where the messages are from.
+        messages: Messages without errors, in order of their offsets.
         end: First offset that is not settled.
         ignore_tombstones: Filter messages without a value instead of failing them.
 
     Returns:
-        None when there is nothing to settle.
+        The batch, or None if there is nothing to settle.
     """
     start = partition.next
     if end <= start:
@@ -64,9 +64,9 @@ def batch_of(
         return RecordBatch(span, JSON, [], [])
     offsets: list[int] = list(map(Message.offset, messages))  # type: ignore[arg-type]  # never None
     if offsets[0] < start or offsets[-1] >= end:
-        kept = [i for i, offset in enumerate(offsets) if start <= offset < end]
-        messages = [messages[i] for i in kept]
-        offsets = [offsets[i] for i in kept]
+        inside = [i for i, offset in enumerate(offsets) if start <= offset < end]
+        messages = [messages[i] for i in inside]
+        offsets = [offsets[i] for i in inside]
     raws = list(map(Message.value, messages))
     times = _times(messages)
     keys = list(map(Message.key, messages))
@@ -89,19 +89,21 @@ def batch_of(
     return batch
 
 
-def settled_before(partition: Partition, ranges: Sequence[Range]) -> list[RecordBatch]:
-    """Batches without records: what of ``ranges`` was settled under another name of it."""
+def pin_batches(partition: Partition, ranges: Sequence[Range]) -> list[RecordBatch]:
+    """Batches without records that record ``ranges`` in the ledger."""
     spans = [Span(partition.source, partition.label, start, end) for start, end in ranges]
     return [RecordBatch(span, JSON, [], []) for span in spans]
 
 
-def expired(partition: Partition, low: int, settled: Sequence[Range] = ()) -> list[RecordBatch]:
-    """Batches that say that the offsets up to ``low`` are gone; moves ``partition`` there.
+def expired_batches(
+    partition: Partition, low: int, settled: Sequence[Range] = ()
+) -> list[RecordBatch]:
+    """Batches that fail the offsets below ``low``, which are gone; moves ``partition`` to ``low``.
 
     Args:
-        partition: Where they are gone from.
+        partition: Where offsets are gone.
         low: The first offset that still exists.
-        settled: What the ledger has settled of it.
+        settled: What the ledger has of the partition.
 
     Returns:
         One batch for each range that is not settled.
@@ -110,31 +112,34 @@ def expired(partition: Partition, low: int, settled: Sequence[Range] = ()) -> li
     partition.next = max(partition.next, low)
     partition.high = max(partition.high, low)
     return [
-        _expired(partition, start, end, "were deleted before they were read") for start, end in gaps
+        _expired_batch(partition, start, end, "were deleted before they were read")
+        for start, end in gaps
     ]
 
 
-def buried(partition: Partition, end: int, settled: Sequence[Range] = ()) -> list[RecordBatch]:
-    """Batches that end ``partition``, whose topic was deleted and created again, for good.
+def final_batches(
+    partition: Partition, end: int, settled: Sequence[Range] = ()
+) -> list[RecordBatch]:
+    """Batches that end a partition for good whose topic was deleted and created again.
 
     Args:
-        partition: Of the old topic; moved on to ``end``.
+        partition: A partition of the old topic; moved to ``end``.
         end: Its last end that was seen.
-        settled: What the ledger has settled of it.
+        settled: What the ledger has of it.
 
     Returns:
-        One batch for each range that was not read; the last one is final.
+        One batch for each range that was not read, and a last one that is final.
     """
     end = max(end, partition.next)
     gaps = subtract(partition.next, end, settled)
     partition.next = end
     why = "were deleted before they were read: the topic was created again"
-    batches = [_expired(partition, start, stop, why) for start, stop in gaps]
+    batches = [_expired_batch(partition, start, stop, why) for start, stop in gaps]
     last = Span(partition.source, partition.label, end, end, final=True)
     return [*batches, RecordBatch(last, JSON, [], [])]
 
 
-def _expired(partition: Partition, start: int, end: int, why: str) -> RecordBatch:
+def _expired_batch(partition: Partition, start: int, end: int, why: str) -> RecordBatch:
     failure = Failure(
         origin=Origin(partition.source, partition.label, start),
         raw=b"",
@@ -150,7 +155,7 @@ def _expired(partition: Partition, start: int, end: int, why: str) -> RecordBatc
 
 
 def _times(messages: Messages) -> list[float] | None:
-    """Event times in seconds; None when a message has none (a broker before 0.10)."""
+    """Event times in seconds; None if a message has none (a broker before 0.10)."""
     stamps = list(map(Message.timestamp, messages))
     milliseconds = [stamp[1] for stamp in stamps]
     if not milliseconds:
@@ -158,38 +163,38 @@ def _times(messages: Messages) -> list[float] | None:
     if min(milliseconds) < 0 or max(milliseconds) > _LAST_TIME:
         if any(kind == TIMESTAMP_NOT_AVAILABLE for kind, _ in stamps):
             return None
-        # A producer's mistake of unit must not overflow the clocks of runner and database.
-        milliseconds = [min(max(each, 0), _LAST_TIME) for each in milliseconds]
-    return [each / 1000 for each in milliseconds]
+        # A time in the wrong unit must not overflow the clocks of runner and database.
+        milliseconds = [min(max(stamp, 0), _LAST_TIME) for stamp in milliseconds]
+    return [stamp / 1000 for stamp in milliseconds]
 
 
 def _headers(messages: Messages) -> list[Headers] | None:
-    """Headers of each message; None when none has any."""
-    found: list[Any] = []
-    while len(found) < len(messages):
+    """Headers of each message; None if no message has any."""
+    headers: list[Any] = []
+    while len(headers) < len(messages):
         try:
-            found.extend(map(Message.headers, islice(messages, len(found), None)))
+            headers.extend(map(Message.headers, islice(messages, len(headers), None)))
         except SystemError:
-            # The client decodes names as UTF-8 and fails like this when one is not. The message
+            # The client decodes names as UTF-8 and fails like this if one is not UTF-8. The message
             # itself is sound; its headers must not be touched again (they hold null pointers).
-            unreadable = messages[len(found)]
+            unreadable = messages[len(headers)]
             LOGGER.warning(
                 "HEADERS of %s/%s at offset %s are left out: a name is not UTF-8",
                 *(unreadable.topic(), unreadable.partition(), unreadable.offset()),
             )
-            found.append(None)
-    if found.count(None) == len(found):
+            headers.append(None)
+    if headers.count(None) == len(headers):
         return None
-    return [tuple(each) if each else () for each in found]
+    return [tuple(each) if each else () for each in headers]
 
 
 def _without_tombstones(batch: RecordBatch, ignore: bool) -> RecordBatch:
-    """Take out messages without a value: they are no records, and a replay cannot help."""
-    kept = [i for i, raw in enumerate(batch.raws) if raw is not None]
-    gone = [i for i, raw in enumerate(batch.raws) if raw is None]
+    """Take out messages without a value: they are not records, and a replay cannot help."""
+    records = [i for i, raw in enumerate(batch.raws) if raw is not None]
+    tombstones = [i for i, raw in enumerate(batch.raws) if raw is None]
     if ignore:
-        return batch.keep(kept, None, filtered=[batch.offsets[i] for i in gone])
-    return batch.keep(kept, None, [_tombstone(batch, i) for i in gone])
+        return batch.keep(records, None, filtered=[batch.offsets[i] for i in tombstones])
+    return batch.keep(records, None, [_tombstone(batch, i) for i in tombstones])
 
 
 def _tombstone(batch: RecordBatch, index: int) -> Failure:

@@ -1,9 +1,8 @@
-"""Questions about a cluster: its topics, their partitions and offsets; no records."""
+"""Ask a cluster about its topics, their partitions and their offsets."""
 
 from __future__ import annotations
 
 import base64
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -29,11 +28,12 @@ from clients.kafka.errors import GONE, LOST, REFUSED, text_of
 from clients.kafka.log import LOGGER
 from sources.kafka.label import id_of
 from sources.kafka.uri import Address
-from transforms.batch.backoff import Backoff
+from transforms.batch.backoff import Backoff, Outage
 from transforms.errors import ConfigError, SourceUnavailable
+from transforms.per_process import PerProcess
 
 Place = tuple[str, int]
-"""A topic and the number of a partition."""
+"""A topic and the number of one of its partitions."""
 
 Fingerprint = tuple[int, bytes | None, bytes | None]
 """Time, key and value of a message."""
@@ -47,7 +47,7 @@ _MOVING = frozenset(
         KafkaError.NOT_COORDINATOR,
     }
 )
-"""A group has no coordinator for a moment: after a start of its broker, or a change of leaders."""
+"""A group has no coordinator for a moment, after its broker started or leaders changed."""
 
 _EARLIEST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 _LATEST: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
@@ -60,13 +60,13 @@ _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"  # sixteen zero bytes: a broker before 2.8 has
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """What a look at the cluster has found.
+    """The topics of an address that exist.
 
     Attributes:
-        labels: Per partition its name in the ledger: ``P@TOPIC_ID``, or ``P`` where the
-            broker gives no id. A topic that was deleted and created again has another id,
-            so that its offsets are not taken for the old ones.
-        missing: Topics that were asked for by name and do not exist.
+        labels: The label of each partition: ``P@TOPIC_ID``, or ``P`` if the broker gives no
+            id. A topic that was deleted and created again has another id, so that its offsets
+            are not taken for the old ones.
+        missing: Topics of the address that do not exist.
     """
 
     labels: Mapping[Place, str]
@@ -74,15 +74,15 @@ class Topics:
 
     @property
     def ids(self) -> dict[str, str]:
-        """The id of every topic that exists; empty where the broker gives none."""
+        """The id of each topic; empty if the broker gives none."""
         return {topic: id_of(label) for (topic, _), label in self.labels.items()}
 
 
 class Cluster:
-    """The clients that everything in this process shares; safe between threads.
+    """The clients of a process for one cluster; safe to use from several threads.
 
     Every method is bounded by ``timeout`` seconds and raises:
-        ConfigError: The cluster refuses the credentials, or the right to look.
+        ConfigError: The cluster refuses the credentials, or permission to look.
         SourceUnavailable: No answer.
     """
 
@@ -90,14 +90,13 @@ class Cluster:
         self._brokers = brokers
         self._config = config
         self._timeout = timeout
-        self._lock = threading.Lock()
-        self._consumers: dict[str, Consumer] = {}
+        self._consumers = PerProcess(self._group_consumer)
         self._refused: KafkaError | None = None
         self._trouble: KafkaError | None = None
         self._mock: bool | None = None
         self._uncommitted = dict(config).get("isolation.level") == "read_uncommitted"
         settings = admin_settings(brokers, config)
-        self._admin = _made({**settings, "error_cb": self._on_error, "logger": LOGGER})
+        self._admin = _admin_client({**settings, "error_cb": self._on_error, "logger": LOGGER})
 
     def topics(self, address: Address) -> Topics:
         """The partitions of the topics of ``address`` that exist now."""
@@ -105,27 +104,26 @@ class Cluster:
             return self._described(address, address.topics)
         metadata = self._metadata()
         self._mock = str(metadata.cluster_id).startswith(_MOCK)
-        found = [name for name in metadata.topics if address.matches(name)]
+        names = [name for name in metadata.topics if address.matches(name)]
         if not self._mock:
-            # Topics that we may not read are not listed; asked for by name, the broker says why.
-            return self._described(address, address.topics or found)
+            # A topic that may not be read is not listed; asked for by name, the broker says why.
+            return self._described(address, address.topics or names)
         labels = {
             (name, number): str(number)
-            for name in found
+            for name in names
             for number in metadata.topics[name].partitions
         }
-        return Topics(labels, _missing(address, found))
+        return Topics(labels, _missing(address, names))
 
     def ids(self, topics: Collection[str]) -> dict[str, str]:
-        """The id of each of ``topics`` as it is now; those that do not exist are absent."""
+        """The present id of each of ``topics``; topics that do not exist are absent."""
         described = self._descriptions(topics)
         return {name: _plain_id(str(each.topic_id)) for name, each in described.items()}
 
     def records(self, place: Place, start: int, end: int) -> dict[int, Fingerprint]:
-        """What a partition holds now of the offsets from ``start`` to ``end``, by offset."""
-        settings = consumer_settings(self._brokers, self._config, None)
-        consumer = Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
-        found: dict[int, Fingerprint] = {}
+        """The messages that a partition has now from ``start`` to ``end``, by offset."""
+        consumer = self._group_consumer(None)
+        fingerprints: dict[int, Fingerprint] = {}
         deadline = time.monotonic() + self._timeout
         try:
             consumer.assign([TopicPartition(*place, start)])
@@ -133,93 +131,87 @@ class Cluster:
                 for message in consumer.consume(1_000, 0.1):
                     problem = message.error()
                     if problem is None:
-                        found[int(message.offset() or 0)] = fingerprint(message)
+                        fingerprints[int(message.offset() or 0)] = fingerprint(message)
                     elif problem.code() == KafkaError._PARTITION_EOF or problem.code() in LOST:
-                        return found  # this is all of it
-                if found and max(found) >= end - 1:
-                    return found
+                        return fingerprints  # this is all of it
+                if fingerprints and max(fingerprints) >= end - 1:
+                    return fingerprints
         finally:
             consumer.close()
         raise self._silent()
 
     def bounds(self, places: Iterable[Place]) -> dict[Place, tuple[int, int]]:
-        """Per partition its first offset, and the one after its last committed message."""
+        """For each partition its first offset, and the one after its last committed message."""
         places = list(places)
         low = self._offsets(dict.fromkeys(places, _EARLIEST))
         high = self._offsets(dict.fromkeys(places, _LATEST))
         return {place: (low[place], high[place]) for place in places}
 
-    def written(self, places: Iterable[Place]) -> dict[Place, int]:
-        """Per partition the offset after its last message, committed or not."""
+    def log_ends(self, places: Iterable[Place]) -> dict[Place, int]:
+        """For each partition the offset after its last message, committed or not."""
         return self._offsets(dict.fromkeys(places, _LATEST), committed=False)
 
-    def at_time(self, places: Iterable[Place], milliseconds: int) -> dict[Place, int]:
-        """Per partition the first offset at or after a time; -1 where there is none."""
+    def offsets_at_time(self, places: Iterable[Place], milliseconds: int) -> dict[Place, int]:
+        """For each partition the first offset at or after a time; -1 if there is none."""
         return self._offsets(dict.fromkeys(places, OffsetSpec.for_timestamp(milliseconds)))
 
     def committed(self, places: Iterable[Place], group: str) -> dict[Place, int]:
         """The offsets that ``group`` has committed; partitions without one are absent."""
-        asked = [TopicPartition(topic, number) for topic, number in places]
-        found = self._coordinated(
-            group, lambda consumer: consumer.committed(asked, timeout=self._timeout)
+        partitions = [TopicPartition(topic, number) for topic, number in places]
+        answers = self._coordinated(
+            group, lambda consumer: consumer.committed(partitions, timeout=self._timeout)
         )
-        return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+        return {(each.topic, each.partition): each.offset for each in answers if each.offset >= 0}
 
     def commit(self, offsets: Mapping[Place, int], group: str) -> None:
         """Set the offsets of ``group``, which must have no members of its own.
 
-        Waits for as long as no broker is there, so call it on a thread of its own.
+        Waits as long as no broker is there, so call it on a thread of its own.
         """
-        asked = [TopicPartition(topic, number, at) for (topic, number), at in offsets.items()]
-        found = self._coordinated(
-            group, lambda consumer: consumer.commit(offsets=asked, asynchronous=False)
+        partitions = [TopicPartition(topic, number, at) for (topic, number), at in offsets.items()]
+        answers = self._coordinated(
+            group, lambda consumer: consumer.commit(offsets=partitions, asynchronous=False)
         )
-        for each in found or ():
-            if each.error is not None:
-                raise self._failed(KafkaException(each.error))
+        for answer in answers or ():
+            if answer.error is not None:
+                raise self._failed(KafkaException(answer.error))
 
     def _coordinated(self, group: str, call: Callable[[Consumer], Any]) -> Any:
-        """Ask the coordinator of ``group``, once it is one: a broker that has just started is not.
+        """Ask the coordinator of ``group``, waiting until there is one.
 
-        By a consumer that joins no group: the admin client's questions to a coordinator
-        abort the process when the broker goes away meanwhile (confluentinc/librdkafka#5397).
+        Uses a consumer that joins no group: the admin client's questions to a coordinator
+        abort the process if the broker goes away meanwhile (confluentinc/librdkafka#5397).
         """
-        deadline = time.monotonic() + self._timeout
-        attempt = 0
+        outage = Outage(_BACKOFF, self._timeout)
         while True:
-            attempt += 1
-            pause = _BACKOFF.delay(attempt)
             try:
                 return call(self._consumer(group))
             except KafkaException as error:
-                self._consumer(group)  # a refused group is reported there
-                moving = error.args[0].code() in _MOVING
-                if not moving or time.monotonic() + pause >= deadline:
+                self._consumer(group)  # reports a refused group
+                if error.args[0].code() not in _MOVING or not outage.wait():
                     raise self._failed(error) from error
-            time.sleep(pause)
 
     def _consumer(self, group: str) -> Consumer:
         """The consumer that speaks for ``group``, made at the first call; it reads nothing."""
-        with self._lock:
-            known = self._consumers.get(group)
-            if known is None:
-                settings = consumer_settings(self._brokers, self._config, group)
-                known = Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
-                self._consumers[group] = known
-        # Serves its callbacks; of messages, it is given errors only.
-        while (message := known.poll(0)) is not None:
+        consumer = self._consumers.get(group)
+        # Serves its callbacks; without an assignment it gets errors only, no messages.
+        while (message := consumer.poll(0)) is not None:
             problem = message.error()
             if problem is not None:
                 self._on_error(problem)
-        return known
+        return consumer
+
+    def _group_consumer(self, group: str | None) -> Consumer:
+        settings = consumer_settings(self._brokers, self._config, group)
+        return Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
 
     def _metadata(self) -> Any:
-        """All topics: asked for by name, a missing one might be created by the broker."""
+        """All topics: if asked for one by name that is missing, the broker might create it."""
         deadline = time.monotonic() + self._timeout
         while True:
             left = deadline - time.monotonic()
             try:
-                # In short steps: a refused login is only seen between them.
+                # In short steps: a refused login shows only between them.
                 metadata = self._admin.list_topics(timeout=max(0.1, min(1.0, left)))
             except KafkaException as error:
                 self._admin.poll(0)
@@ -238,12 +230,12 @@ class Cluster:
         for name, description in described.items():
             topic_id = _plain_id(str(description.topic_id))
             suffix = f"@{topic_id}" if topic_id else ""
-            for each in description.partitions:
-                labels[name, each.id] = f"{each.id}{suffix}"
+            for partition in description.partitions:
+                labels[name, partition.id] = f"{partition.id}{suffix}"
         return Topics(labels, _missing(address, described))
 
     def _descriptions(self, names: Collection[str]) -> dict[str, Any]:
-        """What the cluster says of each topic that exists."""
+        """The cluster's description of each topic that exists."""
         futures = self._call(
             lambda: self._admin.describe_topics(
                 TopicCollection(list(names)), request_timeout=self._timeout
@@ -252,23 +244,23 @@ class Cluster:
         answers = {name: self._result(each, ignore=GONE) for name, each in futures.items()}
         return {name: each for name, each in answers.items() if each is not None}
 
-    def _offsets(self, wanted: Mapping[Place, Any], *, committed: bool = True) -> dict[Place, int]:
-        if not wanted:
+    def _offsets(self, specs: Mapping[Place, Any], *, committed: bool = True) -> dict[Place, int]:
+        if not specs:
             return {}
         level = (
             IsolationLevel.READ_COMMITTED
             if committed and not self._uncommitted
             else IsolationLevel.READ_UNCOMMITTED
         )
-        request = {TopicPartition(topic, number): spec for (topic, number), spec in wanted.items()}
+        request = {TopicPartition(topic, number): spec for (topic, number), spec in specs.items()}
         futures = self._call(
             lambda: self._admin.list_offsets(
                 request, isolation_level=level, request_timeout=self._timeout
             )
         )
         return {
-            (each.topic, each.partition): self._result(future).offset
-            for each, future in futures.items()
+            (partition.topic, partition.partition): self._result(future).offset
+            for partition, future in futures.items()
         }
 
     def _call(self, call: Callable[[], Any]) -> Any:
@@ -278,13 +270,13 @@ class Cluster:
             raise self._failed(error) from error
 
     def _result(self, future: Future[Any], ignore: Collection[int] = ()) -> Any:
-        """What the cluster answered; None for an error in ``ignore``."""
+        """The cluster's answer; None for an error in ``ignore``."""
         try:
             return future.result(self._timeout + 1)
         except KafkaException as error:
             if error.args[0].code() in ignore:
                 return None
-            self._admin.poll(0)  # a refused login is reported there
+            self._admin.poll(0)  # reports a refused login
             raise self._failed(error) from error
         except TimeoutError as error:
             raise self._silent() from error
@@ -292,14 +284,14 @@ class Cluster:
     def _on_error(self, error: KafkaError) -> None:
         if error.code() in REFUSED:
             self._refused = error
-        elif error.code() != KafkaError._ALL_BROKERS_DOWN:  # which says nothing of why
+        elif error.code() != KafkaError._ALL_BROKERS_DOWN:  # which gives no reason
             self._trouble = error
 
     def _failed(self, error: KafkaException) -> ConfigError | SourceUnavailable:
         reason = self._refused or error.args[0]
         if reason.code() in REFUSED:
             return ConfigError(f"Kafka at {self._brokers} refuses: {text_of(reason)}")
-        # What a call says is only that it failed; the connection has said why.
+        # A call says only that it failed; the connection has said why.
         reason = self._trouble or reason
         return SourceUnavailable(f"cannot reach Kafka at {self._brokers}: {text_of(reason)}")
 
@@ -309,8 +301,8 @@ class Cluster:
         )
 
 
-_lock = threading.Lock()
-_clusters: dict[tuple[str, Config, float], Cluster] = {}
+# librdkafka's threads do not survive a fork: the parent's client would never answer a child.
+_clusters = PerProcess[tuple[str, Config, float], Cluster](lambda key: Cluster(*key))
 
 
 def cluster(brokers: str, config: Config, timeout: float) -> Cluster:
@@ -319,27 +311,22 @@ def cluster(brokers: str, config: Config, timeout: float) -> Cluster:
     Raises:
         ConfigError: A setting is unknown, wrong, or refers to a secret that is not there.
     """
-    key = (brokers, config, timeout)
-    with _lock:
-        known = _clusters.get(key)
-        if known is None:
-            known = _clusters[key] = Cluster(brokers, config, timeout)
-        return known
+    return _clusters.get((brokers, config, timeout))
 
 
-def _made(settings: dict[str, Any]) -> AdminClient:
+def _admin_client(settings: dict[str, Any]) -> AdminClient:
     try:
         return AdminClient(settings)
     except KafkaException as error:
         raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error
 
 
-def _missing(address: Address, found: Iterable[str]) -> tuple[str, ...]:
-    return tuple(name for name in address.topics if name not in set(found))
+def _missing(address: Address, existing: Collection[str]) -> tuple[str, ...]:
+    return tuple(name for name in address.topics if name not in existing)
 
 
 def fingerprint(message: Message[bytes, bytes]) -> Fingerprint:
-    """Tells a message from others that had or have its offset."""
+    """What tells a message from others that have had its offset."""
     return message.timestamp()[1], message.key(), message.value()
 
 

@@ -1,4 +1,4 @@
-"""Look at the cluster now and then, in the background, and notice when it is away."""
+"""Look at the cluster from time to time, in the background, and notice when it is away."""
 
 from __future__ import annotations
 
@@ -6,22 +6,24 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from typing import Generic, TypeVar
 
 from sources.background import in_background
-from sources.kafka.starts import Look
-from transforms.batch.backoff import Backoff
+from transforms.batch.backoff import Backoff, Outage
 from transforms.errors import ConfigError, SinkUnavailable, SourceUnavailable
 
 _log = logging.getLogger(__name__)
 
+LookT = TypeVar("LookT")
 
-class Discovery:
-    """Looks again every ``interval`` seconds; while nobody answers, by a backoff.
+
+class Discovery(Generic[LookT]):
+    """Looks again every ``interval`` seconds; with backoff while there is no answer.
 
     Args:
-        interval: Seconds between two looks that succeed.
+        interval: Seconds between two successful looks.
         outage_budget: Seconds without any answer after which it gives up.
-        backoff: Waits between tries while there is no answer.
+        backoff: Waits between attempts while there is no answer.
         clock: Monotonic seconds.
     """
 
@@ -36,10 +38,9 @@ class Discovery:
         self._outage_budget = outage_budget
         self._backoff = backoff or Backoff(base=0.5, cap=10.0)
         self._clock = clock
-        self._under_way: Future[Look] | None = None
+        self._under_way: Future[LookT] | None = None
         self._due = clock()
-        self._away_since: float | None = None
-        self._failures = 0
+        self._outage: Outage | None = None
         self._launched_at = clock()
 
     @property
@@ -48,21 +49,21 @@ class Discovery:
         return self._launched_at
 
     def due(self) -> bool:
-        """Whether a look should be launched."""
+        """Whether a look should be launched now."""
         return self._under_way is None and self._clock() >= self._due
 
     def soon(self) -> None:
-        """Look without waiting for the interval: something has happened."""
-        if not self._failures:
+        """Look without waiting for the interval, unless an outage is being waited for."""
+        if self._outage is None:
             self._due = self._clock()
 
-    def launch(self, look: Callable[[], Look]) -> None:
-        """Begin a look on a thread of its own, which is left to end by itself."""
+    def launch(self, look: Callable[[], LookT]) -> None:
+        """Begin a look on a thread of its own, which nobody waits for at the end."""
         self._launched_at = self._clock()
         self._under_way = in_background(look, "kafka-look")
 
-    def take(self, timeout: float = 0.0) -> Look | None:
-        """What the look under way has found, waiting at most ``timeout`` seconds for it.
+    def take(self, timeout: float = 0.0) -> LookT | None:
+        """The result of the look under way, or None if there is none within ``timeout`` seconds.
 
         Raises:
             SourceUnavailable: Refused, or no answer for longer than the budget.
@@ -79,23 +80,26 @@ class Discovery:
         except ConfigError as error:
             raise SourceUnavailable(str(error)) from error
         except (SourceUnavailable, SinkUnavailable) as error:
-            self._failed(error)
+            self._wait_for_end_of(error)
             return None
-        if self._away_since is not None:
-            _log.warning("back after %.0f s", self._clock() - self._away_since)
-        self._away_since = None
-        self._failures = 0
+        if self._outage is not None:
+            _log.warning("back after %.0f s", self._outage.lasted)
+        self._outage = None
         self._due = self._clock() + self._interval
         return look
 
-    def _failed(self, error: SourceUnavailable | SinkUnavailable) -> None:
-        now = self._clock()
-        if self._away_since is None:
-            self._away_since = now
-        away = now - self._away_since
-        if away >= self._outage_budget:
+    def _wait_for_end_of(self, error: SourceUnavailable | SinkUnavailable) -> None:
+        if self._outage is None:
+            self._outage = Outage(
+                self._backoff, self._outage_budget, sleep=self._postpone, clock=self._clock
+            )
+        if not self._outage.wait():
             raise error
-        self._failures += 1
-        pause = self._backoff.delay(self._failures)
-        _log.warning("no answer for %.0f s, waiting %.1f s: %s", away, pause, error)
-        self._due = now + pause
+        _log.warning(
+            "no answer for %.0f s, waiting %.1f s: %s",
+            *(self._outage.lasted, self._due - self._clock(), error),
+        )
+
+    def _postpone(self, seconds: float) -> None:
+        """Wait without blocking: no look is due for so long."""
+        self._due = self._clock() + seconds

@@ -1,4 +1,4 @@
-"""The consumer of one reader: takes what is queued, and says what its errors mean."""
+"""The consumer of one reader: take what is queued, and decide what its errors mean."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _ERROR_PAUSE = 0.1
 
 @dataclass(slots=True)
 class Fetched:
-    """What one fetch brought.
+    """The result of one fetch.
 
     Attributes:
-        messages: Good messages of all partitions, in order within each.
-        ends: Partitions that were read to their end, and the offset of it.
+        messages: Messages without errors, in order within each partition.
+        ends: Partitions that were read to their end, and its offset.
         lost: Partitions whose next offset the broker does not have.
         news: Something has happened that a look at the cluster may explain.
     """
@@ -35,10 +35,10 @@ class Fetched:
 
 
 class Fetcher:
-    """Fetches from the partitions that are assigned to it; no group decides about them.
+    """Fetches from the partitions assigned to it by the reader, not by a group.
 
     Args:
-        make: Makes the consumer, given where to send errors that belong to no partition.
+        make: Makes the consumer; takes the function for errors that belong to no partition.
         limits: Bounds of one fetch.
         group: The consumer group of the source, or None.
     """
@@ -58,23 +58,23 @@ class Fetcher:
         self._consumer: Consumer | None = make(self._on_error)
 
     def assign(self, place: Place, offset: int) -> None:
-        """Fetch a partition from ``offset`` on."""
+        """Start to fetch a partition at ``offset``."""
         self._open().incremental_assign([TopicPartition(*place, offset)])
 
     def release(self, place: Place) -> None:
-        """Stop fetching a partition; what of it is queued is thrown away."""
+        """Stop fetching a partition, and discard what is queued of it."""
         self._open().incremental_unassign([TopicPartition(*place)])
 
     def high(self, place: Place) -> int:
-        """The end of a partition as the last fetch has shown it; negative before the first."""
-        found = self._open().get_watermark_offsets(TopicPartition(*place), cached=True)
-        return -1 if found is None else found[1]
+        """The end of a partition at the last fetch; negative before the first."""
+        bounds = self._open().get_watermark_offsets(TopicPartition(*place), cached=True)
+        return -1 if bounds is None else bounds[1]
 
     def reopen(self) -> None:
-        """Begin anew with a new consumer that fetches nothing yet.
+        """Start again with a new consumer that fetches nothing yet.
 
-        Of a topic that was created again, the client would go on to believe what it knew of
-        the old one, such as the epochs of its leaders, and might never fetch anything again.
+        If a topic was created again, the client would go on to trust what it knew of the old
+        one, such as the epochs of its leaders, and might never fetch anything again.
         """
         self.close()
         self._fatal, self._news = None, False
@@ -87,11 +87,11 @@ class Fetcher:
             self._consumer = None
 
     def take(self, timeout: float) -> Fetched:
-        """Wait for a first message, then take what is queued without waiting.
+        """Wait for a first message, then take what is queued without waiting further.
 
         Raises:
-            SourceUnavailable: The client has failed for good, a log cannot be read on, or
-                the cluster refuses.
+            SourceUnavailable: The client has failed for good, a log cannot be read any further,
+                or the cluster refuses.
         """
         try:
             messages = self._queued(timeout)
@@ -101,11 +101,11 @@ class Fetcher:
             raise SourceUnavailable(f"the consumer failed: {text_of(self._fatal)}")
         fetched = Fetched(messages, news=self._news)
         self._news = False
-        # Never compared with ==: an error compared with None leaves a stray exception behind.
+        # Never compared by ==: an error compared with None leaves a stray exception behind.
         if any(map(Message.error, messages)):
             fetched.messages = [each for each in messages if each.error() is None]
-            for each in messages:
-                self._act_on(each, fetched)
+            for message in messages:
+                self._act_on(message, fetched)
         return fetched
 
     def _open(self) -> Consumer:
@@ -151,7 +151,7 @@ class Fetcher:
             fetched.lost.append(place)
         elif code not in GONE:
             LOGGER.warning("%s %s", error.name(), error.str())
-            drain.wait(_ERROR_PAUSE)  # errors may come faster than messages
+            drain.wait(_ERROR_PAUSE)  # errors may arrive faster than messages
         fetched.news = True
 
     def _on_error(self, error: KafkaError) -> None:

@@ -1,8 +1,8 @@
-"""Gives out only what was fetched from the topics that are meant, not from later namesakes.
+"""Release only messages of the topics that are meant, not of later topics of the same name.
 
-The client fetches by name: when a topic is deleted and created again, it goes on at its old
-offset in the new topic without a word. So the topics' ids are asked for again while messages
-come, and messages wait until an answer says that they cannot be of another topic.
+The client fetches by name: if a topic is deleted and created again, it silently continues at its
+old offset in the new topic. So the guard keeps asking for the topics' ids while messages arrive,
+and holds messages back until an answer proves that they cannot be from another topic.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from transforms.errors import ConfigError, SourceUnavailable
 from transforms.read import drain
 
 LEASE_SECONDS = 0.25
-"""Less than it takes to delete a topic, to create it again and to let the client notice:
-after a failed fetch alone, the client waits for half a second (``fetch.error.backoff.ms``)."""
+"""How long an answer counts: less than it takes to delete a topic, to create it again and to let
+the client notice, which waits for half a second after a failed fetch (``fetch.error.backoff.ms``)."""
 
 _MOST_HELD = 2
 _PAUSE_SECONDS = 0.5
 _MOST_DRAINED = 64 << 20
 
 Ask = Callable[[Collection[str]], Mapping[str, str]]
-"""The ids that topics have now; topics that do not exist are absent."""
+"""Returns the present ids of topics; topics that do not exist are absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class _Question:
 
 
 class Guard:
-    """Takes from ``fetcher`` and holds back what may be of another topic.
+    """Takes from ``fetcher`` and holds back what may be from another topic.
 
     Args:
         fetcher: Fetches messages by the names of topics.
@@ -67,7 +67,7 @@ class Guard:
         self._clock = clock
         self._partitions: dict[Place, Partition] = {}
         self._ids: dict[str, str] = {}
-        self._sure_until: dict[str, float] = {}
+        self._certain_until: dict[str, float] = {}
         self._held: deque[_Held] = deque()
         self._question: _Question | None = None
         self._ask_after = 0.0
@@ -75,23 +75,23 @@ class Guard:
 
     @property
     def doubtful(self) -> bool:
-        """Whether a topic is gone or another one: only a look at the cluster can tell."""
+        """Whether a topic may be gone or another one: only a look at the cluster can tell."""
         return self._doubt
 
     def assign(self, partition: Partition) -> None:
-        """Fetch a partition from its next offset on, and keep its ``seen`` up to date."""
+        """Start to fetch a partition at its next offset, and keep its ``seen`` up to date."""
         self._partitions[partition.place] = partition
         self._ids[partition.topic] = id_of(partition.label)
         self._fetcher.assign(partition.place, partition.next)
 
     def release(self, place: Place) -> None:
-        """Stop fetching a partition; what of it is queued is thrown away."""
+        """Stop fetching a partition, and discard what is queued of it."""
         self._partitions.pop(place, None)
         self._ids = {each.topic: id_of(each.label) for each in self._partitions.values()}
         self._fetcher.release(place)
 
     def high(self, place: Place) -> int:
-        """The end of a partition as the last fetch has shown it; negative before the first."""
+        """The end of a partition at the last fetch; negative before the first."""
         return self._fetcher.high(place)
 
     def close(self) -> None:
@@ -99,13 +99,13 @@ class Guard:
         self._held.clear()
         self._fetcher.close()
 
-    def sure(self, at: float, ids: Mapping[str, str]) -> None:
-        """A look at the cluster that began at ``at`` has found these ids."""
+    def confirm(self, at: float, ids: Mapping[str, str]) -> None:
+        """Accept ``ids`` from a look at the cluster that began at ``at``, in monotonic seconds."""
         self._doubt = False
         self._extend(self._same(self._ids, ids), at)
 
     def reopen(self) -> None:
-        """Throw away what is held and queued, and fetch nothing until it is assigned again."""
+        """Discard what is held and queued, and fetch nothing until partitions are assigned again."""
         self._held.clear()
         self._partitions, self._ids = {}, {}
         self._question = None
@@ -113,7 +113,7 @@ class Guard:
         self._fetcher.reopen()
 
     def drain(self) -> list[Message[bytes, bytes]]:
-        """All messages that are held and queued, in order, whatever topic they are of."""
+        """All messages that are held and queued, in order, whichever topic they are from."""
         messages = [each for held in self._held for each in held.fetched.messages]
         self._held.clear()
         size = 0
@@ -126,17 +126,17 @@ class Guard:
         return messages
 
     def take(self, timeout: float) -> Fetched:
-        """What the fetcher takes, once it is sure to be of the topics that are meant.
+        """What the fetcher has taken, once it is certain to be from the topics that are meant.
 
         Raises:
-            SourceUnavailable: As the fetcher raises it.
+            SourceUnavailable: See ``Fetcher.take``.
         """
         if not (any(self._ids.values()) or self._held):
-            return self._fetcher.take(timeout)  # brokers without ids: nothing to tell apart
+            return self._fetcher.take(timeout)  # brokers without ids: topics cannot be told apart
         deadline = self._clock() + timeout
         news = False
         while True:
-            self._hear()
+            self._take_answer()
             released = self._released()
             if released is not None:
                 released.news |= news
@@ -150,7 +150,7 @@ class Guard:
                 news |= fetched.news
                 if not self._held:
                     return Fetched(news=news)
-            self._question_again()
+            self._ask_again()
             left = deadline - self._clock()
             if left <= 0 or self._doubt:
                 return Fetched(news=news or self._doubt)
@@ -160,21 +160,21 @@ class Guard:
                 drain.wait(min(left, 0.05))
 
     def _released(self) -> Fetched | None:
-        """The oldest that is held, if it is sure; asks early, so that the next need not wait."""
+        """The oldest fetch held, if it is certain; asks early, so that the next need not wait."""
         if not self._held:
             return None
         first = self._held[0]
         left = min(
-            (self._sure_until.get(topic, 0.0) for topic in first.topics if self._ids.get(topic)),
+            (self._certain_until.get(topic, 0.0) for topic in first.topics if self._ids.get(topic)),
             default=float("inf"),
         )
         if self._doubt or first.at > left:
             return None
         if first.at > left - LEASE_SECONDS / 2:
-            self._question_again()
+            self._ask_again()
         return self._held.popleft().fetched
 
-    def _question_again(self) -> None:
+    def _ask_again(self) -> None:
         if self._question is not None or self._clock() < self._ask_after:
             return
         topics = frozenset(
@@ -182,15 +182,18 @@ class Guard:
         )
         if not topics:
             return
-        asked = [each for each in self._partitions.values() if each.topic in topics]
-        highs = [(each, self._fetcher.high(each.place)) for each in asked]
-        # The time comes first: what was taken before it is older than the answer.
+        highs = [
+            (partition, self._fetcher.high(partition.place))
+            for partition in self._partitions.values()
+            if partition.topic in topics
+        ]
+        # The time is taken first: messages taken before it are older than the answer.
         at = self._clock()
         answer = in_background(lambda: self._ask(sorted(topics)), "kafka-ids")
         self._question = _Question(at, topics, highs, answer)
 
-    def _hear(self) -> None:
-        """Take in the answer, if it has come."""
+    def _take_answer(self) -> None:
+        """Use the answer, if it has arrived."""
         question = self._question
         if question is None or not question.answer.done():
             return
@@ -198,7 +201,7 @@ class Guard:
         try:
             ids = question.answer.result()
         except (ConfigError, SourceUnavailable):
-            # A look at the cluster meets the same, and knows how long to wait.
+            # A look at the cluster fails alike, and knows how long to wait.
             self._ask_after = self._clock() + _PAUSE_SECONDS
             return
         same = self._same(question.topics, ids)
@@ -210,16 +213,16 @@ class Guard:
 
     def _extend(self, topics: Collection[str], at: float) -> None:
         for topic in topics:
-            until = max(self._sure_until.get(topic, 0.0), at + LEASE_SECONDS)
-            self._sure_until[topic] = until
+            until = max(self._certain_until.get(topic, 0.0), at + LEASE_SECONDS)
+            self._certain_until[topic] = until
 
     def _same(self, topics: Iterable[str], ids: Mapping[str, str]) -> set[str]:
-        """Those of ``topics`` that have their ids still, or of which no id is told (any more)."""
+        """Those of ``topics`` that still have their ids, or for which there is no id (any more)."""
         return {each for each in topics if ids.get(each) in ("", self._ids.get(each))}
 
     def _topics_of(self, fetched: Fetched) -> frozenset[str]:
         if len(self._ids) == 1:
             return frozenset(self._ids)
-        # Message.topic makes a new text each time: not asked where there is one topic.
+        # Message.topic makes a new string each time: not called if there is only one topic.
         topics = {str(each.topic()) for each in fetched.messages}
         return frozenset(topics | {topic for topic, _ in (*fetched.ends, *fetched.lost)})

@@ -1,4 +1,4 @@
-"""Names of a topic's partitions in the ledger: ``NUMBER@TOPIC_ID``, or ``NUMBER`` without an id."""
+"""Labels: partitions' names in the ledger, ``NUMBER@TOPIC_ID``, or ``NUMBER`` without an id."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def number_of(label: str) -> int:
 
 
 def id_of(label: str) -> str:
-    """The topic's id; empty where the broker gave none.
+    """The topic's id; empty if the broker gave none.
 
     >>> [id_of(label) for label in ("7", "12@abc")]
     ['', 'abc']
@@ -23,31 +23,34 @@ def id_of(label: str) -> str:
     return label.partition("@")[2]
 
 
-def same(one: str, other: str) -> bool:
-    """Whether both may name one partition: an id that is missing on one side proves nothing.
+def same_partition(one: str, other: str) -> bool:
+    """Whether both may name the same partition: an id missing on one side proves nothing.
 
-    >>> same("1@a", "1@a"), same("1@a", "1"), same("1@a", "1@b"), same("1", "2")
-    (True, True, False, False)
+    >>> same_partition("1@a", "1@a"), same_partition("1@a", "1")
+    (True, True)
+    >>> same_partition("1@a", "1@b"), same_partition("1", "2")
+    (False, False)
     """
     ids = {id_of(one), id_of(other)}
     return number_of(one) == number_of(other) and (len(ids) == 1 or "" in ids)
 
 
-def known_as(label: str, known: Iterable[str]) -> str | None:
-    """The name among ``known`` under which the partition ``label`` was settled, if any.
+def stored_label(label: str, labels: Iterable[str]) -> str | None:
+    """The one of ``labels`` under which the partition ``label`` was settled, or None.
 
-    Before its brokers had topic ids that is the plain number, as long as no other id is known.
-    Where the brokers say no id (any more), it is the only name with that number.
+    Before the brokers had topic ids this was the plain number; it counts as long as no other id
+    is among ``labels``. If the brokers give no id (any more), it is the only label with that number.
 
-    >>> known_as("0@a", ["0@a", "0"]), known_as("0@a", ["0"]), known_as("0", ["0@a"])
+    >>> stored_label("0@a", ["0@a", "0"]), stored_label("0@a", ["0"]), stored_label("0", ["0@a"])
     ('0@a', '0', '0@a')
-    >>> known_as("0@a", ["0", "0@b"]), known_as("0", ["0@a", "0@b"]), known_as("0@a", ["1@a"])
-    (None, None, None)
+    >>> stored_label("0@a", ["0", "0@b"]), stored_label("0", ["0@a", "0@b"])
+    (None, None)
+    >>> stored_label("0@a", ["1@a"])
     """
-    names = [name for name in known if number_of(name) == number_of(label)]
-    if label in names:
+    numbered = [name for name in labels if number_of(name) == number_of(label)]
+    if label in numbered:
         return label
-    candidates = [name for name in names if same(name, label)]
-    if len(candidates) == 1 and len(names) == 1:
+    candidates = [name for name in numbered if same_partition(name, label)]
+    if len(candidates) == 1 and len(numbered) == 1:
         return candidates[0]
     return None

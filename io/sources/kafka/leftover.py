@@ -1,4 +1,4 @@
-"""What was fetched, but not given out, when a topic turns out to be gone: is it of the old one?"""
+"""Messages fetched before a topic turned out to be gone: are they from the old topic?"""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from transforms.errors import ConfigError, SourceUnavailable
 _log = logging.getLogger(__name__)
 
 
-def of_the_old_topic(cluster: Cluster, partition: Partition, messages: Messages) -> Messages:
-    """Those of ``messages`` that are of the topic as it was, not of a later one of its name.
+def messages_of_old_topic(cluster: Cluster, partition: Partition, messages: Messages) -> Messages:
+    """Those of ``messages`` that are from the old topic, not from a later one of the same name.
 
-    The client goes on at the same offset in the new topic, so those are the last ones if any:
-    the new topic has them, too.
+    The client goes on at the same offset in the new topic. So messages of the new topic, if any,
+    come last, and the new topic still has them.
 
     Args:
-        cluster: Where the topic was, and may be again.
-        partition: Where the messages are from.
+        cluster: Where the topic was, and may exist again.
+        partition: The partition that the messages are from.
         messages: In order of their offsets.
 
     Returns:
-        The first of them; none when the cluster does not answer.
+        The first of the messages; none of them if the cluster does not answer.
     """
-    messages = [each for each in messages if (each.offset() or 0) >= partition.next]
+    messages = [message for message in messages if (message.offset() or 0) >= partition.next]
     if not messages:
         return []
     start, end = int(messages[0].offset() or 0), int(messages[-1].offset() or 0) + 1
     try:
         if partition.topic not in cluster.ids([partition.topic]):
             return messages
-        anew = cluster.records(partition.place, start, end)
+        records = cluster.records(partition.place, start, end)
     except (ConfigError, SourceUnavailable) as error:
         _log.warning(
             "what was fetched of %s/%d before it was deleted is not used: %s",
@@ -41,6 +41,6 @@ def of_the_old_topic(cluster: Cluster, partition: Partition, messages: Messages)
         )
         return []
     for index, message in enumerate(messages):
-        if anew.get(int(message.offset() or 0)) == fingerprint(message):
+        if records.get(int(message.offset() or 0)) == fingerprint(message):
             return messages[:index]
     return messages

@@ -1,4 +1,4 @@
-"""How far one partition has been read, and what it says of event time."""
+"""How far one partition has been read, and its watermark."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ END = "end:"
 
 @dataclass(slots=True)
 class Partition:
-    """The state of one partition under way.
+    """The state of a partition that is being read.
 
     Attributes:
         topic: Its topic.
         number: Its number in the topic.
         label: Its name in the ledger.
         next: The next offset to read.
-        end: Where to stop; None reads for ever.
-        high: The end of what was there when last seen.
-        seen: The same, as long as the topic was sure to be this one, not a later one of its name.
-        event_time: The greatest event time seen, in seconds since the epoch.
-        caught_up: Monotonic seconds since when nothing is left to read; None if something is.
+        end: Where to stop; None reads forever.
+        high: The end of the partition when last seen.
+        seen: The same, while the topic was certain to be this one and not a later namesake.
+        event_time: The latest event time seen, in seconds since the epoch.
+        caught_up: Since when nothing is left to read, in monotonic seconds; None if something is.
     """
 
     topic: str
@@ -35,7 +35,7 @@ class Partition:
 
     @property
     def name(self) -> str:
-        """Its name in a position; no topic has a slash in its name."""
+        """Its name in a position; the name of a topic contains no slash."""
         return f"{self.topic}/{self.label}"
 
     @property
@@ -45,24 +45,29 @@ class Partition:
 
     @property
     def source(self) -> str:
-        """The source of its records' origins."""
+        """The source in the origins of its records."""
         return f"kafka://{self.topic}"
 
     @property
     def done(self) -> bool:
-        """Whether it has been read to where it is to stop."""
+        """Whether it has been read up to its end."""
         return self.end is not None and self.next >= self.end
 
     @property
     def backlog(self) -> int:
-        """Offsets that are left to read."""
+        """How many offsets are left to read."""
         return max(0, (self.high if self.end is None else self.end) - self.next)
 
     def watermark(self, now: float, monotonic: float, idle_seconds: float) -> float | None:
-        """No earlier event time is expected; None when nothing is known.
+        """No earlier event time is expected; None if nothing is known.
 
-        The future is no watermark: one record stamped wrongly would make all others late.
-        A partition with nothing to read for ``idle_seconds`` does not hold the others back.
+        It is never in the future: one record with a wrong time would make all others late.
+        A partition with nothing to read for ``idle_seconds`` does not hold back the others.
+
+        Args:
+            now: Seconds since the epoch.
+            monotonic: Now on the clock of ``caught_up``.
+            idle_seconds: How long a partition may hold back the others.
         """
         if self.caught_up is not None and monotonic - self.caught_up >= idle_seconds:
             return now - idle_seconds

@@ -1,4 +1,4 @@
-"""Where a group stands: the settled ranges of its partitions, committed in the background."""
+"""How far a group is settled: contiguous ranges of its partitions, committed in the background."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Commit = Callable[[Mapping[Place, int]], None]
 class Progress:
     """How far partitions are settled without a gap, from where this process began.
 
-    A range that arrives before what lies below it waits: an offset above something
-    unsettled is never named.
+    A range waits until everything below it has arrived: no offset above something unsettled
+    is ever committed.
     """
 
     _labels: dict[Place, str] = field(default_factory=dict)
     _retired: set[tuple[Place, str]] = field(default_factory=set)
     _ranges: dict[Place, tuple[Range, ...]] = field(default_factory=dict)
-    _told: dict[Place, int] = field(default_factory=dict)
+    _committed: dict[Place, int] = field(default_factory=dict)
 
     def note(self, span: Span) -> None:
         """Add a settled range of a topic."""
@@ -46,31 +46,31 @@ class Progress:
             return
         before = self._labels.get(place)
         if before != span.partition:
-            # The topic was created anew: its offsets begin again.
+            # The topic was created again: its offsets begin at 0 again.
             if before is not None:
                 self._retired.add((place, before))
             self._labels[place] = span.partition
             self._ranges[place] = ()
-            self._told.pop(place, None)
+            self._committed.pop(place, None)
         self._ranges[place] = merge([*self._ranges[place], (span.start, span.end)])
 
-    def news(self) -> dict[Place, int]:
-        """The offsets that moved on since they were committed."""
+    def pending(self) -> dict[Place, int]:
+        """The offsets that have moved on since they were committed."""
         return {
             place: ranges[0][1]
             for place, ranges in self._ranges.items()
-            if ranges and self._told.get(place) != ranges[0][1]
+            if ranges and self._committed.get(place) != ranges[0][1]
         }
 
-    def told(self, offsets: Mapping[Place, int]) -> None:
-        """Remember what is committed."""
-        self._told.update(offsets)
+    def mark_committed(self, offsets: Mapping[Place, int]) -> None:
+        """Remember that ``offsets`` are committed."""
+        self._committed.update(offsets)
 
 
 class Committer:
     """Commits on a thread of its own, so that no bundle waits for a broker.
 
-    A commit that fails is a warning and is tried again later.
+    A commit that fails is logged as a warning and tried again later.
 
     Args:
         commit: Commits offsets.
@@ -91,7 +91,7 @@ class Committer:
         self._thread: threading.Thread | None = None
 
     def note(self, span: Span) -> None:
-        """Take in a settled range; returns at once."""
+        """Add a settled range; returns at once."""
         with self._changed:
             self._progress.note(span)
             if self._thread is None:
@@ -100,14 +100,14 @@ class Committer:
             self._changed.notify_all()
 
     def flush(self, timeout: float) -> None:
-        """Commit now what is noted; waits at most ``timeout`` seconds, and tries once."""
+        """Commit now what is noted; tries once and waits at most ``timeout`` seconds."""
         with self._changed:
-            # An attempt under way may not know the last ranges: the one after it does.
+            # An attempt under way may not include the last ranges: the one after it does.
             enough = self._attempts + 2
             self._flushing += 1
             self._changed.notify_all()
             self._changed.wait_for(
-                lambda: not self._progress.news() or self._attempts >= enough, timeout
+                lambda: not self._progress.pending() or self._attempts >= enough, timeout
             )
             self._flushing -= 1
 
@@ -115,10 +115,10 @@ class Committer:
         next_at, failures = 0.0, 0
         while True:
             with self._changed:
-                self._changed.wait_for(self._progress.news)
+                self._changed.wait_for(self._progress.pending)
                 while not self._flushing and time.monotonic() < next_at:
                     self._changed.wait(max(0.0, next_at - time.monotonic()))
-                offsets = self._progress.news()
+                offsets = self._progress.pending()
             done = self._try(offsets)
             failures = 0 if done else failures + 1
             next_at = time.monotonic() + (
@@ -126,7 +126,7 @@ class Committer:
             )
             with self._changed:
                 if done:
-                    self._progress.told(offsets)
+                    self._progress.mark_committed(offsets)
                 self._attempts += 1
                 self._changed.notify_all()
 

@@ -1,4 +1,4 @@
-"""Reads the partitions of one split: batches, and how far every partition has come."""
+"""Read the partitions of one split: their batches, and how far each partition has come."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dataclasses import replace
 from sources.kafka.batches import (
     Messages,
     batch_of,
-    buried,
     by_partition,
-    expired,
-    settled_before,
+    expired_batches,
+    final_batches,
+    pin_batches,
 )
 from sources.kafka.cluster import Place
 from sources.kafka.discovery import Discovery
 from sources.kafka.fetch import Fetched
 from sources.kafka.guard import Guard
-from sources.kafka.label import same
-from sources.kafka.leftover import of_the_old_topic
+from sources.kafka.label import same_partition
+from sources.kafka.leftover import messages_of_old_topic
 from sources.kafka.partition import END, Partition
-from sources.kafka.starts import Begun, Look, Starts
+from sources.kafka.starts import Look, NewPartition, Starts
 from transforms import metrics
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Polled, Position
@@ -39,11 +39,11 @@ class KafkaReader:
     """Reads one split.
 
     Args:
-        guard: Fetches messages, and gives out those of the topics that are meant.
-        starts: Says where partitions begin.
-        discovery: Looks for partitions, and for the brokers when they are away.
-        idle_seconds: A partition with nothing to read for so long does not hold the
-            watermark back.
+        guard: Fetches messages, and releases those of the topics that are meant.
+        starts: Finds partitions and where they begin.
+        discovery: Looks for partitions, and for the brokers while they are away.
+        idle_seconds: A partition with nothing to read for this long does not hold back the
+            watermark.
         clock: Seconds since the epoch.
     """
 
@@ -51,7 +51,7 @@ class KafkaReader:
         self,
         guard: Guard,
         starts: Starts,
-        discovery: Discovery,
+        discovery: Discovery[Look],
         idle_seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -71,11 +71,11 @@ class KafkaReader:
         self._watermark: float | None = None
 
     def poll(self, timeout: float) -> Polled:
-        """What is there, at once; else what comes within ``timeout`` seconds.
+        """What is there, at once; otherwise what arrives within ``timeout`` seconds.
 
         Raises:
-            SourceUnavailable: No broker for longer than the outage budget, a topic may not
-                be read, was deleted in a bounded run, or its log was truncated.
+            SourceUnavailable: No broker answered for longer than the outage budget; a topic may
+                not be read, was deleted during a bounded run, or its log was truncated.
         """
         deadline = time.monotonic() + timeout
         self._look_around(0.0 if self._started else timeout)
@@ -88,16 +88,16 @@ class KafkaReader:
                 batches += self._after_doubt(deadline)
                 break
         if not batches and not self._active and not self._finished:
-            # No partition to wait for: until a look finds one.
+            # There is no partition to wait for until a look finds one.
             drain.wait(max(0.0, deadline - time.monotonic()))
         return Polled(batches, self._position(), self._finished, self._reached())
 
     def backlog(self) -> int:
-        """Offsets left to read, as far as the client has been told."""
+        """How many offsets are left to read, as far as the client knows."""
         return sum(partition.backlog for partition in self._partitions())
 
     def close(self) -> None:
-        """Close the consumer; a look under way is left to end by itself."""
+        """Close the consumer; nobody waits for a look that is under way."""
         self._guard.close()
 
     @property
@@ -113,19 +113,20 @@ class KafkaReader:
         return tuple(sorted(_positions(self._partitions()).items()))
 
     def _reached(self) -> float | None:
-        """The least advanced partition's watermark; never goes back."""
+        """The watermark of the partition that is furthest behind; it never goes back."""
         now, monotonic = self._clock(), time.monotonic()
-        marks = [
-            each.watermark(now, monotonic, self._idle_seconds)
-            for each in (*self._active.values(), *self._lost.values())
-        ]
-        known = [mark for mark in marks if mark is not None]
-        if known and len(known) == len(marks):
-            self._watermark = max(min(known), self._watermark or 0.0)
+        marks: list[float] = []
+        for partition in (*self._active.values(), *self._lost.values()):
+            mark = partition.watermark(now, monotonic, self._idle_seconds)
+            if mark is None:
+                return self._watermark
+            marks.append(mark)
+        if marks:
+            self._watermark = max(min(marks), self._watermark or 0.0)
         return self._watermark
 
     def _after_doubt(self, deadline: float) -> list[RecordBatch]:
-        """Have the cluster looked at, as a topic may be gone; what of it is left to settle."""
+        """Look at the cluster, as a topic may be gone. Returns what is left of it to settle."""
         self._discovery.soon()
         self._look_around(max(0.0, deadline - time.monotonic()))
         if self._guard.doubtful:
@@ -134,7 +135,7 @@ class KafkaReader:
         return batches
 
     def _look_around(self, timeout: float) -> None:
-        """Take what the last look has found; launch the next when it is due."""
+        """Launch a look if one is due, and apply its result."""
         if self._discovery.due():
             reading = {
                 each.place: each.label for each in (*self._active.values(), *self._done.values())
@@ -151,28 +152,28 @@ class KafkaReader:
             raise SourceUnavailable(look.truncated)
         self._drop_vanished(look)
         for partition in look.replaced:
-            self._bury(partition, look)
+            self._finish(partition, look)
         for topic in look.topics.missing:
             if self._starts.bounded and not self._started:
                 raise SourceUnavailable(f"topic {topic} does not exist (any more)")
             self._warn_once(f"topic {topic} does not exist; waiting for it")
         for line in look.notes:
             self._warn_once(line)
-        for begun in look.begun:
-            self._begin(begun)
-        self._guard.sure(self._discovery.launched_at, look.topics.ids)
+        for new in look.new:
+            self._begin(new)
+        self._guard.confirm(self._discovery.launched_at, look.topics.ids)
         self._started = True
 
-    def _begin(self, begun: Begun) -> None:
-        partition = begun.partition
+    def _begin(self, new: NewPartition) -> None:
+        partition = new.partition
         place = partition.place
         before = self._lost.pop(place, None) or self._gone.pop(place, None)
         if before is not None:
             partition.event_time = before.event_time
-        self._ready += settled_before(partition, begun.pins)
-        low = begun.low if partition.end is None else min(begun.low, partition.end)
+        self._ready += pin_batches(partition, new.pins)
+        low = new.low if partition.end is None else min(new.low, partition.end)
         if partition.next < low:
-            self._skip(expired(partition, low, begun.settled))
+            self._skip(expired_batches(partition, low, new.settled))
         if partition.done:
             self._done[place] = partition
         else:
@@ -180,7 +181,7 @@ class KafkaReader:
             self._guard.assign(partition)
 
     def _skip(self, batches: list[RecordBatch]) -> None:
-        """Go on behind what is gone, and say so everywhere."""
+        """Continue after offsets that are gone; log and count them."""
         for batch in batches:
             if batch.failures:
                 metrics.count("skipped_offsets", batch.span.end - batch.span.start)
@@ -188,11 +189,13 @@ class KafkaReader:
         self._ready += batches
 
     def _drop_vanished(self, look: Look) -> None:
-        """Stop reading partitions that are not there any more: what is left is settled."""
+        """Stop reading partitions that no longer exist, and settle what is left of them."""
         labels = look.topics.labels
         reading = (*self._active.values(), *self._lost.values())
         vanished = [
-            each for each in reading if not same(each.label, labels.get(each.place, _NOBODY))
+            each
+            for each in reading
+            if not same_partition(each.label, labels.get(each.place, _NOBODY))
         ]
         deleted = [each for each in vanished if each.topic not in look.topics.ids]
         if deleted and self._starts.bounded:
@@ -204,10 +207,12 @@ class KafkaReader:
             self._warn_once(_farewell(topic, [each for each in deleted if each.topic == topic]))
         self._gone.update((each.place, each) for each in deleted)
         for partition in (*vanished, *returned):
-            if partition in deleted or same(partition.label, labels.get(partition.place, _NOBODY)):
+            if partition in deleted or same_partition(
+                partition.label, labels.get(partition.place, _NOBODY)
+            ):
                 continue
             self._gone.pop(partition.place, None)
-            self._bury(partition, look)
+            self._finish(partition, look)
         if vanished or returned:
             self._guard.reopen()
             for partition in self._active.values():
@@ -219,28 +224,28 @@ class KafkaReader:
         for partition in vanished:
             self._active.pop(partition.place, None)
             self._lost.pop(partition.place, None)
-            found = of_the_old_topic(
+            messages = messages_of_old_topic(
                 self._starts.cluster, partition, queued.get(partition.place, ())
             )
-            batch = self._batch(partition, found, 0) if found else None
+            batch = self._batch(partition, messages, 0) if messages else None
             if batch is not None:
                 self._ready.append(batch)
             partition.seen = max(partition.seen, partition.next)
 
-    def _bury(self, partition: Partition, look: Look) -> None:
-        """Settle for good what a topic that was created again had left to read before."""
+    def _finish(self, partition: Partition, look: Look) -> None:
+        """Settle for good what the old topic still had to read, as it was created again."""
         new = "a later run reads it" if self._starts.bounded else "it is read from its beginning"
         self._warn_once(
             f"topic {partition.topic} was deleted and created again (as "
             f"{look.topics.ids[partition.topic]}): {new}; what was written to the old one after "
             "it was last seen, if anything, cannot be read any more"
         )
-        known = look.settled.get(partition.topic, {}).get(partition.label)
+        coverage = look.settled.get(partition.topic, {}).get(partition.label)
         end = partition.seen if partition.end is None else partition.end
-        self._skip(buried(partition, end, known.ranges if known else ()))
+        self._skip(final_batches(partition, end, coverage.ranges if coverage else ()))
 
     def _batches(self, fetched: Fetched) -> list[RecordBatch]:
-        """One batch a partition; moves every partition on."""
+        """One batch for each partition; moves every partition on."""
         if fetched.news:
             self._discovery.soon()
         grouped = by_partition(fetched.messages, len({topic for topic, _ in self._active}))
@@ -248,7 +253,7 @@ class KafkaReader:
         for place in dict.fromkeys((*grouped, *fetched.ends)):
             partition = self._active.get(place)
             if partition is None:
-                continue  # came before it was released
+                continue  # fetched before it was released
             batch = self._batch(partition, grouped.get(place, ()), fetched.ends.get(place, 0))
             if batch is not None:
                 batches.append(batch)
@@ -260,18 +265,18 @@ class KafkaReader:
         self._measure_lag()
         return batches
 
-    def _batch(self, partition: Partition, found: Messages, eof: int) -> RecordBatch | None:
-        end = int(found[-1].offset() or 0) + 1 if found else 0
+    def _batch(self, partition: Partition, messages: Messages, eof: int) -> RecordBatch | None:
+        end = int(messages[-1].offset() or 0) + 1 if messages else 0
         if eof >= max(end, partition.next):
-            if partition.caught_up is None or found:
+            if partition.caught_up is None or messages:
                 partition.caught_up = time.monotonic()
-        elif found:
+        elif messages:
             partition.caught_up = None
         end = max(end, eof)
         if partition.end is not None:
             end = min(end, partition.end)
         ignore = self._starts.address.ignore_tombstones
-        return batch_of(partition, found, end, ignore_tombstones=ignore)
+        return batch_of(partition, messages, end, ignore_tombstones=ignore)
 
     def _stop(self, place: Place) -> Partition:
         self._guard.release(place)
@@ -292,11 +297,11 @@ class KafkaReader:
             _log.warning("%s", line)
 
 
-_NOBODY = "-1"  # same as no partition's name
+_NOBODY = "-1"  # names no partition
 
 
 def _farewell(topic: str, partitions: Collection[Partition]) -> str:
-    """Says that a topic is gone, and what of it was not read."""
+    """Say that a topic is gone, and what of it was not read."""
     unread = [
         f"offsets {each.next}–{each.seen - 1} of partition {each.number}"
         for each in partitions

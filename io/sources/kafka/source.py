@@ -1,4 +1,4 @@
-"""Kafka topics as a source, by librdkafka: no JVM, no group membership, no silent reset."""
+"""Kafka topics as a source, through librdkafka: no JVM, no group membership, no silent reset."""
 
 from __future__ import annotations
 
@@ -24,27 +24,28 @@ from transforms.batch.splits import BatchLimits, Position, Split
 from transforms.errors import ConfigError, SourceUnavailable
 
 MOST_SPLITS = 128
-"""Splits are the keys of Flink's state, and its subtasks share so many groups of them by default
-(its least ``--max_parallelism``): more splits could not be read by more subtasks."""
+"""Splits are the keys of Flink's state, which has this many key groups by default (its smallest
+``--max_parallelism``): with more splits, no more subtasks could read."""
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaSource:
-    """Topics by name or by pattern, read up to the ends seen at start, or for ever.
+    """Topics by name or by pattern, read up to the ends seen at the start, or forever.
 
     Attributes:
         uri: ``kafka://host:port[,host:port]/topic[,topic…]`` or ``/^pattern``, with
             ``?group=``, ``start=earliest|latest|timestamp:TIME``, ``until=latest``,
             ``tombstones=dead|ignore`` and ``splits=n``.
         config: Settings of librdkafka; secrets as references (``kafka_config.parse``).
-        streaming: Read for ever; else stop at the ends seen at start.
+        streaming: Read forever; otherwise stop at the ends seen at the start.
         limits: Bounds of what one poll returns.
         outage_budget: Seconds without any broker after which the run fails.
         answer_timeout: Seconds within which a broker must answer a question.
         discovery_interval: Seconds between two looks for new partitions and topics.
-        idle_seconds: A partition without news for so long does not hold the watermark back.
+        idle_seconds: A partition with nothing to read for this long does not hold back the
+            watermark.
         parallel: Whether splits are read side by side.
-        split_count: How many splits share the partitions where ``uri`` does not say.
+        split_count: How many splits share the partitions if ``uri`` does not say.
     """
 
     uri: str
@@ -59,7 +60,7 @@ class KafkaSource:
     split_count: int = 1
 
     def __post_init__(self) -> None:
-        kafka_config.refuse_ours(self.config)
+        kafka_config.refuse_reserved(self.config)
         for name in ("answer_timeout", "discovery_interval", "idle_seconds"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0, got {getattr(self, name)}")
@@ -68,7 +69,7 @@ class KafkaSource:
 
     @property
     def address(self) -> Address:
-        """What ``uri`` says."""
+        """The parsed ``uri``."""
         return parse(self.uri)
 
     @property
@@ -80,15 +81,15 @@ class KafkaSource:
         """Check every setting, that a broker answers, and that there is something to read."""
         self._consumer(lambda error: None).close()
         address = self.address
-        found = self.cluster.topics(address)
-        if found.missing:
+        topics = self.cluster.topics(address)
+        if topics.missing:
             raise ConfigError(
-                f"no topic {', '.join(found.missing)} at {address.brokers}; create it first"
+                f"no topic {', '.join(topics.missing)} at {address.brokers}; create it first"
             )
-        if not found.labels and not self.streaming:
-            raise ConfigError(f"no topic at {address.brokers} matches {address.what}")
-        if address.group and found.labels:
-            self.cluster.committed([next(iter(found.labels))], address.group)
+        if not topics.labels and not self.streaming:
+            raise ConfigError(f"no topic at {address.brokers} matches {address.topic_text}")
+        if address.group and topics.labels:
+            self.cluster.committed([next(iter(topics.labels))], address.group)
 
     @property
     def open_ended(self) -> bool:
@@ -116,7 +117,7 @@ class KafkaSource:
         return replace(self, split_count=min(max(partitions, 1), MOST_SPLITS))
 
     def owns(self, source: str) -> bool:
-        """Whether ``source`` is ``kafka://TOPIC`` of a topic that is read here."""
+        """Whether ``source`` is ``kafka://TOPIC`` and that topic is read here."""
         scheme, _, topic = source.partition("://")
         return scheme == "kafka" and self.address.matches(topic)
 
@@ -127,7 +128,7 @@ class KafkaSource:
             yield Split(self.uri, f"{index}/{count}", size=self._size(index, count, ledger))
 
     def open(self, split: Split, position: Position, ledger: Ledger) -> KafkaReader:
-        """A reader of ``split`` from ``position`` on; I/O begins with its first poll."""
+        """A reader of ``split`` that begins at ``position``; I/O begins with its first poll."""
         index, _, count = split.name.partition("/")
         fetcher = Fetcher(self._consumer, self.limits, self.address.group)
         return KafkaReader(
@@ -160,14 +161,14 @@ class KafkaSource:
         )
 
     def _size(self, index: int, count: int, ledger: Ledger) -> int:
-        """How many offsets a bounded split has left; 0 when nobody answers: it is an estimate."""
+        """How many offsets a bounded split has left, an estimate; 0 if no broker answers."""
         if self.streaming:
             return 0
         try:
             look = self._starts(index, count, ledger).look({}, (), first=True)
         except SourceUnavailable:
             return 0
-        return sum(begun.partition.backlog for begun in look.begun)
+        return sum(new.partition.backlog for new in look.new)
 
     def _consumer(self, on_error: Callable[[KafkaError], None]) -> Consumer:
         address = self.address

@@ -1,13 +1,14 @@
-"""Where each partition of a split begins: looked up in the background, never in a poll."""
+"""Look at the cluster for the partitions of a split, in the background and never in a poll."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from sources.kafka.beginning import History
 from sources.kafka.cluster import Cluster, Place, Topics
-from sources.kafka.label import id_of, known_as, number_of, same
+from sources.kafka.label import id_of, number_of, same_partition, stored_label
 from sources.kafka.partition import END, Partition
 from sources.kafka.uri import Address
 from transforms.batch.coverage import Coverage, Ledger, Range
@@ -17,19 +18,17 @@ Settled = Mapping[str, Mapping[str, Coverage]]
 """By topic, what the ledger has of its partitions."""
 
 _SHOWN = 8
-_NOBODY = "-1"  # same as no partition's name
+_NOBODY = "-1"  # names no partition
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class NewPartition:
     """A partition to read from now on.
 
     Attributes:
-        partition: Its state, at the offset to read first.
+        partition: Its state, at the first offset to read.
         low: Its first offset that still exists.
-        pins: Ranges to record in the ledger though nothing of them is read: an empty one says
-            where the partition begins, so that a restart does not choose another beginning;
-            others were settled under another name of it.
+        pins: Ranges to record in the ledger although nothing of them is read (see ``Beginning``).
         settled: What the ledger has of it.
     """
 
@@ -41,21 +40,21 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at the cluster has found for a split.
+    """What one look at the cluster means for a split.
 
     Attributes:
         topics: The topics of the URI as they are now.
-        begun: Partitions of this split that were not known before, or had lost their place.
+        new: Partitions of this split that were not known before, or whose offset was lost.
         truncated: Why reading must stop: a log is shorter than what has been read of it, or
-            what a bounded split was to read is gone.
-        replaced: Partitions of topics that were deleted and created again, where the split
-            was to read them up to a known end.
+            what a bounded split had to read is gone.
+        replaced: Partitions of topics that were deleted and created again, which the split had
+            to read up to a known end.
         settled: What the ledger has of the topics that were deleted and created again.
         notes: Lines for the user.
     """
 
     topics: Topics
-    begun: tuple[Begun, ...] = ()
+    new: tuple[NewPartition, ...] = ()
     truncated: str | None = None
     replaced: tuple[Partition, ...] = ()
     settled: Settled = field(default_factory=dict)
@@ -64,19 +63,18 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Starts:
-    """Decides where partitions begin.
+    """Finds the partitions of a split, and where they begin.
 
-    A partition begins at its position, else at the first gap of the ledger, else where the
-    group stands, else where the URI says. One that appears later begins at its first offset,
-    and so does one of a topic that was deleted and created again: what group and URI say was
-    meant for the old one.
+    A partition begins at its position; otherwise at the first gap of the ledger; otherwise at
+    the offset of the group; otherwise where the URI says. A partition that appears later begins
+    at its first offset, and so does one of a topic that was deleted and created again.
 
     Attributes:
         cluster: Where to ask.
         address: What is read.
         index: The split reads the partitions ``p`` with ``p % of == index``.
         of: How many splits there are.
-        bounded: Stop at the ends that are seen at first.
+        bounded: Stop at the ends seen by the first look.
         ledger: Says what is settled.
         position: Where the split resumes; empty at its very first start.
     """
@@ -95,44 +93,45 @@ class Starts:
         """Look at the cluster.
 
         Args:
-            reading: The partitions that are being read, or were read to their end, and their
-                names in the ledger.
-            waiting: Partitions whose next offset the broker does not have, or that were not
-                there at the last look.
-            first: Nothing has been read by this reader yet.
+            reading: The partitions that are being read, or were read to their end, with their
+                labels.
+            waiting: Partitions whose next offset the broker does not have, or that did not
+                exist at the last look.
+            first: This reader has read nothing yet.
 
         Raises:
             ConfigError: The cluster refuses.
-            SourceUnavailable: No answer.
-            SinkUnavailable: No answer of the ledger.
+            SourceUnavailable: The cluster does not answer.
+            SinkUnavailable: The ledger does not answer.
         """
         topics = self.cluster.topics(self.address)
+        ids = topics.ids
         resumed = _Resumed(self.position, waiting)
-        held = {**reading, **{each.place: each.label for each in waiting}}
+        held = {**reading, **{partition.place: partition.label for partition in waiting}}
         new = {
             place: label
             for place, label in topics.labels.items()
             if place[1] % self.of == self.index
-            and not (place in reading and same(reading[place], label))
-            and self._wanted(place, label, resumed, waiting, first=first)
+            and not (place in reading and same_partition(reading[place], label))
+            and self._takes(place, label, resumed, waiting, first=first)
         }
         replaced = self._replaced(topics, resumed) if first and self.bounded else ()
-        for each in replaced:
-            if each.topic not in topics.ids:
-                return Look(topics, truncated=f"topic {each.topic} does not exist (any more)")
+        for partition in replaced:
+            if partition.topic not in ids:
+                return Look(topics, truncated=f"topic {partition.topic} does not exist (any more)")
         changed = [
             place[0]
             for place, label in held.items()
-            if place[0] in topics.ids and not same(label, topics.labels.get(place, _NOBODY))
+            if place[0] in ids and not same_partition(label, topics.labels.get(place, _NOBODY))
         ]
         concerned = [*(topic for topic, _ in new), *(each.topic for each in replaced), *changed]
         settled = {
             topic: self.ledger.partitions(f"kafka://{topic}") for topic in dict.fromkeys(concerned)
         }
-        begun, truncated, notes = self._begin(topics, new, resumed, settled, held, first=first)
-        return Look(topics, begun, truncated, replaced, settled, notes)
+        look = Look(topics, replaced=replaced, settled=settled)
+        return self._begin(look, new, resumed, held, first=first) if new else look
 
-    def _wanted(
+    def _takes(
         self,
         place: Place,
         label: str,
@@ -141,131 +140,114 @@ class Starts:
         *,
         first: bool,
     ) -> bool:
-        """Whether a partition that is not being read is to be read: a bounded split takes none
-        that appeared after it saw the ends."""
+        """Whether to read a partition that is not being read.
+
+        A bounded split reads none that appeared after it saw the ends.
+        """
         if not self.bounded:
             return True
         if not first:
-            return any(each.place == place and same(each.label, label) for each in waiting)
-        known = known_as(label, resumed.offsets[place[0]])
-        return not self.position or known in resumed.ends[place[0]]
+            return any(
+                each.place == place and same_partition(each.label, label) for each in waiting
+            )
+        stored = stored_label(label, resumed.offsets[place[0]])
+        return not self.position or stored in resumed.ends[place[0]]
 
     def _replaced(self, topics: Topics, resumed: _Resumed) -> tuple[Partition, ...]:
-        """What a bounded split was to read of partitions that are not there any more."""
-        found: list[Partition] = []
+        """Partitions that a bounded split had to read and that do not exist any more."""
+        partitions: list[Partition] = []
         for topic, ends in resumed.ends.items():
             for label, end in ends.items():
                 at, place = resumed.offsets[topic].get(label, 0), (topic, number_of(label))
-                if at < end and not same(label, topics.labels.get(place, _NOBODY)):
-                    found.append(Partition(topic, place[1], label, at, end, end, end))
-        return tuple(found)
+                if at < end and not same_partition(label, topics.labels.get(place, _NOBODY)):
+                    partitions.append(Partition(topic, place[1], label, at, end, end, end))
+        return tuple(partitions)
 
     def _begin(
         self,
-        topics: Topics,
+        look: Look,
         new: Mapping[Place, str],
         resumed: _Resumed,
-        settled: Settled,
         held: Mapping[Place, str],
         *,
         first: bool,
-    ) -> tuple[tuple[Begun, ...], str | None, tuple[str, ...]]:
-        """The partitions that begin, or why none does, and lines for the user."""
-        if not new:
-            return (), None, ()
+    ) -> Look:
+        """``look`` with the partitions that begin, or with the reason why none does."""
         bounds = self.cluster.bounds(new)
-        others = {
-            topic: {id_of(label) for label in (*settled[topic], *resumed.offsets[topic])}
-            - {topics.ids[topic], ""}
-            for topic, _ in new
+        ids, settled = look.topics.ids, look.settled
+        histories = {
+            topic: History.of_topic(ids[topic], resumed.offsets[topic], settled[topic])
+            for topic in dict.fromkeys(topic for topic, _ in new)
         }
-        unknown = [
+        unread = [
             place
             for place, label in new.items()
-            if not others[place[0]]
-            and known_as(label, resumed.offsets[place[0]]) is None
-            and known_as(label, settled[place[0]]) is None
+            if first and histories[place[0]].is_new(label) and not self._added(place, new, settled)
         ]
-        fresh = [place for place in unknown if first and not self._added(place, new, settled)]
-        begins = self._policy(fresh, bounds)
+        chosen = self._chosen_offsets(unread, bounds)
+        pinned = self.address.start != "earliest"
+        partitions: list[NewPartition] = []
         notes: list[str] = []
-        begun: list[Begun] = []
         for place, label in new.items():
-            topic, number = place
-            low, high = bounds[place]
-            pins: tuple[Range, ...] = ()
-            earlier = known_as(label, resumed.offsets[topic])
-            if earlier is not None:
-                label, at = earlier, resumed.offsets[topic][earlier]
-            elif (
-                (earlier := known_as(label, settled[topic]))
-                and settled[topic][earlier].ranges
-                and (id_of(earlier) or not others[topic])
-            ):
-                ranges = settled[topic][earlier].ranges
-                at = ranges[0][1]
-                if not id_of(earlier) and id_of(label):
-                    # From now on under the name with the id, which tells a later namesake apart.
-                    pins = ((at, at), *ranges[1:])
-                else:
-                    label = earlier
-            elif others[topic]:
-                at, pins = low, ((low, low),)
-                if number == 0 and not any(topic == of for of, _ in held):
-                    notes += _note(topic, others[topic], settled[topic])
+            (topic, number), (low, high) = place, bounds[place]
+            history = histories[topic]
+            beginning = history.beginning(label, low, chosen.get(place), pinned=pinned)
+            if beginning.recreated:
+                if number == 0 and not any(topic == held_topic for held_topic, _ in held):
+                    notes += _recreated_note(topic, history)
                 if low:
                     notes.append(f"{topic}/{number} begins at offset {low}, the first that exists")
-            else:
-                at = begins.get(place, low)
-                if place in begins and self.address.start != "earliest":
-                    pins = ((at, at),)
-            if at > high:
-                high = self.cluster.written([place])[place]
-            if at > high:
-                truncated = (
-                    f"{topic}/{number} ends at offset {high}, but {at} was to be read "
-                    "next: its log was truncated; nothing is reset by itself (create the topic "
-                    f"anew, or delete partition {label} of kafka://{topic} from the ledger to "
-                    "read it again)"
+            if beginning.offset > high:
+                # Uncommitted messages count, too.
+                high = self.cluster.log_ends([place])[place]
+            if beginning.offset > high:
+                return replace(
+                    look, truncated=_truncation(place, beginning.label, high, beginning.offset)
                 )
-                return (), truncated, ()
-            end = resumed.ends[topic].get(label, high) if self.bounded else None
-            known = settled[topic].get(label, Coverage())
-            partition = Partition(topic, number, label, at, end, high, high)
-            begun.append(Begun(partition, low, pins, known.ranges))
-        return tuple(begun), None, tuple(notes)
+            partition = Partition(
+                topic, number, beginning.label, beginning.offset, high=high, seen=high
+            )
+            if self.bounded:
+                partition.end = resumed.ends[topic].get(partition.label, high)
+            ranges = settled[topic].get(partition.label, Coverage()).ranges
+            partitions.append(NewPartition(partition, low, beginning.pins, ranges))
+        return replace(look, new=tuple(partitions), notes=tuple(notes))
 
     def _added(self, place: Place, new: Mapping[Place, str], settled: Settled) -> bool:
-        """Whether the topic grew since an earlier run: it knows other partitions of it."""
+        """Whether the topic has grown since an earlier run, which read others of its partitions."""
         topic = place[0]
         if self.position:
             return True
         return any(
-            other[0] == topic and known_as(label, settled[topic]) is not None
+            other[0] == topic and stored_label(label, settled[topic]) is not None
             for other, label in new.items()
         )
 
-    def _policy(
-        self, fresh: list[Place], bounds: Mapping[Place, tuple[int, int]]
+    def _chosen_offsets(
+        self, unread: list[Place], bounds: Mapping[Place, tuple[int, int]]
     ) -> dict[Place, int]:
-        """Where partitions begin that nobody has read; those not in it begin at the first offset."""
-        if not fresh:
+        """Where group or URI let partitions begin that nobody has read.
+
+        Partitions that are absent from it begin at their first offset.
+        """
+        if not unread:
             return {}
-        committed = self.cluster.committed(fresh, self.address.group) if self.address.group else {}
-        others = [place for place in fresh if place not in committed]
+        group = self.address.group
+        committed = self.cluster.committed(unread, group) if group else {}
+        others = [place for place in unread if place not in committed]
         start = self.address.start
         if start == "earliest":
             return committed
         if start == "latest":
             return committed | {place: bounds[place][1] for place in others}
-        found = self.cluster.at_time(others, start)
+        offsets = self.cluster.offsets_at_time(others, start)
         return committed | {
-            place: bounds[place][1] if offset < 0 else offset for place, offset in found.items()
+            place: bounds[place][1] if offset < 0 else offset for place, offset in offsets.items()
         }
 
 
 class _Resumed:
-    """Positions by topic and name in the ledger; those of ``waiting`` are the newer ones."""
+    """Positions by topic and label; those of ``waiting`` are newer than ``position``."""
 
     def __init__(self, position: Position, waiting: Collection[Partition]) -> None:
         self.offsets: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -274,18 +256,28 @@ class _Resumed:
             into = self.ends if name.startswith(END) else self.offsets
             topic, _, label = name.removeprefix(END).partition("/")
             into[topic][label] = offset
-        for each in waiting:
-            self.offsets[each.topic][each.label] = each.next
-            if each.end is not None:
-                self.ends[each.topic][each.label] = each.end
+        for partition in waiting:
+            self.offsets[partition.topic][partition.label] = partition.next
+            if partition.end is not None:
+                self.ends[partition.topic][partition.label] = partition.end
 
 
-def _note(topic: str, ids: Collection[str], settled: Mapping[str, Coverage]) -> list[str]:
-    """Says that a topic is another one than an earlier run has read."""
+def _truncation(place: Place, label: str, high: int, offset: int) -> str:
+    topic, number = place
+    return (
+        f"{topic}/{number} ends at offset {high}, but {offset} was to be read "
+        "next: its log was truncated; nothing is reset by itself (create the topic "
+        f"anew, or delete partition {label} of kafka://{topic} from the ledger to "
+        "read it again)"
+    )
+
+
+def _recreated_note(topic: str, history: History) -> list[str]:
+    """Say that a topic is another one than an earlier run has read, if that run was not done."""
     open_ends = sorted(
         (number_of(label), coverage.ranges[-1][1])
-        for label, coverage in settled.items()
-        if id_of(label) in ids and coverage.ranges and coverage.end is None
+        for label, coverage in history.settled.items()
+        if id_of(label) in history.earlier_ids and coverage.ranges and coverage.end is None
     )
     if not open_ends:
         return []

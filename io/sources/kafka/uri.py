@@ -1,4 +1,4 @@
-"""What a ``kafka://`` URI says: brokers, topics, and how they are read."""
+"""The parts of a ``kafka://`` URI: brokers, topics, and how to read them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from transforms.errors import ConfigError
 MAX_SPLITS = 1_000
 
 Start = Literal["earliest", "latest"] | int
-"""Where a partition is read from at first; an int is a time in milliseconds since the epoch."""
+"""Where a partition begins; an int is a time in milliseconds since the epoch."""
 
 _PARAMETERS = ("group", "until", "start", "tombstones", "splits")
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What one URI stands for.
+    """The parsed URI.
 
     Attributes:
         brokers: Bootstrap servers, as librdkafka takes them.
-        topics: Names of topics; empty with a pattern.
+        topics: Names of topics; empty if there is a pattern.
         pattern: Regular expression that matches whole names of topics, or None.
-        group: Consumer group whose offsets are read at first and committed, or None.
-        until: ``latest`` where the URI says so, or None.
-        start: Where a partition begins that neither the ledger nor the group knows.
-        ignore_tombstones: Leave out messages without a value instead of dead-lettering them.
-        splits: How many splits share the partitions; None where the URI does not say.
+        group: Consumer group whose offsets are used at the first start and committed, or None.
+        until: ``latest`` if the URI says so, otherwise None.
+        start: Where a partition begins that is neither in the ledger nor in the group.
+        ignore_tombstones: Leave out messages without a value instead of failing them.
+        splits: How many splits share the partitions; None if the URI does not say.
     """
 
     brokers: str
@@ -45,7 +45,7 @@ class Address:
     splits: int | None
 
     def matches(self, topic: str) -> bool:
-        """Whether ``topic`` is read; internal ones (``__…``) only if the pattern says ``^__``."""
+        """Whether ``topic`` is read; internal ones (``__…``) only if the pattern begins ``^__``."""
         if self.pattern is None:
             return topic in self.topics
         if topic.startswith("__") and not self.pattern.startswith("^__"):
@@ -53,38 +53,38 @@ class Address:
         return re.fullmatch(self.pattern, topic) is not None
 
     @property
-    def what(self) -> str:
-        """The topics, for messages to people."""
+    def topic_text(self) -> str:
+        """The topics or the pattern, for messages to the user."""
         return self.pattern or ", ".join(self.topics)
 
 
 @lru_cache(maxsize=256)
 def parse(uri: str) -> Address:
-    """Take ``uri`` apart: ``kafka://host:port[,host:port]/topic[,topic…]`` or ``/^pattern``.
+    """Parse ``uri``: ``kafka://host:port[,host:port]/topic[,topic…]`` or ``/^pattern``.
 
-    Parts may be percent-encoded (a ``?`` of a pattern must be: ``%3F``).
+    Parts may be percent-encoded (a ``?`` in a pattern must be: ``%3F``).
 
     Raises:
         ConfigError: A part is missing or wrong, or a parameter is unknown.
     """
     brokers, path, query = kafka_address.split(uri)
     topics, pattern = _topics(path, uri)
-    given = _parameters(query, uri)
-    until = given.get("until")
+    parameters = _parameters(query, uri)
+    until = parameters.get("until")
     if until not in (None, "latest"):
-        raise ConfigError(f"until={until} in {uri}: only until=latest is known")
-    tombstones = given.get("tombstones", "dead")
+        raise ConfigError(f"until={until} in {uri}: only until=latest is supported")
+    tombstones = parameters.get("tombstones", "dead")
     if tombstones not in ("dead", "ignore"):
         raise ConfigError(f"tombstones={tombstones} in {uri}: use dead or ignore")
     return Address(
         brokers=brokers,
         topics=topics,
         pattern=pattern,
-        group=given.get("group"),
+        group=parameters.get("group"),
         until=until,
-        start=_start(given.get("start", "earliest"), uri),
+        start=_start(parameters.get("start", "earliest"), uri),
         ignore_tombstones=tombstones == "ignore",
-        splits=_splits(given["splits"], uri) if "splits" in given else None,
+        splits=_splits(parameters["splits"], uri) if "splits" in parameters else None,
     )
 
 
@@ -99,7 +99,7 @@ def _topics(path: str, uri: str) -> tuple[tuple[str, ...], str | None]:
     for topic in topics:
         if not kafka_address.is_topic(topic):
             raise ConfigError(
-                f"{topic!r} in {uri} is no topic; write kafka://host:port/topic[,topic…] or /^pattern"
+                f"{topic!r} in {uri} is not a topic; write kafka://host:port/topic[,topic…] or /^pattern"
             )
     if len(set(topics)) < len(topics):
         raise ConfigError(f"a topic is named twice in {uri}")
@@ -107,7 +107,7 @@ def _topics(path: str, uri: str) -> tuple[tuple[str, ...], str | None]:
 
 
 def _parameters(query: str, uri: str) -> dict[str, str]:
-    given: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
         if name not in _PARAMETERS:
@@ -115,12 +115,12 @@ def _parameters(query: str, uri: str) -> dict[str, str]:
                 f"unknown parameter {name!r} in {uri.partition('?')[0]}?…; "
                 f"use {', '.join(_PARAMETERS)}, and --kafka_config for librdkafka's own settings"
             )
-        if name in given:
+        if name in parameters:
             raise ConfigError(f"{name} is given twice in {uri}")
         if not value:
             raise ConfigError(f"{name} has no value in {uri}")
-        given[name] = unquote(value)
-    return given
+        parameters[name] = unquote(value)
+    return parameters
 
 
 def _start(text: str, uri: str) -> Start:

@@ -143,6 +143,17 @@ class TestOutage:
         clock.time = 1_000_000.0
         assert outage.wait()
 
+    def test_it_says_for_how_long_it_has_lasted(self) -> None:
+        clock = Clock()
+        clock.time = 50.0
+        outage = Outage(Backoff(base=1, cap=1), budget=9, sleep=clock.sleep, clock=clock.now)
+        assert outage.lasted == 0
+        clock.time = 60.0
+        outage.wait()
+        assert 0.5 <= outage.lasted <= 1
+        clock.time = 67.5
+        assert outage.lasted == 7.5
+
     def test_no_budget_means_no_wait(self) -> None:
         waits: list[float] = []
         assert not Outage(Backoff(), budget=0, sleep=waits.append, clock=lambda: 1.0).wait()

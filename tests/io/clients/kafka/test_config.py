@@ -41,30 +41,33 @@ class TestOwnSettings:
             parse([f"{name}=x"])
 
     def test_the_reader_depends_on_them(self) -> None:
-        made = consumer_settings("a:1", (), None)
-        assert made["enable.auto.commit"] is False
-        assert made["enable.partition.eof"] is True
-        assert made["auto.offset.reset"] == "error"
-        assert made["isolation.level"] == "read_committed"
+        settings = consumer_settings("a:1", (), None)
+        assert settings["enable.auto.commit"] is False
+        assert settings["enable.partition.eof"] is True
+        assert settings["auto.offset.reset"] == "error"
+        assert settings["isolation.level"] == "read_committed"
 
     def test_the_producer_waits_for_all_replicas_within_a_bound(self) -> None:
-        made = producer_settings("a:1", (), 30.0)
-        assert made["enable.idempotence"] is True
-        assert made["acks"] == "all"
-        assert made["delivery.timeout.ms"] == 30_000
-        assert int(made["queue.buffering.max.messages"]) <= 10_000
-        assert int(made["queue.buffering.max.kbytes"]) <= 65_536
+        settings = producer_settings("a:1", (), 30.0)
+        assert settings["enable.idempotence"] is True
+        assert settings["acks"] == "all"
+        assert settings["delivery.timeout.ms"] == 30_000
+        assert int(settings["queue.buffering.max.messages"]) <= 10_000
+        assert int(settings["queue.buffering.max.kbytes"]) <= 65_536
 
 
 class TestUserSettings:
     def test_they_override_defaults(self) -> None:
         config = parse(["isolation.level=read_uncommitted", "fetch.wait.max.ms=7"])
-        made = consumer_settings("a:1", config, "g")
-        assert (made["isolation.level"], made["fetch.wait.max.ms"]) == ("read_uncommitted", "7")
-        assert made["group.id"] == "g"
+        settings = consumer_settings("a:1", config, "g")
+        assert (settings["isolation.level"], settings["fetch.wait.max.ms"]) == (
+            "read_uncommitted",
+            "7",
+        )
+        assert settings["group.id"] == "g"
         config = parse(["compression.type=zstd", "partitioner=random"])
-        made = producer_settings("a:1", config, 1.0)
-        assert (made["compression.type"], made["partitioner"]) == ("zstd", "random")
+        settings = producer_settings("a:1", config, 1.0)
+        assert (settings["compression.type"], settings["partitioner"]) == ("zstd", "random")
 
     def test_a_value_may_hold_an_equals_sign(self) -> None:
         config = parse(["sasl.oauthbearer.extensions=a=b"])
@@ -81,10 +84,10 @@ class TestUserSettings:
 
     def test_only_what_concerns_the_connection_goes_to_the_admin_client(self) -> None:
         config = parse(["fetch.min.bytes=5", "security.protocol=SSL", "ssl.ca.location=/x"])
-        made = admin_settings("a:1", config)
-        assert made["security.protocol"] == "SSL"
-        assert made["ssl.ca.location"] == "/x"
-        assert not [name for name in made if name.startswith(("fetch", "queued", "isolation"))]
+        settings = admin_settings("a:1", config)
+        assert settings["security.protocol"] == "SSL"
+        assert settings["ssl.ca.location"] == "/x"
+        assert not [name for name in settings if name.startswith(("fetch", "queued", "isolation"))]
 
 
 SECRETS = [
@@ -106,11 +109,11 @@ class TestSecrets:
         config = parse([f"{name}={word}"])
         assert word not in repr(config)
         assert word.encode() not in pickle.dumps(config)
-        every: list[dict[str, Any]] = [
+        of_clients: list[dict[str, Any]] = [
             consumer_settings("a:1", config, None),
             producer_settings("a:1", config, 1.0),
         ]
-        assert [made[name] for made in every] == [word, word]
+        assert [settings[name] for settings in of_clients] == [word, word]
         assert word not in redact(f"error: {word}")
 
     @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from clients.kafka.log import EVERY_SECONDS, Quiet
+from clients.kafka.log import EVERY_SECONDS, RateLimit
 from transforms.secrets import conceal
 
 
@@ -12,40 +12,40 @@ def line(text: str, level: int = logging.ERROR) -> logging.LogRecord:
     return logging.LogRecord("x", level, __file__, 1, "%s", (text,), None)
 
 
-class TestQuiet:
+class TestRateLimit:
     def test_one_line_of_a_kind_passes_and_the_next_says_how_many_did_not(self) -> None:
         now = [0.0]
-        quiet = Quiet(clock=lambda: now[0])
+        limit = RateLimit(clock=lambda: now[0])
         first = line("FAIL refused")
-        assert quiet.filter(first)
+        assert limit.filter(first)
         assert first.getMessage() == "FAIL refused"
-        assert not quiet.filter(line("FAIL refused"))
-        assert not quiet.filter(line("FAIL refused again"))
-        assert quiet.filter(line("MAXPOLL other"))
+        assert not limit.filter(line("FAIL refused"))
+        assert not limit.filter(line("FAIL refused again"))
+        assert limit.filter(line("MAXPOLL other"))
         now[0] = EVERY_SECONDS
         later = line("FAIL still")
-        assert quiet.filter(later)
+        assert limit.filter(later)
         assert later.getMessage() == "FAIL still (and 2 more like it)"
 
     def test_no_line_is_more_than_a_warning(self) -> None:
         record = line("FAIL x", logging.CRITICAL)
-        assert Quiet().filter(record)
+        assert RateLimit().filter(record)
         assert (record.levelno, record.levelname) == (logging.WARNING, "WARNING")
 
     def test_secrets_are_hidden(self) -> None:
         conceal("sesame-open-77")
         record = line("SASL password sesame-open-77 is wrong")
-        assert Quiet().filter(record)
+        assert RateLimit().filter(record)
         assert "sesame-open-77" not in record.getMessage()
 
     def test_a_percent_sign_in_a_line_is_text(self) -> None:
         record = line("50% lost %s")
-        assert Quiet().filter(record)
+        assert RateLimit().filter(record)
         assert record.getMessage() == "50% lost %s"
 
 
 @pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
 def test_lower_levels_stay_as_they_are(level: int) -> None:
     record = line("x", level)
-    assert Quiet().filter(record)
+    assert RateLimit().filter(record)
     assert record.levelno == level

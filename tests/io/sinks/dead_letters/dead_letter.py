@@ -1,4 +1,4 @@
-"""Failures to deliver."""
+"""A failure to deliver as a dead letter."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from transforms.batch.record import JSON, Failure, Origin
 
 def failure(raw: bytes = b'{"id": 1}', offset: int = 7, **values: Any) -> Failure:
     """A dead letter from Kafka, unless ``origin`` says otherwise."""
-    given: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "origin": Origin("kafka://orders", "3@IDofTopic", offset),
         "raw": raw,
         "format": JSON,
         "stage": "validate",
         "category": "schema",
         "exception": "Reject",
-        "message": "id is no string",
+        "message": "id is not a string",
         "stack": "Traceback: …",
         "event_time": 1_700_000_000.123,
         "key": b"k",
         "headers": (),
     }
-    return Failure(**{**given, **values})
+    return Failure(**{**defaults, **values})

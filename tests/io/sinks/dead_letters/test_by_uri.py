@@ -18,8 +18,8 @@ from transforms.errors import ConfigError
 class TestScheme:
     def test_kafka_is_a_topic(self) -> None:
         config = (("client.id", "x"),)
-        made = dead_letter_sink_for("kafka://a:1,b:2/dead", kafka_config=config, timeout=9)
-        assert made == DeadLetterTopic("a:1,b:2", "dead", config, 9)
+        sink = dead_letter_sink_for("kafka://a:1,b:2/dead", kafka_config=config, timeout=9)
+        assert sink == DeadLetterTopic("a:1,b:2", "dead", config, 9)
 
     @pytest.mark.parametrize(
         ("uri", "prefix"),
@@ -70,7 +70,7 @@ class TestScheme:
         "ftp://a/b",
     ],
 )
-def test_what_is_no_place_for_dead_letters_is_refused(uri: str) -> None:
+def test_what_is_not_a_place_for_dead_letters_is_refused(uri: str) -> None:
     with pytest.raises(ConfigError):
         dead_letter_sink_for(uri)
 
@@ -88,9 +88,9 @@ def test_a_setting_of_the_sink_itself_is_refused() -> None:
 
 def test_a_secret_is_neither_shown_nor_pickled() -> None:
     config = parse(["sasl.password=open-sesame-1"])
-    made = dead_letter_sink_for("kafka://a:1/dead", kafka_config=config)
-    assert "open-sesame-1" not in repr(made)
-    assert b"open-sesame-1" not in pickle.dumps(made)
+    sink = dead_letter_sink_for("kafka://a:1/dead", kafka_config=config)
+    assert "open-sesame-1" not in repr(sink)
+    assert b"open-sesame-1" not in pickle.dumps(sink)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,6 @@ def test_a_source_that_would_read_the_dead_letters_is_known(
     place: str, source: str, loops: bool
 ) -> None:
     options = SourceOptions(streaming=True)
-    made = dead_letter_sink_for(place)
-    assert isinstance(made, (DeadLetterFiles, DeadLetterObjects, DeadLetterTopic))
-    assert source_for(source, options).owns(made.writes_to) is loops
+    sink = dead_letter_sink_for(place)
+    assert isinstance(sink, (DeadLetterFiles, DeadLetterObjects, DeadLetterTopic))
+    assert source_for(source, options).owns(sink.writes_to) is loops

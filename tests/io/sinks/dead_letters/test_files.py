@@ -35,7 +35,7 @@ def offsets(folder: Path) -> list[int]:
 
 
 def run(script: str, *arguments: str) -> str:
-    """What a Python of its own prints that runs ``script``."""
+    """The output of another Python process that runs ``script``."""
     head = "from sinks.dead_letters.files import DeadLetterFiles\n"
     head += "from tests.io.sinks.dead_letters.dead_letter import failure\nimport os, sys\n"
     done = subprocess.run(
@@ -60,13 +60,13 @@ class TestDelivery:
         assert re.fullmatch(
             rf"dead-letters-{today}-[A-Za-z0-9.-]+-{os.getpid()}-[0-9a-f]{{8}}\.jsonl", file.name
         )
-        found = letters(tmp_path / "dead")
-        assert [(each["target"], each["offset"]) for each in found] == [
+        delivered = letters(tmp_path / "dead")
+        assert [(each["target"], each["offset"]) for each in delivered] == [
             ("orders", 1),
             ("orders", 2),
             ("lines", 3),
         ]
-        assert found[1]["raw"] == {"base64": "/wo="}
+        assert delivered[1]["raw"] == {"base64": "/wo="}
 
     def test_only_owner_and_group_may_read_it(self, tmp_path: Path) -> None:
         DeadLetterFiles(str(tmp_path)).deliver("t", [failure()])
@@ -144,7 +144,7 @@ class TestRotation:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now = [datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)]
-        monkeypatch.setattr(dead_letter_files, "_now", lambda: now[0])
+        monkeypatch.setattr(dead_letter_files, "utc_now", lambda: now[0])
         sink = DeadLetterFiles(str(tmp_path))
         sink.deliver("t", [failure(offset=1)])
         now[0] = datetime(2026, 2, 1, 0, 0, 0, tzinfo=UTC)
@@ -163,8 +163,7 @@ class TestRotation:
         else:
             file.rename(tmp_path / "old.jsonl")
         sink.deliver("t", [failure(offset=2)])
-        kept = [1] if fate == "renamed" else []
-        assert offsets(tmp_path) == [*kept, 2]
+        assert offsets(tmp_path) == ([1, 2] if fate == "renamed" else [2])
 
 
 class TestProcesses:
@@ -190,7 +189,7 @@ class TestProcesses:
 
     def test_a_write_that_breaks_off_leaves_whole_lines(self, tmp_path: Path) -> None:
         # A limit of the size of files stands for a disk that gets full within a write.
-        said = run(
+        output = run(
             """
             import resource
             from transforms.errors import SinkUnavailable
@@ -206,7 +205,7 @@ class TestProcesses:
             """,
             str(tmp_path),
         )
-        assert said == f"cannot write dead letters to {tmp_path}: File too large\n"
+        assert output == f"cannot write dead letters to {tmp_path}: File too large\n"
         assert len(files(tmp_path)) == 2
         assert offsets(tmp_path) == [1, 4]
 
@@ -231,8 +230,8 @@ class TestFolder:
     def test_one_that_vanished_is_made_again(self, tmp_path: Path) -> None:
         sink = DeadLetterFiles(str(tmp_path / "dead"))
         sink.deliver("t", [failure(offset=1)])
-        for each in files(tmp_path / "dead"):
-            each.unlink()
+        for file in files(tmp_path / "dead"):
+            file.unlink()
         (tmp_path / "dead").rmdir()
         sink.deliver("t", [failure(offset=2)])
         assert offsets(tmp_path / "dead") == [2]

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import pytest
 
-from sinks.dead_letters.headers import PREFIX, beside, error_headers, taken_names
+from sinks.dead_letters.headers import PREFIX, appended, error_headers, taken_names
 from tests.io.sinks.dead_letters.dead_letter import failure
 from transforms.batch.record import Headers, Origin
 
@@ -25,7 +25,7 @@ def test_they_are_those_of_kafka_connect_in_its_order() -> None:
         ("__connect.errors.stage", b"validate"),
         ("__connect.errors.class.name", b"transforms.parse.validate.Validate"),
         ("__connect.errors.exception.class.name", b"Reject"),
-        ("__connect.errors.exception.message", b"id is no string"),
+        ("__connect.errors.exception.message", b"id is not a string"),
         ("__connect.errors.exception.stacktrace", "Traceback: …".encode()),
     )
 
@@ -38,7 +38,7 @@ def test_an_object_is_the_topic_and_its_version_the_partition() -> None:
 
 
 @pytest.mark.parametrize("stage", ["read", "parse", "validate", "write"])
-def test_the_class_of_a_step_of_ours_exists(stage: str) -> None:
+def test_the_class_of_a_built_in_step_exists(stage: str) -> None:
     name = by_name(error_headers("t", failure(stage=stage), task="1"))["class.name"]
     module, _, class_ = name.rpartition(".")
     assert isinstance(getattr(import_module(module), class_), type)
@@ -49,7 +49,7 @@ def test_a_step_of_the_user_is_named_by_its_label() -> None:
     assert (headers["stage"], headers["class.name"]) == ("Enrich", "Enrich")
 
 
-def test_text_that_no_utf8_has_is_replaced() -> None:
+def test_text_that_utf8_cannot_encode_is_replaced() -> None:
     headers = by_name(error_headers("t", failure(message="a\ud800b"), task="1"))
     assert headers["exception.message"] == "a?b"
 
@@ -58,9 +58,9 @@ class TestOriginalHeaders:
     ORIGINAL: Headers = (("trace", b"\xff"), ("trace", None), (f"{PREFIX}topic", b"first"))
 
     def test_they_come_first_and_are_never_overwritten(self) -> None:
-        ours = ((f"{PREFIX}topic", b"second"), (f"{PREFIX}offset", b"7"))
-        assert beside(self.ORIGINAL, ours) == (*self.ORIGINAL, (f"{PREFIX}offset", b"7"))
+        errors = ((f"{PREFIX}topic", b"second"), (f"{PREFIX}offset", b"7"))
+        assert appended(self.ORIGINAL, errors) == (*self.ORIGINAL, (f"{PREFIX}offset", b"7"))
 
-    def test_names_that_are_taken_are_known(self) -> None:
+    def test_names_that_are_taken_are_named(self) -> None:
         assert taken_names(self.ORIGINAL) == [f"{PREFIX}topic"]
         assert taken_names((("trace", b"x"),)) == []

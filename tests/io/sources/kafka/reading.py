@@ -1,16 +1,21 @@
-"""Readers of topics driven until something is there, and what came of it."""
+"""Readers of topics driven until something is there, and what they have read."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from sources.kafka.reader import KafkaReader
 from sources.kafka.source import KafkaSource
 from tests.io.sources.reading import MemoryLedger
+from tests.services.kafka_broker import KafkaBroker
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Polled, Position, Split
@@ -20,7 +25,7 @@ SECONDS = 30.0
 
 @dataclass
 class Read:
-    """What a reader has brought; checks on the way what holds for every reader of a topic."""
+    """What a reader has read; also checks what holds for every reader of a topic."""
 
     batches: list[RecordBatch] = field(default_factory=list)
     position: Position = ()
@@ -49,18 +54,46 @@ class Read:
 
     def values(self) -> dict[tuple[str, int], list[bytes]]:
         """Raw bytes by topic and number of the partition, in order."""
-        found: defaultdict[tuple[str, int], list[bytes]] = defaultdict(list)
+        values: defaultdict[tuple[str, int], list[bytes]] = defaultdict(list)
         for batch in self.batches:
             topic = batch.span.source.removeprefix("kafka://")
-            found[topic, int(batch.span.partition.partition("@")[0])] += batch.raws
-        return {place: raws for place, raws in found.items() if raws}
+            values[topic, int(batch.span.partition.partition("@")[0])] += batch.raws
+        return {place: raws for place, raws in values.items() if raws}
 
     def all_values(self) -> list[bytes]:
         return sorted(raw for batch in self.batches for raw in batch.raws)
 
     def ends(self) -> dict[str, int]:
-        """Where each partition is settled up to, by its name in the ledger."""
+        """The offset up to which each partition is settled, by its label."""
         return {batch.span.partition: batch.span.end for batch in self.batches}
+
+
+def source_of(broker: KafkaBroker, topic: str, query: str = "", **more: Any) -> KafkaSource:
+    """A source that reads ``topic`` of ``broker``."""
+    return KafkaSource(f"kafka://{broker.bootstrap}/{topic}{query}", **more)
+
+
+def commit_offsets(broker: KafkaBroker, group: str, offsets: Mapping[tuple[str, int], int]) -> None:
+    """Set the offsets of a group as another program would."""
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": group, "log_level": 0})
+    try:
+        partitions = [TopicPartition(topic, number, at) for (topic, number), at in offsets.items()]
+        consumer.commit(offsets=partitions, asynchronous=False)
+    finally:
+        consumer.close()
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, kind: type, method: str) -> list[None]:
+    """A list that grows by one with each call of a method, which still does its work."""
+    calls: list[None] = []
+    original = getattr(kind, method)
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        calls.append(None)
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(kind, method, call)
+    return calls
 
 
 def only_split(source: KafkaSource, ledger: Ledger) -> Split:
@@ -75,7 +108,7 @@ def reading(
     position: Position = (),
     split: Split | None = None,
 ) -> Iterator[KafkaReader]:
-    """An open reader of a split, closed in the end."""
+    """An open reader of a split, closed at the end."""
     ledger = ledger or MemoryLedger()
     reader = source.open(split or only_split(source, ledger), position, ledger)
     try:
@@ -86,7 +119,7 @@ def reading(
 
 
 def until(reader: KafkaReader, enough: Callable[[Read], bool], read: Read | None = None) -> Read:
-    """Poll until ``enough`` has come."""
+    """Poll until ``enough`` has been read."""
     read = read or Read()
     deadline = time.monotonic() + SECONDS
     while not enough(read):

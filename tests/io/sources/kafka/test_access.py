@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Iterator
 
 import pytest
 
 from clients.kafka.config import parse
 from sources.kafka.source import KafkaSource
 from tests.io.sources.kafka.reading import read_to_end, reading, until
-from tests.services.kafka_broker import KafkaBroker
-from tests.services.kafka_guarded import PASSWORD, Guarded, guarded_broker
+from tests.services.kafka_guarded import PASSWORD, Guarded, reader_settings
 from transforms.batch.splits import Split
 from transforms.errors import ConfigError, SourceUnavailable
 
@@ -21,35 +19,13 @@ pytestmark = pytest.mark.integration
 WRONG = "wrong-word-0815"
 
 
-@pytest.fixture(scope="module")
-def guarded(kafka_broker: KafkaBroker) -> Iterator[Guarded]:
-    """A broker that asks for a password, and where (``kafka_broker`` skips without Java)."""
-    with guarded_broker() as served:
-        yield served
-
-
 def source_of(address: str, topic: str, password: str = PASSWORD, query: str = "") -> KafkaSource:
-    config = parse(
-        [
-            "security.protocol=SASL_PLAINTEXT",
-            "sasl.mechanism=PLAIN",
-            "sasl.username=reader",
-            f"sasl.password={password}",
-        ]
-    )
+    config = parse(reader_settings(password))
     return KafkaSource(f"kafka://{address}/{topic}{query}", config=config)
 
 
 def under_tls(address: str, *settings: str) -> KafkaSource:
-    config = parse(
-        [
-            "security.protocol=SASL_SSL",
-            "sasl.mechanism=PLAIN",
-            "sasl.username=reader",
-            f"sasl.password={PASSWORD}",
-            *settings,
-        ]
-    )
+    config = parse([*reader_settings(protocol="SASL_SSL"), *settings])
     return KafkaSource(f"kafka://{address}/open", config=config)
 
 
@@ -68,7 +44,7 @@ class TestTls:
         with pytest.raises(ConfigError, match=r"refuses.*certificate verify failed"):
             under_tls(address, f"ssl.ca.location={guarded.authority}").check()
 
-    def test_of_a_listener_that_knows_no_tls_it_is_said(self, guarded: Guarded) -> None:
+    def test_a_listener_without_tls_is_named(self, guarded: Guarded) -> None:
         source = under_tls(guarded.address, f"ssl.ca.location={guarded.authority}")
         with pytest.raises(SourceUnavailable, match="connecting to a PLAINTEXT broker listener"):
             source.check()
@@ -93,8 +69,8 @@ class TestAccess:
             pytest.raises(SourceUnavailable, match="refuses") as later,
         ):
             until(reader, lambda read: read.done)
-        said = f"{caught.value} {later.value} {source!r} {caplog.text}"
-        assert WRONG not in said
+        texts = f"{caught.value} {later.value} {source!r} {caplog.text}"
+        assert WRONG not in texts
         assert WRONG.encode() not in pickle.dumps(source)
 
     def test_a_topic_that_may_not_be_read_is_named(self, guarded: Guarded) -> None:

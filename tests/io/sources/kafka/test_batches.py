@@ -4,7 +4,13 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from sources.kafka.batches import batch_of, buried, by_partition, expired, settled_before
+from sources.kafka.batches import (
+    batch_of,
+    by_partition,
+    expired_batches,
+    final_batches,
+    pin_batches,
+)
 from sources.kafka.partition import Partition
 from transforms.batch.record import Origin, RecordBatch, Span
 
@@ -14,11 +20,13 @@ def partition(at: int = 0, end: int | None = None) -> Partition:
 
 
 def message(offset: int, value: bytes | None = b"{}", **more: Any) -> Message[bytes, bytes]:
-    given = {"topic": "t", "partition": 1, "timestamp": (1, 1_000 + offset), **more}
-    return Message(offset=offset, value=value, **given)
+    values = {"topic": "t", "partition": 1, "timestamp": (1, 1_000 + offset), **more}
+    return Message(offset=offset, value=value, **values)
 
 
-def made(at: Partition, messages: list[Message[bytes, bytes]], end: int, **how: Any) -> RecordBatch:
+def settled(
+    at: Partition, messages: list[Message[bytes, bytes]], end: int, **how: Any
+) -> RecordBatch:
     batch = batch_of(at, messages, end, **how)
     assert batch is not None
     return batch
@@ -27,7 +35,7 @@ def made(at: Partition, messages: list[Message[bytes, bytes]], end: int, **how: 
 class TestBatchOf:
     def test_everything_of_a_message_is_kept(self) -> None:
         at = partition()
-        batch = made(at, [message(0, b"a", key=b"k", headers=[("h", b"1"), ("h", None)])], 1)
+        batch = settled(at, [message(0, b"a", key=b"k", headers=[("h", b"1"), ("h", None)])], 1)
         assert batch.span == Span("kafka://t", "1@ID", 0, 1)
         assert (batch.offsets, batch.raws, batch.times) == ([0], [b"a"], [1.0])
         assert batch.keys == [b"k"]
@@ -35,13 +43,13 @@ class TestBatchOf:
         assert (at.next, at.event_time) == (1, 1.0)
 
     def test_holes_are_covered_by_the_span(self) -> None:
-        batch = made(partition(3), [message(5), message(9)], 12)
+        batch = settled(partition(3), [message(5), message(9)], 12)
         assert (batch.span.start, batch.span.end) == (3, 12)
         assert batch.offsets == [5, 9]
 
     def test_a_hole_alone_is_a_batch_without_records(self) -> None:
         at = partition(3)
-        batch = made(at, [], 7)
+        batch = settled(at, [], 7)
         assert (batch.span.start, batch.span.end, batch.read) == (3, 7, 0)
         assert at.next == 7
 
@@ -50,37 +58,37 @@ class TestBatchOf:
         assert batch_of(partition(3), [], 0) is None
 
     def test_what_lies_outside_is_left_out(self) -> None:
-        batch = made(partition(2), [message(n) for n in range(6)], 4)
+        batch = settled(partition(2), [message(n) for n in range(6)], 4)
         assert batch.offsets == [2, 3]
         assert len(batch.raws) == 2
 
     def test_no_keys_and_no_headers_cost_nothing(self) -> None:
-        batch = made(partition(), [message(0), message(1)], 2)
+        batch = settled(partition(), [message(0), message(1)], 2)
         assert (batch.keys, batch.headers) == (None, None)
 
     def test_a_message_without_headers_among_others_has_none(self) -> None:
-        batch = made(partition(), [message(0), message(1, headers=[("a", b"b")])], 2)
+        batch = settled(partition(), [message(0), message(1, headers=[("a", b"b")])], 2)
         assert batch.headers == [(), (("a", b"b"),)]
 
     def test_an_event_time_older_than_another_moves_nothing_back(self) -> None:
         at = partition()
-        made(at, [message(0, timestamp=(1, 9_000)), message(1, timestamp=(1, 4_000))], 2)
+        settled(at, [message(0, timestamp=(1, 9_000)), message(1, timestamp=(1, 4_000))], 2)
         assert at.event_time == 9.0
 
     def test_a_message_without_time_leaves_the_batch_without(self) -> None:
-        batch = made(partition(), [message(0), message(1, timestamp=(0, -1))], 2)
+        batch = settled(partition(), [message(0), message(1, timestamp=(0, -1))], 2)
         assert batch.times is None
 
     def test_a_time_in_the_wrong_unit_stays_within_the_calendar(self) -> None:
         nanoseconds = 1_700_000_000_000_000_000
-        batch = made(partition(), [message(0), message(1, timestamp=(1, nanoseconds))], 2)
+        batch = settled(partition(), [message(0), message(1, timestamp=(1, nanoseconds))], 2)
         assert batch.times == [1.0, 253_402_300_799.0]
 
 
 class TestTombstones:
     def test_they_are_dead_letters_with_key_and_headers(self) -> None:
         messages = [message(0), message(1, None, key=b"k", headers=[("h", b"x")]), message(2)]
-        batch = made(partition(), messages, 3)
+        batch = settled(partition(), messages, 3)
         assert batch.offsets == [0, 2]
         (failure,) = batch.failures
         assert failure.origin == Origin("kafka://t", "1@ID", 1)
@@ -91,19 +99,19 @@ class TestTombstones:
         assert batch.read == 3
 
     def test_or_they_are_filtered_and_still_counted(self) -> None:
-        batch = made(partition(), [message(0), message(1, None)], 2, ignore_tombstones=True)
+        batch = settled(partition(), [message(0), message(1, None)], 2, ignore_tombstones=True)
         assert (batch.offsets, batch.failures, batch.filtered) == ([0], (), (1,))
         assert batch.read == 2
 
     def test_an_empty_value_is_a_record(self) -> None:
-        batch = made(partition(), [message(0, b"")], 1)
+        batch = settled(partition(), [message(0, b"")], 1)
         assert (batch.raws, batch.failures) == ([b""], ())
 
 
 class TestExpired:
     def test_it_says_which_offsets_are_gone_and_goes_on_behind_them(self) -> None:
         at = partition(100)
-        (batch,) = expired(at, 200)
+        (batch,) = expired_batches(at, 200)
         assert batch.span == Span("kafka://t", "1@ID", 100, 200)
         (failure,) = batch.failures
         assert failure.origin.offset == 100
@@ -113,21 +121,21 @@ class TestExpired:
 
     def test_what_the_ledger_has_settled_is_not_said_to_be_gone(self) -> None:
         at = partition(100)
-        batches = expired(at, 200, [(0, 120), (150, 160)])
+        batches = expired_batches(at, 200, [(0, 120), (150, 160)])
         assert [(each.span.start, each.span.end) for each in batches] == [(120, 150), (160, 200)]
         assert [each.failures[0].origin.offset for each in batches] == [120, 160]
         assert at.next == 200
 
     def test_nothing_is_said_where_all_of_it_was_settled(self) -> None:
         at = partition(100)
-        assert expired(at, 200, [(0, 300)]) == []
+        assert expired_batches(at, 200, [(0, 300)]) == []
         assert at.next == 200
 
 
-class TestBuried:
+class TestFinal:
     def test_what_was_not_read_is_a_dead_letter_and_the_partition_ends_for_good(self) -> None:
         at = partition(100)
-        gone, last = buried(at, 130)
+        gone, last = final_batches(at, 130)
         assert gone.span == Span("kafka://t", "1@ID", 100, 130)
         (failure,) = gone.failures
         assert (failure.category, failure.origin.offset) == ("offsets_expired", 100)
@@ -138,13 +146,13 @@ class TestBuried:
         assert last.failures == ()
 
     def test_where_all_was_read_there_is_no_dead_letter(self) -> None:
-        (last,) = buried(partition(100), 90)
+        (last,) = final_batches(partition(100), 90)
         assert last.span == Span("kafka://t", "1@ID", 100, 100, final=True)
         assert last.failures == ()
 
 
 def test_a_pin_settles_nothing() -> None:
-    (batch,) = settled_before(partition(7), [(7, 7)])
+    (batch,) = pin_batches(partition(7), [(7, 7)])
     assert (batch.span.start, batch.span.end, batch.read) == (7, 7, 0)
 
 
@@ -160,23 +168,3 @@ class TestByPartition:
 
     def test_none(self) -> None:
         assert by_partition([], 1) == {}
-
-
-class TestWatermark:
-    def test_nothing_known_is_no_watermark(self) -> None:
-        assert partition().watermark(100.0, 50.0, 5.0) is None
-
-    def test_it_is_the_greatest_event_time_but_not_the_future(self) -> None:
-        at = partition()
-        at.event_time = 90.0
-        assert at.watermark(100.0, 50.0, 5.0) == 90.0
-        at.event_time = 1e9
-        assert at.watermark(100.0, 50.0, 5.0) == 100.0
-
-    def test_a_partition_without_news_does_not_hold_it_back(self) -> None:
-        at = partition()
-        at.event_time = 10.0
-        at.caught_up = 46.0
-        assert at.watermark(100.0, 50.0, 5.0) == 10.0, "not idle for long enough"
-        at.caught_up = 45.0
-        assert at.watermark(100.0, 50.0, 5.0) == 95.0

@@ -24,11 +24,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def discovery(clock: Clock) -> Discovery:
+def discovery(clock: Clock) -> Discovery[Look]:
     return Discovery(10.0, 300.0, Backoff(base=2.0, cap=8.0), clock)
 
 
-def launch(discovery: Discovery, error: BaseException | None = None) -> Look | None:
+def launch(discovery: Discovery[Look], error: BaseException | None = None) -> Look | None:
     def look() -> Look:
         if error is not None:
             raise error
@@ -41,7 +41,7 @@ def launch(discovery: Discovery, error: BaseException | None = None) -> Look | N
 
 class TestDiscovery:
     def test_it_looks_at_once_and_then_at_the_interval(
-        self, discovery: Discovery, clock: Clock
+        self, discovery: Discovery[Look], clock: Clock
     ) -> None:
         assert launch(discovery) is LOOK
         clock.now = 9.9
@@ -49,17 +49,17 @@ class TestDiscovery:
         clock.now = 10.0
         assert discovery.due()
 
-    def test_a_result_is_taken_once(self, discovery: Discovery) -> None:
+    def test_a_result_is_taken_once(self, discovery: Discovery[Look]) -> None:
         assert launch(discovery) is LOOK
         assert discovery.take() is None
 
-    def test_it_can_be_asked_to_look_soon(self, discovery: Discovery) -> None:
+    def test_it_looks_at_once_when_something_has_happened(self, discovery: Discovery[Look]) -> None:
         launch(discovery)
         discovery.soon()
         assert discovery.due()
 
     def test_while_nobody_answers_it_backs_off_and_cannot_be_hurried(
-        self, discovery: Discovery, clock: Clock, caplog: pytest.LogCaptureFixture
+        self, discovery: Discovery[Look], clock: Clock, caplog: pytest.LogCaptureFixture
     ) -> None:
         assert launch(discovery, SourceUnavailable("no answer from a:1")) is None
         assert "no answer from a:1" in caplog.text
@@ -74,7 +74,7 @@ class TestDiscovery:
         clock.now = 2.0 + 4.0
         assert discovery.due()
 
-    def test_an_answer_ends_the_outage(self, discovery: Discovery, clock: Clock) -> None:
+    def test_an_answer_ends_the_outage(self, discovery: Discovery[Look], clock: Clock) -> None:
         launch(discovery, SourceUnavailable("x"))
         clock.now = 299
         assert launch(discovery) is LOOK
@@ -83,17 +83,17 @@ class TestDiscovery:
 
     @pytest.mark.parametrize("error", [SourceUnavailable("brokers"), SinkUnavailable("ledger")])
     def test_it_gives_up_after_the_budget(
-        self, discovery: Discovery, clock: Clock, error: Exception
+        self, discovery: Discovery[Look], clock: Clock, error: Exception
     ) -> None:
         launch(discovery, error)
         clock.now = 301
         with pytest.raises(type(error), match=str(error)):
             launch(discovery, error)
 
-    def test_a_refusal_is_not_waited_for(self, discovery: Discovery) -> None:
+    def test_a_refusal_is_not_waited_for(self, discovery: Discovery[Look]) -> None:
         with pytest.raises(SourceUnavailable, match="not allowed"):
             launch(discovery, ConfigError("not allowed"))
 
-    def test_a_defect_is_raised(self, discovery: Discovery) -> None:
+    def test_a_defect_is_raised(self, discovery: Discovery[Look]) -> None:
         with pytest.raises(ZeroDivisionError):
             launch(discovery, ZeroDivisionError())

@@ -1,4 +1,4 @@
-"""What is fetched waits until its topic is sure to be the one that is meant."""
+"""Fetched messages wait until their topic is certain to be the one that is meant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from transforms.errors import SourceUnavailable
 
 
 class Fetching:
-    """Gives out what a test has queued."""
+    """A fetcher of what a test has queued."""
 
     def __init__(self) -> None:
         self.queue: deque[Fetched] = deque()
@@ -25,8 +25,8 @@ class Fetching:
         self.assigned: dict[tuple[str, int], int] = {}
 
     def put(self, *offsets: int, end: int | None = None) -> None:
-        found: list[Any] = [message(offset) for offset in offsets]
-        self.queue.append(Fetched(cast("list[Message[bytes, bytes]]", found)))
+        messages: list[Any] = [message(offset) for offset in offsets]
+        self.queue.append(Fetched(cast("list[Message[bytes, bytes]]", messages)))
         self.end = end if end is not None else offsets[-1] + 1
 
     def take(self, timeout: float) -> Fetched:
@@ -50,11 +50,11 @@ class Cluster:
         self.ids: dict[str, str] = {"t": topic_id}
         self.open = threading.Event()
         self.open.set()
-        self.asked = 0
+        self.questions = 0
         self.away = False
 
     def __call__(self, topics: Collection[str]) -> Mapping[str, str]:
-        self.asked += 1
+        self.questions += 1
         assert self.open.wait(10)
         if self.away:
             raise SourceUnavailable("no answer")
@@ -85,7 +85,7 @@ def test_messages_come_out_once_the_topic_is_known_to_be_the_same() -> None:
     guard, fetching, cluster, _, partition = guarding()
     fetching.put(0, 1, end=7)
     assert offsets(guard.take(5.0)) == [0, 1]
-    assert cluster.asked == 1
+    assert cluster.questions == 1
     assert partition.seen == 7
 
 
@@ -130,15 +130,15 @@ def test_soon_after_an_answer_nothing_is_asked_again() -> None:
     clock.now += LEASE_SECONDS / 3
     fetching.put(1)
     assert offsets(guard.take(5.0)) == [1]
-    assert cluster.asked == 1
+    assert cluster.questions == 1
 
 
 def test_a_look_at_the_cluster_is_an_answer_too() -> None:
     guard, fetching, cluster, clock, _ = guarding()
-    guard.sure(clock.now, {"t": "A"})
+    guard.confirm(clock.now, {"t": "A"})
     fetching.put(0)
     assert offsets(guard.take(0.0)) == [0]
-    assert cluster.asked == 0
+    assert cluster.questions == 0
 
 
 def test_order_is_kept_and_no_more_is_held_than_a_few_fetches() -> None:
@@ -173,10 +173,10 @@ def test_brokers_without_ids_are_not_asked() -> None:
     guard, fetching, cluster, *_ = guarding("1")
     fetching.put(0)
     assert offsets(guard.take(0.0)) == [0]
-    assert cluster.asked == 0
+    assert cluster.questions == 0
 
 
-def test_an_id_that_is_not_told_any_more_proves_nothing() -> None:
+def test_an_id_that_is_no_longer_given_proves_nothing() -> None:
     guard, fetching, cluster, *_ = guarding()
     cluster.ids["t"] = ""
     fetching.put(0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sources.kafka.label import id_of, known_as, number_of, same
+from sources.kafka.label import id_of, number_of, same_partition, stored_label
 
 
 def test_a_name_is_a_number_and_the_topics_id() -> None:
@@ -24,12 +24,12 @@ def test_a_name_is_a_number_and_the_topics_id() -> None:
     ],
 )
 def test_an_id_that_is_missing_proves_nothing(one: str, other: str, may_be_one: bool) -> None:
-    assert same(one, other) is may_be_one
-    assert same(other, one) is may_be_one
+    assert same_partition(one, other) is may_be_one
+    assert same_partition(other, one) is may_be_one
 
 
 @pytest.mark.parametrize(
-    ("label", "known", "name"),
+    ("label", "labels", "name"),
     [
         ("0@a", ["0@b", "0@a", "0"], "0@a"),
         ("0@a", ["0", "1@b"], "0"),
@@ -43,6 +43,6 @@ def test_an_id_that_is_missing_proves_nothing(one: str, other: str, may_be_one: 
     ],
 )
 def test_the_name_under_which_a_partition_was_settled(
-    label: str, known: list[str], name: str | None
+    label: str, labels: list[str], name: str | None
 ) -> None:
-    assert known_as(label, known) == name
+    assert stored_label(label, labels) == name

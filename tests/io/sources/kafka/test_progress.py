@@ -21,51 +21,51 @@ class TestProgress:
         progress.note(span(5, 10))
         progress.note(span(10, 20))
         progress.note(span(0, 3, partition="1@A"))
-        assert progress.news() == {("t", 0): 20, ("t", 1): 3}
+        assert progress.pending() == {("t", 0): 20, ("t", 1): 3}
 
     def test_a_range_behind_a_gap_waits_for_what_lies_below(self) -> None:
         progress = Progress()
         progress.note(span(0, 10))
         progress.note(span(20, 30))
-        assert progress.news() == {("t", 0): 10}
+        assert progress.pending() == {("t", 0): 10}
         progress.note(span(10, 20))
-        assert progress.news() == {("t", 0): 30}
+        assert progress.pending() == {("t", 0): 30}
 
     def test_a_range_settled_again_moves_nothing_back(self) -> None:
         progress = Progress()
         progress.note(span(0, 30))
-        progress.told({("t", 0): 30})
+        progress.mark_committed({("t", 0): 30})
         progress.note(span(10, 20))
-        assert progress.news() == {}
+        assert progress.pending() == {}
 
-    def test_a_topic_created_anew_begins_again(self) -> None:
+    def test_a_topic_created_again_begins_again(self) -> None:
         progress = Progress()
         progress.note(span(0, 30))
-        progress.told({("t", 0): 30})
+        progress.mark_committed({("t", 0): 30})
         progress.note(span(0, 2, partition="0@B"))
-        assert progress.news() == {("t", 0): 2}
+        assert progress.pending() == {("t", 0): 2}
 
     def test_what_settles_late_of_the_old_topic_moves_nothing(self) -> None:
         progress = Progress()
         progress.note(span(0, 30))
         progress.note(span(0, 2, partition="0@B"))
         progress.note(span(30, 40))
-        assert progress.news() == {("t", 0): 2}
+        assert progress.pending() == {("t", 0): 2}
 
     def test_the_end_of_a_topic_that_is_gone_moves_nothing(self) -> None:
         progress = Progress()
         progress.note(span(0, 2, partition="0@B"))
         progress.note(Span("kafka://t", "0@A", 40, 40, final=True))
-        assert progress.news() == {("t", 0): 2}
+        assert progress.pending() == {("t", 0): 2}
 
     def test_a_broker_without_topic_ids(self) -> None:
         progress = Progress()
         progress.note(span(0, 2, partition="7"))
-        assert progress.news() == {("t", 7): 2}
+        assert progress.pending() == {("t", 7): 2}
 
 
 class Recorded:
-    """Keeps what is committed; raises while ``broken``."""
+    """Records what is committed; raises while ``broken``."""
 
     def __init__(self) -> None:
         self.commits: list[dict[Place, int]] = []

@@ -1,19 +1,24 @@
-"""Topics that are deleted and created again: each record once, and nothing vanishes unsaid."""
+"""Topics that are deleted and created again: each record once, and nothing is lost silently."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
-from clients.kafka import config as kafka_config
+from clients.kafka.config import consumer_settings
 from sources.kafka.label import id_of, number_of
 from sources.kafka.source import KafkaSource
-from tests.io.sources.kafka.reading import Read, read_to_end, reading, until
+from tests.io.sources.kafka.reading import (
+    Read,
+    commit_offsets,
+    read_to_end,
+    reading,
+    source_of,
+    until,
+)
 from tests.io.sources.reading import MemoryLedger
 from tests.services.kafka_broker import KafkaBroker, Topics
 from transforms import metrics
@@ -24,10 +29,6 @@ from transforms.batch.splits import BatchLimits, Split
 pytestmark = pytest.mark.integration
 
 RECREATED = "was deleted and created again"
-
-
-def source_of(broker: KafkaBroker, topic: str, query: str = "", **more: Any) -> KafkaSource:
-    return KafkaSource(f"kafka://{broker.bootstrap}/{topic}{query}", **more)
 
 
 def streaming(broker: KafkaBroker, topic: str, query: str = "", **more: Any) -> KafkaSource:
@@ -105,11 +106,7 @@ class TestWhileStopped:
         ledger.settle(read_to_end(source, ledger).batches)
         recreate(kafka_broker, name)
         kafka_broker.produce(name, records("new", 8))
-        consumer = Consumer(
-            {"bootstrap.servers": kafka_broker.bootstrap, "group.id": group, "log_level": 0}
-        )
-        consumer.commit(offsets=[TopicPartition(name, 0, 5)], asynchronous=False)
-        consumer.close()
+        commit_offsets(kafka_broker, group, {(name, 0): 5})
         assert read_to_end(source, ledger).all_values() == values("new", 8)
 
     def test_every_split_reads_its_part_where_there_are_fewer_partitions_than_before(
@@ -200,7 +197,10 @@ class TestWhileRead:
         self, kafka_broker: KafkaBroker, topic: Topics, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         # So slow to try again that the new topic has grown beyond the old offset by then.
-        monkeypatch.setitem(kafka_config._OF_CONSUMERS, "fetch.error.backoff.ms", "3000")
+        monkeypatch.setattr(
+            "sources.kafka.source.consumer_settings",
+            lambda *of: {**consumer_settings(*of), "fetch.error.backoff.ms": "3000"},
+        )
         name = topic()
         kafka_broker.produce(name, records("old", 10))
         source = replace(streaming(kafka_broker, name), discovery_interval=60.0)
@@ -222,8 +222,7 @@ class TestWhileRead:
         source = streaming(kafka_broker, name, limits=BatchLimits(records=10))
         with reading(source) as reader:
             read = until(reader, lambda read: read.records >= 10)
-            fetched = reader._guard
-            await_(lambda: fetched.high((name, 0)) == 300)
+            assert reader.backlog() == 300 - read.records
             recreate(kafka_broker, name)
             kafka_broker.produce(name, records("new", 600))
             until(reader, lambda read: len(of("new", read)) >= 600, read)
@@ -251,11 +250,11 @@ class TestWhileRead:
             kafka_broker.produce(name, records("new", 3))
             until(reader, lambda read: len(of("new", read)) == 3, read)
         (failure,) = failures(read)
-        kept = len(of("old", read))
-        assert 10 <= kept < 400
+        count = len(of("old", read))
+        assert 10 <= count < 400
         assert failure.category == "offsets_expired"
-        assert failure.message.startswith(f"offsets {kept}–399 of {name}/0 were deleted before")
-        assert metrics.tally()["skipped_offsets"] == 400 - kept
+        assert failure.message.startswith(f"offsets {count}–399 of {name}/0 were deleted before")
+        assert metrics.tally()["skipped_offsets"] == 400 - count
 
     def test_after_its_leader_had_changed(self) -> None:
         """The client would wait forever for an epoch that the new topic does not have."""
@@ -345,13 +344,6 @@ class TestRetention:
         (failure,) = failures(read)
         assert failure.message == f"offsets 40–59 of {name}/0 were deleted before they were read"
         assert failure.origin.offset == 40
-
-
-def await_(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def quiet(reader: Any, read: Read) -> None:

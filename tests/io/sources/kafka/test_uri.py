@@ -61,7 +61,7 @@ class TestMatches:
 
 
 @pytest.mark.parametrize(
-    ("uri", "said"),
+    ("uri", "text"),
     [
         ("kafka://a", "''"),
         ("kafka://a/", "''"),
@@ -86,10 +86,10 @@ class TestMatches:
         ("kafka://a/t?splits=1001", "splits=1001"),
     ],
 )
-def test_a_mistake_is_named(uri: str, said: str) -> None:
+def test_a_mistake_is_named(uri: str, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse(uri)
-    assert said in str(caught.value)
+    assert text in str(caught.value)
 
 
 def test_credentials_in_the_uri_are_refused_and_not_repeated() -> None:

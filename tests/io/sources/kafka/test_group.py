@@ -1,0 +1,67 @@
+"""Groups hear how far their topics are settled, from the process that settled it."""
+
+from __future__ import annotations
+
+import pytest
+
+from sources.kafka.source import KafkaSource
+from tests.services.kafka_broker import KafkaBroker, Topics
+from tests.transforms.test_per_process import in_child
+from transforms.batch.record import Span
+from transforms.settle.acknowledge import ACKNOWLEDGERS, flush
+
+pytestmark = pytest.mark.integration
+
+SECONDS = 60.0
+"""More than a child that hangs is given."""
+
+
+def committed(source: KafkaSource) -> dict[int, int]:
+    """The group's offsets by partition, as the cluster has them."""
+    cluster, group = source.cluster, str(source.address.group)
+    places = cluster.topics(source.address).labels
+    return {number: at for (_, number), at in cluster.committed(places, group).items()}
+
+
+@pytest.fixture
+def source(kafka_broker: KafkaBroker, topic: Topics) -> KafkaSource:
+    name = topic(partitions=2)
+    kafka_broker.produce(name, [(None, b"x", number % 2) for number in range(20)])
+    return KafkaSource(f"kafka://{kafka_broker.bootstrap}/{name}?group=g-{name}")
+
+
+def note(source: KafkaSource, partition: int, end: int) -> None:
+    (topic,) = source.address.topics
+    acknowledger = ACKNOWLEDGERS.get(source)
+    assert acknowledger is not None, "the source names a group"
+    acknowledger.note(Span(f"kafka://{topic}", f"{partition}@id", 0, end))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+class TestFork:
+    def test_a_forked_process_commits_what_it_settles(self, source: KafkaSource) -> None:
+        note(source, 0, 5)
+        flush(SECONDS)
+
+        def commits() -> bool:
+            note(source, 1, 7)
+            flush(SECONDS)
+            return True
+
+        assert in_child(commits)
+        assert committed(source) == {0: 5, 1: 7}
+
+    def test_a_forked_process_leaves_to_its_parent_what_the_parent_has_not_committed_yet(
+        self, source: KafkaSource
+    ) -> None:
+        note(source, 0, 5)
+        flush(SECONDS)
+        note(source, 0, 8)  # waits for the interval to end
+
+        def flushes() -> bool:
+            flush(SECONDS)
+            return True
+
+        assert in_child(flushes), "there is nothing to wait for"
+        flush(SECONDS)
+        assert committed(source) == {0: 8}
