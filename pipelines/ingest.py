@@ -110,7 +110,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         if config.dead_letters is not None:
             config.dead_letters.check()
         started = time.monotonic()
-        if run.detach or (config.streaming and run.runner.submitted is not None):
+        if run.detach or (config.streaming and run.runner.remote):
             _say_left(config.jobs.queue.left())  # later the readers say it, elsewhere
         if run.detach:
             return _detach(pipeline, config, sink, run)

@@ -16,7 +16,8 @@ from clients.kafka import config as kafka_config
 from clients.s3 import S3Settings
 from pipelines.command import Parser
 from pipelines.steps import Steps, identity_of
-from runners.runner import NAMES, Runner, named
+from runners.beam_private import flag_parser, option_classes
+from runners.runner import NAMES, Runner, RunnerUnavailable, named
 from sinks.database.config import SqlConfig
 from sinks.dead_letters.by_uri import dead_letter_sink_for
 from sinks.jobs.queue import SqlJobQueue
@@ -456,7 +457,7 @@ def _sources(known: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
 
 def _of_the_job(known: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> Iterator[str]:
     """What a cluster is to know of the job: Beam's own options, which ours of that name hide."""
-    if runner.submitted is None:
+    if not runner.remote:
         if known.detach:
             raise ConfigError(f"--detach: with {runner.name} the pipeline ends with this process")
         return
@@ -578,12 +579,10 @@ def refuse_unknown(rest: Sequence[str], ours: Parser) -> None:
     Raises:
         ConfigError: Naming the first unknown flag, and a known one that is close to it.
     """
-    theirs = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
-    for options in PipelineOptions.__subclasses__():
-        options._add_argparse_args(theirs)
     try:
+        theirs = flag_parser(option_classes())
         _, unknown = theirs.parse_known_args(list(rest))
-    except argparse.ArgumentError as error:
+    except (argparse.ArgumentError, RunnerUnavailable) as error:
         raise ConfigError(str(error)) from error
     if not unknown:
         return

@@ -130,7 +130,7 @@ def main(argv: Sequence[str]) -> int:
     runner = options.runner_of(known.runner)  # the options of the runner's own are known from here
     options.refuse_unknown(rest, parser())
     config = _config(known, runner)
-    if runner.submitted is not None:
+    if runner.remote:
         options.refuse_database_of_one_process(known.sink, runner)
         name = f"outbox-{known.table or 'all'}"
         rest += options.told_to_a_cluster(name, rest, streaming=known.streaming)
