@@ -187,7 +187,7 @@ def _refuse_state_of_another(config: IngestConfig, run: RunConfig) -> None:
     resumed = run.runner.resumed(run.beam_options) if run.runner.resumed is not None else None
     if resumed is not None:
         uris = (source.uri for source in config.sources)
-        submissions.check(config.sql, resumed.given, resumed.job, uris)
+        submissions.check(config.sql, resumed.option, resumed.job, uris)
 
 
 def _note(config: IngestConfig, submitted: Submission) -> None:

@@ -42,11 +42,11 @@ class Resumption:
     """The state of an earlier job, from which a new job goes on.
 
     Attributes:
-        given: The option and its value, for messages.
+        option: The option and its value, for messages.
         job: The id of the earlier job, or how it begins; None if the state's name does not say.
     """
 
-    given: str
+    option: str
     job: str | None
 
 

@@ -9,6 +9,7 @@ has the version of requirements.lock.
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,7 +40,7 @@ def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     dependencies = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     locked = (ROOT / "requirements.lock").read_text().splitlines()
-    print("\n".join(requirements(dependencies, locked)))
+    sys.stdout.write("\n".join(requirements(dependencies, locked)) + "\n")
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ class TestResumption:
     ) -> None:
         state = resumed([*STREAM, "--savepoint_path", path])
         assert state is not None
-        assert (state.given, state.job) == (f"--savepoint_path {path}", made_by)
+        assert (state.option, state.job) == (f"--savepoint_path {path}", made_by)
 
     def test_without_one_there_is_nothing_to_go_on_from(self) -> None:
         assert resumed(STREAM) is None
