@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+NEWEST := .venv-newest-beam
 
 .PHONY: help setup demo test oracle coverage lint format check bench kills lock clean
-.PHONY: bench-kafka kills-kafka faults-kafka faults latency
+.PHONY: test-newest-beam bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy scale
 
 help: ## List the targets
@@ -29,6 +30,17 @@ demo: setup ## Generate events, ingest them into SQLite, show the dead letters
 
 test: setup ## Run all tests, those with real services included
 	$(BIN)/python -m pytest
+
+# Everything else that pyproject.toml names has the version of requirements.lock, so that a failure
+# comes from Beam or from what Beam brings.
+test-newest-beam: ## Try the newest Beam, whatever pyproject.toml says, in a fresh .venv-newest-beam
+	$(PYTHON) -m venv --clear $(NEWEST)
+	$(NEWEST)/bin/python -m tests.newest_beam > $(NEWEST)/requirements.txt
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(NEWEST)/requirements.txt
+	$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(NEWEST)/bin/python -c 'import apache_beam; print("Beam", apache_beam.__version__)'
+	$(NEWEST)/bin/python -m pytest -m "not integration"
+	$(NEWEST)/bin/python -m pytest tests/runners tests/pipelines/test_ingest.py
 
 oracle: setup ## Compare 2,000 made-up tables and streams a database with one record at a time
 	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/table/test_one_by_one.py
@@ -110,4 +122,4 @@ scale: setup ## Where the database becomes the limit: the model on measured cost
 	$(BIN)/python -m benchmarks.scale.scale
 
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .coverage *.egg-info
+	rm -rf $(VENV) $(NEWEST) demo build dist .mypy_cache .ruff_cache .pytest_cache .coverage *.egg-info

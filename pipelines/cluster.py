@@ -34,7 +34,7 @@ def check_detach(flags: argparse.Namespace, runner: Runner, beam_options: Sequen
     """
     if not flags.detach:
         return
-    if runner.submitted is None:
+    if not runner.remote:
         raise ConfigError(f"--detach: with {runner.name} the pipeline ends with this process")
     if flags.summary_json or flags.fail_on_dead_letters:
         raise ConfigError(

@@ -6,10 +6,9 @@ import argparse
 import difflib
 from collections.abc import Callable, Sequence
 
-from apache_beam.options.pipeline_options import PipelineOptions
-
 from pipelines.command import Parser
-from runners.runner import NAMES, Runner, named
+from runners.beam_private import flag_parser, option_classes
+from runners.runner import NAMES, Runner, RunnerUnavailable, named
 from transforms.errors import ConfigError
 
 _LARGEST = 2**63 - 1
@@ -119,12 +118,9 @@ def refuse_unknown(rest: Sequence[str], parser: Parser) -> None:
     Raises:
         ConfigError: It names the first unknown flag, and a known one that is close to it.
     """
-    beams = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
-    for options in PipelineOptions.__subclasses__():
-        options._add_argparse_args(beams)
     try:
-        _, unknown = beams.parse_known_args(list(rest))
-    except argparse.ArgumentError as error:
+        _, unknown = flag_parser(option_classes()).parse_known_args(list(rest))
+    except (argparse.ArgumentError, RunnerUnavailable) as error:
         raise ConfigError(str(error)) from error
     if not unknown:
         return

@@ -111,7 +111,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         if config.dead_letters is not None:
             config.dead_letters.check()
         started = time.monotonic()
-        if run.detach or (config.streaming and run.runner.submitted is not None):
+        if run.detach or (config.streaming and run.runner.remote):
             _report_left(config.jobs.queue.left())  # the readers will report it elsewhere
         if run.detach:
             return _detach(pipeline, config, sink, run)
@@ -188,7 +188,7 @@ def _refuse_state_of_another(config: IngestConfig, run: RunConfig) -> None:
     resumed = run.runner.resumed(run.beam_options) if run.runner.resumed is not None else None
     if resumed is not None:
         uris = (source.uri for source in config.sources)
-        submissions.check(config.sql, resumed.given, resumed.job, uris)
+        submissions.check(config.sql, resumed.option, resumed.job, uris)
 
 
 def _note(config: IngestConfig, submission: Submission) -> None:

@@ -118,7 +118,7 @@ def main(argv: Sequence[str]) -> int:
     flags.refuse_unknown(rest, parser())
     flags.set_outage_budget(options, runner)
     config = _config(options, runner)
-    if runner.submitted is not None:
+    if runner.remote:
         cluster.refuse_local_database(options.sink, runner)
         name = f"outbox-{options.table or 'all'}"
         rest += cluster.job_options(name, rest, streaming=options.streaming)

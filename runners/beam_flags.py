@@ -1,10 +1,10 @@
-"""Which of Beam's own flags each runner honours; the rest are refused.
+"""Which of Beam's own flags each runner honours; the others are refused.
 
-Beam's flags are one list for all runners, and a runner leaves alone what is not for it, without a
-word. Some that it does take end in wrong counts: with ``--direct_running_mode multi_processing``
-everything is read and the summary says that nothing was.
+Beam has one list of flags for all runners, and a runner silently ignores what is not for it. Some
+that it does honour make the counts wrong: with ``--direct_running_mode multi_processing``
+everything is read, and the summary says that nothing was.
 
-Flags that a program of the user's adds (a ``PipelineOptions`` of its own) are not judged here.
+Flags that a user's own program adds (a ``PipelineOptions`` class) are not judged here.
 """
 
 from __future__ import annotations
@@ -14,12 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions
 
-from runners.flink import options as flink_options
+from runners.beam_private import flag_parser, flags_of, option_classes
+from runners.flink_flags import FlinkJobServerOptions
 from runners.runner import RunnerUnavailable
-
-_OURS = (flink_options.FlinkJobServerOptions,)
-"""Flags of Beam's that Beam's Python code does not have, and that are known here, whatever the
-runner: who gives one to another runner is told whose it is."""
 
 # Below, a flag is named as Beam's code names it (argparse's ``dest``).
 
@@ -42,7 +39,7 @@ _PACKAGES = frozenset(
         "save_main_session",
     }
 )
-_OF_FLINK = frozenset(
+_FLINK = frozenset(
     {
         *("flink_master", "parallelism", "max_parallelism", "job_name", "experiments"),
         *("environment_type", "environment_config", "environment_options"),
@@ -51,7 +48,7 @@ _OF_FLINK = frozenset(
         *("max_cache_memory_usage_mb", "element_processing_timeout_minutes"),
         *("prebuild_sdk_container_engine", "prebuild_sdk_container_base_image"),
         "docker_registry_push_url",
-        # The job server's own (runners.flink.options.FlinkJobServerOptions).
+        # The job server's own (runners/flink_flags.py).
         *("checkpointing_interval", "checkpoint_timeout_millis", "checkpointing_mode"),
         *("min_pause_between_checkpoints", "num_concurrent_checkpoints"),
         *("number_of_execution_retries", "execution_retry_delay"),
@@ -60,7 +57,7 @@ _OF_FLINK = frozenset(
         *("state_backend", "state_backend_storage_path", "object_reuse", "disable_metrics"),
         *("retain_externalized_checkpoints_on_cancellation",),
         *("finish_bundle_before_checkpointing",),
-        # runners.flink.options says why it takes none of these.
+        # runners/flink/options.py refuses these and says why.
         *("shutdown_sources_after_idle_ms", "flink_submit_uber_jar", "flink_job_server_jar"),
         "output_executable_path",
     }
@@ -72,19 +69,19 @@ HONOURED: Mapping[str, frozenset[str]] = {
     | _JOB_SERVER
     | {"prism_location", "prism_log_level", "environment_type"}
     | {"experiments", "max_cache_memory_usage_mb"},
-    "FlinkRunner": _EVERYWHERE | _PROFILER | _JOB_SERVER | _PACKAGES | _OF_FLINK,
+    "FlinkRunner": _EVERYWHERE | _PROFILER | _JOB_SERVER | _PACKAGES | _FLINK,
 }
-"""By runner, the flags that have their effect there."""
+"""For each runner, the flags that have their effect there."""
 
 _EXPERIMENTS = frozenset({"beam_fn_api", "data_buffer_time_limit_ms", "state_cache_size"})
-"""Those that PrismRunner honours. On Flink the job server and the workers have lists of their own."""
+"""Those that PrismRunner honours. Flink's job server and workers each have their own list."""
 
 _BAD_EXPERIMENTS: Mapping[str, str] = {
-    "use_loopback_process_worker": "would put its worker into a process that nobody counts for",
-    "pre_optimize": "would cut the pipeline into other stages than the one that is safe",
+    "use_loopback_process_worker": "would run its worker in a process whose counts are lost",
+    "pre_optimize": "would cut the pipeline into other stages than those that are safe",
 }
 
-_NO_EFFECT = "makes no use of it; leave this out"
+_NO_EFFECT = "does not use it; leave this out"
 _ONE_PROCESS = (
     "reads in one process, by one thread, and counts there; leave this out, or use --runner "
     "FlinkRunner with --parallelism"
@@ -94,13 +91,15 @@ _NO_PACKAGES = (
     "this out"
 )
 _SERVER_ELSEWHERE = (
-    "starts no job server of Beam's; leave this out, or give it to the one that you start"
+    "does not start a job server of Beam's; leave this out, or give it to the one that you start"
 )
 _NOT_BEAMS_S3 = (
-    "reads S3 by boto3; leave this out, and use --s3_endpoint_url and the usual AWS variables and "
+    "reads S3 through boto3; leave this out, and use --s3_endpoint_url and the usual AWS variables and "
     "files (AWS_ACCESS_KEY_ID, AWS_PROFILE, …)"
 )
-_PARALLELISM = "has as many workers as --parallelism and --sdk_worker_parallelism say; use these"
+_PARALLELISM = (
+    "gets its number of workers from --parallelism and --sdk_worker_parallelism; use these"
+)
 _IMAGE = "takes the workers' image from --environment_config, with --environment_type DOCKER"
 _INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(
@@ -115,17 +114,17 @@ _INSTEAD: Mapping[str, str] = {
     **dict.fromkeys(("s3_api_version", "s3_verify", "s3_disable_ssl"), _NOT_BEAMS_S3),
     "no_wait_until_finish": "waits for the end of the run; leave this out, or use --runner "
     "FlinkRunner with --detach",
-    "auto_unique_labels": "needs the same labels in every run, and this makes some up; leave "
-    "this out, and give each step a label of its own",
-    "type_check_strictness": "runs steps of Beam's that have no type hints; leave this out",
+    "auto_unique_labels": "needs the same labels in every run, and this invents new ones; leave "
+    "this out, and give each step its own label",
+    "type_check_strictness": "runs steps of Beam without type hints; leave this out",
     "resource_hints": "gives every step the same resources; leave this out",
-    "pickle_library": "takes pickles of Beam's default, cloudpickle, alone; leave this out",
+    "pickle_library": "accepts only pickles of Beam's default, cloudpickle; leave this out",
 }
-"""What to do instead of a flag that no runner honours."""
+"""What to do about a flag that no runner honours: a sentence whose subject is the runner."""
 
 _NO_PACKAGES_HERE = {
     **dict.fromkeys(_PACKAGES, _NO_PACKAGES),
-    "save_main_session": "runs the steps in this process and needs no session; leave this out",
+    "save_main_session": "runs the steps in this process and does not need a session; leave this out",
 }
 _INSTEAD_OF: Mapping[str, Mapping[str, str]] = {
     "DirectRunner": {
@@ -140,67 +139,69 @@ _INSTEAD_OF: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("sdk_container_image", "worker_harness_container_image"), _IMAGE),
     },
 }
-"""The same for one runner."""
+"""What to do about a flag that one runner does not honour."""
 
 
 def refuse_ignored(runner: str, flags: Sequence[str]) -> None:
-    """Refuse flags of Beam's that would have no effect, or a bad one, with this runner.
+    """Refuse Beam flags that would have no effect, or a bad one, with this runner.
 
-    A flag that is given with Beam's own default changes nothing and passes.
+    A flag whose value is Beam's own default changes nothing and is accepted.
 
     Args:
         runner: Its name, one of ``HONOURED``.
         flags: Beam's flags, as on a command line.
 
     Raises:
-        RunnerUnavailable: Naming each of them, and what to do. Values are not repeated: some are
-            secrets.
+        RunnerUnavailable: Naming each of them and what to do. Values are not repeated, because
+            some are secrets.
     """
-    said: dict[str, list[str]] = {}
-    for flag, why in (*_ignored(runner, flags), *_experiments(runner, flags)):
-        said.setdefault(why, []).append(flag)
-    if said:
+    refused: dict[str, list[str]] = {}
+    for flag, advice in (*_ignored(runner, flags), *_experiments(runner, flags)):
+        refused.setdefault(advice, []).append(flag)
+    if refused:
         raise RunnerUnavailable(
-            "; ".join(f"{', '.join(names)}: {runner} {why}" for why, names in said.items())
+            "; ".join(f"{', '.join(names)}: {runner} {advice}" for advice, names in refused.items())
         )
 
 
 def _ignored(runner: str, flags: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each such flag, and why not: a sentence of which the runner is the subject."""
-    for dest, flag in _given(flags).items():
+    """Each flag that is not honoured, with a sentence about it whose subject is the runner."""
+    for dest, flag in _changing(flags).items():
         if dest in HONOURED[runner]:
             continue
         others = [name for name, honoured in HONOURED.items() if dest in honoured]
-        instead = _INSTEAD_OF[runner].get(dest) or _INSTEAD.get(dest)
-        if instead is None:
-            instead = _NO_EFFECT + (f", or use --runner {' or '.join(others)}" if others else "")
-        yield flag, instead
+        advice = _INSTEAD_OF[runner].get(dest) or _INSTEAD.get(dest)
+        if advice is None:
+            advice = _NO_EFFECT + (f", or use --runner {' or '.join(others)}" if others else "")
+        yield flag, advice
 
 
-def _given(flags: Sequence[str]) -> dict[str, str]:
-    """By name, the flags of Beam's that say something else than Beam's default."""
-    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
-    for options in PipelineOptions.__subclasses__():
-        if options in _OURS or options.__module__.startswith("apache_beam."):
-            options._add_argparse_args(parser)
+def _changing(flags: Sequence[str]) -> dict[str, str]:
+    """By ``dest``, the flags of Beam's whose value is not Beam's default."""
+    parser = flag_parser(
+        options
+        for options in option_classes()
+        if options is FlinkJobServerOptions or options.__module__.startswith("apache_beam.")
+    )
     try:
         values, _ = parser.parse_known_args(list(flags))
     except argparse.ArgumentError as error:
         raise RunnerUnavailable(str(error)) from error
-    spelt = [flag.split("=", 1)[0] for flag in flags]
+    names = {flag.split("=", 1)[0] for flag in flags}
     return {
         action.dest: name
-        for action in parser._actions
+        for action in flags_of(parser)
         for name in action.option_strings
-        if name in spelt and getattr(values, action.dest) != action.default
+        if name in names and getattr(values, action.dest) != action.default
     }
 
 
 def _experiments(runner: str, flags: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Each experiment that would do harm or has no effect, as ``_ignored`` yields a flag."""
     if "experiments" not in HONOURED[runner]:
         return
-    given = PipelineOptions(list(flags)).view_as(DebugOptions).experiments or []
-    for name in dict.fromkeys(each.split("=", 1)[0] for each in given):
+    experiments = PipelineOptions(list(flags)).view_as(DebugOptions).experiments or []
+    for name in dict.fromkeys(experiment.split("=", 1)[0] for experiment in experiments):
         if name in _BAD_EXPERIMENTS:
             yield f"--experiments {name}", f"{_BAD_EXPERIMENTS[name]}; leave this out"
         elif runner == "PrismRunner" and name not in _EXPERIMENTS:

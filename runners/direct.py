@@ -8,14 +8,12 @@ What follows from it:
 
 * ``run()`` blocks until the pipeline has ended, and shows no metrics before.
 * It ignores the delay of a deferred split, so readers wait in their own poll.
-* One thread reads everything: splits for others to read would only take memory.
-* It adds up the counters of its bundles only when they are asked for, at the end: until then
-  it keeps those of every bundle (29 KB), as a chain of generators that are nested one a bundle,
-  so that after a thousand bundles Python refuses to run them (``RecursionError``). Gauges it
-  never merges. Here both is done after every bundle.
+* One thread reads everything, so splits for other readers would only take memory.
+* It keeps the metrics of every bundle until the end; here they are merged after every bundle
+  (``runners.beam_private``).
 * A bundle costs some milliseconds, so a streaming bundle is seconds long.
-* A bundle ends once Beam's sampler of states has woken up: 200 ms in which nothing is read, here
-  at most 20.
+* A bundle ends when Beam's sampler of states has woken up. Nothing is read meanwhile, by default
+  for 200 ms, here for at most 20.
 * It is one process, so a signal can ask the readers to stop.
 """
 
@@ -24,32 +22,22 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import apache_beam as beam
-from apache_beam.metrics.monitoring_infos import (
-    GAUGE_TYPES,
-    consolidate,
-    extract_gauge_value,
-    to_key,
-)
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
-from apache_beam.runners.worker.statesampler import StateSampler
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from runners import beam_private
 from runners.beam_flags import refuse_ignored
 from runners.runner import Runner
 
-beam_private.listen_on_loopback()
-
 _SAMPLING_MILLISECONDS = 20
 _GC_THRESHOLD = 100_000
 _GC_SECONDS = 5.0
-"""A bundle leaves some KB of cyclic garbage behind, which an idle stream's few allocations would
-let lie for an hour: it is collected between two bundles, when no batch is there to be scanned."""
+"""A bundle leaves some KB of cyclic garbage behind, which the few allocations of an idle stream
+would not collect for an hour. It is collected between two bundles, when there is no batch to scan."""
 
 
 class _Collector:
@@ -68,28 +56,11 @@ class _Collector:
 _collector = _Collector()
 
 
-def _consolidate(infos: Iterable[Any]) -> list[Any]:
-    """Add up now; of a gauge the newest, where Beam keeps the one of every bundle."""
-    _collector.between_bundles()
-    others: list[Any] = []
-    newest: dict[Any, tuple[int, Any]] = {}
-    for info in infos:  # those of the last bundle come first
-        if info.type not in GAUGE_TYPES:
-            others.append(info)
-            continue
-        key, (at, _) = to_key(info), extract_gauge_value(info)
-        if key not in newest or at > newest[key][0]:
-            newest[key] = (at, info)
-    return [*consolidate(others), *(info for _, info in newest.values())]
-
-
-# The loop that calls it offers no other hold (apache_beam/runners/portability/fn_api_runner/
-# fn_runner.py, run_stages).
-fn_runner.consolidate_monitoring_infos = _consolidate
-
-
 @contextmanager
 def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
+    beam_private.listen_on_loopback()
+    beam_private.merge_metrics_per_bundle(_collector.between_bundles)
+    beam_private.sample_states_every(_SAMPLING_MILLISECONDS)
     refuse_ignored("DirectRunner", flags)
     yield beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(list(flags)))
 
@@ -97,11 +68,9 @@ def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
 def _tune_process() -> None:
     """Set this process up for large batches of small values.
 
-    Batches are acyclic, so the garbage collector has little to find in them and much to
-    scan: collecting rarely gives a quarter more records a second (docs/performance.md).
+    Batches are acyclic, so the garbage collector finds little in them and has much to scan:
+    collecting rarely gives a quarter more records a second (docs/performance.md).
     """
-    # No option sets it (apache_beam/runners/worker/bundle_processor.py makes it with the default).
-    StateSampler.__init__.__defaults__ = (_SAMPLING_MILLISECONDS,)
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 100)
     _collector.due = time.monotonic() + _GC_SECONDS

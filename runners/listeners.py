@@ -1,4 +1,4 @@
-"""Which ports of a process others can reach."""
+"""Which ports of a process are reachable from other machines."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import psutil
 
 
 def beyond_loopback(pid: int) -> list[str]:
-    """The addresses beyond loopback on which a process or a child of its takes TCP connections.
+    """The addresses beyond loopback on which a process or its descendants take TCP connections.
 
     Args:
-        pid: A process of this user's; one that has ended listens nowhere.
+        pid: A process of this user; one that has ended listens nowhere.
     """
     return sorted(
         f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -32,12 +32,12 @@ def _family(pid: int) -> list[psutil.Process]:
 
 def _listening(process: psutil.Process) -> Iterator[tuple[str, int]]:
     try:
-        found = process.net_connections(kind="tcp")
+        connections = process.net_connections(kind="tcp")
     except psutil.NoSuchProcess:
         return
-    for each in found:
-        if each.status == psutil.CONN_LISTEN:
-            yield each.laddr.ip, each.laddr.port
+    for connection in connections:
+        if connection.status == psutil.CONN_LISTEN:
+            yield connection.laddr.ip, connection.laddr.port
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is different from runner to runner, and nothing else knows."""
+"""The contract between a runner and the rest of the program."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _MODULES = {
 }
 
 NAMES = tuple(_MODULES)
-"""Every runner there is, as ``--runner`` takes it."""
+"""Every runner, as ``--runner`` takes it."""
 
 
 class RunnerUnavailable(Exception):
-    """The runner cannot be started on this machine; the message says what it lacks."""
+    """The runner cannot be started here; the message says in one line what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A job that a cluster runs, whether or not this process waits for it.
+    """A job on a cluster, whether or not this process waits for it.
 
     Attributes:
         job: Its id.
@@ -39,44 +39,44 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """The state of an earlier job, which a new one is to go on from.
+    """The state of an earlier job, from which a new job goes on.
 
     Attributes:
-        given: The option and its value, for messages.
-        job: The id of that job, or how it begins; None where the state's name does not say.
+        option: The option and its value, for messages.
+        job: The id of the earlier job, or how it begins; None if the state's name does not say.
     """
 
-    given: str
+    option: str
     job: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """One runner, and all that the rest of the program has to know about it.
+    """One runner, and everything that the rest of the program has to know about it.
 
     Attributes:
         name: As ``--runner`` takes it.
-        pipeline: Makes an empty pipeline from Beam's own flags. What the runner needs
-            beside it lives as long as the context; metrics are read within it. Raises
+        pipeline: Makes an empty pipeline from Beam's own flags. What the runner needs besides
+            lives as long as the context, so metrics are read within it. Raises
             ``RunnerUnavailable``.
         parallel: Whether many readers read at once, each a split of its own.
         streaming_bundle_seconds: How long a streaming split keeps its bundle open.
         drained_by_signals: Whether the readers run in this process, so that a signal to it
             can ask them to stop.
-        tune_process: Sets up a process that does nothing but run a pipeline.
-        resume_seconds: Asked of the runner before a streaming split that had its time, or has
-            nothing to read, goes on.
+        tune_process: Sets up a process that only runs a pipeline.
+        resume_seconds: How long the runner is asked to wait before it resumes a streaming split
+            whose time is up, or which has nothing to read.
         outage_budget: Seconds to wait in place for a service that is away, unless the user says
             otherwise.
-        explained: What the text of a failure of ``wait_until_finish()`` means, in one line.
-        submitted: Takes what ``run()`` has returned, and waits until the cluster has the job;
-            None where the pipeline ends with this process. It returns None for a job that has
-            failed before, or whose id cannot be found in time. A runner that has it takes
-            Beam's ``--streaming`` and ``--job_name`` too.
-        started: Takes the same of a job that nobody is going to wait for, and waits until it
-            runs. It raises ``RunnerUnavailable`` for one that is not known to, and what
-            ``wait_until_finish()`` raises for one that has failed.
-        resumed: What Beam's own flags say that the job is to go on from.
+        explained: Turns the text of an error from ``wait_until_finish()`` into one line that
+            says what it means.
+        submitted: Takes the result of ``run()`` and waits until the cluster has the job. Returns
+            None for a job that has failed before that, or whose id cannot be found in time. Only
+            a remote runner has it.
+        started: Takes the result of ``run()`` for a job that nobody is going to wait for, and
+            waits until it runs. Raises ``RunnerUnavailable`` if that cannot be found out, and
+            what ``wait_until_finish()`` raises if the job has failed.
+        resumed: The earlier state from which Beam's own flags tell the job to go on.
     """
 
     name: str
@@ -92,12 +92,20 @@ class Runner:
     started: Callable[[Any], Submission] | None = None
     resumed: Callable[[Sequence[str]], Resumption | None] | None = None
 
+    @property
+    def remote(self) -> bool:
+        """Whether a cluster runs the pipeline, and goes on when this process ends.
+
+        Such a runner also takes Beam's ``--streaming`` and ``--job_name``.
+        """
+        return self.submitted is not None
+
 
 def named(name: str) -> Runner:
     """The runner of that name; only its own module is imported.
 
     Raises:
-        ValueError: There is none; the message lists those there are.
+        ValueError: There is no such runner; the message lists the existing ones.
     """
     if name not in _MODULES:
         raise ValueError(f"unknown runner {name!r}: use one of {', '.join(NAMES)}")

@@ -1,4 +1,4 @@
-"""Stop well on the first signal, at once on the second."""
+"""Stop gracefully on the first signal, at once on the second."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def stop_on_signals(stop: Callable[[], None]) -> Iterator[list[str]]:
     """Call ``stop`` on the first SIGINT or SIGTERM; a second one ends the process at once.
 
-    Ending at once is safe: what is not committed is not in the ledger and is read again.
+    Ending at once is safe: what is not committed is not in the ledger and is read again. Outside
+    the main thread, which alone may set handlers, signals keep the handlers that they have.
 
     Yields:
         The names of the signals received so far.
@@ -30,7 +31,7 @@ def stop_on_signals(stop: Callable[[], None]) -> Iterator[list[str]]:
         stop()
 
     if threading.current_thread() is not threading.main_thread():
-        yield received  # only the main thread may set handlers
+        yield received
         return
     previous = {number: signal.signal(number, on_signal) for number in _SIGNALS}
     try:

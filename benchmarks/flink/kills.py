@@ -30,6 +30,7 @@ from benchmarks.kafka.feed import Feed
 from benchmarks.kafka.services import Services, services
 from runners.flink import jobs as flink_jobs
 from runners.flink.local.cluster import FlinkCluster
+from tests.services import flink_faults
 from tests.services.flink_guarded import job_arguments, running
 
 PARTITIONS = 4
@@ -120,9 +121,9 @@ def kill_task_manager(
     """Kill the one that runs the job, replace it; returns the seconds without a new row."""
     (lost,) = cluster.task_managers()
     before, last = rows(found.dsn, TABLE), restarted(cluster, job)
-    cluster.kill_task_manager(lost)
+    flink_faults.kill_task_manager(cluster, lost)
     killed = time.monotonic()
-    cluster.start_task_manager()
+    flink_faults.start_task_manager(cluster)
     more()
     # What its last transactions brought is not yet the recovery.
     await_(lambda: restarted(cluster, job) != last, "restart", RECOVERY_SECONDS)
@@ -144,7 +145,7 @@ def restart_job_manager(
     """Kill the JobManager, start it, submit the job again; returns its new id and the seconds."""
     before = rows(found.dsn, TABLE)
     killed = time.monotonic()
-    cluster.restart_job_manager()
+    flink_faults.restart_job_manager(cluster)
     print(f"JobManager back {time.monotonic() - killed:.1f} s after its end", flush=True)
     again = submit([*argv, "--savepoint_path", last_checkpoint(cluster, job)])
     more()

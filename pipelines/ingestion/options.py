@@ -139,7 +139,7 @@ def _ingest_config(
 def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> RunConfig:
     cluster.check_detach(flags, runner, rest)
     beam_options = list(rest)
-    if runner.submitted is not None:
+    if runner.remote:
         cluster.refuse_relative_paths("--source", flags.source, runner)
         if flags.dead_letters is not None:
             cluster.refuse_relative_paths("--dead_letters", [flags.dead_letters], runner)

@@ -1,4 +1,4 @@
-"""Look at the jobs of a Flink cluster, stop them with a savepoint, cancel them.
+"""Show the jobs of a Flink cluster, stop them with a savepoint, cancel them.
 
 python -m runners.flink status|stop|cancel [--flink_master HOST:PORT] [--job ID] [--drain]
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from runners.flink.local.cluster import endpoints
+from runners.flink.endpoints import endpoints
 from runners.flink.rest import FlinkRefused, FlinkRest, FlinkUnreachable
 
 RUNNING = ("RUNNING", "CREATED", "RESTARTING", "INITIALIZING", "FAILING", "CANCELLING")
@@ -25,36 +25,37 @@ class JobError(Exception):
 
 
 def status(rest: FlinkRest, job: str | None = None) -> list[dict[str, Any]]:
-    """The jobs that the cluster knows, newest first.
+    """The jobs that the cluster knows, newest first; or only ``job``.
 
-    Of each its id, name, state, when it started, for how long it runs, its checkpoints, how often
-    it was restarted, and the last failure (one line, or None). Of the checkpoints: how many, the
-    ``last`` and the last ``savepoint``, from which a job can go on. Where Flink has deleted the
-    last with its job, ``last`` is None and ``gone`` says which it was.
+    Each has its id, name and state, when it started and how many seconds it has run, its
+    checkpoints, how often it was restarted, and its last failure (one line, or None). The
+    checkpoints are counted, and the ``last`` one and the last ``savepoint``, from which a job can
+    go on, are named. If Flink has deleted the last checkpoint with its job, ``last`` is None and
+    ``gone`` names it.
     """
-    found = sorted(rest.get("/jobs/overview")["jobs"], key=lambda each: -each["start-time"])
+    overview = sorted(rest.get("/jobs/overview")["jobs"], key=lambda each: -each["start-time"])
     return [
         {
-            "job": each["jid"],
-            "name": each["name"],
-            "state": each["state"],
-            "started": datetime.fromtimestamp(each["start-time"] / 1000, UTC).isoformat(
+            "job": summary["jid"],
+            "name": summary["name"],
+            "state": summary["state"],
+            "started": datetime.fromtimestamp(summary["start-time"] / 1000, UTC).isoformat(
                 timespec="seconds"
             ),
-            "seconds": round(each["duration"] / 1000),
-            "checkpoints": _checkpoints(rest, each["jid"]),
-            "restarts": _restarts(rest, each["jid"]),
-            "failure": _failure(rest, each["jid"]),
+            "seconds": round(summary["duration"] / 1000),
+            "checkpoints": _checkpoints(rest, summary["jid"]),
+            "restarts": _restarts(rest, summary["jid"]),
+            "failure": _failure(rest, summary["jid"]),
         }
-        for each in found
-        if job is None or each["jid"] == job
+        for summary in overview
+        if job is None or summary["jid"] == job
     ]
 
 
 def stop(
     rest: FlinkRest, job: str, *, folder: str | None = None, drain: bool = False, seconds: float
 ) -> str:
-    """Stop a job with a savepoint and return where it is (``--savepoint_path``).
+    """Stop a job with a savepoint and return its path, for ``--savepoint_path``.
 
     Raises:
         JobError: The savepoint failed, or took longer than ``seconds``.
@@ -79,7 +80,7 @@ def stop(
 
 
 def cancel(rest: FlinkRest, job: str, *, seconds: float) -> None:
-    """Cancel a job and wait until it has ended; a stream's last checkpoint stays.
+    """Cancel a job and wait until it has ended; the last checkpoint of a stream stays.
 
     Raises:
         JobError: It has not ended within ``seconds``.
@@ -92,44 +93,46 @@ def cancel(rest: FlinkRest, job: str, *, seconds: float) -> None:
 
 def _checkpoints(rest: FlinkRest, job: str) -> dict[str, Any]:
     try:
-        found = rest.get(f"/jobs/{job}/checkpoints")
-    except FlinkRefused:  # a bounded job has none
+        statistics = rest.get(f"/jobs/{job}/checkpoints")
+    except FlinkRefused:  # a bounded job has no checkpoints
         return {}
-    latest = found.get("latest") or {}
+    latest = statistics.get("latest") or {}
     last, savepoint = latest.get("completed") or {}, latest.get("savepoint") or {}
-    made = {
-        "completed": found["counts"]["completed"],
-        "failed": found["counts"]["failed"],
-        "restored": found["counts"]["restored"],
+    checkpoints = {
+        "completed": statistics["counts"]["completed"],
+        "failed": statistics["counts"]["failed"],
+        "restored": statistics["counts"]["restored"],
         "last": last.get("external_path"),
         "savepoint": savepoint.get("external_path"),
     }
     if last.get("discarded"):
-        made.update(last=None, gone=last["external_path"])
-    return made
+        checkpoints.update(last=None, gone=last["external_path"])
+    return checkpoints
 
 
 def _restarts(rest: FlinkRest, job: str) -> int | None:
-    """How often Flink has begun it again; None once it has ended: its metrics end with it."""
-    found = rest.get(f"/jobs/{job}/metrics?get=numRestarts")
-    return int(found[0]["value"]) if found else None
+    """How often Flink has restarted it; None once it has ended, because its metrics end with it."""
+    metrics = rest.get(f"/jobs/{job}/metrics?get=numRestarts")
+    return int(metrics[0]["value"]) if metrics else None
 
 
 def _failure(rest: FlinkRest, job: str) -> str | None:
-    """What its last failure came of, which the job may have survived."""
-    found = rest.get(f"/jobs/{job}/exceptions?maxExceptions=1")["exceptionHistory"]["entries"]
-    return cause(str(found[0]["stacktrace"])) if found else None
+    """The cause of its last failure, which the job may have survived."""
+    history = rest.get(f"/jobs/{job}/exceptions?maxExceptions=1")["exceptionHistory"]["entries"]
+    return cause(str(history[0]["stacktrace"])) if history else None
 
 
 def cause(stack: str) -> str:
-    """The line of a stack, Java's around Python's, that says what happened; 300 characters.
+    """The line of a stack trace that says what happened, at most 300 characters of it.
+
+    Java's stack trace surrounds that of Python.
 
     >>> cause("java.lang.Exception: x\\n\\tat a.b\\nCaused by: b.Error: Traceback …\\n  in f\\nE: no")
     'E: no'
     """
     innermost = stack.rpartition("Caused by: ")[2]
-    said = [line for line in innermost.splitlines() if line and not line[0].isspace()]
-    return (said or ["no cause given"])[-1][:300]
+    lines = [line for line in innermost.splitlines() if line and not line[0].isspace()]
+    return (lines or ["no cause given"])[-1][:300]
 
 
 def _await(reached: Callable[[], bool], seconds: float, what: str) -> None:
@@ -140,8 +143,9 @@ def _await(reached: Callable[[], bool], seconds: float, what: str) -> None:
         time.sleep(random.uniform(0.2, 0.5))  # noqa: S311 - jitter
 
 
-def _only(rest: FlinkRest) -> str:
-    running = [each["id"] for each in rest.get("/jobs")["jobs"] if each["status"] in RUNNING]
+def _only_job(rest: FlinkRest) -> str:
+    """The id of the job that runs, if only one does."""
+    running = [job["id"] for job in rest.get("/jobs")["jobs"] if job["status"] in RUNNING]
     if len(running) != 1:
         which = ", ".join(running) or "none"
         raise JobError(f"name one with --job: {len(running)} jobs are running ({which})")
@@ -154,52 +158,60 @@ def main(argv: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("action", choices=("status", "stop", "cancel"))
     add("--flink_master", metavar="HOST:PORT", help="default: the cluster in .flink/")
-    add("--job", metavar="ID", help="default: the only one that is running")
-    add("--savepoint_folder", metavar="URI", help="where stop leaves it (default: the cluster's)")
+    add("--job", metavar="ID", help="default: the only running job")
+    add(
+        "--savepoint_folder",
+        metavar="URI",
+        help="where stop writes it (default: the cluster's folder)",
+    )
     add(
         "--drain",
         action="store_true",
-        help="let sources come to their end first; a stream of pipelines.ingest or .outbox has none: "
-        "it reads on, without checkpoints, until it is cancelled (leave it out for these)",
+        help="let sources come to their end first; do not use it for a stream of pipelines.ingest or "
+        ".outbox, which has no end: it reads on, without checkpoints, until it is cancelled",
     )
     add("--timeout", type=float, default=120.0, metavar="S", help="default: 120 seconds")
     add("--json", action="store_true", help="print a list of objects")
-    given = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
     try:
-        made = _done(given)
+        jobs = _acted_on(arguments)
     except (JobError, FlinkRefused, FlinkUnreachable) as error:
         sys.stderr.write(f"flink: {error}\n")
         return 1
-    for each in made:
-        if not given.json:
-            sys.stdout.write("  ".join(str(value) for value in each.values()) + "\n")
-    if given.json:
-        sys.stdout.write(json.dumps(made, indent=2) + "\n")
+    if arguments.json:
+        sys.stdout.write(json.dumps(jobs, indent=2) + "\n")
+        return 0
+    for job in jobs:
+        sys.stdout.write("  ".join(str(value) for value in job.values()) + "\n")
     return 0
 
 
-def _done(given: argparse.Namespace) -> list[dict[str, Any]]:
-    master = given.flink_master
+def _acted_on(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """Do what the arguments say; returns what to print of each job."""
+    master = arguments.flink_master
     if master is None:
         local = endpoints()
         if local is None:
             raise JobError("name the cluster with --flink_master host:port")
         master = local.flink_master
     rest = FlinkRest(master)
-    if given.action == "status":
-        return status(rest, given.job)
-    job = given.job or _only(rest)
-    if given.action == "stop":
+    if arguments.action == "status":
+        return status(rest, arguments.job)
+    job = arguments.job or _only_job(rest)
+    if arguments.action == "stop":
         path = stop(
-            rest, job, folder=given.savepoint_folder, drain=given.drain, seconds=given.timeout
+            *(rest, job),
+            folder=arguments.savepoint_folder,
+            drain=arguments.drain,
+            seconds=arguments.timeout,
         )
         return [{"job": job, "savepoint": path}]
-    cancel(rest, job, seconds=given.timeout)
+    cancel(rest, job, seconds=arguments.timeout)
     checkpoints = _checkpoints(rest, job)
-    kept = checkpoints.get("last")
-    if checkpoints and kept is None:
+    last = checkpoints.get("last")
+    if checkpoints and last is None:
         sys.stderr.write(
             f"flink: job {job} has left no checkpoint; start it again without --savepoint_path: "
-            "the ledger knows where it goes on\n"
+            "the ledger knows where to resume\n"
         )
-    return [{"job": job, "cancelled": True, "checkpoint": kept}]
+    return [{"job": job, "cancelled": True, "checkpoint": last}]

@@ -1,8 +1,7 @@
-"""The options of a job on Flink, and the defaults that make it safe."""
+"""The options of a job on Flink, with the defaults that make it safe."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections.abc import Sequence
@@ -15,68 +14,28 @@ from apache_beam.options.pipeline_options import (
     StandardOptions,
 )
 
-from runners.flink.local.cluster import FOLDER, Endpoints, endpoints
+from runners.flink.endpoints import FOLDER, Endpoints, endpoints
 from runners.flink.worker import MODULE
+from runners.flink_flags import FlinkJobServerOptions
 from runners.runner import Resumption, RunnerUnavailable
 
 CHECKPOINTING_MILLISECONDS = 10_000
 _LEAST_MILLISECONDS = 500
 
-# How Flink names its checkpoints and savepoints: with the id of their job, or its first digits.
+# Flink names checkpoints and savepoints after the id of their job, or its first digits.
 _MADE_BY = re.compile(
     r"(?:^|/)(?:([0-9a-f]{32})/chk-\d+|savepoint-([0-9a-f]{6})-[0-9a-f]+)(?:/_metadata)?/*$"
 )
 
 
-class FlinkJobServerOptions(PipelineOptions):
-    """Options of Beam's Flink job server that a Python program does not know by itself.
-
-    It asks the job server for them (apache_beam/runners/portability/portable_runner.py); here
-    they are known before, so that a typo is an error (Beam's FlinkPipelineOptions.java).
-    """
-
-    @classmethod
-    def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
-        add = parser.add_argument
-        for name in (
-            "checkpointing_interval",  # milliseconds
-            "checkpoint_timeout_millis",
-            "min_pause_between_checkpoints",  # milliseconds
-            "num_concurrent_checkpoints",
-            "shutdown_sources_after_idle_ms",
-            "number_of_execution_retries",
-            "execution_retry_delay",  # milliseconds
-            "max_bundle_size",
-            "max_bundle_time_mills",
-            "latency_tracking_interval",
-            "auto_watermark_interval",
-        ):
-            add(f"--{name}", type=int)
-        for name in ("checkpointing_mode", "savepoint_path"):
-            add(f"--{name}")
-        for name in ("state_backend", "state_backend_storage_path"):
-            add(f"--{name}")
-        for name in (
-            "allow_non_restored_state",
-            "externalized_checkpoints_enabled",
-            "retain_externalized_checkpoints_on_cancellation",
-            "finish_bundle_before_checkpointing",
-            "disable_metrics",
-            "object_reuse",
-        ):
-            add(f"--{name}", action="store_true", default=None)
-        # Not the job server's: how this program knows its job again (runners/flink/runner.py).
-        add("--sluice_submission", help=argparse.SUPPRESS)
-
-
 def options_of(flags: Sequence[str]) -> PipelineOptions:
-    """Beam's options for a job on Flink, made of the flags and of what is safe without them.
+    """Beam's options for a job on Flink: the flags, and safe values for what they leave open.
 
     ``--flink_master``, ``--job_endpoint`` and the environment of the workers are by default
-    those of the local cluster in ``.flink/``, if there is one.
+    those of the local cluster in ``.flink/``, if one was started.
 
     Raises:
-        RunnerUnavailable: There is no job server to submit to, or an option would lose data.
+        RunnerUnavailable: No job server is known, or an option would lose data.
     """
     options = PipelineOptions(list(flags))
     _submission(options, endpoints(FOLDER))
@@ -92,7 +51,7 @@ def options_of(flags: Sequence[str]) -> PipelineOptions:
         _bounded(job)
     flink, portable = options.view_as(FlinkRunnerOptions), options.view_as(PortableOptions)
     if flink.parallelism > 0 and not any(
-        each.split("=", 1)[0] == "--sdk_worker_parallelism" for each in flags
+        flag.split("=", 1)[0] == "--sdk_worker_parallelism" for flag in flags
     ):
         # Beam's default is one process, hence one GIL, for all slots of a TaskManager.
         portable.sdk_worker_parallelism = flink.parallelism
@@ -102,24 +61,24 @@ def options_of(flags: Sequence[str]) -> PipelineOptions:
 
 
 def resumed(flags: Sequence[str]) -> Resumption | None:
-    """What ``--savepoint_path`` names, if it is given."""
+    """The state that ``--savepoint_path`` names; None if it is not given."""
     path = PipelineOptions(list(flags)).view_as(FlinkJobServerOptions).savepoint_path
     if path is None:
         return None
-    found = _MADE_BY.search(path)
-    return Resumption(f"--savepoint_path {path}", (found[1] or found[2]) if found else None)
+    match = _MADE_BY.search(path)
+    return Resumption(f"--savepoint_path {path}", (match[1] or match[2]) if match else None)
 
 
 def _submission(options: PipelineOptions, local: Endpoints | None) -> None:
     flink, portable = options.view_as(FlinkRunnerOptions), options.view_as(PortableOptions)
     if flink.flink_submit_uber_jar or portable.output_executable_path or flink.flink_job_server_jar:
         raise RunnerUnavailable(
-            "jobs are submitted to a running job server (--job_endpoint host:port): leave out "
+            "a job is submitted to a running job server (--job_endpoint host:port): leave out "
             "--flink_submit_uber_jar, --output_executable_path and --flink_job_server_jar"
         )
-    asked = flink.flink_master if flink.flink_master != "[auto]" else None
+    master = flink.flink_master if flink.flink_master != "[auto]" else None
     if portable.job_endpoint is None:
-        if local is None or asked not in (None, local.flink_master):
+        if local is None or master not in (None, local.flink_master):
             raise RunnerUnavailable(
                 "FlinkRunner needs Beam's Flink job server: give --job_endpoint host:port "
                 "(docs/flink.md says how to run one), or start a local cluster with `make flink-up`"
@@ -127,9 +86,9 @@ def _submission(options: PipelineOptions, local: Endpoints | None) -> None:
         portable.job_endpoint = local.job_endpoint
     if local is None or portable.job_endpoint != local.job_endpoint:
         return
-    flink.flink_master = asked or local.flink_master
-    named = portable.environment_config or portable.environment_options
-    if portable.environment_type in (None, "PROCESS") and not named:
+    flink.flink_master = master or local.flink_master
+    configured = portable.environment_config or portable.environment_options
+    if portable.environment_type in (None, "PROCESS") and not configured:
         portable.environment_type = "PROCESS"
         portable.environment_config = json.dumps({"command": local.worker_command})
 
@@ -148,12 +107,12 @@ def _streaming(job: FlinkJobServerOptions) -> None:
             f"--checkpointing_interval {interval} is in milliseconds: "
             f"give {_LEAST_MILLISECONDS} or more (default: {CHECKPOINTING_MILLISECONDS})"
         )
-    # The second alone keeps nothing (Beam's FlinkExecutionEnvironments.java).
+    # The second option alone keeps nothing (Beam's FlinkExecutionEnvironments.java).
     job.externalized_checkpoints_enabled = True
     job.retain_externalized_checkpoints_on_cancellation = True
-    # Else what a bundle emits that a checkpoint ends is kept back until the next bundle. Where
-    # splits are planned there is none: a job whose first bundle meets a checkpoint never reads
-    # (Beam's DoFnOperator.snapshotState).
+    # Otherwise, what is emitted by a bundle that a checkpoint ends is held back until the next
+    # bundle. Where splits are planned no other bundle comes, so a job whose first bundle meets a
+    # checkpoint would never read (Beam's DoFnOperator.snapshotState).
     job.finish_bundle_before_checkpointing = True
 
 

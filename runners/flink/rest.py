@@ -1,4 +1,4 @@
-"""Flink's REST API: the few calls that are needed here, each with a time-out."""
+"""Flink's REST API: the few calls that are needed here, each with a timeout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SECONDS = 15.0
 
 
 class FlinkUnreachable(Exception):
-    """Nobody answers as a JobManager there; the message says where."""
+    """No JobManager answers at an address, which the message names."""
 
 
 class FlinkRefused(Exception):
@@ -20,7 +20,7 @@ class FlinkRefused(Exception):
 
 
 class FlinkRest:
-    """A JobManager.
+    """The REST API of one JobManager.
 
     Args:
         master: ``host:port``, or ``http(s)://host:port``.
@@ -69,9 +69,9 @@ class FlinkRest:
         try:
             decoded = json.loads(content) if content else {}
         except ValueError as error:
-            raise FlinkUnreachable(f"{self.address} is no Flink JobManager") from error
+            raise FlinkUnreachable(f"{self.address} is not a Flink JobManager") from error
         if answer.status >= 400:
-            said = (decoded.get("errors") or [""]) if isinstance(decoded, dict) else [""]
-            line = (str(said[-1]).strip().splitlines() or [""])[0]
+            errors = (decoded.get("errors") or [""]) if isinstance(decoded, dict) else [""]
+            line = (str(errors[-1]).strip().splitlines() or [""])[0]
             raise FlinkRefused(f"Flink at {self.address} refused {method} {path}: {line[:300]}")
         return decoded

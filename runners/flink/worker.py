@@ -1,11 +1,11 @@
 """A Python worker of a Flink job that ends with the program that started it.
 
-Beam's boot starts the worker and stops it again. When boot is killed, nobody does: the worker
-hears of it only from the runner, and a step that hangs does not listen. Every job names this
-module as a Beam plugin, so a worker that boot has started imports it. It then starts a watchdog:
-a process of its own, because a thread gets no turn while a step holds the interpreter.
+Beam's boot starts the worker and stops it again. When boot is killed, nobody stops the worker: it
+hears of it only from the runner, and a step that hangs does not listen. Every job names this module
+as a Beam plugin, so a worker that boot has started imports it. It then starts a watchdog, which is a
+process of its own because a thread gets no turn while a step holds the interpreter.
 
-The watchdog runs this file as a script, which is why only the standard library is imported.
+The watchdog runs this file as a script, so only the standard library is imported.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from contextlib import suppress
 
 MODULE = "runners.flink.worker"
 BOOT = "SLUICE_BOOT"
-"""The number of the boot process: it may have died before a worker gets as far as asking."""
+"""The id of the boot process, which may have ended before the worker asks for its parent."""
 
 _SECONDS = 1.0
-_OF_A_WORKER = "CONTROL_API_SERVICE_DESCRIPTOR"  # boot tells each worker where its runner is
-_WATCHED = "SLUICE_WATCHED"  # what a worker starts inherits its environment, and is not a worker
+_WORKER_VARIABLE = "CONTROL_API_SERVICE_DESCRIPTOR"  # boot tells each worker where its runner is
+_WATCHED = "SLUICE_WATCHED"  # what a worker starts inherits its environment but is not a worker
 
 _watchdogs: list[subprocess.Popen[bytes]] = []
 
@@ -39,7 +39,7 @@ def begin() -> None:
         subprocess.Popen(  # noqa: S603 - no shell; this file, and two numbers
             command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # boot waits until nobody can write to a worker's output
+            stdout=subprocess.DEVNULL,  # boot waits until nobody holds a worker's output open
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
@@ -47,9 +47,9 @@ def begin() -> None:
 
 
 def watch(worker: int, parent: int) -> None:
-    """Wait until ``worker``, which started this process, ends; kill it when ``parent`` has."""
+    """Wait until ``worker``, which started this process, ends; kill it if ``parent`` ends before."""
     while os.getppid() == worker:
-        if not _has(worker, parent):
+        if not _is_child(worker, parent):
             with suppress(ProcessLookupError):
                 if os.getpgid(worker) == worker:
                     os.killpg(worker, signal.SIGKILL)
@@ -58,24 +58,24 @@ def watch(worker: int, parent: int) -> None:
         time.sleep(_SECONDS)
 
 
-def _has(worker: int, parent: int) -> bool:
+def _is_child(worker: int, parent: int) -> bool:
     """Whether ``parent`` is still the parent of ``worker``."""
     try:
         with open(f"/proc/{worker}/stat") as file:
-            # state, ppid (proc_pid_stat(5)); a dead parent that nobody has reaped is none
+            # state, ppid (proc_pid_stat(5)); a zombie is not a parent
             return int(file.read().rpartition(")")[2].split()[1]) == parent
-    except OSError:  # no Linux, or the worker has just ended
+    except OSError:  # not Linux, or the worker has just ended
         pass
     try:
         os.kill(parent, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else has the number by now
+    except PermissionError:  # a process of somebody else has the id by now
         return False
     return True
 
 
 if __name__ == "__main__":
     watch(int(sys.argv[1]), int(sys.argv[2]))
-elif _OF_A_WORKER in os.environ and _WATCHED not in os.environ:
+elif _WORKER_VARIABLE in os.environ and _WATCHED not in os.environ:
     begin()

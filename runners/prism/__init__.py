@@ -1,1 +1,5 @@
-"""Prism: the Go runner of Beam, built and started on this machine."""
+"""PrismRunner: Beam's portable runner for one machine, a Go program.
+
+``binary`` finds or builds the program, ``server`` starts it for one pipeline and ends it with the
+pipeline, ``runner`` is the ``RUNNER``. The SDK worker runs in this process.
+"""

@@ -1,4 +1,4 @@
-"""A Prism process of our own: it takes jobs on a free port of loopback and cannot outlive us."""
+"""A Prism process that takes jobs on a free port of loopback and cannot outlive this process."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
-from apache_beam.utils.subprocess_server import pick_port
-
 from runners.listeners import beyond_loopback
+from runners.ports import free_ports
 from runners.runner import RunnerUnavailable
 
 _log = logging.getLogger(__name__)
@@ -25,7 +24,7 @@ _log = logging.getLogger(__name__)
 START_SECONDS = 30.0
 STOP_SECONDS = 5.0
 _ATTEMPTS = 3
-"""Somebody else may take the port between its choice and its use."""
+"""Somebody else may take a port after it was chosen and before it is used."""
 
 # Its standard input is a pipe whose other end only this process holds: it closes when this
 # process ends, however it ends, and Prism goes with it.
@@ -40,7 +39,7 @@ def serving(binary: str, log_level: str) -> Iterator[str]:
 
     Raises:
         RunnerUnavailable: It ended, did not listen within ``START_SECONDS``, or listens where
-            others can reach it; it is ended then.
+            other machines can reach it. It does not go on running.
     """
     for attempt in range(_ATTEMPTS):
         process = _Process(binary, log_level)
@@ -55,10 +54,12 @@ def serving(binary: str, log_level: str) -> Iterator[str]:
 
 
 class _Process:
+    """A Prism, its log, and a watchdog that kills it when this process ends."""
+
     def __init__(self, binary: str, log_level: str) -> None:
-        (self._port,) = pick_port(None)
+        (self._port,) = free_ports(1)
         self._binary = binary
-        self._said: deque[str] = deque(maxlen=5)
+        self._last_lines: deque[str] = deque(maxlen=5)
         command = [binary, f"--job_port={self._port}", "--serve_http=false"]
         command += [f"--log_level={log_level}", "--log_kind=text"]
         try:
@@ -69,7 +70,7 @@ class _Process:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                start_new_session=True,  # Ctrl-C is for us: Prism is to see the job's end
+                start_new_session=True,  # Ctrl-C is for this process; Prism has to see the job's end
             )
         except OSError as error:
             raise RunnerUnavailable(
@@ -93,7 +94,7 @@ class _Process:
         return f"localhost:{self._port}"
 
     def await_listening(self, *, last: bool) -> bool:
-        """Wait until it takes connections; False if it ended and another port may help."""
+        """Wait until it accepts connections; False if it ended and another port may help."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             status = self._process.poll()
@@ -106,8 +107,8 @@ class _Process:
                     if status is None
                     else f"ended with {status}"
                 )
-                said = f": {self._said[-1][:300]}" if self._said else ""
-                raise RunnerUnavailable(f"Prism ({self._binary}) {how}{said}")
+                last_line = f": {self._last_lines[-1][:300]}" if self._last_lines else ""
+                raise RunnerUnavailable(f"Prism ({self._binary}) {how}{last_line}")
             try:
                 socket.create_connection(("localhost", self._port), timeout=1.0).close()
             except OSError:
@@ -116,22 +117,22 @@ class _Process:
                 return True
 
     def refuse_others(self) -> None:
-        """Go no further with a Prism that others can reach: it runs the program of anyone.
+        """Refuse a Prism that other machines can reach: it runs anybody's program.
 
         Raises:
-            RunnerUnavailable: It is one.
+            RunnerUnavailable: They can.
         """
         reached = beyond_loopback(self._process.pid)
         if reached:
             raise RunnerUnavailable(
-                f"Prism ({self._binary}) listens on {', '.join(reached)}, where others can have it "
-                "run programs as you, and was ended; leave out --prism_location to have one built "
+                f"Prism ({self._binary}) listens on {', '.join(reached)}, where others can make it "
+                "run programs as you, so it was ended; leave out --prism_location to have one built "
                 "that listens on loopback, or start it yourself and give --job_endpoint"
             )
 
     def stop(self) -> None:
-        """End it, by SIGKILL if SIGTERM is not enough."""
-        # The watchdog first, while the number that it knows is still Prism's.
+        """End it by SIGTERM, or by SIGKILL if that is not enough."""
+        # The watchdog first, while the process id that it knows is still Prism's.
         with suppress(ProcessLookupError):
             os.killpg(self._watchdog.pid, signal.SIGKILL)  # the shell and its cat
         self._watchdog.wait()
@@ -149,5 +150,5 @@ class _Process:
 
     def _read(self, output: IO[str]) -> None:
         for line in output:
-            self._said.append(line.strip())
-            _log.info("%s", self._said[-1])
+            self._last_lines.append(line.strip())
+            _log.info("%s", self._last_lines[-1])

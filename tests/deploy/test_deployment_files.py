@@ -15,7 +15,8 @@ from apache_beam.options.pipeline_options import FlinkRunnerOptions, PortableOpt
 from pipelines.ingestion.options import from_argv
 from runners.flink.local import config as flink_config
 from runners.flink.local import parts as flink_parts
-from runners.flink.options import FlinkJobServerOptions, options_of
+from runners.flink.options import options_of
+from runners.flink_flags import FlinkJobServerOptions
 from sinks.database.engine import MAX_OVERFLOW, POOL_SIZE
 from tests.deploy.deployment_files import (
     DEPLOY,
@@ -329,7 +330,8 @@ class TestSchemas:
 class TestImage:
     def test_everything_of_the_wheel_is_copied_and_let_in(self) -> None:
         setup = PROJECT["tool"]["setuptools"]
-        folders = [setup["package-dir"].get(each, each) for each in setup["packages"]]
+        roots = {package.partition(".")[0] for package in setup["packages"]}
+        folders = [setup["package-dir"].get(root, root) for root in roots]
         copied = re.findall(
             r"^COPY (?!--from)(?:--chmod=\d+ )?(.+) \S+$",
             (DEPLOY / "Dockerfile").read_text(),

@@ -31,6 +31,7 @@ from tests.pipelines import end_state
 from tests.pipelines.end_state import arguments, query, schema_of
 from tests.pipelines.test_outbox import PARTITIONS, check_all_in_order
 from tests.pipelines.test_outbox import left as unpublished
+from tests.services.flink_faults import kill_task_manager, start_task_manager
 from tests.services.flink_guarded import job_arguments
 from tests.services.kafka_broker import KafkaBroker, Topics
 from transforms.errors import ConfigError
@@ -192,12 +193,12 @@ def test_retries_survive_a_lost_machine_and_a_changed_schema_goes_on_from_a_save
         await_(lambda: checkpoints(flink, job)["completed"] > 0, "checkpoint")
         workers = python_workers(flink)
         for lost in flink.task_managers():
-            flink.kill_task_manager(lost)
+            kill_task_manager(flink, lost)
         _, left = psutil.wait_procs(workers, SECONDS)
         assert workers
         assert not left, "workers that nobody stops"
         query(postgres_url, "INSERT INTO parents SELECT generate_series(0, 9)")
-        flink.start_task_manager()
+        start_task_manager(flink)
         await_(lambda: counted_rows(postgres_url) == 200, "200 rows")
         # An attempt that finds too few slots yet is followed by another, from the same state.
         assert checkpoints(flink, job)["restored"] >= 1

@@ -1,4 +1,4 @@
-"""What is said of a flag of Beam's that the runner ignores, or that would make its counts wrong."""
+"""Beam flags that the runner ignores, or that would make its counts wrong, are refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import command, ingest
 from runners.beam_flags import HONOURED, refuse_ignored
-from runners.flink import options as flink_options
+from runners.beam_private import flag_parser, flags_of, option_classes
+from runners.flink_flags import FlinkJobServerOptions
 from runners.runner import NAMES, RunnerUnavailable, named
 
 D, P, F = "DirectRunner", "PrismRunner", "FlinkRunner"
@@ -121,13 +122,9 @@ def test_flags_of_the_users_own_program_are_not_judged(runner: str) -> None:
 
 
 def test_every_flag_that_is_honoured_is_one_of_beams() -> None:
-    parser = argparse.ArgumentParser(add_help=False)
-    for options in PipelineOptions.__subclasses__():
-        if options.__module__.startswith("apache_beam."):
-            options._add_argparse_args(parser)
-    flink_options.FlinkJobServerOptions._add_argparse_args(parser)
-    known = {action.dest for action in parser._actions}
-    assert frozenset().union(*HONOURED.values()) <= known
+    beams = [each for each in option_classes() if each.__module__.startswith("apache_beam.")]
+    declared = {flag.dest for flag in flags_of(flag_parser([*beams, FlinkJobServerOptions]))}
+    assert frozenset().union(*HONOURED.values()) <= declared
     assert set(HONOURED) == set(NAMES)
 
 

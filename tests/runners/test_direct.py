@@ -26,7 +26,7 @@ def test_beams_own_flags_reach_the_pipeline() -> None:
 
 
 BUNDLES = 1_500
-"""More than Python nests calls (1,000): counters chained one a bundle could not be added up."""
+"""More than the 1,000 calls that Python nests: with one level per bundle, counters do not add up."""
 
 RESIDENT: list[int] = []
 """Memory of this process at every bundle."""
@@ -62,8 +62,8 @@ def test_a_stream_of_many_bundles_keeps_nothing_of_them_and_its_counters_add_up(
         _ = batches | beam.ParDo(CountBundles())
         result = pipeline.run()
         result.wait_until_finish()
-        found = result.metrics().query(MetricsFilter().with_namespace("test"))
-    (counter,), (gauge,) = found["counters"], found["gauges"]
+        metrics = result.metrics().query(MetricsFilter().with_namespace("test"))
+    (counter,), (gauge,) = metrics["counters"], metrics["gauges"]
     assert gauge.result.value == len(RESIDENT), "the newest"
     assert counter.result == len(RESIDENT) >= BUNDLES
     # 25 KB a bundle (29 MB in all) when Beam keeps counters or gauges; nothing when merged.

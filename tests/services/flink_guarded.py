@@ -1,4 +1,4 @@
-"""A Flink cluster that cannot outlive the process which started it."""
+"""A Flink cluster that cannot outlive the process that started it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from runners.flink.local.cluster import FlinkCluster
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Its standard input is a pipe whose other end only the starting process holds: it closes when
-# that process ends, however it ends.
+# Its standard input is a pipe whose other end only the starting process holds, so it closes when
+# that process ends, in whatever way.
 WATCHDOG = 'cat >/dev/null; "$1" -m runners.flink.local down --folder "$2"; rm -rf -- "$2"'
 
 
 @contextmanager
 def running(slots: int) -> Iterator[FlinkCluster]:
-    """A cluster in a temporary folder; both go with the context, or with this process."""
+    """A cluster in a temporary folder; both end with the context, or with this process."""
     folder = Path(tempfile.mkdtemp(prefix="flink-"))
     watchdog = subprocess.Popen(
         ["sh", "-c", WATCHDOG, "watchdog", sys.executable, str(folder)],
@@ -39,14 +39,14 @@ def running(slots: int) -> Iterator[FlinkCluster]:
     finally:
         cluster.down()
         shutil.rmtree(folder, ignore_errors=True)
-        watchdog.communicate()  # closes its pipe: there is nothing left for it to do
+        watchdog.communicate()  # closes its pipe; nothing is left for it to do
 
 
 def job_arguments(cluster: FlinkCluster) -> list[str]:
-    """What ``pipelines.ingest`` is told to run a pipeline on ``cluster``."""
-    found = cluster.endpoints
+    """The arguments that make ``pipelines.ingest`` run on ``cluster``."""
+    endpoints = cluster.endpoints
     return [
-        *("--flink_master", found.flink_master, "--job_endpoint", found.job_endpoint),
+        *("--flink_master", endpoints.flink_master, "--job_endpoint", endpoints.job_endpoint),
         *("--environment_type", "PROCESS"),
-        *("--environment_config", json.dumps({"command": found.worker_command})),
+        *("--environment_config", json.dumps({"command": endpoints.worker_command})),
     ]

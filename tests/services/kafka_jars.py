@@ -1,19 +1,16 @@
 """The jars of a Kafka broker, fetched once a user by Maven and kept outside the repository.
 
-They lie in ``$SLUICE_JARS``, or else in ``$XDG_CACHE_HOME/sluice/jars``.
+They are kept in ``$SLUICE_JARS``, or otherwise in ``$XDG_CACHE_HOME/sluice/jars``.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+
+from runners import build_cache
 
 KAFKA = "4.1.0"
 JAVA = 17  # the least that a Kafka 4 broker runs on
@@ -39,11 +36,7 @@ GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
 
 def jars_folder() -> Path:
     """Where the broker's jars are, or will be once they are fetched."""
-    named = os.environ.get("SLUICE_JARS")
-    if named:
-        return Path(named).absolute() / f"kafka-{KAFKA}"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "sluice" / "jars" / f"kafka-{KAFKA}"
+    return build_cache.jars_folder() / f"kafka-{KAFKA}"
 
 
 def available() -> str | None:
@@ -56,9 +49,9 @@ def available() -> str | None:
     printed = subprocess.run(
         ["java", "-version"], capture_output=True, text=True, timeout=60, check=False
     ).stderr
-    found = re.search(r'version "(\d+)', printed)
-    if found is None or int(found[1]) < JAVA:
-        return f"java {found[1] if found else '(unknown)'} found, {JAVA} or newer is needed"
+    version = re.search(r'version "(\d+)', printed)
+    if version is None or int(version[1]) < JAVA:
+        return f"java {version[1] if version else '(unknown)'} found, {JAVA} or newer is needed"
     if shutil.which("mvn") is None and not jars_folder().is_dir():
         return f"mvn not found (Maven fetches the broker's jars into {jars_folder()})"
     return None
@@ -73,43 +66,23 @@ def fetched_jars() -> Path:
     Raises:
         RuntimeError: Maven could not fetch them; its last lines are in the message.
     """
-    folder = jars_folder()
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(folder.parent / f".{folder.name}.lock"):
-        if not folder.is_dir():
-            _fetch(folder)
-    return folder
+    return build_cache.made_once(jars_folder(), _fetch)
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    # Waiting has no deadline of its own: the holder's Maven has one, and a dead holder holds
-    # nothing.
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _fetch(folder: Path) -> None:
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        (scratch / "pom.xml").write_text(POM)
-        done = subprocess.run(
-            ["mvn", "-q", "-B", GOAL, f"-DoutputDirectory={scratch / 'jars'}"],
-            cwd=scratch,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=FETCH_SECONDS,
-            check=False,
+def _fetch(scratch: Path) -> Path:
+    (scratch / "pom.xml").write_text(POM)
+    maven = subprocess.run(
+        ["mvn", "-q", "-B", GOAL, f"-DoutputDirectory={scratch / 'jars'}"],
+        cwd=scratch,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=FETCH_SECONDS,
+        check=False,
+    )
+    if maven.returncode:
+        raise RuntimeError(
+            f"Maven could not fetch Kafka {KAFKA} (exit {maven.returncode}); is its "
+            f"repository reachable? It said:\n{maven.stdout[-4000:]}"
         )
-        if done.returncode:
-            raise RuntimeError(
-                f"Maven could not fetch Kafka {KAFKA} (exit {done.returncode}); is its "
-                f"repository reachable? It said:\n{done.stdout[-4000:]}"
-            )
-        (scratch / "jars").rename(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    return scratch / "jars"

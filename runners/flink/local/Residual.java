@@ -8,10 +8,10 @@ import org.apache.beam.sdk.coders.StringUtf8Coder;
 import org.apache.beam.sdk.state.MapState;
 
 /**
- * What a splittable DoFn left to do, kept from its self-checkpoint until its timer fires.
+ * What a splittable DoFn has left to do, kept from its self-checkpoint until its timer fires.
  *
- * <p>All that one key has are entries of one map state. A state of its own for each, as Beam has it
- * before 2.76, would stay registered in Flink's state, and be in every checkpoint, for ever.
+ * <p>All residuals of a key are entries of one map state. A state of its own for each, as in Beam
+ * before 2.76, would stay registered in Flink's state and be in every checkpoint forever.
  */
 public final class Residual<T> {
   private final StateInternals state;
@@ -26,22 +26,22 @@ public final class Residual<T> {
     this.coder = coder;
   }
 
-  /** The one of the key at hand that the timer {@code id} brings back. */
+  /** The residual of the current key that the timer {@code id} resumes. */
   public static <T> Residual<T> of(
       StateInternals state, StateNamespace namespace, String id, Coder<T> coder) {
     return new Residual<>(state, namespace, id, coder);
   }
 
-  /** Keep it. */
+  /** Keep a residual. */
   public void put(T residual) {
     pending().put(id, residual);
   }
 
-  /** Hand it out and forget it: no checkpoint is taken before the bundle that does it has ended. */
+  /** Return the residual and forget it; no checkpoint is taken before the bundle has ended. */
   public T take() {
     MapState<String, T> pending = pending();
     T residual = pending.get(id).read();
-    if (residual == null) { // of a checkpoint from before this class: only there is it looked for
+    if (residual == null) { // it is from a checkpoint of before this class
       return state.state(namespace, StateTags.value(id, coder)).read();
     }
     pending.remove(id);

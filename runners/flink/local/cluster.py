@@ -2,71 +2,44 @@
 
     python -m runners.flink.local up|down|status [--folder .flink] [--slots 4]
 
-Its processes outlive the command; all that it needs, and says, is in one folder. It is a
-session cluster without high availability: a JobManager that is started again knows no jobs,
-and they are resumed from the checkpoints, which the folder keeps (``--savepoint_path``).
+Its processes outlive the command. Everything that it needs and writes is in one folder. It is a
+session cluster without high availability: a JobManager that is started again does not know any
+jobs, and they are resumed from the checkpoints, which the folder keeps (``--savepoint_path``).
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import random
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from runners.flink.local import config as flink_config
-from runners.flink.local import parts as flink_parts
+from runners.file_lock import locked
+from runners.flink.endpoints import FOLDER, Endpoints, endpoints, forget_endpoints, write_endpoints
+from runners.flink.local import config, parts
 from runners.flink.local.config import Layout
+from runners.flink.local.parts import Parts
 from runners.flink.local.processes import Processes
 from runners.flink.rest import FlinkRefused, FlinkRest, FlinkUnreachable
+from runners.ports import free_ports
 from runners.runner import RunnerUnavailable
 
-FOLDER = Path(".flink")
 START_SECONDS = 90.0
 
-_JOB_MANAGER, _JOB_SERVER, _TASK_MANAGER = "jobmanager", "jobserver", "taskmanager-"
-
-# Below the range that outgoing connections take their ports from, so that a JobManager which is
-# started again finds its own free.
-_PORTS = range(20_000, 32_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoints:
-    """How a running cluster is used: what ``up`` has written into its folder.
-
-    Attributes:
-        flink_master: As ``--flink_master`` takes it.
-        job_endpoint: As ``--job_endpoint`` takes it.
-        worker_command: Starts a Python worker there (``--environment_type PROCESS``).
-    """
-
-    flink_master: str
-    job_endpoint: str
-    worker_command: str
-
-
-def endpoints(folder: Path = FOLDER) -> Endpoints | None:
-    """Those of the cluster in ``folder``, whether or not it still runs; None if there is none."""
-    try:
-        return Endpoints(**json.loads((folder / "cluster.json").read_text()))
-    except FileNotFoundError:
-        return None
+JOB_MANAGER, JOB_SERVER, TASK_MANAGER = "jobmanager", "jobserver", "taskmanager-"
+"""The names of its processes; that of a TaskManager ends with a number."""
 
 
 class FlinkCluster:
     """One cluster in a folder.
 
     Args:
-        folder: Where everything of it lies.
+        folder: Where everything of it is.
         slots: Of every TaskManager.
     """
 
@@ -82,10 +55,10 @@ class FlinkCluster:
         Raises:
             RunnerUnavailable: It was never started.
         """
-        found = endpoints(self.folder)
-        if found is None:
+        written = endpoints(self.folder)
+        if written is None:
             raise RunnerUnavailable(f"no Flink cluster in {self.folder}: start it with `up`")
-        return found
+        return written
 
     @property
     def rest(self) -> FlinkRest:
@@ -93,59 +66,49 @@ class FlinkCluster:
         return FlinkRest(self.endpoints.flink_master)
 
     def up(self) -> Endpoints:
-        """Start whatever of it does not run; return when it can take jobs.
+        """Start those of its processes that do not run; return when it can take jobs.
 
         Raises:
             RunnerUnavailable: A part is missing, or did not start within ``START_SECONDS``.
         """
-        parts = flink_parts.fetched()
+        fetched = parts.fetched()
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / ".gitignore").write_text("*\n")
-        with _locked(self.folder / ".lock"):
+        with locked(self.folder / ".lock"):
+            if not any(map(self.processes.running, self.processes.names())):
+                self._choose_ports()
             layout = self._layout()
-            flink_config.write(layout, parts)
-            self._start(_JOB_MANAGER, flink_config.job_manager(layout, parts))
+            config.write(layout, fetched)
+            self._start(JOB_MANAGER, fetched)
             if not any(map(self.processes.running, self.task_managers())):
-                name = f"{_TASK_MANAGER}1"
-                self._start(name, flink_config.task_manager(layout, parts, name))
-            self._start(_JOB_SERVER, flink_config.job_server(layout, parts))
-            made = Endpoints(layout.master, layout.job_endpoint, str(layout.worker))
-            (self.folder / "cluster.json").write_text(json.dumps(asdict(made), indent=2) + "\n")
+                self._start(f"{TASK_MANAGER}1", fetched)
+            self._start(JOB_SERVER, fetched)
+            cluster = Endpoints(layout.master, layout.job_endpoint, str(layout.worker))
+            write_endpoints(self.folder, cluster)
             self.await_task_managers(1)
-            self._await(_JOB_SERVER, "to listen", lambda: _listens(layout.job_port))
-        return made
+            self._await(JOB_SERVER, "to listen", lambda: _listens(layout.job_port))
+        return cluster
 
     def down(self) -> None:
-        """Stop all that ``up`` has started; jobs are cancelled, checkpoints stay."""
+        """Stop everything that was started; jobs are cancelled, checkpoints stay."""
         if not self.folder.is_dir():
             return
-        with _locked(self.folder / ".lock"):
+        with locked(self.folder / ".lock"):
             for name in reversed(self.processes.names()):
                 self.processes.stop(name)
-            (self.folder / "cluster.json").unlink(missing_ok=True)
+            forget_endpoints(self.folder)
+
+    def start(self, name: str) -> None:
+        """Start one process of a cluster that is up, unless it runs.
+
+        Args:
+            name: ``JOB_MANAGER``, ``JOB_SERVER``, or ``TASK_MANAGER`` and a number.
+        """
+        self._start(name, parts.fetched())
 
     def task_managers(self) -> list[str]:
-        """The names of those that were started and not stopped."""
-        return [each for each in self.processes.names() if each.startswith(_TASK_MANAGER)]
-
-    def start_task_manager(self) -> str:
-        """Start one more and return its name; it registers within seconds."""
-        layout, parts = self._layout(), flink_parts.fetched()
-        numbers = [int(each.removeprefix(_TASK_MANAGER)) for each in self.task_managers()]
-        name = f"{_TASK_MANAGER}{max(numbers, default=0) + 1}"
-        self._start(name, flink_config.task_manager(layout, parts, name))
-        return name
-
-    def kill_task_manager(self, name: str) -> None:
-        """End one and its workers by SIGKILL, as a machine that is lost ends them."""
-        self.processes.kill(name)
-
-    def restart_job_manager(self) -> None:
-        """Kill the JobManager and start it again on its ports: it has forgotten its jobs."""
-        self.processes.kill(_JOB_MANAGER)
-        layout, parts = self._layout(), flink_parts.fetched()
-        self._start(_JOB_MANAGER, flink_config.job_manager(layout, parts))
-        self.await_task_managers(len(self.task_managers()))
+        """The names of the TaskManagers that were started and not stopped."""
+        return [name for name in self.processes.names() if name.startswith(TASK_MANAGER)]
 
     def await_task_managers(self, count: int) -> None:
         """Wait until ``count`` of them have registered.
@@ -155,55 +118,55 @@ class FlinkCluster:
         """
         slots = count * self._layout().slots
         self._await(
-            *(_JOB_MANAGER, f"to have {slots} slots"),
+            *(JOB_MANAGER, f"to have {slots} slots"),
             lambda: self.overview().get("slots-total", 0) >= slots,
         )
 
     def overview(self) -> dict[str, Any]:
-        """What the JobManager says of the cluster; empty when it does not answer."""
+        """The JobManager's summary of the cluster; empty if it does not answer."""
         try:
-            found: dict[str, Any] = self.rest.get("/overview")
+            overview: dict[str, Any] = self.rest.get("/overview")
         except (FlinkUnreachable, FlinkRefused):  # it is starting
             return {}
-        return found
+        return overview
+
+    def _choose_ports(self) -> None:
+        rest, rpc, job = free_ports(3)
+        sizes = {"rest_port": rest, "rpc_port": rpc, "job_port": job, "slots": self._slots}
+        (self.folder / "layout.json").write_text(json.dumps(sizes) + "\n")
 
     def _layout(self) -> Layout:
-        """That of last time while anything of it runs; else new ports."""
-        file = self.folder / "layout.json"
-        if file.exists() and any(map(self.processes.running, self.processes.names())):
-            return Layout(folder=self.folder, **json.loads(file.read_text()))
-        rest, rpc, job = _free_ports(3)
-        sizes = {"rest_port": rest, "rpc_port": rpc, "job_port": job, "slots": self._slots}
-        file.write_text(json.dumps(sizes) + "\n")
+        sizes = json.loads((self.folder / "layout.json").read_text())
         return Layout(folder=self.folder, **sizes)
 
-    def _start(self, name: str, command: Sequence[str]) -> None:
-        if not self.processes.running(name):
-            self.processes.start(name, command, {"FLINK_CONF_DIR": str(self.folder / "conf")})
+    def _start(self, name: str, fetched: Parts) -> None:
+        if self.processes.running(name):
+            return
+        layout = self._layout()
+        if name == JOB_MANAGER:
+            command = config.job_manager(layout, fetched)
+        elif name == JOB_SERVER:
+            command = config.job_server(layout, fetched)
+        else:
+            command = config.task_manager(layout, fetched, name)
+        self.processes.start(name, command, {"FLINK_CONF_DIR": str(layout.configuration)})
 
     def _await(self, name: str, what: str, reached: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not reached():
-            ended = [each for each in self.processes.names() if not self.processes.running(each)]
+            names = self.processes.names()
+            ended = [process for process in names if not self.processes.running(process)]
             if ended:
                 raise RunnerUnavailable(
                     f"{ended[0]} of the local Flink cluster ended: "
-                    f"{self.processes.said(ended[0])} (log: {self.processes.log(ended[0])})"
+                    f"{self.processes.last_line(ended[0])} (log: {self.processes.log(ended[0])})"
                 )
             if time.monotonic() > deadline:
                 raise RunnerUnavailable(
                     f"{name} of the local Flink cluster took more than {START_SECONDS:.0f} s {what}: "
-                    f"{self.processes.said(name)} (log: {self.processes.log(name)})"
+                    f"{self.processes.last_line(name)} (log: {self.processes.log(name)})"
                 )
             time.sleep(random.uniform(0.1, 0.3))  # noqa: S311 - jitter
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    # Waiting has no deadline of its own: the holder's waits have, and a dead holder holds nothing.
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _listens(port: int) -> bool:
@@ -214,57 +177,38 @@ def _listens(port: int) -> bool:
     return True
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; distinct, as all are held until the last is found."""
-    held: list[socket.socket] = []
-    try:
-        for port in random.sample(_PORTS, 1_000):
-            candidate = socket.socket()
-            try:
-                candidate.bind(("127.0.0.1", port))
-            except OSError:
-                candidate.close()
-                continue
-            held.append(candidate)
-            if len(held) == count:
-                return [each.getsockname()[1] for each in held]
-        raise RunnerUnavailable(f"no {count} free ports between {_PORTS.start} and {_PORTS.stop}")
-    finally:
-        for each in held:
-            each.close()
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; 0 done, 1 failed or not running."""
     parser = argparse.ArgumentParser(prog="python -m runners.flink.local", allow_abbrev=False)
     parser.add_argument("action", choices=("up", "down", "status"))
     parser.add_argument("--folder", type=Path, default=FOLDER, help="default: .flink")
     parser.add_argument("--slots", type=int, default=4, help="slots of a TaskManager (default: 4)")
-    given = parser.parse_args(argv)
-    cluster = FlinkCluster(given.folder, given.slots)
+    arguments = parser.parse_args(argv)
+    cluster = FlinkCluster(arguments.folder, arguments.slots)
     try:
-        if given.action == "down":
+        if arguments.action == "down":
             cluster.down()
             return 0
-        if given.action == "up":
+        if arguments.action == "up":
             cluster.up()
     except RunnerUnavailable as error:
-        sys.stderr.write(f"flink_cluster: {error}\n")
+        sys.stderr.write(f"flink.local: {error}\n")
         return 1
-    return _say(cluster)
+    return _show(cluster)
 
 
-def _say(cluster: FlinkCluster) -> int:
-    found = endpoints(cluster.folder)
-    if found is None:
+def _show(cluster: FlinkCluster) -> int:
+    """Print what runs and how it is used; 0 if everything does."""
+    written = endpoints(cluster.folder)
+    if written is None:
         sys.stdout.write(f"no Flink cluster in {cluster.folder}\n")
         return 1
     names = cluster.processes.names()
-    running = [each for each in names if cluster.processes.running(each)]
+    running = [name for name in names if cluster.processes.running(name)]
     overview = cluster.overview()
     sys.stdout.write(
-        f"flink_master  {found.flink_master} (http://{found.flink_master})\n"
-        f"job_endpoint  {found.job_endpoint}\n"
+        f"flink_master  {written.flink_master} (http://{written.flink_master})\n"
+        f"job_endpoint  {written.job_endpoint}\n"
         f"processes     {', '.join(running) or 'none'}\n"
         f"slots         {overview.get('slots-available', 0)} free of {overview.get('slots-total', 0)}\n"
         f"jobs running  {overview.get('jobs-running', 0)}\n"

@@ -1,4 +1,4 @@
-"""What the processes of a local Flink cluster are told: settings and command lines."""
+"""The settings and command lines of a local Flink cluster's processes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OPENED = (
 _EXPORTED = ("java.base/sun.net.util", "java.rmi/sun.rmi.registry")
 
 _BRIEF = ("-XX:TieredStopAtLevel=1",)
-"""No time is spent on optimizing what works for seconds."""
+"""Spends no time on optimizing code that runs for seconds."""
 
 _LOGGING = """rootLogger.level = INFO
 rootLogger.appenderRef.console.ref = Console
@@ -38,7 +38,7 @@ class Layout:
     """One cluster: a folder, ports on loopback, sizes.
 
     Attributes:
-        folder: Where everything of it lies; absolute.
+        folder: Where everything of it is; absolute.
         rest_port: Of the JobManager's REST API and user interface.
         rpc_port: Of the JobManager, for TaskManagers.
         job_port: Of Beam's job server.
@@ -68,27 +68,28 @@ class Layout:
 
     @property
     def binaries(self) -> Path:
-        """The folder of the ``python`` that workers are started with."""
+        """The folder of the ``python`` that starts workers."""
         return self.folder / "bin"
 
     @property
     def worker(self) -> Path:
-        """The program that starts a Python worker in the environment of this program."""
+        """The program that starts a Python worker in this program's environment."""
         return self.folder / "worker.sh"
 
 
 def write(layout: Layout, parts: Parts) -> None:
-    """Write all that the processes read when they start."""
+    """Write everything that the processes read when they start."""
     for name in ("bin", "conf", "checkpoints", "savepoints", "tmp", "artifacts", "logs"):
         (layout.folder / name).mkdir(parents=True, exist_ok=True)
     (layout.configuration / "flink-conf.yaml").write_text(settings(layout))
     (layout.configuration / "log4j.properties").write_text(_LOGGING)
     own, binaries = (
-        shlex.quote(str(each)) for each in (layout.binaries, Path(sys.executable).parent)
+        shlex.quote(str(path)) for path in (layout.binaries, Path(sys.executable).parent)
     )
     boot, scratch = shlex.quote(str(parts.boot)), shlex.quote(str(layout.folder / "tmp"))
-    # A folder for each worker: boot puts what was staged, and pipeline_options.json, where it is
-    # told to and where it stands, and workers that start at once would read each other's halves.
+    # Each worker gets a folder: boot writes staged files where it is told to, and
+    # pipeline_options.json into its working directory. Workers that start at the same time would
+    # read each other's half-written files.
     layout.worker.write_text(
         "#!/bin/sh\n"
         f'export PATH={own}:{binaries}:"$PATH" RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1\n'
@@ -98,8 +99,8 @@ def write(layout: Layout, parts: Parts) -> None:
         f'exec {boot} --semi_persist_dir="$own" "$@"\n'
     )
     layout.worker.chmod(0o755)
-    # Before each worker boot asks pip thrice what is installed: for its log, and whether Beam is,
-    # which it is where this program runs. It was most of a worker's start.
+    # Before each worker, boot asks pip three times what is installed: for its log, and whether Beam
+    # is, as it is in this program's environment. That took most of a worker's start.
     python = layout.binaries / "python"
     python.write_text(
         "#!/bin/sh\n"
@@ -111,7 +112,7 @@ def write(layout: Layout, parts: Parts) -> None:
 
 def settings(layout: Layout) -> str:
     """The text of ``flink-conf.yaml``."""
-    every = {
+    values = {
         "jobmanager.rpc.address": "localhost",
         "jobmanager.rpc.port": layout.rpc_port,
         "jobmanager.bind-host": "127.0.0.1",
@@ -122,7 +123,7 @@ def settings(layout: Layout) -> str:
         "taskmanager.host": "localhost",
         "taskmanager.bind-host": "127.0.0.1",
         "taskmanager.numberOfTaskSlots": layout.slots,
-        # Flink's scripts would compute these, and it has none here.
+        # Flink's scripts, which are not here, would compute these.
         "taskmanager.cpu.cores": f"{layout.slots}.0",
         "taskmanager.memory.task.heap.size": "1024m",
         "taskmanager.memory.task.off-heap.size": "64m",
@@ -140,19 +141,20 @@ def settings(layout: Layout) -> str:
         "state.savepoints.dir": (layout.folder / "savepoints").as_uri(),
         "state.checkpoints.num-retained": 3,
         "parallelism.default": 1,
-        # A killed TaskManager is missed after two refused heartbeats: seconds, where Flink's
-        # own 10 s between two would make it 20.
+        # A killed TaskManager is noticed after two refused heartbeats: after seconds, instead of
+        # 20 s with Flink's default interval of 10 s.
         "heartbeat.interval": 2000,
         "heartbeat.timeout": 30000,
-        # Flink's own is to restart a stream for ever, each second and in silence, and a bounded
-        # job never. With this one an error that stays ends either in minutes: nine attempts of
-        # less than 37 s each. Waiting for a database that is away takes longer and never ends it.
+        # Flink's default restarts a stream forever, every second and silently, and a bounded job
+        # never. With this strategy a permanent error ends either of them within minutes: nine
+        # attempts of less than 37 s each. Waiting for a database that is away takes longer per
+        # attempt, so it never ends a job.
         "restart-strategy": "failure-rate",
         "restart-strategy.failure-rate.max-failures-per-interval": 8,
         "restart-strategy.failure-rate.failure-rate-interval": "5 min",
         "restart-strategy.failure-rate.delay": "5 s",
     }
-    return "".join(f"{name}: {value}\n" for name, value in every.items())
+    return "".join(f"{name}: {value}\n" for name, value in values.items())
 
 
 def job_manager(layout: Layout, parts: Parts) -> list[str]:

@@ -1,44 +1,37 @@
-"""What a local Flink cluster is made of, fetched once a user from package registries.
+"""What a local Flink cluster consists of, fetched once for each user from package registries.
 
 Flink itself is in the source distribution of a Python package (jars only: it has no start
-scripts), Beam's job server comes by Maven and is mended (``runners.flink.local.residuals``), and the
-program that starts a Python worker is built by Go. They lie in ``$SLUICE_JARS``, or else in
-``$XDG_CACHE_HOME/sluice/jars``.
+scripts). Beam's job server comes from Maven and is patched (``runners.flink.local.residuals``).
+The program that starts a Python worker is built by Go. They are kept in ``$SLUICE_JARS``, or
+otherwise in ``$XDG_CACHE_HOME/sluice/jars``.
 """
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from apache_beam.version import __version__ as BEAM_VERSION
 
-from runners.flink.local import residuals as flink_residuals
+from runners import programs
+from runners.build_cache import jars_folder, made_once
+from runners.flink.local import residuals
 from runners.runner import RunnerUnavailable
 
 _log = logging.getLogger(__name__)
 
 FLINK = "1.16.3"
 JOB_SERVER = "2.50.0"
-"""Of Beam's releases the newest whose job server is published as a library for that Flink."""
+"""The newest release of Beam whose job server is published as a library for that Flink."""
 JAVA = 11
 
-_FETCH_SECONDS = 900.0
-_SAID = 300
-"""Characters of a program's last line that an error repeats."""
-
-# Beside flink-dist: what it logs with, and what it links to. Its tables and CEP are not used here.
+# Besides flink-dist: what it logs with and links to. Its tables and CEP are not used here.
 _FLINK_JARS = re.compile(r".*/deps/lib/(?:flink-dist|flink-shaded-zookeeper|log4j-)[^/]*\.jar")
 _MAVEN_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
 _BOOT_PACKAGE = "github.com/apache/beam/sdks/v2/python/container"
@@ -48,9 +41,9 @@ _SOURCES = "".join(
       <groupId>org.apache.beam</groupId><artifactId>{artifact}</artifactId>
       <version>{JOB_SERVER}</version><classifier>sources</classifier>
     </dependency>"""
-    for artifact in flink_residuals.SOURCES
+    for artifact in residuals.SOURCES
 )
-# Without a binding of slf4j the job server logs nothing.
+# Without an slf4j binding the job server logs nothing.
 _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>sluice</groupId><artifactId>flink-job-server</artifactId><version>1</version>
@@ -69,7 +62,7 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Where everything lies.
+    """Where the parts are.
 
     Attributes:
         java: The program.
@@ -84,31 +77,22 @@ class Parts:
     boot: Path
 
 
-def folder() -> Path:
-    """Where the parts are kept, for this user."""
-    named = os.environ.get("SLUICE_JARS")
-    if named:
-        return Path(named).absolute()
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "sluice" / "jars"
-
-
 def _flink() -> Path:
-    return folder() / f"flink-{FLINK}"
+    return jars_folder() / f"flink-{FLINK}"
 
 
 def _job_server() -> Path:
-    return folder() / f"beam-flink-job-server-{JOB_SERVER}-mended-{flink_residuals.MENDED}"
+    return jars_folder() / f"beam-flink-job-server-{JOB_SERVER}-mended-{residuals.PATCH}"
 
 
 def _boot() -> Path:
-    return folder() / f"beam-boot-{BEAM_VERSION}"
+    return jars_folder() / f"beam-boot-{BEAM_VERSION}"
 
 
 def available() -> str | None:
-    """Why no cluster can be started here, in a few words; None when one can.
+    """Why no cluster can be started here, in a few words; None if one can.
 
-    Maven, javac and Go are needed only until their parts are there. Nothing is fetched by asking.
+    Maven, javac and Go are needed only until their parts are fetched. Nothing is fetched now.
     """
     java = shutil.which("java")
     if java is None:
@@ -116,26 +100,26 @@ def available() -> str | None:
     printed = subprocess.run(  # noqa: S603 - the java on the path
         [java, "-version"], capture_output=True, text=True, timeout=60, check=False
     ).stderr
-    found = re.search(r'version "(\d+)', printed)
-    if found is None or int(found[1]) < JAVA:
-        return f"java {found[1] if found else '(unknown)'} found, {JAVA} or newer is needed"
+    version = re.search(r'version "(\d+)', printed)
+    if version is None or int(version[1]) < JAVA:
+        return f"java {version[1] if version else '(unknown)'} found, {JAVA} or newer is needed"
     if shutil.which("mvn") is None and not _job_server().is_dir():
         return "mvn not found (Maven fetches Beam's job server)"
     if shutil.which("javac") is None and not _job_server().is_dir():
-        return "javac not found (a JDK, not only Java, mends Beam's job server)"
+        return "javac not found (a JDK, not only Java, patches Beam's job server)"
     if shutil.which("go") is None and not _boot().is_dir():
         return "go not found (Go builds the program that starts Python workers)"
     return None
 
 
 def fetched() -> Parts:
-    """All parts, fetched now where they are not there yet: some minutes, once.
+    """All parts; those that are missing are fetched first, once, which takes some minutes.
 
     Several processes may call it at once: one fetches, the others wait for it. A folder
     appears whole or not at all.
 
     Raises:
-        RunnerUnavailable: A program is missing, or a registry did not give a part.
+        RunnerUnavailable: A program is missing, or a registry did not deliver a part.
     """
     missing = available()
     if missing is not None:
@@ -145,51 +129,31 @@ def fetched() -> Parts:
     try:
         return Parts(
             java=java,
-            flink=_once(_flink(), f"Flink {FLINK}", _fetch_flink),
-            job_server=_once(
-                _job_server(), f"Beam's Flink job server {JOB_SERVER}", _fetch_job_server
-            ),
-            boot=_once(_boot(), f"Beam's worker start {BEAM_VERSION}", _build_boot) / "boot",
+            flink=made_once(_flink(), _fetch_flink),
+            job_server=made_once(_job_server(), _fetch_job_server),
+            boot=made_once(_boot(), _build_boot) / "boot",
         )
     except OSError as error:
         raise RunnerUnavailable(
-            f"no local Flink cluster: {folder()} cannot be filled ({error.strerror or error}); "
-            "name another folder with SLUICE_JARS"
+            f"no local Flink cluster: {jars_folder()} cannot be filled "
+            f"({error.strerror or error}); name another folder with SLUICE_JARS"
         ) from error
 
 
-def _once(made: Path, what: str, fetch: Callable[[Path, Path], None]) -> Path:
-    if made.is_dir():
-        return made
-    made.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(made.parent / f".{made.name}.lock"):
-        if not made.is_dir():
-            _log.warning("fetching %s, once: up to some minutes", what)
-            scratch = Path(tempfile.mkdtemp(prefix=f".{made.name}-", dir=made.parent))
-            try:
-                target = scratch / "made"
-                target.mkdir()
-                fetch(scratch, target)
-                target.rename(made)
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
-    return made
+def _target(scratch: Path, what: str) -> Path:
+    """An empty folder for a part that is about to be fetched."""
+    _log.warning("fetching %s, once: this may take some minutes", what)
+    target = scratch / "fetched"
+    target.mkdir()
+    return target
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    # Waiting has no deadline of its own: the holder's programs have one, and a dead holder
-    # holds nothing.
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _fetch_flink(scratch: Path, target: Path) -> None:
+def _fetch_flink(scratch: Path) -> Path:
+    target = _target(scratch, f"Flink {FLINK}")
     package = f"apache-flink-libraries=={FLINK}"
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     download += ["--disable-pip-version-check", "--no-binary=:all:", "--dest", str(scratch)]
-    _run([*download, package], scratch)
+    programs.run([*download, package], scratch)
     for archive in scratch.glob("*.tar.gz"):
         with tarfile.open(archive) as files:
             for member in files:
@@ -199,38 +163,22 @@ def _fetch_flink(scratch: Path, target: Path) -> None:
                     with (target / Path(member.name).name).open("wb") as jar:
                         shutil.copyfileobj(content, jar)
     if not any(target.glob("flink-dist*.jar")):
-        raise RunnerUnavailable(f"{package} has no flink-dist jar in it")
+        raise RunnerUnavailable(f"{package} does not contain a flink-dist jar")
+    return target
 
 
-def _fetch_job_server(scratch: Path, target: Path) -> None:
+def _fetch_job_server(scratch: Path) -> Path:
+    target = _target(scratch, f"Beam's Flink job server {JOB_SERVER}")
     (scratch / "pom.xml").write_text(_POM)
-    _run(["mvn", "-q", "-B", _MAVEN_GOAL, f"-DoutputDirectory={target}"], scratch)
-    flink_residuals.mend(target, JOB_SERVER, scratch, _run)
+    fetch = ["mvn", "-q", "-B", _MAVEN_GOAL, f"-DoutputDirectory={target}"]
+    programs.run(fetch, scratch, errors_on_stdout=True)
+    residuals.patch(target, JOB_SERVER, scratch, programs.run)
+    return target
 
 
-def _build_boot(scratch: Path, target: Path) -> None:
+def _build_boot(scratch: Path) -> Path:
+    target = _target(scratch, f"the program that starts Beam {BEAM_VERSION}'s Python workers")
     package = f"{_BOOT_PACKAGE}@v{BEAM_VERSION}"
-    _run(["go", "install", package], scratch, {"GOBIN": str(scratch)})
+    programs.run(["go", "install", package], scratch, {"GOBIN": str(scratch)})
     (scratch / "container").rename(target / "boot")
-
-
-def _run(command: Sequence[str], scratch: Path, added: Mapping[str, str] | None = None) -> None:
-    shown = " ".join(command[:4])
-    try:
-        done = subprocess.run(  # noqa: S603 - no shell, and nothing of it is the user's
-            command,
-            cwd=scratch,
-            env={**os.environ, **(added or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=_FETCH_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise RunnerUnavailable(f"`{shown} …` took more than {_FETCH_SECONDS:.0f} s") from error
-    if done.returncode:
-        said = (done.stdout.strip().splitlines() or ["it said nothing"])[-1][:_SAID]
-        raise RunnerUnavailable(f"`{shown} …` failed with {done.returncode}: {said}")
+    return target

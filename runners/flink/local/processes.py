@@ -1,8 +1,7 @@
-"""Processes that outlive the program which started them, written down so that exactly they can
-be stopped by another.
+"""Processes that outlive the program that started them, recorded so that another can stop them.
 
-A process is known by its number and its start time: a number alone may have been given to
-somebody else by now.
+A process is identified by its id and its start time, because the id alone may belong to another
+process by now.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from runners.runner import RunnerUnavailable
 STOP_SECONDS = 10.0
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
-"""Those that this process has started: it is theirs to learn that they ended."""
+"""Those that this process has started, which must wait for them when they end."""
 
 
 class Processes:
@@ -36,27 +35,27 @@ class Processes:
         self._file = folder / "processes.json"
 
     def names(self) -> list[str]:
-        """Those that were started and not stopped yet, dead ones too."""
+        """The names of those that were started and not stopped, including dead ones."""
         return list(self._read())
 
     def running(self, name: str) -> bool:
-        """Whether the process that was started under ``name`` still runs."""
+        """Whether the process that was started as ``name`` still runs."""
         return self.pid(name) is not None
 
     def log(self, name: str) -> Path:
-        """Where it writes what it has to say."""
+        """The file of its standard output and standard error."""
         return self._logs / f"{name}.log"
 
-    def said(self, name: str) -> str:
-        """The last line of its log."""
+    def last_line(self, name: str) -> str:
+        """The last line of its log, at most 300 characters of it."""
         try:
             lines = self.log(name).read_text(errors="replace").strip().splitlines()
         except OSError:
             lines = []
-        return lines[-1][:300] if lines else "it said nothing"
+        return lines[-1][:300] if lines else "it wrote nothing"
 
     def start(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start ``command`` and write it down.
+        """Start ``command`` and record it as ``name``.
 
         Raises:
             RunnerUnavailable: The program cannot be started.
@@ -64,7 +63,7 @@ class Processes:
         self._logs.mkdir(parents=True, exist_ok=True)
         with self.log(name).open("ab") as output:
             try:
-                child = subprocess.Popen(  # noqa: S603 - no shell; our own command
+                child = subprocess.Popen(  # noqa: S603 - no shell; a command of this package
                     command,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
@@ -82,7 +81,7 @@ class Processes:
         self._write(recorded)
 
     def stop(self, name: str) -> None:
-        """End it by SIGTERM, what is left of its group by SIGKILL, and forget it."""
+        """End it by SIGTERM, the rest of its group by SIGKILL, and forget it."""
         pid = self.pid(name)
         if pid is not None:
             with suppress(ProcessLookupError):
@@ -95,43 +94,43 @@ class Processes:
     def kill(self, name: str) -> None:
         """End it and its children by SIGKILL, at once, and forget it."""
         recorded = self._read()
-        number, started = recorded.pop(name, (0, ""))
-        # A group keeps its number while one of it lives, so that the number of a leader that
-        # is gone is either still its group's or somebody else's, who leads his own.
-        if number and _started(number) in (started, None):
+        pid, started = recorded.pop(name, (0, ""))
+        # A group keeps its id while one of its processes lives. So the id of a leader that has
+        # ended is either still that of its group, or of a stranger's, which a live leader has.
+        if pid and _started(pid) in (started, None):
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(number, signal.SIGKILL)
-        child = _children.pop(number, None)
+                os.killpg(pid, signal.SIGKILL)
+        child = _children.pop(pid, None)
         if child is not None:
             child.wait()
         self._write(recorded)
 
     def pid(self, name: str) -> int | None:
-        """The number of the process that runs under ``name``; None if none does."""
-        number, started = self._read().get(name, (0, ""))
-        child = _children.get(number)
-        if child is not None and child.poll() is not None:  # reaped here
+        """The id of the process that runs as ``name``; None if none does."""
+        pid, started = self._read().get(name, (0, ""))
+        child = _children.get(pid)
+        if child is not None and child.poll() is not None:  # this reaps it
             return None
-        return number if number and _started(number) == started else None
+        return pid if pid and _started(pid) == started else None
 
     def _read(self) -> dict[str, tuple[int, str]]:
         try:
-            found = json.loads(self._file.read_text())
+            recorded = json.loads(self._file.read_text())
         except FileNotFoundError:
             return {}
-        return {name: (int(pid), str(started)) for name, (pid, started) in found.items()}
+        return {name: (int(pid), str(started)) for name, (pid, started) in recorded.items()}
 
     def _write(self, recorded: Mapping[str, tuple[int, str]]) -> None:
         if not recorded:
             self._file.unlink(missing_ok=True)
             return
-        whole = self._file.with_suffix(".new")
-        whole.write_text(json.dumps(recorded, indent=2) + "\n")
-        whole.replace(self._file)
+        replacement = self._file.with_suffix(".new")
+        replacement.write_text(json.dumps(recorded, indent=2) + "\n")
+        replacement.replace(self._file)
 
 
 def _started(pid: int) -> str | None:
-    """When ``pid`` began, in words of the system; None if it is gone or a zombie."""
+    """When ``pid`` began, as the system writes it; None if it has ended or is a zombie."""
     try:
         after = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:

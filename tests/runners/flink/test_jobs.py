@@ -1,14 +1,15 @@
-"""Looking at, stopping and cancelling jobs."""
+"""Showing, stopping and cancelling jobs."""
 
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from runners.flink import jobs as flink_jobs
 from runners.flink.local.cluster import FlinkCluster
-from runners.flink.rest import FlinkRefused, FlinkRest, FlinkUnreachable
+from runners.flink.rest import FlinkRefused
 
 
 def test_a_cluster_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,12 +19,6 @@ def test_a_cluster_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[s
         assert flink_jobs.main(["status", "--flink_master", master]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("flink: no answer from a Flink JobManager at http://" + master)
-
-
-@pytest.mark.parametrize("master", ["ftp://a:1", "http://", "a:port"])
-def test_a_master_that_is_none_is_refused(master: str) -> None:
-    with pytest.raises(FlinkUnreachable, match="--flink_master"):
-        FlinkRest(master)
 
 
 @pytest.mark.integration
@@ -40,3 +35,25 @@ def test_stop_needs_a_job_that_runs(
     master = flink.endpoints.flink_master
     assert flink_jobs.main(["stop", "--flink_master", master]) == 1
     assert "name one with --job: 0 jobs are running" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stack", "line"),
+    [
+        ("java.lang.Exception: lost\n\tat a.b(c)\n", "java.lang.Exception: lost"),
+        ("a.A: x\n\tat a\nCaused by: b.B: y\n\tat b\nCaused by: c.C: z\n\tat c\n", "c.C: z"),
+        ("a.A: x\nCaused by: b.B: Traceback …\n  in f\nValueError: no", "ValueError: no"),
+        ("", "no cause given"),
+        ("x" * 1_000, "x" * 300),
+    ],
+)
+def test_the_cause_of_a_failure_is_the_innermost_line(stack: str, line: str) -> None:
+    assert flink_jobs.cause(stack) == line
+
+
+def test_without_a_cluster_it_says_how_to_name_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert flink_jobs.main(["status"]) == 1
+    assert capsys.readouterr().err == "flink: name the cluster with --flink_master host:port\n"

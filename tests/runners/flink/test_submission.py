@@ -12,27 +12,30 @@ from typing import Any
 import pytest
 from apache_beam.runners.runner import PipelineState
 
-from runners.flink import runner as flink
+from runners.beam_private import mark_of, with_mark
+from runners.flink import submission
 from runners.flink.rest import FlinkRest
-from runners.runner import RunnerUnavailable, Submission, named
+from runners.flink.submission import Marked, started, submitted
+from runners.runner import RunnerUnavailable
 
 OWN, THEIRS, OLD = "0" * 32, "1" * 32, "2" * 32
 
 
 class JobManager:
-    """Answers as Flink's REST API does; ``answers`` may be changed meanwhile."""
+    """Answers as Flink's REST API does; ``answers`` may be changed at any time."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {"/jobs": {"jobs": []}}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         manager = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                manager.asked.append(self.path)
-                found = manager.answers.get(self.path)
-                body = json.dumps({"errors": ["not found"]} if found is None else found).encode()
-                self.send_response(404 if found is None else 200)
+                manager.requests.append(self.path)
+                answer = manager.answers.get(self.path)
+                errors = {"errors": ["not found"]}
+                body = json.dumps(errors if answer is None else answer).encode()
+                self.send_response(404 if answer is None else 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -45,67 +48,55 @@ class JobManager:
         self.rest = FlinkRest(f"127.0.0.1:{self.server.server_port}")
 
     def has(self, **marks: str | None) -> None:
-        """It has jobs of these ids; None is one whose options it does not show yet."""
+        """Add jobs of these ids; None is the mark of one whose options are not shown yet."""
         for job, mark in marks.items():
             self.answers["/jobs"]["jobs"].append({"id": job, "status": "RUNNING"})
-            told = {} if mark is None else {"jobName": "same", "sluiceSubmission": mark}
-            config = {"jid": job, "execution-config": {"user-config": told}}
+            options = {} if mark is None else {"jobName": "same", "sluiceSubmission": mark}
+            config = {"jid": job, "execution-config": {"user-config": options}}
             self.answers[f"/jobs/{job}/config"] = config
 
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[JobManager]:
-    monkeypatch.setattr(flink, "SUBMIT_SECONDS", 0.5)
-    monkeypatch.setattr(flink, "START_SECONDS", 0.5)
-    made = JobManager()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    monkeypatch.setattr(submission, "SUBMIT_SECONDS", 0.5)
+    monkeypatch.setattr(submission, "START_SECONDS", 0.5)
+    manager = JobManager()
+    yield manager
+    manager.server.shutdown()
+    manager.server.server_close()
 
 
 def result(cluster: JobManager, state: str = PipelineState.RUNNING) -> Any:
-    """What Beam has returned of a job with the mark ``own``."""
+    """What Beam has returned for a job with the mark ``own``."""
 
     def wait_until_finish() -> None:
         raise RuntimeError("Pipeline x failed in state FAILED: it could not begin")
 
-    marked = flink._Marked(cluster.rest, "own", {OLD})
-    return SimpleNamespace(marked=marked, state=state, wait_until_finish=wait_until_finish)
-
-
-def submitted(made: Any) -> Submission | None:
-    take = named("FlinkRunner").submitted
-    assert take is not None
-    return take(made)
-
-
-def started(made: Any) -> Submission:
-    take = named("FlinkRunner").started
-    assert take is not None
-    return take(made)
+    beams = SimpleNamespace(state=state, wait_until_finish=wait_until_finish)
+    return with_mark(beams, Marked(cluster.rest, "own", {OLD}))
 
 
 def test_a_new_job_of_somebody_else_is_not_taken(cluster: JobManager) -> None:
     cluster.has(**{THEIRS: "theirs", OWN: "own"})
-    found = submitted(result(cluster))
-    assert found is not None
-    assert found.job == OWN
-    assert found.address == f"{cluster.rest.address}/#/job/{OWN}/overview"
+    job = submitted(result(cluster))
+    assert job is not None
+    assert job.job == OWN
+    assert job.address == f"{cluster.rest.address}/#/job/{OWN}/overview"
 
 
 def test_a_job_whose_options_are_not_shown_yet_is_looked_at_again(cluster: JobManager) -> None:
     cluster.has(**{THEIRS: "theirs", OWN: None})
-    marked = result(cluster).marked
+    marked: Marked = mark_of(result(cluster))
     assert marked.find() is None
     cluster.answers["/jobs"]["jobs"].clear()
     cluster.has(**{THEIRS: "theirs", OWN: "own"})
     assert marked.find() == OWN
-    assert cluster.asked.count(f"/jobs/{THEIRS}/config") == 1, "its mark does not change"
+    assert cluster.requests.count(f"/jobs/{THEIRS}/config") == 1, "its mark does not change"
 
 
 def test_a_job_that_was_there_before_is_not_asked(cluster: JobManager) -> None:
     cluster.has(**{OLD: "own"})
-    assert result(cluster).marked.find() is None
+    assert mark_of(result(cluster)).find() is None
 
 
 def test_an_id_that_is_not_found_in_time_is_not_guessed(

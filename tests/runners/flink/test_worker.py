@@ -1,4 +1,4 @@
-"""A worker ends with the program that started it, whatever it does at that moment."""
+"""A worker ends with the program that started it, whatever it is doing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from runners.flink import worker as flink_worker
+from runners.flink import worker as worker_module
 from runners.flink.worker import BOOT
 
 WORKER = {**os.environ, "CONTROL_API_SERVICE_DESCRIPTOR": 'url: "localhost:1"'}
@@ -21,15 +21,15 @@ os.environ[sys.argv[1]] = str(os.getpid())
 worker = subprocess.Popen([sys.executable, "-c", sys.argv[2]], process_group=0)
 time.sleep(600)
 """
-# As a plugin is imported, but without the package around it, which imports all of Beam.
-BEGINS = f"import os, runpy, time; runpy.run_path({flink_worker.__file__!r}); "
+# As a plugin is imported, but without its package, which imports all of Beam.
+BEGINS = f"import os, runpy, time; runpy.run_path({worker_module.__file__!r}); "
 BEGINS += "print(os.getpid(), flush=True); "
 SECONDS = 60.0
 
 
 @contextmanager
 def started(step: str) -> Iterator[tuple[psutil.Process, psutil.Process]]:
-    """What stands for boot, and the worker that it has started; both end with the context."""
+    """A stand-in for boot, and the worker that it has started; both end with the context."""
     command = [sys.executable, "-c", STARTS_A_WORKER, BOOT, BEGINS + step]
     with subprocess.Popen(command, env=WORKER, stdout=subprocess.PIPE, text=True) as child:
         boot = psutil.Process(child.pid)
@@ -38,8 +38,9 @@ def started(step: str) -> Iterator[tuple[psutil.Process, psutil.Process]]:
         try:
             yield boot, worker
         finally:
-            for each in (*worker.children(recursive=True), worker) if worker.is_running() else ():
-                each.kill()
+            if worker.is_running():
+                for process in (*worker.children(recursive=True), worker):
+                    process.kill()
             child.kill()
 
 
@@ -71,13 +72,13 @@ def test_what_a_step_has_started_ends_with_its_worker() -> None:
             assert worker.is_running()
         children = worker.children()
         boot.kill()
-        for each in (worker, *children):
-            each.wait(SECONDS)
+        for process in (worker, *children):
+            process.wait(SECONDS)
 
 
 def test_a_program_that_a_step_starts_is_no_worker() -> None:
     """It inherits the environment, whose boot is not its parent."""
-    program = f"import runpy; runpy.run_path({flink_worker.__file__!r}); print('went on')"
+    program = f"import runpy; runpy.run_path({worker_module.__file__!r}); print('went on')"
     step = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {program!r}])"
     ended = subprocess.run(
         [sys.executable, "-c", BEGINS + step],
@@ -111,7 +112,7 @@ def test_a_worker_whose_boot_had_ended_before_it_asked_ends_at_once() -> None:
 
 
 def test_a_process_that_is_no_worker_has_no_watchdog() -> None:
-    code = f"import runpy; runpy.run_path({flink_worker.__file__!r}); "
+    code = f"import runpy; runpy.run_path({worker_module.__file__!r}); "
     code += "import psutil; print(len(psutil.Process().children()))"
     ended = subprocess.run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, timeout=SECONDS, check=True

@@ -13,7 +13,7 @@ JAVA = "#!/bin/sh\necho 'openjdk version \"17.0.1\"' >&2\n"
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """All that is on the path: what is needed, and nothing fetched yet."""
+    """Everything on the path: what is needed; nothing is fetched yet."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("java", "javac", "mvn", "go"):

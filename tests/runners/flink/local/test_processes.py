@@ -1,4 +1,4 @@
-"""Processes that are stopped by another program: these, and no others."""
+"""Processes that another program stops: these, and no others."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ PARENT = [sys.executable, "-c", WITH_A_CHILD]
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
-    made = Processes(tmp_path)
-    yield made
-    for name in made.names():
-        made.kill(name)
+    recorded = Processes(tmp_path)
+    yield recorded
+    for name in recorded.names():
+        recorded.kill(name)
 
 
-def await_said(processes: Processes, name: str) -> str:
+def await_line(processes: Processes, name: str) -> str:
     deadline = time.monotonic() + 30
-    while processes.said(name) == "it said nothing":
+    while processes.last_line(name) == "it wrote nothing":
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    return processes.said(name)
+    return processes.last_line(name)
 
 
-def number_of(folder: Path, name: str) -> int:
+def pid_of(folder: Path, name: str) -> int:
     return int(json.loads((folder / "processes.json").read_text())[name][0])
 
 
 def test_it_runs_until_another_program_stops_it(processes: Processes, tmp_path: Path) -> None:
     processes.start("sleeper", SLEEPER, {})
-    assert await_said(processes, "sleeper") == "awake"
-    number = number_of(tmp_path, "sleeper")
+    assert await_line(processes, "sleeper") == "awake"
+    pid = pid_of(tmp_path, "sleeper")
     other = Processes(tmp_path)
     assert other.running("sleeper")
     other.stop("sleeper")
     assert other.names() == []
     assert not processes.running("sleeper")
-    assert not psutil.pid_exists(number) or psutil.Process(number).status() == "zombie"
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie"
 
 
 def test_its_children_go_with_it(processes: Processes) -> None:
     processes.start("parent", PARENT, {})
-    child = psutil.Process(int(await_said(processes, "parent")))
+    child = psutil.Process(int(await_line(processes, "parent")))
     processes.kill("parent")
     child.wait(timeout=10)
     assert not child.is_running()
@@ -67,8 +67,8 @@ def test_its_children_go_with_it(processes: Processes) -> None:
 
 def test_children_of_a_dead_one_are_stopped_too(processes: Processes, tmp_path: Path) -> None:
     processes.start("parent", PARENT, {})
-    child = psutil.Process(int(await_said(processes, "parent")))
-    psutil.Process(number_of(tmp_path, "parent")).kill()
+    child = psutil.Process(int(await_line(processes, "parent")))
+    psutil.Process(pid_of(tmp_path, "parent")).kill()
     while processes.running("parent"):
         time.sleep(0.02)
     assert child.is_running()

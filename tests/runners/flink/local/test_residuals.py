@@ -1,4 +1,4 @@
-"""How the job server of a local Flink cluster is mended; that its state stays flat is shown on a
+"""How the job server of a local Flink cluster is patched. That its state stays flat is shown on a
 real cluster (tests/pipelines/test_flink.py)."""
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.flink.local.residuals import SOURCES, edited, mend
+from runners.flink.local.residuals import SOURCES, edited, patch
 from runners.runner import RunnerUnavailable
 
 WRITES = """
@@ -85,12 +85,12 @@ def test_only_the_classes_of_changed_sources_are_replaced(tmp_path: Path) -> Non
                 assert "forAddress(socket)" in text
                 continue
             assert ("sluice.Residual.of(" in text) != file.endswith("Residual.java")
-        made = (f"{CONTROL}.class", f"{BATCH}.class", f"{STREAMING}$Inner.class")
-        for name in (*made, f"{SERVERS}$Inet.class", "sluice/Residual.class"):
+        compiled = (f"{CONTROL}.class", f"{BATCH}.class", f"{STREAMING}$Inner.class")
+        for name in (*compiled, f"{SERVERS}$Inet.class", "sluice/Residual.class"):
             (classes / name).parent.mkdir(parents=True, exist_ok=True)
             (classes / name).write_text("new")
 
-    mend(folder, "1.0", scratch, compiler)
+    patch(folder, "1.0", scratch, compiler)
     assert unpack(control) == {
         f"{CONTROL}.class": "new",
         f"{CONTROL}Too.class": "old",
@@ -103,11 +103,11 @@ def test_only_the_classes_of_changed_sources_are_replaced(tmp_path: Path) -> Non
 
 
 def pack(jar: Path, content: dict[str, str]) -> None:
-    with zipfile.ZipFile(jar, "w") as made:
+    with zipfile.ZipFile(jar, "w") as archive:
         for name, text in content.items():
-            made.writestr(name, text)
+            archive.writestr(name, text)
 
 
 def unpack(jar: Path) -> dict[str, str]:
-    with zipfile.ZipFile(jar) as made:
-        return {each.filename: made.read(each).decode() for each in made.infolist()}
+    with zipfile.ZipFile(jar) as archive:
+        return {each.filename: archive.read(each).decode() for each in archive.infolist()}

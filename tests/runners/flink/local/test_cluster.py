@@ -1,0 +1,63 @@
+"""A local cluster's command line and processes, as far as they need no cluster."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runners.flink.endpoints import Endpoints, endpoints, write_endpoints
+from runners.flink.local.cluster import TASK_MANAGER, FlinkCluster, main
+from runners.runner import RunnerUnavailable
+
+
+def test_where_no_cluster_was_started_status_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["status", "--folder", str(tmp_path)]) == 1
+    assert capsys.readouterr().out == f"no Flink cluster in {tmp_path}\n"
+    with pytest.raises(RunnerUnavailable, match=f"no Flink cluster in {tmp_path}"):
+        _ = FlinkCluster(tmp_path).endpoints
+
+
+def test_a_cluster_that_does_not_run_is_not_reported_as_running(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_endpoints(tmp_path, Endpoints("localhost:1", "localhost:2", "/w.sh"))
+    assert main(["status", "--folder", str(tmp_path)]) == 1
+    assert "processes     none\n" in capsys.readouterr().out
+
+
+def test_down_forgets_the_cluster_and_makes_no_folder(tmp_path: Path) -> None:
+    write_endpoints(tmp_path, Endpoints("localhost:1", "localhost:2", "/w.sh"))
+    assert main(["down", "--folder", str(tmp_path)]) == 0
+    assert endpoints(tmp_path) is None
+    assert main(["down", "--folder", str(tmp_path / "none")]) == 0
+    assert not (tmp_path / "none").exists()
+
+
+def test_up_without_java_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["up", "--folder", str(tmp_path / "cluster")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("flink.local: no local Flink cluster: java not found")
+
+
+def test_task_managers_are_told_from_other_processes(tmp_path: Path) -> None:
+    names = ("jobmanager", f"{TASK_MANAGER}2", "jobserver", f"{TASK_MANAGER}1")
+    recorded = {name: [2**22 + 1, "ended"] for name in names}
+    (tmp_path / "processes.json").write_text(json.dumps(recorded))
+    assert FlinkCluster(tmp_path).task_managers() == [f"{TASK_MANAGER}2", f"{TASK_MANAGER}1"]
+
+
+@pytest.mark.integration
+def test_what_runs_is_not_started_again(flink: FlinkCluster) -> None:
+    def pids() -> list[int | None]:
+        return [flink.processes.pid(name) for name in flink.processes.names()]
+
+    before, used = pids(), flink.endpoints
+    assert flink.up() == used
+    assert pids() == before
