@@ -80,7 +80,7 @@ def execute(
     with stopping as signals, progress.shown(progress_bar):
         try:
             result = pipeline.run()
-            if runner.remote:
+            if runner.submitted is not None:
                 submission = runner.submitted(result)
                 if submission is not None:
                     announce(submission)
