@@ -161,7 +161,7 @@ class TestLedger:
     def settled(self, topic: str, **ranges: tuple[tuple[int, int], ...]) -> MemoryLedger:
         ledger = MemoryLedger()
         for name, each in ranges.items():
-            ledger.known[f"kafka://{topic}", name.removeprefix("p")] = Coverage(each)
+            ledger.coverages[f"kafka://{topic}", name.removeprefix("p")] = Coverage(each)
         return ledger
 
     def test_reading_begins_at_the_first_gap(self, source: KafkaSource, topic: str) -> None:
@@ -216,7 +216,7 @@ class TestStart:
         latest = replace(source, uri=f"{source.uri}?start=latest")
         ledger = MemoryLedger()
         for number in (0, 1, 2):
-            ledger.known[f"kafka://{topic}", str(number)] = Coverage(((10, 10),))
+            ledger.coverages[f"kafka://{topic}", str(number)] = Coverage(((10, 10),))
         assert by_number(read_to_end(latest, ledger)) == {3: expected(10)[3]}
 
 

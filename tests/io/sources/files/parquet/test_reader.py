@@ -51,7 +51,7 @@ def test_positions_are_row_numbers_whatever_the_row_groups(tmp_path: Path, group
     assert [value["n"] for value in values(batches)] == list(range(20))
     assert [offset for batch in batches for offset in batch.offsets] == list(range(20))
     assert all(len(batch.raws) <= 3 for batch in batches)
-    (coverage,) = ledger.known.values()
+    (coverage,) = ledger.coverages.values()
     assert (coverage.ranges, coverage.end) == (((0, 20),), 20)
 
 
