@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 
-from sources.background import in_background
 from sources.kafka.starts import Look
+from transforms.background import in_background
 from transforms.batch.backoff import Backoff
 from transforms.errors import ConfigError, SinkUnavailable, SourceUnavailable
 

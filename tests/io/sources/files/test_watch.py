@@ -7,10 +7,10 @@ import pytest
 from mypy_boto3_s3 import S3Client
 
 from clients.s3 import S3Settings
-from sources.background import in_background
 from sources.files.source import FilesSource
 from tests.io.sources.files.watching import Watch, nothing, opened, records, until
 from tests.io.sources.reading import MemoryLedger, failures, raws, read_all
+from transforms.background import in_background
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
 from transforms.read import drain

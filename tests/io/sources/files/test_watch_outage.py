@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sources.background import in_background
 from sources.files.source import FilesSource
 from sources.files.watch import WatchedStorage, WatchReader
 from sources.storage.objects import StoredObject
 from tests.io.sources.files.watching import records, until
 from tests.io.sources.reading import MemoryLedger, raws
+from transforms.background import in_background
 from transforms.batch.backoff import Backoff
 from transforms.batch.splits import Split
 from transforms.errors import SourceUnavailable
