@@ -62,7 +62,7 @@ def test_special_characters_survive_the_uri(tmp_path: Path, name: str) -> None:
     with_uri.close()
 
 
-def test_name_that_is_no_utf8_survives_the_uri(tmp_path: Path) -> None:
+def test_name_that_is_not_utf8_survives_the_uri(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff.jsonl"
     try:
         with open(path, "wb"):
