@@ -11,7 +11,7 @@ from typing import Protocol
 from transforms.batch.backoff import Backoff, Outage
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
-from transforms.batch.splits import BatchLimits, Polled, Position, Split
+from transforms.batch.splits import Acknowledger, BatchLimits, Polled, Position, Split
 from transforms.errors import Contention, SinkUnavailable
 from transforms.read import drain
 
@@ -128,8 +128,9 @@ class OutboxSource:
         """A reader; I/O begins with its first poll."""
         return OutboxReader(self, split, position)
 
-    def acknowledger(self) -> None:
+    def acknowledger(self) -> Acknowledger | None:
         """None: the rows themselves say what is settled."""
+        return None
 
 
 class OutboxReader:

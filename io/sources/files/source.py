@@ -24,7 +24,7 @@ from sources.storage.s3 import S3Storage
 from sources.storage.tails import Tails
 from transforms import metrics
 from transforms.batch.coverage import Coverage, Ledger
-from transforms.batch.splits import BatchLimits, Position, Reader, Split
+from transforms.batch.splits import Acknowledger, BatchLimits, Position, Reader, Split
 from transforms.errors import ConfigError, ObjectFailed, SourceUnavailable
 
 _MAX_KEPT = 16
@@ -181,8 +181,9 @@ class FilesSource:
             return WalkReader(self._unsettled(ledger), self._open)
         return self._open(split, position)
 
-    def acknowledger(self) -> None:
+    def acknowledger(self) -> Acknowledger | None:
         """None: a storage does not want to know."""
+        return None
 
     def _open(
         self,

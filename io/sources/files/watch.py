@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 
-from sources.background import in_background
 from sources.files.plan import PAGE
 from sources.storage.objects import StoredObject
 from sources.storage.tails import FILES
+from transforms.background import in_background
 from transforms.batch.backoff import Backoff, Clock, Outage
 from transforms.batch.coverage import Coverage, Ledger
 from transforms.batch.record import JSON, RecordBatch, Span

@@ -13,7 +13,7 @@ from sources.jobs.ahead import ClaimsAhead
 from transforms.batch.backoff import Backoff, Outage
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
-from transforms.batch.splits import BatchLimits, Polled, Position, Split
+from transforms.batch.splits import Acknowledger, BatchLimits, Polled, Position, Split
 from transforms.errors import Contention, SinkUnavailable
 from transforms.per_process import PerProcess
 from transforms.read import drain
@@ -80,8 +80,9 @@ class JobsSource:
         """A reader; I/O begins with its first poll."""
         return JobsReader(self, position)
 
-    def acknowledger(self) -> None:
+    def acknowledger(self) -> Acknowledger | None:
         """None: the rows themselves say what is settled."""
+        return None
 
 
 class JobsReader:

@@ -15,21 +15,23 @@ from transforms.batch.splits import Reader, Split
 class MemoryLedger:
     """Settles batches as the SQL ledger does: ranges merge, a final span sets the end."""
 
-    known: dict[tuple[str, str], Coverage] = field(default_factory=dict)
+    coverages: dict[tuple[str, str], Coverage] = field(default_factory=dict)
     queries: list[int] = field(default_factory=list)
 
     def coverage(self, partitions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Coverage]:
         self.queries.append(len(partitions))
-        return {each: self.known[each] for each in partitions if each in self.known}
+        return {each: self.coverages[each] for each in partitions if each in self.coverages}
 
     def partitions(self, source: str) -> dict[str, Coverage]:
-        return {version: cover for (name, version), cover in self.known.items() if name == source}
+        return {
+            version: cover for (name, version), cover in self.coverages.items() if name == source
+        }
 
     def settle(self, batches: Iterable[RecordBatch]) -> None:
         for batch in batches:
             span = batch.span
-            before = self.known.get((span.source, span.partition), Coverage())
-            self.known[span.source, span.partition] = Coverage(
+            before = self.coverages.get((span.source, span.partition), Coverage())
+            self.coverages[span.source, span.partition] = Coverage(
                 merge([*before.ranges, (span.start, span.end)]),
                 span.end if span.final else before.end,
             )

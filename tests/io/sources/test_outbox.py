@@ -170,7 +170,7 @@ class TestAnotherPublisher:
         one = reader(Queue(1, held=(False,), lease=60.0))
         assert not any(one.poll(0).done for _ in range(50))
 
-    def test_a_streaming_split_stands_by_for_ever(self) -> None:
+    def test_a_streaming_split_stands_by_forever(self) -> None:
         one = reader(Queue(1, held=(False,), lease=0.0), streaming=True)
         assert not any(one.poll(0).done for _ in range(50))
 

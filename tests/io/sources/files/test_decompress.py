@@ -112,7 +112,7 @@ def test_what_follows_the_data_and_is_none_fails(name: str, compress: Compress) 
     assert error is not None
 
 
-def test_zero_padding_after_gzip_is_no_data() -> None:
+def test_zero_padding_after_gzip_is_not_data() -> None:
     data = gzip.compress(b"a\n") + bytes(1_000) + gzip.compress(b"b\n") + bytes(7)
     assert decompressed("gzip", data, block=100) == (b"a\nb\n", None)
 

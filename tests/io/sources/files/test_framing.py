@@ -90,7 +90,7 @@ def test_last_line_without_newline_is_a_record() -> None:
     assert framer.next == 3
 
 
-def test_byte_order_mark_is_no_part_of_the_first_record() -> None:
+def test_byte_order_mark_is_not_part_of_the_first_record() -> None:
     framer = framed(BOM + b"a\nb\n", 1, 2)
     assert framer.framed.raws == [b"a", b"b"]
     assert framer.framed.offsets == [0, 5]
@@ -100,7 +100,7 @@ def test_byte_order_mark_elsewhere_is_content() -> None:
     assert framed(b"a\n" + BOM + b"b\n").framed.raws == [b"a", BOM + b"b"]
 
 
-def test_blank_lines_are_no_records_but_count_in_offsets() -> None:
+def test_blank_lines_are_not_records_but_count_in_offsets() -> None:
     framer = framed(b"\n \t\na\n\r\n\nb\n\n")
     assert framer.framed.raws == [b"a", b"b"]
     assert framer.framed.offsets == [4, 9]

@@ -106,5 +106,5 @@ def test_polling_again_goes_on_where_it_was(
     }
     assert raws(batches) == expected[stored_format.format]
     assert outages > 1
-    (coverage,) = ledger.known.values()
+    (coverage,) = ledger.coverages.values()
     assert coverage.complete

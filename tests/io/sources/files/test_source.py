@@ -75,3 +75,18 @@ class TestCheck:
         with pytest.raises(ConfigError, match=r"x\.txt from its name; give --format"):
             FilesSource(f"{folder}/*").check()
         FilesSource(f"{folder}/*.txt", format="jsonl").check()
+
+
+def test_the_columns_of_the_target_reach_the_header_of_csv(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"first,second\nx,y\n")
+    files = FilesSource(f"{tmp_path}/*.csv")
+    files.expecting(frozenset({"second"})).check()
+    with pytest.raises(ConfigError, match=r"a column that is expected \(id\)"):
+        files.expecting(frozenset({"id"})).check()
+
+
+def test_objects_end_and_nobody_is_told_what_is_settled_of_them() -> None:
+    files = FilesSource("/a")
+    assert not files.open_ended
+    assert files.fixed() == files
+    assert files.acknowledger() is None

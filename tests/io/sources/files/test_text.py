@@ -43,7 +43,7 @@ def test_byte_ranges_partition_the_records(
     batches = read_all(files, ledger)
     assert located(batches) == reference(text)
     assert all(len(batch.raws) <= records for batch in batches)
-    (coverage,) = ledger.known.values()
+    (coverage,) = ledger.coverages.values()
     assert coverage.complete
     assert coverage.end == len(text)
     assert [batch.span.final for batch in batches].count(True) == 1
@@ -62,7 +62,7 @@ def test_whatever_is_settled_the_rest_is_exactly_what_is_read(
     ledger.settle(settled)
     again = read_all(files, ledger)
     assert sorted(located([*settled, *again])) == reference(text)
-    assert all(coverage.complete for coverage in ledger.known.values())
+    assert all(coverage.complete for coverage in ledger.coverages.values())
     assert list(files.splits(ledger)) == []
 
 
@@ -139,7 +139,7 @@ def test_csv_with_a_bad_header_is_one_failure(tmp_path: Path) -> None:
     assert (failure.stage, failure.category) == ("read", "object_corrupt")
     assert "'a' is there twice" in failure.message
     assert (batches[-1].span.end, batches[-1].span.final, raws(batches)) == (8, True, [])
-    assert all(coverage.complete for coverage in ledger.known.values())
+    assert all(coverage.complete for coverage in ledger.coverages.values())
 
 
 def test_line_far_too_long_is_a_failure_and_its_neighbours_are_read(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_a_walk_leaves_out_what_is_settled_and_counts_both(tmp_path: Path) -> No
     first = next(iter(FilesSource(source.uri).splits(MemoryLedger())))
     metrics.reset()
     ledger = MemoryLedger()
-    ledger.known[first.name, first.version] = Coverage(((0, first.size),), first.size)
+    ledger.coverages[first.name, first.version] = Coverage(((0, first.size),), first.size)
     (split,) = source.splits(ledger)
     batches = walked(source.open(split, (), ledger))
     assert raws(batches) == [b'{"n":%d}' % n for n in range(3, 9)]

@@ -26,7 +26,7 @@ class TestAhead:
         assert queue.given_back == []
 
     @pytest.mark.parametrize("limits", [BatchLimits(records=1), BatchLimits(bytes=1)])
-    def test_what_nobody_asked_for_is_given_back(self, limits: BatchLimits) -> None:
+    def test_jobs_that_were_not_taken_are_given_back(self, limits: BatchLimits) -> None:
         queue = FakeQueue([BATCH], [BATCH])
         reader = JobsReader(JobsSource(queue, limits=limits))
         read(reader, 1)

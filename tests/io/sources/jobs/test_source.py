@@ -63,7 +63,7 @@ class TestBounded:
         queue.held = None
         assert [each.done for each in read(reader, 2)] == [False, True]
 
-    def test_but_one_that_is_alive_does_not_hold_the_run_for_ever(self) -> None:
+    def test_but_one_that_is_alive_does_not_hold_the_run_forever(self) -> None:
         queue = FakeQueue()
         queue.held = 0.01
         reader = JobsReader(JobsSource(queue, retry_wait=0.05))
@@ -100,7 +100,7 @@ class TestTheDatabaseIsAway:
         assert [len(each.batches) for each in polled] == [0, 0, 1]
         assert [each.rest for each in polled] == [True, True, False]
 
-    def test_but_not_for_ever(self) -> None:
+    def test_but_not_forever(self) -> None:
         reader = JobsReader(JobsSource(FakeQueue(SinkUnavailable("away")), outage_budget=0))
         with pytest.raises(SinkUnavailable, match="away"):
             reader.poll(0)

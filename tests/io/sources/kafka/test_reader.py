@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from sources.background import in_background
 from sources.kafka.cluster import Cluster
 from sources.kafka.fetch import Fetcher
 from sources.kafka.source import KafkaSource
@@ -24,6 +23,7 @@ from tests.io.sources.kafka.reading import (
 from tests.io.sources.reading import MemoryLedger
 from tests.services.kafka_mock import mock_cluster
 from tests.services.kafka_produce import produce
+from transforms.background import in_background
 from transforms.batch.coverage import Coverage
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError, SourceUnavailable
@@ -172,7 +172,9 @@ class TestLedger:
     def settled(self, topic: str, **ranges: tuple[tuple[int, int], ...]) -> MemoryLedger:
         ledger = MemoryLedger()
         for name, partition_ranges in ranges.items():
-            ledger.known[f"kafka://{topic}", name.removeprefix("p")] = Coverage(partition_ranges)
+            ledger.coverages[f"kafka://{topic}", name.removeprefix("p")] = Coverage(
+                partition_ranges
+            )
         return ledger
 
     def test_reading_begins_at_the_first_gap(self, source: KafkaSource, topic: str) -> None:
@@ -227,7 +229,7 @@ class TestStart:
         latest = replace(source, uri=f"{source.uri}?start=latest")
         ledger = MemoryLedger()
         for number in (0, 1, 2):
-            ledger.known[f"kafka://{topic}", str(number)] = Coverage(((10, 10),))
+            ledger.coverages[f"kafka://{topic}", str(number)] = Coverage(((10, 10),))
         assert by_number(read_to_end(latest, ledger)) == {3: expected(10)[3]}
 
 

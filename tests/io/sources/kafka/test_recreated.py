@@ -159,7 +159,7 @@ class TestWhileStopped:
         ledger = MemoryLedger()
         kafka_broker.produce(name, records("old", 10))
         (label,) = read_to_end(source).ends()
-        ledger.known[f"kafka://{name}", label] = Coverage(((0, 6),))
+        ledger.coverages[f"kafka://{name}", label] = Coverage(((0, 6),))
         recreate(kafka_broker, name)
         kafka_broker.produce(name, records("new", 20))
         position = ((f"end:{name}/{label}", 10), (f"{name}/{label}", 4))
@@ -170,7 +170,7 @@ class TestWhileStopped:
         assert (failure.origin.partition, failure.origin.offset) == (label, 6)
         assert metrics.tally()["skipped_offsets"] == 4
         ledger.settle(read.batches)
-        assert ledger.known[f"kafka://{name}", label].complete
+        assert ledger.coverages[f"kafka://{name}", label].complete
         assert read_to_end(source, ledger).all_values() == values("new", 20)
 
 

@@ -98,6 +98,14 @@ class TestSplits:
         assert source.fixed().split_count == MOST_SPLITS
 
 
+class TestAcknowledger:
+    def test_a_group_is_told_what_is_settled(self) -> None:
+        assert KafkaSource("kafka://127.0.0.1:9/t?group=g").acknowledger() is not None
+
+    def test_without_a_group_nobody_is_told(self) -> None:
+        assert KafkaSource("kafka://127.0.0.1:9/t").acknowledger() is None
+
+
 class TestSourceFor:
     def test_a_kafka_uri_is_a_kafka_source(self) -> None:
         options = SourceOptions(streaming=True, kafka=(("client.id", "x"),), outage_budget=7)

@@ -24,7 +24,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("glob", "found"),
+    ("glob", "matches"),
     [
         ("*.jsonl", ["a.jsonl", "b.jsonl"]),
         ("?.jsonl", ["a.jsonl", "b.jsonl"]),
@@ -39,8 +39,8 @@ def tree(tmp_path: Path) -> Path:
         ("a.jsonl/*", []),
     ],
 )
-def test_globs_find_files_in_order(tree: Path, glob: str, found: list[str]) -> None:
-    assert names(tree / glob) == [f"{tree}/{name}" for name in found]
+def test_globs_find_files_in_order(tree: Path, glob: str, matches: list[str]) -> None:
+    assert names(tree / glob) == [f"{tree}/{name}" for name in matches]
 
 
 def test_every_file_found_is_one_that_the_glob_matches(tree: Path) -> None:
@@ -62,7 +62,7 @@ def test_special_characters_survive_the_uri(tmp_path: Path, name: str) -> None:
     with_uri.close()
 
 
-def test_name_that_is_no_utf8_survives_the_uri(tmp_path: Path) -> None:
+def test_name_that_is_not_utf8_survives_the_uri(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff.jsonl"
     try:
         with open(path, "wb"):
@@ -87,8 +87,8 @@ def test_links_to_files_are_read_and_links_to_folders_not_walked(tree: Path) -> 
     (tree / "x" / "loop").symlink_to(tree)
     (tree / "x" / "link.jsonl").symlink_to(tree / "a.jsonl")
     (tree / "x" / "dangling.jsonl").symlink_to(tree / "nowhere")
-    found = [f"{tree}/x/{name}" for name in ("c.jsonl", "link.jsonl", "y/d.jsonl")]
-    assert sorted(names(tree / "x/**/*.jsonl")) == sorted(found)
+    matches = [f"{tree}/x/{name}" for name in ("c.jsonl", "link.jsonl", "y/d.jsonl")]
+    assert sorted(names(tree / "x/**/*.jsonl")) == sorted(matches)
 
 
 def test_folder_asks_for_a_glob(tree: Path) -> None:
@@ -138,9 +138,9 @@ def test_large_directory_is_listed_in_pages(
     monkeypatch.setattr("sources.storage.local._PAGE", 10)
     for n in range(35):
         (tmp_path / f"{n:02}.jsonl").touch()
-    found = names(tmp_path / "*.jsonl")
-    assert sorted(found) == [f"{tmp_path}/{n:02}.jsonl" for n in range(35)]
-    assert found[:10] == sorted(found[:10])
+    matches = names(tmp_path / "*.jsonl")
+    assert sorted(matches) == [f"{tmp_path}/{n:02}.jsonl" for n in range(35)]
+    assert matches[:10] == sorted(matches[:10])
 
 
 def test_file_whose_name_is_the_glob_is_read(tmp_path: Path) -> None:

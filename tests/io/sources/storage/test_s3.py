@@ -34,7 +34,7 @@ def filled(s3: S3Client, bucket: str) -> str:
 
 class TestListing:
     @pytest.mark.parametrize(
-        ("glob", "found"),
+        ("glob", "matches"),
         [
             ("e/*.jsonl", ["e/a.jsonl", "e/b.jsonl"]),
             ("e/**/*.jsonl", ["e/a.jsonl", "e/b.jsonl", "e/x/c.jsonl"]),
@@ -46,11 +46,13 @@ class TestListing:
             ("none*", []),
         ],
     )
-    def test_globs(self, s3_settings: S3Settings, filled: str, glob: str, found: list[str]) -> None:
-        assert keys(s3_settings, f"s3://{filled}/{glob}") == found
+    def test_globs(
+        self, s3_settings: S3Settings, filled: str, glob: str, matches: list[str]
+    ) -> None:
+        assert keys(s3_settings, f"s3://{filled}/{glob}") == matches
         storage = S3Storage(s3_settings)
         assert all(
-            storage.matches(f"s3://{filled}/{glob}", f"s3://{filled}/{key}") for key in found
+            storage.matches(f"s3://{filled}/{glob}", f"s3://{filled}/{key}") for key in matches
         )
 
     def test_version_is_the_etag(self, s3: S3Client, s3_settings: S3Settings, filled: str) -> None:
@@ -130,7 +132,7 @@ class TestReading:
         files = FilesSource(f"s3://{bucket}/*", s3=s3_settings, split_bytes=9_000_000)
         ledger = MemoryLedger()
         assert raws(read_all(files, ledger)) == lines
-        (coverage,) = ledger.known.values()
+        (coverage,) = ledger.coverages.values()
         assert coverage.complete
 
     def test_last_line_without_newline_beyond_the_end_of_its_range(
@@ -141,15 +143,15 @@ class TestReading:
         assert raws(read_all(files)) == [b"1", b"22222"]
 
     def test_one_client_serves_all_readers(self, s3_settings: S3Settings) -> None:
-        found: list[S3Client] = []
+        clients: list[S3Client] = []
         threads = [
-            threading.Thread(target=lambda: found.append(client(s3_settings))) for _ in range(8)
+            threading.Thread(target=lambda: clients.append(client(s3_settings))) for _ in range(8)
         ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert len(set(map(id, found))) == 1
+        assert len(set(map(id, clients))) == 1
 
 
 class TestChangedObject:

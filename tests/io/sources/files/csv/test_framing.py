@@ -165,7 +165,7 @@ def test_an_escaped_newline_outside_quotes_stays_in_the_record(cuts: tuple[int, 
 
 
 @pytest.mark.parametrize("cuts", [(), tuple(range(60))])
-def test_comments_are_no_records_whatever_is_in_them(cuts: tuple[int, ...]) -> None:
+def test_comments_are_not_records_whatever_is_in_them(cuts: tuple[int, ...]) -> None:
     data = b'# it"s,one\na,b\n#"x\n"#c\n#d",e\n#'
     framer = framed(data, *cuts, comment="#")
     assert framer.framed.raws == [b"a,b", b'"#c\n#d",e']
@@ -173,7 +173,7 @@ def test_comments_are_no_records_whatever_is_in_them(cuts: tuple[int, ...]) -> N
     assert framer.next == len(data)
 
 
-def test_a_comment_over_the_limit_is_no_failure() -> None:
+def test_a_comment_over_the_limit_is_not_a_failure() -> None:
     framer = framed(b"#" + b"x" * 50 + b"\na,b\n", 20, comment="#", limit=8)
     assert framer.framed.raws == [b"a,b"]
     assert framer.framed.refused == []

@@ -50,7 +50,7 @@ def test_a_value_that_cannot_be_read_fails_its_row_and_is_kept_as_stored(
 
 
 @pytest.mark.parametrize("day", [2**31 - 1, -(2**31), 5_373_485, 1_721_425])
-def test_int96_beyond_the_years_that_writers_have_is_no_guess(tmp_path: Path, day: int) -> None:
+def test_int96_beyond_the_years_that_writers_have_is_not_guessed(tmp_path: Path, day: int) -> None:
     path = tmp_path / "a.parquet"
     table = pa.table({"t.at": [datetime(2026, 1, 2), datetime(2026, 1, 3)], "n": [1, 2]})
     source = written(

@@ -62,7 +62,7 @@ def test_the_rows_of_the_row_groups_are_read_whatever_the_footer_says(
         batches = read_all(source, ledger)
     assert ids(batches) == list(range(ROWS))
     assert not failures(batches)
-    (coverage,) = ledger.known.values()
+    (coverage,) = ledger.coverages.values()
     assert (coverage.ranges, coverage.end) == (((0, ROWS),), ROWS)
     assert list(source.splits(ledger)) == []
     assert f"{count} rows" in caplog.text

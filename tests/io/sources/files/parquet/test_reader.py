@@ -51,7 +51,7 @@ def test_positions_are_row_numbers_whatever_the_row_groups(tmp_path: Path, group
     assert [value["n"] for value in values(batches)] == list(range(20))
     assert [offset for batch in batches for offset in batch.offsets] == list(range(20))
     assert all(len(batch.raws) <= 3 for batch in batches)
-    (coverage,) = ledger.known.values()
+    (coverage,) = ledger.coverages.values()
     assert (coverage.ranges, coverage.end) == (((0, 20),), 20)
 
 
@@ -94,7 +94,7 @@ def test_rows_that_turn_out_wide_are_decoded_in_smaller_steps(tmp_path: Path) ->
     reader.close()
 
 
-def test_what_is_no_parquet_is_one_failure(tmp_path: Path) -> None:
+def test_what_is_not_parquet_is_one_failure(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     path.write_bytes(b"no parquet at all")
     ledger = MemoryLedger()
@@ -123,7 +123,7 @@ def test_damage_leaves_the_row_groups_before_it(tmp_path: Path) -> None:
     assert (batches[-1].span.end, batches[-1].span.final) == (2_000, True)
 
 
-def test_changed_object_fails_and_is_no_mixture(tmp_path: Path) -> None:
+def test_changed_object_fails_and_is_not_a_mixture(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     files = written(path, numbers(10))
     (split,) = files.splits(MemoryLedger())

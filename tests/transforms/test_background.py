@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from sources.background import in_background
+from transforms.background import in_background
 
 
 def test_the_result_arrives_in_the_future() -> None:
@@ -25,7 +25,7 @@ def test_what_the_call_raises_is_raised_where_the_result_is_taken(error: BaseExc
 
 def test_a_call_that_never_ends_does_not_keep_the_process_from_ending() -> None:
     program = (
-        "import threading; from sources.background import in_background; "
+        "import threading; from transforms.background import in_background; "
         "in_background(threading.Event().wait, 'waiting'); print('end')"
     )
     result = subprocess.run(
