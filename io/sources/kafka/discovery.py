@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Generic, TypeVar
 
-from sources.background import in_background
+from transforms.background import in_background
 from transforms.batch.backoff import Backoff, Outage
 from transforms.errors import ConfigError, SinkUnavailable, SourceUnavailable
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 from confluent_kafka import Message
 
-from sources.background import in_background
 from sources.kafka.cluster import Place
 from sources.kafka.fetch import Fetched, Fetcher
 from sources.kafka.label import id_of
 from sources.kafka.partition import Partition
+from transforms.background import in_background
 from transforms.errors import ConfigError, SourceUnavailable
 from transforms.read import drain
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from sources.background import in_background
+from transforms.background import in_background
 
 
 def test_the_call_runs_on_a_daemon_thread_of_that_name() -> None:
