@@ -26,7 +26,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declare
 from clients.kafka.config import Config, admin_settings, consumer_settings
 from clients.kafka.errors import GONE, LOST, REFUSED, text_of
 from clients.kafka.log import LOGGER
-from sources.kafka.label import id_of
+from sources.kafka.label import id_of, same_partition
 from sources.kafka.uri import Address
 from transforms.batch.backoff import Backoff, Outage
 from transforms.errors import ConfigError, SourceUnavailable
@@ -76,6 +76,11 @@ class Topics:
     def ids(self) -> dict[str, str]:
         """The id of each topic; empty if the broker gives none."""
         return {topic: id_of(label) for (topic, _), label in self.labels.items()}
+
+    def has(self, place: Place, label: str) -> bool:
+        """Whether the partition at ``place`` may still be the one called ``label``."""
+        present = self.labels.get(place)
+        return present is not None and same_partition(label, present)
 
 
 class Cluster:

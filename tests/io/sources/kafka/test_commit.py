@@ -6,6 +6,7 @@ import pytest
 
 from sources.kafka.commit import committer, flush
 from sources.kafka.source import KafkaSource
+from tests.io.sources.kafka.reading import source_of
 from tests.services.kafka_broker import KafkaBroker, Topics
 from tests.transforms.test_per_process import in_child
 from transforms.batch.record import Span
@@ -27,7 +28,7 @@ def committed(source: KafkaSource) -> dict[int, int]:
 def source(kafka_broker: KafkaBroker, topic: Topics) -> KafkaSource:
     name = topic(partitions=2)
     kafka_broker.produce(name, [(None, b"x", number % 2) for number in range(20)])
-    return KafkaSource(f"kafka://{kafka_broker.bootstrap}/{name}?group=g-{name}")
+    return source_of(kafka_broker, name, f"?group=g-{name}")
 
 
 def note(source: KafkaSource, partition: int, end: int) -> None:

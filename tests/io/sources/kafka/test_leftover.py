@@ -68,4 +68,7 @@ def test_none_is_used_while_nobody_answers_and_that_is_logged(
     cluster = Answers(exists=False)
     cluster.away = True
     assert old_offsets(cluster, *FETCHED) == []
-    assert "fetched of t/1 before it was deleted is not used: no answer" in caplog.text
+    assert (
+        "messages of t/1 that were fetched before it was deleted are not used: no answer"
+        in caplog.text
+    )

@@ -250,7 +250,7 @@ class TestTopicsChange:
         assert new.all_values() == values(3, first=50)
         assert set(new.ends()).isdisjoint(old.ends())
         again = read_to_end(source, position=old.position)
-        assert again.batches == [], "a position of the old topic is no position of the new one"
+        assert again.batches == [], "a position of the old topic says nothing of the new one"
 
     def test_a_topic_created_again_while_it_is_read(
         self, kafka_broker: KafkaBroker, topic: Topics, caplog: pytest.LogCaptureFixture

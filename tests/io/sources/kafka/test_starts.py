@@ -141,7 +141,7 @@ class TestTruncation:
     def test_a_log_that_is_shorter_than_what_was_read_stops_the_run(self) -> None:
         cluster = Answers(labels(2), written=11)
         look = starts(cluster, ledger=self.LEDGER).look({}, (), first=True)
-        assert "t/0 ends at offset 11, but 12 was to be read" in (look.truncated or "")
+        assert "t/0 ends at offset 11, but 12 is the next to read" in (look.truncated or "")
         assert look.new == ()
 
     def test_messages_of_an_open_transaction_count(self) -> None:
