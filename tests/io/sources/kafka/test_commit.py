@@ -1,4 +1,4 @@
-"""Groups hear how far their topics are settled, from the process that settled it."""
+"""Each process commits the offsets of what it has settled, and of nothing else."""
 
 from __future__ import annotations
 

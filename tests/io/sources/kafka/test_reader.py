@@ -214,7 +214,7 @@ class TestStart:
             until(reader, lambda read: read.records == 8, read)
         assert by_number(read) == expected(2, first=10)
 
-    def test_a_pinned_partition_is_not_begun_anew(
+    def test_a_pinned_partition_keeps_its_beginning(
         self, source: KafkaSource, cluster: str, topic: str
     ) -> None:
         latest = replace(source, uri=f"{source.uri}?start=latest")

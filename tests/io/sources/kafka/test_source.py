@@ -1,4 +1,4 @@
-"""Topics of a real broker: what only a broker does."""
+"""Topics of a real broker: what only a real broker does."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class TestHoles:
         assert set(read.ends().values()) == {produced}
         assert read.batches[0].span.start == 0
 
-    def test_offsets_deleted_before_they_were_read_are_skipped_and_said(
+    def test_offsets_deleted_before_they_were_read_are_skipped_and_reported(
         self, kafka_broker: KafkaBroker, topic: Topics, caplog: pytest.LogCaptureFixture
     ) -> None:
         name = topic()

@@ -1,4 +1,4 @@
-"""What a look at the cluster means for a split; the cluster's answers are written down here."""
+"""What a look at the cluster means for a split, given the cluster's answers."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class TestTruncation:
 class TestRecreated:
     LEDGER = MemoryLedger({("kafka://t", "0@A"): Coverage(((0, 12),))})
 
-    def test_the_new_topic_is_read_from_its_first_offset_and_that_is_said_once(self) -> None:
+    def test_the_new_topic_is_read_from_its_first_offset_and_that_is_reported_once(self) -> None:
         cluster = Answers(labels(2, "B"), {0: (4, 10)})
         look = starts(cluster, "?start=latest", ledger=self.LEDGER).look({}, (), first=True)
         assert offsets(look) == {0: 4, 1: 0}
@@ -163,7 +163,7 @@ class TestRecreated:
         assert "partition 0: 12" in recreated
         assert first_offset == "t/0 begins at offset 4, the first that exists"
 
-    def test_nothing_is_said_of_a_topic_that_was_finished(self) -> None:
+    def test_nothing_is_reported_of_a_topic_that_was_finished(self) -> None:
         ledger = MemoryLedger({("kafka://t", "0@A"): Coverage(((0, 12),), end=12)})
         look = starts(Answers(labels(1, "B")), ledger=ledger).look({}, (), first=True)
         assert (offsets(look), look.notes) == ({0: 0}, ())
