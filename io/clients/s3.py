@@ -21,7 +21,7 @@ class S3Settings:
         region: Overrides the region of the AWS configuration.
         connect_timeout: Seconds within which a connection must be made.
         read_timeout: Seconds without a byte.
-        max_attempts: How often a request is tried, with botocore's backoff between attempts.
+        max_attempts: How often a failed request is tried again, with botocore's backoff before it.
     """
 
     endpoint_url: str | None = None

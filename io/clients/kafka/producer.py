@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from clients.kafka.config import Config, producer_settings
 from clients.kafka.errors import REFUSED, text_of
 from clients.kafka.log import LOGGER
+from clients.kafka.metadata import all_topics
 from transforms.batch.record import Headers
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
 from transforms.per_process import PerProcess
@@ -63,27 +64,21 @@ class KafkaProducer:
             raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error
 
     def topics(self) -> frozenset[str]:
-        """The names of all topics: if asked for one by name that is missing, a broker might create it.
+        """The names of all topics of the cluster.
 
         Raises:
             ConfigError: The cluster refuses the credentials.
             SinkUnavailable: No answer.
         """
-        deadline = time.monotonic() + min(self._timeout, ANSWER_SECONDS)
-        while True:
-            left = deadline - time.monotonic()
-            try:
-                # In short steps: a refused login shows only between them.
-                metadata = self._producer.list_topics(timeout=max(0.1, min(1.0, left)))
-            except KafkaException as error:
-                self._producer.poll(0)
-                if self._refused is not None:
-                    self.abandon()
-                    raise ConfigError(self._refusal(self._refused)) from error
-                if left <= 1.0:
-                    raise SinkUnavailable(self._away(text_of(error.args[0]))) from error
-            else:
-                return frozenset(metadata.topics)
+        timeout = min(self._timeout, ANSWER_SECONDS)
+        try:
+            metadata = all_topics(self._producer, timeout, lambda: self._refused is not None)
+        except KafkaException as error:
+            if self._refused is not None:
+                self.abandon()
+                raise ConfigError(self._refusal(self._refused)) from error
+            raise SinkUnavailable(self._away(text_of(error.args[0]))) from error
+        return frozenset(metadata.topics)
 
     def deliver(self, topic: str, messages: Iterable[Message]) -> dict[int, KafkaError]:
         """Produce ``messages`` and wait for the outcome of each.

@@ -26,7 +26,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declare
 from clients.kafka.config import Config, admin_settings, consumer_settings
 from clients.kafka.errors import GONE, LOST, REFUSED, text_of
 from clients.kafka.log import LOGGER
-from sources.kafka.label import id_of
+from clients.kafka.metadata import all_topics
+from sources.kafka.label import id_of, same_partition
 from sources.kafka.uri import Address
 from transforms.batch.backoff import Backoff, Outage
 from transforms.errors import ConfigError, SourceUnavailable
@@ -76,6 +77,11 @@ class Topics:
     def ids(self) -> dict[str, str]:
         """The id of each topic; empty if the broker gives none."""
         return {topic: id_of(label) for (topic, _), label in self.labels.items()}
+
+    def has(self, place: Place, label: str) -> bool:
+        """Whether the partition at ``place`` may still be the one called ``label``."""
+        present = self.labels.get(place)
+        return present is not None and same_partition(label, present)
 
 
 class Cluster:
@@ -206,21 +212,11 @@ class Cluster:
         return Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
 
     def _metadata(self) -> Any:
-        """All topics: if asked for one by name that is missing, the broker might create it."""
-        deadline = time.monotonic() + self._timeout
-        while True:
-            left = deadline - time.monotonic()
-            try:
-                # In short steps: a refused login shows only between them.
-                metadata = self._admin.list_topics(timeout=max(0.1, min(1.0, left)))
-            except KafkaException as error:
-                self._admin.poll(0)
-                if self._refused is not None or left <= 1.0:
-                    raise self._failed(error) from error
-            else:
-                self._admin.poll(0)
-                self._refused = self._trouble = None
-                return metadata
+        metadata = self._call(
+            lambda: all_topics(self._admin, self._timeout, lambda: self._refused is not None)
+        )
+        self._refused = self._trouble = None
+        return metadata
 
     def _described(self, address: Address, names: Sequence[str]) -> Topics:
         if not names:

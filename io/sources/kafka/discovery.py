@@ -101,5 +101,5 @@ class Discovery(Generic[LookT]):
         )
 
     def _postpone(self, seconds: float) -> None:
-        """Wait without blocking: no look is due for so long."""
+        """Wait without blocking: no look is due before then."""
         self._due = self._clock() + seconds

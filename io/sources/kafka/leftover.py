@@ -36,7 +36,7 @@ def messages_of_old_topic(cluster: Cluster, partition: Partition, messages: Mess
         records = cluster.records(partition.place, start, end)
     except (ConfigError, SourceUnavailable) as error:
         _log.warning(
-            "what was fetched of %s/%d before it was deleted is not used: %s",
+            "messages of %s/%d that were fetched before it was deleted are not used: %s",
             *(partition.topic, partition.number, error),
         )
         return []

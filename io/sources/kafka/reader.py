@@ -19,7 +19,6 @@ from sources.kafka.cluster import Place
 from sources.kafka.discovery import Discovery
 from sources.kafka.fetch import Fetched
 from sources.kafka.guard import Guard
-from sources.kafka.label import same_partition
 from sources.kafka.leftover import messages_of_old_topic
 from sources.kafka.partition import END, Partition
 from sources.kafka.starts import Look, NewPartition, Starts
@@ -190,26 +189,20 @@ class KafkaReader:
 
     def _drop_vanished(self, look: Look) -> None:
         """Stop reading partitions that no longer exist, and settle what is left of them."""
-        labels = look.topics.labels
+        topics = look.topics
         reading = (*self._active.values(), *self._lost.values())
-        vanished = [
-            each
-            for each in reading
-            if not same_partition(each.label, labels.get(each.place, _NOBODY))
-        ]
-        deleted = [each for each in vanished if each.topic not in look.topics.ids]
+        vanished = [each for each in reading if not topics.has(each.place, each.label)]
+        deleted = [each for each in vanished if each.topic not in topics.ids]
         if deleted and self._starts.bounded:
             raise SourceUnavailable(f"topic {deleted[0].topic} was deleted while it was read")
-        returned = [each for each in self._gone.values() if each.topic in look.topics.ids]
+        returned = [each for each in self._gone.values() if each.topic in topics.ids]
         if vanished:
             self._leave(vanished)
         for topic in dict.fromkeys(each.topic for each in deleted):
             self._warn_once(_farewell(topic, [each for each in deleted if each.topic == topic]))
         self._gone.update((each.place, each) for each in deleted)
         for partition in (*vanished, *returned):
-            if partition in deleted or same_partition(
-                partition.label, labels.get(partition.place, _NOBODY)
-            ):
+            if partition in deleted or topics.has(partition.place, partition.label):
                 continue
             self._gone.pop(partition.place, None)
             self._finish(partition, look)
@@ -237,8 +230,8 @@ class KafkaReader:
         new = "a later run reads it" if self._starts.bounded else "it is read from its beginning"
         self._warn_once(
             f"topic {partition.topic} was deleted and created again (as "
-            f"{look.topics.ids[partition.topic]}): {new}; what was written to the old one after "
-            "it was last seen, if anything, cannot be read any more"
+            f"{look.topics.ids[partition.topic]}): {new}; whatever was written to the old "
+            "one after it was last seen can no longer be read"
         )
         coverage = look.settled.get(partition.topic, {}).get(partition.label)
         end = partition.seen if partition.end is None else partition.end
@@ -297,9 +290,6 @@ class KafkaReader:
             _log.warning("%s", line)
 
 
-_NOBODY = "-1"  # names no partition
-
-
 def _farewell(topic: str, partitions: Collection[Partition]) -> str:
     """Say that a topic is gone, and what of it was not read."""
     unread = [
@@ -308,9 +298,9 @@ def _farewell(topic: str, partitions: Collection[Partition]) -> str:
         if each.next < each.seen
     ]
     if not unread:
-        return f"topic {topic} was deleted; all that was seen of it was read"
+        return f"topic {topic} was deleted; everything seen of it was read"
     more = f" and of {len(unread) - _SHOWN} more" if len(unread) > _SHOWN else ""
-    return f"topic {topic} was deleted; not read were {', '.join(unread[:_SHOWN])}{more}"
+    return f"topic {topic} was deleted before these were read: {', '.join(unread[:_SHOWN])}{more}"
 
 
 def _positions(partitions: Collection[Partition]) -> dict[str, int]:

@@ -18,7 +18,6 @@ Settled = Mapping[str, Mapping[str, Coverage]]
 """By topic, what the ledger has of its partitions."""
 
 _SHOWN = 8
-_NOBODY = "-1"  # names no partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ class Starts:
         changed = [
             place[0]
             for place, label in held.items()
-            if place[0] in ids and not same_partition(label, topics.labels.get(place, _NOBODY))
+            if place[0] in ids and not topics.has(place, label)
         ]
         concerned = [*(topic for topic, _ in new), *(each.topic for each in replaced), *changed]
         settled = {
@@ -159,7 +158,7 @@ class Starts:
         for topic, ends in resumed.ends.items():
             for label, end in ends.items():
                 at, place = resumed.offsets[topic].get(label, 0), (topic, number_of(label))
-                if at < end and not same_partition(label, topics.labels.get(place, _NOBODY)):
+                if at < end and not topics.has(place, label):
                     partitions.append(Partition(topic, place[1], label, at, end, end, end))
         return tuple(partitions)
 
@@ -265,10 +264,9 @@ class _Resumed:
 def _truncation(place: Place, label: str, high: int, offset: int) -> str:
     topic, number = place
     return (
-        f"{topic}/{number} ends at offset {high}, but {offset} was to be read "
-        "next: its log was truncated; nothing is reset by itself (create the topic "
-        f"anew, or delete partition {label} of kafka://{topic} from the ledger to "
-        "read it again)"
+        f"{topic}/{number} ends at offset {high}, but {offset} is the next to read: its log was "
+        "truncated; nothing is reset automatically (create the topic again, or delete partition "
+        f"{label} of kafka://{topic} from the ledger to read it again)"
     )
 
 
@@ -284,8 +282,8 @@ def _recreated_note(topic: str, history: History) -> list[str]:
     shown = ", ".join(f"partition {number}: {end}" for number, end in open_ends[:_SHOWN])
     more = f" and {len(open_ends) - _SHOWN} more" if len(open_ends) > _SHOWN else ""
     line = (
-        f"topic {topic} was deleted and created again, or is one of another cluster: the new one "
-        "is read from its beginning; whether the old one had more than was read of it (up to "
-        f"offset, {shown}{more}) is not known"
+        f"topic {topic} was deleted and created again, or belongs to another cluster: the new one "
+        "is read from its beginning; it is not known whether the old one had more than was read of "
+        f"it (up to offset, {shown}{more})"
     )
     return [line]

@@ -105,7 +105,7 @@ def test_a_secret_is_neither_shown_nor_pickled() -> None:
         ("s3://b/dead", "s3://b/events/**", False),
     ],
 )
-def test_a_source_that_would_read_the_dead_letters_is_known(
+def test_a_source_that_would_read_the_dead_letters_is_recognized(
     place: str, source: str, loops: bool
 ) -> None:
     options = SourceOptions(streaming=True)

@@ -227,7 +227,7 @@ class TestFolder:
             with pytest.raises(SinkFailed, match=re.escape(sink.folder)):
                 sink.deliver("t", [failure()])
 
-    def test_one_that_vanished_is_made_again(self, tmp_path: Path) -> None:
+    def test_one_that_vanished_is_created_again(self, tmp_path: Path) -> None:
         sink = DeadLetterFiles(str(tmp_path / "dead"))
         sink.deliver("t", [failure(offset=1)])
         for file in files(tmp_path / "dead"):

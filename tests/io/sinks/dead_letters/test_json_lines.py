@@ -20,7 +20,7 @@ def written(dead: Failure) -> dict[str, Any]:
     return document
 
 
-def test_it_says_all_that_is_known() -> None:
+def test_it_has_all_that_is_known() -> None:
     dead = failure(
         raw=b"1;\xc3\xa9\n",
         origin=Origin("file:///a.csv", "v1", 12),

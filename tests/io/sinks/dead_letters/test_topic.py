@@ -117,7 +117,7 @@ class TestDelivery:
         values = [message.value() for message in read(kafka_broker, name, 1_000)]
         assert values == [b"%d" % n for n in range(1_000)]
 
-    def test_a_header_of_the_message_is_not_overwritten_and_that_is_said_once(
+    def test_a_header_of_the_message_is_not_overwritten_and_that_is_reported_once(
         self,
         kafka_broker: KafkaBroker,
         lasting: Topics,

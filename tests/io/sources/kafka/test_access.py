@@ -1,4 +1,4 @@
-"""A broker that asks for a password, in the open or under TLS, and knows who may read what."""
+"""A broker that asks for a password, with and without TLS, and knows who may read what."""
 
 from __future__ import annotations
 

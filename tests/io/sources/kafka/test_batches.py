@@ -119,14 +119,14 @@ class TestExpired:
         assert failure.message == "offsets 100–199 of t/1 were deleted before they were read"
         assert at.next == 200
 
-    def test_what_the_ledger_has_settled_is_not_said_to_be_gone(self) -> None:
+    def test_what_the_ledger_has_settled_is_not_reported_as_gone(self) -> None:
         at = partition(100)
         batches = expired_batches(at, 200, [(0, 120), (150, 160)])
         assert [(each.span.start, each.span.end) for each in batches] == [(120, 150), (160, 200)]
         assert [each.failures[0].origin.offset for each in batches] == [120, 160]
         assert at.next == 200
 
-    def test_nothing_is_said_where_all_of_it_was_settled(self) -> None:
+    def test_nothing_is_reported_if_all_of_it_was_settled(self) -> None:
         at = partition(100)
         assert expired_batches(at, 200, [(0, 300)]) == []
         assert at.next == 200

@@ -95,7 +95,7 @@ def test_any_other_error_is_waited_for(name: str, monkeypatch: pytest.MonkeyPatc
     assert [each.value() for each in fetched.messages] == [b"good"]
 
 
-def test_the_end_of_a_partition_is_no_error() -> None:
+def test_the_end_of_a_partition_is_not_an_error() -> None:
     assert take(KafkaError(KafkaError._PARTITION_EOF)).ends == {PLACE: 0}
 
 
@@ -104,6 +104,6 @@ def test_no_code_has_two_meanings() -> None:
     assert len(every) == len(set(every))
 
 
-def test_every_code_stands_in_the_docs() -> None:
+def test_every_code_is_in_the_docs() -> None:
     named = set(re.findall(r"`(\w+)`", DOCS.read_text()))
     assert {*names(REFUSED), *names(GONE), *names(LOST), *names(BROKEN)} <= named

@@ -1,10 +1,11 @@
-"""Groups hear how far their topics are settled, from the process that settled it."""
+"""Each process commits the offsets of what it has settled, and of nothing else."""
 
 from __future__ import annotations
 
 import pytest
 
 from sources.kafka.source import KafkaSource
+from tests.io.sources.kafka.reading import source_of
 from tests.services.kafka_broker import KafkaBroker, Topics
 from tests.transforms.test_per_process import in_child
 from transforms.batch.record import Span
@@ -27,7 +28,7 @@ def committed(source: KafkaSource) -> dict[int, int]:
 def source(kafka_broker: KafkaBroker, topic: Topics) -> KafkaSource:
     name = topic(partitions=2)
     kafka_broker.produce(name, [(None, b"x", number % 2) for number in range(20)])
-    return KafkaSource(f"kafka://{kafka_broker.bootstrap}/{name}?group=g-{name}")
+    return source_of(kafka_broker, name, f"?group=g-{name}")
 
 
 def note(source: KafkaSource, partition: int, end: int) -> None:

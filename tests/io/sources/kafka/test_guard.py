@@ -81,7 +81,7 @@ def offsets(fetched: Fetched) -> list[int | None]:
     return [each.offset() for each in fetched.messages]
 
 
-def test_messages_come_out_once_the_topic_is_known_to_be_the_same() -> None:
+def test_messages_are_released_once_the_topic_is_certain_to_be_the_same() -> None:
     guard, fetching, cluster, _, partition = guarding()
     fetching.put(0, 1, end=7)
     assert offsets(guard.take(5.0)) == [0, 1]

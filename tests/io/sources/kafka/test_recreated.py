@@ -30,6 +30,14 @@ pytestmark = pytest.mark.integration
 
 RECREATED = "was deleted and created again"
 
+LARGE = [(None, b"old" + b"x" * 20_000)] * 400
+"""More than a client with ``SMALL_FETCHES`` queues."""
+
+SMALL_FETCHES: dict[str, Any] = {
+    "limits": BatchLimits(records=10),
+    "config": (("fetch.message.max.bytes", "50000"), ("queued.max.messages.kbytes", "100")),
+}
+
 
 def streaming(broker: KafkaBroker, topic: str, query: str = "", **more: Any) -> KafkaSource:
     return source_of(broker, topic, query, streaming=True, discovery_interval=0.3, **more)
@@ -44,7 +52,7 @@ def values(text: str, count: int, first: int = 0) -> list[bytes]:
 
 
 def of(text: str, read: Read) -> list[bytes]:
-    """Everything read that begins with ``text``, doubles included."""
+    """Everything read that begins with ``text``, duplicates included."""
     return [raw for raw in read.all_values() if raw.startswith(text.encode())]
 
 
@@ -59,7 +67,7 @@ def recreate(broker: KafkaBroker, topic: str, partitions: int = 1) -> None:
 
 class TestWhileStopped:
     @pytest.mark.parametrize("count", [3, 10, 25], ids=["fewer", "as-many", "more"])
-    def test_all_of_the_new_topic_is_read_once_and_one_line_says_what_is_not_known(
+    def test_all_of_the_new_topic_is_read_once_and_one_line_says_what_is_unknown(
         self, kafka_broker: KafkaBroker, topic: Topics, caplog: pytest.LogCaptureFixture, count: int
     ) -> None:
         name = topic()
@@ -83,7 +91,7 @@ class TestWhileStopped:
         assert read_to_end(source, ledger).batches == []
         assert not caplog.messages, "said once"
 
-    def test_an_empty_new_topic_is_said_once_too(
+    def test_an_empty_new_topic_is_reported_once_too(
         self, kafka_broker: KafkaBroker, topic: Topics, caplog: pytest.LogCaptureFixture
     ) -> None:
         name = topic()
@@ -236,13 +244,8 @@ class TestWhileRead:
         self, kafka_broker: KafkaBroker, topic: Topics
     ) -> None:
         name = topic()
-        kafka_broker.produce(name, [(None, b"old" + b"x" * 20_000) for _ in range(400)])
-        source = streaming(
-            kafka_broker,
-            name,
-            limits=BatchLimits(records=10),
-            config=(("fetch.message.max.bytes", "50000"), ("queued.max.messages.kbytes", "100")),
-        )
+        kafka_broker.produce(name, LARGE)
+        source = streaming(kafka_broker, name, **SMALL_FETCHES)
         metrics.reset()
         with reading(source) as reader:
             read = until(reader, lambda read: read.records >= 10)
@@ -279,7 +282,7 @@ class TestWhileRead:
             read = until(reader, lambda read: read.records == 10)
             kafka_broker.delete_topic(name)
             until(reader, lambda _: f"topic {name} was deleted" in caplog.text, read)
-            assert "all that was seen of it was read" in caplog.text
+            assert "everything seen of it was read" in caplog.text
             kafka_broker.create_topic(name)
             kafka_broker.produce(name, records("new", 30))
             until(reader, lambda read: read.records >= 40, read)
@@ -308,14 +311,8 @@ class TestWhileRead:
         self, kafka_broker: KafkaBroker, topic: Topics
     ) -> None:
         name = topic()
-        kafka_broker.produce(name, [(None, b"old" + b"x" * 20_000) for _ in range(400)])
-        source = source_of(
-            kafka_broker,
-            name,
-            limits=BatchLimits(records=10),
-            discovery_interval=0.3,
-            config=(("fetch.message.max.bytes", "50000"), ("queued.max.messages.kbytes", "100")),
-        )
+        kafka_broker.produce(name, LARGE)
+        source = source_of(kafka_broker, name, discovery_interval=0.3, **SMALL_FETCHES)
         ledger = MemoryLedger()
         with reading(source) as reader:
             read = until(reader, lambda read: read.records >= 10)
@@ -347,7 +344,7 @@ class TestRetention:
 
 
 def quiet(reader: Any, read: Read) -> None:
-    """Poll until two looks at the cluster have come and brought nothing more."""
+    """Poll until two looks at the cluster have found nothing more."""
     before = -1
     while before != len(read.batches):
         before = len(read.batches)

@@ -1,4 +1,4 @@
-"""What a source makes of the settings of librdkafka that it is given."""
+"""What a source does with the settings of librdkafka."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_secret_is_neither_shown_nor_pickled() -> None:
 
 
 class TestSplits:
-    """A broker that is not there must not be asked where the number is known."""
+    """A broker must not be asked if the number is known."""
 
     def test_one_reader_has_one_split(self) -> None:
         source = source_for("kafka://127.0.0.1:9/t", SourceOptions(parallel=False))
@@ -79,7 +79,7 @@ class TestSplits:
             source.fixed()
 
     @pytest.mark.integration
-    def test_else_there_are_as_many_as_partitions_at_the_submission(
+    def test_otherwise_there_are_as_many_as_partitions_at_the_submission(
         self, kafka_broker: KafkaBroker, topic: Topics
     ) -> None:
         name = topic(partitions=3)

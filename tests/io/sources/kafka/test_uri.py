@@ -41,7 +41,7 @@ class TestAddress:
 
 
 class TestMatches:
-    def test_a_name_is_no_pattern(self) -> None:
+    def test_a_name_is_not_a_pattern(self) -> None:
         address = parse("kafka://a/a.b")
         assert address.matches("a.b")
         assert not address.matches("axb")

@@ -1,0 +1,39 @@
+"""What errors of the client library mean; what they mean to a reader is in ``test_fetch``."""
+
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import KafkaError
+
+from clients.kafka.errors import BROKEN, GONE, LOST, REFUSED, refusal, text_of
+from transforms.secrets import conceal
+
+
+def test_no_code_has_two_meanings() -> None:
+    codes = [*REFUSED, *GONE, *LOST, *BROKEN]
+    assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize("code", sorted(REFUSED))
+def test_a_refusal_has_a_reason(code: int) -> None:
+    assert KafkaError(code).name() in (refusal(KafkaError(code), "g") or "")
+
+
+@pytest.mark.parametrize("code", [*sorted(GONE), *sorted(LOST), KafkaError._TRANSPORT])
+def test_any_other_error_is_not_a_refusal(code: int) -> None:
+    assert refusal(KafkaError(code), "g") is None
+
+
+def test_a_refused_group_does_not_matter_if_there_is_none() -> None:
+    error = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)
+    assert refusal(error, None) is None
+    assert refusal(error, "g") is not None
+
+
+def test_the_text_is_one_line_without_secrets() -> None:
+    conceal("sesame-open-78")
+    text = text_of(KafkaError(KafkaError._SSL, "bad\n  word sesame-open-78"))
+    assert "sesame-open-78" not in text
+    assert "\n" not in text
+    assert text.startswith("bad word ")
+    assert text.endswith("(_SSL)")
