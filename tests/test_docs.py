@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -69,15 +68,11 @@ def modules(text: str) -> set[str]:
 
 
 def test_every_module_that_a_command_runs_is_there() -> None:
-    listed = subprocess.run(
-        ["git", "ls-files", "--", "*.md", "*.py", "*.yaml", "Makefile"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    pages = [ROOT / name for name in listed.stdout.split() if name != "CHANGELOG.md"]
-    named = {name for page in pages if page.exists() for name in modules(page.read_text())}
+    files = [path for name in OURS for path in (ROOT / name).rglob("*")]
+    texts = [path for path in files if path.suffix in {".md", ".py", ".yaml"}]
+    named = {
+        name for path in [ROOT / "Makefile", *PAGES, *texts] for name in modules(path.read_text())
+    }
     assert len(named) > 20, "the commands of the Makefile are found"
     assert sorted(name for name in named if find_spec(name) is None) == []
 
