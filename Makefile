@@ -1,4 +1,4 @@
-# `make demo` and `make test` each do all their set-up themselves on a fresh machine.
+# `make demo` and `make test` do all of their set-up themselves on a fresh machine.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,7 +11,7 @@ NEWEST := .venv-newest-beam
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(VENV)/.installed ## Make .venv with everything that tests and demo need
+setup: $(VENV)/.installed ## Create .venv with everything that tests and demo need
 
 # The lock file pins every version, so a fresh machine gets what was tested.
 $(VENV)/.installed: pyproject.toml requirements.lock
@@ -58,7 +58,7 @@ lint-deploy: setup ## Check the image, compose file and manifests of deploy/
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 
-format: setup ## Format the code and mend what can be mended
+format: setup ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -67,7 +67,7 @@ check: lint test ## What CI runs
 bench: setup ## Measure against a plain loader, interleaved (minutes; docs/performance.md)
 	$(BIN)/python -m benchmarks.files.ingest
 
-kills: setup ## Kill the process ten times at random and check the result (docs/guarantees.md)
+kills: setup ## Kill the process ten times at random and check the outcome (docs/performance.md)
 	$(BIN)/python -m benchmarks.files.kills
 
 bench-kafka: setup ## Measure a topic into Postgres against a plain loop, interleaved
@@ -76,34 +76,34 @@ bench-kafka: setup ## Measure a topic into Postgres against a plain loop, interl
 kills-kafka: setup ## Kill a streaming run five times while records keep coming
 	$(BIN)/python -m benchmarks.kafka.kills
 
-faults-kafka: setup ## More partitions, and a broker that is away, in mid-stream
+faults-kafka: setup ## Add partitions, and take the broker away, in mid-stream
 	$(BIN)/python -m benchmarks.kafka.faults
 
-faults: setup ## Stream for 15 minutes under random faults, count from outside (docs/guarantees.md)
+faults: setup ## Stream for 15 minutes under random faults, and count from outside (docs/guarantees.md)
 	$(BIN)/python -m benchmarks.stream.faults
 
 latency: setup ## Measure the time from produce to committed row
 	$(BIN)/python -m benchmarks.kafka.latency
 
-backpressure: setup ## Slow the database in mid-stream and draw what follows (docs/backpressure.svg)
+backpressure: setup ## Slow the database in mid-stream and draw the consequences (docs/backpressure.svg)
 	$(BIN)/python -m benchmarks.kafka.backpressure
 
-soak: setup ## Stream for half an hour and measure memory (docs/performance.md)
+soak: setup ## Stream for half an hour and measure memory (docs/kafka.md)
 	$(BIN)/python -m benchmarks.kafka.soak --minutes 30 --rate 2000
 
 flink-up: setup ## Start a Flink cluster and Beam's job server on this machine (docs/flink.md)
 	$(BIN)/python -m runners.flink.local up
 
-flink-down: setup ## Stop them
+flink-down: setup ## Stop that cluster
 	$(BIN)/python -m runners.flink.local down
 
-lock: setup ## Pin what .venv has now
+lock: setup ## Pin the versions that .venv has now
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
 
-outage: setup ## Stop Postgres for a minute, then cut 200 connections, in mid-run
+outage: setup ## Stop Postgres for a minute, and cut 200 connections, in mid-run
 	$(BIN)/python -m benchmarks.jobs.outage
 
-retries: setup ## Refuse records for a while, kill the process, run two at once
+retries: setup ## Refuse records for a while, kill the process, run two processes at once
 	$(BIN)/python -m benchmarks.jobs.retries
 
 replay: setup ## Measure a replay of dead letters against fresh ingestion
@@ -115,11 +115,11 @@ kills-flink: setup ## Kill TaskManagers and the JobManager of a real cluster at 
 bench-flink: setup ## Measure a topic into Postgres on Flink, with 1, 2 and 4 subtasks
 	$(BIN)/python -m benchmarks.flink.rate
 
-idle-flink: setup ## Measure what an idle stream on Flink costs, and how its state grows
+idle-flink: setup ## Measure the cost of an idle stream on Flink, and the growth of its state
 	$(BIN)/python -m benchmarks.flink.idle --minutes 15
 
-scale: setup ## Where the database becomes the limit: the model on measured costs (docs/scaling.md)
+scale: setup ## Find where the database becomes the limit, by a model on measured costs (docs/scaling.md)
 	$(BIN)/python -m benchmarks.scale.scale
 
-clean: ## Remove what the other targets made
+clean: ## Remove what the other targets created
 	rm -rf $(VENV) $(NEWEST) demo build dist .mypy_cache .ruff_cache .pytest_cache .coverage *.egg-info

@@ -1,1 +1,7 @@
-"""Measurements that take minutes: not tests, run by hand and recorded in docs/performance.md."""
+"""Measurements and proofs that take minutes. They are run by hand, not as tests.
+
+Each has a make target or the command in its docstring; docs/performance.md, guarantees.md, kafka.md,
+flink.md and scaling.md record the results. ``files``, ``kafka`` and ``flink`` measure and kill ingestion
+from there, ``jobs`` retries and outages; ``stream`` puts a long stream under random faults; ``scale``
+models a cluster. They run the commands as users do (``commands.py``) and check the outcome from outside.
+"""

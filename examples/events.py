@@ -1,9 +1,9 @@
-"""Make a realistic set of events to try the pipeline on: duplicates and broken lines included.
+"""Make a realistic set of events to try the pipeline on, with duplicates and broken lines.
 
     python -m examples.events --records 20000 --files 4 --duplicates 0.02 --broken 0.01 demo/events
 
-Deterministic for a seed. ``events()`` also says what it broke and how, so that a test can
-check every single dead letter against it.
+The set is the same for the same seed. ``events()`` also says what it broke and how, so that a test can
+check every single dead letter.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ SCHEMA = {
 }
 
 COLUMNS = ("event_id", "user_id", "type", "occurred_at", "amount", "currency")
-"""Columns of the CSV form, which leaves ``props`` out."""
+"""Columns of the CSV form, without ``props``."""
 
 TOO_LARGE = 1_100_000
-"""Bytes of the padding of a record that is over the default limit of 1 MiB."""
+"""Bytes of padding that take a record over the default limit of 1 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class Line:
 
     Attributes:
         raw: Its bytes without the newline.
-        key: Its ``event_id``, also of a broken one that has it.
-        broken: How it is broken, or None.
+        key: Its ``event_id``; for a broken line, that of the event that was broken.
+        broken: In which way of ``BREAKS`` it is broken, or None.
         duplicate: Whether an earlier line has the same key.
     """
 
@@ -112,9 +112,9 @@ def event(rng: random.Random, number: int) -> dict[str, Any]:
 def events(
     records: int, *, duplicates: float = 0.0, broken: float = 0.0, seed: int = 7
 ) -> Iterator[Line]:
-    """``records`` lines, a share of which repeat an earlier key or are broken.
+    """``records`` lines, of which given shares repeat an earlier line or are broken.
 
-    Broken lines go through every way of ``BREAKS`` in turn.
+    Broken lines use the ways of ``BREAKS`` in turn.
     """
     rng = random.Random(seed)  # noqa: S311 - test data, not a secret
     recent: list[bytes] = []
@@ -122,19 +122,19 @@ def events(
     broke = 0
     for number in range(records):
         draw = rng.random()
-        made = event(rng, number)
+        fresh = event(rng, number)
         if draw < broken:
             name, (_, way) = ways[broke % len(ways)]
             broke += 1
-            yield Line(way(made), made["event_id"], broken=name)
+            yield Line(way(fresh), fresh["event_id"], broken=name)
         elif draw < broken + duplicates and recent:
             raw = rng.choice(recent)
             yield Line(raw, json.loads(raw)["event_id"], duplicate=True)
         else:
-            raw = _encode(made)
+            raw = _encode(fresh)
             if number % 10 == 0:
                 recent = [*recent[-999:], raw]
-            yield Line(raw, made["event_id"])
+            yield Line(raw, fresh["event_id"])
 
 
 def csv_line(raw: bytes) -> bytes:
@@ -146,7 +146,7 @@ def csv_line(raw: bytes) -> bytes:
 
 
 def write(folder: Path, lines: Iterator[Line], files: int) -> list[Path]:
-    """Deal ``lines`` out over ``files`` JSON lines files in ``folder``; returns their paths."""
+    """Distribute ``lines`` over ``files`` JSON lines files in ``folder``; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"events-{index}.jsonl" for index in range(files)]
     handles = [path.open("wb") for path in paths]
@@ -160,7 +160,7 @@ def write(folder: Path, lines: Iterator[Line], files: int) -> list[Path]:
 
 
 def main() -> None:
-    """Write a set of events and their schema."""
+    """Write a set of events, and their schema."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--records", type=int, default=20_000)
@@ -168,10 +168,15 @@ def main() -> None:
     parser.add_argument("--duplicates", type=float, default=0.02, metavar="SHARE")
     parser.add_argument("--broken", type=float, default=0.005, metavar="SHARE")
     parser.add_argument("--seed", type=int, default=7)
-    given = parser.parse_args()
-    lines = events(given.records, duplicates=given.duplicates, broken=given.broken, seed=given.seed)
-    write(given.folder, lines, given.files)
-    (given.folder / "schema.json").write_text(json.dumps(SCHEMA, indent=2) + "\n")
+    arguments = parser.parse_args()
+    lines = events(
+        arguments.records,
+        duplicates=arguments.duplicates,
+        broken=arguments.broken,
+        seed=arguments.seed,
+    )
+    write(arguments.folder, lines, arguments.files)
+    (arguments.folder / "schema.json").write_text(json.dumps(SCHEMA, indent=2) + "\n")
 
 
 if __name__ == "__main__":

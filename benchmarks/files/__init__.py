@@ -1,1 +1,5 @@
-"""Files into Postgres: speed and kills."""
+"""Files into a database.
+
+``ingest`` measures against the ``plain_loader``, ``kills`` kills runs and compares the outcome with a
+clean run.
+"""

@@ -1,7 +1,7 @@
-"""The yardstick: the least code that loads the same files as fast as one connection can.
+"""The yardstick: the least code that loads the same files as fast as one connection allows.
 
-orjson, COPY into a temporary table, INSERT … ON CONFLICT DO NOTHING, 10,000 a batch.
-No ledger, no dead letters, no retries: one bad line ends it.
+orjson, COPY into a temporary table, INSERT … ON CONFLICT DO NOTHING, 10,000 records a batch.
+It has no ledger, no dead letters and no retries: one bad line ends it.
 
     python -m benchmarks.files.plain_loader DSN FILE …
 """
@@ -23,12 +23,14 @@ COLUMNS = ("event_id", "user_id", "type", "occurred_at", "amount", "currency")
 
 
 def lines(paths: list[Path]) -> Iterator[bytes]:
+    """All lines of all files."""
     for path in paths:
         with path.open("rb") as file:
             yield from file
 
 
 def load(dsn: str, paths: list[Path]) -> int:
+    """Load all files; returns the number of records."""
     loaded = 0
     with psycopg.connect(dsn) as connection:
         connection.execute(
@@ -50,6 +52,7 @@ def load(dsn: str, paths: list[Path]) -> int:
 
 
 def main() -> None:
+    """Load, and print how long it took."""
     dsn, *names = sys.argv[1:]
     started = time.perf_counter()
     loaded = load(dsn, [Path(name) for name in names])

@@ -1,9 +1,10 @@
-"""What a stream on Flink costs that has nothing to read: processor time, and state over time.
+"""Measure what an idle stream on Flink costs: CPU time, and the growth of its state.
 
     python -m benchmarks.flink.idle [--minutes 15] [--splits 16] [--parallelism 2]
 
-A topic of so many partitions, empty after its first records; CPU seconds a minute of the
-JobManager, the TaskManager and the Python workers, and the size of a checkpoint, minute by minute.
+The topic has as many partitions as splits, and stays empty after its first records. Every minute,
+the CPU seconds of the JobManager, the TaskManager and the Python workers are printed, and the size
+of a checkpoint.
 """
 
 from __future__ import annotations
@@ -26,35 +27,37 @@ RECORDS = 1_000
 
 
 def main() -> None:
+    """Run an idle stream."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--minutes", type=int, default=15)
     parser.add_argument("--splits", type=int, default=16)
     parser.add_argument("--parallelism", type=int, default=2)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with (
-        services("flink-idle") as found,
-        running(slots=given.parallelism) as cluster,
+        services("flink-idle") as servers,
+        running(slots=arguments.parallelism) as cluster,
         explained(cluster),
     ):
-        idle(found, cluster, given)
+        idle(servers, cluster, arguments)
 
 
-def idle(found: Services, cluster: FlinkCluster, given: argparse.Namespace) -> None:
-    found.broker.create_topic("events", given.splits)
-    fresh(found.dsn)
+def idle(servers: Services, cluster: FlinkCluster, arguments: argparse.Namespace) -> None:
+    """Submit the stream, and print its cost every minute."""
+    servers.broker.create_topic("events", arguments.splits)
+    fresh(servers.dsn)
     job = submit(
         [
-            *("--runner", "FlinkRunner", "--source", found.uri("events"), "--sink", found.dsn),
+            *("--runner", "FlinkRunner", "--source", servers.uri("events"), "--sink", servers.dsn),
             *("--table", "events", "--key", "event_id", "--no_progress"),
-            *("--parallelism", str(given.parallelism), *job_arguments(cluster)),
+            *("--parallelism", str(arguments.parallelism), *job_arguments(cluster)),
         ]
     )
-    found.broker.produce("events", ((None, line.raw, None) for line in events(RECORDS)))
-    await_rows(found.dsn, "events", RECORDS, START_SECONDS)
+    servers.broker.produce("events", ((None, line.raw, None) for line in events(RECORDS)))
+    await_rows(servers.dsn, "events", RECORDS, START_SECONDS)
     await_checkpoint(cluster, job, START_SECONDS)
     print("minute  JobManager  TaskManager  workers (CPU s/min)  checkpoint B", flush=True)
     before = cpu_seconds(cluster)
-    for minute in range(1, given.minutes + 1):
+    for minute in range(1, arguments.minutes + 1):
         time.sleep(60)
         now = cpu_seconds(cluster)
         spent = [f"{now[name] - before[name]:.1f}" for name in now]
@@ -64,28 +67,31 @@ def idle(found: Services, cluster: FlinkCluster, given: argparse.Namespace) -> N
 
 
 def cpu_seconds(cluster: FlinkCluster) -> dict[str, float]:
-    """Since their start, of the JobManager, the TaskManager's JVM, and all that it has started."""
+    """CPU seconds so far of the JobManager, the TaskManager's JVM, and the processes under it."""
     (task_manager,) = cluster.task_managers()
-    java = process(cluster, task_manager)
+    java = process_of(cluster, task_manager)
     return {
-        "jobmanager": of(process(cluster, "jobmanager")),
-        "taskmanager": of(java),
-        "workers": sum(of(each) for each in java.children(recursive=True)),
+        "jobmanager": cpu_of(process_of(cluster, "jobmanager")),
+        "taskmanager": cpu_of(java),
+        "workers": sum(cpu_of(each) for each in java.children(recursive=True)),
     }
 
 
-def process(cluster: FlinkCluster, name: str) -> psutil.Process:
+def process_of(cluster: FlinkCluster, name: str) -> psutil.Process:
+    """The running process of that name."""
     number = cluster.processes.pid(name)
     assert number is not None, f"{name} has ended"
     return psutil.Process(number)
 
 
-def of(counted: psutil.Process) -> float:
-    times = counted.cpu_times()
+def cpu_of(process: psutil.Process) -> float:
+    """CPU seconds of one process, user and system."""
+    times = process.cpu_times()
     return float(times.user + times.system)
 
 
 def checkpoint_bytes(cluster: FlinkCluster, job: str) -> int:
+    """Size of the latest checkpoint."""
     latest = cluster.rest.get(f"/jobs/{job}/checkpoints")["latest"]["completed"]
     return int(latest["state_size"])
 

@@ -1,4 +1,4 @@
-"""One job on a real Flink cluster: submitted, waited for, looked into when it does not come."""
+"""One Flink job on a real cluster: submit it, wait for it, and explain it if it fails."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from runners.flink.local.cluster import FlinkCluster
 
 POLL_SECONDS = 0.05
 KEPT = Path(".work/flink-logs")
-"""Where the logs of a cluster go whose job did not do what it should."""
+"""Where the logs of the cluster are kept when a benchmark fails."""
 
 
 def submit(argv: Sequence[str]) -> str:
-    """Hand ``pipelines.ingest --detach`` to the cluster; returns the job's id."""
+    """Submit with ``pipelines.ingest --detach``; returns the Flink job's id."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         status = command.run("ingest", ingest_main, [*argv, "--streaming", "--detach"])
@@ -35,14 +35,15 @@ def submit(argv: Sequence[str]) -> str:
 
 
 def rows(dsn: str, table: str) -> int:
+    """How many rows the table has."""
     with psycopg.connect(dsn) as connection:
-        found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    assert found is not None
-    return int(found[0])
+        row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def await_(reached: Callable[[], bool], what: str, seconds: float) -> float:
-    """Wait for it; returns how long it took."""
+    """Wait until ``reached`` is true; returns how long it took, and fails after ``seconds``."""
     started = time.monotonic()
     while not reached():
         waited = time.monotonic() - started
@@ -52,10 +53,13 @@ def await_(reached: Callable[[], bool], what: str, seconds: float) -> float:
 
 
 def await_rows(dsn: str, table: str, count: int, seconds: float) -> float:
+    """Wait until the table has ``count`` rows."""
     return await_(lambda: rows(dsn, table) >= count, f"{count:,} rows", seconds)
 
 
 def await_checkpoint(cluster: FlinkCluster, job: str, seconds: float) -> float:
+    """Wait until the job has completed a checkpoint."""
+
     def one() -> bool:
         (state,) = flink_jobs.status(cluster.rest, job)
         return bool(state["checkpoints"]["completed"])
@@ -64,15 +68,15 @@ def await_checkpoint(cluster: FlinkCluster, job: str, seconds: float) -> float:
 
 
 def last_checkpoint(cluster: FlinkCluster, job: str) -> str:
-    """The newest whole one on disk: all there is to go by once the JobManager is gone."""
-    found = (cluster.folder / "checkpoints" / job).glob("chk-*/_metadata")
-    newest = max(found, key=lambda each: int(each.parent.name.removeprefix("chk-")))
+    """The newest complete checkpoint on disk: once the JobManager is gone, nothing else tells."""
+    checkpoints = (cluster.folder / "checkpoints" / job).glob("chk-*/_metadata")
+    newest = max(checkpoints, key=lambda each: int(each.parent.name.removeprefix("chk-")))
     return newest.parent.as_uri()
 
 
 @contextmanager
 def explained(cluster: FlinkCluster) -> Iterator[None]:
-    """Where the block fails, say what Flink knows of its jobs, and keep the logs in ``KEPT``."""
+    """If the block fails, print what Flink knows of its jobs, and keep the logs in ``KEPT``."""
     try:
         yield
     except BaseException:

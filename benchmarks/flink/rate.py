@@ -1,9 +1,10 @@
-"""How fast a topic is read on Flink, with 1, 2 and 4 subtasks, and in one process.
+"""Measure how fast a topic is read on Flink, with 1, 2 and 4 subtasks, and in one process.
 
     python -m benchmarks.flink.rate [--records 400000] [--parallelism 1 2 4]
 
-The same topic into a table of the same shape each time, up to its end. Of a run on Flink the
-time from the first row on is given too: the start of the workers does not grow with the topic.
+Each run reads the same topic, up to its end, into a table of the same shape. The rate is printed
+over the whole run, and from the first row on, since the start of the workers does not grow with
+the topic.
 """
 
 from __future__ import annotations
@@ -31,38 +32,42 @@ TOPIC = TABLE = "events"
 
 
 def main() -> None:
+    """Fill the topic, and read it once for each runner."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--records", type=int, default=400_000)
     parser.add_argument("--parallelism", type=int, nargs="+", default=[1, 2, 4])
-    given = parser.parse_args()
-    slots = max(given.parallelism)
-    with services("flink-rate") as found, running(slots=slots) as cluster, explained(cluster):
-        found.broker.create_topic(TOPIC, PARTITIONS)
-        feed = Feed(found.root / "feed", found.broker.bootstrap, TOPIC, given.records, FEED_RATE)
-        assert feed.finish()["sent"] == given.records
-        trial(found, "DirectRunner", given.records, ("--runner", "DirectRunner"))
-        for parallelism in given.parallelism:
+    arguments = parser.parse_args()
+    slots = max(arguments.parallelism)
+    with services("flink-rate") as servers, running(slots=slots) as cluster, explained(cluster):
+        servers.broker.create_topic(TOPIC, PARTITIONS)
+        feed = Feed(
+            servers.root / "feed", servers.broker.bootstrap, TOPIC, arguments.records, FEED_RATE
+        )
+        assert feed.finish()["sent"] == arguments.records
+        trial(servers, "DirectRunner", arguments.records, ("--runner", "DirectRunner"))
+        for parallelism in arguments.parallelism:
             flags = ("--runner", "FlinkRunner", "--parallelism", str(parallelism))
             trial(
-                found,
+                servers,
                 f"FlinkRunner {parallelism}",
-                given.records,
+                arguments.records,
                 (*flags, *job_arguments(cluster)),
             )
 
 
-def trial(found: Services, name: str, records: int, arguments: Sequence[str]) -> None:
-    fresh(found.dsn)
-    summary = Path(found.root / "summary.json")
-    command = [sys.executable, "-m", "pipelines.ingest", *arguments, "--source", found.uri(TOPIC)]
-    command += ["--sink", found.dsn, "--table", TABLE, "--key", "event_id", "--no_progress"]
-    first = First(found.dsn)
+def trial(servers: Services, name: str, records: int, flags: Sequence[str]) -> None:
+    """Read the topic once, and print the rates."""
+    fresh(servers.dsn)
+    summary = Path(servers.root / "summary.json")
+    command = [sys.executable, "-m", "pipelines.ingest", *flags, "--source", servers.uri(TOPIC)]
+    command += ["--sink", servers.dsn, "--table", TABLE, "--key", "event_id", "--no_progress"]
+    first = First(servers.dsn)
     subprocess.run(
         [*command, "--summary_json", str(summary)], check=True, stdout=subprocess.DEVNULL
     )
     ended = time.monotonic()
     first.thread.join()
-    check(found.dsn, records)
+    check(servers.dsn, records)
     whole = json.loads(summary.read_text())["seconds"]
     reading = ended - first.at
     print(
@@ -73,7 +78,11 @@ def trial(found: Services, name: str, records: int, arguments: Sequence[str]) ->
 
 
 class First:
-    """Notes when the first row is there."""
+    """Notes when the table has its first row.
+
+    Attributes:
+        at: That moment, on the monotonic clock; valid once ``thread`` has ended.
+    """
 
     def __init__(self, dsn: str) -> None:
         self.at = 0.0

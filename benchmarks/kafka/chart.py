@@ -1,4 +1,4 @@
-"""Line charts over time, one below the other, as an SVG that needs nothing to be shown."""
+"""Line charts over time, one below the other, as a self-contained SVG."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 Points = Sequence[tuple[float, float]]
-"""Seconds and value."""
+"""Pairs of seconds and a value."""
 
 WIDTH, LEFT, RIGHT = 760, 84, 16
 HEIGHT, GAP, TOP, BOTTOM = 120, 44, 54, 40
@@ -20,7 +20,7 @@ class Chart:
     """One chart.
 
     Attributes:
-        title: What it shows, with its unit.
+        title: The quantity, with its unit.
         lines: Name and points of each line.
     """
 
@@ -29,12 +29,12 @@ class Chart:
 
 
 def svg(title: str, charts: Sequence[Chart], phases: Sequence[tuple[float, float, str]]) -> str:
-    """``charts`` over a common time axis.
+    """Draw ``charts`` over a common time axis.
 
     Args:
         title: Heading.
         charts: From top to bottom.
-        phases: Beginning, end and name of spans of time that are shaded.
+        phases: Beginning, end and name of each shaded period.
     """
     longest = max(at for chart in charts for _, points in chart.lines for at, _ in points)
     scale = (WIDTH - LEFT - RIGHT) / longest

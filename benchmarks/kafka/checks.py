@@ -1,21 +1,20 @@
-"""What must hold once a topic has been ingested: every record once, a ledger without gaps."""
+"""Checks of an ingested topic: every record is there once, and the ledger has no gaps."""
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from benchmarks.commands import audit
 from benchmarks.kafka.ingestion import Ingestion
+from benchmarks.kafka.services import Services
 from pipelines.audit import verdicts
 
 T = TypeVar("T")
@@ -28,7 +27,7 @@ ANSWER_SECONDS = 30.0
 POLL_SECONDS = 0.1
 
 _PASSING = frozenset(
-    # What a broker says for a moment after partitions were added or it was started again.
+    # Errors that pass a moment after partitions were added or the broker was restarted.
     (
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.LEADER_NOT_AVAILABLE,
@@ -55,7 +54,7 @@ def _client(bootstrap: str, group: str) -> Iterator[Consumer]:
 
 
 def _answer(ask: Callable[[], T]) -> T:
-    """What the broker answers once nothing of ``_PASSING`` is in the way."""
+    """What the broker answers; errors of ``_PASSING`` are retried."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
         try:
@@ -67,8 +66,8 @@ def _answer(ask: Callable[[], T]) -> T:
 
 
 def ends(bootstrap: str, topic: str) -> Offsets:
-    """The high watermark of every partition; nothing may have been deleted."""
-    found: Offsets = {}
+    """The end offset of every partition; fails if anything was deleted."""
+    high: Offsets = {}
     with _client(bootstrap, "checks") as consumer:
         topics = _answer(lambda: consumer.list_topics(topic, timeout=ANSWER_SECONDS).topics)
         for partition in topics[topic].partitions:
@@ -76,27 +75,27 @@ def ends(bootstrap: str, topic: str) -> Offsets:
             marks = _answer(partial(consumer.get_watermark_offsets, place, ANSWER_SECONDS))
             assert marks is not None
             assert marks[0] == 0, f"{topic}/{partition} begins at {marks[0]}"
-            found[partition] = marks[1]
-    return found
+            high[partition] = marks[1]
+    return high
 
 
 def committed(bootstrap: str, topic: str, group: str, partitions: int) -> Offsets:
-    """What ``group`` has committed; a partition without an offset is left out."""
-    asked = [TopicPartition(topic, partition) for partition in range(partitions)]
+    """The offsets that ``group`` has committed; a partition without one is left out."""
+    places = [TopicPartition(topic, partition) for partition in range(partitions)]
     with _client(bootstrap, group) as consumer:
-        found = _answer(lambda: consumer.committed(asked, timeout=ANSWER_SECONDS))
-    return {each.partition: each.offset for each in found if each.offset >= 0}
+        positions = _answer(lambda: consumer.committed(places, timeout=ANSWER_SECONDS))
+    return {each.partition: each.offset for each in positions if each.offset >= 0}
 
 
 def settled(dsn: str, topic: str) -> Offsets:
-    """First offset of each partition that the ledger lacks."""
-    found: Offsets = {}
+    """The first offset of each partition that the ledger lacks."""
+    reached: Offsets = {}
     for verdict in verdicts(dsn, None):
         progress = verdict.progress
         if progress.source == f"kafka://{topic}" and progress.coverage.ranges:
             low, high = progress.coverage.ranges[0]
-            found[partition_of(progress.partition)] = high if low == 0 else 0
-    return found
+            reached[partition_of(progress.partition)] = high if low == 0 else 0
+    return reached
 
 
 def partition_of(label: str) -> int:
@@ -105,54 +104,49 @@ def partition_of(label: str) -> int:
 
 
 def await_settled(dsn: str, topic: str, until: Mapping[int, int], ingestion: Ingestion) -> float:
-    """Wait until the ledger has everything below ``until``; returns the seconds it took."""
+    """Wait until the ledger has everything before ``until``; returns the seconds it took."""
     started = time.monotonic()
-    wanted = {partition: end for partition, end in until.items() if end}
+    targets = {partition: end for partition, end in until.items() if end}
     while True:
-        found = settled(dsn, topic)
-        if all(found.get(partition, 0) >= end for partition, end in wanted.items()):
+        reached = settled(dsn, topic)
+        if all(reached.get(partition, 0) >= end for partition, end in targets.items()):
             return time.monotonic() - started
         ingestion.check()
-        lag = sum(wanted.values()) - sum(found.values())
+        lag = sum(targets.values()) - sum(reached.values())
         waited = time.monotonic() - started
-        assert waited < PATIENCE_SECONDS, f"lag still {lag} after {waited:.0f} s: {found}"
+        assert waited < PATIENCE_SECONDS, f"lag still {lag} after {waited:.0f} s: {reached}"
         time.sleep(POLL_SECONDS)
 
 
 def audited(dsn: str, topic: str, until: Mapping[int, int]) -> dict[str, int]:
-    """Run ``pipelines.audit --json`` and hold it against the topic; returns its sums.
+    """Compare ``pipelines.audit`` with the topic; returns the sums of its counts.
 
-    Every partition of the topic is covered from 0 to its end without a gap, and as many
-    records were read as were produced.
+    Every partition of the topic must be covered from 0 to its end without a gap, and as many
+    records read as were produced.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines.audit", "--sink", dsn, "--json"],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
+    partitions = audit(dsn)
+    of_topic = [partition for partition in partitions if partition["source"] == f"kafka://{topic}"]
+    assert len(of_topic) == len(partitions), f"unknown sources in the ledger: {partitions}"
+    ranges = {partition_of(partition["partition"]): partition["ranges"] for partition in of_topic}
+    expected = {partition: [[0, end]] for partition, end in until.items() if end}
+    assert {number: partition for number, partition in ranges.items() if partition} == expected, (
+        ranges
     )
-    assert done.returncode == 0, f"audit ended with {done.returncode}: {done.stdout}"
-    found: list[dict[str, Any]] = json.loads(done.stdout)
-    ours = [each for each in found if each["source"] == f"kafka://{topic}"]
-    assert len(ours) == len(found), f"unknown sources in the ledger: {found}"
-    ranges = {partition_of(each["partition"]): each["ranges"] for each in ours}
-    wanted = {partition: [[0, end]] for partition, end in until.items() if end}
-    assert {number: each for number, each in ranges.items() if each} == wanted, ranges
-    for each in ours:
-        assert each["ok"], each
-        assert not each["gaps"], each
-        assert each["conserved"], each
+    for partition in of_topic:
+        assert partition["ok"], partition
+        assert not partition["gaps"], partition
+        assert partition["conserved"], partition
     names = ("read", "inserted", "updated", "duplicates", "dead", "retrying", "filtered")
-    sums = {name: sum(each[name] for each in ours) for name in names}
+    sums = {name: sum(partition[name] for partition in of_topic) for name in names}
     assert sums["read"] == sum(until.values()), f"{sums} of {sum(until.values())} produced"
     return sums
 
 
 def count_applications(dsn: str, table: str, number: str) -> None:
-    """Note every row that is ever offered to ``table``, whatever its key does to it.
+    """Note every row that is ever offered to ``table``, whatever becomes of it.
 
-    The trigger fires before a conflict is looked for and its note is part of the transaction,
-    so a record that was applied twice is noted twice though the table has it once.
+    The trigger fires before conflicts are detected, and its note is part of the transaction, so a
+    record that was applied twice is noted twice, although the table has it once.
 
     Args:
         dsn: The database.
@@ -172,16 +166,43 @@ def count_applications(dsn: str, table: str, number: str) -> None:
 
 
 def each_once(dsn: str, table: str, number: str, sent: int) -> None:
-    """Fail unless the events 0 … ``sent`` - 1 are there, each in one row.
+    """Fail unless the events 0 to ``sent`` - 1 are there, each in one row.
 
     Args:
         dsn: The database.
         table: The table.
         number: SQL for the number of the event.
-        sent: How many there are.
+        sent: How many events there are.
     """
     query = f"SELECT count(*), count(DISTINCT n), min(n), max(n) FROM (SELECT {number} n FROM {table}) t"
     with psycopg.connect(dsn) as connection:
-        found = connection.execute(query).fetchone()
-    wanted = (sent, sent, 0, sent - 1)
-    assert found == wanted, f"{table}: rows, distinct, least, greatest {found}, not {wanted}"
+        row = connection.execute(query).fetchone()
+    expected = (sent, sent, 0, sent - 1)
+    assert row == expected, f"{table}: rows, distinct, least, greatest {row}, not {expected}"
+
+
+def all_applied_once(
+    servers: Services, topic: str, table: str, number: str, group: str, sent: int
+) -> int:
+    """Fail unless the whole topic was applied once, without a gap, and the group is at its end.
+
+    Args:
+        servers: The broker and the database, whose table has ``count_applications``.
+        topic: What was read.
+        table: What was written.
+        number: SQL for the number of the event.
+        group: The consumer group.
+        sent: How many events were sent.
+
+    Returns:
+        How many records were read.
+    """
+    until = ends(servers.broker.bootstrap, topic)
+    assert sum(until.values()) == sent, f"{sum(until.values())} in the topic, {sent} sent"
+    each_once(servers.dsn, table, number, sent)
+    each_once(servers.dsn, "applied", "number", sent)
+    sums = audited(servers.dsn, topic, until)
+    assert sums["inserted"] == sent, sums
+    offsets = committed(servers.broker.bootstrap, topic, group, len(until))
+    assert offsets == until, f"the group stands at {offsets}, the ends are {until}"
+    return sums["read"]

@@ -1,9 +1,9 @@
-"""A producer in a process of its own: so many events, at a steady rate, none lost, none twice.
+"""A producer in its own process: events at a steady rate, none lost and none sent twice.
 
     python -m benchmarks.kafka.feed BOOTSTRAP TOPIC REPORT --records 360000 --rate 2000
 
-Event number n has ``user_id`` n, so that one query tells whether all are there, and
-``occurred_at`` says when it was handed to the client. Its key is its ``event_id``.
+Event number n has ``user_id`` n, so that one query tells whether all are there. ``occurred_at`` is
+the time at which it was handed to the client; its key is its ``event_id``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ GRACE_SECONDS = 120.0
 
 
 class Feed:
-    """The running producer. It ends with this process, however that ends.
+    """The running producer. It ends with this process, however this process ends.
 
     Args:
         folder: A new folder for its log and its report.
@@ -36,7 +36,7 @@ class Feed:
         topic: An existing topic.
         records: How many events to send.
         rate: Events a second.
-        first: The number of the first one.
+        first: The number of the first event.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Feed:
         return self._process.exit_status is None
 
     def finish(self) -> dict[str, Any]:
-        """Wait for its end; returns ``sent`` (delivered, every one) and ``seconds``."""
+        """Wait for its end; returns ``sent`` (all of them delivered) and ``seconds``."""
         while self.running:
             if time.monotonic() > self._deadline:
                 self.close()
@@ -86,28 +86,41 @@ class Feed:
         self._process.kill()
 
 
-def feed(bootstrap: str, topic: str, records: int, rate: float, first: int) -> dict[str, Any]:
-    failed: list[KafkaError] = []
-
-    def on_delivery(error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            failed.append(error)
-
-    producer = Producer(
+def idempotent_producer(bootstrap: str, **settings: Any) -> Producer:
+    """A producer that loses nothing, sends nothing twice, and waits for a broker that is away."""
+    return Producer(
         {
             "bootstrap.servers": bootstrap,
-            "enable.idempotence": True,
+            "enable.idempotence": True,  # and acks=all with it
             "linger.ms": 5,
             # Room for what is due while a broker is away for a minute.
             "queue.buffering.max.messages": 1_000_000,
             "message.timeout.ms": round(DELIVERY_SECONDS * 1000),
             "reconnect.backoff.max.ms": 1000,
-            "topic.metadata.refresh.interval.ms": 1000,  # sees new partitions soon
-            "delivery.report.only.error": True,
-            "on_delivery": on_delivery,
             "log_level": 0,
+            **settings,
         }
     )
+
+
+def failures_of(errors: list[KafkaError]) -> dict[str, Any]:
+    """Settings of a producer that reports only failed deliveries, into ``errors``."""
+
+    def on_delivery(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            errors.append(error)
+
+    return {"delivery.report.only.error": True, "on_delivery": on_delivery}
+
+
+def feed(bootstrap: str, topic: str, records: int, rate: float, first: int) -> dict[str, Any]:
+    """Send the events; returns the report. Fails unless all are delivered."""
+    failed: list[KafkaError] = []
+    settings = {
+        **failures_of(failed),
+        "topic.metadata.refresh.interval.ms": 1000,  # to see new partitions soon
+    }
+    producer = idempotent_producer(bootstrap, **settings)
     rng = random.Random(11 + first)
     started = time.perf_counter()
     sent = 0
@@ -117,10 +130,12 @@ def feed(bootstrap: str, topic: str, records: int, rate: float, first: int) -> d
         due = min(records, int(elapsed * rate) + 1)
         latest = max(latest, elapsed - sent / rate)
         for number in range(first + sent, first + due):
-            made = event(rng, number)
-            made["user_id"] = number
-            made["occurred_at"] = datetime.now(UTC).isoformat()
-            producer.produce(topic, json.dumps(made, separators=(",", ":")), made["event_id"])
+            numbered = event(rng, number)
+            numbered["user_id"] = number
+            numbered["occurred_at"] = datetime.now(UTC).isoformat()
+            producer.produce(
+                topic, json.dumps(numbered, separators=(",", ":")), numbered["event_id"]
+            )
         sent = due
         producer.poll(TICK_SECONDS)
     seconds = time.perf_counter() - started
@@ -132,6 +147,7 @@ def feed(bootstrap: str, topic: str, records: int, rate: float, first: int) -> d
 
 
 def main() -> None:
+    """Be the producer."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("bootstrap")
     parser.add_argument("topic")
@@ -139,9 +155,11 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=360_000)
     parser.add_argument("--rate", type=float, default=2_000.0)
     parser.add_argument("--first", type=int, default=0)
-    given = parser.parse_args()
-    report = feed(given.bootstrap, given.topic, given.records, given.rate, given.first)
-    given.report.write_text(json.dumps(report))
+    arguments = parser.parse_args()
+    report = feed(
+        arguments.bootstrap, arguments.topic, arguments.records, arguments.rate, arguments.first
+    )
+    arguments.report.write_text(json.dumps(report))
 
 
 if __name__ == "__main__":

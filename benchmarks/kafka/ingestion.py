@@ -1,4 +1,4 @@
-"""``pipelines.ingest --streaming`` as a process that can be killed, stopped and looked at."""
+"""``pipelines.ingest --streaming`` as a process that can be killed, stopped and measured."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import psutil
 from tests.services.process import ServiceProcess
 
 STOP_SECONDS = 10.0
-"""A streaming run must have ended in good order so long after SIGTERM."""
+"""How long a streaming run may take to end after SIGTERM."""
 
 
 class Ingestion:
-    """One streaming ingestion, over as many processes as it takes.
+    """One streaming ingestion, whose process may be started again and again.
 
     Args:
         folder: A new folder for its log.
         source: URI of the topic.
         dsn: The database.
         table: The table.
-        more: Further arguments.
-        runner: The runner.
+        more: Further flags.
+        runner: The name of the runner.
     """
 
     def __init__(
@@ -48,39 +48,39 @@ class Ingestion:
         self._process: ServiceProcess | None = None
 
     def start(self) -> None:
-        """Start a process; the last one must have ended."""
+        """Start a process; the previous one must have ended."""
         assert self._process is None or self._process.exit_status is not None
         self._process = ServiceProcess(self._command, self._folder, self._log)
 
     @property
     def pid(self) -> int:
-        """Process id of the one that runs."""
+        """Id of the running process."""
         return self._running().pid
 
     @property
     def lines(self) -> int:
-        """How many lines it has printed so far, over all processes."""
+        """How many lines all processes have printed so far."""
         return self._log.read_bytes().count(b"\n")
 
     def check(self) -> None:
-        """Fail unless it runs."""
+        """Fail unless the process runs."""
         status = self._running().exit_status
         assert status is None, f"the ingest ended with {status}:\n{self.tail()}"
 
     def kill(self) -> None:
-        """SIGKILL; fails if it had ended by itself."""
+        """Send SIGKILL; fails if the process has ended by itself."""
         self.check()
         self._running().kill()
 
     def stop(self) -> float:
-        """SIGTERM; returns the seconds until it had ended with 0, and fails if it did not."""
+        """Send SIGTERM; returns the seconds until it ended, and fails unless it ended with 0."""
         self.check()
         seconds, status = self.terminate(STOP_SECONDS)
         assert status == 0, f"ended with {status} after SIGTERM:\n{self.tail()}"
         return seconds
 
     def terminate(self, patience: float) -> tuple[float, int]:
-        """SIGTERM; returns the seconds until it had ended, and its exit status.
+        """Send SIGTERM; returns the seconds until it ended, and its exit status.
 
         Args:
             patience: Seconds within which it must have ended.
@@ -98,11 +98,11 @@ class Ingestion:
 
     @property
     def exit_status(self) -> int | None:
-        """Of the last process, negative for a signal; None while it runs."""
+        """Exit status of the last process, negative for a signal; None while it runs."""
         return self._running().exit_status
 
     def close(self) -> None:
-        """End whatever still runs."""
+        """End the process, if it still runs."""
         if self._process is not None:
             self._process.kill()
 
@@ -113,7 +113,7 @@ class Ingestion:
         return sum(each.user + each.system for each in times)
 
     def resident_mib(self) -> float:
-        """Memory of the process now, in MiB."""
+        """Resident memory of the process, in MiB."""
         return float(psutil.Process(self.pid).memory_info().rss) / (1 << 20)
 
     def tail(self) -> str:

@@ -1,10 +1,10 @@
-"""Kill a streaming ingestion with SIGKILL while records keep coming; every one arrives once.
+"""Kill a streaming ingestion with SIGKILL while records keep coming; each must arrive once.
 
     python -m benchmarks.kafka.kills [--kills 5] [--seconds 180] [--rate 2000] [--seed 1]
 
-Twice: with a key of the records' own, and without one, where the origin is the key. A
-trigger notes every row ever offered to the table, so a record that was applied twice shows
-even where its key hides it. The group's offsets must never be ahead of the ledger.
+It runs twice: with a key of the records, and without one, so that the origin is the key. A trigger
+notes every row that is ever offered to the table, so a record that was applied twice shows even
+where its key hides it. The group's offsets must never be ahead of the ledger.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ from benchmarks.files.ingest import fresh
 from benchmarks.kafka.checks import (
     POLL_SECONDS,
     Offsets,
-    audited,
+    all_applied_once,
     await_settled,
     committed,
     count_applications,
-    each_once,
     ends,
     settled,
 )
@@ -41,13 +40,13 @@ class Way:
     """One way to identify a record.
 
     Attributes:
-        name: Of the way, the topic and the table.
-        arguments: What ``pipelines.ingest`` is told.
+        name: The name of the topic and the table.
+        flags: The flags of ``pipelines.ingest`` for it.
         number: SQL for the number of the event.
     """
 
     name: str
-    arguments: tuple[str, ...]
+    flags: tuple[str, ...]
     number: str
 
 
@@ -58,86 +57,82 @@ WAYS = {
 
 
 def main() -> None:
+    """Run a trial for each way to identify a record."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--kills", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=180.0)
     parser.add_argument("--rate", type=float, default=2_000.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
-    given = parser.parse_args()
-    for name in given.ways:
-        with services("kills-kafka") as found:
-            trial(given, found, WAYS[name], random.Random(given.seed))
+    arguments = parser.parse_args()
+    for name in arguments.ways:
+        with services("kills-kafka") as servers:
+            trial(arguments, servers, WAYS[name], random.Random(arguments.seed))
 
 
-def trial(given: argparse.Namespace, found: Services, way: Way, rng: random.Random) -> None:
+def trial(arguments: argparse.Namespace, servers: Services, way: Way, rng: random.Random) -> None:
+    """Stream, kill at random moments, and check the outcome."""
     topic = table = way.name
-    source = found.uri(topic, f"?group={GROUP}")
-    found.broker.create_topic(topic, PARTITIONS)
-    fresh(found.dsn)
+    source = servers.uri(topic, f"?group={GROUP}")
+    servers.broker.create_topic(topic, PARTITIONS)
+    fresh(servers.dsn)
     if way.name != "events":
-        create_table(found, source, table)
-    count_applications(found.dsn, table, way.number.format(row="NEW."))
-    ingestion = Ingestion(found.root / "ingest", source, found.dsn, table, way.arguments)
+        create_table(servers, source, table)
+    count_applications(servers.dsn, table, way.number.format(row="NEW."))
+    ingestion = Ingestion(servers.root / "ingest", source, servers.dsn, table, way.flags)
     feed = Feed(
-        *(found.root / "feed", found.broker.bootstrap, topic),
-        *(round(given.seconds * given.rate), given.rate),
+        *(servers.root / "feed", servers.broker.bootstrap, topic),
+        *(round(arguments.seconds * arguments.rate), arguments.rate),
     )
     started = time.monotonic()
     try:
         ingestion.start()
-        # Not evenly: two kills may come close together, the second one in the start-up.
-        moments = sorted(rng.uniform(2.0, given.seconds - 2.0) for _ in range(given.kills))
+        # At random: two kills may come close together, the second one during the start.
+        moments = sorted(rng.uniform(2.0, arguments.seconds - 2.0) for _ in range(arguments.kills))
         for number, moment in enumerate(moments, 1):
             sleep_until(started + moment)
             ingestion.kill()
-            ledger = behind(found, topic, number, time.monotonic() - started)
+            ledger = behind(servers, topic, number, time.monotonic() - started)
             ingestion.start()
-            following = started + [*moments, given.seconds][number]
-            resumed(found, topic, ledger, ingestion, following)
+            following = started + [*moments, arguments.seconds][number]
+            resumed(servers, topic, ledger, ingestion, following)
         report = feed.finish()
-        until = ends(found.broker.bootstrap, topic)
-        lagging = await_settled(found.dsn, topic, until, ingestion)
+        until = ends(servers.broker.bootstrap, topic)
+        lagging = await_settled(servers.dsn, topic, until, ingestion)
         stopping = ingestion.stop()
     finally:
         ingestion.close()
         feed.close()
     sent = report["sent"]
-    assert sum(until.values()) == sent, f"{sum(until.values())} in the topic, {sent} sent"
-    number_of = way.number.format(row="")
-    each_once(found.dsn, table, number_of, sent)
-    each_once(found.dsn, "applied", "number", sent)
-    sums = audited(found.dsn, topic, until)
-    assert sums["inserted"] == sent, sums
-    group = committed(found.broker.bootstrap, topic, GROUP, PARTITIONS)
-    assert group == until, f"the group stands at {group}, the ends are {until}"
+    read = all_applied_once(servers, topic, table, way.number.format(row=""), GROUP, sent)
     print(
-        f"{way.name}: {given.kills} kills in {report['seconds']:.0f} s at "
-        f"{sent / report['seconds']:,.0f}/s: {sent:,} sent, {sums['read']:,} read, {sent:,} rows, "
+        f"{way.name}: {arguments.kills} kills in {report['seconds']:.0f} s at "
+        f"{sent / report['seconds']:,.0f}/s: {sent:,} sent, {read:,} read, {sent:,} rows, "
         f"each applied once; no gap; lag 0 {lagging:.1f} s after the last record was sent; "
         f"SIGTERM to exit 0 in {stopping:.1f} s",
         flush=True,
     )
 
 
-def create_table(found: Services, source: str, table: str) -> None:
-    """Have the ingestion itself create the table of origins: a run over an empty topic."""
+def create_table(servers: Services, source: str, table: str) -> None:
+    """Let the ingestion create the table of origins, by a run over an empty topic."""
     command = [sys.executable, "-m", "pipelines.ingest", "--runner", "DirectRunner"]
-    command += ["--source", source, "--sink", found.dsn, "--table", table, "--no_progress"]
+    command += ["--source", source, "--sink", servers.dsn, "--table", table, "--no_progress"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def sleep_until(moment: float) -> None:
+    """Sleep until a moment of the monotonic clock."""
     time.sleep(max(0.0, moment - time.monotonic()))
 
 
 def resumed(
-    found: Services, topic: str, before: Offsets, ingestion: Ingestion, following: float
+    servers: Services, topic: str, before: Offsets, ingestion: Ingestion, following: float
 ) -> None:
-    """Say when the new process settles its first records, unless the next kill comes before."""
+    """Print when the new process settles its first records, unless the next kill comes before."""
     started = time.monotonic()
     while time.monotonic() < following:
-        if sum(settled(found.dsn, topic).values()) > sum(before.values()):
+        if sum(settled(servers.dsn, topic).values()) > sum(before.values()):
             seconds, cpu = time.monotonic() - started, ingestion.cpu_seconds()
             print(
                 f"{topic}: settles records {seconds:.1f} s after its start ({cpu:.1f} CPU seconds)",
@@ -149,17 +144,17 @@ def resumed(
     print(f"{topic}: killed {time.monotonic() - started:.1f} s after its start, nothing settled")
 
 
-def behind(found: Services, topic: str, number: int, at: float) -> Offsets:
-    """Fail if the group's offsets are ahead of the ledger; say where the kill hit.
+def behind(servers: Services, topic: str, number: int, at: float) -> Offsets:
+    """Fail if the group's offsets are ahead of the ledger; print where the kill hit.
 
     Returns:
-        What the ledger has.
+        What the ledger has settled.
     """
-    group = committed(found.broker.bootstrap, topic, GROUP, PARTITIONS)
-    ledger = settled(found.dsn, topic)  # afterwards: it only grows
+    group = committed(servers.broker.bootstrap, topic, GROUP, PARTITIONS)
+    ledger = settled(servers.dsn, topic)  # read second, since it only grows
     ahead = {each: at for each, at in group.items() if at > ledger.get(each, 0)}
     assert not ahead, f"the group is ahead of the ledger: {ahead}, ledger {ledger}"
-    lag = sum(ends(found.broker.bootstrap, topic).values()) - sum(ledger.values())
+    lag = sum(ends(servers.broker.bootstrap, topic).values()) - sum(ledger.values())
     print(
         f"{topic}: kill {number} at {at:.1f} s with {sum(ledger.values()):,} settled, lag {lag:,}",
         flush=True,

@@ -1,11 +1,11 @@
-"""From produce to committed row, while events arrive at a steady rate.
+"""Measure the time from produce to committed row, while events arrive at a steady rate.
 
     python -m benchmarks.kafka.latency [--rate 2000] [--seconds 60] [--runners DirectRunner PrismRunner]
 
-Three clocks of one machine: ``occurred_at`` in the event, taken when it is handed to the
-producer; Kafka's timestamp, which the broker sets when it appends (LogAppendTime); and
-Postgres's own time of the commit (``track_commit_timestamp``). The last is written just
-before the commit is flushed to disk, so what a flush takes here is measured and printed too.
+Three times are compared, all of one machine: ``occurred_at`` in the event, taken when it is handed to
+the producer; Kafka's timestamp, which the broker sets when it appends (LogAppendTime); and the commit
+timestamp of Postgres (``track_commit_timestamp``). Postgres takes it just before the commit is flushed
+to disk, so the duration of a flush is measured and printed too.
 """
 
 from __future__ import annotations
@@ -36,58 +36,59 @@ FLUSHES = 200
 
 
 def main() -> None:
+    """Measure each runner; fails if a p99 is above the goal."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--rate", type=float, default=2_000.0)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--goal", type=float, default=1.0, help="greatest p99, in seconds")
     parser.add_argument("--runners", nargs="+", default=["DirectRunner", "PrismRunner"])
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     missed: list[str] = []
-    for runner in given.runners:
+    for runner in arguments.runners:
         if runner not in NAMES:
             print(f"{runner}: pipelines.ingest does not offer it: NOT MEASURED", flush=True)
             continue
-        with services("latency", {"track_commit_timestamp": "on"}) as found:
-            if trial(given, found, runner) > given.goal:
+        with services("latency", {"track_commit_timestamp": "on"}) as servers:
+            if trial(arguments, servers, runner) > arguments.goal:
                 missed.append(runner)
     if missed:
-        raise SystemExit(f"p99 above {given.goal:g} s on {', '.join(missed)}")
+        raise SystemExit(f"p99 above {arguments.goal:g} s on {', '.join(missed)}")
 
 
-def trial(given: argparse.Namespace, found: Services, runner: str) -> float:
+def trial(arguments: argparse.Namespace, servers: Services, runner: str) -> float:
     """Measure one runner and print it; returns the p99 from produce to commit, in seconds."""
     topic = "latency"
-    found.broker.create_topic(topic, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
-    fresh(found.dsn)
-    records = round(given.seconds * given.rate)
+    servers.broker.create_topic(topic, PARTITIONS, {"message.timestamp.type": "LogAppendTime"})
+    fresh(servers.dsn)
+    records = round(arguments.seconds * arguments.rate)
     ingestion = Ingestion(
-        *(found.root / "ingest", found.uri(topic), found.dsn, "events"),
+        *(servers.root / "ingest", servers.uri(topic), servers.dsn, "events"),
         ("--key", "event_id"),
         runner,
     )
     try:
         ingestion.start()
-        # What is measured is a running stream: its start is over with these.
-        found.broker.produce(topic, probes())
-        await_settled(found.dsn, topic, ends(found.broker.bootstrap, topic), ingestion)
+        # These end the start-up, so that a running stream is measured.
+        servers.broker.produce(topic, probes())
+        await_settled(servers.dsn, topic, ends(servers.broker.bootstrap, topic), ingestion)
         before, started = ingestion.cpu_seconds(), time.monotonic()
-        feed = Feed(found.root / "feed", found.broker.bootstrap, topic, records, given.rate)
+        feed = Feed(servers.root / "feed", servers.broker.bootstrap, topic, records, arguments.rate)
         try:
             report = feed.finish()
         finally:
             feed.close()
-        until = ends(found.broker.bootstrap, topic)
-        await_settled(found.dsn, topic, until, ingestion)
+        until = ends(servers.broker.bootstrap, topic)
+        await_settled(servers.dsn, topic, until, ingestion)
         share = (ingestion.cpu_seconds() - before) / (time.monotonic() - started)
         resident = ingestion.resident_mib()
         ingestion.stop()
     finally:
         ingestion.close()
     assert report["sent"] == records, report
-    audited(found.dsn, topic, until)
-    each_once(found.dsn, "(SELECT * FROM events WHERE user_id >= 0) e", "user_id", records)
-    appended = append_times(found.broker.bootstrap, topic, until)
-    rows = committed_rows(found.dsn)
+    audited(servers.dsn, topic, until)
+    each_once(servers.dsn, "(SELECT * FROM events WHERE user_id >= 0) e", "user_id", records)
+    appended = append_times(servers.broker.bootstrap, topic, until)
+    rows = committed_rows(servers.dsn)
     assert len(rows) == records, f"{len(rows)} rows, {records} sent"
     produce = [commit - occurred for _, occurred, commit in rows]
     append = [commit - appended[str(key)] for key, _, commit in rows]
@@ -98,7 +99,7 @@ def trial(given: argparse.Namespace, found: Services, runner: str) -> float:
     print(f"  produce to commit: {shown(produce)}")
     print(f"  append to commit:  {shown(append)}")
     print(
-        f"  a flush of a commit takes {1000 * flush_seconds(found.dsn):.1f} ms here; "
+        f"  a flush of a commit takes {1000 * flush_seconds(servers.dsn):.1f} ms here; "
         f"load average of the last minute {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
         flush=True,
     )
@@ -106,7 +107,7 @@ def trial(given: argparse.Namespace, found: Services, runner: str) -> float:
 
 
 def probes() -> Iterator[Produced]:
-    """One event a partition, numbered below zero."""
+    """One event for each partition, with a negative number."""
     rng = random.Random(13)
     for partition in range(PARTITIONS):
         yield None, orjson.dumps({**event(rng, 0), "user_id": -1 - partition}), partition
@@ -148,7 +149,7 @@ def committed_rows(dsn: str) -> list[tuple[UUID, float, float]]:
 
 
 def flush_seconds(dsn: str) -> float:
-    """Median of the time that one small transaction takes, begin to answer."""
+    """Median duration of one small transaction, from its start to the answer."""
     taken: list[float] = []
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("CREATE TABLE flushes (n integer)")
@@ -160,10 +161,12 @@ def flush_seconds(dsn: str) -> float:
 
 
 def percentile(seconds: Sequence[float], percent: int) -> float:
+    """The value that so many percent do not exceed."""
     return statistics.quantiles(seconds, n=100, method="inclusive")[percent - 1]
 
 
 def shown(seconds: Sequence[float]) -> str:
+    """Percentiles and maximum, as text."""
     parts = [f"p{each} {1000 * percentile(seconds, each):,.0f} ms" for each in (50, 90, 99)]
     return ", ".join((*parts, f"max {1000 * max(seconds):,.0f} ms"))
 

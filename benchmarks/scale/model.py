@@ -1,20 +1,20 @@
-"""A cluster of workers against databases, simulated from costs that were measured.
+"""Simulate a cluster of workers against databases, from measured costs.
 
-Discrete events, not a queueing formula: a worker parses its next batch while its last ones are
-committed, what waits is committed together, and both need the process's interpreter lock
-(``transforms/settle/write.py``). That is no product-form network, so mean value analysis would only
-approximate it; nothing here is random, so a run of seconds tells the rate.
+It simulates discrete events instead of using a queueing formula. A worker parses its next batch while
+its last ones are committed, waiting batches are committed together, and both need the process's
+interpreter lock (``transforms/settle/write.py``). This is not a product-form network, so mean value
+analysis would only approximate it. Nothing here is random, so a run of seconds yields the rate.
 
 What is modelled, for every slot (a Python process with one interpreter lock, on its
 TaskManager's cores):
 
-* its reader thread: read, parse, check a batch; then wait while the writer is busy and a
-  commit's worth of records waits;
-* its writer thread: encode what waits (the lock again), then Postgres: the backend's CPU (a core
-  of the shard's machine), then a wait without CPU: fsync, round trips.
+* its reader thread: read, parse and check a batch; then wait while the writer is busy and enough
+  records for a commit wait;
+* its writer thread: encode what waits (with the lock again), then the CPU of the backend in Postgres
+  (a core of the shard's machine), then a wait without CPU: fsync and round trips.
 
-What is not: locks within Postgres beyond what two writers showed (``contention``), its disk's
-bandwidth, vacuum, a table that outgrows memory, Kafka, skewed splits, checkpoints.
+What is not modelled: locks within Postgres beyond what two writers showed (``contention``), the
+bandwidth of its disk, vacuum, a table that outgrows memory, Kafka, skewed splits, checkpoints.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 import simpy
 
 USED_UP = 0.9
-"""Utilisation from which on a resource is called the limit."""
+"""A resource with at least this utilisation is called the limit."""
 
 Steps = Generator[simpy.Event, Any, None]
 
@@ -39,18 +39,18 @@ class Cost:
     record: float
 
     def of(self, records: int) -> float:
-        """The seconds for so many records."""
+        """The seconds for ``records`` records."""
         return self.fixed + self.record * records
 
     def times(self, factor: float) -> Cost:
-        """So many times as much."""
+        """This cost multiplied by ``factor``."""
         return Cost(self.fixed * factor, self.record * factor)
 
     @classmethod
     def fitted(cls, points: Sequence[tuple[int, float]]) -> Cost:
-        """The least-squares line through (records, seconds), neither part of it negative.
+        """The least-squares line through points (records, seconds), with no negative part.
 
-        Each point weighs by its seconds a record, so that small batches count as large ones do.
+        Points are weighted by seconds per record, so that small batches count as much as large ones.
         """
         weights = [1 / records**2 for records, _ in points]
         total = sum(weights)
@@ -73,14 +73,14 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What a batch takes where.
+    """What a batch costs, and where.
 
     Attributes:
-        read: CPU of the worker: read, parse, check.
-        encode: CPU of the worker: within the commit.
+        read: CPU of the worker to read, parse and check.
+        encode: CPU of the worker within the commit.
         backend: CPU of Postgres.
-        wait: Of a commit, without CPU: fsync, round trips.
-        contention: How much more CPU Postgres takes once there are two writers.
+        wait: Time of a commit without CPU: fsync and round trips.
+        contention: Factor on the CPU of Postgres once there are two writers.
     """
 
     read: Cost
@@ -96,14 +96,14 @@ class Scenario:
 
     Attributes:
         task_managers: Machines of workers.
-        slots: Worker processes of each (``--sdk_worker_parallelism``).
-        cores: Of each.
-        shards: Databases, each a machine; a slot always writes to the same one.
-        postgres_cores: Of each.
+        slots: Worker processes of each machine (``--sdk_worker_parallelism``).
+        cores: Cores of each machine of workers.
+        shards: Databases, each on its own machine; a slot always writes to the same one.
+        postgres_cores: Cores of each database's machine.
         batch: Records of a batch.
-        commit_records: A commit takes no further batch with so many records.
-        pipelined: Whether the next batch is parsed during a commit; it is, but for tests.
-        one_machine: Workers and Postgres share the cores of the only machine.
+        commit_records: A commit with so many records takes no further batch.
+        pipelined: Whether the next batch is parsed during a commit; False in tests only.
+        one_machine: Workers and Postgres share the cores of one machine.
     """
 
     task_managers: int = 1
@@ -123,10 +123,10 @@ class Outcome:
 
     Attributes:
         rate: Records committed a second.
-        workers: Utilisation of the workers: of their interpreter locks or their cores, whichever
-            is the higher, 0 to 1.
+        workers: Utilisation of the workers, 0 to 1: of their interpreter locks or of their cores,
+            whichever is higher.
         postgres: Utilisation of the databases' cores.
-        commit_seconds: Mean time of a commit, waiting for a core included.
+        commit_seconds: Mean time of a commit, including the wait for a core.
     """
 
     rate: float
@@ -136,8 +136,9 @@ class Outcome:
 
     @property
     def limit(self) -> str:
-        """What is used up: ``postgres``, ``workers`` (their CPU) or, where neither is, ``slots``:
-        each waits for its own commits, and more of them would do more.
+        """What is used up: ``postgres``, ``workers`` (their CPU) or otherwise ``slots``.
+
+        Each slot waits for its own commits, so more slots would do more.
         """
         used = {"postgres": self.postgres, "workers": self.workers}
         most = max(used, key=lambda name: used[name])
@@ -161,7 +162,7 @@ class _Meter:
             self.commit_seconds += seconds
 
     def used(self, what: str, seconds: float) -> None:
-        """Only as much of it as lies behind the warm-up."""
+        """Count the part of ``seconds`` that lies after the warm-up."""
         self.busy[what] += max(0.0, min(seconds, self._environment.now - self._since))
 
 
@@ -185,7 +186,7 @@ class _Slot:
         self._commit: simpy.Process | None = None
 
     def run(self, offset: float) -> Steps:
-        """Read for ever; as ``_WriteFn.process`` does it."""
+        """Read forever, and commit as ``_WriteFn.process`` does."""
         yield self._environment.timeout(offset)
         batch = self._scenario.batch
         while True:
@@ -226,7 +227,7 @@ class _Slot:
 
 
 def simulate(scenario: Scenario, costs: Costs, commits: int = 120) -> Outcome:
-    """Run a cluster for long enough that the slowest slot commits ``commits`` times or so."""
+    """Run a cluster long enough for about ``commits`` commits of the slowest slot."""
     slots = scenario.task_managers * scenario.slots
     batch = scenario.batch
     alone = sum(each.of(batch) for each in (costs.read, costs.encode, costs.backend, costs.wait))
@@ -250,7 +251,7 @@ def simulate(scenario: Scenario, costs: Costs, commits: int = 120) -> Outcome:
             databases[number % len(databases)],
             meter,
         )
-        # Not all in step, as they would stay where nothing is random.
+        # Start them one after the other: without chance, they would stay in step.
         environment.process(slot.run(alone * number / slots))
     environment.run(until=end)
     seconds = end - since
@@ -269,9 +270,9 @@ def simulate(scenario: Scenario, costs: Costs, commits: int = 120) -> Outcome:
 
 
 def bounds(scenario: Scenario, costs: Costs) -> tuple[float, float]:
-    """Records a second that the workers, and the databases, can at most do.
+    """The most records a second that the workers, and the databases, can do.
 
-    Commits of ``commit_records`` or of a lone batch: whichever is the cheaper for the bound.
+    It assumes commits of ``commit_records`` or of a lone batch, whichever is cheaper.
     """
     sizes = {scenario.batch, max(scenario.commit_records, scenario.batch) + scenario.batch}
 
@@ -290,11 +291,11 @@ def bounds(scenario: Scenario, costs: Costs) -> tuple[float, float]:
 
 
 def knee(rate: Callable[[int], float], most: int = 64) -> int | None:
-    """The first n behind which another one adds less than a tenth of what the first does.
+    """The first n after which one more adds less than a tenth of what the first one does.
 
     Args:
         rate: Records a second with n TaskManagers.
-        most: Where to stop looking; None is returned then.
+        most: Where to stop looking, and return None.
     """
     first = last = rate(1)
     for number in range(1, most):

@@ -1,8 +1,8 @@
-"""Holds a database to what a producer has logged: every offset accounted for once.
+"""Compare a database with the log of a producer: every offset must be accounted for once.
 
-What has to be there follows from the log alone (``stream_records.outcome``): the rows and their
-content, the dead letters and their categories. Only then are the ledger's sums and
-``pipelines.audit`` compared with it.
+What must be there follows from the log alone (``records.outcome``): the rows and their content, the
+dead letters and their categories. Only then are the ledger's sums and ``pipelines.audit`` compared
+with it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CREATE FUNCTION note_applied() RETURNS trigger LANGUAGE plpgsql AS
 CREATE TRIGGER note_applied AFTER INSERT OR UPDATE ON events
   FOR EACH ROW EXECUTE FUNCTION note_applied()
 """
-"""Notes each change of a row with the number of the content that made it."""
+"""Note each change of a row, with the number of the content that made it."""
 
 Place = tuple[int, int]
 """Partition and offset."""
@@ -38,7 +38,7 @@ Place = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A failed record as the database has it."""
+    """A failed record, as the database has it."""
 
     state: str
     stage: str
@@ -47,12 +47,12 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the database has.
+class Contents:
+    """The contents of the database.
 
     Attributes:
         rows: By key.
-        jobs: By place; several of one place would each be counted.
+        jobs: By place; more than one at a place is an error.
         applied: How often each content was applied.
     """
 
@@ -63,12 +63,12 @@ class Found:
 
 @dataclass
 class Findings:
-    """What the check found.
+    """The result of the check.
 
     Attributes:
         wrong: Offsets that are not accounted for as they should be, and why.
-        other: What is wrong and concerns no offset.
-        counts: What came of the records, by kind.
+        other: Errors that concern no single offset.
+        counts: How many records of each kind had each fate.
     """
 
     wrong: list[tuple[Place, str]] = field(default_factory=list)
@@ -77,11 +77,11 @@ class Findings:
 
     @property
     def ok(self) -> bool:
-        """Whether all is as it should be."""
+        """Whether everything is as it should be."""
         return not self.wrong and not self.other
 
     def lines(self) -> Iterator[str]:
-        """What is wrong, at most ``SHOWN`` offsets of it."""
+        """The errors, with at most ``SHOWN`` offsets."""
         yield from self.other
         if self.wrong:
             yield f"{len(self.wrong):,} offsets are not accounted for as they should be:"
@@ -94,40 +94,40 @@ def check(dsn: str, topic: str, log: Path, ends: Offsets, *, update: bool) -> Fi
 
     Args:
         dsn: The database; nothing writes to it any more.
-        topic: What was read.
-        log: What ``stream_feed`` has written.
-        ends: The end of every partition of the topic.
-        update: Whether a known key is overwritten.
+        topic: The topic that was read.
+        log: The log of ``feed``.
+        ends: The end offset of every partition of the topic.
+        update: Whether a row whose key exists is overwritten.
     """
     by_key: dict[str, list[Produced]] = {}
-    for each in produced(log):
-        by_key.setdefault(each.record.key, []).append(each)
+    for entry in produced(log):
+        by_key.setdefault(entry.record.key, []).append(entry)
     findings = Findings()
     findings.other += unlogged(by_key, ends)
-    found = read(dsn, topic)
-    compare(by_key, found, findings, update=update)
-    findings.other += ledger(dsn, topic, ends, found)
+    contents = read(dsn, topic)
+    compare(by_key, contents, findings, update=update)
+    findings.other += ledger(dsn, topic, ends, contents)
     return findings
 
 
 def unlogged(by_key: Mapping[str, Sequence[Produced]], ends: Offsets) -> Iterator[str]:
-    """Whether the log has every offset of the topic, each once."""
+    """Differences between the offsets of the log and those of the topic."""
     times = Counter(
         (each.record.partition, each.offset) for made in by_key.values() for each in made
     )
-    wanted = {(partition, offset) for partition, end in ends.items() for offset in range(end)}
+    expected = {(partition, offset) for partition, end in ends.items() for offset in range(end)}
     twice = sorted(place for place, count in times.items() if count > 1)
     for what, places in (
-        ("lacks", sorted(wanted - times.keys())),
-        ("has, and the topic lacks,", sorted(times.keys() - wanted)),
+        ("lacks", sorted(expected - times.keys())),
+        ("has, and the topic lacks,", sorted(times.keys() - expected)),
         ("has more than once", twice),
     ):
         if places:
             yield f"the log {what} {len(places):,} offsets, the first at {places[0]}"
 
 
-def read(dsn: str, topic: str) -> Found:
-    """What the database has, table by table."""
+def read(dsn: str, topic: str) -> Contents:
+    """Read the contents of the database, table by table."""
     with psycopg.connect(dsn) as connection:
         names = ", ".join(COLUMNS)
         query = f"SELECT id, {names} FROM events".encode()
@@ -142,29 +142,33 @@ def read(dsn: str, topic: str) -> Found:
             jobs.setdefault(place, []).append(Job(row[2], row[3], row[4], bytes(row[5])))
         counts = connection.execute("SELECT n, count(*) FROM applied GROUP BY n")
         applied: dict[int, int] = dict(counts.fetchall())
-    return Found(rows, jobs, applied)
+    return Contents(rows, jobs, applied)
 
 
 def compare(
-    by_key: Mapping[str, Sequence[Produced]], found: Found, findings: Findings, *, update: bool
+    by_key: Mapping[str, Sequence[Produced]],
+    contents: Contents,
+    findings: Findings,
+    *,
+    update: bool,
 ) -> None:
-    """Every key's row, and every offset's dead letter or none."""
+    """Compare the row of every key, and the dead letter of every offset, if it may have one."""
     places: set[Place] = set()
     for key, unordered in by_key.items():
         of_key = sorted(unordered, key=attrgetter("record.partition", "offset"))
         allowed = outcome([each.record for each in of_key], update=update)
-        _compare_row(of_key, found.rows.get(key), allowed, findings)
-        for each, fate in zip(of_key, allowed.fates, strict=True):
-            place = each.record.partition, each.offset
+        _compare_row(of_key, contents.rows.get(key), allowed, findings)
+        for entry, fate in zip(of_key, allowed.fates, strict=True):
+            place = entry.record.partition, entry.offset
             places.add(place)
-            why = _judged(each, fate, found.jobs.get(place, ()), findings.counts)
+            why = _judged(entry, fate, contents.jobs.get(place, ()), findings.counts)
             if why is not None:
-                findings.wrong.append((place, f"{each.record.kind} {key}: {why}"))
-    for key in found.rows.keys() - by_key.keys():
+                findings.wrong.append((place, f"{entry.record.kind} {key}: {why}"))
+    for key in contents.rows.keys() - by_key.keys():
         findings.other.append(f"row {key} was never produced")
-    for place in found.jobs.keys() - places:
+    for place in contents.jobs.keys() - places:
         findings.other.append(f"a failed record at {place} was never produced")
-    _compare_applied(by_key, found.applied, findings, update=update)
+    _compare_applied(by_key, contents.applied, findings, update=update)
 
 
 def _compare_row(
@@ -172,19 +176,19 @@ def _compare_row(
 ) -> None:
     if row in allowed.rows:
         return
-    wanted = " or ".join(_row_text(each) for each in sorted(allowed.rows, key=str))
+    expected = " or ".join(_row_text(each) for each in sorted(allowed.rows, key=str))
     offsets = ", ".join(f"{each.record.kind} at {each.offset}" for each in of_key)
     first = next((each for each in of_key if each.record.kind in (GOOD, LATE)), of_key[0])
     place = first.record.partition, first.offset
-    why = f"key {first.record.key} ({offsets}): expected {wanted}, found {_row_text(row)}"
+    why = f"key {first.record.key} ({offsets}): expected {expected}, found {_row_text(row)}"
     findings.wrong.append((place, why))
 
 
 def _judged(
-    each: Produced, fate: str, jobs: Sequence[Job], counts: Counter[tuple[str, str]]
+    entry: Produced, fate: str, jobs: Sequence[Job], counts: Counter[tuple[str, str]]
 ) -> str | None:
-    """Why the jobs of this offset are not what they should be; None when they are."""
-    kind = each.record.kind
+    """Why the jobs of this offset are wrong; None if they are right."""
+    kind = entry.record.kind
     if len(jobs) > 1:
         return f"{len(jobs)} failed records of one offset"
     job = jobs[0] if jobs else None
@@ -195,8 +199,8 @@ def _judged(
         counts[kind, {"discarded": "dead", "completed": "retried"}.get(job.state, job.state)] += 1
         if job.state not in ("discarded", "completed"):
             return f"still {job.state} ({job.stage}, {job.category})"
-        if job.raw != each.record.raw:
-            return f"its kept bytes are {job.raw!r}, not {each.record.raw!r}"
+        if job.raw != entry.record.raw:
+            return f"its kept bytes are {job.raw!r}, not {entry.record.raw!r}"
     if dead and fate == "kept":
         assert job is not None
         return f"expected no dead letter, found {job.stage} {job.category}"
@@ -214,15 +218,15 @@ def _compare_applied(
     *,
     update: bool,
 ) -> None:
-    """No content may have been applied more often than it was produced, or than once if it stays."""
+    """Find content that was applied more often than produced, or more than once if rows stay."""
     many = {n: times for n, times in applied.items() if times > 1}
     copies: dict[int, list[Place]] = {n: [] for n in many}
     for of_key in by_key.values() if many else ():
-        for each in of_key:
-            if each.record.kind in (GOOD, LATE):
-                n = json.loads(each.record.raw)["n"]
+        for entry in of_key:
+            if entry.record.kind in (GOOD, LATE):
+                n = json.loads(entry.record.raw)["n"]
                 if n in copies:
-                    copies[n].append((each.record.partition, each.offset))
+                    copies[n].append((entry.record.partition, entry.offset))
     for n, times in many.items():
         most = len(copies[n]) if update else 1
         if times > most:
@@ -230,22 +234,22 @@ def _compare_applied(
             findings.wrong.append((place, f"content {n} was applied {times} times, not {most}"))
 
 
-def ledger(dsn: str, topic: str, ends: Offsets, found: Found) -> Iterator[str]:
-    """Whether the ledger and the audit say what was found from outside."""
+def ledger(dsn: str, topic: str, ends: Offsets, contents: Contents) -> Iterator[str]:
+    """Differences between the ledger and the audit, and what was counted from outside."""
     try:
         sums = audited(dsn, topic, ends)
     except AssertionError as error:
         yield f"pipelines.audit: {str(error)[:2_000]}"
         return
-    dead = sum(job.state == "discarded" for jobs in found.jobs.values() for job in jobs)
-    kept = sum(ends.values()) - dead
-    wanted = {"inserted": len(found.rows), "dead": dead, "retrying": 0, "filtered": 0}
-    for name, count in wanted.items():
+    dead = sum(job.state == "discarded" for jobs in contents.jobs.values() for job in jobs)
+    accepted_outside = sum(ends.values()) - dead
+    expected = {"inserted": len(contents.rows), "dead": dead, "retrying": 0, "filtered": 0}
+    for name, count in expected.items():
         if sums[name] != count:
             yield f"the ledger has {sums[name]:,} {name}, counted from outside: {count:,}"
     accepted = sums["inserted"] + sums["updated"] + sums["duplicates"]
-    if accepted != kept:
-        yield f"the ledger has {accepted:,} accepted, counted from outside: {kept:,}"
+    if accepted != accepted_outside:
+        yield f"the ledger has {accepted:,} accepted, counted from outside: {accepted_outside:,}"
 
 
 def _row_text(row: Row | None) -> str:

@@ -1,15 +1,14 @@
-"""A stream under random faults, held to account by counts from outside.
+"""Put a stream under random faults, and check it by counts from outside.
 
     python -m benchmarks.stream.faults [--minutes 15] [--rate 1500] [--seed N]
         [--on_conflict ignore|update]
 
-``pipelines.ingest --streaming`` reads a topic of several partitions into Postgres through a
-proxy, while a producer feeds duplicates, changes and six kinds of broken records
-(``stream_records``). Two series of random faults run side by side: those of the process (killed,
-stopped by SIGTERM, suspended) and those around it (Postgres crashed, connections cut or refused,
-a commit's answer lost, the table locked, the broker killed, a second process). When all is read
-and no retry waits, every offset that was produced must be accounted for once
-(``stream_check``). Exit 1 when one is not.
+``pipelines.ingest --streaming`` reads a topic of several partitions into Postgres through a proxy,
+while a producer feeds duplicates, changes and six kinds of broken records (``records``). Two series of
+random faults run side by side: faults of the process (killed, stopped by SIGTERM, suspended) and faults
+around it (Postgres crashed, connections cut or refused, the answer to a commit lost, the table locked,
+the broker killed, a second process). When everything is read and no retry waits, every produced offset
+must be accounted for once (``check``); otherwise it exits with 1.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ from tests.services.tcp_proxy import TcpProxy
 TOPIC, PARTITIONS = "stream", 4
 TABLE_NAME = "events"
 ATTEMPTS, BASE_SECONDS, CAP_SECONDS = 10, 1, 4
-"""Of a record whose parent is missing: 15 seconds at least, and the parent comes within 3."""
+"""A record whose parent is missing is tried for at least 15 seconds; its parent comes within 3."""
 REACH_SECONDS = 3.0
 STALLED_SECONDS = 120.0
-"""After the faults, something must have moved within so long."""
+"""After the faults, a longer standstill is an error."""
 
 
 def series(
@@ -57,14 +56,14 @@ def series(
     idle: Callable[[float], None],
     stop: threading.Event,
 ) -> Counter[str]:
-    """Let faults happen, one after the other; returns how often each did.
+    """Let faults happen, one after the other; returns how often each happened.
 
     Args:
         stage: What they happen to.
         faults: By name.
         rng: Chooses among them.
         idle: Waits for so many seconds.
-        stop: Ends it after the fault that happens.
+        stop: Ends the series, after the current fault.
     """
     done: Counter[str] = Counter()
     lasting = {name: (fault.least, fault.most) for name, fault in faults.items()}
@@ -84,7 +83,7 @@ def series(
 
 @contextmanager
 def staged(root: Path, on_conflict: str) -> Iterator[Stage]:
-    """Services and ingestions, all ended afterwards."""
+    """The servers and ingestions, all ended afterwards."""
     with (
         postgres(root) as database,
         KafkaBroker() as broker,
@@ -112,25 +111,25 @@ def staged(root: Path, on_conflict: str) -> Iterator[Stage]:
             second.close()
 
 
-def run(given: argparse.Namespace, stage: Stage, log: Path) -> Findings:
+def run(arguments: argparse.Namespace, stage: Stage, log: Path) -> Findings:
     """Feed under faults, drain, check."""
     plan = Plan(
-        seed=given.seed,
-        records=round(given.minutes * 60 * given.rate),
+        seed=arguments.seed,
+        records=round(arguments.minutes * 60 * arguments.rate),
         partitions=PARTITIONS,
-        reach=round(REACH_SECONDS * given.rate),
+        reach=round(REACH_SECONDS * arguments.rate),
     )
     chosen = [
-        {name: fault for name, fault in each.items() if name in given.faults} for each in SERIES
+        {name: fault for name, fault in each.items() if name in arguments.faults} for each in SERIES
     ]
-    chances = [random.Random(f"{given.seed} {number}") for number in range(len(SERIES))]
+    chances = [random.Random(f"{arguments.seed} {number}") for number in range(len(SERIES))]
     stop = threading.Event()
     stage.first.start()
     stage.started = time.monotonic()
-    made = records(plan)
+    stream = records(plan)
     bootstrap = stage.broker.bootstrap
     with ThreadPoolExecutor(3) as pool:
-        feeding = pool.submit(feed, bootstrap, TOPIC, made, given.rate, log, stop)
+        feeding = pool.submit(feed, bootstrap, TOPIC, stream, arguments.rate, log, stop)
         happening = [
             pool.submit(series, stage, faults, rng, idle, stop)
             for faults, rng, idle in zip(chosen, chances, (stage.sleep, time.sleep), strict=True)
@@ -144,7 +143,9 @@ def run(given: argparse.Namespace, stage: Stage, log: Path) -> Findings:
     stage.note(f"{sent:,} records produced and confirmed; no more faults")
     until = ends(bootstrap, TOPIC)
     drain(stage, until)
-    findings = check(stage.database.dsn, TOPIC, log, until, update=given.on_conflict == "update")
+    findings = check(
+        stage.database.dsn, TOPIC, log, until, update=arguments.on_conflict == "update"
+    )
     findings.other[:0] = stage.wrong
     print("\n" + "\n".join(line for _, line in sorted(stage.timeline)))
     summary(sent, happened, findings)
@@ -152,16 +153,16 @@ def run(given: argparse.Namespace, stage: Stage, log: Path) -> Findings:
 
 
 def watch(stage: Stage, feeding: Future[int], happening: Sequence[Future[Counter[str]]]) -> None:
-    """Wait until all is produced; fail as soon as something else does."""
+    """Wait until everything is produced; raises the error of a series that fails."""
     while not feeding.done():
-        for each in happening:
-            if each.done():
-                each.result()
+        for outcome in happening:
+            if outcome.done():
+                outcome.result()
         time.sleep(POLL_SECONDS)
 
 
 def drain(stage: Stage, until: dict[int, int]) -> None:
-    """Wait until all is settled and no retry waits, then stop the ingestion by SIGTERM."""
+    """Wait until everything is settled and no retry waits, then stop the ingestion by SIGTERM."""
     dsn = stage.database.dsn
     last, moved = (-1, -1, -1), time.monotonic()
     while True:
@@ -189,7 +190,7 @@ def drain(stage: Stage, until: dict[int, int]) -> None:
 
 
 def retries(dsn: str) -> tuple[int, int]:
-    """How many jobs wait or are at an attempt, and how many attempts they have behind them."""
+    """How many jobs wait or are at an attempt, and how many attempts they have used."""
     with psycopg.connect(dsn) as connection:
         row = connection.execute(
             "SELECT count(*), coalesce(sum(attempt), 0) FROM ingest_jobs "
@@ -199,6 +200,7 @@ def retries(dsn: str) -> tuple[int, int]:
 
 
 def summary(sent: int, happened: Counter[str], findings: Findings) -> None:
+    """Print the faults, the fates of the records, and what is wrong."""
     faults = ", ".join(f"{name} {times}" for name, times in sorted(happened.items()))
     print(f"\nfaults: {faults or 'none'}")
     for kind in sorted({kind for kind, _ in findings.counts}):
@@ -211,6 +213,7 @@ def summary(sent: int, happened: Counter[str], findings: Findings) -> None:
 
 
 def main() -> int:
+    """Run it; returns 1 if an offset is not accounted for."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--minutes", type=float, default=15.0, help="of feeding")
     parser.add_argument("--rate", type=float, default=1_500.0, help="records a second")
@@ -218,15 +221,15 @@ def main() -> int:
     parser.add_argument("--on_conflict", choices=("ignore", "update"), default="ignore")
     names = [name for each in SERIES for name in each]
     parser.add_argument("--faults", nargs="*", choices=names, default=names)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     missing = available()
     if missing is not None:
         raise SystemExit(f"no Kafka broker can be started here: {missing}")
-    print(f"--seed {given.seed} --on_conflict {given.on_conflict}", flush=True)
+    print(f"--seed {arguments.seed} --on_conflict {arguments.on_conflict}", flush=True)
     with tempfile.TemporaryDirectory(prefix="stream-faults-") as folder:
         root = Path(folder)
-        with staged(root, given.on_conflict) as stage:
-            findings = run(given, stage, root / "produced.jsonl")
+        with staged(root, arguments.on_conflict) as stage:
+            findings = run(arguments, stage, root / "produced.jsonl")
     return 0 if findings.ok else 1
 
 

@@ -1,7 +1,7 @@
-"""Produces the records of ``stream_faults`` at a steady rate and logs where each one went.
+"""Produce the records of ``faults`` at a steady rate, and log where each one went.
 
-A line is written when the broker has confirmed its record (acks=all), with the offset that it
-was given. The check at the end knows what was produced from this log alone.
+A line is written when the broker has confirmed its record (acks=all), with the record's offset. The
+final check knows only from this log what was produced.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, Message
 
-from benchmarks.kafka.feed import DELIVERY_SECONDS, TICK_SECONDS
+from benchmarks.kafka.feed import DELIVERY_SECONDS, TICK_SECONDS, idempotent_producer
 from benchmarks.stream.records import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Produced:
-    """A record and the offset at which the broker has it."""
+    """A record, and its offset."""
 
     record: Record
     offset: int
 
 
 def produced(log: Path) -> Iterator[Produced]:
-    """What the log says, in the order of the confirmations."""
+    """The entries of the log, in the order of the confirmations."""
     with log.open() as lines:
         for line in lines:
             partition, offset, key, kind, raw = json.loads(line)
@@ -38,17 +38,17 @@ def produced(log: Path) -> Iterator[Produced]:
 def feed(
     bootstrap: str,
     topic: str,
-    made: Iterable[Record],
+    stream: Iterable[Record],
     rate: float,
     log: Path,
     stop: threading.Event,
 ) -> int:
-    """Produce ``made``, each record to its partition; returns how many.
+    """Produce ``stream``, each record to its partition; returns how many.
 
     Args:
         bootstrap: The broker; it may be away for a while.
         topic: An existing topic.
-        made: The records.
+        stream: The records.
         rate: Records a second.
         log: A new file.
         stop: Ends it early.
@@ -73,9 +73,9 @@ def feed(
 
             return note
 
-        producer = _producer(bootstrap)
+        producer = idempotent_producer(bootstrap)
         started = time.monotonic()
-        for record in made:
+        for record in stream:
             while (early := started + sent / rate - time.monotonic()) > 0:
                 producer.poll(min(early, TICK_SECONDS))
             producer.produce(
@@ -91,19 +91,3 @@ def feed(
         reason = failed[0].str() if failed else "no answer"
         raise RuntimeError(f"{sent - confirmed} of {sent} records were not confirmed: {reason}")
     return sent
-
-
-def _producer(bootstrap: str) -> Producer:
-    return Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "enable.idempotence": True,
-            "acks": "all",
-            "linger.ms": 5,
-            # Room for what is due while the broker is away.
-            "queue.buffering.max.messages": 1_000_000,
-            "message.timeout.ms": round(DELIVERY_SECONDS * 1000),
-            "reconnect.backoff.max.ms": 1000,
-            "log_level": 0,
-        }
-    )

@@ -1,12 +1,12 @@
-"""The records of ``stream_faults``, and what must come of them: pure, apart from any service.
+"""The records of ``faults``, and what must become of them. Pure: no service is involved.
 
-Most are good. Some repeat a record exactly, in its partition or in another one, some give a key
-new content. Some are broken, in six ways; half of the broken ones share their key with a good
-record that comes before or behind them, next to them or some seconds away.
+Most are good. Some repeat a record exactly, in its partition or in another one; some give a key new
+content. Some are broken, in six ways; half of these share their key with a good record that comes
+before or after them, next to them or some seconds away.
 
-All records of a key that differ lie in one partition, so their order is defined. ``outcome``
-is the law: one record at a time, in order, each accepted or refused by itself. A record whose
-parent comes later may be applied at its place or at any later moment.
+Records of one key that differ are all in one partition, so their order is defined. ``outcome`` is the
+rule: one record at a time, in order, each accepted or refused by itself. A record whose parent comes
+later may be applied at its place or at any later moment.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CREATE TABLE events (
 )"""
 
 COLUMNS = ("n", "quantity", "code", "price", "parent", "note")
-"""Those beside the key."""
+"""The columns other than the key."""
 
 SCHEMA = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -54,7 +54,7 @@ SCHEMA = {
 GOOD, LATE, NEVER = "good", "late", "never"
 
 DEAD: dict[str, tuple[str, str]] = {
-    # Kind of a broken record: stage and category of its dead letter.
+    # By the kind of a broken record: stage and category of its dead letter.
     "malformed": ("parse", "malformed"),
     "not_utf8": ("parse", "invalid_utf8"),
     "schema": ("validate", "schema"),
@@ -73,16 +73,16 @@ WAYS = (
     ("null", "too_long", "out_of_range"),
     (NEVER, LATE),
 )
-"""The six ways to be broken. A record whose parent comes later is broken only until then."""
+"""The six ways to be broken. A record with a late parent is broken only until the parent comes."""
 
 COMPANY = ("gb", "bg", "gbg", "bbg", "gbb")
 """Orders in which broken records (b) and good ones (g) share a key."""
 
 REPEATED, CHANGED, BROKEN = 0.06, 0.03, 0.015
-"""Shares of what is made."""
+"""Shares of all records."""
 
 RECENT = 4_000
-"""How many records may be repeated or changed."""
+"""Only so many recent records are repeated or changed."""
 
 Row = tuple[Any, ...]
 """The values of ``COLUMNS``."""
@@ -95,8 +95,8 @@ class Record:
     """One record as it is produced.
 
     Attributes:
-        partition: Where.
-        key: The ``id`` that it has, or was made with.
+        partition: The partition that it goes to.
+        key: Its ``id``, or the one that it had before it was broken.
         kind: ``good``, ``late``, or one of ``DEAD``.
         raw: Its bytes.
     """
@@ -109,13 +109,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What determines all records.
+    """What determines every record.
 
     Attributes:
-        seed: Of chance.
-        records: How many; up to ``reach`` more follow that belong to the last ones.
-        partitions: Of the topic.
-        reach: How many records apart those are, at most, that belong together.
+        seed: Seed of the random numbers.
+        records: Their number; up to ``reach`` more follow that belong to the last ones.
+        partitions: Number of partitions of the topic.
+        reach: Records that belong together are at most so many records apart.
     """
 
     seed: int
@@ -126,12 +126,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What may come of the records of one key.
+    """What may become of the records of one key.
 
     Attributes:
-        rows: Which row there may be; None if there must be none.
-        fates: Of each record: ``dead`` is a dead letter, ``kept`` is not, ``either`` is a
-            refused record whose key may be known: a duplicate or a dead letter.
+        rows: The rows that are allowed; None stands for no row.
+        fates: The fate of each record: ``dead`` is a dead letter, ``kept`` is not, and ``either``
+            is a refused record whose key may exist: a duplicate or a dead letter.
     """
 
     rows: frozenset[Row | None]
@@ -139,7 +139,7 @@ class Outcome:
 
 
 def records(plan: Plan) -> Iterator[Record]:
-    """All records, in the order in which they are to be produced."""
+    """All records, in the order in which they are produced."""
     rng = random.Random(plan.seed)
     maker = _Maker(rng, plan)
     later: list[tuple[int, int, Record]] = []
@@ -157,57 +157,57 @@ def records(plan: Plan) -> Iterator[Record]:
 
 
 def outcome(of_key: Sequence[Record], *, update: bool) -> Outcome:
-    """The law for the records of one key, in their order.
+    """The rule for the records of one key, in their order.
 
     Args:
-        of_key: All of them. Where they lie in several partitions they must be equal.
-        update: Whether a record overwrites what is there, but for the fields that it lacks;
-            otherwise the first one stays.
+        of_key: All records of the key. If they are in several partitions, they must be equal.
+        update: Whether a record overwrites the row, except for the fields that it lacks;
+            otherwise the first record stays.
     """
     if len({record.partition for record in of_key}) > 1:
         assert len({record.raw for record in of_key}) == 1, "no order between partitions"
-    # What the table may have, and which records still wait for their parents.
+    # Rows that the table may have, and the records that then still wait for their parents.
     states: set[tuple[Row | None, frozenset[int]]] = {(None, frozenset())}
-    known: list[bool] = []
+    key_existed: list[bool] = []
     fields = [_fields(each) if each.kind in (GOOD, LATE) else {} for each in of_key]
     for index, record in enumerate(of_key):
-        known.append(any(row is not None for row, _ in states))
+        key_existed.append(any(row is not None for row, _ in states))
         if record.kind == GOOD:
             states = {(_applied(row, fields[index], update), wait) for row, wait in states}
         elif record.kind == LATE:
             states = {(row, wait | {index}) for row, wait in states}
         states = _healed(states, fields, update)
     rows = frozenset(row for row, wait in states if not wait)
-    # A record that waits in vain meets what came behind it, too.
+    # A record that waits in vain also meets the records after it.
     finally_known = rows != {None}
     fates = tuple(
         _fate(each.kind, before or (each.kind == NEVER and finally_known), update)
-        for each, before in zip(of_key, known, strict=True)
+        for each, before in zip(of_key, key_existed, strict=True)
     )
     return Outcome(rows, fates)
 
 
-def _fate(kind: str, known: bool, update: bool) -> Fate:
+def _fate(kind: str, key_exists: bool, update: bool) -> Fate:
     if kind in (GOOD, LATE):
         return "kept"
     refused_by_the_database = DEAD[kind][0] == "write"
-    return "either" if refused_by_the_database and known and not update else "dead"
+    return "either" if refused_by_the_database and key_exists and not update else "dead"
 
 
 def _healed(
     states: set[tuple[Row | None, frozenset[int]]], fields: Sequence[dict[str, Any]], update: bool
 ) -> set[tuple[Row | None, frozenset[int]]]:
-    """``states``, and all that come of them when parents arrive."""
-    found = set(states)
+    """``states``, and all that follow from them when parents arrive."""
+    reachable = set(states)
     fresh = list(states)
     while fresh:
         row, wait = fresh.pop()
         for index in wait:
             state = (_applied(row, fields[index], update), wait - {index})
-            if state not in found:
-                found.add(state)
+            if state not in reachable:
+                reachable.add(state)
                 fresh.append(state)
-    return found
+    return reachable
 
 
 def _applied(row: Row | None, fields: dict[str, Any], update: bool) -> Row:
@@ -219,23 +219,23 @@ def _applied(row: Row | None, fields: dict[str, Any], update: bool) -> Row:
 
 
 def _fields(record: Record) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(record.raw, parse_float=Decimal)
-    return made
+    fields: dict[str, Any] = json.loads(record.raw, parse_float=Decimal)
+    return fields
 
 
 class _Maker:
-    """Makes records that belong together, and remembers what may be repeated."""
+    """Makes records that belong together, and remembers those that may be repeated."""
 
     def __init__(self, rng: random.Random, plan: Plan) -> None:
         self._rng = rng
         self._plan = plan
         self._numbers = count(1)
         self._broken = 0
-        self._home: list[Record] = []  # of keys that stay in one partition
-        self._anywhere: list[Record] = []  # of keys with one content
+        self._home: list[Record] = []  # keys that stay in one partition
+        self._anywhere: list[Record] = []  # keys with one content
 
     def scene(self) -> list[tuple[int, Record]]:
-        """Records, each with how many others come before it; the first one comes at once."""
+        """Records, each with the number of others that come before it; the first comes at once."""
         draw = self._rng.random()
         if draw < BROKEN:
             return self._broken_one()
@@ -243,9 +243,9 @@ class _Maker:
             return [(0, self._good(self._rng.choice(self._home).key, whole=False))]
         if draw < BROKEN + CHANGED + REPEATED and self._home and self._anywhere:
             return [(0, self._repeated())]
-        made = self._good(self._key())
-        self._remember(self._rng.choice((self._home, self._anywhere)), made)
-        return [(0, made)]
+        record = self._good(self._key())
+        self._remember(self._rng.choice((self._home, self._anywhere)), record)
+        return [(0, record)]
 
     def _repeated(self) -> Record:
         if self._rng.random() < 0.5:
@@ -264,10 +264,10 @@ class _Maker:
         scene: list[tuple[int, Record]] = []
         at = 0
         for letter in order:
-            made = self._good(key) if letter == "g" else self._bad(key, kind, parent)
+            record = self._good(key) if letter == "g" else self._bad(key, kind, parent)
             if letter == "g":
-                self._remember(self._home, made)
-            scene.append((at, made))
+                self._remember(self._home, record)
+            scene.append((at, record))
             at += 1 if self._rng.random() < 0.6 else self._rng.randint(1, self._plan.reach // 3)
         if parent is not None:
             reach = self._plan.reach
@@ -321,8 +321,8 @@ class _Maker:
     def _key(self) -> str:
         return f"{self._rng.getrandbits(80):020x}"
 
-    def _remember(self, kept: list[Record], record: Record) -> None:
-        if len(kept) < RECENT:
-            kept.append(record)
+    def _remember(self, pool: list[Record], record: Record) -> None:
+        if len(pool) < RECENT:
+            pool.append(record)
         else:
-            kept[self._rng.randrange(RECENT)] = record
+            pool[self._rng.randrange(RECENT)] = record

@@ -1,4 +1,4 @@
-"""Which faults come, in which order, and how long they last: chance alone, the same for a seed."""
+"""Which faults come, in which order, and for how long: random, but the same for a seed."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 GAP_SECONDS = (3.0, 12.0)
-"""Between two faults of a series."""
+"""Shortest and longest pause between two faults of a series."""
 
 RUSHED = 0.25
-"""Share of the faults that do not wait until the last one is got over."""
+"""Share of the faults that come before the run has recovered from the previous one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A fault that is to come.
+    """A planned fault.
 
     Attributes:
-        name: Which one.
-        rushed: Whether it comes even if nothing is settled since the one before.
+        name: Name of the fault.
+        rushed: Whether it comes even if nothing has been settled since the previous one.
         gap: Seconds to wait first.
-        lasting: How long it lasts.
+        lasting: How long it lasts, in seconds.
     """
 
     name: str
@@ -31,11 +31,11 @@ class Planned:
 
 
 def schedule(rng: random.Random, lasting: Mapping[str, tuple[float, float]]) -> Iterator[Planned]:
-    """Faults without end; each comes once in a round.
+    """Faults without end; in every round, each comes once.
 
     Args:
-        rng: Chooses.
-        lasting: By the name of a fault, how many seconds it lasts, at least and at most.
+        rng: Source of random numbers.
+        lasting: By the name of a fault, its shortest and longest duration in seconds.
     """
     while lasting:
         for name in rng.sample(list(lasting), len(lasting)):

@@ -1,4 +1,4 @@
-"""What ``stream_faults`` runs, and each of the faults that happen to it."""
+"""What ``faults`` runs, and the faults that happen to it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.services.kafka_broker import KafkaBroker
 from tests.services.tcp_proxy import TcpProxy
 
 LEASE_SECONDS = 8
-"""Of a process on the retries that it has taken."""
+"""The lease of a process on the jobs that it has claimed."""
 MOVES_SECONDS = 30.0
-"""How long a fault waits, at most, until the last one is got over."""
+"""How long a fault waits, at most, for the run to recover from the previous one."""
 STOP_SECONDS = 120.0
 POLL_SECONDS = 0.2
 
@@ -30,12 +30,12 @@ class Stage:
 
     Attributes:
         broker: The broker.
-        database: The database, also without the proxy.
-        proxy: What the ingestions connect through.
-        first: The ingestion that always runs, but for its faults.
-        second: One that runs beside it at times.
+        database: The database, without the proxy.
+        proxy: The proxy through which the ingestions connect.
+        first: The ingestion that always runs, except during its faults.
+        second: An ingestion that runs beside it at times.
         timeline: What happened, and when.
-        wrong: What must not happen, whatever the faults are.
+        wrong: Errors that no fault excuses.
     """
 
     broker: KafkaBroker
@@ -48,7 +48,7 @@ class Stage:
     wrong: list[str] = field(default_factory=list)
 
     def note(self, text: str, since: float | None = None) -> None:
-        """Add to the timeline what happens now, or has happened since then."""
+        """Add an event to the timeline, which happens now or began at ``since``."""
         now = time.monotonic() - self.started
         at = now if since is None else since
         line = f"{at:7.1f} s {now - at:5.1f} s  {text}"
@@ -56,7 +56,7 @@ class Stage:
         print(line, flush=True)
 
     def settled(self) -> int:
-        """How many records the ledger has; 0 while it cannot be asked."""
+        """How many records the ledger has; 0 while the database is away."""
         try:
             with psycopg.connect(self.database.dsn) as connection:
                 row = connection.execute("SELECT sum(read) FROM ingest_progress").fetchone()
@@ -65,13 +65,13 @@ class Stage:
         return int(row[0] or 0) if row else 0
 
     def until_moves(self, idle: Callable[[float], None], stop: threading.Event) -> None:
-        """Wait until something is settled, but not for long."""
+        """Wait until something is settled, at most ``MOVES_SECONDS``."""
         before, patience = self.settled(), time.monotonic() + MOVES_SECONDS
         while self.settled() <= before and time.monotonic() < patience and not stop.is_set():
             idle(POLL_SECONDS)
 
     def supervise(self) -> None:
-        """Start the first ingestion again if it has ended by itself."""
+        """Restart the first ingestion if it has ended by itself."""
         status = self.first.exit_status
         if status is not None:
             self.note(f"the process ended by itself with {status}: {self.last_line()}")
@@ -80,11 +80,11 @@ class Stage:
             self.first.start()
 
     def last_line(self) -> str:
-        """What the first ingestion has printed last."""
+        """The last line that the first ingestion has printed."""
         return self.first.tail().strip().rpartition("\n")[2][:300]
 
     def sleep(self, seconds: float) -> None:
-        """Wait, and keep the first ingestion running."""
+        """Sleep, and keep the first ingestion running."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             self.supervise()
@@ -93,12 +93,12 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that happens, and is over when its function returns.
+    """Something that happens, and that is over when its function returns.
 
     Attributes:
-        happen: Does it; the seconds are how long it lasts.
-        least: Shortest, in seconds.
-        most: Longest.
+        happen: Lets it happen for so many seconds; returns a line for the timeline.
+        least: Its shortest duration, in seconds.
+        most: Its longest duration, in seconds.
     """
 
     happen: Callable[[Stage, float], str]
@@ -107,6 +107,7 @@ class Fault:
 
 
 def killed(stage: Stage, seconds: float) -> str:
+    """Kill the first ingestion, and restart it."""
     if stage.first.exit_status is None:
         stage.first.kill()
     time.sleep(seconds)
@@ -115,8 +116,9 @@ def killed(stage: Stage, seconds: float) -> str:
 
 
 def terminated(stage: Stage, seconds: float) -> str:
+    """Stop the first ingestion by SIGTERM, and restart it."""
     waited, status = stage.first.terminate(STOP_SECONDS)
-    if status not in (0, 1, -signal.SIGTERM):  # the last one as long as it is starting
+    if status not in (0, 1, -signal.SIGTERM):  # -SIGTERM while it is still starting
         stage.wrong.append(f"it ended with {status} after SIGTERM")
     why = f" ({stage.last_line()})" if status == 1 else ""
     time.sleep(seconds)
@@ -125,6 +127,7 @@ def terminated(stage: Stage, seconds: float) -> str:
 
 
 def suspended(stage: Stage, seconds: float) -> str:
+    """Suspend the first ingestion, perhaps for longer than its lease."""
     if stage.first.exit_status is None:
         os.kill(stage.first.pid, signal.SIGSTOP)
         time.sleep(seconds)
@@ -134,6 +137,7 @@ def suspended(stage: Stage, seconds: float) -> str:
 
 
 def postgres_killed(stage: Stage, seconds: float) -> str:
+    """Crash Postgres, and restart it."""
     stage.database.kill()
     time.sleep(seconds)
     stage.database.start()
@@ -141,6 +145,7 @@ def postgres_killed(stage: Stage, seconds: float) -> str:
 
 
 def postgres_stopped(stage: Stage, seconds: float) -> str:
+    """Stop Postgres at once, and restart it."""
     stage.database.stop()
     time.sleep(seconds)
     stage.database.start()
@@ -148,6 +153,7 @@ def postgres_stopped(stage: Stage, seconds: float) -> str:
 
 
 def connections_cut(stage: Stage, seconds: float) -> str:
+    """Cut every connection, again and again."""
     until_connected(stage)
     cuts, deadline = 0, time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -157,6 +163,7 @@ def connections_cut(stage: Stage, seconds: float) -> str:
 
 
 def connections_refused(stage: Stage, seconds: float) -> str:
+    """Cut every connection, and refuse new ones."""
     until_connected(stage)
     stage.proxy.refuse()
     cuts = stage.proxy.cut()
@@ -166,13 +173,14 @@ def connections_refused(stage: Stage, seconds: float) -> str:
 
 
 def until_connected(stage: Stage) -> None:
-    """Wait until there is a connection to cut; the process may be away for a while."""
+    """Wait until there is a connection to cut; the process may be down for a while."""
     patience = time.monotonic() + MOVES_SECONDS
     while not stage.proxy.open and time.monotonic() < patience:
         time.sleep(0.05)
 
 
 def answer_lost(stage: Stage, seconds: float) -> str:
+    """Lose the answer to a COMMIT."""
     stage.proxy.cut_at(b"COMMIT", answered=True)
     deadline = time.monotonic() + seconds
     while stage.proxy.armed and time.monotonic() < deadline:
@@ -183,6 +191,7 @@ def answer_lost(stage: Stage, seconds: float) -> str:
 
 
 def table_locked(stage: Stage, seconds: float) -> str:
+    """Lock the table against everybody."""
     with psycopg.connect(stage.database.dsn) as connection:
         connection.execute("SET lock_timeout = '20s'")
         try:
@@ -194,6 +203,7 @@ def table_locked(stage: Stage, seconds: float) -> str:
 
 
 def broker_killed(stage: Stage, seconds: float) -> str:
+    """Kill the broker, and restart it."""
     stage.broker.kill()
     time.sleep(seconds)
     stage.broker.start()
@@ -201,6 +211,7 @@ def broker_killed(stage: Stage, seconds: float) -> str:
 
 
 def second_process(stage: Stage, seconds: float) -> str:
+    """Run a second ingestion beside the first one, and kill it."""
     stage.second.start()
     time.sleep(seconds)
     status = stage.second.exit_status
@@ -227,4 +238,4 @@ SERIES: tuple[dict[str, Fault], ...] = (
         "second_process": Fault(second_process, 10.0, 25.0),
     },
 )
-"""By name; the faults of a series never overlap, those of two do."""
+"""By name. The faults of one series never overlap; those of different series do."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -327,11 +328,18 @@ class TestSchemas:
             assert len(named) == len(files)
 
 
+def folder_of(package: str, package_dir: Mapping[str, str]) -> str:
+    """The folder of a package of the wheel, from the root of the repository."""
+    if package in package_dir:
+        return package_dir[package]
+    parent, _, name = package.rpartition(".")
+    return f"{folder_of(parent, package_dir)}/{name}" if parent else package
+
+
 class TestImage:
     def test_everything_of_the_wheel_is_copied_and_let_in(self) -> None:
         setup = PROJECT["tool"]["setuptools"]
-        roots = {package.partition(".")[0] for package in setup["packages"]}
-        folders = [setup["package-dir"].get(root, root) for root in roots]
+        folders = [folder_of(package, setup["package-dir"]) for package in setup["packages"]]
         copied = re.findall(
             r"^COPY (?!--from)(?:--chmod=\d+ )?(.+) \S+$",
             (DEPLOY / "Dockerfile").read_text(),
@@ -349,6 +357,13 @@ class TestImage:
             )
         assert set(sources) == set(let_in)
         assert all((ROOT / each).exists() for each in sources)
+
+    def test_every_package_is_in_the_wheel(self) -> None:
+        setup = PROJECT["tool"]["setuptools"]
+        listed = {ROOT / folder_of(name, setup["package-dir"]) for name in setup["packages"]}
+        roots = {folder for folder in listed if folder.parent in (ROOT, ROOT / "io")}
+        there = {path.parent for root in roots for path in root.rglob("__init__.py")}
+        assert there == listed
 
     def test_it_does_not_run_as_root(self) -> None:
         (user,) = re.findall(r"^USER (\d+):\d+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)

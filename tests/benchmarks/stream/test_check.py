@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.stream.check import Findings, Found, Job, Place, compare, unlogged
+from benchmarks.stream.check import Contents, Findings, Job, Place, compare, unlogged
 from benchmarks.stream.feed import Produced
 from benchmarks.stream.records import COLUMNS, DEAD, GOOD, Record, Row
 
@@ -26,16 +26,16 @@ MADE = {
     ],
 }
 JOB = Job("discarded", "write", "constraint", REFUSED)
-RIGHT = Found(
+RIGHT = Contents(
     rows={"good": (1, 2, "c", None, None, None), "shared": (4, 3, "d", None, None, None)},
     jobs={(0, 1): [JOB]},
     applied={1: 1, 4: 1},
 )
 
 
-def found_wrong(found: Found, *, update: bool = False) -> list[Place]:
+def found_wrong(contents: Contents, *, update: bool = False) -> list[Place]:
     findings = Findings()
-    compare(MADE, found, findings, update=update)
+    compare(MADE, contents, findings, update=update)
     assert findings.ok is not bool(findings.wrong or findings.other)
     return sorted(place for place, _ in findings.wrong)
 
@@ -53,49 +53,51 @@ def test_what_is_as_it_should_be_is_found_so(update: bool) -> None:
     ("change", "places"),
     [
         pytest.param(
-            lambda found: replace(found, rows=without(found.rows, "shared")),
+            lambda contents: replace(contents, rows=without(contents.rows, "shared")),
             [(0, 2)],
             id="a good record lost behind a refused one",
         ),
         pytest.param(
-            lambda found: replace(found, rows={**found.rows, "good": (1, 2, "x", *[None] * 3)}),
+            lambda contents: replace(
+                contents, rows={**contents.rows, "good": (1, 2, "x", *[None] * 3)}
+            ),
             [(0, 0)],
             id="a row altered",
         ),
         pytest.param(
-            lambda found: replace(found, jobs={}),
+            lambda contents: replace(contents, jobs={}),
             [(0, 1)],
             id="a dead letter lost",
         ),
         pytest.param(
-            lambda found: replace(found, jobs={(0, 1): [JOB, JOB]}),
+            lambda contents: replace(contents, jobs={(0, 1): [JOB, JOB]}),
             [(0, 1)],
             id="a dead letter doubled",
         ),
         pytest.param(
-            lambda found: replace(found, jobs={(0, 1): [replace(JOB, category="data")]}),
+            lambda contents: replace(contents, jobs={(0, 1): [replace(JOB, category="data")]}),
             [(0, 1)],
             id="a dead letter of another category",
         ),
         pytest.param(
-            lambda found: replace(found, jobs={(0, 1): [replace(JOB, raw=BEHIND)]}),
+            lambda contents: replace(contents, jobs={(0, 1): [replace(JOB, raw=BEHIND)]}),
             [(0, 1)],
             id="a dead letter with another record's bytes",
         ),
         pytest.param(
-            lambda found: replace(found, jobs={(0, 1): [replace(JOB, state="retryable")]}),
+            lambda contents: replace(contents, jobs={(0, 1): [replace(JOB, state="retryable")]}),
             [(0, 1)],
             id="a record that still waits",
         ),
         pytest.param(
-            lambda found: replace(
-                found, jobs={**found.jobs, (1, 0): [Job("discarded", "write", "data", KEPT)]}
+            lambda contents: replace(
+                contents, jobs={**contents.jobs, (1, 0): [Job("discarded", "write", "data", KEPT)]}
             ),
             [(1, 0)],
             id="a good record in the dead letters",
         ),
         pytest.param(
-            lambda found: replace(found, applied={1: 1, 4: 2}),
+            lambda contents: replace(contents, applied={1: 1, 4: 2}),
             [(0, 2)],
             id="a record applied twice",
         ),
@@ -103,7 +105,7 @@ def test_what_is_as_it_should_be_is_found_so(update: bool) -> None:
 )
 @pytest.mark.parametrize("update", [False, True])
 def test_what_is_wrong_is_found_at_its_offset(
-    change: Callable[[Found], Found], places: Sequence[Place], update: bool
+    change: Callable[[Contents], Contents], places: Sequence[Place], update: bool
 ) -> None:
     assert found_wrong(change(RIGHT), update=update) == places
 

@@ -1,0 +1,94 @@
+"""docs/api.md is true: every name is where it says, and every example runs."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+API = ROOT / "docs" / "api.md"
+OURS = ("clients", "pipelines", "runners", "sinks", "sources", "transforms")
+
+ORDERS = (
+    {"order_id": 1, "amount": 10.0, "currency": "EUR"},
+    {"order_id": 2, "amount": 10.0, "currency": "usd"},
+)
+SCHEMA = {
+    "type": "object",
+    "required": ["order_id", "currency"],
+    "properties": {
+        "order_id": {"type": "integer"},
+        "amount": {"type": ["number", "null"]},
+        "currency": {"type": "string"},
+    },
+}
+
+
+def documented() -> dict[str, str]:
+    """The import path of each name in the tables of docs/api.md."""
+    rows = re.findall(r"^\| `(\w+)` \| `([\w.]+)` \|", API.read_text(), re.MULTILINE)
+    paths = dict(rows)
+    assert len(paths) == len(rows), "a name has one path"
+    return paths
+
+
+def examples(page: Path) -> list[str]:
+    """The Python programs that a page shows."""
+    return re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def imports(program: str) -> Iterator[tuple[str, str]]:
+    """Each (name, module) of this project that a program imports."""
+    for node in ast.walk(ast.parse(program)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(OURS):
+            yield from ((alias.name, node.module) for alias in node.names)
+
+
+@pytest.mark.parametrize(("name", "module"), sorted(documented().items()))
+def test_a_documented_name_is_there_and_says_what_it_is(name: str, module: str) -> None:
+    value = getattr(importlib.import_module(module), name)
+    assert value.__name__ == name
+    assert value.__doc__, "a generated or inherited docstring says nothing"
+    assert not value.__doc__.startswith(f"{name}("), "the docstring is a dataclass's signature"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/api.md", "docs/retries.md"])
+def test_examples_import_names_from_their_documented_paths(page: str) -> None:
+    paths = documented()
+    imported = [pair for program in examples(ROOT / page) for pair in imports(program)]
+    assert [pair for pair in imported if paths.get(pair[0]) != pair[1]] == []
+
+
+def test_every_name_that_an_example_can_show_stands_in_one() -> None:
+    shown = {name for program in examples(API) for name, _ in imports(program)}
+    # Raised or received, so that an example has no reason to import them.
+    assert documented().keys() - shown == {
+        *("Snooze", "ConfigError", "Record", "RecordBatch", "Failure")
+    }
+
+
+@pytest.mark.parametrize("number", range(len(examples(API))))
+def test_an_example_runs(number: int, tmp_path: Path) -> None:
+    (tmp_path / "orders").mkdir()
+    (tmp_path / "orders" / "a.jsonl").write_text("\n".join(map(json.dumps, ORDERS)) + "\n")
+    (tmp_path / "orders.schema.json").write_text(json.dumps(SCHEMA))
+    (tmp_path / "example.py").write_text(examples(API)[number])
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "io")])
+    result = subprocess.run(
+        [sys.executable, "example.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": paths},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
