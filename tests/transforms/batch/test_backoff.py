@@ -147,3 +147,36 @@ class TestOutage:
         waits: list[float] = []
         assert not Outage(Backoff(), budget=0, sleep=waits.append, clock=lambda: 1.0).wait()
         assert waits == []
+
+    def test_a_caller_that_waits_by_itself_is_told_how_long(self) -> None:
+        clock = Clock()
+        outage = Outage(Backoff(base=2, cap=2), budget=5, sleep=clock.sleep, clock=clock.now)
+        waits = []
+        while (seconds := outage.next_wait()) is not None:
+            waits.append(seconds)
+            clock.time += seconds
+        assert clock.waits == [], "it never sleeps"
+        assert sum(waits) == pytest.approx(5), "the last wait ends with the budget"
+        assert all(1 <= seconds <= 2 for seconds in waits[:-1])
+
+    def test_it_lasts_from_the_first_failed_try_to_its_end(self) -> None:
+        clock = Clock()
+        clock.time = 100.0
+        outage = Outage(Backoff(base=1, cap=1), budget=60, sleep=clock.sleep, clock=clock.now)
+        assert (outage.under_way, outage.seconds) == (False, 0)
+        outage.next_wait()
+        clock.time += 7
+        assert (outage.under_way, outage.seconds) == (True, 7)
+        outage.end()
+        assert (outage.under_way, outage.seconds) == (False, 0)
+
+    def test_the_next_outage_has_its_own_budget_and_begins_with_short_waits(self) -> None:
+        clock = Clock()
+        backoff = Backoff(base=1, cap=64)
+        outage = Outage(backoff, budget=100, sleep=clock.sleep, clock=clock.now)
+        while outage.wait():
+            pass
+        outage.end()
+        clock.waits.clear()
+        assert outage.wait()
+        assert clock.waits[0] <= backoff.ceiling(1)
