@@ -125,17 +125,17 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
     if not config.streaming:
         _say_left(made.left)
     if run.summary_json is not None:
-        summary.write_json(made, run.summary_json)
-    if not made.adds_up:
+        summary.write_json(made.as_json(), run.summary_json)
+    if not made.counts.conserved:
         raise SluiceError(
-            f"the counts of this run do not add up ({made.read:,} read): a defect, please report "
+            f"the counts of this run do not add up ({made.counts.read:,} read): a defect, please report "
             "it; `python -m pipelines.audit` has the truth from the database"
         )
     if signals and not config.streaming:
         print(f"ingest: stopped by {signals[0]}; run again to read the rest", file=sys.stderr)
         return command.FAILED
-    if made.dead and run.fail_on_dead_letters:
-        print(f"ingest: {made.dead:,} records were dead-lettered", file=sys.stderr)
+    if made.counts.dead and run.fail_on_dead_letters:
+        print(f"ingest: {made.counts.dead:,} records were dead-lettered", file=sys.stderr)
         return command.DEAD_LETTERS
     return command.OK
 

@@ -12,7 +12,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -143,7 +143,7 @@ def main(argv: Sequence[str]) -> int:
     made = _summary(counted["read"], config, time.monotonic() - started)
     _show(made)
     if known.summary_json:
-        summary.write_json(made, Path(known.summary_json))
+        summary.write_json(asdict(made), Path(known.summary_json))
     if signals and not config.source.streaming:
         print(f"outbox: stopped by {signals[0]}; run again to publish the rest", file=sys.stderr)
         return command.FAILED

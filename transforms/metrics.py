@@ -13,16 +13,11 @@ from typing import Literal
 
 from apache_beam.metrics import Metrics
 
+from transforms.batch.counts import Counts
+
 NAMESPACE = "sluice"
 
-MetricName = Literal[
-    "read",  # records settled by a commit: the sum of the next six
-    "inserted",  # rows that were new
-    "updated",  # rows that were changed
-    "duplicates",  # records whose key was there already
-    "filtered",  # records that a user step dropped on purpose
-    "dead",  # records that became dead letters
-    "retrying",  # records that are scheduled for another attempt
+MetricName = Literal[  # beside the names of ``transforms.batch.counts.COUNTS``
     "attempts",  # further attempts at records that had failed before
     "trimmed",  # records read again although the ledger had them (a replayed bundle)
     "batches",  # batches settled
@@ -45,6 +40,16 @@ _tally: _Tally[str] = _Tally()
 
 def count(name: MetricName, n: int = 1) -> None:
     """Add ``n`` to a counter; call it on the thread that processes the bundle."""
+    _add(name, n)
+
+
+def count_outcomes(counts: Counts) -> None:
+    """Add to the counters that bear the names of ``counts``; otherwise like ``count``."""
+    for name, number in counts:
+        _add(name, number)
+
+
+def _add(name: str, n: int) -> None:
     if n:
         Metrics.counter(NAMESPACE, name).inc(n)
         with _lock:

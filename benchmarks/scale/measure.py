@@ -259,7 +259,7 @@ def _work(given: argparse.Namespace) -> None:
         read_wall, read_cpu = time.perf_counter() - wall, time.thread_time() - cpu
         wall, cpu = time.perf_counter(), time.thread_time()
         (settled,) = sink.commit([batch])
-        assert settled.inserted == given.records
+        assert settled.counts.inserted == given.records
         return {
             "read_cpu": read_cpu,
             "read_wall": read_wall,

@@ -14,14 +14,12 @@ from sinks.database import upgrade
 from sinks.database.classify import classify
 from sinks.database.config import OnConflict, SqlConfig
 from sinks.database.engine import DATABASE_ERRORS, retried, transaction
-from sinks.database.tables import COUNTS
 from sinks.jobs import outcomes as job_outcomes
 from sinks.jobs import store as jobs
 from sinks.ledger import ledger
 from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ledger import SqlLedger
 from sinks.ledger.ranges import (
-    Counts,
     Partition,
     Settlement,
     coverage_of,
@@ -40,6 +38,7 @@ from sinks.table.rows import Poison
 from sinks.table.schema import new_columns
 from sinks.table.target import ORIGIN_COLUMNS, Description, Target, target_of
 from sinks.text.encoding import all_escaped
+from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Ledger, Range, merge
 from transforms.batch.record import Attempt, Failure, RecordBatch
 from transforms.batch.retry_policy import Next, RetryPolicy
@@ -395,19 +394,25 @@ def _settled(work: _Work, inserted: int, updated: int, run: str) -> Settled:
     batch = work.batch
     attempts = batch.read if batch.claim is not None else 0
     again = sum(each.run == run for each in batch.claim.attempts.values()) if batch.claim else 0
+    dead = tuple(work.dead)
+    retry = tuple(f for f, following in work.following if following.state != "discarded")
     return Settled(
         span=batch.span,
-        read=batch.read - again,
-        inserted=inserted,
-        updated=updated,
-        duplicates=len(batch.raws) - inserted - updated - len(work.poison),
-        filtered=len(batch.filtered),
+        counts=Counts(
+            read=batch.read - again,
+            inserted=inserted,
+            updated=updated,
+            duplicates=len(batch.raws) - inserted - updated - len(work.poison),
+            filtered=len(batch.filtered),
+            dead=len(dead),
+            retrying=len(retry) - again,
+        ),
         trimmed=work.trimmed,
         attempts=attempts,
         again=again,
-        raw_bytes=sum(map(len, batch.raws)) + sum(len(f.raw) for f in batch.failures),
-        dead=tuple(work.dead),
-        retry=tuple(f for f, following in work.following if following.state != "discarded"),
+        raw_bytes=batch.raw_bytes + sum(len(f.raw) for f in batch.failures),
+        dead=dead,
+        retry=retry,
     )
 
 
@@ -447,38 +452,20 @@ def _record(
     ledger_moves.move(connection, dialect, target.label, moves)
 
 
-def _moves(work: Sequence[_Work], settled: Sequence[Settled]) -> dict[Partition, dict[str, int]]:
-    """What became of jobs, which the ledger has as retrying."""
-    moves: dict[Partition, dict[str, int]] = {}
+def _moves(work: Sequence[_Work], settled: Sequence[Settled]) -> dict[Partition, Counts]:
+    """What became of jobs: the ledger has read them already, and counts them as retrying."""
+    moves: dict[Partition, Counts] = {}
     for each, done in zip(work, settled, strict=True):
-        if not done.attempts:
-            continue
-        deltas = moves.setdefault(_partition(each.batch), dict.fromkeys(COUNTS, 0))
-        deltas["inserted"] += done.inserted
-        deltas["updated"] += done.updated
-        deltas["duplicates"] += done.duplicates
-        deltas["filtered"] += done.filtered
-        deltas["dead"] += len(done.dead)
-        deltas["retrying"] += len(done.retry) - done.attempts
+        if done.attempts:
+            place = _partition(each.batch)
+            left = Counts(read=-done.counts.read, retrying=-done.counts.read)
+            moves[place] = moves.get(place, Counts()) + done.counts + left
     return moves
 
 
 def _settlement(work: _Work, settled: Settled) -> Settlement:
     span = work.batch.span
-    return Settlement(
-        span.start,
-        span.end,
-        span.final,
-        Counts(
-            settled.read,
-            settled.inserted,
-            settled.updated,
-            settled.duplicates,
-            settled.filtered,
-            len(settled.dead),
-            len(settled.retry),
-        ),
-    )
+    return Settlement(span.start, span.end, span.final, settled.counts)
 
 
 def _partition(batch: RecordBatch) -> Partition:
