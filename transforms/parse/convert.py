@@ -9,8 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
+from transforms.parse.json_text import decode_json
 from transforms.parse.numbers import exact
 
 ColumnTypes = tuple[tuple[str, frozenset[str]], ...]
@@ -23,7 +22,6 @@ _ABSENT = object()
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _BOOLEANS = {"true": True, "false": False}
 _TYPED_FORMATS = frozenset({"date", "date-time", "time", "uuid"})
-_decode_json = msgspec.json.Decoder(float_hook=exact).decode
 
 
 def convert(value: Any, types: ColumnTypes, quoted: Collection[str] = ()) -> Any:
@@ -80,7 +78,7 @@ def _convert_text(text: str, allowed: frozenset[str]) -> Any:
 def _json_of(text: str) -> Any:
     """The object or array that ``text`` writes, or the text."""
     try:
-        value = _decode_json(text)
+        value = decode_json(text)
     except (ValueError, ArithmeticError, RecursionError):
         return text
     return value if isinstance(value, (dict, list)) else text

@@ -17,14 +17,11 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-import msgspec
-
 from sinks.text.date_text import Kind, check_stored, declared_kind, refusal
+from transforms.parse.json_text import encode_json
 
 Affinity = Literal["integer", "text", "none", "real", "numeric"]
 Binder = Callable[[Any], Any]
-
-encode_json = msgspec.json.Encoder(decimal_format="number").encode
 
 _INT64 = range(-(2**63), 2**63)
 

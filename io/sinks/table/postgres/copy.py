@@ -28,8 +28,8 @@ from sinks.table.postgres.lines import Lines, encode
 from sinks.table.rows import Block, Poison, Rows, blocks_of, picked, rows_of, runs_of, signatures_of
 from sinks.table.target import Target
 from sinks.table.turns import cuts_of, pieces, rounds_of
-from sinks.text.copy_text import encode_json
 from sinks.text.quoting import quote, quoted
+from transforms.parse.json_text import encode_json
 
 UNIQUE_VIOLATION = "23505"
 # Errors of the straight way that say nothing about rows: COPY into a view or past row security.
