@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter as _Tally
+from collections.abc import Iterable
 from typing import Literal
 
 from apache_beam.metrics import Metrics
-
-from transforms.batch.counts import Counts
 
 NAMESPACE = "sluice"
 
@@ -43,8 +42,8 @@ def count(name: MetricName, n: int = 1) -> None:
     _add(name, n)
 
 
-def count_outcomes(counts: Counts) -> None:
-    """Add to the counters that bear the names of ``counts``; otherwise like ``count``."""
+def count_all(counts: Iterable[tuple[str, int]]) -> None:
+    """Add each number of ``transforms.batch.counts.Counts`` to the counter of its name."""
     for name, number in counts:
         _add(name, number)
 

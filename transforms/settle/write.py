@@ -296,7 +296,7 @@ def _emit(value: object, pending: _Pending) -> WindowedValue:
 
 
 def _count(settled: Settled) -> None:
-    metrics.count_outcomes(settled.counts)
+    metrics.count_all(settled.counts)
     metrics.count("attempts", settled.attempts)
     metrics.count("trimmed", settled.trimmed)
     metrics.count("batches")
