@@ -160,9 +160,9 @@ def _encode(fields: list[Any]) -> bytes:
 
 def _decode(encoded: bytes, what: str) -> Any:
     if not encoded or encoded[0] != VERSION:
-        found = f"version {encoded[0]}" if encoded else "no bytes"
+        version = f"version {encoded[0]}" if encoded else "no bytes"
         raise ValueError(
-            f"cannot decode a {what}: found {found}, this program reads version {VERSION}; "
+            f"cannot decode a {what}: found {version}, this program reads version {VERSION}; "
             "drain the pipeline with the program that wrote it"
         )
     return plain.decode(memoryview(encoded)[1:])

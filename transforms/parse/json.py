@@ -30,7 +30,7 @@ _STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
 
-def parse(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
+def parse_object(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
     """The JSON object in ``raw``.
 
     Args:
@@ -53,8 +53,8 @@ def parse(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
     return value
 
 
-def parse_all(raws: Sequence[bytes], max_bytes: int, max_depth: int) -> list[Any] | None:
-    """The JSON objects in ``raws``, or None when ``parse`` would reject any of them."""
+def parse_objects(raws: Sequence[bytes], max_bytes: int, max_depth: int) -> list[Any] | None:
+    """The JSON objects in ``raws``, or None when ``parse_object`` would reject any of them."""
     longest = max(map(len, raws))
     if longest > max_bytes:
         return None

@@ -164,8 +164,8 @@ def _reader(kind: Kind) -> Read:
     if type(kind) is str:
         return _SCALARS[kind]
     if kind[0] == "list":
-        each = _nullable(kind[1])
-        return lambda values: [each(value) for value in values]
+        item = _nullable(kind[1])
+        return lambda values: [item(value) for value in values]
     if kind[0] == "struct":
         readers = {name: _nullable(field) for name, field in kind[1].items()}
         return lambda value: {
