@@ -11,20 +11,20 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from rich.table import Table
 
 from pipelines import command
 from sinks.database.config import SqlConfig
-from sinks.database.tables import COUNTS
 from sinks.database.tables import jobs as jobs_table
 from sinks.database.tables import progress as progress_table
 from sinks.jobs import store as jobs
 from sinks.ledger.accounts import Account, accounts
 from sinks.ledger.ledger import PartitionProgress
 from sources.by_uri import source_for
+from transforms.batch.counts import OUTCOMES, Counts
 
 SHOWN = 50
 """Partitions listed one by one; `--json` lists all."""
@@ -66,7 +66,7 @@ class Verdict:
             "gaps": [list(each) for each in coverage.holes],
             "end": coverage.end,
             "complete": coverage.complete,
-            **asdict(self.progress.counts),
+            **dict(self.progress.counts),
             "conserved": self.progress.counts.conserved,
             "jobs": {"retrying": self.account.retrying, "dead": self.account.dead},
             "ok": self.ok,
@@ -123,14 +123,12 @@ def _print_json(given: Any) -> int:
 def _print_table(given: Any) -> int:
     """Print a table of the first partitions and the sums of all; returns how many are not ok."""
     table = Table("source", "partition", "settled", "read", "rows", "dup", "dead", "", box=None)
-    totals = dict.fromkeys(COUNTS, 0)
+    totals = Counts()
     seen = failed = unfinished = 0
     for verdict in verdicts(given.sink, given.source):
         seen += 1
         failed += not verdict.ok
-        counts = asdict(verdict.progress.counts)
-        for name in totals:
-            totals[name] += counts[name]
+        totals += verdict.progress.counts
         unfinished += verdict.progress.coverage.end is None
         if seen <= SHOWN or not verdict.ok:
             table.add_row(*_cells(verdict))
@@ -141,8 +139,8 @@ def _print_table(given: Any) -> int:
     console.print(table)
     if seen > SHOWN:
         console.print(f"… {seen - SHOWN:,} more (--json lists all)")
-    sums = " + ".join(f"{totals[name]:,} {name}" for name in COUNTS if name != "read")
-    console.print(f"{totals['read']:,} read = {sums}", highlight=False)
+    sums = " + ".join(f"{number:,} {name}" for name, number in totals if name in OUTCOMES)
+    console.print(f"{totals.read:,} read = {sums}", highlight=False)
     stored = sum(jobs.count_jobs(database(given.sink), by=("state",)).values())
     console.print(f"{stored:,} rows in {jobs_table.name}", highlight=False)
     console.print(

@@ -7,8 +7,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -108,14 +107,14 @@ def _set_up_logging(verbose: bool) -> None:
         logging.getLogger(package).setLevel(logging.INFO if verbose else logging.WARNING)
 
 
-def write_summary(summary: Any, path: Path) -> None:
-    """Write ``summary``, a dataclass, to ``path`` as one JSON object.
+def write_summary(figures: Mapping[str, Any], path: Path) -> None:
+    """Write ``figures`` to ``path`` as one JSON object.
 
     Raises:
         ConfigError: The file cannot be written.
     """
     try:
-        path.write_text(json.dumps(asdict(summary), indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"--summary_json {path}: cannot be written ({error.strerror}); "

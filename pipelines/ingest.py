@@ -126,17 +126,17 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
     if not config.streaming:
         _report_left(result.left)
     if run.summary_json is not None:
-        command.write_summary(result, run.summary_json)
-    if not result.adds_up:
+        command.write_summary(result.as_json(), run.summary_json)
+    if not result.counts.conserved:
         raise SluiceError(
-            f"the counts of this run do not add up ({result.read:,} read): a defect, please "
+            f"the counts of this run do not add up ({result.counts.read:,} read): a defect, please "
             "report it; `python -m pipelines.audit` has the truth from the database"
         )
     if signals and not config.streaming:
         print(f"ingest: stopped by {signals[0]}; run again to read the rest", file=sys.stderr)
         return command.FAILED
-    if result.dead and run.fail_on_dead_letters:
-        print(f"ingest: {result.dead:,} records were dead-lettered", file=sys.stderr)
+    if result.counts.dead and run.fail_on_dead_letters:
+        print(f"ingest: {result.counts.dead:,} records were dead-lettered", file=sys.stderr)
         return command.DEAD_LETTERS
     return command.OK
 

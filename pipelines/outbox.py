@@ -12,7 +12,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -131,7 +131,7 @@ def main(argv: Sequence[str]) -> int:
     result = _summary(counters["read"], config, time.monotonic() - started)
     _show(result)
     if options.summary_json:
-        command.write_summary(result, Path(options.summary_json))
+        command.write_summary(asdict(result), Path(options.summary_json))
     if signals and not config.source.streaming:
         print(f"outbox: stopped by {signals[0]}; run again to publish the rest", file=sys.stderr)
         return command.FAILED

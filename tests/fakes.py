@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Ledger, merge
 from transforms.batch.record import JSON, Record, RecordBatch, Span
 from transforms.batch.splits import Acknowledger, Polled, Position, Split
@@ -160,16 +161,16 @@ class ListSink:
 
 
 def _settle(batch: RecordBatch) -> Settled:
-    return Settled(
-        span=batch.span,
+    dead = tuple(failure for failure in batch.failures if not failure.transient)
+    retry = tuple(failure for failure in batch.failures if failure.transient)
+    counts = Counts(
         read=batch.read,
         inserted=len(batch.raws),
-        updated=0,
-        duplicates=0,
         filtered=len(batch.filtered),
-        dead=tuple(f for f in batch.failures if not f.transient),
-        retry=tuple(f for f in batch.failures if f.transient),
+        dead=len(dead),
+        retrying=len(retry),
     )
+    return Settled(batch.span, counts, dead=dead, retry=retry)
 
 
 def batch_of(

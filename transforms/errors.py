@@ -29,8 +29,9 @@ CAUSES_LIMIT = 5
 class SluiceError(Exception):
     """Base of every error that this project raises on purpose.
 
-    Errors travel through pickles and through runners that keep only their text,
-    so each carries nothing but positional strings.
+    Errors travel through pickles and through runners that keep only their text, so each is
+    made of positional arguments, strings and numbers. What else an error has
+    (``CommitUnknown.settled``) stays in the process that raised it.
     """
 
 
@@ -105,7 +106,8 @@ class CommitUnknown(SinkUnavailable):
     """The connection was lost while committing: the next try finds out whether it went through.
 
     Attributes:
-        settled: What has been settled if it did: ``transforms.settle.write.Settled``, one a batch.
+        settled: What has been settled if it did: one ``transforms.settle.write.Settled`` for
+            each batch. It is not an argument, so pickles leave it out.
     """
 
     settled: Any = ()
@@ -141,15 +143,15 @@ def from_text(text: str) -> SluiceError | None:
     >>> from_text("...\\ntransforms.errors.SinkFailed: no permission [while running 'Write']")
     SinkFailed('no permission')
     """
-    found: SluiceError | None = None
+    last: SluiceError | None = None
     for match in _TAIL.finditer(text):
         kind = globals().get(match["name"])
         if isinstance(kind, type) and issubclass(kind, SluiceError):
             message = without_step(match["message"])
             # These take more than a printed stack holds.
             short = kind in (Reject, ObjectFailed, Snooze)
-            found = SluiceError(message) if short else kind(message)
-    return found
+            last = SluiceError(message) if short else kind(message)
+    return last
 
 
 def stack_of(error: BaseException) -> str:

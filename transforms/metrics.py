@@ -1,28 +1,25 @@
 """The names of all counters, and the one way to count.
 
-Each counter is Beam's (namespace ``sluice``, so it reaches every runner's metrics) and,
-beside it, a tally of this process: a runner that blocks in ``run()`` shows no metrics
-while it runs, and the progress bar reads the tally.
+Each counter is kept twice. Beam's own, in the namespace ``sluice``, reaches the metrics of every
+runner. The tally of this process serves the progress bar, because a runner that blocks in
+``run()`` shows no metrics while it runs.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import Counter as _Tally
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Literal
 
 from apache_beam.metrics import Metrics
 
+from transforms.per_process import PerProcess
+
 NAMESPACE = "sluice"
 
-MetricName = Literal[
-    "read",  # records settled by a commit: the sum of the next six
-    "inserted",  # rows that were new
-    "updated",  # rows that were changed
-    "duplicates",  # records whose key was there already
-    "filtered",  # records that a user step dropped on purpose
-    "dead",  # records that became dead letters
-    "retrying",  # records that are scheduled for another attempt
+MetricName = Literal[  # beside the names of ``transforms.batch.counts.COUNTS``
     "attempts",  # further attempts at records that had failed before
     "trimmed",  # records read again although the ledger had them (a replayed bundle)
     "batches",  # batches settled
@@ -37,18 +34,37 @@ MetricName = Literal[
     "skipped_offsets",  # offsets of a topic that were deleted before they were read
 ]
 
-GaugeName = Literal["lag",]  # offsets of a topic that are there and not read yet
+GaugeName = Literal["lag",]  # offsets of a topic that can be read and have not been
 
-_lock = threading.Lock()
-_tally: _Tally[str] = _Tally()
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """What one process has counted."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+_tallies = PerProcess[None, _Tally](lambda _: _Tally())
 
 
 def count(name: MetricName, n: int = 1) -> None:
     """Add ``n`` to a counter; call it on the thread that processes the bundle."""
+    _add(name, n)
+
+
+def count_all(counts: Iterable[tuple[str, int]]) -> None:
+    """Add each number of ``transforms.batch.counts.Counts`` to the counter of its name."""
+    for name, number in counts:
+        _add(name, number)
+
+
+def _add(name: str, n: int) -> None:
     if n:
         Metrics.counter(NAMESPACE, name).inc(n)
-        with _lock:
-            _tally[name] += n
+        tally = _tallies.get(None)
+        with tally.lock:
+            tally.counts[name] += n
 
 
 def gauge(name: GaugeName, value: int) -> None:
@@ -58,11 +74,11 @@ def gauge(name: GaugeName, value: int) -> None:
 
 def tally() -> dict[str, int]:
     """What this process has counted so far."""
-    with _lock:
-        return dict(_tally)
+    tally = _tallies.get(None)
+    with tally.lock:
+        return dict(tally.counts)
 
 
 def reset() -> None:
     """Start this process's tally at zero: a new pipeline starts."""
-    with _lock:
-        _tally.clear()
+    _tallies.clear()

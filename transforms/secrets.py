@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -26,8 +25,10 @@ _PARAMETER = re.compile(
 _ANY_URL = re.compile(r"(?P<head>[\w.+-]+://[^\s:@/?#'\"]*:)[^\s@'\"]+(?=@)")
 _HIDDEN = "***"
 
-_lock = threading.Lock()
+# A process that is forked inherits these: it must resolve and redact what its parent concealed.
+# Each change is one operation on a dict or set, so no lock is needed, nor left locked by a fork.
 _concealed: dict[str, str] = {}  # reference ID -> secret, of this process only
+_references: dict[str, str] = {}  # secret -> reference ID
 _seen: set[str] = set()  # every secret resolved here, so that messages can be redacted
 
 
@@ -73,9 +74,7 @@ def conceal(secret: str) -> str:
 
 def redact(text: str) -> str:
     """Hide in ``text`` the passwords of URLs and every secret this process has resolved."""
-    with _lock:
-        secrets = sorted(_seen, key=len, reverse=True)
-    for secret in secrets:
+    for secret in sorted(_seen.copy(), key=len, reverse=True):
         text = text.replace(secret, _HIDDEN)
     text = _ANY_URL.sub(rf"\g<head>{_HIDDEN}", text)
     return _PARAMETER.sub(rf"\g<head>{_HIDDEN}", text)
@@ -97,8 +96,7 @@ def _lookup(kind: str, name: str) -> str:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise ConfigError(f"cannot read {name} for ${{file:{name}}}: {reason}") from error
     elif kind == "process":
-        with _lock:
-            value = _concealed.get(name)
+        value = _concealed.get(name)
         if value is None:
             raise ConfigError(
                 "a password given on the command line does not travel to other processes; "
@@ -119,10 +117,8 @@ def _conceal(match: re.Match[str]) -> str:
 
 
 def _conceal_plain(plain: str) -> str:
-    with _lock:
-        known = {value: reference for reference, value in _concealed.items()}
-        reference = known.get(plain) or uuid.uuid4().hex
-        _concealed[reference] = plain
+    reference = _references.setdefault(plain, uuid.uuid4().hex)
+    _concealed[reference] = plain
     _remember(plain)
     return f"${{process:{reference}}}"
 
@@ -130,5 +126,4 @@ def _conceal_plain(plain: str) -> str:
 def _remember(secret: str) -> None:
     # Very short ones would blank out innocent text.
     if len(secret) >= 4:
-        with _lock:
-            _seen.add(secret)
+        _seen.add(secret)

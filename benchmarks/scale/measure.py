@@ -260,7 +260,7 @@ def _work(arguments: argparse.Namespace) -> None:
         read_wall, read_cpu = time.perf_counter() - wall, time.thread_time() - cpu
         wall, cpu = time.perf_counter(), time.thread_time()
         (settled,) = sink.commit([batch])
-        assert settled.inserted == arguments.records
+        assert settled.counts.inserted == arguments.records
         return {
             "read_cpu": read_cpu,
             "read_wall": read_wall,

@@ -13,14 +13,12 @@ from sinks import failures, targets
 from sinks.database.classify import classify
 from sinks.database.config import OnConflict, SqlConfig
 from sinks.database.engine import DATABASE_ERRORS, transaction
-from sinks.database.tables import COUNTS
 from sinks.failures import Fate, fates_of
 from sinks.jobs import outcomes as job_outcomes
 from sinks.ledger import ledger
 from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ledger import SqlLedger
 from sinks.ledger.ranges import (
-    Counts,
     Partition,
     Settlement,
     coverage_of,
@@ -36,6 +34,7 @@ from sinks.table.rows import Poison
 from sinks.table.target import Target
 from sinks.table.writer import TableWriter
 from sinks.writers import writer_of
+from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Ledger, Range, merge
 from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
@@ -298,19 +297,25 @@ def _settled(work: _Work, inserted: int, updated: int, run: str) -> Settled:
     batch = work.batch
     attempts = batch.claim.attempts.values() if batch.claim is not None else ()
     again = sum(attempt.run == run for attempt in attempts)
+    dead = tuple(fate.failure for fate in work.fates if fate.is_dead)
+    retry = tuple(fate.failure for fate in work.fates if not fate.is_dead)
     return Settled(
         span=batch.span,
-        read=batch.read - again,
-        inserted=inserted,
-        updated=updated,
-        duplicates=len(batch.raws) - inserted - updated - len(work.poison),
-        filtered=len(batch.filtered),
+        counts=Counts(
+            read=batch.read - again,
+            inserted=inserted,
+            updated=updated,
+            duplicates=len(batch.raws) - inserted - updated - len(work.poison),
+            filtered=len(batch.filtered),
+            dead=len(dead),
+            retrying=len(retry) - again,
+        ),
         trimmed=work.trimmed,
         attempts=batch.read if batch.claim is not None else 0,
         again=again,
-        raw_bytes=sum(map(len, batch.raws)) + sum(len(f.raw) for f in batch.failures),
-        dead=tuple(fate.failure for fate in work.fates if fate.is_dead),
-        retry=tuple(fate.failure for fate in work.fates if not fate.is_dead),
+        raw_bytes=batch.raw_bytes + sum(len(f.raw) for f in batch.failures),
+        dead=dead,
+        retry=retry,
     )
 
 
@@ -350,38 +355,20 @@ def _record(
     ledger_moves.move(connection, writer, target.label, moves)
 
 
-def _moves(work: Sequence[_Work], settled: Sequence[Settled]) -> dict[Partition, dict[str, int]]:
-    """What became of jobs, which the ledger has as retrying."""
-    moves: dict[Partition, dict[str, int]] = {}
+def _moves(work: Sequence[_Work], settled: Sequence[Settled]) -> dict[Partition, Counts]:
+    """What became of jobs: the ledger has read them already, and counts them as retrying."""
+    moves: dict[Partition, Counts] = {}
     for each, done in zip(work, settled, strict=True):
-        if not done.attempts:
-            continue
-        deltas = moves.setdefault(_partition(each.batch), dict.fromkeys(COUNTS, 0))
-        deltas["inserted"] += done.inserted
-        deltas["updated"] += done.updated
-        deltas["duplicates"] += done.duplicates
-        deltas["filtered"] += done.filtered
-        deltas["dead"] += len(done.dead)
-        deltas["retrying"] += len(done.retry) - done.attempts
+        if done.attempts:
+            place = _partition(each.batch)
+            left = Counts(read=-done.counts.read, retrying=-done.counts.read)
+            moves[place] = moves.get(place, Counts()) + done.counts + left
     return moves
 
 
 def _settlement(work: _Work, settled: Settled) -> Settlement:
     span = work.batch.span
-    return Settlement(
-        span.start,
-        span.end,
-        span.final,
-        Counts(
-            settled.read,
-            settled.inserted,
-            settled.updated,
-            settled.duplicates,
-            settled.filtered,
-            len(settled.dead),
-            len(settled.retry),
-        ),
-    )
+    return Settlement(span.start, span.end, span.final, settled.counts)
 
 
 def _partition(batch: RecordBatch) -> Partition:

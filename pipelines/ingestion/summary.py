@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -12,8 +12,11 @@ from rich.table import Table
 from pipelines.ingestion.config import IngestConfig
 from sinks.database.config import SqlConfig
 from sinks.ledger import ledger
+from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.splits import Source
 from transforms.read.job_queue import Waiting
+
+_ALWAYS_SHOWN = ("read", "inserted", "duplicates", "dead")
 
 POSITIONS_SHOWN = 100
 """Positions of at most so many partitions of a source are listed one by one."""
@@ -23,20 +26,12 @@ POSITIONS_SHOWN = 100
 class Summary:
     """The figures of one run.
 
-    ``read = inserted + updated + duplicates + dead + retrying + filtered``.
-
     Attributes:
-        read: Records settled by this run, each once however many attempts it took; those that an
-            earlier run had put off are read again.
-        inserted: Rows that were new.
-        updated: Rows that were changed.
-        duplicates: Records whose key was there already.
-        dead: Records that became dead letters.
-        retrying: Records that are scheduled for another attempt.
+        counts: Records settled by this run, each read once however many attempts it took, and
+            their outcomes; those that an earlier run had put off are read again.
         attempts: Further attempts made at records that had failed before.
         scheduled: Records that wait for an attempt of this pipeline now, of earlier runs too.
         next_attempt_at: When the first of them is due (ISO 8601), or None.
-        filtered: Records that a user step dropped on purpose.
         batches: Batches settled.
         splits: Splits read.
         resumed: Objects that an earlier run had settled whole, so that they were not read.
@@ -44,22 +39,16 @@ class Summary:
         skipped_offsets: Offsets of topics that were deleted before they were read; each range
             of them is one dead letter.
         seconds: Wall time of the run.
-        records_per_second: ``read / seconds``.
+        records_per_second: Records read per second of wall time.
         left: Records of the table that wait for an attempt of another pipeline, or of nobody.
         sources: Per ``--source``: its partitions, how many are complete, how many have a gap, and
             positions reached.
     """
 
-    read: int
-    inserted: int
-    updated: int
-    duplicates: int
-    dead: int
-    retrying: int
+    counts: Counts
     attempts: int
     scheduled: int
     next_attempt_at: str | None
-    filtered: int
     batches: int
     splits: int
     resumed: int
@@ -70,41 +59,28 @@ class Summary:
     left: tuple[Waiting, ...] = ()
     sources: tuple[dict[str, Any], ...] = field(default=())
 
-    @property
-    def adds_up(self) -> bool:
-        """Whether every record that was read is accounted for."""
-        return self.read == (
-            self.inserted
-            + self.updated
-            + self.duplicates
-            + self.dead
-            + self.retrying
-            + self.filtered
-        )
+    def as_json(self) -> dict[str, Any]:
+        """One flat object: the counts and all other figures by their names."""
+        figures = asdict(self)
+        return {**figures.pop("counts"), **figures}
 
 
 def summarize(counted: Mapping[str, int], seconds: float, config: IngestConfig) -> Summary:
     """The summary of a run that counted ``counted`` in ``seconds``."""
     scheduled, first = config.jobs.queue.waiting()
-    read = counted.get("read", 0)
+    counts = Counts(**{name: counted.get(name, 0) for name in COUNTS})
     return Summary(
-        read=read,
-        inserted=counted.get("inserted", 0),
-        updated=counted.get("updated", 0),
-        duplicates=counted.get("duplicates", 0),
-        dead=counted.get("dead", 0),
-        retrying=counted.get("retrying", 0),
+        counts=counts,
         attempts=counted.get("attempts", 0),
         scheduled=scheduled,
         next_attempt_at=first.isoformat() if first else None,
-        filtered=counted.get("filtered", 0),
         batches=counted.get("batches", 0),
         splits=counted.get("splits_planned", 0),
         resumed=counted.get("splits_skipped", 0),
         resumed_bytes=counted.get("bytes_skipped", 0),
         skipped_offsets=counted.get("skipped_offsets", 0),
         seconds=round(seconds, 3),
-        records_per_second=round(read / seconds, 1) if seconds > 0 else 0.0,
+        records_per_second=round(counts.read / seconds, 1) if seconds > 0 else 0.0,
         left=tuple(config.jobs.queue.left()),
         sources=_reached(config.sources, config.sql),
     )
@@ -134,10 +110,8 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="bold")
     table.add_column()
-    table.add_row(f"{summary.read:,}", "read")
-    for name in ("inserted", "updated", "duplicates", "dead", "retrying", "filtered"):
-        number = getattr(summary, name)
-        if number or name in ("inserted", "duplicates", "dead"):
+    for name, number in summary.counts:
+        if number or name in _ALWAYS_SHOWN:
             table.add_row(f"{number:,}", name)
     console.print(table)
     if summary.resumed or summary.resumed_bytes:

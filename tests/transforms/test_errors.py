@@ -14,9 +14,9 @@ class TestFromText:
             '  File "x.py", line 1, in f\n'
             "transforms.errors.SinkUnavailable: cannot reach db:5432 [while running 'Write/Sql']\n"
         )
-        found = errors.from_text(text)
-        assert type(found) is errors.SinkUnavailable
-        assert str(found) == "cannot reach db:5432"
+        error = errors.from_text(text)
+        assert type(error) is errors.SinkUnavailable
+        assert str(error) == "cannot reach db:5432"
 
     def test_the_last_one_counts(self) -> None:
         text = "transforms.errors.Contention: first\ntransforms.errors.SinkFailed: second"

@@ -35,10 +35,10 @@ class Client:
 
 
 def test_a_value_is_made_once() -> None:
-    made: list[str] = []
-    cache = PerProcess[str, int](lambda key: made.append(key) or len(made))  # type: ignore[func-returns-value]
+    keys: list[str] = []
+    cache = PerProcess[str, int](lambda key: keys.append(key) or len(keys))  # type: ignore[func-returns-value]
     assert [cache.get("a"), cache.get("b"), cache.get("a")] == [1, 2, 1]
-    assert made == ["a", "b"]
+    assert keys == ["a", "b"]
 
 
 def test_a_value_that_could_not_be_made_is_asked_for_again() -> None:
@@ -102,18 +102,18 @@ class TestFork:
         assert cache.get("a") is parents
 
     def test_a_child_does_not_wait_for_a_lock_that_a_thread_of_its_parent_holds(self) -> None:
-        asked, go_on = threading.Event(), threading.Event()
+        blocked, go_on = threading.Event(), threading.Event()
 
         def make(key: str) -> str:
             if key == "slow":
-                asked.set()
+                blocked.set()
                 go_on.wait()
             return key
 
         cache = PerProcess(make)
         thread = threading.Thread(target=cache.get, args=("slow",))
         thread.start()
-        asked.wait()
+        blocked.wait()
         assert in_child(lambda: cache.get("quick") == "quick")
         go_on.set()
         thread.join()

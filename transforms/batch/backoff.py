@@ -1,11 +1,11 @@
-"""How long to wait before the next attempt: pure arithmetic, clock and chance injected."""
+"""How long to wait before the next attempt. Pure arithmetic; clock and chance are injected."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from transforms.errors import ConfigError
 
@@ -60,12 +60,16 @@ class Backoff:
 
 @dataclass(slots=True)
 class Outage:
-    """One stretch of waiting for a service that is away, bounded by a budget.
+    """A stretch of time in which a service is away, bounded by a budget.
+
+    It begins with the first try that fails and ends with the first that succeeds; one object
+    serves one outage after another. A caller that blocks calls ``wait`` after each failed try.
+    A caller that has other things to do meanwhile calls ``next_wait`` and comes back in time.
 
     Attributes:
         backoff: The waits.
         budget: Seconds after which waiting ends.
-        sleep: Waits so many seconds.
+        sleep: Waits for the seconds that it is called with.
         clock: Monotonic seconds.
     """
 
@@ -73,32 +77,44 @@ class Outage:
     budget: float
     sleep: Sleep = time.sleep
     clock: Clock = time.monotonic
-    _since: float | None = None
-    _attempt: int = 0
+    _since: float | None = field(default=None, init=False)
+    _attempts: int = field(default=0, init=False)
 
     @property
-    def lasted(self) -> float:
-        """Seconds since the first wait; 0 before it."""
+    def under_way(self) -> bool:
+        """Whether the last try failed."""
+        return self._since is not None
+
+    @property
+    def seconds(self) -> float:
+        """How long it has lasted so far; 0 while the service answers."""
         return 0.0 if self._since is None else self.clock() - self._since
 
-    def wait(self) -> bool:
-        """Wait before the next try; False, without waiting, when the budget is used up."""
-        pause = self.pause()
-        if pause is None:
-            return False
-        self.sleep(pause)
-        return True
+    def next_wait(self) -> float | None:
+        """Count a failed try. Returns the seconds to wait before the next one, without waiting.
 
-    def pause(self) -> float | None:
-        """Seconds to wait before the next try, for a caller that has other work meanwhile.
-
-        None when the budget is used up.
+        They never reach beyond the budget; None when it is used up.
         """
-        now = self.clock()
         if self._since is None:
-            self._since = now
-        left = self.budget - (now - self._since)
+            self._since = self.clock()
+        left = self.budget - self.seconds
         if left <= 0:
             return None
-        self._attempt += 1
-        return min(self.backoff.delay(self._attempt), left)
+        self._attempts += 1
+        return min(self.backoff.delay(self._attempts), left)
+
+    def wait(self) -> bool:
+        """Count a failed try, and wait before the next one.
+
+        Returns False, without waiting, when the budget is used up.
+        """
+        seconds = self.next_wait()
+        if seconds is None:
+            return False
+        self.sleep(seconds)
+        return True
+
+    def end(self) -> None:
+        """The service has answered: the next failed try begins an outage of its own."""
+        self._since = None
+        self._attempts = 0

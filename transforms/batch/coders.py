@@ -79,7 +79,7 @@ class RecordBatchCoder(coders.Coder):
     def estimate_size(self, value: RecordBatch) -> int:
         # Beam samples the size of elements between fused steps, and would encode them for it
         # (apache_beam/runners/worker/opcounters.py): a third of the time of a run.
-        return sum(map(len, value.raws))
+        return value.raw_bytes
 
     def to_type_hint(self) -> type:
         return RecordBatch
@@ -160,9 +160,9 @@ def _encode(fields: list[Any]) -> bytes:
 
 def _decode(encoded: bytes, what: str) -> Any:
     if not encoded or encoded[0] != VERSION:
-        found = f"version {encoded[0]}" if encoded else "no bytes"
+        version = f"version {encoded[0]}" if encoded else "no bytes"
         raise ValueError(
-            f"cannot decode a {what}: found {found}, this program reads version {VERSION}; "
+            f"cannot decode a {what}: found {version}, this program reads version {VERSION}; "
             "drain the pipeline with the program that wrote it"
         )
     return plain.decode(memoryview(encoded)[1:])

@@ -62,24 +62,24 @@ def _pack(value: Any) -> Any:
 
 def _pack_dict(value: dict[str, Any]) -> dict[str, Any]:
     packed = value
-    for key, each in value.items():
+    for key, field in value.items():
         if type(key) is not str:
             raise TypeError(f"cannot encode a dict with a key of type {_name(key)}; use str keys")
-        if type(each) in _NATIVE:
+        if type(field) in _NATIVE:
             continue
-        made = _pack(each)
-        if made is not each:
+        field_packed = _pack(field)
+        if field_packed is not field:
             if packed is value:
                 packed = value.copy()
-            packed[key] = made
+            packed[key] = field_packed
     return packed
 
 
 def _refuse(value: Any) -> NoReturn:
-    known = ", ".join(kind.__name__ for kind in _CODES)
+    extended = ", ".join(kind.__name__ for kind in _CODES)
     raise TypeError(
         f"cannot encode a value of type {_name(value)}; use plain data "
-        f"(dict, list, str, bytes, float, bool, None, {known})"
+        f"(dict, list, str, bytes, float, bool, None, {extended})"
     )
 
 

@@ -252,6 +252,11 @@ class RecordBatch:
         """How many records were read into this batch."""
         return len(self.raws) + len(self.failures) + len(self.filtered)
 
+    @property
+    def raw_bytes(self) -> int:
+        """How many bytes its good records have, as read; counted at every call."""
+        return sum(map(len, self.raws))
+
     def record(self, index: int) -> Record:
         """The record at ``index`` of the parallel lists."""
         return Record(

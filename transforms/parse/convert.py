@@ -9,8 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
+from transforms.parse.json_text import decode_json
 from transforms.parse.numbers import exact
 
 ColumnTypes = tuple[tuple[str, frozenset[str]], ...]
@@ -23,7 +22,6 @@ _ABSENT = object()
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _BOOLEANS = {"true": True, "false": False}
 _TYPED_FORMATS = frozenset({"date", "date-time", "time", "uuid"})
-_decode_json = msgspec.json.Decoder(float_hook=exact).decode
 
 
 def convert(value: Any, types: ColumnTypes, quoted: Collection[str] = ()) -> Any:
@@ -49,11 +47,11 @@ def convert(value: Any, types: ColumnTypes, quoted: Collection[str] = ()) -> Any
     for column, allowed in types:
         text = converted.get(column)
         if type(text) is str and not (quoted and column in quoted):
-            made = _convert_text(text, allowed)
-            if made is _ABSENT:
+            cell = _convert_text(text, allowed)
+            if cell is _ABSENT:
                 del converted[column]
-            elif made is not text:
-                converted[column] = made
+            elif cell is not text:
+                converted[column] = cell
     return converted
 
 
@@ -69,9 +67,9 @@ def _convert_text(text: str, allowed: frozenset[str]) -> Any:
         if number is not None:
             return number
     if "boolean" in allowed:
-        made = _BOOLEANS.get(text.lower())
-        if made is not None:
-            return made
+        truth = _BOOLEANS.get(text.lower())
+        if truth is not None:
+            return truth
     if "object" in allowed or "array" in allowed:
         return _json_of(text)
     return text
@@ -80,7 +78,7 @@ def _convert_text(text: str, allowed: frozenset[str]) -> Any:
 def _json_of(text: str) -> Any:
     """The object or array that ``text`` writes, or the text."""
     try:
-        value = _decode_json(text)
+        value = decode_json(text)
     except (ValueError, ArithmeticError, RecursionError):
         return text
     return value if isinstance(value, (dict, list)) else text
@@ -104,8 +102,8 @@ def number_of(text: str) -> int | Decimal | None:
 def column_types(schema: str, columns: tuple[str, ...]) -> ColumnTypes:
     """What ``schema`` allows in each of ``columns``; columns without a type are left out."""
     document = json.loads(schema)
-    found = ((column, _allowed(document, column)) for column in columns)
-    return tuple((column, allowed) for column, allowed in found if allowed)
+    types = ((column, _allowed(document, column)) for column in columns)
+    return tuple((column, allowed) for column, allowed in types if allowed)
 
 
 def _allowed(document: Any, name: str) -> frozenset[str]:
@@ -114,7 +112,7 @@ def _allowed(document: Any, name: str) -> frozenset[str]:
     if "string" not in types:
         return types
     nodes = _properties(document, document, name, set())
-    formats = {said for node in nodes for said in _formats(document, node, set())}
+    formats = {name for node in nodes for name in _formats(document, node, set())}
     return types | {TYPED_TEXT} if formats & _TYPED_FORMATS else types
 
 
@@ -123,8 +121,8 @@ def _formats(document: Any, node: Any, followed: set[str]) -> Iterator[str]:
     if isinstance(node, dict):
         if isinstance(node.get("format"), str):
             yield node["format"]
-        for each in _applied(document, node, followed):
-            yield from _formats(document, each, followed)
+        for part in _applied(document, node, followed):
+            yield from _formats(document, part, followed)
 
 
 def types_of(document: Any, name: str) -> frozenset[str]:
@@ -146,21 +144,21 @@ def _properties(document: Any, node: Any, name: str, followed: set[str]) -> Iter
     properties = node.get("properties")
     if isinstance(properties, dict) and name in properties:
         yield properties[name]
-    for each in _applied(document, node, followed):
-        yield from _properties(document, each, name, followed)
+    for part in _applied(document, node, followed):
+        yield from _properties(document, part, name, followed)
 
 
 def _types(document: Any, node: Any, followed: set[str]) -> set[str]:
     """The types that ``node`` allows, as far as it says so."""
     if not isinstance(node, dict):
         return set()
-    said = node.get("type")
-    if said is not None:
-        return {said} if isinstance(said, str) else set(said)
+    declared = node.get("type")
+    if declared is not None:
+        return {declared} if isinstance(declared, str) else set(declared)
     values = [node["const"]] if "const" in node else node.get("enum", [])
     types = {_TYPE_OF.get(type(value), "object") for value in values}
-    for each in _applied(document, node, followed):
-        types |= _types(document, each, followed)
+    for part in _applied(document, node, followed):
+        types |= _types(document, part, followed)
     return types
 
 

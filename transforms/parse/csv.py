@@ -14,7 +14,7 @@ Row = dict[str, str | None]
 """A row by column; None where the format says that a text stands for NULL."""
 
 
-def parse(raw: bytes, max_bytes: int, format: Format) -> Row:  # noqa: A002
+def parse_row(raw: bytes, max_bytes: int, format: Format) -> Row:  # noqa: A002
     """The row in ``raw``, by column.
 
     Args:
@@ -43,12 +43,12 @@ def parse(raw: bytes, max_bytes: int, format: Format) -> Row:  # noqa: A002
     return dict(zip(columns, cells, strict=True))
 
 
-def parse_all(
+def parse_rows(
     raws: Sequence[bytes],
     max_bytes: int,
     format: Format,  # noqa: A002
 ) -> list[Row] | None:
-    """The rows in ``raws``, or None when ``parse`` would reject any of them."""
+    """The rows in ``raws``, or None when ``parse_row`` would reject any of them."""
     columns = format.columns
     if max(map(len, raws)) > max_bytes or len(set(columns)) < len(columns):
         return None

@@ -8,13 +8,10 @@ from decimal import Decimal
 from itertools import accumulate
 from typing import Any, NoReturn
 
-import msgspec
-
 from transforms.errors import Reject
-from transforms.parse.numbers import MAX_DIGITS, exact
+from transforms.parse.json_text import decode_json
+from transforms.parse.numbers import MAX_DIGITS
 from transforms.parse.raw import check_size, text_of
-
-_decode = msgspec.json.Decoder(float_hook=exact).decode
 
 # What msgspec and its number hook raise for bad JSON; msgspec's own errors are ValueErrors.
 _UNREADABLE = (ValueError, ArithmeticError, RecursionError)
@@ -33,7 +30,7 @@ _STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
 
-def parse(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
+def parse_object(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
     """The JSON object in ``raw``.
 
     Args:
@@ -48,7 +45,7 @@ def parse(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
     if _is_deep(raw, max_depth):
         raise Reject(f"JSON is nested {depth(raw):,} levels deep, limit {max_depth}", "too_deep")
     try:
-        value = _decode(raw)
+        value = decode_json(raw)
     except _UNREADABLE as error:
         _reject(raw, error)
     if type(value) is not dict:
@@ -56,15 +53,15 @@ def parse(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
     return value
 
 
-def parse_all(raws: Sequence[bytes], max_bytes: int, max_depth: int) -> list[Any] | None:
-    """The JSON objects in ``raws``, or None when ``parse`` would reject any of them."""
+def parse_objects(raws: Sequence[bytes], max_bytes: int, max_depth: int) -> list[Any] | None:
+    """The JSON objects in ``raws``, or None when ``parse_object`` would reject any of them."""
     longest = max(map(len, raws))
     if longest > max_bytes:
         return None
     if longest > 2 * max_depth and any(_is_deep(raw, max_depth) for raw in raws):
         return None
     try:
-        values = list(map(_decode, raws))
+        values = list(map(decode_json, raws))
     except _UNREADABLE:
         return None
     return values if set(map(type, values)) == {dict} else None

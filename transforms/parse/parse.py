@@ -12,9 +12,9 @@ import apache_beam as beam
 import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms.batch.record import Format, RecordBatch
 from transforms.errors import ConfigError
-from transforms.parse import csv as parse_csv
-from transforms.parse import json as parse_json
 from transforms.parse import typed_rows
+from transforms.parse.csv import parse_row, parse_rows
+from transforms.parse.json import parse_object, parse_objects
 from transforms.parse.raw import text_of
 from transforms.steps.each_record import apply_to_values
 
@@ -80,11 +80,11 @@ def _parsers(
 ) -> tuple[Callable[[bytes], Any], Callable[[Sequence[bytes]], Sequence[Any] | None]]:
     """How one record is read, and how a chunk of good ones is."""
     size, depth = config.max_record_bytes, config.max_depth
-    parse_one = partial(parse_json.parse, max_bytes=size, max_depth=depth)
+    parse_one = partial(parse_object, max_bytes=size, max_depth=depth)
     if format.encoding and format.name == "json":
         return (lambda raw: parse_one(text_of(raw, format.encoding).encode())), (lambda raws: None)
     if format.name == "json":
-        return parse_one, partial(parse_json.parse_all, max_bytes=size, max_depth=depth)
+        return parse_one, partial(parse_objects, max_bytes=size, max_depth=depth)
     if format.name == "parquet":
         # An object is what earlier versions kept of a row: plain JSON.
         return (
@@ -93,8 +93,8 @@ def _parsers(
         )
     if format.name == "csv":
         return (
-            partial(parse_csv.parse, max_bytes=size, format=format),
-            partial(parse_csv.parse_all, max_bytes=size, format=format),
+            partial(parse_row, max_bytes=size, format=format),
+            partial(parse_rows, max_bytes=size, format=format),
         )
     raise ValueError(f"unknown record format {format.name!r}; known: json, csv, parquet")
 

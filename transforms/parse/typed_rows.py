@@ -26,6 +26,7 @@ import msgspec
 
 from transforms.errors import Reject
 from transforms.parse.far_dates import is_far
+from transforms.parse.json_text import encode_decimal_text
 
 Kind = Any
 """The type of a column, as the kept row names it."""
@@ -34,7 +35,6 @@ MIDNIGHT_AFTER = "24:00:00"
 """The end of a day, which Python's ``time`` lacks and databases have."""
 
 _SHOWN = 200
-_encode = msgspec.json.Encoder().encode
 _parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _DAMAGED = (ValueError, TypeError, ArithmeticError, LookupError, RecursionError)
 
@@ -63,7 +63,7 @@ class RowEncoder:
 
     def __init__(self, kinds: Mapping[str, Kind]) -> None:
         named = {name: kind for name, kind in kinds.items() if kind is not None}
-        self._types = _encode(named)
+        self._types = encode_decimal_text(named)
         self._tail = b"," + self._types + b"]"
 
     def encode_all(self, rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
@@ -73,13 +73,13 @@ class RowEncoder:
             TypeError, ValueError: A value has no such form.
         """
         tail = self._tail
-        return [b"[" + each + tail for each in map(_encode, rows)]
+        return [b"[" + each + tail for each in map(encode_decimal_text, rows)]
 
     def encode_unreadable(
         self, row: Mapping[str, Any], unreadable: Mapping[str, Unreadable]
     ) -> bytes:
         """A row of which some columns cannot be read; ``row`` has the others."""
-        return _encode([row, msgspec.Raw(self._types), unreadable])
+        return encode_decimal_text([row, msgspec.Raw(self._types), unreadable])
 
 
 def decode(raw: bytes) -> dict[str, Any]:
@@ -164,8 +164,8 @@ def _reader(kind: Kind) -> Read:
     if type(kind) is str:
         return _SCALARS[kind]
     if kind[0] == "list":
-        each = _nullable(kind[1])
-        return lambda values: [each(value) for value in values]
+        item = _nullable(kind[1])
+        return lambda values: [item(value) for value in values]
     if kind[0] == "struct":
         readers = {name: _nullable(field) for name, field in kind[1].items()}
         return lambda value: {

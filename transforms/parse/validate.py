@@ -19,6 +19,7 @@ from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError, Reject
 from transforms.parse.convert import column_types, convert
 from transforms.parse.csv_cells import any_quoted_empty, quoted_empty
+from transforms.parse.json_text import encode_json
 from transforms.steps.each_record import apply_to_values
 
 STAGE = "validate"
@@ -29,7 +30,6 @@ MAX_REASON = 300
 
 # A value as JSON would carry it: dates and UUIDs as text, bytes as base64, numbers as they are.
 plain = partial(msgspec.to_builtins, builtin_types=(Decimal,), str_keys=True)
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 # Stands for the value in jsonschema_rs' messages, so that a long one can be cut: a code
 # point that is assigned to nothing (Unicode, private use).
@@ -184,7 +184,7 @@ def _reason(error: Any, instance: Any) -> str:
     for step in error.instance_path:
         instance = instance[step]
         pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
-    written = _encode(instance).decode()
+    written = encode_json(instance).decode()
     message = _one_line(error.message).replace(_MASK, _cut(written, MAX_INSTANCE))
     return (f"{_cut(pointer, MAX_INSTANCE)}: " if pointer else "") + _cut(message, MAX_REASON)
 

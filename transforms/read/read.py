@@ -24,7 +24,7 @@ from transforms.batch.splits import Position, Source, Split
 from transforms.errors import ConfigError
 from transforms.read import drain
 from transforms.read.readers import READERS
-from transforms.read.restriction import Claim, Restrictions
+from transforms.read.restriction import Remaining, Restrictions
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +132,12 @@ class _ReadFn(beam.DoFn):
             while True:
                 if drain.requested():
                     # The rest stays unread on purpose; the ledger knows where it begins.
-                    tracker.try_claim(Claim(position, done=True))
+                    tracker.try_claim(Remaining(position, done=True))
                     return
                 polled = reader.poll(self._pacing.poll_seconds)
                 # Polled before it is claimed: a slow poll must not hold the tracker's lock.
-                claim = Claim(polled.position, reader.backlog(), polled.done)
-                if not tracker.try_claim(claim):
+                remaining = Remaining(polled.position, reader.backlog(), polled.done)
+                if not tracker.try_claim(remaining):
                     return
                 position = polled.position
                 for batch in polled.batches:

@@ -54,21 +54,6 @@ class RemainingCoder(Coder):
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a reader asks the tracker for: everything up to ``position``.
-
-    Attributes:
-        position: Where to read on after what is claimed.
-        backlog: What is left after it.
-        done: Nothing follows it.
-    """
-
-    position: Position
-    backlog: int = 0
-    done: bool = False
-
-
 class _Progress(RestrictionProgress):
     """Progress in claims, whatever the size of what was emitted.
 
@@ -96,11 +81,11 @@ class SplitTracker(RestrictionTracker):
     def current_restriction(self) -> Remaining:
         return self._remaining
 
-    def try_claim(self, claim: Claim) -> bool:
-        """Claim everything up to ``claim.position``; False once checkpointed or done."""
+    def try_claim(self, remaining: Remaining) -> bool:
+        """Claim everything before ``remaining``; False once checkpointed or done."""
         if self._remaining.done:
             return False
-        self._remaining = Remaining(claim.position, claim.backlog, claim.done)
+        self._remaining = remaining
         self._claims += 1
         return True
 

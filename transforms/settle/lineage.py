@@ -16,7 +16,7 @@ _written: WeakKeyDictionary[beam.pipeline.AppliedPTransform, bool] = WeakKeyDict
 
 def reads_behind(batches: beam.PCollection) -> list[beam.pipeline.AppliedPTransform]:
     """Every application of ``ReadSplits`` that ``batches`` come from, through any steps."""
-    found: dict[int, beam.pipeline.AppliedPTransform] = {}
+    reads: dict[int, beam.pipeline.AppliedPTransform] = {}
     seen: set[int] = set()
     ahead = [batches]
     while ahead:
@@ -28,8 +28,8 @@ def reads_behind(batches: beam.PCollection) -> list[beam.pipeline.AppliedPTransf
         if read is None:
             ahead += producer.inputs
         else:
-            found[id(read)] = read
-    return list(found.values())
+            reads[id(read)] = read
+    return list(reads.values())
 
 
 def claim_read(read: beam.pipeline.AppliedPTransform) -> None:

@@ -25,6 +25,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import metrics
 from transforms.batch.backoff import Backoff, Outage
+from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import Failure, RecordBatch, Span
 from transforms.errors import CommitUnknown, Contention, SinkUnavailable
@@ -41,16 +42,11 @@ RETRY = "retry"
 class Settled:
     """What one committed transaction made of one batch.
 
-    ``read + again = inserted + updated + duplicates + dead + retrying + filtered``; records
-    that the ledger already had (``trimmed``) are not read again and count nowhere else.
-
     Attributes:
         span: The range of the batch.
-        read: Records settled by this transaction that this run had not counted before.
-        inserted: Rows that were new.
-        updated: Rows that were changed.
-        duplicates: Records whose key was there already (or came earlier in the batch).
-        filtered: Records that a user step dropped on purpose.
+        counts: What it adds to the counts of this run. Records that the ledger already had
+            (``trimmed``) are not in it; those that this run had counted as retrying (``again``)
+            are not read once more, but leave ``retrying``.
         trimmed: Records that an earlier transaction had settled.
         attempts: Further attempts at records that had failed before; 0 in a batch that
             comes from a source.
@@ -61,11 +57,7 @@ class Settled:
     """
 
     span: Span
-    read: int
-    inserted: int
-    updated: int
-    duplicates: int
-    filtered: int = 0
+    counts: Counts
     trimmed: int = 0
     attempts: int = 0
     again: int = 0
@@ -218,7 +210,7 @@ def commit(
 def _went_through(unknown: Sequence[Settled], settled: Sequence[Settled]) -> bool:
     """Whether a commit whose answer was lost has done all that is found settled now."""
     return bool(unknown) and all(
-        now.trimmed == before.trimmed + before.read + before.again and not now.read
+        now.trimmed == before.trimmed + before.counts.read + before.again and not now.counts.read
         for before, now in zip(unknown, settled, strict=True)
     )
 
@@ -247,7 +239,7 @@ class _WriteFn(beam.DoFn):
     ) -> Iterator[Any]:
         self._queue.append(_Pending(batch, timestamp, (window,)))
         self._queued_records += batch.read
-        self._queued_bytes += sum(map(len, batch.raws))
+        self._queued_bytes += batch.raw_bytes
         if self._running is not None and (self._full() or self._running.done()):
             yield from self._finish()
         if self._running is None:
@@ -304,13 +296,7 @@ def _emit(value: object, pending: _Pending) -> WindowedValue:
 
 
 def _count(settled: Settled) -> None:
-    metrics.count("read", settled.read)
-    metrics.count("inserted", settled.inserted)
-    metrics.count("updated", settled.updated)
-    metrics.count("duplicates", settled.duplicates)
-    metrics.count("filtered", settled.filtered)
-    metrics.count("dead", len(settled.dead))
-    metrics.count("retrying", len(settled.retry) - settled.again)
+    metrics.count_all(settled.counts)
     metrics.count("attempts", settled.attempts)
     metrics.count("trimmed", settled.trimmed)
     metrics.count("batches")

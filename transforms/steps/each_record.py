@@ -59,19 +59,19 @@ def apply(batch: RecordBatch, fn: RecordFn, stage: str) -> RecordBatch:
     """
 
     def value_of(record: Record) -> Any:
-        made = fn(record)
-        if made is None:
+        result = fn(record)
+        if result is None:
             raise Drop
-        if not isinstance(made, Record):
-            raise TypeError(f"the step returned {type(made).__name__}; return a Record or None")
-        if made is not record and (
-            made.raw != record.raw
-            or made.event_time != record.event_time
-            or (made.origin is not record.origin and made.origin != record.origin)
+        if not isinstance(result, Record):
+            raise TypeError(f"the step returned {type(result).__name__}; return a Record or None")
+        if result is not record and (
+            result.raw != record.raw
+            or result.event_time != record.event_time
+            or (result.origin is not record.origin and result.origin != record.origin)
         ):
             # A dead letter must hold what was read, or it could not be replayed.
             raise TypeError("the step changed more than the value; use record.with_value(...)")
-        return made.value
+        return result.value
 
     return apply_to_values(batch, list(batch.records()), value_of, stage)
 
@@ -99,9 +99,9 @@ def apply_to_values(
     filtered: list[int] = []
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]
-        made = whole(chunk) if whole is not None else None
-        if made is not None:
-            values += made
+        all_values = whole(chunk) if whole is not None else None
+        if all_values is not None:
+            values += all_values
             continue
         for index, item in enumerate(chunk, start):
             try:
@@ -119,8 +119,8 @@ def apply_to_values(
             values.append(value)
     if not gone:
         return replace(batch, values=values)
-    kept = [index for index in range(len(items)) if index not in gone]
-    return batch.keep(kept, [values[index] for index in kept], failures, filtered)
+    good = [index for index in range(len(items)) if index not in gone]
+    return batch.keep(good, [values[index] for index in good], failures, filtered)
 
 
 def failure_of(record: Record, error: Exception, stage: str) -> Failure:

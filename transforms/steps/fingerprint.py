@@ -68,7 +68,7 @@ def _parts(value: object) -> Iterator[object]:
         yield from (value.func, value.args, value.keywords)
     elif isinstance(value, type):
         yield value.__qualname__
-        yield from (made for _, made in sorted(vars(value).items()) if _is_code(made))
+        yield from (member for _, member in sorted(vars(value).items()) if _is_code(member))
     elif isinstance(value, types.ModuleType):
         yield value.__name__
     elif is_dataclass(value):

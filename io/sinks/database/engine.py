@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 import psycopg2
 import sqlalchemy as sa
 
@@ -25,6 +24,7 @@ from sinks.database.config import SqlConfig
 from sinks.text import encoding as text_encoding
 from transforms.batch.backoff import Backoff
 from transforms.errors import ConfigError, Contention, SinkFailed, SinkUnavailable, SluiceError
+from transforms.parse.json_text import encode_json
 from transforms.secrets import redact, resolve_url
 
 DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg2.Error, sqlite3.Error)
@@ -302,10 +302,7 @@ class _JsonSerializer:
     dialect: sa.Dialect | None = None
 
     def __call__(self, value: Any) -> str:
-        text = _encode_json(value).decode()
+        text = encode_json(value).decode()
         if self.dialect is None or text_encoding.holds_all(self.dialect):
             return text
         return text_encoding.ascii_json(text)
-
-
-_encode_json = msgspec.json.Encoder(decimal_format="number").encode

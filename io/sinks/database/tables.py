@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
 from sinks.text import encoding as text_encoding
+from transforms.batch.counts import COUNTS
 
 EXECUTING = "executing"
 """A job at an attempt: the one state that is not stored, see ``job_state``."""
@@ -89,9 +90,6 @@ metadata = sa.MetaData()
 def _in(states: Iterable[str]) -> str:
     return "state IN ({})".format(", ".join(f"'{state}'" for state in states))
 
-
-COUNTS = ("read", "inserted", "updated", "duplicates", "filtered", "dead", "retrying")
-"""Columns of ``ingest_progress`` that add up over a range; ``read`` is the sum of the rest."""
 
 progress = sa.Table(
     "ingest_progress",

@@ -6,14 +6,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
 from transforms.batch.record import Failure, Format
+from transforms.parse.json_text import encode_decimal_text
 
 CHUNK_BYTES = 16 << 20
 """Lines are written in chunks of about this many bytes."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 def json_line(target: str, failure: Failure, at: datetime) -> bytes:
@@ -46,9 +43,9 @@ def json_line(target: str, failure: Failure, at: datetime) -> bytes:
         "format": _format(failure.format),
     }
     try:
-        return _encode(document) + b"\n"
+        return encode_decimal_text(document) + b"\n"
     except UnicodeEncodeError:
-        return _encode(_without_surrogates(document)) + b"\n"
+        return encode_decimal_text(_without_surrogates(document)) + b"\n"
 
 
 def chunks(lines: Iterable[bytes], size: int = CHUNK_BYTES) -> Iterator[bytes]:

@@ -23,6 +23,7 @@ from sinks.jobs.store import enqueue, exists
 from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ranges import Partition
 from sinks.writers import writer_of
+from transforms.batch.counts import Counts
 from transforms.errors import ConfigError, Contention
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -159,7 +160,9 @@ def _move(
     places = [(name, *place) for name, counted in targets.items() for place in counted]
     dialect.lock(connection, sorted(places))
     for target, counted in targets.items():
-        deltas = {place: {out: -number, into: number} for place, number in counted.items()}
+        deltas = {
+            place: Counts(**{out: -number, into: number}) for place, number in counted.items()
+        }
         ledger_moves.move(connection, dialect, target, deltas)
 
 

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 
 from sinks.database.tables import StoredText, jobs
 from sinks.text import encoding as text_encoding
-from sinks.text.copy_text import copy_data, encode_json, encoder_of, escape
+from sinks.text.copy_text import copy_data, encoder_of, escape
 from sinks.text.quoting import quote
+from transforms.parse.json_text import encode_json
 
 _STAGED = "sluice_jobs"
 

@@ -28,6 +28,7 @@ from sinks.jobs.store import enqueue
 from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ledger import label_of
 from sinks.writers import writer_of
+from transforms.batch.counts import Counts
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
 from transforms.read.job_queue import Waiting
@@ -182,12 +183,9 @@ class SqlJobQueue:
                 connection.execute(_RESCUE, [_rescued(row, claim, at) for row in rows])
                 enqueue(connection, mine)
             spent = [row for row in rows if row.attempt >= row.max_attempts]
-            deltas: dict[tuple[str, str], dict[str, int]] = defaultdict(
-                lambda: {"retrying": 0, "dead": 0}
-            )
+            deltas: dict[tuple[str, str], Counts] = defaultdict(Counts)
             for row in spent:
-                deltas[row.source, row.partition]["retrying"] -= 1
-                deltas[row.source, row.partition]["dead"] += 1
+                deltas[row.source, row.partition] += Counts(dead=1, retrying=-1)
             ledger_moves.move(connection, writer_of(self.config, connection), label, deltas)
             return len(rows)
 

@@ -27,6 +27,7 @@ from sinks.jobs.filter import JobFilter
 from sinks.jobs.state import CURRENT, QUEUED, Under, claimed
 from transforms.batch.record import Failure, Format, Headers, Origin
 from transforms.batch.retry_policy import Next
+from transforms.parse.json_text import encode_decimal_text
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 CHUNK = 1_000
@@ -209,7 +210,7 @@ def origin_of(target: str, origin: Origin) -> uuid.UUID:
 def _format_text(format_: Format) -> str:
     """JSON without what is as it is by default: each job has it."""
     fields = {name: value for name, value in asdict(format_).items() if value != _USUAL[name]}
-    return msgspec.json.encode({"name": format_.name, **fields}).decode()
+    return encode_decimal_text({"name": format_.name, **fields}).decode()
 
 
 _USUAL = asdict(Format(""))
@@ -228,7 +229,7 @@ def _values(
         "format": _format_text(failure.format),
         "event_time": failure.event_time,
         "key": failure.key,
-        "headers": msgspec.json.encode(failure.headers).decode() if failure.headers else None,
+        "headers": encode_decimal_text(failure.headers).decode() if failure.headers else None,
         "max_attempts": max_attempts,
         "replays": 0,
         "inserted_at": at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -14,9 +14,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from sinks.database.config import SqlConfig
 from sinks.database.engine import transaction
-from sinks.database.tables import COUNTS, progress
-from sinks.ledger.ranges import Counts, Partition, Settlement, coverage_of, joined
+from sinks.database.tables import progress
+from sinks.ledger.ranges import Partition, Settlement, coverage_of, joined
 from sinks.text.table_name import TableName
+from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.coverage import Coverage
 
 CHUNK = 500  # partitions a query, well below every database's bound on parameters
@@ -168,7 +169,7 @@ def _values(place: Mapping[str, str], row: Settlement, now: datetime) -> dict[st
         "start_offset": row.start,
         "end_offset": row.end,
         "final": row.final,
-        **asdict(row.counts),
+        **dict(row.counts),
         "updated_at": now,
     }
 

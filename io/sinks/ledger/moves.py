@@ -12,10 +12,11 @@ from sinks.database.tables import progress
 from sinks.ledger import ledger
 from sinks.ledger.ranges import Partition
 from sinks.table.writer import TableWriter
+from transforms.batch.counts import Counts
 from transforms.errors import Contention
 
-Deltas = Mapping[Partition, Mapping[str, int]]
-"""By source and partition, how much is to be added to which of ``COUNTS``."""
+Deltas = Mapping[Partition, Counts]
+"""What to add to the counts of each source and partition."""
 
 
 def move(connection: sa.Connection, dialect: TableWriter, target: str, deltas: Deltas) -> None:
@@ -38,7 +39,7 @@ def move(connection: sa.Connection, dialect: TableWriter, target: str, deltas: D
     wanted = {
         place: changes
         for place, counts in deltas.items()
-        if (changes := {name: count for name, count in counts.items() if count})
+        if (changes := {name: count for name, count in counts if count})
     }
     if not wanted:
         return

@@ -6,47 +6,12 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Range, merge
 from transforms.batch.record import RecordBatch, Span
 
 Partition = tuple[str, str]
 """Source and partition."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What became of the records of a range: one row of the ledger has their sums."""
-
-    read: int = 0
-    inserted: int = 0
-    updated: int = 0
-    duplicates: int = 0
-    filtered: int = 0
-    dead: int = 0
-    retrying: int = 0
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.read + other.read,
-            self.inserted + other.inserted,
-            self.updated + other.updated,
-            self.duplicates + other.duplicates,
-            self.filtered + other.filtered,
-            self.dead + other.dead,
-            self.retrying + other.retrying,
-        )
-
-    @property
-    def conserved(self) -> bool:
-        """Whether every record that was read has become something."""
-        return self.read == (
-            self.inserted
-            + self.updated
-            + self.duplicates
-            + self.filtered
-            + self.dead
-            + self.retrying
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +21,7 @@ class Settlement:
     start: int
     end: int
     final: bool = False
-    counts: Counts = Counts()
+    counts: Counts = Counts()  # noqa: RUF009 - frozen
 
 
 def coverage_of(settled: Iterable[Settlement]) -> Coverage:

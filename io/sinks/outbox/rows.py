@@ -17,20 +17,16 @@ from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
-import msgspec
 import sqlalchemy as sa
 
 from sinks.database.tables import SHARDS, outbox
 from sinks.table.records import Operation
 from sinks.table.target import ORIGIN_COLUMNS, Target
 from sinks.text import encoding as text_encoding
-from sinks.text.copy_text import escape
+from sinks.text.copy_text import INTEGER_TYPES, escape
 from sinks.text.quoting import quote
+from transforms.parse.json_text import encode_anything
 
-# As a row is written: what has no JSON of its own becomes text (sinks.text.copy_text.as_text).
-_encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
-
-_INTEGERS = frozenset({"int2", "int4", "int8", "smallint", "integer", "bigint"})
 _COLUMNS = (
     *("target", "key", "shard", "operation", "source", "partition", "offset", "payload"),
     "created_at",
@@ -77,7 +73,7 @@ def insert(connection: sa.Connection, target: Target, effects: Effects) -> None:
             effects.sources,
             effects.partitions,
             effects.offsets,
-            map(_encode, effects.values),
+            map(encode_anything, effects.values),
             strict=True,
         )
     ]
@@ -124,14 +120,14 @@ def _keys(target: Target, effects: Effects) -> list[str]:
             [_canonical(kinds[name], value[name]) for value in effects.values] for name in names
         ]
     objects = (dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True))
-    return [_encode(each).decode() for each in objects]
+    return [encode_anything(each).decode() for each in objects]
 
 
 def _canonical(kind: str, cell: Any) -> Any:
     """One spelling of what a column takes for one value: 7.0 and "7", the capitals of a UUID."""
     if kind == "uuid":
         return str(cell).lower()
-    if kind not in _INTEGERS or type(cell) is int:
+    if kind not in INTEGER_TYPES or type(cell) is int:
         return cell
     try:
         return int(cell) if isinstance(cell, str) or cell == int(cell) else cell
@@ -159,7 +155,7 @@ def _copy(
         encoded(effects.sources),
         encoded(effects.partitions),
         map(str, effects.offsets),
-        ["\\\\x" + _encode(value).hex() + last for value in effects.values],
+        ["\\\\x" + encode_anything(value).hex() + last for value in effects.values],
         strict=True,
     )
     data = "".join(("\n".join(map("\t".join, lines)), "\n")).encode()

@@ -13,6 +13,7 @@ from clients.kafka.config import Config
 from clients.kafka.errors import GONE, REFUSED, text_of
 from clients.kafka.producer import KafkaProducer, Message, producer
 from sinks.outbox.queue import SqlOutboxQueue
+from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
@@ -104,11 +105,8 @@ class OutboxTopic:
         return [
             Settled(
                 span=batch.span,
-                read=batch.read,
-                inserted=batch.read,
-                updated=0,
-                duplicates=0,
-                raw_bytes=sum(map(len, batch.raws)),
+                counts=Counts(read=batch.read, inserted=batch.read),
+                raw_bytes=batch.raw_bytes,
             )
             for batch in batches
         ]

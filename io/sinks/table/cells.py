@@ -14,14 +14,12 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
-import msgspec
-
 from sinks.table.target import ORIGIN_COLUMNS, Column, Target
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import Reject
 from transforms.parse.convert import column_types, number_of
 from transforms.parse.csv_cells import quoted_empty
-from transforms.parse.numbers import exact
+from transforms.parse.json_text import decode_json
 
 STAGE = "write"
 _USUAL = 16  # digits
@@ -35,7 +33,6 @@ _WORDS = {  # as PostgreSQL reads a boolean
     **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
 }
-_decode_json = msgspec.json.Decoder(float_hook=exact).decode
 
 
 def with_typed_cells(
@@ -134,7 +131,7 @@ def _typed(batch: RecordBatch, index: int, name: str, kind: Kind) -> Any:
 
 def _json(name: str, text: str) -> Any:
     try:
-        return _decode_json(text)
+        return decode_json(text)
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise Reject(f"column {name}: {_shown(text)} is not JSON: {error}", "data") from error
 

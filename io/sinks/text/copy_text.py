@@ -13,20 +13,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-import msgspec
-
 from sinks.text.date_text import Checked, Kind, check_texts, checked_type, refusal
+from transforms.parse.json_text import encode_json
 
 Encoder = Callable[[Sequence[Any]], Sequence[str]]
 """Encodes the values of one column; raises ValueError if one of them cannot be encoded."""
 
 NULL = "\\N"
 
-encode_json = msgspec.json.Encoder(decimal_format="number").encode
-
 _NUL = "\x00"
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))  # the backslash first
-_INTEGERS = frozenset({"int2", "int4", "int8", "smallint", "integer", "bigint"})
+INTEGER_TYPES = frozenset({"int2", "int4", "int8", "smallint", "integer", "bigint"})
+"""PostgreSQL's integer types, by both of their names."""
 
 
 def encoder_of(type_name: str) -> Encoder:
@@ -44,7 +42,7 @@ def encoder_of(type_name: str) -> Encoder:
         return lambda values: _encode_each(values, lambda value: _array(value, element))
     if type_name == "bytea":
         return lambda values: _encode_each(values, _bytea)
-    if type_name in _INTEGERS:
+    if type_name in INTEGER_TYPES:
         return lambda values: _encode_each(values, _integer)
     return lambda values: _encode_each(values, _text)
 
@@ -177,7 +175,7 @@ def _array_item(item: Any, element: str) -> str:
         text = encode_json(item).decode()
     elif element == "bytea":
         text = _bytea(item)
-    elif element in _INTEGERS:
+    elif element in INTEGER_TYPES:
         text = _integer(item)
     else:
         text = as_text(item)

@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-from sinks.text.copy_text import encode_json
 from sinks.text.date_text import Kind, check_stored, declared_kind, refusal
+from transforms.parse.json_text import encode_json
 
 Affinity = Literal["integer", "text", "none", "real", "numeric"]
 Binder = Callable[[Any], Any]

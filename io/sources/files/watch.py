@@ -327,7 +327,7 @@ class WatchReader:
         if self._outage is None:
             watched = self._watched
             self._outage = Outage(watched.backoff, watched.outage_budget, clock=self._clock)
-        pause = self._outage.pause()
+        pause = self._outage.next_wait()
         if pause is None:
             raise error
         self._not_before = self._clock() + pause

@@ -50,5 +50,5 @@ class ClaimsAhead:
 
     def _is_full(self, batches: Sequence[RecordBatch]) -> bool:
         records = sum(len(batch.raws) for batch in batches)
-        size = sum(sum(map(len, batch.raws)) for batch in batches)
+        size = sum(batch.raw_bytes for batch in batches)
         return records >= self._limits.records or size >= self._limits.bytes

@@ -83,7 +83,7 @@ class Discovery(Generic[LookT]):
             self._wait_for_end_of(error)
             return None
         if self._outage is not None:
-            _log.warning("back after %.0f s", self._outage.lasted)
+            _log.warning("back after %.0f s", self._outage.seconds)
         self._outage = None
         self._due = self._clock() + self._interval
         return look
@@ -97,7 +97,7 @@ class Discovery(Generic[LookT]):
             raise error
         _log.warning(
             "no answer for %.0f s, waiting %.1f s: %s",
-            *(self._outage.lasted, self._due - self._clock(), error),
+            *(self._outage.seconds, self._due - self._clock(), error),
         )
 
     def _postpone(self, seconds: float) -> None:

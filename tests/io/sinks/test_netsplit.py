@@ -67,7 +67,7 @@ def test_a_server_that_only_acknowledges_is_given_up(
     proxy.heal()
     (settled,), _ = commit(sink, [batch(80)], FAST)
     assert settled.trimmed == 0
-    assert settled.inserted == settled.read > 0
+    assert settled.counts.inserted == settled.counts.read > 0
 
 
 @pytest.fixture
@@ -114,9 +114,11 @@ class TestCut:
                         proxy.cut()
             size = chance.randrange(1, 200)
             (settled,), _ = commit(sink, [batch(done, size)], FAST)
-            assert (settled.read, settled.inserted, settled.trimmed) == (size, size, 0), (
-                "counted once, also when the answer to its commit was lost"
-            )
+            assert (settled.counts.read, settled.counts.inserted, settled.trimmed) == (
+                size,
+                size,
+                0,
+            ), "counted once, also when the answer to its commit was lost"
             done += size
         assert proxy.cuts >= 50
         assert_once(target, done)
@@ -130,7 +132,7 @@ class TestCut:
             sink.commit([batch(40)])
         assert_once(target, 40)
         (settled,) = sink.commit([batch(40)])
-        assert (settled.inserted, settled.trimmed) == (40, 0)
+        assert (settled.counts.inserted, settled.trimmed) == (40, 0)
         assert_once(target, 80)
 
     def test_when_the_answer_to_commit_is_lost_the_ledger_tells_its_fate(
@@ -142,10 +144,10 @@ class TestCut:
             sink.commit([batch(40)])
         assert_once(target, 80)
         (settled,) = sink.commit([batch(40)])
-        assert (settled.read, settled.inserted, settled.trimmed) == (0, 0, 40)
+        assert (settled.counts.read, settled.counts.inserted, settled.trimmed) == (0, 0, 40)
         proxy.cut_at(COMMIT, answered=True)
         (settled,), _ = commit(sink, [batch(80)], FAST)
-        assert (settled.read, settled.inserted, settled.trimmed) == (40, 40, 0)
+        assert (settled.counts.read, settled.counts.inserted, settled.trimmed) == (40, 40, 0)
         assert_once(target, 120)
 
     def test_in_the_middle_of_copy(
@@ -156,7 +158,7 @@ class TestCut:
         (settled,), waited = commit(sink, [batch(0, 10_000)], FAST)
         assert (proxy.cuts, proxy.armed) == (1, False)
         assert waited > 0
-        assert settled.inserted == 10_000
+        assert settled.counts.inserted == 10_000
         assert_once(target, 10_000)
 
 
@@ -170,7 +172,7 @@ def test_a_refused_connection_is_waited_for(
     again.start()
     (settled,), waited = commit(sink, [batch(40)], FAST)
     again.join()
-    assert settled.inserted == 40
+    assert settled.counts.inserted == 40
     assert waited > 0
     assert_once(target, 80)
 

@@ -100,13 +100,8 @@ def make_failure(offset: int, *, transient: bool = False) -> Failure:
 def counts(settled: Settled) -> dict[str, int]:
     """What a commit made of a batch, without the zeros."""
     numbers = {
-        "read": settled.read,
-        "inserted": settled.inserted,
-        "updated": settled.updated,
-        "duplicates": settled.duplicates,
-        "filtered": settled.filtered,
+        **{name: number for name, number in settled.counts if name != "retrying"},
         "trimmed": settled.trimmed,
-        "dead": len(settled.dead),
         "retry": len(settled.retry),
     }
     return {name: number for name, number in numbers.items() if number}

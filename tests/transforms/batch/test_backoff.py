@@ -105,10 +105,10 @@ class TestOutage:
     @given(
         st.builds(
             lambda base, factor: Backoff(base, base * factor),
-            st.floats(min_value=0.01, max_value=100),
+            st.floats(min_value=0.1, max_value=100),
             st.floats(min_value=1, max_value=1_000),
         ),
-        st.floats(min_value=0, max_value=1_000),
+        st.floats(min_value=0, max_value=200),
         st.lists(st.floats(min_value=0, max_value=30), max_size=30),
     )
     def test_it_never_waits_beyond_its_budget_nor_in_a_tight_loop(
@@ -147,27 +147,47 @@ class TestOutage:
         clock = Clock()
         clock.time = 50.0
         outage = Outage(Backoff(base=1, cap=1), budget=9, sleep=clock.sleep, clock=clock.now)
-        assert outage.lasted == 0
+        assert outage.seconds == 0
         clock.time = 60.0
         outage.wait()
-        assert 0.5 <= outage.lasted <= 1
+        assert 0.5 <= outage.seconds <= 1
         clock.time = 67.5
-        assert outage.lasted == 7.5
+        assert outage.seconds == 7.5
 
     def test_no_budget_means_no_wait(self) -> None:
         waits: list[float] = []
         assert not Outage(Backoff(), budget=0, sleep=waits.append, clock=lambda: 1.0).wait()
         assert waits == []
 
-    def test_a_pause_is_a_wait_that_is_left_to_the_caller(self) -> None:
+    def test_a_caller_that_waits_by_itself_is_told_how_long(self) -> None:
         clock = Clock()
-        outage = Outage(Backoff(base=4, cap=4), budget=3, sleep=clock.sleep, clock=clock.now)
-        pause = outage.pause()
-        assert clock.waits == []
-        assert pause is not None
-        assert 2 <= pause <= 3
-        clock.time += pause
-        last = outage.pause()
-        assert last is None or last == pytest.approx(3 - pause)
-        clock.time += 3
-        assert outage.pause() is None
+        outage = Outage(Backoff(base=2, cap=2), budget=5, sleep=clock.sleep, clock=clock.now)
+        waits = []
+        while (seconds := outage.next_wait()) is not None:
+            waits.append(seconds)
+            clock.time += seconds
+        assert clock.waits == [], "it never sleeps"
+        assert sum(waits) == pytest.approx(5), "the last wait ends with the budget"
+        assert all(1 <= seconds <= 2 for seconds in waits[:-1])
+
+    def test_it_lasts_from_the_first_failed_try_to_its_end(self) -> None:
+        clock = Clock()
+        clock.time = 100.0
+        outage = Outage(Backoff(base=1, cap=1), budget=60, sleep=clock.sleep, clock=clock.now)
+        assert (outage.under_way, outage.seconds) == (False, 0)
+        outage.next_wait()
+        clock.time += 7
+        assert (outage.under_way, outage.seconds) == (True, 7)
+        outage.end()
+        assert (outage.under_way, outage.seconds) == (False, 0)
+
+    def test_the_next_outage_has_its_own_budget_and_begins_with_short_waits(self) -> None:
+        clock = Clock()
+        backoff = Backoff(base=1, cap=64)
+        outage = Outage(backoff, budget=100, sleep=clock.sleep, clock=clock.now)
+        while outage.wait():
+            pass
+        outage.end()
+        clock.waits.clear()
+        assert outage.wait()
+        assert clock.waits[0] <= backoff.ceiling(1)

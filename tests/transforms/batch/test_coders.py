@@ -163,8 +163,8 @@ class TestInPipeline:
     def test_batches_cross_a_shuffle_whole(self) -> None:
         batch = replace(sample(), failures=(FAILURE,))
         with TestPipeline(runner=FnApiRunner()) as pipeline:
-            made = pipeline | beam.Create([batch]) | beam.Reshuffle()
-            assert_that(made, equal_to([batch]), label="batches")
+            batches = pipeline | beam.Create([batch]) | beam.Reshuffle()
+            assert_that(batches, equal_to([batch]), label="batches")
 
     def test_splits_can_be_keys(self) -> None:
         with TestPipeline(runner=FnApiRunner()) as pipeline:

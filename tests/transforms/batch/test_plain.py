@@ -116,8 +116,8 @@ def test_bytes_are_the_same_after_a_round_trip(value: Any) -> None:
     ids=lambda value: str(type(value).__name__),
 )
 def test_the_edges_come_back(value: Any) -> None:
-    made = decode(encode({"a": [value]}))["a"][0]
-    assert shape(made) == shape(value)
+    decoded = decode(encode({"a": [value]}))["a"][0]
+    assert shape(decoded) == shape(value)
 
 
 def test_not_a_number_comes_back() -> None:

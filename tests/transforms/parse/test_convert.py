@@ -50,9 +50,9 @@ class TestConvert:
     def test_text_becomes_what_the_schema_says(
         self, text: str, allowed: list[str], value: Any
     ) -> None:
-        made = converted(text, *allowed)
-        assert made == value
-        assert type(made) is type(value)
+        result = converted(text, *allowed)
+        assert result == value
+        assert type(result) is type(value)
 
     @pytest.mark.parametrize(
         "text",
@@ -70,8 +70,8 @@ class TestConvert:
         assert converted(text, "boolean") == text
 
     def test_a_number_keeps_every_digit(self) -> None:
-        made = converted("0.1000000000000000055511151231257827", "number")
-        assert str(made) == "0.1000000000000000055511151231257827"
+        result = converted("0.1000000000000000055511151231257827", "number")
+        assert str(result) == "0.1000000000000000055511151231257827"
 
     def test_the_value_passed_in_stays_as_it_was(self) -> None:
         value = {"a": "7", "b": ""}

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from transforms.batch.record import Format
 from transforms.errors import Reject
-from transforms.parse.csv import Row, parse, parse_all
+from transforms.parse.csv import Row, parse_row, parse_rows
 
 AB = Format("csv", ("a", "b"))
 LIMIT = 1 << 20
@@ -17,8 +17,8 @@ LIMIT = 1 << 20
 
 def rejection(raw: bytes, format: Format = AB, max_bytes: int = LIMIT) -> Reject:  # noqa: A002
     with pytest.raises(Reject) as caught:
-        parse(raw, max_bytes, format)
-    assert parse_all([b"1,2", raw], max_bytes, format) is None, "the fast way let it pass"
+        parse_row(raw, max_bytes, format)
+    assert parse_rows([b"1,2", raw], max_bytes, format) is None, "the fast way let it pass"
     return caught.value
 
 
@@ -37,11 +37,14 @@ class TestParse:
         ],
     )
     def test_a_row_is_a_dict_of_text(self, raw: bytes, value: dict[str, str]) -> None:
-        assert parse(raw, LIMIT, AB) == value
-        assert parse_all([raw, raw], LIMIT, AB) == [value, value]
+        assert parse_row(raw, LIMIT, AB) == value
+        assert parse_rows([raw, raw], LIMIT, AB) == [value, value]
 
     def test_another_delimiter(self) -> None:
-        assert parse(b"1,5\t2", LIMIT, Format("csv", ("a", "b"), "\t")) == {"a": "1,5", "b": "2"}
+        assert parse_row(b"1,5\t2", LIMIT, Format("csv", ("a", "b"), "\t")) == {
+            "a": "1,5",
+            "b": "2",
+        }
 
     @pytest.mark.parametrize(
         ("raw", "category"),
@@ -71,7 +74,7 @@ class TestParse:
 
     def test_a_field_may_be_as_long_as_a_record(self) -> None:
         long = b"x" * 200_000  # Python's own limit is 131,072
-        assert parse(b"1," + long, LIMIT, AB)["b"] == long.decode()
+        assert parse_row(b"1," + long, LIMIT, AB)["b"] == long.decode()
 
     def test_a_header_that_names_a_column_twice_loses_no_field_in_silence(self) -> None:
         error = rejection(b"1,2", Format("csv", ("a", "a")))
@@ -82,7 +85,7 @@ class TestParse:
 
 
 def test_an_open_quote_does_not_swallow_the_next_record() -> None:
-    assert parse_all([b'"1,2', b'3",4', b"5,6"], LIMIT, AB) is None
+    assert parse_rows([b'"1,2', b'3",4', b"5,6"], LIMIT, AB) is None
 
 
 fields = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -96,8 +99,8 @@ def test_rows_come_back_as_written(rows: list[tuple[str, str]]) -> None:
         csv.writer(text, lineterminator="", quoting=csv.QUOTE_ALL).writerow(row)
         raws.append(text.getvalue().encode())
     expected = [{"a": a, "b": b} for a, b in rows]
-    assert [parse(raw, LIMIT, AB) for raw in raws] == expected
-    assert parse_all(raws, LIMIT, AB) == expected
+    assert [parse_row(raw, LIMIT, AB) for raw in raws] == expected
+    assert parse_rows(raws, LIMIT, AB) == expected
 
 
 @given(st.lists(st.binary(max_size=30), min_size=1, max_size=4))
@@ -105,12 +108,12 @@ def test_both_ways_agree_on_any_bytes(raws: list[bytes]) -> None:
     values: list[Row] | None = []
     for raw in raws:
         try:
-            made = parse(raw, LIMIT, AB)
+            row = parse_row(raw, LIMIT, AB)
         except Reject:
             values = None
         if values is not None:
-            values.append(made)
-    assert parse_all(raws, LIMIT, AB) == values
+            values.append(row)
+    assert parse_rows(raws, LIMIT, AB) == values
 
 
 class TestNulls:
@@ -123,31 +126,31 @@ class TestNulls:
             {"a": "NA", "b": ""},
             {"a": 'x "NA"', "b": None},
         ]
-        assert [parse(raw, LIMIT, na) for raw in raws] == rows
-        assert parse_all(raws, LIMIT, na) == rows
+        assert [parse_row(raw, LIMIT, na) for raw in raws] == rows
+        assert parse_rows(raws, LIMIT, na) == rows
 
     def test_the_empty_text_can_stand_for_null_and_quoted_it_does_not(self) -> None:
         empty = Format("csv", ("a", "b"), nulls=("",))
-        assert parse(b',""', LIMIT, empty) == {"a": None, "b": ""}
+        assert parse_row(b',""', LIMIT, empty) == {"a": None, "b": ""}
 
     def test_null_is_told_before_the_escape_is_taken_away(self) -> None:
         mysql = Format("csv", ("a", "b"), "\t", escape="\\", nulls=("\\N",))
-        assert parse(b"\\N\tN", LIMIT, mysql) == {"a": None, "b": "N"}
+        assert parse_row(b"\\N\tN", LIMIT, mysql) == {"a": None, "b": "N"}
 
 
 def test_quote_and_escape_are_those_of_the_format() -> None:
     single = Format("csv", ("a", "b"), ";", quote="'", escape="\\")
-    assert parse(b"'x;''y';\\;", LIMIT, single) == {"a": "x;'y", "b": ";"}
-    assert parse(b"'it\\'s';\"", LIMIT, single) == {"a": "it's", "b": '"'}
+    assert parse_row(b"'x;''y';\\;", LIMIT, single) == {"a": "x;'y", "b": ";"}
+    assert parse_row(b"'it\\'s';\"", LIMIT, single) == {"a": "it's", "b": '"'}
 
 
 def test_without_a_quote_quotes_are_text() -> None:
-    assert parse(b'"x,y"', LIMIT, Format("csv", ("a", "b"), quote="")) == {"a": '"x', "b": 'y"'}
+    assert parse_row(b'"x,y"', LIMIT, Format("csv", ("a", "b"), quote="")) == {"a": '"x', "b": 'y"'}
 
 
 def test_text_is_read_in_the_encoding_of_the_format() -> None:
     latin = Format("csv", ("a", "b"), encoding="latin-1")
-    assert parse(b"Zo\xeb,x", LIMIT, latin) == {"a": "Zo\xeb", "b": "x"}
+    assert parse_row(b"Zo\xeb,x", LIMIT, latin) == {"a": "Zo\xeb", "b": "x"}
     assert rejection(b"\x81,x", Format("csv", ("a", "b"), encoding="cp1252")).category == (
         "invalid_text"
     )

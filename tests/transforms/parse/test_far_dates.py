@@ -55,5 +55,5 @@ def test_far_timestamps_are_text() -> None:
 
 @given(st.integers(-(2**63), 2**63 - 1), st.booleans())
 def test_every_number_has_a_date_or_its_text(microseconds: int, utc: bool) -> None:
-    found = timestamp_of(microseconds, utc=utc)
-    assert isinstance(found, datetime) or is_far(found)
+    timestamp = timestamp_of(microseconds, utc=utc)
+    assert isinstance(timestamp, datetime) or is_far(timestamp)

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.errors import Reject
-from transforms.parse.json import depth, parse, parse_all
+from transforms.parse.json import depth, parse_object, parse_objects
 
 LIMITS = {"max_bytes": 1_000, "max_depth": 10}
 
 
 def rejection(raw: bytes) -> Reject:
     with pytest.raises(Reject) as caught:
-        parse(raw, **LIMITS)
-    assert parse_all([b"{}", raw], **LIMITS) is None, "the fast way let it pass"
+        parse_object(raw, **LIMITS)
+    assert parse_objects([b"{}", raw], **LIMITS) is None, "the fast way let it pass"
     return caught.value
 
 
@@ -76,7 +76,7 @@ class TestParse:
 
     def test_a_fraction_of_too_many_digits_is_malformed_never_rounded(self) -> None:
         with pytest.raises(Reject, match="10,000 digits"):
-            parse(b'{"a":0.%s}' % (b"1" * 10_001), max_bytes=1 << 20, max_depth=10)
+            parse_object(b'{"a":0.%s}' % (b"1" * 10_001), max_bytes=1 << 20, max_depth=10)
 
     def test_the_message_says_size_and_limit(self) -> None:
         error = rejection(b'{"a":"' + b"x" * 1_500 + b'"}')
@@ -100,13 +100,13 @@ class TestParse:
         ],
     )
     def test_only_true_nesting_counts(self, raw: bytes) -> None:
-        assert parse(raw, **LIMITS) == json.loads(raw)
-        assert parse_all([raw], **LIMITS) == [json.loads(raw)]
+        assert parse_object(raw, **LIMITS) == json.loads(raw)
+        assert parse_objects([raw], **LIMITS) == [json.loads(raw)]
 
     def test_a_nesting_beyond_the_interpreters_limit_is_too_deep(self) -> None:
         raw = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
         with pytest.raises(Reject) as caught:
-            parse(raw, max_bytes=1 << 20, max_depth=1 << 20)
+            parse_object(raw, max_bytes=1 << 20, max_depth=1 << 20)
         assert caught.value.category == "too_deep"
 
     def test_numbers_are_exact_and_typed(self) -> None:
@@ -114,7 +114,7 @@ class TestParse:
             b'{"int":7,"big":123456789012345678901234567890,"cent":0.10,"tiny":1e-30,'
             b'"long":0.1234567890123456789012345}'
         )
-        value = parse(raw, **LIMITS)
+        value = parse_object(raw, **LIMITS)
         assert value == {
             "int": 7,
             "big": 123456789012345678901234567890,
@@ -127,12 +127,12 @@ class TestParse:
 
     def test_text_is_kept(self) -> None:
         raw = '{"a":"é😀\\u0000\\n","b":"\\ud83d\\ude00"}\r'.encode()
-        assert parse(raw, **LIMITS) == {"a": "é😀\x00\n", "b": "😀"}
+        assert parse_object(raw, **LIMITS) == {"a": "é😀\x00\n", "b": "😀"}
 
     def test_an_endless_string_costs_linear_time(self) -> None:
         raw = b'{"a":"' + b"\\[" * 500_000
         with pytest.raises(Reject):
-            parse(raw, max_bytes=1 << 21, max_depth=10)
+            parse_object(raw, max_bytes=1 << 21, max_depth=10)
 
 
 json_values = st.recursive(
@@ -160,7 +160,7 @@ def write(value: Any) -> str:
 
 @given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), json_values))
 def test_every_number_comes_back_exactly(value: dict[str, Any]) -> None:
-    assert parse(write(value).encode(), max_bytes=1 << 20, max_depth=100) == value
+    assert parse_object(write(value).encode(), max_bytes=1 << 20, max_depth=100) == value
 
 
 @given(st.lists(st.binary(max_size=40), min_size=1, max_size=5))
@@ -169,10 +169,10 @@ def test_no_bytes_raise_anything_but_a_rejection(raws: list[bytes]) -> None:
     rejected = False
     for raw in raws:
         try:
-            values.append(parse(raw, **LIMITS))
+            values.append(parse_object(raw, **LIMITS))
         except Reject:
             rejected = True
-    assert parse_all(raws, **LIMITS) == (None if rejected else values)
+    assert parse_objects(raws, **LIMITS) == (None if rejected else values)
 
 
 @given(json_values)

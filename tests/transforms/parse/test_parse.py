@@ -22,7 +22,7 @@ CONFIG = ParseConfig()
 class TestParseBatch:
     def test_every_broken_line_gets_its_category_and_no_good_one_is_hurt(self) -> None:
         lines = list(events(3_000, broken=0.05))
-        made = parse(batch_of(*(line.raw for line in lines)), CONFIG)
+        parsed = parse(batch_of(*(line.raw for line in lines)), CONFIG)
         stage_of_parse = {name: category for name, (category, _) in BREAKS.items()}
         expected = {
             offset: stage_of_parse[line.broken]
@@ -30,31 +30,31 @@ class TestParseBatch:
             if line.broken is not None and stage_of_parse[line.broken] != "schema"
         }
         assert len(set(expected.values())) == 5
-        assert {f.origin.offset: f.category for f in made.failures} == expected
-        assert {f.origin.offset: f.raw for f in made.failures} == {
+        assert {f.origin.offset: f.category for f in parsed.failures} == expected
+        assert {f.origin.offset: f.raw for f in parsed.failures} == {
             offset: lines[offset].raw for offset in expected
         }
         good = [offset for offset in range(3_000) if offset not in expected]
-        assert made.offsets == good
-        assert made.raws == [lines[offset].raw for offset in good]
-        assert made.values is not None
-        assert made.values == [json.loads(lines[i].raw, parse_float=Decimal) for i in good]
-        assert {f.stage for f in made.failures} == {"parse"}
-        assert not any(f.transient for f in made.failures)
+        assert parsed.offsets == good
+        assert parsed.raws == [lines[offset].raw for offset in good]
+        assert parsed.values is not None
+        assert parsed.values == [json.loads(lines[i].raw, parse_float=Decimal) for i in good]
+        assert {f.stage for f in parsed.failures} == {"parse"}
+        assert not any(f.transient for f in parsed.failures)
 
     def test_a_clean_batch_shares_its_lists(self) -> None:
         batch = batch_of(b'{"a":1.50}', b"{}")
-        made = parse(batch, CONFIG)
-        assert made.values == [{"a": Decimal("1.50")}, {}]
-        assert made.raws is batch.raws
+        parsed = parse(batch, CONFIG)
+        assert parsed.values == [{"a": Decimal("1.50")}, {}]
+        assert parsed.raws is batch.raws
         assert batch.values is None
 
     def test_csv_is_read_with_the_columns_of_its_file(self) -> None:
         batch = replace(batch_of(b"1;x", b"2", b"3;y"), format=Format("csv", ("n", "s"), ";"))
-        made = parse(batch, CONFIG)
-        assert made.values == [{"n": "1", "s": "x"}, {"n": "3", "s": "y"}]
-        assert [f.category for f in made.failures] == ["column_count"]
-        assert made.failures[0].format == batch.format
+        parsed = parse(batch, CONFIG)
+        assert parsed.values == [{"n": "1", "s": "x"}, {"n": "3", "s": "y"}]
+        assert [f.category for f in parsed.failures] == ["column_count"]
+        assert parsed.failures[0].format == batch.format
 
     def test_parquet_values_pass_as_the_reader_gave_them(self) -> None:
         batch = replace(batch_of(b"?"), format=Format("parquet"), values=[{"a": b"\x00"}])
@@ -62,9 +62,9 @@ class TestParseBatch:
 
     def test_a_replayed_parquet_row_is_read_from_its_json(self) -> None:
         batch = replace(batch_of(b'{"a":1}', b"?"), format=Format("parquet"))
-        made = parse(batch, CONFIG)
-        assert made.values == [{"a": 1}]
-        assert [f.category for f in made.failures] == ["malformed"]
+        parsed = parse(batch, CONFIG)
+        assert parsed.values == [{"a": 1}]
+        assert [f.category for f in parsed.failures] == ["malformed"]
 
     @pytest.mark.parametrize("name", ["json", "csv", "parquet"])
     def test_a_batch_may_be_empty(self, name: str) -> None:
@@ -76,9 +76,9 @@ class TestParseBatch:
 
     def test_the_bounds_are_those_of_the_configuration(self) -> None:
         batch = batch_of(b'{"a":[[1]]}', b'{"a":[1]}', b'{"a":"' + b"x" * 50 + b'"}')
-        made = parse(batch, ParseConfig(max_record_bytes=40, max_depth=2))
-        assert made.values == [{"a": [1]}]
-        assert [f.category for f in made.failures] == ["too_deep", "too_large"]
+        parsed = parse(batch, ParseConfig(max_record_bytes=40, max_depth=2))
+        assert parsed.values == [{"a": [1]}]
+        assert [f.category for f in parsed.failures] == ["too_deep", "too_large"]
 
 
 class TestParseConfig:
@@ -91,13 +91,13 @@ class TestParseConfig:
 class TestParse:
     def test_bad_records_ride_in_their_batch(self) -> None:
         with TestPipeline(runner=FnApiRunner()) as pipeline:
-            made = pipeline | beam.Create([batch_of(b'{"a":1}', b"no", b'{"a":2}')]) | Parse()
-            values = made | "V" >> beam.FlatMap(lambda batch: batch.values)
-            failures = made | "F" >> beam.FlatMap(
+            parsed = pipeline | beam.Create([batch_of(b'{"a":1}', b"no", b'{"a":2}')]) | Parse()
+            values = parsed | "V" >> beam.FlatMap(lambda batch: batch.values)
+            failures = parsed | "F" >> beam.FlatMap(
                 lambda batch: [(f.stage, f.category, f.raw) for f in batch.failures]
             )
-            read = made | "R" >> beam.Map(lambda batch: batch.read)
+            read = parsed | "R" >> beam.Map(lambda batch: batch.read)
             assert_that(values, equal_to([{"a": 1}, {"a": 2}]), label="values")
             assert_that(failures, equal_to([("parse", "malformed", b"no")]), label="failures")
             assert_that(read, equal_to([3]), label="read")
-            assert made.element_type is RecordBatch
+            assert parsed.element_type is RecordBatch

@@ -34,10 +34,10 @@ def batch_with(*values: Any) -> RecordBatch:
 
 
 def conforms(schema: Any, value: Any) -> bool:
-    made = validate(batch_with(value), json.dumps(schema))
-    assert made.read == 1
-    assert {failure.category for failure in made.failures} <= {"schema"}
-    return not made.failures
+    validated = validate(batch_with(value), json.dumps(schema))
+    assert validated.read == 1
+    assert {failure.category for failure in validated.failures} <= {"schema"}
+    return not validated.failures
 
 
 def rejection(schema: Any, value: Any) -> str:
@@ -51,22 +51,22 @@ class TestValidateBatch:
     def test_only_what_does_not_conform_leaves(self) -> None:
         lines = list(events(3_000, broken=0.05))
         parsed = parse(batch_of(*(line.raw for line in lines)), ParseConfig())
-        made = validate(parsed, EVENTS)
+        validated = validate(parsed, EVENTS)
         by_schema = {"missing_field", "wrong_type", "not_in_enum", "bad_uuid", "unknown_field"}
         expected = [offset for offset, line in enumerate(lines) if line.broken in by_schema]
-        failed = [f for f in made.failures if f.stage == "validate"]
+        failed = [f for f in validated.failures if f.stage == "validate"]
         assert len(expected) > 20
         assert [f.origin.offset for f in failed] == expected
         assert {f.category for f in failed} == {"schema"}
-        assert made.failures[: len(parsed.failures)] == parsed.failures
-        assert made.read == 3_000
-        assert list(made.offsets) == [i for i, line in enumerate(lines) if line.broken is None]
+        assert validated.failures[: len(parsed.failures)] == parsed.failures
+        assert validated.read == 3_000
+        assert list(validated.offsets) == [i for i, line in enumerate(lines) if line.broken is None]
 
     def test_a_clean_batch_shares_its_lists(self) -> None:
         batch = batch_with({"n": 1})
-        made = validate(batch, '{"properties":{"n":{"type":"integer"}}}')
-        assert made.raws is batch.raws
-        assert made.values == batch.values
+        validated = validate(batch, '{"properties":{"n":{"type":"integer"}}}')
+        assert validated.raws is batch.raws
+        assert validated.values == batch.values
 
     def test_an_unparsed_batch_is_a_defect_of_the_pipeline(self) -> None:
         with pytest.raises(ValueError, match="put Parse before it"):
@@ -79,17 +79,17 @@ class TestValidateBatch:
         event = json.loads(line.raw, parse_float=Decimal)
         rows = (csv_line(line.raw), b"x," + csv_line(line.raw).split(b",", 1)[1])
         batch = replace(batch_of(*rows), format=Format("csv", COLUMNS))
-        made = validate(parse(batch, ParseConfig()), schema)
-        assert made.values == [{name: event[name] for name in COLUMNS}]
-        (failure,) = made.failures
+        validated = validate(parse(batch, ParseConfig()), schema)
+        assert validated.values == [{name: event[name] for name in COLUMNS}]
+        (failure,) = validated.failures
         assert failure.message == '/event_id: "x" is not a "uuid"'
 
     def test_an_empty_csv_field_is_missing(self) -> None:
         schema = {"required": ["n"], "properties": {"n": {"type": "integer"}}}
         batch = replace(batch_with({"n": "1"}, {"n": ""}, {"n": "x"}), format=Format("csv", ("n",)))
-        made = validate(batch, json.dumps(schema))
-        assert made.values == [{"n": 1}]
-        assert [failure.message for failure in made.failures] == [
+        validated = validate(batch, json.dumps(schema))
+        assert validated.values == [{"n": 1}]
+        assert [failure.message for failure in validated.failures] == [
             '"n" is a required property',
             '/n: "x" is not of type "integer"',
         ]
@@ -125,15 +125,17 @@ class TestValidateBatch:
             }
         }
         batch = replace(batch_with(value, {**value, "on": "never"}), format=Format(format_name))
-        made = validate(batch, json.dumps(schema))
-        assert made.values == [value]
-        assert [failure.message for failure in made.failures] == ['/on: "never" is not a "date"']
+        validated = validate(batch, json.dumps(schema))
+        assert validated.values == [value]
+        assert [failure.message for failure in validated.failures] == [
+            '/on: "never" is not a "date"'
+        ]
 
     def test_a_value_without_any_json_form_is_the_records_failure(self) -> None:
         schema = '{"properties": {"n": {"type": "integer"}}}'
-        made = validate(batch_with({"n": object()}, {"n": 1}), schema)
-        assert made.values == [{"n": 1}]
-        assert [failure.category for failure in made.failures] == ["exception"]
+        validated = validate(batch_with({"n": object()}, {"n": 1}), schema)
+        assert validated.values == [{"n": 1}]
+        assert [failure.category for failure in validated.failures] == ["exception"]
 
 
 class TestNumbers:
@@ -348,9 +350,9 @@ class TestValidate:
         schema = '{"properties": {"n": {"type": "integer"}}}'
         batch = batch_with({"n": 1}, {"n": "two"})
         with TestPipeline(runner=FnApiRunner()) as pipeline:
-            made = pipeline | beam.Create([batch]) | Validate(schema)
-            values = made | "V" >> beam.FlatMap(lambda batch: batch.values)
-            failures = made | "F" >> beam.FlatMap(
+            validated = pipeline | beam.Create([batch]) | Validate(schema)
+            values = validated | "V" >> beam.FlatMap(lambda batch: batch.values)
+            failures = validated | "F" >> beam.FlatMap(
                 lambda batch: [(f.stage, f.category, f.message) for f in batch.failures]
             )
             assert_that(values, equal_to([{"n": 1}]), label="values")
@@ -359,12 +361,12 @@ class TestValidate:
                 equal_to([("validate", "schema", '/n: "two" is not of type "integer"')]),
                 label="failures",
             )
-            assert made.element_type is RecordBatch
+            assert validated.element_type is RecordBatch
 
     def test_without_a_schema_everything_passes(self) -> None:
         with TestPipeline(runner=FnApiRunner()) as pipeline:
-            made = pipeline | beam.Create([batch_with({"n": 1})]) | Validate(None)
-            values = made | beam.FlatMap(lambda batch: batch.values)
+            validated = pipeline | beam.Create([batch_with({"n": 1})]) | Validate(None)
+            values = validated | beam.FlatMap(lambda batch: batch.values)
             assert_that(values, equal_to([{"n": 1}]))
 
     def test_it_travels_as_text(self) -> None:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from transforms.batch.splits import Split
 from transforms.read.restriction import (
-    Claim,
     Remaining,
     RemainingCoder,
     Restrictions,
@@ -26,8 +25,8 @@ remainings = st.builds(
 )
 
 
-def at(offset: int, *, done: bool = False) -> Claim:
-    return Claim((("", offset),), backlog=10 - offset, done=done)
+def at(offset: int, *, done: bool = False) -> Remaining:
+    return Remaining((("", offset),), backlog=10 - offset, done=done)
 
 
 def tracker() -> SplitTracker:
@@ -115,7 +114,7 @@ class TestSplit:
 class TestProgress:
     def test_what_is_left_is_never_reported_as_nothing_before_the_end(self) -> None:
         tracked = SplitTracker(Remaining(), bounded=False)
-        tracked.try_claim(Claim((("", 4),), backlog=0))
+        tracked.try_claim(Remaining((("", 4),), backlog=0))
         assert tracked.current_progress().remaining_work > 0
 
     def test_an_estimate_that_is_no_number_does_not_take_its_place(self) -> None:

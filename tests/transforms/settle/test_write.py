@@ -13,6 +13,7 @@ from apache_beam.testing.util import assert_that, equal_to
 from tests.fakes import STORED, ListSink, batch_of, record_of
 from transforms import metrics
 from transforms.batch.backoff import Backoff
+from transforms.batch.counts import Counts
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import CommitUnknown, Contention, Reject, SinkFailed, SinkUnavailable
 from transforms.settle.write import DEAD, RETRY, Settled, Write, WriteConfig, _WriteFn, commit
@@ -38,7 +39,7 @@ class TestWrite:
         batches = [batch_of(b"1", b"2"), batch_of(b"3", start=2)]
         with TestPipeline(runner=FnApiRunner()) as pipeline:
             outputs = pipeline | beam.Create(batches) | Write(sink, FAST)
-            inserted = outputs.settled | beam.Map(lambda settled: settled.inserted)
+            inserted = outputs.settled | beam.Map(lambda settled: settled.counts.inserted)
             assert_that(inserted, equal_to([2, 1]), label="settled")
         assert sorted(sink.stored.offsets()) == [0, 1, 2]
         tally = metrics.tally()
@@ -129,7 +130,7 @@ class TestGroupCommit:
             list(write.finish_bundle())
         write.start_bundle()
         assert self.process(write, batch_of(b"0")) == []
-        assert [each.value.inserted for each in write.finish_bundle()] == [1]
+        assert [each.value.counts.inserted for each in write.finish_bundle()] == [1]
         write.teardown()
 
 
@@ -138,7 +139,7 @@ class FoundSettled(ListSink):
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         return [
-            replace(each, read=0, inserted=0, trimmed=each.read)
+            replace(each, counts=Counts(), trimmed=each.counts.read)
             for each in super().commit(batches, isolate=isolate)
         ]
 
@@ -149,24 +150,24 @@ class TestCommit:
     def test_an_outage_is_waited_for(self) -> None:
         sink = ListSink.fresh("outage", *[SinkUnavailable("down")] * 5)
         settled, waited = commit(sink, self.BATCHES, FAST)
-        assert [each.inserted for each in settled] == [1]
+        assert [each.counts.inserted for each in settled] == [1]
         assert 5 * 0.0005 <= waited <= 5 * 0.002
 
     def test_a_commit_whose_answer_was_lost_counts_once_it_is_found(self) -> None:
         lost = CommitUnknown("cut while committing")
-        lost.settled = [Settled(self.BATCHES[0].span, 1, 1, 0, 0)]
+        lost.settled = [Settled(self.BATCHES[0].span, Counts(read=1, inserted=1))]
         sink = FoundSettled.fresh("lost", lost)
         settled, _ = commit(sink, self.BATCHES, FAST)
         assert settled == lost.settled
         sink = FoundSettled.fresh("lost", SinkUnavailable("before the commit"))
         settled, _ = commit(sink, self.BATCHES, FAST)
-        assert (settled[0].inserted, settled[0].trimmed) == (0, 1)
+        assert (settled[0].counts.inserted, settled[0].trimmed) == (0, 1)
 
     def test_a_commit_that_did_not_go_through_is_made(self) -> None:
         lost = CommitUnknown("cut while committing")
-        lost.settled = [Settled(self.BATCHES[0].span, 1, 0, 0, 1)]
+        lost.settled = [Settled(self.BATCHES[0].span, Counts(read=1, duplicates=1))]
         settled, _ = commit(ListSink.fresh("not-lost", lost), self.BATCHES, FAST)
-        assert (settled[0].inserted, settled[0].duplicates) == (1, 0)
+        assert (settled[0].counts.inserted, settled[0].counts.duplicates) == (1, 0)
 
     def test_an_outage_longer_than_the_budget_fails(self) -> None:
         sink = ListSink.fresh("long-outage", *[SinkUnavailable("down")] * 5)
@@ -178,7 +179,7 @@ class TestCommit:
     def test_contention_is_tried_again_so_many_times(self) -> None:
         sink = ListSink.fresh("contention", *[Contention("deadlock")] * 2)
         settled, _ = commit(sink, self.BATCHES, FAST)
-        assert [each.inserted for each in settled] == [1]
+        assert [each.counts.inserted for each in settled] == [1]
         sink = ListSink.fresh("contention", *[Contention("deadlock")] * 3)
         with pytest.raises(Contention):
             commit(sink, self.BATCHES, FAST)

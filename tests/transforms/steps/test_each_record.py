@@ -38,13 +38,13 @@ def odd(record: Record) -> Record | None:
 
 class TestApply:
     def test_each_outcome_goes_where_it_belongs(self) -> None:
-        made = apply(numbered(9), odd, "double")
-        assert made.values == [0, 4, 8, 12, 16]
-        assert made.offsets == [100, 102, 104, 106, 108]
-        assert made.raws == [b"0", b"2", b"4", b"6", b"8"]
-        assert made.times == [0.0, 2.0, 4.0, 6.0, 8.0]
-        assert made.filtered == (105,)
-        rejected, postponed, broken = made.failures
+        applied = apply(numbered(9), odd, "double")
+        assert applied.values == [0, 4, 8, 12, 16]
+        assert applied.offsets == [100, 102, 104, 106, 108]
+        assert applied.raws == [b"0", b"2", b"4", b"6", b"8"]
+        assert applied.times == [0.0, 2.0, 4.0, 6.0, 8.0]
+        assert applied.filtered == (105,)
+        rejected, postponed, broken = applied.failures
         assert (rejected.category, rejected.message, rejected.transient) == (
             "oddity",
             "one is odd",
@@ -56,7 +56,7 @@ class TestApply:
             "ZeroDivisionError",
             False,
         )
-        assert {failure.stage for failure in made.failures} == {"double"}
+        assert {failure.stage for failure in applied.failures} == {"double"}
 
     def test_a_failure_has_what_a_replay_needs(self) -> None:
         failure = apply(numbered(8), odd, "double").failures[-1]
@@ -66,10 +66,10 @@ class TestApply:
         assert "in odd" in failure.stack
         assert "ZeroDivisionError" in failure.stack
 
-    @pytest.mark.parametrize(("asked", "waits"), [(60.0, 60.0), (0.0, 0.0), (-5.0, 0.0)])
-    def test_a_snoozed_record_waits_as_long_as_it_asked(self, asked: float, waits: float) -> None:
+    @pytest.mark.parametrize(("seconds", "waits"), [(60.0, 60.0), (0.0, 0.0), (-5.0, 0.0)])
+    def test_a_snoozed_record_waits_as_long_as_it_asked(self, seconds: float, waits: float) -> None:
         def snooze(record: Record) -> Record:
-            raise Snooze("not yet", asked)
+            raise Snooze("not yet", seconds)
 
         (failure,) = apply(numbered(1), snooze, "wait").failures
         assert (failure.category, failure.exception) == ("snoozed", "Snooze")
@@ -93,11 +93,11 @@ class TestApply:
 
     def test_lists_are_shared_when_no_record_left(self) -> None:
         batch = numbered(3)
-        made = apply(batch, lambda record: record.with_value(-record.value), "negate")
-        assert made.values == [0, -1, -2]
-        assert made.raws is batch.raws
-        assert made.offsets is batch.offsets
-        assert made.times is batch.times
+        applied = apply(batch, lambda record: record.with_value(-record.value), "negate")
+        assert applied.values == [0, -1, -2]
+        assert applied.raws is batch.raws
+        assert applied.offsets is batch.offsets
+        assert applied.times is batch.times
 
     def test_earlier_failures_and_drops_are_kept(self) -> None:
         once = apply(numbered(9), odd, "first")
@@ -106,8 +106,8 @@ class TestApply:
         assert (twice.filtered, twice.read) == ((105, 102), 9)
 
     def test_a_batch_may_be_empty(self) -> None:
-        made = apply(replace(batch_of(), values=[]), odd, "double")
-        assert (made.values, made.read) == ([], 0)
+        applied = apply(replace(batch_of(), values=[]), odd, "double")
+        assert (applied.values, applied.read) == ([], 0)
 
     @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), SystemExit(1)])
     def test_what_is_no_records_fault_propagates(self, error: BaseException) -> None:
@@ -128,9 +128,9 @@ class TestApply:
         "change", [{"raw": b"x"}, {"origin": Origin("a", "b", 1)}, {"event_time": 5.0}]
     )
     def test_a_step_must_not_change_what_was_read(self, change: dict[str, Any]) -> None:
-        made = apply(numbered(1), lambda record: replace(record, **change), "wrong")
-        assert [failure.category for failure in made.failures] == ["exception"]
-        assert "with_value" in made.failures[0].message
+        applied = apply(numbered(1), lambda record: replace(record, **change), "wrong")
+        assert [failure.category for failure in applied.failures] == ["exception"]
+        assert "with_value" in applied.failures[0].message
 
 
 class TestApplyToValues:
@@ -149,18 +149,18 @@ class TestApplyToValues:
             return None if CHUNK + 7 in values else [-value for value in values]
 
         assert batch.values is not None
-        made = apply_to_values(batch, batch.values, one, "negate", whole)
+        applied = apply_to_values(batch, batch.values, one, "negate", whole)
         assert single == list(range(CHUNK, 2 * CHUNK))
-        assert made.values == [-i for i in range(count) if i != CHUNK + 7]
-        assert [failure.origin.offset for failure in made.failures] == [100 + CHUNK + 7]
+        assert applied.values == [-i for i in range(count) if i != CHUNK + 7]
+        assert [failure.origin.offset for failure in applied.failures] == [100 + CHUNK + 7]
 
 
 class TestEachRecord:
     def test_one_bad_record_does_not_take_the_batch_down(self) -> None:
         with TestPipeline(runner=FnApiRunner()) as pipeline:
-            made = pipeline | beam.Create([numbered(9)]) | EachRecord(odd, "double")
-            values = made | "V" >> beam.FlatMap(lambda batch: batch.values)
-            failures = made | "F" >> beam.FlatMap(
+            applied = pipeline | beam.Create([numbered(9)]) | EachRecord(odd, "double")
+            values = applied | "V" >> beam.FlatMap(lambda batch: batch.values)
+            failures = applied | "F" >> beam.FlatMap(
                 lambda batch: [(f.stage, f.category, f.origin.offset) for f in batch.failures]
             )
             assert_that(values, equal_to([0, 4, 8, 12, 16]), label="values")
@@ -178,5 +178,5 @@ class TestEachRecord:
 
     def test_its_output_has_the_batch_coder(self) -> None:
         with TestPipeline(runner=FnApiRunner()) as pipeline:
-            made = pipeline | beam.Create([numbered(1)]) | EachRecord(odd, "double")
-            assert made.element_type is RecordBatch
+            applied = pipeline | beam.Create([numbered(1)]) | EachRecord(odd, "double")
+            assert applied.element_type is RecordBatch

@@ -16,7 +16,7 @@ from transforms.steps.each_record import EachRecord
 from transforms.steps.fingerprint import fingerprint
 
 
-def made(text: str) -> Callable[[Any], Any]:
+def function_of(text: str) -> Callable[[Any], Any]:
     """The function ``step`` that ``text`` defines."""
     names: dict[str, Any] = {}
     exec(compile(text, "somewhere.py", "exec"), names)
@@ -38,7 +38,7 @@ STEP = "def step(record):\n    return record.value['a'] + 1\n"
     ],
 )
 def test_it_changes_with_a_functions_body_and_not_with_its_place(text: str, same: bool) -> None:
-    before, after = (fingerprint(EachRecord(made(each), "Step")) for each in (STEP, text))
+    before, after = (fingerprint(EachRecord(function_of(each), "Step")) for each in (STEP, text))
     assert (before == after) is same
 
 
@@ -75,7 +75,7 @@ def test_it_is_the_same_in_every_process() -> None:
         "from transforms.steps.fingerprint import fingerprint\n"
         "print(fingerprint(lambda r: r in {'a', 'b', 'c'}, {'x', 'y', 'z'}))"
     )
-    found = {
+    hashes = {
         subprocess.run(
             [sys.executable, "-c", program],
             env={**os.environ, "PYTHONHASHSEED": seed},
@@ -85,4 +85,4 @@ def test_it_is_the_same_in_every_process() -> None:
         ).stdout
         for seed in ("1", "2", "3")
     }
-    assert len(found) == 1
+    assert len(hashes) == 1

@@ -32,7 +32,7 @@ def test_without_a_name_it_is_called_as_its_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "steps", "said"),
+    ("name", "steps", "message"),
     [
         ("a\nb", (), "printable"),
         ("n" * 256, (), "255"),
@@ -44,9 +44,9 @@ def test_without_a_name_it_is_called_as_its_table() -> None:
     ],
 )
 def test_what_could_not_be_told_apart_is_refused(
-    name: str, steps: tuple[str, ...], said: str
+    name: str, steps: tuple[str, ...], message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         PipelineIdentity(name, steps)
 
 
@@ -56,11 +56,11 @@ def test_labels_are_read_in_order() -> None:
 
 
 def test_what_is_left_is_said_with_both_pipelines() -> None:
-    mine, theirs = PipelineIdentity("people"), PipelineIdentity("people", ("Hide",))
-    assert str(Waiting("people", theirs, 3, mine)) == (
+    program, other = PipelineIdentity("people"), PipelineIdentity("people", ("Hide",))
+    assert str(Waiting("people", other, 3, program)) == (
         "3 jobs of table people wait for pipeline people [Hide]; this program is people []"
     )
-    assert str(Waiting("people", None, 1, mine)) == (
+    assert str(Waiting("people", None, 1, program)) == (
         "1 job of table people belongs to no pipeline and waits for `dead_letters adopt`; "
         "this program is people []"
     )

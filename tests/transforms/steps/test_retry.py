@@ -48,7 +48,7 @@ def policies(batch: RecordBatch) -> dict[str, int | None]:
 class TestRetry:
     def test_failures_get_the_policy_of_the_first_retry_behind_them(self) -> None:
         with TestPipeline(runner=FnApiRunner()) as pipeline:
-            made = (
+            batches = (
                 pipeline
                 | beam.Create([parsed("a", "b", "c", "d")])
                 | EachRecord(first, "first")
@@ -57,42 +57,46 @@ class TestRetry:
                 | "Long" >> Retry(LONG)
             )
             assert_that(
-                made | "P" >> beam.Map(policies), equal_to([{"a": 2, "b": 50, "c": 50}]), "policies"
+                batches | "P" >> beam.Map(policies),
+                equal_to([{"a": 2, "b": 50, "c": 50}]),
+                "policies",
             )
-            assert_that(made | "V" >> beam.Map(lambda b: b.values), equal_to([["d"]]), "values")
+            assert_that(batches | "V" >> beam.Map(lambda b: b.values), equal_to([["d"]]), "values")
 
     def test_without_it_the_writer_decides(self) -> None:
         with TestPipeline(runner=FnApiRunner()) as pipeline:
-            made = pipeline | beam.Create([parsed("a")]) | EachRecord(first, "first")
-            assert_that(made | beam.Map(policies), equal_to([{"a": None}]))
+            batches = pipeline | beam.Create([parsed("a")]) | EachRecord(first, "first")
+            assert_that(batches | beam.Map(policies), equal_to([{"a": None}]))
 
     def test_what_stands_behind_it_is_not_its_affair(self) -> None:
         with TestPipeline(runner=FnApiRunner()) as pipeline:
-            made = pipeline | beam.Create([parsed("a")]) | Retry(SHORT) | EachRecord(first, "first")
-            assert_that(made | beam.Map(policies), equal_to([{"a": None}]))
+            batches = (
+                pipeline | beam.Create([parsed("a")]) | Retry(SHORT) | EachRecord(first, "first")
+            )
+            assert_that(batches | beam.Map(policies), equal_to([{"a": None}]))
 
     def test_it_loses_nothing_of_the_failure_on_the_way(self) -> None:
         with TestPipeline(runner=FnApiRunner()) as pipeline:
-            made = (
+            batches = (
                 pipeline
                 | beam.Create([parsed("b", "d")])
                 | EachRecord(second, "second")
                 | Retry(SHORT)
             )
-            kept = made | beam.Map(
+            retries = batches | beam.Map(
                 lambda batch: [
                     (f.stage, f.category, f.snooze, f.transient, f.raw, f.retry, batch.read)
                     for f in batch.failures
                 ]
             )
-            assert_that(kept, equal_to([[("second", "snoozed", 60, True, b"b", SHORT, 2)]]))
+            assert_that(retries, equal_to([[("second", "snoozed", 60, True, b"b", SHORT, 2)]]))
 
     def test_its_output_has_the_batch_coder_and_its_label(self) -> None:
         with TestPipeline(runner=FnApiRunner()) as pipeline:
-            made = pipeline | beam.Create([parsed("d")]) | Retry(SHORT, "RetryLookup")
-            assert made.element_type is RecordBatch
-            assert made.producer is not None
-            assert made.producer.full_label.startswith("RetryLookup/")
+            batches = pipeline | beam.Create([parsed("d")]) | Retry(SHORT, "RetryLookup")
+            assert batches.element_type is RecordBatch
+            assert batches.producer is not None
+            assert batches.producer.full_label.startswith("RetryLookup/")
 
 
 class TestMayHeal:

@@ -17,7 +17,7 @@ from sinks.table.postgres.lines import encode_blocks
 from sinks.table.postgres.staging import StagedBlock, Staging
 from sinks.table.rows import Rows, blocks_of, picked
 from sinks.table.target import Target
-from sinks.text.copy_text import encode_json
+from transforms.parse.json_text import encode_json
 
 _SHORT = 2_000  # characters of a row that no index refuses (PostgreSQL: 2,704 bytes, or a third of a page)
 

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sinks.database.config import SqlConfig
 from sinks.database.engine import transaction
 from sinks.database.tables import (
-    COUNTS,
     EXECUTING,
     UNFINISHED_STATES,
     audit,
@@ -25,6 +24,7 @@ from sinks.jobs.state import CURRENT
 from sinks.jobs.store import enqueue, origin_of
 from sinks.ledger.accounts import accounts
 from tests.io.sinks.tested_database import Database
+from transforms.batch.counts import COUNTS
 from transforms.batch.record import Origin
 
 FAILED_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -192,7 +192,12 @@ class TestSettle:
         assert queue.ledger() == {"read": 5, "retrying": 5}
         (batch,) = queue.claim()
         (settled,) = queue.sink.commit([parsed(batch)])
-        assert (settled.read, settled.again, settled.attempts, settled.inserted) == (0, 5, 5, 5)
+        assert (settled.counts.read, settled.again, settled.attempts, settled.counts.inserted) == (
+            0,
+            5,
+            5,
+            5,
+        )
         assert set(queue.states().values()) == {"completed"}
         assert queue.ledger() == {"read": 5, "inserted": 5}
         assert queue.database.rows("SELECT count(*) FROM events") == [(5,)]
@@ -201,7 +206,7 @@ class TestSettle:
         (batch,) = queue.claim()
         sink = replace(queue.sink, run="run-2")
         (settled,) = sink.commit([parsed(batch)])
-        assert (settled.read, settled.again, settled.inserted) == (5, 0, 5)
+        assert (settled.counts.read, settled.again, settled.counts.inserted) == (5, 0, 5)
 
     def test_failure_is_scheduled_until_the_attempts_are_used_up(self, queue: Queue) -> None:
         for attempt in (2, 3):
@@ -236,7 +241,7 @@ class TestSettle:
         (batch,) = queue.claim()
         dropped = replace(batch.keep([], []), filtered=tuple(batch.offsets))
         (settled,) = queue.sink.commit([dropped])
-        assert settled.filtered == 5
+        assert settled.counts.filtered == 5
         assert set(queue.states().values()) == {"completed"}
         assert queue.ledger() == {"read": 5, "filtered": 5}
 
@@ -264,7 +269,7 @@ class TestSettle:
         assert first.claim is not None
         queue.database.run(f"DELETE FROM ingest_claims WHERE id = '{first.claim.id}'")
         settled = queue.sink.commit([parsed(first), parsed(second)])
-        assert [(each.trimmed, each.inserted) for each in settled] == [(2, 0), (0, 2)]
+        assert [(each.trimmed, each.counts.inserted) for each in settled] == [(2, 0), (0, 2)]
         assert queue.ledger() == {"read": 4, "inserted": 2, "retrying": 2}
 
     def test_jobs_at_an_attempt_are_still_waited_for(self, queue: Queue) -> None:
@@ -279,7 +284,7 @@ class TestSettle:
         (batch,) = queue.claim()
         fresh = make_batch([{"id": 100}], start=5)
         settled = queue.sink.commit([fresh, parsed(batch), make_batch([{"id": 101}], start=6)])
-        assert [each.inserted for each in settled] == [1, 5, 1]
+        assert [each.counts.inserted for each in settled] == [1, 5, 1]
         assert queue.ledger() == {"read": 7, "inserted": 7}
 
     def test_a_row_that_the_database_refuses_again_fails_alone(self, database: Database) -> None:
@@ -287,7 +292,7 @@ class TestSettle:
         (batch,) = queue.claim()
         bad = replace(batch, values=[{"id": 0}, {"id": "no number"}, {"id": 2}])
         (settled,) = queue.sink.commit([bad])
-        assert settled.inserted + len(settled.dead) == 3
+        assert settled.counts.inserted + len(settled.dead) == 3
         if database.kind == "postgres":
             assert queue.states() == {0: "completed", 1: "discarded", 2: "completed"}
         assert queue.ledger()["read"] == 3
@@ -344,7 +349,7 @@ def test_records_that_make_the_database_roll_back_are_put_off(postgres: Database
     (settled,) = sink.commit([batch], isolate=True)
     with_lock.rollback()
     with_lock.close()
-    assert (settled.inserted, len(settled.retry), settled.dead) == (5, 1, ())
+    assert (settled.counts.inserted, len(settled.retry), settled.dead) == (5, 1, ())
     (failure,) = settled.retry
     assert (failure.origin.offset, failure.category, failure.sqlstate) == (3, "contention", "55P03")
     assert sorted(postgres.rows("SELECT id, name FROM events"))[3] == (3, "old")

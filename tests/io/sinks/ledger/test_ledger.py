@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from sinks.database.engine import dispose_engines
 from sinks.ledger.ledger import audit
-from sinks.ledger.ranges import Counts
 from sinks.sql import SqlLedger
 from tests.io.sinks.tested_database import Database, counts, make_batch
+from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, merge
 from transforms.errors import SinkUnavailable
 
@@ -181,8 +181,8 @@ def check_history(database: Database, history: list[list[tuple[int, int]]]) -> N
         batches = [make_batch([{"n": i} for i in range(*span)], span[0]) for span in ranges]
         given_records += sum(end - start for start, end in ranges)
         for settled in sink.commit(batches):
-            assert settled.read == settled.inserted
-            read += settled.read
+            assert settled.counts.read == settled.counts.inserted
+            read += settled.counts.read
             trimmed += settled.trimmed
     covered = {i for ranges in history for span in ranges for i in range(*span)}
     spans = [span for ranges in history for span in ranges]

@@ -7,9 +7,9 @@ import pytest
 from sinks.database.engine import transaction
 from sinks.ledger import ledger
 from sinks.ledger.moves import Deltas, move
-from sinks.ledger.ranges import Counts
 from sinks.writers import writer_of
 from tests.io.sinks.tested_database import Database, make_batch
+from transforms.batch.counts import Counts
 
 A, B = ("file:///a", "p"), ("file:///b", "p")
 
@@ -28,7 +28,7 @@ def moved(database: Database, deltas: Deltas) -> dict[str, tuple[list[int], Coun
 
 
 def test_deltas_are_added_once_a_partition(database: Database) -> None:
-    found = moved(database, {A: {"inserted": -1, "dead": 3, "retrying": -2}, B: {"dead": 1}})
+    found = moved(database, {A: Counts(inserted=-1, dead=3, retrying=-2), B: Counts(dead=1)})
     assert found == {
         A[0]: ([10, 20], Counts(read=2, inserted=1, dead=3, retrying=-2)),
         B[0]: ([0], Counts(read=1, inserted=1, dead=1)),
@@ -36,7 +36,7 @@ def test_deltas_are_added_once_a_partition(database: Database) -> None:
 
 
 def test_counts_stay_right_when_the_ranges_merge_afterwards(database: Database) -> None:
-    moved(database, {A: {"dead": 2, "inserted": -2}})
+    moved(database, {A: Counts(dead=2, inserted=-2)})
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": f"x{i}"} for i in range(9)], 11)])
     first, _ = ledger.audit(sink.config)
@@ -45,7 +45,7 @@ def test_counts_stay_right_when_the_ranges_merge_afterwards(database: Database) 
 
 
 def test_unknown_partitions_and_zeros_change_nothing(database: Database) -> None:
-    found = moved(database, {("file:///c", "p"): {"dead": 1}, A: {"dead": 0}, B: {}})
+    found = moved(database, {("file:///c", "p"): Counts(dead=1), A: Counts(dead=0), B: Counts()})
     assert found == {
         A[0]: ([10, 20], Counts(read=2, inserted=2)),
         B[0]: ([0], Counts(read=1, inserted=1)),
@@ -56,7 +56,7 @@ def test_another_targets_partition_is_left_alone(database: Database) -> None:
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": "1"}])])
     with transaction(sink.config) as connection:
-        move(connection, writer_of(sink.config, connection), "others", {A: {"dead": 1}})
+        move(connection, writer_of(sink.config, connection), "others", {A: Counts(dead=1)})
     (only,) = ledger.audit(sink.config)
     assert only.counts == Counts(read=1, inserted=1)
 
@@ -67,7 +67,7 @@ def test_a_move_is_the_callers_transaction(database: Database) -> None:
 
     def move_and_fail() -> None:
         with transaction(sink.config) as connection:
-            move(connection, writer_of(sink.config, connection), "events", {A: {"dead": 1}})
+            move(connection, writer_of(sink.config, connection), "events", {A: Counts(dead=1)})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.ledger.ranges import Counts, Settlement, coverage_of, joined, missing, trimmed
+from sinks.ledger.ranges import Settlement, coverage_of, joined, missing, trimmed
 from tests.io.sinks.jobs.test_store import failure
 from tests.io.sinks.tested_database import make_batch
+from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, merge
 from transforms.batch.record import Span
 
@@ -82,8 +83,3 @@ class TestJoined:
         assert coverage_of([Settlement(0, 2), Settlement(5, 5, final=True)]) == Coverage(
             ((0, 2), (5, 5)), 5
         )
-
-
-def test_counts_are_conserved_or_not() -> None:
-    assert Counts(6, 1, 1, 1, 1, 1, 1).conserved
-    assert not Counts(7, 1, 1, 1, 1, 1, 1).conserved

@@ -78,7 +78,7 @@ def test_a_change_becomes_a_message_and_is_marked(
     sink.check()
     batch = waiting(queue)
     (settled,) = sink.commit([batch])
-    assert (settled.read, settled.inserted) == (2, 2)
+    assert (settled.counts.read, settled.counts.inserted) == (2, 2)
     assert queue.waiting() == 0
     messages = consumed(kafka_broker, name)
     assert [(m.key(), m.value()) for m in messages] == [

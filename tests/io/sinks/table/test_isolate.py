@@ -190,7 +190,7 @@ class TestOnPostgres:
         (settled,) = sink.commit([make_batch(rows)])
         (failure,) = (*settled.dead, *settled.retry)
         assert failure.origin.offset == poison
-        assert settled.inserted == ROWS - 1
+        assert settled.counts.inserted == ROWS - 1
         assert postgres.rows("SELECT count(*) FROM events WHERE id >= 0") == [(ROWS - 1,)]
         assert 2 <= len(seen) <= limit
         assert any("ON CONFLICT" in each for each in seen) == staged

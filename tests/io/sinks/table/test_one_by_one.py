@@ -106,8 +106,8 @@ def check(
             offset += len(values)
         for settled in sink.commit(batches, isolate=case.isolate):
             refused |= {failure.origin.offset for failure in (*settled.dead, *settled.retry)}
-            counted += settled.inserted
-            assert settled.duplicates >= 0
+            counted += settled.counts.inserted
+            assert settled.counts.duplicates >= 0
     assert rows(table) == rows(f"{table}_expected")
     assert refused - expected.either == expected.refused - expected.either
     assert counted == len(rows(table))

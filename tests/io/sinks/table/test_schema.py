@@ -110,8 +110,8 @@ def test_the_table_is_created_and_takes_records(database: Database) -> None:
     }
     bad = {"id": "00000000-0000-0000-0000-000000000000", "n": None}
     (settled,) = sink.commit([make_batch([value, bad])])
-    assert (settled.inserted, len(settled.dead)) == (1, 1)
+    assert (settled.counts.inserted, len(settled.dead)) == (1, 1)
     ((n, ok),) = database.rows("SELECT n, ok FROM events")
     assert (n, bool(ok)) == (5, True)
     (again,) = sink.commit([make_batch([value], source="other")])
-    assert again.duplicates == 1
+    assert again.counts.duplicates == 1

@@ -171,7 +171,7 @@ class TestColumns:
         texts = ["", "\\N", "\\.", "a\tb", "a\nb", "a\r\n", "\\", "\\\\t", "'; DROP", "é🎉", "%s"]
         sink = database.sink(key=["id"])
         (settled,) = sink.commit([make_batch([{"id": i, "name": t} for i, t in enumerate(texts)])])
-        assert settled.inserted == len(texts)
+        assert settled.counts.inserted == len(texts)
         assert [row[0] for row in database.rows("SELECT name FROM events ORDER BY id")] == texts
 
 

@@ -91,7 +91,7 @@ class TestConcurrency:
                     [{"id": i, "name": f"{worker}"} for i in ids], source=f"{worker}/{number}"
                 )
                 (settled,) = sink.commit([batch])  # a deadlock would raise Contention
-                updated += settled.updated
+                updated += settled.counts.updated
             return updated
 
         with ThreadPoolExecutor(3) as threads:

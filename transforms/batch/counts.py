@@ -1,0 +1,54 @@
+"""What becomes of records: the outcomes, their sums, and the law that none is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from operator import add, attrgetter
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many records were read, and how many of them had each outcome.
+
+    The fields are the columns of the ledger, keys of the summary and names of counters: a new
+    outcome is a new field here. A difference of two counts may be negative.
+
+    Attributes:
+        read: Records read.
+        inserted: Rows that were new.
+        updated: Rows that were changed.
+        duplicates: Records whose key was there already.
+        filtered: Records that a user step dropped on purpose.
+        dead: Records that became dead letters.
+        retrying: Records that are scheduled for another attempt.
+    """
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    duplicates: int = 0
+    filtered: int = 0
+    dead: int = 0
+    retrying: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*map(add, _numbers(self), _numbers(other)))
+
+    def __iter__(self) -> Iterator[tuple[str, int]]:
+        """The name and number of every count, in the order of ``COUNTS``."""
+        return zip(COUNTS, _numbers(self), strict=True)
+
+    @property
+    def conserved(self) -> bool:
+        """Whether every record that was read has exactly one outcome."""
+        return self.read == sum(number for name, number in self if name in OUTCOMES)
+
+
+COUNTS = tuple(field.name for field in fields(Counts))
+"""The names of all counts, ``read`` first."""
+
+OUTCOMES = COUNTS[1:]
+"""The names of the outcomes: ``read`` is their sum."""
+
+_numbers = attrgetter(*COUNTS)
