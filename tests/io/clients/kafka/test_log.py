@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import pytest
 
 from clients.kafka.log import EVERY_SECONDS, RateLimit
+from tests.transforms.test_per_process import in_child
 from transforms.secrets import conceal
 
 
@@ -42,6 +44,30 @@ class TestRateLimit:
         record = line("50% lost %s")
         assert RateLimit().filter(record)
         assert record.getMessage() == "50% lost %s"
+
+    @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+    def test_a_forked_process_does_not_wait_for_a_thread_of_its_parent(self) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+
+        class SlowLevel(int):
+            """A level that takes long to look up, which is done under the lock."""
+
+            def __hash__(self) -> int:
+                begun.set()
+                go_on.wait()
+                return super().__hash__()
+
+        limit = RateLimit()
+        record = line("x")
+        record.levelno = SlowLevel(logging.ERROR)
+        thread = threading.Thread(target=limit.filter, args=(record,))
+        thread.start()
+        try:
+            assert begun.wait(10)
+            assert in_child(lambda: limit.filter(line("FAIL x")))
+        finally:
+            go_on.set()
+            thread.join()
 
 
 @pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
