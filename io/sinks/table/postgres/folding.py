@@ -42,7 +42,9 @@ def fold(staging: Staging, rows: Rows, keys: Sequence[Hashable]) -> Sequence[int
         return sorted(apart)
     staged = staging.stage(blocks)
     table = staging.table
-    numbers = dict(pair for block in staged for pair in block.numbers())
+    numbers: dict[int, int] = {}
+    for block in staged:
+        numbers |= block.numbers()
     position = {index: p for p, index in enumerate(rows.indices)}
 
     # A key with a row that the table would refuse is written row by row.
@@ -86,7 +88,7 @@ def can_fold(target: Target, rows: Rows, group: Sequence[int]) -> bool:
             for name in interplay.references
             for p in group
         )
-        and all(_is_short(rows.values[p]) for p in group)
+        and all(map(_is_short, (rows.values[p] for p in group)))
     )
 
 

@@ -6,7 +6,7 @@ the wrong type fails in COPY, which names the line, and a constraint in the INSE
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -45,11 +45,14 @@ class StagedBlock:
         """The number after that of the last row."""
         return self.start + len(self.lines.indices)
 
-    def numbers(self) -> Iterator[tuple[int, int]]:
-        """The index and the number of each row that COPY took."""
-        for position, index in enumerate(self.lines.indices):
-            if position not in self.refused:
-                yield index, self.start + position
+    def numbers(self) -> dict[int, int]:
+        """The number of each row that COPY took, by its index."""
+        start, refused = self.start, self.refused
+        return {
+            index: number
+            for number, index in enumerate(self.lines.indices, start)
+            if number - start not in refused
+        }
 
 
 class Staging:
