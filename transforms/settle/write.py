@@ -141,7 +141,7 @@ class Write(beam.PTransform):
         for read in lineage.reads_behind(batches):
             self._sink.check_read(read.transform.ledger)
             lineage.claim_read(read)
-        return batches | "Commit" >> beam.ParDo(_WriteFn(self._sink, self._config)).with_outputs(
+        return batches | "Commit" >> beam.ParDo(WriteFn(self._sink, self._config)).with_outputs(
             DEAD, RETRY, main="settled"
         )
 
@@ -215,7 +215,9 @@ def _went_through(unknown: Sequence[Settled], settled: Sequence[Settled]) -> boo
     )
 
 
-class _WriteFn(beam.DoFn):
+class WriteFn(beam.DoFn):
+    """Commits the batches of a bundle on a thread of its own; see the module's docstring."""
+
     def __init__(self, sink: Sink, config: WriteConfig) -> None:
         self._sink = sink
         self._config = config
