@@ -1,1 +1,11 @@
-"""What happens to a record. Nothing here knows a connector or a runner."""
+"""What happens to a record, whatever connector it comes from and whatever runner it runs on.
+
+batch      what flows: records, batches, splits, counts, and how they are coded
+read       ``ReadSplits``: read the splits of sources that the ledger lacks
+parse      ``Parse`` and ``Validate``: from raw bytes to checked values
+steps      ``EachRecord``, ``Retry``, ``Explode``: what a user puts between Validate and Write
+settle     ``Write``: commit batches with their failures and counts
+
+Beside them: ``errors`` (what can go wrong, and what each error means), ``metrics`` (all counters),
+``secrets`` (references instead of passwords), ``per_process`` (caches that do not survive a fork).
+"""

@@ -10,7 +10,7 @@
   + ``SinkUnavailable``     the database cannot be reached: wait, then fail (exit 1)
     - ``CommitUnknown``     the connection was lost while committing
   + ``Contention``          the database asked for the transaction to be run again
-  + ``SinkFailed``          the database refuses the whole write for a reason that is no record's (exit 1)
+  + ``SinkFailed``          the database refuses the whole write, and no record is to blame (exit 1)
 
 Anything else is a defect of the program and fails the run loudly.
 """
@@ -27,7 +27,7 @@ CAUSES_LIMIT = 5
 
 
 class SluiceError(Exception):
-    """Base of every error that this project raises on purpose.
+    """Base class of every error that this project raises on purpose.
 
     Errors travel through pickles and through runners that keep only their text, so each is
     made of positional arguments, strings and numbers. What else an error has
@@ -57,7 +57,7 @@ class Reject(SluiceError):
 
 
 class RetryLater(SluiceError):
-    """Raised by a per-record function: the world failed, the record may succeed later."""
+    """Raised by a per-record function: the record may succeed later."""
 
 
 class Snooze(RetryLater):
@@ -95,7 +95,7 @@ class ObjectFailed(SluiceError):
 
 
 class SourceUnavailable(SluiceError):
-    """A source could not be reached, after its retries."""
+    """A source could not be reached, even after its retries."""
 
 
 class SinkUnavailable(SluiceError):
@@ -157,11 +157,12 @@ def from_text(text: str) -> SluiceError | None:
 def stack_of(error: BaseException) -> str:
     """The printed stack of ``error`` and its causes, the end kept when it is long.
 
-    Like ``traceback.format_exception`` but without carets below the lines, which take four
-    fifths of its time: a dead letter is written where a thousand records are. Of an error that a
-    step raises on purpose only where it was raised: its message says the rest, and a flood of
-    such records would be stored, and stored again at every attempt, with the same lines each. If
-    nothing else led to it, that is one line.
+    Like ``traceback.format_exception``, but without carets below the lines, which take four
+    fifths of its time: a dead letter is written among a thousand records.
+
+    An error that a step raises on purpose shows only where it was raised, because its message
+    says the rest. A flood of such records would otherwise be stored with the same lines each, and
+    again at every attempt. If nothing else led to the error, the stack is one line.
     """
     if isinstance(error, Reject | RetryLater) and _next(error) is None:
         return _place(error)
@@ -183,7 +184,7 @@ def _next(error: BaseException) -> BaseException | None:
 
 
 def _place(error: BaseException) -> str:
-    """Where ``error`` was raised, as a stack's line has it; empty when it was not raised."""
+    """Where ``error`` was raised, as a line of a stack; empty if it was never raised."""
     place = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
         place = f'File "{frame.f_code.co_filename}", line {line}, in {frame.f_code.co_name}'
@@ -195,5 +196,5 @@ def _exception_only(error: BaseException) -> list[str]:
 
 
 def message_of(error: BaseException) -> str:
-    """One bounded line that says what ``error`` is (2,000 characters)."""
+    """The message of ``error``, or its type if it has none; at most 2,000 characters."""
     return (str(error) or type(error).__name__)[:MESSAGE_LIMIT]

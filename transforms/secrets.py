@@ -1,9 +1,9 @@
 """Keep secrets out of configuration: references instead of passwords, and redacted messages.
 
-A configuration travels in pickles and job graphs, so it holds references:
-``${env:NAME}`` (an environment variable) and ``${file:PATH}`` (a file, e.g. a mounted
-secret) are resolved where they are used. A password typed into a URL is replaced by
-``${process:ID}``, which resolves only in the process that concealed it.
+A configuration travels in pickles and job graphs, so it holds references. ``${env:NAME}`` (an
+environment variable) and ``${file:PATH}`` (a file, e.g. a mounted secret) are resolved where they
+are used. A password in a URL is replaced by ``${process:ID}``, which resolves only in the process
+that concealed it and in those forked from it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _seen: set[str] = set()  # every secret resolved here, so that messages can be r
 
 
 def resolve(text: str) -> str:
-    """Expand ``${env:NAME}`` and ``${file:PATH}`` (without its last newline) in ``text``.
+    """Expand ``${env:NAME}`` and ``${file:PATH}`` (without the last newline) in ``text``.
 
     Raises:
         ConfigError: A variable is not set, a file cannot be read, or the kind is unknown.
@@ -42,9 +42,9 @@ def resolve(text: str) -> str:
 
 
 def resolve_url(url: str) -> str:
-    """Expand the references of a URL; those before the ``@`` are percent-encoded.
+    """Expand the references of a URL; the secrets before the ``@`` are percent-encoded.
 
-    A reference that is the whole URL (``${env:DATABASE_URL}``) is taken as it is.
+    A reference that is the whole URL (``${env:DATABASE_URL}``) is not encoded.
 
     Raises:
         ConfigError: As ``resolve``.
@@ -54,9 +54,9 @@ def resolve_url(url: str) -> str:
 
 
 def conceal_url(url: str) -> str:
-    """Replace an inline password of ``url`` by a reference that only this process resolves.
+    """Replace the passwords in ``url`` by references that only this process resolves.
 
-    References stay as they are, and the same password always gives the same reference.
+    References stay as they are, and equal passwords have equal references.
     """
     concealed = _USERINFO.sub(_conceal, url)
     return _PARAMETER.sub(_conceal, concealed)
@@ -65,7 +65,7 @@ def conceal_url(url: str) -> str:
 def conceal(secret: str) -> str:
     """A reference to ``secret`` that only this process resolves; references stay as they are.
 
-    The same secret always gives the same reference.
+    Equal secrets have equal references.
     """
     if not secret or _REFERENCE.search(secret):
         return secret
@@ -124,6 +124,6 @@ def _conceal_plain(plain: str) -> str:
 
 
 def _remember(secret: str) -> None:
-    # Very short ones would blank out innocent text.
+    # Very short secrets would blank out innocent text.
     if len(secret) >= 4:
         _seen.add(secret)

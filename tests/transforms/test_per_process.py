@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
-from collections.abc import Callable
 
 import pytest
 
+from tests.transforms.forks import in_child
 from transforms.per_process import PerProcess
-
-
-def in_child(question: Callable[[], bool]) -> bool:
-    """Whether a forked process answers the question with yes; one that hangs is ended."""
-    child = os.fork()
-    if child == 0:
-        code = 2
-        signal.alarm(30)
-        try:
-            code = 0 if question() else 1
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 class Client:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.transforms.forks import in_child
 from transforms.errors import ConfigError
-from transforms.secrets import conceal_url, redact, resolve, resolve_url
+from transforms.secrets import conceal, conceal_url, redact, resolve, resolve_url
 
 
 class TestResolve:
@@ -111,3 +112,9 @@ class TestRedact:
         resolve("${env:SLUICE_TEST}")
         shown = redact("pw open-sesame at pg://u:other@h/d?password=third&x=1")
         assert shown == "pw *** at pg://u:***@h/d?password=***&x=1"
+
+
+def test_a_forked_process_resolves_and_hides_what_its_parent_concealed() -> None:
+    reference = conceal("correct horse")
+    assert in_child(lambda: resolve(reference) == "correct horse")
+    assert in_child(lambda: "correct horse" not in redact("the word is correct horse"))

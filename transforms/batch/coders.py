@@ -1,8 +1,8 @@
 """How batches, records, failures and splits travel between processes.
 
-Each form starts with a byte that says its version, is deterministic (the bytes of a split
-are its state key on Flink), and holds plain values only: nothing is ever unpickled.
-Importing this module registers the coders for their types.
+Every form starts with a version byte, is deterministic (the bytes of a split are its state key
+on Flink) and holds plain values only: nothing is ever unpickled. Importing this module registers
+the coders for their types.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class RecordBatchCoder(coders.Coder):
     """Codes a ``RecordBatch``.
 
     Raises:
-        TypeError: A value is no plain data (``transforms.batch.plain``).
-        ValueError: The bytes are of another version, or damaged.
+        TypeError: A value is not plain data (``transforms.batch.plain``).
+        ValueError: The bytes have another version, or are damaged.
     """
 
     def encode(self, value: RecordBatch) -> bytes:
@@ -77,8 +77,8 @@ class RecordBatchCoder(coders.Coder):
         return True
 
     def estimate_size(self, value: RecordBatch) -> int:
-        # Beam samples the size of elements between fused steps, and would encode them for it
-        # (apache_beam/runners/worker/opcounters.py): a third of the time of a run.
+        # Beam samples the size of elements between fused steps. By default it encodes them to find
+        # out (apache_beam/runners/worker/opcounters.py), which takes a third of the run time.
         return value.raw_bytes
 
     def to_type_hint(self) -> type:
@@ -86,7 +86,7 @@ class RecordBatchCoder(coders.Coder):
 
 
 class RecordCoder(coders.Coder):
-    """Codes a ``Record``; raises as ``RecordBatchCoder`` does."""
+    """Codes a ``Record``; raises what ``RecordBatchCoder`` raises."""
 
     def encode(self, value: Record) -> bytes:
         return _encode(
@@ -121,7 +121,7 @@ class RecordCoder(coders.Coder):
 
 
 class FailureCoder(coders.Coder):
-    """Codes a ``Failure``; raises as ``RecordBatchCoder`` does."""
+    """Codes a ``Failure``; raises what ``RecordBatchCoder`` raises."""
 
     def encode(self, value: Failure) -> bytes:
         return _encode(_failure_to(value))
@@ -137,7 +137,7 @@ class FailureCoder(coders.Coder):
 
 
 class SplitCoder(coders.Coder):
-    """Codes a ``Split``; raises as ``RecordBatchCoder`` does."""
+    """Codes a ``Split``; raises what ``RecordBatchCoder`` raises."""
 
     def encode(self, value: Split) -> bytes:
         return _encode(
@@ -193,7 +193,7 @@ def _format_from(fields: list[Any]) -> Format:
 
 
 _USUAL: list[Any] = ['"', "", [], ""]
-"""What else a format says, unless it says otherwise."""
+"""The defaults of the further fields of a format, which are not encoded."""
 
 
 def _headers_to(headers: Headers) -> list[list[Any]]:

@@ -1,4 +1,4 @@
-"""Arithmetic on what has been settled of a partition: ranges, gaps, overlaps."""
+"""Arithmetic on the settled ranges of a partition: merge them, subtract them, find gaps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Range = tuple[int, int]
 
 
 def merge(ranges: Iterable[Range]) -> tuple[Range, ...]:
-    """Sorted, disjoint, non-adjacent ranges that cover the same offsets.
+    """Sorted, disjoint, non-adjacent ranges that cover the same offsets as ``ranges``.
 
     >>> merge([(5, 8), (0, 3), (3, 5), (10, 12)])
     ((0, 8), (10, 12))
@@ -46,11 +46,11 @@ def subtract(start: int, end: int, ranges: Sequence[Range]) -> list[Range]:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What the ledger knows of one partition.
+    """What the ledger says about one partition.
 
     Attributes:
         ranges: Settled ranges, sorted and disjoint; an empty object that is done is ``(0, 0)``.
-        end: Where the partition ends for good, once that has been seen.
+        end: Where the partition ends for good; None until its end has been seen.
     """
 
     ranges: tuple[Range, ...] = ()
@@ -58,24 +58,24 @@ class Coverage:
 
     @property
     def complete(self) -> bool:
-        """Whether everything from 0 to the known end is settled."""
+        """Whether everything from offset 0 to the end is settled."""
         return self.end is not None and not self.gaps(0, self.end)
 
     def gaps(self, start: int, end: int) -> list[Range]:
-        """What of ``[start, end)`` is not settled yet."""
+        """The parts of ``[start, end)`` that are not settled yet."""
         return subtract(start, end, self.ranges)
 
     @property
     def holes(self) -> list[Range]:
-        """Unsettled ranges between settled ones: a finished reader leaves none."""
+        """Unsettled ranges between settled ones; a reader that has finished leaves none."""
         return [(a[1], b[0]) for a, b in zip(self.ranges, self.ranges[1:], strict=False)]
 
 
 class Ledger(Protocol):
-    """Answers what has been settled. Picklable; opens its connection where it is used."""
+    """Knows what has been settled. Picklable; it opens its connection where it is used."""
 
     def coverage(self, partitions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Coverage]:
-        """The coverage of each ``(source, partition)``; unknown ones are absent."""
+        """The coverage of each ``(source, partition)``; partitions without any are absent."""
         ...
 
     def partitions(self, source: str) -> dict[str, Coverage]:

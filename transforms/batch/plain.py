@@ -1,7 +1,7 @@
 """A byte form of plain values that keeps their types: MessagePack with extensions.
 
-It is deterministic: the same value has the same bytes, whatever the order of its keys.
-A dict therefore comes back with its keys sorted, and a zone comes back as its offset.
+It is deterministic: equal dicts have equal bytes, whatever the order of their keys. A dict
+therefore comes back with sorted keys. A time zone comes back as its offset.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
 
 def encode(value: Any) -> bytes:
-    """The bytes of ``value``: dict, list, tuple, range and what ``_EXTENSIONS`` and JSON have.
+    """The bytes of ``value``, made of the types of JSON and of those in ``_EXTENSIONS``.
 
     Raises:
-        TypeError: It holds something that is no plain data; the message names the type.
+        TypeError: It holds something that is not plain data; the message names the type.
         ValueError: It holds text that UTF-8 cannot carry (a lone surrogate).
     """
     return _encoder.encode(_pack(value))
 
 
 def decode(data: bytes | memoryview) -> Any:
-    """The value that ``encode`` made ``data`` of.
+    """The value whose bytes are ``data``.
 
     Raises:
         ValueError: ``data`` is damaged.
@@ -44,7 +44,7 @@ def decode(data: bytes | memoryview) -> Any:
 def _pack(value: Any) -> Any:
     """``value`` with an extension for everything that MessagePack has no type for.
 
-    Nothing is copied where nothing has to change.
+    A dict is copied only if one of its fields changes.
     """
     kind = type(value)
     if kind in _NATIVE or (kind is int and _MIN_INT <= value <= _MAX_INT):

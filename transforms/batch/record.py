@@ -1,9 +1,9 @@
 """A record, and the batch of records that flows through the pipeline.
 
-A ``RecordBatch`` is columnar: parallel lists, one entry a record. Lists of plain
-values cost a fraction of a microsecond a record between two steps; one object a
-record, with a timestamp of its own, costs four (docs/performance.md). Steps that
-want one record at a time see it as a ``Record`` through ``EachRecord``.
+A ``RecordBatch`` is columnar: parallel lists with one entry per record. Lists of plain values
+cost a fraction of a microsecond per record between two steps; one object per record, each with
+its own timestamp, costs four (docs/performance.md). A step that wants one record at a time sees
+it as a ``Record`` through ``EachRecord``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import message_of, stack_of
 
 Headers = tuple[tuple[str, bytes | None], ...]
-"""Headers of a message: names may repeat, order counts."""
+"""Headers of a message: names may repeat, and their order matters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a record came from; unique over all records ever read.
+    """Where a record came from; unique among all records ever read.
 
     Attributes:
         source: ``file:///abs/path``, ``s3://bucket/key`` or ``kafka://topic``.
@@ -43,7 +43,7 @@ class Span:
         source: As in ``Origin``.
         partition: As in ``Origin``.
         start: First offset covered.
-        end: First offset not covered any more.
+        end: First offset after the range.
         final: Whether the partition ends at ``end`` for good.
     """
 
@@ -56,18 +56,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How the raw bytes of a record are to be read.
+    """How to read the raw bytes of a record.
 
     Attributes:
-        name: ``json``, ``csv`` or ``parquet`` (whose raw bytes are those of
-            ``transforms.parse.typed_rows``; a JSON object is what earlier versions kept).
+        name: ``json``, ``csv`` or ``parquet``. The raw bytes of a Parquet row are those of
+            ``transforms.parse.typed_rows``, or the JSON object that earlier versions kept.
         columns: The header of a CSV file.
         delimiter: The delimiter of a CSV file.
-        quote: What encloses a field of a CSV file; empty when nothing does.
-        escape: What takes its meaning from the character after it, in a CSV file; empty when
-            nothing does.
-        nulls: The texts of an unquoted CSV field that stand for NULL.
-        encoding: Of the raw bytes of text; empty for UTF-8.
+        quote: The character that encloses a field of a CSV file; empty for none.
+        escape: The character of a CSV file that makes the next one literal; empty for none.
+        nulls: The texts that stand for NULL in an unquoted CSV field.
+        encoding: The encoding of the raw bytes; empty for UTF-8.
     """
 
     name: str
@@ -84,7 +83,7 @@ JSON = Format("json")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A record that a step could not handle, with all that a replay needs.
+    """A record that a step could not handle, with everything that a replay needs.
 
     Attributes:
         origin: Where it came from.
@@ -93,15 +92,15 @@ class Failure:
         stage: ``read``, ``parse``, ``validate``, ``write`` or the label of a user step.
         category: A stable word to filter by, e.g. ``malformed``, ``schema``, ``constraint``.
         exception: Class name of the exception.
-        message: What it said.
-        stack: Its stack, bounded.
-        sqlstate: The database's error code, where there is one.
+        message: Message of the exception.
+        stack: Stack of the exception, bounded.
+        sqlstate: The error code of the database, if it gave one.
         transient: Whether a later attempt may succeed.
         event_time: Seconds since the epoch, where the source gives one.
         key: The message's key, where the source has keys.
         headers: The message's headers.
         retry: The policy of the step that failed; None leaves it to the writer's.
-        snooze: Seconds to wait without using an attempt, where the step asked for it.
+        snooze: Seconds to wait without using an attempt, if the step asked for that.
     """
 
     origin: Origin
@@ -157,8 +156,8 @@ class Attempt(NamedTuple):
     Attributes:
         job: Number of its row in ``ingest_jobs``.
         number: Which attempt this is (1-based).
-        max_attempts: After how many it is discarded.
-        run: The run whose counts have it as retrying.
+        max_attempts: How many attempts it has before it is discarded.
+        run: The run that counted it as retrying.
     """
 
     job: int
@@ -169,11 +168,11 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Jobs that one process runs, for as long as its lease lasts; settled as a whole.
+    """Jobs that one process runs while its lease lasts; they are settled together.
 
     Attributes:
-        id: A UUID, in hexadecimal: the number of its row in ``ingest_claims``.
-        attempts: By the record's offset.
+        id: A UUID in hexadecimal: the id of its row in ``ingest_claims``.
+        attempts: The attempt at each record, by the offset of the record.
     """
 
     id: str
@@ -181,7 +180,7 @@ class Claim:
 
     @property
     def jobs(self) -> list[int]:
-        """Their numbers."""
+        """The numbers of its jobs."""
         return [attempt.job for attempt in self.attempts.values()]
 
 
@@ -193,7 +192,7 @@ class Record:
         raw: Bytes as read.
         value: The parsed value; None before Parse.
         origin: Where it came from.
-        format: How ``raw`` is read.
+        format: How to read ``raw``.
         event_time: Seconds since the epoch, where the source gives one.
         key: The message's key, where the source has keys.
         headers: The message's headers.
@@ -214,14 +213,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class RecordBatch:
-    """Consecutive records of one partition, and those of them that failed so far.
+    """Consecutive records of one partition, and those of them that have failed so far.
 
-    ``len(raws) + len(failures) + len(filtered)`` is what was read; it never changes on
-    the way, so that the batch can be accounted for in one transaction.
+    ``len(raws) + len(failures) + len(filtered)`` is the number of records read. It never changes
+    on the way, so that one transaction can account for the whole batch.
 
     Attributes:
         span: The range that this batch settles.
-        format: How ``raws`` are read.
+        format: How to read ``raws``.
         offsets: Offset of each record, ascending.
         raws: Bytes of each record.
         values: Parsed value of each record; None before Parse.
@@ -231,8 +230,8 @@ class RecordBatch:
         headers: Headers of each message; None where no message has any.
         failures: Records that failed, in no order.
         filtered: Offsets of the records that a user step dropped on purpose.
-        claim: For records that have failed before, the jobs that they are; ``span`` is then
-            no range that the batch settles, but only what holds its offsets.
+        claim: The jobs that the records are, if they have failed before. ``span`` then settles
+            nothing: it only encloses their offsets.
     """
 
     span: Span
@@ -284,7 +283,7 @@ class RecordBatch:
 
         Args:
             indices: Ascending indices of the records that stay good.
-            values: Their values, parallel to ``indices``.
+            values: The values of these records, parallel to ``indices``.
             failures: Failures to add.
             filtered: Offsets of the records that were dropped on purpose.
         """

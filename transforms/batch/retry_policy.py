@@ -1,4 +1,4 @@
-"""Whether and when a failed record is tried again: pure arithmetic, chance injected."""
+"""Whether and when a failed record is tried again. Pure arithmetic; chance is injected."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from transforms.batch.backoff import Backoff
 from transforms.errors import ConfigError
 
 FOREIGN_KEY = "foreign_key"
-"""Category of a row that refers to one which is not there: it may still come."""
+"""Category of a row that refers to a row which does not exist yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What becomes of a record whose attempt has failed.
+    """What happens to a record after a failed attempt.
 
     Attributes:
         state: Oban's: ``retryable`` waits for its next attempt, ``scheduled`` was snoozed,
             ``discarded`` is a dead letter.
         attempt: How many attempts are used up now.
-        delay: Seconds until it is due.
+        delay: Seconds until the next attempt is due.
     """
 
     state: Literal["retryable", "scheduled", "discarded"]
@@ -31,14 +31,14 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often, and after which waits, a record is tried that may succeed later.
+    """How often, and after which waits, to try a record that may succeed later.
 
     Attributes:
         backoff: The waits between attempts.
-        max_attempts: After so many failed attempts, the first one included, the record is
+        max_attempts: How many attempts may fail, including the first, before the record is
             ``discarded``.
-        heals: Categories and SQLSTATEs (or their beginnings) of failures that are no
-            transient ones by themselves, but may heal.
+        heals: Categories, SQLSTATEs and prefixes of SQLSTATEs of failures that are not marked as
+            transient but may heal.
 
     Raises:
         ConfigError: ``max_attempts`` is less than 1.
@@ -72,13 +72,13 @@ class RetryPolicy:
         max_attempts: int | None = None,
         uniform: Callable[[float, float], float] | None = None,
     ) -> Next:
-        """What follows on the failure of ``attempt`` (1-based).
+        """What happens after ``attempt`` (1-based) has failed.
 
         Args:
             attempt: Which attempt has failed.
-            may_heal: Whether another one is worth it.
+            may_heal: Whether another attempt may succeed.
             snooze: Seconds that the step asked to wait, without using the attempt.
-            max_attempts: The bound that the record was stored with; else this policy's.
+            max_attempts: The bound that was stored with the record; None for that of this policy.
             uniform: Source of chance, ``random.uniform`` unless given.
 
         >>> RetryPolicy(max_attempts=3).next(3, may_heal=True)

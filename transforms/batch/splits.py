@@ -12,8 +12,8 @@ from transforms.batch.record import RecordBatch, Span
 Position = tuple[tuple[str, int], ...]
 """How far a split has been read: sorted pairs of a name and its next offset.
 
-An object has one pair with an empty name. A Kafka split has one a partition
-(``topic/partition``) and, when it is bounded, another with the end that was seen at first
+An object has one pair with an empty name. A Kafka split has one pair for each partition
+(``topic/partition``) and, if it is bounded, a second one with the end that was seen first
 (``end:topic/partition``).
 """
 
@@ -25,12 +25,12 @@ class Split:
     Its encoded bytes are the state key on Flink, so it holds plain values only.
 
     Attributes:
-        source: URI of the ``Source`` that it belongs to, as given by the user.
+        source: URI of the ``Source`` that it belongs to, as the user wrote it.
         name: What it reads: an object's URI, or ``i/n`` of a Kafka topic.
         version: The pinned version of an object.
-        size: Stored bytes that it has left to read: its part of the progress bar.
+        size: Stored bytes left to read: its part of the progress bar.
         start: First offset to read.
-        end: Where to stop; None reads to the end of the object, or for ever.
+        end: Where to stop; None reads to the end of the object, or forever.
     """
 
     source: str
@@ -43,7 +43,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What one poll brought.
+    """The result of one poll.
 
     Attributes:
         batches: Batches in order; empty when nothing came within the time-out.
@@ -51,7 +51,7 @@ class Polled:
         done: Nothing will ever follow ``position`` in this split.
         watermark: No record with an earlier event time will follow, in seconds
             since the epoch; None keeps the watermark where it is.
-        rest: There is nothing to read for now: end the bundle, let other splits go on.
+        rest: There is nothing to read for now: end the bundle and let other splits go on.
     """
 
     batches: Sequence[RecordBatch]
@@ -66,8 +66,8 @@ class BatchLimits:
     """Bounds of one batch.
 
     Attributes:
-        records: At most so many records.
-        bytes: At most about so many raw bytes.
+        records: The most records.
+        bytes: The most raw bytes, approximately.
     """
 
     records: int = 5_000
@@ -80,10 +80,10 @@ class Reader(Protocol):
     def poll(self, timeout: float) -> Polled:
         """The next batches, waiting at most ``timeout`` seconds for the first record.
 
-        Never raises for a bad record or a bad object: those ride in the batch as failures.
+        It never raises for a bad record or a bad object: they travel in the batch as failures.
 
         Raises:
-            SourceUnavailable: The source could not be reached, after retries.
+            SourceUnavailable: The source could not be reached, even after retries.
         """
         ...
 
@@ -124,7 +124,7 @@ class Source(Hashable, Protocol):
 
     @property
     def uri(self) -> str:
-        """The URI as the user gave it; names the source in its splits."""
+        """The URI as the user wrote it; it names the source in its splits."""
         ...
 
     @property
@@ -140,7 +140,7 @@ class Source(Hashable, Protocol):
         ...
 
     def check(self) -> None:
-        """Fail early, on the submitting machine, when nothing can be read.
+        """Fail early, on the submitting machine, if nothing can be read.
 
         Raises:
             ConfigError: The URI or an option is wrong, or a glob matches nothing.
@@ -161,7 +161,7 @@ class Source(Hashable, Protocol):
         ...
 
     def owns(self, source: str) -> bool:
-        """Whether records whose origin names ``source`` are of this source."""
+        """Whether records whose origin names ``source`` come from this source."""
         ...
 
     def splits(self, ledger: Ledger) -> Iterable[Split]:

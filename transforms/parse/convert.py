@@ -1,4 +1,4 @@
-"""Turn the text of CSV fields into what a JSON Schema says they are."""
+"""Convert the text of CSV fields to the types that a JSON Schema gives them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transforms.parse.json_text import decode_json
 from transforms.parse.numbers import exact
 
 ColumnTypes = tuple[tuple[str, frozenset[str]], ...]
-"""The JSON types that a schema allows in each column that it says anything about."""
+"""The JSON types that a schema allows in each column, for the columns that it mentions."""
 
 TYPED_TEXT = "typed text"
 """Stands among the types of a column whose strings are dates, times or UUIDs."""
@@ -25,21 +25,21 @@ _TYPED_FORMATS = frozenset({"date", "date-time", "time", "uuid"})
 
 
 def convert(value: Any, types: ColumnTypes, quoted: Collection[str] = ()) -> Any:
-    """``value`` with its text converted, column by column; what is not text stays.
+    """``value`` with its text converted column by column; what is not text stays as it is.
 
-    * integer, number: ``int``, or an exact ``Decimal`` where there is a point or exponent.
+    * integer, number: ``int``, or an exact ``Decimal`` if there is a point or an exponent.
     * boolean: ``true`` and ``false``, in any case.
-    * object, array: the JSON that the text is.
-    * string: the text as it is.
-    * An empty field is None where null is allowed, empty text where only string is (but for
-      dates, times and UUIDs, which are not text), and otherwise it is left out.
+    * object, array: the value of the JSON text.
+    * string: the text itself.
+    * An empty field is None if null is allowed. It is empty text if string is allowed, unless the
+      string must be a date, a time or a UUID. Otherwise it is left out.
     * An empty field in quotes is empty text.
     * Text that fits no type stays text, for the schema to reject.
 
     Args:
         value: A row of CSV.
-        types: What each column may be.
-        quoted: The columns whose field is empty and in quotes.
+        types: The types that each column may have.
+        quoted: The columns whose field is an empty pair of quotes.
     """
     if not isinstance(value, Mapping):
         return value
@@ -76,7 +76,7 @@ def _convert_text(text: str, allowed: frozenset[str]) -> Any:
 
 
 def _json_of(text: str) -> Any:
-    """The object or array that ``text`` writes, or the text."""
+    """The object or array that ``text`` is, or otherwise the text."""
     try:
         value = decode_json(text)
     except (ValueError, ArithmeticError, RecursionError):
@@ -85,7 +85,7 @@ def _json_of(text: str) -> Any:
 
 
 def number_of(text: str) -> int | Decimal | None:
-    """The number that ``text`` writes, or None; a leading ``+`` or zeros are allowed.
+    """The number that ``text`` is, or None; a leading ``+`` and leading zeros are allowed.
 
     >>> number_of("007"), number_of("-1.50"), number_of("1_000")
     (7, Decimal('-1.50'), None)
@@ -98,7 +98,7 @@ def number_of(text: str) -> int | Decimal | None:
         return None
 
 
-@lru_cache(maxsize=256)  # one entry a header
+@lru_cache(maxsize=256)  # one entry per header
 def column_types(schema: str, columns: tuple[str, ...]) -> ColumnTypes:
     """What ``schema`` allows in each of ``columns``; columns without a type are left out."""
     document = json.loads(schema)
@@ -107,7 +107,7 @@ def column_types(schema: str, columns: tuple[str, ...]) -> ColumnTypes:
 
 
 def _allowed(document: Any, name: str) -> frozenset[str]:
-    """The types of a property, with ``TYPED_TEXT`` where a string has to be a date or the like."""
+    """The types of a property, with ``TYPED_TEXT`` if its strings are dates, times or UUIDs."""
     types = types_of(document, name)
     if "string" not in types:
         return types
@@ -126,7 +126,7 @@ def _formats(document: Any, node: Any, followed: set[str]) -> Iterator[str]:
 
 
 def types_of(document: Any, name: str) -> frozenset[str]:
-    """The JSON types that a schema allows for the property ``name``; empty when unsaid.
+    """The JSON types that a schema allows for the property ``name``; empty if unspecified.
 
     >>> sorted(types_of({"properties": {"n": {"type": ["integer", "null"]}}}, "n"))
     ['integer', 'null']
@@ -149,7 +149,7 @@ def _properties(document: Any, node: Any, name: str, followed: set[str]) -> Iter
 
 
 def _types(document: Any, node: Any, followed: set[str]) -> set[str]:
-    """The types that ``node`` allows, as far as it says so."""
+    """The types that ``node`` allows; empty if it does not say."""
     if not isinstance(node, dict):
         return set()
     declared = node.get("type")
@@ -173,7 +173,7 @@ _TYPE_OF: dict[type, str] = {
 
 
 def _applied(document: Any, node: dict[str, Any], followed: set[str]) -> Iterator[Any]:
-    """The subschemas that ``node`` applies in place; each reference is followed once."""
+    """The subschemas that ``node`` applies to the same value; each reference is followed once."""
     reference = node.get("$ref")
     if isinstance(reference, str) and reference not in followed:
         followed.add(reference)
@@ -183,7 +183,7 @@ def _applied(document: Any, node: dict[str, Any], followed: set[str]) -> Iterato
 
 
 def _resolve(document: Any, reference: str) -> Any:
-    """What a local JSON pointer (``#/$defs/id``) points at, or None."""
+    """The node that a local JSON pointer (``#/$defs/id``) points at, or None."""
     if not reference.startswith("#"):
         return None
     node = document

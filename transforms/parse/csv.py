@@ -1,4 +1,4 @@
-"""Read CSV rows into dicts of strings, as RFC 4180 says."""
+"""Read CSV rows into dicts of strings (RFC 4180)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transforms.parse.csv_cells import with_nulls
 from transforms.parse.raw import check_size, text_of
 
 Row = dict[str, str | None]
-"""A row by column; None where the format says that a text stands for NULL."""
+"""A row by column; None where the text stands for NULL in this format."""
 
 
 def parse_row(raw: bytes, max_bytes: int, format: Format) -> Row:  # noqa: A002
@@ -20,7 +20,7 @@ def parse_row(raw: bytes, max_bytes: int, format: Format) -> Row:  # noqa: A002
     Args:
         raw: The text of one row, without the newline at its end.
         max_bytes: The longest ``raw`` that is read.
-        format: The columns, the delimiter, the quote and so on.
+        format: The columns, delimiter, quote and so on.
 
     Raises:
         Reject: ``too_large``, ``invalid_utf8``, ``invalid_text``, ``malformed``,
@@ -58,7 +58,7 @@ def parse_rows(
         rows = list(rows_of(texts, max_bytes, format))
     except (csv.Error, UnicodeDecodeError):
         return None
-    # An open quote swallows the next record: there are then fewer rows than records.
+    # An open quote swallows the next record, which leaves fewer rows than records.
     if len(rows) != len(raws) or set(map(len, rows)) != {len(columns)}:
         return None
     if format.nulls:
@@ -70,8 +70,8 @@ def parse_rows(
 
 
 def rows_of(texts: Iterable[str], max_bytes: int, format: Format) -> Iterator[list[str]]:  # noqa: A002
-    """The cells of each text that is a row; raises ``csv.Error`` where it is none."""
-    # The module's limit (131,072 by default) is one for the process; it is only ever raised.
+    """The cells of each text, which is one row; raises ``csv.Error`` if it is malformed."""
+    # The limit of the csv module (131,072 by default) holds for the process; it is only raised.
     if csv.field_size_limit() < max_bytes:
         csv.field_size_limit(max_bytes)
     return csv.reader(

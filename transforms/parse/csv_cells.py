@@ -1,7 +1,7 @@
-"""The cells of a CSV row as they are written: what was quoted, and what stands for NULL.
+"""The cells of a CSV row as they are written: which were quoted, and which stand for NULL.
 
-Python's ``csv`` gives the same text for ``""`` and for nothing; only the raw row tells them
-apart. It is looked at again only where it can matter.
+Python's ``csv`` gives the same text for ``""`` and for an empty cell; only the raw row tells them
+apart. It is read a second time only where that can matter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from transforms.batch.record import Format
 
 
 def written_cells(text: str, format: Format) -> list[str]:  # noqa: A002 - the concept's name
-    """The cells of one row that ``csv`` can read, with their quotes and escapes.
+    """The cells of one row, which ``csv`` can read, with their quotes and escapes.
 
     >>> written_cells('1,"",,"a,b"', Format("csv"))
     ['1', '""', '', '"a,b"']
@@ -23,7 +23,7 @@ def written_cells(text: str, format: Format) -> list[str]:  # noqa: A002 - the c
     cells: list[str] = []
     at = 0
     while True:
-        end = match(text, at).end()  # type: ignore[union-attr]  # it matches nothing, too
+        end = match(text, at).end()  # type: ignore[union-attr]  # it matches the empty text too
         cells.append(text[at:end])
         if end >= len(text):
             return cells
@@ -31,17 +31,17 @@ def written_cells(text: str, format: Format) -> list[str]:  # noqa: A002 - the c
 
 
 def with_nulls(row: Sequence[str], text: str, format: Format) -> list[str | None]:  # noqa: A002
-    """``row`` with None for each cell that is written without quotes and stands for NULL.
+    """``row`` with None for each cell that stands for NULL and is written without quotes.
 
     Args:
-        row: The cells that ``csv`` reads in ``text``.
+        row: The cells of ``text``, as ``csv`` reads them.
         text: The row as it is written.
         format: Says which texts stand for NULL.
     """
     nulls = format.nulls
     marked = (format.quote and format.quote in text) or (format.escape and format.escape in text)
     written = written_cells(text, format) if marked else row
-    if len(written) != len(row):  # cannot be told apart: nothing stands for NULL
+    if len(written) != len(row):  # they cannot be matched: nothing stands for NULL
         return list(row)
     return [
         None if as_written in nulls else cell for cell, as_written in zip(row, written, strict=True)
@@ -49,7 +49,7 @@ def with_nulls(row: Sequence[str], text: str, format: Format) -> list[str | None
 
 
 def quoted_empty(raw: bytes, format: Format) -> frozenset[str]:  # noqa: A002
-    """The columns of a row whose cell is a pair of quotes with nothing within."""
+    """The columns of a row whose cell is an empty pair of quotes."""
     pair = format.quote * 2
     if not pair or pair.encode() not in raw:
         return _NONE
@@ -63,7 +63,7 @@ def quoted_empty(raw: bytes, format: Format) -> frozenset[str]:  # noqa: A002
 
 
 def any_quoted_empty(raws: Sequence[bytes], format: Format) -> bool:  # noqa: A002
-    """Whether any row may have such a cell; cheaper than to look at each."""
+    """Whether any row may have such a cell; cheaper than looking at each row."""
     pair = format.quote.encode() * 2
     return bool(pair) and any(pair in raw for raw in raws)
 

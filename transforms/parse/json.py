@@ -1,4 +1,4 @@
-"""Read JSON objects: numbers exact, nesting and size bounded."""
+"""Read JSON objects with exact numbers and bounded nesting and size."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def depth(raw: bytes) -> int:
 
 
 def _is_deep(raw: bytes, max_depth: int) -> bool:
-    # Counting is a scan at memory speed, the true depth a Python loop over brackets. A text
+    # Counting scans at memory speed; the true depth takes a Python loop over the brackets. A text
     # without closing brackets can be shorter than twice its depth, but it is malformed.
     return (
         len(raw) > 2 * max_depth
@@ -88,10 +88,10 @@ def _is_deep(raw: bytes, max_depth: int) -> bool:
 
 
 def _reject(raw: bytes, error: Exception) -> NoReturn:
-    """Say in one sentence why ``raw`` cannot be read."""
+    """Reject ``raw`` with one sentence that says why it cannot be read."""
     if isinstance(error, RecursionError):
         raise Reject("JSON is nested deeper than this process can read", "too_deep") from error
-    # msgspec takes bad bytes outside strings for bad JSON, and names no place inside strings.
+    # msgspec reports bad bytes outside strings as bad JSON, and gives no place inside strings.
     text_of(raw)
     if isinstance(error, ArithmeticError):
         message = f"a number has more than {MAX_DIGITS:,} digits, or an exponent beyond that"

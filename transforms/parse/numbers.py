@@ -1,4 +1,4 @@
-"""Numbers as they are written: exact, and of bounded length."""
+"""Numbers exactly as they are written, with bounded length."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from decimal import (
 )
 
 MAX_DIGITS = 10_000
-"""A number has at most so many digits, and an exponent of at most so much either way.
+"""The most digits of a number, and the largest exponent, positive or negative.
 
-``1e999999999`` is 11 bytes, and a gigabyte once a database or a message writes it out.
-Postgres' ``numeric`` holds 131,072 digits before and 16,383 after the point, so what
-passes here fits there.
+``1e999999999`` has 11 bytes, but a gigabyte once a database or a message writes it out.
+``numeric`` of PostgreSQL holds 131,072 digits before the point and 16,383 after it, so every
+number that passes here fits.
 """
 
 _exact = Context(
@@ -29,15 +29,15 @@ _exact = Context(
     Emin=-MAX_DIGITS,
     rounding=ROUND_HALF_EVEN,
     clamp=0,
-    # Anything that is not exactly what was written raises; nothing is ever rounded.
+    # Whatever would not be exactly what was written raises; nothing is ever rounded.
     traps=[Clamped, Inexact, InvalidOperation, Overflow, Rounded, Subnormal],
 )
 
 
-# A C function, not a Python one around it: it is called for every number with a point.
+# The C function itself, without a Python wrapper: it is called for every number with a point.
 exact: Callable[[str], Decimal] = _exact.create_decimal
-"""The number that a text writes.
+"""The number that a text spells.
 
 Raises:
-    ArithmeticError: It has too many digits, too large an exponent, or is no number.
+    ArithmeticError: It has too many digits, too large an exponent, or is not a number.
 """

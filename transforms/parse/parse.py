@@ -1,4 +1,4 @@
-"""Turn the raw bytes of records into values; reject what cannot be read."""
+"""Turn the raw bytes of records into values, and reject those that cannot be read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ParseConfig:
 
     Attributes:
         max_record_bytes: A longer record is rejected (``too_large``).
-        max_depth: A JSON record nested deeper is rejected (``too_deep``); the outermost
+        max_depth: A JSON record that is nested deeper is rejected (``too_deep``); the outermost
             object is level 1.
 
     Raises:
@@ -44,12 +44,11 @@ class ParseConfig:
 
 
 class Parse(beam.PTransform):
-    """Give every record of a ``RecordBatch`` its value, as its format says.
+    """Give every record of a ``RecordBatch`` its value.
 
     JSON becomes a dict with exact numbers (``int`` of any size, ``Decimal``), CSV a dict of
-    strings. Parquet values come from the reader; a replayed row is read from the bytes
-    that were kept of it.
-    A record that cannot be read becomes a failure of stage ``parse``.
+    strings. The values of Parquet rows come from the reader; a replayed row is read from its
+    stored bytes. A record that cannot be read becomes a failure of stage ``parse``.
     """
 
     def __init__(self, config: ParseConfig | None = None) -> None:
@@ -63,10 +62,10 @@ class Parse(beam.PTransform):
 
 
 def parse(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
-    """``batch`` with values, and with the records that cannot be read among its failures.
+    """``batch`` with values; the records that cannot be read are among its failures.
 
     Raises:
-        ValueError: The format is none that is known (a defect of the reader).
+        ValueError: The format is unknown (a defect of the reader).
     """
     if batch.format.name == "parquet" and batch.values is not None:
         return batch
@@ -78,7 +77,7 @@ def _parsers(
     format: Format,  # noqa: A002 - the concept's name
     config: ParseConfig,
 ) -> tuple[Callable[[bytes], Any], Callable[[Sequence[bytes]], Sequence[Any] | None]]:
-    """How one record is read, and how a chunk of good ones is."""
+    """What reads one record, and what reads a chunk of good ones."""
     size, depth = config.max_record_bytes, config.max_depth
     parse_one = partial(parse_object, max_bytes=size, max_depth=depth)
     if format.encoding and format.name == "json":
@@ -86,7 +85,7 @@ def _parsers(
     if format.name == "json":
         return parse_one, partial(parse_objects, max_bytes=size, max_depth=depth)
     if format.name == "parquet":
-        # An object is what earlier versions kept of a row: plain JSON.
+        # Earlier versions kept a row as a plain JSON object.
         return (
             lambda raw: parse_one(raw) if raw.startswith(b"{") else typed_rows.decode(raw),
             typed_rows.decode_all,

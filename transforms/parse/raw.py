@@ -20,11 +20,11 @@ def text_of(raw: bytes, encoding: str = "") -> str:
 
     Args:
         raw: The bytes.
-        encoding: What they are encoded in; empty for UTF-8.
+        encoding: Their encoding; empty for UTF-8.
 
     Raises:
         Reject: ``invalid_utf8`` or, in another encoding, ``invalid_text``, naming the first byte
-            that stands for no character.
+            that is not part of a character.
     """
     try:
         return raw.decode(encoding or "utf-8")

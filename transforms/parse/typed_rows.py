@@ -1,14 +1,14 @@
 """A row of typed values as readable JSON that gives back exactly the same values.
 
-The form is an array: the row, the types of those columns that JSON has no type for, and, for a
-row that cannot be read, what is stored in its unreadable columns::
+The form is an array: the row; the types of the columns for which JSON has no type; and, for a
+row that cannot be read, the stored content of its unreadable columns::
 
     [{"id": "a", "b": "/w==", "f": "NaN"}, {"b": "bytes", "f": "float"}]
     [{"id": "a"}, {}, {"s": {"type": "string", "problem": "…", "stored": {"hex": "ff"}}}]
 
 A type is ``bytes`` (base64), ``float``, ``decimal``, ``date``, ``time``, ``timestamp`` or
 ``duration`` (ISO 8601), ``["list", type]``, ``["struct", {name: type}]``,
-``["map", key's type, value's type]``, or null for what JSON itself tells apart.
+``["map", key's type, value's type]``, or null for the types that JSON has itself.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from transforms.parse.far_dates import is_far
 from transforms.parse.json_text import encode_decimal_text
 
 Kind = Any
-"""The type of a column, as the kept row names it."""
+"""The type of a column, as a stored row names it."""
 
 MIDNIGHT_AFTER = "24:00:00"
-"""The end of a day, which Python's ``time`` lacks and databases have."""
+"""The end of a day, which databases have and the ``time`` of Python lacks."""
 
 _SHOWN = 200
 _parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -41,7 +41,7 @@ _DAMAGED = (ValueError, TypeError, ArithmeticError, LookupError, RecursionError)
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A value that cannot be read, kept as it is stored.
+    """A value that cannot be read, in the form in which the source stores it.
 
     Attributes:
         type: The column's type, as the source names it.
@@ -58,7 +58,7 @@ class RowEncoder:
     """Encodes the rows of one schema.
 
     Args:
-        kinds: The type of every column.
+        kinds: The type of each column.
     """
 
     def __init__(self, kinds: Mapping[str, Kind]) -> None:
@@ -67,10 +67,10 @@ class RowEncoder:
         self._tail = b"," + self._types + b"]"
 
     def encode_all(self, rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
-        """Each of ``rows``, whose values have been through ``written`` where that matters.
+        """The bytes of each row; values that JSON cannot carry have been through ``written``.
 
         Raises:
-            TypeError, ValueError: A value has no such form.
+            TypeError, ValueError: A value cannot be written as JSON.
         """
         tail = self._tail
         return [b"[" + each + tail for each in map(encode_decimal_text, rows)]
@@ -78,15 +78,15 @@ class RowEncoder:
     def encode_unreadable(
         self, row: Mapping[str, Any], unreadable: Mapping[str, Unreadable]
     ) -> bytes:
-        """A row of which some columns cannot be read; ``row`` has the others."""
+        """The bytes of a row of which some columns cannot be read; ``row`` has the other columns."""
         return encode_decimal_text([row, msgspec.Raw(self._types), unreadable])
 
 
 def decode(raw: bytes) -> dict[str, Any]:
-    """The row that ``raw`` was made of.
+    """The row whose bytes are ``raw``.
 
     Raises:
-        Reject: ``malformed``: the row could not be read when it was kept, or ``raw`` is damaged.
+        Reject: ``malformed``: the row could not be read when it was stored, or ``raw`` is damaged.
     """
     try:
         row, types, *rest = _parts(raw)
@@ -104,7 +104,7 @@ def decode(raw: bytes) -> dict[str, Any]:
 
 
 def decode_all(raws: Sequence[bytes]) -> list[dict[str, Any]] | None:
-    """The rows that ``raws`` were made of, or None when ``decode`` would reject any of them."""
+    """The rows whose bytes are ``raws``, or None if ``decode`` would reject any of them."""
     try:
         return list(map(decode, raws))
     except Reject:
@@ -120,7 +120,7 @@ def problem_of(unreadable: Mapping[str, Unreadable]) -> str:
 
 
 def written(kind: Kind, value: Any) -> Any:
-    """``value`` as JSON can carry it: numbers that JSON lacks as text, maps as pairs."""
+    """``value`` in a form that JSON can carry: NaN and infinities as text, maps as pairs."""
     if value is None:
         return None
     if kind == "float":
@@ -140,7 +140,7 @@ def written(kind: Kind, value: Any) -> Any:
 
 
 def map_of(pairs: list[tuple[Any, Any]]) -> Any:
-    """The pairs of a map as a dict; as a list of pairs when a key is there twice."""
+    """The pairs of a map as a dict, or as a list of pairs if a key occurs twice."""
     try:
         shaped = dict(pairs)
     except TypeError:  # a key that cannot be hashed, e.g. a struct
@@ -158,7 +158,7 @@ def _readers(types: bytes) -> tuple[tuple[str, Read], ...]:
 
 
 def _reader(kind: Kind) -> Read:
-    """What turns a value in JSON into the value of this type; it is never given None."""
+    """The function that turns a JSON value into a value of this type; never called with None."""
     if kind is None:
         return lambda value: value
     if type(kind) is str:

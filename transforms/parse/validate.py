@@ -1,4 +1,4 @@
-"""Check values against a JSON Schema; reject those that do not conform."""
+"""Check values against a JSON Schema, and reject those that do not conform."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ MAX_ERRORS = 5
 MAX_INSTANCE = 100
 MAX_REASON = 300
 
-# A value as JSON would carry it: dates and UUIDs as text, bytes as base64, numbers as they are.
+# A value in its JSON form: dates and UUIDs as text, bytes as base64, numbers unchanged.
 plain = partial(msgspec.to_builtins, builtin_types=(Decimal,), str_keys=True)
 
-# Stands for the value in jsonschema_rs' messages, so that a long one can be cut: a code
-# point that is assigned to nothing (Unicode, private use).
+# Stands for the value in the messages of jsonschema_rs, so that a long value can be shortened:
+# a code point for private use, which Unicode assigns to nothing.
 _MASK = "\ue000"
 
 
 class Validate(beam.PTransform):
     """Check every value of a ``RecordBatch`` against a JSON Schema, formats included.
 
-    The draft is the one that ``$schema`` names, 2020-12 without. The text of a CSV file is
-    converted first, as the schema's types say (``transforms.parse.convert``). A record that does
-    not conform becomes a failure of stage ``validate``, category ``schema``.
+    The draft is the one that ``$schema`` names, or 2020-12. The text of a CSV file is first
+    converted to the types of the schema (``transforms.parse.convert``). A record that does not
+    conform becomes a failure of stage ``validate``, category ``schema``.
 
     Args:
-        schema: The schema's JSON text (``load_schema``), or None: everything passes.
+        schema: The schema's JSON text (``load_schema``), or None to let everything pass.
 
     Raises:
-        ConfigError: The text is no valid schema.
+        ConfigError: The text is not a valid schema.
     """
 
     def __init__(self, schema: str | None) -> None:
@@ -68,7 +68,7 @@ def load_schema(path: str | Path) -> str:
     """The JSON Schema in the file at ``path``, checked.
 
     Raises:
-        ConfigError: The file cannot be read, or is no valid JSON Schema.
+        ConfigError: The file cannot be read, or is not a valid JSON Schema.
     """
     try:
         with Path(path).open("rb") as file:
@@ -86,14 +86,14 @@ def load_schema(path: str | Path) -> str:
     return schema
 
 
-@lru_cache(maxsize=16)  # one process runs few pipelines; a schema takes milliseconds to compile
+@lru_cache(maxsize=16)  # a process runs few pipelines; to compile a schema takes milliseconds
 def compiled(schema: str) -> Any:
-    """The validator of ``schema``, compiled once a process.
+    """The validator of ``schema``, compiled once in each process.
 
     Nothing is fetched: a ``$ref`` to another document is an error.
 
     Raises:
-        ConfigError: It is no valid schema, in one line.
+        ConfigError: It is not a valid schema; the message is one line.
     """
     try:
         document = json.loads(schema, parse_float=Decimal, parse_constant=_refuse_constant)
@@ -112,7 +112,7 @@ def compiled(schema: str) -> Any:
 
 
 def validate(batch: RecordBatch, schema: str) -> RecordBatch:
-    """``batch`` with CSV text converted; what does not conform is among its failures.
+    """``batch`` with CSV text converted; the records that do not conform are its failures.
 
     Raises:
         ConfigError: The schema is not valid.
@@ -122,7 +122,7 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
         raise ValueError("Validate needs parsed records: put Parse before it")
     validator = compiled(schema)
     plan = column_types(schema, batch.format.columns) if batch.format.name == "csv" else ()
-    # A Parquet row may hold dates and bytes in every record; elsewhere they are rare.
+    # Every Parquet row may hold dates and bytes; in other formats they are rare.
     as_json = plain if batch.format.name == "parquet" else None
 
     def one(value: Any) -> Any:
@@ -157,16 +157,16 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
 
 
 def check(validator: Any, value: Any) -> None:
-    """Refuse a value that does not conform.
+    """Reject a value that does not conform.
 
     Raises:
-        Reject: ``schema``, with up to five errors: JSON pointer, value (cut) and reason.
-        TypeError: It holds something that JSON has no form for.
+        Reject: ``schema``, with up to five errors: JSON pointer, shortened value and reason.
+        TypeError: It holds something that JSON cannot express.
     """
     instance = value
     try:
         valid = validator.is_valid(instance)
-    except ValueError:  # a date, bytes, …: conforms as the JSON that it would be written as
+    except ValueError:  # a date, bytes, …: its JSON form is what must conform
         instance = plain(value)
         valid = validator.is_valid(instance)
     if valid:
@@ -179,7 +179,7 @@ def check(validator: Any, value: Any) -> None:
 
 
 def _reason(error: Any, instance: Any) -> str:
-    """One error as ``/pointer: value is not …``; the document itself has no pointer."""
+    """One error as ``/pointer: value is not …``, without a pointer for the document itself."""
     pointer = ""
     for step in error.instance_path:
         instance = instance[step]
@@ -198,11 +198,11 @@ def _one_line(message: object) -> str:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _refuse(uri: str) -> Any:
-    """Stands where jsonschema_rs would fetch another document."""
+    """Called by jsonschema_rs to fetch another document; refuses."""
     raise ValueError("$ref must stay inside the schema")
 
 

@@ -1,7 +1,7 @@
 """Ask this process to stop reading, settle what it has read, and end the pipeline.
 
-Only a runner that shares the process with its caller can use it (DirectRunner); on a
-cluster the runner drains or takes a savepoint.
+It works only for a runner that shares the process with its caller (DirectRunner). On a cluster,
+the runner drains or takes a savepoint.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def request() -> None:
 
 
 def requested() -> bool:
-    """Whether this process is to stop reading."""
+    """Whether this process should stop reading."""
     return _requested.is_set()
 
 

@@ -1,4 +1,4 @@
-"""What the retry of failed records asks of a database: the queue of due jobs."""
+"""The contract between retries and a database: the queue of due jobs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from transforms.steps.pipeline_identity import PipelineIdentity
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Jobs that a program leaves alone, since they are not of its pipeline.
+    """Jobs that a program leaves alone because they belong to another pipeline, or to none.
 
     Attributes:
-        table: The table that their records were meant for.
-        owner: The pipeline that they wait for; None is nobody.
-        jobs: How many they are.
-        program: The pipeline that leaves them; None has no name and takes no jobs at all.
+        table: The target table of their records.
+        owner: The pipeline that they wait for, or None.
+        jobs: How many there are.
+        program: The pipeline of this program; None if it has no name, and so takes no jobs.
     """
 
     table: str
@@ -41,49 +41,49 @@ class Waiting:
 
 
 class JobQueue(Hashable, Protocol):
-    """Failed records of one target table and pipeline that are to be tried again.
+    """Failed records of one target table and pipeline that wait for another attempt.
 
-    Picklable, without secrets; opens its connection where it is used. Every call may raise
+    Picklable, without secrets; it opens its connection where it is used. Every call may raise
     ``SinkUnavailable`` or ``Contention``; calling again is right in both cases.
     """
 
     @property
     def name(self) -> str:
-        """Names the queue in splits: the target table."""
+        """The name of the queue in splits: the target table."""
         ...
 
     def lease(self) -> str:
-        """Begin to run jobs: a new lease, which this process keeps alive.
+        """Begin to run jobs. Returns a new lease, which this process keeps alive.
 
-        It ends the one before: what is still executing under that one may be rescued at once.
-        While it is held, jobs of processes that are gone are rescued, and those that have been
-        kept long enough deleted.
+        It ends the previous lease: jobs still executing under that one may be rescued at once.
+        While the lease is held, jobs of dead processes are rescued, and jobs that have been kept
+        long enough are deleted.
         """
         ...
 
     def claim(self, lease: str, limits: BatchLimits) -> Sequence[RecordBatch]:
         """Take due jobs, the longest due first, as batches of one partition and format each.
 
-        Jobs that another process is taking at the same time are left to it. Renews ``lease``.
+        It leaves jobs that another process is taking at the same time, and renews ``lease``.
         """
         ...
 
     def give_back(self, batches: Sequence[RecordBatch]) -> None:
-        """Undo a claim of which nothing has been tried: it uses no attempt."""
+        """Undo a claim whose jobs have not been tried, without using an attempt."""
         ...
 
     def due_in(self) -> float | None:
-        """Seconds until a job that waits is due; None when none waits."""
+        """Seconds until the next waiting job is due; None if no job waits."""
         ...
 
     def lease_ends_in(self) -> float | None:
-        """Seconds until a lease runs out under which jobs are executing; None when none is."""
+        """Seconds until a lease with executing jobs expires; None if no job is executing."""
         ...
 
     def waiting(self) -> tuple[int, datetime | None]:
-        """How many jobs wait for an attempt or are at one, and when the first is due."""
+        """How many jobs are waiting or executing, and when the first is due."""
         ...
 
     def left(self) -> Sequence[Waiting]:
-        """The jobs of the table that wait for other pipelines, or for nobody; bounded."""
+        """The jobs of the table that wait for other pipelines or belong to none; a bounded list."""
         ...

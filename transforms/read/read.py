@@ -1,8 +1,8 @@
 """Read splits: the one splittable DoFn of the project.
 
-It owns what every connector would else do again: claiming, self-checkpointing, the
+It handles what every connector would otherwise reimplement: claiming, self-checkpointing, the
 watermark, pacing, backlog and drain. A connector supplies a ``Source`` and a ``Reader``
-(``transforms.batch.splits``) and knows nothing of Beam.
+(``transforms.batch.splits``) and knows nothing about Beam.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Pacing:
     """How long the source keeps a bundle open, and how it waits.
 
     Attributes:
-        bundle_seconds: A split checkpoints itself after so long; None reads a
-            bounded split to its end in one bundle.
-        poll_seconds: The longest wait for a first record in one poll.
-        resume_seconds: Asked of the runner before the split goes on. Flink floors it to
-            whole seconds, DirectRunner ignores it.
+        bundle_seconds: Seconds after which a split checkpoints itself; None reads a bounded split
+            to its end in one bundle.
+        poll_seconds: The longest wait for the first record of a poll.
+        resume_seconds: How long the runner should wait before the split goes on. Flink rounds it
+            down to whole seconds; DirectRunner ignores it.
     """
 
     bundle_seconds: float | None = None
@@ -47,18 +47,18 @@ class Pacing:
 class ReadSplits(beam.PTransform):
     """Read every split of ``sources`` into ``RecordBatch`` elements.
 
-    Bounded unless ``streaming``; a streaming split never ends by itself. What the ledger
-    has settled is not read again.
+    A streaming split never ends by itself; otherwise the read is bounded. What the ledger has
+    settled is not read again.
 
     Args:
-        sources: What is read.
-        ledger: What of it is settled.
+        sources: What to read.
+        ledger: Knows which parts are settled.
         pacing: How long bundles are.
-        streaming: Go on for ever.
-        spread: Hand the splits of a bounded read out to all workers, where the runner would
-            else read them on the one that has planned them. Streaming splits are never handed
-            out: Flink keys them by itself, and a runner of one process would not begin to read
-            before all are planned.
+        streaming: Read forever.
+        spread: Distribute the splits of a bounded read to all workers, for a runner that would
+            otherwise read them on the worker that planned them. Streaming splits are never
+            distributed: Flink does that itself, and a runner with one process would not begin to
+            read before all splits are planned.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class ReadSplits(beam.PTransform):
 
     @property
     def ledger(self) -> Ledger:
-        """Where it asks what is settled."""
+        """The ledger that it asks for settled ranges."""
         return self._ledger
 
     def expand(self, pbegin: beam.pvalue.PBegin) -> beam.PCollection:
@@ -97,7 +97,7 @@ class ReadSplits(beam.PTransform):
 
 
 class _PlanFn(beam.DoFn):
-    """List the splits of a source that the ledger lacks."""
+    """List the splits of a source that are not settled."""
 
     def __init__(self, sources: dict[str, Source], ledger: Ledger) -> None:
         self._sources = sources
@@ -108,7 +108,7 @@ class _PlanFn(beam.DoFn):
 
 
 class _ReadFn(beam.DoFn):
-    """What reading bounded and streaming splits has in common."""
+    """The common part of reading bounded and streaming splits."""
 
     def __init__(self, sources: dict[str, Source], ledger: Ledger, pacing: Pacing) -> None:
         self._sources = sources
@@ -116,7 +116,7 @@ class _ReadFn(beam.DoFn):
         self._pacing = pacing
 
     def read(self, split: Split, tracker: Any, watermark: Any) -> Iterator[Any]:
-        """Poll, claim, emit, until the split is done, checkpointed or its time is up."""
+        """Poll, claim and emit until the split is done or checkpointed, or its time is up."""
         source = self._source_of(split)
         position: Position = tracker.current_restriction().position
         reader = READERS.take(source, split, position)
@@ -131,11 +131,11 @@ class _ReadFn(beam.DoFn):
         try:
             while True:
                 if drain.requested():
-                    # The rest stays unread on purpose; the ledger knows where it begins.
+                    # The rest stays unread on purpose; the ledger knows where to resume.
                     tracker.try_claim(Remaining(position, done=True))
                     return
                 polled = reader.poll(self._pacing.poll_seconds)
-                # Polled before it is claimed: a slow poll must not hold the tracker's lock.
+                # Poll before claiming: a slow poll must not hold the lock of the tracker.
                 remaining = Remaining(polled.position, reader.backlog(), polled.done)
                 if not tracker.try_claim(remaining):
                     return
@@ -156,7 +156,7 @@ class _ReadFn(beam.DoFn):
                 reader.close()
 
     def _source_of(self, split: Split) -> Source:
-        """The source of a split, which may be of a state that another pipeline has left."""
+        """The source of a split; the split may come from the saved state of another pipeline."""
         try:
             return self._sources[split.source]
         except KeyError:
@@ -192,7 +192,7 @@ class _ReadStreaming(_ReadFn):
 
 
 def _timestamped(batch: RecordBatch) -> Any:
-    """The batch at its earliest event time, or as it is where there is none."""
+    """The batch at its earliest event time, or unchanged if it has no event times."""
     return TimestampedValue(batch, min(batch.times)) if batch.times else batch
 
 

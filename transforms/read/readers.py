@@ -31,7 +31,7 @@ class _Shelf:
 class Readers:
     """Open readers of this process between two bundles of their split.
 
-    On Flink a DoFn may be set up anew for every bundle, so a reader cannot live in one.
+    On Flink, a DoFn may be set up again for every bundle, so a reader cannot live in one.
     A reader that nobody takes within ``IDLE_SECONDS`` is closed: its split went to another
     process.
     """

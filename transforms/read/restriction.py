@@ -1,4 +1,4 @@
-"""How much of a split is left: the restriction, its coder, and its tracker."""
+"""What is left of a split: the restriction, its coder and its tracker."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from transforms.batch.splits import Position, Split
 
 @dataclass(frozen=True, slots=True)
 class Remaining:
-    """The restriction: what of a split is still to be read.
+    """The restriction: the part of a split that is still to be read.
 
-    It is never falsy: the SDK drops a falsy residual without a word
+    It is never falsy, because the SDK silently drops a falsy residual
     (apache_beam/runners/sdf_utils.py, ``deferred_status``).
 
     Attributes:
-        position: Where to read on; empty means where the split starts.
-        backlog: What was left at that position, in the source's unit.
-        done: Nothing is left.
+        position: Where to read on; empty for the start of the split.
+        backlog: How much was left at that position, in the unit of the source.
+        done: Whether nothing is left.
     """
 
     position: Position = ()
@@ -55,10 +55,10 @@ class RemainingCoder(Coder):
 
 
 class _Progress(RestrictionProgress):
-    """Progress in claims, whatever the size of what was emitted.
+    """Progress in claims, independent of the size of what was emitted.
 
-    The worker would put an estimate of the bytes emitted in its place, which is NaN as
-    long as none has been sampled, and fails the bundle when the runner asks for a split
+    The worker would replace it by an estimate of the bytes emitted. That is NaN until a size has
+    been sampled, and fails the bundle when the runner asks for a split
     (apache_beam/runners/worker/bundle_processor.py, ``_compute_split``).
     """
 
@@ -67,10 +67,10 @@ class _Progress(RestrictionProgress):
 
 
 class SplitTracker(RestrictionTracker):
-    """Tracks one split; can be checkpointed at any time, and splits nowhere else.
+    """Tracks one split, which can be checkpointed at any time but not divided otherwise.
 
-    Positions are opaque and their end is open, so a fraction of the remainder means
-    nothing: only a checkpoint (fraction 0) is granted.
+    Positions are opaque and their end is open, so a fraction of the remainder means nothing: only
+    a checkpoint (fraction 0) is granted.
     """
 
     def __init__(self, remaining: Remaining, *, bounded: bool) -> None:
@@ -82,7 +82,7 @@ class SplitTracker(RestrictionTracker):
         return self._remaining
 
     def try_claim(self, remaining: Remaining) -> bool:
-        """Claim everything before ``remaining``; False once checkpointed or done."""
+        """Claim everything before ``remaining``. Returns False once checkpointed or done."""
         if self._remaining.done:
             return False
         self._remaining = remaining
@@ -110,7 +110,7 @@ class SplitTracker(RestrictionTracker):
 
 
 class Restrictions(RestrictionProvider):
-    """The restriction of a split: all of it, at first."""
+    """Gives each split its restriction, which at first is the whole split."""
 
     def __init__(self, *, bounded: bool) -> None:
         self._bounded = bounded
@@ -122,12 +122,12 @@ class Restrictions(RestrictionProvider):
         return SplitTracker(remaining, bounded=self._bounded)
 
     def restriction_size(self, split: Split, remaining: Remaining) -> int:
-        # Asked at every checkpoint, so it must not do I/O.
+        # Called at every checkpoint, so it must not do I/O.
         return 0 if remaining.done else max(1, remaining.backlog)
 
     def restriction_coder(self) -> RemainingCoder:
         return RemainingCoder()
 
     def truncate(self, split: Split, remaining: Remaining) -> Remaining | None:
-        """On drain a bounded split is read to its end, an endless one stops here."""
+        """On a drain, a bounded split is read to its end, and an endless one stops here."""
         return remaining if self._bounded else None

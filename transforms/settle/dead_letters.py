@@ -1,4 +1,4 @@
-"""What a second place for dead letters, beside the table of jobs, must be able to do."""
+"""The contract of a second place for dead letters, beside the table of jobs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from transforms.batch.record import Failure
 
 
 class DeadLetterSink(Protocol):
-    """Takes dead letters at least once. Picklable, without secrets; clients are process-wide.
+    """Takes dead letters at least once. Picklable, without secrets; clients are per process.
 
-    It is called before the transaction that settles them is committed, so that none is lost
-    in a crash between the two; a transaction that is run again delivers again.
+    It is called before the transaction that settles them is committed, so that a crash between
+    the two loses none. A transaction that is run again delivers again.
     """
 
     @property
     def writes_to(self) -> str:
-        """An object or topic in it, as a record's origin would name it."""
+        """The object or topic that it writes, as the origin of a record would name it."""
         ...
 
     def check(self) -> None:
@@ -30,11 +30,12 @@ class DeadLetterSink(Protocol):
         ...
 
     def deliver(self, target: str, failures: Sequence[Failure]) -> None:
-        """Store ``failures`` of records that were meant for the table ``target``; returns when
-        they are durable there.
+        """Store the ``failures`` of records of the table ``target``.
+
+        It returns when they are durable.
 
         Raises:
-            SinkUnavailable: They are not, or not all; calling again is right.
-            SinkFailed: The place refuses them for a reason that waiting does not mend.
+            SinkUnavailable: Not all of them are durable; calling again is right.
+            SinkFailed: The place refuses them, and waiting does not help.
         """
         ...

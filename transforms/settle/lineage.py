@@ -1,4 +1,4 @@
-"""What stands before a step in the graph of a pipeline: the reads that its records come from."""
+"""The reads that the records of a step come from, in the graph of a pipeline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transforms.errors import ConfigError
 from transforms.read.read import ReadSplits
 
 _written: WeakKeyDictionary[beam.pipeline.AppliedPTransform, bool] = WeakKeyDictionary()
-"""The reads of pipelines being built that have their write."""
+"""The reads that have a write already, in pipelines that are being built."""
 
 
 def reads_behind(batches: beam.PCollection) -> list[beam.pipeline.AppliedPTransform]:
@@ -33,10 +33,10 @@ def reads_behind(batches: beam.PCollection) -> list[beam.pipeline.AppliedPTransf
 
 
 def claim_read(read: beam.pipeline.AppliedPTransform) -> None:
-    """Say that ``read`` has its write.
+    """Record that ``read`` has its write.
 
     Raises:
-        ConfigError: It has one already: what the first has settled, the second would never see.
+        ConfigError: It has one already: the second would never see what the first has settled.
     """
     if read in _written:
         raise ConfigError(
@@ -54,7 +54,7 @@ def _is_read(applied: beam.pipeline.AppliedPTransform) -> bool:
 def _outwards(
     applied: beam.pipeline.AppliedPTransform,
 ) -> Iterator[beam.pipeline.AppliedPTransform]:
-    """``applied`` and every composite transform that it is part of."""
+    """``applied`` and every composite transform around it."""
     current = applied
     while current is not None:
         yield current

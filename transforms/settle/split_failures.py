@@ -1,4 +1,4 @@
-"""Part batches from their failures, for a pipeline that ends elsewhere than in SQL."""
+"""Separate failures from good records when the pipeline does not end in SQL."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from transforms.settle.write import DEAD, RETRY
 
 
 class SplitFailures(beam.PTransform):
-    """Emit the failures of every ``RecordBatch`` apart from it.
+    """Emit the failures of every ``RecordBatch`` separately.
 
-    Returns three outputs: ``batches`` (``RecordBatch``, now without failures), ``dead`` and
-    ``retry`` (``Failure``; ``retry`` has the transient ones). Each failure stands at its
-    event time where the source gives one.
+    Returns three outputs: ``batches`` (``RecordBatch`` without failures), ``dead`` and ``retry``
+    (``Failure``; the transient ones are in ``retry``). A failure has its event time as timestamp
+    if the source gives one.
     """
 
     def expand(self, batches: beam.PCollection) -> beam.pvalue.DoOutputsTuple:

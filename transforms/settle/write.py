@@ -1,12 +1,12 @@
 """Settle batches in a sink, one transaction at a time, while the next ones are parsed.
 
-A writer thread beside the bundle's thread commits all batches that have arrived since
-its last commit in one transaction: a lone batch at once, many small ones together, as
-a database's own group commit does. The database works while the next batch is parsed,
-and what waits is bounded, so a slow database holds the source.
+A writer thread, beside the thread of the bundle, commits all batches that have arrived since its
+last commit in one transaction: a lone batch at once, many small ones together, like the group
+commit of a database. The database works while the next batch is parsed. The queue is bounded, so
+a slow database holds the source back.
 
-Nothing is emitted before its commit, and a bundle does not end before the commits of
-its batches: a runner's checkpoint never runs ahead of the database.
+Nothing is emitted before its commit, and a bundle does not end before the commits of its batches:
+the checkpoint of a runner never runs ahead of the database.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RETRY = "retry"
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What one committed transaction made of one batch.
+    """The result of one committed transaction for one batch.
 
     Attributes:
         span: The range of the batch.
@@ -51,9 +51,9 @@ class Settled:
         attempts: Further attempts at records that had failed before; 0 in a batch that
             comes from a source.
         again: Those of them that this run had counted as retrying.
-        raw_bytes: Size of what was settled, as read.
-        dead: The dead letters, now stored.
-        retry: The failures that are scheduled for another attempt, now stored.
+        raw_bytes: Bytes of the settled records, as read.
+        dead: The dead letters, which are stored now.
+        retry: The failures that are scheduled for another attempt, which are stored now.
     """
 
     span: Span
@@ -70,29 +70,29 @@ class Sink(Protocol):
     """Where batches are settled. Picklable, without secrets; used by one thread at a time."""
 
     def check_read(self, ledger: Ledger) -> None:
-        """Refuse a read that asks ``ledger``, while the pipeline is built.
+        """Refuse a read that asks another ledger; called while the pipeline is built.
 
         Raises:
-            ConfigError: What is settled here is not what ``ledger`` answers.
+            ConfigError: ``ledger`` does not know what is settled here.
         """
         ...
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
-        """Settle ``batches`` in one transaction: rows, dead letters and progress.
+        """Settle ``batches`` in one transaction: rows, dead letters and ledger.
 
         Args:
             batches: What to settle.
-            isolate: Set aside the records that make the database roll back, as failures that
-                may be tried again later, and settle the rest.
+            isolate: Set the records aside that make the database roll back, as failures that may
+                be tried again later, and settle the rest.
 
         Returns:
-            One ``Settled`` a batch, in order; nothing is returned before the commit.
+            One ``Settled`` for each batch, in order, after the commit.
 
         Raises:
             SinkUnavailable: The database cannot be reached; nothing was written, or, when it is
                 ``CommitUnknown``, perhaps everything. Calling again is right in both cases.
             Contention: The transaction was rolled back (deadlock, serialization).
-            SinkFailed: The database refuses for a reason that is no record's.
+            SinkFailed: The database refuses, and no record is to blame.
         """
         ...
 
@@ -102,12 +102,12 @@ class WriteConfig:
     """Bounds of the writer.
 
     Attributes:
-        commit_records: A transaction takes no further batch once it has so many records.
-        commit_bytes: The same in raw bytes.
+        commit_records: Records at which a transaction takes no further batch.
+        commit_bytes: Raw bytes at which a transaction takes no further batch.
         backoff: Waits between tries, both when the database is away and on contention.
-        outage_budget: Seconds to wait in place for a database that is away.
-        contention_tries: How often a transaction is tried that the database rolls back, before
-            it is tried once more with each record that is to blame set aside.
+        outage_budget: Seconds to wait, inside the bundle, for a database that is away.
+        contention_tries: Attempts at a transaction that the database rolls back, before one last
+            attempt without the records that make it roll back.
     """
 
     commit_records: int = 10_000
@@ -120,15 +120,15 @@ class WriteConfig:
 class Write(beam.PTransform):
     """Settle every ``RecordBatch`` in ``sink``.
 
-    Returns three outputs, each after the commit: ``settled`` (``Settled``, one a batch),
+    Returns three outputs, each after the commit: ``settled`` (one ``Settled`` for each batch),
     ``dead`` and ``retry`` (``Failure``).
 
-    The reads that the batches come from must ask the ledger of ``sink``, and have no other
-    ``Write`` behind them; otherwise applying it raises ``ConfigError``.
+    The reads that the batches come from must ask the ledger of ``sink``, and must have no other
+    ``Write``; otherwise applying it raises ``ConfigError``.
 
     Raises (failing the bundle):
         SinkUnavailable: The database stayed away for longer than the outage budget.
-        Contention: A transaction was rolled back again and again.
+        Contention: The database rolled back every attempt at a transaction.
         SinkFailed: The database refuses every write.
     """
 
@@ -141,14 +141,14 @@ class Write(beam.PTransform):
         for read in lineage.reads_behind(batches):
             self._sink.check_read(read.transform.ledger)
             lineage.claim_read(read)
-        return batches | "Commit" >> beam.ParDo(_WriteFn(self._sink, self._config)).with_outputs(
+        return batches | "Commit" >> beam.ParDo(WriteFn(self._sink, self._config)).with_outputs(
             DEAD, RETRY, main="settled"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """A batch that waits for its commit, and how its results are to be emitted."""
+    """A batch that waits for its commit, and the timestamp and windows of its results."""
 
     batch: RecordBatch
     timestamp: Any
@@ -157,7 +157,7 @@ class _Pending:
 
 @dataclass(frozen=True, slots=True)
 class _Committed:
-    """What one commit settled, and what it took."""
+    """What one commit settled, and the seconds that it took and waited."""
 
     pending: Sequence[_Pending]
     settled: Sequence[Settled]
@@ -168,14 +168,14 @@ class _Committed:
 def commit(
     sink: Sink, batches: Sequence[RecordBatch], config: WriteConfig
 ) -> tuple[list[Settled], float]:
-    """Commit ``batches``, waiting in place while the database is away.
+    """Commit ``batches``, and wait while the database is away.
 
     Returns:
-        What was settled, and how many seconds were spent waiting.
+        What was settled, and the seconds spent waiting.
 
     Raises:
         SinkUnavailable: The outage budget is used up, or a drain was requested meanwhile.
-        Contention: All tries were rolled back, also with the records to blame set aside.
+        Contention: Every attempt was rolled back, even without the records to blame.
     """
     waited = 0.0
     reason = ""
@@ -208,24 +208,26 @@ def commit(
 
 
 def _went_through(unknown: Sequence[Settled], settled: Sequence[Settled]) -> bool:
-    """Whether a commit whose answer was lost has done all that is found settled now."""
+    """Whether a commit whose answer was lost had settled everything that is settled now."""
     return bool(unknown) and all(
         now.trimmed == before.trimmed + before.counts.read + before.again and not now.counts.read
         for before, now in zip(unknown, settled, strict=True)
     )
 
 
-class _WriteFn(beam.DoFn):
+class WriteFn(beam.DoFn):
+    """Commits the batches of a bundle on a thread of its own; see the module's docstring."""
+
     def __init__(self, sink: Sink, config: WriteConfig) -> None:
         self._sink = sink
         self._config = config
 
     def setup(self) -> None:
-        # One thread: commits of one split stay in order. It starts with the first commit.
+        # One thread, so that the commits of a split stay in order. The first commit starts it.
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
 
     def start_bundle(self) -> None:
-        # A bundle that failed may have left a commit behind; its batches come again.
+        # A failed bundle may have left a commit running; its batches come again.
         self._queue: deque[_Pending] = deque()
         self._queued_records = 0
         self._queued_bytes = 0
@@ -262,14 +264,14 @@ class _WriteFn(beam.DoFn):
         )
 
     def _start(self) -> None:
-        """Hand everything that waits to the writer thread, as one transaction."""
+        """Hand the whole queue to the writer thread, as one transaction."""
         pending = tuple(self._queue)
         self._queue.clear()
         self._queued_records = self._queued_bytes = 0
         self._running = self._writer.submit(_commit_pending, self._sink, pending, self._config)
 
     def _finish(self) -> Iterator[Any]:
-        """Wait for the running commit, count and emit what it settled."""
+        """Wait for the running commit, then count and emit what it settled."""
         assert self._running is not None  # noqa: S101 - callers have just checked
         running, self._running = self._running, None
         done = running.result()

@@ -1,4 +1,4 @@
-"""Lift a per-record function into a step over batches, in which no record fails its batch."""
+"""Turn a per-record function into a step over batches, where no record fails its batch."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from transforms.batch.record import Failure, Record, RecordBatch
 from transforms.errors import Reject, RetryLater, Snooze
 
 RecordFn = Callable[[Record], Record | None]
-"""A per-record step: the record with its new value, or None to drop it on purpose."""
+"""A per-record step; returns the record with its new value, or None to drop it."""
 
 CHUNK = 500
-"""Records that are handled by one uninterrupted call into C.
+"""The most records in one uninterrupted call into C.
 
-It bounds how long other threads (the writer) wait for the interpreter: 500 records of
-2 µs are a millisecond.
+It bounds how long other threads (the writer) wait for the interpreter: 500 records of 2 µs take
+a millisecond.
 """
 
 
@@ -31,13 +31,14 @@ class EachRecord(beam.PTransform):
     """Apply ``fn`` to every record of every ``RecordBatch``.
 
     ``fn`` returns the record with its new value (``record.with_value``), or None to drop
-    it. What it raises is kept with that record and concerns no other: ``Reject`` makes it a
-    dead letter, ``RetryLater`` a record that is tried again (``Snooze``: without using an
-    attempt), and any other exception a dead letter of category ``exception``, with its stack. A returned record may differ in its
-    value only: what was read stays as it was, for a replay.
+    it. An exception is kept with its record and affects no other. ``Reject`` makes the record a
+    dead letter, ``RetryLater`` schedules another attempt (``Snooze``: without using an attempt),
+    and any other exception makes it a dead letter of category ``exception``, with its stack.
+
+    The record that ``fn`` returns may differ in its value only: the rest is needed for a replay.
 
     Args:
-        fn: The step, picklable. It must not change the value that it is given in place.
+        fn: The step. Picklable; it must not modify the value of its record in place.
         label: Names the step in the pipeline and, as ``stage``, in its failures.
     """
 
@@ -53,9 +54,9 @@ class EachRecord(beam.PTransform):
 
 
 def apply(batch: RecordBatch, fn: RecordFn, stage: str) -> RecordBatch:
-    """``batch`` after ``fn`` of each record, with those that failed moved to its failures.
+    """``batch`` with ``fn`` applied to each record; those that fail become its failures.
 
-    The batch that is passed in is left as it is; its lists are shared where nothing changed.
+    The argument is not modified; unchanged lists are shared with it.
     """
 
     def value_of(record: Record) -> Any:
@@ -69,7 +70,7 @@ def apply(batch: RecordBatch, fn: RecordFn, stage: str) -> RecordBatch:
             or result.event_time != record.event_time
             or (result.origin is not record.origin and result.origin != record.origin)
         ):
-            # A dead letter must hold what was read, or it could not be replayed.
+            # A dead letter must hold what was read; otherwise it could not be replayed.
             raise TypeError("the step changed more than the value; use record.with_value(...)")
         return result.value
 
@@ -83,15 +84,15 @@ def apply_to_values(
     stage: str,
     whole: Callable[[Sequence[Any]], Sequence[Any] | None] | None = None,
 ) -> RecordBatch:
-    """``batch`` with the value ``fn(item)`` for each of ``items``, which are parallel to it.
+    """``batch`` with the value ``fn(item)`` for each of ``items``, one per record.
 
     Args:
         batch: Where the items come from.
-        items: What ``fn`` takes, one a record: its raw bytes, its value, or the record.
+        items: The argument of ``fn`` for each record: its raw bytes, its value, or the record.
         fn: Returns the new value, or raises: ``Drop``, ``Reject``, ``RetryLater``, others.
         stage: Names the step in failures.
-        whole: Does the same to a chunk at once, and returns None when any item of it needs
-            ``fn``, one by one.
+        whole: Does the same for a whole chunk, and returns None if any of its items needs
+            ``fn``.
     """
     values: list[Any] = []
     failures: list[Failure] = []
@@ -124,7 +125,7 @@ def apply_to_values(
 
 
 def failure_of(record: Record, error: Exception, stage: str) -> Failure:
-    """The failure of ``record`` with whatever a step raised for it."""
+    """The failure of ``record`` for the exception that a step raised."""
     if isinstance(error, Reject):
         return Failure.of(record, stage, error.category, error)
     if isinstance(error, Snooze):

@@ -15,11 +15,11 @@ from transforms.batch.record import Record, RecordBatch
 class Explode(beam.PTransform):
     """Emit every good record of every ``RecordBatch`` as a ``Record`` element.
 
-    A record stands at its event time where the source gives one, and at the batch's
-    timestamp otherwise. Failures stay behind: take them from ``SplitFailures``.
+    The timestamp of a record is its event time if the source gives one, and otherwise that of the
+    batch. Failures are left out: take them from ``SplitFailures``.
 
-    One element a record costs about twenty times what it costs inside a batch, and is for
-    windows, aggregations and the like.
+    One element per record costs about twenty times as much as a record inside a batch. It is
+    meant for windows, aggregations and the like.
     """
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:

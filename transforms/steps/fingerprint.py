@@ -1,4 +1,4 @@
-"""A short hash of code and options: what a version is called when nobody has named it."""
+"""A short hash of code and options: the version of a pipeline that has no other name."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import fields, is_dataclass
 from hashlib import blake2b
 
 NODES = 10_000
-"""Objects that are looked at; what lies deeper does not count."""
+"""The most objects that are hashed; what lies deeper does not count."""
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
 _NOT_OURS = ("pipeline", "_type_hints", "side_inputs", "_cached_fn_data")
-"""Attributes of a transform that Beam changes while it is applied."""
+"""Attributes of a transform that Beam changes while applying it."""
 
 
 def fingerprint(*parts: object) -> str:
     """16 hexadecimal digits that change with the code of functions and with plain values.
 
-    Where the code stands, and what functions of other names it calls, does not count. The same
-    in every process of one version of Python.
+    The file and line of the code, and the functions that it calls by name, do not count. The
+    result is the same in every process of one version of Python.
 
     >>> fingerprint(lambda record: record) == fingerprint(lambda record: record)
     True
@@ -87,5 +87,5 @@ def _is_code(member: object) -> bool:
 def _content(cell: types.CellType) -> object:
     try:
         return cell.cell_contents
-    except ValueError:  # of a function that refers to itself before it is made
+    except ValueError:  # a function that refers to itself before it is bound
         return None

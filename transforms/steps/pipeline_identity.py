@@ -1,4 +1,4 @@
-"""Which pipeline a program is: a retry must go through the steps that its record went through."""
+"""The identity of a pipeline: a retry must take the steps that its record took before."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass, field, replace
 from transforms.errors import ConfigError
 
 LIMIT = 255
-"""Characters of a name, and of a label."""
+"""The most characters of a name or a label."""
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineIdentity:
-    """A pipeline's name and the labels of its user steps: what its jobs are kept for.
+    """The name of a pipeline and the labels of its user steps, which own its jobs.
 
-    Two that are equal take each other's jobs; what the steps do may have changed in between.
+    Programs of equal identity take each other's jobs, even if the steps have changed since.
 
     Attributes:
-        name: The pipeline's name; empty for the label of its target table.
-        steps: The labels of the user's steps, in order.
-        version: A hash of what the steps are made of. Jobs record it; nothing compares it.
+        name: The name of the pipeline; empty for the label of its target table.
+        steps: The labels of the user steps, in order.
+        version: A hash of the code of the steps. Jobs record it; nothing compares it.
 
     Raises:
         ConfigError: The name or a label cannot be used, or two labels are equal.
@@ -46,7 +46,7 @@ class PipelineIdentity:
             raise ConfigError(f"two steps have the label {twice[0]!r}; give each its own")
 
     def named(self, label: str) -> PipelineIdentity:
-        """The same with its name, which is ``label`` (the table's) unless it has one."""
+        """The same identity, named ``label`` (that of the table) if it has no name."""
         return self if self.name else replace(self, name=label)
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class PipelineIdentity:
 
 
 def labels_of(text: str) -> tuple[str, ...]:
-    """Read labels from ``A,B``; an empty text has none.
+    """The labels in ``A,B``; an empty text has none.
 
     >>> labels_of("Hide, Cents")
     ('Hide', 'Cents')

@@ -1,4 +1,4 @@
-"""Give the failures of the steps before it a retry policy of their own."""
+"""Give the failures of a step a retry policy of their own."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from transforms.batch.retry_policy import RetryPolicy
 
 
 class Retry(beam.PTransform):
-    """Let the failures that have no policy yet be tried again as ``policy`` says.
+    """Give ``policy`` to the failures that have no policy yet.
 
-    Stands behind the step that it is for. Failures that no ``Retry`` has seen, and those of
-    the writer itself, follow the writer's policy. What is scheduled is stored by the writer,
-    in the transaction that settles the batch.
+    Put it directly behind the step that it is for. Failures that pass no ``Retry``, and those of
+    the writer itself, follow the policy of the writer. The writer stores what is scheduled, in
+    the transaction that settles the batch.
 
     Takes and returns ``RecordBatch`` elements.
     """
@@ -33,7 +33,7 @@ class Retry(beam.PTransform):
 
 
 def may_heal(failure: Failure, policy: RetryPolicy) -> bool:
-    """Whether ``failure`` is worth another attempt by its own policy, or else by ``policy``."""
+    """Whether another attempt at ``failure`` may succeed, by its own policy or by ``policy``."""
     return (failure.retry or policy).may_heal(
         transient=failure.transient, category=failure.category, sqlstate=failure.sqlstate
     )

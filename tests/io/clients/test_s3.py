@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clients.s3 import S3Settings, client
-from tests.transforms.test_per_process import in_child
+from tests.transforms.forks import in_child
 from transforms.errors import ConfigError
 
 SETTINGS = S3Settings("http://127.0.0.1:9", region="eu-central-1")

@@ -245,7 +245,7 @@ class TestSchema:
         [
             ("", "not JSON"),
             ("{", "not JSON"),
-            ('{"maximum": NaN}', "NaN is no JSON number"),
+            ('{"maximum": NaN}', "NaN is not a JSON number"),
             ("[]", "not a valid JSON Schema"),
             ('{"properties": {"a": {"type": "wat"}}}', '/properties/a/type: "wat" is not valid'),
             ('{"pattern": "("}', "regex"),

@@ -18,7 +18,7 @@ from transforms.batch.splits import Split
 from transforms.errors import ConfigError
 from transforms.read import drain
 from transforms.read.read import Pacing, ReadSplits
-from transforms.read.readers import READERS, Readers
+from transforms.read.readers import READERS
 
 
 @pytest.fixture(autouse=True)
@@ -152,30 +152,3 @@ class TestDrain:
                 | beam.FlatMap(numbers)
             )
             assert_that(read, equal_to([]), label="truncated before it began")
-
-
-class TestReaders:
-    SOURCE = ListSource("kept")
-    SPLIT = Split("memory://kept", "memory://kept/0")
-
-    def test_a_reader_is_handed_out_at_the_position_it_stands_at(self) -> None:
-        readers = Readers()
-        reader = self.SOURCE.open(self.SPLIT, (), NoLedger())
-        readers.put(self.SOURCE, self.SPLIT, (("", 3),), reader)
-        assert readers.take(self.SOURCE, self.SPLIT, (("", 3),)) is reader
-        assert readers.take(self.SOURCE, self.SPLIT, (("", 3),)) is None, "and to one only"
-
-    def test_a_reader_at_another_position_is_closed(self) -> None:
-        readers = Readers()
-        readers.put(
-            self.SOURCE, self.SPLIT, (("", 3),), self.SOURCE.open(self.SPLIT, (), NoLedger())
-        )
-        assert readers.take(self.SOURCE, self.SPLIT, (("", 2),)) is None
-        assert fakes.CLOSED == ["memory://kept/0"]
-
-    def test_readers_are_bounded_in_number(self) -> None:
-        readers = Readers()
-        for index in range(Readers.LIMIT + 1):
-            split = Split("memory://kept", f"memory://kept/{index}")
-            readers.put(self.SOURCE, split, (), self.SOURCE.open(split, (), NoLedger()))
-        assert fakes.CLOSED == ["memory://kept/0"], "the one unused for longest"

@@ -16,7 +16,7 @@ from transforms.batch.backoff import Backoff
 from transforms.batch.counts import Counts
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import CommitUnknown, Contention, Reject, SinkFailed, SinkUnavailable
-from transforms.settle.write import DEAD, RETRY, Settled, Write, WriteConfig, _WriteFn, commit
+from transforms.settle.write import DEAD, RETRY, Settled, Write, WriteConfig, WriteFn, commit
 
 FAST = WriteConfig(backoff=Backoff(base=0.001, cap=0.002), outage_budget=10, contention_tries=2)
 
@@ -71,13 +71,13 @@ class TestWrite:
 
 
 class TestGroupCommit:
-    def drive(self, sink: ListSink, config: WriteConfig) -> _WriteFn:
-        write = _WriteFn(sink, config)
+    def drive(self, sink: ListSink, config: WriteConfig) -> WriteFn:
+        write = WriteFn(sink, config)
         write.setup()
         write.start_bundle()
         return write
 
-    def process(self, write: _WriteFn, batch: RecordBatch) -> list[Settled]:
+    def process(self, write: WriteFn, batch: RecordBatch) -> list[Settled]:
         emitted = write.process(batch, timestamp=0, window=None)
         return [each.value for each in emitted]
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from transforms.errors import ConfigError
-from transforms.read.job_queue import Waiting
 from transforms.steps.pipeline_identity import PipelineIdentity, labels_of
 
 
@@ -53,14 +52,3 @@ def test_what_could_not_be_told_apart_is_refused(
 def test_labels_are_read_in_order() -> None:
     assert labels_of("Hide, Cents") == ("Hide", "Cents")
     assert labels_of("") == ()
-
-
-def test_what_is_left_is_said_with_both_pipelines() -> None:
-    program, other = PipelineIdentity("people"), PipelineIdentity("people", ("Hide",))
-    assert str(Waiting("people", other, 3, program)) == (
-        "3 jobs of table people wait for pipeline people [Hide]; this program is people []"
-    )
-    assert str(Waiting("people", None, 1, program)) == (
-        "1 job of table people belongs to no pipeline and waits for `dead_letters adopt`; "
-        "this program is people []"
-    )

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from clients.kafka.log import EVERY_SECONDS, RateLimit
-from tests.transforms.test_per_process import in_child
+from tests.transforms.forks import in_child
 from transforms.secrets import conceal
 
 

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from clients.kafka.producer import KafkaProducer, Message, producer
 from tests.services.kafka_broker import KafkaBroker, Topics
 from tests.services.kafka_mock import mock_cluster
-from tests.transforms.test_per_process import in_child
+from tests.transforms.forks import in_child
 from transforms.errors import ConfigError, SinkUnavailable
 
 NOWHERE = "127.0.0.1:9"

@@ -10,7 +10,7 @@ from tests.io.sources.kafka.reading import source_of
 from tests.io.sources.kafka.test_batches import message
 from tests.services.kafka_broker import KafkaBroker
 from tests.services.kafka_broker import Topics as NewTopic
-from tests.transforms.test_per_process import in_child
+from tests.transforms.forks import in_child
 
 
 class TestTopics:

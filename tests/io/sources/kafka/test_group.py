@@ -7,7 +7,7 @@ import pytest
 from sources.kafka.source import KafkaSource
 from tests.io.sources.kafka.reading import source_of
 from tests.services.kafka_broker import KafkaBroker, Topics
-from tests.transforms.test_per_process import in_child
+from tests.transforms.forks import in_child
 from transforms.batch.record import Span
 from transforms.settle.acknowledge import ACKNOWLEDGERS, flush
 
