@@ -257,9 +257,14 @@ def kills(records: int) -> None:
 
 def pair(records: int) -> None:
     """Run two processes on one queue, and kill one of two."""
-    many = records * 20  # so that there are many claims
-    with bench(many) as it:
-        tenth = many // 10
+    side_by_side(records * 20)  # so that there are many claims
+    taken_over(records * 5)
+
+
+def side_by_side(records: int) -> None:
+    """Let two processes share the jobs; each job must be tried once."""
+    with bench(records) as it:
+        tenth = records // 10
         first = it.run("--retry_on", "none")
         assert first["dead"] == 2 * tenth, first
         with it.connect() as connection:
@@ -267,7 +272,7 @@ def pair(records: int) -> None:
         it.replay()
         both = [it.start(f"summary{number}") for number in range(2)]
         assert [process.wait(120) for process in both] == [0, 0]
-        it.applied_once(many)
+        it.applied_once(records)
         shares = [
             json.loads((it.root / f"summary{number}.json").read_text())["read"]
             for number in range(2)
@@ -278,7 +283,10 @@ def pair(records: int) -> None:
         )
         assert jobs == [(2 * tenth,)], "each was attempted once"
         print(f"two processes ran {shares[0]:,} and {shares[1]:,} of {2 * tenth:,} jobs, each once")
-    records *= 5
+
+
+def taken_over(records: int) -> None:
+    """Kill one of two processes; the other must take over its jobs within two leases."""
     with bench(records) as it:
         it.run("--retry_on", "none")
         with it.connect() as connection:
