@@ -265,9 +265,10 @@ class TestWhatIsMissing:
         jars_folder().mkdir(parents=True)
         assert available() is None
 
+    @pytest.mark.parametrize("processes", [(), ("-n", "1")])
     @pytest.mark.parametrize(("ci", "status"), [("true", 1), (None, 0)])
     def test_a_skip_is_loud_and_fails_continuous_integration(
-        self, ci: str | None, status: int, tmp_path: Path
+        self, ci: str | None, status: int, processes: tuple[str, ...], tmp_path: Path
     ) -> None:
         environment = {**os.environ, "PATH": str(tmp_path), "SLUICE_JARS": str(tmp_path)}
         environment.pop("CI", None)
@@ -275,7 +276,7 @@ class TestWhatIsMissing:
             environment["CI"] = ci
         this = f"{__file__}::{type(self).__name__}::test_nothing_is_missing_here"
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", this],
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *processes, this],
             cwd=ROOT,
             env=environment,
             capture_output=True,
