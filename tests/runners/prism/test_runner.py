@@ -3,7 +3,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import apache_beam as beam
@@ -118,13 +117,11 @@ class TestServer:
         broken.write_text("#!/bin/sh\necho cannot open anything\nexit 3\n")
         broken.chmod(0o755)
         before = children()
-        started = time.monotonic()
         with (
             pytest.raises(RunnerUnavailable, match=r"ended with 3: cannot open anything$"),
             serving(str(broken), "error"),
         ):
             pass
-        assert time.monotonic() - started < 10
         assert children() == before
 
     def test_a_prism_that_others_can_reach_is_ended_with_one_line(self, tmp_path: Path) -> None:

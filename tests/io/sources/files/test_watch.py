@@ -33,9 +33,9 @@ def opened(files: FilesSource, ledger: MemoryLedger) -> Reader:
 
 
 def until(reader: Reader, enough: Callable[[list[RecordBatch]], bool]) -> list[RecordBatch]:
-    """Batches of ``reader`` until there are enough; fails after ten seconds."""
+    """Batches of ``reader`` until there are enough; fails after a minute."""
     batches: list[RecordBatch] = []
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not enough(batches):
         assert time.monotonic() < deadline, f"only {raws(batches)} came"
         polled = reader.poll(0.1)
@@ -343,10 +343,16 @@ def test_a_file_that_is_written_to_all_the_time_is_read_as_it_grows(
 
 def test_poll_waits_no_longer_than_its_time_out(files: FilesSource, ledger: MemoryLedger) -> None:
     reader = opened(files, ledger)
-    started = time.monotonic()
-    polled = reader.poll(0.1)
-    assert 0.09 <= time.monotonic() - started < 1.0
-    assert (polled.batches, polled.done) == ((), False)
+    over = threading.Event()
+    timer = threading.Timer(0.5, over.set)
+    timer.start()
+    polls = 0
+    while not over.is_set():
+        polled = reader.poll(0.1)
+        assert (polled.batches, polled.done) == ((), False)
+        polls += 1
+    timer.join()
+    assert polls < 20, "thousands, if it did not wait at all"
     reader.close()
 
 
@@ -355,9 +361,7 @@ def test_drain_wakes_a_waiting_poll(tmp_path: Path, ledger: MemoryLedger) -> Non
     reader.poll(0.1)
     drain.request()
     try:
-        started = time.monotonic()
-        reader.poll(30)
-        assert time.monotonic() - started < 5
+        reader.poll(3_600)  # were it to wait that long, the test would not end
     finally:
         drain.reset()
     reader.close()
@@ -475,9 +479,7 @@ def test_slow_listing_does_not_hold_a_poll(tmp_path: Path, ledger: MemoryLedger)
         outage_budget=10,
     )
     reader = WatchReader(watched)
-    started = time.monotonic()
-    assert not reader.poll(0.1).batches
-    assert time.monotonic() - started < 1
+    assert not reader.poll(0.1).batches  # the listing goes on only after it has returned
     gate.touch()
     assert raws(until(reader, records(1))) == [b"1"]
     reader.close()
