@@ -44,9 +44,9 @@ def running(slots: int) -> Iterator[FlinkCluster]:
 
 def job_arguments(cluster: FlinkCluster) -> list[str]:
     """What ``pipelines.ingest`` is told to run a pipeline on ``cluster``."""
-    found = cluster.endpoints
+    endpoints = cluster.endpoints
     return [
-        *("--flink_master", found.flink_master, "--job_endpoint", found.job_endpoint),
+        *("--flink_master", endpoints.flink_master, "--job_endpoint", endpoints.job_endpoint),
         *("--environment_type", "PROCESS"),
-        *("--environment_config", json.dumps({"command": found.worker_command})),
+        *("--environment_config", json.dumps({"command": endpoints.worker_command})),
     ]

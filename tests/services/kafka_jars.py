@@ -56,9 +56,9 @@ def available() -> str | None:
     printed = subprocess.run(
         ["java", "-version"], capture_output=True, text=True, timeout=60, check=False
     ).stderr
-    found = re.search(r'version "(\d+)', printed)
-    if found is None or int(found[1]) < JAVA:
-        return f"java {found[1] if found else '(unknown)'} found, {JAVA} or newer is needed"
+    version = re.search(r'version "(\d+)', printed)
+    if version is None or int(version[1]) < JAVA:
+        return f"java {version[1] if version else '(unknown)'} found, {JAVA} or newer is needed"
     if shutil.which("mvn") is None and not jars_folder().is_dir():
         return f"mvn not found (Maven fetches the broker's jars into {jars_folder()})"
     return None

@@ -32,9 +32,9 @@ def consumer(bootstrap: str) -> Iterator[Consumer]:
 
 def watermarks(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, int]:
     with consumer(bootstrap) as reader:
-        found = reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-    assert found is not None
-    return found
+        watermarks = reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+    assert watermarks is not None
+    return watermarks
 
 
 def partitions_of(bootstrap: str, topic: str) -> set[int]:
@@ -111,9 +111,9 @@ class TestTopics:
 
     def test_no_topic_comes_to_be_by_itself(self, kafka_broker: KafkaBroker) -> None:
         with consumer(kafka_broker.bootstrap) as reader:
-            asked = reader.list_topics("never-created", timeout=10).topics["never-created"]
-        assert asked.error is not None
-        assert not asked.partitions
+            unknown = reader.list_topics("never-created", timeout=10).topics["never-created"]
+        assert unknown.error is not None
+        assert not unknown.partitions
 
     def test_a_topic_that_is_there_is_not_created_again(
         self, kafka_broker: KafkaBroker, topic: Topics

@@ -45,11 +45,11 @@ PLAIN = Costs(Cost(0.001, 4e-6), Cost(0.001, 2e-6), Cost(0.001, 8e-6), Cost(0.00
 @few
 @given(costs, scenarios)
 def test_throughput_is_above_neither_bound(costs: Costs, scenario: Scenario) -> None:
-    made = simulate(scenario, costs)
+    outcome = simulate(scenario, costs)
     workers, databases = bounds(scenario, costs)
-    assert 0 < made.rate <= min(workers, databases) * (1 + ROUNDING)
-    assert 0 < made.workers <= 1 + 1e-9
-    assert 0 < made.postgres <= 1 + 1e-9
+    assert 0 < outcome.rate <= min(workers, databases) * (1 + ROUNDING)
+    assert 0 < outcome.workers <= 1 + 1e-9
+    assert 0 < outcome.postgres <= 1 + 1e-9
 
 
 @few
@@ -113,8 +113,8 @@ def test_on_one_machine_all_cpu_comes_out_of_its_cores() -> None:
 
 
 def test_a_slot_alone_waits_for_its_own_commits_while_both_machines_have_time() -> None:
-    made = simulate(Scenario(slots=1), replace(PLAIN, wait=Cost(0.2, 0.0)))
-    assert made.limit == "slots"
+    outcome = simulate(Scenario(slots=1), replace(PLAIN, wait=Cost(0.2, 0.0)))
+    assert outcome.limit == "slots"
 
 
 def test_small_batches_are_committed_together_while_the_writer_is_busy() -> None:
@@ -133,22 +133,22 @@ def test_knee_is_where_one_more_adds_less_than_a_tenth_of_the_first() -> None:
 @given(seconds_fixed, seconds_record)
 def test_line_through_points_of_a_line_is_that_line(fixed: float, record: float) -> None:
     line = Cost(fixed, record)
-    found = Cost.fitted([(records, line.of(records)) for records in (500, 2_000, 5_000)])
-    assert found.fixed == pytest.approx(fixed, abs=1e-9)
-    assert found.record == pytest.approx(record)
+    fit = Cost.fitted([(records, line.of(records)) for records in (500, 2_000, 5_000)])
+    assert fit.fixed == pytest.approx(fixed, abs=1e-9)
+    assert fit.record == pytest.approx(record)
 
 
 @given(st.lists(st.floats(1e-4, 1.0), min_size=3, max_size=3))
 def test_no_fitted_cost_is_negative(seconds: list[float]) -> None:
-    found = Cost.fitted(list(zip((500, 2_000, 5_000), seconds, strict=True)))
-    assert found.fixed >= 0
-    assert found.record >= 0
+    fit = Cost.fitted(list(zip((500, 2_000, 5_000), seconds, strict=True)))
+    assert fit.fixed >= 0
+    assert fit.record >= 0
 
 
 def test_stored_costs_are_what_the_model_takes() -> None:
-    found = costs_of(json.loads(COSTS.read_text()))
-    assert all(part.of(1) > 0 for part in (found.read, found.encode, found.backend, found.wait))
-    assert found.contention >= 1
+    costs = costs_of(json.loads(COSTS.read_text()))
+    assert all(part.of(1) > 0 for part in (costs.read, costs.encode, costs.backend, costs.wait))
+    assert costs.contention >= 1
 
 
 def test_what_the_program_takes_besides_is_found_from_its_rate_on_one_process() -> None:
@@ -156,6 +156,6 @@ def test_what_the_program_takes_besides_is_found_from_its_rate_on_one_process() 
     slow = Costs(READING.read.times(2), READING.encode.times(2), READING.backend, READING.wait)
     measured = {"cores": 2, "ingestion": [{"processes": 1, "others": 0.0}]}
     measured["ingestion"][0]["rate"] = simulate(machine(measured, 1), slow).rate  # type: ignore[index]
-    found, factor = calibrated(measured, READING)
+    costs, factor = calibrated(measured, READING)
     assert factor == pytest.approx(2, rel=ROUNDING)
-    assert found.read.of(1_000) == pytest.approx(slow.read.of(1_000), rel=ROUNDING)
+    assert costs.read.of(1_000) == pytest.approx(slow.read.of(1_000), rel=ROUNDING)

@@ -33,9 +33,9 @@ RIGHT = Found(
 )
 
 
-def found_wrong(found: Found, *, update: bool = False) -> list[Place]:
+def found_wrong(state: Found, *, update: bool = False) -> list[Place]:
     findings = Findings()
-    compare(MADE, found, findings, update=update)
+    compare(MADE, state, findings, update=update)
     assert findings.ok is not bool(findings.wrong or findings.other)
     return sorted(place for place, _ in findings.wrong)
 
@@ -53,49 +53,49 @@ def test_what_is_as_it_should_be_is_found_so(update: bool) -> None:
     ("change", "places"),
     [
         pytest.param(
-            lambda found: replace(found, rows=without(found.rows, "shared")),
+            lambda state: replace(state, rows=without(state.rows, "shared")),
             [(0, 2)],
             id="a good record lost behind a refused one",
         ),
         pytest.param(
-            lambda found: replace(found, rows={**found.rows, "good": (1, 2, "x", *[None] * 3)}),
+            lambda state: replace(state, rows={**state.rows, "good": (1, 2, "x", *[None] * 3)}),
             [(0, 0)],
             id="a row altered",
         ),
         pytest.param(
-            lambda found: replace(found, jobs={}),
+            lambda state: replace(state, jobs={}),
             [(0, 1)],
             id="a dead letter lost",
         ),
         pytest.param(
-            lambda found: replace(found, jobs={(0, 1): [JOB, JOB]}),
+            lambda state: replace(state, jobs={(0, 1): [JOB, JOB]}),
             [(0, 1)],
             id="a dead letter doubled",
         ),
         pytest.param(
-            lambda found: replace(found, jobs={(0, 1): [replace(JOB, category="data")]}),
+            lambda state: replace(state, jobs={(0, 1): [replace(JOB, category="data")]}),
             [(0, 1)],
             id="a dead letter of another category",
         ),
         pytest.param(
-            lambda found: replace(found, jobs={(0, 1): [replace(JOB, raw=BEHIND)]}),
+            lambda state: replace(state, jobs={(0, 1): [replace(JOB, raw=BEHIND)]}),
             [(0, 1)],
             id="a dead letter with another record's bytes",
         ),
         pytest.param(
-            lambda found: replace(found, jobs={(0, 1): [replace(JOB, state="retryable")]}),
+            lambda state: replace(state, jobs={(0, 1): [replace(JOB, state="retryable")]}),
             [(0, 1)],
             id="a record that still waits",
         ),
         pytest.param(
-            lambda found: replace(
-                found, jobs={**found.jobs, (1, 0): [Job("discarded", "write", "data", KEPT)]}
+            lambda state: replace(
+                state, jobs={**state.jobs, (1, 0): [Job("discarded", "write", "data", KEPT)]}
             ),
             [(1, 0)],
             id="a good record in the dead letters",
         ),
         pytest.param(
-            lambda found: replace(found, applied={1: 1, 4: 2}),
+            lambda state: replace(state, applied={1: 1, 4: 2}),
             [(0, 2)],
             id="a record applied twice",
         ),

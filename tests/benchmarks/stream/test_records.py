@@ -46,11 +46,11 @@ def row(n: int, **more: Any) -> Row:
     return tuple(value(n, **more).get(column) for column in COLUMNS)
 
 
-def by_key(made: Sequence[Record]) -> Mapping[str, Sequence[Record]]:
-    found: defaultdict[str, list[Record]] = defaultdict(list)
-    for each in made:
-        found[each.key].append(each)
-    return found
+def by_key(sequence: Sequence[Record]) -> Mapping[str, Sequence[Record]]:
+    groups: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in sequence:
+        groups[record.key].append(record)
+    return groups
 
 
 @pytest.mark.parametrize("kind", DEAD)
@@ -139,8 +139,8 @@ def test_the_same_plan_makes_the_same_records() -> None:
 
 
 def test_every_way_to_be_broken_is_made_half_of_them_beside_a_good_record_of_their_key() -> None:
-    made = by_key(list(records(PLAN)))
-    broken = [{each.kind for each in of_key} for of_key in made.values()]
+    groups = by_key(list(records(PLAN)))
+    broken = [{each.kind for each in of_key} for of_key in groups.values()]
     broken = [of_kinds for of_kinds in broken if of_kinds != {GOOD}]
     ways = Counter(next(way for way in WAYS if of_kinds & {*way}) for of_kinds in broken)
     assert set(ways) == set(WAYS)
@@ -159,11 +159,13 @@ def test_records_of_a_key_that_differ_lie_in_one_partition() -> None:
 
 
 def test_a_parent_that_comes_later_is_good_and_comes_within_reach() -> None:
-    made = list(records(PLAN))
-    first = {each.key: at for at, each in reversed(list(enumerate(made)))}
-    kinds_of = {key: {each.kind for each in of_key} for key, of_key in by_key(made).items()}
+    sequence = list(records(PLAN))
+    first = {each.key: at for at, each in reversed(list(enumerate(sequence)))}
+    kinds_of = {key: {each.kind for each in of_key} for key, of_key in by_key(sequence).items()}
     parents = [
-        (at, json.loads(each.raw)["parent"]) for at, each in enumerate(made) if each.kind == LATE
+        (at, json.loads(each.raw)["parent"])
+        for at, each in enumerate(sequence)
+        if each.kind == LATE
     ]
     assert parents
     for at, parent in parents:
@@ -175,13 +177,13 @@ def test_a_parent_that_comes_later_is_good_and_comes_within_reach() -> None:
 def test_the_law_is_what_postgres_does_with_one_record_after_the_other(
     postgres_url: str, update: bool
 ) -> None:
-    made = interesting(list(records(PLAN)))
+    sequence = interesting(list(records(PLAN)))
     refused: set[int] = set()
     with psycopg.connect(postgres_url) as connection:
         connection.execute(TABLE)
         waiting: list[tuple[int, dict[str, Any]]] = []
-        for at, each in enumerate(made):
-            parsed = understood(each.raw)
+        for at, record in enumerate(sequence):
+            parsed = understood(record.raw)
             if parsed is None:
                 refused.add(at)
                 continue
@@ -195,23 +197,23 @@ def test_the_law_is_what_postgres_does_with_one_record_after_the_other(
         query = f"SELECT id, {names} FROM events".encode()
         rows = {found[0]: found[1:] for found in connection.execute(query)}
     numbered: defaultdict[str, list[int]] = defaultdict(list)
-    for at, each in enumerate(made):
-        numbered[each.key].append(at)
+    for at, record in enumerate(sequence):
+        numbered[record.key].append(at)
     for key, places in numbered.items():
-        law = outcome([made[at] for at in places], update=update)
+        law = outcome([sequence[at] for at in places], update=update)
         assert rows.get(key) in law.rows, key
         for at, fate in zip(places, law.fates, strict=True):
-            assert fate in ("either", "dead" if at in refused else "kept"), made[at]
-    assert {made[at].kind for at in refused} == set(DEAD)
+            assert fate in ("either", "dead" if at in refused else "kept"), sequence[at]
+    assert {sequence[at].kind for at in refused} == set(DEAD)
 
 
-def interesting(made: Sequence[Record]) -> list[Record]:
+def interesting(sequence: Sequence[Record]) -> list[Record]:
     """Without the good records that are alone with their key and are nobody's parent."""
-    of_key = by_key(made)
-    parents = {json.loads(each.raw)["parent"] for each in made if each.kind == LATE}
+    of_key = by_key(sequence)
+    parents = {json.loads(each.raw)["parent"] for each in sequence if each.kind == LATE}
     return [
         each
-        for each in made
+        for each in sequence
         if len(of_key[each.key]) > 1 or each.kind != GOOD or each.key in parents
     ]
 

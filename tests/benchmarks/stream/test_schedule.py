@@ -14,11 +14,11 @@ def test_each_fault_comes_once_in_a_round_and_lasts_as_long_as_it_may() -> None:
     planned = schedule(random.Random(3), LASTING)
     for _ in range(20):
         of_round = list(islice(planned, len(LASTING)))
-        assert sorted(each.name for each in of_round) == sorted(LASTING)
-        for each in of_round:
-            least, most = LASTING[each.name]
-            assert least <= each.lasting <= most
-            assert GAP_SECONDS[0] <= each.gap <= GAP_SECONDS[1]
+        assert sorted(fault.name for fault in of_round) == sorted(LASTING)
+        for fault in of_round:
+            least, most = LASTING[fault.name]
+            assert least <= fault.lasting <= most
+            assert GAP_SECONDS[0] <= fault.gap <= GAP_SECONDS[1]
 
 
 def test_a_seed_gives_the_same_faults_again_and_another_one_others() -> None:
