@@ -329,7 +329,9 @@ class TestSchemas:
 class TestImage:
     def test_everything_of_the_wheel_is_copied_and_let_in(self) -> None:
         setup = PROJECT["tool"]["setuptools"]
-        folders = [setup["package-dir"].get(each, each) for each in setup["packages"]]
+        roots = setup["package-dir"]
+        parts = [each.split(".") for each in setup["packages"]]
+        folders = ["/".join([roots.get(top, top), *below]) for top, *below in parts]
         copied = re.findall(
             r"^COPY (?!--from)(?:--chmod=\d+ )?(.+) \S+$",
             (DEPLOY / "Dockerfile").read_text(),
@@ -344,7 +346,8 @@ class TestImage:
         for folder in folders:
             assert any(
                 fnmatch.fnmatch(folder, pattern) for s in sources for pattern in (s, f"{s}/*")
-            )
+            ), folder
+        assert all((ROOT / folder).is_dir() for folder in folders)
         assert set(sources) == set(let_in)
         assert all((ROOT / each).exists() for each in sources)
 
