@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest-beam
 
-.PHONY: help setup demo test oracle coverage lint format check bench kills lock clean
+.PHONY: help setup demo test test-fast oracle coverage lint format check bench kills lock clean
 .PHONY: test-newest-beam bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy scale
 
@@ -28,8 +28,15 @@ demo: setup ## Generate events, ingest them into SQLite, show the dead letters
 	$(BIN)/python -m pipelines.dead_letters list --sink sqlite:///demo/ingest.db
 	$(BIN)/python -m pipelines.audit --sink sqlite:///demo/ingest.db
 
+# Three processes for two cores: most tests of a service wait for it. What measures runs by itself.
+PARALLEL := -n 3
+
 test: setup ## Run all tests, those with real services included
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL) -m "not alone"
+	$(BIN)/python -m pytest -m alone
+
+test-fast: setup ## Run the tests that need no service and take no seconds
+	$(BIN)/python -m pytest $(PARALLEL) -m "not integration and not slow and not alone"
 
 # Everything else that pyproject.toml names has the version of requirements.lock, so that a failure
 # comes from Beam or from what Beam brings.

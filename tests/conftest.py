@@ -1,8 +1,12 @@
-"""A real Postgres, Kafka and S3 API for the session; a database, topics, a bucket for each test."""
+"""A real Postgres, Kafka and S3 API for each process of a run; a database, topics, a bucket per test.
+
+A run of several processes (pytest-xdist) shares none of them: each starts what its tests need.
+"""
 
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -13,6 +17,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.distribution import GroupScheduling, mark_services, put_long_ones_first
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -22,6 +29,30 @@ if TYPE_CHECKING:
 
 MISSING = pytest.StashKey[dict[str, str]]()
 """By service, why tests that need it were skipped, once one was."""
+
+# A loaded machine makes no test wrong.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects by markers
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a service, and put in front those that take long."""
+    mark_services(items)
+    put_long_ones_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    """Say which tests run in the same process."""
+    return GroupScheduling(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Let no garbage collection look through all modules again: they stay to the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +145,7 @@ def prism(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def flink(request: pytest.FixtureRequest, s3_endpoint: str) -> Iterator[FlinkCluster]:
-    """A running Flink cluster with one TaskManager of two slots, its parts fetched first.
+    """A running Flink cluster with one TaskManager of two slots; its parts are fetched first.
 
     Its workers have the credentials of ``s3_endpoint``: they are started in its environment.
     """
@@ -134,9 +165,24 @@ def _skip(request: pytest.FixtureRequest, service: str, missing: str) -> NoRetur
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A run that had no broker proves nothing about Kafka: in CI that is a failure."""
-    if MISSING in session.config.stash and os.environ.get("CI") and exitstatus == 0:
+    """A run that had no broker proves nothing about Kafka: in CI that is a failure.
+
+    One of several processes hands what it missed to the one that collects the results.
+    """
+    missing = session.config.stash.get(MISSING, {})
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["missing"] = missing
+    elif missing and os.environ.get("CI") and exitstatus == 0:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what one of several processes missed; one that crashed handed on nothing."""
+    missing: dict[str, str] = getattr(node, "workeroutput", {}).get("missing", {})
+    if missing:
+        node.config.stash.setdefault(MISSING, {}).update(missing)
 
 
 def pytest_terminal_summary(

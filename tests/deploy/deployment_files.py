@@ -33,8 +33,8 @@ class Deployment:
 
 def compose() -> dict[str, Any]:
     """The compose file, its ``$$`` not yet read as ``$``."""
-    made: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
-    return made
+    document: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    return document
 
 
 def manifests() -> list[dict[str, Any]]:
@@ -52,17 +52,17 @@ def kustomizations() -> list[dict[str, Any]]:
 
 def only(kind: str) -> dict[str, Any]:
     """The one manifest of that kind."""
-    (found,) = (each for each in manifests() if each["kind"] == kind)
-    return found
+    (manifest,) = (each for each in manifests() if each["kind"] == kind)
+    return manifest
 
 
 def pod_specs() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every pod: of whom, and its specification."""
-    for each in manifests():
-        if each["kind"] in ("Deployment", "Job"):
-            yield each["metadata"]["name"], each["spec"]["template"]["spec"]
-        elif each["kind"] == "FlinkDeployment":
-            spec = each["spec"]
+    for manifest in manifests():
+        if manifest["kind"] in ("Deployment", "Job"):
+            yield manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]
+        elif manifest["kind"] == "FlinkDeployment":
+            spec = manifest["spec"]
             yield "podTemplate", spec["podTemplate"]["spec"]
             yield "taskManager", spec["taskManager"]["podTemplate"]["spec"]
 

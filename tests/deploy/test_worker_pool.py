@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,10 +22,9 @@ from pipelines.ingest import main as ingest_main
 from runners.flink.local.cluster import FlinkCluster
 from runners.flink.local.parts import fetched
 from tests.deploy.deployment_files import DEPLOY, by_compose
+from tests.waiting import wait_until
 
-pytestmark = pytest.mark.integration
-
-START_SECONDS = 60.0
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -59,32 +57,40 @@ def pool(flink: FlinkCluster, tmp_path: Path) -> Iterator[str]:
             stderr=subprocess.STDOUT,
         )
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("localhost", port), 1.0).close()
-                break
-            except OSError:
-                assert process.poll() is None, (tmp_path / "pool.log").read_text()
-                assert time.monotonic() < deadline, "the pool does not listen"
-                time.sleep(0.1)
+        wait_until(
+            lambda: listens(port), "a pool that listens", alive=lambda: process.poll() is None
+        )
         yield f"localhost:{port}"
     finally:
-        ours = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        for each in ours:
-            each.terminate()
-        for each in psutil.wait_procs(ours, timeout=20)[1]:
-            each.kill()
+        root = psutil.Process(process.pid)
+        processes = [root, *root.children(recursive=True)]
+        for member in processes:
+            member.terminate()
+        for member in psutil.wait_procs(processes, timeout=20)[1]:
+            member.kill()
         process.wait()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("localhost", port), 1.0).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_command_of_deploy_runs_on_a_pool_with_nothing_staged(
     flink: FlinkCluster, pool: str, postgres_url: str, tmp_path: Path
 ) -> None:
     write(tmp_path / "in", events(2_000), 2)
-    kept = ("--environment_type", "--experiments", "--sdk_worker_parallelism", "--max_parallelism")
-    argv = [each for each in by_compose().submit if each.split("=", 1)[0] in kept]
-    assert len(argv) == len(kept)
+    options = (
+        "--environment_type",
+        "--experiments",
+        "--sdk_worker_parallelism",
+        "--max_parallelism",
+    )
+    argv = [each for each in by_compose().submit if each.split("=", 1)[0] in options]
+    assert len(argv) == len(options)
     out = tmp_path / "summary.json"
     endpoints = flink.endpoints
     argv += ["--runner=FlinkRunner", f"--flink_master={endpoints.flink_master}", "--parallelism=2"]

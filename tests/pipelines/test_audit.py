@@ -1,87 +1,83 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
-from pipelines import audit, command, ingest
+from tests.pipelines.commands import audit, ingest
+from tests.pipelines.tables import query
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a database with two settled files of three records each."""
+    folder = tmp_path_factory.mktemp("settled")
+    for name in ("a", "b"):
+        lines = b'{"id":"%s1"}\n{"id":\n{"id":"%s2"}\n' % (name.encode(), name.encode())
+        (folder / f"{name}.jsonl").write_bytes(lines)
+    assert ingest(folder / "*.jsonl", f"sqlite:///{folder}/a.db", table="t") == 0
+    return folder / "a.db"
 
 
 @pytest.fixture
-def sink(tmp_path: Path) -> str:
-    """A database with two settled files of three records each."""
-    url = f"sqlite:///{tmp_path}/a.db"
-    for name in ("a", "b"):
-        lines = b'{"id":"%s1"}\n{"id":\n{"id":"%s2"}\n' % (name.encode(), name.encode())
-        (tmp_path / f"{name}.jsonl").write_bytes(lines)
-    argv = ["--source", f"{tmp_path}/*.jsonl", "--sink", url, "--table", "t", "--key", "id"]
-    assert command.run("ingest", ingest.main, [*argv, "--no_progress"]) == 0
-    return url
-
-
-def run(sink: str, *more: str) -> int:
-    return command.run("audit", audit.main, ["--sink", sink, *more])
-
-
-def execute(sink: str, statement: str) -> None:
-    engine = sa.create_engine(sink)
-    with engine.begin() as connection:
-        connection.execute(sa.text(statement))
-    engine.dispose()
+def sink(settled: Path, tmp_path: Path) -> str:
+    """A copy of that database, for one test."""
+    shutil.copy(settled, tmp_path / "a.db")
+    return f"sqlite:///{tmp_path}/a.db"
 
 
 def test_every_partition_is_covered_and_adds_up(
     sink: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    assert run(sink, "--json") == 0
+    assert audit(sink, "--json") == 0
     partitions = json.loads(capsys.readouterr().out)
     assert [each["source"].rsplit("/", 1)[1] for each in partitions] == ["a.jsonl", "b.jsonl"]
-    for each in partitions:
-        assert each["complete"]
-        assert each["ok"]
-        assert each["gaps"] == []
-        assert each["ranges"] == [[0, 12 + 7 + 12]]
-        assert (each["read"], each["inserted"], each["dead"]) == (3, 2, 1)
-        assert each["jobs"] == {"retrying": 0, "dead": 1}
+    for partition in partitions:
+        assert partition["complete"]
+        assert partition["ok"]
+        assert partition["gaps"] == []
+        assert partition["ranges"] == [[0, 12 + 7 + 12]]
+        assert (partition["read"], partition["inserted"], partition["dead"]) == (3, 2, 1)
+        assert partition["jobs"] == {"retrying": 0, "dead": 1}
 
 
 def test_the_table_says_the_sum(sink: str, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    assert run(sink) == 0
+    assert audit(sink) == 0
     out = capsys.readouterr().out
     assert "6 read = 4 inserted + 0 updated + 0 duplicates + 0 filtered + 2 dead" in out
     assert "2 partitions, 0 still open, no gap, every record accounted for" in out
 
 
 def test_a_source_narrows_it_down(
-    sink: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sink: str, settled: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
-    assert run(sink, "--json", "--source", f"{tmp_path}/b*") == 0
+    assert audit(sink, "--json", "--source", f"{settled.parent}/b*") == 0
     (only,) = json.loads(capsys.readouterr().out)
     assert only["source"].endswith("/b.jsonl")
 
 
 def test_a_gap_is_found(sink: str, capsys: pytest.CaptureFixture[str]) -> None:
-    execute(sink, "UPDATE ingest_progress SET end_offset = 10 WHERE source LIKE '%a.jsonl'")
-    execute(
+    query(sink, "UPDATE ingest_progress SET end_offset = 10 WHERE source LIKE '%a.jsonl'")
+    query(
         sink,
         "INSERT INTO ingest_progress SELECT target, source, partition, 20, 31, final, 0, 0, 0, 0, "
         "0, 0, 0, updated_at FROM ingest_progress WHERE source LIKE '%a.jsonl'",
     )
     capsys.readouterr()
-    assert run(sink, "--json") == 1
+    assert audit(sink, "--json") == 1
     broken = [each for each in json.loads(capsys.readouterr().out) if not each["ok"]]
     assert [each["gaps"] for each in broken] == [[[10, 20]]]
 
 
 def test_counts_that_do_not_add_up_are_found(sink: str, capsys: pytest.CaptureFixture[str]) -> None:
-    execute(sink, "UPDATE ingest_progress SET inserted = inserted - 1 WHERE source LIKE '%a.jsonl'")
+    query(sink, "UPDATE ingest_progress SET inserted = inserted - 1 WHERE source LIKE '%a.jsonl'")
     capsys.readouterr()
-    assert run(sink) == 1
+    assert audit(sink) == 1
     assert "DOES NOT ADD UP" in capsys.readouterr().out
 
 
@@ -105,36 +101,36 @@ def test_counts_that_do_not_add_up_are_found(sink: str, capsys: pytest.CaptureFi
 def test_jobs_that_the_ledger_counts_otherwise_are_found(
     sink: str, capsys: pytest.CaptureFixture[str], statement: str, stored: dict[str, int]
 ) -> None:
-    execute(sink, statement)
+    query(sink, statement)
     capsys.readouterr()
-    assert run(sink, "--json") == 1
+    assert audit(sink, "--json") == 1
     (broken,) = [each for each in json.loads(capsys.readouterr().out) if not each["ok"]]
     assert (broken["conserved"], broken["jobs"]) == (True, stored)
-    assert run(sink) == 1
+    assert audit(sink) == 1
     assert "JOBS DO NOT MATCH" in capsys.readouterr().out
 
 
 def test_dead_letters_that_were_deleted_are_still_accounted_for(
     sink: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    execute(sink, "DELETE FROM ingest_jobs")
+    query(sink, "DELETE FROM ingest_jobs")
     capsys.readouterr()
-    assert run(sink, "--json") == 0
-    for each in json.loads(capsys.readouterr().out):
-        assert (each["dead"], each["jobs"]) == (1, {"retrying": 0, "dead": 0})
+    assert audit(sink, "--json") == 0
+    for partition in json.loads(capsys.readouterr().out):
+        assert (partition["dead"], partition["jobs"]) == (1, {"retrying": 0, "dead": 0})
 
 
 def test_an_empty_database_is_said_to_be_empty(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(f"sqlite:///{tmp_path}/empty.db") == 0
+    assert audit(f"sqlite:///{tmp_path}/empty.db") == 0
     assert "nothing has been settled" in capsys.readouterr().out
-    assert run(f"sqlite:///{tmp_path}/empty.db", "--json") == 0
+    assert audit(f"sqlite:///{tmp_path}/empty.db", "--json") == 0
     assert json.loads(capsys.readouterr().out) == []
 
 
 def test_an_unreachable_database_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("postgresql://u:secret-word@127.0.0.1:9/db") == 1
+    assert audit("postgresql://u:secret-word@127.0.0.1:9/db") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("audit: ")
     assert "secret-word" not in line

@@ -17,7 +17,8 @@ RATE = 600.0
 GROWTH_MIB = 130
 
 
-@pytest.mark.integration
+@pytest.mark.alone
+@pytest.mark.slow
 def test_reading_falls_with_writing_and_what_is_not_read_waits_in_kafka(
     kafka_broker: KafkaBroker, postgres_url: str, tmp_path: Path
 ) -> None:

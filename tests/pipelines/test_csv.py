@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from pipelines import audit, command, dead_letters
-from pipelines.ingest import main as ingest_main
-from pipelines.ingestion.flags import parser
-from sinks.database import leases
-from sinks.database.engine import dispose_engines
+from tests.pipelines import commands
+from tests.pipelines.programs import running, wait_for_rows
+from tests.pipelines.tables import query
+
+pytestmark = pytest.mark.slow
 
 TYPED = (
     "CREATE TABLE t (id integer PRIMARY KEY, n integer CHECK (n IS NULL OR n < 10), d date,"
@@ -25,31 +22,7 @@ TYPED = (
 )
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.integration)])
-def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/ingest.db"
-    else:
-        yield str(request.getfixturevalue("postgres_url"))
-    leases.release_all()
-    dispose_engines()
-
-
-def run(sink: str, *statements: str) -> list[tuple[Any, ...]]:
-    """Run statements; the rows of the last."""
-    engine = sa.create_engine(sink)
-    try:
-        with engine.begin() as connection:
-            results = [connection.execute(sa.text(each)) for each in statements]
-            return [tuple(row) for row in results[-1]] if results[-1].returns_rows else []
-    finally:
-        engine.dispose()
-
-
-def ingest(source: Path, sink: str, *more: str) -> int:
-    argv = ["--source", str(source), "--sink", sink, "--table", "t", "--no_progress", *more]
-    return command.run("ingest", ingest_main, argv)
+ingest = partial(commands.ingest, table="t", key=None)
 
 
 def payloads(sink: str) -> list[Any]:
@@ -64,7 +37,7 @@ def payloads(sink: str) -> list[Any]:
 
 
 def dead(sink: str) -> list[tuple[Any, ...]]:
-    return run(sink, "SELECT category, message FROM ingest_jobs WHERE state = 'discarded'")
+    return query(sink, "SELECT category, message FROM ingest_jobs WHERE state = 'discarded'")
 
 
 def file(tmp_path: Path, data: bytes, name: str = "t.csv") -> Path:
@@ -74,37 +47,37 @@ def file(tmp_path: Path, data: bytes, name: str = "t.csv") -> Path:
 
 
 def test_empty_cells_of_a_table_that_is_there(sink: str, tmp_path: Path) -> None:
-    run(sink, TYPED)
+    query(sink, TYPED)
     data = b'id,n,d,b,s,j\n1,,,,,\n2,"",,,,\n3,5,2026-01-02,f,"","{""a"": 1}"\n4,,,,,oops\n'
     assert ingest(file(tmp_path, data), sink, "--key", "id") == 0
-    assert [row[:1] + row[4:5] for row in run(sink, "SELECT * FROM t ORDER BY id")] == [
+    assert [row[:1] + row[4:5] for row in query(sink, "SELECT * FROM t ORDER BY id")] == [
         (1, ""),
         (3, ""),
     ]
-    assert run(sink, "SELECT id FROM t WHERE n IS NULL AND d IS NULL AND b IS NULL") == [(1,)]
-    assert run(sink, "SELECT n FROM t WHERE b IS NOT NULL AND NOT b AND j IS NOT NULL") == [(5,)]
+    assert query(sink, "SELECT id FROM t WHERE n IS NULL AND d IS NULL AND b IS NULL") == [(1,)]
+    assert query(sink, "SELECT n FROM t WHERE b IS NOT NULL AND NOT b AND j IS NOT NULL") == [(5,)]
     assert sorted(category for category, _ in dead(sink)) == ["data", "data"]
     assert any("column j" in message for _, message in dead(sink))
 
 
 def test_a_replayed_record_is_converted_as_a_fresh_one(sink: str, tmp_path: Path) -> None:
-    run(sink, "CREATE TABLE t (id integer PRIMARY KEY, n integer, s varchar(9) CHECK (s = 'x'))")
+    query(sink, "CREATE TABLE t (id integer PRIMARY KEY, n integer, s varchar(9) CHECK (s = 'x'))")
     data = b"id|n|s\n1|NA|''\n2|7|'NA'\n3|NA|NA\n"
-    said = ("--key", "id", "--csv_null", "NA", "--csv_quote", "'")
+    flags = ("--key", "id", "--csv_null", "NA", "--csv_quote", "'")
     path = file(tmp_path, data)
-    assert ingest(path, sink, *said) == 0
+    assert ingest(path, sink, *flags) == 0
     assert len(dead(sink)) == 2
-    run(
+    query(
         sink,
         "ALTER TABLE t RENAME TO before",
         "CREATE TABLE t (id integer PRIMARY KEY, n integer, s varchar(9))",
     )
     replay = ["replay", "--sink", sink, "--reason", "the check is gone"]
-    assert command.run("dead_letters", dead_letters.main, replay) == 0
+    assert commands.dead_letters(*replay) == 0
     # What the options say now is of no concern: the record says how it was read.
     assert ingest(path, sink, "--key", "id", "--csv_null", "7") == 0
-    assert run(sink, "SELECT id, n, s FROM t ORDER BY id") == [(1, None, ""), (2, 7, "NA")]
-    assert run(sink, "SELECT id, n, s FROM before") == [(3, None, None)]
+    assert query(sink, "SELECT id, n, s FROM t ORDER BY id") == [(1, None, ""), (2, 7, "NA")]
+    assert query(sink, "SELECT id, n, s FROM before") == [(3, None, None)]
 
 
 def test_a_cell_of_json_is_checked_as_json_by_a_schema(sink: str, tmp_path: Path) -> None:
@@ -115,7 +88,7 @@ def test_a_cell_of_json_is_checked_as_json_by_a_schema(sink: str, tmp_path: Path
     )
     data = b'id,j,d\n1,"{""a"": [1]}",\n2,[1],2026-01-01\n3,{},""\n'
     assert ingest(file(tmp_path, data), sink, "--key", "id", "--schema", str(schema)) == 0
-    assert run(sink, "SELECT id FROM t WHERE d IS NULL AND j IS NOT NULL") == [(1,)]
+    assert query(sink, "SELECT id FROM t WHERE d IS NULL AND j IS NOT NULL") == [(1,)]
     assert [category for category, _ in dead(sink)] == ["schema", "schema"]
 
 
@@ -194,7 +167,7 @@ def test_a_header_without_any_column_of_the_table_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sink = f"sqlite:///{tmp_path}/t.db"
-    run(sink, "CREATE TABLE t (id varchar(9) PRIMARY KEY, town varchar(9))")
+    query(sink, "CREATE TABLE t (id varchar(9) PRIMARY KEY, town varchar(9))")
     assert ingest(file(tmp_path, b"Ann,London\nBo,Paris\n"), sink, "--key", "id") == 2
     assert "expected (id, town)" in capsys.readouterr().err
 
@@ -235,50 +208,27 @@ def test_a_wrong_option_is_one_line(
     assert named in capsys.readouterr().err
 
 
-def test_every_option_is_in_the_help() -> None:
-    shown = parser().format_help()
-    for name in ("delimiter", "quote", "escape", "header", "columns", "skip", "comment", "null"):
-        assert f"--csv_{name}" in shown
-    assert "--encoding" in shown
-    assert "--rest_seconds" in shown
-
-
 def test_a_negative_rest_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = file(tmp_path, b"id\nx\n")
     assert ingest(path, f"sqlite:///{tmp_path}/t.db", "--rest_seconds", "-1") == 2
     assert "rest_seconds" in capsys.readouterr().err
 
 
-COMMAND = [sys.executable, "-m", "pipelines.ingest", "--no_progress", "--streaming"]
-
-
-def awaited(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    """Wait for a condition; fails when the process ends, or after 90 seconds."""
-    deadline = time.monotonic() + 90
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.1)
-
-
 @pytest.mark.parametrize("key", [(), ("--key", "id")])
 def test_a_stream_reads_a_line_once_it_is_finished(tmp_path: Path, key: tuple[str, ...]) -> None:
     sink = f"sqlite:///{tmp_path}/t.db"
     path = file(tmp_path, b"id,amount\n0,1\n1,12")
-    argv = [*COMMAND, "--source", str(path), "--sink", sink, "--table", "t", *key]
-    with subprocess.Popen(
-        [*argv, "--rest_seconds", "3600"], stderr=subprocess.PIPE, text=True
-    ) as process:
+    more = ("--streaming", "--rest_seconds", "3600", *key)
+    with running(commands.arguments(path, sink, *more, table="t", key=None)) as process:
         try:
-            there = Path(tmp_path / "t.db")
-            awaited(lambda: there.exists() and bool(tables(sink)) and bool(payloads(sink)), process)
+            wait_for_rows(process, sink, 1, table="t")
             assert payloads(sink) == [{"id": "0", "amount": "1"}]
             with path.open("ab") as appended:
                 appended.write(b"345\n2,7\n")
-            awaited(lambda: len(payloads(sink)) > 2, process)
+            wait_for_rows(process, sink, 3, table="t")
             with path.open("ab") as appended:
                 appended.write(b"3,8\n")
-            awaited(lambda: len(payloads(sink)) > 3, process)
+            wait_for_rows(process, sink, 4, table="t")
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
@@ -287,9 +237,5 @@ def test_a_stream_reads_a_line_once_it_is_finished(tmp_path: Path, key: tuple[st
         for number, amount in enumerate(["1", "12345", "7", "8"])
     ]
     assert dead(sink) == []
-    assert run(sink, "SELECT sum(read), sum(duplicates) FROM ingest_progress") == [(4, 0)]
-    assert command.run("audit", audit.main, ["--sink", sink]) == 0
-
-
-def tables(sink: str) -> list[tuple[Any, ...]]:
-    return run(sink, "SELECT name FROM sqlite_master WHERE name = 't'")
+    assert query(sink, "SELECT sum(read), sum(duplicates) FROM ingest_progress") == [(4, 0)]
+    assert commands.audit(sink) == 0

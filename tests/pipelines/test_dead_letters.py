@@ -3,15 +3,16 @@ from __future__ import annotations
 import base64
 import getpass
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipelines import audit, command, dead_letters, ingest
 from tests.io.sinks.jobs.stored_jobs import counted, prepared, store, stored, trail
 from tests.io.sinks.tested_database import Database
+from tests.pipelines.commands import audit, dead_letters, ingest
 
 
 @pytest.fixture
@@ -19,41 +20,42 @@ def postgres(postgres_url: str) -> Database:
     return Database("postgres", postgres_url)
 
 
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a database with three dead letters, one of which is not text."""
+    folder = tmp_path_factory.mktemp("refused")
+    (folder / "in.jsonl").write_bytes(b'{"id":"good"}\n{"id":\n[red]7[/red]\n"\xff\x00"\n')
+    assert ingest(folder / "in.jsonl", f"sqlite:///{folder}/a.db", table="t") == 0
+    return folder / "a.db"
+
+
 @pytest.fixture
-def sink(tmp_path: Path) -> str:
-    """A database with three dead letters, one of which is no text."""
-    path = tmp_path / "in.jsonl"
-    path.write_bytes(b'{"id":"good"}\n{"id":\n[red]7[/red]\n"\xff\x00"\n')
-    url = f"sqlite:///{tmp_path}/a.db"
-    argv = ["--source", str(path), "--sink", url, "--table", "t", "--key", "id", "--no_progress"]
-    assert command.run("ingest", ingest.main, argv) == 0
-    return url
-
-
-def run(*argv: str) -> int:
-    return command.run("dead_letters", dead_letters.main, argv)
+def sink(refused: Path, tmp_path: Path) -> str:
+    """A copy of that database, for one test."""
+    shutil.copy(refused, tmp_path / "a.db")
+    return f"sqlite:///{tmp_path}/a.db"
 
 
 def listed(sink: str, capsys: pytest.CaptureFixture[str], *more: str) -> list[dict[str, Any]]:
     capsys.readouterr()
-    assert run("list", "--sink", sink, "--json", *more) == 0
-    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
-    return found
+    assert dead_letters("list", "--sink", sink, "--json", *more) == 0
+    jobs: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return jobs
 
 
-def said(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> Any:
+def answer(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> Any:
     """What ``--json`` prints: always a list of objects."""
     capsys.readouterr()
-    assert run(*argv, "--json") == code
-    found = json.loads(capsys.readouterr().out)
-    assert isinstance(found, list)
-    return found
+    assert dead_letters(*argv, "--json") == code
+    objects = json.loads(capsys.readouterr().out)
+    assert isinstance(objects, list)
+    return objects
 
 
 def complaint(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     """The one line that a wrong use is answered with."""
     capsys.readouterr()
-    assert run(*argv) == 2
+    assert dead_letters(*argv) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     (line,) = captured.err.splitlines()
@@ -64,12 +66,12 @@ class TestList:
     def test_bytes_come_whole_whether_text_or_not(
         self, sink: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        found = listed(sink, capsys)
-        raws = [base64.b64decode(each["raw_base64"]) for each in found]
+        jobs = listed(sink, capsys)
+        raws = [base64.b64decode(each["raw_base64"]) for each in jobs]
         assert raws == [b'"\xff\x00"', b"[red]7[/red]", b'{"id":']
-        assert [each["text"] for each in found] == [None, "[red]7[/red]", '{"id":']
-        assert [each["category"] for each in found] == ["invalid_utf8", "malformed", "malformed"]
-        assert [each["offset"] for each in found] == [34, 21, 14]
+        assert [each["text"] for each in jobs] == [None, "[red]7[/red]", '{"id":']
+        assert [each["category"] for each in jobs] == ["invalid_utf8", "malformed", "malformed"]
+        assert [each["offset"] for each in jobs] == [34, 21, 14]
 
     def test_filters_narrow_it_down(self, sink: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert len(listed(sink, capsys, "--category", "malformed")) == 2
@@ -82,7 +84,7 @@ class TestList:
         self, sink: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         capsys.readouterr()
-        assert run("list", "--sink", sink) == 0
+        assert dead_letters("list", "--sink", sink) == 0
         out = capsys.readouterr().out
         assert "[red]7[/red]" in out
         assert "3 of 3 discarded" in out
@@ -91,7 +93,7 @@ class TestList:
 class TestShow:
     def test_one_is_shown_whole(self, sink: str, capsys: pytest.CaptureFixture[str]) -> None:
         job = listed(sink, capsys, "--category", "invalid_utf8")[0]["id"]
-        assert run("show", "--sink", sink, "--id", str(job)) == 0
+        assert dead_letters("show", "--sink", sink, "--id", str(job)) == 0
         out = capsys.readouterr().out
         assert "22 ff 00 22" in out
         assert "invalid_utf8" in out
@@ -101,7 +103,7 @@ class TestShow:
         self, sink: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         capsys.readouterr()
-        assert run("show", "--sink", sink, "--id", "999") == 2
+        assert dead_letters("show", "--sink", sink, "--id", "999") == 2
         assert capsys.readouterr().err == (
             "dead_letters: there is no dead letter 999 in this database\n"
         )
@@ -110,7 +112,7 @@ class TestShow:
 class TestStats:
     def test_kinds_are_counted(self, sink: str, capsys: pytest.CaptureFixture[str]) -> None:
         capsys.readouterr()
-        assert run("stats", "--sink", sink, "--json") == 0
+        assert dead_letters("stats", "--sink", sink, "--json") == 0
         assert [
             (each["category"], each["count"]) for each in json.loads(capsys.readouterr().out)
         ] == [("invalid_utf8", 1), ("malformed", 2)]
@@ -125,12 +127,12 @@ class TestStats:
             f"UPDATE ingest_jobs SET inserted_at = '{at:%Y-%m-%d %H:%M:%S.%f}', "
             f"state = 'cancelled' WHERE id = {job['id']}"
         )
-        groups = said(capsys, "stats", "--sink", sink, "--state", "all")
+        groups = answer(capsys, "stats", "--sink", sink, "--state", "all")
         oldest = {each["state"]: each for each in groups}
         assert oldest["cancelled"]["oldest_inserted_at"] == at.isoformat()
         assert 3 * 3600 <= oldest["cancelled"]["oldest_age_seconds"] < 3 * 3600 + 60
         assert oldest["discarded"]["oldest_age_seconds"] < 60
-        assert said(capsys, "stats", "--sink", sink, "--state", "completed") == []
+        assert answer(capsys, "stats", "--sink", sink, "--state", "completed") == []
 
 
 class TestFilters:
@@ -182,27 +184,27 @@ class TestReplay:
         self, sink: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         argv = ["replay", "--sink", sink, "--category", "malformed"]
-        (done,) = said(capsys, *argv, "--reason", "mended", "--by", "ann")
+        (done,) = answer(capsys, *argv, "--reason", "mended", "--by", "ann")
         owners = [{"pipeline": "t", "steps": [], "count": 2}]
         assert done.pop("owners") == owners
         assert done == {"action": "replay", "count": 2, "left_alone": {}, "dry_run": False}
         assert {each["category"] for each in listed(sink, capsys)} == {"invalid_utf8"}
         again = listed(sink, capsys, "--state", "available")
         assert [(each["replays"], each["attempt"]) for each in again] == [(1, 0), (1, 0)]
-        (entry,) = said(capsys, "audit", "--sink", sink)
+        (entry,) = answer(capsys, "audit", "--sink", sink)
         assert (entry["action"], entry["actor"], entry["reason"]) == ("replay", "ann", "mended")
         assert (entry["count"], entry["filter"]["category"]) == (2, "malformed")
-        assert command.run("audit", audit.main, ["--sink", sink]) == 0
+        assert audit(sink) == 0
 
     def test_a_dry_run_shows_and_changes_nothing(
         self, sink: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         config = Database("sqlite", sink).config("t", key=["id"])
         before = stored(config, "state", "replays", "scheduled_at")
-        (done,) = said(capsys, "replay", "--sink", sink, "--dry_run")
+        (done,) = answer(capsys, "replay", "--sink", sink, "--dry_run")
         assert (done["count"], done["dry_run"]) == (3, True)
         assert [each["offset"] for each in done["jobs"]] == [14, 21, 34]
-        assert run("purge", "--sink", sink, "--dry_run") == 0
+        assert dead_letters("purge", "--sink", sink, "--dry_run") == 0
         assert "dry run: purge would change 3; nothing was changed" in capsys.readouterr().out
         assert stored(config, "state", "replays", "scheduled_at") == before
         assert trail(config) == []
@@ -212,7 +214,7 @@ class TestReplay:
     ) -> None:
         database = Database("sqlite", f"sqlite:///{tmp_path}/b.db")
         store(prepared(database), *[{}] * 25)
-        (done,) = said(capsys, "replay", "--sink", database.url, "--dry_run", "--limit", "23")
+        (done,) = answer(capsys, "replay", "--sink", database.url, "--dry_run", "--limit", "23")
         assert (done["count"], len(done["jobs"])) == (23, 20)
 
     def test_what_is_left_alone_is_said_line_by_line(
@@ -221,7 +223,7 @@ class TestReplay:
         database = Database("sqlite", f"sqlite:///{tmp_path}/b.db")
         store(prepared(database), {"replays": 2}, {"stage": "read", "raw": b""}, {}, {"replays": 9})
         argv = ["replay", "--sink", database.url, "--reason", "r"]
-        assert run(*argv, "--max_replays", "2") == 0
+        assert dead_letters(*argv, "--max_replays", "2") == 0
         first, *rest = capsys.readouterr().out.splitlines()
         assert first.startswith("1 replayed")
         assert [line.split(":")[0] for line in rest] == [
@@ -235,15 +237,15 @@ class TestReplay:
     def test_the_user_of_the_process_is_the_actor(
         self, sink: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert run("replay", "--sink", sink, "--reason", "r", "--limit", "1") == 0
+        assert dead_letters("replay", "--sink", sink, "--reason", "r", "--limit", "1") == 0
 
         def nobody() -> str:
             raise KeyError("getpwuid(): uid not found: 4711")
 
         name = getpass.getuser()
         monkeypatch.setattr(getpass, "getuser", nobody)
-        assert run("replay", "--sink", sink, "--reason", "r", "--limit", "1") == 0
-        actors = [entry["actor"] for entry in said(capsys, "audit", "--sink", sink)]
+        assert dead_letters("replay", "--sink", sink, "--reason", "r", "--limit", "1") == 0
+        actors = [entry["actor"] for entry in answer(capsys, "audit", "--sink", sink)]
         assert actors == ["unknown", name]
 
 
@@ -255,9 +257,9 @@ class TestCancelAndPurge:
         config = prepared(database)
         store(config, {"state": "retryable"}, {"state": "executing"}, {"state": "scheduled"}, {})
         flags = ["--sink", database.url, "--reason", "r"]
-        (done,) = said(capsys, "cancel", *flags)
+        (done,) = answer(capsys, "cancel", *flags)
         assert (done["count"], done["left_alone"]) == (2, {"executing": 1})
-        (done,) = said(capsys, "purge", *flags, "--state", "cancelled")
+        (done,) = answer(capsys, "purge", *flags, "--state", "cancelled")
         assert done["count"] == 2
         assert stored(config, "state") == ["executing", "discarded"]
         assert counted(config) == (3, 1)
@@ -283,10 +285,10 @@ class TestPrune:
         self, sink: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         flags = ["--sink", sink, "--retain", "completed=7d", "--retain", "discarded=0s"]
-        (done,) = said(capsys, "prune", *flags, "--dry_run")
+        (done,) = answer(capsys, "prune", *flags, "--dry_run")
         assert (done["count"], len(done["jobs"])) == (3, 3)
         assert len(listed(sink, capsys)) == 3
-        (done,) = said(capsys, "prune", *flags)
+        (done,) = answer(capsys, "prune", *flags)
         assert done == {
             "action": "prune",
             "count": 3,
@@ -295,7 +297,7 @@ class TestPrune:
             "states": {"completed": 0, "discarded": 3},
         }
         assert listed(sink, capsys) == []
-        (entry,) = said(capsys, "audit", "--sink", sink)
+        (entry,) = answer(capsys, "audit", "--sink", sink)
         assert (entry["action"], entry["reason"], entry["count"]) == ("prune", "retention", 3)
 
     @pytest.mark.parametrize("retain", [[], ["--retain", "completed"], ["--retain", "lost=7d"]])
@@ -310,14 +312,14 @@ class TestAudit:
         self, sink: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         capsys.readouterr()
-        assert run("audit", "--sink", sink) == 0
+        assert dead_letters("audit", "--sink", sink) == 0
         assert "nothing has been replayed" in capsys.readouterr().out
         for number in (1, 2, 3):
             argv = ["--reason", f"[red]{number}", "--limit", "1"]
-            assert run("replay", "--sink", sink, *argv) == 0
-        entries = said(capsys, "audit", "--sink", sink, "--limit", "2")
+            assert dead_letters("replay", "--sink", sink, *argv) == 0
+        entries = answer(capsys, "audit", "--sink", sink, "--limit", "2")
         assert [entry["reason"] for entry in entries] == ["[red]3", "[red]2"]
-        assert run("audit", "--sink", sink) == 0
+        assert dead_letters("audit", "--sink", sink) == 0
         assert "[red]1" in capsys.readouterr().out
 
 
@@ -333,14 +335,14 @@ def test_everything_works_on_postgres_and_with_binary(
     headers = '[["trace","/w=="],["none",null]]'
     (job, _) = store(config, {**binary, "headers": headers}, {"raw": b"100 _"})
     flags = ["--sink", postgres.url, "--text", "100%_"]
-    (one,) = said(capsys, "list", *flags)
+    (one,) = answer(capsys, "list", *flags)
     assert base64.b64decode(one["raw_base64"]) == binary["raw"]
     assert base64.b64decode(one["key_base64"]) == binary["key"]
     assert one["headers"] == [
         {"name": "trace", "value_base64": "/w=="},
         {"name": "none", "value_base64": None},
     ]
-    assert run("show", "--sink", postgres.url, "--id", str(job)) == 0
+    assert dead_letters("show", "--sink", postgres.url, "--id", str(job)) == 0
     out = capsys.readouterr().out
     for line in (
         "attempt 1, 2026-03-01T12:00:00+00:00: first",
@@ -351,11 +353,11 @@ def test_everything_works_on_postgres_and_with_binary(
         "2026-03-01T12:00:00+00:00",
     ):
         assert line in out
-    (done,) = said(capsys, "replay", *flags, "--reason", "it's 100%")
+    (done,) = answer(capsys, "replay", *flags, "--reason", "it's 100%")
     assert done["count"] == 1
     assert stored(config, "id", "state", "replays")[0] == (job, "available", 2)
-    assert said(capsys, "audit", "--sink", postgres.url)[0]["reason"] == "it's 100%"
-    assert said(capsys, "stats", "--sink", postgres.url, "--state", "all")[0]["count"] == 1
+    assert answer(capsys, "audit", "--sink", postgres.url)[0]["reason"] == "it's 100%"
+    assert answer(capsys, "stats", "--sink", postgres.url, "--state", "all")[0]["count"] == 1
 
 
 @pytest.mark.parametrize("action", ["list", "stats", "audit", "replay"])
@@ -365,12 +367,12 @@ def test_an_unreachable_database_is_one_line(
     url = "postgresql://u:secret-word@127.0.0.1:9/db"
     capsys.readouterr()
     reason = ["--reason", "r"] if action == "replay" else []
-    assert run(action, "--sink", url, *reason) == 1
+    assert dead_letters(action, "--sink", url, *reason) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("dead_letters: cannot reach")
     assert "secret-word" not in line
 
 
 def test_an_action_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run() == 2
+    assert dead_letters() == 2
     assert "list|show|stats|replay|cancel|purge|adopt|prune|audit" in capsys.readouterr().err

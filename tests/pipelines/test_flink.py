@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,43 +17,37 @@ import psutil
 import pytest
 from mypy_boto3_s3 import S3Client
 
-from examples.events import SCHEMA, events, write
-from pipelines import command, execution
+from examples.events import events, write
+from pipelines import command
 from pipelines.audit import verdicts
 from pipelines.ingest import main as ingest_main
-from pipelines.ingestion.options import from_argv
 from pipelines.outbox import main as outbox_main
 from runners.flink import jobs as flink_jobs
 from runners.flink.local.cluster import FlinkCluster
-from runners.runner import Runner
 from sinks.database.engine import dispose_engines
+from tests import waiting
 from tests.pipelines import end_state
-from tests.pipelines.end_state import arguments, query, schema_of
+from tests.pipelines.commands import ingest
+from tests.pipelines.end_state import events_by
+from tests.pipelines.tables import create_schema, query
 from tests.pipelines.test_outbox import PARTITIONS, check_all_in_order
 from tests.pipelines.test_outbox import left as unpublished
 from tests.services.flink_faults import kill_task_manager, start_task_manager
 from tests.services.flink_guarded import job_arguments
 from tests.services.kafka_broker import KafkaBroker, Topics
-from transforms.errors import ConfigError
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 SECONDS = 180.0
+wait_until = partial(waiting.wait_until, seconds=SECONDS)
 LEFT_BEHIND = 5_000
 """Bytes that each self-checkpoint left in the state for ever before Beam 2.76."""
 
 
 @pytest.fixture
-def schema(tmp_path: Path) -> Path:
-    path = tmp_path / "schema.json"
-    path.write_text(json.dumps(SCHEMA))
-    return path
-
-
-@pytest.fixture
-def sink(postgres_url: str) -> Iterator[Callable[[str], str]]:
+def schema_for(postgres_url: str) -> Iterator[Callable[[str], str]]:
     """The URL of an empty schema for a runner."""
-    yield lambda name: schema_of(postgres_url, name)
+    yield lambda name: create_schema(postgres_url, name)
     dispose_engines()
 
 
@@ -61,10 +55,10 @@ def state_after(
     runner: str, source: str, url: str, cluster: FlinkCluster, schema: Path, *more: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the database holds, and what was counted."""
-    told = (*more, "--schema", str(schema))
+    more = (*more, "--schema", str(schema))
     if runner == "FlinkRunner":
-        told += tuple(job_arguments(cluster))
-    state, summary = end_state.state_after(runner, source, url, schema.parent, *told)
+        more += tuple(job_arguments(cluster))
+    state, summary = end_state.state_after(runner, source, url, *more)
     return state, {name: summary[name] for name in ("read", "inserted", "duplicates", "dead")}
 
 
@@ -82,7 +76,7 @@ def splits_by_subtask(cluster: FlinkCluster, job: str) -> list[int]:
 
 def test_objects_give_what_they_give_in_one_process(
     flink: FlinkCluster,
-    sink: Callable[[str], str],
+    schema_for: Callable[[str], str],
     schema: Path,
     tmp_path: Path,
     s3: S3Client,
@@ -95,8 +89,8 @@ def test_objects_give_what_they_give_in_one_process(
         s3.upload_file(str(path), bucket, f"in/{path.name}")
     source = f"s3://{bucket}/in/*.jsonl"
     more = ("--s3_endpoint_url", s3_endpoint)
-    direct = state_after("DirectRunner", source, sink("direct"), flink, schema, *more)
-    on_flink = state_after("FlinkRunner", source, sink("flink"), flink, schema, *more)
+    direct = state_after("DirectRunner", source, schema_for("direct"), flink, schema, *more)
+    on_flink = state_after("FlinkRunner", source, schema_for("flink"), flink, schema, *more)
     assert len(direct[0]["events"]) == len({line.key for line in lines if not line.broken})
     assert len(direct[0]["ingest_jobs"]) == sum(1 for line in lines if line.broken)
     assert all(each["complete"] and each["ok"] for each in direct[0]["ledger"])
@@ -105,7 +99,7 @@ def test_objects_give_what_they_give_in_one_process(
 
 def test_a_topic_until_its_latest_offsets_on_two_subtasks(
     flink: FlinkCluster,
-    sink: Callable[[str], str],
+    schema_for: Callable[[str], str],
     schema: Path,
     kafka_broker: KafkaBroker,
     topic: Topics,
@@ -115,11 +109,12 @@ def test_a_topic_until_its_latest_offsets_on_two_subtasks(
     keyed = ((line.key.encode(), line.raw, crc32(line.key.encode()) % 4) for line in lines)
     kafka_broker.produce(name, keyed)
     uri = f"kafka://{kafka_broker.bootstrap}/{name}?until=latest"
-    direct = state_after("DirectRunner", uri, sink("direct"), flink, schema)
+    direct = state_after("DirectRunner", uri, schema_for("direct"), flink, schema)
     more = ("--parallelism", "2")
-    on_flink = state_after("FlinkRunner", uri, sink("flink"), flink, schema, *more)
-    assert sum(given := splits_by_subtask(flink, newest_job(flink))) == 4 + 1, "and the retries"
-    assert min(given) >= 2
+    on_flink = state_after("FlinkRunner", uri, schema_for("flink"), flink, schema, *more)
+    splits = splits_by_subtask(flink, newest_job(flink))
+    assert sum(splits) == 4 + 1, "and the retries"
+    assert min(splits) >= 2
     assert direct[1]["read"] == len(lines)
     assert len(direct[0]["ledger"]) == 4
     assert on_flink == direct
@@ -133,21 +128,13 @@ def test_an_outbox_is_published_by_a_cluster(
         "".join(f'{{"id": {n % 900}, "seen": {n}}}\n' for n in range(1_000))
     )
     query(postgres_url, "CREATE TABLE events (id integer PRIMARY KEY, seen integer)")
-    argv = ["--source", f"{tmp_path}/in.jsonl", "--sink", postgres_url, "--table", "events"]
-    argv += ["--key", "id", "--no_progress", "--outbox", "--on_conflict", "newest:seen"]
-    assert command.run("ingest", ingest_main, argv) == 0
+    more = ("--outbox", "--on_conflict", "newest:seen")
+    assert ingest(tmp_path / "in.jsonl", postgres_url, *more) == 0
     to = ["--sink", postgres_url, "--to", f"kafka://{kafka_broker.bootstrap}/{name}"]
     on_flink = ["--runner", "FlinkRunner", *job_arguments(flink), *to]
     assert command.run("outbox", outbox_main, on_flink) == 0
     assert check_all_in_order(kafka_broker, name, postgres_url) == 0
     assert unpublished(postgres_url) == 0
-
-
-def await_(reached: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not reached():
-        assert time.monotonic() < deadline, f"no {what} within {SECONDS:.0f} s"
-        time.sleep(0.1)
 
 
 def submit(argv: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -181,7 +168,7 @@ def test_retries_survive_a_lost_machine_and_a_changed_schema_goes_on_from_a_save
     more = ("--parallelism", "2", "--checkpointing_interval", "1000", *job_arguments(flink))
     # Every attempt before the kill fails, and the next ones come after the restart.
     waits = ("--backoff_base", "8", "--backoff_cap", "8", "--max_attempts", "100")
-    argv = arguments("FlinkRunner", source, postgres_url, *more, *waits)
+    argv = events_by("FlinkRunner", source, postgres_url, *more, *waits)
     schema = tmp_path / "schema.json"
     schema.write_text(json.dumps(CHILDREN))
 
@@ -189,8 +176,8 @@ def test_retries_survive_a_lost_machine_and_a_changed_schema_goes_on_from_a_save
     try:
         kafka_broker.produce(name, ((None, child(n), n % 2) for n in range(200)))
         # Whether each waits or is being tried again at this moment does not matter.
-        await_(lambda: unfinished_jobs(postgres_url) == 200, "200 retries")
-        await_(lambda: checkpoints(flink, job)["completed"] > 0, "checkpoint")
+        wait_until(lambda: unfinished_jobs(postgres_url) == 200, "200 retries")
+        wait_until(lambda: checkpoints(flink, job)["completed"] > 0, "checkpoint")
         workers = python_workers(flink)
         for lost in flink.task_managers():
             kill_task_manager(flink, lost)
@@ -199,23 +186,23 @@ def test_retries_survive_a_lost_machine_and_a_changed_schema_goes_on_from_a_save
         assert not left, "workers that nobody stops"
         query(postgres_url, "INSERT INTO parents SELECT generate_series(0, 9)")
         start_task_manager(flink)
-        await_(lambda: counted_rows(postgres_url) == 200, "200 rows")
+        wait_until(lambda: counted_rows(postgres_url) == 200, "200 rows")
         # An attempt that finds too few slots yet is followed by another, from the same state.
         assert checkpoints(flink, job)["restored"] >= 1
-        await_(lambda: counted_jobs(postgres_url, "completed") == 200, "200 completed jobs")
+        wait_until(lambda: counted_jobs(postgres_url, "completed") == 200, "200 completed jobs")
 
         number, size = newest_checkpoint(flink, job)
-        await_(lambda: newest_checkpoint(flink, job)[0] >= number + 10, "ten checkpoints")
+        wait_until(lambda: newest_checkpoint(flink, job)[0] >= number + 10, "ten checkpoints")
         grown = newest_checkpoint(flink, job)[1] - size
         assert grown < LEFT_BEHIND, "each split has checkpointed itself several times"
 
-        await_(lambda: checkpoints(flink, job)["completed"] > 0, "checkpoint")
+        wait_until(lambda: checkpoints(flink, job)["completed"] > 0, "checkpoint")
         savepoint = flink_jobs.stop(flink.rest, job, seconds=60)
         kafka_broker.produce(name, ((None, child(n), n % 2) for n in range(200, 300)))
         schema.write_text(json.dumps(FEWER_CHILDREN))
         job = submit([*argv, "--schema", str(schema), "--savepoint_path", savepoint], capsys)
-        await_(lambda: counted_jobs(postgres_url, "discarded") == 10, "10 dead letters")
-        await_(lambda: counted_rows(postgres_url) == 290, "290 rows")
+        wait_until(lambda: counted_jobs(postgres_url, "discarded") == 10, "10 dead letters")
+        wait_until(lambda: counted_rows(postgres_url) == 290, "290 rows")
         assert checkpoints(flink, job)["restored"] == 1
     finally:
         flink_jobs.cancel(flink.rest, job, seconds=60)
@@ -244,70 +231,69 @@ def test_a_job_is_known_among_others_and_goes_on_from_what_it_left(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in ("ours", "theirs", "added"):
+    for name in ("own", "other", "added"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.jsonl").write_text('{"event_id": "1"}\n')
     more = ("--checkpointing_interval", "1000", *job_arguments(flink), "--no_progress")
 
     def argv(table: str, *names: str) -> list[str]:
         sources = (("--source", f"{tmp_path}/{name}/*.jsonl") for name in names)
-        given = ["--runner", "FlinkRunner", "--sink", postgres_url, "--table", table, *more]
-        return [*given, "--key", "event_id", *chain.from_iterable(sources)]
+        options = ["--runner", "FlinkRunner", "--sink", postgres_url, "--table", table, *more]
+        return [*options, "--key", "event_id", *chain.from_iterable(sources)]
 
     def rows(table: str) -> int:
         return int(query(postgres_url, f"SELECT count(*) FROM {table}")[0][0])
 
     def refused(code: int, *changed: str) -> str:
         capsys.readouterr()
-        told = [*changed, "--streaming", "--detach"]
-        assert command.run("ingest", ingest_main, told) == code
+        assert command.run("ingest", ingest_main, [*changed, "--streaming", "--detach"]) == code
         out, err = capsys.readouterr()
         (line,) = err.splitlines()
         assert not out
         return line
 
-    ingest = (sys.executable, "-m", "pipelines.ingest")
+    program = (sys.executable, "-m", "pipelines.ingest")
     with ExitStack() as stack:
         both = [
             stack.enter_context(
                 subprocess.Popen(
-                    [*ingest, *argv(table, table), "--streaming", "--detach"],
+                    [*program, *argv(table, table), "--streaming", "--detach"],
                     stdout=subprocess.PIPE,
                     text=True,
                 )
             )
-            for table in ("ours", "theirs")
+            for table in ("own", "other")
         ]
-        ours, theirs = (each.communicate(timeout=SECONDS)[0].strip() for each in both)
+        own, other = (each.communicate(timeout=SECONDS)[0].strip() for each in both)
     try:
-        names = [flink_jobs.status(flink.rest, job)[0]["name"] for job in (ours, theirs)]
-        assert names == ["ingest-ours", "ingest-theirs"]
-        await_(lambda: rows("ours") == 1, "row")
-        await_(lambda: checkpoints(flink, ours)["completed"] > 0, "checkpoint")
+        names = [flink_jobs.status(flink.rest, job)[0]["name"] for job in (own, other)]
+        assert names == ["ingest-own", "ingest-other"]
+        wait_until(lambda: rows("own") == 1, "row")
+        wait_until(lambda: checkpoints(flink, own)["completed"] > 0, "checkpoint")
         master = flink.endpoints.flink_master
-        cancel = ["cancel", "--job", ours, "--flink_master", master, "--json"]
+        cancel = ["cancel", "--job", own, "--flink_master", master, "--json"]
         capsys.readouterr()
         assert flink_jobs.main(cancel) == 0
         left = str(json.loads(capsys.readouterr().out)[0]["checkpoint"])
-        assert left == checkpoints(flink, ours)["last"]
+        assert left == checkpoints(flink, own)["last"]
         assert Path(left.removeprefix("file:"), "_metadata").exists()
-        assert flink_jobs.status(flink.rest, theirs)[0]["state"] == "RUNNING"
+        assert flink_jobs.status(flink.rest, other)[0]["state"] == "RUNNING"
 
         savepoint = ("--savepoint_path", left)
-        line = refused(2, *argv("ours", "ours", "added"), *savepoint)
+        line = refused(2, *argv("own", "own", "added"), *savepoint)
         assert "/added/*.jsonl, which would never be read" in line
-        assert "writes table ours, not others" in refused(2, *argv("others", "ours"), *savepoint)
+        assert "writes table own, not others" in refused(2, *argv("others", "own"), *savepoint)
         assert query(postgres_url, "SELECT to_regclass('others')") == [(None,)]
         gone = f"{left.rpartition('/')[0]}/chk-99999"
-        assert gone in refused(1, *argv("ours", "ours"), "--savepoint_path", gone)
+        assert gone in refused(1, *argv("own", "own"), "--savepoint_path", gone)
 
-        ours = submit([*argv("ours", "ours"), *savepoint], capsys)
-        assert checkpoints(flink, ours)["restored"] == 1
-        (tmp_path / "ours" / "2.jsonl").write_text('{"event_id": "2"}\n')
-        await_(lambda: rows("ours") == 2, "second row")
-        stopped = flink_jobs.stop(flink.rest, ours, seconds=60)
-        await_(lambda: checkpoints(flink, ours)["last"] is None, "checkpoint said to be deleted")
-        assert checkpoints(flink, ours)["savepoint"] == stopped
+        own = submit([*argv("own", "own"), *savepoint], capsys)
+        assert checkpoints(flink, own)["restored"] == 1
+        (tmp_path / "own" / "2.jsonl").write_text('{"event_id": "2"}\n')
+        wait_until(lambda: rows("own") == 2, "second row")
+        stopped = flink_jobs.stop(flink.rest, own, seconds=60)
+        wait_until(lambda: checkpoints(flink, own)["last"] is None, "checkpoint said to be deleted")
+        assert checkpoints(flink, own)["savepoint"] == stopped
     finally:
         for job in flink_jobs.status(flink.rest):
             if job["state"] in flink_jobs.RUNNING:
@@ -351,105 +337,14 @@ def unfinished_jobs(url: str) -> int:
 
 def checkpoints(cluster: FlinkCluster, job: str) -> dict[str, Any]:
     (state,) = flink_jobs.status(cluster.rest, job)
-    found: dict[str, Any] = state["checkpoints"]
-    return found
+    counts: dict[str, Any] = state["checkpoints"]
+    return counts
 
 
 def newest_checkpoint(cluster: FlinkCluster, job: str) -> tuple[int, int]:
     """Its number, and its bytes."""
     newest = cluster.rest.get(f"/jobs/{job}/checkpoints")["latest"]["completed"]
     return int(newest["id"]), int(newest["state_size"])
-
-
-GIVEN = ["--runner", "FlinkRunner", "--table", "t"]
-
-
-@pytest.mark.parametrize(
-    ("given", "option"),
-    [
-        (["--source", "in/*.jsonl", "--sink", "postgresql://h/d"], "--source"),
-        (["--source", "./in/*.jsonl", "--sink", "postgresql://h/d"], "--source"),
-        (["--source", "/in/*.jsonl", "--sink", "sqlite:///a.db"], "--sink"),
-        (["--source", "/a", "--sink", "sqlite:////a.db", "--dead_letters", "d"], "--dead_letters"),
-    ],
-)
-def test_a_place_that_workers_would_find_elsewhere_is_refused(
-    given: list[str], option: str
-) -> None:
-    with pytest.raises(ConfigError, match=f"^{option} .*FlinkRunner"):
-        from_argv([*GIVEN, *given])
-
-
-@pytest.mark.parametrize("sink", ["postgresql://h/d", "sqlite:////a.db"])
-def test_a_cluster_is_told_what_the_job_is(sink: str) -> None:
-    _, run = from_argv([*GIVEN, "--source", "/in/*.jsonl", "--sink", sink, "--streaming"])
-    assert run.beam_options == ("--streaming", "--job_name=ingest-t")
-
-
-def test_detaching_from_workers_that_are_this_process_is_refused() -> None:
-    argv = ["--source", "/in/*.jsonl", "--sink", "postgresql://h/d", "--detach"]
-    for flags in (["--environment_type=LOOPBACK"], ["--environment_type", "LOOPBACK"]):
-        with pytest.raises(ConfigError, match=r"^--detach: .*LOOPBACK"):
-            from_argv([*GIVEN, *argv, *flags])
-
-
-def test_waits_in_place_are_shorter_than_in_one_process() -> None:
-    argv = ["--source", "/in/*.jsonl", "--sink", "postgresql://h/d", "--table", "t"]
-    for runner, seconds in (("FlinkRunner", 60.0), ("DirectRunner", 300.0)):
-        config, _ = from_argv([*argv, "--runner", runner])
-        assert (config.write.outage_budget, config.jobs.outage_budget) == (seconds, seconds)
-    config, _ = from_argv([*argv, "--runner", "FlinkRunner", "--outage_budget", "7"])
-    assert config.write.outage_budget == 7
-
-
-def test_a_cluster_is_told_that_an_outbox_is_published_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Else Flink refuses the endless pipeline, as it would run without checkpoints."""
-    told: list[str] = []
-
-    def noted(runner: Runner, flags: Sequence[str]) -> None:
-        told.extend(flags)
-        raise ConfigError("noted")
-
-    monkeypatch.setattr(execution, "empty_pipeline", noted)
-    argv = ["--runner", "FlinkRunner", "--sink", "postgresql://h/d", "--to", "kafka://h:1/t"]
-    for more, flags in ((["--streaming"], ["--streaming"]), ([], [])):
-        told.clear()
-        with pytest.raises(ConfigError, match="noted"):
-            outbox_main([*argv, "--table", "t", *more])
-        assert told == [*flags, "--job_name=outbox-t"]
-    with pytest.raises(ConfigError, match=r"^--sink sqlite:///a.db: .*FlinkRunner"):
-        outbox_main(["--runner", "FlinkRunner", "--sink", "sqlite:///a.db", "--to", argv[-1]])
-
-
-def test_a_name_that_is_given_stays() -> None:
-    sources = ["--source", "/in/*.jsonl", "--sink", "postgresql://h/d"]
-    _, run = from_argv([*GIVEN, *sources, "--job_name=mine"])
-    assert run.beam_options == ("--job_name=mine",)
-
-
-def test_detaching_from_this_process_is_refused() -> None:
-    argv = ["--source", "/in/*.jsonl", "--sink", "sqlite:////a.db", "--table", "t", "--detach"]
-    with pytest.raises(ConfigError, match=r"^--detach: with DirectRunner"):
-        from_argv(argv)
-
-
-def test_options_of_flink_are_refused_by_other_runners(tmp_path: Path) -> None:
-    """They would be ignored there."""
-    sink = tmp_path / "a.db"
-    argv = ["--source", "/in/*.jsonl", "--sink", f"sqlite:///{sink}", "--table", "t"]
-    ended = subprocess.run(  # Beam's options are registered once for the whole process
-        [sys.executable, "-m", "pipelines.ingest", *argv, "--savepoint_path=/a"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == command.USAGE
-    (line,) = ended.stderr.splitlines()
-    assert "--savepoint_path: DirectRunner" in line
-    assert not sink.exists()
 
 
 HIDES = """
@@ -501,12 +396,12 @@ def test_no_retry_gets_around_a_programs_own_step(
     letters = ("-m", "pipelines.dead_letters", "replay", "--sink", postgres_url)
     run(*letters, "--stage", "Hide", "--reason", "test")
     query(postgres_url, "UPDATE ingest_queue SET due_at = now()")
-    said = run(*plain, *table, *cluster)
+    output = run(*plain, *table, *cluster)
     line = "4 jobs of table people wait for pipeline people [Hide]; this program is people []"
-    assert f"ingest: {line}" in said.splitlines()
+    assert f"ingest: {line}" in output.splitlines()
     assert query(postgres_url, "SELECT id, email FROM people") == [(9, "open")]
     ready.touch()
     run(*hides, *table, *cluster)
     hidden = [(n, "hidden") for n in range(4)]
-    found = query(postgres_url, "SELECT id, email FROM people ORDER BY id")
-    assert found == [*hidden, (9, "open")]
+    people = query(postgres_url, "SELECT id, email FROM people ORDER BY id")
+    assert people == [*hidden, (9, "open")]

@@ -1,72 +1,28 @@
-"""Whole paths: from a topic of a real broker to rows, and the offsets of the group."""
+"""Whole paths: a topic of a real broker in, rows out, the group offsets how far it is."""
 
 from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from confluent_kafka import Consumer, TopicPartition
 
 from pipelines import command
-from pipelines.audit import main as audit_main
 from pipelines.ingest import main as ingest_main
 from sinks.database.config import SqlConfig
 from sinks.database.engine import dispose_engines
 from sinks.ledger.ledger import SqlLedger
+from tests.pipelines.commands import arguments, audit, ingested
+from tests.pipelines.programs import running, wait_for_rows
+from tests.pipelines.tables import query
 from tests.services.kafka_broker import KafkaBroker, Topics
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-ROOT = Path(__file__).resolve().parents[2]
 PARTITIONS = 4
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/ingest.db"
-    else:
-        yield str(request.getfixturevalue("postgres_url"))
-    dispose_engines()
-
-
-def arguments(uri: str, sink: str, *more: str) -> list[str]:
-    argv = ["--source", uri, "--sink", sink, "--table", "events", "--key", "id"]
-    return [*argv, "--no_progress", *more]
-
-
-def ingest(uri: str, sink: str, tmp_path: Path, *more: str) -> dict[str, Any]:
-    """Run the command in this process; returns its summary."""
-    out = tmp_path / "summary.json"
-    argv = arguments(uri, sink, "--summary_json", str(out), *more)
-    assert command.run("ingest", ingest_main, argv) == 0
-    summary: dict[str, Any] = json.loads(out.read_text())
-    return summary
-
-
-def query(sink: str, statement: str) -> list[tuple[Any, ...]]:
-    engine = sa.create_engine(sink)
-    try:
-        with engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(sa.text(statement))]
-    finally:
-        engine.dispose()
-
-
-def rows(sink: str) -> int:
-    try:
-        return int(query(sink, "SELECT count(*) FROM events")[0][0])
-    except sa.exc.DBAPIError:
-        return 0  # not created yet, or locked for a moment
 
 
 def events(count: int, first: int = 0) -> list[tuple[bytes, bytes, int]]:
@@ -83,37 +39,14 @@ def committed(broker: KafkaBroker, topic: str, group: str) -> dict[int, int]:
 
 
 def settled(sink: str, topic: str) -> dict[int, int]:
-    """For each partition the end of what is settled without a gap."""
-    coverages = SqlLedger(SqlConfig.of(sink, "events", key=("id",))).partitions(f"kafka://{topic}")
-    return {int(name.partition("@")[0]): each.ranges[0][1] for name, each in coverages.items()}
-
-
-@contextmanager
-def running(argv: list[str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.ingest", *argv],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def await_rows(process: subprocess.Popen[str], sink: str, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while rows(sink) < count:
-        assert process.poll() is None, f"ended with {process.returncode} before {count} rows"
-        assert time.monotonic() < deadline, f"{rows(sink)} of {count} rows within 60 s"
-        time.sleep(0.02)
+    """Where what is settled without a gap ends, by partition."""
+    ledger = SqlLedger(SqlConfig.of(sink, "events", key=("id",)))
+    coverage = ledger.partitions(f"kafka://{topic}")
+    return {int(name.partition("@")[0]): each.ranges[0][1] for name, each in coverage.items()}
 
 
 class TestUntilLatest:
-    def test_one_row_for_each_key_and_an_audit_without_a_gap(
+    def test_one_row_a_key_and_an_audit_without_a_gap(
         self,
         kafka_broker: KafkaBroker,
         topic: Topics,
@@ -126,7 +59,7 @@ class TestUntilLatest:
         kafka_broker.produce(name, events(500))  # duplicates
         kafka_broker.produce(name, [(b"x", b"not json", 0), (b"y", None, 1)])
         uri = f"kafka://{kafka_broker.bootstrap}/{name}?until=latest"
-        summary = ingest(uri, sink, tmp_path)
+        summary = ingested(uri, sink)
         assert summary["read"] == 20_502
         assert summary["inserted"] == 20_000
         assert summary["duplicates"] == 500
@@ -136,15 +69,15 @@ class TestUntilLatest:
         assert dead == [("parse", "malformed"), ("read", "tombstone")]
 
         capsys.readouterr()
-        assert command.run("audit", audit_main, ["--sink", sink, "--json"]) == 0
+        assert audit(sink, "--json") == 0
         partitions = json.loads(capsys.readouterr().out)
         assert len(partitions) == PARTITIONS
         assert all(each["ok"] and not each["gaps"] for each in partitions)
         assert sum(each["read"] for each in partitions) == 20_502
 
         kafka_broker.produce(name, events(100, first=20_000))
-        assert ingest(uri, sink, tmp_path)["read"] == 100, "only what is new"
-        assert ingest(uri, sink, tmp_path)["read"] == 0
+        assert ingested(uri, sink)["read"] == 100, "only what is new"
+        assert ingested(uri, sink)["read"] == 0
 
     def test_skipped_offsets_are_in_the_summary_and_leave_no_gap(
         self,
@@ -157,13 +90,13 @@ class TestUntilLatest:
         name = topic()
         uri = f"kafka://{kafka_broker.bootstrap}/{name}"
         kafka_broker.produce(name, [(None, b'{"id":1}')] * 10)
-        ingest(uri, sink, tmp_path)
+        ingested(uri, sink)
         kafka_broker.produce(name, [(None, b'{"id":2}')] * 10)
         kafka_broker.delete_records(name, {0: 15})
-        summary = ingest(uri, sink, tmp_path)
+        summary = ingested(uri, sink)
         assert (summary["skipped_offsets"], summary["dead"], summary["read"]) == (5, 1, 6)
         assert "5 offsets were deleted before they were read" in capsys.readouterr().out
-        assert command.run("audit", audit_main, ["--sink", sink]) == 0
+        assert audit(sink) == 0
 
     def test_a_second_run_from_latest_reads_what_came_in_between(
         self, kafka_broker: KafkaBroker, topic: Topics, sink: str, tmp_path: Path
@@ -171,9 +104,9 @@ class TestUntilLatest:
         name = topic(partitions=PARTITIONS)
         uri = f"kafka://{kafka_broker.bootstrap}/{name}?start=latest"
         kafka_broker.produce(name, events(8))
-        assert ingest(uri, sink, tmp_path)["read"] == 0
+        assert ingested(uri, sink)["read"] == 0
         kafka_broker.produce(name, events(4, first=8))
-        assert ingest(uri, sink, tmp_path)["read"] == 4
+        assert ingested(uri, sink)["read"] == 4
 
     def test_files_and_topics_together(
         self, kafka_broker: KafkaBroker, topic: Topics, sink: str, tmp_path: Path
@@ -182,7 +115,7 @@ class TestUntilLatest:
         kafka_broker.produce(name, [(None, b'{"id":1}')])
         (tmp_path / "in.jsonl").write_text('{"id":2}\n')
         files = ("--source", str(tmp_path / "in.jsonl"))
-        summary = ingest(f"kafka://{kafka_broker.bootstrap}/{name}", sink, tmp_path, *files)
+        summary = ingested(f"kafka://{kafka_broker.bootstrap}/{name}", sink, *files)
         assert summary["inserted"] == 2
         assert [each["partitions"] for each in summary["sources"]] == [1, 1]
 
@@ -194,7 +127,7 @@ class TestGroup:
         name = topic(partitions=PARTITIONS)
         kafka_broker.produce(name, events(4_000))
         sink = f"sqlite:///{tmp_path}/ingest.db"
-        ingest(f"kafka://{kafka_broker.bootstrap}/{name}?group=g-{name}", sink, tmp_path)
+        ingested(f"kafka://{kafka_broker.bootstrap}/{name}?group=g-{name}", sink)
         assert committed(kafka_broker, name, f"g-{name}") == dict.fromkeys(range(4), 1_000)
         dispose_engines()
 
@@ -203,7 +136,7 @@ class TestGroup:
     ) -> None:
         name = topic(partitions=PARTITIONS)
         kafka_broker.produce(name, events(40))
-        ingest(f"kafka://{kafka_broker.bootstrap}/{name}", f"sqlite:///{tmp_path}/i.db", tmp_path)
+        ingested(f"kafka://{kafka_broker.bootstrap}/{name}", f"sqlite:///{tmp_path}/i.db")
         assert all(offset < 0 for offset in committed(kafka_broker, name, "sluice").values())
         dispose_engines()
 
@@ -215,7 +148,7 @@ class TestGroup:
         uri = f"kafka://{kafka_broker.bootstrap}/{name}?group={group}"
         kafka_broker.produce(name, events(100))
         with running(arguments(uri, sink, "--streaming")) as process:
-            await_rows(process, sink, 100)
+            wait_for_rows(process, sink, 100)
             sent = 100
             seen: list[int] = []
             deadline = time.monotonic() + 60
@@ -223,14 +156,14 @@ class TestGroup:
                 assert time.monotonic() < deadline, f"committed {seen[-5:]}"
                 kafka_broker.produce(name, events(1_000, first=sent))
                 sent += 1_000
-                # The group first: what it commits later may be settled only later, too.
+                # The group first: what it is offsets later may only be settled later, too.
                 offsets = committed(kafka_broker, name, group)
                 ahead = {p: at for p, at in offsets.items() if at > settled(sink, name)[p]}
                 assert not ahead
                 seen.append(sum(max(0, at) for at in offsets.values()))
-            await_rows(process, sink, sent)
+            wait_for_rows(process, sink, sent)
             process.send_signal(signal.SIGTERM)
-            _, err = process.communicate(timeout=30)
+            _, err = process.communicate(timeout=60)
             assert (process.returncode, err) == (0, "")
         assert sum(committed(kafka_broker, name, group).values()) == sent
         assert query(sink, "SELECT count(*), count(DISTINCT id) FROM events") == [(sent, sent)]

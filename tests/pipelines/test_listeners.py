@@ -6,28 +6,23 @@ What Beam starts asks nobody who they are: whoever reaches it runs programs as t
 from __future__ import annotations
 
 import ipaddress
-import subprocess
-import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
-import sqlalchemy as sa
 
 from examples.events import events, write
 from runners.flink import jobs as flink_jobs
 from runners.flink.local.cluster import FlinkCluster
-from tests.pipelines.end_state import arguments, query
+from tests.pipelines.end_state import events_by
+from tests.pipelines.programs import running, wait_for_rows
 from tests.services.flink_guarded import job_arguments
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-ROOT = Path(__file__).resolve().parents[2]
 ROWS = 500
-SECONDS = 120
 
 
 def listening(roots: Iterable[int]) -> set[tuple[str, str, int]]:
@@ -42,10 +37,10 @@ def listening(roots: Iterable[int]) -> set[tuple[str, str, int]]:
     }
 
 
-def beyond_loopback(found: Iterable[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
+def beyond_loopback(ports: Iterable[tuple[str, str, int]]) -> list[tuple[str, str, int]]:
     return [
         each
-        for each in found
+        for each in ports
         if not ipaddress.ip_address(each[1].removeprefix("::ffff:")).is_loopback
     ]
 
@@ -55,38 +50,12 @@ def streaming(runner: str, folder: Path, *more: str) -> Iterator[int]:
     """A stream that has written all there is and goes on; yields its process."""
     write(folder / "in", events(ROWS), 2)
     sink = f"sqlite:///{folder}/rows.db"
-    argv = arguments(runner, f"{folder}/in/*.jsonl", sink, "--streaming", *more)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.ingest", *argv],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        await_rows(process, sink)
+    argv = events_by(runner, f"{folder}/in/*.jsonl", sink, "--streaming", *more)
+    with running(argv) as process:
+        wait_for_rows(process, sink, ROWS)
         yield process.pid
-    finally:
         process.terminate()
-        try:
-            process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-
-
-def await_rows(process: subprocess.Popen[str], sink: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            if query(sink, "SELECT count(*) FROM events")[0][0] == ROWS:
-                return
-        except sa.exc.DBAPIError:
-            pass  # not created yet, or locked for a moment
-        if process.poll() is not None:
-            pytest.fail(f"ended with {process.returncode}: {process.communicate()[1]}")
-        assert time.monotonic() < deadline, f"no {ROWS} rows within {SECONDS} s"
-        time.sleep(0.05)
+        process.communicate(timeout=60)
 
 
 def test_directrunner_listens_nowhere(tmp_path: Path) -> None:
@@ -97,9 +66,9 @@ def test_directrunner_listens_nowhere(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("prism")
 def test_prism_and_its_worker_listen_on_loopback(tmp_path: Path) -> None:
     with streaming("PrismRunner", tmp_path) as process:
-        found = listening([process])
-    assert len(found) >= 2, "Prism, and the pool of workers in the program itself"
-    assert beyond_loopback(found) == []
+        ports = listening([process])
+    assert len(ports) >= 2, "Prism, and the pool of workers in the program itself"
+    assert beyond_loopback(ports) == []
 
 
 @pytest.mark.parametrize("environment", ["PROCESS", "LOOPBACK"])

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,51 +16,31 @@ import sqlalchemy as sa
 from confluent_kafka import Consumer, TopicPartition
 
 from pipelines import command
-from pipelines.ingest import main as ingest_main
 from pipelines.outbox import main as outbox_main
 from sinks.database.clock import now
 from sinks.database.config import SqlConfig
-from sinks.database.engine import dispose_engines, transaction
+from sinks.database.engine import transaction
 from sinks.database.tables import leases
 from sinks.sql import SqlSink
 from tests.io.sinks.tested_database import make_batch
+from tests.pipelines.commands import ingest
+from tests.pipelines.programs import running
+from tests.pipelines.tables import query
 from tests.services.kafka_broker import KafkaBroker, Topics
+from tests.waiting import wait_until
 from transforms.errors import Contention
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-ROOT = Path(__file__).resolve().parents[2]
 PARTITIONS = 3
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def sink_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/ingest.db"
-    else:
-        yield str(request.getfixturevalue("postgres_url"))
-    dispose_engines()
-
-
-def query(url: str, statement: str) -> list[tuple[Any, ...]]:
-    engine = sa.create_engine(url)
-    try:
-        with engine.begin() as connection:
-            result = connection.execute(sa.text(statement))
-            return [tuple(row) for row in result] if result.returns_rows else []
-    finally:
-        engine.dispose()
+def publishing(url: str, to: str) -> list[str]:
+    return ["--sink", url, "--to", to]
 
 
 def publish(url: str, to: str, *more: str) -> int:
-    return command.run("outbox", outbox_main, ["--sink", url, "--to", to, *more])
-
-
-def spawned(url: str, to: str, *more: str) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-m", "pipelines.outbox", "--sink", url, "--to", to, *more]
-    return subprocess.Popen(
-        argv, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    return command.run("outbox", outbox_main, [*publishing(url, to), *more])
 
 
 def consumed(broker: KafkaBroker, topic: str) -> list[Any]:
@@ -81,9 +58,9 @@ def consumed(broker: KafkaBroker, topic: str) -> list[Any]:
             left = end
             while left:
                 assert time.monotonic() < deadline
-                found = [m for m in consumer.consume(5_000, 1.0) if m.error() is None]
-                messages += found
-                left -= len(found)
+                batch = [m for m in consumer.consume(5_000, 1.0) if m.error() is None]
+                messages += batch
+                left -= len(batch)
         return messages
     finally:
         consumer.close()
@@ -111,40 +88,33 @@ def check_all_in_order(broker: KafkaBroker, topic: str, url: str) -> int:
 
 
 @pytest.fixture
-def table(sink_url: str) -> SqlSink:
+def table(sink: str) -> SqlSink:
     """A table whose rows are changed again and again; ``seen`` grows."""
-    query(sink_url, "CREATE TABLE events (id integer PRIMARY KEY, seen integer)")
-    config = SqlConfig.of(sink_url, "events", key=["id"], on_conflict="newest:seen")
-    sink = SqlSink(config, outbox=True)
-    sink.prepare()
-    return sink
+    query(sink, "CREATE TABLE events (id integer PRIMARY KEY, seen integer)")
+    config = SqlConfig.of(sink, "events", key=["id"], on_conflict="newest:seen")
+    table = SqlSink(config, outbox=True)
+    table.prepare()
+    return table
 
 
-def change(sink: SqlSink, rounds: range, keys: int, *, source: str = "a") -> None:
+def change(table: SqlSink, rounds: range, keys: int, *, source: str = "a") -> None:
     """Change every key once a round, in another order each."""
     for number in rounds:
         ids = [(i * 11 + number) % keys for i in range(keys)]
         batch = make_batch([{"id": i, "seen": number} for i in ids], number * keys, source=source)
         while True:
             try:
-                sink.commit([batch])
+                table.commit([batch])
                 break
             except Contention:
                 continue
 
 
-def await_that(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < deadline, f"not within 90 s: {what}"
-        time.sleep(0.02)
-
-
-def alive(sink: SqlSink) -> list[str]:
+def alive(table: SqlSink) -> list[str]:
     """The leases that have not run out."""
-    with transaction(sink.config, write=False) as connection:
-        query = sa.select(leases.c.name).where(leases.c.expires_at > now(connection))
-        return list(connection.execute(query).scalars())
+    with transaction(table.config, write=False) as connection:
+        names = sa.select(leases.c.name).where(leases.c.expires_at > now(connection))
+        return list(connection.execute(names).scalars())
 
 
 def left(url: str) -> int:
@@ -152,58 +122,53 @@ def left(url: str) -> int:
 
 
 def test_what_an_ingest_writes_is_published_once_and_duplicates_are_not(
-    sink_url: str, tmp_path: Path, kafka_broker: KafkaBroker, topic: Topics
+    sink: str, tmp_path: Path, kafka_broker: KafkaBroker, topic: Topics
 ) -> None:
     name = topic(partitions=PARTITIONS)
     to = f"kafka://{kafka_broker.bootstrap}/{name}"
     lines = [json.dumps({"id": i % 900, "seen": 1}) for i in range(1_000)]
     (tmp_path / "in.jsonl").write_text("\n".join([*lines, "broken"]) + "\n")
-    query(sink_url, "CREATE TABLE events (id integer PRIMARY KEY, seen integer)")
-    argv = ["--source", f"{tmp_path}/in.jsonl", "--sink", sink_url, "--table", "events"]
-    argv += ["--key", "id", "--no_progress"]
+    query(sink, "CREATE TABLE events (id integer PRIMARY KEY, seen integer)")
+    source = f"{tmp_path}/in.jsonl"
     out = tmp_path / "summary.json"
-    assert command.run("ingest", ingest_main, [*argv, "--outbox"]) == 0
-    assert publish(sink_url, to, "--summary_json", str(out)) == 0
+    assert ingest(source, sink, "--outbox") == 0
+    assert publish(sink, to, "--summary_json", str(out)) == 0
     summary = json.loads(out.read_text())
     assert (summary["published"], summary["left"]) == (900, 0)
-    assert command.run("ingest", ingest_main, [*argv, "--outbox"]) == 0
-    assert publish(sink_url, to, "--summary_json", str(out), "--table", "events") == 0
+    assert ingest(source, sink, "--outbox") == 0
+    assert publish(sink, to, "--summary_json", str(out), "--table", "events") == 0
     assert json.loads(out.read_text())["published"] == 0
-    assert check_all_in_order(kafka_broker, name, sink_url) == 0
+    assert check_all_in_order(kafka_broker, name, sink) == 0
 
 
-def test_an_ingest_without_the_option_leaves_the_outbox_empty(
-    sink_url: str, tmp_path: Path
-) -> None:
+def test_an_ingest_without_the_option_leaves_the_outbox_empty(sink: str, tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text('{"id": 1}\n')
-    argv = ["--source", f"{tmp_path}/in.jsonl", "--sink", sink_url, "--table", "events"]
-    assert command.run("ingest", ingest_main, [*argv, "--key", "id", "--no_progress"]) == 0
-    assert query(sink_url, "SELECT count(*) FROM ingest_outbox") == [(0,)]
+    assert ingest(tmp_path / "in.jsonl", sink) == 0
+    assert query(sink, "SELECT count(*) FROM ingest_outbox") == [(0,)]
 
 
 @pytest.mark.usefixtures("prism")
 def test_order_by_key_over_four_splits_of_prism(
-    sink_url: str, table: SqlSink, tmp_path: Path, kafka_broker: KafkaBroker, topic: Topics
+    sink: str, table: SqlSink, tmp_path: Path, kafka_broker: KafkaBroker, topic: Topics
 ) -> None:
     name = topic(partitions=PARTITIONS)
     change(table, range(12), 700)
     out = tmp_path / "summary.json"
     argv = ["--runner", "PrismRunner", "--splits", "4", "--summary_json", str(out)]
-    assert publish(sink_url, f"kafka://{kafka_broker.bootstrap}/{name}", *argv) == 0
+    assert publish(sink, f"kafka://{kafka_broker.bootstrap}/{name}", *argv) == 0
     summary = json.loads(out.read_text())
     assert (summary["published"], summary["left"]) == (12 * 700, 0)
-    assert check_all_in_order(kafka_broker, name, sink_url) == 0
+    assert check_all_in_order(kafka_broker, name, sink) == 0
     assert alive(table) == []
 
 
 def test_a_publisher_is_killed_while_writers_write_and_another_takes_over(
-    sink_url: str, table: SqlSink, kafka_broker: KafkaBroker, topic: Topics
+    sink: str, table: SqlSink, kafka_broker: KafkaBroker, topic: Topics
 ) -> None:
     name = topic(partitions=PARTITIONS)
     change(table, range(10), 500)
-    argv = (sink_url, f"kafka://{kafka_broker.bootstrap}/{name}", "--streaming", "--lease", "2")
-    victim = spawned(*argv, "--splits", "2")
-    heir = None
+    argv = [*publishing(sink, f"kafka://{kafka_broker.bootstrap}/{name}"), "--streaming"]
+    argv += ["--lease", "2"]
     rounds = range(10, 40)
     writers = [
         # They change the same rows at once, each with rounds of its own.
@@ -212,57 +177,41 @@ def test_a_publisher_is_killed_while_writers_write_and_another_takes_over(
         )
         for number in range(2)
     ]
-    try:
-        await_that(lambda: left(sink_url) < 5_000, "a first commit of the publisher")
+    published = "SELECT count(*) FROM ingest_outbox WHERE published_at IS NOT NULL"
+    with running([*argv, "--splits", "2"], "outbox") as victim:
+        wait_until(lambda: left(sink) < 5_000, "a first commit of the publisher")
         for writer in writers:
             writer.start()
-        heir = spawned(*argv, "--splits", "4")
-        await_that(
-            lambda: (
-                query(
-                    sink_url, "SELECT count(*) FROM ingest_outbox WHERE published_at IS NOT NULL"
-                )[0][0]
-                >= 6_000
-            ),
-            "changes of the writers that are published",
-        )
-        victim.kill()
-        for writer in writers:
-            writer.join(120)
-            assert not writer.is_alive()
-        await_that(lambda: left(sink_url) == 0, "everything published")
-        heir.send_signal(signal.SIGTERM)
-        _, said = heir.communicate(timeout=60)
-        assert heir.returncode == 0, said
-        check_all_in_order(kafka_broker, name, sink_url)
-        assert not [name for name in alive(table) if name.endswith("/4")]
-    finally:
-        for process in (victim, heir):
-            if process is not None:
-                process.kill()
-                process.communicate()
+        with running([*argv, "--splits", "4"], "outbox") as heir:
+            wait_until(lambda: query(sink, published)[0][0] >= 6_000, "changes of the writers")
+            victim.kill()
+            for writer in writers:
+                writer.join(120)
+                assert not writer.is_alive()
+            wait_until(lambda: left(sink) == 0, "everything published")
+            heir.send_signal(signal.SIGTERM)
+            _, errors = heir.communicate(timeout=60)
+            assert heir.returncode == 0, errors
+    check_all_in_order(kafka_broker, name, sink)
+    assert not [name for name in alive(table) if name.endswith("/4")]
 
 
 def test_killed_in_the_middle_the_next_run_publishes_the_rest(
-    sink_url: str, table: SqlSink, kafka_broker: KafkaBroker, topic: Topics
+    sink: str, table: SqlSink, kafka_broker: KafkaBroker, topic: Topics
 ) -> None:
     name = topic(partitions=PARTITIONS)
     change(table, range(10), 2_000)
     to = f"kafka://{kafka_broker.bootstrap}/{name}"
-    process = spawned(sink_url, to, "--lease", "1")
-    try:
-        await_that(lambda: left(sink_url) < 20_000, "a first commit of the publisher")
-    finally:
-        process.kill()
-        process.communicate()
-    assert left(sink_url) > 0, "it was killed too late"
-    assert publish(sink_url, to, "--lease", "1") == 0
-    assert left(sink_url) == 0
-    check_all_in_order(kafka_broker, name, sink_url)
+    with running([*publishing(sink, to), "--lease", "1"], "outbox"):
+        wait_until(lambda: left(sink) < 20_000, "a first commit of the publisher")
+    assert left(sink) > 0, "it was killed too late"
+    assert publish(sink, to, "--lease", "1") == 0
+    assert left(sink) == 0
+    check_all_in_order(kafka_broker, name, sink)
 
 
 def test_a_part_that_another_publishes_is_left_to_it(
-    sink_url: str,
+    sink: str,
     table: SqlSink,
     kafka_broker: KafkaBroker,
     topic: Topics,
@@ -271,32 +220,32 @@ def test_a_part_that_another_publishes_is_left_to_it(
 ) -> None:
     change(table, range(1), 10)
     year = "'2100-01-01 00:00:00.000000'"
-    query(sink_url, f"INSERT INTO ingest_leases VALUES ('outbox:events:0/1', 'elsewhere', {year})")
+    query(sink, f"INSERT INTO ingest_leases VALUES ('outbox:events:0/1', 'elsewhere', {year})")
     out = tmp_path / "summary.json"
     to = f"kafka://{kafka_broker.bootstrap}/{topic(partitions=PARTITIONS)}"
-    assert publish(sink_url, to, "--lease", "1", "--summary_json", str(out)) == 0
+    assert publish(sink, to, "--lease", "1", "--summary_json", str(out)) == 0
     assert "is being published by another process" in capsys.readouterr().err
     assert json.loads(out.read_text())["left"] == 10
 
 
 def test_what_was_published_long_ago_is_deleted(
-    sink_url: str, table: SqlSink, kafka_broker: KafkaBroker, topic: Topics
+    sink: str, table: SqlSink, kafka_broker: KafkaBroker, topic: Topics
 ) -> None:
     to = f"kafka://{kafka_broker.bootstrap}/{topic(partitions=PARTITIONS)}"
     change(table, range(2), 10)
-    assert publish(sink_url, to) == 0
+    assert publish(sink, to) == 0
     query(
-        sink_url,
+        sink,
         "UPDATE ingest_outbox SET published_at = '2001-01-01 00:00:00.000000' WHERE id <= 12",
     )
     change(table, range(2, 3), 10)
-    assert publish(sink_url, to, "--retain", "7d") == 0
-    assert query(sink_url, "SELECT count(*), min(id) FROM ingest_outbox") == [(18, 13)]
+    assert publish(sink, to, "--retain", "7d") == 0
+    assert query(sink, "SELECT count(*), min(id) FROM ingest_outbox") == [(18, 13)]
 
 
 class TestUsage:
     @pytest.mark.parametrize(
-        ("more", "said"),
+        ("more", "message"),
         [
             (("--stream",), "unknown option --stream; did you mean --streaming?"),
             (("--splits", "65"), "--splits must be 64 or less"),
@@ -310,11 +259,15 @@ class TestUsage:
         ],
     )
     def test_a_mistake_is_one_line_and_exit_2(
-        self, more: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+        self,
+        more: tuple[str, ...],
+        message: str,
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: Path,
     ) -> None:
         assert publish(f"sqlite:///{tmp_path}/x.db", "kafka://127.0.0.1:1/t", *more) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert said in line
+        assert message in line
 
     def test_a_database_without_an_outbox(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -324,15 +277,15 @@ class TestUsage:
 
 
 def test_the_table_named_apart_is_not_published(
-    sink_url: str, table: SqlSink, kafka_broker: KafkaBroker, topic: Topics
+    sink: str, table: SqlSink, kafka_broker: KafkaBroker, topic: Topics
 ) -> None:
     change(table, range(1), 5)
-    query(sink_url, "CREATE TABLE others (id integer PRIMARY KEY, seen integer)")
-    others = replace(table, config=SqlConfig.of(sink_url, "others", key=["id"]))
+    query(sink, "CREATE TABLE others (id integer PRIMARY KEY, seen integer)")
+    others = replace(table, config=SqlConfig.of(sink, "others", key=["id"]))
     others.prepare()
     change(others, range(1), 5)
     to = f"kafka://{kafka_broker.bootstrap}/{topic(partitions=PARTITIONS)}"
-    assert publish(sink_url, to, "--table", "others") == 0
+    assert publish(sink, to, "--table", "others") == 0
     waiting = "SELECT DISTINCT target FROM ingest_outbox WHERE published_at IS NULL"
-    assert query(sink_url, waiting) == [("events",)]
-    assert left(sink_url) == 5
+    assert query(sink, waiting) == [("events",)]
+    assert left(sink) == 5

@@ -17,7 +17,6 @@ import pytest
 import sqlalchemy as sa
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from sinks.database import leases
 from sinks.database.config import SqlConfig
 from sinks.database.engine import transaction
 from sinks.jobs.queue import SqlJobQueue
@@ -40,6 +39,8 @@ from transforms.steps.each_record import EachRecord
 from transforms.steps.pipeline_identity import PipelineIdentity
 from transforms.steps.retry import Retry
 
+pytestmark = pytest.mark.slow
+
 PIPELINE = PipelineIdentity("events", ("enrich",))
 SEEN: Counter[int] = Counter()
 _lock = threading.Lock()
@@ -52,14 +53,6 @@ def fresh() -> Iterator[None]:
     metrics.reset()
     yield
     READERS.close()
-    leases.release_all()
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.integration)])
-def sink_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/ingest.db"
-    return str(request.getfixturevalue("postgres_url"))
 
 
 def enrich(record: Record) -> Record:
@@ -115,12 +108,12 @@ class Ingest:
             return int(connection.exec_driver_sql("SELECT count(*) FROM events").scalar_one())
 
     def counts(self) -> dict[str, int]:
-        (each,) = ledger.audit(self.config)
-        assert each.counts.conserved
+        (verdict,) = ledger.audit(self.config)
+        assert verdict.counts.conserved
         return {
             name: number
             for name in ("read", "inserted", "dead", "retrying")
-            if (number := getattr(each.counts, name))
+            if (number := getattr(verdict.counts, name))
         }
 
 
@@ -146,10 +139,8 @@ def waits(job: Job) -> list[tuple[float, float, float]]:
 POLICY = RetryPolicy(Backoff(base=0.2, cap=0.6), max_attempts=4)
 
 
-def test_what_heals_is_written_and_what_does_not_is_discarded(
-    sink_url: str, tmp_path: Path
-) -> None:
-    ingest = Ingest(sink_url, write(tmp_path / "in", 200), POLICY)
+def test_what_heals_is_written_and_what_does_not_is_discarded(sink: str, tmp_path: Path) -> None:
+    ingest = Ingest(sink, write(tmp_path / "in", 200), POLICY)
     ingest.run(enrich)
     assert ingest.rows() == 180
     assert ingest.counts() == {"read": 200, "inserted": 180, "dead": 20}
@@ -170,11 +161,11 @@ def test_what_heals_is_written_and_what_does_not_is_discarded(
     assert (tally["read"], tally["inserted"], tally["dead"], tally["retrying"]) == (200, 180, 20, 0)
 
 
-def test_what_is_due_later_is_left_for_the_next_run(sink_url: str, tmp_path: Path) -> None:
+def test_what_is_due_later_is_left_for_the_next_run(sink: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "in", 20)
     late = RetryPolicy(Backoff(base=40, cap=40), max_attempts=4)
-    Ingest(sink_url, folder, late).run(enrich, retry_wait=1)
-    ingest = Ingest(sink_url, folder, late, run_name="run-2")
+    Ingest(sink, folder, late).run(enrich, retry_wait=1)
+    ingest = Ingest(sink, folder, late, run_name="run-2")
     assert ingest.counts() == {"read": 20, "inserted": 16, "retrying": 4}
     with transaction(ingest.config) as connection:
         connection.execute(sa.text("UPDATE ingest_queue SET due_at = '2020-01-01 00:00:00'"))
@@ -185,41 +176,41 @@ def test_what_is_due_later_is_left_for_the_next_run(sink_url: str, tmp_path: Pat
     assert ingest.counts() == {"read": 20, "inserted": 16, "retrying": 4}
 
 
-def test_a_snoozed_record_uses_no_attempt(sink_url: str, tmp_path: Path) -> None:
+def test_a_snoozed_record_uses_no_attempt(sink: str, tmp_path: Path) -> None:
     def snooze(record: Record) -> Record:
         SEEN[record.value["id"]] += 1
         if SEEN[record.value["id"]] < 6:
             raise Snooze("not yet", 0.05)
         return record
 
-    ingest = Ingest(sink_url, write(tmp_path / "in", 3), RetryPolicy(max_attempts=2))
+    ingest = Ingest(sink, write(tmp_path / "in", 3), RetryPolicy(max_attempts=2))
     ingest.run(snooze)
     assert ingest.rows() == 3
     assert {tuple(e["attempt"] for e in job.errors) for job in ingest.jobs()} == {(1,) * 5}
 
 
-def test_a_steps_own_policy_comes_first(sink_url: str, tmp_path: Path) -> None:
+def test_a_steps_own_policy_comes_first(sink: str, tmp_path: Path) -> None:
     own = RetryPolicy(Backoff(0.01, 0.01), max_attempts=2)
-    ingest = Ingest(sink_url, write(tmp_path / "in", 20), POLICY)
+    ingest = Ingest(sink, write(tmp_path / "in", 20), POLICY)
     ingest.run(enrich, own=own)
     assert ingest.counts() == {"read": 20, "inserted": 16, "dead": 4}
     assert {job.max_attempts for job in ingest.jobs()} == {2}
 
 
-def test_a_row_waits_for_its_parent(sink_url: str, tmp_path: Path) -> None:
+def test_a_row_waits_for_its_parent(sink: str, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "a.jsonl").write_text(
         "".join(json.dumps({"id": n, "parent": n % 2}) + "\n" for n in range(10))
     )
-    config = SqlConfig.of(sink_url, "events", key=["id"])
+    config = SqlConfig.of(sink, "events", key=["id"])
     with transaction(config) as connection:
         connection.exec_driver_sql("CREATE TABLE parents (id integer PRIMARY KEY)")
         connection.exec_driver_sql("INSERT INTO parents VALUES (0)")
         connection.exec_driver_sql(
             "CREATE TABLE events (id integer PRIMARY KEY, parent integer REFERENCES parents (id))"
         )
-    ingest = Ingest(sink_url, folder, RetryPolicy(Backoff(0.3, 0.3), max_attempts=20))
+    ingest = Ingest(sink, folder, RetryPolicy(Backoff(0.3, 0.3), max_attempts=20))
 
     def arrive(record: Record) -> Record:
         SEEN[record.value["id"]] += 1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,13 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import sqlalchemy as sa
 
-from pipelines import command
-from pipelines.audit import main as audit_main
-from pipelines.dead_letters import main as dead_letters_main
-from pipelines.ingest import main as ingest_main
-from sinks.database.engine import dispose_engines
+from tests.pipelines import commands
+from tests.pipelines.commands import audit, dead_letters
+from tests.pipelines.tables import query
+
+pytestmark = pytest.mark.slow
 
 TYPES = {
     "b": ("bytea", "BLOB"),
@@ -39,15 +36,6 @@ TYPES = {
     "u": ("uuid", "TEXT"),
     "x": ("text", "TEXT"),
 }
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.integration)])
-def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/ingest.db"
-    else:
-        yield str(request.getfixturevalue("postgres_url"))
-    dispose_engines()
 
 
 def rows(sink: str) -> pa.Table:
@@ -81,17 +69,7 @@ def create(sink: str, name: str, constraint: str, table: pa.Table) -> None:
     which = 1 if sink.startswith("sqlite") else 0
     typed = (f"{each} {TYPES[each][which]}" for each in table.column_names[2:])
     columns = ", ".join(["id integer PRIMARY KEY", f"parent integer {constraint}", *typed])
-    run(sink, f"CREATE TABLE {name} ({columns})")
-
-
-def run(sink: str, statement: str) -> list[tuple[Any, ...]]:
-    engine = sa.create_engine(sink)
-    try:
-        with engine.begin() as connection:
-            result = connection.exec_driver_sql(statement)
-            return [tuple(row) for row in result] if result.returns_rows else []
-    finally:
-        engine.dispose()
+    query(sink, f"CREATE TABLE {name} ({columns})")
 
 
 def stored(sink: str, table: str, columns: list[str]) -> list[tuple[Any, ...]]:
@@ -100,39 +78,28 @@ def stored(sink: str, table: str, columns: list[str]) -> list[tuple[Any, ...]]:
         cells = ", ".join(f"typeof({name}), quote({name})" for name in columns)
     else:
         cells = ", ".join(f"{name}::text" for name in columns)
-    return run(sink, f"SELECT {cells} FROM {table} ORDER BY id")
+    return query(sink, f"SELECT {cells} FROM {table} ORDER BY id")
 
 
-def ingest(tmp_path: Path, sink: str, table: str, *more: str) -> dict[str, Any]:
-    arguments = [
-        *("--source", f"{tmp_path}/a.parquet", "--sink", sink, "--table", table, "--key", "id"),
-        *("--no_progress", "--summary_json", f"{tmp_path}/summary.json", *more),
-    ]
-    assert command.run("ingest", ingest_main, arguments) == 0
-    summary: dict[str, Any] = json.loads((tmp_path / "summary.json").read_text())
-    return summary
+def ingested(tmp_path: Path, sink: str, table: str, *more: str) -> dict[str, Any]:
+    return commands.ingested(tmp_path / "a.parquet", sink, *more, table=table)
 
 
 def replay(sink: str) -> None:
-    arguments = ["replay", "--sink", sink, "--reason", "the constraint was wrong"]
-    assert command.run("dead_letters", dead_letters_main, arguments) == 0
-
-
-def audit(sink: str) -> int:
-    return command.run("audit", audit_main, ["--sink", sink])
+    assert dead_letters("replay", "--sink", sink, "--reason", "the constraint was wrong") == 0
 
 
 def test_a_row_that_waited_for_its_parent_equals_a_fresh_one(sink: str, tmp_path: Path) -> None:
     table = rows(sink)
     pq.write_table(table, tmp_path / "a.parquet")
-    run(sink, "CREATE TABLE parents (id integer PRIMARY KEY)")
+    query(sink, "CREATE TABLE parents (id integer PRIMARY KEY)")
     create(sink, "fresh", "", table)
     create(sink, "events", "REFERENCES parents (id)", table)
-    assert ingest(tmp_path, sink, "fresh")["inserted"] == 3
-    first = ingest(tmp_path, sink, "events", "--retry_wait", "0", "--backoff_base", "0.05")
+    assert ingested(tmp_path, sink, "fresh")["inserted"] == 3
+    first = ingested(tmp_path, sink, "events", "--retry_wait", "0", "--backoff_base", "0.05")
     assert (first["retrying"], first["dead"], first["inserted"]) == (3, 0, 0)
-    run(sink, "INSERT INTO parents VALUES (7)")
-    again = ingest(tmp_path, sink, "events")
+    query(sink, "INSERT INTO parents VALUES (7)")
+    again = ingested(tmp_path, sink, "events")
     assert (again["inserted"], again["dead"]) == (3, 0)
     names = table.column_names
     assert stored(sink, "events", names) == stored(sink, "fresh", names)
@@ -144,12 +111,12 @@ def test_a_replayed_row_equals_a_fresh_one(sink: str, tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "a.parquet")
     create(sink, "fresh", "", table)
     create(sink, "events", "CHECK (parent > 7)", table)
-    assert ingest(tmp_path, sink, "fresh")["inserted"] == 3
-    assert ingest(tmp_path, sink, "events")["dead"] == 3
-    run(sink, "DROP TABLE events")
+    assert ingested(tmp_path, sink, "fresh")["inserted"] == 3
+    assert ingested(tmp_path, sink, "events")["dead"] == 3
+    query(sink, "DROP TABLE events")
     create(sink, "events", "", table)
     replay(sink)
-    assert ingest(tmp_path, sink, "events")["inserted"] == 3
+    assert ingested(tmp_path, sink, "events")["inserted"] == 3
     names = table.column_names
     assert stored(sink, "events", names) == stored(sink, "fresh", names)
 
@@ -158,14 +125,14 @@ def test_a_job_that_an_earlier_version_kept_as_plain_json_is_replayed(
     sink: str, tmp_path: Path
 ) -> None:
     pq.write_table(pa.table({"id": [1], "n": [1]}), tmp_path / "a.parquet")
-    run(sink, "CREATE TABLE events (id integer PRIMARY KEY, n integer CHECK (n > 1))")
-    assert ingest(tmp_path, sink, "events")["dead"] == 1
+    query(sink, "CREATE TABLE events (id integer PRIMARY KEY, n integer CHECK (n > 1))")
+    assert ingested(tmp_path, sink, "events")["dead"] == 1
     raw = b'{"id":1,"n":2}'
     value = f"X'{raw.hex()}'" if sink.startswith("sqlite") else f"'\\x{raw.hex()}'"
-    run(sink, f"UPDATE ingest_jobs SET raw = {value}")
+    query(sink, f"UPDATE ingest_jobs SET raw = {value}")
     replay(sink)
-    assert ingest(tmp_path, sink, "events")["inserted"] == 1
-    assert run(sink, "SELECT id, n FROM events") == [(1, 2)]
+    assert ingested(tmp_path, sink, "events")["inserted"] == 1
+    assert query(sink, "SELECT id, n FROM events") == [(1, 2)]
 
 
 def test_a_row_of_which_an_earlier_version_kept_too_little_is_not_replayed(
@@ -173,30 +140,30 @@ def test_a_row_of_which_an_earlier_version_kept_too_little_is_not_replayed(
 ) -> None:
     bad = pa.array([b"\xff"]).view(pa.string())
     pq.write_table(pa.table({"id": [1], "x": bad}), tmp_path / "a.parquet")
-    run(sink, "CREATE TABLE events (id integer PRIMARY KEY, x text)")
-    assert ingest(tmp_path, sink, "events")["dead"] == 1
+    query(sink, "CREATE TABLE events (id integer PRIMARY KEY, x text)")
+    assert ingested(tmp_path, sink, "events")["dead"] == 1
     raw = b'{"id":1,"x":null}'
     value = f"X'{raw.hex()}'" if sink.startswith("sqlite") else f"'\\x{raw.hex()}'"
-    run(sink, f"UPDATE ingest_jobs SET raw = {value}, exception = 'UnreadableRow'")
+    query(sink, f"UPDATE ingest_jobs SET raw = {value}, exception = 'UnreadableRow'")
     replay(sink)
-    assert ingest(tmp_path, sink, "events")["inserted"] == 0
-    assert run(sink, "SELECT state FROM ingest_jobs") == [("discarded",)]
+    assert ingested(tmp_path, sink, "events")["inserted"] == 0
+    assert query(sink, "SELECT state FROM ingest_jobs") == [("discarded",)]
 
 
 def test_a_row_that_cannot_be_read_is_dead_again_after_a_replay(sink: str, tmp_path: Path) -> None:
     table = pa.table({"id": [1, 2], "x": pa.array([b"\xff\xfe", b"ok"]).view(pa.string())})
     pq.write_table(table, tmp_path / "a.parquet")
-    run(sink, "CREATE TABLE events (id integer PRIMARY KEY, x text)")
-    first = ingest(tmp_path, sink, "events")
+    query(sink, "CREATE TABLE events (id integer PRIMARY KEY, x text)")
+    first = ingested(tmp_path, sink, "events")
     assert (first["inserted"], first["dead"]) == (1, 1)
     for _ in range(2):
         replay(sink)
-        assert ingest(tmp_path, sink, "events")["dead"] == 1
-        ((category, message, raw),) = run(sink, "SELECT category, message, raw FROM ingest_jobs")
+        assert ingested(tmp_path, sink, "events")["dead"] == 1
+        ((category, message, raw),) = query(sink, "SELECT category, message, raw FROM ingest_jobs")
         assert category == "malformed"
         assert "column 'x' (string): not UTF-8" in message
         assert b'"hex":"fffe"' in bytes(raw)
-    assert run(sink, "SELECT id, x FROM events") == [(2, "ok")]
+    assert query(sink, "SELECT id, x FROM events") == [(2, "ok")]
     assert audit(sink) == 0
 
 
@@ -212,21 +179,21 @@ def test_dates_beyond_pythons_go_in_exactly(sink: str, tmp_path: Path) -> None:
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")
-    run(
+    query(
         sink,
         "CREATE TABLE events (id integer PRIMARY KEY, d date, naive timestamp, aware timestamptz)"
         if sink.startswith("postgresql")
         else "CREATE TABLE events (id integer PRIMARY KEY, d text, naive text, aware text)",
     )
-    summary = ingest(tmp_path, sink, "events")
+    summary = ingested(tmp_path, sink, "events")
     assert (summary["inserted"], summary["dead"]) == (4, 0)
     if sink.startswith("postgresql"):
-        query = """SELECT d - date '1970-01-01',
+        numbers = """SELECT d - date '1970-01-01',
             (extract(epoch FROM naive) * 1000000)::bigint,
             (extract(epoch FROM aware) * 1000000)::bigint FROM events ORDER BY id"""
-        assert run(sink, query) == list(zip(days, moments, moments, strict=True))
+        assert query(sink, numbers) == list(zip(days, moments, moments, strict=True))
     else:
-        assert run(sink, "SELECT d, naive, aware FROM events ORDER BY id") == [
+        assert query(sink, "SELECT d, naive, aware FROM events ORDER BY id") == [
             ("10000-01-01", "10000-01-01T00:00:00.000001", "10000-01-01T00:00:00.000001+00:00"),
             (
                 "0001-12-31 BC",
@@ -244,10 +211,10 @@ def test_a_date_that_postgres_has_not_is_dead_with_its_value(
 ) -> None:
     beyond = pa.array([2**31 - 1], pa.int32()).view(pa.date32())
     pq.write_table(pa.table({"id": [1], "d": beyond}), tmp_path / "a.parquet")
-    run(postgres_url, "CREATE TABLE events (id integer PRIMARY KEY, d date)")
+    query(postgres_url, "CREATE TABLE events (id integer PRIMARY KEY, d date)")
     for _ in range(2):
-        assert ingest(tmp_path, postgres_url, "events")["dead"] == 1
-        ((category, message, raw),) = run(
+        assert ingested(tmp_path, postgres_url, "events")["dead"] == 1
+        ((category, message, raw),) = query(
             postgres_url, "SELECT category, message, raw FROM ingest_jobs"
         )
         assert category == "data"

@@ -173,8 +173,8 @@ class KafkaBroker:
         Returns:
             By partition, the low watermark.
         """
-        asked = [TopicPartition(topic, partition, offset) for partition, offset in before.items()]
-        answers = self._admin.delete_records(asked)
+        offsets = [TopicPartition(topic, partition, offset) for partition, offset in before.items()]
+        answers = self._admin.delete_records(offsets)
         return {
             each.partition: answer.result(ADMIN_SECONDS).low_watermark
             for each, answer in answers.items()

@@ -24,7 +24,7 @@ def mock_cluster(brokers: int = 1) -> Iterator[str]:
         {"bootstrap.servers": "mock", "test.mock.num.brokers": brokers, "log_level": 0}
     )
     try:
-        found = host.list_topics(timeout=10).brokers.values()
-        yield ",".join(f"{broker.host}:{broker.port}" for broker in found)
+        metadata = host.list_topics(timeout=10).brokers.values()
+        yield ",".join(f"{broker.host}:{broker.port}" for broker in metadata)
     finally:
         del host

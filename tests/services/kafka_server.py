@@ -80,8 +80,8 @@ def free_ports(count: int) -> list[int]:
                 continue
             held.append(candidate)
             if len(held) == count:
-                return [each.getsockname()[1] for each in held]
+                return [server.getsockname()[1] for server in held]
         raise RuntimeError(f"no {count} free ports between {PORTS.start} and {PORTS.stop}")
     finally:
-        for each in held:
-            each.close()
+        for server in held:
+            server.close()

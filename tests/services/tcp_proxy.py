@@ -153,8 +153,8 @@ class TcpProxy:
         def split() -> None:
             self._passing.clear()
             self._dropping = True
-            for each in self._sockets():
-                each.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _DROP_PROGRAM)
+            for tcp in self._sockets():
+                tcp.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _DROP_PROGRAM)
 
         self._call(split)
 
@@ -166,8 +166,8 @@ class TcpProxy:
 
         def heal() -> None:
             if self._dropping:
-                for each in self._sockets():
-                    each.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
+                for tcp in self._sockets():
+                    tcp.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)
             self._dropping = False
             self._delay = 0.0
             self._trap = None
@@ -210,8 +210,8 @@ class TcpProxy:
         except OSError:
             _reset(writer)
             return
-        for each in (writer, server):
-            each.transport.set_write_buffer_limits(high=0)  # drained means sent
+        for stream in (writer, server):
+            stream.transport.set_write_buffer_limits(high=0)  # drained means sent
         link = _Link(writer, server)
         self._links.add(link)
         pumps = [
@@ -299,8 +299,8 @@ class TcpProxy:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    made = writer.get_extra_info("socket")
+    connection = writer.get_extra_info("socket")
     # A Unix socket takes the option and just closes.
     with contextlib.suppress(OSError):
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     writer.transport.abort()

@@ -32,9 +32,9 @@ def consumer(bootstrap: str) -> Iterator[Consumer]:
 
 def watermarks(bootstrap: str, topic: str, partition: int = 0) -> tuple[int, int]:
     with consumer(bootstrap) as reader:
-        found = reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
-    assert found is not None
-    return found
+        watermarks = reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+    assert watermarks is not None
+    return watermarks
 
 
 def partitions_of(bootstrap: str, topic: str) -> set[int]:
@@ -111,9 +111,9 @@ class TestTopics:
 
     def test_no_topic_comes_to_be_by_itself(self, kafka_broker: KafkaBroker) -> None:
         with consumer(kafka_broker.bootstrap) as reader:
-            asked = reader.list_topics("never-created", timeout=10).topics["never-created"]
-        assert asked.error is not None
-        assert not asked.partitions
+            unknown = reader.list_topics("never-created", timeout=10).topics["never-created"]
+        assert unknown.error is not None
+        assert not unknown.partitions
 
     def test_a_topic_that_is_there_is_not_created_again(
         self, kafka_broker: KafkaBroker, topic: Topics
@@ -265,9 +265,10 @@ class TestWhatIsMissing:
         jars_folder().mkdir(parents=True)
         assert available() is None
 
+    @pytest.mark.parametrize("processes", [(), ("-n", "1")])
     @pytest.mark.parametrize(("ci", "status"), [("true", 1), (None, 0)])
     def test_a_skip_is_loud_and_fails_continuous_integration(
-        self, ci: str | None, status: int, tmp_path: Path
+        self, ci: str | None, status: int, processes: tuple[str, ...], tmp_path: Path
     ) -> None:
         environment = {**os.environ, "PATH": str(tmp_path), "SLUICE_JARS": str(tmp_path)}
         environment.pop("CI", None)
@@ -275,7 +276,7 @@ class TestWhatIsMissing:
             environment["CI"] = ci
         this = f"{__file__}::{type(self).__name__}::test_nothing_is_missing_here"
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", this],
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *processes, this],
             cwd=ROOT,
             env=environment,
             capture_output=True,

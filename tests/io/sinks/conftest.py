@@ -11,8 +11,10 @@ from sinks.database import leases
 from sinks.database.engine import dispose_engines
 from tests.io.sinks.tested_database import Database
 
+POSTGRES = pytest.param("postgres", marks=pytest.mark.integration)
 
-@pytest.fixture(params=["sqlite", "postgres", "generic"])
+
+@pytest.fixture(params=["sqlite", POSTGRES, "generic"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     if request.param == "postgres":
         yield Database("postgres", request.getfixturevalue("postgres_url"))

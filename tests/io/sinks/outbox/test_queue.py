@@ -29,7 +29,7 @@ TABLE = "CREATE TABLE {} (id integer PRIMARY KEY, seen integer)"
 ALL = BatchLimits()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.integration)])
 def database(request: pytest.FixtureRequest) -> Database:
     found: Database = request.getfixturevalue(
         "postgres" if request.param == "postgres" else "sqlite_database"

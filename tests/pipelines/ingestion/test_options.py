@@ -1,0 +1,114 @@
+"""What the command line of an ingest means, and what it refuses before anything starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pipelines import command, execution
+from pipelines.ingestion.flags import parser
+from pipelines.ingestion.options import from_argv
+from pipelines.outbox import main as outbox_main
+from runners.runner import Runner
+from transforms.errors import ConfigError
+
+FLINK = ["--runner", "FlinkRunner", "--table", "t"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "option"),
+    [
+        (["--source", "in/*.jsonl", "--sink", "postgresql://h/d"], "--source"),
+        (["--source", "./in/*.jsonl", "--sink", "postgresql://h/d"], "--source"),
+        (["--source", "/in/*.jsonl", "--sink", "sqlite:///a.db"], "--sink"),
+        (["--source", "/a", "--sink", "sqlite:////a.db", "--dead_letters", "d"], "--dead_letters"),
+    ],
+)
+def test_a_place_that_workers_would_find_elsewhere_is_refused(argv: list[str], option: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{option} .*FlinkRunner"):
+        from_argv([*FLINK, *argv])
+
+
+@pytest.mark.parametrize("sink", ["postgresql://h/d", "sqlite:////a.db"])
+def test_a_cluster_is_told_what_the_job_is(sink: str) -> None:
+    _, run = from_argv([*FLINK, "--source", "/in/*.jsonl", "--sink", sink, "--streaming"])
+    assert run.beam_options == ("--streaming", "--job_name=ingest-t")
+
+
+def test_detaching_from_workers_that_are_this_process_is_refused() -> None:
+    argv = ["--source", "/in/*.jsonl", "--sink", "postgresql://h/d", "--detach"]
+    for flags in (["--environment_type=LOOPBACK"], ["--environment_type", "LOOPBACK"]):
+        with pytest.raises(ConfigError, match=r"^--detach: .*LOOPBACK"):
+            from_argv([*FLINK, *argv, *flags])
+
+
+def test_waits_in_place_are_shorter_than_in_one_process() -> None:
+    argv = ["--source", "/in/*.jsonl", "--sink", "postgresql://h/d", "--table", "t"]
+    for runner, seconds in (("FlinkRunner", 60.0), ("DirectRunner", 300.0)):
+        config, _ = from_argv([*argv, "--runner", runner])
+        assert (config.write.outage_budget, config.jobs.outage_budget) == (seconds, seconds)
+    config, _ = from_argv([*argv, "--runner", "FlinkRunner", "--outage_budget", "7"])
+    assert config.write.outage_budget == 7
+
+
+def test_a_name_that_is_given_stays() -> None:
+    sources = ["--source", "/in/*.jsonl", "--sink", "postgresql://h/d"]
+    _, run = from_argv([*FLINK, *sources, "--job_name=other"])
+    assert run.beam_options == ("--job_name=other",)
+
+
+def test_detaching_from_this_process_is_refused() -> None:
+    argv = ["--source", "/in/*.jsonl", "--sink", "sqlite:////a.db", "--table", "t", "--detach"]
+    with pytest.raises(ConfigError, match=r"^--detach: with DirectRunner"):
+        from_argv(argv)
+
+
+@pytest.mark.slow
+def test_options_of_flink_are_refused_by_other_runners(tmp_path: Path) -> None:
+    """They would be ignored there."""
+    sink = tmp_path / "a.db"
+    argv = ["--source", "/in/*.jsonl", "--sink", f"sqlite:///{sink}", "--table", "t"]
+    ended = subprocess.run(  # Beam's options are registered once for the whole process
+        [sys.executable, "-m", "pipelines.ingest", *argv, "--savepoint_path=/a"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == command.USAGE
+    (line,) = ended.stderr.splitlines()
+    assert "--savepoint_path: DirectRunner" in line
+    assert not sink.exists()
+
+
+def test_a_cluster_is_told_that_an_outbox_is_published_forever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise Flink refuses the endless pipeline: it would run without checkpoints."""
+    passed_on: list[str] = []
+
+    def note(runner: Runner, flags: Sequence[str]) -> None:
+        passed_on.extend(flags)
+        raise ConfigError("noted")
+
+    monkeypatch.setattr(execution, "empty_pipeline", note)
+    argv = ["--runner", "FlinkRunner", "--sink", "postgresql://h/d", "--to", "kafka://h:1/t"]
+    for more, flags in ((["--streaming"], ["--streaming"]), ([], [])):
+        passed_on.clear()
+        with pytest.raises(ConfigError, match="noted"):
+            outbox_main([*argv, "--table", "t", *more])
+        assert passed_on == [*flags, "--job_name=outbox-t"]
+    with pytest.raises(ConfigError, match=r"^--sink sqlite:///a.db: .*FlinkRunner"):
+        outbox_main(["--runner", "FlinkRunner", "--sink", "sqlite:///a.db", "--to", argv[-1]])
+
+
+def test_every_option_of_csv_is_in_the_help() -> None:
+    shown = parser().format_help()
+    for name in ("delimiter", "quote", "escape", "header", "columns", "skip", "comment", "null"):
+        assert f"--csv_{name}" in shown
+    assert "--encoding" in shown
+    assert "--rest_seconds" in shown

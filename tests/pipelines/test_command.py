@@ -1,0 +1,91 @@
+"""Every error is one line on stderr and an exit code; ``--verbose`` adds the stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from pipelines import command
+from transforms.errors import ConfigError, SourceUnavailable
+
+
+def raising(error: BaseException) -> Callable[[Sequence[str]], int]:
+    def main(argv: Sequence[str]) -> int:
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (ConfigError("--key: no such column"), command.USAGE, "ingest: --key: no such column"),
+        (SourceUnavailable("the broker\nis away"), command.FAILED, "ingest: the broker is away"),
+        (
+            ValueError("first\nlast"),
+            command.FAILED,
+            "ingest: unexpected ValueError: last (--verbose shows the stack)",
+        ),
+        (KeyboardInterrupt(), 130, "ingest: interrupted"),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(
+    error: BaseException, code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.run("ingest", raising(error), []) == code
+    assert capsys.readouterr().err.splitlines() == [line]
+
+
+def test_verbose_shows_the_stack_before_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.run("ingest", raising(ValueError("oops")), ["--verbose"]) == command.FAILED
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("Traceback")
+    assert lines[-1].startswith("ingest: unexpected ValueError: oops")
+
+
+def test_an_error_of_ours_that_beam_has_wrapped_keeps_its_meaning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Beam hands on the text alone, with the name of the step behind it."""
+    wrapped = RuntimeError(repr_of(ConfigError("--table: events has no column id")))
+    assert command.run("ingest", raising(wrapped), []) == command.USAGE
+    assert capsys.readouterr().err == "ingest: --table: events has no column id\n"
+
+
+def repr_of(error: Exception) -> str:
+    name = f"{type(error).__module__}.{type(error).__qualname__}"
+    return f"Traceback (most recent call last):\n{name}: {error} [while running 'Write']"
+
+
+def test_a_password_in_an_error_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    error = ValueError("cannot open postgresql://ann:secret-word@db/x")
+    assert command.run("ingest", raising(error), []) == command.FAILED
+    assert "secret-word" not in capsys.readouterr().err
+
+
+def test_what_main_returns_is_the_exit_code() -> None:
+    assert command.run("ingest", len, ["a", "b", "c"]) == 3
+
+
+def test_a_parser_raises_instead_of_printing_its_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = command.Parser(prog="ingest")
+    parser.add_argument("--splits", type=int)
+    with pytest.raises(ConfigError, match="invalid int value: 'x' "):
+        parser.parse_args(["--splits", "x"])
+    with pytest.raises(ConfigError, match="--split"):
+        parser.parse_args(["--split", "1"])  # no abbreviations
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_summary_is_written_as_one_object(tmp_path: Path) -> None:
+    path = tmp_path / "summary.json"
+    command.write_summary({"read": 21_000, "next_attempt_at": None}, path)
+    assert json.loads(path.read_text()) == {"read": 21_000, "next_attempt_at": None}
+
+
+def test_a_summary_that_cannot_be_written_says_that_the_run_is_finished(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--summary_json .*finished and committed"):
+        command.write_summary({}, tmp_path / "no" / "summary.json")
