@@ -102,6 +102,7 @@ class TestOutage:
         assert all(0 < wait <= 4 for wait in waits)
         assert len(waits) <= 3 + 30 / 2, "no tight loop: a wait at the cap is at least half of it"
 
+    @settings(deadline=None)
     @given(
         st.builds(
             lambda base, factor: Backoff(base, base * factor),
