@@ -17,10 +17,10 @@ from clients.s3 import S3Settings
 from pipelines.command import Parser
 from pipelines.steps import Steps, identity_of
 from runners.runner import NAMES, Runner, named
-from sinks.database.config import SqlConfig
 from sinks.dead_letters.by_uri import dead_letter_sink_for
 from sinks.jobs.queue import SqlJobQueue
 from sinks.jobs.retention import Retention
+from sinks.table.config import SqlConfig
 from sources.by_uri import SourceOptions, source_for
 from sources.files.csv.options import CsvOptions
 from sources.jobs.source import JobsSource

@@ -21,17 +21,17 @@ import apache_beam as beam
 from clients.kafka import address as kafka_address
 from clients.kafka import config as kafka_config
 from pipelines import command, execution, options, summary
-from pipelines.audit import database
 from pipelines.command import Parser
 from runners.runner import NAMES, Runner
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.database.tables import SHARDS
 from sinks.jobs.retention import duration
-from sinks.ledger.ledger import SqlLedger
 from sinks.outbox import queue as outbox_queue
 from sinks.outbox.queue import SqlOutboxQueue
 from sinks.outbox.topic import OutboxTopic
+from sinks.text.table_name import TableName
 from sources.outbox import OutboxSource
+from transforms.batch.coverage import Coverage
 from transforms.errors import ConfigError
 from transforms.settle.write import Write, WriteConfig
 
@@ -71,9 +71,20 @@ class Summary:
     records_per_second: float
 
 
+@dataclass(frozen=True, slots=True)
+class _NoLedger:
+    """Settles nothing: the rows of the outbox themselves say what is published."""
+
+    def coverage(self, partitions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Coverage]:
+        return {}
+
+    def partitions(self, source: str) -> dict[str, Coverage]:
+        return {}
+
+
 def build(pipeline: beam.Pipeline, config: PublishConfig, runner: Runner) -> None:
     """Read what is not published, send it, mark it: one fused stage."""
-    source, ledger = config.source, SqlLedger(config.topic.queue.config)
+    source, ledger = config.source, _NoLedger()
     _ = (
         pipeline
         | "Outbox" >> execution.reading(runner, [source], ledger, streaming=source.streaming)
@@ -164,8 +175,8 @@ def _config(known: argparse.Namespace, runner: Runner) -> PublishConfig:
     if query or not kafka_address.is_topic(topic):
         raise ConfigError(f"{known.to} is no topic to publish on; write kafka://host:port/topic")
     queue = SqlOutboxQueue(
-        SqlConfig.of(known.sink, known.table) if known.table else database(known.sink),
-        every_target=not known.table,
+        Database(known.sink),
+        TableName.parse(known.table) if known.table else None,
         lease_seconds=known.lease,
         retain=_retain(known.retain),
     )

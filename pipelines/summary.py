@@ -15,8 +15,8 @@ from rich.table import Table
 
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from pipelines.options import IngestConfig
-from sinks.database.config import SqlConfig
 from sinks.ledger import ledger
+from sinks.table.config import SqlConfig
 from transforms.batch.splits import Source
 from transforms.errors import ConfigError
 from transforms.metrics import NAMESPACE
@@ -133,7 +133,7 @@ def _reached(sources: Sequence[Source], sql: SqlConfig) -> tuple[dict[str, Any],
         {"source": source.uri, "partitions": 0, "complete": 0, "gaps": 0, "positions": {}}
         for source in sources
     ]
-    for each in ledger.audit(sql, every_target=False):
+    for each in ledger.audit(sql.database, sql.table_name):
         for source, entry in zip(sources, reached, strict=True):
             if not source.owns(each.source):
                 continue

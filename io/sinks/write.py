@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import apache_beam as beam
 
-from sinks.database.config import SqlConfig
 from sinks.sql import SqlSink
+from sinks.table.config import SqlConfig
 from transforms.settle.write import Write, WriteConfig
 
 

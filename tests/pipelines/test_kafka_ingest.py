@@ -19,9 +19,9 @@ from confluent_kafka import Consumer, TopicPartition
 from pipelines import command
 from pipelines.audit import main as audit_main
 from pipelines.ingest import main as ingest_main
-from sinks.database.config import SqlConfig
 from sinks.database.engine import dispose_engines
 from sinks.ledger.ledger import SqlLedger
+from sinks.table.config import SqlConfig
 from tests.services.kafka_broker import KafkaBroker, Topics
 
 pytestmark = pytest.mark.integration

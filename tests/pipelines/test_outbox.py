@@ -22,10 +22,10 @@ from pipelines import command
 from pipelines.ingest import main as ingest_main
 from pipelines.outbox import main as outbox_main
 from sinks.database.clock import now
-from sinks.database.config import SqlConfig
 from sinks.database.engine import dispose_engines, transaction
 from sinks.database.tables import leases
 from sinks.sql import SqlSink
+from sinks.table.config import SqlConfig
 from tests.io.sinks.tested_database import make_batch
 from tests.services.kafka_broker import KafkaBroker, Topics
 from transforms.errors import Contention
@@ -142,7 +142,7 @@ def await_that(condition: Callable[[], bool], what: str) -> None:
 
 def alive(sink: SqlSink) -> list[str]:
     """The leases that have not run out."""
-    with transaction(sink.config, write=False) as connection:
+    with transaction(sink.config.database, "test", write=False) as connection:
         query = sa.select(leases.c.name).where(leases.c.expires_at > now(connection))
         return list(connection.execute(query).scalars())
 

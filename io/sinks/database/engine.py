@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from sinks.database import watchdog
 from sinks.database.classify import classify
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.text import encoding as text_encoding
 from transforms.batch.backoff import Backoff
 from transforms.errors import ConfigError, Contention, SinkFailed, SinkUnavailable, SluiceError
@@ -42,20 +42,19 @@ LONGEST = 4  # statement timeouts that a transaction may take
 IDLE_IN_TRANSACTION = 600  # seconds; a hung writer must not keep its locks for ever
 
 _lock = threading.Lock()
-_engines: dict[tuple[str, int, int], sa.Engine] = {}
+_engines: dict[Database, sa.Engine] = {}
 
 
-def engine_of(config: SqlConfig) -> sa.Engine:
-    """This process's engine for ``config``; connects on first use only.
+def engine_of(database: Database) -> sa.Engine:
+    """This process's engine for ``database``; connects on first use only.
 
     Raises:
         ConfigError: The URL cannot be read, names an unknown database, or its driver is missing.
     """
-    key = (config.url, config.connect_timeout, config.statement_timeout)
     with _lock:
-        engine = _engines.get(key)
+        engine = _engines.get(database)
         if engine is None:
-            engine = _engines[key] = _create(config)
+            engine = _engines[database] = _create(database)
         return engine
 
 
@@ -85,12 +84,13 @@ atexit.register(dispose_engines)
 
 @contextmanager
 def transaction(
-    config: SqlConfig, *, write: bool = True, refused: type[SluiceError] = SinkFailed
+    database: Database, doing: str, *, write: bool = True, refused: type[SluiceError] = SinkFailed
 ) -> Iterator[sa.Connection]:
     """A transaction that commits at the end of the block.
 
     Args:
-        config: Which database.
+        database: Which database.
+        doing: What the block does, for messages: after "to", e.g. ``read the ledger``.
         write: Whether the block writes: SQLite then takes its write lock at once, since a
             lock taken later fails without waiting when another writer came between.
         refused: What to raise when no record is to blame and waiting would not help.
@@ -101,11 +101,11 @@ def transaction(
         Contention: The database rolled back and asks for another try.
         SinkFailed: Or ``refused``: the database refuses the statement.
     """
-    engine = engine_of(config)
+    engine = engine_of(database)
     try:
         with engine.connect() as connection:
             connection.info[_WRITE] = write
-            longest = LONGEST * config.statement_timeout
+            longest = LONGEST * database.statement_timeout
             with watchdog.watched(connection, longest), connection.begin():
                 try:
                     yield connection
@@ -116,7 +116,7 @@ def transaction(
                         connection.invalidate()
                     raise
     except DATABASE_ERRORS as error:
-        raise translate(error, config, refused) from error
+        raise translate(error, database, doing, refused) from error
 
 
 def retried(work: Callable[[], Result]) -> Result:
@@ -136,36 +136,27 @@ def retried(work: Callable[[], Result]) -> Result:
 
 
 def translate(
-    error: BaseException, config: SqlConfig, refused: type[SluiceError] = SinkFailed
+    error: BaseException, database: Database, doing: str, refused: type[SluiceError] = SinkFailed
 ) -> SluiceError:
     """The project's error for a database error, in one clear line without secrets."""
     verdict = classify(error)
-    where = place_of(config)
     message = redact(verdict.message)
     if verdict.kind == "outage":
-        return SinkUnavailable(f"cannot reach {where}: {message}")
+        return SinkUnavailable(f"cannot reach {database} to {doing}: {message}")
     if verdict.kind == "transient":
-        return Contention(f"{where} rolled the transaction back: {message}")
+        return Contention(f"{database} rolled back a transaction that was to {doing}: {message}")
     code = f" [{verdict.sqlstate}]" if verdict.sqlstate else ""
-    return refused(f"{where} refuses to write {config.table}: {message}{code}")
+    return refused(f"{database} refuses to {doing}: {message}{code}")
 
 
-def place_of(config: SqlConfig) -> str:
-    """Which database, for messages: never with user or password."""
-    url = sa.make_url(resolve_url(config.url))
-    if url.get_backend_name() == "sqlite":
-        return f"sqlite database {url.database}"
-    host = url.host or url.query.get("host") or "localhost"
-    port = f":{url.port}" if url.port else ""
-    return f"{url.get_backend_name()} database {url.database or ''} at {host}{port}"
-
-
-def _create(config: SqlConfig) -> sa.Engine:
-    url = _url_of(config)
+def _create(database: Database) -> sa.Engine:
+    url = _url_of(database)
     serializer = _JsonSerializer()
     try:
         driver = url.get_driver_name()
-        engine = sa.create_engine(url, json_serializer=serializer, **_options(config, url, driver))
+        engine = sa.create_engine(
+            url, json_serializer=serializer, **_options(database, url, driver)
+        )
         serializer.dialect = engine.dialect
     except sa.exc.NoSuchModuleError as error:
         raise ConfigError(
@@ -182,7 +173,7 @@ def _create(config: SqlConfig) -> sa.Engine:
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
     elif url.get_backend_name() == "postgresql":
-        timeout = config.statement_timeout * 1000
+        timeout = database.statement_timeout * 1000
 
         def configure(connection: Any, _record: object) -> None:
             if driver == "psycopg2":
@@ -194,7 +185,7 @@ def _create(config: SqlConfig) -> sa.Engine:
     return engine
 
 
-def _options(config: SqlConfig, url: sa.URL, driver: str) -> dict[str, Any]:
+def _options(database: Database, url: sa.URL, driver: str) -> dict[str, Any]:
     options: dict[str, Any] = {
         "pool_size": POOL_SIZE,
         "max_overflow": MAX_OVERFLOW,
@@ -204,23 +195,26 @@ def _options(config: SqlConfig, url: sa.URL, driver: str) -> dict[str, Any]:
         "hide_parameters": True,
     }
     if url.get_backend_name() == "sqlite":
-        options["connect_args"] = {"timeout": config.statement_timeout, "check_same_thread": False}
+        options["connect_args"] = {
+            "timeout": database.statement_timeout,
+            "check_same_thread": False,
+        }
     elif driver == "psycopg2":
         # READ COMMITTED: the ledger is read again at the end of a commit and must then see
         # what others have committed meanwhile.
         options["isolation_level"] = "READ COMMITTED"
         # Many statements a round trip; psycopg2's own ``executemany`` takes one for each row.
         options["executemany_mode"] = "values_plus_batch"
-        defaults = {**_POSTGRES_CONNECT, "connect_timeout": config.connect_timeout}
+        defaults = {**_POSTGRES_CONNECT, "connect_timeout": database.connect_timeout}
         options["connect_args"] = {
             name: value for name, value in defaults.items() if name not in url.query
         } | {"client_encoding": "UTF8"}
     return options
 
 
-def _url_of(config: SqlConfig) -> sa.URL:
+def _url_of(database: Database) -> sa.URL:
     try:
-        url = sa.make_url(resolve_url(config.url))
+        url = sa.make_url(resolve_url(database.url))
     except (sa.exc.ArgumentError, ValueError) as error:
         raise ConfigError(
             "sink URL cannot be read; write e.g. sqlite:///ingest.db or "

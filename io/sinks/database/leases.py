@@ -25,7 +25,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from sinks.database.clock import now
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.database.engine import transaction
 from sinks.database.tables import leases
 from transforms.errors import SluiceError
@@ -37,7 +37,7 @@ UNTOUCHED_SECONDS = 900.0
 
 _lock = threading.Lock()
 _wake = threading.Event()
-_held: dict[tuple[SqlConfig, str], _Held] = {}
+_held: dict[tuple[Database, str], _Held] = {}
 _thread: threading.Thread | None = None
 
 
@@ -63,12 +63,12 @@ def new_name(what: str) -> str:
 
 
 def hold(
-    config: SqlConfig, name: str, seconds: float, beat: Callable[[], object] | None = None
+    database: Database, name: str, seconds: float, beat: Callable[[], object] | None = None
 ) -> bool:
     """Take the lease ``name`` and keep renewing it; False when somebody else has it.
 
     Args:
-        config: The database.
+        database: Where it is kept.
         name: The lease.
         seconds: How long it lasts without being renewed.
         beat: Called in a thread of its own after each renewal, unless it is still at work.
@@ -77,7 +77,7 @@ def hold(
         SinkUnavailable: The database cannot be reached.
         Contention: The database asks for another try.
     """
-    with transaction(config) as connection:
+    with transaction(database, "take a lease") as connection:
         at = now(connection)
         row = {"name": name, "holder": _token(), "expires_at": at + timedelta(seconds=seconds)}
         free = sa.or_(leases.c.holder == _token(), leases.c.expires_at <= at)
@@ -88,7 +88,7 @@ def hold(
             return False
     clock = time.monotonic()
     with _lock:
-        _held[config, name] = _Held(seconds, clock, clock + seconds / 3, beat)
+        _held[database, name] = _Held(seconds, clock, clock + seconds / 3, beat)
     _ensure_thread()
     return True
 
@@ -108,16 +108,16 @@ def _insert(connection: sa.Connection, row: dict[str, Any]) -> bool:
     return bool(connection.execute(statement, row).rowcount)
 
 
-def touch(config: SqlConfig, name: str) -> bool:
+def touch(database: Database, name: str) -> bool:
     """Say that whoever holds ``name`` is still at work; False when it is not held any more."""
     with _lock:
-        held = _held.get((config, name))
+        held = _held.get((database, name))
         if held is not None:
             held.touched = time.monotonic()
         return held is not None
 
 
-def release(config: SqlConfig, name: str) -> None:
+def release(database: Database, name: str) -> None:
     """Give ``name`` up: it runs out now, and others may take over at once.
 
     Raises:
@@ -125,8 +125,8 @@ def release(config: SqlConfig, name: str) -> None:
         Contention: The same.
     """
     with _lock:
-        _held.pop((config, name), None)
-    with transaction(config) as connection:
+        _held.pop((database, name), None)
+    with transaction(database, "give a lease up") as connection:
         connection.execute(
             sa.update(leases)
             .where(leases.c.name == name, leases.c.holder == _token())
@@ -138,9 +138,9 @@ def release_all() -> None:
     """Give up all leases of this process: its pipeline is over. One that cannot be runs out."""
     with _lock:
         held = list(_held)
-    for config, name in held:
+    for database, name in held:
         try:
-            release(config, name)
+            release(database, name)
         except SluiceError as error:
             _log.info("the lease %s is left to run out: %s", name, error)
 
@@ -168,21 +168,21 @@ def _renew_for_ever() -> None:
                 return
             due = [key for key, held in _held.items() if held.due <= clock]
             pause = min(held.due for held in _held.values()) - clock
-        for config, name in due:
-            _renew(config, name)
+        for database, name in due:
+            _renew(database, name)
         if not due:
             _wake.wait(max(0.05, pause))
             _wake.clear()
 
 
-def _renew(config: SqlConfig, name: str) -> None:
-    key = (config, name)
+def _renew(database: Database, name: str) -> None:
+    key = (database, name)
     with _lock:
         held = _held.get(key)
     if held is None:
         return
     try:
-        with transaction(config) as connection:
+        with transaction(database, "renew a lease") as connection:
             expires = now(connection) + timedelta(seconds=held.seconds)
             kept = connection.execute(
                 sa.update(leases)

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.database.engine import transaction
 from sinks.database.tables import claims, jobs, metadata, queue
 from sinks.table.databases import dialect_of
@@ -22,7 +22,7 @@ _ADDED = {
 _OLD_INDEX = "ingest_queue_due"
 
 
-def prepare(config: SqlConfig) -> None:
+def prepare(database: Database) -> None:
     """Bring tables that are there up to date, before something other than a run changes jobs.
 
     Raises:
@@ -30,9 +30,9 @@ def prepare(config: SqlConfig) -> None:
         SinkUnavailable: The database cannot be reached.
         Contention: The database asks for another try.
     """
-    with transaction(config, refused=ConfigError) as connection:
+    with transaction(database, "bring its tables up to date", refused=ConfigError) as connection:
         if sa.inspect(connection).has_table(jobs.name):
-            dialect_of(config, connection).lock(connection, [("", "prepare")])
+            dialect_of(connection).lock(connection, [("", "prepare")])
             make_tables(connection)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.clock import now
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.database.engine import transaction
 from sinks.database.tables import WAITING_STATES, jobs, queue
 from sinks.jobs import audit_trail
@@ -42,13 +42,13 @@ class Outcome:
     owners: Mapping[PipelineIdentity | None, int] = field(default_factory=dict, compare=False)
 
 
-def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Outcome:
+def carry_out(database: Database, order: Order, *, actor: str, reason: str) -> Outcome:
     """Change the jobs of ``order``, at most ``job_chunks.CHUNK`` a transaction.
 
     Each transaction changes the jobs, moves the ledger's counts and enters the audit trail.
 
     Args:
-        config: Which database.
+        database: Which database.
         order: What to do to which jobs.
         actor: Who does it.
         reason: Why.
@@ -69,7 +69,7 @@ def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Ou
         if changed != len(picked):
             raise Contention("another process changed the same jobs; trying again")
         if order.action.moves is not None:
-            _move(config, connection, picked, *order.action.moves)
+            _move(connection, picked, *order.action.moves)
         audit_trail.enter(
             connection,
             order.action.name,
@@ -79,8 +79,15 @@ def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Ou
             count=len(picked),
         )
 
-    left_alone = _counted(config, order.left_alone)
-    count = change_in_chunks(config, order.where, change, limit=order.limit, committed=committed)
+    left_alone = _counted(database, order.left_alone)
+    count = change_in_chunks(
+        database,
+        order.where,
+        change,
+        doing=f"{order.action.name} failed records",
+        limit=order.limit,
+        committed=committed,
+    )
     return Outcome(
         count,
         left_alone,
@@ -89,7 +96,7 @@ def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Ou
 
 
 def adopter(
-    config: SqlConfig, which: JobFilter, name: str, steps: tuple[str, ...] | None
+    database: Database, which: JobFilter, name: str, steps: tuple[str, ...] | None
 ) -> PipelineIdentity:
     """The pipeline that is to have the jobs ``which``; without ``steps``, those it is known to have.
 
@@ -99,32 +106,34 @@ def adopter(
     """
     if steps is not None:
         return PipelineIdentity(name, steps)
-    with transaction(config, write=False, refused=ConfigError) as connection:
+    with transaction(
+        database, "read failed records", write=False, refused=ConfigError
+    ) as connection:
         if not exists(connection):
             return PipelineIdentity(name)
         return job_owner.adopter(connection, name, which.where(connection.dialect.name))
 
 
-def preview(config: SqlConfig, order: Order) -> Outcome:
+def preview(database: Database, order: Order) -> Outcome:
     """How many jobs ``order`` would change now; changes nothing.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    counted = _counted(config, lambda dialect: {"": order.where(dialect)})
+    counted = _counted(database, lambda dialect: {"": order.where(dialect)})
     count = counted.get("", 0)
     if order.limit is not None:
         count = min(count, order.limit)
-    return Outcome(count, _counted(config, order.left_alone))
+    return Outcome(count, _counted(database, order.left_alone))
 
 
-def oldest(config: SqlConfig, order: Order, limit: int) -> list[int]:
+def oldest(database: Database, order: Order, limit: int) -> list[int]:
     """The numbers of the first jobs that ``order`` would change.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return []
         query = sa.select(jobs.c.id).where(order.where(connection.dialect.name))
@@ -133,9 +142,9 @@ def oldest(config: SqlConfig, order: Order, limit: int) -> list[int]:
 
 
 def _counted(
-    config: SqlConfig, conditions: Callable[[str], Mapping[str, sa.ColumnElement[bool]]]
+    database: Database, conditions: Callable[[str], Mapping[str, sa.ColumnElement[bool]]]
 ) -> dict[str, int]:
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return {}
         counted = {
@@ -147,11 +156,9 @@ def _counted(
     return {name: number for name, number in counted.items() if number}
 
 
-def _move(
-    config: SqlConfig, connection: sa.Connection, picked: Sequence[Picked], out: str, into: str
-) -> None:
+def _move(connection: sa.Connection, picked: Sequence[Picked], out: str, into: str) -> None:
     """Move the jobs from one of the ledger's counts to another."""
-    dialect = dialect_of(config, connection)
+    dialect = dialect_of(connection)
     targets: dict[str, Counter[Partition]] = {}
     for job in picked:
         targets.setdefault(job.target, Counter())[job.source, job.partition] += 1

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from sinks.database import leases
 from sinks.database.clock import now
-from sinks.database.config import SqlConfig
 from sinks.database.engine import transaction
+from sinks.database.label import TargetTable, label_of
 from sinks.database.tables import claims, jobs, queue
 from sinks.database.tables import leases as leases_table
 from sinks.jobs import claims as job_claims
@@ -26,7 +26,6 @@ from sinks.jobs.outcomes import among
 from sinks.jobs.retention import Retention, prune
 from sinks.jobs.store import enqueue
 from sinks.ledger import moves as ledger_moves
-from sinks.ledger.ledger import label_of
 from sinks.table.databases import dialect_of
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
@@ -51,7 +50,7 @@ class SqlJobQueue:
         pipeline: Whose jobs they are; None takes none.
     """
 
-    config: SqlConfig
+    config: TargetTable
     lease_seconds: float = 20.0
     retention: Retention | None = None
     pipeline: PipelineIdentity | None = None
@@ -69,11 +68,11 @@ class SqlJobQueue:
         a long bundle keeps the reader from it.
         """
         name = leases.new_name(f"jobs:{self.name}")
-        leases.hold(self.config, name, self.lease_seconds, self.maintain)
+        leases.hold(self.config.database, name, self.lease_seconds, self.maintain)
         with _lock:
             before, _leases[self] = _leases.get(self), name
         if before is not None:
-            leases.release(self.config, before)
+            leases.release(self.config.database, before)
         self.maintain()
         return name
 
@@ -81,35 +80,35 @@ class SqlJobQueue:
         """Take due jobs: at most ``limits.records``, and of about ``limits.bytes``."""
         if self.pipeline is None:
             return ()
-        if not leases.touch(self.config, lease):
-            leases.hold(self.config, lease, self.lease_seconds, self.maintain)
-        with transaction(self.config) as connection:
-            label = label_of(connection, self.config)
+        if not leases.touch(self.config.database, lease):
+            leases.hold(self.config.database, lease, self.lease_seconds, self.maintain)
+        with transaction(self.config.database, "claim failed records") as connection:
+            label = label_of(connection, self.config.table_name)
             owner = job_owner.id_of(label, self.pipeline)
             return job_claims.take(connection, label, owner, lease, limits)
 
     def give_back(self, batches: Sequence[RecordBatch]) -> None:
         """Undo a claim of which nothing has been tried: its jobs wait again, no attempt is used."""
-        with transaction(self.config) as connection:
+        with transaction(self.config.database, "give failed records back") as connection:
             job_claims.give_back(connection, [each.claim for each in batches if each.claim])
 
     def due_in(self) -> float | None:
         """Seconds until a job that waits is due; None when none waits."""
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.config.database, "read failed records", write=False) as connection:
             mine = self._mine(connection, queue.c.owner)
             query = sa.select(sa.func.min(queue.c.due_at)).where(mine)
             return _seconds_until(connection, connection.execute(query).scalar_one())
 
     def lease_ends_in(self) -> float | None:
         """Seconds until a lease runs out under which jobs are executing; None when none is."""
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.config.database, "read failed records", write=False) as connection:
             mine = _executing(self._mine(connection, claims.c.owner))
             query = sa.select(sa.func.min(leases_table.c.expires_at)).where(mine)
             return _seconds_until(connection, connection.execute(query).scalar_one())
 
     def waiting(self) -> tuple[int, datetime | None]:
         """How many jobs are not finished, and when the first of them is due."""
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.config.database, "read failed records", write=False) as connection:
             taken = sa.select(sa.func.coalesce(sa.func.sum(claims.c.count), 0))
             executing = taken.where(self._mine(connection, claims.c.owner)).scalar_subquery()
             # One statement: a job must not slip from one table to the other in between.
@@ -120,8 +119,10 @@ class SqlJobQueue:
 
     def left(self) -> Sequence[Waiting]:
         """The jobs of the table that wait for other pipelines, or for nobody."""
-        with transaction(self.config, write=False) as connection:
-            return job_owner.left(connection, label_of(connection, self.config), self.pipeline)
+        with transaction(self.config.database, "read failed records", write=False) as connection:
+            return job_owner.left(
+                connection, label_of(connection, self.config.table_name), self.pipeline
+            )
 
     def _mine(
         self, connection: sa.Connection, owner: sa.ColumnElement[Any]
@@ -129,7 +130,7 @@ class SqlJobQueue:
         """Whether ``owner`` is this pipeline."""
         if self.pipeline is None:
             return sa.false()
-        return owner == job_owner.id_of(label_of(connection, self.config), self.pipeline)
+        return owner == job_owner.id_of(label_of(connection, self.config.table_name), self.pipeline)
 
     def maintain(self) -> None:
         """Rescue jobs and, at most every minute, delete what has been kept long enough."""
@@ -141,10 +142,10 @@ class SqlJobQueue:
             if clock < _pruned.get(self, -math.inf) + PRUNE_SECONDS:
                 return
             _pruned[self] = clock
-        with transaction(self.config, write=False) as connection:
-            label = label_of(connection, self.config)
+        with transaction(self.config.database, "read failed records", write=False) as connection:
+            label = label_of(connection, self.config.table_name)
         reason = "--retain of a running ingest"
-        prune(self.config, label, self.retention, actor="ingest", reason=reason)
+        prune(self.config.database, label, self.retention, actor="ingest", reason=reason)
 
     def rescue(self) -> int:
         """Make the jobs of leases that ran out due again, or discard those without attempts left.
@@ -159,8 +160,8 @@ class SqlJobQueue:
 
     def _rescue_claim(self) -> int | None:
         """Rescue the jobs of one claim; how many there were, None when no claim is lost."""
-        with transaction(self.config) as connection:
-            label = label_of(connection, self.config)
+        with transaction(self.config.database, "rescue failed records") as connection:
+            label = label_of(connection, self.config.table_name)
             at = now(connection)
             alive = sa.select(leases_table.c.name).where(leases_table.c.expires_at > at)
             lost = (
@@ -188,7 +189,7 @@ class SqlJobQueue:
             for row in spent:
                 deltas[row.source, row.partition]["retrying"] -= 1
                 deltas[row.source, row.partition]["dead"] += 1
-            ledger_moves.move(connection, dialect_of(self.config, connection), label, deltas)
+            ledger_moves.move(connection, dialect_of(connection), label, deltas)
             return len(rows)
 
 

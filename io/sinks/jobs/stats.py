@@ -7,7 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.database.engine import transaction
 from sinks.database.tables import jobs
 from sinks.jobs.filter import JobFilter
@@ -40,13 +40,13 @@ class Group:
     oldest: datetime
 
 
-def groups(config: SqlConfig, which: JobFilter) -> list[Group]:
+def groups(database: Database, which: JobFilter) -> list[Group]:
     """The jobs that ``which`` names by table, state, stage, category and pipeline, in this order.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return []
         owner = (jobs.c.pipeline, jobs.c.steps)

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from sinks.database import upgrade
 from sinks.database.clock import now
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.database.engine import transaction
 from sinks.database.tables import EXECUTING, WAITING_STATES, jobs, queue
 from sinks.jobs import owner as job_owner
@@ -104,13 +104,13 @@ def insert_failures(
             enqueue(connection, jobs.c.origin.in_(waiting))
 
 
-def list_jobs(config: SqlConfig, which: JobFilter | None = None, *, limit: int = 100) -> list[Job]:
+def list_jobs(database: Database, which: JobFilter | None = None, *, limit: int = 100) -> list[Job]:
     """The newest jobs first, at most ``limit``.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return []
         query = (
@@ -122,13 +122,13 @@ def list_jobs(config: SqlConfig, which: JobFilter | None = None, *, limit: int =
         return _jobs(connection, query)
 
 
-def get_job(config: SqlConfig, job_id: int) -> Job | None:
+def get_job(database: Database, job_id: int) -> Job | None:
     """The job with this number, or None.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return None
         found = _jobs(connection, sa.select(*_SHOWN).where(jobs.c.id == job_id))
@@ -136,7 +136,7 @@ def get_job(config: SqlConfig, job_id: int) -> Job | None:
 
 
 def count_jobs(
-    config: SqlConfig,
+    database: Database,
     which: JobFilter | None = None,
     by: Sequence[str] = ("state", "stage", "category"),
 ) -> dict[tuple[str, ...], int]:
@@ -145,7 +145,7 @@ def count_jobs(
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return {}
         each = (

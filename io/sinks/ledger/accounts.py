@@ -8,7 +8,7 @@ from itertools import groupby
 
 import sqlalchemy as sa
 
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.database.engine import transaction
 from sinks.database.tables import UNFINISHED_STATES, jobs, progress
 from sinks.ledger import ledger
@@ -36,7 +36,7 @@ class Account:
         return counts.retrying == self.retrying and counts.dead >= self.dead
 
 
-def accounts(config: SqlConfig) -> Iterator[Account]:
+def accounts(database: Database) -> Iterator[Account]:
     """Every partition of every target, ordered by target, source and partition.
 
     A single statement reads both tables: every database then shows them as of one moment
@@ -45,7 +45,7 @@ def accounts(config: SqlConfig) -> Iterator[Account]:
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read the ledger", write=False) as connection:
         if not ledger.exists(connection):
             return
         rows = connection.execute(_BOTH.execution_options(yield_per=1_000))

@@ -12,10 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sinks.database.config import SqlConfig, TableName
+from sinks.database.database import Database
 from sinks.database.engine import transaction
+from sinks.database.label import TargetTable, label_of
 from sinks.database.tables import COUNTS, progress
 from sinks.ledger.ranges import Counts, Partition, Settlement, coverage_of, joined
+from sinks.text.table_name import TableName
 from transforms.batch.coverage import Coverage
 
 CHUNK = 500  # partitions a query, well below every database's bound on parameters
@@ -51,7 +53,7 @@ class SqlLedger:
     Where no ledger exists yet, nothing is settled.
     """
 
-    config: SqlConfig
+    config: TargetTable
 
     def coverage(self, partitions: Sequence[Partition]) -> dict[Partition, Coverage]:
         """The coverage of each ``(source, partition)``; unknown ones are absent.
@@ -59,10 +61,12 @@ class SqlLedger:
         Raises:
             SinkUnavailable: The database cannot be reached.
         """
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.config.database, "read the ledger", write=False) as connection:
             if not exists(connection):
                 return {}
-            found = settlements(connection, label_of(connection, self.config), partitions)
+            found = settlements(
+                connection, label_of(connection, self.config.table_name), partitions
+            )
         return {partition: coverage_of(rows) for partition, rows in found.items()}
 
     def partitions(self, source: str) -> dict[str, Coverage]:
@@ -71,20 +75,12 @@ class SqlLedger:
         Raises:
             SinkUnavailable: The database cannot be reached.
         """
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.config.database, "read the ledger", write=False) as connection:
             if not exists(connection):
                 return {}
-            label = label_of(connection, self.config)
+            label = label_of(connection, self.config.table_name)
             found = _read(connection, _OF_SOURCE, {"target": label, "of": source})
         return {partition: coverage_of(rows) for (_, partition), rows in found.items()}
-
-
-def label_of(connection: sa.Connection, config: SqlConfig) -> str:
-    """The target's name in the ledger: one name, however the user spelt the default schema."""
-    table = config.table_name
-    default = connection.dialect.default_schema_name
-    schema = None if table.schema in (None, default) else table.schema
-    return str(TableName(table.name, schema))
 
 
 def exists(connection: sa.Connection) -> bool:
@@ -197,12 +193,12 @@ def _read(
     return found
 
 
-def audit(config: SqlConfig, *, every_target: bool = True) -> Iterator[PartitionProgress]:
+def audit(database: Database, table: TableName | None = None) -> Iterator[PartitionProgress]:
     """What the ledger says, a partition at a time, ordered.
 
     Args:
-        config: Which database, and which target table.
-        every_target: Look at all target tables, not only at the one of ``config``.
+        database: Which database.
+        table: The target table; None stands for all of them.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
@@ -211,11 +207,11 @@ def audit(config: SqlConfig, *, every_target: bool = True) -> Iterator[Partition
     query = sa.select(progress).order_by(
         columns.target, columns.source, columns.partition, columns.start_offset
     )
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read the ledger", write=False) as connection:
         if not exists(connection):
             return
-        if not every_target:
-            query = query.where(columns.target == label_of(connection, config))
+        if table is not None:
+            query = query.where(columns.target == label_of(connection, table))
         rows = connection.execute(query.execution_options(yield_per=1_000))
         for place, group in groupby(rows, lambda row: tuple(row[:3])):
             yield progress_of(place, list(group))

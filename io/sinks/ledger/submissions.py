@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from sinks.database.config import SqlConfig
 from sinks.database.engine import transaction
+from sinks.database.label import TargetTable, label_of
 from sinks.database.tables import submissions
-from sinks.ledger.ledger import label_of
 from transforms.errors import ConfigError
 from transforms.secrets import redact
 
@@ -28,7 +27,7 @@ _INSTEAD = (
 )
 
 
-def note(config: SqlConfig, job: str, sources: Iterable[str]) -> None:
+def note(config: TargetTable, job: str, sources: Iterable[str]) -> None:
     """Remember what ``job`` was submitted with.
 
     Raises:
@@ -36,8 +35,8 @@ def note(config: SqlConfig, job: str, sources: Iterable[str]) -> None:
         Contention: It asks for another try.
         SinkFailed: It refuses.
     """
-    with transaction(config) as connection:
-        target = label_of(connection, config)
+    with transaction(config.database, "remember what a job was submitted with") as connection:
+        target = label_of(connection, config.table_name)
         connection.execute(
             sa.insert(submissions),
             {
@@ -57,7 +56,7 @@ def note(config: SqlConfig, job: str, sources: Iterable[str]) -> None:
             connection.execute(gone)
 
 
-def check(config: SqlConfig, given: str, job: str | None, sources: Iterable[str]) -> None:
+def check(config: TargetTable, given: str, job: str | None, sources: Iterable[str]) -> None:
     """Refuse a savepoint that was not made by a job of the same target and sources.
 
     Args:
@@ -75,8 +74,8 @@ def check(config: SqlConfig, given: str, job: str | None, sources: Iterable[str]
             f"{given}: its name does not say which job made it (…/JOB/chk-N or …/savepoint-JOB-…), "
             f"hence not whether it fits; {_INSTEAD}"
         )
-    with transaction(config, write=False) as connection:
-        target = label_of(connection, config)
+    with transaction(config.database, "read which jobs were submitted", write=False) as connection:
+        target = label_of(connection, config.table_name)
         known: list[tuple[str, list[str]]] = []
         if sa.inspect(connection).has_table(submissions.name):
             made = submissions.c.job.startswith(job, autoescape=True)

@@ -16,11 +16,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from sinks.database import leases
 from sinks.database.clock import now
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.database.engine import transaction
+from sinks.database.label import label_of
 from sinks.database.tables import SHARDS, outbox
 from sinks.database.tables import leases as leases_table
-from sinks.ledger.ledger import label_of
+from sinks.text.table_name import TableName
 from transforms.batch.record import JSON, Headers, RecordBatch, Span
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError
@@ -42,21 +43,21 @@ class SqlOutboxQueue:
     """The outbox of one database. Implements ``sources.outbox.OutboxQueue``.
 
     Attributes:
-        config: Which database, and which target table.
-        every_target: Take the rows of all target tables, not only those of ``config``.
+        database: Which database.
+        table: The target table whose changes are published; None stands for all.
         lease_seconds: How long a publisher may be silent before another takes over.
         retain: How long published rows are kept; None keeps them.
     """
 
-    config: SqlConfig
-    every_target: bool = False
+    database: Database
+    table: TableName | None = None
     lease_seconds: float = 20.0
     retain: timedelta | None = None
 
     @property
     def name(self) -> str:
         """The target table, or ``*`` for all."""
-        return _ALL if self.every_target else str(self.config.table_name)
+        return _ALL if self.table is None else str(self.table)
 
     def check(self) -> None:
         """Check that there is an outbox.
@@ -65,7 +66,7 @@ class SqlOutboxQueue:
             ConfigError: There is none.
             SinkUnavailable: The database cannot be reached.
         """
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.database, "read the outbox", write=False) as connection:
             if not sa.inspect(connection).has_table(outbox.name):
                 raise ConfigError(
                     "this database has no outbox; run `python -m pipelines.ingest … --outbox` first"
@@ -76,16 +77,16 @@ class SqlOutboxQueue:
 
         Parts are shards, so those of publishers that cut differently may have some in common.
         """
-        with transaction(self.config, write=False) as connection:
-            scope = _ALL if self.every_target else label_of(connection, self.config)
+        with transaction(self.database, "read the outbox", write=False) as connection:
+            scope = _ALL if self.table is None else label_of(connection, self.table)
         name = f"{_PREFIX}{scope}:{number}/{count}"
         key = (self, name)
         with _lock:
             known = key in _held
-        held = leases.hold(self.config, name, self.lease_seconds)
+        held = leases.hold(self.database, name, self.lease_seconds)
         # First taken, then looked: of two that do so at once, one sees the other or both do.
         if held and not known and self._contested(name):
-            leases.release(self.config, name)
+            leases.release(self.database, name)
             held = False
         with _lock:
             _held.add(key) if held else _held.discard(key)
@@ -98,13 +99,13 @@ class SqlOutboxQueue:
             mine = [key for key in _held if key[0] == self and key[1].endswith(ending)]
             _held.difference_update(mine)
         for _, name in mine:
-            leases.release(self.config, name)
+            leases.release(self.database, name)
 
     def read(
         self, number: int, count: int, limits: BatchLimits, taken: Collection[int]
     ) -> tuple[RecordBatch | None, set[int]]:
         """The first rows of a part that are neither published nor ``taken``."""
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.database, "read the outbox", write=False) as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(_BY_INDEX)
             mine = self._waiting(connection, number, count)
@@ -128,7 +129,7 @@ class SqlOutboxQueue:
             SinkUnavailable: The database cannot be reached.
             Contention: It asks for another try.
         """
-        with transaction(self.config) as connection:
+        with transaction(self.database, "mark changes as published") as connection:
             at = now(connection)
             change = sa.update(outbox).values(published_at=at)
             for numbered in _numbered(connection, ids):
@@ -140,7 +141,7 @@ class SqlOutboxQueue:
         Raises:
             SinkUnavailable: The database cannot be reached.
         """
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.database, "read the outbox", write=False) as connection:
             query = sa.select(sa.func.count()).where(self._waiting(connection, 0, 1))
             return connection.execute(query).scalar_one()
 
@@ -163,7 +164,7 @@ class SqlOutboxQueue:
         """
         deleted = 0
         while True:
-            with transaction(self.config) as connection:
+            with transaction(self.database, "delete published changes") as connection:
                 old = self._of_target(connection, outbox.c.published_at < now(connection) - retain)
                 query = sa.select(outbox.c.id).where(old).order_by(outbox.c.published_at)
                 ids = list(connection.execute(query.limit(CHUNK)).scalars())
@@ -174,7 +175,7 @@ class SqlOutboxQueue:
                 return deleted
 
     def _contested(self, name: str) -> bool:
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.database, "read leases", write=False) as connection:
             query = sa.select(leases_table.c.name).where(
                 leases_table.c.name.like(f"{_PREFIX}%"),
                 leases_table.c.name != name,
@@ -195,9 +196,9 @@ class SqlOutboxQueue:
     def _of_target(
         self, connection: sa.Connection, condition: sa.ColumnElement[bool]
     ) -> sa.ColumnElement[bool]:
-        if self.every_target:
+        if self.table is None:
             return condition
-        return sa.and_(condition, outbox.c.target == label_of(connection, self.config))
+        return sa.and_(condition, outbox.c.target == label_of(connection, self.table))
 
 
 def release_all() -> None:

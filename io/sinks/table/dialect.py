@@ -9,10 +9,10 @@ from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
-from sinks.database.config import TableName
 from sinks.table.rows import Poison
 from sinks.table.schema import NewColumn
 from sinks.table.target import Description, Target
+from sinks.text.table_name import TableName
 
 Operation = Literal["insert", "update"]
 """What a record did to a row."""

@@ -12,7 +12,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
-from sinks.database.config import TableName
 from sinks.table.dialect import Operation, Records, Written
 from sinks.table.isolate import isolate
 from sinks.table.rows import Block, Poison, Rows, picked, rows_of, runs_of
@@ -21,6 +20,7 @@ from sinks.table.target import Column, Description, Target
 from sinks.table.turns import cuts_of, pieces, repeats_of
 from sinks.text.copy_text import as_text
 from sinks.text.date_text import Kind, check_text, refusal
+from sinks.text.table_name import TableName
 from transforms.errors import message_of
 
 CHUNK = 200  # keys a query

@@ -12,7 +12,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
-from sinks.database.config import TableName
 from sinks.table.dialect import Operation, Records, Written
 from sinks.table.isolate import isolate
 from sinks.table.rows import Block, Poison, rows_of, runs_of, split
@@ -20,6 +19,7 @@ from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.sqlite_values import bind_column, is_older
 from sinks.table.target import Column, Description, Target
 from sinks.text.quoting import quote, quoted
+from sinks.text.table_name import TableName
 from transforms.errors import message_of
 
 # "" declares no type, hence no affinity: see sinks.table.sqlite_values.

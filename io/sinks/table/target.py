@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from sinks.database.config import OnConflict, SqlConfig, TableName, UnknownFields
+from sinks.table.config import OnConflict, SqlConfig, UnknownFields
 from sinks.text.quoting import quote
+from sinks.text.table_name import TableName
 from transforms.errors import ConfigError
 
 ORIGIN_COLUMNS = ("ingest_source", "ingest_partition", "ingest_offset")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from sinks.database.config import TableName
 from sinks.table.dialect import Records, Written
 from sinks.table.postgres import copy as postgres_copy
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Interplay, Target
 from sinks.text.quoting import quote, quoted
+from sinks.text.table_name import TableName
 
 _TYPES: dict[LogicalType, str] = {
     "text": "text",

@@ -19,11 +19,11 @@ def moved(database: Database, deltas: Deltas) -> dict[str, tuple[list[int], Coun
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": "1"}], 10), make_batch([{"id": "2"}], 20)])
     sink.commit([make_batch([{"id": "3"}], source=B[0])])
-    with transaction(sink.config) as connection:
-        move(connection, dialect_of(sink.config, connection), "events", deltas)
+    with transaction(sink.config.database, "test") as connection:
+        move(connection, dialect_of(connection), "events", deltas)
     return {
         each.source: ([low for low, _ in each.coverage.ranges], each.counts)
-        for each in ledger.audit(sink.config)
+        for each in ledger.audit(sink.config.database)
     }
 
 
@@ -39,7 +39,7 @@ def test_counts_stay_right_when_the_ranges_merge_afterwards(database: Database) 
     moved(database, {A: {"dead": 2, "inserted": -2}})
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": f"x{i}"} for i in range(9)], 11)])
-    first, _ = ledger.audit(sink.config)
+    first, _ = ledger.audit(sink.config.database)
     assert first.coverage.ranges == ((10, 21),)
     assert first.counts == Counts(read=11, inserted=9, dead=2)
 
@@ -55,9 +55,9 @@ def test_unknown_partitions_and_zeros_change_nothing(database: Database) -> None
 def test_another_targets_partition_is_left_alone(database: Database) -> None:
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": "1"}])])
-    with transaction(sink.config) as connection:
-        move(connection, dialect_of(sink.config, connection), "others", {A: {"dead": 1}})
-    (only,) = ledger.audit(sink.config)
+    with transaction(sink.config.database, "test") as connection:
+        move(connection, dialect_of(connection), "others", {A: {"dead": 1}})
+    (only,) = ledger.audit(sink.config.database)
     assert only.counts == Counts(read=1, inserted=1)
 
 
@@ -66,11 +66,11 @@ def test_a_move_is_the_callers_transaction(database: Database) -> None:
     sink.commit([make_batch([{"id": "1"}])])
 
     def move_and_fail() -> None:
-        with transaction(sink.config) as connection:
-            move(connection, dialect_of(sink.config, connection), "events", {A: {"dead": 1}})
+        with transaction(sink.config.database, "test") as connection:
+            move(connection, dialect_of(connection), "events", {A: {"dead": 1}})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         move_and_fail()
-    (only,) = ledger.audit(sink.config)
+    (only,) = ledger.audit(sink.config.database)
     assert only.counts == Counts(read=1, inserted=1)

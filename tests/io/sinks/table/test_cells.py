@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from sinks.database.config import OnConflict, TableName
 from sinks.table.cells import with_typed_cells
+from sinks.table.config import OnConflict
 from sinks.table.target import Column, Target
+from sinks.text.table_name import TableName
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.record import Format, RecordBatch, Span
 from transforms.parse.parse import ParseConfig, parse

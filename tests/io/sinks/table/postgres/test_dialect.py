@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from sinks.database.config import OnConflict, TableName
 from sinks.sql import SqlLedger
+from sinks.table.config import OnConflict
 from sinks.table.dialect import Written
 from sinks.table.postgres import copy as postgres_copy
 from sinks.table.target import Target
+from sinks.text.table_name import TableName
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.coverage import Coverage
 from transforms.errors import ConfigError, Contention, SinkUnavailable

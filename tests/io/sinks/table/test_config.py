@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sinks.database.config import OnConflict, SqlConfig, TableName
+from sinks.table.config import OnConflict, SqlConfig
 from transforms.errors import ConfigError
 
 
@@ -21,36 +21,12 @@ class TestOnConflict:
         assert OnConflict.parse("newest:a:b") == OnConflict("newest", "a:b")
 
 
-class TestTableName:
-    @pytest.mark.parametrize(
-        ("text", "schema", "name"),
-        [
-            ("t", None, "t"),
-            ("s.t", "s", "t"),
-            ("s.t.u", "s", "t.u"),
-            ('we"ird', None, 'we"ird'),
-            ('"s.x"."t""y"', "s.x", 't"y'),
-            ('"t"', None, "t"),
-        ],
-    )
-    def test_names_are_read(self, text: str, schema: str | None, name: str) -> None:
-        assert TableName.parse(text) == TableName(name, schema)
-
-    @pytest.mark.parametrize("text", ["", ".", "a.", ".b", '"', '""', '"a"."b"."c"', '"a"x'])
-    def test_broken_names_are_refused(self, text: str) -> None:
-        with pytest.raises(ConfigError, match="table must be"):
-            TableName.parse(text)
-
-
 class TestSqlConfig:
     def test_an_inline_password_does_not_survive_pickling_or_printing(self) -> None:
         config = SqlConfig.of("postgresql://u:hunter24@h/d", "t")
         assert b"hunter24" not in pickle.dumps(config)
         assert "hunter24" not in repr(config)
         assert pickle.loads(pickle.dumps(config)) == config
-
-    def test_constructing_it_directly_conceals_as_well(self) -> None:
-        assert "hunter25" not in SqlConfig(url="postgresql://u:hunter25@h/d", table="t").url
 
     @pytest.mark.parametrize(
         ("options", "message"),

@@ -1,0 +1,44 @@
+"""The name of a table, with its schema."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from transforms.errors import ConfigError
+
+_QUOTED = re.compile(r'"((?:[^"]|"")+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class TableName:
+    """A table, optionally with its schema; both as the database stores them."""
+
+    name: str
+    schema: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> TableName:
+        """Read ``table``, ``schema.table`` or, where a name has dots, ``"a.b"."c.d"``.
+
+        Raises:
+            ConfigError: A part is empty.
+
+        >>> TableName.parse("app.events")
+        TableName(name='events', schema='app')
+        >>> TableName.parse('"dotted.name"')
+        TableName(name='dotted.name', schema=None)
+        """
+        if text.startswith('"'):
+            parts = [part.replace('""', '"') for part in _QUOTED.findall(text)]
+            rest = _QUOTED.sub("", text)
+            if rest not in ("", ".") or len(rest) != len(parts) - 1:
+                raise ConfigError(f'table must be "name" or "schema"."name", got {text!r}')
+        else:
+            parts = text.split(".", 1)
+        if not all(parts) or not parts:
+            raise ConfigError(f"table must be NAME or SCHEMA.NAME, got {text!r}")
+        return cls(parts[-1], parts[0] if len(parts) == 2 else None)
+
+    def __str__(self) -> str:
+        return self.name if self.schema is None else f"{self.schema}.{self.name}"
