@@ -49,6 +49,20 @@ def imported(tree: ast.AST) -> Iterator[str]:
             yield node.module.partition(".")[0]
 
 
+def asked_of_a_dialect(tree: ast.AST) -> Iterator[str]:
+    """Where code asks which database it speaks to: a dialect's name or driver, compared or not."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in ("name", "driver"):
+            of = node.value
+            name = of.attr if isinstance(of, ast.Attribute) else getattr(of, "id", "")
+            if name == "dialect":
+                yield ast.unparse(node)
+        if isinstance(node, ast.Compare):
+            literals = {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)}
+            if literals & {"postgresql", "sqlite"}:
+                yield ast.unparse(node)
+
+
 def undocumented(tree: ast.Module) -> Iterator[str]:
     """The module, its public classes and its public functions that lack a docstring."""
     if not ast.get_docstring(tree):
@@ -73,6 +87,19 @@ def test_everything_public_has_a_docstring(package: str, path: Path) -> None:
     assert list(undocumented(ast.parse(path.read_text()))) == []
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.relative_to(ROOT).as_posix())
+        for folder in FOLDERS.values()
+        for path in sorted(folder.rglob("*.py"))
+        if path.parent != FOLDERS["sinks"] / "database"
+    ],
+)
+def test_databases_differ_behind_one_interface(path: Path) -> None:
+    assert list(asked_of_a_dialect(ast.parse(path.read_text()))) == []
+
+
 def test_every_package_is_looked_at() -> None:
     looked_at = {package for package in FOLDERS for each in MODULES if each.values[0] == package}
     assert looked_at == set(FOLDERS)
@@ -95,6 +122,16 @@ class TestTheRulesThemselves:
             "def f():\n    from transforms.read.read import x\n"
         )
         assert list(imported(tree)) == ["sinks", "sources", "transforms"]
+
+    def test_whoever_asks_which_database_it_is_is_named(self) -> None:
+        tree = ast.parse(
+            "connection.dialect.name\ndialect.driver\nx == 'sqlite'\ny in ('postgresql', 'z')\n"
+            "table.name\nkind = 'sqlite'\n"
+        )
+        assert list(asked_of_a_dialect(tree)) == [
+            *("x == 'sqlite'", "y in ('postgresql', 'z')"),
+            *("connection.dialect.name", "dialect.driver"),
+        ]
 
     def test_what_lacks_a_docstring_is_named(self) -> None:
         tree = ast.parse("def f(): pass\nclass C:\n    'doc'\ndef _g(): pass\nclass D: pass\n")

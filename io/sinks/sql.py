@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from sinks.database import upgrade
 from sinks.database.classify import classify
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import DATABASE_ERRORS, retried, transaction
 from sinks.database.label import label_of
 from sinks.database.tables import COUNTS
@@ -31,10 +32,9 @@ from sinks.ledger.ranges import (
 )
 from sinks.outbox import rows as outbox
 from sinks.outbox.rows import Effects
-from sinks.table import layouts
+from sinks.table import databases, layouts
 from sinks.table.cells import with_typed_cells
 from sinks.table.config import OnConflict, SqlConfig
-from sinks.table.databases import dialect_of
 from sinks.table.dialect import Dialect, Records, Written
 from sinks.table.layouts import Layout
 from sinks.table.rows import Poison
@@ -129,9 +129,9 @@ class SqlSink:
         with transaction(
             self.config.database, f"prepare {self.config.table}", refused=ConfigError
         ) as connection:
-            dialect = dialect_of(connection)
+            dialect = databases.dialect_of(connection)
             # Two submitters at once would collide in the catalogue.
-            dialect.lock(connection, [("", "prepare")])
+            dialect_of(connection).lock(connection, [("", "prepare")])
             upgrade.make_tables(connection)
             table = self.config.table_name
             label = label_of(connection, self.config.table_name)
@@ -197,7 +197,7 @@ class SqlSink:
     ) -> None:
         """Settle ``batches``; says in ``settled`` what a commit makes of them, just before it."""
         with transaction(self.config.database, f"write {self.config.table}") as connection:
-            dialect = dialect_of(connection)
+            dialect = databases.dialect_of(connection)
             target = self._target(connection, dialect)
             known = _coverage(connection, target, batches)
             work = _plan(batches, known, self._held(connection, target, batches))
@@ -205,7 +205,7 @@ class SqlSink:
                 each.batch = with_typed_cells(
                     target,
                     each.batch,
-                    database=connection.dialect.name,
+                    typed=dialect_of(connection).checks_types,
                     schema=self.config.schema,
                 )
             records = _records(
@@ -223,7 +223,7 @@ class SqlSink:
                     work, written.inserted, written.updated, strict=True
                 )
             ]
-            _record(connection, dialect, target, work, made)
+            _record(connection, target, work, made)
             self._deliver(target, work)
             settled += made
         dialect.committed(target, written)
@@ -416,7 +416,6 @@ def _settled(work: _Work, inserted: int, updated: int, run: str) -> Settled:
 
 def _record(
     connection: sa.Connection,
-    dialect: Dialect,
     target: Target,
     work: Sequence[_Work],
     settled: Sequence[Settled],
@@ -433,7 +432,7 @@ def _record(
     # All at once: locks that are taken one after another could be waited for in a ring.
     places = sorted({partition for partition, _ in news})
     both = sorted({*places, *moves})
-    dialect.lock(connection, [(target.label, *place) for place in both])
+    dialect_of(connection).lock(connection, [(target.label, *place) for place in both])
     before = ledger.settlements(connection, target.label, places)
     for each in work:
         coverage = coverage_of(before.get(_partition(each.batch), ()))
@@ -447,7 +446,7 @@ def _record(
         if classify(error).kind == "record":
             raise _Overlap from error
         raise
-    ledger_moves.move(connection, dialect, target.label, moves)
+    ledger_moves.move(connection, target.label, moves)
 
 
 def _moves(work: Sequence[_Work], settled: Sequence[Settled]) -> dict[Partition, dict[str, int]]:

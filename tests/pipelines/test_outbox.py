@@ -21,7 +21,7 @@ from confluent_kafka import Consumer, TopicPartition
 from pipelines import command
 from pipelines.ingest import main as ingest_main
 from pipelines.outbox import main as outbox_main
-from sinks.database.clock import now
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import dispose_engines, transaction
 from sinks.database.tables import leases
 from sinks.sql import SqlSink
@@ -143,7 +143,9 @@ def await_that(condition: Callable[[], bool], what: str) -> None:
 def alive(sink: SqlSink) -> list[str]:
     """The leases that have not run out."""
     with transaction(sink.config.database, "test", write=False) as connection:
-        query = sa.select(leases.c.name).where(leases.c.expires_at > now(connection))
+        query = sa.select(leases.c.name).where(
+            leases.c.expires_at > dialect_of(connection).now(connection)
+        )
         return list(connection.execute(query).scalars())
 
 

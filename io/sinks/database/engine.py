@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,6 +21,8 @@ import sqlalchemy as sa
 from sinks.database import watchdog
 from sinks.database.classify import classify
 from sinks.database.database import Database
+from sinks.database.dialect import WRITES
+from sinks.database.dialects import dialect_named
 from sinks.text import encoding as text_encoding
 from transforms.batch.backoff import Backoff
 from transforms.errors import ConfigError, Contention, SinkFailed, SinkUnavailable, SluiceError
@@ -39,7 +40,6 @@ POOL_SIZE = 4
 MAX_OVERFLOW = 12
 POOL_TIMEOUT = 30.0  # seconds to wait for a pooled connection
 LONGEST = 4  # statement timeouts that a transaction may take
-IDLE_IN_TRANSACTION = 600  # seconds; a hung writer must not keep its locks for ever
 
 _lock = threading.Lock()
 _engines: dict[Database, sa.Engine] = {}
@@ -104,7 +104,7 @@ def transaction(
     engine = engine_of(database)
     try:
         with engine.connect() as connection:
-            connection.info[_WRITE] = write
+            connection.info[WRITES] = write
             longest = LONGEST * database.statement_timeout
             with watchdog.watched(connection, longest), connection.begin():
                 try:
@@ -153,9 +153,16 @@ def _create(database: Database) -> sa.Engine:
     url = _url_of(database)
     serializer = _JsonSerializer()
     try:
-        driver = url.get_driver_name()
+        dialect = dialect_named(url.get_backend_name(), url.get_driver_name())
         engine = sa.create_engine(
-            url, json_serializer=serializer, **_options(database, url, driver)
+            url,
+            json_serializer=serializer,
+            pool_size=POOL_SIZE,
+            max_overflow=MAX_OVERFLOW,
+            pool_timeout=POOL_TIMEOUT,
+            pool_recycle=3600,
+            hide_parameters=True,  # SQLAlchemy's message of an error would print all rows' values
+            **dialect.engine_options(database, url),
         )
         serializer.dialect = engine.dialect
     except sa.exc.NoSuchModuleError as error:
@@ -169,47 +176,8 @@ def _create(database: Database) -> sa.Engine:
         ) from error
     except (sa.exc.ArgumentError, TypeError) as error:
         raise ConfigError(f"sink URL for {url.drivername}: {redact(str(error))}") from error
-    if url.get_backend_name() == "sqlite":
-        sa.event.listen(engine, "connect", _configure_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-    elif url.get_backend_name() == "postgresql":
-        timeout = database.statement_timeout * 1000
-
-        def configure(connection: Any, _record: object) -> None:
-            if driver == "psycopg2":
-                connection.set_client_encoding("UTF8")  # the driver keeps account of it
-                _configure_postgres(connection, timeout)
-            text_encoding.learn(engine.dialect, _pin_session(connection))
-
-        sa.event.listen(engine, "connect", configure)
+    dialect.configure(engine, database)
     return engine
-
-
-def _options(database: Database, url: sa.URL, driver: str) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "pool_size": POOL_SIZE,
-        "max_overflow": MAX_OVERFLOW,
-        "pool_timeout": POOL_TIMEOUT,
-        "pool_recycle": 3600,
-        # SQLAlchemy's own message of an error would print the values of all rows.
-        "hide_parameters": True,
-    }
-    if url.get_backend_name() == "sqlite":
-        options["connect_args"] = {
-            "timeout": database.statement_timeout,
-            "check_same_thread": False,
-        }
-    elif driver == "psycopg2":
-        # READ COMMITTED: the ledger is read again at the end of a commit and must then see
-        # what others have committed meanwhile.
-        options["isolation_level"] = "READ COMMITTED"
-        # Many statements a round trip; psycopg2's own ``executemany`` takes one for each row.
-        options["executemany_mode"] = "values_plus_batch"
-        defaults = {**_POSTGRES_CONNECT, "connect_timeout": database.connect_timeout}
-        options["connect_args"] = {
-            name: value for name, value in defaults.items() if name not in url.query
-        } | {"client_encoding": "UTF8"}
-    return options
 
 
 def _url_of(database: Database) -> sa.URL:
@@ -220,74 +188,7 @@ def _url_of(database: Database) -> sa.URL:
             "sink URL cannot be read; write e.g. sqlite:///ingest.db or "
             "postgresql://user:${env:PGPASSWORD}@host:5432/database"
         ) from error
-    if url.drivername in ("postgresql", "postgres"):
-        # SQLAlchemy 2.1 takes another driver for the bare name.
-        url = url.set(drivername="postgresql+psycopg2")
-    if url.get_backend_name() == "sqlite":
-        if url.database in (None, "", ":memory:"):
-            raise ConfigError("an in-memory SQLite database ends with the process; name a file")
-        folder = Path(str(url.database)).parent
-        if not url.query and not folder.is_dir():
-            raise ConfigError(f"folder {folder} of the SQLite database does not exist; create it")
-    return url
-
-
-# Seconds, except tcp_user_timeout (milliseconds). PostgreSQL manual, 34.1.2. Without them
-# a peer that vanished is noticed only after the kernel's two hours.
-_POSTGRES_CONNECT: dict[str, Any] = {
-    "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-    "application_name": "sluice",
-}
-
-
-def _configure_postgres(connection: Any, statement_timeout: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET statement_timeout = {statement_timeout:d}")
-        cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION * 1000:d}")
-        # For the server to notice that we are gone, and to give our locks free.
-        cursor.execute("SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10")
-        cursor.execute("SET tcp_keepalives_count = 3; SET tcp_user_timeout = 60000")
-        if connection.server_version >= 140_000:  # and that we were killed in mid-statement
-            cursor.execute("SET client_connection_check_interval = 2000")
-    connection.commit()  # a SET is undone by the rollback that ends a first failed transaction
-
-
-# Whatever PGCLIENTENCODING, PGTZ, the role or the database say: the same text must become the same
-# value everywhere. COPY is sent as UTF-8, and a time without a zone is in UTC.
-_PIN = (
-    "SELECT set_config('client_encoding', 'UTF8', false), set_config('TimeZone', 'UTC', false), "
-    "set_config('DateStyle', 'ISO, MDY', false), set_config('IntervalStyle', 'postgres', false), "
-    "current_setting('server_encoding')"
-)
-
-
-def _pin_session(connection: Any) -> str:
-    """Set what decides how texts are read; returns the encoding of the database."""
-    cursor = connection.cursor()
-    cursor.execute(_PIN)
-    *_, encoding = cursor.fetchone()
-    cursor.close()
-    connection.commit()
-    return str(encoding)
-
-
-_WRITE = "sluice_write"
-
-
-def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # the driver must not begin by itself; see _begin_sqlite
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")  # a commit must survive a power cut
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    write = connection.info.get(_WRITE, True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    return dialect_named(url.get_backend_name()).complete(url)
 
 
 class _JsonSerializer:

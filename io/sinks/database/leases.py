@@ -19,13 +19,11 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from sinks.database.clock import now
 from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import leases
 from transforms.errors import SluiceError
@@ -78,34 +76,20 @@ def hold(
         Contention: The database asks for another try.
     """
     with transaction(database, "take a lease") as connection:
-        at = now(connection)
+        dialect = dialect_of(connection)
+        at = dialect.now(connection)
         row = {"name": name, "holder": _token(), "expires_at": at + timedelta(seconds=seconds)}
         free = sa.or_(leases.c.holder == _token(), leases.c.expires_at <= at)
         taken = connection.execute(
             sa.update(leases).where(leases.c.name == name, free).values(row)
         ).rowcount
-        if not taken and not _insert(connection, row):
+        if not taken and not dialect.insert_absent(connection, leases, [row], "name"):
             return False
     clock = time.monotonic()
     with _lock:
         _held[database, name] = _Held(seconds, clock, clock + seconds / 3, beat)
     _ensure_thread()
     return True
-
-
-def _insert(connection: sa.Connection, row: dict[str, Any]) -> bool:
-    """Enter a lease; False when there is one of that name."""
-    statement: Any
-    if connection.dialect.name == "postgresql":
-        statement = postgresql.insert(leases).on_conflict_do_nothing()
-    elif connection.dialect.name == "sqlite":
-        statement = sqlite.insert(leases).on_conflict_do_nothing()
-    else:
-        query = sa.select(leases.c.name).where(leases.c.name == row["name"]).with_for_update()
-        if connection.execute(query).first() is not None:
-            return False
-        statement = sa.insert(leases)
-    return bool(connection.execute(statement, row).rowcount)
 
 
 def touch(database: Database, name: str) -> bool:
@@ -130,7 +114,7 @@ def release(database: Database, name: str) -> None:
         connection.execute(
             sa.update(leases)
             .where(leases.c.name == name, leases.c.holder == _token())
-            .values(expires_at=now(connection))
+            .values(expires_at=dialect_of(connection).now(connection))
         )
 
 
@@ -183,7 +167,7 @@ def _renew(database: Database, name: str) -> None:
         return
     try:
         with transaction(database, "renew a lease") as connection:
-            expires = now(connection) + timedelta(seconds=held.seconds)
+            expires = dialect_of(connection).now(connection) + timedelta(seconds=held.seconds)
             kept = connection.execute(
                 sa.update(leases)
                 .where(leases.c.name == name, leases.c.holder == _token())

@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+from sinks.database.dialects import dialect_named
 from sinks.text import encoding as text_encoding
 
 EXECUTING = "executing"
@@ -54,7 +55,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         value = value.astimezone(UTC)
-        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+        return (
+            value
+            if dialect_named(dialect.name, dialect.driver).keeps_zones
+            else value.replace(tzinfo=None)
+        )
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
         """Give an aware datetime in UTC."""

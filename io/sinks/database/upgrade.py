@@ -7,9 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import claims, jobs, metadata, queue
-from sinks.table.databases import dialect_of
 from transforms.errors import ConfigError
 
 _ADDED = {
@@ -55,7 +55,7 @@ def make_tables(connection: sa.Connection) -> None:
         table = metadata.tables[name]
         if table is queue:
             _drop_index(connection, table, _OLD_INDEX)
-        _add(connection, table, lacking)
+        dialect_of(connection).add_columns(connection, table, lacking)
         if table is queue:
             for index in table.indexes:
                 index.create(connection, checkfirst=True)
@@ -85,17 +85,6 @@ def _lacking(connection: sa.Connection) -> dict[str, list[str]]:
         if names:
             lacking[table.name] = names
     return lacking
-
-
-def _add(connection: sa.Connection, table: sa.Table, names: list[str]) -> None:
-    """One ALTER TABLE, where the database takes several columns in one."""
-    types = connection.dialect.type_compiler_instance
-    preparer = connection.dialect.identifier_preparer
-    columns = [f"{preparer.quote(name)} {types.process(table.c[name].type)}" for name in names]
-    together = connection.dialect.name in ("postgresql", "mysql", "mariadb")
-    for some in [columns] if together else [[column] for column in columns]:
-        added = ", ".join(f"ADD COLUMN {column}" for column in some)
-        connection.exec_driver_sql(f"ALTER TABLE {preparer.format_table(table)} {added}")
 
 
 def _drop_index(connection: sa.Connection, table: sa.Table, name: str) -> None:

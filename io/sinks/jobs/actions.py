@@ -9,8 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.clock import now
 from sinks.database.database import Database
+from sinks.database.dialect import Dialect
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import WAITING_STATES, jobs, queue
 from sinks.jobs import audit_trail
@@ -18,11 +19,9 @@ from sinks.jobs import owner as job_owner
 from sinks.jobs.chunks import Picked, change_in_chunks
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
-from sinks.jobs.outcomes import among
 from sinks.jobs.store import enqueue, exists
 from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ranges import Partition
-from sinks.table.databases import dialect_of
 from transforms.errors import ConfigError, Contention
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -111,7 +110,7 @@ def adopter(
     ) as connection:
         if not exists(connection):
             return PipelineIdentity(name)
-        return job_owner.adopter(connection, name, which.where(connection.dialect.name))
+        return job_owner.adopter(connection, name, which.where(dialect_of(connection)))
 
 
 def preview(database: Database, order: Order) -> Outcome:
@@ -136,13 +135,13 @@ def oldest(database: Database, order: Order, limit: int) -> list[int]:
     with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return []
-        query = sa.select(jobs.c.id).where(order.where(connection.dialect.name))
+        query = sa.select(jobs.c.id).where(order.where(dialect_of(connection)))
         size = limit if order.limit is None else min(limit, order.limit)
         return list(connection.execute(query.order_by(jobs.c.id).limit(size)).scalars())
 
 
 def _counted(
-    database: Database, conditions: Callable[[str], Mapping[str, sa.ColumnElement[bool]]]
+    database: Database, conditions: Callable[[Dialect], Mapping[str, sa.ColumnElement[bool]]]
 ) -> dict[str, int]:
     with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
@@ -151,36 +150,35 @@ def _counted(
             name: connection.execute(
                 sa.select(sa.func.count()).select_from(jobs).where(where)
             ).scalar_one()
-            for name, where in conditions(connection.dialect.name).items()
+            for name, where in conditions(dialect_of(connection)).items()
         }
     return {name: number for name, number in counted.items() if number}
 
 
 def _move(connection: sa.Connection, picked: Sequence[Picked], out: str, into: str) -> None:
     """Move the jobs from one of the ledger's counts to another."""
-    dialect = dialect_of(connection)
     targets: dict[str, Counter[Partition]] = {}
     for job in picked:
         targets.setdefault(job.target, Counter())[job.source, job.partition] += 1
     # All at once: locks taken a table at a time could deadlock with another action's.
     places = [(name, *place) for name, counted in targets.items() for place in counted]
-    dialect.lock(connection, sorted(places))
+    dialect_of(connection).lock(connection, sorted(places))
     for target, counted in targets.items():
         deltas = {place: {out: -number, into: number} for place, number in counted.items()}
-        ledger_moves.move(connection, dialect, target, deltas)
+        ledger_moves.move(connection, target, deltas)
 
 
 def _update(
     connection: sa.Connection, ids: Sequence[int], states: Sequence[str], values: dict[str, Any]
 ) -> int:
-    which = among(connection, jobs.c.id, ids)
+    which = dialect_of(connection).is_one_of(jobs.c.id, ids)
     statement = sa.update(jobs).where(which, jobs.c.state.in_(states)).values(**values)
     return connection.execute(statement).rowcount
 
 
 def _replay(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
     ids = [job.id for job in picked]
-    at = now(connection)
+    at = dialect_of(connection).now(connection)
     values = {
         "state": "available",
         "scheduled_at": at,
@@ -192,22 +190,26 @@ def _replay(connection: sa.Connection, picked: Sequence[Picked], order: Order) -
         "discarded_at": None,
     }
     changed = _update(connection, ids, order.states, values)
-    enqueue(connection, among(connection, jobs.c.id, ids))
+    enqueue(connection, dialect_of(connection).is_one_of(jobs.c.id, ids))
     return changed
 
 
 def _cancel(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
     ids = [job.id for job in picked]
-    out = connection.execute(sa.delete(queue).where(among(connection, queue.c.job, ids))).rowcount
+    out = connection.execute(
+        sa.delete(queue).where(dialect_of(connection).is_one_of(queue.c.job, ids))
+    ).rowcount
     if out != len(ids):
         return out  # the others were taken meanwhile, and are at an attempt
-    values = {"state": "cancelled", "cancelled_at": now(connection)}
+    values = {"state": "cancelled", "cancelled_at": dialect_of(connection).now(connection)}
     return _update(connection, ids, order.states, values)
 
 
 def _purge(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
     ids = [job.id for job in picked]
-    statement = sa.delete(jobs).where(jobs.c.id.in_(ids), jobs.c.state.in_(order.states))
+    statement = sa.delete(jobs).where(
+        dialect_of(connection).is_one_of(jobs.c.id, ids), jobs.c.state.in_(order.states)
+    )
     return connection.execute(statement).rowcount
 
 
@@ -221,10 +223,10 @@ def _adopt(connection: sa.Connection, picked: Sequence[Picked], order: Order) ->
     for target, ids in of_target.items():
         values = job_owner.columns_of(target, order.adopter)
         del values["version"]
-        queued = sa.update(queue).where(among(connection, queue.c.job, ids))
+        queued = sa.update(queue).where(dialect_of(connection).is_one_of(queue.c.job, ids))
         moved = connection.execute(queued.values(owner=values["owner"])).rowcount
         waiting = sa.select(sa.func.count()).where(
-            among(connection, jobs.c.id, ids), jobs.c.state.in_(WAITING_STATES)
+            dialect_of(connection).is_one_of(jobs.c.id, ids), jobs.c.state.in_(WAITING_STATES)
         )
         if moved == connection.execute(waiting).scalar_one():
             changed += _update(connection, ids, order.states, values)

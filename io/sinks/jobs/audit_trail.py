@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.clock import now
 from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import audit
 from sinks.text.stored_text import clean
@@ -63,7 +63,7 @@ def enter(
     """
     connection.execute(
         sa.insert(audit).values(
-            at=now(connection),
+            at=dialect_of(connection).now(connection),
             action=action,
             actor=clean(actor, ACTOR_LIMIT),
             reason=clean(reason, REASON_LIMIT),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from sinks.database.database import Database
+from sinks.database.dialect import Dialect
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
 from sinks.database.tables import jobs
 from sinks.jobs.store import exists
@@ -34,8 +36,8 @@ _PICKED = (
     *(jobs.c.pipeline, jobs.c.steps),
 )
 
-Where = Callable[[str], sa.ColumnElement[bool]]
-"""A condition in the SQL of a database, by SQLAlchemy's name for it."""
+Where = Callable[[Dialect], sa.ColumnElement[bool]]
+"""A condition in the SQL of a database."""
 
 Change = Callable[[sa.Connection, Sequence[Picked]], None]
 """Changes what was picked, in the transaction that picked it."""
@@ -110,7 +112,7 @@ def _change(
         with transaction(database, doing) as connection:
             query = (
                 sa.select(*_PICKED)
-                .where(jobs.c.id > after, jobs.c.id <= upto, where(connection.dialect.name))
+                .where(jobs.c.id > after, jobs.c.id <= upto, where(dialect_of(connection)))
                 .order_by(jobs.c.id)
                 .limit(size)
                 .with_for_update(skip_locked=True)

@@ -14,19 +14,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database import leases
-from sinks.database.clock import now
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.label import TargetTable, label_of
 from sinks.database.tables import claims, jobs, queue
 from sinks.database.tables import leases as leases_table
+from sinks.database.update import update_each
 from sinks.jobs import claims as job_claims
 from sinks.jobs import owner as job_owner
 from sinks.jobs.history import with_error
-from sinks.jobs.outcomes import among
 from sinks.jobs.retention import Retention, prune
 from sinks.jobs.store import enqueue
 from sinks.ledger import moves as ledger_moves
-from sinks.table.databases import dialect_of
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
 from transforms.read.job_queue import Waiting
@@ -162,7 +161,8 @@ class SqlJobQueue:
         """Rescue the jobs of one claim; how many there were, None when no claim is lost."""
         with transaction(self.config.database, "rescue failed records") as connection:
             label = label_of(connection, self.config.table_name)
-            at = now(connection)
+            dialect = dialect_of(connection)
+            at = dialect.now(connection)
             alive = sa.select(leases_table.c.name).where(leases_table.c.expires_at > at)
             lost = (
                 sa.select(claims)
@@ -177,10 +177,10 @@ class SqlJobQueue:
                 connection.execute(sa.delete(leases_table).where(ended_idle))
                 return None
             connection.execute(sa.delete(claims).where(claims.c.id == claim.id))
-            mine = among(connection, jobs.c.id, claim.jobs)
+            mine = dialect.is_one_of(jobs.c.id, claim.jobs)
             rows = connection.execute(sa.select(*_LOST).where(mine)).all()
             if rows:
-                connection.execute(_RESCUE, [_rescued(row, claim, at) for row in rows])
+                update_each(connection, jobs, [_rescued(row, claim, at) for row in rows])
                 enqueue(connection, mine)
             spent = [row for row in rows if row.attempt >= row.max_attempts]
             deltas: dict[tuple[str, str], dict[str, int]] = defaultdict(
@@ -189,7 +189,7 @@ class SqlJobQueue:
             for row in spent:
                 deltas[row.source, row.partition]["retrying"] -= 1
                 deltas[row.source, row.partition]["dead"] += 1
-            ledger_moves.move(connection, dialect_of(connection), label, deltas)
+            ledger_moves.move(connection, label, deltas)
             return len(rows)
 
 
@@ -200,7 +200,9 @@ def _executing(which: sa.ColumnElement[bool] | None = None) -> sa.ColumnElement[
 
 
 def _seconds_until(connection: sa.Connection, time_: datetime | None) -> float | None:
-    return None if time_ is None else (time_ - now(connection)).total_seconds()
+    return (
+        None if time_ is None else (time_ - dialect_of(connection).now(connection)).total_seconds()
+    )
 
 
 def _rescued(row: Any, claim: Any, at: datetime) -> dict[str, Any]:
@@ -221,23 +223,10 @@ def _rescued(row: Any, claim: Any, at: datetime) -> dict[str, Any]:
             due=None if spent else at,
         ),
     }
-    return {"of_id": row.id, **{f"new_{name}": value for name, value in values.items()}}
+    return {"id": row.id, **values}
 
 
 _LOST = (
     *(jobs.c.id, jobs.c.source, jobs.c.partition, (jobs.c.attempt + 1).label("attempt")),
     *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors),
-)
-_RESCUE = (
-    sa.update(jobs)
-    .where(jobs.c.id == sa.bindparam("of_id"))
-    .values(
-        {
-            name: sa.bindparam(f"new_{name}")
-            for name in (
-                *("state", "attempt", "attempted_at", "attempted_by"),
-                *("scheduled_at", "discarded_at", "errors"),
-            )
-        }
-    )
 )

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from sinks.database.clock import now
 from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import FINAL_STATES, jobs
 from sinks.jobs import audit_trail
@@ -145,7 +145,7 @@ def oldest(database: Database, target: str | None, retention: Retention, limit: 
 def _bounds(database: Database, retention: Retention) -> dict[str, datetime]:
     """By state, the time before which it must have been reached."""
     with transaction(database, "read failed records", write=False) as connection:
-        at = now(connection)
+        at = dialect_of(connection).now(connection)
     return {state: at - length for state, length in retention.kept}
 
 
@@ -166,7 +166,9 @@ def _deletion(
 
     def delete(connection: sa.Connection, picked: Sequence[Picked]) -> None:
         ids = [job.id for job in picked]
-        gone = connection.execute(sa.delete(jobs).where(jobs.c.id.in_(ids), old)).rowcount
+        gone = connection.execute(
+            sa.delete(jobs).where(dialect_of(connection).is_one_of(jobs.c.id, ids), old)
+        ).rowcount
         if gone != len(picked):
             raise Contention("another process changed the same jobs; trying again")
         audit_trail.enter(connection, "prune", actor=actor, reason=reason, which=which, count=gone)

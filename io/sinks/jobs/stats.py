@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import jobs
 from sinks.jobs.filter import JobFilter
@@ -54,7 +55,7 @@ def groups(database: Database, which: JobFilter) -> list[Group]:
             sa.select(
                 jobs.c.target, CURRENT, jobs.c.stage, jobs.c.category, *owner, jobs.c.inserted_at
             )
-            .where(which.where(connection.dialect.name))
+            .where(which.where(dialect_of(connection)))
             .subquery()
         )
         names = ("target", "state", "stage", "category", "pipeline", "steps")

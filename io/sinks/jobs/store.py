@@ -13,15 +13,13 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sinks.database import upgrade
-from sinks.database.clock import now
 from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import EXECUTING, WAITING_STATES, jobs, queue
 from sinks.jobs import owner as job_owner
-from sinks.jobs import postgres as postgres_jobs
 from sinks.jobs.columns import columns_of
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.state import CURRENT, QUEUED, Under, claimed
@@ -92,13 +90,14 @@ def insert_failures(
     """
     if not failures:
         return
-    at = now(connection)
+    dialect = dialect_of(connection)
+    at = dialect.now(connection)
     owner = job_owner.columns_of(target, pipeline)
     rows = {each[0].origin: _values(target, *each, at, run) | owner for each in failures}
     values = list(rows.values())
     for start in range(0, len(values), CHUNK):
         chunk = values[start : start + CHUNK]
-        _insert(connection, chunk)
+        dialect.insert_absent(connection, jobs, chunk, "origin")
         waiting = [row["origin"] for row in chunk if row["state"] != "discarded"]
         if waiting:
             enqueue(connection, jobs.c.origin.in_(waiting))
@@ -115,7 +114,7 @@ def list_jobs(database: Database, which: JobFilter | None = None, *, limit: int 
             return []
         query = (
             sa.select(*_SHOWN)
-            .where((which or JobFilter()).where(connection.dialect.name))
+            .where((which or JobFilter()).where(dialect_of(connection)))
             .order_by(jobs.c.id.desc())
             .limit(limit)
         )
@@ -150,7 +149,7 @@ def count_jobs(
             return {}
         each = (
             sa.select(*_SHOWN)
-            .where((which or JobFilter()).where(connection.dialect.name))
+            .where((which or JobFilter()).where(dialect_of(connection)))
             .subquery()
         )
         columns = [each.c[name] for name in by]
@@ -178,25 +177,6 @@ def exists(connection: sa.Connection) -> bool:
         return False
     upgrade.check(connection)
     return True
-
-
-def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg2":
-        postgres_jobs.insert(connection, rows)
-    elif connection.dialect.name == "postgresql":
-        connection.execute(
-            postgresql.insert(jobs).on_conflict_do_nothing(index_elements=["origin"]), rows
-        )
-    elif connection.dialect.name == "sqlite":
-        connection.execute(
-            sqlite.insert(jobs).on_conflict_do_nothing(index_elements=["origin"]), rows
-        )
-    else:
-        query = sa.select(jobs.c.origin).where(jobs.c.origin.in_([row["origin"] for row in rows]))
-        there = set(connection.execute(query).scalars())
-        fresh = [row for row in rows if row["origin"] not in there]
-        if fresh:
-            connection.execute(sa.insert(jobs), fresh)
 
 
 def origin_of(target: str, origin: Origin) -> uuid.UUID:

@@ -10,9 +10,9 @@ from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.label import TargetTable, label_of
 from sinks.database.tables import COUNTS, progress
@@ -132,29 +132,11 @@ def record(
     if gone:
         connection.execute(_DELETE, gone)
     if changed:
-        _upsert(connection, changed)
+        dialect_of(connection).upsert(connection, progress, changed)
 
 
 _KEY = ("target", "source", "partition", "start_offset")
 _DELETE = sa.delete(progress).where(*(progress.c[n] == sa.bindparam(f"of_{n}") for n in _KEY))
-_CHANGING = ("end_offset", "final", *COUNTS, "updated_at")
-
-
-def _upsert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    statement: Any
-    if connection.dialect.name == "postgresql":
-        statement = postgresql.insert(progress)
-    elif connection.dialect.name == "sqlite":
-        statement = sqlite.insert(progress)
-    else:
-        keys = [{f"of_{name}": row[name] for name in _KEY} for row in rows]
-        connection.execute(_DELETE, keys)
-        connection.execute(sa.insert(progress), rows)
-        return
-    statement = statement.on_conflict_do_update(
-        index_elements=list(_KEY), set_={name: statement.excluded[name] for name in _CHANGING}
-    )
-    connection.execute(statement, rows)
 
 
 def _values(place: Mapping[str, str], row: Settlement, now: datetime) -> dict[str, Any]:

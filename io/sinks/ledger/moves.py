@@ -8,17 +8,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.database.dialects import dialect_of
 from sinks.database.tables import progress
 from sinks.ledger import ledger
 from sinks.ledger.ranges import Partition
-from sinks.table.dialect import Dialect
 from transforms.errors import Contention
 
 Deltas = Mapping[Partition, Mapping[str, int]]
 """By source and partition, how much is to be added to which of ``COUNTS``."""
 
 
-def move(connection: sa.Connection, dialect: Dialect, target: str, deltas: Deltas) -> None:
+def move(connection: sa.Connection, target: str, deltas: Deltas) -> None:
     """Add ``deltas`` to the ledger of the table ``target`` in the caller's transaction.
 
     Locks the partitions as a commit does. Ranges merge, so a record's own row cannot be told:
@@ -28,7 +28,6 @@ def move(connection: sa.Connection, dialect: Dialect, target: str, deltas: Delta
 
     Args:
         connection: In a transaction that writes.
-        dialect: The database's.
         target: The table, as the ledger names it.
         deltas: What to add; those that are all zero cost nothing.
 
@@ -43,7 +42,7 @@ def move(connection: sa.Connection, dialect: Dialect, target: str, deltas: Delta
     if not wanted:
         return
     places = sorted(wanted)
-    dialect.lock(connection, [(target, *place) for place in places])
+    dialect_of(connection).lock(connection, [(target, *place) for place in places])
     now = datetime.now(UTC)
     for (source, partition), rows in ledger.settlements(connection, target, places).items():
         start = min(row.start for row in rows)

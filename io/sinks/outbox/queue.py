@@ -12,11 +12,10 @@ from math import gcd
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from sinks.database import leases
-from sinks.database.clock import now
 from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.label import label_of
 from sinks.database.tables import SHARDS, outbox
@@ -29,7 +28,6 @@ from transforms.errors import ConfigError
 PRUNE_SECONDS = 60.0
 CHUNK = 5_000
 """Rows deleted by one transaction."""
-_PARAMETERS = 500  # a statement, below every database's bound
 _PREFIX = "outbox:"
 _ALL = "*"
 
@@ -106,8 +104,7 @@ class SqlOutboxQueue:
     ) -> tuple[RecordBatch | None, set[int]]:
         """The first rows of a part that are neither published nor ``taken``."""
         with transaction(self.database, "read the outbox", write=False) as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(_BY_INDEX)
+            dialect_of(connection).prefer_indexes(connection, ordered=True)
             mine = self._waiting(connection, number, count)
             size = sa.func.length(outbox.c.payload) + sa.func.length(outbox.c.key)
             first = sa.select(outbox.c.id, size).where(mine).order_by(outbox.c.id)
@@ -130,10 +127,11 @@ class SqlOutboxQueue:
             Contention: It asks for another try.
         """
         with transaction(self.database, "mark changes as published") as connection:
-            at = now(connection)
-            change = sa.update(outbox).values(published_at=at)
-            for numbered in _numbered(connection, ids):
-                connection.execute(change.where(numbered, outbox.c.published_at.is_(None)))
+            dialect = dialect_of(connection)
+            unpublished = sa.update(outbox).where(
+                dialect.is_one_of(outbox.c.id, ids), outbox.c.published_at.is_(None)
+            )
+            connection.execute(unpublished.values(published_at=dialect.now(connection)))
 
     def waiting(self) -> int:
         """How many rows are not published.
@@ -165,11 +163,12 @@ class SqlOutboxQueue:
         deleted = 0
         while True:
             with transaction(self.database, "delete published changes") as connection:
-                old = self._of_target(connection, outbox.c.published_at < now(connection) - retain)
+                dialect = dialect_of(connection)
+                before = dialect.now(connection) - retain
+                old = self._of_target(connection, outbox.c.published_at < before)
                 query = sa.select(outbox.c.id).where(old).order_by(outbox.c.published_at)
                 ids = list(connection.execute(query.limit(CHUNK)).scalars())
-                for numbered in _numbered(connection, ids):
-                    connection.execute(sa.delete(outbox).where(numbered))
+                connection.execute(sa.delete(outbox).where(dialect.is_one_of(outbox.c.id, ids)))
             deleted += len(ids)
             if len(ids) < CHUNK:
                 return deleted
@@ -179,7 +178,7 @@ class SqlOutboxQueue:
             query = sa.select(leases_table.c.name).where(
                 leases_table.c.name.like(f"{_PREFIX}%"),
                 leases_table.c.name != name,
-                leases_table.c.expires_at > now(connection),
+                leases_table.c.expires_at > dialect_of(connection).now(connection),
             )
             return any(_overlap(name, other) for other in connection.execute(query).scalars())
 
@@ -207,11 +206,6 @@ def release_all() -> None:
         _held.clear()
     leases.release_all()
 
-
-# Of a table that it has not analyzed yet the planner would sort all that waits, at every read.
-_BY_INDEX = sa.text(
-    "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
-)
 
 _READ = (
     outbox.c.id,
@@ -267,17 +261,6 @@ def _within(rows: Iterable[tuple[int, int]], limit: int) -> Iterator[int]:
             return
         total += size
         yield id_
-
-
-def _numbered(connection: sa.Connection, ids: Sequence[int]) -> Iterator[sa.ColumnElement[bool]]:
-    """Conditions that together hold for the rows with these numbers."""
-    if not ids:
-        return
-    if connection.dialect.name == "postgresql":
-        yield outbox.c.id == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger)))
-        return
-    for start in range(0, len(ids), _PARAMETERS):
-        yield outbox.c.id.in_(ids[start : start + _PARAMETERS])
 
 
 def _overlap(one: str, other: str) -> bool:

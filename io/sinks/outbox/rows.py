@@ -10,7 +10,6 @@ transaction that commits late has lower numbers than others that are there alrea
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,22 +19,15 @@ from zlib import crc32
 import msgspec
 import sqlalchemy as sa
 
+from sinks.database.dialects import dialect_of
 from sinks.database.tables import SHARDS, outbox
 from sinks.table.dialect import Operation
 from sinks.table.target import ORIGIN_COLUMNS, Target
-from sinks.text import encoding as text_encoding
-from sinks.text.copy_text import escape
-from sinks.text.quoting import quote
 
 # As a row is written: what has no JSON of its own becomes text (sinks.text.copy_text.as_text).
 _encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
 
 _INTEGERS = frozenset({"int2", "int4", "int8", "smallint", "integer", "bigint"})
-_COLUMNS = (
-    *("target", "key", "shard", "operation", "source", "partition", "offset", "payload"),
-    "created_at",
-)
-_COPY = f"COPY {outbox.name} ({', '.join(map(quote, _COLUMNS))}) FROM STDIN"
 
 
 @dataclass(slots=True)
@@ -66,22 +58,17 @@ def insert(connection: sa.Connection, target: Target, effects: Effects) -> None:
     if len(set(keys)) < len(keys):
         keys, effects = _last_of_each(target, keys, effects)
     at = datetime.now(UTC)
-    if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg2":
-        _copy(connection, target.label, keys, effects, at)
-        return
-    rows = [
-        dict(zip(_COLUMNS, (target.label, key, shard_of(key), *row, at), strict=True))
-        for key, *row in zip(
-            keys,
-            effects.operations,
-            effects.sources,
-            effects.partitions,
-            effects.offsets,
-            map(_encode, effects.values),
-            strict=True,
-        )
-    ]
-    connection.execute(sa.insert(outbox), rows)
+    columns: dict[str, Sequence[Any]] = {
+        "key": keys,
+        "shard": list(map(shard_of, keys)),
+        "operation": effects.operations,
+        "source": effects.sources,
+        "partition": effects.partitions,
+        "offset": effects.offsets,
+        "payload": list(map(_encode, effects.values)),
+    }
+    constants = {"target": target.label, "created_at": at}
+    dialect_of(connection).insert(connection, outbox, columns, constants)
 
 
 def shard_of(key: str) -> int:
@@ -137,31 +124,3 @@ def _canonical(kind: str, cell: Any) -> Any:
         return int(cell) if isinstance(cell, str) or cell == int(cell) else cell
     except (ValueError, TypeError, ArithmeticError):
         return cell
-
-
-def _copy(
-    connection: sa.Connection, label: str, keys: Sequence[str], effects: Effects, at: datetime
-) -> None:
-    """Enter rows by COPY."""
-
-    def encoded(texts: Sequence[str]) -> Sequence[str]:
-        return escape(text_encoding.all_escaped(connection.dialect, texts))
-
-    # Constant cells ride with a neighbour: the fewer columns, the faster the lines.
-    (first,) = encoded([label])
-    last = f"\t{at.isoformat()}"
-    lines = zip(
-        [
-            f"{first}\t{key}\t{shard_of(text)}"
-            for key, text in zip(encoded(keys), keys, strict=True)
-        ],
-        effects.operations,
-        encoded(effects.sources),
-        encoded(effects.partitions),
-        map(str, effects.offsets),
-        ["\\\\x" + _encode(value).hex() + last for value in effects.values],
-        strict=True,
-    )
-    data = "".join(("\n".join(map("\t".join, lines)), "\n")).encode()
-    cursor = connection.connection.cursor()
-    cursor.copy_expert(_COPY, io.BytesIO(data), size=len(data) + 1)

@@ -39,7 +39,7 @@ _decode_json = msgspec.json.Decoder(float_hook=exact).decode
 
 
 def with_typed_cells(
-    target: Target, batch: RecordBatch, *, database: str, schema: str | None = None
+    target: Target, batch: RecordBatch, *, typed: bool, schema: str | None = None
 ) -> RecordBatch:
     """``batch`` with the text of its CSV cells as the table's columns take it.
 
@@ -49,7 +49,7 @@ def with_typed_cells(
     Args:
         target: The table.
         batch: Parsed records that are about to be written.
-        database: SQLAlchemy's name of the database.
+        typed: Whether the database reads text as a column's type and refuses what is none.
         schema: The JSON Schema that the records have been checked against, if any. A cell
             that may be a string by it is a string in a JSON column.
     """
@@ -59,7 +59,7 @@ def with_typed_cells(
     refused: dict[int, Reject] = {}
     strings = _strings(schema, tuple(column.name for column in target.columns))
     for column in _columns(target):
-        kind = _kind(column.type, postgres=database == "postgresql")
+        kind = _kind(column.type, postgres=typed)
         if kind == "text" or (kind == "json" and column.name in strings):
             continue
         for index in _candidates(batch.values, column.name, kind):

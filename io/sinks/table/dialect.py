@@ -100,10 +100,6 @@ class Dialect(Protocol):
         """Create ``table`` with ``key`` as its primary key, unless it is there."""
         ...
 
-    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
-        """Hold off other commits of the same partitions until this transaction ends."""
-        ...
-
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write ``records``; those that the database refuses are set aside as poison.
 

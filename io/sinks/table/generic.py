@@ -96,9 +96,6 @@ class Generic:
             schema=table.schema,
         ).create(connection, checkfirst=True)
 
-    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
-        """Nothing portable: two writers of a range meet in the ledger's primary key."""
-
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write ``records``."""
         table = _reflected(connection, target)

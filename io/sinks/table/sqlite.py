@@ -87,9 +87,6 @@ class Sqlite:
             f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({', '.join(lines)})"
         )
 
-    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
-        """Nothing: the transaction began IMMEDIATE, so it is the only writer."""
-
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write ``records`` in their order, a batch at a time, so that each batch's are counted."""
         written = Written.nothing(len(records.starts))

@@ -8,7 +8,6 @@ from sinks.database.engine import transaction
 from sinks.ledger import ledger
 from sinks.ledger.moves import Deltas, move
 from sinks.ledger.ranges import Counts
-from sinks.table.databases import dialect_of
 from tests.io.sinks.tested_database import Database, make_batch
 
 A, B = ("file:///a", "p"), ("file:///b", "p")
@@ -20,7 +19,7 @@ def moved(database: Database, deltas: Deltas) -> dict[str, tuple[list[int], Coun
     sink.commit([make_batch([{"id": "1"}], 10), make_batch([{"id": "2"}], 20)])
     sink.commit([make_batch([{"id": "3"}], source=B[0])])
     with transaction(sink.config.database, "test") as connection:
-        move(connection, dialect_of(connection), "events", deltas)
+        move(connection, "events", deltas)
     return {
         each.source: ([low for low, _ in each.coverage.ranges], each.counts)
         for each in ledger.audit(sink.config.database)
@@ -56,7 +55,7 @@ def test_another_targets_partition_is_left_alone(database: Database) -> None:
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": "1"}])])
     with transaction(sink.config.database, "test") as connection:
-        move(connection, dialect_of(connection), "others", {A: {"dead": 1}})
+        move(connection, "others", {A: {"dead": 1}})
     (only,) = ledger.audit(sink.config.database)
     assert only.counts == Counts(read=1, inserted=1)
 
@@ -67,7 +66,7 @@ def test_a_move_is_the_callers_transaction(database: Database) -> None:
 
     def move_and_fail() -> None:
         with transaction(sink.config.database, "test") as connection:
-            move(connection, dialect_of(connection), "events", {A: {"dead": 1}})
+            move(connection, "events", {A: {"dead": 1}})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

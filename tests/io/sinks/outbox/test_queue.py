@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from sinks.database import leases
-from sinks.database.clock import now
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import leases as leases_table
 from sinks.database.tables import outbox
@@ -55,7 +55,9 @@ def read(queue: SqlOutboxQueue, *taken: int, limits: BatchLimits = ALL) -> list[
 def alive(database: Database) -> list[str]:
     """The leases that have not run out."""
     with transaction(database.database, "test", write=False) as connection:
-        query = sa.select(leases_table.c.name).where(leases_table.c.expires_at > now(connection))
+        query = sa.select(leases_table.c.name).where(
+            leases_table.c.expires_at > dialect_of(connection).now(connection)
+        )
         return list(connection.execute(query).scalars())
 
 
@@ -141,7 +143,7 @@ class TestRead:
         with transaction(queue.database, "test") as connection:
             row = dict(connection.execute(sa.select(outbox)).mappings().one())
             del row["id"]
-            at = now(connection)
+            at = dialect_of(connection).now(connection)
             connection.execute(sa.insert(outbox), [{**row, "published_at": at}] * 5_000)
             connection.execute(sa.insert(outbox), [row] * 50)
             if analyzed and database.kind == "postgres":
@@ -183,7 +185,7 @@ class TestPrune:
         queue = fill(database, 1, 2, 3)
         queue.mark([1, 2])
         with transaction(queue.database, "test") as connection:
-            old = now(connection) - timedelta(days=8)
+            old = dialect_of(connection).now(connection) - timedelta(days=8)
             connection.execute(sa.update(outbox).where(outbox.c.id == 1).values(published_at=old))
         assert queue.prune(timedelta(days=7)) == 1
         assert database.rows("SELECT id FROM ingest_outbox ORDER BY id") == [(2,), (3,)]
@@ -211,7 +213,7 @@ class TestHold:
 
         def enter(name: str, seconds: float = 60) -> None:
             with transaction(database.database, "test") as connection:
-                ends = now(connection) + timedelta(seconds=seconds)
+                ends = dialect_of(connection).now(connection) + timedelta(seconds=seconds)
                 row = {"name": name, "holder": "elsewhere", "expires_at": ends}
                 connection.execute(sa.insert(leases_table), [row])
 

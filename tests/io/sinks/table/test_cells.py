@@ -156,7 +156,7 @@ def typed(kind: str, text: bytes, database: str, schema: Any = None) -> Any:
     made = with_typed_cells(
         target({"id": "text", "c": kind}),
         csv_batch(b"1," + text, columns=("id", "c")),
-        database=database,
+        typed=database == "postgresql",
         schema=None if schema is None else json.dumps(schema),
     )
     if made.failures:
