@@ -129,8 +129,8 @@ class TestTheRulesThemselves:
             "table.name\nkind = 'sqlite'\n"
         )
         assert list(asked_of_a_dialect(tree)) == [
-            *("x == 'sqlite'", "y in ('postgresql', 'z')"),
             *("connection.dialect.name", "dialect.driver"),
+            *("x == 'sqlite'", "y in ('postgresql', 'z')"),
         ]
 
     def test_what_lacks_a_docstring_is_named(self) -> None:

@@ -31,7 +31,7 @@ from sinks.ledger.ranges import (
     trimmed,
 )
 from sinks.outbox import rows as outbox
-from sinks.outbox.rows import Effects
+from sinks.outbox.rows import ChangedTable, Effects
 from sinks.table import databases, layouts
 from sinks.table.cells import with_typed_cells
 from sinks.table.config import OnConflict, SqlConfig
@@ -213,7 +213,7 @@ class SqlSink:
             )
             written = dialect.write(connection, target, records)
             if written.effects:
-                outbox.insert(connection, target, _effects(written, records, work))
+                outbox.insert(connection, _changed_table(target), _effects(written, records, work))
             _assign(written.poison, records, work)
             self._decide(work)
             self._store(connection, target, work)
@@ -362,6 +362,12 @@ def _records(
             for name, column in zip(ORIGIN_COLUMNS, (*cells, each.batch.offsets), strict=True):
                 origin[name].extend(column)
     return Records(values, origin, starts, isolate, effects)
+
+
+def _changed_table(target: Target) -> ChangedTable:
+    keyed = () if target.origin_key else target.key
+    types = {column.name: column.type for column in target.columns if column.name in keyed}
+    return ChangedTable(target.label, target.key, types, target.whole_payload)
 
 
 def _effects(written: Written, records: Records, work: Sequence[_Work]) -> Effects:

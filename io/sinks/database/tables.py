@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
@@ -222,6 +222,9 @@ submissions = sa.Table(
     sa.Column("sources", sa.JSON, nullable=False),  # their URIs
     sa.Column("submitted_at", UtcDateTime, nullable=False),
 )
+
+Operation = Literal["insert", "update"]
+"""What a record did to a row."""
 
 SHARDS = 64
 """Rows of the outbox are spread over so many shards, by key."""

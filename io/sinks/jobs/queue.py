@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,15 +16,13 @@ from sinks.database import leases
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.label import TargetTable, label_of
-from sinks.database.tables import claims, jobs, queue
+from sinks.database.tables import claims, queue
 from sinks.database.tables import leases as leases_table
-from sinks.database.update import update_each
 from sinks.jobs import claims as job_claims
 from sinks.jobs import owner as job_owner
-from sinks.jobs.history import with_error
+from sinks.jobs.rescue import rescue
 from sinks.jobs.retention import Retention, prune
-from sinks.jobs.store import enqueue
-from sinks.ledger import moves as ledger_moves
+from sinks.jobs.state import has_jobs_executing
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
 from transforms.read.job_queue import Waiting
@@ -101,7 +98,7 @@ class SqlJobQueue:
     def lease_ends_in(self) -> float | None:
         """Seconds until a lease runs out under which jobs are executing; None when none is."""
         with transaction(self.config.database, "read failed records", write=False) as connection:
-            mine = _executing(self._mine(connection, claims.c.owner))
+            mine = has_jobs_executing(self._mine(connection, claims.c.owner))
             query = sa.select(sa.func.min(leases_table.c.expires_at)).where(mine)
             return _seconds_until(connection, connection.execute(query).scalar_one())
 
@@ -147,86 +144,11 @@ class SqlJobQueue:
         prune(self.config.database, label, self.retention, actor="ingest", reason=reason)
 
     def rescue(self) -> int:
-        """Make the jobs of leases that ran out due again, or discard those without attempts left.
-
-        Returns:
-            How many there were.
-        """
-        rescued = 0
-        while (some := self._rescue_claim()) is not None:
-            rescued += some
-        return rescued
-
-    def _rescue_claim(self) -> int | None:
-        """Rescue the jobs of one claim; how many there were, None when no claim is lost."""
-        with transaction(self.config.database, "rescue failed records") as connection:
-            label = label_of(connection, self.config.table_name)
-            dialect = dialect_of(connection)
-            at = dialect.now(connection)
-            alive = sa.select(leases_table.c.name).where(leases_table.c.expires_at > at)
-            lost = (
-                sa.select(claims)
-                .where(claims.c.target == label, claims.c.lease.not_in(alive))
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-            claim = connection.execute(lost).one_or_none()
-            if claim is None:
-                # A lease is known as long as anything, of whatever table, is executing under it.
-                ended_idle = sa.and_(leases_table.c.expires_at <= at, sa.not_(_executing()))
-                connection.execute(sa.delete(leases_table).where(ended_idle))
-                return None
-            connection.execute(sa.delete(claims).where(claims.c.id == claim.id))
-            mine = dialect.is_one_of(jobs.c.id, claim.jobs)
-            rows = connection.execute(sa.select(*_LOST).where(mine)).all()
-            if rows:
-                update_each(connection, jobs, [_rescued(row, claim, at) for row in rows])
-                enqueue(connection, mine)
-            spent = [row for row in rows if row.attempt >= row.max_attempts]
-            deltas: dict[tuple[str, str], dict[str, int]] = defaultdict(
-                lambda: {"retrying": 0, "dead": 0}
-            )
-            for row in spent:
-                deltas[row.source, row.partition]["retrying"] -= 1
-                deltas[row.source, row.partition]["dead"] += 1
-            ledger_moves.move(connection, label, deltas)
-            return len(rows)
-
-
-def _executing(which: sa.ColumnElement[bool] | None = None) -> sa.ColumnElement[bool]:
-    """Whether jobs, those of the claims ``which`` if given, are executing under a lease."""
-    chosen = sa.true() if which is None else which
-    return sa.exists().where(claims.c.lease == leases_table.c.name, chosen)
+        """Make the jobs of leases that ran out due again; returns how many there were."""
+        return rescue(self.config)
 
 
 def _seconds_until(connection: sa.Connection, time_: datetime | None) -> float | None:
     return (
         None if time_ is None else (time_ - dialect_of(connection).now(connection)).total_seconds()
     )
-
-
-def _rescued(row: Any, claim: Any, at: datetime) -> dict[str, Any]:
-    spent = row.attempt >= row.max_attempts
-    values = {
-        "state": "discarded" if spent else "available",
-        "attempt": row.attempt,
-        "attempted_at": claim.attempted_at,
-        "attempted_by": claim.lease,
-        "scheduled_at": at,
-        "discarded_at": at if spent else None,
-        "errors": with_error(
-            row.errors,
-            attempt=row.attempt,
-            replay=row.replays,
-            at=at,
-            error=f"the process that ran it is gone ({claim.lease})",
-            due=None if spent else at,
-        ),
-    }
-    return {"id": row.id, **values}
-
-
-_LOST = (
-    *(jobs.c.id, jobs.c.source, jobs.c.partition, (jobs.c.attempt + 1).label("attempt")),
-    *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors),
-)

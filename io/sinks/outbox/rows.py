@@ -20,14 +20,29 @@ import msgspec
 import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
-from sinks.database.tables import SHARDS, outbox
-from sinks.table.dialect import Operation
-from sinks.table.target import ORIGIN_COLUMNS, Target
+from sinks.database.tables import SHARDS, Operation, outbox
 
 # As a row is written: what has no JSON of its own becomes text (sinks.text.copy_text.as_text).
 _encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
 
 _INTEGERS = frozenset({"int2", "int4", "int8", "smallint", "integer", "bigint"})
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedTable:
+    """A table whose rows were changed.
+
+    Attributes:
+        label: Its name in the ledger.
+        key: Its key columns.
+        types: The types of these columns, by name; empty where records' origins are the key.
+        whole_payload: Whether one column takes a record as it is.
+    """
+
+    label: str
+    key: Sequence[str]
+    types: Mapping[str, str]
+    whole_payload: bool
 
 
 @dataclass(slots=True)
@@ -49,14 +64,14 @@ class Effects:
     offsets: list[int] = field(default_factory=list)
 
 
-def insert(connection: sa.Connection, target: Target, effects: Effects) -> None:
+def insert(connection: sa.Connection, table: ChangedTable, effects: Effects) -> None:
     """Enter ``effects``, numbered in their order; their rows are written already.
 
     Of several effects on one row, the last is entered, with the fields that it left to the others.
     """
-    keys = _keys(target, effects)
+    keys = _keys(table, effects)
     if len(set(keys)) < len(keys):
-        keys, effects = _last_of_each(target, keys, effects)
+        keys, effects = _last_of_each(table, keys, effects)
     at = datetime.now(UTC)
     columns: dict[str, Sequence[Any]] = {
         "key": keys,
@@ -67,7 +82,7 @@ def insert(connection: sa.Connection, target: Target, effects: Effects) -> None:
         "offset": effects.offsets,
         "payload": list(map(_encode, effects.values)),
     }
-    constants = {"target": target.label, "created_at": at}
+    constants = {"target": table.label, "created_at": at}
     dialect_of(connection).insert(connection, outbox, columns, constants)
 
 
@@ -77,7 +92,7 @@ def shard_of(key: str) -> int:
 
 
 def _last_of_each(
-    target: Target, keys: Sequence[str], effects: Effects
+    table: ChangedTable, keys: Sequence[str], effects: Effects
 ) -> tuple[list[str], Effects]:
     last: dict[str, int] = {}
     operations: dict[str, Operation] = {}
@@ -86,7 +101,7 @@ def _last_of_each(
         last[key] = position
         operations.setdefault(key, effects.operations[position])
         value = effects.values[position]
-        values[key] = value if target.whole_payload else {**values.get(key, {}), **value}
+        values[key] = value if table.whole_payload else {**values.get(key, {}), **value}
     kept = sorted(last, key=last.__getitem__)
     places = [last[key] for key in kept]
     return kept, Effects(
@@ -98,20 +113,18 @@ def _last_of_each(
     )
 
 
-def _keys(target: Target, effects: Effects) -> list[str]:
+def _keys(table: ChangedTable, effects: Effects) -> list[str]:
     """Each row's key as a JSON object, in the order of the key's columns."""
     columns: list[Sequence[Any]]
-    if target.origin_key:
-        names: Sequence[str] = ORIGIN_COLUMNS
-        columns = [effects.sources, effects.partitions, effects.offsets]
-    else:
-        names = target.key
-        kinds = {column.name: column.type for column in target.columns}
+    if table.types:
         columns = [
-            [_canonical(kinds[name], value[name]) for value in effects.values] for name in names
+            [_canonical(table.types[name], value[name]) for value in effects.values]
+            for name in table.key
         ]
-    objects = (dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True))
-    return [_encode(each).decode() for each in objects]
+    else:
+        columns = [effects.sources, effects.partitions, effects.offsets]
+    keys = (dict(zip(table.key, cells, strict=True)) for cells in zip(*columns, strict=True))
+    return [_encode(key).decode() for key in keys]
 
 
 def _canonical(kind: str, cell: Any) -> Any:

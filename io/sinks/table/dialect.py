@@ -5,17 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from sinks.database.tables import Operation as Operation
 from sinks.table.rows import Poison
 from sinks.table.schema import NewColumn
 from sinks.table.target import Description, Target
 from sinks.text.table_name import TableName
-
-Operation = Literal["insert", "update"]
-"""What a record did to a row."""
 
 
 @dataclass(frozen=True, slots=True)
