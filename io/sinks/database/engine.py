@@ -6,9 +6,7 @@ A DoFn may be set up again for every bundle, so engines live in a process-wide c
 from __future__ import annotations
 
 import atexit
-import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +24,7 @@ from sinks.database.dialects import dialect_named
 from sinks.text import encoding as text_encoding
 from transforms.batch.backoff import Backoff
 from transforms.errors import ConfigError, Contention, SinkFailed, SinkUnavailable, SluiceError
+from transforms.per_process import PerProcess
 from transforms.secrets import redact, resolve_url
 
 DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg2.Error, sqlite3.Error)
@@ -41,42 +40,22 @@ MAX_OVERFLOW = 12
 POOL_TIMEOUT = 30.0  # seconds to wait for a pooled connection
 LONGEST = 4  # statement timeouts that a transaction may take
 
-_lock = threading.Lock()
-_engines: dict[Database, sa.Engine] = {}
-
 
 def engine_of(database: Database) -> sa.Engine:
-    """This process's engine for ``database``; connects on first use only.
+    """This process's engine for ``database``; it connects on first use only.
 
     Raises:
         ConfigError: The URL cannot be read, names an unknown database, or its driver is missing.
     """
-    with _lock:
-        engine = _engines.get(database)
-        if engine is None:
-            engine = _engines[database] = _create(database)
-        return engine
+    return _engines.get(database)
 
 
 def dispose_engines() -> None:
     """Close every pooled connection of this process and forget the engines."""
-    with _lock:
-        engines = list(_engines.values())
-        _engines.clear()
-    for engine in engines:
+    for engine in _engines.clear():
         engine.dispose()
 
 
-def _forget_after_fork() -> None:
-    """A child must not speak on its parent's sockets, nor close them."""
-    global _lock
-    _lock = threading.Lock()
-    for engine in _engines.values():
-        engine.dispose(close=False)
-    _engines.clear()
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)
 # SQLite moves what is in its -wal file into the database when the last connection is closed, and
 # the interpreter does not close them when it ends: a copy of the one file would have no tables.
 atexit.register(dispose_engines)
@@ -202,5 +181,7 @@ class _JsonSerializer:
             return text
         return text_encoding.ascii_json(text)
 
+
+_engines: PerProcess[Database, sa.Engine] = PerProcess(_create)
 
 _encode_json = msgspec.json.Encoder(decimal_format="number").encode

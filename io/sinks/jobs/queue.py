@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,14 +25,26 @@ from sinks.jobs.retention import Retention, prune
 from sinks.jobs.state import has_jobs_executing
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
+from transforms.per_process import PerProcess
 from transforms.read.job_queue import Waiting
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 PRUNE_SECONDS = 60.0
 
-_lock = threading.Lock()
-_leases: dict[SqlJobQueue, str] = {}
-_pruned: dict[SqlJobQueue, float] = {}
+
+@dataclass(slots=True)
+class _State:
+    """What this process remembers of a queue.
+
+    Attributes:
+        lease: The lease under which it takes jobs.
+        pruned: When it pruned last (monotonic).
+        lock: Held while one of them is changed.
+    """
+
+    lease: str | None = None
+    pruned: float = -math.inf
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +77,9 @@ class SqlJobQueue:
         """
         name = leases.new_name(f"jobs:{self.name}")
         leases.hold(self.config.database, name, self.lease_seconds, self.maintain)
-        with _lock:
-            before, _leases[self] = _leases.get(self), name
+        state = _states.get(self)
+        with state.lock:
+            before, state.lease = state.lease, name
         if before is not None:
             leases.release(self.config.database, before)
         self.maintain()
@@ -133,11 +146,11 @@ class SqlJobQueue:
         self.rescue()
         if self.retention is None:
             return
-        clock = time.monotonic()
-        with _lock:
-            if clock < _pruned.get(self, -math.inf) + PRUNE_SECONDS:
+        clock, state = time.monotonic(), _states.get(self)
+        with state.lock:
+            if clock < state.pruned + PRUNE_SECONDS:
                 return
-            _pruned[self] = clock
+            state.pruned = clock
         with transaction(self.config.database, "read failed records", write=False) as connection:
             label = label_of(connection, self.config.table_name)
         reason = "--retain of a running ingest"
@@ -146,6 +159,9 @@ class SqlJobQueue:
     def rescue(self) -> int:
         """Make the jobs of leases that ran out due again; returns how many there were."""
         return rescue(self.config)
+
+
+_states: PerProcess[SqlJobQueue, _State] = PerProcess(lambda _: _State())
 
 
 def _seconds_until(connection: sa.Connection, time_: datetime | None) -> float | None:

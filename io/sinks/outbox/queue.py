@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from math import gcd
@@ -24,6 +25,7 @@ from sinks.text.table_name import TableName
 from transforms.batch.record import JSON, Headers, RecordBatch, Span
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError
+from transforms.per_process import PerProcess
 
 PRUNE_SECONDS = 60.0
 CHUNK = 5_000
@@ -31,9 +33,20 @@ CHUNK = 5_000
 _PREFIX = "outbox:"
 _ALL = "*"
 
-_lock = threading.Lock()
-_held: set[tuple[SqlOutboxQueue, str]] = set()
-_pruned: dict[SqlOutboxQueue, float] = {}
+
+@dataclass(slots=True)
+class _State:
+    """What this process remembers of an outbox.
+
+    Attributes:
+        held: The leases of the parts that it has.
+        pruned: When it pruned last (monotonic).
+        lock: Held while one of them is changed.
+    """
+
+    held: set[str] = field(default_factory=set)
+    pruned: float = -math.inf
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +91,25 @@ class SqlOutboxQueue:
         with transaction(self.database, "read the outbox", write=False) as connection:
             scope = _ALL if self.table is None else label_of(connection, self.table)
         name = f"{_PREFIX}{scope}:{number}/{count}"
-        key = (self, name)
-        with _lock:
-            known = key in _held
+        state = _states.get(self)
+        with state.lock:
+            known = name in state.held
         held = leases.hold(self.database, name, self.lease_seconds)
         # First taken, then looked: of two that do so at once, one sees the other or both do.
         if held and not known and self._contested(name):
             leases.release(self.database, name)
             held = False
-        with _lock:
-            _held.add(key) if held else _held.discard(key)
+        with state.lock:
+            state.held.add(name) if held else state.held.discard(name)
         return held
 
     def release(self, number: int, count: int) -> None:
         """Give the part up."""
-        ending = f":{number}/{count}"
-        with _lock:
-            mine = [key for key in _held if key[0] == self and key[1].endswith(ending)]
-            _held.difference_update(mine)
-        for _, name in mine:
+        ending, state = f":{number}/{count}", _states.get(self)
+        with state.lock:
+            names = [name for name in state.held if name.endswith(ending)]
+            state.held.difference_update(names)
+        for name in names:
             leases.release(self.database, name)
 
     def read(
@@ -147,11 +160,11 @@ class SqlOutboxQueue:
         """Prune at most every minute, in this process."""
         if self.retain is None:
             return
-        clock = time.monotonic()
-        with _lock:
-            if clock < _pruned.get(self, 0.0):
+        clock, state = time.monotonic(), _states.get(self)
+        with state.lock:
+            if clock < state.pruned + PRUNE_SECONDS:
                 return
-            _pruned[self] = clock + PRUNE_SECONDS
+            state.pruned = clock
         self.prune(self.retain)
 
     def prune(self, retain: timedelta) -> int:
@@ -202,9 +215,11 @@ class SqlOutboxQueue:
 
 def release_all() -> None:
     """Give up every part that this process has: its pipeline is over."""
-    with _lock:
-        _held.clear()
+    _states.clear()
     leases.release_all()
+
+
+_states: PerProcess[SqlOutboxQueue, _State] = PerProcess(lambda _: _State())
 
 
 _READ = (

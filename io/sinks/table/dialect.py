@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from sinks.database.tables import Operation as Operation
+from sinks.database.tables import Operation
 from sinks.table.rows import Poison
 from sinks.table.schema import NewColumn
 from sinks.table.target import Description, Target

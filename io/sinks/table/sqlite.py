@@ -12,7 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
-from sinks.table.dialect import Operation, Records, Written
+from sinks.database.tables import Operation
+from sinks.table.dialect import Records, Written
 from sinks.table.isolate import isolate
 from sinks.table.rows import Block, Poison, rows_of, runs_of, split
 from sinks.table.schema import LogicalType, NewColumn

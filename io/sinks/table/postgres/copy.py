@@ -20,7 +20,8 @@ import psycopg2
 import sqlalchemy as sa
 
 from sinks.database.classify import classify, sqlstate_of
-from sinks.table.dialect import Operation, Records, Written
+from sinks.database.tables import Operation
+from sinks.table.dialect import Records, Written
 from sinks.table.isolate import isolate
 from sinks.table.postgres import staging
 from sinks.table.postgres.keys import dependencies_of, keys_of, spelt_alike

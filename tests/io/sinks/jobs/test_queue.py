@@ -331,8 +331,7 @@ class TestRescue:
 
 def expire(queue: Queue) -> None:
     """As if the process had died: its lease is not renewed and has run out."""
-    with leases._lock:
-        leases._held.clear()
+    leases.held_leases.clear()
     with transaction(queue.config.database, "test") as connection:
         connection.exec_driver_sql("UPDATE ingest_leases SET expires_at = '2001-01-01 00:00:00'")
 
@@ -358,8 +357,7 @@ def test_jobs_are_rescued_while_a_long_bundle_keeps_the_reader_from_it(
 ) -> None:
     queue = Queue(database, *map(retryable, range(5)))
     queue.claim()
-    with leases._lock:  # as if the process had died
-        leases._held.clear()
+    leases.held_leases.clear()  # as if the process had died
     other = SqlJobQueue(queue.config, lease_seconds=1, pipeline=PIPELINE)
     other.lease()
     with transaction(queue.config.database, "test") as connection:

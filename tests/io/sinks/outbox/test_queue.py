@@ -222,10 +222,8 @@ class TestHold:
     @pytest.fixture(autouse=True)
     def clean(self) -> Any:
         yield
-        with outbox_queue._lock:
-            outbox_queue._held.clear()
-        with leases._lock:
-            leases._held.clear()
+        leases.held_leases.clear()  # the database may be gone
+        outbox_queue.release_all()
 
     @pytest.mark.parametrize(
         ("other", "mine"),
