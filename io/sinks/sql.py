@@ -132,7 +132,7 @@ class SqlSink:
             dialect = databases.dialect_of(connection)
             # Two submitters at once would collide in the catalogue.
             dialect_of(connection).lock(connection, [("", "prepare")])
-            upgrade.make_tables(connection)
+            upgrade.create_tables(connection)
             table = self.config.table_name
             label = label_of(connection, self.config.table_name)
             key = self.config.key or ORIGIN_COLUMNS

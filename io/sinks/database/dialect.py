@@ -126,7 +126,7 @@ class Dialect(Protocol):
         connection: sa.Connection,
         key: sa.Column[int],
         first: Callable[[sa.ColumnElement[Any]], sa.Select[Any]],
-        wanted: sa.Select[Any],
+        result: sa.Select[Any],
         of: sa.ColumnElement[int],
     ) -> Sequence[Any]:
         """Delete rows of a queue that no other transaction has locked; say what they stood for.
@@ -135,8 +135,8 @@ class Dialect(Protocol):
             connection: To the database.
             key: The primary key of the queue's table.
             first: Selects what is given to it, of the rows to take, and locks them.
-            wanted: What to return.
-            of: The column of ``wanted`` that is equal to ``key`` in the rows taken.
+            result: Selects what to return.
+            of: The column of ``result`` that is equal to ``key`` in the rows taken.
         """
         ...
 

@@ -1,7 +1,4 @@
-"""One engine per database and process, and transactions whose errors have a meaning.
-
-A DoFn may be set up again for every bundle, so engines live in a process-wide cache.
-"""
+"""One engine for each database in a process, and transactions whose errors have a meaning."""
 
 from __future__ import annotations
 
@@ -28,7 +25,7 @@ from transforms.per_process import PerProcess
 from transforms.secrets import redact, resolve_url
 
 DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg2.Error, sqlite3.Error)
-"""What a statement may raise; anything else is a defect and passes through."""
+"""What a statement may raise; anything else is a bug and passes through."""
 
 Result = TypeVar("Result")
 
@@ -38,7 +35,7 @@ _BACKOFF = Backoff(base=0.1, cap=2.0)
 POOL_SIZE = 4
 MAX_OVERFLOW = 12
 POOL_TIMEOUT = 30.0  # seconds to wait for a pooled connection
-LONGEST = 4  # statement timeouts that a transaction may take
+LONGEST = 4  # how many statement timeouts a transaction may take
 
 
 def engine_of(database: Database) -> sa.Engine:
@@ -56,8 +53,8 @@ def dispose_engines() -> None:
         engine.dispose()
 
 
-# SQLite moves what is in its -wal file into the database when the last connection is closed, and
-# the interpreter does not close them when it ends: a copy of the one file would have no tables.
+# SQLite moves what is in its -wal file into the database when the last connection is closed, but
+# the interpreter closes none when it exits: a copy of the database file alone would lack tables.
 atexit.register(dispose_engines)
 
 
@@ -89,8 +86,8 @@ def transaction(
                 try:
                     yield connection
                 except DATABASE_ERRORS as error:
-                    # Here, or the rollback on a connection that is dead would put its own
-                    # complaint in the place of the cause.
+                    # Now, because a rollback on a dead connection would raise an error of its own
+                    # in place of the cause.
                     if classify(error).kind == "outage":
                         connection.invalidate()
                     raise
@@ -99,10 +96,10 @@ def transaction(
 
 
 def retried(work: Callable[[], Result]) -> Result:
-    """What ``work``, a transaction, returns; it is run again while the database asks for that.
+    """Run ``work``, a transaction, until the database no longer asks to run it again.
 
     Raises:
-        Contention: It asked ``TRIES`` times.
+        Contention: It asked for that ``TRIES`` times.
     """
     for attempt in range(1, TRIES + 1):
         try:
@@ -171,7 +168,7 @@ def _url_of(database: Database) -> sa.URL:
 
 
 class _JsonSerializer:
-    """JSON as the database of one engine can hold it."""
+    """Encodes JSON so that the database of one engine can hold it."""
 
     dialect: sa.Dialect | None = None
 

@@ -116,14 +116,14 @@ class Generic:
         connection: sa.Connection,
         key: sa.Column[int],
         first: Callable[[sa.ColumnElement[Any]], sa.Select[Any]],
-        wanted: sa.Select[Any],
+        result: sa.Select[Any],
         of: sa.ColumnElement[int],
     ) -> Sequence[Any]:
         numbers = connection.execute(first(key)).scalars().all()
         if not numbers:
             return ()
         connection.execute(sa.delete(key.table).where(self.is_one_of(key, numbers)))
-        return connection.execute(wanted.where(self.is_one_of(of, numbers))).all()
+        return connection.execute(result.where(self.is_one_of(of, numbers))).all()
 
     def prefer_indexes(self, connection: sa.Connection, *, ordered: bool) -> None:
         """Nothing that every database takes."""

@@ -189,12 +189,12 @@ class _HeldLeases:
             return
         try:
             with transaction(database, "renew a lease") as connection:
-                kept = self._set_expiry(connection, name, timedelta(seconds=lease.seconds))
+                renewed = self._set_expiry(connection, name, timedelta(seconds=lease.seconds))
         except SluiceError as error:
             _log.warning("the lease %s could not be renewed, trying again: %s", name, error)
-            kept = True
+            renewed = True
         with self._lock:
-            if kept:
+            if renewed:
                 # Jittered, so that processes do not fall into step.
                 jitter = random.uniform(0.8, 1.0)  # noqa: S311
                 lease.due = time.monotonic() + lease.seconds / 3 * jitter

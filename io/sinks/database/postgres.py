@@ -156,7 +156,7 @@ class Postgres(Generic):
         connection: sa.Connection,
         key: sa.Column[int],
         first: Callable[[sa.ColumnElement[Any]], sa.Select[Any]],
-        wanted: sa.Select[Any],
+        result: sa.Select[Any],
         of: sa.ColumnElement[int],
     ) -> Sequence[Any]:
         """In one statement, by where the rows are: to look each up again would cost twice as much."""
@@ -164,7 +164,7 @@ class Postgres(Generic):
         places = first(place).scalar_subquery()
         out = sa.delete(key.table).where(place == sa.any_(sa.func.array(places)))
         taken = out.returning(key).cte("taken")
-        return connection.execute(wanted.where(of == taken.c[key.name])).all()
+        return connection.execute(result.where(of == taken.c[key.name])).all()
 
     def prefer_indexes(self, connection: sa.Connection, *, ordered: bool) -> None:
         """Of a table that changes fast the planner knows little: it would read or sort all of it."""

@@ -1,4 +1,4 @@
-"""The tables beside the target: made where they are missing, and brought up to date."""
+"""Create the tables beside the target, or bring those of an earlier version up to date."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _ADDED = {
     queue.name: ("owner",),
     claims.name: ("owner",),
 }
-"""Columns that tables of earlier versions lack, all of them nullable: old rows belong to nobody."""
+"""Columns that tables of earlier versions lack. All are nullable: old rows belong to nobody."""
 
 _OLD_INDEX = "ingest_queue_due"
 
 
 def prepare(database: Database) -> None:
-    """Bring tables that are there up to date, before something other than a run changes jobs.
+    """Bring existing tables up to date, before something other than a run changes jobs.
 
     Raises:
         ConfigError: The database refuses.
@@ -33,14 +33,14 @@ def prepare(database: Database) -> None:
     with transaction(database, "bring its tables up to date", refused=ConfigError) as connection:
         if sa.inspect(connection).has_table(jobs.name):
             dialect_of(connection).lock(connection, [("", "prepare")])
-            make_tables(connection)
+            create_tables(connection)
 
 
-def make_tables(connection: sa.Connection) -> None:
+def create_tables(connection: sa.Connection) -> None:
     """Create the tables that are missing; add the columns that tables of earlier versions lack.
 
     Args:
-        connection: In a transaction that holds off others which do the same.
+        connection: In a transaction that keeps others from doing the same.
 
     Raises:
         ConfigError: A table lacks a column that no version has added.
@@ -50,7 +50,7 @@ def make_tables(connection: sa.Connection) -> None:
         if not set(lacking) <= set(_ADDED.get(name, ())):
             raise ConfigError(
                 f"table {name} has no column {', '.join(lacking)}: another version of "
-                "this program has made it; rename the ingest_ tables, or use another database"
+                "this program created it; rename the ingest_ tables, or use another database"
             )
         table = metadata.tables[name]
         if table is queue:
@@ -62,34 +62,34 @@ def make_tables(connection: sa.Connection) -> None:
 
 
 def check(connection: sa.Connection) -> None:
-    """Refuse to look at jobs in a table that has not been brought up to date yet.
+    """Refuse to read jobs from a table that has not been brought up to date yet.
 
     Raises:
-        ConfigError: An earlier version made it.
+        ConfigError: An earlier version created it.
     """
-    there = {column["name"] for column in sa.inspect(connection).get_columns(jobs.name)}
-    if not set(_ADDED[jobs.name]) <= there:
+    present = {column["name"] for column in sa.inspect(connection).get_columns(jobs.name)}
+    if not set(_ADDED[jobs.name]) <= present:
         raise ConfigError(
-            f"table {jobs.name} was made by an earlier version of this program; run an ingest, or "
-            "`dead_letters adopt`, which adds the columns that it lacks"
+            f"table {jobs.name} was created by an earlier version of this program; run an ingest or "
+            "`dead_letters adopt`: they add the columns that it lacks"
         )
 
 
 def _lacking(connection: sa.Connection) -> dict[str, list[str]]:
-    """The columns that each of our tables lacks."""
+    """The columns that each table lacks, by its name."""
     inspector = sa.inspect(connection)
     lacking = {}
     for table in metadata.sorted_tables:
-        there = {column["name"] for column in inspector.get_columns(table.name)}
-        names = [column.name for column in table.columns if column.name not in there]
+        present = {column["name"] for column in inspector.get_columns(table.name)}
+        names = [column.name for column in table.columns if column.name not in present]
         if names:
             lacking[table.name] = names
     return lacking
 
 
 def _drop_index(connection: sa.Connection, table: sa.Table, name: str) -> None:
-    there = {index["name"] for index in sa.inspect(connection).get_indexes(table.name)}
-    if name in there:
+    present = {index["name"] for index in sa.inspect(connection).get_indexes(table.name)}
+    if name in present:
         column: sa.Column[Any] = sa.Column("due_at")
         sa.Table(table.name, sa.MetaData(), column)
         sa.Index(name, column).drop(connection)
