@@ -1,4 +1,4 @@
-"""The ledger: which ranges of which partitions are settled, kept with the rows themselves."""
+"""The ledger: which spans of which partitions are settled, kept with the rows themselves."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.label import TargetTable, label_of
 from sinks.database.tables import COUNTS, progress
-from sinks.ledger.ranges import Counts, Partition, Settlement, coverage_of, joined
+from sinks.ledger.ranges import Counts, Partition, Settlement, coverage_of, merged
 from sinks.text.table_name import TableName
 from transforms.batch.coverage import Coverage
 
-CHUNK = 500  # partitions a query, well below every database's bound on parameters
+CHUNK = 500  # partitions for each query, well below every database's limit of parameters
 
 Settlements = Mapping[Partition, Sequence[Settlement]]
 
@@ -33,9 +33,9 @@ class PartitionProgress:
         target: The table, as the ledger names it.
         source: As in ``Origin``.
         partition: As in ``Origin``.
-        coverage: Its settled ranges, and its end where that is known.
+        coverage: Its settled spans, and its end if that is known.
         counts: What its records became.
-        updated_at: When it last moved on.
+        updated_at: When the ledger last changed.
     """
 
     target: str
@@ -48,15 +48,18 @@ class PartitionProgress:
 
 @dataclass(frozen=True, slots=True)
 class SqlLedger:
-    """Answers what has been settled of a target table. Picklable; implements ``Ledger``.
+    """Answers what is settled for a target table. Picklable; implements ``Ledger``.
 
     Where no ledger exists yet, nothing is settled.
+
+    Attributes:
+        config: The table and its database: a ``SqlConfig``.
     """
 
     config: TargetTable
 
     def coverage(self, partitions: Sequence[Partition]) -> dict[Partition, Coverage]:
-        """The coverage of each ``(source, partition)``; unknown ones are absent.
+        """The coverage of each ``(source, partition)``; those the ledger does not have are absent.
 
         Raises:
             SinkUnavailable: The database cannot be reached.
@@ -64,10 +67,9 @@ class SqlLedger:
         with transaction(self.config.database, "read the ledger", write=False) as connection:
             if not exists(connection):
                 return {}
-            found = settlements(
-                connection, label_of(connection, self.config.table_name), partitions
-            )
-        return {partition: coverage_of(rows) for partition, rows in found.items()}
+            label = label_of(connection, self.config.table_name)
+            settled = settlements(connection, label, partitions)
+        return {partition: coverage_of(rows) for partition, rows in settled.items()}
 
     def partitions(self, source: str) -> dict[str, Coverage]:
         """The coverage of every partition of ``source``, by partition.
@@ -79,30 +81,30 @@ class SqlLedger:
             if not exists(connection):
                 return {}
             label = label_of(connection, self.config.table_name)
-            found = _read(connection, _OF_SOURCE, {"target": label, "of": source})
-        return {partition: coverage_of(rows) for (_, partition), rows in found.items()}
+            settled = _read(connection, _OF_SOURCE, {"target": label, "of": source})
+        return {partition: coverage_of(rows) for (_, partition), rows in settled.items()}
 
 
 def exists(connection: sa.Connection) -> bool:
-    """Whether the ledger has been created."""
+    """Whether the table of the ledger exists."""
     return sa.inspect(connection).has_table(progress.name)
 
 
 def settlements(
     connection: sa.Connection, target: str, partitions: Iterable[Partition]
 ) -> dict[Partition, list[Settlement]]:
-    """The ledger's rows of ``partitions``, in a query or few; unknown ones are absent."""
-    wanted = sorted(set(partitions))
-    found: dict[Partition, list[Settlement]] = {}
-    for start in range(0, len(wanted), CHUNK):
-        chunk = wanted[start : start + CHUNK]
+    """The ledger's rows of ``partitions``; those that it does not have are absent."""
+    keys = sorted(set(partitions))
+    settled: dict[Partition, list[Settlement]] = {}
+    for start in range(0, len(keys), CHUNK):
+        chunk = keys[start : start + CHUNK]
         bounds = {
             "target": target,
             "sources": sorted({source for source, _ in chunk}),
             "partitions": sorted({partition for _, partition in chunk}),
         }
-        found.update(_read(connection, _OF_PARTITIONS, bounds))
-    return {partition: found[partition] for partition in wanted if partition in found}
+        settled.update(_read(connection, _OF_PARTITIONS, bounds))
+    return {partition: settled[partition] for partition in keys if partition in settled}
 
 
 def record(
@@ -111,7 +113,7 @@ def record(
     before: Settlements,
     news: Sequence[tuple[Partition, Settlement]],
 ) -> None:
-    """Write ``news`` into the ledger, merged with the rows ``before`` that they touch."""
+    """Write ``news`` into the ledger, merged with those of the rows ``before`` that they touch."""
     now = datetime.now(UTC)
     fresh: dict[Partition, list[Settlement]] = defaultdict(list)
     for place, settlement in news:
@@ -120,7 +122,7 @@ def record(
     changed: list[dict[str, Any]] = []
     for (source, partition), rows in fresh.items():
         old = {row.start: row for row in before.get((source, partition), ())}
-        new = joined([*old.values(), *rows])
+        new = merged([*old.values(), *rows])
         starts = {row.start for row in new}
         columns = {"target": target, "source": source, "partition": partition}
         gone += [
@@ -158,7 +160,7 @@ _ROWS = sa.select(
     progress.c.final,
     *(progress.c[name] for name in COUNTS),
 ).where(progress.c.target == sa.bindparam("target"))
-# Two IN lists ask for a little more than the pairs, but every database has them.
+# Two IN lists select a little more than the pairs, but every database has them.
 _OF_PARTITIONS = _ROWS.where(
     progress.c.source.in_(sa.bindparam("sources", expanding=True)),
     progress.c.partition.in_(sa.bindparam("partitions", expanding=True)),
@@ -169,14 +171,14 @@ _OF_SOURCE = _ROWS.where(progress.c.source == sa.bindparam("of"))
 def _read(
     connection: sa.Connection, query: sa.Select[Any], bounds: Mapping[str, Any]
 ) -> dict[Partition, list[Settlement]]:
-    found: dict[Partition, list[Settlement]] = defaultdict(list)
+    settled: dict[Partition, list[Settlement]] = defaultdict(list)
     for source, partition, start, end, final, *counts in connection.execute(query, bounds):
-        found[source, partition].append(Settlement(start, end, bool(final), Counts(*counts)))
-    return found
+        settled[source, partition].append(Settlement(start, end, bool(final), Counts(*counts)))
+    return settled
 
 
 def audit(database: Database, table: TableName | None = None) -> Iterator[PartitionProgress]:
-    """What the ledger says, a partition at a time, ordered.
+    """Yield what the ledger says of each partition, ordered by target, source and partition.
 
     Args:
         database: Which database.

@@ -177,8 +177,8 @@ class TestDocs:
         names = [name for name, value in vars(sqlite3).items() if value == code]
         if code == SQLITE_CONSTRAINT_DATATYPE:
             names.append("SQLITE_CONSTRAINT_DATATYPE")
-        found = self.row("SQLite", *(name for name in names if name.startswith("SQLITE_")))
-        assert found.startswith(self.title(*BY_SQLITE_CODE[code]))
+        row = self.row("SQLite", *(name for name in names if name.startswith("SQLITE_")))
+        assert row.startswith(self.title(*BY_SQLITE_CODE[code]))
 
     @pytest.mark.parametrize("number", sorted(BY_MYSQL_NUMBER))
     def test_a_mysql_number_stands_in_its_row(self, number: int) -> None:

@@ -436,8 +436,8 @@ def rule(url: str, line: str) -> Iterator[None]:
     """Who may log in, decided by ``line`` of pg_hba.conf before all others."""
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SHOW hba_file")
-        (found,) = cursor.fetchone() or ("",)
-    file = Path(found)
+        (path,) = cursor.fetchone() or ("",)
+    file = Path(path)
     before = file.read_text()
     try:
         file.write_text(f"{line}\n{before}")

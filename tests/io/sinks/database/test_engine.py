@@ -20,7 +20,7 @@ def test_one_engine_serves_every_configuration_of_a_database(sqlite_database: Da
 def test_a_child_process_opens_connections_of_its_own(postgres: Database) -> None:
     config = postgres.config(key=["id"])
     with transaction(config.database, "test") as connection:
-        mine = connection.scalar(sa.text("SELECT pg_backend_pid()"))
+        own = connection.scalar(sa.text("SELECT pg_backend_pid()"))
     read, write = os.pipe()
     child = os.fork()
     if child == 0:  # pragma: no cover - runs in the child
@@ -33,10 +33,10 @@ def test_a_child_process_opens_connections_of_its_own(postgres: Database) -> Non
     os.waitpid(child, 0)
     os.close(write)
     with os.fdopen(read) as pipe:
-        theirs = int(pipe.read())
-    assert theirs != mine
+        childs = int(pipe.read())
+    assert childs != own
     with transaction(config.database, "test") as connection:
-        assert connection.scalar(sa.text("SELECT pg_backend_pid()")) == mine
+        assert connection.scalar(sa.text("SELECT pg_backend_pid()")) == own
 
 
 def test_a_failed_block_leaves_nothing_behind(database: Database) -> None:

@@ -39,7 +39,7 @@ def old_tables(kind: str) -> list[str]:
         "UUID": "UUID" if postgres else "CHAR(32)",
         "REAL": "DOUBLE PRECISION" if postgres else "DOUBLE",
     }
-    made = """
+    tables = """
         CREATE TABLE ingest_jobs (
             id <BIGSERIAL>, target TEXT NOT NULL, source TEXT NOT NULL, partition TEXT NOT NULL,
             "offset" BIGINT NOT NULL, state VARCHAR(16) NOT NULL, stage TEXT NOT NULL,
@@ -66,8 +66,8 @@ def old_tables(kind: str) -> list[str]:
         )
     """
     for name, written in types.items():
-        made = made.replace(f"<{name}>", written)
-    return made.split(";")
+        tables = tables.replace(f"<{name}>", written)
+    return tables.split(";")
 
 
 def old_job(kind: str, number: int, state: str) -> list[str]:
@@ -114,15 +114,15 @@ def test_a_run_that_prepares_adds_the_columns_and_keeps_the_jobs(old: Database) 
     assert {"pipeline", "steps", "version", "owner"} <= columns(old, "ingest_jobs")
     assert "owner" in columns(old, "ingest_queue")
     assert "owner" in columns(old, "ingest_claims")
-    found = {job.id: (job.state, job.pipeline) for job in list_jobs(sink.config.database)}
-    assert found == {1: ("retryable", None), 2: ("discarded", None)}
+    jobs = {job.id: (job.state, job.pipeline) for job in list_jobs(sink.config.database)}
+    assert jobs == {1: ("retryable", None), 2: ("discarded", None)}
 
 
 def test_the_index_that_claims_use_is_the_new_one_alone(old: Database) -> None:
     old.sink(key=["id"])
     with transaction(old.database, "test", write=False) as connection:
-        found = sa.inspect(connection).get_indexes("ingest_queue")
-    assert [index["column_names"] for index in found] == [["owner", "due_at"]]
+        indexes = sa.inspect(connection).get_indexes("ingest_queue")
+    assert [index["column_names"] for index in indexes] == [["owner", "due_at"]]
 
 
 def test_jobs_of_before_belong_to_nobody_until_they_are_adopted(old: Database) -> None:
@@ -188,11 +188,11 @@ def test_a_database_without_tables_stays_so(database: Database) -> None:
 
 @pytest.mark.parametrize("lost", ["stage", "replays"])
 def test_a_table_that_lacks_another_column_is_refused(database: Database, lost: str) -> None:
-    made: list[str] = [
+    statements: list[str] = [
         text.replace(f"{lost} TEXT NOT NULL,", "").replace(f"{lost} INTEGER NOT NULL,", "")
         for text in old_tables(database.kind)
     ]
-    database.run(*made)
+    database.run(*statements)
     config: Any = database.config(key=["id"])
     with pytest.raises(ConfigError, match=rf"ingest_jobs has no column .*{lost}"):
         SqlSink(config).prepare()

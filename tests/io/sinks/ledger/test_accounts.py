@@ -16,12 +16,12 @@ def test_each_partition_has_its_own_jobs(database: Database) -> None:
     store(config, {"state": "retryable"}, partition="q")
     store(config, {}, {}, target="others")
     store(config, source="file:///empty")
-    found = []
-    for each in accounts(config.database):
-        said = each.progress
-        place = (said.target, said.source, said.partition)
-        found.append((*place, each.retrying, each.dead, each.balanced))
-    assert found == [
+    listed = []
+    for account in accounts(config.database):
+        progress = account.progress
+        place = (progress.target, progress.source, progress.partition)
+        listed.append((*place, account.retrying, account.dead, account.balanced))
+    assert listed == [
         ("events", "file:///a", "p", 5, 2, True),
         ("events", "file:///a", "q", 1, 0, True),
         ("events", "file:///empty", "p", 0, 0, True),

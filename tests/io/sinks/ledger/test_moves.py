@@ -27,8 +27,8 @@ def moved(database: Database, deltas: Deltas) -> dict[str, tuple[list[int], Coun
 
 
 def test_deltas_are_added_once_a_partition(database: Database) -> None:
-    found = moved(database, {A: {"inserted": -1, "dead": 3, "retrying": -2}, B: {"dead": 1}})
-    assert found == {
+    ledger_after = moved(database, {A: {"inserted": -1, "dead": 3, "retrying": -2}, B: {"dead": 1}})
+    assert ledger_after == {
         A[0]: ([10, 20], Counts(read=2, inserted=1, dead=3, retrying=-2)),
         B[0]: ([0], Counts(read=1, inserted=1, dead=1)),
     }
@@ -44,8 +44,8 @@ def test_counts_stay_right_when_the_ranges_merge_afterwards(database: Database) 
 
 
 def test_unknown_partitions_and_zeros_change_nothing(database: Database) -> None:
-    found = moved(database, {("file:///c", "p"): {"dead": 1}, A: {"dead": 0}, B: {}})
-    assert found == {
+    ledger_after = moved(database, {("file:///c", "p"): {"dead": 1}, A: {"dead": 0}, B: {}})
+    assert ledger_after == {
         A[0]: ([10, 20], Counts(read=2, inserted=2)),
         B[0]: ([0], Counts(read=1, inserted=1)),
     }
