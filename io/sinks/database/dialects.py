@@ -21,7 +21,7 @@ def dialect_of(connection: sa.Connection) -> Dialect:
 def dialect_named(backend: str, driver: str = "") -> Dialect:
     """The dialect of a database and its driver, by SQLAlchemy's names for them."""
     if backend in ("postgresql", "postgres"):
-        return Postgres(copies=driver == "psycopg2")
+        return Postgres(writing="copy" if driver == "psycopg2" else "portable")
     if backend == "sqlite":
         return Sqlite()
     return Generic(alters_together=backend in ("mysql", "mariadb"))

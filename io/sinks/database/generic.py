@@ -19,22 +19,16 @@ class Generic:
     """SQL that every database has.
 
     Attributes:
+        writing: As in ``Dialect``.
+        checks_types: As in ``Dialect``.
+        keeps_zones: As in ``Dialect``.
         alters_together: Whether one ALTER TABLE may add several columns.
     """
 
+    writing: Writing = "portable"
+    checks_types: bool = False
+    keeps_zones: bool = False
     alters_together: bool = False
-
-    @property
-    def writing(self) -> Writing:
-        return "portable"
-
-    @property
-    def checks_types(self) -> bool:
-        return False
-
-    @property
-    def keeps_zones(self) -> bool:
-        return False
 
     def complete(self, url: sa.URL) -> sa.URL:
         return url

@@ -37,26 +37,17 @@ _NO_SORTS = "SET LOCAL enable_sort = off"
 
 @dataclass(frozen=True, slots=True)
 class Postgres(Generic):
-    """PostgreSQL 12 or later.
+    """PostgreSQL 12 or later."""
 
-    Attributes:
-        copies: Whether the driver is psycopg2, whose cursors COPY.
-    """
-
+    writing: Writing = "copy"
+    checks_types: bool = True
+    keeps_zones: bool = True
     alters_together: bool = True
-    copies: bool = True
 
     @property
-    def writing(self) -> Writing:
-        return "copy" if self.copies else "portable"
-
-    @property
-    def checks_types(self) -> bool:
-        return True
-
-    @property
-    def keeps_zones(self) -> bool:
-        return True
+    def copies(self) -> bool:
+        """Whether the driver is psycopg2, whose cursors COPY."""
+        return self.writing == "copy"
 
     def complete(self, url: sa.URL) -> sa.URL:
         """With the driver named: SQLAlchemy 2.1 takes another one for the bare name."""

@@ -25,9 +25,7 @@ class Sqlite(Generic):
     A transaction that writes is the only one that does: it needs no other lock.
     """
 
-    @property
-    def writing(self) -> Writing:
-        return "sqlite"
+    writing: Writing = "sqlite"
 
     def complete(self, url: sa.URL) -> sa.URL:
         if url.database in (None, "", ":memory:"):

@@ -29,6 +29,7 @@ class PortableDialect(SQLiteDialect_pysqlite):
         connection: Any = super().connect(*args, timeout=10, **options)
         connection.isolation_level = None  # the driver must not begin by itself
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA case_sensitive_like = ON")  # as the standard has it
         return connection
 

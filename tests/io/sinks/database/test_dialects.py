@@ -17,7 +17,7 @@ from tests.io.sinks.tested_database import Database
     ("backend", "driver", "dialect"),
     [
         ("postgresql", "psycopg2", Postgres()),
-        ("postgresql", "asyncpg", Postgres(copies=False)),
+        ("postgresql", "asyncpg", Postgres(writing="portable")),
         ("sqlite", "pysqlite", Sqlite()),
         ("mysql", "pymysql", Generic(alters_together=True)),
         ("mssql", "pyodbc", Generic()),
@@ -34,8 +34,3 @@ def test_each_database_under_test_has_another(database: Database) -> None:
     with transaction(database.database, "test", write=False) as connection:
         kinds = {"sqlite": Sqlite, "postgres": Postgres, "generic": Generic}
         assert type(dialect_of(connection)) is kinds[database.kind]
-
-
-def test_only_a_driver_that_copies_writes_targets_by_copy() -> None:
-    assert Postgres().writing == "copy"
-    assert Postgres(copies=False).writing == "portable"
