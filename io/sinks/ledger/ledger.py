@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -64,12 +64,7 @@ class SqlLedger:
         Raises:
             SinkUnavailable: The database cannot be reached.
         """
-        with transaction(self.config.database, "read the ledger", write=False) as connection:
-            if not exists(connection):
-                return {}
-            label = label_of(connection, self.config.table_name)
-            settled = settlements(connection, label, partitions)
-        return {partition: coverage_of(rows) for partition, rows in settled.items()}
+        return self._coverage(lambda connection, label: settlements(connection, label, partitions))
 
     def partitions(self, source: str) -> dict[str, Coverage]:
         """The coverage of every partition of ``source``, by partition.
@@ -77,12 +72,20 @@ class SqlLedger:
         Raises:
             SinkUnavailable: The database cannot be reached.
         """
+        settled = self._coverage(
+            lambda connection, label: _read(connection, _OF_SOURCE, {"target": label, "of": source})
+        )
+        return {partition: coverage for (_, partition), coverage in settled.items()}
+
+    def _coverage(
+        self, settled: Callable[[sa.Connection, str], Settlements]
+    ) -> dict[Partition, Coverage]:
+        """The coverage of the rows that ``settled`` returns for the label of the table."""
         with transaction(self.config.database, "read the ledger", write=False) as connection:
             if not exists(connection):
                 return {}
-            label = label_of(connection, self.config.table_name)
-            settled = _read(connection, _OF_SOURCE, {"target": label, "of": source})
-        return {partition: coverage_of(rows) for (_, partition), rows in settled.items()}
+            rows = settled(connection, label_of(connection, self.config.table_name))
+        return {partition: coverage_of(spans) for partition, spans in rows.items()}
 
 
 def exists(connection: sa.Connection) -> bool:
