@@ -17,9 +17,8 @@ from typing import Any
 from rich.table import Table
 
 from pipelines import command
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.database.tables import jobs as jobs_table
-from sinks.database.tables import progress as progress_table
 from sinks.jobs import store as jobs
 from sinks.ledger.accounts import Account, accounts
 from sinks.ledger.ledger import PartitionProgress
@@ -91,14 +90,9 @@ def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
         SinkUnavailable: The database cannot be reached.
     """
     of = None if source is None else source_for(source)
-    for account in accounts(database(sink)):
+    for account in accounts(Database(sink)):
         if of is None or of.owns(account.progress.source):
             yield Verdict.of(account)
-
-
-def database(sink: str) -> SqlConfig:
-    """The configuration for questions that concern no single target table."""
-    return SqlConfig.of(sink, progress_table.name)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -141,7 +135,7 @@ def _print_table(given: Any) -> int:
         console.print(f"… {seen - SHOWN:,} more (--json lists all)")
     sums = " + ".join(f"{number:,} {name}" for name, number in totals if name in OUTCOMES)
     console.print(f"{totals.read:,} read = {sums}", highlight=False)
-    stored = sum(jobs.count_jobs(database(given.sink), by=("state",)).values())
+    stored = sum(jobs.count_jobs(Database(given.sink), by=("state",)).values())
     console.print(f"{stored:,} rows in {jobs_table.name}", highlight=False)
     console.print(
         f"{seen:,} partitions, {unfinished:,} still open, "

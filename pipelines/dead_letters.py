@@ -21,10 +21,9 @@ from typing import Any
 
 from pipelines import command
 from pipelines import dead_letters_output as output
-from pipelines.audit import database
 from pipelines.dead_letters_options import actor_of, adopter_of, check_text, filter_of, parser
 from sinks.database import upgrade
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.database.tables import EXECUTING
 from sinks.jobs import actions as job_actions
 from sinks.jobs import audit_trail, retention
@@ -66,12 +65,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _list(given: Any) -> int:
-    config, which = database(given.sink), filter_of(given)
-    found = jobs.list_jobs(config, which, limit=given.limit)
+    database, which = Database(given.sink), filter_of(given)
+    found = jobs.list_jobs(database, which, limit=given.limit)
     if given.json:
         output.print_json([output.job_as_json(each) for each in found])
         return command.OK
-    total = sum(jobs.count_jobs(config, which, by=("state",)).values())
+    total = sum(jobs.count_jobs(database, which, by=("state",)).values())
     console = command.console()
     output.show_list(console, found)
     console.print(f"{len(found):,} of {total:,} {_called(which)}", highlight=False)
@@ -79,8 +78,8 @@ def _list(given: Any) -> int:
 
 
 def _show(given: Any) -> int:
-    config = database(given.sink)
-    job = jobs.get_job(config, given.id)
+    database = Database(given.sink)
+    job = jobs.get_job(database, given.id)
     if job is None:
         raise ConfigError(f"there is no dead letter {given.id} in this database")
     if given.json:
@@ -92,7 +91,7 @@ def _show(given: Any) -> int:
 
 def _stats(given: Any) -> int:
     which = filter_of(given)
-    groups = job_stats.groups(database(given.sink), which)
+    groups = job_stats.groups(Database(given.sink), which)
     if given.json:
         output.print_json([output.group_as_json(group) for group in groups])
         return command.OK
@@ -110,48 +109,50 @@ def _act(given: Any) -> int:
         raise ConfigError(
             f"{given.action} needs --reason TEXT for the audit trail; --dry_run only looks"
         )
-    config = database(given.sink)
+    database = Database(given.sink)
     adopts = adopter_of(given) if given.action == ADOPT.name else None
     if adopts is not None and not given.dry_run:
-        upgrade.prepare(config)  # the steps are looked for in columns that old tables lack
+        upgrade.prepare(database)  # the steps are looked for in columns that old tables lack
     order = Order.of(
         ACTIONS[given.action],
         filter_of(given),
         every_state=given.state == "all",
         max_replays=getattr(given, "max_replays", job_orders.MAX_REPLAYS),
         limit=given.limit,
-        adopter=None if adopts is None else job_actions.adopter(config, filter_of(given), *adopts),
+        adopter=None
+        if adopts is None
+        else job_actions.adopter(database, filter_of(given), *adopts),
     )
     if given.dry_run:
-        outcome = job_actions.preview(config, order)
-        shown = _jobs(config, job_actions.oldest(config, order, SHOWN))
-        _say(given, config, outcome.count, outcome.left_alone, shown=shown)
+        outcome = job_actions.preview(database, order)
+        shown = _jobs(database, job_actions.oldest(database, order, SHOWN))
+        _say(given, database, outcome.count, outcome.left_alone, shown=shown)
         return command.OK
-    upgrade.prepare(config)
-    outcome = job_actions.carry_out(config, order, actor=actor_of(given), reason=reason)
+    upgrade.prepare(database)
+    outcome = job_actions.carry_out(database, order, actor=actor_of(given), reason=reason)
     owners = outcome.owners if order.action is REPLAY else {}
     if order.adopter is not None:
         owners = {order.adopter: outcome.count}
-    _say(given, config, outcome.count, outcome.left_alone, owners=owners)
+    _say(given, database, outcome.count, outcome.left_alone, owners=owners)
     return command.OK
 
 
 def _prune(given: Any) -> int:
-    config, kept = database(given.sink), Retention.parse(given.retain)
+    database, kept = Database(given.sink), Retention.parse(given.retain)
     if given.dry_run:
-        counted = retention.prunable(config, given.table, kept)
-        shown = _jobs(config, retention.oldest(config, given.table, kept, SHOWN))
-        _say(given, config, sum(counted.values()), {}, shown=shown, states=counted)
+        counted = retention.prunable(database, given.table, kept)
+        shown = _jobs(database, retention.oldest(database, given.table, kept, SHOWN))
+        _say(given, database, sum(counted.values()), {}, shown=shown, states=counted)
         return command.OK
-    upgrade.prepare(config)
+    upgrade.prepare(database)
     reason = (given.reason or "").strip() or "retention"
-    counted = retention.prune(config, given.table, kept, actor=actor_of(given), reason=reason)
-    _say(given, config, sum(counted.values()), {}, states=counted)
+    counted = retention.prune(database, given.table, kept, actor=actor_of(given), reason=reason)
+    _say(given, database, sum(counted.values()), {}, states=counted)
     return command.OK
 
 
 def _audit(given: Any) -> int:
-    entries = audit_trail.entries(database(given.sink), limit=given.limit)
+    entries = audit_trail.entries(Database(given.sink), limit=given.limit)
     if given.json:
         output.print_json([output.entry_as_json(entry) for entry in entries])
         return command.OK
@@ -164,7 +165,7 @@ def _audit(given: Any) -> int:
 
 def _say(
     given: Any,
-    config: SqlConfig,
+    database: Database,
     count: int,
     left_alone: Mapping[str, int],
     *,
@@ -205,11 +206,11 @@ def _say(
         console.print(f"{number:,} left alone: {_LEFT[reason]}", highlight=False, soft_wrap=True)
 
 
-def _jobs(config: SqlConfig, ids: Sequence[int]) -> list[Job]:
+def _jobs(database: Database, ids: Sequence[int]) -> list[Job]:
     """The jobs with these numbers, the oldest first."""
     if not ids:
         return []
-    return jobs.list_jobs(config, JobFilter(ids=tuple(ids)), limit=len(ids))[::-1]
+    return jobs.list_jobs(database, JobFilter(ids=tuple(ids)), limit=len(ids))[::-1]
 
 
 def _called(which: JobFilter) -> str:

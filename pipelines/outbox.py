@@ -21,17 +21,17 @@ import apache_beam as beam
 from clients.kafka import address as kafka_address
 from clients.kafka import config as kafka_config
 from pipelines import cluster, command, execution, flags
-from pipelines.audit import database
 from pipelines.command import Parser
 from runners.runner import Runner
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.database.tables import SHARDS
 from sinks.jobs.retention import duration
-from sinks.ledger.ledger import SqlLedger
 from sinks.outbox import queue as outbox_queue
 from sinks.outbox.queue import SqlOutboxQueue
 from sinks.outbox.topic import OutboxTopic
+from sinks.text.table_name import TableName
 from sources.outbox import OutboxSource
+from transforms.batch.coverage import Coverage
 from transforms.errors import ConfigError
 from transforms.settle.write import Write, WriteConfig
 
@@ -71,9 +71,20 @@ class PublishSummary:
     records_per_second: float
 
 
+@dataclass(frozen=True, slots=True)
+class _NoLedger:
+    """Settles nothing: the rows of the outbox themselves say what is published."""
+
+    def coverage(self, partitions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Coverage]:
+        return {}
+
+    def partitions(self, source: str) -> dict[str, Coverage]:
+        return {}
+
+
 def build(pipeline: beam.Pipeline, config: PublishConfig, runner: Runner) -> None:
     """Read the changes that are not published, send them, mark them: one fused stage."""
-    source, ledger = config.source, SqlLedger(config.topic.queue.config)
+    source, ledger = config.source, _NoLedger()
     _ = (
         pipeline
         | "Outbox" >> execution.reading(runner, [source], ledger, streaming=source.streaming)
@@ -146,8 +157,8 @@ def _config(options: argparse.Namespace, runner: Runner) -> PublishConfig:
     if query or not kafka_address.is_topic(topic):
         raise ConfigError(f"{options.to} is not a Kafka topic; write kafka://host:port/topic")
     queue = SqlOutboxQueue(
-        SqlConfig.of(options.sink, options.table) if options.table else database(options.sink),
-        every_target=not options.table,
+        Database(options.sink),
+        TableName.parse(options.table) if options.table else None,
         lease_seconds=options.lease,
         retain=_retain(options.retain),
     )

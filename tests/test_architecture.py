@@ -161,6 +161,20 @@ def longest_chain(graph: Mapping[str, set[str]]) -> int:
     return max(map(length, graph), default=0)
 
 
+def asked_of_a_dialect(tree: ast.AST) -> Iterator[str]:
+    """Where code asks which database it speaks to: a dialect's name or driver, compared or not."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and node.attr in ("name", "driver"):
+            of = node.value
+            name = of.attr if isinstance(of, ast.Attribute) else getattr(of, "id", "")
+            if name == "dialect":
+                yield ast.unparse(node)
+        if isinstance(node, ast.Compare):
+            literals = {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)}
+            if literals & {"postgresql", "sqlite"}:
+                yield ast.unparse(node)
+
+
 def undocumented(tree: ast.Module) -> Iterator[str]:
     """The module, its public classes and its public functions that lack a docstring."""
     if not ast.get_docstring(tree):
@@ -215,6 +229,19 @@ def named(tree: ast.AST) -> Iterator[str]:
             for part in ast.walk(target):
                 if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
                     yield part.id
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.relative_to(ROOT).as_posix())
+        for folder in FOLDERS.values()
+        for path in sorted(folder.rglob("*.py"))
+        if path.parent != FOLDERS["sinks"] / "database"
+    ],
+)
+def test_databases_differ_behind_one_interface(path: Path) -> None:
+    assert list(asked_of_a_dialect(ast.parse(path.read_text()))) == []
 
 
 class TestImports:
@@ -321,6 +348,16 @@ class TestTheRulesThemselves:
     def test_a_circle_is_seen_and_a_chain_measured(self) -> None:
         assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {"b", "c"}
         assert longest_chain({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == 3
+
+    def test_whoever_asks_which_database_it_is_is_named(self) -> None:
+        tree = ast.parse(
+            "connection.dialect.name\ndialect.driver\nx == 'sqlite'\ny in ('postgresql', 'z')\n"
+            "table.name\nkind = 'sqlite'\n"
+        )
+        assert list(asked_of_a_dialect(tree)) == [
+            *("connection.dialect.name", "dialect.driver"),
+            *("x == 'sqlite'", "y in ('postgresql', 'z')"),
+        ]
 
     def test_what_lacks_a_docstring_is_named(self) -> None:
         tree = ast.parse("def f(): pass\nclass C:\n    'doc'\ndef _g(): pass\nclass D: pass\n")

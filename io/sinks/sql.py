@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from sinks import failures, targets
 from sinks.database.classify import classify
-from sinks.database.config import OnConflict, SqlConfig
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import DATABASE_ERRORS, transaction
 from sinks.failures import Fate, fates_of
 from sinks.jobs import outcomes as job_outcomes
@@ -27,12 +27,12 @@ from sinks.ledger.ranges import (
     trimmed,
 )
 from sinks.outbox import rows as outbox
-from sinks.outbox.rows import Effects
+from sinks.outbox.rows import ChangedTable, Effects
 from sinks.table.cells import with_typed_cells
+from sinks.table.config import OnConflict, SqlConfig
 from sinks.table.records import Records, Written, records_of
 from sinks.table.rows import Poison
 from sinks.table.target import Target
-from sinks.table.writer import TableWriter
 from sinks.writers import writer_of
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Ledger, Range, merge
@@ -97,12 +97,12 @@ class SqlSink:
         """
         if not isinstance(ledger, SqlLedger):
             return
-        read = (ledger.config.url, ledger.config.table_name)
-        if read != (self.config.url, self.config.table_name):
+        read = (ledger.config.database.url, ledger.config.table_name)
+        if read != (self.config.database.url, self.config.table_name):
             raise ConfigError(
-                f"ReadSplits asks the ledger of table {ledger.config.table}, but WriteToSql writes "
-                f"table {self.config.table}: neither would know what the other settles. Give both "
-                "the same SqlConfig, and each table a pipeline of its own"
+                f"ReadSplits asks the ledger of table {ledger.config.table_name}, but WriteToSql "
+                f"writes table {self.config.table}: neither would know what the other settles. Give "
+                "both the same SqlConfig, and each table a pipeline of its own"
             )
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
@@ -131,14 +131,14 @@ class SqlSink:
     def _commit(self, batches: Sequence[RecordBatch], isolate: bool) -> list[Settled]:
         settled: list[Settled] = []
         try:
-            with transaction(self.config) as connection:
-                writer = writer_of(self.config, connection)
+            with transaction(self.config.database, f"write {self.config.table}") as connection:
+                dialect, writer = dialect_of(connection), writer_of(connection)
                 target = targets.target_in(connection, self.config, writer)
                 coverage = _coverage(connection, target, batches)
                 work = _plan(batches, coverage, self._held(connection, target, batches))
-                name, schema = connection.dialect.name, self.config.schema
+                typed, schema = dialect.checks_types, self.config.schema
                 for part in work:
-                    part.batch = with_typed_cells(target, part.batch, database=name, schema=schema)
+                    part.batch = with_typed_cells(target, part.batch, typed=typed, schema=schema)
                 records = records_of(
                     connection.dialect,
                     target,
@@ -148,7 +148,8 @@ class SqlSink:
                 )
                 written = writer.write(connection, target, records)
                 if written.effects:
-                    outbox.insert(connection, target, _effects(written, records, work))
+                    effects = _effects(written, records, work)
+                    outbox.insert(connection, _changed_table(target), effects)
                 _assign(written.poison, records, work)
                 for part in work:
                     part.decide(self.retry)
@@ -160,7 +161,7 @@ class SqlSink:
                         work, written.inserted, written.updated, strict=True
                     )
                 ]
-                _record(connection, writer, target, work, results)
+                _record(connection, target, work, results)
                 self._deliver(target, fates)
                 settled = results  # only the COMMIT is left
         except SinkUnavailable as error:
@@ -271,6 +272,12 @@ def _plan(
     return work
 
 
+def _changed_table(target: Target) -> ChangedTable:
+    keyed = () if target.origin_key else target.key
+    types = {column.name: column.type for column in target.columns if column.name in keyed}
+    return ChangedTable(target.label, target.key, types, target.whole_payload)
+
+
 def _effects(written: Written, records: Records, work: Sequence[_Work]) -> Effects:
     """What the outbox keeps, in the order of the records."""
     effects = Effects()
@@ -321,7 +328,6 @@ def _settled(work: _Work, inserted: int, updated: int, run: str) -> Settled:
 
 def _record(
     connection: sa.Connection,
-    writer: TableWriter,
     target: Target,
     work: Sequence[_Work],
     settled: Sequence[Settled],
@@ -338,7 +344,7 @@ def _record(
     # All at once: taking locks one after another could end in a deadlock.
     places = sorted({partition for partition, _ in news})
     both = sorted({*places, *moves})
-    writer.lock(connection, [(target.label, *place) for place in both])
+    dialect_of(connection).lock(connection, [(target.label, *place) for place in both])
     before = ledger.settlements(connection, target.label, places)
     for part in work:
         coverage = coverage_of(before.get(_partition(part.batch), ()))
@@ -352,7 +358,7 @@ def _record(
         if classify(error).kind == "record":
             raise _Overlap from error
         raise
-    ledger_moves.move(connection, writer, target.label, moves)
+    ledger_moves.move(connection, target.label, moves)
 
 
 def _moves(work: Sequence[_Work], settled: Sequence[Settled]) -> dict[Partition, Counts]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from sinks.database import upgrade
-from sinks.database.config import SqlConfig
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
-from sinks.ledger import ledger
+from sinks.database.label import label_of
 from sinks.table import layouts
+from sinks.table.config import SqlConfig
 from sinks.table.layouts import Layout
 from sinks.table.schema import new_columns
 from sinks.table.target import ORIGIN_COLUMNS, Description, Target, target_of
@@ -43,13 +44,14 @@ def prepare(config: SqlConfig) -> None:
 
 
 def _prepare(config: SqlConfig) -> Target:
-    with transaction(config, refused=ConfigError) as connection:
-        writer = writer_of(config, connection)
+    doing = f"prepare {config.table}"
+    with transaction(config.database, doing, refused=ConfigError) as connection:
+        writer = writer_of(connection)
         # Two submitters at once would collide in the catalogue.
-        writer.lock(connection, [("", "prepare")])
-        upgrade.make_tables(connection)
+        dialect_of(connection).lock(connection, [("", "prepare")])
+        upgrade.create_tables(connection)
         table = config.table_name
-        label = ledger.label_of(connection, config)
+        label = label_of(connection, table)
         description = writer.describe(connection, table)
         if description is None:
             writer.create(connection, table, new_columns(config), config.key or ORIGIN_COLUMNS)
@@ -90,6 +92,6 @@ def forget(config: SqlConfig) -> None:
 def _checked(
     connection: sa.Connection, config: SqlConfig, description: Description | None
 ) -> Target:
-    label = ledger.label_of(connection, config)
+    label = label_of(connection, config.table_name)
     layout = layouts.layout_of(connection, label, config.key or ORIGIN_COLUMNS, description)
     return target_of(config, label, description, whole_payload=layout == "record")

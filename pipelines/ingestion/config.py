@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipelines.ingestion.steps import Steps
 from runners.runner import Runner
-from sinks.database.config import SqlConfig
+from sinks.table.config import SqlConfig
 from sources.jobs.source import JobsSource
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source

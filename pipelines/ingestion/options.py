@@ -16,10 +16,10 @@ from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.flags import parser
 from pipelines.ingestion.steps import identity_of
 from runners.runner import Runner
-from sinks.database.config import SqlConfig
 from sinks.dead_letters.by_uri import dead_letter_sink_for
 from sinks.jobs.queue import SqlJobQueue
 from sinks.jobs.retention import Retention
+from sinks.table.config import SqlConfig
 from sources.by_uri import SourceOptions, source_for
 from sources.files.csv.options import CsvOptions
 from sources.jobs.source import JobsSource

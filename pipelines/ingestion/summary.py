@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.ingestion.config import IngestConfig
-from sinks.database.config import SqlConfig
 from sinks.ledger import ledger
+from sinks.table.config import SqlConfig
 from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.splits import Source
 from transforms.read.job_queue import Waiting
@@ -92,7 +92,7 @@ def _reached(sources: Sequence[Source], sql: SqlConfig) -> tuple[dict[str, Any],
         {"source": source.uri, "partitions": 0, "complete": 0, "gaps": 0, "positions": {}}
         for source in sources
     ]
-    for each in ledger.audit(sql, every_target=False):
+    for each in ledger.audit(sql.database, sql.table_name):
         for source, entry in zip(sources, reached, strict=True):
             if not source.owns(each.source):
                 continue

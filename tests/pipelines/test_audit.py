@@ -134,3 +134,14 @@ def test_an_unreachable_database_is_one_line(capsys: pytest.CaptureFixture[str])
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("audit: ")
     assert "secret-word" not in line
+
+
+def test_what_failed_is_named_and_no_table_that_nobody_asked_for(
+    sink: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query(sink, "DROP TABLE ingest_jobs")
+    capsys.readouterr()
+    assert audit(sink) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"audit: sqlite database {sink.removeprefix('sqlite:///')} ")
+    assert "refuses to read the ledger: no such table: ingest_jobs" in line

@@ -12,9 +12,9 @@ from confluent_kafka import Consumer, TopicPartition
 
 from pipelines import command
 from pipelines.ingest import main as ingest_main
-from sinks.database.config import SqlConfig
 from sinks.database.engine import dispose_engines
 from sinks.ledger.ledger import SqlLedger
+from sinks.table.config import SqlConfig
 from tests.pipelines.commands import arguments, audit, ingested
 from tests.pipelines.programs import running, wait_for_rows
 from tests.pipelines.tables import query

@@ -17,11 +17,11 @@ from confluent_kafka import Consumer, TopicPartition
 
 from pipelines import command
 from pipelines.outbox import main as outbox_main
-from sinks.database.clock import now
-from sinks.database.config import SqlConfig
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import leases
 from sinks.sql import SqlSink
+from sinks.table.config import SqlConfig
 from tests.io.sinks.tested_database import make_batch
 from tests.pipelines.commands import ingest
 from tests.pipelines.programs import running
@@ -112,8 +112,9 @@ def change(table: SqlSink, rounds: range, keys: int, *, source: str = "a") -> No
 
 def alive(table: SqlSink) -> list[str]:
     """The leases that have not run out."""
-    with transaction(table.config, write=False) as connection:
-        names = sa.select(leases.c.name).where(leases.c.expires_at > now(connection))
+    with transaction(table.config.database, "test", write=False) as connection:
+        now = dialect_of(connection).now(connection)
+        names = sa.select(leases.c.name).where(leases.c.expires_at > now)
         return list(connection.execute(names).scalars())
 
 

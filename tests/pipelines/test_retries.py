@@ -17,13 +17,12 @@ import pytest
 import sqlalchemy as sa
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from sinks.database.config import SqlConfig
 from sinks.database.engine import transaction
 from sinks.jobs.queue import SqlJobQueue
 from sinks.jobs.store import Job, list_jobs
 from sinks.ledger import ledger
 from sinks.ledger.ledger import SqlLedger
-from sinks.sql import SqlSink, WriteToSql
+from sinks.sql import SqlConfig, SqlSink, WriteToSql
 from sources.files.source import FilesSource
 from sources.jobs.source import JobsSource
 from transforms import metrics
@@ -78,7 +77,7 @@ class Ingest:
 
     def __post_init__(self) -> None:
         self.config = SqlConfig.of(self.url, "events", key=["id"])
-        with transaction(self.config) as connection:
+        with transaction(self.config.database, "test") as connection:
             connection.exec_driver_sql(
                 "CREATE TABLE IF NOT EXISTS events (id integer PRIMARY KEY, name text)"
             )
@@ -101,14 +100,14 @@ class Ingest:
         pipeline.run().wait_until_finish()
 
     def jobs(self) -> Sequence[Job]:
-        return list_jobs(self.config, limit=100_000)
+        return list_jobs(self.config.database, limit=100_000)
 
     def rows(self) -> int:
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.config.database, "test", write=False) as connection:
             return int(connection.exec_driver_sql("SELECT count(*) FROM events").scalar_one())
 
     def counts(self) -> dict[str, int]:
-        (verdict,) = ledger.audit(self.config)
+        (verdict,) = ledger.audit(self.config.database)
         assert verdict.counts.conserved
         return {
             name: number
@@ -167,7 +166,7 @@ def test_what_is_due_later_is_left_for_the_next_run(sink: str, tmp_path: Path) -
     Ingest(sink, folder, late).run(enrich, retry_wait=1)
     ingest = Ingest(sink, folder, late, run_name="run-2")
     assert ingest.counts() == {"read": 20, "inserted": 16, "retrying": 4}
-    with transaction(ingest.config) as connection:
+    with transaction(ingest.config.database, "test") as connection:
         connection.execute(sa.text("UPDATE ingest_queue SET due_at = '2020-01-01 00:00:00'"))
     metrics.reset()
     ingest.run(enrich, retry_wait=1)
@@ -204,7 +203,7 @@ def test_a_row_waits_for_its_parent(sink: str, tmp_path: Path) -> None:
         "".join(json.dumps({"id": n, "parent": n % 2}) + "\n" for n in range(10))
     )
     config = SqlConfig.of(sink, "events", key=["id"])
-    with transaction(config) as connection:
+    with transaction(config.database, "test") as connection:
         connection.exec_driver_sql("CREATE TABLE parents (id integer PRIMARY KEY)")
         connection.exec_driver_sql("INSERT INTO parents VALUES (0)")
         connection.exec_driver_sql(
@@ -215,7 +214,7 @@ def test_a_row_waits_for_its_parent(sink: str, tmp_path: Path) -> None:
     def arrive(record: Record) -> Record:
         SEEN[record.value["id"]] += 1
         if SEEN[record.value["id"]] == 3 and record.value["parent"] == 1:
-            with transaction(config) as connection:
+            with transaction(config.database, "test") as connection:
                 connection.execute(sa.text("INSERT INTO parents VALUES (1) ON CONFLICT DO NOTHING"))
         return record
 

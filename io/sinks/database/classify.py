@@ -1,8 +1,8 @@
-"""Which kind of failure a database error is: one pure table, by SQLSTATE and driver code.
+"""The kind of failure that a database error is: pure tables, by SQLSTATE and driver code.
 
-The kinds and what follows from them are those of docs/failures.md, which lists every code:
-an outage waits, a transient error runs the transaction again, a record error isolates its
-row, and a fatal one fails the run because no record is to blame.
+docs/failures.md lists every code and what follows from its kind: after an outage the batch waits,
+after a transient error the transaction runs again, a record error isolates its row, and a fatal
+one fails the run because no record is to blame.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Kind = Literal["outage", "transient", "record", "fatal"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Classification:
     """What a database error means.
 
     Attributes:
         kind: ``outage``, ``transient``, ``record`` or ``fatal``.
-        category: For record errors, the word that dead letters are filtered by.
-        sqlstate: The database's code, where there is one.
+        category: For record errors, the word by which dead letters are filtered.
+        sqlstate: The database's code, if it has one.
         message: One line, without the values of other rows.
     """
 
@@ -37,32 +37,32 @@ class Verdict:
     message: str
 
 
-# The longest prefix wins; any other code of PostgreSQL's own is fatal. Source: PostgreSQL manual,
-# appendix A.
-_BY_SQLSTATE: dict[str, tuple[Kind, str]] = {
+# The longest prefix wins; every other code of PostgreSQL's own is fatal. Source: PostgreSQL
+# manual, appendix A.
+BY_SQLSTATE: dict[str, tuple[Kind, str]] = {
     "08": ("outage", ""),  # connection exceptions
     "53": ("outage", ""),  # disk full, out of memory, too many connections
     "57P": ("outage", ""),  # shutdown, crash, starting up, terminated
     "58": ("outage", ""),  # I/O errors
-    "25006": ("outage", ""),  # read only: a standby, until the failover is over
+    "25006": ("outage", ""),  # read-only: a standby, until the failover is over
     "25P03": ("outage", ""),  # session ended for being idle in a transaction
     "25P04": ("outage", ""),  # session ended by transaction_timeout
     "40": ("transient", ""),  # serialization failure, deadlock
     "55P03": ("transient", ""),  # lock not available
     "55006": ("transient", ""),  # object in use
     "57014": ("transient", ""),  # statement timeout
-    "21": ("record", "constraint"),  # triggers made one key of two: each row alone is accepted
+    "21": ("record", "constraint"),  # triggers turned two keys into one: each row alone is accepted
     "22": ("record", "data"),
     "23": ("record", "constraint"),
     "23503": ("record", FOREIGN_KEY),
-    "38": ("record", "trigger"),  # an exception in a trigger that is not PL/pgSQL's
+    "38": ("record", "trigger"),  # an exception in a trigger not written in PL/pgSQL
     "44": ("record", "constraint"),  # WITH CHECK OPTION
     "54": ("record", "data"),  # too large for an index, nested too deeply
     "P0": ("record", "trigger"),  # RAISE in the user's own trigger
 }
 
-# The classes of appendix A, 15 to 18. A code of another class is a user's own, raised in a trigger
-# of theirs: it says something of the row.
+# The classes of appendix A of manuals 15 to 18. A code of another class is a user's own, raised by
+# a trigger: it says something about the row.
 _CLASSES = (
     "00 01 02 03 08 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 23 24 25 26 27 28 2B 2D 2F 34 38 39 3B 3D 3F "
     "40 42 44 53 54 55 57 58 72 F0 HV P0 XX "
@@ -71,7 +71,7 @@ _CLASSES = (
 SQLITE_CONSTRAINT_DATATYPE = 3091  # SQLite 3.37; the sqlite3 module has no name for it
 
 # Extended result codes before primary ones (sqlite.org/rescode.html); any other is fatal.
-_BY_SQLITE_CODE: dict[int, tuple[Kind, str]] = {
+BY_SQLITE_CODE: dict[int, tuple[Kind, str]] = {
     sqlite3.SQLITE_BUSY: ("transient", ""),
     sqlite3.SQLITE_LOCKED: ("transient", ""),
     sqlite3.SQLITE_INTERRUPT: ("transient", ""),
@@ -87,9 +87,9 @@ _BY_SQLITE_CODE: dict[int, tuple[Kind, str]] = {
     sqlite3.SQLITE_TOOBIG: ("record", "data"),
 }
 
-# MySQL and MariaDB carry their own numbers as the first argument, and their drivers file
-# some under the wrong class (dev.mysql.com/doc/mysql-errors, mariadb.com/kb, error codes).
-_BY_MYSQL_NUMBER: dict[int, tuple[Kind, str]] = {
+# Errors of MySQL and MariaDB carry numbers of their own as the first argument, and drivers raise
+# some of them as the wrong class (dev.mysql.com/doc/mysql-errors, mariadb.com/kb, error codes).
+BY_MYSQL_NUMBER: dict[int, tuple[Kind, str]] = {
     1205: ("transient", ""),  # lock wait timeout
     1213: ("transient", ""),  # deadlock
     1290: ("outage", ""),  # --read-only: a replica, until the failover is over
@@ -106,8 +106,8 @@ _BY_MYSQL_NUMBER: dict[int, tuple[Kind, str]] = {
     4025: ("record", "constraint"),  # CHECK (MariaDB)
 }
 
-# A connection that is not made has no SQLSTATE in psycopg2; these texts are no outage. The
-# server's are in its lc_messages, so an unknown language falls back to waiting.
+# psycopg2 has no SQLSTATE for a connection that could not be made; these texts do not mean an
+# outage. The server writes them in the language of its lc_messages; an unknown one means waiting.
 _REFUSED = re.compile(
     r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects"
     r"|(database|role) \"[^\"]*\" does not exist|is not permitted to log in|permission denied"
@@ -118,16 +118,16 @@ _REFUSED = re.compile(
 )
 
 
-def classify(error: BaseException) -> Verdict:
-    """Say what ``error``, raised by SQLAlchemy or a driver, means."""
+def classify(error: BaseException) -> Classification:
+    """What ``error``, raised by SQLAlchemy or a driver, means."""
     original = original_of(error)
     sqlstate = sqlstate_of(original)
     kind, category = _kind_of(error, original, sqlstate)
-    return Verdict(kind, category, sqlstate, message_of(original))
+    return Classification(kind, category, sqlstate, _one_line(original))
 
 
 def original_of(error: BaseException) -> BaseException:
-    """The driver's own error inside SQLAlchemy's, whose text would show other rows."""
+    """The driver's own error inside SQLAlchemy's, whose text would show the values of other rows."""
     if isinstance(error, sa.exc.DBAPIError) and error.orig is not None:
         return error.orig
     return error
@@ -142,8 +142,8 @@ def sqlstate_of(error: BaseException) -> str | None:
     return None
 
 
-def message_of(error: BaseException) -> str:
-    """One bounded line: the primary message and its detail, as far as it is this row's."""
+def _one_line(error: BaseException) -> str:
+    """One bounded line: the primary message, and details of the row that is to blame."""
     diagnostics: Any = getattr(error, "diag", None)
     primary = getattr(diagnostics, "message_primary", None)
     if not primary:
@@ -165,9 +165,9 @@ def _kind_of(
 ) -> tuple[Kind, str]:
     if sqlstate is not None:
         for length in (5, 3, 2):
-            known = _BY_SQLSTATE.get(sqlstate[:length])
-            if known:
-                return known
+            kind = BY_SQLSTATE.get(sqlstate[:length])
+            if kind:
+                return kind
         return ("fatal", "") if f"{sqlstate[:2]} " in _CLASSES else ("record", "trigger")
     if isinstance(original, sqlite3.Error):
         return _kind_of_sqlite(original)
@@ -181,10 +181,10 @@ def _kind_of(
 def _kind_of_sqlite(error: sqlite3.Error) -> tuple[Kind, str]:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
-        return _BY_SQLITE_CODE.get(code) or _BY_SQLITE_CODE.get(code & 0xFF, ("fatal", ""))
+        return BY_SQLITE_CODE.get(code) or BY_SQLITE_CODE.get(code & 0xFF, ("fatal", ""))
     if isinstance(error, (sqlite3.IntegrityError, sqlite3.DataError)):
         return ("record", "constraint")
-    # Errors of the binding have no code: "Error binding parameter 1: type 'X' is not supported".
+    # Binding errors have no code: "Error binding parameter 1: type 'X' is not supported".
     if "binding" in str(error) or "not supported" in str(error):
         return ("record", "data")
     return ("fatal", "")
@@ -192,11 +192,11 @@ def _kind_of_sqlite(error: sqlite3.Error) -> tuple[Kind, str]:
 
 def _kind_of_driver(error: BaseException, original: BaseException) -> tuple[Kind, str]:
     if isinstance(error, sa.exc.TimeoutError):
-        return ("outage", "")  # no pooled connection became free
+        return ("outage", "")  # no connection of the pool became free
     names = {cls.__name__ for cls in type(original).__mro__}
     code = original.args[0] if original.args else None
-    if isinstance(code, int) and code in _BY_MYSQL_NUMBER:
-        return _BY_MYSQL_NUMBER[code]
+    if isinstance(code, int) and code in BY_MYSQL_NUMBER:
+        return BY_MYSQL_NUMBER[code]
     if "IntegrityError" in names:
         return ("record", "constraint")
     if "DataError" in names:

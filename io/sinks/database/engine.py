@@ -1,18 +1,12 @@
-"""One engine per database and process, and transactions whose errors have a meaning.
-
-A DoFn may be set up again for every bundle, so engines live in a process-wide cache.
-"""
+"""One engine for each database in a process, and transactions whose errors have a meaning."""
 
 from __future__ import annotations
 
 import atexit
-import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg2
@@ -20,15 +14,18 @@ import sqlalchemy as sa
 
 from sinks.database import watchdog
 from sinks.database.classify import classify
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
+from sinks.database.dialect import WRITES
+from sinks.database.dialects import dialect_named
 from sinks.text import encoding as text_encoding
 from transforms.batch.backoff import Backoff
 from transforms.errors import ConfigError, Contention, SinkFailed, SinkUnavailable, SluiceError
 from transforms.parse.json_text import encode_json
+from transforms.per_process import PerProcess
 from transforms.secrets import redact, resolve_url
 
 DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg2.Error, sqlite3.Error)
-"""What a statement may raise; anything else is a defect and passes through."""
+"""What a statement may raise; anything else is a bug and passes through."""
 
 Result = TypeVar("Result")
 
@@ -38,59 +35,38 @@ _BACKOFF = Backoff(base=0.1, cap=2.0)
 POOL_SIZE = 4
 MAX_OVERFLOW = 12
 POOL_TIMEOUT = 30.0  # seconds to wait for a pooled connection
-LONGEST = 4  # statement timeouts that a transaction may take
-IDLE_IN_TRANSACTION = 600  # seconds; a hung writer must not keep its locks for ever
-
-_lock = threading.Lock()
-_engines: dict[tuple[str, int, int], sa.Engine] = {}
+LONGEST = 4  # how many statement timeouts a transaction may take
 
 
-def engine_of(config: SqlConfig) -> sa.Engine:
-    """This process's engine for ``config``; connects on first use only.
+def engine_of(database: Database) -> sa.Engine:
+    """This process's engine for ``database``; it connects on first use only.
 
     Raises:
         ConfigError: The URL cannot be read, names an unknown database, or its driver is missing.
     """
-    key = (config.url, config.connect_timeout, config.statement_timeout)
-    with _lock:
-        engine = _engines.get(key)
-        if engine is None:
-            engine = _engines[key] = _create(config)
-        return engine
+    return _engines.get(database)
 
 
 def dispose_engines() -> None:
     """Close every pooled connection of this process and forget the engines."""
-    with _lock:
-        engines = list(_engines.values())
-        _engines.clear()
-    for engine in engines:
+    for engine in _engines.clear():
         engine.dispose()
 
 
-def _forget_after_fork() -> None:
-    """A child must not speak on its parent's sockets, nor close them."""
-    global _lock
-    _lock = threading.Lock()
-    for engine in _engines.values():
-        engine.dispose(close=False)
-    _engines.clear()
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)
-# SQLite moves what is in its -wal file into the database when the last connection is closed, and
-# the interpreter does not close them when it ends: a copy of the one file would have no tables.
+# SQLite moves what is in its -wal file into the database when the last connection is closed, but
+# the interpreter closes none when it exits: a copy of the database file alone would lack tables.
 atexit.register(dispose_engines)
 
 
 @contextmanager
 def transaction(
-    config: SqlConfig, *, write: bool = True, refused: type[SluiceError] = SinkFailed
+    database: Database, doing: str, *, write: bool = True, refused: type[SluiceError] = SinkFailed
 ) -> Iterator[sa.Connection]:
     """A transaction that commits at the end of the block.
 
     Args:
-        config: Which database.
+        database: Which database.
+        doing: What the block does, for messages: after "to", e.g. ``read the ledger``.
         write: Whether the block writes: SQLite then takes its write lock at once, since a
             lock taken later fails without waiting when another writer came between.
         refused: What to raise when no record is to blame and waiting would not help.
@@ -101,29 +77,29 @@ def transaction(
         Contention: The database rolled back and asks for another try.
         SinkFailed: Or ``refused``: the database refuses the statement.
     """
-    engine = engine_of(config)
+    engine = engine_of(database)
     try:
         with engine.connect() as connection:
-            connection.info[_WRITE] = write
-            longest = LONGEST * config.statement_timeout
+            connection.info[WRITES] = write
+            longest = LONGEST * database.statement_timeout
             with watchdog.watched(connection, longest), connection.begin():
                 try:
                     yield connection
                 except DATABASE_ERRORS as error:
-                    # Here, or the rollback on a connection that is dead would put its own
-                    # complaint in the place of the cause.
+                    # Now, because a rollback on a dead connection would raise an error of its own
+                    # in place of the cause.
                     if classify(error).kind == "outage":
                         connection.invalidate()
                     raise
     except DATABASE_ERRORS as error:
-        raise translate(error, config, refused) from error
+        raise translate(error, database, doing, refused) from error
 
 
 def retried(work: Callable[[], Result]) -> Result:
-    """What ``work``, a transaction, returns; it is run again while the database asks for that.
+    """Run ``work``, a transaction, until the database no longer asks to run it again.
 
     Raises:
-        Contention: It asked ``TRIES`` times.
+        Contention: It asked for that ``TRIES`` times.
     """
     for attempt in range(1, TRIES + 1):
         try:
@@ -136,36 +112,34 @@ def retried(work: Callable[[], Result]) -> Result:
 
 
 def translate(
-    error: BaseException, config: SqlConfig, refused: type[SluiceError] = SinkFailed
+    error: BaseException, database: Database, doing: str, refused: type[SluiceError] = SinkFailed
 ) -> SluiceError:
     """The project's error for a database error, in one clear line without secrets."""
     verdict = classify(error)
-    where = place_of(config)
     message = redact(verdict.message)
     if verdict.kind == "outage":
-        return SinkUnavailable(f"cannot reach {where}: {message}")
+        return SinkUnavailable(f"cannot reach {database} to {doing}: {message}")
     if verdict.kind == "transient":
-        return Contention(f"{where} rolled the transaction back: {message}")
+        return Contention(f"{database} rolled back a transaction that was to {doing}: {message}")
     code = f" [{verdict.sqlstate}]" if verdict.sqlstate else ""
-    return refused(f"{where} refuses to write {config.table}: {message}{code}")
+    return refused(f"{database} refuses to {doing}: {message}{code}")
 
 
-def place_of(config: SqlConfig) -> str:
-    """Which database, for messages: never with user or password."""
-    url = sa.make_url(resolve_url(config.url))
-    if url.get_backend_name() == "sqlite":
-        return f"sqlite database {url.database}"
-    host = url.host or url.query.get("host") or "localhost"
-    port = f":{url.port}" if url.port else ""
-    return f"{url.get_backend_name()} database {url.database or ''} at {host}{port}"
-
-
-def _create(config: SqlConfig) -> sa.Engine:
-    url = _url_of(config)
+def _create(database: Database) -> sa.Engine:
+    url = _url_of(database)
     serializer = _JsonSerializer()
     try:
-        driver = url.get_driver_name()
-        engine = sa.create_engine(url, json_serializer=serializer, **_options(config, url, driver))
+        dialect = dialect_named(url.get_backend_name(), url.get_driver_name())
+        engine = sa.create_engine(
+            url,
+            json_serializer=serializer,
+            pool_size=POOL_SIZE,
+            max_overflow=MAX_OVERFLOW,
+            pool_timeout=POOL_TIMEOUT,
+            pool_recycle=3600,
+            hide_parameters=True,  # SQLAlchemy's message of an error would print all rows' values
+            **dialect.engine_options(database, url),
+        )
         serializer.dialect = engine.dialect
     except sa.exc.NoSuchModuleError as error:
         raise ConfigError(
@@ -178,126 +152,23 @@ def _create(config: SqlConfig) -> sa.Engine:
         ) from error
     except (sa.exc.ArgumentError, TypeError) as error:
         raise ConfigError(f"sink URL for {url.drivername}: {redact(str(error))}") from error
-    if url.get_backend_name() == "sqlite":
-        sa.event.listen(engine, "connect", _configure_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-    elif url.get_backend_name() == "postgresql":
-        timeout = config.statement_timeout * 1000
-
-        def configure(connection: Any, _record: object) -> None:
-            if driver == "psycopg2":
-                connection.set_client_encoding("UTF8")  # the driver keeps account of it
-                _configure_postgres(connection, timeout)
-            text_encoding.learn(engine.dialect, _pin_session(connection))
-
-        sa.event.listen(engine, "connect", configure)
+    dialect.configure(engine, database)
     return engine
 
 
-def _options(config: SqlConfig, url: sa.URL, driver: str) -> dict[str, Any]:
-    options: dict[str, Any] = {
-        "pool_size": POOL_SIZE,
-        "max_overflow": MAX_OVERFLOW,
-        "pool_timeout": POOL_TIMEOUT,
-        "pool_recycle": 3600,
-        # SQLAlchemy's own message of an error would print the values of all rows.
-        "hide_parameters": True,
-    }
-    if url.get_backend_name() == "sqlite":
-        options["connect_args"] = {"timeout": config.statement_timeout, "check_same_thread": False}
-    elif driver == "psycopg2":
-        # READ COMMITTED: the ledger is read again at the end of a commit and must then see
-        # what others have committed meanwhile.
-        options["isolation_level"] = "READ COMMITTED"
-        # Many statements a round trip; psycopg2's own ``executemany`` takes one for each row.
-        options["executemany_mode"] = "values_plus_batch"
-        defaults = {**_POSTGRES_CONNECT, "connect_timeout": config.connect_timeout}
-        options["connect_args"] = {
-            name: value for name, value in defaults.items() if name not in url.query
-        } | {"client_encoding": "UTF8"}
-    return options
-
-
-def _url_of(config: SqlConfig) -> sa.URL:
+def _url_of(database: Database) -> sa.URL:
     try:
-        url = sa.make_url(resolve_url(config.url))
+        url = sa.make_url(resolve_url(database.url))
     except (sa.exc.ArgumentError, ValueError) as error:
         raise ConfigError(
             "sink URL cannot be read; write e.g. sqlite:///ingest.db or "
             "postgresql://user:${env:PGPASSWORD}@host:5432/database"
         ) from error
-    if url.drivername in ("postgresql", "postgres"):
-        # SQLAlchemy 2.1 takes another driver for the bare name.
-        url = url.set(drivername="postgresql+psycopg2")
-    if url.get_backend_name() == "sqlite":
-        if url.database in (None, "", ":memory:"):
-            raise ConfigError("an in-memory SQLite database ends with the process; name a file")
-        folder = Path(str(url.database)).parent
-        if not url.query and not folder.is_dir():
-            raise ConfigError(f"folder {folder} of the SQLite database does not exist; create it")
-    return url
-
-
-# Seconds, except tcp_user_timeout (milliseconds). PostgreSQL manual, 34.1.2. Without them
-# a peer that vanished is noticed only after the kernel's two hours.
-_POSTGRES_CONNECT: dict[str, Any] = {
-    "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-    "application_name": "sluice",
-}
-
-
-def _configure_postgres(connection: Any, statement_timeout: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET statement_timeout = {statement_timeout:d}")
-        cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION * 1000:d}")
-        # For the server to notice that we are gone, and to give our locks free.
-        cursor.execute("SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10")
-        cursor.execute("SET tcp_keepalives_count = 3; SET tcp_user_timeout = 60000")
-        if connection.server_version >= 140_000:  # and that we were killed in mid-statement
-            cursor.execute("SET client_connection_check_interval = 2000")
-    connection.commit()  # a SET is undone by the rollback that ends a first failed transaction
-
-
-# Whatever PGCLIENTENCODING, PGTZ, the role or the database say: the same text must become the same
-# value everywhere. COPY is sent as UTF-8, and a time without a zone is in UTC.
-_PIN = (
-    "SELECT set_config('client_encoding', 'UTF8', false), set_config('TimeZone', 'UTC', false), "
-    "set_config('DateStyle', 'ISO, MDY', false), set_config('IntervalStyle', 'postgres', false), "
-    "current_setting('server_encoding')"
-)
-
-
-def _pin_session(connection: Any) -> str:
-    """Set what decides how texts are read; returns the encoding of the database."""
-    cursor = connection.cursor()
-    cursor.execute(_PIN)
-    *_, encoding = cursor.fetchone()
-    cursor.close()
-    connection.commit()
-    return str(encoding)
-
-
-_WRITE = "sluice_write"
-
-
-def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # the driver must not begin by itself; see _begin_sqlite
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")  # a commit must survive a power cut
-    connection.execute("PRAGMA foreign_keys = ON")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    write = connection.info.get(_WRITE, True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    return dialect_named(url.get_backend_name()).complete(url)
 
 
 class _JsonSerializer:
-    """JSON as the database of one engine can hold it."""
+    """Encodes JSON so that the database of one engine can hold it."""
 
     dialect: sa.Dialect | None = None
 
@@ -306,3 +177,6 @@ class _JsonSerializer:
         if self.dialect is None or text_encoding.holds_all(self.dialect):
             return text
         return text_encoding.ascii_json(text)
+
+
+_engines: PerProcess[Database, sa.Engine] = PerProcess(_create)

@@ -1,10 +1,10 @@
-"""Leases: which processes that do something alone, or have taken jobs, are alive.
+"""Leases prove that a process which holds jobs, or does something alone, is still alive.
 
-A lease is a row of ``ingest_leases`` with a time at which it runs out. One thread of this
-process renews the leases it holds, at a third of their length; once the process is gone, or
-cannot reach the database, they run out, and others may take over what was done under them.
-A lease that its user has not touched for long runs out too: then the bundle that held it is
-gone although the process lives.
+A lease is a row of ``ingest_leases`` with the time at which it runs out. One thread of this
+process renews the leases that it holds, three times within their length. Once the process is
+gone, or cannot reach the database, they run out, and others may take over what was done under
+them. A lease that its user has not touched for long runs out too: the bundle that held it is
+then gone, although the process lives.
 """
 
 from __future__ import annotations
@@ -19,220 +19,216 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from sinks.database.clock import now
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import leases
 from transforms.errors import SluiceError
+from transforms.per_process import PerProcess
 
 _log = logging.getLogger(__name__)
 
 UNTOUCHED_SECONDS = 900.0
-"""A lease that nobody has touched for so long is not renewed any more."""
+"""A lease that nobody has touched for this long is no longer renewed."""
 
-_lock = threading.Lock()
-_wake = threading.Event()
-_held: dict[tuple[SqlConfig, str], _Held] = {}
-_thread: threading.Thread | None = None
+Beat = Callable[[], object]
 
 
-@dataclass(slots=True)
-class _Held:
-    """A lease of this process, when it is renewed next (monotonic), and what is done then."""
-
-    seconds: float
-    touched: float
-    due: float
-    beat: Callable[[], object] | None = None
-    beating: threading.Thread | None = None
-
-
-def holder() -> str:
-    """Names this process, for people who look at the table."""
+def process_name() -> str:
+    """This process, for people who look at the table."""
     return f"{socket.gethostname()[:100]}:{os.getpid()}"
 
 
-def new_name(what: str) -> str:
+def new_name(purpose: str) -> str:
     """A name that no other lease has."""
-    return f"{what[:100]}:{holder()}:{uuid.uuid4().hex[:12]}"
+    return f"{purpose[:100]}:{process_name()}:{uuid.uuid4().hex[:12]}"
 
 
-def hold(
-    config: SqlConfig, name: str, seconds: float, beat: Callable[[], object] | None = None
-) -> bool:
-    """Take the lease ``name`` and keep renewing it; False when somebody else has it.
+def hold(database: Database, name: str, seconds: float, beat: Beat | None = None) -> bool:
+    """Take the lease ``name`` and keep renewing it.
 
     Args:
-        config: The database.
+        database: Where the lease is kept.
         name: The lease.
         seconds: How long it lasts without being renewed.
-        beat: Called in a thread of its own after each renewal, unless it is still at work.
+        beat: Called in a thread of its own after each renewal, unless it is still running.
+
+    Returns:
+        False if another process has the lease.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
         Contention: The database asks for another try.
     """
-    with transaction(config) as connection:
-        at = now(connection)
-        row = {"name": name, "holder": _token(), "expires_at": at + timedelta(seconds=seconds)}
-        free = sa.or_(leases.c.holder == _token(), leases.c.expires_at <= at)
-        taken = connection.execute(
-            sa.update(leases).where(leases.c.name == name, free).values(row)
-        ).rowcount
-        if not taken and not _insert(connection, row):
-            return False
-    clock = time.monotonic()
-    with _lock:
-        _held[config, name] = _Held(seconds, clock, clock + seconds / 3, beat)
-    _ensure_thread()
-    return True
+    return _held().hold(database, name, seconds, beat)
 
 
-def _insert(connection: sa.Connection, row: dict[str, Any]) -> bool:
-    """Enter a lease; False when there is one of that name."""
-    statement: Any
-    if connection.dialect.name == "postgresql":
-        statement = postgresql.insert(leases).on_conflict_do_nothing()
-    elif connection.dialect.name == "sqlite":
-        statement = sqlite.insert(leases).on_conflict_do_nothing()
-    else:
-        query = sa.select(leases.c.name).where(leases.c.name == row["name"]).with_for_update()
-        if connection.execute(query).first() is not None:
-            return False
-        statement = sa.insert(leases)
-    return bool(connection.execute(statement, row).rowcount)
+def touch(database: Database, name: str) -> bool:
+    """Say that the work under ``name`` goes on; False if this process does not hold it any more."""
+    return _held().touch(database, name)
 
 
-def touch(config: SqlConfig, name: str) -> bool:
-    """Say that whoever holds ``name`` is still at work; False when it is not held any more."""
-    with _lock:
-        held = _held.get((config, name))
-        if held is not None:
-            held.touched = time.monotonic()
-        return held is not None
-
-
-def release(config: SqlConfig, name: str) -> None:
-    """Give ``name`` up: it runs out now, and others may take over at once.
+def release(database: Database, name: str) -> None:
+    """Give up ``name``: it runs out now, and others may take over at once.
 
     Raises:
-        SinkUnavailable: The database cannot be reached; the lease runs out by itself then.
-        Contention: The same.
+        SinkUnavailable: The database cannot be reached; the lease then runs out by itself.
+        Contention: The database asks for another try; likewise.
     """
-    with _lock:
-        _held.pop((config, name), None)
-    with transaction(config) as connection:
-        connection.execute(
-            sa.update(leases)
-            .where(leases.c.name == name, leases.c.holder == _token())
-            .values(expires_at=now(connection))
-        )
+    _held().release(database, name)
 
 
 def release_all() -> None:
-    """Give up all leases of this process: its pipeline is over. One that cannot be runs out."""
-    with _lock:
-        held = list(_held)
-    for config, name in held:
-        try:
-            release(config, name)
-        except SluiceError as error:
-            _log.info("the lease %s is left to run out: %s", name, error)
+    """Give up all leases of this process: its pipeline is over. Those that cannot be run out."""
+    _held().release_all()
 
 
-def _ensure_thread() -> None:
-    global _thread
-    with _lock:
-        if _thread is None or not _thread.is_alive():
-            _thread = threading.Thread(target=_renew_for_ever, name="leases", daemon=True)
-            _thread.start()
-    _wake.set()
+@dataclass(slots=True)
+class _Lease:
+    """A lease of this process.
+
+    Attributes:
+        seconds: How long it lasts.
+        touched: When its user touched it last (monotonic).
+        due: When it is to be renewed (monotonic).
+        beat: What is called after a renewal.
+        beating: The thread in which that runs.
+    """
+
+    seconds: float
+    touched: float
+    due: float
+    beat: Beat | None = None
+    beating: threading.Thread | None = None
 
 
-def _renew_for_ever() -> None:
-    """Renew what is due; ends when nothing is held any more."""
-    global _thread
-    while True:
-        clock = time.monotonic()
-        with _lock:
-            for key, held in list(_held.items()):
-                if clock - held.touched > UNTOUCHED_SECONDS:
-                    del _held[key]
-            if not _held:
-                _thread = None
-                return
-            due = [key for key, held in _held.items() if held.due <= clock]
-            pause = min(held.due for held in _held.values()) - clock
-        for config, name in due:
-            _renew(config, name)
-        if not due:
-            _wake.wait(max(0.05, pause))
-            _wake.clear()
+class _HeldLeases:
+    """The leases of this process, and the thread that renews them."""
 
+    def __init__(self) -> None:
+        # Two processes may have one number, on hosts of one name.
+        self._holder = f"{process_name()}:{uuid.uuid4().hex[:12]}"
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._leases: dict[tuple[Database, str], _Lease] = {}
+        self._thread: threading.Thread | None = None
 
-def _renew(config: SqlConfig, name: str) -> None:
-    key = (config, name)
-    with _lock:
-        held = _held.get(key)
-    if held is None:
-        return
-    try:
-        with transaction(config) as connection:
-            expires = now(connection) + timedelta(seconds=held.seconds)
-            kept = connection.execute(
-                sa.update(leases)
-                .where(leases.c.name == name, leases.c.holder == _token())
-                .values(expires_at=expires)
+    def hold(self, database: Database, name: str, seconds: float, beat: Beat | None) -> bool:
+        with transaction(database, "take a lease") as connection:
+            dialect = dialect_of(connection)
+            at = dialect.now(connection)
+            row = {
+                "name": name,
+                "holder": self._holder,
+                "expires_at": at + timedelta(seconds=seconds),
+            }
+            free = sa.or_(leases.c.holder == self._holder, leases.c.expires_at <= at)
+            taken = connection.execute(
+                sa.update(leases).where(leases.c.name == name, free).values(row)
             ).rowcount
-    except SluiceError as error:
-        _log.warning("the lease %s could not be renewed, trying again: %s", name, error)
-        kept = 1
-    with _lock:
-        if kept:
-            # Jittered, so that processes do not come in step.
-            held.due = time.monotonic() + held.seconds / 3 * random.uniform(0.8, 1.0)  # noqa: S311
-            _beat(held)
-        else:
-            _held.pop(key, None)
-            _log.warning("the lease %s was taken by another process", name)
+            if not taken and not dialect.insert_absent(connection, leases, [row], "name"):
+                return False
+        clock = time.monotonic()
+        with self._lock:
+            self._leases[database, name] = _Lease(seconds, clock, clock + seconds / 3, beat)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._renew_all, name="leases", daemon=True)
+                self._thread.start()
+        self._wake.set()
+        return True
+
+    def touch(self, database: Database, name: str) -> bool:
+        with self._lock:
+            lease = self._leases.get((database, name))
+            if lease is not None:
+                lease.touched = time.monotonic()
+            return lease is not None
+
+    def release(self, database: Database, name: str) -> None:
+        with self._lock:
+            self._leases.pop((database, name), None)
+        with transaction(database, "give up a lease") as connection:
+            self._set_expiry(connection, name, timedelta(0))
+
+    def release_all(self) -> None:
+        with self._lock:
+            keys = list(self._leases)
+        for database, name in keys:
+            try:
+                self.release(database, name)
+            except SluiceError as error:
+                _log.info("the lease %s is left to run out: %s", name, error)
+
+    def _renew_all(self) -> None:
+        """Renew what is due until nothing is held, or the process has forgotten its leases."""
+        while True:
+            clock = time.monotonic()
+            with self._lock:
+                for key, lease in list(self._leases.items()):
+                    if clock - lease.touched > UNTOUCHED_SECONDS:
+                        del self._leases[key]
+                if not self._leases or held_leases.peek(None) is not self:
+                    self._thread = None
+                    return
+                due = [key for key, lease in self._leases.items() if lease.due <= clock]
+                pause = min(lease.due for lease in self._leases.values()) - clock
+            for database, name in due:
+                self._renew(database, name)
+            if not due:
+                self._wake.wait(max(0.05, pause))
+                self._wake.clear()
+
+    def _renew(self, database: Database, name: str) -> None:
+        key = (database, name)
+        with self._lock:
+            lease = self._leases.get(key)
+        if lease is None:
+            return
+        try:
+            with transaction(database, "renew a lease") as connection:
+                renewed = self._set_expiry(connection, name, timedelta(seconds=lease.seconds))
+        except SluiceError as error:
+            _log.warning("the lease %s could not be renewed, trying again: %s", name, error)
+            renewed = True
+        with self._lock:
+            if renewed:
+                # Jittered, so that processes do not fall into step.
+                jitter = random.uniform(0.8, 1.0)  # noqa: S311
+                lease.due = time.monotonic() + lease.seconds / 3 * jitter
+                _beat(lease)
+            else:
+                self._leases.pop(key, None)
+                _log.warning("the lease %s was taken by another process", name)
+
+    def _set_expiry(self, connection: sa.Connection, name: str, after: timedelta) -> bool:
+        """Let the lease run out ``after`` now; False if another process has it."""
+        expires_at = dialect_of(connection).now(connection) + after
+        of_this_process = sa.and_(leases.c.name == name, leases.c.holder == self._holder)
+        changed = sa.update(leases).where(of_this_process).values(expires_at=expires_at)
+        return bool(connection.execute(changed).rowcount)
 
 
-def _beat(held: _Held) -> None:
-    """Begin what is done after a renewal; it must not keep the next renewal waiting."""
-    if held.beat is None or (held.beating is not None and held.beating.is_alive()):
+def _beat(lease: _Lease) -> None:
+    """Start what is done after a renewal; it must not delay the next renewal."""
+    if lease.beat is None or (lease.beating is not None and lease.beating.is_alive()):
         return
-    held.beating = threading.Thread(target=_try, args=(held.beat,), name="beat", daemon=True)
-    held.beating.start()
+    lease.beating = threading.Thread(target=_try, args=(lease.beat,), name="beat", daemon=True)
+    lease.beating.start()
 
 
-def _try(beat: Callable[[], object]) -> None:
+def _try(beat: Beat) -> None:
     try:
         beat()
     except SluiceError as error:
         _log.warning("will be tried again: %s", error)
 
 
-_own = uuid.uuid4().hex[:12]
+held_leases: PerProcess[None, _HeldLeases] = PerProcess(lambda _: _HeldLeases())
+"""What this process holds. A forked child holds nothing; to forget it is to let it run out."""
 
 
-def _token() -> str:
-    """What distinguishes this process from one of the same number on a host of the same name."""
-    return f"{holder()}:{_own}"
-
-
-def _forget_after_fork() -> None:
-    """A child holds none of its parent's leases."""
-    global _lock, _wake, _thread, _own
-    _lock = threading.Lock()
-    _wake = threading.Event()
-    _thread = None
-    _own = uuid.uuid4().hex[:12]
-    _held.clear()
-
-
-os.register_at_fork(after_in_child=_forget_after_fork)
+def _held() -> _HeldLeases:
+    return held_leases.get(None)

@@ -1,27 +1,28 @@
-"""The tables beside the target.
+"""The tables beside the target tables.
 
-``ingest_progress`` is the ledger, ``ingest_targets`` says what the columns of each target are,
-``ingest_jobs`` has the failed records, ``ingest_queue`` those of
-them that wait for an attempt, ``ingest_claims`` those that are at one, ``ingest_leases`` says which
-processes that run jobs are alive, ``ingest_audit`` what was done to jobs by hand, ``ingest_outbox``
-what was written and is to be published, ``ingest_submissions`` what a cluster was given to run. They
-live in the database's default schema, so that one ledger serves every target table.
+``ingest_progress`` is the ledger, and ``ingest_targets`` says what the columns of each target are.
+``ingest_jobs`` has the failed records, ``ingest_queue`` those that wait for an attempt, and
+``ingest_claims`` those that are being tried. ``ingest_leases`` says which processes are alive.
+``ingest_audit`` has what was done to jobs by hand, ``ingest_outbox`` the changes to publish, and
+``ingest_submissions`` the jobs that were submitted to a cluster. They are in the database's default
+schema, so that one ledger serves every target table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+from sinks.database.dialects import dialect_named
 from sinks.text import encoding as text_encoding
 from transforms.batch.counts import COUNTS
 
 EXECUTING = "executing"
-"""A job at an attempt: the one state that is not stored, see ``job_state``."""
+"""A job that is being tried: the one state that is not stored, see ``sinks.jobs.state``."""
 
 JOB_STATES = (
     "suspended",
@@ -33,10 +34,10 @@ JOB_STATES = (
     "cancelled",
     "discarded",
 )
-"""Oban's states; a dead letter is ``discarded``."""
+"""Oban's states; a dead letter is ``discarded`` or ``cancelled``."""
 
 WAITING_STATES = ("available", "scheduled", "retryable")
-"""Jobs that are run once ``scheduled_at`` has come."""
+"""Jobs that are tried once ``scheduled_at`` has come."""
 
 UNFINISHED_STATES = (*WAITING_STATES, "suspended")
 """Jobs that the ledger counts as ``retrying``, as stored."""
@@ -45,7 +46,7 @@ FINAL_STATES = ("completed", "cancelled", "discarded")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time: ``timestamptz`` where there is one, else UTC without offset."""
+    """A point in time: ``timestamptz`` where the database has it, otherwise UTC without an offset."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -55,17 +56,21 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         value = value.astimezone(UTC)
-        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+        return (
+            value
+            if dialect_named(dialect.name, dialect.driver).keeps_zones
+            else value.replace(tzinfo=None)
+        )
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Give an aware datetime in UTC."""
+        """Return an aware datetime in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class StoredText(TypeDecorator[str]):
-    """Any text, also in a database whose encoding lacks some of its characters."""
+    """Any text, even in a database whose encoding lacks some characters."""
 
     impl = sa.Text
     cache_ok = True
@@ -75,14 +80,16 @@ class StoredText(TypeDecorator[str]):
         return None if value is None else text_encoding.escaped(dialect, value)
 
     def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:
-        """Give the text as it was."""
+        """Return the text as it was."""
         return None if value is None else text_encoding.unescaped(dialect, value)
 
 
-# MySQL can index a text only up to a length; elsewhere text has none.
+# MySQL indexes text only up to a length; elsewhere text has no length.
 _NAME = StoredText().with_variant(sa.String(255), "mysql", "mariadb")
 _TEXT = StoredText()
-_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers only INTEGER by itself
+_ID = sa.BigInteger().with_variant(
+    sa.Integer(), "sqlite"
+)  # SQLite numbers the rows of no other type
 
 metadata = sa.MetaData()
 
@@ -110,7 +117,9 @@ targets = sa.Table(
     metadata,
     sa.Column("target", _NAME, primary_key=True),
     sa.Column("layout", sa.String(16), nullable=False),
-    sa.Column("columns", _TEXT, nullable=False),  # as made by this program, else empty
+    sa.Column(
+        "columns", _TEXT, nullable=False
+    ),  # if this program created the table, otherwise empty
     sa.Column("since", UtcDateTime, nullable=False),
     sa.CheckConstraint("layout IN ('fields', 'record')", name="ingest_targets_layout"),
 )
@@ -140,27 +149,27 @@ jobs = sa.Table(
     sa.Column("replays", sa.Integer, nullable=False),
     sa.Column("errors", sa.JSON, nullable=False),
     sa.Column("run", sa.String(36), nullable=False),  # the run whose counts have it as retrying
-    sa.Column("attempted_by", _NAME),  # the lease under which it was tried last
+    sa.Column("attempted_by", _NAME),  # the lease under which it was last tried
     sa.Column("inserted_at", UtcDateTime, nullable=False),
     sa.Column("scheduled_at", UtcDateTime, nullable=False),
     sa.Column("attempted_at", UtcDateTime),
     sa.Column("completed_at", UtcDateTime),
     sa.Column("cancelled_at", UtcDateTime),
     sa.Column("discarded_at", UtcDateTime),
-    # Of target, source, partition and offset, hashed: an index of the texts would cost more
-    # than all the rest of a job's updates.
+    # A hash of target, source, partition and offset: an index over the texts would cost more than
+    # everything else in the updates of a job.
     sa.Column("origin", sa.Uuid, nullable=False, unique=True),
-    # Whose it is; null belongs to nobody, see ``job_owner``.
+    # The pipeline that may try it; null means nobody, see ``sinks.jobs.owner``.
     sa.Column("pipeline", _NAME),
     sa.Column("steps", _TEXT),  # labels, as JSON
-    sa.Column("version", sa.String(32)),  # of the program that tried it last
-    sa.Column("owner", sa.Uuid),  # of target, pipeline and steps, hashed
+    sa.Column("version", sa.String(32)),  # of the program that last tried it
+    sa.Column("owner", sa.Uuid),  # a hash of target, pipeline and steps
     sa.CheckConstraint(
         _in(state for state in JOB_STATES if state != EXECUTING),
         name="ingest_jobs_state",
     ),
-    # No index looks at what an attempt changes, so that Postgres changes it in place (HOT), for
-    # which pages keep room; the queue is apart.
+    # No index covers what an attempt changes, so that Postgres can update in place (HOT), for which
+    # pages keep room; the queue is a table of its own.
     postgresql_with={"fillfactor": 50},
 )
 
@@ -216,8 +225,11 @@ submissions = sa.Table(
     sa.Column("submitted_at", UtcDateTime, nullable=False),
 )
 
+Operation = Literal["insert", "update"]
+"""What a record did to a row."""
+
 SHARDS = 64
-"""Rows of the outbox are spread over so many shards, by key."""
+"""The number of shards over which rows of the outbox are spread, by key."""
 
 outbox = sa.Table(
     "ingest_outbox",
@@ -234,7 +246,7 @@ outbox = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("published_at", UtcDateTime),
     sa.CheckConstraint("operation IN ('insert', 'update')", name="ingest_outbox_operation"),
-    # By id first: publishers read in that order, those of one table as well as those of all.
+    # By id first: publishers read in that order, be it the rows of one table or of all.
     sa.Index(
         "ingest_outbox_unpublished",
         "id",
@@ -249,5 +261,5 @@ outbox = sa.Table(
         postgresql_where=sa.text("published_at IS NOT NULL"),
         sqlite_where=sa.text("published_at IS NOT NULL"),
     ),
-    sqlite_autoincrement=True,  # or the number of a deleted row would be given again
+    sqlite_autoincrement=True,  # otherwise the number of a deleted row would be reused
 )

@@ -1,4 +1,4 @@
-"""The tables beside the target: made where they are missing, and brought up to date."""
+"""Create the tables beside the target, or bring those of an earlier version up to date."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import claims, jobs, metadata, queue
-from sinks.writers import writer_of
 from transforms.errors import ConfigError
 
 _ADDED = {
@@ -17,30 +17,30 @@ _ADDED = {
     queue.name: ("owner",),
     claims.name: ("owner",),
 }
-"""Columns that tables of earlier versions lack, all of them nullable: old rows belong to nobody."""
+"""Columns that tables of earlier versions lack. All are nullable: old rows belong to nobody."""
 
 _OLD_INDEX = "ingest_queue_due"
 
 
-def prepare(config: SqlConfig) -> None:
-    """Bring tables that are there up to date, before something other than a run changes jobs.
+def prepare(database: Database) -> None:
+    """Bring existing tables up to date, before something other than a run changes jobs.
 
     Raises:
         ConfigError: The database refuses.
         SinkUnavailable: The database cannot be reached.
         Contention: The database asks for another try.
     """
-    with transaction(config, refused=ConfigError) as connection:
+    with transaction(database, "bring its tables up to date", refused=ConfigError) as connection:
         if sa.inspect(connection).has_table(jobs.name):
-            writer_of(config, connection).lock(connection, [("", "prepare")])
-            make_tables(connection)
+            dialect_of(connection).lock(connection, [("", "prepare")])
+            create_tables(connection)
 
 
-def make_tables(connection: sa.Connection) -> None:
+def create_tables(connection: sa.Connection) -> None:
     """Create the tables that are missing; add the columns that tables of earlier versions lack.
 
     Args:
-        connection: In a transaction that holds off others which do the same.
+        connection: In a transaction that keeps others from doing the same.
 
     Raises:
         ConfigError: A table lacks a column that no version has added.
@@ -50,57 +50,46 @@ def make_tables(connection: sa.Connection) -> None:
         if not set(lacking) <= set(_ADDED.get(name, ())):
             raise ConfigError(
                 f"table {name} has no column {', '.join(lacking)}: another version of "
-                "this program has made it; rename the ingest_ tables, or use another database"
+                "this program created it; rename the ingest_ tables, or use another database"
             )
         table = metadata.tables[name]
         if table is queue:
             _drop_index(connection, table, _OLD_INDEX)
-        _add(connection, table, lacking)
+        dialect_of(connection).add_columns(connection, table, lacking)
         if table is queue:
             for index in table.indexes:
                 index.create(connection, checkfirst=True)
 
 
 def check(connection: sa.Connection) -> None:
-    """Refuse to look at jobs in a table that has not been brought up to date yet.
+    """Refuse to read jobs from a table that has not been brought up to date yet.
 
     Raises:
-        ConfigError: An earlier version made it.
+        ConfigError: An earlier version created it.
     """
-    there = {column["name"] for column in sa.inspect(connection).get_columns(jobs.name)}
-    if not set(_ADDED[jobs.name]) <= there:
+    present = {column["name"] for column in sa.inspect(connection).get_columns(jobs.name)}
+    if not set(_ADDED[jobs.name]) <= present:
         raise ConfigError(
-            f"table {jobs.name} was made by an earlier version of this program; run an ingest, or "
-            "`dead_letters adopt`, which adds the columns that it lacks"
+            f"table {jobs.name} was created by an earlier version of this program; run an ingest or "
+            "`dead_letters adopt`: they add the columns that it lacks"
         )
 
 
 def _lacking(connection: sa.Connection) -> dict[str, list[str]]:
-    """The columns that each of our tables lacks."""
+    """The columns that each table lacks, by its name."""
     inspector = sa.inspect(connection)
     lacking = {}
     for table in metadata.sorted_tables:
-        there = {column["name"] for column in inspector.get_columns(table.name)}
-        names = [column.name for column in table.columns if column.name not in there]
+        present = {column["name"] for column in inspector.get_columns(table.name)}
+        names = [column.name for column in table.columns if column.name not in present]
         if names:
             lacking[table.name] = names
     return lacking
 
 
-def _add(connection: sa.Connection, table: sa.Table, names: list[str]) -> None:
-    """One ALTER TABLE, where the database takes several columns in one."""
-    types = connection.dialect.type_compiler_instance
-    preparer = connection.dialect.identifier_preparer
-    columns = [f"{preparer.quote(name)} {types.process(table.c[name].type)}" for name in names]
-    together = connection.dialect.name in ("postgresql", "mysql", "mariadb")
-    for some in [columns] if together else [[column] for column in columns]:
-        added = ", ".join(f"ADD COLUMN {column}" for column in some)
-        connection.exec_driver_sql(f"ALTER TABLE {preparer.format_table(table)} {added}")
-
-
 def _drop_index(connection: sa.Connection, table: sa.Table, name: str) -> None:
-    there = {index["name"] for index in sa.inspect(connection).get_indexes(table.name)}
-    if name in there:
+    present = {index["name"] for index in sa.inspect(connection).get_indexes(table.name)}
+    if name in present:
         column: sa.Column[Any] = sa.Column("due_at")
         sa.Table(table.name, sa.MetaData(), column)
         sa.Index(name, column).drop(connection)

@@ -1,8 +1,7 @@
 """Cut the connection of a transaction that takes too long.
 
-A server that hangs while its kernel still acknowledges (a stopped process, a pooler that lost
-its server) is noticed by none of TCP's and PostgreSQL's own time-outs: the client would wait for
-its answer for ever.
+No time-out of TCP or PostgreSQL notices a server that hangs while its kernel still acknowledges
+(a stopped process, a pooler that lost its server): the client would wait for an answer forever.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ import sqlalchemy as sa
 def watched(connection: sa.Connection, seconds: float) -> Iterator[None]:
     """Shut the connection's socket down unless the block ends within ``seconds``.
 
-    The driver then raises that the connection is lost. A driver without a socket (SQLite's)
-    has time-outs of its own and is left alone.
+    The driver then reports a lost connection. A driver without a socket (SQLite's) has time-outs
+    of its own and is left alone.
     """
     driver: Any = connection.connection.dbapi_connection
     if not hasattr(driver, "fileno"):
         yield
         return
-    # A descriptor of our own: the driver's may be closed meanwhile, and its number given to another.
+    # A duplicate: the driver may close its descriptor meanwhile, and the number may be reused.
     with socket.socket(fileno=os.dup(driver.fileno())) as copy:
         timer = threading.Timer(seconds, _shut_down, (copy,))
         timer.name = "watchdog"
@@ -41,5 +40,5 @@ def watched(connection: sa.Connection, seconds: float) -> Iterator[None]:
 
 
 def _shut_down(connected: socket.socket) -> None:
-    with suppress(OSError):  # it has ended by itself
+    with suppress(OSError):  # it has ended already
         connected.shutdown(socket.SHUT_RDWR)

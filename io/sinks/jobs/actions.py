@@ -9,8 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.clock import now
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
+from sinks.database.dialect import Dialect
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import WAITING_STATES, jobs, queue
 from sinks.jobs import audit_trail
@@ -18,11 +19,9 @@ from sinks.jobs import owner as job_owner
 from sinks.jobs.chunks import Picked, change_in_chunks
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
-from sinks.jobs.outcomes import among
 from sinks.jobs.store import enqueue, exists
 from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ranges import Partition
-from sinks.writers import writer_of
 from transforms.batch.counts import Counts
 from transforms.errors import ConfigError, Contention
 from transforms.steps.pipeline_identity import PipelineIdentity
@@ -43,13 +42,13 @@ class Outcome:
     owners: Mapping[PipelineIdentity | None, int] = field(default_factory=dict, compare=False)
 
 
-def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Outcome:
+def carry_out(database: Database, order: Order, *, actor: str, reason: str) -> Outcome:
     """Change the jobs of ``order``, at most ``job_chunks.CHUNK`` a transaction.
 
     Each transaction changes the jobs, moves the ledger's counts and enters the audit trail.
 
     Args:
-        config: Which database.
+        database: Which database.
         order: What to do to which jobs.
         actor: Who does it.
         reason: Why.
@@ -70,7 +69,7 @@ def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Ou
         if changed != len(picked):
             raise Contention("another process changed the same jobs; trying again")
         if order.action.moves is not None:
-            _move(config, connection, picked, *order.action.moves)
+            _move(connection, picked, *order.action.moves)
         audit_trail.enter(
             connection,
             order.action.name,
@@ -80,8 +79,15 @@ def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Ou
             count=len(picked),
         )
 
-    left_alone = _counted(config, order.left_alone)
-    count = change_in_chunks(config, order.where, change, limit=order.limit, committed=committed)
+    left_alone = _counted(database, order.left_alone)
+    count = change_in_chunks(
+        database,
+        order.where,
+        change,
+        doing=f"{order.action.name} failed records",
+        limit=order.limit,
+        committed=committed,
+    )
     return Outcome(
         count,
         left_alone,
@@ -90,7 +96,7 @@ def carry_out(config: SqlConfig, order: Order, *, actor: str, reason: str) -> Ou
 
 
 def adopter(
-    config: SqlConfig, which: JobFilter, name: str, steps: tuple[str, ...] | None
+    database: Database, which: JobFilter, name: str, steps: tuple[str, ...] | None
 ) -> PipelineIdentity:
     """The pipeline that is to have the jobs ``which``; without ``steps``, those it is known to have.
 
@@ -100,83 +106,82 @@ def adopter(
     """
     if steps is not None:
         return PipelineIdentity(name, steps)
-    with transaction(config, write=False, refused=ConfigError) as connection:
+    with transaction(
+        database, "read failed records", write=False, refused=ConfigError
+    ) as connection:
         if not exists(connection):
             return PipelineIdentity(name)
-        return job_owner.adopter(connection, name, which.where(connection.dialect.name))
+        return job_owner.adopter(connection, name, which.where(dialect_of(connection)))
 
 
-def preview(config: SqlConfig, order: Order) -> Outcome:
+def preview(database: Database, order: Order) -> Outcome:
     """How many jobs ``order`` would change now; changes nothing.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    counted = _counted(config, lambda dialect: {"": order.where(dialect)})
+    counted = _counted(database, lambda dialect: {"": order.where(dialect)})
     count = counted.get("", 0)
     if order.limit is not None:
         count = min(count, order.limit)
-    return Outcome(count, _counted(config, order.left_alone))
+    return Outcome(count, _counted(database, order.left_alone))
 
 
-def oldest(config: SqlConfig, order: Order, limit: int) -> list[int]:
+def oldest(database: Database, order: Order, limit: int) -> list[int]:
     """The numbers of the first jobs that ``order`` would change.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return []
-        query = sa.select(jobs.c.id).where(order.where(connection.dialect.name))
+        query = sa.select(jobs.c.id).where(order.where(dialect_of(connection)))
         size = limit if order.limit is None else min(limit, order.limit)
         return list(connection.execute(query.order_by(jobs.c.id).limit(size)).scalars())
 
 
 def _counted(
-    config: SqlConfig, conditions: Callable[[str], Mapping[str, sa.ColumnElement[bool]]]
+    database: Database, conditions: Callable[[Dialect], Mapping[str, sa.ColumnElement[bool]]]
 ) -> dict[str, int]:
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return {}
         counted = {
             name: connection.execute(
                 sa.select(sa.func.count()).select_from(jobs).where(where)
             ).scalar_one()
-            for name, where in conditions(connection.dialect.name).items()
+            for name, where in conditions(dialect_of(connection)).items()
         }
     return {name: number for name, number in counted.items() if number}
 
 
-def _move(
-    config: SqlConfig, connection: sa.Connection, picked: Sequence[Picked], out: str, into: str
-) -> None:
+def _move(connection: sa.Connection, picked: Sequence[Picked], out: str, into: str) -> None:
     """Move the jobs from one of the ledger's counts to another."""
-    dialect = writer_of(config, connection)
     targets: dict[str, Counter[Partition]] = {}
     for job in picked:
         targets.setdefault(job.target, Counter())[job.source, job.partition] += 1
     # All at once: locks taken a table at a time could deadlock with another action's.
     places = [(name, *place) for name, counted in targets.items() for place in counted]
-    dialect.lock(connection, sorted(places))
+    dialect_of(connection).lock(connection, sorted(places))
     for target, counted in targets.items():
         deltas = {
             place: Counts(**{out: -number, into: number}) for place, number in counted.items()
         }
-        ledger_moves.move(connection, dialect, target, deltas)
+        ledger_moves.move(connection, target, deltas)
 
 
 def _update(
     connection: sa.Connection, ids: Sequence[int], states: Sequence[str], values: dict[str, Any]
 ) -> int:
-    which = among(connection, jobs.c.id, ids)
+    which = dialect_of(connection).is_one_of(jobs.c.id, ids)
     statement = sa.update(jobs).where(which, jobs.c.state.in_(states)).values(**values)
     return connection.execute(statement).rowcount
 
 
 def _replay(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
     ids = [job.id for job in picked]
-    at = now(connection)
+    at = dialect_of(connection).now(connection)
     values = {
         "state": "available",
         "scheduled_at": at,
@@ -188,22 +193,26 @@ def _replay(connection: sa.Connection, picked: Sequence[Picked], order: Order) -
         "discarded_at": None,
     }
     changed = _update(connection, ids, order.states, values)
-    enqueue(connection, among(connection, jobs.c.id, ids))
+    enqueue(connection, dialect_of(connection).is_one_of(jobs.c.id, ids))
     return changed
 
 
 def _cancel(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
     ids = [job.id for job in picked]
-    out = connection.execute(sa.delete(queue).where(among(connection, queue.c.job, ids))).rowcount
+    out = connection.execute(
+        sa.delete(queue).where(dialect_of(connection).is_one_of(queue.c.job, ids))
+    ).rowcount
     if out != len(ids):
         return out  # the others were taken meanwhile, and are at an attempt
-    values = {"state": "cancelled", "cancelled_at": now(connection)}
+    values = {"state": "cancelled", "cancelled_at": dialect_of(connection).now(connection)}
     return _update(connection, ids, order.states, values)
 
 
 def _purge(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
     ids = [job.id for job in picked]
-    statement = sa.delete(jobs).where(jobs.c.id.in_(ids), jobs.c.state.in_(order.states))
+    statement = sa.delete(jobs).where(
+        dialect_of(connection).is_one_of(jobs.c.id, ids), jobs.c.state.in_(order.states)
+    )
     return connection.execute(statement).rowcount
 
 
@@ -217,10 +226,10 @@ def _adopt(connection: sa.Connection, picked: Sequence[Picked], order: Order) ->
     for target, ids in of_target.items():
         values = job_owner.columns_of(target, order.adopter)
         del values["version"]
-        queued = sa.update(queue).where(among(connection, queue.c.job, ids))
+        queued = sa.update(queue).where(dialect_of(connection).is_one_of(queue.c.job, ids))
         moved = connection.execute(queued.values(owner=values["owner"])).rowcount
         waiting = sa.select(sa.func.count()).where(
-            among(connection, jobs.c.id, ids), jobs.c.state.in_(WAITING_STATES)
+            dialect_of(connection).is_one_of(jobs.c.id, ids), jobs.c.state.in_(WAITING_STATES)
         )
         if moved == connection.execute(waiting).scalar_one():
             changed += _update(connection, ids, order.states, values)

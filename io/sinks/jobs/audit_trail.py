@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.clock import now
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import audit
 from sinks.text.encoding import clean
@@ -63,7 +63,7 @@ def enter(
     """
     connection.execute(
         sa.insert(audit).values(
-            at=now(connection),
+            at=dialect_of(connection).now(connection),
             action=action,
             actor=clean(actor, ACTOR_LIMIT),
             reason=clean(reason, REASON_LIMIT),
@@ -73,13 +73,13 @@ def enter(
     )
 
 
-def entries(config: SqlConfig, *, limit: int = 100) -> list[Entry]:
+def entries(database: Database, *, limit: int = 100) -> list[Entry]:
     """The newest entries first, at most ``limit``; none where the table does not exist.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read the audit trail", write=False) as connection:
         if not sa.inspect(connection).has_table(audit.name):
             return []
         query = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)

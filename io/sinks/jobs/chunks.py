@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
+from sinks.database.dialect import Dialect
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
 from sinks.database.tables import jobs
 from sinks.jobs.store import exists
@@ -34,18 +36,19 @@ _PICKED = (
     *(jobs.c.pipeline, jobs.c.steps),
 )
 
-Where = Callable[[str], sa.ColumnElement[bool]]
-"""A condition in the SQL of a database, by SQLAlchemy's name for it."""
+Where = Callable[[Dialect], sa.ColumnElement[bool]]
+"""A condition in the SQL of a database."""
 
 Change = Callable[[sa.Connection, Sequence[Picked]], None]
 """Changes what was picked, in the transaction that picked it."""
 
 
 def change_in_chunks(
-    config: SqlConfig,
+    database: Database,
     where: Where,
     change: Change,
     *,
+    doing: str,
     limit: int | None = None,
     committed: Callable[[Sequence[Picked]], object] = len,
 ) -> int:
@@ -56,9 +59,10 @@ def change_in_chunks(
     midway can be called again: the chunks before it are committed.
 
     Args:
-        config: Which database.
+        database: Which database.
         where: Which jobs; it must not hold any more once a job has been changed.
         change: Changes one chunk; a transaction that is run again calls it again.
+        doing: What ``change`` does, for messages: after "to".
         limit: How many at most.
         committed: Called with each chunk once its change is committed.
 
@@ -69,10 +73,12 @@ def change_in_chunks(
     """
     done = last = 0
     try:
-        newest = _newest(config)
+        newest = _newest(database)
         while last < newest and (limit is None or done < limit):
             size = CHUNK if limit is None else min(CHUNK, limit - done)
-            picked = _change(config, where, change, after=last, upto=newest, size=size)
+            picked = _change(
+                database, where, change, doing=doing, after=last, upto=newest, size=size
+            )
             if not picked:
                 break
             committed(picked)
@@ -85,27 +91,28 @@ def change_in_chunks(
     return done
 
 
-def _newest(config: SqlConfig) -> int:
-    with transaction(config, write=False) as connection:
+def _newest(database: Database) -> int:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return 0
         return connection.execute(sa.select(sa.func.max(jobs.c.id))).scalar() or 0
 
 
 def _change(
-    config: SqlConfig,
+    database: Database,
     where: Where,
     change: Change,
     *,
+    doing: str,
     after: int,
     upto: int,
     size: int,
 ) -> Sequence[Picked]:
     def changed() -> Sequence[Picked]:
-        with transaction(config) as connection:
+        with transaction(database, doing) as connection:
             query = (
                 sa.select(*_PICKED)
-                .where(jobs.c.id > after, jobs.c.id <= upto, where(connection.dialect.name))
+                .where(jobs.c.id > after, jobs.c.id <= upto, where(dialect_of(connection)))
                 .order_by(jobs.c.id)
                 .limit(size)
                 .with_for_update(skip_locked=True)

@@ -12,9 +12,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from sinks.database.clock import now
+from sinks.database.dialects import dialect_of
 from sinks.database.tables import claims, jobs, queue
-from sinks.jobs.outcomes import among
 from sinks.jobs.store import enqueue
 from transforms.batch.record import Attempt, Claim, Format, Headers, RecordBatch, Span
 from transforms.batch.splits import BatchLimits
@@ -32,19 +31,21 @@ def take(
         lease: Under which they are executing from now on.
         limits: At most so many records, and of about so many bytes.
     """
-    at = now(connection)
-    if connection.dialect.name == "postgresql":
-        # A claim that a crash of the server undoes is noticed when it is settled.
-        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-        # Of a table that changes so fast the planner knows little, and would sort all that
-        # is due for the first few: the index has them in order.
-        connection.exec_driver_sql(
-            "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
-        )
-    batches = _batches(_take(connection, owner, at, limits))
+    dialect = dialect_of(connection)
+    at = dialect.now(connection)
+    dialect.defer_flush(connection)  # an undone claim is noticed when it is settled
+    dialect.prefer_indexes(connection, ordered=False)
+    rows = dialect.take(
+        connection,
+        queue.c.job,
+        lambda row: _due(row, owner, at, limits),
+        sa.select(*_CLAIMED),
+        jobs.c.id,
+    )
+    batches = _batches(rows)
     if batches:
-        rows = [_claim(label, owner, lease, at, each) for each in batches]
-        connection.execute(sa.insert(claims), rows)
+        claimed = [_claim(label, owner, lease, at, batch) for batch in batches]
+        connection.execute(sa.insert(claims), claimed)
     return batches
 
 
@@ -52,7 +53,7 @@ def give_back(connection: sa.Connection, untried: Sequence[Claim]) -> None:
     """Put the jobs of claims back into the queue; what was rescued meanwhile is there already."""
     for claim in untried:
         if connection.execute(sa.delete(claims).where(claims.c.id == claim.id)).rowcount:
-            enqueue(connection, among(connection, jobs.c.id, claim.jobs))
+            enqueue(connection, dialect_of(connection).is_one_of(jobs.c.id, claim.jobs))
 
 
 _CLAIMED = (
@@ -86,22 +87,6 @@ def _due(
     upto = sa.func.sum(first.c.bytes).over(order_by=(first.c.due_at, first.c.job))
     sized = sa.select(first.c.row, (upto - first.c.bytes).label("before")).subquery("sized")
     return sa.select(sized.c.row).where(sized.c.before < limits.bytes)
-
-
-def _take(
-    connection: sa.Connection, owner: uuid.UUID, at: datetime, limits: BatchLimits
-) -> Sequence[Any]:
-    """Take what is due out of the queue; ``_CLAIMED`` of these jobs."""
-    if connection.dialect.name == "postgresql":
-        # By where the rows are: looking each up by its number again costs twice as much.
-        place: sa.ColumnElement[Any] = sa.literal_column("ingest_queue.ctid")
-        due = _due(place, owner, at, limits).scalar_subquery()
-        out = sa.delete(queue).where(place == sa.any_(sa.func.array(due)))
-        taken = out.returning(queue.c.job).cte("taken")
-        return connection.execute(sa.select(*_CLAIMED).where(jobs.c.id == taken.c.job)).all()
-    ids = connection.execute(_due(queue.c.job, owner, at, limits)).scalars().all()
-    connection.execute(sa.delete(queue).where(queue.c.job.in_(ids)))
-    return connection.execute(sa.select(*_CLAIMED).where(jobs.c.id.in_(ids))).all()
 
 
 def _claim(

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sinks.jobs.history import with_error
 from sinks.text.encoding import clean
 from transforms.batch.record import Failure
 from transforms.batch.retry_policy import Next
 from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT
+
+ERRORS_KEPT = 100
+"""The newest entries: a record that is snoozed for ever has no bound to its attempts."""
 
 
 def columns_of(
@@ -58,3 +60,32 @@ def columns_of(
         "scheduled_at": scheduled_at,
         "discarded_at": at if discarded else None,
     }
+
+
+def with_error(
+    errors: Sequence[Mapping[str, Any]],
+    *,
+    attempt: int,
+    replay: int,
+    at: datetime,
+    error: str,
+    due: datetime | None,
+) -> list[Mapping[str, Any]]:
+    """``errors`` and one more entry; the oldest are left out when there are many.
+
+    Args:
+        errors: The history so far.
+        attempt: Which attempt failed, since the last replay (1-based).
+        replay: How many replays there had been.
+        at: When.
+        error: What it said, bounded.
+        due: When the next attempt is due; None when there is none.
+    """
+    entry = {
+        "attempt": attempt,
+        "replay": replay,
+        "at": at.isoformat(),
+        "error": error,
+        "due": None if due is None else due.isoformat(),
+    }
+    return [*errors, entry][-ERRORS_KEPT:]

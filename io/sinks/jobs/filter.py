@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.database.dialect import Dialect
 from sinks.database.tables import jobs
 from sinks.jobs import state as job_state
 from sinks.jobs.owner import steps_text
@@ -49,19 +50,24 @@ class JobFilter:
     pipeline: str | None = None
     steps: tuple[str, ...] | None = None
 
-    def where(self, dialect: str) -> sa.ColumnElement[bool]:
-        """The condition in the SQL of the database ``dialect`` (SQLAlchemy's name for it)."""
+    def where(self, dialect: Dialect) -> sa.ColumnElement[bool]:
+        """The condition in the SQL of a database."""
         conditions = [
             jobs.c[name] == value for name in _EXACT if (value := getattr(self, name)) is not None
         ]
         if self.state is not None:
             conditions.append(job_state.is_in(self.state))
         if self.source is not None:
-            conditions.append(_matches(dialect, self.source))
+            exact = "*" not in self.source
+            conditions.append(
+                jobs.c.source == self.source
+                if exact
+                else dialect.matches(jobs.c.source, self.source)
+            )
         if self.text is not None:
-            conditions.append(_holds(dialect, self.text.encode()))
+            conditions.append(dialect.contains(jobs.c.raw, self.text.encode()))
         if self.ids:
-            conditions.append(jobs.c.id.in_(self.ids))
+            conditions.append(dialect.is_one_of(jobs.c.id, self.ids))
         if self.since is not None:
             conditions.append(jobs.c.inserted_at >= self.since)
         if self.until is not None:
@@ -82,21 +88,3 @@ class JobFilter:
             for name, value in asdict(self).items()
             if value is not None and (value != () or name != "ids")
         }
-
-
-def _matches(dialect: str, source: str) -> sa.ColumnElement[bool]:
-    if "*" not in source:
-        return jobs.c.source == source
-    if dialect == "sqlite":
-        # Its LIKE takes a and A for the same (https://sqlite.org/lang_expr.html, "LIKE").
-        pattern = "".join(f"[{c}]" if c in "?[" else c for c in source)
-        return jobs.c.source.op("GLOB", is_comparison=True)(pattern)
-    pattern = source.replace("!", "!!").replace("%", "!%").replace("_", "!_").replace("*", "%")
-    return jobs.c.source.like(pattern, escape="!")
-
-
-def _holds(dialect: str, text: bytes) -> sa.ColumnElement[bool]:
-    needle = sa.literal(text, sa.LargeBinary)
-    if dialect == "postgresql":
-        return sa.func.position(needle.op("IN")(jobs.c.raw)) > 0
-    return sa.func.instr(jobs.c.raw, needle) > 0

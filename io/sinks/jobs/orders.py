@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.database.dialect import Dialect
 from sinks.database.tables import EXECUTING, FINAL_STATES, UNFINISHED_STATES, WAITING_STATES, jobs
 from sinks.jobs import state as job_state
 from sinks.jobs.filter import JobFilter
@@ -97,14 +98,14 @@ class Order:
             states = (which.state,)
         return cls(action, replace(which, state=None), states, max_replays, limit, adopter)
 
-    def where(self, dialect: str) -> sa.ColumnElement[bool]:
+    def where(self, dialect: Dialect) -> sa.ColumnElement[bool]:
         """The jobs that are changed, in the database's SQL."""
         spared = [sa.not_(condition) for condition in self._spared().values()]
         if self.adopter is not None:
             spared.append(_not_of(self.adopter))
         return sa.and_(self.which.where(dialect), job_state.is_in(*self.states), *spared)
 
-    def left_alone(self, dialect: str) -> dict[str, sa.ColumnElement[bool]]:
+    def left_alone(self, dialect: Dialect) -> dict[str, sa.ColumnElement[bool]]:
         """The jobs that the filter names and that are left alone nevertheless, by reason."""
         asked = self.which.where(dialect)
         if self.action in (CANCEL, ADOPT) and self.states == self.action.states:

@@ -10,8 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.clock import now
+from sinks.database.dialects import dialect_of
 from sinks.database.tables import claims, jobs
+from sinks.database.update import update_each
 from sinks.jobs import owner as job_owner
 from sinks.jobs.columns import columns_of
 from sinks.jobs.store import enqueue
@@ -61,7 +62,8 @@ def complete(
     for claim in taken:
         if claim.id in held:
             made[held[claim.id]].update(claim.jobs)
-    at = now(connection)
+    dialect = dialect_of(connection)
+    at = dialect.now(connection)
     for (lease, attempted_at), numbers in made.items():
         values = {
             "state": "completed",
@@ -71,20 +73,9 @@ def complete(
             "completed_at": at,
             "version": None if pipeline is None else pipeline.version,
         }
-        mine = among(connection, jobs.c.id, sorted(numbers))
+        mine = dialect.is_one_of(jobs.c.id, sorted(numbers))
         connection.execute(sa.update(jobs).where(mine).values(values))
     return set(held)
-
-
-def among(
-    connection: sa.Connection, column: sa.ColumnElement[int], numbers: Sequence[int]
-) -> sa.ColumnElement[bool]:
-    """Whether ``column`` is one of ``numbers``; one parameter where the database has arrays."""
-    if connection.dialect.name == "postgresql":
-        # As one text: a driver that adapts a list looks at each number for a microsecond.
-        text = sa.literal("{" + ",".join(map(str, numbers)) + "}", sa.Text)
-        return column == sa.any_(sa.cast(text, sa.ARRAY(sa.BigInteger)))
-    return column.in_(numbers)
 
 
 def fail(
@@ -101,27 +92,19 @@ def fail(
     """
     if not failures:
         return
-    at = now(connection)
+    dialect = dialect_of(connection)
+    at = dialect.now(connection)
     numbers = [attempt.job for attempt, _, _ in failures]
-    query = sa.select(jobs.c.id, jobs.c.errors, jobs.c.replays).where(jobs.c.id.in_(numbers))
+    query = sa.select(jobs.c.id, jobs.c.errors, jobs.c.replays).where(
+        dialect.is_one_of(jobs.c.id, numbers)
+    )
     before = {row.id: row for row in connection.execute(query)}
     rows = [
         _failed(attempt, failure, following, before[attempt.job], at, run)
         for attempt, failure, following in failures
     ]
-    connection.execute(_FAIL, rows)
-    enqueue(connection, among(connection, jobs.c.id, numbers))
-
-
-_CHANGED = (
-    *("state", "stage", "category", "sqlstate", "exception", "message", "stack", "attempt"),
-    *("errors", "run", "scheduled_at", "completed_at", "discarded_at"),
-)
-_FAIL = (
-    sa.update(jobs)
-    .where(jobs.c.id == sa.bindparam("of_id"))
-    .values({name: sa.bindparam(f"new_{name}") for name in _CHANGED})
-)
+    update_each(connection, jobs, rows)
+    enqueue(connection, dialect.is_one_of(jobs.c.id, numbers))
 
 
 def _failed(
@@ -137,4 +120,4 @@ def _failed(
         run=run,
     )
     values["completed_at"] = None  # as ``complete`` had it
-    return {"of_id": attempt.job, **{f"new_{name}": value for name, value in values.items()}}
+    return {"id": attempt.job, **values}

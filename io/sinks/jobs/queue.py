@@ -5,40 +5,46 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from sinks.database import leases
-from sinks.database.clock import now
-from sinks.database.config import SqlConfig
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import claims, jobs, queue
+from sinks.database.label import TargetTable, label_of
+from sinks.database.tables import claims, queue
 from sinks.database.tables import leases as leases_table
 from sinks.jobs import claims as job_claims
 from sinks.jobs import owner as job_owner
-from sinks.jobs.history import with_error
-from sinks.jobs.outcomes import among
+from sinks.jobs.rescue import rescue
 from sinks.jobs.retention import Retention, prune
-from sinks.jobs.store import enqueue
-from sinks.ledger import moves as ledger_moves
-from sinks.ledger.ledger import label_of
-from sinks.writers import writer_of
-from transforms.batch.counts import Counts
+from sinks.jobs.state import has_jobs_executing
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
+from transforms.per_process import PerProcess
 from transforms.read.job_queue import Waiting
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 PRUNE_SECONDS = 60.0
 
-_lock = threading.Lock()
-_leases: dict[SqlJobQueue, str] = {}
-_pruned: dict[SqlJobQueue, float] = {}
+
+@dataclass(slots=True)
+class _State:
+    """What this process remembers of a queue.
+
+    Attributes:
+        lease: The lease under which it takes jobs.
+        pruned: When it pruned last (monotonic).
+        lock: Held while one of them is changed.
+    """
+
+    lease: str | None = None
+    pruned: float = -math.inf
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class SqlJobQueue:
         pipeline: Whose jobs they are; None takes none.
     """
 
-    config: SqlConfig
+    config: TargetTable
     lease_seconds: float = 20.0
     retention: Retention | None = None
     pipeline: PipelineIdentity | None = None
@@ -70,11 +76,12 @@ class SqlJobQueue:
         a long bundle keeps the reader from it.
         """
         name = leases.new_name(f"jobs:{self.name}")
-        leases.hold(self.config, name, self.lease_seconds, self.maintain)
-        with _lock:
-            before, _leases[self] = _leases.get(self), name
+        leases.hold(self.config.database, name, self.lease_seconds, self.maintain)
+        state = _states.get(self)
+        with state.lock:
+            before, state.lease = state.lease, name
         if before is not None:
-            leases.release(self.config, before)
+            leases.release(self.config.database, before)
         self.maintain()
         return name
 
@@ -82,35 +89,35 @@ class SqlJobQueue:
         """Take due jobs: at most ``limits.records``, and of about ``limits.bytes``."""
         if self.pipeline is None:
             return ()
-        if not leases.touch(self.config, lease):
-            leases.hold(self.config, lease, self.lease_seconds, self.maintain)
-        with transaction(self.config) as connection:
-            label = label_of(connection, self.config)
+        if not leases.touch(self.config.database, lease):
+            leases.hold(self.config.database, lease, self.lease_seconds, self.maintain)
+        with transaction(self.config.database, "claim failed records") as connection:
+            label = label_of(connection, self.config.table_name)
             owner = job_owner.id_of(label, self.pipeline)
             return job_claims.take(connection, label, owner, lease, limits)
 
     def give_back(self, batches: Sequence[RecordBatch]) -> None:
         """Undo a claim of which nothing has been tried: its jobs wait again, no attempt is used."""
-        with transaction(self.config) as connection:
+        with transaction(self.config.database, "give failed records back") as connection:
             job_claims.give_back(connection, [each.claim for each in batches if each.claim])
 
     def due_in(self) -> float | None:
         """Seconds until a job that waits is due; None when none waits."""
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.config.database, "read failed records", write=False) as connection:
             mine = self._mine(connection, queue.c.owner)
             query = sa.select(sa.func.min(queue.c.due_at)).where(mine)
             return _seconds_until(connection, connection.execute(query).scalar_one())
 
     def lease_ends_in(self) -> float | None:
         """Seconds until a lease runs out under which jobs are executing; None when none is."""
-        with transaction(self.config, write=False) as connection:
-            mine = _executing(self._mine(connection, claims.c.owner))
+        with transaction(self.config.database, "read failed records", write=False) as connection:
+            mine = has_jobs_executing(self._mine(connection, claims.c.owner))
             query = sa.select(sa.func.min(leases_table.c.expires_at)).where(mine)
             return _seconds_until(connection, connection.execute(query).scalar_one())
 
     def waiting(self) -> tuple[int, datetime | None]:
         """How many jobs are not finished, and when the first of them is due."""
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.config.database, "read failed records", write=False) as connection:
             taken = sa.select(sa.func.coalesce(sa.func.sum(claims.c.count), 0))
             executing = taken.where(self._mine(connection, claims.c.owner)).scalar_subquery()
             # One statement: a job must not slip from one table to the other in between.
@@ -121,8 +128,10 @@ class SqlJobQueue:
 
     def left(self) -> Sequence[Waiting]:
         """The jobs of the table that wait for other pipelines, or for nobody."""
-        with transaction(self.config, write=False) as connection:
-            return job_owner.left(connection, label_of(connection, self.config), self.pipeline)
+        with transaction(self.config.database, "read failed records", write=False) as connection:
+            return job_owner.left(
+                connection, label_of(connection, self.config.table_name), self.pipeline
+            )
 
     def _mine(
         self, connection: sa.Connection, owner: sa.ColumnElement[Any]
@@ -130,111 +139,32 @@ class SqlJobQueue:
         """Whether ``owner`` is this pipeline."""
         if self.pipeline is None:
             return sa.false()
-        return owner == job_owner.id_of(label_of(connection, self.config), self.pipeline)
+        return owner == job_owner.id_of(label_of(connection, self.config.table_name), self.pipeline)
 
     def maintain(self) -> None:
         """Rescue jobs and, at most every minute, delete what has been kept long enough."""
         self.rescue()
         if self.retention is None:
             return
-        clock = time.monotonic()
-        with _lock:
-            if clock < _pruned.get(self, -math.inf) + PRUNE_SECONDS:
+        clock, state = time.monotonic(), _states.get(self)
+        with state.lock:
+            if clock < state.pruned + PRUNE_SECONDS:
                 return
-            _pruned[self] = clock
-        with transaction(self.config, write=False) as connection:
-            label = label_of(connection, self.config)
+            state.pruned = clock
+        with transaction(self.config.database, "read failed records", write=False) as connection:
+            label = label_of(connection, self.config.table_name)
         reason = "--retain of a running ingest"
-        prune(self.config, label, self.retention, actor="ingest", reason=reason)
+        prune(self.config.database, label, self.retention, actor="ingest", reason=reason)
 
     def rescue(self) -> int:
-        """Make the jobs of leases that ran out due again, or discard those without attempts left.
-
-        Returns:
-            How many there were.
-        """
-        rescued = 0
-        while (some := self._rescue_claim()) is not None:
-            rescued += some
-        return rescued
-
-    def _rescue_claim(self) -> int | None:
-        """Rescue the jobs of one claim; how many there were, None when no claim is lost."""
-        with transaction(self.config) as connection:
-            label = label_of(connection, self.config)
-            at = now(connection)
-            alive = sa.select(leases_table.c.name).where(leases_table.c.expires_at > at)
-            lost = (
-                sa.select(claims)
-                .where(claims.c.target == label, claims.c.lease.not_in(alive))
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-            claim = connection.execute(lost).one_or_none()
-            if claim is None:
-                # A lease is known as long as anything, of whatever table, is executing under it.
-                ended_idle = sa.and_(leases_table.c.expires_at <= at, sa.not_(_executing()))
-                connection.execute(sa.delete(leases_table).where(ended_idle))
-                return None
-            connection.execute(sa.delete(claims).where(claims.c.id == claim.id))
-            mine = among(connection, jobs.c.id, claim.jobs)
-            rows = connection.execute(sa.select(*_LOST).where(mine)).all()
-            if rows:
-                connection.execute(_RESCUE, [_rescued(row, claim, at) for row in rows])
-                enqueue(connection, mine)
-            spent = [row for row in rows if row.attempt >= row.max_attempts]
-            deltas: dict[tuple[str, str], Counts] = defaultdict(Counts)
-            for row in spent:
-                deltas[row.source, row.partition] += Counts(dead=1, retrying=-1)
-            ledger_moves.move(connection, writer_of(self.config, connection), label, deltas)
-            return len(rows)
+        """Make the jobs of leases that ran out due again; returns how many there were."""
+        return rescue(self.config)
 
 
-def _executing(which: sa.ColumnElement[bool] | None = None) -> sa.ColumnElement[bool]:
-    """Whether jobs, those of the claims ``which`` if given, are executing under a lease."""
-    chosen = sa.true() if which is None else which
-    return sa.exists().where(claims.c.lease == leases_table.c.name, chosen)
+_states: PerProcess[SqlJobQueue, _State] = PerProcess(lambda _: _State())
 
 
 def _seconds_until(connection: sa.Connection, time_: datetime | None) -> float | None:
-    return None if time_ is None else (time_ - now(connection)).total_seconds()
-
-
-def _rescued(row: Any, claim: Any, at: datetime) -> dict[str, Any]:
-    spent = row.attempt >= row.max_attempts
-    values = {
-        "state": "discarded" if spent else "available",
-        "attempt": row.attempt,
-        "attempted_at": claim.attempted_at,
-        "attempted_by": claim.lease,
-        "scheduled_at": at,
-        "discarded_at": at if spent else None,
-        "errors": with_error(
-            row.errors,
-            attempt=row.attempt,
-            replay=row.replays,
-            at=at,
-            error=f"the process that ran it is gone ({claim.lease})",
-            due=None if spent else at,
-        ),
-    }
-    return {"of_id": row.id, **{f"new_{name}": value for name, value in values.items()}}
-
-
-_LOST = (
-    *(jobs.c.id, jobs.c.source, jobs.c.partition, (jobs.c.attempt + 1).label("attempt")),
-    *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors),
-)
-_RESCUE = (
-    sa.update(jobs)
-    .where(jobs.c.id == sa.bindparam("of_id"))
-    .values(
-        {
-            name: sa.bindparam(f"new_{name}")
-            for name in (
-                *("state", "attempt", "attempted_at", "attempted_by"),
-                *("scheduled_at", "discarded_at", "errors"),
-            )
-        }
+    return (
+        None if time_ is None else (time_ - dialect_of(connection).now(connection)).total_seconds()
     )
-)

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from sinks.database.clock import now
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import FINAL_STATES, jobs
 from sinks.jobs import audit_trail
@@ -79,7 +79,7 @@ class Retention:
 
 
 def prune(
-    config: SqlConfig, target: str | None, retention: Retention, *, actor: str, reason: str
+    database: Database, target: str | None, retention: Retention, *, actor: str, reason: str
 ) -> dict[str, int]:
     """Delete the jobs that have been kept long enough; the ledger keeps its counts.
 
@@ -87,7 +87,7 @@ def prune(
     says nothing where nothing was deleted.
 
     Args:
-        config: Which database.
+        database: Which database.
         target: The table, as the ledger names it; None for all.
         retention: For how long each state is kept.
         actor: Who does it.
@@ -102,20 +102,22 @@ def prune(
         SinkFailed: It refuses the change.
     """
     deleted = {}
-    for state, before in _bounds(config, retention).items():
+    for state, before in _bounds(database, retention).items():
         where, delete = _deletion(target, state, before, actor, reason)
-        deleted[state] = change_in_chunks(config, where, delete)
+        deleted[state] = change_in_chunks(
+            database, where, delete, doing="delete old failed records"
+        )
     return deleted
 
 
-def prunable(config: SqlConfig, target: str | None, retention: Retention) -> dict[str, int]:
+def prunable(database: Database, target: str | None, retention: Retention) -> dict[str, int]:
     """How many jobs ``prune`` would delete now, by state; deletes nothing.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    bounds = _bounds(config, retention)
-    with transaction(config, write=False) as connection:
+    bounds = _bounds(database, retention)
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return dict.fromkeys(bounds, 0)
         count = sa.select(sa.func.count()).select_from(jobs)
@@ -125,14 +127,14 @@ def prunable(config: SqlConfig, target: str | None, retention: Retention) -> dic
         }
 
 
-def oldest(config: SqlConfig, target: str | None, retention: Retention, limit: int) -> list[int]:
+def oldest(database: Database, target: str | None, retention: Retention, limit: int) -> list[int]:
     """The numbers of the first jobs that ``prune`` would delete.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    bounds = _bounds(config, retention)
-    with transaction(config, write=False) as connection:
+    bounds = _bounds(database, retention)
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return []
         either = [_old(target, state, before) for state, before in bounds.items()]
@@ -140,10 +142,10 @@ def oldest(config: SqlConfig, target: str | None, retention: Retention, limit: i
         return list(connection.execute(query.order_by(jobs.c.id).limit(limit)).scalars())
 
 
-def _bounds(config: SqlConfig, retention: Retention) -> dict[str, datetime]:
+def _bounds(database: Database, retention: Retention) -> dict[str, datetime]:
     """By state, the time before which it must have been reached."""
-    with transaction(config, write=False) as connection:
-        at = now(connection)
+    with transaction(database, "read failed records", write=False) as connection:
+        at = dialect_of(connection).now(connection)
     return {state: at - length for state, length in retention.kept}
 
 
@@ -164,7 +166,9 @@ def _deletion(
 
     def delete(connection: sa.Connection, picked: Sequence[Picked]) -> None:
         ids = [job.id for job in picked]
-        gone = connection.execute(sa.delete(jobs).where(jobs.c.id.in_(ids), old)).rowcount
+        gone = connection.execute(
+            sa.delete(jobs).where(dialect_of(connection).is_one_of(jobs.c.id, ids), old)
+        ).rowcount
         if gone != len(picked):
             raise Contention("another process changed the same jobs; trying again")
         audit_trail.enter(connection, "prune", actor=actor, reason=reason, which=which, count=gone)

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from sinks.database.tables import EXECUTING, WAITING_STATES, claims, jobs, queue
+from sinks.database.tables import EXECUTING, WAITING_STATES, claims, jobs, leases, queue
 
 QUEUED = sa.exists().where(queue.c.job == jobs.c.id)
 """Whether a job has a row in the queue."""
@@ -61,3 +61,9 @@ def claimed(connection: sa.Connection) -> Mapping[int, Under]:
         for numbers, lease, at in connection.execute(query)
         for number in numbers
     }
+
+
+def has_jobs_executing(which: sa.ColumnElement[bool] | None = None) -> sa.ColumnElement[bool]:
+    """Whether jobs, those of the claims ``which`` if given, are executing under a lease."""
+    chosen = sa.true() if which is None else which
+    return sa.exists().where(claims.c.lease == leases.c.name, chosen)

@@ -7,7 +7,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import jobs
 from sinks.jobs.filter import JobFilter
@@ -40,13 +41,13 @@ class Group:
     oldest: datetime
 
 
-def groups(config: SqlConfig, which: JobFilter) -> list[Group]:
+def groups(database: Database, which: JobFilter) -> list[Group]:
     """The jobs that ``which`` names by table, state, stage, category and pipeline, in this order.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return []
         owner = (jobs.c.pipeline, jobs.c.steps)
@@ -54,7 +55,7 @@ def groups(config: SqlConfig, which: JobFilter) -> list[Group]:
             sa.select(
                 jobs.c.target, CURRENT, jobs.c.stage, jobs.c.category, *owner, jobs.c.inserted_at
             )
-            .where(which.where(connection.dialect.name))
+            .where(which.where(dialect_of(connection)))
             .subquery()
         )
         names = ("target", "state", "stage", "category", "pipeline", "steps")

@@ -13,15 +13,13 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from sinks.database import upgrade
-from sinks.database.clock import now
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import EXECUTING, WAITING_STATES, jobs, queue
 from sinks.jobs import owner as job_owner
-from sinks.jobs import postgres as postgres_jobs
 from sinks.jobs.columns import columns_of
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.state import CURRENT, QUEUED, Under, claimed
@@ -93,43 +91,44 @@ def insert_failures(
     """
     if not failures:
         return
-    at = now(connection)
+    dialect = dialect_of(connection)
+    at = dialect.now(connection)
     owner = job_owner.columns_of(target, pipeline)
     rows = {each[0].origin: _values(target, *each, at, run) | owner for each in failures}
     values = list(rows.values())
     for start in range(0, len(values), CHUNK):
         chunk = values[start : start + CHUNK]
-        _insert(connection, chunk)
+        dialect.insert_absent(connection, jobs, chunk, "origin")
         waiting = [row["origin"] for row in chunk if row["state"] != "discarded"]
         if waiting:
             enqueue(connection, jobs.c.origin.in_(waiting))
 
 
-def list_jobs(config: SqlConfig, which: JobFilter | None = None, *, limit: int = 100) -> list[Job]:
+def list_jobs(database: Database, which: JobFilter | None = None, *, limit: int = 100) -> list[Job]:
     """The newest jobs first, at most ``limit``.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return []
         query = (
             sa.select(*_SHOWN)
-            .where((which or JobFilter()).where(connection.dialect.name))
+            .where((which or JobFilter()).where(dialect_of(connection)))
             .order_by(jobs.c.id.desc())
             .limit(limit)
         )
         return _jobs(connection, query)
 
 
-def get_job(config: SqlConfig, job_id: int) -> Job | None:
+def get_job(database: Database, job_id: int) -> Job | None:
     """The job with this number, or None.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return None
         found = _jobs(connection, sa.select(*_SHOWN).where(jobs.c.id == job_id))
@@ -137,7 +136,7 @@ def get_job(config: SqlConfig, job_id: int) -> Job | None:
 
 
 def count_jobs(
-    config: SqlConfig,
+    database: Database,
     which: JobFilter | None = None,
     by: Sequence[str] = ("state", "stage", "category"),
 ) -> dict[tuple[str, ...], int]:
@@ -146,12 +145,12 @@ def count_jobs(
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return {}
         each = (
             sa.select(*_SHOWN)
-            .where((which or JobFilter()).where(connection.dialect.name))
+            .where((which or JobFilter()).where(dialect_of(connection)))
             .subquery()
         )
         columns = [each.c[name] for name in by]
@@ -179,25 +178,6 @@ def exists(connection: sa.Connection) -> bool:
         return False
     upgrade.check(connection)
     return True
-
-
-def _insert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg2":
-        postgres_jobs.insert(connection, rows)
-    elif connection.dialect.name == "postgresql":
-        connection.execute(
-            postgresql.insert(jobs).on_conflict_do_nothing(index_elements=["origin"]), rows
-        )
-    elif connection.dialect.name == "sqlite":
-        connection.execute(
-            sqlite.insert(jobs).on_conflict_do_nothing(index_elements=["origin"]), rows
-        )
-    else:
-        query = sa.select(jobs.c.origin).where(jobs.c.origin.in_([row["origin"] for row in rows]))
-        there = set(connection.execute(query).scalars())
-        fresh = [row for row in rows if row["origin"] not in there]
-        if fresh:
-            connection.execute(sa.insert(jobs), fresh)
 
 
 def origin_of(target: str, origin: Origin) -> uuid.UUID:

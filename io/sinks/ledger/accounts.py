@@ -1,4 +1,4 @@
-"""The ledger and the stored failures side by side, as one moment had them."""
+"""The ledger and the stored jobs side by side, as of one moment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import groupby
 
 import sqlalchemy as sa
 
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
 from sinks.database.engine import transaction
 from sinks.database.tables import UNFINISHED_STATES, jobs, progress
 from sinks.ledger import ledger
@@ -17,12 +17,12 @@ from sinks.ledger.ledger import PartitionProgress
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One partition.
+    """What is known about one partition.
 
     Attributes:
         progress: What the ledger says.
         retrying: How many of its jobs are unfinished.
-        dead: How many are discarded or cancelled; those that were deleted are missing here.
+        dead: How many are discarded or cancelled, without those that were deleted.
     """
 
     progress: PartitionProgress
@@ -31,28 +31,28 @@ class Account:
 
     @property
     def balanced(self) -> bool:
-        """Whether the ledger counts every job that is there, as what it is."""
+        """Whether the ledger counts every stored job under its present outcome."""
         counts = self.progress.counts
         return counts.retrying == self.retrying and counts.dead >= self.dead
 
 
-def accounts(config: SqlConfig) -> Iterator[Account]:
-    """Every partition of every target, ordered by target, source and partition.
+def accounts(database: Database) -> Iterator[Account]:
+    """Yield every partition of every target, ordered by target, source and partition.
 
-    A single statement reads both tables: every database then shows them as of one moment
+    A single statement reads both tables, so that every database shows them as of one moment
     (PostgreSQL manual, 13.2.1: a statement sees a snapshot as of its beginning).
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read the ledger", write=False) as connection:
         if not ledger.exists(connection):
             return
         rows = connection.execute(_BOTH.execution_options(yield_per=1_000))
         for place, group in groupby(rows, lambda row: (row.target, row.source, row.partition)):
-            mine = list(group)
-            progressed = ledger.progress_of(place, mine)
-            yield Account(progressed, mine[0].jobs_retrying, mine[0].jobs_dead)
+            spans = list(group)
+            partition_progress = ledger.progress_of(place, spans)
+            yield Account(partition_progress, spans[0].jobs_retrying, spans[0].jobs_dead)
 
 
 def _number(*states: str) -> sa.ColumnElement[int]:

@@ -1,26 +1,27 @@
-"""The ledger: which ranges of which partitions are settled, kept with the rows themselves."""
+"""The ledger: which spans of which partitions are settled, kept with the rows themselves."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
+from sinks.database.label import TargetTable, label_of
 from sinks.database.tables import progress
-from sinks.ledger.ranges import Partition, Settlement, coverage_of, joined
+from sinks.ledger.ranges import Partition, Settlement, coverage_of, merged
 from sinks.text.table_name import TableName
 from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.coverage import Coverage
 
-CHUNK = 500  # partitions a query, well below every database's bound on parameters
+CHUNK = 500  # partitions for each query, well below every database's limit of parameters
 
 Settlements = Mapping[Partition, Sequence[Settlement]]
 
@@ -33,9 +34,9 @@ class PartitionProgress:
         target: The table, as the ledger names it.
         source: As in ``Origin``.
         partition: As in ``Origin``.
-        coverage: Its settled ranges, and its end where that is known.
+        coverage: Its settled spans, and its end if that is known.
         counts: What its records became.
-        updated_at: When it last moved on.
+        updated_at: When the ledger last changed.
     """
 
     target: str
@@ -48,24 +49,23 @@ class PartitionProgress:
 
 @dataclass(frozen=True, slots=True)
 class SqlLedger:
-    """Answers what has been settled of a target table. Picklable; implements ``Ledger``.
+    """Answers what is settled for a target table. Picklable; implements ``Ledger``.
 
     Where no ledger exists yet, nothing is settled.
+
+    Attributes:
+        config: The table and its database: a ``SqlConfig``.
     """
 
-    config: SqlConfig
+    config: TargetTable
 
     def coverage(self, partitions: Sequence[Partition]) -> dict[Partition, Coverage]:
-        """The coverage of each ``(source, partition)``; unknown ones are absent.
+        """The coverage of each ``(source, partition)``; those the ledger does not have are absent.
 
         Raises:
             SinkUnavailable: The database cannot be reached.
         """
-        with transaction(self.config, write=False) as connection:
-            if not exists(connection):
-                return {}
-            found = settlements(connection, label_of(connection, self.config), partitions)
-        return {partition: coverage_of(rows) for partition, rows in found.items()}
+        return self._coverage(lambda connection, label: settlements(connection, label, partitions))
 
     def partitions(self, source: str) -> dict[str, Coverage]:
         """The coverage of every partition of ``source``, by partition.
@@ -73,42 +73,42 @@ class SqlLedger:
         Raises:
             SinkUnavailable: The database cannot be reached.
         """
-        with transaction(self.config, write=False) as connection:
+        settled = self._coverage(
+            lambda connection, label: _read(connection, _OF_SOURCE, {"target": label, "of": source})
+        )
+        return {partition: coverage for (_, partition), coverage in settled.items()}
+
+    def _coverage(
+        self, settled: Callable[[sa.Connection, str], Settlements]
+    ) -> dict[Partition, Coverage]:
+        """The coverage of the rows that ``settled`` returns for the label of the table."""
+        with transaction(self.config.database, "read the ledger", write=False) as connection:
             if not exists(connection):
                 return {}
-            label = label_of(connection, self.config)
-            found = _read(connection, _OF_SOURCE, {"target": label, "of": source})
-        return {partition: coverage_of(rows) for (_, partition), rows in found.items()}
-
-
-def label_of(connection: sa.Connection, config: SqlConfig) -> str:
-    """The target's name in the ledger: one name, however the user spelt the default schema."""
-    table = config.table_name
-    default = connection.dialect.default_schema_name
-    schema = None if table.schema in (None, default) else table.schema
-    return str(TableName(table.name, schema))
+            rows = settled(connection, label_of(connection, self.config.table_name))
+        return {partition: coverage_of(spans) for partition, spans in rows.items()}
 
 
 def exists(connection: sa.Connection) -> bool:
-    """Whether the ledger has been created."""
+    """Whether the table of the ledger exists."""
     return sa.inspect(connection).has_table(progress.name)
 
 
 def settlements(
     connection: sa.Connection, target: str, partitions: Iterable[Partition]
 ) -> dict[Partition, list[Settlement]]:
-    """The ledger's rows of ``partitions``, in a query or few; unknown ones are absent."""
-    wanted = sorted(set(partitions))
-    found: dict[Partition, list[Settlement]] = {}
-    for start in range(0, len(wanted), CHUNK):
-        chunk = wanted[start : start + CHUNK]
+    """The ledger's rows of ``partitions``; those that it does not have are absent."""
+    keys = sorted(set(partitions))
+    settled: dict[Partition, list[Settlement]] = {}
+    for start in range(0, len(keys), CHUNK):
+        chunk = keys[start : start + CHUNK]
         bounds = {
             "target": target,
             "sources": sorted({source for source, _ in chunk}),
             "partitions": sorted({partition for _, partition in chunk}),
         }
-        found.update(_read(connection, _OF_PARTITIONS, bounds))
-    return {partition: found[partition] for partition in wanted if partition in found}
+        settled.update(_read(connection, _OF_PARTITIONS, bounds))
+    return {partition: settled[partition] for partition in keys if partition in settled}
 
 
 def record(
@@ -117,7 +117,7 @@ def record(
     before: Settlements,
     news: Sequence[tuple[Partition, Settlement]],
 ) -> None:
-    """Write ``news`` into the ledger, merged with the rows ``before`` that they touch."""
+    """Write ``news`` into the ledger, merged with those of the rows ``before`` that they touch."""
     now = datetime.now(UTC)
     fresh: dict[Partition, list[Settlement]] = defaultdict(list)
     for place, settlement in news:
@@ -126,7 +126,7 @@ def record(
     changed: list[dict[str, Any]] = []
     for (source, partition), rows in fresh.items():
         old = {row.start: row for row in before.get((source, partition), ())}
-        new = joined([*old.values(), *rows])
+        new = merged([*old.values(), *rows])
         starts = {row.start for row in new}
         columns = {"target": target, "source": source, "partition": partition}
         gone += [
@@ -138,29 +138,11 @@ def record(
     if gone:
         connection.execute(_DELETE, gone)
     if changed:
-        _upsert(connection, changed)
+        dialect_of(connection).upsert(connection, progress, changed)
 
 
 _KEY = ("target", "source", "partition", "start_offset")
 _DELETE = sa.delete(progress).where(*(progress.c[n] == sa.bindparam(f"of_{n}") for n in _KEY))
-_CHANGING = ("end_offset", "final", *COUNTS, "updated_at")
-
-
-def _upsert(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
-    statement: Any
-    if connection.dialect.name == "postgresql":
-        statement = postgresql.insert(progress)
-    elif connection.dialect.name == "sqlite":
-        statement = sqlite.insert(progress)
-    else:
-        keys = [{f"of_{name}": row[name] for name in _KEY} for row in rows]
-        connection.execute(_DELETE, keys)
-        connection.execute(sa.insert(progress), rows)
-        return
-    statement = statement.on_conflict_do_update(
-        index_elements=list(_KEY), set_={name: statement.excluded[name] for name in _CHANGING}
-    )
-    connection.execute(statement, rows)
 
 
 def _values(place: Mapping[str, str], row: Settlement, now: datetime) -> dict[str, Any]:
@@ -182,7 +164,7 @@ _ROWS = sa.select(
     progress.c.final,
     *(progress.c[name] for name in COUNTS),
 ).where(progress.c.target == sa.bindparam("target"))
-# Two IN lists ask for a little more than the pairs, but every database has them.
+# Two IN lists select a little more than the pairs, but every database has them.
 _OF_PARTITIONS = _ROWS.where(
     progress.c.source.in_(sa.bindparam("sources", expanding=True)),
     progress.c.partition.in_(sa.bindparam("partitions", expanding=True)),
@@ -193,18 +175,18 @@ _OF_SOURCE = _ROWS.where(progress.c.source == sa.bindparam("of"))
 def _read(
     connection: sa.Connection, query: sa.Select[Any], bounds: Mapping[str, Any]
 ) -> dict[Partition, list[Settlement]]:
-    found: dict[Partition, list[Settlement]] = defaultdict(list)
+    settled: dict[Partition, list[Settlement]] = defaultdict(list)
     for source, partition, start, end, final, *counts in connection.execute(query, bounds):
-        found[source, partition].append(Settlement(start, end, bool(final), Counts(*counts)))
-    return found
+        settled[source, partition].append(Settlement(start, end, bool(final), Counts(*counts)))
+    return settled
 
 
-def audit(config: SqlConfig, *, every_target: bool = True) -> Iterator[PartitionProgress]:
-    """What the ledger says, a partition at a time, ordered.
+def audit(database: Database, table: TableName | None = None) -> Iterator[PartitionProgress]:
+    """Yield what the ledger says of each partition, ordered by target, source and partition.
 
     Args:
-        config: Which database, and which target table.
-        every_target: Look at all target tables, not only at the one of ``config``.
+        database: Which database.
+        table: The target table; None stands for all of them.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
@@ -213,11 +195,11 @@ def audit(config: SqlConfig, *, every_target: bool = True) -> Iterator[Partition
     query = sa.select(progress).order_by(
         columns.target, columns.source, columns.partition, columns.start_offset
     )
-    with transaction(config, write=False) as connection:
+    with transaction(database, "read the ledger", write=False) as connection:
         if not exists(connection):
             return
-        if not every_target:
-            query = query.where(columns.target == label_of(connection, config))
+        if table is not None:
+            query = query.where(columns.target == label_of(connection, table))
         rows = connection.execute(query.execution_options(yield_per=1_000))
         for place, group in groupby(rows, lambda row: tuple(row[:3])):
             yield progress_of(place, list(group))

@@ -1,4 +1,4 @@
-"""Arithmetic of the ledger: what a batch still has to settle, and how ranges merge. Pure."""
+"""Arithmetic of the ledger: what a batch still has to settle, and how spans merge. Pure."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def coverage_of(settled: Iterable[Settlement]) -> Coverage:
 def missing(span: Span, coverage: Coverage) -> list[Range] | None:
     """The ranges of ``span`` that are not settled; None when nothing at all is left of it.
 
-    An empty list means that only the end of the partition is news.
+    An empty list means that only the end of the partition is new.
     """
     gaps = coverage.gaps(span.start, span.end)
     if gaps:
         return gaps
     at_end = span.final and coverage.end is None
-    # An empty span tells where reading began: whoever resumes must not begin later.
+    # An empty span says where reading began: whoever resumes must not begin later.
     unseen = span.start == span.end and not coverage.ranges
     return [] if at_end or unseen else None
 
@@ -50,25 +50,25 @@ def trimmed(batch: RecordBatch, gaps: Sequence[Range]) -> tuple[RecordBatch, int
     if list(gaps) == [(batch.span.start, batch.span.end)]:
         return batch, 0
     offsets = batch.offsets
-    kept: list[int] = []
+    inside: list[int] = []
     for low, high in gaps:
-        kept.extend(range(bisect_left(offsets, low), bisect_left(offsets, high)))
+        inside.extend(range(bisect_left(offsets, low), bisect_left(offsets, high)))
     failures = tuple(f for f in batch.failures if _within(f.origin.offset, gaps))
-    values = None if batch.values is None else [batch.values[i] for i in kept]
-    part = batch.keep(kept, values)
+    values = None if batch.values is None else [batch.values[i] for i in inside]
+    part = batch.keep(inside, values)
     filtered = tuple(offset for offset in batch.filtered if _within(offset, gaps))
     part = replace(part, failures=failures, filtered=filtered)
     return part, batch.read - part.read
 
 
 def emptied(batch: RecordBatch) -> RecordBatch:
-    """A batch of jobs without any: others have them now."""
+    """A batch of jobs without its jobs, which other processes have now."""
     claim = None if batch.claim is None else replace(batch.claim, attempts={})
     return replace(batch.keep((), ()), failures=(), filtered=(), claim=claim)
 
 
-def joined(rows: Iterable[Settlement]) -> list[Settlement]:
-    """Merge touching and overlapping ranges, adding up their counts."""
+def merged(rows: Iterable[Settlement]) -> list[Settlement]:
+    """The rows with touching and overlapping spans merged, and their counts added up."""
     result: list[Settlement] = []
     for row in sorted(rows, key=lambda row: (row.start, row.end)):
         if result and row.start <= result[-1].end:

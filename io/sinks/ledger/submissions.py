@@ -1,8 +1,8 @@
-"""Which jobs a cluster was given, and with what: a savepoint of one fits no other pipeline.
+"""Which jobs were submitted to a cluster, and with what: a savepoint fits only the same pipeline.
 
-A job that goes on from a savepoint reads the splits that are in it, each from where it stood, and
-plans no new ones. With other sources some would never be read; with another table, rows from the
-middle would be written first. Flink cannot tell, so the database does.
+A job that resumes from a savepoint reads the splits that are in it, each from where it stood, and
+plans no new ones. With other sources, some would never be read; with another table, its first rows
+would come from the middle. Flink does not check this, so the database remembers it.
 """
 
 from __future__ import annotations
@@ -12,23 +12,22 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from sinks.database.config import SqlConfig
 from sinks.database.engine import transaction
+from sinks.database.label import TargetTable, label_of
 from sinks.database.tables import submissions
-from sinks.ledger.ledger import label_of
 from transforms.errors import ConfigError
 from transforms.secrets import redact
 
 KEPT = 1_000
-"""The newest submissions of a target; what is older is forgotten, and its savepoints refused."""
+"""How many submissions of a target are remembered; the savepoints of older ones are refused."""
 
 _INSTEAD = (
-    "start without it: the ledger knows where each source goes on, so that nothing is lost or "
+    "start without it: the ledger knows where each source continues, so that nothing is lost or "
     "read twice"
 )
 
 
-def note(config: SqlConfig, job: str, sources: Iterable[str]) -> None:
+def note(config: TargetTable, job: str, sources: Iterable[str]) -> None:
     """Remember what ``job`` was submitted with.
 
     Raises:
@@ -36,14 +35,14 @@ def note(config: SqlConfig, job: str, sources: Iterable[str]) -> None:
         Contention: It asks for another try.
         SinkFailed: It refuses.
     """
-    with transaction(config) as connection:
-        target = label_of(connection, config)
+    with transaction(config.database, "remember what a job was submitted with") as connection:
+        target = label_of(connection, config.table_name)
         connection.execute(
             sa.insert(submissions),
             {
                 "job": job,
                 "target": target,
-                "sources": _named(sources),
+                "sources": _redacted(sources),
                 "submitted_at": datetime.now(UTC),
             },
         )
@@ -57,47 +56,48 @@ def note(config: SqlConfig, job: str, sources: Iterable[str]) -> None:
             connection.execute(gone)
 
 
-def check(config: SqlConfig, given: str, job: str | None, sources: Iterable[str]) -> None:
+def check(config: TargetTable, option: str, job: str | None, sources: Iterable[str]) -> None:
     """Refuse a savepoint that was not made by a job of the same target and sources.
 
     Args:
         config: The target.
-        given: The option that names the savepoint, and its value.
-        job: The id of the job that made it, or how it begins; None if its name does not say.
-        sources: What is to be read.
+        option: The option that names the savepoint, and its value.
+        job: The id of the job that made it, or the start of that id; None if its name has none.
+        sources: The URIs of what is to be read.
 
     Raises:
-        ConfigError: It was made with others, or nobody knows with which.
+        ConfigError: It was made with others, or it is not known with which.
         SinkUnavailable: The database cannot be reached.
     """
     if job is None:
         raise ConfigError(
-            f"{given}: its name does not say which job made it (…/JOB/chk-N or …/savepoint-JOB-…), "
+            f"{option}: its name does not say which job made it (…/JOB/chk-N or …/savepoint-JOB-…), "
             f"hence not whether it fits; {_INSTEAD}"
         )
-    with transaction(config, write=False) as connection:
-        target = label_of(connection, config)
-        known: list[tuple[str, list[str]]] = []
+    with transaction(config.database, "read which jobs were submitted", write=False) as connection:
+        target = label_of(connection, config.table_name)
+        submitted: list[tuple[str, list[str]]] = []
         if sa.inspect(connection).has_table(submissions.name):
-            made = submissions.c.job.startswith(job, autoescape=True)
-            found = sa.select(submissions.c.target, submissions.c.sources).where(made)
-            known = [(row.target, row.sources) for row in connection.execute(found)]
-    if not known:
+            query = sa.select(submissions.c.target, submissions.c.sources).where(
+                submissions.c.job.startswith(job, autoescape=True)
+            )
+            submitted = [(row.target, row.sources) for row in connection.execute(query)]
+    if not submitted:
         raise ConfigError(
-            f"{given}: this database knows no job {job} that may have made it (another database, "
+            f"{option}: this database knows no job {job} that may have made it (another database, "
             f"another program, or one before this version), hence not whether it fits; {_INSTEAD}"
         )
-    for other, read in known:
-        difference = _difference(other, read, target, _named(sources))
+    for other, others in submitted:
+        difference = _difference(other, others, target, _redacted(sources))
         if difference is not None:
-            raise ConfigError(f"{given} does not fit: {difference}; {_INSTEAD}")
+            raise ConfigError(f"{option} does not fit: {difference}; {_INSTEAD}")
 
 
-def _difference(other: str, read: list[str], target: str, sources: list[str]) -> str | None:
+def _difference(other: str, others: list[str], target: str, sources: list[str]) -> str | None:
     if other != target:
         return f"it was made by a job that writes table {other}, not {target}"
-    added = [each for each in sources if each not in read]
-    removed = [each for each in read if each not in sources]
+    added = [each for each in sources if each not in others]
+    removed = [each for each in others if each not in sources]
     if added and removed:
         return f"it was made with source {_list(removed)}, not with {_list(added)}"
     if added:
@@ -107,7 +107,7 @@ def _difference(other: str, read: list[str], target: str, sources: list[str]) ->
     return None
 
 
-def _named(sources: Iterable[str]) -> list[str]:
+def _redacted(sources: Iterable[str]) -> list[str]:
     return sorted(map(redact, sources))
 
 

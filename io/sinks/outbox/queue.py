@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from math import gcd
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from sinks.database import leases
-from sinks.database.clock import now
-from sinks.database.config import SqlConfig
+from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
+from sinks.database.label import label_of
 from sinks.database.tables import SHARDS, outbox
 from sinks.database.tables import leases as leases_table
-from sinks.ledger.ledger import label_of
+from sinks.text.table_name import TableName
 from transforms.batch.record import JSON, Headers, RecordBatch, Span
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError
+from transforms.per_process import PerProcess
 
 PRUNE_SECONDS = 60.0
 CHUNK = 5_000
 """Rows deleted by one transaction."""
-_PARAMETERS = 500  # a statement, below every database's bound
 _PREFIX = "outbox:"
 _ALL = "*"
 
-_lock = threading.Lock()
-_held: set[tuple[SqlOutboxQueue, str]] = set()
-_pruned: dict[SqlOutboxQueue, float] = {}
+
+@dataclass(slots=True)
+class _State:
+    """What this process remembers of an outbox.
+
+    Attributes:
+        held: The leases of the parts that it has.
+        pruned: When it pruned last (monotonic).
+        lock: Held while one of them is changed.
+    """
+
+    held: set[str] = field(default_factory=set)
+    pruned: float = -math.inf
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +54,21 @@ class SqlOutboxQueue:
     """The outbox of one database. Implements ``sources.outbox.OutboxQueue``.
 
     Attributes:
-        config: Which database, and which target table.
-        every_target: Take the rows of all target tables, not only those of ``config``.
+        database: Which database.
+        table: The target table whose changes are published; None stands for all.
         lease_seconds: How long a publisher may be silent before another takes over.
         retain: How long published rows are kept; None keeps them.
     """
 
-    config: SqlConfig
-    every_target: bool = False
+    database: Database
+    table: TableName | None = None
     lease_seconds: float = 20.0
     retain: timedelta | None = None
 
     @property
     def name(self) -> str:
         """The target table, or ``*`` for all."""
-        return _ALL if self.every_target else str(self.config.table_name)
+        return _ALL if self.table is None else str(self.table)
 
     def check(self) -> None:
         """Check that there is an outbox.
@@ -65,7 +77,7 @@ class SqlOutboxQueue:
             ConfigError: There is none.
             SinkUnavailable: The database cannot be reached.
         """
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.database, "read the outbox", write=False) as connection:
             if not sa.inspect(connection).has_table(outbox.name):
                 raise ConfigError(
                     "this database has no outbox; run `python -m pipelines.ingest … --outbox` first"
@@ -76,37 +88,36 @@ class SqlOutboxQueue:
 
         Parts are shards, so those of publishers that cut differently may have some in common.
         """
-        with transaction(self.config, write=False) as connection:
-            scope = _ALL if self.every_target else label_of(connection, self.config)
+        with transaction(self.database, "read the outbox", write=False) as connection:
+            scope = _ALL if self.table is None else label_of(connection, self.table)
         name = f"{_PREFIX}{scope}:{number}/{count}"
-        key = (self, name)
-        with _lock:
-            known = key in _held
-        held = leases.hold(self.config, name, self.lease_seconds)
+        state = _states.get(self)
+        with state.lock:
+            known = name in state.held
+        held = leases.hold(self.database, name, self.lease_seconds)
         # First taken, then looked: of two that do so at once, one sees the other or both do.
         if held and not known and self._contested(name):
-            leases.release(self.config, name)
+            leases.release(self.database, name)
             held = False
-        with _lock:
-            _held.add(key) if held else _held.discard(key)
+        with state.lock:
+            state.held.add(name) if held else state.held.discard(name)
         return held
 
     def release(self, number: int, count: int) -> None:
         """Give the part up."""
-        ending = f":{number}/{count}"
-        with _lock:
-            mine = [key for key in _held if key[0] == self and key[1].endswith(ending)]
-            _held.difference_update(mine)
-        for _, name in mine:
-            leases.release(self.config, name)
+        ending, state = f":{number}/{count}", _states.get(self)
+        with state.lock:
+            names = [name for name in state.held if name.endswith(ending)]
+            state.held.difference_update(names)
+        for name in names:
+            leases.release(self.database, name)
 
     def read(
         self, number: int, count: int, limits: BatchLimits, taken: Collection[int]
     ) -> tuple[RecordBatch | None, set[int]]:
         """The first rows of a part that are neither published nor ``taken``."""
-        with transaction(self.config, write=False) as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(_BY_INDEX)
+        with transaction(self.database, "read the outbox", write=False) as connection:
+            dialect_of(connection).prefer_indexes(connection, ordered=True)
             mine = self._waiting(connection, number, count)
             size = sa.func.length(outbox.c.payload) + sa.func.length(outbox.c.key)
             first = sa.select(outbox.c.id, size).where(mine).order_by(outbox.c.id)
@@ -128,11 +139,12 @@ class SqlOutboxQueue:
             SinkUnavailable: The database cannot be reached.
             Contention: It asks for another try.
         """
-        with transaction(self.config) as connection:
-            at = now(connection)
-            change = sa.update(outbox).values(published_at=at)
-            for numbered in _numbered(connection, ids):
-                connection.execute(change.where(numbered, outbox.c.published_at.is_(None)))
+        with transaction(self.database, "mark changes as published") as connection:
+            dialect = dialect_of(connection)
+            unpublished = sa.update(outbox).where(
+                dialect.is_one_of(outbox.c.id, ids), outbox.c.published_at.is_(None)
+            )
+            connection.execute(unpublished.values(published_at=dialect.now(connection)))
 
     def waiting(self) -> int:
         """How many rows are not published.
@@ -140,7 +152,7 @@ class SqlOutboxQueue:
         Raises:
             SinkUnavailable: The database cannot be reached.
         """
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.database, "read the outbox", write=False) as connection:
             query = sa.select(sa.func.count()).where(self._waiting(connection, 0, 1))
             return connection.execute(query).scalar_one()
 
@@ -148,11 +160,11 @@ class SqlOutboxQueue:
         """Prune at most every minute, in this process."""
         if self.retain is None:
             return
-        clock = time.monotonic()
-        with _lock:
-            if clock < _pruned.get(self, 0.0):
+        clock, state = time.monotonic(), _states.get(self)
+        with state.lock:
+            if clock < state.pruned + PRUNE_SECONDS:
                 return
-            _pruned[self] = clock + PRUNE_SECONDS
+            state.pruned = clock
         self.prune(self.retain)
 
     def prune(self, retain: timedelta) -> int:
@@ -163,22 +175,23 @@ class SqlOutboxQueue:
         """
         deleted = 0
         while True:
-            with transaction(self.config) as connection:
-                old = self._of_target(connection, outbox.c.published_at < now(connection) - retain)
+            with transaction(self.database, "delete published changes") as connection:
+                dialect = dialect_of(connection)
+                before = dialect.now(connection) - retain
+                old = self._of_target(connection, outbox.c.published_at < before)
                 query = sa.select(outbox.c.id).where(old).order_by(outbox.c.published_at)
                 ids = list(connection.execute(query.limit(CHUNK)).scalars())
-                for numbered in _numbered(connection, ids):
-                    connection.execute(sa.delete(outbox).where(numbered))
+                connection.execute(sa.delete(outbox).where(dialect.is_one_of(outbox.c.id, ids)))
             deleted += len(ids)
             if len(ids) < CHUNK:
                 return deleted
 
     def _contested(self, name: str) -> bool:
-        with transaction(self.config, write=False) as connection:
+        with transaction(self.database, "read leases", write=False) as connection:
             query = sa.select(leases_table.c.name).where(
                 leases_table.c.name.like(f"{_PREFIX}%"),
                 leases_table.c.name != name,
-                leases_table.c.expires_at > now(connection),
+                leases_table.c.expires_at > dialect_of(connection).now(connection),
             )
             return any(_overlap(name, other) for other in connection.execute(query).scalars())
 
@@ -195,22 +208,19 @@ class SqlOutboxQueue:
     def _of_target(
         self, connection: sa.Connection, condition: sa.ColumnElement[bool]
     ) -> sa.ColumnElement[bool]:
-        if self.every_target:
+        if self.table is None:
             return condition
-        return sa.and_(condition, outbox.c.target == label_of(connection, self.config))
+        return sa.and_(condition, outbox.c.target == label_of(connection, self.table))
 
 
 def release_all() -> None:
     """Give up every part that this process has: its pipeline is over."""
-    with _lock:
-        _held.clear()
+    _states.clear()
     leases.release_all()
 
 
-# Of a table that it has not analyzed yet the planner would sort all that waits, at every read.
-_BY_INDEX = sa.text(
-    "SET LOCAL enable_sort = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
-)
+_states: PerProcess[SqlOutboxQueue, _State] = PerProcess(lambda _: _State())
+
 
 _READ = (
     outbox.c.id,
@@ -266,17 +276,6 @@ def _within(rows: Iterable[tuple[int, int]], limit: int) -> Iterator[int]:
             return
         total += size
         yield id_
-
-
-def _numbered(connection: sa.Connection, ids: Sequence[int]) -> Iterator[sa.ColumnElement[bool]]:
-    """Conditions that together hold for the rows with these numbers."""
-    if not ids:
-        return
-    if connection.dialect.name == "postgresql":
-        yield outbox.c.id == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger)))
-        return
-    for start in range(0, len(ids), _PARAMETERS):
-        yield outbox.c.id.in_(ids[start : start + _PARAMETERS])
 
 
 def _overlap(one: str, other: str) -> bool:

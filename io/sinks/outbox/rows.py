@@ -10,7 +10,6 @@ transaction that commits late has lower numbers than others that are there alrea
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,19 +18,27 @@ from zlib import crc32
 
 import sqlalchemy as sa
 
-from sinks.database.tables import SHARDS, outbox
-from sinks.table.records import Operation
-from sinks.table.target import ORIGIN_COLUMNS, Target
-from sinks.text import encoding as text_encoding
-from sinks.text.copy_text import INTEGER_TYPES, escape
-from sinks.text.quoting import quote
+from sinks.database.dialects import dialect_of
+from sinks.database.tables import SHARDS, Operation, outbox
+from sinks.text.copy_text import INTEGER_TYPES
 from transforms.parse.json_text import encode_anything
 
-_COLUMNS = (
-    *("target", "key", "shard", "operation", "source", "partition", "offset", "payload"),
-    "created_at",
-)
-_COPY = f"COPY {outbox.name} ({', '.join(map(quote, _COLUMNS))}) FROM STDIN"
+
+@dataclass(frozen=True, slots=True)
+class ChangedTable:
+    """A table whose rows were changed.
+
+    Attributes:
+        label: Its name in the ledger.
+        key: Its key columns.
+        types: The types of these columns, by name; empty where records' origins are the key.
+        whole_payload: Whether one column takes a record as it is.
+    """
+
+    label: str
+    key: Sequence[str]
+    types: Mapping[str, str]
+    whole_payload: bool
 
 
 @dataclass(slots=True)
@@ -53,31 +60,26 @@ class Effects:
     offsets: list[int] = field(default_factory=list)
 
 
-def insert(connection: sa.Connection, target: Target, effects: Effects) -> None:
+def insert(connection: sa.Connection, table: ChangedTable, effects: Effects) -> None:
     """Enter ``effects``, numbered in their order; their rows are written already.
 
     Of several effects on one row, the last is entered, with the fields that it left to the others.
     """
-    keys = _keys(target, effects)
+    keys = _keys(table, effects)
     if len(set(keys)) < len(keys):
-        keys, effects = _last_of_each(target, keys, effects)
+        keys, effects = _last_of_each(table, keys, effects)
     at = datetime.now(UTC)
-    if connection.dialect.name == "postgresql" and connection.dialect.driver == "psycopg2":
-        _copy(connection, target.label, keys, effects, at)
-        return
-    rows = [
-        dict(zip(_COLUMNS, (target.label, key, shard_of(key), *row, at), strict=True))
-        for key, *row in zip(
-            keys,
-            effects.operations,
-            effects.sources,
-            effects.partitions,
-            effects.offsets,
-            map(encode_anything, effects.values),
-            strict=True,
-        )
-    ]
-    connection.execute(sa.insert(outbox), rows)
+    columns: dict[str, Sequence[Any]] = {
+        "key": keys,
+        "shard": list(map(shard_of, keys)),
+        "operation": effects.operations,
+        "source": effects.sources,
+        "partition": effects.partitions,
+        "offset": effects.offsets,
+        "payload": list(map(encode_anything, effects.values)),
+    }
+    constants = {"target": table.label, "created_at": at}
+    dialect_of(connection).insert(connection, outbox, columns, constants)
 
 
 def shard_of(key: str) -> int:
@@ -86,7 +88,7 @@ def shard_of(key: str) -> int:
 
 
 def _last_of_each(
-    target: Target, keys: Sequence[str], effects: Effects
+    table: ChangedTable, keys: Sequence[str], effects: Effects
 ) -> tuple[list[str], Effects]:
     last: dict[str, int] = {}
     operations: dict[str, Operation] = {}
@@ -95,7 +97,7 @@ def _last_of_each(
         last[key] = position
         operations.setdefault(key, effects.operations[position])
         value = effects.values[position]
-        values[key] = value if target.whole_payload else {**values.get(key, {}), **value}
+        values[key] = value if table.whole_payload else {**values.get(key, {}), **value}
     kept = sorted(last, key=last.__getitem__)
     places = [last[key] for key in kept]
     return kept, Effects(
@@ -107,20 +109,18 @@ def _last_of_each(
     )
 
 
-def _keys(target: Target, effects: Effects) -> list[str]:
+def _keys(table: ChangedTable, effects: Effects) -> list[str]:
     """Each row's key as a JSON object, in the order of the key's columns."""
     columns: list[Sequence[Any]]
-    if target.origin_key:
-        names: Sequence[str] = ORIGIN_COLUMNS
-        columns = [effects.sources, effects.partitions, effects.offsets]
-    else:
-        names = target.key
-        kinds = {column.name: column.type for column in target.columns}
+    if table.types:
         columns = [
-            [_canonical(kinds[name], value[name]) for value in effects.values] for name in names
+            [_canonical(table.types[name], value[name]) for value in effects.values]
+            for name in table.key
         ]
-    objects = (dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True))
-    return [encode_anything(each).decode() for each in objects]
+    else:
+        columns = [effects.sources, effects.partitions, effects.offsets]
+    keys = (dict(zip(table.key, cells, strict=True)) for cells in zip(*columns, strict=True))
+    return [encode_anything(key).decode() for key in keys]
 
 
 def _canonical(kind: str, cell: Any) -> Any:
@@ -133,31 +133,3 @@ def _canonical(kind: str, cell: Any) -> Any:
         return int(cell) if isinstance(cell, str) or cell == int(cell) else cell
     except (ValueError, TypeError, ArithmeticError):
         return cell
-
-
-def _copy(
-    connection: sa.Connection, label: str, keys: Sequence[str], effects: Effects, at: datetime
-) -> None:
-    """Enter rows by COPY."""
-
-    def encoded(texts: Sequence[str]) -> Sequence[str]:
-        return escape(text_encoding.all_escaped(connection.dialect, texts))
-
-    # Constant cells ride with a neighbour: the fewer columns, the faster the lines.
-    (first,) = encoded([label])
-    last = f"\t{at.isoformat()}"
-    lines = zip(
-        [
-            f"{first}\t{key}\t{shard_of(text)}"
-            for key, text in zip(encoded(keys), keys, strict=True)
-        ],
-        effects.operations,
-        encoded(effects.sources),
-        encoded(effects.partitions),
-        map(str, effects.offsets),
-        ["\\\\x" + encode_anything(value).hex() + last for value in effects.values],
-        strict=True,
-    )
-    data = "".join(("\n".join(map("\t".join, lines)), "\n")).encode()
-    cursor = connection.connection.cursor()
-    cursor.copy_expert(_COPY, io.BytesIO(data), size=len(data) + 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
+from transforms.per_process import PerProcess
 from transforms.settle.write import Settled
 
 _TOO_LARGE = KafkaError.MSG_SIZE_TOO_LARGE
@@ -31,8 +31,7 @@ _NEVER = frozenset(
 )
 """The broker does not take this message, whenever it is sent."""
 
-_lock = threading.Lock()
-_delivered: dict[tuple[OutboxTopic, str], set[int]] = {}
+_delivered: PerProcess[tuple[OutboxTopic, str], set[int]] = PerProcess(lambda _: set())
 """By split, what the topic has of a commit that failed after that: it is only marked then."""
 
 
@@ -112,8 +111,7 @@ class OutboxTopic:
         ]
 
     def _publish(self, split: str, changes: Sequence[_Change]) -> None:
-        with _lock:
-            before = _delivered.pop((self, split), set())
+        before = _delivered.pop((self, split)) or set()
         done = before.intersection(change.id for change in changes)
         try:
             left = [change for change in changes if change.id not in done]
@@ -131,8 +129,7 @@ class OutboxTopic:
             raise self._away(next(iter(errors.values())))
         except Exception:
             # Whatever it is, it is raised again; a next try must not send what is there.
-            with _lock:
-                _delivered[self, split] = done
+            _delivered.get((self, split)).update(done)
             raise
 
     def _alone(self, changes: Sequence[_Change], done: set[int]) -> dict[int, KafkaError]:

@@ -36,7 +36,7 @@ _WORDS = {  # as PostgreSQL reads a boolean
 
 
 def with_typed_cells(
-    target: Target, batch: RecordBatch, *, database: str, schema: str | None = None
+    target: Target, batch: RecordBatch, *, typed: bool, schema: str | None = None
 ) -> RecordBatch:
     """``batch`` with the text of its CSV cells as the table's columns take it.
 
@@ -46,7 +46,7 @@ def with_typed_cells(
     Args:
         target: The table.
         batch: Parsed records that are about to be written.
-        database: SQLAlchemy's name of the database.
+        typed: Whether the database reads text as a column's type and refuses what does not fit.
         schema: The JSON Schema that the records have been checked against, if any. Where it
             allows a string, a cell of a JSON column is a string.
     """
@@ -56,7 +56,7 @@ def with_typed_cells(
     refused: dict[int, Reject] = {}
     strings = _strings(schema, tuple(column.name for column in target.columns))
     for column in _columns(target):
-        kind = _kind(column.type, postgres=database == "postgresql")
+        kind = _kind(column.type, postgres=typed)
         if kind == "text" or (kind == "json" and column.name in strings):
             continue
         for index in _candidates(batch.values, column.name, kind):

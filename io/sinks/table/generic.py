@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
+from sinks.database.tables import Operation
 from sinks.table.isolate import isolate, poison_of
-from sinks.table.records import Operation, Records, Written
+from sinks.table.records import Records, Written
 from sinks.table.rows import Block, Poison, Rows, picked, rows_of, runs_of
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Target
@@ -90,9 +91,6 @@ class GenericWriter:
             ),
             schema=table.schema,
         ).create(connection, checkfirst=True)
-
-    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
-        """Nothing portable: two writers of a range meet in the ledger's primary key."""
 
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write ``records``."""

@@ -13,7 +13,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from sinks.database.clock import now
+from sinks.database.dialects import dialect_of
 from sinks.database.tables import progress, targets
 from sinks.table.target import PAYLOAD, Description
 
@@ -69,7 +69,12 @@ def _remembered(connection: sa.Connection, label: str) -> tuple[str, str] | None
 
 
 def _keep(connection: sa.Connection, label: str, layout: Layout, columns: str) -> None:
-    row = {"target": label, "layout": layout, "columns": columns, "since": now(connection)}
+    row = {
+        "target": label,
+        "layout": layout,
+        "columns": columns,
+        "since": dialect_of(connection).now(connection),
+    }
     connection.execute(sa.insert(targets), row)
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.database.tables import Operation
 from sinks.table.rows import Poison
 from sinks.table.target import ORIGIN_COLUMNS, Target
 from sinks.text.encoding import all_escaped
 from transforms.batch.record import RecordBatch
-
-Operation = Literal["insert", "update"]
-"""What a record did to a row."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sinks.database.config import SqlConfig
+from sinks.table.config import SqlConfig
 from sinks.table.target import ORIGIN_COLUMNS, PAYLOAD
 from transforms.errors import ConfigError
 

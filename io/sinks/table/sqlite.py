@@ -12,8 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
+from sinks.database.tables import Operation
 from sinks.table.isolate import isolate, poison_of
-from sinks.table.records import Operation, Records, Written
+from sinks.table.records import Records, Written
 from sinks.table.rows import Block, Poison, pick, rows_of, runs_of, without_refused
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Target
@@ -86,9 +87,6 @@ class SqliteWriter:
         _cursor(connection).execute(
             f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({', '.join(lines)})"
         )
-
-    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
-        """Nothing: the transaction began IMMEDIATE, so it is the only writer."""
 
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write ``records`` in their order, batch by batch, so that each batch is counted."""

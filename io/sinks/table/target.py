@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from sinks.database.config import OnConflict, SqlConfig, UnknownFields
+from sinks.table.config import OnConflict, SqlConfig, UnknownFields
 from sinks.text.quoting import quote
 from sinks.text.table_name import TableName
 from transforms.errors import ConfigError

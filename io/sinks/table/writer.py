@@ -30,10 +30,6 @@ class TableWriter(Protocol):
         """Create ``table`` with ``key`` as its primary key, unless it exists."""
         ...
 
-    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
-        """Hold off other commits of the same partitions until this transaction ends."""
-        ...
-
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write ``records``; those that the database refuses become poison.
 

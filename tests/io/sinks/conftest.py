@@ -9,6 +9,7 @@ import pytest
 
 from sinks.database import leases
 from sinks.database.engine import dispose_engines
+from tests.io.sinks import portable_dialect
 from tests.io.sinks.tested_database import Database
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.integration)
@@ -19,7 +20,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     if request.param == "postgres":
         yield Database("postgres", request.getfixturevalue("postgres_url"))
     else:
-        yield Database(request.param, f"sqlite:///{tmp_path}/test.db")
+        scheme = "sqlite" if request.param == "sqlite" else portable_dialect.SCHEME
+        yield Database(request.param, f"{scheme}:///{tmp_path}/test.db")
     leases.release_all()
     dispose_engines()
 

@@ -13,6 +13,5 @@ WRITERS = {"sqlite": SqliteWriter, "postgres": PostgresWriter, "generic": Generi
 
 
 def test_each_database_has_its_writer(database: Database) -> None:
-    config = database.config()
-    with transaction(config) as connection:
-        assert type(writer_of(config, connection)) is WRITERS[database.kind]
+    with transaction(database.database, "test") as connection:
+        assert type(writer_of(connection)) is WRITERS[database.kind]

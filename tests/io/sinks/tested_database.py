@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import psycopg2
 
+import sinks.database.database
 from sinks.sql import SqlConfig, SqlSink
 from transforms.batch.record import JSON, Failure, Origin, RecordBatch, Span
 from transforms.settle.write import Settled
@@ -27,10 +28,11 @@ class Database:
     url: str
 
     def config(self, table: str = "events", **options: Any) -> SqlConfig:
-        config = SqlConfig.of(self.url, table, **options)
-        if self.kind == "generic":
-            object.__setattr__(config, "dialect", "generic")
-        return config
+        return SqlConfig.of(self.url, table, **options)
+
+    @property
+    def database(self) -> sinks.database.database.Database:
+        return self.config().database
 
     def sink(self, table: str = "events", **options: Any) -> SqlSink:
         sink = SqlSink(self.config(table, **options))
@@ -40,7 +42,7 @@ class Database:
     def connect(self) -> Any:
         if self.kind == "postgres":
             return psycopg2.connect(self.url)
-        return sqlite3.connect(self.url.removeprefix("sqlite:///"), timeout=10)
+        return sqlite3.connect(self.url.partition(":///")[2], timeout=10)
 
     def run(self, *statements: str) -> None:
         with closing(self.connect()) as connection:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from sinks.database.tables import Operation
 from sinks.table.isolate import isolate, poison_of
 from sinks.table.postgres import statements
 from sinks.table.postgres.lines import Lines
 from sinks.table.postgres.session import Session
 from sinks.table.postgres.statements import StagingTable
-from sinks.table.records import Operation, Records, Written
+from sinks.table.records import Records, Written
 from sinks.table.rows import Poison
 from sinks.table.target import Target
 from sinks.table.turns import cuts_of, pieces

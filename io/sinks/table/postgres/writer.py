@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -25,9 +24,6 @@ _TYPES: dict[LogicalType, str] = {
     "boolean": "boolean",
     "json": "jsonb",
 }
-
-LOCKS = 256
-"""Advisory locks that all partitions of a target share: the server's lock table is finite."""
 
 _FIND = sa.text(
     """
@@ -156,11 +152,6 @@ class PostgresWriter:
         cursor = connection.connection.cursor()
         cursor.execute(f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({', '.join(lines)})")
 
-    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
-        """Take advisory locks, in one order for all writers so that they cannot deadlock."""
-        keys = sorted({_lock_key(name) for name in names})
-        connection.execute(_LOCK, {"keys": keys})
-
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write by COPY."""
         return copy.write(connection, target, records)
@@ -168,14 +159,3 @@ class PostgresWriter:
     def committed(self, target: Target, written: Written) -> None:
         """Remember whether keys collided."""
         direct.note(target, written.collided)
-
-
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS k")
-
-
-def _lock_key(name: tuple[str, ...]) -> int:
-    """One of ``LOCKS`` 64-bit keys of the target (the first part of ``name``)."""
-    target = hashlib.blake2b(name[0].encode(), digest_size=8).digest()
-    rest = hashlib.blake2b("\x00".join(name[1:]).encode(), digest_size=8).digest()
-    base = int.from_bytes(target, "big", signed=True)
-    return base // LOCKS * LOCKS + int.from_bytes(rest, "big") % LOCKS

@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from sinks.database.classify import (
-    _BY_MYSQL_NUMBER,
-    _BY_SQLITE_CODE,
-    _BY_SQLSTATE,
+    BY_MYSQL_NUMBER,
+    BY_SQLITE_CODE,
+    BY_SQLSTATE,
     SQLITE_CONSTRAINT_DATATYPE,
     Kind,
     classify,
@@ -123,7 +123,7 @@ def test_a_mysql_number_says_more_than_the_class(number: int, kind: Kind, catego
 
 
 def test_every_mysql_number_is_tested() -> None:
-    assert {number for number, _, _ in MYSQL} == set(_BY_MYSQL_NUMBER)
+    assert {number for number, _, _ in MYSQL} == set(BY_MYSQL_NUMBER)
 
 
 @pytest.mark.parametrize(
@@ -167,22 +167,22 @@ def test_the_message_is_one_bounded_line_without_parameters() -> None:
 class TestDocs:
     """docs/failures.md lists every code, in the row of its class and category."""
 
-    @pytest.mark.parametrize("code", sorted(_BY_SQLSTATE))
+    @pytest.mark.parametrize("code", sorted(BY_SQLSTATE))
     def test_an_sqlstate_stands_in_its_row(self, code: str) -> None:
-        assert self.row("PostgreSQL", code).startswith(self.title(*_BY_SQLSTATE[code]))
+        assert self.row("PostgreSQL", code).startswith(self.title(*BY_SQLSTATE[code]))
 
-    @pytest.mark.parametrize("code", sorted(_BY_SQLITE_CODE))
+    @pytest.mark.parametrize("code", sorted(BY_SQLITE_CODE))
     def test_a_result_code_of_sqlite_stands_in_its_row(self, code: int) -> None:
         # The module has other constants of the same values, which no row lists.
         names = [name for name, value in vars(sqlite3).items() if value == code]
         if code == SQLITE_CONSTRAINT_DATATYPE:
             names.append("SQLITE_CONSTRAINT_DATATYPE")
-        found = self.row("SQLite", *(name for name in names if name.startswith("SQLITE_")))
-        assert found.startswith(self.title(*_BY_SQLITE_CODE[code]))
+        row = self.row("SQLite", *(name for name in names if name.startswith("SQLITE_")))
+        assert row.startswith(self.title(*BY_SQLITE_CODE[code]))
 
-    @pytest.mark.parametrize("number", sorted(_BY_MYSQL_NUMBER))
+    @pytest.mark.parametrize("number", sorted(BY_MYSQL_NUMBER))
     def test_a_mysql_number_stands_in_its_row(self, number: int) -> None:
-        kind, _ = _BY_MYSQL_NUMBER[number]
+        kind, _ = BY_MYSQL_NUMBER[number]
         assert self.row("MySQL", str(number)).startswith(f"| {kind} |")
 
     def title(self, kind: Kind, category: str) -> str:

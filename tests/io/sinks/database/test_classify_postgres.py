@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg2
 import pytest
 
-from sinks.database.classify import _BY_SQLSTATE, Kind, classify, sqlstate_of
+from sinks.database.classify import BY_SQLSTATE, Kind, classify, sqlstate_of
 from tests.services.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.integration
@@ -268,9 +268,9 @@ def test_an_sqlstate_has_one_meaning(
 
 def test_every_line_of_the_table_is_decided_by_a_case() -> None:
     def line(sqlstate: str) -> str | None:
-        return next((sqlstate[:n] for n in (5, 3, 2) if sqlstate[:n] in _BY_SQLSTATE), None)
+        return next((sqlstate[:n] for n in (5, 3, 2) if sqlstate[:n] in BY_SQLSTATE), None)
 
-    assert {line(each) for each in COVERED} == {*_BY_SQLSTATE, None}
+    assert {line(each) for each in COVERED} == {*BY_SQLSTATE, None}
 
 
 class TestWithoutSqlstate:
@@ -436,8 +436,8 @@ def rule(url: str, line: str) -> Iterator[None]:
     """Who may log in, decided by ``line`` of pg_hba.conf before all others."""
     with closing(psycopg2.connect(url)) as connection, connection.cursor() as cursor:
         cursor.execute("SHOW hba_file")
-        (found,) = cursor.fetchone() or ("",)
-    file = Path(found)
+        (path,) = cursor.fetchone() or ("",)
+    file = Path(path)
     before = file.read_text()
     try:
         file.write_text(f"{line}\n{before}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sinks.database.classify import _BY_SQLITE_CODE, SQLITE_CONSTRAINT_DATATYPE, Kind, classify
+from sinks.database.classify import BY_SQLITE_CODE, SQLITE_CONSTRAINT_DATATYPE, Kind, classify
 
 Provoke = Callable[[Path], BaseException]
 """Makes SQLite raise in an empty folder, and returns what it raised."""
@@ -257,9 +257,9 @@ def test_a_result_code_has_one_meaning(
 
 def test_every_line_of_the_table_is_decided_by_a_case() -> None:
     def line(code: int) -> int | None:
-        return next((each for each in (code, code & 0xFF) if each in _BY_SQLITE_CODE), None)
+        return next((each for each in (code, code & 0xFF) if each in BY_SQLITE_CODE), None)
 
-    assert {line(code) for _, code, _, _, _ in CASES} == {*_BY_SQLITE_CODE, None}
+    assert {line(code) for _, code, _, _, _ in CASES} == {*BY_SQLITE_CODE, None}
 
 
 @pytest.mark.parametrize("value", [object(), 2**64, "\ud800"])

@@ -39,7 +39,7 @@ def old_tables(kind: str) -> list[str]:
         "UUID": "UUID" if postgres else "CHAR(32)",
         "REAL": "DOUBLE PRECISION" if postgres else "DOUBLE",
     }
-    made = """
+    tables = """
         CREATE TABLE ingest_jobs (
             id <BIGSERIAL>, target TEXT NOT NULL, source TEXT NOT NULL, partition TEXT NOT NULL,
             "offset" BIGINT NOT NULL, state VARCHAR(16) NOT NULL, stage TEXT NOT NULL,
@@ -66,8 +66,8 @@ def old_tables(kind: str) -> list[str]:
         )
     """
     for name, written in types.items():
-        made = made.replace(f"<{name}>", written)
-    return made.split(";")
+        tables = tables.replace(f"<{name}>", written)
+    return tables.split(";")
 
 
 def old_job(kind: str, number: int, state: str) -> list[str]:
@@ -99,7 +99,7 @@ def old(database: Database) -> Database:
 
 
 def columns(database: Database, table: str) -> set[str]:
-    with transaction(database.config(), write=False) as connection:
+    with transaction(database.database, "test", write=False) as connection:
         return {column["name"] for column in sa.inspect(connection).get_columns(table)}
 
 
@@ -114,15 +114,15 @@ def test_a_run_that_prepares_adds_the_columns_and_keeps_the_jobs(old: Database) 
     assert {"pipeline", "steps", "version", "owner"} <= columns(old, "ingest_jobs")
     assert "owner" in columns(old, "ingest_queue")
     assert "owner" in columns(old, "ingest_claims")
-    found = {job.id: (job.state, job.pipeline) for job in list_jobs(sink.config)}
-    assert found == {1: ("retryable", None), 2: ("discarded", None)}
+    jobs = {job.id: (job.state, job.pipeline) for job in list_jobs(sink.config.database)}
+    assert jobs == {1: ("retryable", None), 2: ("discarded", None)}
 
 
 def test_the_index_that_claims_use_is_the_new_one_alone(old: Database) -> None:
     old.sink(key=["id"])
-    with transaction(old.config(), write=False) as connection:
-        found = sa.inspect(connection).get_indexes("ingest_queue")
-    assert [index["column_names"] for index in found] == [["owner", "due_at"]]
+    with transaction(old.database, "test", write=False) as connection:
+        indexes = sa.inspect(connection).get_indexes("ingest_queue")
+    assert [index["column_names"] for index in indexes] == [["owner", "due_at"]]
 
 
 def test_jobs_of_before_belong_to_nobody_until_they_are_adopted(old: Database) -> None:
@@ -131,21 +131,21 @@ def test_jobs_of_before_belong_to_nobody_until_they_are_adopted(old: Database) -
     (left,) = SqlJobQueue(sink.config, pipeline=HIDE).left()
     assert (left.owner, left.jobs) == (None, 1)
     order = Order.of(ADOPT, JobFilter(pipeline=""), adopter=HIDE.named("events"))
-    assert carry_out(sink.config, order, actor="ann", reason="upgraded").count == 2
+    assert carry_out(sink.config.database, order, actor="ann", reason="upgraded").count == 2
     assert takes(sink, HIDE) == [1]
 
 
 def test_what_fails_after_it_is_stored_beside_what_failed_before(old: Database) -> None:
     sink = replace(old.sink(key=["id"]), pipeline=HIDE)
     sink.commit([make_batch([{"id": 7}], start=10, failures=[retryable(11)])])
-    owners = [(job.failure.origin.offset, job.pipeline) for job in list_jobs(sink.config)]
+    owners = [(job.failure.origin.offset, job.pipeline) for job in list_jobs(sink.config.database)]
     assert owners == [(11, HIDE.named("events")), (2, None), (1, None)]
 
 
 def test_preparing_again_changes_nothing(old: Database) -> None:
     for _ in range(3):
         old.sink(key=["id"])
-    assert len(list_jobs(old.config())) == 2
+    assert len(list_jobs(old.database)) == 2
 
 
 def test_programs_that_prepare_at_the_same_time_do_not_meet(old: Database) -> None:
@@ -175,24 +175,24 @@ def test_tables_are_altered_while_a_program_of_before_is_at_work(postgres: Datab
 
 def test_actions_by_hand_bring_the_tables_up_to_date_and_lists_ask_for_it(old: Database) -> None:
     with pytest.raises(ConfigError, match=r"earlier version.*run an ingest"):
-        list_jobs(old.config())
-    upgrade.prepare(old.config())
-    assert [job.id for job in list_jobs(old.config())] == [2, 1]
+        list_jobs(old.database)
+    upgrade.prepare(old.database)
+    assert [job.id for job in list_jobs(old.database)] == [2, 1]
 
 
 def test_a_database_without_tables_stays_so(database: Database) -> None:
-    upgrade.prepare(database.config())
-    with transaction(database.config(), write=False) as connection:
+    upgrade.prepare(database.database)
+    with transaction(database.database, "test", write=False) as connection:
         assert sa.inspect(connection).get_table_names() == []
 
 
 @pytest.mark.parametrize("lost", ["stage", "replays"])
 def test_a_table_that_lacks_another_column_is_refused(database: Database, lost: str) -> None:
-    made: list[str] = [
+    statements: list[str] = [
         text.replace(f"{lost} TEXT NOT NULL,", "").replace(f"{lost} INTEGER NOT NULL,", "")
         for text in old_tables(database.kind)
     ]
-    database.run(*made)
+    database.run(*statements)
     config: Any = database.config(key=["id"])
     with pytest.raises(ConfigError, match=rf"ingest_jobs has no column .*{lost}"):
         SqlSink(config).prepare()

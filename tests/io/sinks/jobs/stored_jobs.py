@@ -10,7 +10,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.config import SqlConfig
 from sinks.database.engine import transaction
 from sinks.database.tables import (
     EXECUTING,
@@ -23,6 +22,7 @@ from sinks.database.tables import (
 from sinks.jobs.state import CURRENT
 from sinks.jobs.store import enqueue, origin_of
 from sinks.ledger.accounts import accounts
+from sinks.table.config import SqlConfig
 from tests.io.sinks.tested_database import Database
 from transforms.batch.counts import COUNTS
 from transforms.batch.record import Origin
@@ -85,7 +85,7 @@ def store(
         row["origin"] = origin_of(str(row["target"]), place)
         rows.append(row)
     counted = Counter(_count_of(row["state"]) for row in rows)
-    with transaction(config) as connection:
+    with transaction(config.database, "test") as connection:
         connection.execute(
             sa.insert(progress),
             {
@@ -130,7 +130,7 @@ def _count_of(state: str) -> str:
 def stored(config: SqlConfig, *names: str) -> list[Any]:
     """These columns of every job, in the order they were stored; one column comes bare."""
     columns = (CURRENT if name == "state" else jobs.c[name] for name in names)
-    with transaction(config, write=False) as connection:
+    with transaction(config.database, "test", write=False) as connection:
         query = sa.select(*columns).order_by(jobs.c.id)
         found = [tuple(row) for row in connection.execute(query)]
     return [row[0] for row in found] if len(names) == 1 else found
@@ -138,7 +138,7 @@ def stored(config: SqlConfig, *names: str) -> list[Any]:
 
 def trail(config: SqlConfig) -> list[tuple[str, int]]:
     """Action and count of every entry of the audit trail, the oldest first."""
-    with transaction(config, write=False) as connection:
+    with transaction(config.database, "test", write=False) as connection:
         query = sa.select(audit.c.action, audit.c["count"]).order_by(audit.c.id)
         return [(action, count) for action, count in connection.execute(query)]
 
@@ -146,7 +146,7 @@ def trail(config: SqlConfig) -> list[tuple[str, int]]:
 def counted(config: SqlConfig) -> tuple[int, int]:
     """What the ledger has as dead and as retrying; it must balance and agree with the jobs."""
     dead = retrying = 0
-    for account in accounts(config):
+    for account in accounts(config.database):
         assert account.balanced
         assert account.progress.counts.conserved
         dead += account.progress.counts.dead

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from sinks.database.config import SqlConfig
 from sinks.database.tables import FINAL_STATES, JOB_STATES
 from sinks.jobs import audit_trail
 from sinks.jobs import chunks as job_chunks
@@ -19,6 +18,7 @@ from sinks.jobs.actions import Outcome, carry_out, oldest, preview
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import ADOPT, CANCEL, PURGE, REPLAY, Action, Order
 from sinks.jobs.queue import SqlJobQueue
+from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import (
     FAILED_AT,
     counted,
@@ -40,7 +40,7 @@ WHO = {"actor": "ann", "reason": "the parser is mended"}
 def act(
     config: SqlConfig, action: Action, which: JobFilter | None = None, **options: Any
 ) -> Outcome:
-    return carry_out(config, Order.of(action, which or JobFilter(), **options), **WHO)
+    return carry_out(config.database, Order.of(action, which or JobFilter(), **options), **WHO)
 
 
 HIDE = PipelineIdentity("people", ("Hide",))
@@ -114,9 +114,9 @@ class TestAdopt:
         config = prepared(database)
         store(config, {"stage": "Hide"}, {"stage": "Hide"}, {"stage": "parse"})
         order = Order.of(ADOPT, replace(NOBODYS, stage="Hide"), limit=1, adopter=HIDE)
-        assert preview(config, order).count == 1
+        assert preview(config.database, order).count == 1
         assert owned(config) == [None] * 3
-        assert carry_out(config, order, **WHO).count == 1
+        assert carry_out(config.database, order, **WHO).count == 1
         assert owned(config) == ['["Hide"]', None, None]
 
     def test_jobs_of_two_tables_stay_jobs_of_two_tables(self, database: Database) -> None:
@@ -191,7 +191,7 @@ class TestReplay:
         ]
         store(config, *kinds)
         order = Order.of(REPLAY, JobFilter())
-        assert preview(config, order) == Outcome(3, {"max_replays": 1, "no_bytes": 1})
+        assert preview(config.database, order) == Outcome(3, {"max_replays": 1, "no_bytes": 1})
         assert act(config, REPLAY) == Outcome(3, {"max_replays": 1, "no_bytes": 1})
         dead, again = "discarded", "available"
         assert stored(config, "state", "replays") == [
@@ -225,7 +225,8 @@ class TestReplay:
         assert sum(count for _, count in trail(config)) == 100
 
     def test_a_letter_that_somebody_holds_is_not_waited_for(self, postgres: Database) -> None:
-        config = replace(prepared(postgres), statement_timeout=5)
+        config = prepared(postgres)
+        config = replace(config, database=replace(config.database, statement_timeout=5))
         first, *_ = store(config, *[DEAD] * 3)
         with closing(postgres.connect()) as other:
             other.cursor().execute(f"SELECT 1 FROM ingest_jobs WHERE id = {first} FOR UPDATE")
@@ -320,10 +321,10 @@ class TestEveryAction:
         ids = store(config, DEAD, {"category": "data"}, DEAD, DEAD)
         everything = stored(config, "state", "replays", "scheduled_at", "run", "discarded_at")
         order = Order.of(REPLAY, JobFilter(category="constraint"))
-        assert preview(config, order) == Outcome(3, {})
-        assert preview(config, replace(order, limit=2)) == Outcome(2, {})
-        assert oldest(config, order, 2) == [ids[0], ids[2]]
-        assert oldest(config, replace(order, limit=1), 2) == [ids[0]]
+        assert preview(config.database, order) == Outcome(3, {})
+        assert preview(config.database, replace(order, limit=2)) == Outcome(2, {})
+        assert oldest(config.database, order, 2) == [ids[0], ids[2]]
+        assert oldest(config.database, replace(order, limit=1), 2) == [ids[0]]
         after = stored(config, "state", "replays", "scheduled_at", "run", "discarded_at")
         assert after == everything
         assert trail(config) == []
@@ -349,8 +350,8 @@ class TestEveryAction:
         store(config, DEAD)
         hostile = "x'); DELETE FROM ingest_audit; -- \x00 " + "y" * 3_000
         order = Order.of(REPLAY, JobFilter(target="events", ids=(1,), since=FAILED_AT), limit=9)
-        carry_out(config, order, actor=hostile, reason=hostile)
-        (entry,) = audit_trail.entries(config)
+        carry_out(config.database, order, actor=hostile, reason=hostile)
+        (entry,) = audit_trail.entries(config.database)
         assert entry.actor == hostile.replace("\x00", "\ufffd")[:255]
         assert entry.reason == hostile.replace("\x00", "\ufffd")[:2_000]
         assert (entry.action, entry.count) == ("replay", 1)
@@ -409,6 +410,6 @@ class TestEveryAction:
     def test_without_the_tables_there_is_nothing_to_do(self, database: Database) -> None:
         config = database.config(key=["id"])
         assert act(config, REPLAY) == Outcome(0, {})
-        assert preview(config, Order.of(PURGE, JobFilter())) == Outcome(0, {})
-        assert oldest(config, Order.of(PURGE, JobFilter()), 5) == []
-        assert audit_trail.entries(config) == []
+        assert preview(config.database, Order.of(PURGE, JobFilter())) == Outcome(0, {})
+        assert oldest(config.database, Order.of(PURGE, JobFilter()), 5) == []
+        assert audit_trail.entries(config.database) == []

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 import sqlalchemy as sa
 
-from sinks.database.config import SqlConfig
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import JOB_STATES, jobs
 from sinks.jobs.filter import JobFilter
+from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import FAILED_AT, prepared, store
 from tests.io.sinks.tested_database import Database
 
@@ -19,8 +20,8 @@ HOSTILE = "'; DROP TABLE ingest_jobs; --"
 
 def found(config: SqlConfig, which: JobFilter) -> list[int]:
     """The offsets of the jobs that ``which`` names."""
-    with transaction(config, write=False) as connection:
-        where = which.where(connection.dialect.name)
+    with transaction(config.database, "test", write=False) as connection:
+        where = which.where(dialect_of(connection))
         query = sa.select(jobs.c.offset).where(where).order_by(jobs.c.id)
         return list(connection.execute(query).scalars())
 

@@ -173,6 +173,6 @@ def test_labels_come_back_as_they_were(database: Database) -> None:
     fail(sink, "p", 1)
     (left,) = SqlJobQueue(sink.config, pipeline=PLAIN).left()
     assert left.owner == odd
-    with transaction(sink.config, write=False) as connection:
+    with transaction(sink.config.database, "test", write=False) as connection:
         assert connection.execute(sa.select(jobs.c.pipeline)).scalar_one() == 'a "b" [c]'
     assert claimed(sink, odd) != []

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from sinks.database import leases
-from sinks.database.config import SqlConfig
 from sinks.database.engine import transaction
 from sinks.jobs.queue import SqlJobQueue
 from sinks.jobs.store import list_jobs
 from sinks.ledger import ledger
 from sinks.sql import SqlSink
+from sinks.table.config import SqlConfig
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.backoff import Backoff
 from transforms.batch.record import JSON, Failure, Origin, RecordBatch
@@ -74,11 +74,14 @@ class Queue:
         raise AssertionError("nothing became due")
 
     def states(self) -> dict[int, str]:
-        return {job.failure.origin.offset: job.state for job in list_jobs(self.config, limit=1000)}
+        return {
+            job.failure.origin.offset: job.state
+            for job in list_jobs(self.config.database, limit=1000)
+        }
 
     def ledger(self) -> dict[str, int]:
         totals: dict[str, int] = {}
-        for each in ledger.audit(self.config):
+        for each in ledger.audit(self.config.database):
             assert each.counts.conserved
             for name in ("read", "inserted", "dead", "retrying", "duplicates", "filtered"):
                 totals[name] = totals.get(name, 0) + getattr(each.counts, name)
@@ -149,7 +152,7 @@ class TestClaim:
 
         def take(mine: list[int]) -> None:
             lease = leases.new_name("test")
-            leases.hold(queue.config, lease, 30)
+            leases.hold(queue.config.database, lease, 30)
             try:
                 for _ in range(1_000):
                     found = queue.queue.claim(lease, BatchLimits(records=7))
@@ -216,7 +219,7 @@ class TestSettle:
             assert len(settled.retry) == (5 if attempt == 2 else 0)
             assert len(settled.dead) == (0 if attempt == 2 else 5)
         assert queue.queue.due_in() is None
-        jobs = list_jobs(queue.config)
+        jobs = list_jobs(queue.config.database)
         assert {job.state for job in jobs} == {"discarded"}
         for job in jobs:
             assert [error["attempt"] for error in job.errors] == [1, 2, 3]
@@ -247,7 +250,7 @@ class TestSettle:
 
     def test_what_was_taken_over_meanwhile_is_not_written(self, queue: Queue) -> None:
         (batch,) = queue.claim()
-        leases.release(queue.config, queue.lease)
+        leases.release(queue.config.database, queue.lease)
         assert queue.queue.rescue() == 5
         (settled,) = queue.sink.commit([parsed(batch)])
         assert counts(settled) == {"trimmed": 5}
@@ -307,7 +310,7 @@ class TestRescue:
         assert set(queue.states().values()) == {"available"}
         (batch,) = queue.claim()
         assert {each.number for each in batch.claim.attempts.values()} == {3}  # type: ignore[union-attr]
-        (job, *_) = list_jobs(queue.config)
+        (job, *_) = list_jobs(queue.config.database)
         assert "gone" in job.errors[-1]["error"]
 
     def test_a_job_that_ends_its_process_every_time_ends_itself(self, queue: Queue) -> None:
@@ -333,9 +336,8 @@ class TestRescue:
 
 def expire(queue: Queue) -> None:
     """As if the process had died: its lease is not renewed and has run out."""
-    with leases._lock:
-        leases._held.clear()
-    with transaction(queue.config) as connection:
+    leases.held_leases.clear()
+    with transaction(queue.config.database, "test") as connection:
         connection.exec_driver_sql("UPDATE ingest_leases SET expires_at = '2001-01-01 00:00:00'")
 
 
@@ -360,11 +362,10 @@ def test_jobs_are_rescued_while_a_long_bundle_keeps_the_reader_from_it(
 ) -> None:
     queue = Queue(database, *map(retryable, range(5)))
     queue.claim()
-    with leases._lock:  # as if the process had died
-        leases._held.clear()
+    leases.held_leases.clear()  # as if the process had died
     other = SqlJobQueue(queue.config, lease_seconds=1, pipeline=PIPELINE)
     other.lease()
-    with transaction(queue.config) as connection:
+    with transaction(queue.config.database, "test") as connection:
         connection.exec_driver_sql(
             "UPDATE ingest_leases SET expires_at = '2001-01-01 00:00:00' "
             f"WHERE name = '{queue.lease}'"

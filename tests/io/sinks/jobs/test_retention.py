@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sinks.database.config import SqlConfig
 from sinks.database.tables import JOB_STATES
 from sinks.jobs import audit_trail
 from sinks.jobs import chunks as job_chunks
 from sinks.jobs.retention import LONGEST, Retention, duration, oldest, prunable, prune
+from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import counted, prepared, refuse_audit, store, stored, trail
 from tests.io.sinks.tested_database import Database
 from transforms.errors import ConfigError, SinkFailed
@@ -23,7 +23,7 @@ def finished(state: str, age: timedelta) -> dict[str, Any]:
 
 
 def pruned(config: SqlConfig, *texts: str, target: str | None = None) -> dict[str, int]:
-    return prune(config, target, Retention.parse(texts), actor="ann", reason="retention")
+    return prune(config.database, target, Retention.parse(texts), actor="ann", reason="retention")
 
 
 class TestDuration:
@@ -79,9 +79,9 @@ class TestPrune:
         store(config, *kinds)
         before = counted(config)
         retention = Retention.parse(["completed=2h", "discarded=2h"])
-        assert prunable(config, None, retention) == {"completed": 1, "discarded": 1}
-        assert oldest(config, None, retention, 1) == [1]
-        assert oldest(config, None, retention, 9) == [1, 3]
+        assert prunable(config.database, None, retention) == {"completed": 1, "discarded": 1}
+        assert oldest(config.database, None, retention, 1) == [1]
+        assert oldest(config.database, None, retention, 9) == [1, 3]
         assert len(stored(config, "id")) == 6
         assert pruned(config, "completed=2h", "discarded=2h") == {"completed": 1, "discarded": 1}
         assert stored(config, "offset") == [1, 3, 4, 5]
@@ -98,7 +98,9 @@ class TestPrune:
         config = prepared(database)
         store(config, {})
         store(config, {}, target="others")
-        assert prunable(config, "others", Retention.parse(["discarded=1d"])) == {"discarded": 1}
+        assert prunable(config.database, "others", Retention.parse(["discarded=1d"])) == {
+            "discarded": 1
+        }
         assert pruned(config, "discarded=1d", target="others") == {"discarded": 1}
         assert stored(config, "target") == ["events"]
 
@@ -110,7 +112,7 @@ class TestPrune:
         store(config, *[{}] * 7)
         assert pruned(config, "discarded=1d", "completed=1d") == {"discarded": 7, "completed": 0}
         assert trail(config) == [("prune", 3), ("prune", 3), ("prune", 1)]
-        entry = audit_trail.entries(config)[0]
+        entry = audit_trail.entries(config.database)[0]
         assert (entry.actor, entry.reason) == ("ann", "retention")
         assert entry.filter["states"] == ["discarded"]
         bound = datetime.fromisoformat(entry.filter["before"])
@@ -134,5 +136,5 @@ class TestPrune:
         config = database.config(key=["id"])
         retention = Retention.parse(["completed=1d"])
         assert pruned(config, "completed=1d") == {"completed": 0}
-        assert prunable(config, None, retention) == {"completed": 0}
-        assert oldest(config, None, retention, 5) == []
+        assert prunable(config.database, None, retention) == {"completed": 0}
+        assert oldest(config.database, None, retention, 5) == []

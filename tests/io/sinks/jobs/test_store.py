@@ -47,22 +47,22 @@ def stored(database: Database, *failures: Failure) -> Any:
 class TestListJobs:
     def test_a_failure_comes_back_as_it_went_in(self, database: Database) -> None:
         config = stored(database, failure(0))
-        (job,) = list_jobs(config)
+        (job,) = list_jobs(config.database)
         assert job.failure == failure(0)
         assert (job.target, job.state, job.attempt) == ("events", "discarded", 1)
         assert job.discarded_at == job.inserted_at
         assert job.inserted_at.tzinfo is not None
         assert [error["error"] for error in job.errors] == ["not JSON"]
-        assert get_job(config, job.id) == job
+        assert get_job(config.database, job.id) == job
 
     def test_a_transient_failure_is_retryable(self, database: Database) -> None:
         config = stored(database, failure(0, transient=True))
-        (job,) = list_jobs(config)
+        (job,) = list_jobs(config.database)
         assert (job.state, job.discarded_at, job.failure.transient) == ("retryable", None, True)
 
     def test_an_origin_is_stored_once(self, database: Database) -> None:
         config = stored(database, failure(0), failure(0, message="again"))
-        (job,) = list_jobs(config)
+        (job,) = list_jobs(config.database)
         assert job.failure.message == "again"
 
     @pytest.mark.parametrize(
@@ -87,32 +87,35 @@ class TestListJobs:
             failure(1, stage="write", category="data", raw=b"a needle\x00"),
             failure(2, exception="Other", transient=True, raw=b"100 %"),
         )
-        assert [job.failure.origin.offset for job in list_jobs(config, which)] == offsets
+        assert [job.failure.origin.offset for job in list_jobs(config.database, which)] == offsets
 
     def test_the_list_is_bounded(self, database: Database) -> None:
         config = stored(database, *(failure(i) for i in range(30)))
-        assert [job.failure.origin.offset for job in list_jobs(config, limit=2)] == [29, 28]
+        assert [job.failure.origin.offset for job in list_jobs(config.database, limit=2)] == [
+            29,
+            28,
+        ]
 
     def test_a_job_at_an_attempt_shows_it_and_whose_it_is(self, database: Database) -> None:
         config = prepared(database)
         *_, number = store(config, {"state": "retryable"}, {"state": "executing", "attempt": 3})
-        other, mine = reversed(list_jobs(config))
-        assert get_job(config, number) == mine
+        other, mine = reversed(list_jobs(config.database))
+        assert get_job(config.database, number) == mine
         assert (mine.state, mine.attempt, mine.attempted_by) == ("executing", 4, LEASE)
         assert mine.attempted_at == TRIED_AT
         assert (other.state, other.attempt, other.attempted_by) == ("retryable", 3, None)
-        assert list_jobs(config, JobFilter(state="executing")) == [mine]
-        assert count_jobs(config, by=["state"]) == {("executing",): 1, ("retryable",): 1}
-        assert [each.state for each in job_stats.groups(config, JobFilter())] == [
+        assert list_jobs(config.database, JobFilter(state="executing")) == [mine]
+        assert count_jobs(config.database, by=["state"]) == {("executing",): 1, ("retryable",): 1}
+        assert [each.state for each in job_stats.groups(config.database, JobFilter())] == [
             "executing",
             "retryable",
         ]
 
     def test_without_the_table_there_are_none(self, database: Database) -> None:
         config = database.config(key=["id"])
-        assert list_jobs(config) == []
-        assert get_job(config, 1) is None
-        assert count_jobs(config) == {}
+        assert list_jobs(config.database) == []
+        assert get_job(config.database, 1) is None
+        assert count_jobs(config.database) == {}
 
 
 class TestCountJobs:
@@ -120,11 +123,11 @@ class TestCountJobs:
         config = stored(
             database, failure(0), failure(1), failure(2, category="data", transient=True)
         )
-        assert count_jobs(config) == {
+        assert count_jobs(config.database) == {
             ("discarded", "parse", "malformed"): 2,
             ("retryable", "parse", "data"): 1,
         }
-        assert count_jobs(config, JobFilter(state="retryable"), by=["source"]) == {
+        assert count_jobs(config.database, JobFilter(state="retryable"), by=["source"]) == {
             ("file:///a",): 1
         }
 
@@ -132,7 +135,7 @@ class TestCountJobs:
 class TestStorage:
     def test_hostile_texts_are_stored(self, database: Database) -> None:
         config = stored(database, failure(0, message="a\x00b\ud800c", stack="\x00" * 9_000))
-        (job,) = list_jobs(config)
+        (job,) = list_jobs(config.database)
         assert job.failure.message.startswith("a\ufffdb")
         assert job.failure.message.endswith("c")
         assert len(job.failure.stack) == 8_000

@@ -16,12 +16,12 @@ def test_each_partition_has_its_own_jobs(database: Database) -> None:
     store(config, {"state": "retryable"}, partition="q")
     store(config, {}, {}, target="others")
     store(config, source="file:///empty")
-    found = []
-    for each in accounts(config):
-        said = each.progress
-        place = (said.target, said.source, said.partition)
-        found.append((*place, each.retrying, each.dead, each.balanced))
-    assert found == [
+    listed = []
+    for account in accounts(config.database):
+        progress = account.progress
+        place = (progress.target, progress.source, progress.partition)
+        listed.append((*place, account.retrying, account.dead, account.balanced))
+    assert listed == [
         ("events", "file:///a", "p", 5, 2, True),
         ("events", "file:///a", "q", 1, 0, True),
         ("events", "file:///empty", "p", 0, 0, True),
@@ -46,7 +46,7 @@ def test_a_mismatch_is_seen(database: Database, statement: str, balanced: bool) 
     config = prepared(database)
     store(config, {"state": "retryable"}, {"state": "discarded"}, {"state": "completed"})
     database.run(statement)
-    (account,) = accounts(config)
+    (account,) = accounts(config.database)
     assert account.balanced == balanced
 
 
@@ -57,10 +57,10 @@ def test_jobs_are_counted_once_however_many_ranges_there_are(database: Database)
         "INSERT INTO ingest_progress SELECT target, source, partition, 10, 20, final, "
         "0, 0, 0, 0, 0, 0, 0, updated_at FROM ingest_progress"
     )
-    (account,) = accounts(config)
+    (account,) = accounts(config.database)
     assert (account.retrying, account.dead, account.balanced) == (1, 1, True)
     assert account.progress.coverage.ranges == ((0, 2), (10, 20))
 
 
 def test_without_a_ledger_there_are_none(database: Database) -> None:
-    assert list(accounts(database.config(key=["id"]))) == []
+    assert list(accounts(database.database)) == []

@@ -122,7 +122,7 @@ class TestAudit:
         sink = database.sink(key=["id"])
         sink.commit([make_batch(numbers(0, 3)), make_batch(numbers(2, 5), 6, filtered=1, end=10)])
         sink.commit([make_batch([], source="file:///b", final=True)])
-        first, second = audit(sink.config)
+        first, second = audit(sink.config.database)
         assert (first.target, first.source, first.partition) == ("events", *PLACE)
         assert first.coverage.ranges == ((0, 3), (6, 10))
         assert first.coverage.holes == [(3, 6)]
@@ -137,11 +137,13 @@ class TestAudit:
         sink.commit([make_batch(numbers(0, 3))])
         other = database.sink("others", key=["id"])
         other.commit([make_batch(numbers(0, 3))])
-        assert [each.target for each in audit(other.config)] == ["events", "others"]
-        assert [each.target for each in audit(other.config, every_target=False)] == ["others"]
+        assert [each.target for each in audit(other.config.database)] == ["events", "others"]
+        assert [each.target for each in audit(other.config.database, other.config.table_name)] == [
+            "others"
+        ]
 
     def test_without_a_ledger_there_is_nothing_to_audit(self, database: Database) -> None:
-        assert list(audit(database.config(key=["id"]))) == []
+        assert list(audit(database.database)) == []
 
 
 spans = st.tuples(st.integers(0, 30), st.integers(0, 12)).map(lambda s: (s[0], s[0] + s[1]))

@@ -7,7 +7,6 @@ import pytest
 from sinks.database.engine import transaction
 from sinks.ledger import ledger
 from sinks.ledger.moves import Deltas, move
-from sinks.writers import writer_of
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.counts import Counts
 
@@ -19,17 +18,17 @@ def moved(database: Database, deltas: Deltas) -> dict[str, tuple[list[int], Coun
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": "1"}], 10), make_batch([{"id": "2"}], 20)])
     sink.commit([make_batch([{"id": "3"}], source=B[0])])
-    with transaction(sink.config) as connection:
-        move(connection, writer_of(sink.config, connection), "events", deltas)
+    with transaction(sink.config.database, "test") as connection:
+        move(connection, "events", deltas)
     return {
         each.source: ([low for low, _ in each.coverage.ranges], each.counts)
-        for each in ledger.audit(sink.config)
+        for each in ledger.audit(sink.config.database)
     }
 
 
 def test_deltas_are_added_once_a_partition(database: Database) -> None:
-    found = moved(database, {A: Counts(inserted=-1, dead=3, retrying=-2), B: Counts(dead=1)})
-    assert found == {
+    ledger_after = moved(database, {A: Counts(inserted=-1, dead=3, retrying=-2), B: Counts(dead=1)})
+    assert ledger_after == {
         A[0]: ([10, 20], Counts(read=2, inserted=1, dead=3, retrying=-2)),
         B[0]: ([0], Counts(read=1, inserted=1, dead=1)),
     }
@@ -39,14 +38,16 @@ def test_counts_stay_right_when_the_ranges_merge_afterwards(database: Database) 
     moved(database, {A: Counts(dead=2, inserted=-2)})
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": f"x{i}"} for i in range(9)], 11)])
-    first, _ = ledger.audit(sink.config)
+    first, _ = ledger.audit(sink.config.database)
     assert first.coverage.ranges == ((10, 21),)
     assert first.counts == Counts(read=11, inserted=9, dead=2)
 
 
 def test_unknown_partitions_and_zeros_change_nothing(database: Database) -> None:
-    found = moved(database, {("file:///c", "p"): Counts(dead=1), A: Counts(dead=0), B: Counts()})
-    assert found == {
+    ledger_after = moved(
+        database, {("file:///c", "p"): Counts(dead=1), A: Counts(dead=0), B: Counts()}
+    )
+    assert ledger_after == {
         A[0]: ([10, 20], Counts(read=2, inserted=2)),
         B[0]: ([0], Counts(read=1, inserted=1)),
     }
@@ -55,9 +56,9 @@ def test_unknown_partitions_and_zeros_change_nothing(database: Database) -> None
 def test_another_targets_partition_is_left_alone(database: Database) -> None:
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": "1"}])])
-    with transaction(sink.config) as connection:
-        move(connection, writer_of(sink.config, connection), "others", {A: Counts(dead=1)})
-    (only,) = ledger.audit(sink.config)
+    with transaction(sink.config.database, "test") as connection:
+        move(connection, "others", {A: Counts(dead=1)})
+    (only,) = ledger.audit(sink.config.database)
     assert only.counts == Counts(read=1, inserted=1)
 
 
@@ -66,11 +67,11 @@ def test_a_move_is_the_callers_transaction(database: Database) -> None:
     sink.commit([make_batch([{"id": "1"}])])
 
     def move_and_fail() -> None:
-        with transaction(sink.config) as connection:
-            move(connection, writer_of(sink.config, connection), "events", {A: Counts(dead=1)})
+        with transaction(sink.config.database, "test") as connection:
+            move(connection, "events", {A: Counts(dead=1)})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         move_and_fail()
-    (only,) = ledger.audit(sink.config)
+    (only,) = ledger.audit(sink.config.database)
     assert only.counts == Counts(read=1, inserted=1)

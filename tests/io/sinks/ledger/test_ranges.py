@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.ledger.ranges import Settlement, coverage_of, joined, missing, trimmed
+from sinks.ledger.ranges import Settlement, coverage_of, merged, missing, trimmed
 from tests.io.sinks.jobs.test_store import failure
 from tests.io.sinks.tested_database import make_batch
 from transforms.batch.counts import Counts
@@ -65,21 +65,21 @@ ranges = st.lists(
 @given(ranges)
 def test_joined_covers_the_same_and_keeps_every_count(pieces: list[tuple[int, int]]) -> None:
     rows = [Settlement(start, end, counts=Counts(read=1)) for start, end in pieces]
-    result = joined(rows)
+    result = merged(rows)
     assert tuple((row.start, row.end) for row in result) == merge(pieces)
     assert sum(row.counts.read for row in result) == len(pieces)
 
 
 class TestJoined:
     def test_the_end_stays_with_the_range_that_reaches_it(self) -> None:
-        assert joined([Settlement(0, 5), Settlement(5, 5, final=True)]) == [
+        assert merged([Settlement(0, 5), Settlement(5, 5, final=True)]) == [
             Settlement(0, 5, final=True)
         ]
-        assert joined([Settlement(3, 5, final=True), Settlement(0, 3)]) == [
+        assert merged([Settlement(3, 5, final=True), Settlement(0, 3)]) == [
             Settlement(0, 5, final=True)
         ]
         # Records beyond a supposed end: it was not the end.
-        assert joined([Settlement(0, 9), Settlement(3, 5, final=True)]) == [Settlement(0, 9)]
+        assert merged([Settlement(0, 9), Settlement(3, 5, final=True)]) == [Settlement(0, 9)]
         assert coverage_of([Settlement(0, 2), Settlement(5, 5, final=True)]) == Coverage(
             ((0, 2), (5, 5)), 5
         )

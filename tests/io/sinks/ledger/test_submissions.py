@@ -83,8 +83,8 @@ def test_only_the_newest_of_a_table_are_kept(
     submissions.note(noted.sink("others").config, "f" * 32, [A])
     for job in ("1" * 32, "2" * 32):
         submissions.note(noted.config(), job, [A])
-    found = noted.rows("SELECT job FROM ingest_submissions ORDER BY job")
-    assert [job[0] for (job,) in found] == ["1", "2", "f"]
+    submitted = noted.rows("SELECT job FROM ingest_submissions ORDER BY job")
+    assert [job[0] for (job,) in submitted] == ["1", "2", "f"]
 
 
 def test_a_secret_of_a_source_is_not_kept(noted: Database) -> None:

@@ -13,13 +13,14 @@ import pytest
 import sqlalchemy as sa
 
 from sinks.database import leases
-from sinks.database.clock import now
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import leases as leases_table
 from sinks.database.tables import outbox
 from sinks.outbox import queue as outbox_queue
 from sinks.outbox.queue import SqlOutboxQueue
 from sinks.outbox.rows import shard_of
+from sinks.text.table_name import TableName
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError
@@ -43,7 +44,7 @@ def fill(database: Database, *keys: int, table: str = "events", start: int = 0) 
     sink = replace(database.sink(table, key=["id"], on_conflict="update"), outbox=True)
     for offset, key in enumerate(keys, start):
         sink.commit([make_batch([{"id": key, "seen": offset}], offset)])
-    return SqlOutboxQueue(sink.config)
+    return SqlOutboxQueue(sink.config.database, sink.config.table_name)
 
 
 def read(queue: SqlOutboxQueue, *taken: int, limits: BatchLimits = ALL) -> list[int]:
@@ -53,8 +54,10 @@ def read(queue: SqlOutboxQueue, *taken: int, limits: BatchLimits = ALL) -> list[
 
 def alive(database: Database) -> list[str]:
     """The leases that have not run out."""
-    with transaction(database.config(), write=False) as connection:
-        query = sa.select(leases_table.c.name).where(leases_table.c.expires_at > now(connection))
+    with transaction(database.database, "test", write=False) as connection:
+        query = sa.select(leases_table.c.name).where(
+            leases_table.c.expires_at > dialect_of(connection).now(connection)
+        )
         return list(connection.execute(query).scalars())
 
 
@@ -112,7 +115,7 @@ class TestRead:
         events = fill(database, 1, 2)
         fill(database, 1, 2, table="others")
         assert read(events) == [1, 2]
-        assert read(replace(events, every_target=True)) == [1, 2, 3, 4]
+        assert read(replace(events, table=None)) == [1, 2, 3, 4]
 
     def test_a_transaction_that_commits_late_is_not_overtaken(self, postgres: Database) -> None:
         queue = fill(postgres, 1)
@@ -137,10 +140,10 @@ class TestRead:
     def test_it_goes_by_the_index_of_what_waits(self, database: Database, analyzed: bool) -> None:
         """Else every look would pass by all that was ever published, or sort all that waits."""
         queue = fill(database, 1)
-        with transaction(queue.config) as connection:
+        with transaction(queue.database, "test") as connection:
             row = dict(connection.execute(sa.select(outbox)).mappings().one())
             del row["id"]
-            at = now(connection)
+            at = dialect_of(connection).now(connection)
             connection.execute(sa.insert(outbox), [{**row, "published_at": at}] * 5_000)
             connection.execute(sa.insert(outbox), [row] * 50)
             if analyzed and database.kind == "postgres":
@@ -153,11 +156,11 @@ class TestRead:
                 cursor.execute(explained + statement, parameters)
                 plans.append(str(cursor.fetchall()))
 
-        with transaction(queue.config, write=False) as connection:
+        with transaction(queue.database, "test", write=False) as connection:
             engine = connection.engine
         sa.event.listen(engine, "before_cursor_execute", explain)
         assert len(read(queue)) == 51
-        assert len(read(replace(queue, every_target=True))) == 51
+        assert len(read(replace(queue, table=None))) == 51
         queue.read(1, 4, ALL, ())
         sa.event.remove(engine, "before_cursor_execute", explain)
         assert len(plans) >= 5
@@ -172,7 +175,7 @@ class TestRead:
         assert read(queue) == [3]
 
     def test_a_database_without_an_outbox_is_said_to_have_none(self, database: Database) -> None:
-        queue = SqlOutboxQueue(database.config())
+        queue = SqlOutboxQueue(database.database, TableName("events"))
         with pytest.raises(ConfigError, match="--outbox` first"):
             queue.check()
 
@@ -181,8 +184,8 @@ class TestPrune:
     def test_only_what_was_published_long_enough_ago_is_deleted(self, database: Database) -> None:
         queue = fill(database, 1, 2, 3)
         queue.mark([1, 2])
-        with transaction(queue.config) as connection:
-            old = now(connection) - timedelta(days=8)
+        with transaction(queue.database, "test") as connection:
+            old = dialect_of(connection).now(connection) - timedelta(days=8)
             connection.execute(sa.update(outbox).where(outbox.c.id == 1).values(published_at=old))
         assert queue.prune(timedelta(days=7)) == 1
         assert database.rows("SELECT id FROM ingest_outbox ORDER BY id") == [(2,), (3,)]
@@ -192,7 +195,7 @@ class TestPrune:
         events.mark([1])
         others.mark([2])
         assert events.prune(timedelta(0)) == 1
-        assert replace(events, every_target=True).prune(timedelta(0)) == 1
+        assert replace(events, table=None).prune(timedelta(0)) == 1
 
     def test_maintenance_keeps_all_unless_told(self, database: Database) -> None:
         queue = fill(database, 1)
@@ -209,8 +212,8 @@ class TestHold:
         """Puts a lease of another process into the table."""
 
         def enter(name: str, seconds: float = 60) -> None:
-            with transaction(database.config()) as connection:
-                ends = now(connection) + timedelta(seconds=seconds)
+            with transaction(database.database, "test") as connection:
+                ends = dialect_of(connection).now(connection) + timedelta(seconds=seconds)
                 row = {"name": name, "holder": "elsewhere", "expires_at": ends}
                 connection.execute(sa.insert(leases_table), [row])
 
@@ -219,10 +222,8 @@ class TestHold:
     @pytest.fixture(autouse=True)
     def clean(self) -> Any:
         yield
-        with outbox_queue._lock:
-            outbox_queue._held.clear()
-        with leases._lock:
-            leases._held.clear()
+        leases.held_leases.clear()  # the database may be gone
+        outbox_queue.release_all()
 
     @pytest.mark.parametrize(
         ("other", "mine"),
@@ -269,7 +270,7 @@ class TestHold:
     def test_all_tables_have_one_in_common_with_each(
         self, database: Database, elsewhere: Elsewhere
     ) -> None:
-        queue = replace(fill(database), every_target=True)
+        queue = replace(fill(database), table=None)
         elsewhere("outbox:events:0/1")
         assert not queue.hold(0, 1)
 

@@ -32,7 +32,7 @@ def fill(database: Database, *values: dict[str, Any], **options: Any) -> SqlOutb
     database.run("CREATE TABLE events (id integer PRIMARY KEY, name text)")
     sink = replace(database.sink(key=["id"], **options), outbox=True)
     sink.commit([make_batch(values)])
-    return SqlOutboxQueue(sink.config)
+    return SqlOutboxQueue(sink.config.database, sink.config.table_name)
 
 
 def waiting(queue: SqlOutboxQueue) -> RecordBatch:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sinks.database.config import OnConflict
 from sinks.table.cells import with_typed_cells
+from sinks.table.config import OnConflict
 from sinks.table.target import Column, Target
 from sinks.text.table_name import TableName
 from tests.io.sinks.tested_database import Database, counts, make_batch
@@ -156,7 +156,7 @@ def typed(kind: str, text: bytes, database: str, schema: Any = None) -> Any:
     batch = with_typed_cells(
         target({"id": "text", "c": kind}),
         csv_batch(b"1," + text, columns=("id", "c")),
-        database=database,
+        typed=database == "postgresql",
         schema=None if schema is None else json.dumps(schema),
     )
     if batch.failures:

@@ -139,7 +139,7 @@ def count_statements(database: Database, sink: SqlSink) -> list[str]:
     def count(connection: Any, record: object) -> None:
         connection.cursor_factory = Counting
 
-    sa.event.listen(engine_of(sink.config), "connect", count)
+    sa.event.listen(engine_of(sink.config.database), "connect", count)
     Counting.seen.clear()
     return Counting.seen
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from sinks.database.config import OnConflict
+from sinks.table.config import OnConflict
 from sinks.table.rows import Rows, blocks_of, picked, rows_of, runs_of
 from sinks.table.target import Column, Target
 from sinks.text.table_name import TableName

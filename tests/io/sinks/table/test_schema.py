@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sinks.database.config import SqlConfig
+from sinks.table.config import SqlConfig
 from sinks.table.schema import NewColumn, new_columns
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.errors import ConfigError

@@ -204,7 +204,7 @@ def test_digits_and_words_for_now_are_dead_letters_that_name_their_column(
     (settled,) = database.sink(key=["id"]).commit([make_batch(values)])
     assert counts(settled) == {"read": len(values), "inserted": 1, "dead": len(BAD_RECORDS)}
     assert database.rows("SELECT id FROM events") == [(len(BAD_RECORDS),)]
-    for job in jobs.list_jobs(database.config()):
+    for job in jobs.list_jobs(database.database):
         (name,) = BAD_RECORDS[job.failure.origin.offset]
         assert job.failure.category == "data"
         assert job.failure.message.startswith(f"column {name}: ")

@@ -11,12 +11,12 @@ from typing import Any
 import psycopg2
 import pytest
 
-from sinks.database.config import SqlConfig
 from sinks.database.engine import dispose_engines
 from sinks.jobs import store as jobs
 from sinks.jobs.queue import SqlJobQueue
 from sinks.ledger import ledger
 from sinks.sql import SqlSink
+from sinks.table.config import SqlConfig
 from sinks.text.encoding import clean
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.backoff import Backoff
@@ -92,7 +92,7 @@ def test_text_is_stored_as_it_is_and_what_the_database_lacks_is_dead(
     (settled,) = database.sink(key=["id"]).commit([make_batch(values)])
     assert counts(settled) == {"read": 3, "inserted": 2, "dead": 1}
     assert database.rows(ROWS) == [(1, held), (3, "plain")]
-    (dead,) = jobs.list_jobs(database.config())
+    (dead,) = jobs.list_jobs(database.database)
     assert (dead.failure.category, dead.failure.sqlstate) == ("data", "22P05")
     assert dead.failure.raw == make_batch(values).raws[1]
 
@@ -143,15 +143,15 @@ def test_a_dead_letter_is_stored_and_read_back_whatever_its_texts_hold(
     batch = _failing(Reject(CANNOT))
     (settled,) = sink.commit([batch])
     assert counts(settled) == {"read": 1, "dead": 1}
-    (listed,) = jobs.list_jobs(database.config())
+    (listed,) = jobs.list_jobs(database.database)
     (expected,) = batch.failures
-    job = jobs.get_job(database.config(), listed.id)
+    job = jobs.get_job(database.database, listed.id)
     assert job is not None
     assert job.failure.origin == expected.origin
     for name in ("raw", "stage", "category", "exception", "message", "stack", "headers", "format"):
         assert getattr(job.failure, name) == getattr(expected, name), name
     assert [error["error"] for error in job.errors] == [expected.message]
-    (progress,) = ledger.audit(sink.config)
+    (progress,) = ledger.audit(sink.config.database)
     assert (progress.source, progress.partition) == (CANNOT, CANNOT)
     assert ledger.SqlLedger(sink.config).coverage([(CANNOT, CANNOT)])[CANNOT, CANNOT].complete
     (again,) = sink.commit([batch])
@@ -178,7 +178,7 @@ def test_a_further_attempt_is_stored_whatever_its_texts_hold(
     tried = replace(taken[0], offsets=[], raws=[], values=[], failures=(failed,))
     (settled,) = sink.commit([tried])
     assert counts(settled) == {"retry": 1}
-    (job,) = jobs.list_jobs(database.config())
+    (job,) = jobs.list_jobs(database.database)
     assert (job.failure.message, job.failure.stage) == (CANNOT, CANNOT)
     assert [error["error"] for error in job.errors] == ["at first", CANNOT]
 

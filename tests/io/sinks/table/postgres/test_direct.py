@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sinks.database.config import OnConflict
+from sinks.table.config import OnConflict
 from sinks.table.postgres import direct
 from sinks.table.target import Target
 from sinks.text.table_name import TableName

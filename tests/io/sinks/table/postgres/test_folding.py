@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sinks.database.config import OnConflict
+from sinks.table.config import OnConflict
 from sinks.table.postgres.folding import can_fold
 from sinks.table.rows import Rows
 from sinks.table.target import Column, Interplay, Target

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sinks.database.config import OnConflict
+from sinks.table.config import OnConflict
 from sinks.table.postgres.lines import encode_blocks
 from sinks.table.rows import Block, Poison
 from sinks.table.target import Column, Target

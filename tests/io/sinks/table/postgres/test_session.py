@@ -8,8 +8,8 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from sinks.database.config import OnConflict
 from sinks.database.engine import transaction
+from sinks.table.config import OnConflict
 from sinks.table.postgres.lines import Lines
 from sinks.table.postgres.session import Session
 from sinks.table.rows import Poison
@@ -34,7 +34,7 @@ TARGET = Target(
 @pytest.fixture
 def connection(postgres: Database) -> Iterator[sa.Connection]:
     postgres.run("CREATE TABLE events (id integer PRIMARY KEY)")
-    with transaction(postgres.config()) as connection:
+    with transaction(postgres.database, "test") as connection:
         yield connection
 
 

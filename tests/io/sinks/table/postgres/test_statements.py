@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sinks.database.config import OnConflict
+from sinks.table.config import OnConflict
 from sinks.table.postgres.statements import insert_statement, table_of, updates_first
 from sinks.table.target import Column, Interplay, Target
 from sinks.text.table_name import TableName

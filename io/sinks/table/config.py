@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from sinks.database.database import Database
 from sinks.text.table_name import TableName
 from transforms.errors import ConfigError
-from transforms.secrets import conceal_url
 
 ConflictMode = Literal["ignore", "update", "newest"]
 UnknownFields = Literal["reject", "ignore", "payload"]
@@ -50,13 +50,10 @@ class OnConflict:
 
 @dataclass(frozen=True, slots=True)
 class SqlConfig:
-    """The SQL sink's configuration: picklable, without secrets.
-
-    A password in ``url`` is replaced by a reference that resolves in this process only
-    (``transforms.secrets``); ``${env:NAME}`` and ``${file:PATH}`` travel.
+    """The configuration of the SQL sink: picklable, without secrets.
 
     Attributes:
-        url: SQLAlchemy URL of the database.
+        database: The database of the table, its ledger, its jobs and its outbox.
         table: Target table, optionally ``schema.table``.
         key: Columns that identify a record; empty makes its origin the key.
         on_conflict: What to do with a record whose key is there already.
@@ -64,24 +61,16 @@ class SqlConfig:
             ``ignore`` the field, or gather such fields in the JSON column ``payload``.
         schema: JSON Schema as JSON text; it only shapes a table to be created, whose columns
             keep the order of its properties.
-        connect_timeout: Seconds to wait for a connection.
-        statement_timeout: Seconds after which the database gives a statement up (Postgres),
-            or how long to wait for another writer (SQLite).
-        dialect: Forces a writer (``generic``) in place of the database's own; for tests.
     """
 
-    url: str
+    database: Database
     table: str
     key: tuple[str, ...] = ()
     on_conflict: OnConflict = OnConflict()
     unknown_fields: UnknownFields = "reject"
     schema: str | None = None
-    connect_timeout: int = 10
-    statement_timeout: int = 120
-    dialect: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "url", conceal_url(self.url))
         TableName.parse(self.table)
         if len(set(self.key)) != len(self.key) or "" in self.key:
             raise ConfigError(f"key must name distinct columns, got {', '.join(self.key)!r}")
@@ -92,8 +81,6 @@ class SqlConfig:
             raise ConfigError(
                 f"newest:{self.on_conflict.field} compares a key column; name another column"
             )
-        if self.connect_timeout < 1 or self.statement_timeout < 1:
-            raise ConfigError("connect_timeout and statement_timeout must be at least 1 second")
 
     @classmethod
     def of(
@@ -129,14 +116,12 @@ class SqlConfig:
             except ValueError as error:
                 raise ConfigError(f"the schema is not JSON: {error}") from error
         return cls(
-            url=url,
+            database=Database(url, connect_timeout, statement_timeout),
             table=table,
             key=tuple(key),
             on_conflict=OnConflict.parse(on_conflict),
             unknown_fields=unknown_fields,
             schema=None if schema is None else json.dumps(schema),
-            connect_timeout=connect_timeout,
-            statement_timeout=statement_timeout,
         )
 
     @property

@@ -1,0 +1,46 @@
+"""A database: where it is, and how long to wait for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from transforms.errors import ConfigError
+from transforms.secrets import conceal_url, resolve_url
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """How to reach a database: picklable, without secrets.
+
+    A password in ``url`` is replaced by a reference that resolves in this process only
+    (``transforms.secrets``); ``${env:NAME}`` and ``${file:PATH}`` travel.
+
+    Attributes:
+        url: Its SQLAlchemy URL.
+        connect_timeout: Seconds to wait for a connection.
+        statement_timeout: Seconds after which the database cancels a statement (Postgres),
+            or how long to wait for another writer (SQLite).
+
+    Raises:
+        ConfigError: A timeout is shorter than a second.
+    """
+
+    url: str
+    connect_timeout: int = 10
+    statement_timeout: int = 120
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", conceal_url(self.url))
+        if self.connect_timeout < 1 or self.statement_timeout < 1:
+            raise ConfigError("connect_timeout and statement_timeout must be at least 1 second")
+
+    def __str__(self) -> str:
+        """The database as messages name it: never with user or password."""
+        url = sa.make_url(resolve_url(self.url))
+        if url.get_backend_name() == "sqlite":
+            return f"sqlite database {url.database}"
+        host = url.host or url.query.get("host") or "localhost"
+        port = f":{url.port}" if url.port else ""
+        return f"{url.get_backend_name()} database {url.database or ''} at {host}{port}"

@@ -1,0 +1,158 @@
+"""Everything that differs from database to database, apart from writing target tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import sqlalchemy as sa
+
+from sinks.database.database import Database
+
+Writing = Literal["copy", "sqlite", "portable"]
+"""Ways to write a target table: by COPY, as SQLite does best, or by SQL that all databases have."""
+
+WRITES = "sluice_write"
+"""Key of a connection's ``info``: whether its transaction writes."""
+
+Row = Mapping[str, Any]
+"""Values by column."""
+
+
+class Dialect(Protocol):
+    """What the tables named ``ingest_`` need of their database.
+
+    ``Generic`` does all of it in portable SQL; ``Postgres`` and ``Sqlite`` do some of it better.
+    Methods that take a connection run in the transaction that it is in.
+    """
+
+    @property
+    def writing(self) -> Writing:
+        """How target tables are written."""
+        ...
+
+    @property
+    def checks_types(self) -> bool:
+        """Whether the database reads text as a column's type and refuses text that does not fit."""
+        ...
+
+    @property
+    def keeps_zones(self) -> bool:
+        """Whether a column can hold a point in time together with its time zone."""
+        ...
+
+    def complete(self, url: sa.URL) -> sa.URL:
+        """The URL to connect with.
+
+        Raises:
+            ConfigError: The database that it names cannot be used.
+        """
+        ...
+
+    def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
+        """Arguments for ``sqlalchemy.create_engine`` beside those that every database gets."""
+        ...
+
+    def configure(self, engine: sa.Engine, database: Database) -> None:
+        """Have every new connection of ``engine`` set up."""
+        ...
+
+    def now(self, connection: sa.Connection) -> datetime:
+        """The time, aware, in UTC: the server's, since several hosts must agree on it."""
+        ...
+
+    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
+        """Wait for the locks ``names`` and keep them until the transaction ends.
+
+        Where there are no such locks, others are not held off: they meet in a primary key.
+
+        Args:
+            connection: To the database.
+            names: Each begins with a target table, as the ledger names it.
+        """
+        ...
+
+    def is_one_of(
+        self, column: sa.ColumnElement[int], numbers: Sequence[int]
+    ) -> sa.ColumnElement[bool]:
+        """Whether ``column`` is one of ``numbers``, however many there are."""
+        ...
+
+    def matches(self, column: sa.ColumnElement[str], pattern: str) -> sa.ColumnElement[bool]:
+        """Whether a text is like ``pattern``, where ``*`` stands for any text."""
+        ...
+
+    def contains(self, column: sa.ColumnElement[bytes], part: bytes) -> sa.ColumnElement[bool]:
+        """Whether ``column`` has the bytes ``part`` somewhere."""
+        ...
+
+    def insert(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        columns: Mapping[str, Sequence[Any]],
+        constants: Row,
+    ) -> None:
+        """Insert many rows, given column by column.
+
+        Args:
+            connection: To the database.
+            table: Where to insert.
+            columns: The values of each column, one for each row.
+            constants: The columns whose value is the same in every row.
+        """
+        ...
+
+    def insert_absent(
+        self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], key: str
+    ) -> int:
+        """Insert those of ``rows``, all with the same columns, whose unique ``key`` is absent.
+
+        Returns:
+            How many these were; of many rows only where the driver can tell.
+
+        Raises:
+            Contention: Another transaction inserted one of them at the same time.
+        """
+        ...
+
+    def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        """Insert ``rows``, all with every column, in place of those with their primary key."""
+        ...
+
+    def take(
+        self,
+        connection: sa.Connection,
+        key: sa.Column[int],
+        first: Callable[[sa.ColumnElement[Any]], sa.Select[Any]],
+        result: sa.Select[Any],
+        of: sa.ColumnElement[int],
+    ) -> Sequence[Any]:
+        """Delete rows of a queue that no other transaction has locked; say what they stood for.
+
+        Args:
+            connection: To the database.
+            key: The primary key of the queue's table.
+            first: Selects what is given to it, of the rows to take, and locks them.
+            result: Selects what to return.
+            of: The column of ``result`` that is equal to ``key`` in the rows taken.
+        """
+        ...
+
+    def prefer_indexes(self, connection: sa.Connection, *, ordered: bool) -> None:
+        """Have the rest of the transaction read rows by an index.
+
+        Args:
+            connection: To the database.
+            ordered: Whether indexes have all rows in the order that statements ask for.
+        """
+        ...
+
+    def defer_flush(self, connection: sa.Connection) -> None:
+        """Let this commit return before it is on disk: a crash of the server may undo it."""
+        ...
+
+    def add_columns(self, connection: sa.Connection, table: sa.Table, names: Sequence[str]) -> None:
+        """Add the columns ``names`` of ``table``, which the database's table lacks."""
+        ...

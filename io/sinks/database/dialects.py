@@ -1,0 +1,27 @@
+"""Which dialect is for which database: the one place that asks for its name."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import sqlalchemy as sa
+
+from sinks.database.dialect import Dialect
+from sinks.database.generic import Generic
+from sinks.database.postgres import Postgres
+from sinks.database.sqlite import Sqlite
+
+
+def dialect_of(connection: sa.Connection) -> Dialect:
+    """The dialect of the database that ``connection`` speaks to."""
+    return dialect_named(connection.dialect.name, connection.dialect.driver)
+
+
+@lru_cache
+def dialect_named(backend: str, driver: str = "") -> Dialect:
+    """The dialect of a database and its driver, by SQLAlchemy's names for them."""
+    if backend in ("postgresql", "postgres"):
+        return Postgres(writing="copy" if driver == "psycopg2" else "portable")
+    if backend == "sqlite":
+        return Sqlite()
+    return Generic(alters_together=backend in ("mysql", "mariadb"))

@@ -1,0 +1,137 @@
+"""Databases that the program knows nothing about, in portable SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.database.database import Database
+from sinks.database.dialect import Row, Writing
+from transforms.errors import Contention
+
+
+@dataclass(frozen=True, slots=True)
+class Generic:
+    """SQL that every database has.
+
+    Attributes:
+        writing: As in ``Dialect``.
+        checks_types: As in ``Dialect``.
+        keeps_zones: As in ``Dialect``.
+        alters_together: Whether one ALTER TABLE may add several columns.
+    """
+
+    writing: Writing = "portable"
+    checks_types: bool = False
+    keeps_zones: bool = False
+    alters_together: bool = False
+
+    def complete(self, url: sa.URL) -> sa.URL:
+        return url
+
+    def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
+        return {}
+
+    def configure(self, engine: sa.Engine, database: Database) -> None:
+        """Nothing that every database takes."""
+
+    def now(self, connection: sa.Connection) -> datetime:
+        """This host's clock, which others are trusted to agree with."""
+        return datetime.now(UTC)
+
+    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
+        """Nothing: no lock is portable."""
+
+    def is_one_of(
+        self, column: sa.ColumnElement[int], numbers: Sequence[int]
+    ) -> sa.ColumnElement[bool]:
+        """Written into the statement: parameters are bounded to a few thousand or fewer."""
+        listed = sa.bindparam(
+            "numbers",
+            list(numbers),
+            sa.BigInteger(),
+            unique=True,
+            expanding=True,
+            literal_execute=True,
+        )
+        return column.in_(listed)
+
+    def matches(self, column: sa.ColumnElement[str], pattern: str) -> sa.ColumnElement[bool]:
+        escaped = pattern.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        return column.like(escaped.replace("*", "%"), escape="!")
+
+    def contains(self, column: sa.ColumnElement[bytes], part: bytes) -> sa.ColumnElement[bool]:
+        return sa.func.instr(column, sa.literal(part, sa.LargeBinary)) > 0
+
+    def insert(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        columns: Mapping[str, Sequence[Any]],
+        constants: Row,
+    ) -> None:
+        rows = [
+            dict(zip(columns, cells, strict=True), **constants)
+            for cells in zip(*columns.values(), strict=True)
+        ]
+        if rows:
+            connection.execute(sa.insert(table), rows)
+
+    def insert_absent(
+        self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], key: str
+    ) -> int:
+        column = table.c[key]
+        query = sa.select(column).where(column.in_([row[key] for row in rows]))
+        present = set(connection.execute(query).scalars())
+        absent = [row for row in rows if row[key] not in present]
+        if absent:
+            try:
+                connection.execute(sa.insert(table), absent)
+            except sa.exc.IntegrityError as error:
+                raise Contention(
+                    f"another writer entered the same rows of {table.name} at the same time; "
+                    "trying again"
+                ) from error
+        return len(absent)
+
+    def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        names = [column.name for column in table.primary_key]
+        same = (table.c[name] == sa.bindparam(f"of_{name}") for name in names)
+        keys = [{f"of_{name}": row[name] for name in names} for row in rows]
+        connection.execute(sa.delete(table).where(*same), keys)
+        connection.execute(sa.insert(table), rows)
+
+    def take(
+        self,
+        connection: sa.Connection,
+        key: sa.Column[int],
+        first: Callable[[sa.ColumnElement[Any]], sa.Select[Any]],
+        result: sa.Select[Any],
+        of: sa.ColumnElement[int],
+    ) -> Sequence[Any]:
+        numbers = connection.execute(first(key)).scalars().all()
+        if not numbers:
+            return ()
+        connection.execute(sa.delete(key.table).where(self.is_one_of(key, numbers)))
+        return connection.execute(result.where(self.is_one_of(of, numbers))).all()
+
+    def prefer_indexes(self, connection: sa.Connection, *, ordered: bool) -> None:
+        """Nothing that every database takes."""
+
+    def defer_flush(self, connection: sa.Connection) -> None:
+        """Nothing that every database takes."""
+
+    def add_columns(self, connection: sa.Connection, table: sa.Table, names: Sequence[str]) -> None:
+        types = connection.dialect.type_compiler_instance
+        preparer = connection.dialect.identifier_preparer
+        added = [
+            f"ADD COLUMN {preparer.quote(name)} {types.process(table.c[name].type)}"
+            for name in names
+        ]
+        parts: Iterable[str] = [", ".join(added)] if self.alters_together else added
+        for part in parts:
+            connection.exec_driver_sql(f"ALTER TABLE {preparer.format_table(table)} {part}")

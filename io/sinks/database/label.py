@@ -1,0 +1,31 @@
+"""The name of a target table in the tables beside it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from sinks.database.database import Database
+from sinks.text.table_name import TableName
+
+
+class TargetTable(Protocol):
+    """A target table and the database it is in; ``SqlConfig`` is one, with much more."""
+
+    @property
+    def database(self) -> Database:
+        """Where the table is, and with it the ledger, the jobs and the outbox."""
+        ...
+
+    @property
+    def table_name(self) -> TableName:
+        """The table, as the user named it."""
+        ...
+
+
+def label_of(connection: sa.Connection, table: TableName) -> str:
+    """The table's one name in the ledger, however the user spelled the default schema."""
+    default = connection.dialect.default_schema_name
+    schema = None if table.schema in (None, default) else table.schema
+    return str(TableName(table.name, schema))

@@ -1,0 +1,258 @@
+"""PostgreSQL: many writers, and COPY where the driver is psycopg2."""
+
+# ruff: noqa: S608 - identifiers are quoted
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from sinks.database import on_conflict
+from sinks.database.database import Database
+from sinks.database.dialect import Row, Writing
+from sinks.database.generic import Generic
+from sinks.text import encoding as text_encoding
+from sinks.text.copy_text import encoder_of, escape
+from sinks.text.quoting import quote
+from transforms.parse.json_text import encode_json
+
+LOCKS = 256
+"""How many advisory locks all partitions of a target share: the server's lock table is finite."""
+
+IDLE_IN_TRANSACTION = 600
+"""Seconds after which a hung writer loses its transaction, and with it its locks."""
+
+_NOW = sa.text("SELECT clock_timestamp()")
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS k")
+
+_NO_SCANS = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
+_NO_SORTS = "SET LOCAL enable_sort = off"
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres(Generic):
+    """PostgreSQL 12 or later."""
+
+    writing: Writing = "copy"
+    checks_types: bool = True
+    keeps_zones: bool = True
+    alters_together: bool = True
+
+    @property
+    def copies(self) -> bool:
+        """Whether the driver is psycopg2, whose cursors COPY."""
+        return self.writing == "copy"
+
+    def complete(self, url: sa.URL) -> sa.URL:
+        """With the driver named: SQLAlchemy 2.1 takes another one for the bare name."""
+        bare = url.drivername in ("postgresql", "postgres")
+        return url.set(drivername="postgresql+psycopg2") if bare else url
+
+    def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
+        if not self.copies:
+            return {}
+        connect = {**_CONNECT, "connect_timeout": database.connect_timeout}
+        return {
+            # READ COMMITTED: the ledger is read again at the end of a commit and must then see
+            # what others have committed meanwhile.
+            "isolation_level": "READ COMMITTED",
+            # Many statements a round trip; psycopg2's own ``executemany`` takes one for each row.
+            "executemany_mode": "values_plus_batch",
+            "connect_args": {
+                **{name: value for name, value in connect.items() if name not in url.query},
+                "client_encoding": "UTF8",
+            },
+        }
+
+    def configure(self, engine: sa.Engine, database: Database) -> None:
+        timeout = database.statement_timeout * 1000
+
+        def set_up(connection: Any, _record: object) -> None:
+            if self.copies:
+                connection.set_client_encoding("UTF8")  # the driver keeps account of it
+                _bound_waits(connection, timeout)
+            text_encoding.learn(engine.dialect, _pin(connection))
+
+        sa.event.listen(engine, "connect", set_up)
+
+    def now(self, connection: sa.Connection) -> datetime:
+        """A round trip."""
+        time: datetime = connection.execute(_NOW).scalar_one()
+        return time.astimezone(UTC)
+
+    def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
+        """Take advisory locks, in one order for all writers so that they cannot deadlock."""
+        keys = sorted({_lock_key(name) for name in names})
+        connection.execute(_LOCK, {"keys": keys})
+
+    def is_one_of(
+        self, column: sa.ColumnElement[int], numbers: Sequence[int]
+    ) -> sa.ColumnElement[bool]:
+        # As one text: a driver that adapts a list looks at each number for a microsecond.
+        text = sa.literal("{" + ",".join(map(str, numbers)) + "}", sa.Text)
+        return column == sa.any_(sa.cast(text, sa.ARRAY(sa.BigInteger)))
+
+    def contains(self, column: sa.ColumnElement[bytes], part: bytes) -> sa.ColumnElement[bool]:
+        needle = sa.literal(part, sa.LargeBinary)
+        return sa.func.position(needle.op("IN")(column)) > 0
+
+    def insert(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        columns: Mapping[str, Sequence[Any]],
+        constants: Row,
+    ) -> None:
+        if not self.copies:
+            Generic.insert(self, connection, table, columns, constants)
+            return
+        data = _lines(connection.dialect, table, columns, constants)
+        _copy(connection.connection.cursor(), table.name, [*columns, *constants], data)
+
+    def insert_absent(
+        self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], key: str
+    ) -> int:
+        """By COPY into a temporary table, if there are several rows."""
+        if not self.copies or len(rows) < 2:
+            return on_conflict.insert_absent(postgresql.insert, connection, table, rows, key)
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        names = ", ".join(map(quote, columns))
+        staged = f"sluice_{table.name}"
+        cursor = connection.connection.cursor()
+        cursor.execute("SET LOCAL client_min_messages = warning")  # "already exists, skipping"
+        cursor.execute(
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {staged} ON COMMIT DELETE ROWS AS "
+            f"SELECT * FROM {quote(table.name)} WITH NO DATA"
+        )
+        _copy(cursor, staged, columns, _lines(connection.dialect, table, columns, {}))
+        cursor.execute(
+            f"INSERT INTO {quote(table.name)} ({names}) SELECT {names} FROM {staged} "
+            f"ON CONFLICT ({quote(key)}) DO NOTHING"
+        )
+        inserted: int = cursor.rowcount
+        cursor.execute(f"TRUNCATE {staged}")
+        return inserted
+
+    def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        on_conflict.upsert(postgresql.insert, connection, table, rows)
+
+    def take(
+        self,
+        connection: sa.Connection,
+        key: sa.Column[int],
+        first: Callable[[sa.ColumnElement[Any]], sa.Select[Any]],
+        result: sa.Select[Any],
+        of: sa.ColumnElement[int],
+    ) -> Sequence[Any]:
+        """In one statement, by where the rows are: to look each up again would cost twice as much."""
+        place: sa.ColumnElement[Any] = sa.literal_column(f"{key.table.name}.ctid")
+        places = first(place).scalar_subquery()
+        out = sa.delete(key.table).where(place == sa.any_(sa.func.array(places)))
+        taken = out.returning(key).cte("taken")
+        return connection.execute(result.where(of == taken.c[key.name])).all()
+
+    def prefer_indexes(self, connection: sa.Connection, *, ordered: bool) -> None:
+        """Of a table that changes fast the planner knows little: it would read or sort all of it."""
+        connection.exec_driver_sql(f"{_NO_SCANS}; {_NO_SORTS}" if ordered else _NO_SCANS)
+
+    def defer_flush(self, connection: sa.Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
+# Seconds, except tcp_user_timeout (milliseconds). PostgreSQL manual, 34.1.2. Without them
+# a peer that vanished is noticed only after the kernel's two hours.
+_CONNECT: dict[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+    "application_name": "sluice",
+}
+
+
+def _bound_waits(connection: Any, statement_timeout: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET statement_timeout = {statement_timeout:d}")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION * 1000:d}")
+        # For the server to notice that we are gone, and to release our locks.
+        cursor.execute("SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10")
+        cursor.execute("SET tcp_keepalives_count = 3; SET tcp_user_timeout = 60000")
+        if connection.server_version >= 140_000:  # and that we were killed during a statement
+            cursor.execute("SET client_connection_check_interval = 2000")
+    connection.commit()  # a SET is undone by the rollback that ends a first failed transaction
+
+
+# Whatever PGCLIENTENCODING, PGTZ, the role or the database say: the same text must become the same
+# value everywhere. COPY is sent as UTF-8, and a time without a zone is in UTC.
+_PIN = (
+    "SELECT set_config('client_encoding', 'UTF8', false), set_config('TimeZone', 'UTC', false), "
+    "set_config('DateStyle', 'ISO, MDY', false), set_config('IntervalStyle', 'postgres', false), "
+    "current_setting('server_encoding')"
+)
+
+
+def _pin(connection: Any) -> str:
+    """Set what decides how texts are read; returns the encoding of the database."""
+    cursor = connection.cursor()
+    cursor.execute(_PIN)
+    *_, encoding = cursor.fetchone()
+    cursor.close()
+    connection.commit()
+    return str(encoding)
+
+
+def _lock_key(name: tuple[str, ...]) -> int:
+    """One of ``LOCKS`` 64-bit keys of the target (the first part of ``name``)."""
+    target = hashlib.blake2b(name[0].encode(), digest_size=8).digest()
+    rest = hashlib.blake2b("\x00".join(name[1:]).encode(), digest_size=8).digest()
+    base = int.from_bytes(target, "big", signed=True)
+    return base // LOCKS * LOCKS + int.from_bytes(rest, "big") % LOCKS
+
+
+def _copy(cursor: Any, table: str, columns: Iterable[str], data: bytes) -> None:
+    names = ", ".join(map(quote, columns))
+    cursor.copy_expert(
+        f"COPY {quote(table)} ({names}) FROM STDIN", io.BytesIO(data), size=len(data) + 1
+    )
+
+
+def _lines(
+    dialect: sa.Dialect,
+    table: sa.Table,
+    columns: Mapping[str, Sequence[Any]],
+    constants: Row,
+) -> bytes:
+    """Rows as COPY reads them; the constants end every line."""
+    cells = [_cells(dialect, table.c[name], values) for name, values in columns.items()]
+    lines = list(map("\t".join, zip(*cells, strict=True)))
+    ends = [_cells(dialect, table.c[name], [value])[0] for name, value in constants.items()]
+    end = "".join(f"\t{cell}" for cell in ends) + "\n"
+    return "".join((end.join(lines), end)).encode() if lines else b""
+
+
+def _cells(dialect: sa.Dialect, column: sa.Column[Any], values: Sequence[Any]) -> Sequence[str]:
+    """The values of one column as COPY reads them."""
+    if isinstance(column.type, sa.LargeBinary):
+        if set(map(type, values)) == {bytes}:
+            return ["\\\\x" + value.hex() for value in values]
+        return encoder_of("bytea")(values)
+    holds_all = text_encoding.holds_all(dialect)
+    if isinstance(column.type, sa.JSON):
+        if holds_all:
+            return encoder_of("json")(values)
+        texts = [encode_json(value).decode() for value in values]
+        return escape(list(map(text_encoding.ascii_json, texts)))
+    if not holds_all:
+        values = [
+            text_encoding.escaped(dialect, value) if isinstance(value, str) else value
+            for value in values
+        ]
+    return encoder_of("text")(values)

@@ -1,0 +1,67 @@
+"""SQLite: one writer at a time, in a file of this host."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from sinks.database import on_conflict
+from sinks.database.database import Database
+from sinks.database.dialect import WRITES, Row, Writing
+from sinks.database.generic import Generic
+from transforms.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Sqlite(Generic):
+    """SQLite 3.24 or later, by the standard library.
+
+    A transaction that writes is the only one that does: it needs no other lock.
+    """
+
+    writing: Writing = "sqlite"
+
+    def complete(self, url: sa.URL) -> sa.URL:
+        if url.database in (None, "", ":memory:"):
+            raise ConfigError("an in-memory SQLite database ends with the process; name a file")
+        folder = Path(str(url.database)).parent
+        if not url.query and not folder.is_dir():
+            raise ConfigError(f"folder {folder} of the SQLite database does not exist; create it")
+        return url
+
+    def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
+        return {"connect_args": {"timeout": database.statement_timeout, "check_same_thread": False}}
+
+    def configure(self, engine: sa.Engine, database: Database) -> None:
+        sa.event.listen(engine, "connect", _set_up)
+        sa.event.listen(engine, "begin", _begin)
+
+    def matches(self, column: sa.ColumnElement[str], pattern: str) -> sa.ColumnElement[bool]:
+        """By GLOB: LIKE does not tell a from A (https://sqlite.org/lang_expr.html, "LIKE")."""
+        escaped = "".join(f"[{c}]" if c in "?[" else c for c in pattern)
+        return column.op("GLOB", is_comparison=True)(escaped)
+
+    def insert_absent(
+        self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], key: str
+    ) -> int:
+        return on_conflict.insert_absent(sqlite.insert, connection, table, rows, key)
+
+    def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        on_conflict.upsert(sqlite.insert, connection, table, rows)
+
+
+def _set_up(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver must not begin by itself; see _begin
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")  # a commit must survive a power cut
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get(WRITES, True) else "BEGIN")

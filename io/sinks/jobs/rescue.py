@@ -1,0 +1,103 @@
+"""Rescue: the jobs of a process that is gone wait again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.database.dialects import dialect_of
+from sinks.database.engine import transaction
+from sinks.database.label import TargetTable, label_of
+from sinks.database.tables import claims, jobs
+from sinks.database.tables import leases as leases_table
+from sinks.database.update import update_each
+from sinks.jobs.columns import with_error
+from sinks.jobs.state import has_jobs_executing
+from sinks.jobs.store import enqueue
+from sinks.ledger import moves as ledger_moves
+from transforms.batch.counts import Counts
+
+
+def rescue(config: TargetTable) -> int:
+    """Make the jobs of leases that ran out due again, or discard those without attempts left.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached; the claims before are rescued.
+        Contention: It asks for another try.
+    """
+    rescued = 0
+    while (count := _rescue_claim(config)) is not None:
+        rescued += count
+    return rescued
+
+
+def _rescue_claim(config: TargetTable) -> int | None:
+    """Rescue the jobs of one claim; returns how many, or None when no claim is lost."""
+    with transaction(config.database, "rescue failed records") as connection:
+        label = label_of(connection, config.table_name)
+        dialect = dialect_of(connection)
+        at = dialect.now(connection)
+        claim = _lost_claim(connection, label, at)
+        if claim is None:
+            # A lease is remembered as long as jobs, of whatever table, are executing under it.
+            idle = sa.and_(leases_table.c.expires_at <= at, sa.not_(has_jobs_executing()))
+            connection.execute(sa.delete(leases_table).where(idle))
+            return None
+        connection.execute(sa.delete(claims).where(claims.c.id == claim.id))
+        claimed = dialect.is_one_of(jobs.c.id, claim.jobs)
+        rows = connection.execute(sa.select(*_LOST).where(claimed)).all()
+        if rows:
+            update_each(connection, jobs, [_rescued(row, claim, at) for row in rows])
+            enqueue(connection, claimed)
+        deltas: dict[tuple[str, str], Counts] = defaultdict(Counts)
+        for row in rows:
+            if row.attempt >= row.max_attempts:
+                deltas[row.source, row.partition] += Counts(dead=1, retrying=-1)
+        ledger_moves.move(connection, label, deltas)
+        return len(rows)
+
+
+def _lost_claim(connection: sa.Connection, label: str, at: datetime) -> Any:
+    """A claim whose lease has run out, unless another process is rescuing it."""
+    alive = sa.select(leases_table.c.name).where(leases_table.c.expires_at > at)
+    lost = (
+        sa.select(claims)
+        .where(claims.c.target == label, claims.c.lease.not_in(alive))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return connection.execute(lost).one_or_none()
+
+
+_LOST = (
+    *(jobs.c.id, jobs.c.source, jobs.c.partition, (jobs.c.attempt + 1).label("attempt")),
+    *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors),
+)
+
+
+def _rescued(row: Any, claim: Any, at: datetime) -> dict[str, Any]:
+    """The columns of a job whose attempt under ``claim`` was lost."""
+    spent = row.attempt >= row.max_attempts
+    return {
+        "id": row.id,
+        "state": "discarded" if spent else "available",
+        "attempt": row.attempt,
+        "attempted_at": claim.attempted_at,
+        "attempted_by": claim.lease,
+        "scheduled_at": at,
+        "discarded_at": at if spent else None,
+        "errors": with_error(
+            row.errors,
+            attempt=row.attempt,
+            replay=row.replays,
+            at=at,
+            error=f"the process that ran it is gone ({claim.lease})",
+            due=None if spent else at,
+        ),
+    }

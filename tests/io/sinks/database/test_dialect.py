@@ -1,0 +1,205 @@
+"""What every dialect does, on each database: its own way has the outcome of the portable one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from sinks.database.dialects import dialect_of
+from sinks.database.engine import transaction
+from tests.io.sinks.tested_database import Database
+
+HOSTILE = "tab\tnew\nline\\back'quote\"€ 💥"
+
+notes = sa.Table(
+    "notes",
+    sa.MetaData(),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, unique=True),
+    sa.Column("raw", sa.LargeBinary),
+    sa.Column("extra", sa.JSON(none_as_null=True)),
+)
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[sa.Connection]:
+    with transaction(database.database, "test") as connection:
+        notes.create(connection)
+        yield connection
+
+
+def rows(connection: sa.Connection, where: Any = None) -> list[tuple[Any, ...]]:
+    query = sa.select(notes).order_by(notes.c.id)
+    return [
+        (id_, name, None if raw is None else bytes(raw), extra)
+        for id_, name, raw, extra in connection.execute(
+            query if where is None else query.where(where)
+        )
+    ]
+
+
+def ids(connection: sa.Connection, where: Any) -> list[int]:
+    return [row[0] for row in rows(connection, where)]
+
+
+def fill(connection: sa.Connection, *names: str, raws: list[bytes] | None = None) -> None:
+    columns = {"id": list(range(len(names))), "name": names, "raw": raws or [b""] * len(names)}
+    dialect_of(connection).insert(connection, notes, columns, {"extra": None})
+
+
+class TestInsert:
+    def test_cells_arrive_as_they_are(self, connection: sa.Connection) -> None:
+        columns: dict[str, list[Any]] = {
+            "id": [1, 2, 3],
+            "name": [HOSTILE, "", None],
+            "raw": [bytes(range(256)), b"\\x00", None],
+        }
+        dialect_of(connection).insert(connection, notes, columns, {"extra": {"a": [HOSTILE]}})
+        assert rows(connection) == [
+            (1, HOSTILE, bytes(range(256)), {"a": [HOSTILE]}),
+            (2, "", b"\\x00", {"a": [HOSTILE]}),
+            (3, None, None, {"a": [HOSTILE]}),
+        ]
+
+    def test_without_rows_nothing_is_inserted(self, connection: sa.Connection) -> None:
+        dialect_of(connection).insert(connection, notes, {"id": [], "name": []}, {"raw": b"x"})
+        assert rows(connection) == []
+
+
+class TestInsertAbsent:
+    def test_what_is_there_stays_and_the_rest_is_added(self, connection: sa.Connection) -> None:
+        fill(connection, "a", "b")
+        added = [
+            {"id": n, "name": name, "raw": b"new", "extra": [1.5]}
+            for n, name in enumerate(["b", "c", HOSTILE], 10)
+        ]
+        dialect_of(connection).insert_absent(connection, notes, added, "name")
+        assert rows(connection) == [
+            (0, "a", b"", None),
+            (1, "b", b"", None),
+            (11, "c", b"new", [1.5]),
+            (12, HOSTILE, b"new", [1.5]),
+        ]
+
+    def test_of_one_row_it_says_whether_it_was_absent(self, connection: sa.Connection) -> None:
+        dialect = dialect_of(connection)
+        row = {"id": 1, "name": "a"}
+        assert dialect.insert_absent(connection, notes, [row], "id") == 1
+        assert dialect.insert_absent(connection, notes, [row], "id") == 0
+
+    def test_rows_with_other_columns_can_follow(self, connection: sa.Connection) -> None:
+        dialect = dialect_of(connection)
+        dialect.insert_absent(connection, notes, [{"id": 1}, {"id": 2}], "id")
+        more = [{"id": n, "name": str(n)} for n in (2, 3)]
+        dialect.insert_absent(connection, notes, more, "id")
+        assert [row[:2] for row in rows(connection)] == [(1, None), (2, None), (3, "3")]
+
+
+def test_an_upsert_replaces_the_rows_with_its_primary_keys(connection: sa.Connection) -> None:
+    fill(connection, "a", "b")
+    changed = [
+        {"id": n, "name": name, "raw": b"new", "extra": {}} for n, name in [(1, "B"), (2, "C")]
+    ]
+    dialect_of(connection).upsert(connection, notes, changed)
+    assert rows(connection) == [(0, "a", b"", None), (1, "B", b"new", {}), (2, "C", b"new", {})]
+
+
+class TestIsOneOf:
+    def test_it_holds_for_these_numbers_alone(self, connection: sa.Connection) -> None:
+        fill(connection, *"abcd")
+        is_one_of = dialect_of(connection).is_one_of
+        assert ids(connection, is_one_of(notes.c.id, [3, 1, 2**62])) == [1, 3]
+        assert ids(connection, is_one_of(notes.c.id, [2])) == [2]
+        assert ids(connection, is_one_of(notes.c.id, [])) == []
+
+    def test_there_may_be_more_than_a_statement_takes_parameters(
+        self, connection: sa.Connection
+    ) -> None:
+        fill(connection, *"abcd")
+        numbers = range(2, 100_000)
+        assert ids(connection, dialect_of(connection).is_one_of(notes.c.id, numbers)) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "positions"),
+    [
+        ("*", [0, 1, 2, 3]),
+        ("a_*", [0]),
+        ("a*", [0, 1]),
+        ("A*", [2]),
+        ("*%", [3]),
+        ("*[*", [2]),
+        ("*?*", [2]),
+    ],
+)
+def test_a_star_and_nothing_else_stands_for_any_text(
+    connection: sa.Connection, pattern: str, positions: list[int]
+) -> None:
+    fill(connection, "a_1", "aX1", "A[x]?", "100%")
+    assert ids(connection, dialect_of(connection).matches(notes.c.name, pattern)) == positions
+
+
+def test_bytes_are_looked_for_as_they_are(connection: sa.Connection) -> None:
+    fill(connection, *"abc", raws=[b"\x00\xff%_", b"abc", b"ABC"])
+    contains = dialect_of(connection).contains
+    assert ids(connection, contains(notes.c.raw, b"\xff%")) == [0]
+    assert ids(connection, contains(notes.c.raw, b"b")) == [1]
+
+
+def test_what_is_taken_is_gone_and_said(connection: sa.Connection) -> None:
+    fill(connection, *"abcd")
+    others = sa.Table("others", sa.MetaData(), sa.Column("note", sa.BigInteger, primary_key=True))
+    others.create(connection)
+    connection.execute(sa.insert(others), [{"note": n} for n in (1, 2, 3)])
+
+    def first(row: sa.ColumnElement[Any]) -> sa.Select[Any]:
+        return (
+            sa.select(row)
+            .select_from(others)
+            .order_by(others.c.note)
+            .limit(2)
+            .with_for_update(skip_locked=True)
+        )
+
+    take = dialect_of(connection).take
+    taken = take(connection, others.c.note, first, sa.select(notes.c.name), notes.c.id)
+    assert sorted(row.name for row in taken) == ["b", "c"]
+    assert connection.execute(sa.select(others)).all() == [(3,)]
+    taken = take(connection, others.c.note, first, sa.select(notes.c.name), notes.c.id)
+    assert [row.name for row in taken] == ["d"]
+    assert not take(connection, others.c.note, first, sa.select(notes.c.name), notes.c.id)
+
+
+def test_columns_are_added_to_a_table_that_has_rows(connection: sa.Connection) -> None:
+    fill(connection, "a")
+    wider = sa.Table(
+        "notes",
+        sa.MetaData(),
+        *(sa.Column(column.name, column.type) for column in notes.columns),
+        sa.Column('we"ird', sa.Text),
+        sa.Column("number", sa.BigInteger),
+    )
+    dialect_of(connection).add_columns(connection, wider, ['we"ird', "number"])
+    assert connection.execute(sa.select(wider)).all() == [(0, "a", b"", None, None, None)]
+
+
+def test_the_time_is_aware_and_in_utc(connection: sa.Connection) -> None:
+    at = dialect_of(connection).now(connection)
+    assert at.utcoffset() == timedelta(0)
+    assert abs(at - datetime.now(UTC)) < timedelta(hours=1)
+
+
+def test_preferences_of_a_transaction_end_with_it(database: Database) -> None:
+    for _ in range(2):
+        with transaction(database.database, "test") as connection:
+            if database.kind == "postgres":
+                assert connection.scalar(sa.text("SHOW enable_seqscan")) == "on"
+                assert connection.scalar(sa.text("SHOW synchronous_commit")) == "on"
+            dialect = dialect_of(connection)
+            dialect.prefer_indexes(connection, ordered=True)
+            dialect.defer_flush(connection)
+            dialect.lock(connection, [("events", "source", "partition")])

@@ -1,0 +1,36 @@
+"""Each database gets its own dialect; one that is not known gets portable SQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from sinks.database.dialect import Dialect
+from sinks.database.dialects import dialect_named, dialect_of
+from sinks.database.engine import transaction
+from sinks.database.generic import Generic
+from sinks.database.postgres import Postgres
+from sinks.database.sqlite import Sqlite
+from tests.io.sinks.tested_database import Database
+
+
+@pytest.mark.parametrize(
+    ("backend", "driver", "dialect"),
+    [
+        ("postgresql", "psycopg2", Postgres()),
+        ("postgresql", "asyncpg", Postgres(writing="portable")),
+        ("sqlite", "pysqlite", Sqlite()),
+        ("mysql", "pymysql", Generic(alters_together=True)),
+        ("mssql", "pyodbc", Generic()),
+    ],
+)
+def test_a_dialect_is_chosen_by_database_and_driver(
+    backend: str, driver: str, dialect: Dialect
+) -> None:
+    assert dialect_named(backend, driver) == dialect
+    assert type(dialect_named(backend, driver)) is type(dialect)
+
+
+def test_each_database_under_test_has_another(database: Database) -> None:
+    with transaction(database.database, "test", write=False) as connection:
+        kinds = {"sqlite": Sqlite, "postgres": Postgres, "generic": Generic}
+        assert type(dialect_of(connection)) is kinds[database.kind]

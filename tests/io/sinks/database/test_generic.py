@@ -1,0 +1,47 @@
+"""Portable SQL where it cannot do what other dialects do."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from sinks.database.engine import transaction
+from sinks.database.generic import Generic
+from tests.io.sinks.tested_database import Database
+from transforms.errors import Contention
+
+names = sa.Table("names", sa.MetaData(), sa.Column("name", sa.Text, primary_key=True))
+
+
+def test_a_row_that_appears_in_between_asks_for_another_try(sqlite_database: Database) -> None:
+    sqlite_database.run(
+        "CREATE TABLE names (name TEXT PRIMARY KEY)",
+        "CREATE TRIGGER other BEFORE INSERT ON names WHEN NEW.name = 'a' "
+        "BEGIN INSERT INTO names VALUES ('b'); END",
+    )
+    rows = [{"name": "a"}, {"name": "b"}]
+    with (
+        pytest.raises(Contention, match="entered the same rows of names"),
+        transaction(sqlite_database.database, "test") as connection,
+    ):
+        Generic().insert_absent(connection, names, rows, "name")
+    assert sqlite_database.rows("SELECT * FROM names") == []
+
+
+@pytest.mark.parametrize(("together", "statements"), [(True, 1), (False, 2)])
+def test_columns_are_added_at_once_where_the_database_can(together: bool, statements: int) -> None:
+    executed: list[str] = []
+    engine = sa.create_mock_engine("mysql+pymysql://", lambda *_: None)
+
+    class Connection:
+        dialect = engine.dialect
+
+        def exec_driver_sql(self, statement: str) -> None:
+            executed.append(statement)
+
+    table = sa.Table("t", sa.MetaData(), sa.Column("a", sa.Text), sa.Column("b", sa.Integer))
+    connection: object = Connection()
+    Generic(alters_together=together).add_columns(connection, table, ["a", "b"])  # type: ignore[arg-type]
+    assert len(executed) == statements
+    assert all(statement.startswith("ALTER TABLE t ADD COLUMN ") for statement in executed)
+    assert sum(statement.count("ADD COLUMN") for statement in executed) == 2

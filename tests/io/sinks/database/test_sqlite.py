@@ -1,0 +1,54 @@
+"""SQLite: which files can be used, and when a transaction takes the write lock."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from sinks.database.database import Database as Place
+from sinks.database.engine import engine_of, transaction
+from tests.io.sinks.tested_database import Database
+from transforms.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("sqlite://", "in-memory"),
+        ("sqlite:///:memory:", "in-memory"),
+        ("sqlite:////no/such/folder/x.db", "folder /no/such/folder .* does not exist"),
+    ],
+)
+def test_a_file_that_cannot_last_or_be_created_is_refused(url: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        engine_of(Place(url))
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_only_a_transaction_that_writes_takes_the_lock(
+    sqlite_database: Database, write: bool
+) -> None:
+    with (
+        transaction(sqlite_database.database, "test", write=write),
+        closing(sqlite_database.connect()) as other,
+    ):
+        other.isolation_level = None
+        other.execute("PRAGMA busy_timeout = 0")
+        if write:
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+        else:
+            other.execute("BEGIN IMMEDIATE")
+
+
+def test_a_commit_survives_a_power_cut_and_references_are_checked(
+    sqlite_database: Database,
+) -> None:
+    with transaction(sqlite_database.database, "test", write=False) as connection:
+        settings = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
