@@ -1,8 +1,8 @@
-"""Prove from the database that nothing was lost: coverage, gaps, the sums, and the jobs.
+"""Prove from the database that nothing was lost: coverage, gaps, sums and jobs.
 
     python -m pipelines.audit --sink postgresql://user@host/db [--source URI] [--json]
 
-A partition is one version of an object, or one partition of a topic. Exit 0 when every one
+A partition is one version of an object, or one partition of a topic. Exit 0 when each partition
 is covered without a gap, adds up, and has its failed records as jobs; 1 otherwise.
 """
 
@@ -26,17 +26,17 @@ from sources.by_uri import source_for
 from transforms.batch.counts import OUTCOMES, Counts
 
 SHOWN = 50
-"""Partitions listed one by one; `--json` lists all."""
+"""How many partitions the table lists one by one; `--json` lists all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the audit says of one partition.
+    """The result of the audit for one partition.
 
     Attributes:
-        account: What the ledger has, and which jobs there are.
-        ok: No gap, every record that was read became something, and those that the ledger
-            counts as retrying are there as jobs.
+        account: The counts of the ledger, and the jobs that exist.
+        ok: Whether there is no gap, each record that was read has an outcome, and each record
+            that the ledger counts as retrying exists as a job.
     """
 
     account: Account
@@ -51,7 +51,7 @@ class Verdict:
 
     @property
     def progress(self) -> PartitionProgress:
-        """What the ledger has."""
+        """Ranges and counts of the ledger."""
         return self.account.progress
 
     def as_json(self) -> dict[str, Any]:
@@ -61,8 +61,8 @@ class Verdict:
             "target": self.progress.target,
             "source": self.progress.source,
             "partition": self.progress.partition,
-            "ranges": [list(each) for each in coverage.ranges],
-            "gaps": [list(each) for each in coverage.holes],
+            "ranges": [list(bounds) for bounds in coverage.ranges],
+            "gaps": [list(bounds) for bounds in coverage.holes],
             "end": coverage.end,
             "complete": coverage.complete,
             **dict(self.progress.counts),
@@ -74,39 +74,39 @@ class Verdict:
 
 def parser() -> command.Parser:
     """The flags of ``pipelines.audit``."""
-    made = command.Parser(prog="python -m pipelines.audit", description=__doc__)
-    made.add_argument("--sink", required=True, metavar="URL", help="SQLAlchemy URL")
-    made.add_argument("--source", metavar="URI", help="only what this URI or glob matches")
-    made.add_argument("--json", action="store_true", help="print a list of objects")
-    made.add_argument("--verbose", action="store_true", help="logs, and the stack of an error")
-    return made
+    parser = command.Parser(prog="python -m pipelines.audit", description=__doc__)
+    parser.add_argument("--sink", required=True, metavar="URL", help="SQLAlchemy URL")
+    parser.add_argument("--source", metavar="URI", help="only what this URI or glob matches")
+    parser.add_argument("--json", action="store_true", help="print a list of objects")
+    parser.add_argument("--verbose", action="store_true", help="logs, and the stack of an error")
+    return parser
 
 
 def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
-    """The verdict on every partition, ordered by target, source and partition.
+    """The verdicts on all partitions, ordered by target, source and partition.
 
     Raises:
-        ConfigError: ``sink`` or ``source`` is no URL that is known.
+        ConfigError: ``sink`` or ``source`` is not a URL that this program can read.
         SinkUnavailable: The database cannot be reached.
     """
-    of = None if source is None else source_for(source)
+    chosen = None if source is None else source_for(source)
     for account in accounts(Database(sink)):
-        if of is None or of.owns(account.progress.source):
+        if chosen is None or chosen.owns(account.progress.source):
             yield Verdict.of(account)
 
 
 def main(argv: Sequence[str]) -> int:
     """Print the audit; returns the exit code."""
-    given = parser().parse_args(list(argv))
-    failed = _print_json(given) if given.json else _print_table(given)
+    flags = parser().parse_args(list(argv))
+    failed = _print_json(flags) if flags.json else _print_table(flags)
     return command.FAILED if failed else command.OK
 
 
-def _print_json(given: Any) -> int:
+def _print_json(flags: Any) -> int:
     """Print every partition as an object of one list; returns how many are not ok."""
     failed = 0
     separator = "["
-    for verdict in verdicts(given.sink, given.source):
+    for verdict in verdicts(flags.sink, flags.source):
         print(f"{separator}\n{json.dumps(verdict.as_json())}", end="")
         separator = ","
         failed += not verdict.ok
@@ -114,31 +114,31 @@ def _print_json(given: Any) -> int:
     return failed
 
 
-def _print_table(given: Any) -> int:
+def _print_table(flags: Any) -> int:
     """Print a table of the first partitions and the sums of all; returns how many are not ok."""
     table = Table("source", "partition", "settled", "read", "rows", "dup", "dead", "", box=None)
     totals = Counts()
-    seen = failed = unfinished = 0
-    for verdict in verdicts(given.sink, given.source):
-        seen += 1
+    partitions = failed = unfinished = 0
+    for verdict in verdicts(flags.sink, flags.source):
+        partitions += 1
         failed += not verdict.ok
         totals += verdict.progress.counts
         unfinished += verdict.progress.coverage.end is None
-        if seen <= SHOWN or not verdict.ok:
+        if partitions <= SHOWN or not verdict.ok:
             table.add_row(*_cells(verdict))
     console = command.console()
-    if not seen:
+    if not partitions:
         console.print("the ledger is empty: nothing has been settled")
         return 0
     console.print(table)
-    if seen > SHOWN:
-        console.print(f"… {seen - SHOWN:,} more (--json lists all)")
+    if partitions > SHOWN:
+        console.print(f"… {partitions - SHOWN:,} more (--json lists all)")
     sums = " + ".join(f"{number:,} {name}" for name, number in totals if name in OUTCOMES)
     console.print(f"{totals.read:,} read = {sums}", highlight=False)
-    stored = sum(jobs.count_jobs(Database(given.sink), by=("state",)).values())
+    stored = sum(jobs.count_jobs(Database(flags.sink), by=("state",)).values())
     console.print(f"{stored:,} rows in {jobs_table.name}", highlight=False)
     console.print(
-        f"{seen:,} partitions, {unfinished:,} still open, "
+        f"{partitions:,} partitions, {unfinished:,} still open, "
         + ("no gap, every record accounted for" if not failed else f"{failed:,} NOT OK"),
         highlight=False,
     )

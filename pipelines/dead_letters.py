@@ -1,4 +1,4 @@
-"""Look at what could not be written, and say what becomes of it.
+"""List, replay, cancel or purge the records that could not be written.
 
 python -m pipelines.dead_letters list   --sink URL [filters] [--json]
 python -m pipelines.dead_letters show   --sink URL --id N [--json]
@@ -10,7 +10,7 @@ python -m pipelines.dead_letters adopt  --sink URL --reason TEXT --pipeline NAME
 python -m pipelines.dead_letters prune  --sink URL --retain STATE=DURATION [--dry_run]
 python -m pipelines.dead_letters audit  --sink URL [--json]
 
-Every change leaves a row in ``ingest_audit``, in the transaction that makes it.
+Every change leaves a row in ``ingest_audit``, in the same transaction.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from transforms.errors import ConfigError
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 SHOWN = 20
-"""Jobs that a dry run shows."""
+"""How many jobs a dry run shows."""
 
 _DONE = {
     "replay": "replayed: now available, a running ingest of their table and pipeline takes them "
@@ -59,101 +59,101 @@ _LEFT = {
 def main(argv: Sequence[str]) -> int:
     """Carry out one action; returns the exit code."""
     check_text(argv)
-    given = parser(__doc__).parse_args(list(argv))
-    whats = {"list": _list, "show": _show, "stats": _stats, "prune": _prune, "audit": _audit}
-    return whats.get(given.action, _act)(given)
+    flags = parser(__doc__).parse_args(list(argv))
+    actions = {"list": _list, "show": _show, "stats": _stats, "prune": _prune, "audit": _audit}
+    return actions.get(flags.action, _act)(flags)
 
 
-def _list(given: Any) -> int:
-    database, which = Database(given.sink), filter_of(given)
-    found = jobs.list_jobs(database, which, limit=given.limit)
-    if given.json:
-        output.print_json([output.job_as_json(each) for each in found])
+def _list(flags: Any) -> int:
+    database, chosen = Database(flags.sink), filter_of(flags)
+    listed = jobs.list_jobs(database, chosen, limit=flags.limit)
+    if flags.json:
+        output.print_json([output.job_as_json(each) for each in listed])
         return command.OK
-    total = sum(jobs.count_jobs(database, which, by=("state",)).values())
+    total = sum(jobs.count_jobs(database, chosen, by=("state",)).values())
     console = command.console()
-    output.show_list(console, found)
-    console.print(f"{len(found):,} of {total:,} {_called(which)}", highlight=False)
+    output.show_list(console, listed)
+    console.print(f"{len(listed):,} of {total:,} {_called(chosen)}", highlight=False)
     return command.OK
 
 
-def _show(given: Any) -> int:
-    database = Database(given.sink)
-    job = jobs.get_job(database, given.id)
+def _show(flags: Any) -> int:
+    database = Database(flags.sink)
+    job = jobs.get_job(database, flags.id)
     if job is None:
-        raise ConfigError(f"there is no dead letter {given.id} in this database")
-    if given.json:
+        raise ConfigError(f"there is no dead letter {flags.id} in this database")
+    if flags.json:
         output.print_json([output.job_as_json(job)])
         return command.OK
     output.show_one(command.console(), job)
     return command.OK
 
 
-def _stats(given: Any) -> int:
-    which = filter_of(given)
-    groups = job_stats.groups(Database(given.sink), which)
-    if given.json:
+def _stats(flags: Any) -> int:
+    chosen = filter_of(flags)
+    groups = job_stats.groups(Database(flags.sink), chosen)
+    if flags.json:
         output.print_json([output.group_as_json(group) for group in groups])
         return command.OK
     console = command.console()
     output.show_stats(console, groups)
     total = sum(group.count for group in groups)
-    console.print(f"{total:,} {_called(which)}", highlight=False)
+    console.print(f"{total:,} {_called(chosen)}", highlight=False)
     return command.OK
 
 
-def _act(given: Any) -> int:
+def _act(flags: Any) -> int:
     """Replay, cancel, purge or adopt."""
-    reason = (given.reason or "").strip()
-    if not reason and not given.dry_run:
+    reason = (flags.reason or "").strip()
+    if not reason and not flags.dry_run:
         raise ConfigError(
-            f"{given.action} needs --reason TEXT for the audit trail; --dry_run only looks"
+            f"{flags.action} needs --reason TEXT for the audit trail; --dry_run only looks"
         )
-    database = Database(given.sink)
-    adopts = adopter_of(given) if given.action == ADOPT.name else None
-    if adopts is not None and not given.dry_run:
+    database = Database(flags.sink)
+    adopts = adopter_of(flags) if flags.action == ADOPT.name else None
+    if adopts is not None and not flags.dry_run:
         upgrade.prepare(database)  # the steps are looked for in columns that old tables lack
     order = Order.of(
-        ACTIONS[given.action],
-        filter_of(given),
-        every_state=given.state == "all",
-        max_replays=getattr(given, "max_replays", job_orders.MAX_REPLAYS),
-        limit=given.limit,
+        ACTIONS[flags.action],
+        filter_of(flags),
+        every_state=flags.state == "all",
+        max_replays=getattr(flags, "max_replays", job_orders.MAX_REPLAYS),
+        limit=flags.limit,
         adopter=None
         if adopts is None
-        else job_actions.adopter(database, filter_of(given), *adopts),
+        else job_actions.adopter(database, filter_of(flags), *adopts),
     )
-    if given.dry_run:
+    if flags.dry_run:
         outcome = job_actions.preview(database, order)
         shown = _jobs(database, job_actions.oldest(database, order, SHOWN))
-        _say(given, database, outcome.count, outcome.left_alone, shown=shown)
+        _say(flags, database, outcome.count, outcome.left_alone, shown=shown)
         return command.OK
     upgrade.prepare(database)
-    outcome = job_actions.carry_out(database, order, actor=actor_of(given), reason=reason)
+    outcome = job_actions.carry_out(database, order, actor=actor_of(flags), reason=reason)
     owners = outcome.owners if order.action is REPLAY else {}
     if order.adopter is not None:
         owners = {order.adopter: outcome.count}
-    _say(given, database, outcome.count, outcome.left_alone, owners=owners)
+    _say(flags, database, outcome.count, outcome.left_alone, owners=owners)
     return command.OK
 
 
-def _prune(given: Any) -> int:
-    database, kept = Database(given.sink), Retention.parse(given.retain)
-    if given.dry_run:
-        counted = retention.prunable(database, given.table, kept)
-        shown = _jobs(database, retention.oldest(database, given.table, kept, SHOWN))
-        _say(given, database, sum(counted.values()), {}, shown=shown, states=counted)
+def _prune(flags: Any) -> int:
+    database, rules = Database(flags.sink), Retention.parse(flags.retain)
+    if flags.dry_run:
+        counted = retention.prunable(database, flags.table, rules)
+        shown = _jobs(database, retention.oldest(database, flags.table, rules, SHOWN))
+        _say(flags, database, sum(counted.values()), {}, shown=shown, states=counted)
         return command.OK
     upgrade.prepare(database)
-    reason = (given.reason or "").strip() or "retention"
-    counted = retention.prune(database, given.table, kept, actor=actor_of(given), reason=reason)
-    _say(given, database, sum(counted.values()), {}, states=counted)
+    reason = (flags.reason or "").strip() or "retention"
+    counted = retention.prune(database, flags.table, rules, actor=actor_of(flags), reason=reason)
+    _say(flags, database, sum(counted.values()), {}, states=counted)
     return command.OK
 
 
-def _audit(given: Any) -> int:
-    entries = audit_trail.entries(Database(given.sink), limit=given.limit)
-    if given.json:
+def _audit(flags: Any) -> int:
+    entries = audit_trail.entries(Database(flags.sink), limit=flags.limit)
+    if flags.json:
         output.print_json([output.entry_as_json(entry) for entry in entries])
         return command.OK
     console = command.console()
@@ -164,7 +164,7 @@ def _audit(given: Any) -> int:
 
 
 def _say(
-    given: Any,
+    flags: Any,
     database: Database,
     count: int,
     left_alone: Mapping[str, int],
@@ -174,29 +174,29 @@ def _say(
     owners: Mapping[PipelineIdentity | None, int] | None = None,
 ) -> None:
     """Print what an action has done, or would do."""
-    if given.json:
-        said: dict[str, Any] = {
-            "action": given.action,
+    if flags.json:
+        answer: dict[str, Any] = {
+            "action": flags.action,
             "count": count,
             "left_alone": dict(left_alone),
-            "dry_run": given.dry_run,
+            "dry_run": flags.dry_run,
         }
         if states is not None:
-            said["states"] = dict(states)
+            answer["states"] = dict(states)
         if owners:
-            said["owners"] = [
+            answer["owners"] = [
                 {**output.owner_as_json(owner), "count": number} for owner, number in owners.items()
             ]
-        if given.dry_run:
-            said["jobs"] = [output.job_as_json(job) for job in shown]
-        output.print_json([said])
+        if flags.dry_run:
+            answer["jobs"] = [output.job_as_json(job) for job in shown]
+        output.print_json([answer])
         return
     console = command.console()
     output.show_list(console, shown)
-    if given.dry_run:
-        line = f"dry run: {given.action} would change {count:,}; nothing was changed"
+    if flags.dry_run:
+        line = f"dry run: {flags.action} would change {count:,}; nothing was changed"
     else:
-        line = f"{count:,} {_DONE[given.action]}"
+        line = f"{count:,} {_DONE[flags.action]}"
     by_state = ", ".join(f"{number:,} {state}" for state, number in (states or {}).items())
     console.print(f"{line} ({by_state})" if by_state else line, highlight=False, soft_wrap=True)
     for owner, number in (owners or {}).items():
@@ -213,8 +213,8 @@ def _jobs(database: Database, ids: Sequence[int]) -> list[Job]:
     return jobs.list_jobs(database, JobFilter(ids=tuple(ids)), limit=len(ids))[::-1]
 
 
-def _called(which: JobFilter) -> str:
-    return which.state or "jobs"
+def _called(chosen: JobFilter) -> str:
+    return chosen.state or "jobs"
 
 
 if __name__ == "__main__":

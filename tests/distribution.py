@@ -19,6 +19,7 @@ FLINK = (
     "tests/pipelines/test_listeners.py",
     "tests/deploy/test_worker_pool.py",
     "tests/runners/flink/test_jobs.py",
+    "tests/runners/flink/local/test_cluster.py",
 )
 """The files with tests on a Flink cluster: one group, so that only one cluster runs at a time."""
 

@@ -364,11 +364,11 @@ def _record(
 def _moves(work: Sequence[_Work], settled: Sequence[Settled]) -> dict[Partition, Counts]:
     """What became of jobs: the ledger has read them already, and counts them as retrying."""
     moves: dict[Partition, Counts] = {}
-    for each, done in zip(work, settled, strict=True):
-        if done.attempts:
-            place = _partition(each.batch)
-            left = Counts(read=-done.counts.read, retrying=-done.counts.read)
-            moves[place] = moves.get(place, Counts()) + done.counts + left
+    for part, result in zip(work, settled, strict=True):
+        if result.attempts:
+            place = _partition(part.batch)
+            counted_before = Counts(read=-result.counts.read, retrying=-result.counts.read)
+            moves[place] = moves.get(place, Counts()) + result.counts + counted_before
     return moves
 
 

@@ -1,4 +1,4 @@
-"""What a run did, for people and for programs."""
+"""What a run did, printed for people and written as JSON for programs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from transforms.read.job_queue import Waiting
 _ALWAYS_SHOWN = ("read", "inserted", "duplicates", "dead")
 
 POSITIONS_SHOWN = 100
-"""Positions of at most so many partitions of a source are listed one by one."""
+"""For how many partitions of a source the JSON lists the position reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +27,22 @@ class Summary:
     """The figures of one run.
 
     Attributes:
-        counts: Records settled by this run, each read once however many attempts it took, and
-            their outcomes; those that an earlier run had put off are read again.
-        attempts: Further attempts made at records that had failed before.
-        scheduled: Records that wait for an attempt of this pipeline now, of earlier runs too.
-        next_attempt_at: When the first of them is due (ISO 8601), or None.
-        batches: Batches settled.
-        splits: Splits read.
-        resumed: Objects that an earlier run had settled whole, so that they were not read.
-        resumed_bytes: Stored bytes that were not read again.
+        counts: Records settled by this run and their outcomes. A record counts as read once,
+            however many attempts it took; one that an earlier run put off is read again.
+        attempts: Further attempts at records that had failed before.
+        scheduled: Records that now wait for an attempt of this pipeline, also those of earlier runs.
+        next_attempt_at: When the first of them is due (ISO 8601), or None if none waits.
+        batches: How many batches were settled.
+        splits: How many splits were read.
+        resumed: Objects that were not read because an earlier run had settled them completely.
+        resumed_bytes: Stored bytes that were not read for that reason.
         skipped_offsets: Offsets of topics that were deleted before they were read; each range
             of them is one dead letter.
         seconds: Wall time of the run.
         records_per_second: Records read per second of wall time.
-        left: Records of the table that wait for an attempt of another pipeline, or of nobody.
-        sources: Per ``--source``: its partitions, how many are complete, how many have a gap, and
-            positions reached.
+        left: Records of the table that wait for another pipeline, or for no pipeline.
+        sources: For each ``--source``: its partitions, how many of them are complete, how many
+            have a gap, and the positions reached.
     """
 
     counts: Counts
@@ -65,20 +65,20 @@ class Summary:
         return {**figures.pop("counts"), **figures}
 
 
-def summarize(counted: Mapping[str, int], seconds: float, config: IngestConfig) -> Summary:
-    """The summary of a run that counted ``counted`` in ``seconds``."""
+def summarize(counters: Mapping[str, int], seconds: float, config: IngestConfig) -> Summary:
+    """The summary of a run that ended with ``counters`` after ``seconds``."""
     scheduled, first = config.jobs.queue.waiting()
-    counts = Counts(**{name: counted.get(name, 0) for name in COUNTS})
+    counts = Counts(**{name: counters.get(name, 0) for name in COUNTS})
     return Summary(
         counts=counts,
-        attempts=counted.get("attempts", 0),
+        attempts=counters.get("attempts", 0),
         scheduled=scheduled,
         next_attempt_at=first.isoformat() if first else None,
-        batches=counted.get("batches", 0),
-        splits=counted.get("splits_planned", 0),
-        resumed=counted.get("splits_skipped", 0),
-        resumed_bytes=counted.get("bytes_skipped", 0),
-        skipped_offsets=counted.get("skipped_offsets", 0),
+        batches=counters.get("batches", 0),
+        splits=counters.get("splits_planned", 0),
+        resumed=counters.get("splits_skipped", 0),
+        resumed_bytes=counters.get("bytes_skipped", 0),
+        skipped_offsets=counters.get("skipped_offsets", 0),
         seconds=round(seconds, 3),
         records_per_second=round(counts.read / seconds, 1) if seconds > 0 else 0.0,
         left=tuple(config.jobs.queue.left()),
@@ -87,21 +87,23 @@ def summarize(counted: Mapping[str, int], seconds: float, config: IngestConfig) 
 
 
 def _reached(sources: Sequence[Source], sql: SqlConfig) -> tuple[dict[str, Any], ...]:
-    """How far each ``--source`` has been settled, over all runs."""
+    """How far each ``--source`` is settled, over all runs."""
     reached: list[dict[str, Any]] = [
         {"source": source.uri, "partitions": 0, "complete": 0, "gaps": 0, "positions": {}}
         for source in sources
     ]
-    for each in ledger.audit(sql.database, sql.table_name):
+    for progress in ledger.audit(sql.database, sql.table_name):
         for source, entry in zip(sources, reached, strict=True):
-            if not source.owns(each.source):
+            if not source.owns(progress.source):
                 continue
             entry["partitions"] += 1
-            entry["complete"] += each.coverage.complete
-            entry["gaps"] += bool(each.coverage.holes)
+            entry["complete"] += progress.coverage.complete
+            entry["gaps"] += bool(progress.coverage.holes)
             positions = entry["positions"]
-            if len(positions) < POSITIONS_SHOWN and each.coverage.ranges:
-                positions[f"{each.source}#{each.partition}"] = each.coverage.ranges[-1][1]
+            if len(positions) < POSITIONS_SHOWN and progress.coverage.ranges:
+                positions[f"{progress.source}#{progress.partition}"] = progress.coverage.ranges[-1][
+                    1
+                ]
     return tuple(reached)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.batch.backoff import Backoff, Outage
@@ -102,7 +102,6 @@ class TestOutage:
         assert all(0 < wait <= 4 for wait in waits)
         assert len(waits) <= 3 + 30 / 2, "no tight loop: a wait at the cap is at least half of it"
 
-    @settings(deadline=None)
     @given(
         st.builds(
             lambda base, factor: Backoff(base, base * factor),
@@ -112,7 +111,6 @@ class TestOutage:
         st.floats(min_value=0, max_value=200),
         st.lists(st.floats(min_value=0, max_value=30), max_size=30),
     )
-    @settings(deadline=None)  # up to 200,000 waits
     def test_it_never_waits_beyond_its_budget_nor_in_a_tight_loop(
         self, backoff: Backoff, budget: float, tries: list[float]
     ) -> None:
