@@ -24,7 +24,10 @@ DEAD_LETTERS = 3
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that raises ``ConfigError`` instead of printing its usage."""
+    """An argument parser that raises ``ConfigError`` instead of printing its usage.
+
+    Hyphens and underscores in the name of a flag are the same.
+    """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         kwargs.setdefault("allow_abbrev", False)
@@ -33,6 +36,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message} (--help lists every option)")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        arguments = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(list(map(_with_underscores, arguments)), namespace)
 
     def actions(self) -> list[argparse.Action]:
         """Every flag, in the order of ``--help``."""
@@ -44,6 +51,14 @@ class Parser(argparse.ArgumentParser):
             isinstance(action, argparse._AppendAction) and action.dest == name
             for action in self._actions
         )
+
+
+def _with_underscores(argument: str) -> str:
+    """``--max-attempts=3`` as ``--max_attempts=3``; values stay as they are."""
+    if not argument.startswith("--"):
+        return argument
+    name, separator, value = argument[2:].partition("=")
+    return f"--{name.replace('-', '_')}{separator}{value}"
 
 
 def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | None) -> int:

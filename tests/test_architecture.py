@@ -62,9 +62,7 @@ WINGS = {
     "sinks.ledger": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.table": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.jobs": {"sinks.database", "sinks.ledger", "sinks.text"} | TRANSFORMS,
-    "sinks.outbox": {"sinks.database", "sinks.ledger", "sinks.table", "sinks.text"}
-    | CLIENTS
-    | TRANSFORMS,
+    "sinks.outbox": {"sinks.database", "sinks.ledger", "sinks.text"} | CLIENTS | TRANSFORMS,
     "sinks.dead_letters": CLIENTS | TRANSFORMS,
     "sinks": SINKS | CLIENTS | TRANSFORMS,
     "runners": set(),

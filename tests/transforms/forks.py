@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import traceback
 from collections.abc import Callable
 
 
@@ -15,6 +16,10 @@ def in_child(question: Callable[[], bool]) -> bool:
         signal.alarm(30)
         try:
             code = 0 if question() else 1
+        except BaseException:  # noqa: BLE001 - reported, and the process ends
+            traceback.print_exc()
         finally:
             os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert code in (0, 1), f"the forked process ended with {code}"
+    return code == 0
