@@ -139,7 +139,7 @@ class Run:
         return int(row[0] or 0) if row else 0
 
     def until_settled(self, records: int) -> None:
-        """Wait until the ledger has so many records; fails if the process ends before."""
+        """Wait until the ledger has this number of records; fails if the process ends before."""
         while self.settled() < records:
             assert self.running, f"it ended too early: {self.tail()}"
             time.sleep(POLL_SECONDS)

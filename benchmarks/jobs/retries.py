@@ -139,7 +139,7 @@ class Bench:
         return totals
 
     def applied_once(self, rows: int) -> None:
-        """Fail unless there are so many rows, each applied once."""
+        """Fail unless there are ``rows`` rows, each applied once."""
         counts = self.query("SELECT count(*), count(DISTINCT id) FROM applied")[0]
         assert counts == (rows, rows), f"applied {counts}, expected {rows} once each"
         assert self.query("SELECT count(*) FROM events") == [(rows,)]
@@ -151,7 +151,7 @@ class Bench:
 
 @contextmanager
 def bench(records: int) -> Iterator[Bench]:
-    """A new database and file of so many records."""
+    """A new database, and a file with this number of records."""
     with tempfile.TemporaryDirectory(prefix="retries-") as folder:
         root = Path(folder)
         server = get_server(root / "pg")
@@ -319,7 +319,7 @@ def taken_over(records: int) -> None:
 
 
 def await_true(condition: Callable[[], bool], seconds: float = 120) -> None:
-    """Wait until ``condition`` holds; fails after so many seconds."""
+    """Wait until ``condition`` holds; fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"

@@ -30,7 +30,7 @@ RAISED = 8
 IDLE_SHARE = 0.2
 """At most this share of one core is used while the broker is away."""
 LOG_LINES = 100
-"""At most so many are printed while the broker is away."""
+"""How many are printed at most while the broker is away."""
 GROUP = "faults"
 LATEST = 60.0
 """Seconds within which reading goes on after the fault."""

@@ -161,7 +161,7 @@ def flush_seconds(dsn: str) -> float:
 
 
 def percentile(seconds: Sequence[float], percent: int) -> float:
-    """The value that so many percent do not exceed."""
+    """The value that ``percent`` percent do not exceed."""
     return statistics.quantiles(seconds, n=100, method="inclusive")[percent - 1]
 
 

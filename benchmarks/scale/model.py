@@ -101,7 +101,7 @@ class Scenario:
         shards: Databases, each on its own machine; a slot always writes to the same one.
         postgres_cores: Cores of each database's machine.
         batch: Records of a batch.
-        commit_records: A commit with so many records takes no further batch.
+        commit_records: A commit that has this number of records takes no further batch.
         pipelined: Whether the next batch is parsed during a commit; False in tests only.
         one_machine: Workers and Postgres share the cores of one machine.
     """

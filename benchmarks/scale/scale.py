@@ -51,7 +51,7 @@ def machine(measured: Mapping[str, Any], writers: int) -> Scenario:
 
 
 def quietest(measured: Mapping[str, Any], processes: int) -> dict[str, Any]:
-    """The run of the whole program on so many processes during which others did the least."""
+    """The run of the whole program on ``processes`` processes during which others did the least."""
     runs = [each for each in measured["ingestion"] if each["processes"] == processes]
     quiet_run: dict[str, Any] = min(runs, key=lambda each: each["others"])
     return quiet_run

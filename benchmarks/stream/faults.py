@@ -62,7 +62,7 @@ def series(
         stage: What they happen to.
         faults: By name.
         rng: Chooses among them.
-        idle: Waits for so many seconds.
+        idle: Waits for this number of seconds.
         stop: Ends the series, after the current fault.
     """
     done: Counter[str] = Counter()

@@ -82,7 +82,7 @@ REPEATED, CHANGED, BROKEN = 0.06, 0.03, 0.015
 """Shares of all records."""
 
 RECENT = 4_000
-"""Only so many recent records are repeated or changed."""
+"""How many recent records may be repeated or changed."""
 
 Row = tuple[Any, ...]
 """The values of ``COLUMNS``."""
@@ -115,7 +115,7 @@ class Plan:
         seed: Seed of the random numbers.
         records: Their number; up to ``reach`` more follow that belong to the last ones.
         partitions: Number of partitions of the topic.
-        reach: Records that belong together are at most so many records apart.
+        reach: Records that belong together are at most this number of records apart.
     """
 
     seed: int

@@ -96,7 +96,7 @@ class Fault:
     """Something that happens, and that is over when its function returns.
 
     Attributes:
-        happen: Lets it happen for so many seconds; returns a line for the timeline.
+        happen: Lets it happen for this number of seconds; returns a line for the timeline.
         least: Its shortest duration, in seconds.
         most: Its longest duration, in seconds.
     """
