@@ -7,8 +7,9 @@ import socket
 
 from runners.runner import RunnerUnavailable
 
-# Outgoing connections take their ports from a range above this one, so a process that is started
-# again finds its port still free.
+# Outgoing connections take their ports from a range above this one. So a process that is started
+# again finds its port still free, and a client that reconnects to a dead server's port is not given
+# that very port, which would connect it to itself.
 _PORTS = range(20_000, 32_000)
 _ATTEMPTS = 1_000
 

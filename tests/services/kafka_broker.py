@@ -26,9 +26,10 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
+from runners.ports import free_ports
 from tests.services.kafka_jars import available, fetched_jars
 from tests.services.kafka_produce import Produced, produce
-from tests.services.kafka_server import free_ports, java, properties
+from tests.services.kafka_server import java, properties
 from tests.services.process import ServiceProcess
 
 __all__ = ["KafkaBroker", "Produced", "Topics", "available"]

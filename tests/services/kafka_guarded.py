@@ -16,9 +16,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declare
     ResourceType,
 )
 
+from runners.ports import free_ports
 from tests.services.certificate import self_signed
 from tests.services.kafka_broker import KafkaBroker
-from tests.services.kafka_server import free_ports
 
 PASSWORD = "right-word-4711"
 

@@ -1,18 +1,12 @@
-"""How a broker for tests is set up: its settings, its ports, its command line."""
+"""How a broker for tests is set up: its settings and its command line."""
 
 from __future__ import annotations
 
 import os
-import random
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 MESSAGE_BYTES = 16 << 20
-
-# Below the range that outgoing connections take their ports from: a client that reconnects
-# to a dead broker's port could else be given that very port, and connect to itself.
-PORTS = range(20_000, 32_000)
 
 SETTINGS = {
     "process.roles": "broker,controller",
@@ -65,23 +59,3 @@ def java(jars: Path, *options: str) -> list[str]:
         *("java", *options, f"{logging}showDateTime=true"),
         *(f"{logging}dateTimeFormat=HH:mm:ss.SSS", "-cp", f"{jars}{os.sep}*"),
     ]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; distinct, as all are held until the last is found."""
-    held: list[socket.socket] = []
-    try:
-        for port in random.sample(PORTS, 1_000):
-            candidate = socket.socket()
-            try:
-                candidate.bind(("127.0.0.1", port))
-            except OSError:
-                candidate.close()
-                continue
-            held.append(candidate)
-            if len(held) == count:
-                return [server.getsockname()[1] for server in held]
-        raise RuntimeError(f"no {count} free ports between {PORTS.start} and {PORTS.stop}")
-    finally:
-        for server in held:
-            server.close()

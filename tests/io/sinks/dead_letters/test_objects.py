@@ -11,10 +11,10 @@ from botocore.exceptions import ClientError
 from mypy_boto3_s3 import S3Client
 
 from clients.s3 import S3Settings, client
+from runners.ports import free_ports
 from sinks.dead_letters.json_lines import CHUNK_BYTES
 from sinks.dead_letters.objects import DeadLetterObjects, key_of
 from tests.io.sinks.dead_letters.dead_letter import failure
-from tests.services.kafka_server import free_ports
 from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
 
 pytestmark = pytest.mark.integration
