@@ -207,7 +207,7 @@ class TestOptions:
             folder, f"sqlite:///{folder}/x.db", "lax", "--dead_letters", f"{folder}/in"
         )
         assert command.run("ingest", ingest_main, argv) == command.USAGE
-        assert "read again for ever" in capsys.readouterr().err
+        assert "read again forever" in capsys.readouterr().err
 
     def test_dead_letters_go_to_a_second_place(self, folder: Path, sink: str) -> None:
         ingested(folder, sink, "strict", "--dead_letters", f"{folder}/dead")

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.scale.model import Cost, Costs, Scenario, bounds, knee, simulate
@@ -72,6 +72,10 @@ def test_a_pipeline_is_no_slower_than_one_thing_after_the_other(costs: Costs, ba
 
 
 @few
+@example(
+    Costs(Cost(0.0, 2.4e-6), Cost(0.0, 2.4e-6), Cost(0.005, 1.77e-5), Cost(0.0, 0.0), 1.0),
+    Scenario(task_managers=1, slots=1, cores=1, shards=1, postgres_cores=1, batch=500),
+)
 @given(costs, scenarios)
 def test_one_more_task_manager_does_no_harm(costs: Costs, scenario: Scenario) -> None:
     # Contention begins with the second writer, so from there on.
@@ -79,7 +83,10 @@ def test_one_more_task_manager_does_no_harm(costs: Costs, scenario: Scenario) ->
     more = replace(scenario, task_managers=scenario.task_managers + 1)
     # A slot keeps to its shard: as many on each, or the fuller one is the limit.
     scenario, more = (replace(each, shards=1) for each in (scenario, more))
-    assert simulate(more, costs).rate >= simulate(scenario, costs).rate * (1 - ROUNDING)
+    # Commits of many batches are few, so they are watched for longer: one more or less at the end
+    # would count.
+    rate_more, rate = (simulate(each, costs, commits=480).rate for each in (more, scenario))
+    assert rate_more >= rate * (1 - ROUNDING)
 
 
 @pytest.mark.parametrize("shards", [2, 4])

@@ -58,8 +58,8 @@ def test_a_server_that_only_acknowledges_is_given_up(
 ) -> None:
     """A stopped server: TCP is well, so that only the time of the whole transaction tells."""
     sink = connected(proxy, postgres_url, SHORT)
-    object.__setattr__(sink.config, "statement_timeout", 1)
-    dispose_engines()
+    impatient = replace(sink.config.database, statement_timeout=1)
+    sink = replace(sink, config=replace(sink.config, database=impatient))
     sink.commit([batch(40)])
     proxy.stall()
     with pytest.raises(SinkUnavailable, match="connection"):
