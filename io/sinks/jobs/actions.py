@@ -1,4 +1,4 @@
-"""What a person does to failed records: replay, cancel, purge, adopt. Each leaves its trail."""
+"""The actions on failed records by hand: replay, cancel, purge, adopt, each in the audit trail."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Outcome:
     """What an order has done, or would do.
 
     Attributes:
-        count: Jobs changed.
-        left_alone: Jobs that the filter names and that were not, by reason; without zeros.
-        owners: Of the jobs changed, how many are of which pipeline; None is nobody.
+        count: How many jobs were changed.
+        left_alone: How many jobs matched but were not changed, by reason; without zeros.
+        owners: How many of the changed jobs belong to each pipeline; None stands for no pipeline.
     """
 
     count: int
@@ -43,14 +43,14 @@ class Outcome:
 
 
 def carry_out(database: Database, order: Order, *, actor: str, reason: str) -> Outcome:
-    """Change the jobs of ``order``, at most ``job_chunks.CHUNK`` a transaction.
+    """Change the jobs of ``order``, at most ``chunks.CHUNK`` in each transaction.
 
     Each transaction changes the jobs, moves the ledger's counts and enters the audit trail.
 
     Args:
-        database: Which database.
-        order: What to do to which jobs.
-        actor: Who does it.
+        database: The database.
+        order: The action and its jobs.
+        actor: Who acts.
         reason: Why.
 
     Raises:
@@ -98,7 +98,7 @@ def carry_out(database: Database, order: Order, *, actor: str, reason: str) -> O
 def adopter(
     database: Database, which: JobFilter, name: str, steps: tuple[str, ...] | None
 ) -> PipelineIdentity:
-    """The pipeline that is to have the jobs ``which``; without ``steps``, those it is known to have.
+    """The pipeline that adopts the jobs ``which``; without ``steps``, the steps its own jobs name.
 
     Raises:
         ConfigError: They are not known for certain.
@@ -217,7 +217,7 @@ def _purge(connection: sa.Connection, picked: Sequence[Picked], order: Order) ->
 
 
 def _adopt(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
-    """Give jobs another owner, in the queue too; their version stays that of who tried them."""
+    """Give jobs another owner, in the queue as well. Their version stays the one that tried them."""
     assert order.adopter is not None, "an order to adopt says by whom"  # noqa: S101
     changed = 0
     of_target: dict[str, list[int]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""The audit trail: who did what to which jobs, when and why. Nothing here ever deletes a row."""
+"""The audit trail: who did what to which jobs, when and why. Nothing deletes its rows."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Entry:
     """One transaction of an action.
 
     Attributes:
-        id: Its number.
-        at: When.
-        action: ``replay``, ``cancel``, ``purge`` or ``prune``.
-        actor: Who.
+        id: The number of the entry.
+        at: When it was made.
+        action: ``replay``, ``cancel``, ``purge``, ``adopt`` or ``prune``.
+        actor: Who acted.
         reason: Why.
         filter: Which jobs were meant.
         count: How many jobs this transaction changed.
@@ -51,7 +51,7 @@ def enter(
     which: Mapping[str, Any],
     count: int,
 ) -> None:
-    """Add an entry in the transaction that makes the change, so that neither is without the other.
+    """Add an entry in the transaction that makes the change, so that neither exists without the other.
 
     Args:
         connection: In that transaction.

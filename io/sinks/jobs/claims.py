@@ -1,4 +1,4 @@
-"""Claims: due jobs taken out of the queue, a row of ``ingest_claims`` for each batch of them."""
+"""Claims: due jobs taken out of the queue, with one row of ``ingest_claims`` for each batch."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from transforms.batch.splits import BatchLimits
 def take(
     connection: sa.Connection, label: str, owner: uuid.UUID, lease: str, limits: BatchLimits
 ) -> Sequence[RecordBatch]:
-    """Claim due jobs, the longest due first, as batches of one partition and format each.
+    """Claim due jobs, the longest due first, as batches with one partition and format each.
 
     Args:
         connection: In a transaction.
         label: The target table, as the ledger names it.
-        owner: The pipeline, and with it the table, whose jobs are taken: ``job_owner.id_of``.
-        lease: Under which they are executing from now on.
-        limits: At most so many records, and of about so many bytes.
+        owner: The owner of the jobs, which stands for pipeline and table: ``owner.id_of``.
+        lease: The lease under which they are executing from now on.
+        limits: Bounds of the number of records and, approximately, of their bytes.
     """
     dialect = dialect_of(connection)
     at = dialect.now(connection)
@@ -50,7 +50,7 @@ def take(
 
 
 def give_back(connection: sa.Connection, untried: Sequence[Claim]) -> None:
-    """Put the jobs of claims back into the queue; what was rescued meanwhile is there already."""
+    """Put the jobs of claims back into the queue, unless they have been rescued in the meantime."""
     for claim in untried:
         if connection.execute(sa.delete(claims).where(claims.c.id == claim.id)).rowcount:
             enqueue(connection, dialect_of(connection).is_one_of(jobs.c.id, claim.jobs))
@@ -75,7 +75,7 @@ _CLAIMED = (
 def _due(
     row: sa.ColumnElement[Any], owner: uuid.UUID, at: datetime, limits: BatchLimits
 ) -> sa.Select[Any]:
-    """Which ``row`` of the queue are due, the longest due first, up to the bound of bytes."""
+    """The rows of the queue that are due, the longest due first, up to the bound of bytes."""
     first = (
         sa.select(row.label("row"), queue.c.job, queue.c.due_at, queue.c.bytes)
         .where(queue.c.owner == owner, queue.c.due_at <= at)

@@ -1,4 +1,4 @@
-"""What a failed attempt writes into its job's row, be it the first or a later one."""
+"""The columns of a job that each failed attempt writes, the first one included."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transforms.batch.retry_policy import Next
 from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT
 
 ERRORS_KEPT = 100
-"""The newest entries: a record that is snoozed for ever has no bound to its attempts."""
+"""How many errors to keep, the newest. A record that snoozes forever has unlimited attempts."""
 
 
 def columns_of(
@@ -28,12 +28,12 @@ def columns_of(
     """The columns, by name.
 
     Args:
-        failure: What failed.
-        following: What follows on it.
-        attempt: Which attempt it was (1-based).
-        replay: How many replays there had been.
-        errors: The history before it.
-        at: When.
+        failure: The failure.
+        following: What follows from it.
+        attempt: The number of the attempt (1-based).
+        replay: How often the job had been replayed.
+        errors: The history before this attempt.
+        at: When it failed.
         run: The run that counts it.
     """
     message = clean(failure.message, MESSAGE_LIMIT)
@@ -71,15 +71,15 @@ def with_error(
     error: str,
     due: datetime | None,
 ) -> list[Mapping[str, Any]]:
-    """``errors`` and one more entry; the oldest are left out when there are many.
+    """``errors`` with one more entry; the oldest are dropped beyond ``ERRORS_KEPT``.
 
     Args:
         errors: The history so far.
-        attempt: Which attempt failed, since the last replay (1-based).
-        replay: How many replays there had been.
-        at: When.
-        error: What it said, bounded.
-        due: When the next attempt is due; None when there is none.
+        attempt: The number of the failed attempt since the last replay (1-based).
+        replay: How often the job had been replayed.
+        at: When it failed.
+        error: The message, of bounded length.
+        due: When the next attempt is due, or None.
     """
     entry = {
         "attempt": attempt,

@@ -24,15 +24,15 @@ class JobFilter:
         target: The table.
         state: The state.
         stage: The step that failed.
-        category: The word that the failure was filed under.
+        category: The kind of failure.
         source: The record's source; ``*`` stands for any text, slashes included.
         exception: The exception's class name.
         text: A text that the raw bytes hold, as UTF-8.
         sqlstate: The database's error code.
-        ids: Numbers of the jobs.
-        since: Those that failed first at this time or later.
-        until: Those that failed first before this time.
-        pipeline: The name of the pipeline that may try them again; empty for those of nobody.
+        ids: The numbers of the jobs.
+        since: Only jobs that failed first at this time or later.
+        until: Only jobs that failed first before this time.
+        pipeline: The name of the pipeline that may try them again; empty for jobs without an owner.
         steps: The labels of that pipeline's steps.
     """
 

@@ -1,4 +1,4 @@
-"""What a person may order to be done to which failed records."""
+"""Orders: an action and the failed records that a person applies it to."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from transforms.steps.pipeline_identity import PipelineIdentity
 MAX_REPLAYS = 5
 
 NO_BYTES = "no_bytes"
-"""Why a job is left alone: an object could not be read, so there is nothing to parse again."""
+"""Reason to leave a job alone: an object could not be read, so there are no bytes to parse."""
 REPLAYED_OFTEN = "max_replays"
-"""Why a job is left alone: it has been replayed so often. Another reason is ``EXECUTING``."""
+"""Reason to leave a job alone: it was replayed too often. Another reason is ``EXECUTING``."""
 
-# Earlier versions kept null in place of a value of a Parquet row that could not be read.
+# Earlier versions stored null instead of a value of a Parquet row that could not be read.
 _LOSSY = sa.and_(jobs.c.exception == "UnreadableRow", jobs.c.format == '{"name":"parquet"}')
 _EMPTY = sa.and_(jobs.c.stage == "read", sa.or_(jobs.c.raw == b"", _LOSSY))
 
@@ -32,10 +32,10 @@ class Action:
     """A kind of change.
 
     Attributes:
-        name: As the audit trail calls it.
+        name: Its name in the audit trail.
         states: The states that it may be applied to.
-        default: Those that it is applied to unless one is named.
-        moves: The counts of the ledger that a job leaves and enters; None where neither.
+        default: The states that it is applied to unless one is named.
+        moves: The counts of the ledger that a job leaves and enters, if any.
     """
 
     name: str
@@ -54,15 +54,15 @@ ACTIONS = {action.name: action for action in (REPLAY, CANCEL, PURGE, ADOPT)}
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """An action on the jobs that a filter names.
+    """An action on the jobs that a filter matches.
 
     Attributes:
         action: What to do.
-        which: To which jobs; its state is in ``states``.
-        states: In which states.
-        max_replays: Jobs that were replayed so often are left alone.
-        limit: How many at most, the oldest first.
-        adopter: The pipeline that they are given to, where the action is ``ADOPT``.
+        which: The jobs, except for their state.
+        states: The states of the jobs.
+        max_replays: Jobs that were replayed this often are left alone.
+        limit: The most jobs to change, the oldest first.
+        adopter: The pipeline that adopts the jobs if the action is ``ADOPT``.
     """
 
     action: Action
@@ -83,10 +83,10 @@ class Order:
         limit: int | None = None,
         adopter: PipelineIdentity | None = None,
     ) -> Order:
-        """The order for the state that ``which`` names, the action's own states, or all it has.
+        """The order for the state that ``which`` names, for the default states, or for all states.
 
         Raises:
-            ConfigError: The action is not for jobs in this state.
+            ConfigError: The action does not apply to jobs in this state.
         """
         states = action.states if every_state else action.default
         if which.state is not None:
@@ -99,19 +99,19 @@ class Order:
         return cls(action, replace(which, state=None), states, max_replays, limit, adopter)
 
     def where(self, dialect: Dialect) -> sa.ColumnElement[bool]:
-        """The jobs that are changed, in the database's SQL."""
+        """The jobs to change, in the SQL of a database."""
         spared = [sa.not_(condition) for condition in self._spared().values()]
         if self.adopter is not None:
             spared.append(_not_of(self.adopter))
         return sa.and_(self.which.where(dialect), job_state.is_in(*self.states), *spared)
 
     def left_alone(self, dialect: Dialect) -> dict[str, sa.ColumnElement[bool]]:
-        """The jobs that the filter names and that are left alone nevertheless, by reason."""
-        asked = self.which.where(dialect)
+        """The jobs that the filter matches but the action leaves alone, by reason."""
+        named = self.which.where(dialect)
         if self.action in (CANCEL, ADOPT) and self.states == self.action.states:
-            return {EXECUTING: sa.and_(asked, job_state.is_in(EXECUTING))}
-        asked = sa.and_(asked, job_state.is_in(*self.states))
-        return {reason: sa.and_(asked, spared) for reason, spared in self._spared().items()}
+            return {EXECUTING: sa.and_(named, job_state.is_in(EXECUTING))}
+        named = sa.and_(named, job_state.is_in(*self.states))
+        return {reason: sa.and_(named, spared) for reason, spared in self._spared().items()}
 
     def _spared(self) -> dict[str, sa.ColumnElement[bool]]:
         if self.action is not REPLAY:
@@ -120,7 +120,7 @@ class Order:
         return {NO_BYTES: _EMPTY, REPLAYED_OFTEN: often}
 
     def as_json(self) -> dict[str, Any]:
-        """Which jobs are meant, as the audit trail keeps it."""
+        """Which jobs are meant, as the audit trail stores it."""
         stated = {**self.which.as_json(), "states": list(self.states)}
         if self.action is REPLAY:
             stated["max_replays"] = self.max_replays
@@ -132,7 +132,7 @@ class Order:
 
 
 def _not_of(owner: PipelineIdentity) -> sa.ColumnElement[bool]:
-    """Whether a job is of another pipeline, or of nobody."""
+    """Whether a job belongs to another pipeline, or to none."""
     return sa.or_(
         jobs.c.pipeline.is_(None),
         jobs.c.pipeline != owner.name,

@@ -1,4 +1,4 @@
-"""What attempts at jobs came to: their next state, in the transaction that writes their rows."""
+"""Record the outcome of each attempt at a job in the transaction that writes its row."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ from transforms.steps.pipeline_identity import PipelineIdentity
 def complete(
     connection: sa.Connection,
     target: str,
-    taken: Sequence[Claim],
+    batch_claims: Sequence[Claim],
     pipeline: PipelineIdentity | None,
 ) -> set[str]:
-    """End each claim that is still held: its jobs have had their attempt and are ``completed``.
+    """End each claim that is still held: its jobs had their attempt and become ``completed``.
 
-    Those that turn out to have failed are put right by ``fail``. A claim whose lease was lost
-    meanwhile is gone: its jobs are left to whoever has them now.
+    ``fail`` then corrects the jobs that failed again. A claim whose lease was lost is gone; its
+    jobs are left to the process that has them now.
 
     Args:
         connection: In a transaction.
         target: The table, as the ledger names it.
-        taken: The claims.
-        pipeline: The one whose steps the jobs went through.
+        batch_claims: The claims of the batches that are written.
+        pipeline: The pipeline whose steps the jobs went through.
 
     Returns:
         The claims that were held.
 
     Raises:
-        SinkFailed: The jobs are of another pipeline, whose steps they did not go through.
+        SinkFailed: The jobs belong to another pipeline, and did not go through its steps.
     """
-    ours = claims.c.id.in_([claim.id for claim in taken])
+    taken_here = claims.c.id.in_([claim.id for claim in batch_claims])
     query = sa.select(claims.c.id, claims.c.lease, claims.c.attempted_at, claims.c.owner)
-    rows = connection.execute(query.where(ours).order_by(claims.c.id).with_for_update()).all()
+    rows = connection.execute(query.where(taken_here).order_by(claims.c.id).with_for_update()).all()
     owner = None if pipeline is None else job_owner.id_of(target, pipeline)
     if any(row.owner != owner for row in rows):
         raise SinkFailed(
@@ -58,13 +58,13 @@ def complete(
     if not held:
         return set()
     connection.execute(sa.delete(claims).where(claims.c.id.in_(held)))
-    made: dict[tuple[str, datetime], set[int]] = defaultdict(set)
-    for claim in taken:
+    jobs_of: dict[tuple[str, datetime], set[int]] = defaultdict(set)
+    for claim in batch_claims:
         if claim.id in held:
-            made[held[claim.id]].update(claim.jobs)
+            jobs_of[held[claim.id]].update(claim.jobs)
     dialect = dialect_of(connection)
     at = dialect.now(connection)
-    for (lease, attempted_at), numbers in made.items():
+    for (lease, attempted_at), numbers in jobs_of.items():
         values = {
             "state": "completed",
             "attempt": jobs.c.attempt + 1,
@@ -73,8 +73,8 @@ def complete(
             "completed_at": at,
             "version": None if pipeline is None else pipeline.version,
         }
-        mine = dialect.is_one_of(jobs.c.id, sorted(numbers))
-        connection.execute(sa.update(jobs).where(mine).values(values))
+        completed = dialect.is_one_of(jobs.c.id, sorted(numbers))
+        connection.execute(sa.update(jobs).where(completed).values(values))
     return set(held)
 
 
@@ -83,12 +83,12 @@ def fail(
     failures: Sequence[tuple[Attempt, Failure, Next]],
     run: str,
 ) -> None:
-    """Enter what failed again: its error into the history, and when it is due.
+    """Record the jobs that failed again: the error in their history, and when they are due.
 
     Args:
         connection: In the transaction that ``complete`` has run in.
-        failures: Each with the attempt that it was and what follows.
-        run: The run that now counts it.
+        failures: Each failure with its attempt and what follows.
+        run: The run that counts them from now on.
     """
     if not failures:
         return
@@ -119,5 +119,5 @@ def _failed(
         at=at,
         run=run,
     )
-    values["completed_at"] = None  # as ``complete`` had it
+    values["completed_at"] = None  # which ``complete`` set
     return {"id": attempt.job, **values}

@@ -1,4 +1,4 @@
-"""The queue of due jobs: claimed under a lease, rescued when its holder is gone."""
+"""The queue of due jobs: claimed under a lease, rescued when the process that claimed them is gone."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ PRUNE_SECONDS = 60.0
 
 @dataclass(slots=True)
 class _State:
-    """What this process remembers of a queue.
+    """What this process remembers about a queue.
 
     Attributes:
-        lease: The lease under which it takes jobs.
-        pruned: When it pruned last (monotonic).
-        lock: Held while one of them is changed.
+        lease: The lease under which it claims jobs.
+        pruned: When it pruned last (monotonic seconds).
+        lock: Protects the other two.
     """
 
     lease: str | None = None
@@ -52,10 +52,10 @@ class SqlJobQueue:
     """The due jobs of one pipeline and target table. Implements ``transforms.read.job_queue.JobQueue``.
 
     Attributes:
-        config: Which database, and which target table.
+        config: The database and the target table.
         lease_seconds: How long a process may be silent before its jobs are rescued.
-        retention: How long jobs in a final state are kept; None keeps them.
-        pipeline: Whose jobs they are; None takes none.
+        retention: How long to keep jobs in a final state; None keeps them forever.
+        pipeline: The pipeline that owns the jobs; None claims no jobs.
     """
 
     config: TargetTable
@@ -69,11 +69,11 @@ class SqlJobQueue:
         return str(self.config.table_name)
 
     def lease(self) -> str:
-        """A new lease, kept alive by this process; the one before it is given up.
+        """A new lease that this process keeps alive; the previous one is released.
 
-        Whoever begins to read again has lost the bundle in which jobs were taken before. As
-        long as the lease is held, the jobs of others that are gone are looked for, also while
-        a long bundle keeps the reader from it.
+        A reader that starts again has lost the bundle in which it claimed jobs before. While the
+        lease is held, jobs of processes that are gone are rescued, even while a long bundle keeps
+        the reader busy.
         """
         name = leases.new_name(f"jobs:{self.name}")
         leases.hold(self.config.database, name, self.lease_seconds, self.maintain)
@@ -86,7 +86,7 @@ class SqlJobQueue:
         return name
 
     def claim(self, lease: str, limits: BatchLimits) -> Sequence[RecordBatch]:
-        """Take due jobs: at most ``limits.records``, and of about ``limits.bytes``."""
+        """Claim due jobs: at most ``limits.records``, of about ``limits.bytes`` in all."""
         if self.pipeline is None:
             return ()
         if not leases.touch(self.config.database, lease):
@@ -97,37 +97,37 @@ class SqlJobQueue:
             return job_claims.take(connection, label, owner, lease, limits)
 
     def give_back(self, batches: Sequence[RecordBatch]) -> None:
-        """Undo a claim of which nothing has been tried: its jobs wait again, no attempt is used."""
+        """Undo claims whose jobs were not tried: they wait again, and no attempt is used."""
         with transaction(self.config.database, "give failed records back") as connection:
-            job_claims.give_back(connection, [each.claim for each in batches if each.claim])
+            job_claims.give_back(connection, [batch.claim for batch in batches if batch.claim])
 
     def due_in(self) -> float | None:
-        """Seconds until a job that waits is due; None when none waits."""
+        """Seconds until the next waiting job is due; None if no job waits."""
         with transaction(self.config.database, "read failed records", write=False) as connection:
-            mine = self._mine(connection, queue.c.owner)
-            query = sa.select(sa.func.min(queue.c.due_at)).where(mine)
+            owned = self._mine(connection, queue.c.owner)
+            query = sa.select(sa.func.min(queue.c.due_at)).where(owned)
             return _seconds_until(connection, connection.execute(query).scalar_one())
 
     def lease_ends_in(self) -> float | None:
-        """Seconds until a lease runs out under which jobs are executing; None when none is."""
+        """Seconds until the next lease with executing jobs runs out; None if no job is executing."""
         with transaction(self.config.database, "read failed records", write=False) as connection:
-            mine = has_jobs_executing(self._mine(connection, claims.c.owner))
-            query = sa.select(sa.func.min(leases_table.c.expires_at)).where(mine)
+            owned = has_jobs_executing(self._mine(connection, claims.c.owner))
+            query = sa.select(sa.func.min(leases_table.c.expires_at)).where(owned)
             return _seconds_until(connection, connection.execute(query).scalar_one())
 
     def waiting(self) -> tuple[int, datetime | None]:
-        """How many jobs are not finished, and when the first of them is due."""
+        """How many jobs are unfinished, and when the first of them is due."""
         with transaction(self.config.database, "read failed records", write=False) as connection:
             taken = sa.select(sa.func.coalesce(sa.func.sum(claims.c.count), 0))
             executing = taken.where(self._mine(connection, claims.c.owner)).scalar_subquery()
             # One statement: a job must not slip from one table to the other in between.
             query = sa.select(sa.func.count(), sa.func.min(queue.c.due_at), executing)
-            mine = self._mine(connection, queue.c.owner)
-            count, first, at_it = connection.execute(query.where(mine)).one()
-            return count + int(at_it), first
+            owned = self._mine(connection, queue.c.owner)
+            count, first, executing_now = connection.execute(query.where(owned)).one()
+            return count + int(executing_now), first
 
     def left(self) -> Sequence[Waiting]:
-        """The jobs of the table that wait for other pipelines, or for nobody."""
+        """The jobs of the table that wait for other pipelines, or have no owner."""
         with transaction(self.config.database, "read failed records", write=False) as connection:
             return job_owner.left(
                 connection, label_of(connection, self.config.table_name), self.pipeline
@@ -142,7 +142,7 @@ class SqlJobQueue:
         return owner == job_owner.id_of(label_of(connection, self.config.table_name), self.pipeline)
 
     def maintain(self) -> None:
-        """Rescue jobs and, at most every minute, delete what has been kept long enough."""
+        """Rescue jobs and, at most once a minute, delete those that were kept long enough."""
         self.rescue()
         if self.retention is None:
             return

@@ -49,10 +49,10 @@ def duration(text: str) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long finished jobs are kept, by state; a state that is not named is kept for ever.
+    """How long to keep finished jobs, by state; jobs in a state that is not named are kept forever.
 
     Attributes:
-        kept: By final state, for how long after it was reached.
+        kept: Final states, each with how long to keep a job after it got there.
     """
 
     kept: tuple[tuple[str, timedelta], ...] = ()
@@ -62,7 +62,7 @@ class Retention:
         """Read ``STATE=DURATION`` entries, e.g. ``completed=12h`` and ``discarded=30d``.
 
         Raises:
-            ConfigError: One is no such entry, names no final state, or one that was named.
+            ConfigError: An entry cannot be read, or its state is not final or was named before.
         """
         kept: dict[str, timedelta] = {}
         for text in texts:

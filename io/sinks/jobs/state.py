@@ -1,8 +1,8 @@
-"""The state of a job, of which ``executing`` is not stored: a waiting job that has left the queue.
+"""The state of a job. ``executing`` is not stored: it is a waiting job that has left the queue.
 
-A claim takes jobs out of ``ingest_queue`` and leaves one row of ``ingest_claims`` a batch. The
-wide rows of ``ingest_jobs`` are not touched before the attempt is settled: they would be written
-twice for every attempt.
+A claim takes jobs out of ``ingest_queue`` and leaves one row of ``ingest_claims`` for each batch.
+The wide rows of ``ingest_jobs`` are not touched before the attempt is settled; otherwise they would
+be written twice for each attempt.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CURRENT: sa.ColumnElement[str] = sa.case((_AT_AN_ATTEMPT, EXECUTING), else_=jobs
 
 
 def is_in(*states: str) -> sa.ColumnElement[bool]:
-    """Whether a job is in one of ``states``; the queue is asked once, and only if it matters."""
+    """Whether a job is in one of ``states``. The queue is read once, and only if it matters."""
     waiting = [state for state in states if state in WAITING_STATES]
     stored = [state for state in states if state not in (*WAITING_STATES, EXECUTING)]
     conditions: list[sa.ColumnElement[bool]] = []
@@ -41,29 +41,29 @@ def is_in(*states: str) -> sa.ColumnElement[bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class Under:
-    """A claim.
+class Execution:
+    """The attempt that a job is at.
 
     Attributes:
-        lease: Whose it is.
-        at: When it was made.
+        lease: The lease of the process that claimed the job.
+        at: When it was claimed.
     """
 
     lease: str
     at: datetime
 
 
-def claimed(connection: sa.Connection) -> Mapping[int, Under]:
-    """The jobs that are at an attempt, by their number."""
+def executions(connection: sa.Connection) -> Mapping[int, Execution]:
+    """The jobs that are executing, by their numbers."""
     query = sa.select(claims.c.jobs, claims.c.lease, claims.c.attempted_at)
     return {
-        number: Under(lease, at)
+        number: Execution(lease, at)
         for numbers, lease, at in connection.execute(query)
         for number in numbers
     }
 
 
 def has_jobs_executing(which: sa.ColumnElement[bool] | None = None) -> sa.ColumnElement[bool]:
-    """Whether jobs, those of the claims ``which`` if given, are executing under a lease."""
+    """Whether jobs are executing under a lease: any jobs, or those of the claims ``which``."""
     chosen = sa.true() if which is None else which
     return sa.exists().where(claims.c.lease == leases.c.name, chosen)

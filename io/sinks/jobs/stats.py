@@ -1,4 +1,4 @@
-"""How many jobs there are of each kind, and since when."""
+"""How many jobs of each kind exist, and the age of the oldest."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Group:
     """Jobs of one kind.
 
     Attributes:
-        target: The table that they were meant for.
-        state: Their state.
+        target: The table that the records were meant for.
+        state: The state of the jobs.
         stage: The step that failed.
-        category: The word that the failure was filed under.
-        pipeline: The pipeline that may try them again; None is nobody.
-        count: How many.
+        category: The kind of failure.
+        pipeline: The pipeline that may try them again, or None.
+        count: How many jobs there are.
         oldest: When the first of them was stored.
     """
 
@@ -42,7 +42,7 @@ class Group:
 
 
 def groups(database: Database, which: JobFilter) -> list[Group]:
-    """The jobs that ``which`` names by table, state, stage, category and pipeline, in this order.
+    """The jobs that match ``which``, grouped by table, state, stage, category and pipeline.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
@@ -51,7 +51,7 @@ def groups(database: Database, which: JobFilter) -> list[Group]:
         if not exists(connection):
             return []
         owner = (jobs.c.pipeline, jobs.c.steps)
-        each = (
+        matching = (
             sa.select(
                 jobs.c.target, CURRENT, jobs.c.stage, jobs.c.category, *owner, jobs.c.inserted_at
             )
@@ -59,9 +59,9 @@ def groups(database: Database, which: JobFilter) -> list[Group]:
             .subquery()
         )
         names = ("target", "state", "stage", "category", "pipeline", "steps")
-        kind = tuple(each.c[name] for name in names)
+        kind = tuple(matching.c[name] for name in names)
         count = sa.func.count().label("jobs")
-        first = sa.func.min(each.c.inserted_at).label("first")
+        first = sa.func.min(matching.c.inserted_at).label("first")
         query = sa.select(*kind, count, first).group_by(*kind).order_by(*kind)
         return [
             Group(

@@ -1,4 +1,4 @@
-"""Failed records as rows of ``ingest_jobs``, and the questions asked about them."""
+"""Failed records as rows of ``ingest_jobs``: stored, queued, listed and counted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sinks.database.tables import EXECUTING, WAITING_STATES, jobs, queue
 from sinks.jobs import owner as job_owner
 from sinks.jobs.columns import columns_of
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.state import CURRENT, QUEUED, Under, claimed
+from sinks.jobs.state import CURRENT, QUEUED, Execution, executions
 from transforms.batch.record import Failure, Format, Headers, Origin
 from transforms.batch.retry_policy import Next
 from transforms.parse.json_text import encode_decimal_text
@@ -36,23 +36,23 @@ class Job:
     """A stored failure.
 
     Attributes:
-        id: Its number.
+        id: The number of the job.
         target: The table that the record was meant for, as the ledger names it.
         state: One of Oban's eight states; a dead letter is ``discarded``.
-        failure: The record and its last failure; without its stack in a list.
-        attempt: How many attempts have been made, or begun, since the last replay.
-        max_attempts: After how many it is discarded.
-        errors: Every attempt's error.
-        replays: How often it was replayed.
-        inserted_at: When it first failed.
-        scheduled_at: When it is, or was last, due.
+        failure: The record and its last failure.
+        attempt: How many attempts were made or begun since the last replay.
+        max_attempts: The number of attempts after which the job is discarded.
+        errors: The error of each attempt, oldest first.
+        replays: How often the job was replayed.
+        inserted_at: When the record failed first.
+        scheduled_at: When the job is, or was last, due.
         attempted_by: The lease under which it was tried last.
         attempted_at: When it was tried last.
         completed_at: When it succeeded.
         cancelled_at: When it was cancelled.
         discarded_at: When it became a dead letter.
-        pipeline: The pipeline that may try it again, with the version that tried it last; None
-            is nobody.
+        pipeline: The pipeline that may try it again, with the version that tried it last, or
+            None.
     """
 
     id: int
@@ -80,21 +80,21 @@ def insert_failures(
     run: str,
     pipeline: PipelineIdentity | None,
 ) -> None:
-    """Store records that failed for the first time; an origin that is there already adds nothing.
+    """Store records that failed for the first time; an origin that is stored already adds nothing.
 
     Args:
         connection: In the transaction that settles their batch.
         target: The table that they were meant for, as the ledger names it.
-        failures: Each with what follows on it, and the bound to its attempts.
+        failures: Each failure with what follows from it and its number of attempts.
         run: The run that counts them.
-        pipeline: Whose they are; None is nobody, until they are adopted.
+        pipeline: The pipeline that owns them; None if no pipeline does until they are adopted.
     """
     if not failures:
         return
     dialect = dialect_of(connection)
     at = dialect.now(connection)
     owner = job_owner.columns_of(target, pipeline)
-    rows = {each[0].origin: _values(target, *each, at, run) | owner for each in failures}
+    rows = {entry[0].origin: _values(target, *entry, at, run) | owner for entry in failures}
     values = list(rows.values())
     for start in range(0, len(values), CHUNK):
         chunk = values[start : start + CHUNK]
@@ -105,7 +105,7 @@ def insert_failures(
 
 
 def list_jobs(database: Database, which: JobFilter | None = None, *, limit: int = 100) -> list[Job]:
-    """The newest jobs first, at most ``limit``.
+    """The newest jobs that match ``which``, at most ``limit``.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
@@ -131,8 +131,8 @@ def get_job(database: Database, job_id: int) -> Job | None:
     with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return None
-        found = _jobs(connection, sa.select(*_SHOWN).where(jobs.c.id == job_id))
-        return found[0] if found else None
+        matching = _jobs(connection, sa.select(*_SHOWN).where(jobs.c.id == job_id))
+        return matching[0] if matching else None
 
 
 def count_jobs(
@@ -148,18 +148,18 @@ def count_jobs(
     with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return {}
-        each = (
+        entry = (
             sa.select(*_SHOWN)
             .where((which or JobFilter()).where(dialect_of(connection)))
             .subquery()
         )
-        columns = [each.c[name] for name in by]
+        columns = [entry.c[name] for name in by]
         query = sa.select(*columns, sa.func.count()).group_by(*columns).order_by(*columns)
         return {tuple(row[:-1]): row[-1] for row in connection.execute(query)}
 
 
 def enqueue(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
-    """Have the jobs ``which`` run once they are due, those of them that wait and are not queued."""
+    """Put those of the jobs ``which`` into the queue that wait and are not in it."""
     size = sa.func.length(jobs.c.raw)
     waiting = sa.select(jobs.c.id, jobs.c.target, size, jobs.c.scheduled_at, jobs.c.owner).where(
         which, jobs.c.state.in_(WAITING_STATES), sa.not_(QUEUED)
@@ -172,7 +172,7 @@ def exists(connection: sa.Connection) -> bool:
     """Whether the table of jobs has been created.
 
     Raises:
-        ConfigError: By an earlier version, and not brought up to date yet.
+        ConfigError: An earlier version created it, and it has not been upgraded.
     """
     if not sa.inspect(connection).has_table(jobs.name):
         return False
@@ -181,14 +181,14 @@ def exists(connection: sa.Connection) -> bool:
 
 
 def origin_of(target: str, origin: Origin) -> uuid.UUID:
-    """What is unique among jobs: a hash of where the record came from and where it was to go."""
+    """The unique key of a job: a hash of the record's origin and its target table."""
     text = json.dumps([target, origin.source, origin.partition, origin.offset])
     return uuid.UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
 
 
 @lru_cache(maxsize=64)
 def _format_text(format_: Format) -> str:
-    """JSON without what is as it is by default: each job has it."""
+    """``format_`` as JSON without its default values, because each job stores it."""
     fields = {name: value for name, value in asdict(format_).items() if value != _USUAL[name]}
     return encode_decimal_text({"name": format_.name, **fields}).decode()
 
@@ -223,12 +223,12 @@ _SHOWN = (*(column for column in jobs.c if column.name != "state"), CURRENT)
 
 def _jobs(connection: sa.Connection, query: sa.Select[Any]) -> list[Job]:
     rows = connection.execute(query).all()
-    trying = any(row.state == EXECUTING for row in rows)
-    at_it = claimed(connection) if trying else {}
-    return [_job(row, at_it.get(row.id)) for row in rows]
+    any_executing = any(row.state == EXECUTING for row in rows)
+    executing = executions(connection) if any_executing else {}
+    return [_job(row, executing.get(row.id)) for row in rows]
 
 
-def _job(row: Any, under: Under | None) -> Job:
+def _job(row: Any, execution: Execution | None) -> Job:
     return Job(
         id=row.id,
         target=row.target,
@@ -254,8 +254,8 @@ def _job(row: Any, under: Under | None) -> Job:
         replays=row.replays,
         inserted_at=row.inserted_at,
         scheduled_at=row.scheduled_at,
-        attempted_by=row.attempted_by if under is None else under.lease,
-        attempted_at=row.attempted_at if under is None else under.at,
+        attempted_by=row.attempted_by if execution is None else execution.lease,
+        attempted_at=row.attempted_at if execution is None else execution.at,
         completed_at=row.completed_at,
         cancelled_at=row.cancelled_at,
         discarded_at=row.discarded_at,

@@ -1,4 +1,4 @@
-"""The rows of the outbox that wait to be published: read, marked, and deleted in the end."""
+"""The rows of the outbox that wait to be published: read, marked and finally deleted."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from transforms.per_process import PerProcess
 
 PRUNE_SECONDS = 60.0
 CHUNK = 5_000
-"""Rows deleted by one transaction."""
+"""How many rows one transaction deletes."""
 _PREFIX = "outbox:"
 _ALL = "*"
 
 
 @dataclass(slots=True)
 class _State:
-    """What this process remembers of an outbox.
+    """What this process remembers about an outbox.
 
     Attributes:
-        held: The leases of the parts that it has.
-        pruned: When it pruned last (monotonic).
-        lock: Held while one of them is changed.
+        held: The leases of the parts that it publishes.
+        pruned: When it pruned last (monotonic seconds).
+        lock: Protects the other two.
     """
 
     held: set[str] = field(default_factory=set)
@@ -54,10 +54,10 @@ class SqlOutboxQueue:
     """The outbox of one database. Implements ``sources.outbox.OutboxQueue``.
 
     Attributes:
-        database: Which database.
+        database: The database.
         table: The target table whose changes are published; None stands for all.
         lease_seconds: How long a publisher may be silent before another takes over.
-        retain: How long published rows are kept; None keeps them.
+        retain: How long to keep published rows; None keeps them forever.
     """
 
     database: Database
@@ -71,10 +71,10 @@ class SqlOutboxQueue:
         return _ALL if self.table is None else str(self.table)
 
     def check(self) -> None:
-        """Check that there is an outbox.
+        """Check that the database has an outbox.
 
         Raises:
-            ConfigError: There is none.
+            ConfigError: It has none.
             SinkUnavailable: The database cannot be reached.
         """
         with transaction(self.database, "read the outbox", write=False) as connection:
@@ -84,19 +84,19 @@ class SqlOutboxQueue:
                 )
 
     def hold(self, number: int, count: int) -> bool:
-        """Take or keep a part; False while another process has some of its rows.
+        """Take or keep a part. Returns False while another process publishes some of its rows.
 
-        Parts are shards, so those of publishers that cut differently may have some in common.
+        Parts are sets of shards, so parts of publishers with other numbers of splits may overlap.
         """
         with transaction(self.database, "read the outbox", write=False) as connection:
             scope = _ALL if self.table is None else label_of(connection, self.table)
         name = f"{_PREFIX}{scope}:{number}/{count}"
         state = _states.get(self)
         with state.lock:
-            known = name in state.held
+            held_before = name in state.held
         held = leases.hold(self.database, name, self.lease_seconds)
-        # First taken, then looked: of two that do so at once, one sees the other or both do.
-        if held and not known and self._contested(name):
+        # Take first, then look: of two publishers that do so at once, at least one sees the other.
+        if held and not held_before and self._contested(name):
             leases.release(self.database, name)
             held = False
         with state.lock:
@@ -104,7 +104,7 @@ class SqlOutboxQueue:
         return held
 
     def release(self, number: int, count: int) -> None:
-        """Give the part up."""
+        """Release the part."""
         ending, state = f":{number}/{count}", _states.get(self)
         with state.lock:
             names = [name for name in state.held if name.endswith(ending)]
@@ -115,25 +115,29 @@ class SqlOutboxQueue:
     def read(
         self, number: int, count: int, limits: BatchLimits, taken: Collection[int]
     ) -> tuple[RecordBatch | None, set[int]]:
-        """The first rows of a part that are neither published nor ``taken``."""
+        """The first rows of a part that are neither published nor ``taken``.
+
+        Returns:
+            Their batch, or None if there are none, and those of ``taken`` that are unpublished.
+        """
         with transaction(self.database, "read the outbox", write=False) as connection:
             dialect_of(connection).prefer_indexes(connection, ordered=True)
-            mine = self._waiting(connection, number, count)
+            unpublished_rows = self._waiting(connection, number, count)
             size = sa.func.length(outbox.c.payload) + sa.func.length(outbox.c.key)
-            first = sa.select(outbox.c.id, size).where(mine).order_by(outbox.c.id)
-            found = connection.execute(first.limit(limits.records + len(taken))).all()
-            unpublished = {id_ for id_, _ in found}.intersection(taken)
-            fresh = [(id_, size) for id_, size in found if id_ not in unpublished]
+            first = sa.select(outbox.c.id, size).where(unpublished_rows).order_by(outbox.c.id)
+            candidates = connection.execute(first.limit(limits.records + len(taken))).all()
+            unpublished = {id_ for id_, _ in candidates}.intersection(taken)
+            fresh = [(id_, size) for id_, size in candidates if id_ not in unpublished]
             ids = set(_within(fresh[: limits.records], limits.bytes))
             if not ids:
                 return None, unpublished
-            between = sa.and_(mine, outbox.c.id.between(min(ids), max(ids)))
+            between = sa.and_(unpublished_rows, outbox.c.id.between(min(ids), max(ids)))
             rows = connection.execute(sa.select(*_READ).where(between).order_by(outbox.c.id))
             batch = _batch(f"outbox://{self.name}", f"{number}/{count}", rows, ids)
         return batch, unpublished
 
     def mark(self, ids: Sequence[int]) -> None:
-        """Say that the rows with these numbers are published.
+        """Mark the rows with these numbers as published.
 
         Raises:
             SinkUnavailable: The database cannot be reached.
@@ -147,7 +151,7 @@ class SqlOutboxQueue:
             connection.execute(unpublished.values(published_at=dialect.now(connection)))
 
     def waiting(self) -> int:
-        """How many rows are not published.
+        """How many rows are not published yet.
 
         Raises:
             SinkUnavailable: The database cannot be reached.
@@ -157,7 +161,7 @@ class SqlOutboxQueue:
             return connection.execute(query).scalar_one()
 
     def maintain(self) -> None:
-        """Prune at most every minute, in this process."""
+        """Prune at most once a minute in this process."""
         if self.retain is None:
             return
         clock, state = time.monotonic(), _states.get(self)
@@ -168,10 +172,10 @@ class SqlOutboxQueue:
         self.prune(self.retain)
 
     def prune(self, retain: timedelta) -> int:
-        """Delete what was published longer than ``retain`` ago, a chunk a transaction.
+        """Delete rows that were published longer than ``retain`` ago, one chunk per transaction.
 
         Returns:
-            How many rows there were.
+            How many rows were deleted.
         """
         deleted = 0
         while True:
@@ -214,7 +218,7 @@ class SqlOutboxQueue:
 
 
 def release_all() -> None:
-    """Give up every part that this process has: its pipeline is over."""
+    """Release all parts of this process, because its pipeline has ended."""
     _states.clear()
     leases.release_all()
 
@@ -264,12 +268,12 @@ _encoded = lru_cache(1_000)(str.encode)
 
 @lru_cache(1_000)
 def _microseconds(at: datetime) -> int:
-    """Part of an id: in a database made anew the numbers begin at 1 again."""
+    """Part of an id, because numbers begin at 1 again in a new database."""
     return round(at.timestamp() * 1_000_000)
 
 
 def _within(rows: Iterable[tuple[int, int]], limit: int) -> Iterator[int]:
-    """The numbers of the first rows, of about ``limit`` bytes; one at least."""
+    """The numbers of the first rows of about ``limit`` bytes in all, but at least one."""
     total = 0
     for id_, size in rows:
         if total and total + size > limit:
@@ -279,7 +283,7 @@ def _within(rows: Iterable[tuple[int, int]], limit: int) -> Iterator[int]:
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Whether two leases, by their names, are for some rows in common."""
+    """Whether the parts of two leases, given by their names, overlap."""
     scope, number, count = _parsed(one)
     other_scope, other_number, other_count = _parsed(other)
     if scope != other_scope and _ALL not in (scope, other_scope):

@@ -1,11 +1,11 @@
-"""The outbox: what a commit did to the rows of its table, kept by the same transaction.
+"""The outbox: what a commit changed in its table, stored by the same transaction.
 
-Whoever publishes it (``pipelines.outbox``) tells the world of every change that is there, and
-of none that was rolled back: no message is sent from within a transaction.
+``pipelines.outbox`` publishes every change that was committed, and none that was rolled back,
+because no message is sent from within a transaction.
 
-A row takes its number while the transaction holds the lock of the row that it changed, so that
-the numbers of one key ascend in the order of its changes. Across keys they need not: a
-transaction that commits late has lower numbers than others that are there already.
+A row of the outbox takes its number while the transaction holds the lock of the row that it
+changed. So the numbers of one key ascend in the order of its changes. Across keys they may not: a
+transaction that commits late has lower numbers than rows that are there already.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class ChangedTable:
 
 @dataclass(slots=True)
 class Effects:
-    """The records that made or changed a row, a column at a time.
+    """The records that inserted or changed a row, in columns.
 
     Attributes:
-        operations: What each did.
+        operations: What each record did.
         values: The records, as they were written.
-        sources: Of their origins.
-        partitions: Of their origins.
-        offsets: Of their origins.
+        sources: The sources of their origins.
+        partitions: The partitions of their origins.
+        offsets: The offsets of their origins.
     """
 
     operations: list[Operation] = field(default_factory=list)
@@ -61,9 +61,10 @@ class Effects:
 
 
 def insert(connection: sa.Connection, table: ChangedTable, effects: Effects) -> None:
-    """Enter ``effects``, numbered in their order; their rows are written already.
+    """Store ``effects``, numbered in their order. Their rows have been written before.
 
-    Of several effects on one row, the last is entered, with the fields that it left to the others.
+    Of several effects on one row only the last is stored, with the fields of the others that it
+    leaves as they are.
     """
     keys = _keys(table, effects)
     if len(set(keys)) < len(keys):
@@ -83,7 +84,7 @@ def insert(connection: sa.Connection, table: ChangedTable, effects: Effects) -> 
 
 
 def shard_of(key: str) -> int:
-    """Which of ``SHARDS`` shards a key belongs to, for ever."""
+    """The shard of a key, one of ``SHARDS``; it never changes."""
     return crc32(key.encode()) % SHARDS
 
 
@@ -98,11 +99,11 @@ def _last_of_each(
         operations.setdefault(key, effects.operations[position])
         value = effects.values[position]
         values[key] = value if table.whole_payload else {**values.get(key, {}), **value}
-    kept = sorted(last, key=last.__getitem__)
-    places = [last[key] for key in kept]
-    return kept, Effects(
-        [operations[key] for key in kept],
-        [values[key] for key in kept],
+    last_keys = sorted(last, key=last.__getitem__)
+    places = [last[key] for key in last_keys]
+    return last_keys, Effects(
+        [operations[key] for key in last_keys],
+        [values[key] for key in last_keys],
         [effects.sources[p] for p in places],
         [effects.partitions[p] for p in places],
         [effects.offsets[p] for p in places],
@@ -110,7 +111,7 @@ def _last_of_each(
 
 
 def _keys(table: ChangedTable, effects: Effects) -> list[str]:
-    """Each row's key as a JSON object, in the order of the key's columns."""
+    """The key of each row as a JSON object, in the order of the key's columns."""
     columns: list[Sequence[Any]]
     if table.types:
         columns = [
@@ -124,7 +125,7 @@ def _keys(table: ChangedTable, effects: Effects) -> list[str]:
 
 
 def _canonical(kind: str, cell: Any) -> Any:
-    """One spelling of what a column takes for one value: 7.0 and "7", the capitals of a UUID."""
+    """One spelling for equal values of a column: 7.0 and "7", or the capitals of a UUID."""
     if kind == "uuid":
         return str(cell).lower()
     if kind not in INTEGER_TYPES or type(cell) is int:

@@ -19,7 +19,7 @@ from sinks.jobs.orders import ADOPT, Order
 from sinks.jobs.queue import SqlJobQueue
 from sinks.jobs.store import list_jobs, origin_of
 from sinks.sql import SqlSink
-from tests.io.sinks.jobs.test_queue import retryable
+from tests.io.sinks.jobs.queued_jobs import retryable
 from tests.io.sinks.tested_database import Database, await_lock, make_batch
 from transforms.batch.record import Origin
 from transforms.batch.splits import BatchLimits

@@ -30,7 +30,7 @@ from tests.io.sinks.jobs.stored_jobs import (
 )
 from tests.io.sinks.tested_database import Database, await_lock
 from transforms.batch.splits import BatchLimits
-from transforms.errors import ConfigError, SinkFailed
+from transforms.errors import SinkFailed
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 DEAD: dict[str, Any] = {}
@@ -295,14 +295,6 @@ class TestPurge:
         assert counted(config) == before
 
 
-@pytest.mark.parametrize(
-    ("action", "state"), [(REPLAY, "executing"), (CANCEL, "executing"), (PURGE, "available")]
-)
-def test_a_state_that_the_action_is_not_for_is_refused(action: Action, state: str) -> None:
-    with pytest.raises(ConfigError, match=f"{action.name} is for jobs .* not {state}"):
-        Order.of(action, JobFilter(state=state))
-
-
 class TestEveryAction:
     def test_the_filter_and_the_bound_hold_oldest_first(self, database: Database) -> None:
         config = prepared(database)
@@ -328,66 +320,6 @@ class TestEveryAction:
         after = stored(config, "state", "replays", "scheduled_at", "run", "discarded_at")
         assert after == everything
         assert trail(config) == []
-
-    def test_each_transaction_is_bounded_and_has_its_entry(
-        self, database: Database, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(job_chunks, "CHUNK", 3)
-        config = prepared(database)
-        store(config, *[DEAD] * 7)
-        assert act(config, REPLAY, limit=5).count == 5
-        assert act(config, CANCEL).count == 5
-        assert act(config, PURGE, every_state=True).count == 7
-        assert trail(config) == [
-            *(("replay", 3), ("replay", 2)),
-            *(("cancel", 3), ("cancel", 2)),
-            *(("purge", 3), ("purge", 3), ("purge", 1)),
-        ]
-        assert stored(config, "id") == []
-
-    def test_an_entry_says_who_why_and_which(self, database: Database) -> None:
-        config = prepared(database)
-        store(config, DEAD)
-        hostile = "x'); DELETE FROM ingest_audit; -- \x00 " + "y" * 3_000
-        order = Order.of(REPLAY, JobFilter(target="events", ids=(1,), since=FAILED_AT), limit=9)
-        carry_out(config.database, order, actor=hostile, reason=hostile)
-        (entry,) = audit_trail.entries(config.database)
-        assert entry.actor == hostile.replace("\x00", "\ufffd")[:255]
-        assert entry.reason == hostile.replace("\x00", "\ufffd")[:2_000]
-        assert (entry.action, entry.count) == ("replay", 1)
-        assert entry.filter == {
-            "target": "events",
-            "ids": [1],
-            "since": FAILED_AT.isoformat(),
-            "states": ["discarded"],
-            "max_replays": 5,
-            "limit": 9,
-        }
-        assert abs(datetime.now(UTC) - entry.at) < timedelta(seconds=60)
-
-    @pytest.mark.parametrize("action", [REPLAY, CANCEL, PURGE])
-    def test_no_change_without_its_entry(self, database: Database, action: Action) -> None:
-        config = prepared(database)
-        store(config, DEAD, {"state": "retryable"})
-        refuse_audit(database)
-        with pytest.raises(SinkFailed, match="not today"):
-            act(config, action)
-        assert stored(config, "state", "replays") == [("discarded", 0), ("retryable", 0)]
-        assert counted(config) == (1, 1)
-        assert trail(config) == []
-
-    def test_a_failure_midway_says_what_was_done_before(
-        self, database: Database, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(job_chunks, "CHUNK", 2)
-        config = prepared(database)
-        store(config, *[DEAD] * 5)
-        refuse_audit(database, after=1)
-        with pytest.raises(SinkFailed, match="2 were changed before that"):
-            act(config, REPLAY)
-        assert stored(config, "state") == ["available"] * 2 + ["discarded"] * 3
-        assert counted(config) == (3, 2)
-        assert trail(config) == [("replay", 2)]
 
     def test_several_targets_and_partitions_are_moved_each(self, database: Database) -> None:
         config = prepared(database)

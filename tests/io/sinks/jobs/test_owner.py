@@ -12,8 +12,8 @@ from sinks.database.engine import transaction
 from sinks.database.tables import jobs
 from sinks.jobs.queue import SqlJobQueue
 from sinks.sql import SqlSink
+from tests.io.sinks.jobs.queued_jobs import retryable
 from tests.io.sinks.jobs.stored_jobs import stored
-from tests.io.sinks.jobs.test_queue import retryable
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.backoff import Backoff
 from transforms.batch.record import RecordBatch
