@@ -45,11 +45,11 @@ deployments = pytest.mark.parametrize(
 
 
 def locked(package: str) -> str:
-    found = re.search(
+    match = re.search(
         rf"^{re.escape(package)}==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE
     )
-    assert found is not None, f"{package} is not in requirements.lock"
-    return found[1]
+    assert match is not None, f"{package} is not in requirements.lock"
+    return match[1]
 
 
 def beam_options(deployment: Deployment) -> Any:
@@ -122,25 +122,25 @@ class TestSubmit:
 
 
 def port_at(endpoint: str, host: str) -> str:
-    found, _, port = endpoint.partition(":")
-    assert found == host
+    name, _, port = endpoint.partition(":")
+    assert name == host
     return port
 
 
 class TestSecrets:
     def test_compose_gives_the_secret_to_all_that_resolve_it(self) -> None:
-        made = compose()
+        composed = compose()
         (name,) = re.findall(r"\$\{file:/run/secrets/(\w+)\}", " ".join(by_compose().submit))
-        assert set(made["secrets"][name]) == {"environment"}
-        users = [*workers(made).values(), made["services"]["submit"]]
+        assert set(composed["secrets"][name]) == {"environment"}
+        users = [*workers(composed).values(), composed["services"]["submit"]]
         assert all(name in each["secrets"] for each in users)
 
     def test_kubernetes_gives_the_variable_to_all_that_resolve_it(self) -> None:
         (name,) = re.findall(r"\$\{env:(\w+)\}", " ".join(by_kubernetes().submit))
         pods = dict(pod_specs())
         for pod, container in (("sluice-submit", "submit"), ("taskManager", "workers")):
-            (found,) = (each for each in pods[pod]["containers"] if each["name"] == container)
-            sources = {each["name"]: each["valueFrom"] for each in found["env"]}
+            (spec,) = (each for each in pods[pod]["containers"] if each["name"] == container)
+            sources = {each["name"]: each["valueFrom"] for each in spec["env"]}
             assert sources[name] == {"secretKeyRef": {"name": "sluice-database", "key": "password"}}
 
     def test_no_file_holds_a_password(self) -> None:
@@ -157,9 +157,9 @@ class TestSecrets:
 
 class TestVersions:
     def test_workers_have_the_beam_that_is_locked(self) -> None:
-        given = dockerfile_arguments()
-        assert given["BEAM"] == locked("apache-beam")
-        assert given["PYTHON"] == PROJECT["project"]["requires-python"].removeprefix(">=")
+        arguments = dockerfile_arguments()
+        assert arguments["BEAM"] == locked("apache-beam")
+        assert arguments["PYTHON"] == PROJECT["project"]["requires-python"].removeprefix(">=")
 
     @deployments
     def test_flink_and_job_server_are_those_that_the_tests_run(
@@ -186,14 +186,14 @@ class TestVersions:
 
     @deployments
     def test_every_image_is_pinned(self, deployment: Deployment) -> None:
-        ours = PROJECT["project"]["version"]
+        version = PROJECT["project"]["version"]
         renamed = {each["name"]: each["newTag"] for k in kustomizations() for each in k["images"]}
         for image in deployment.images:
             name, _, tag = image.partition(":")
             tag = tag or renamed[name]
             assert tag not in ("", "latest")
-            assert name != "sluice" or tag == ours
-        assert set(renamed.values()) == {ours}
+            assert name != "sluice" or tag == version
+        assert set(renamed.values()) == {version}
 
 
 ALIKE = ("state.", "restart-strategy", "heartbeat.", "taskmanager.memory.jvm-metaspace")
@@ -212,12 +212,12 @@ class TestFlink:
                 assert deployment.flink[name] == value
 
     def test_compose_keeps_checkpoints_on_a_volume_that_all_have(self) -> None:
-        made = compose()
+        composed = compose()
         for name in ("jobmanager", "taskmanager-1-flink", "taskmanager-2-flink"):
-            assert made["services"][name]["volumes"] == ["flink-data:/flink-data"]
+            assert composed["services"][name]["volumes"] == ["flink-data:/flink-data"]
         for name in ("state.checkpoints.dir", "state.savepoints.dir"):
             assert by_compose().flink[name].startswith("file:///flink-data/")
-        assert "flink-data" in made["volumes"]
+        assert "flink-data" in composed["volumes"]
 
 
 class TestWorkers:
@@ -254,15 +254,15 @@ class TestWorkers:
             assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
 
     def test_database_takes_as_many_connections_as_the_processes_may_open(self) -> None:
-        made, deployment = compose()["services"], by_compose()
+        services, deployment = compose()["services"], by_compose()
         processes = int(beam_options(deployment).view_as(PortableOptions).sdk_worker_parallelism)
         most = deployment.task_managers * processes * (POOL_SIZE + MAX_OVERFLOW)
-        (allowed,) = re.findall(r"max_connections=(\d+)", " ".join(made["postgres"]["command"]))
+        (allowed,) = re.findall(r"max_connections=(\d+)", " ".join(services["postgres"]["command"]))
         assert int(allowed) >= most + POOL_SIZE + MAX_OVERFLOW  # the submitter's own
 
 
-def workers(made: dict[str, Any]) -> dict[str, Any]:
-    pools = {n: s for n, s in made["services"].items() if s.get("command") == ["--worker_pool"]}
+def workers(composed: dict[str, Any]) -> dict[str, Any]:
+    pools = {n: s for n, s in composed["services"].items() if s.get("command") == ["--worker_pool"]}
     assert pools
     return pools
 
@@ -291,10 +291,10 @@ class TestSchemas:
     @pytest.mark.parametrize("version", ["1.29", kubernetes_validate.latest_version()])
     def test_every_manifest_is_one_that_kubernetes_takes(self, version: str) -> None:
         checked = 0
-        for each in manifests():
-            if each["apiVersion"].startswith("flink.apache.org/"):
+        for manifest in manifests():
+            if manifest["apiVersion"].startswith("flink.apache.org/"):
                 continue
-            kubernetes_validate.validate(each, version, strict=True)
+            kubernetes_validate.validate(manifest, version, strict=True)
             checked += 1
         assert checked >= 9
 
@@ -307,9 +307,9 @@ class TestSchemas:
 
     def test_flink_deployment_has_the_fields_that_its_definition_has(self) -> None:
         # helm/flink-kubernetes-operator/crds/flinkdeployments.flink.apache.org-v1.yml
-        made = only("FlinkDeployment")
-        spec = made["spec"]
-        assert made["apiVersion"] == "flink.apache.org/v1beta1"
+        deployment = only("FlinkDeployment")
+        spec = deployment["spec"]
+        assert deployment["apiVersion"] == "flink.apache.org/v1beta1"
         assert set(spec) <= {
             *("flinkConfiguration", "flinkVersion", "image", "imagePullPolicy", "ingress", "job"),
             *("jobManager", "logConfiguration", "mode", "podTemplate", "restartNonce"),

@@ -132,8 +132,8 @@ def stored(config: SqlConfig, *names: str) -> list[Any]:
     columns = (CURRENT if name == "state" else jobs.c[name] for name in names)
     with transaction(config.database, "test", write=False) as connection:
         query = sa.select(*columns).order_by(jobs.c.id)
-        found = [tuple(row) for row in connection.execute(query)]
-    return [row[0] for row in found] if len(names) == 1 else found
+        rows = [tuple(row) for row in connection.execute(query)]
+    return [row[0] for row in rows] if len(names) == 1 else rows
 
 
 def trail(config: SqlConfig) -> list[tuple[str, int]]:

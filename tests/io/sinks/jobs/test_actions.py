@@ -66,14 +66,14 @@ class TestAdopt:
         config = prepared(database)
         store(config, *({"state": state} for state in JOB_STATES))
         before = counted(config)
-        kept = [state for state in JOB_STATES if state not in ("completed", "executing")]
-        assert act(config, ADOPT, NOBODYS, adopter=HIDE) == Outcome(len(kept), {"executing": 1})
+        states = [state for state in JOB_STATES if state not in ("completed", "executing")]
+        assert act(config, ADOPT, NOBODYS, adopter=HIDE) == Outcome(len(states), {"executing": 1})
         assert owned(config) == [
             None if state in ("completed", "executing") else '["Hide"]' for state in JOB_STATES
         ]
         assert stored(config, "state") == list(JOB_STATES)
         assert counted(config) == before
-        assert trail(config) == [("adopt", len(kept))]
+        assert trail(config) == [("adopt", len(states))]
 
     def test_those_that_wait_are_taken_by_the_adopter_alone(self, database: Database) -> None:
         config = prepared(database)

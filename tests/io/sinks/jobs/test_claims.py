@@ -66,19 +66,19 @@ class TestClaim:
         taken: list[list[int]] = [[], []]
         errors: list[BaseException] = []
 
-        def take(mine: list[int]) -> None:
+        def take(own_jobs: list[int]) -> None:
             lease = leases.new_name("test")
             leases.hold(queue.config.database, lease, 30)
             try:
                 for _ in range(1_000):
-                    found = queue.queue.claim(lease, BatchLimits(records=7))
-                    mine += [offset for batch in found for offset in batch.offsets]
+                    batches = queue.queue.claim(lease, BatchLimits(records=7))
+                    own_jobs += [offset for batch in batches for offset in batch.offsets]
                     if len(taken[0]) + len(taken[1]) >= 300:
                         break
             except Exception as error:  # noqa: BLE001 - the test looks at it
                 errors.append(error)
 
-        threads = [threading.Thread(target=take, args=(mine,)) for mine in taken]
+        threads = [threading.Thread(target=take, args=(own_jobs,)) for own_jobs in taken]
         for thread in threads:
             thread.start()
         for thread in threads:

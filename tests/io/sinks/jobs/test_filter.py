@@ -86,8 +86,8 @@ def test_a_source_is_exact_or_has_stars(
 ) -> None:
     config = prepared(database)
     every = ["s3://b/a_1.json", "s3://b/aX1.json", "s3://b/A/[x]?.json", "s3://c/100%"]
-    for offset, each in enumerate(every):
-        store(config, {"offset": offset}, source=each)
+    for offset, stored_source in enumerate(every):
+        store(config, {"offset": offset}, source=stored_source)
     assert [every[offset] for offset in found(config, JobFilter(source=source))] == matches
 
 

@@ -45,12 +45,12 @@ class TestDuration:
 
 class TestParse:
     def test_each_state_has_its_duration(self) -> None:
-        kept = Retention.parse(["completed=12h", "discarded=30d"]).kept
-        assert dict(kept) == {"completed": timedelta(hours=12), "discarded": timedelta(days=30)}
+        rules = Retention.parse(["completed=12h", "discarded=30d"]).kept
+        assert dict(rules) == {"completed": timedelta(hours=12), "discarded": timedelta(days=30)}
         assert Retention.parse([]).kept == ()
 
     @pytest.mark.parametrize(
-        ("texts", "said"),
+        ("texts", "message"),
         [
             (["completed"], "STATE=DURATION"),
             (["=7d"], "STATE=DURATION"),
@@ -59,8 +59,8 @@ class TestParse:
             (["completed=7d", "completed=8d"], "names completed twice"),
         ],
     )
-    def test_nonsense_is_refused(self, texts: list[str], said: str) -> None:
-        with pytest.raises(ConfigError, match=said):
+    def test_nonsense_is_refused(self, texts: list[str], message: str) -> None:
+        with pytest.raises(ConfigError, match=message):
             Retention.parse(texts)
 
 

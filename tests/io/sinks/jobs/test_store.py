@@ -99,12 +99,12 @@ class TestListJobs:
     def test_a_job_at_an_attempt_shows_it_and_whose_it_is(self, database: Database) -> None:
         config = prepared(database)
         *_, number = store(config, {"state": "retryable"}, {"state": "executing", "attempt": 3})
-        other, mine = reversed(list_jobs(config.database))
-        assert get_job(config.database, number) == mine
-        assert (mine.state, mine.attempt, mine.attempted_by) == ("executing", 4, LEASE)
-        assert mine.attempted_at == TRIED_AT
+        other, job = reversed(list_jobs(config.database))
+        assert get_job(config.database, number) == job
+        assert (job.state, job.attempt, job.attempted_by) == ("executing", 4, LEASE)
+        assert job.attempted_at == TRIED_AT
         assert (other.state, other.attempt, other.attempted_by) == ("retryable", 3, None)
-        assert list_jobs(config.database, JobFilter(state="executing")) == [mine]
+        assert list_jobs(config.database, JobFilter(state="executing")) == [job]
         assert count_jobs(config.database, by=["state"]) == {("executing",): 1, ("retryable",): 1}
         assert [each.state for each in job_stats.groups(config.database, JobFilter())] == [
             "executing",

@@ -32,10 +32,10 @@ ALL = BatchLimits()
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.integration)])
 def database(request: pytest.FixtureRequest) -> Database:
-    found: Database = request.getfixturevalue(
+    chosen: Database = request.getfixturevalue(
         "postgres" if request.param == "postgres" else "sqlite_database"
     )
-    return found
+    return chosen
 
 
 def fill(database: Database, *keys: int, table: str = "events", start: int = 0) -> SqlOutboxQueue:
@@ -226,7 +226,7 @@ class TestHold:
         outbox_queue.release_all()
 
     @pytest.mark.parametrize(
-        ("other", "mine"),
+        ("other", "own_part"),
         [
             ("outbox:events:0/1", (0, 1)),
             ("outbox:events:0/1", (3, 4)),
@@ -240,15 +240,15 @@ class TestHold:
         database: Database,
         elsewhere: Elsewhere,
         other: str,
-        mine: tuple[int, int],
+        own_part: tuple[int, int],
     ) -> None:
         queue = fill(database)
         elsewhere(other)
-        assert not queue.hold(*mine)
+        assert not queue.hold(*own_part)
         assert alive(database) == [other]
 
     @pytest.mark.parametrize(
-        ("other", "mine"),
+        ("other", "own_part"),
         [
             ("outbox:others:0/1", (0, 1)),
             ("outbox:events:1/4", (0, 4)),
@@ -261,11 +261,11 @@ class TestHold:
         database: Database,
         elsewhere: Elsewhere,
         other: str,
-        mine: tuple[int, int],
+        own_part: tuple[int, int],
     ) -> None:
         queue = fill(database)
         elsewhere(other)
-        assert queue.hold(*mine)
+        assert queue.hold(*own_part)
 
     def test_all_tables_have_one_in_common_with_each(
         self, database: Database, elsewhere: Elsewhere

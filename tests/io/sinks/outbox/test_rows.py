@@ -36,14 +36,14 @@ def outbox_sink(database: Database, **options: Any) -> SqlSink:
 
 def rows(database: Database) -> list[dict[str, Any]]:
     names = ("id", "target", "key", "operation", "source", "partition", "offset", "payload")
-    found = []
+    messages = []
     for *cells, shard in database.rows(QUERY):
         row = dict(zip(names, cells, strict=True))
         row["payload"] = json.loads(bytes(row["payload"]))
         row["key"] = json.loads(row["key"])
         assert shard == shard_of(cells[2])
-        found.append(row)
-    return found
+        messages.append(row)
+    return messages
 
 
 def changes(database: Database) -> list[tuple[Any, ...]]:
@@ -70,9 +70,9 @@ class TestInserts:
         sink = outbox_sink(database, key=["id"])
         written = [{"id": i, "name": f'a\\b\t"{i}'} for i in (5, 3, 9)]
         sink.commit([make_batch(written, 10)])
-        found = rows(database)
-        assert [row["id"] for row in found] == sorted(row["id"] for row in found)
-        assert [{name: row[name] for name in row if name != "id"} for row in found] == [
+        stored = rows(database)
+        assert [row["id"] for row in stored] == sorted(row["id"] for row in stored)
+        assert [{name: row[name] for name in row if name != "id"} for row in stored] == [
             {
                 "target": "events",
                 "key": {"id": value["id"]},
@@ -100,11 +100,11 @@ class TestInserts:
                 make_batch(values(3), 4, source="file:///z", partition="q"),
             ]
         )
-        found = [
+        stored = [
             (row["key"]["id"], row["source"], row["partition"], row["offset"])
             for row in rows(database)
         ]
-        assert found == [
+        assert stored == [
             (1, "file:///x", "p", 7),
             (2, "file:///x", "p", 8),
             (3, "file:///z", "q", 4),
@@ -163,9 +163,9 @@ class TestWhatChangesNothing:
         batch = make_batch([{"id": i, "n": 500 if i in (3, 70) else i % 50} for i in range(200)])
         (settled,) = sink.commit([replace(batch, span=replace(batch.span, source="b"))])
         assert counts(settled) == {"read": 200, "inserted": 197, "updated": 1, "dead": 2}
-        found = effects(database)
-        assert found[0] == (0, "insert")
-        assert found[1:] == [
+        stored = effects(database)
+        assert stored[0] == (0, "insert")
+        assert stored[1:] == [
             (i, "update" if i == 0 else "insert") for i in range(200) if i not in (3, 70)
         ]
 
@@ -312,8 +312,8 @@ def test_numbers_of_one_key_ascend_though_commits_overlap(postgres: Database) ->
         await_lock(postgres)
         other.commit()
         waiting.join(30)
-    found = postgres.rows("SELECT payload FROM ingest_outbox ORDER BY id")
-    assert [json.loads(bytes(payload))["seen"] for (payload,) in found] == [0, 1, 2]
+    stored = postgres.rows("SELECT payload FROM ingest_outbox ORDER BY id")
+    assert [json.loads(bytes(payload))["seen"] for (payload,) in stored] == [0, 1, 2]
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(params=["sqlite_database", "postgres"])
 def database(request: pytest.FixtureRequest) -> Database:
-    found: Database = request.getfixturevalue(request.param)
-    return found
+    chosen: Database = request.getfixturevalue(request.param)
+    return chosen
 
 
 def fill(database: Database, *values: dict[str, Any], **options: Any) -> SqlOutboxQueue:
@@ -53,13 +53,13 @@ def consumed(broker: KafkaBroker, topic: str, partitions: int = 1) -> list[Any]:
             _, end = consumer.get_watermark_offsets(place, timeout=30)
             consumer.assign([place])
             deadline = time.monotonic() + 30
-            found = 0
-            while found < end:
+            arrived = 0
+            while arrived < end:
                 assert time.monotonic() < deadline
                 message = consumer.poll(1.0)
                 if message is not None and message.error() is None:
                     messages.append(message)
-                    found += 1
+                    arrived += 1
         return messages
     finally:
         consumer.close()
