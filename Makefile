@@ -28,15 +28,14 @@ demo: setup ## Generate events, ingest them into SQLite, show the dead letters
 	$(BIN)/python -m pipelines.dead_letters list --sink sqlite:///demo/ingest.db
 	$(BIN)/python -m pipelines.audit --sink sqlite:///demo/ingest.db
 
-# Three processes for two cores: most tests of a service wait for it. What measures runs by itself.
-PARALLEL := -n 3
+# Three processes for two cores, as most tests of a service wait for it; without services, two.
 
 test: setup ## Run all tests, those with real services included
-	$(BIN)/python -m pytest $(PARALLEL) -m "not alone"
+	$(BIN)/python -m pytest -n 3 -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
 test-fast: setup ## Run the tests that need no service and take no seconds
-	$(BIN)/python -m pytest $(PARALLEL) -m "not integration and not slow and not alone"
+	$(BIN)/python -m pytest -n 2 -m "not integration and not slow and not alone"
 
 # Everything else that pyproject.toml names has the version of requirements.lock, so that a failure
 # comes from Beam or from what Beam brings.

@@ -50,6 +50,7 @@ def undrained() -> Iterator[None]:
     drain.reset()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrained")
 def test_a_stream_of_many_bundles_keeps_nothing_of_them_and_its_counters_add_up() -> None:
     RESIDENT.clear()

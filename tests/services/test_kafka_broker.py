@@ -265,6 +265,7 @@ class TestWhatIsMissing:
         jars_folder().mkdir(parents=True)
         assert available() is None
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("processes", [(), ("-n", "1")])
     @pytest.mark.parametrize(("ci", "status"), [("true", 1), (None, 0)])
     def test_a_skip_is_loud_and_fails_continuous_integration(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.tcp_proxy import TcpProxy
+from tests.waiting import wait_until
 
 
 class Echo:
@@ -137,6 +138,7 @@ def test_cut_after_lets_so_many_bytes_pass_and_strikes_once(proxy: TcpProxy, ech
         with pytest.raises(ConnectionResetError):
             received(client, 4)
     assert not proxy.armed
+    wait_until(lambda: len(echo.received) == 5, "what passed before the cut")
     with connect(proxy) as again:
         assert exchange(again, b"xyz") == b"XYZ"
     assert bytes(echo.received) == b"abcdexyz"

@@ -136,6 +136,7 @@ class TestBuilt:
             located(None)
         assert not cached().exists()
 
+    @pytest.mark.slow
     def test_of_two_processes_one_builds_and_the_other_waits(self, tmp_path: Path) -> None:
         program(tmp_path / "bin" / "go", self.GO)
         code = "from runners.prism.binary import located; print(located(None))"

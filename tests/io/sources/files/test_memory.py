@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 READ = """
 import resource, sys
 sys.path[:0] = ["io", "."]

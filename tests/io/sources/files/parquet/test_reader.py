@@ -81,6 +81,7 @@ def test_wide_rows_come_in_small_batches(tmp_path: Path) -> None:
     assert max(sum(map(len, batch.raws)) for batch in batches) <= 1_000_000
 
 
+@pytest.mark.slow
 def test_rows_that_turn_out_wide_are_decoded_in_smaller_steps(tmp_path: Path) -> None:
     table = pa.table({"s": ["x" * 100_000] * 6_000})
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=3_000)
