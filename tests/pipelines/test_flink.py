@@ -292,7 +292,7 @@ def test_a_job_is_known_among_others_and_goes_on_from_what_it_left(
         wait_until(lambda: rows("own") == 2, "second row")
         stopped = flink_jobs.stop(flink.rest, own, seconds=60)
         wait_until(lambda: checkpoints(flink, own)["last"] is None, "checkpoint said to be deleted")
-        assert checkpoints(flink, own)["savepoint"] == stopped
+        wait_until(lambda: checkpoints(flink, own)["savepoint"] == stopped, "the savepoint")
     finally:
         for job in flink_jobs.status(flink.rest):
             if job["state"] in flink_jobs.RUNNING:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from apache_beam.version import __version__ as BEAM_VERSION
 
+from runners.flink.local import one_jar
 from runners.flink.local import residuals as flink_residuals
 from runners.runner import RunnerUnavailable
 
@@ -206,6 +207,7 @@ def _fetch_job_server(scratch: Path, target: Path) -> None:
     (scratch / "pom.xml").write_text(_POM)
     _run(["mvn", "-q", "-B", _MAVEN_GOAL, f"-DoutputDirectory={target}"], scratch)
     flink_residuals.mend(target, JOB_SERVER, scratch, _run)
+    one_jar.merge(target, "job-server.jar")
 
 
 def _build_boot(scratch: Path, target: Path) -> None:
