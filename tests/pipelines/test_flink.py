@@ -29,6 +29,13 @@ from tests import waiting
 from tests.pipelines import end_state
 from tests.pipelines.commands import ingest
 from tests.pipelines.end_state import events_by
+from tests.pipelines.flink_state import (
+    checkpoints,
+    newest_checkpoint,
+    newest_job,
+    python_workers,
+    splits_by_subtask,
+)
 from tests.pipelines.tables import create_schema, query
 from tests.pipelines.test_outbox import PARTITIONS, check_all_in_order
 from tests.pipelines.test_outbox import left as unpublished
@@ -60,18 +67,6 @@ def state_after(
         more += tuple(job_arguments(cluster))
     state, summary = end_state.state_after(runner, source, url, *more)
     return state, {name: summary[name] for name in ("read", "inserted", "duplicates", "dead")}
-
-
-def newest_job(cluster: FlinkCluster) -> str:
-    return str(flink_jobs.status(cluster.rest)[0]["job"])
-
-
-def splits_by_subtask(cluster: FlinkCluster, job: str) -> list[int]:
-    """How many splits each subtask of the step that reads was given."""
-    steps = cluster.rest.get(f"/jobs/{job}")["vertices"]
-    (reads,) = (each["id"] for each in steps if "Write" in each["name"])
-    subtasks = cluster.rest.get(f"/jobs/{job}/vertices/{reads}")["subtasks"]
-    return [each["metrics"]["read-records"] for each in subtasks]
 
 
 def test_objects_give_what_they_give_in_one_process(
@@ -213,17 +208,6 @@ def test_retries_survive_a_lost_machine_and_a_changed_schema_goes_on_from_a_save
     assert sum(each["read"] for each in ledger) == 300
 
 
-def python_workers(cluster: FlinkCluster) -> list[psutil.Process]:
-    managers = (cluster.processes.pid(name) for name in cluster.task_managers())
-    started = [
-        each
-        for number in managers
-        if number is not None
-        for each in psutil.Process(number).children(recursive=True)
-    ]
-    return [each for each in started if any("sdk_worker_main" in arg for arg in each.cmdline())]
-
-
 @pytest.mark.timeout(900)  # each of its waits has its own bound
 def test_a_job_is_known_among_others_and_goes_on_from_what_it_left(
     flink: FlinkCluster,
@@ -333,18 +317,6 @@ def counted_jobs(url: str, state: str) -> int:
 def unfinished_jobs(url: str) -> int:
     states = "('available', 'scheduled', 'retryable')"
     return int(query(url, f"SELECT count(*) FROM ingest_jobs WHERE state IN {states}")[0][0])
-
-
-def checkpoints(cluster: FlinkCluster, job: str) -> dict[str, Any]:
-    (state,) = flink_jobs.status(cluster.rest, job)
-    counts: dict[str, Any] = state["checkpoints"]
-    return counts
-
-
-def newest_checkpoint(cluster: FlinkCluster, job: str) -> tuple[int, int]:
-    """Its number, and its bytes."""
-    newest = cluster.rest.get(f"/jobs/{job}/checkpoints")["latest"]["completed"]
-    return int(newest["id"]), int(newest["state_size"])
 
 
 HIDES = """

@@ -145,7 +145,7 @@ def test_a_database_that_refuses_is_the_same_line_on_every_runner(
     argv = events_by(runner, f"{tmp_path}/in/*.jsonl", postgres_url)
     assert command.run("ingest", ingest_main, argv) == 0
     write(tmp_path / "in" / "more", events(100, seed=8), 1)
-    argv[argv.index("--source") + 1] = f"{tmp_path}/in/more/*.jsonl"
+    argv = events_by(runner, f"{tmp_path}/in/more/*.jsonl", postgres_url)
     query(
         postgres_url,
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "

@@ -21,7 +21,7 @@ from apache_beam.version import __version__ as BEAM_VERSION
 
 from runners import programs
 from runners.build_cache import jars_folder, made_once
-from runners.flink.local import residuals
+from runners.flink.local import one_jar, residuals
 from runners.runner import RunnerUnavailable
 
 _log = logging.getLogger(__name__)
@@ -173,6 +173,7 @@ def _fetch_job_server(scratch: Path) -> Path:
     fetch = ["mvn", "-q", "-B", _MAVEN_GOAL, f"-DoutputDirectory={target}"]
     programs.run(fetch, scratch, errors_on_stdout=True)
     residuals.patch(target, JOB_SERVER, scratch, programs.run)
+    one_jar.merge(target, "job-server.jar")
     return target
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from runners.runner import RunnerUnavailable
 
-PATCH = 2
+PATCH = 3
 """Part of the folder's name: raise it with any change of the jars, and they are fetched again."""
 
 _JAVA = Path(__file__).with_name("Residual.java")
