@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from runners.flink.local.cluster import FlinkCluster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,9 +18,6 @@ ROOT = Path(__file__).resolve().parents[2]
 # Its standard input is a pipe whose other end only the starting process holds, so it closes when
 # that process ends, in whatever way.
 WATCHDOG = 'cat >/dev/null; "$1" -m runners.flink.local down --folder "$2"; rm -rf -- "$2"'
-
-BRIEF = "-XX:TieredStopAtLevel=1"
-"""Lets no virtual machine spend time on optimizing what works for seconds: a third of its CPU."""
 
 
 @contextmanager
@@ -39,10 +34,8 @@ def running(slots: int) -> Iterator[FlinkCluster]:
     )
     cluster = FlinkCluster(folder, slots)
     try:
-        with pytest.MonkeyPatch.context() as environment:
-            environment.setenv("JAVA_TOOL_OPTIONS", BRIEF)
-            cluster.up()
-            yield cluster
+        cluster.up()
+        yield cluster
     finally:
         cluster.down()
         shutil.rmtree(folder, ignore_errors=True)
