@@ -34,5 +34,7 @@ def sqlite_database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def postgres(postgres_url: str) -> Database:
-    return Database("postgres", postgres_url)
+def postgres(postgres_url: str) -> Iterator[Database]:
+    yield Database("postgres", postgres_url)
+    leases.release_all()
+    dispose_engines()
