@@ -19,6 +19,9 @@ from sinks.database.tables import (
     jobs,
     progress,
 )
+from sinks.jobs.actions import Outcome, carry_out
+from sinks.jobs.filter import JobFilter
+from sinks.jobs.orders import Action, Order
 from sinks.jobs.state import CURRENT
 from sinks.jobs.store import enqueue, origin_of
 from sinks.ledger.accounts import accounts
@@ -31,6 +34,16 @@ FAILED_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TRIED_AT = datetime(2026, 3, 1, 13, tzinfo=UTC)
 LEASE = "jobs:events:host:1:abc"
 """Of those that are stored as executing."""
+
+DEAD: dict[str, Any] = {}
+WHO = {"actor": "ann", "reason": "the parser is mended"}
+
+
+def act(
+    config: SqlConfig, action: Action, which: JobFilter | None = None, **options: Any
+) -> Outcome:
+    """Carry an action out on the jobs that ``which`` matches."""
+    return carry_out(config.database, Order.of(action, which or JobFilter(), **options), **WHO)
 
 
 def prepared(database: Database, table: str = "events") -> SqlConfig:

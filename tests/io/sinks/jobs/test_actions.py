@@ -16,11 +16,14 @@ from sinks.jobs import audit_trail
 from sinks.jobs import chunks as job_chunks
 from sinks.jobs.actions import Outcome, carry_out, oldest, preview
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.orders import ADOPT, CANCEL, PURGE, REPLAY, Action, Order
+from sinks.jobs.orders import ADOPT, CANCEL, PURGE, REPLAY, Order
 from sinks.jobs.queue import SqlJobQueue
 from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import (
+    DEAD,
     FAILED_AT,
+    WHO,
+    act,
     counted,
     prepared,
     refuse_audit,
@@ -32,16 +35,6 @@ from tests.io.sinks.tested_database import Database, await_lock
 from transforms.batch.splits import BatchLimits
 from transforms.errors import SinkFailed
 from transforms.steps.pipeline_identity import PipelineIdentity
-
-DEAD: dict[str, Any] = {}
-WHO = {"actor": "ann", "reason": "the parser is mended"}
-
-
-def act(
-    config: SqlConfig, action: Action, which: JobFilter | None = None, **options: Any
-) -> Outcome:
-    return carry_out(config.database, Order.of(action, which or JobFilter(), **options), **WHO)
-
 
 HIDE = PipelineIdentity("people", ("Hide",))
 CONCEAL = PipelineIdentity("people", ("Conceal",))

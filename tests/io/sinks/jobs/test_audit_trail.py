@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from sinks.jobs import audit_trail
-from sinks.jobs.actions import Outcome, carry_out
+from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import CANCEL, PURGE, REPLAY, Action, Order
-from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import (
+    DEAD,
     FAILED_AT,
+    act,
     counted,
     prepared,
     refuse_audit,
@@ -23,15 +23,6 @@ from tests.io.sinks.jobs.stored_jobs import (
 )
 from tests.io.sinks.tested_database import Database
 from transforms.errors import SinkFailed
-
-DEAD: dict[str, Any] = {}
-WHO = {"actor": "ann", "reason": "the parser is mended"}
-
-
-def act(
-    config: SqlConfig, action: Action, which: JobFilter | None = None, **options: Any
-) -> Outcome:
-    return carry_out(config.database, Order.of(action, which or JobFilter(), **options), **WHO)
 
 
 def test_an_entry_says_who_why_and_which(database: Database) -> None:

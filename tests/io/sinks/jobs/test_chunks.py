@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from sinks.jobs import chunks as job_chunks
-from sinks.jobs.actions import Outcome, carry_out
-from sinks.jobs.filter import JobFilter
-from sinks.jobs.orders import CANCEL, PURGE, REPLAY, Action, Order
-from sinks.table.config import SqlConfig
+from sinks.jobs.orders import CANCEL, PURGE, REPLAY
 from tests.io.sinks.jobs.stored_jobs import (
+    DEAD,
+    act,
     counted,
     prepared,
     refuse_audit,
@@ -21,15 +18,6 @@ from tests.io.sinks.jobs.stored_jobs import (
 )
 from tests.io.sinks.tested_database import Database
 from transforms.errors import SinkFailed
-
-DEAD: dict[str, Any] = {}
-WHO = {"actor": "ann", "reason": "the parser is mended"}
-
-
-def act(
-    config: SqlConfig, action: Action, which: JobFilter | None = None, **options: Any
-) -> Outcome:
-    return carry_out(config.database, Order.of(action, which or JobFilter(), **options), **WHO)
 
 
 def test_each_transaction_is_bounded_and_has_its_entry(
