@@ -150,7 +150,7 @@ class OutboxReader:
         self._held_until = 0.0
         self._denied: float | None = None
         self._idle = 0
-        self._outage = self._new_outage()
+        self._outage = Outage(Backoff(0.25, 15.0), source.outage_budget, sleep=drain.wait)
 
     def poll(self, timeout: float) -> Polled:
         """The next rows; without any, the bundle ends, so that all are published.
@@ -169,7 +169,7 @@ class OutboxReader:
             if drain.requested() or not self._outage.wait():
                 raise
             return self._rest()
-        self._outage = self._new_outage()
+        self._outage.end()
         if batch is not None:
             self._idle = 0
             self._read += len(batch.raws)
@@ -232,6 +232,3 @@ class OutboxReader:
     @property
     def _position(self) -> Position:
         return (("", self._read),)
-
-    def _new_outage(self) -> Outage:
-        return Outage(Backoff(0.25, 15.0), self._source.outage_budget, sleep=drain.wait)

@@ -100,7 +100,7 @@ class JobsReader:
         self._claims: ClaimsAhead | None = None
         self._taken = False
         self._waiting_since: float | None = None
-        self._outage = self._new_outage()
+        self._outage = Outage(Backoff(0.25, 15.0), source.outage_budget, sleep=drain.wait)
 
     def poll(self, timeout: float) -> Polled:
         """The jobs that are due; otherwise waits for one within bounds, or ends.
@@ -123,7 +123,7 @@ class JobsReader:
             return self._rest()
         except Contention:
             return self._rest()
-        self._outage = self._new_outage()
+        self._outage.end()
         if batches:
             self._quiet = False
             self._taken = True
@@ -182,9 +182,6 @@ class JobsReader:
     @property
     def _position(self) -> Position:
         return (("", self._count), (_QUIET, int(self._quiet)))
-
-    def _new_outage(self) -> Outage:
-        return Outage(Backoff(0.25, 15.0), self._source.outage_budget, sleep=drain.wait)
 
 
 class _LeftJobs:
