@@ -19,7 +19,7 @@ from sinks.database.database import Database
 from sinks.database.dialect import Row, Writing
 from sinks.database.generic import Generic
 from sinks.text import encoding as text_encoding
-from sinks.text.copy_text import encoder_of, escape
+from sinks.text.copy_text import copy_data, encoder_of, escape
 from sinks.text.quoting import quote
 from transforms.parse.json_text import encode_json
 
@@ -230,12 +230,15 @@ def _lines(
     columns: Mapping[str, Sequence[Any]],
     constants: Row,
 ) -> bytes:
-    """Rows as COPY reads them; the constants end every line."""
+    """Rows as COPY reads them; the constants end every line, as if they were one cell."""
     cells = [_cells(dialect, table.c[name], values) for name, values in columns.items()]
-    lines = list(map("\t".join, zip(*cells, strict=True)))
     ends = [_cells(dialect, table.c[name], [value])[0] for name, value in constants.items()]
-    end = "".join(f"\t{cell}" for cell in ends) + "\n"
-    return "".join((end.join(lines), end)).encode() if lines else b""
+    # A joined text is large: every further copy of it costs as much as a column.
+    if ends:
+        last = "\t".join(ends) + "\n"
+        rows = zip(*cells, [last] * len(cells[0]), strict=True)
+        return "".join(map("\t".join, rows)).encode()
+    return copy_data(list(map("\t".join, zip(*cells, strict=True))))
 
 
 def _cells(dialect: sa.Dialect, column: sa.Column[Any], values: Sequence[Any]) -> Sequence[str]:
