@@ -7,5 +7,6 @@ steps      ``EachRecord``, ``Retry``, ``Explode``: what a user puts between Vali
 settle     ``Write``: commit batches with their failures and counts
 
 Beside them: ``errors`` (what can go wrong, and what each error means), ``metrics`` (all counters),
-``secrets`` (references instead of passwords), ``per_process`` (caches that do not survive a fork).
+``secrets`` (references instead of passwords), ``per_process`` (caches that do not survive a fork),
+``throttle`` (what is done once in an interval).
 """
