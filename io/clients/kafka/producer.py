@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from clients.kafka.config import Config, producer_settings
-from clients.kafka.errors import REFUSED, text_of
+from clients.kafka.errors import GONE, REFUSED, text_of
 from clients.kafka.log import LOGGER
 from clients.kafka.metadata import all_topics
 from transforms.batch.record import Headers
@@ -80,6 +80,16 @@ class KafkaProducer:
             raise SinkUnavailable(self._away(text_of(error.args[0]))) from error
         return frozenset(metadata.topics)
 
+    def check_topic(self, topic: str) -> None:
+        """Check that a broker answers and that the topic exists.
+
+        Raises:
+            ConfigError: There is no such topic, or the cluster refuses the credentials.
+            SinkUnavailable: No answer.
+        """
+        if topic not in self.topics():
+            raise ConfigError(f"no topic {topic} at {self._brokers}; create it first")
+
     def deliver(self, topic: str, messages: Iterable[Message]) -> dict[int, KafkaError]:
         """Produce ``messages`` and wait for the outcome of each.
 
@@ -100,6 +110,17 @@ class KafkaProducer:
         while len(reports) < sent:
             self._serve(deadline)
         return {index: error for index, error in reports if error is not None}
+
+    def refusal(self, topic: str, error: KafkaError) -> SinkFailed | None:
+        """What to raise if ``error`` means that nothing can be written to the topic, or None."""
+        if error.code() in GONE:
+            self.abandon()  # it would continue to believe so
+            return SinkFailed(f"no topic {topic} at {self._brokers}; create it")
+        if error.code() in REFUSED:
+            return SinkFailed(
+                f"Kafka at {self._brokers} refuses to write {topic}: {text_of(error)}"
+            )
+        return None
 
     def abandon(self) -> None:
         """Drop the messages that wait; the next ``producer`` of this process is a new one."""

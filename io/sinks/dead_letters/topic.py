@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError
 
 from clients.kafka import config as kafka_config
 from clients.kafka.config import Config
-from clients.kafka.errors import GONE, REFUSED, text_of
+from clients.kafka.errors import text_of
 from clients.kafka.producer import KafkaProducer, Message, producer
 from sinks.dead_letters.headers import PREFIX, TRUNCATED, appended, error_headers, taken_names
 from transforms.batch.record import Failure
@@ -101,10 +101,7 @@ class DeadLetterTopic:
             ConfigError: One of them is wrong, or the cluster refuses the credentials.
             SinkUnavailable: No answer.
         """
-        if self.topic not in self.producer.topics():
-            raise ConfigError(
-                f"no topic {self.topic} at {self.brokers} for dead letters; create it first"
-            )
+        self.producer.check_topic(self.topic)
 
     def deliver(self, target: str, failures: Sequence[Failure]) -> None:
         """Produce a message for each of ``failures``; returns once all are acknowledged."""
@@ -136,14 +133,10 @@ class DeadLetterTopic:
                 raise self._failed(error)
 
     def _failed(self, error: KafkaError) -> SinkFailed | SinkUnavailable:
+        refusal = self.producer.refusal(self.topic, error)
+        if refusal is not None:
+            return refusal
         code, text = error.code(), text_of(error)
-        if code in GONE:
-            self.producer.abandon()  # it would continue to believe so
-            return SinkFailed(
-                f"no topic {self.topic} at {self.brokers} for dead letters; create it"
-            )
-        if code in REFUSED:
-            return SinkFailed(f"Kafka at {self.brokers} refuses to write {self.topic}: {text}")
         if error.fatal() or code == KafkaError._FATAL:
             self.producer.abandon()  # useless from now on
         if error.fatal() or error.retriable() or code in _MAY_PASS:

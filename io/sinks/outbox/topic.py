@@ -1,4 +1,4 @@
-"""The outbox on a Kafka topic: every change at least once, those of one key in their order."""
+"""Publish the outbox on a Kafka topic: each change at least once, those of one key in order."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from confluent_kafka import KafkaError
 
 from clients.kafka import config as kafka_config
 from clients.kafka.config import Config
-from clients.kafka.errors import GONE, REFUSED, text_of
+from clients.kafka.errors import text_of
 from clients.kafka.producer import KafkaProducer, Message, producer
 from sinks.outbox.queue import SqlOutboxQueue
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
-from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
+from transforms.errors import SinkFailed, SinkUnavailable
 from transforms.per_process import PerProcess
 from transforms.settle.write import Settled
 
 _TOO_LARGE = KafkaError.MSG_SIZE_TOO_LARGE
-_NEVER = frozenset(
+_UNSENDABLE = frozenset(
     {
         _TOO_LARGE,
         KafkaError.INVALID_TIMESTAMP,
@@ -29,10 +29,10 @@ _NEVER = frozenset(
         KafkaError.POLICY_VIOLATION,
     }
 )
-"""The broker does not take this message, whenever it is sent."""
+"""Errors of a message that the broker will never accept."""
 
 _delivered: PerProcess[tuple[OutboxTopic, str], set[int]] = PerProcess(lambda _: set())
-"""By split, what the topic has of a commit that failed after that: it is only marked then."""
+"""By split, the rows that the topic has of a commit that failed afterwards: they need only a mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,11 @@ class OutboxTopic:
     """A topic, which must exist. Implements ``transforms.settle.write.Sink`` for rows of the outbox.
 
     Attributes:
-        queue: Where what is published is marked.
+        queue: The outbox in which published rows are marked.
         brokers: Bootstrap servers.
-        topic: Its name.
+        topic: The name of the topic.
         config: Settings of librdkafka; secrets as references (``kafka_config.parse``).
-        timeout: Seconds within which a message must be acknowledged by all replicas in sync.
+        timeout: Seconds within which all in-sync replicas must acknowledge a message.
     """
 
     queue: SqlOutboxQueue
@@ -70,26 +70,25 @@ class OutboxTopic:
         return producer(self.brokers, self.config, self.timeout)
 
     def check(self) -> None:
-        """Check every setting, that a broker answers, and that there is the topic.
+        """Check every setting, that a broker answers, and that the topic exists.
 
         Raises:
             ConfigError: One of them is wrong, or the cluster refuses the credentials.
             SinkUnavailable: No answer.
         """
-        if self.topic not in self.producer.topics():
-            raise ConfigError(f"no topic {self.topic} at {self.brokers}; create it first")
+        self.producer.check_topic(self.topic)
 
     def check_read(self, ledger: Ledger) -> None:
-        """Nothing: what is published is marked in the outbox, and no ledger is asked."""
+        """Do nothing: the outbox itself says what is published, so no ledger is asked."""
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
-        """Produce every row, await the report of each, then mark them.
+        """Produce every row, wait for the report of each, then mark the rows as published.
 
         Raises:
-            SinkUnavailable: The brokers or the database cannot be reached; what the topic has
-                already is not produced again when this process calls again.
+            SinkUnavailable: The brokers or the database cannot be reached. What the topic already
+                has is not produced again if this process calls again.
             Contention: The database asks for another try.
-            SinkFailed: The cluster refuses, or a message can never be sent.
+            SinkFailed: The cluster refuses, or the broker will never accept a message.
         """
         for split in dict.fromkeys(batch.span.partition for batch in batches):
             changes = [
@@ -114,28 +113,31 @@ class OutboxTopic:
         before = _delivered.pop((self, split)) or set()
         done = before.intersection(change.id for change in changes)
         try:
-            left = [change for change in changes if change.id not in done]
-            errors = self.producer.deliver(self.topic, (change.message for change in left))
-            done.update(_in_order(left, errors))
-            if any(error.code() in _NEVER for error in errors.values()):
-                errors = self._alone(left, done)
+            rest = [change for change in changes if change.id not in done]
+            errors = self.producer.deliver(self.topic, (change.message for change in rest))
+            done.update(_delivered_in_order(rest, errors))
+            if any(error.code() in _UNSENDABLE for error in errors.values()):
+                errors = self._send_one_by_one(rest, done)
             if not errors:
                 self.queue.mark([change.id for change in changes])
                 return
-            fatal = self._refusal(left, errors)
+            fatal = self._permanent_failure(rest, errors)
             if fatal is not None:
                 self.queue.mark(sorted(done))
                 raise fatal
-            raise self._away(next(iter(errors.values())))
+            raise self._unavailable(next(iter(errors.values())))
         except Exception:
-            # Whatever it is, it is raised again; a next try must not send what is there.
+            # Any error is raised again, but the next try must not send what the topic has.
             _delivered.get((self, split)).update(done)
             raise
 
-    def _alone(self, changes: Sequence[_Change], done: set[int]) -> dict[int, KafkaError]:
-        """Send one by one what is not ``done``; adds to it and returns what still fails.
+    def _send_one_by_one(self, changes: Sequence[_Change], done: set[int]) -> dict[int, KafkaError]:
+        """Send one by one the changes that are not ``done``, and add to ``done`` what succeeds.
 
-        A request fails as a whole, so that one message fails those that were sent with it.
+        A request fails as a whole, so one bad message also fails those that were sent with it.
+
+        Returns:
+            The errors of the changes that failed again, by index.
         """
         errors: dict[int, KafkaError] = {}
         failed: set[bytes | None] = set()
@@ -148,28 +150,23 @@ class OutboxTopic:
                 continue
             errors[index] = error
             failed.add(change.message.key)
-            if error.code() not in _NEVER:
+            if error.code() not in _UNSENDABLE:
                 break
         return errors
 
-    def _refusal(
+    def _permanent_failure(
         self, changes: Sequence[_Change], errors: Mapping[int, KafkaError]
     ) -> SinkFailed | None:
-        """The first error that waiting does not mend."""
+        """The first error that waiting does not repair, or None."""
         for index, error in sorted(errors.items()):
-            code = error.code()
-            if code in _NEVER:
-                return self._never(changes[index], error)
-            if code in GONE:
-                self.producer.abandon()  # it would go on thinking so
-                return SinkFailed(f"no topic {self.topic} at {self.brokers}; create it")
-            if code in REFUSED:
-                return SinkFailed(
-                    f"Kafka at {self.brokers} refuses to write {self.topic}: {text_of(error)}"
-                )
+            if error.code() in _UNSENDABLE:
+                return self._unsendable(changes[index], error)
+            refusal = self.producer.refusal(self.topic, error)
+            if refusal is not None:
+                return refusal
         return None
 
-    def _never(self, change: _Change, error: KafkaError) -> SinkFailed:
+    def _unsendable(self, change: _Change, error: KafkaError) -> SinkFailed:
         size = len(change.message.value or b"")
         remedy = (
             "raise the topic's max.message.bytes (and, above 32 MiB, --kafka_config "
@@ -183,14 +180,17 @@ class OutboxTopic:
             "changes of its key wait for it"
         )
 
-    def _away(self, error: KafkaError) -> SinkUnavailable:
+    def _unavailable(self, error: KafkaError) -> SinkUnavailable:
         if error.fatal() or error.code() == KafkaError._FATAL:
-            self.producer.abandon()  # of no use any more
+            self.producer.abandon()  # useless from now on
         return SinkUnavailable(f"cannot reach Kafka at {self.brokers}: {text_of(error)}")
 
 
-def _in_order(changes: Sequence[_Change], errors: Mapping[int, KafkaError]) -> set[int]:
-    """What was delivered, but what stands behind a failed change of its key: that comes again."""
+def _delivered_in_order(changes: Sequence[_Change], errors: Mapping[int, KafkaError]) -> set[int]:
+    """The changes that were delivered, without those behind a failed change of their key.
+
+    The latter are sent again after it, so that the last message of each key is its last change.
+    """
     failed: set[bytes | None] = set()
     done = set()
     for index, change in enumerate(changes):

@@ -82,6 +82,28 @@ class TestOutcome:
             one.deliver("orders", [Message(b"k", b"v")])
             assert "orders" in one.topics()
 
+    def test_a_topic_that_does_not_exist_is_named(self) -> None:
+        with mock_cluster() as bootstrap:
+            one = KafkaProducer(bootstrap, (), 10.0)
+            one.deliver("orders", [Message(b"k", b"v")])
+            one.check_topic("orders")
+            with pytest.raises(ConfigError, match=r"no topic nowhere at .*create it first"):
+                one.check_topic("nowhere")
+
+    @pytest.mark.parametrize(
+        ("code", "text"),
+        [
+            (KafkaError._UNKNOWN_TOPIC, f"no topic t at {NOWHERE}; create it"),
+            (KafkaError.TOPIC_AUTHORIZATION_FAILED, f"{NOWHERE} refuses to write t"),
+        ],
+    )
+    def test_a_topic_that_cannot_be_written_is_a_refusal(self, code: int, text: str) -> None:
+        refusal = producer(NOWHERE, (), 8.0).refusal("t", KafkaError(code))
+        assert text in str(refusal)
+
+    def test_any_other_error_is_no_refusal(self) -> None:
+        assert producer(NOWHERE, (), 8.0).refusal("t", KafkaError(KafkaError._TRANSPORT)) is None
+
     def test_a_cluster_that_does_not_answer_is_unavailable(self) -> None:
         one = KafkaProducer(NOWHERE, (), 1.0)
         with pytest.raises(SinkUnavailable, match=f"cannot reach Kafka at {NOWHERE}"):
