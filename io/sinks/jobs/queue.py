@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +26,7 @@ from transforms.batch.splits import BatchLimits
 from transforms.per_process import PerProcess
 from transforms.read.job_queue import Waiting
 from transforms.steps.pipeline_identity import PipelineIdentity
+from transforms.throttle import Throttle
 
 PRUNE_SECONDS = 60.0
 
@@ -38,12 +37,10 @@ class _State:
 
     Attributes:
         lease: The lease under which it claims jobs.
-        pruned: When it pruned last (monotonic seconds).
-        lock: Protects the other two.
+        lock: Held while the lease changes.
     """
 
     lease: str | None = None
-    pruned: float = -math.inf
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -144,13 +141,8 @@ class SqlJobQueue:
     def maintain(self) -> None:
         """Rescue jobs and, at most once a minute, delete those that were kept long enough."""
         self.rescue()
-        if self.retention is None:
+        if self.retention is None or not _prunes.take_turn(self):
             return
-        clock, state = time.monotonic(), _states.get(self)
-        with state.lock:
-            if clock < state.pruned + PRUNE_SECONDS:
-                return
-            state.pruned = clock
         with transaction(self.config.database, "read failed records", write=False) as connection:
             label = label_of(connection, self.config.table_name)
         reason = "--retain of a running ingest"
@@ -162,6 +154,7 @@ class SqlJobQueue:
 
 
 _states: PerProcess[SqlJobQueue, _State] = PerProcess(lambda _: _State())
+_prunes: Throttle[SqlJobQueue] = Throttle(PRUNE_SECONDS)
 
 
 def _seconds_until(connection: sa.Connection, time_: datetime | None) -> float | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import threading
-import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +24,7 @@ from transforms.batch.record import JSON, Headers, RecordBatch, Span
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError
 from transforms.per_process import PerProcess
+from transforms.throttle import Throttle
 
 PRUNE_SECONDS = 60.0
 CHUNK = 5_000
@@ -40,12 +39,10 @@ class _State:
 
     Attributes:
         held: The leases of the parts that it publishes.
-        pruned: When it pruned last (monotonic seconds).
-        lock: Protects the other two.
+        lock: Held while they change.
     """
 
     held: set[str] = field(default_factory=set)
-    pruned: float = -math.inf
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -162,14 +159,8 @@ class SqlOutboxQueue:
 
     def maintain(self) -> None:
         """Prune at most once a minute in this process."""
-        if self.retain is None:
-            return
-        clock, state = time.monotonic(), _states.get(self)
-        with state.lock:
-            if clock < state.pruned + PRUNE_SECONDS:
-                return
-            state.pruned = clock
-        self.prune(self.retain)
+        if self.retain is not None and _prunes.take_turn(self):
+            self.prune(self.retain)
 
     def prune(self, retain: timedelta) -> int:
         """Delete rows that were published longer than ``retain`` ago, one chunk per transaction.
@@ -220,10 +211,12 @@ class SqlOutboxQueue:
 def release_all() -> None:
     """Release all parts of this process, because its pipeline has ended."""
     _states.clear()
+    _prunes.clear()
     leases.release_all()
 
 
 _states: PerProcess[SqlOutboxQueue, _State] = PerProcess(lambda _: _State())
+_prunes: Throttle[SqlOutboxQueue] = Throttle(PRUNE_SECONDS)
 
 
 _READ = (

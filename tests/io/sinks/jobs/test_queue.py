@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+from sinks.jobs.queue import SqlJobQueue
+from sinks.jobs.retention import Retention
 from sinks.sql import SqlSink
-from tests.io.sinks.jobs.queued_jobs import (
-    Queue,
-)
+from tests.io.sinks.jobs.queued_jobs import Queue
+from tests.io.sinks.jobs.stored_jobs import prepared, store, stored, trail
 from tests.io.sinks.tested_database import Database, make_batch
 
 
@@ -21,6 +24,26 @@ class TestLease:
         ends = queue.queue.lease_ends_in()
         assert ends is not None
         assert 20 < ends <= 30
+
+
+class TestMaintain:
+    def test_finished_jobs_are_deleted_at_most_once_a_minute(self, database: Database) -> None:
+        config = prepared(database)
+        old = {"state": "completed", "completed_at": datetime.now(UTC) - timedelta(days=2)}
+        store(config, old, {"state": "retryable"})
+        queue = SqlJobQueue(config, retention=Retention.parse(["completed=1d"]))
+        queue.maintain()
+        assert stored(config, "state") == ["retryable"]
+        store(config, old, partition="later")
+        queue.maintain()
+        assert stored(config, "state") == ["retryable", "completed"]
+        assert trail(config) == [("prune", 1)]
+
+    def test_without_a_retention_nothing_is_deleted(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {"state": "completed"})
+        SqlJobQueue(config).maintain()
+        assert stored(config, "state") == ["completed"]
 
 
 def test_records_that_make_the_database_roll_back_are_put_off(postgres: Database) -> None:

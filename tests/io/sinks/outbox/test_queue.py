@@ -205,6 +205,18 @@ class TestPrune:
         replace(queue, retain=timedelta(0)).maintain()
         assert database.rows("SELECT count(*) FROM ingest_outbox") == [(0,)]
 
+    def test_maintenance_deletes_at_most_once_a_minute(self, database: Database) -> None:
+        queue = replace(fill(database, 1), retain=timedelta(0))
+        queue.mark([1])
+        queue.maintain()
+        fill(database, 2, start=1)
+        queue.mark([2])
+        queue.maintain()
+        assert database.rows("SELECT id FROM ingest_outbox") == [(2,)]
+        outbox_queue.release_all()
+        queue.maintain()
+        assert database.rows("SELECT id FROM ingest_outbox") == [], "the next pipeline has its turn"
+
 
 class TestHold:
     @pytest.fixture
