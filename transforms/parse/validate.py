@@ -123,7 +123,7 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     validator = compiled(schema)
     plan = column_types(schema, batch.format.columns) if batch.format.name == "csv" else ()
     # Every Parquet row may hold dates and bytes; in other formats they are rare.
-    as_json = plain if batch.format.name == "parquet" else None
+    as_json = plain if batch.format.name in ("parquet", "avro") else None
 
     def one(value: Any) -> Any:
         check(validator, value)
