@@ -19,7 +19,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-LONGEST_MARK = 4
 _UTF_8 = ("utf-8", "utf-8-sig", "ascii")
 _ASCII = bytes(range(128))
 

@@ -73,15 +73,18 @@ def splits_of(
         source: URI of the source.
         stored: The object.
         coverage: What is settled of it.
-        stored_format: How it is stored; None if that is unknown (its reader reports it).
+        stored_format: How it is stored; None if it must be read in order whatever its name says.
         split_bytes: Longest byte range of a split.
     """
     if coverage.complete:
         return
     uri, version, size = stored.uri, stored.version, stored.size
-    if stored_format is None or not stored_format.divisible:
+    # Offsets beyond its size are those of an object that is compressed, whatever its name says.
+    beyond = bool(coverage.ranges) and coverage.ranges[-1][1] > size
+    if stored_format is None or not stored_format.divisible or beyond:
         start = coverage.ranges[0][1] if coverage.ranges and coverage.ranges[0][0] == 0 else 0
-        left = size - start if stored_format is not None and stored_format.plain else size
+        plain = stored_format is not None and stored_format.plain and not beyond
+        left = size - start if plain else size
         yield Split(source, uri, version, left, start)
         return
     # Where only the end is not settled as such, an empty range is left.

@@ -10,7 +10,6 @@ from sources.files.csv.head import CsvRules, read_head
 from sources.files.csv.options import CsvOptions
 from sources.files.decompress import CompressedStream
 from sources.files.encodings import (
-    LONGEST_MARK,
     DecodedStream,
     PeekedStream,
     is_single_byte,
@@ -18,9 +17,11 @@ from sources.files.encodings import (
 )
 from sources.files.failures import may_pass, object_failure, refused_failure
 from sources.files.framing import BOM, FramedRecords, Framer, LineFramer
+from sources.files.magic import HEAD_BYTES, compression_by, kind_of
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.stream import PlainStream, Stream
+from transforms import notes
 from transforms.batch.record import JSON, Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import BatchLimits, Polled
 from transforms.errors import ObjectFailed
@@ -75,11 +76,14 @@ class TextReader:
         self._expected = expected
         self._growing = growing and part.final
         self._encoding = part.stored_format.encoding
+        self._compression = part.stored_format.compression
         self._format = JSON
         self._position = part.start
         self._opened: _OpenObject | None = None
         self._taken = 0
-        self._exhausted = part.end is not None and part.start >= part.end
+        # At its end, an object must still be looked at: it may be compressed after all.
+        looked_at = part.stored_format.certain or not part.final or part.end == 0
+        self._exhausted = looked_at and part.end is not None and part.start >= part.end
         self._fault: ObjectFailed | None = None
         self._done = False
 
@@ -166,7 +170,7 @@ class TextReader:
 
     def _open_csv(self, pinned: PinnedObject) -> _OpenObject:
         part = self._part
-        start = self._from_start(pinned)
+        start = self._decoded(self._from_start(pinned))
         rules = CsvRules(
             self._csv,
             part.stored_format.delimiter,
@@ -184,13 +188,19 @@ class TextReader:
         limit = self._max_kept_bytes
         if at == 0:
             stream = self._from_start(pinned)
+            if what := kind_of(stream.head):
+                raise ObjectFailed(
+                    f"{self._part.uri} holds {what}, not JSON lines", "unknown_format"
+                )
             self._format = self._json
             framer = LineFramer(0, partial=False, limit=limit)
-            return _OpenObject(pinned, stream, framer, skip=0)
+            return _OpenObject(pinned, self._decoded(stream), framer, skip=0)
         if self._part.end is None:
             self._from_start(pinned)
         else:
-            self._heed_mark(pinned.read_at(0, LONGEST_MARK))
+            head = pinned.read_at(0, HEAD_BYTES)
+            if not self._heed_compression(head, pinned.content_encoding):
+                self._heed_mark(head)
         self._format = self._json
         # The byte before tells whether a record begins here.
         return self._opened_at(pinned, at - 1, LineFramer(at - 1, partial=True, limit=limit))
@@ -209,31 +219,52 @@ class TextReader:
         from_start = self._part.end is None
         return _OpenObject(pinned, self._stream(pinned, at), framer, skip=at if from_start else 0)
 
-    def _from_start(self, pinned: PinnedObject) -> Stream:
-        """The text from its start, where a byte order mark may say how it is encoded."""
-        peeked = PeekedStream(self._stored(pinned, 0))
-        if self._heed_mark(peeked.head):
-            peeked = PeekedStream(self._stored(pinned, 0))
-        return self._decoded(peeked)
+    def _from_start(self, pinned: PinnedObject) -> PeekedStream:
+        """The decompressed bytes from the first one on; they say how the object is written."""
+        part = self._part
+        end = part.size if part.end is None else part.end
+        peeked = PeekedStream(PlainStream(pinned, 0, end, beyond=not part.final))
+        if self._heed_compression(peeked.head, pinned.content_encoding):
+            peeked = PeekedStream(CompressedStream(peeked, self._compression, part.uri))
+        self._heed_mark(peeked.head)
+        return peeked
 
-    def _heed_mark(self, head: bytes) -> bool:
-        """Take the encoding from a byte order mark; returns whether the object must be reread.
+    def _heed_compression(self, head: bytes, content_encoding: str) -> str:
+        """Take the compression from the first bytes of the object, unless the user says it."""
+        stored_format, uri = self._part.stored_format, self._part.uri
+        if not stored_format.certain:
+            before = self._compression
+            self._compression = compression_by(
+                head, stored_format.compression, content_encoding, uri
+            )
+            if self._compression != before:
+                notes.note("detected", self._compression or "not compressed", uri)
+                if self._compression:
+                    self._read_whole(f"{self._compression} data", "--compression")
+        return self._compression
 
-        Raises:
-            ObjectFailed: The part is a range of bytes, which does not match a range of text.
-        """
-        part, mark = self._part, marked_encoding(head)
+    def _heed_mark(self, head: bytes) -> None:
+        """Take the encoding from a byte order mark."""
+        mark = marked_encoding(head)
         if mark or head.startswith(BOM):
             self._encoding = mark
-        if not mark or part.end is None:
-            return False
+        if mark:
+            self._read_whole(mark, f"--encoding {mark}")
+
+    def _read_whole(self, what: str, option: str) -> None:
+        """Read the object in order, since offsets are not those of its stored bytes.
+
+        Raises:
+            ObjectFailed: The part is a range of its bytes.
+        """
+        part = self._part
+        if part.end is None:
+            return
         if not part.final:
             raise ObjectFailed(
-                f"{part.uri} is in {mark} and too large to be read without --encoding {mark}",
-                "unknown_format",
+                f"{part.uri} is {what} and too large to be read without {option}", "unknown_format"
             )
         self._part = replace(part, end=None, size=part.end)
-        return True
 
     def _stream(self, pinned: PinnedObject, start: int) -> Stream:
         return self._decoded(self._stored(pinned, start))
@@ -250,9 +281,9 @@ class TextReader:
         if part.end is not None:
             return PlainStream(pinned, start, part.end, beyond=not part.final)
         stored = PlainStream(pinned, 0, part.size)
-        if not part.stored_format.compression:
-            return stored
-        return CompressedStream(stored, part.stored_format.compression, part.uri)
+        return (
+            CompressedStream(stored, self._compression, part.uri) if self._compression else stored
+        )
 
     def _take(self) -> RecordBatch | None:
         """The next batch of framed records; None while more can be added to it."""

@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import lzma
 import random
 import struct
 from collections.abc import Callable
 
+import cramjam
+import lz4.frame
 import pytest
 import zstandard
 
@@ -17,6 +20,9 @@ CODECS: dict[str, Compress] = {
     "gzip": gzip.compress,
     "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
     "bz2": bz2.compress,
+    "lz4": lz4.frame.compress,
+    "snappy": lambda data: bytes(cramjam.snappy.compress(data)),
+    "xz": lzma.compress,
 }
 each_codec = pytest.mark.parametrize(("name", "compress"), CODECS.items())
 LINES = b"".join(b'{"n":%d}\n' % random.Random(n).getrandbits(64) for n in range(100_000))
@@ -140,3 +146,31 @@ def test_a_bomb_comes_out_in_bounded_blocks(name: str, compress: Compress, most:
         largest = max(largest, len(part))
     assert total == size
     assert largest <= 2 * most
+
+
+def test_a_window_beyond_the_limit_is_not_called_damage() -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=28, enable_ldm=True)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    text, error = decompressed("zstd", compressor.compress(LINES) + compressor.flush())
+    assert text == b""
+    assert error is not None
+    assert "window is 256 MiB" in error.message
+    assert (error.category, "damaged" in error.message) == ("unknown_format", False)
+
+
+def test_a_dictionary_that_is_missing_is_not_called_damage() -> None:
+    dictionary = zstandard.train_dictionary(1 << 12, [b"%d lines" % n * 20 for n in range(500)])
+    data = zstandard.ZstdCompressor(dict_data=dictionary).compress(b"1 lines" * 10)
+    _, error = decompressed("zstd", data)
+    assert error is not None
+    assert f"the zstd dictionary {dictionary.dict_id()}" in error.message
+
+
+def test_a_snappy_chunk_has_a_bound_and_an_unknown_one_is_passed_over_or_refused() -> None:
+    data = CODECS["snappy"](b"a\n")
+    assert decompressed("snappy", data + b"\x80\x03\0\0abc" + data) == (b"a\na\n", None)
+    for chunk in (b"\x02\x03\0\0abc", b"\x00\xff\xff\xff"):
+        text, error = decompressed("snappy", data + chunk + bytes(100))
+        assert text == b"a\n"
+        assert error is not None
+        assert "damaged" in error.message
