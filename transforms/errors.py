@@ -6,6 +6,7 @@
   + ``RetryLater``          this record may succeed later: it is tried again
     - ``Snooze``            the same, after a time that the step names, without using an attempt
   + ``ObjectFailed``        this object cannot be read on: the object becomes a dead letter
+  + ``ObjectUnavailable``   this object cannot be read now: it is left for later, others are read
   + ``SourceUnavailable``   a source cannot be reached within its budget (exit 1)
   + ``SinkUnavailable``     the database cannot be reached: wait, then fail (exit 1)
     - ``CommitUnknown``     the connection was lost while committing
@@ -92,6 +93,13 @@ class ObjectFailed(SluiceError):
 
     def __str__(self) -> str:
         return self.message
+
+
+class ObjectUnavailable(SluiceError):
+    """One object cannot be read now (no rights, archived), while others of its source can.
+
+    What is not read of it stays unsettled, so a later run reads it.
+    """
 
 
 class SourceUnavailable(SluiceError):

@@ -19,7 +19,7 @@ class SourceOptions:
     """What the command line says about sources; each source takes what concerns it.
 
     Attributes:
-        format: ``auto`` (by extension), ``jsonl``, ``csv`` or ``parquet``.
+        format: ``auto`` (by extension, or by looking), ``jsonl``, ``csv``, ``parquet`` or ``avro``.
         streaming: Read forever, including what arrives later.
         parallel: Cut the source into splits for many readers; otherwise one reader walks it.
         limits: Bounds of a batch.
@@ -32,6 +32,8 @@ class SourceOptions:
         rest_seconds: While streaming, a file is whole after this many seconds without a write.
         csv: How CSV is written, as far as the user says; the rest is detected.
         encoding: Of text; empty for UTF-8, or for what a byte order mark says.
+        compression: ``auto`` (by the first bytes), ``none``, or the one that all objects have.
+        exclude: Globs of objects that are not read.
     """
 
     format: str = "auto"
@@ -47,6 +49,8 @@ class SourceOptions:
     rest_seconds: float = 10.0
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
+    compression: str = "auto"
+    exclude: tuple[str, ...] = ()
 
 
 def source_for(uri: str, options: SourceOptions | None = None) -> Source:
@@ -77,6 +81,8 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
         rest_seconds=options.rest_seconds,
         csv=options.csv,
         encoding=options.encoding,
+        compression=options.compression,
+        exclude=options.exclude,
     )
 
 

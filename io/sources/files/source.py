@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from clients.s3 import S3Settings
+from sources.files.aside.leaving import LeavingReader
+from sources.files.aside.selection import KIND, Selection, set_aside
+from sources.files.avro.reader import AvroReader
 from sources.files.csv.head import Undecided
 from sources.files.csv.options import CsvOptions
-from sources.files.encodings import encoding_of
+from sources.files.encodings import encoding_of, marked_encoding
 from sources.files.failures import FailedReader
-from sources.files.formats import AUTO, StoredFormat, check_format, stored_format_of
+from sources.files.formats import (
+    AUTO,
+    LOOK,
+    StoredFormat,
+    check_compression,
+    check_format,
+    stored_format_of,
+)
+from sources.files.look import Look, LookingReader
+from sources.files.magic import HEAD_BYTES, compression_of
 from sources.files.parquet.reader import ParquetReader
 from sources.files.plan import PAGE, Part, SettledObject, part_of, splits_of, unsettled
 from sources.files.text import TextReader
@@ -25,7 +36,7 @@ from sources.storage.tails import Tails
 from transforms import metrics
 from transforms.batch.coverage import Coverage, Ledger
 from transforms.batch.splits import Acknowledger, BatchLimits, Position, Reader, Split
-from transforms.errors import ConfigError, ObjectFailed, SourceUnavailable
+from transforms.errors import ConfigError, ObjectFailed, ObjectUnavailable, SourceUnavailable
 
 _MAX_KEPT = 16
 """A record is kept whole up to this multiple of the largest record allowed."""
@@ -40,7 +51,7 @@ class FilesSource:
 
     Attributes:
         uri: What to read; ``*``, ``?``, ``[…]`` and ``**`` are wildcards.
-        format: ``auto`` (by extension), ``jsonl``, ``csv`` or ``parquet``.
+        format: ``auto`` (by extension, or by looking), ``jsonl``, ``csv``, ``parquet`` or ``avro``.
         limits: Bounds of a batch.
         max_record_bytes: Records up to 16 times as long are passed on whole, for Parse
             to reject; of longer ones only the head is kept.
@@ -56,6 +67,8 @@ class FilesSource:
         encoding: Of text, as Python names it; empty for UTF-8 or what a byte order mark says.
         expected: Columns of which the header of CSV has at least one; empty if they are not
             known.
+        compression: ``auto`` (by the first bytes), ``none``, or the one that all objects have.
+        exclude: Globs of what is not read.
     """
 
     uri: str
@@ -72,9 +85,13 @@ class FilesSource:
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
     expected: frozenset[str] = frozenset()
+    compression: str = AUTO
+    exclude: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_format(self.format)
+        check_compression(self.compression)
+        Selection(self.format, self.exclude)
         object.__setattr__(self, "encoding", self.encoding and encoding_of(self.encoding))
         for name in ("max_record_bytes", "split_bytes", "poll_interval", "outage_budget"):
             if not getattr(self, name) > 0:
@@ -97,16 +114,33 @@ class FilesSource:
         return replace(self, expected=columns)
 
     def check(self) -> None:
-        """Check the first thousand objects: there are some, and their format is known."""
-        listed = list(islice(self.storage.list(self.uri), PAGE))
-        if not listed and not self.watch:
-            raise ConfigError(f"nothing matches {self.uri}")
-        for stored in listed:
-            try:
-                stored_format_of(stored.uri, self.format)
-            except ObjectFailed as error:
-                raise ConfigError(error.message) from error
+        """Check that there are objects to read, and how the first CSV objects are written."""
+        listed: list[StoredObject] = []
+        aside: list[StoredObject] = []
+        for stored in self._listed():
+            if not (stored.passed_over or stored.refused):
+                listed.append(stored)
+                if len(listed) == PAGE:
+                    break
+            elif len(aside) < PAGE:
+                aside.append(stored)
+        if not listed:
+            self._refuse_nothing(aside)
         self._refuse_undecided(listed)
+
+    def _refuse_nothing(self, aside: list[StoredObject]) -> None:
+        """Refuse a glob that matches nothing to read."""
+        kind = next((stored for stored in aside if stored.passed_over == KIND), None)
+        if kind is not None:
+            raise ConfigError(f"cannot tell the format of {kind.uri} from its name; give --format")
+        if self.watch or any(stored.refused for stored in aside):
+            return  # there may be something later, or the run says what is wrong
+        if aside:
+            raise ConfigError(
+                f"nothing to read matches {self.uri}: {aside[0].uri} is passed over "
+                f"({aside[0].passed_over})"
+            )
+        raise ConfigError(f"nothing matches {self.uri}")
 
     def _refuse_undecided(self, listed: list[StoredObject]) -> None:
         """Refuse CSV that cannot be read without a further option, if that holds for all objects.
@@ -116,7 +150,7 @@ class FilesSource:
         checked = [
             stored
             for stored in listed
-            if stored.size and stored_format_of(stored.uri, self.format).format == "csv"
+            if stored.size and self._stored_format(stored.uri).format in ("csv", LOOK)
         ][:_CSV_CHECKED]
         reasons = [self._undecided(stored) for stored in checked]
         if reasons and all(reasons):
@@ -124,17 +158,29 @@ class FilesSource:
 
     def _undecided(self, stored: StoredObject) -> str:
         """Why it cannot be told how an object is written; empty if it can be told."""
-        stored_format = stored_format_of(stored.uri, self.format, self.encoding)
+        stored_format = self._stored_format(stored.uri)
         split = Split(self.uri, stored.uri, stored.version, stored.size)
+        if stored_format.format == LOOK:
+            return self._unrecognized(split, stored_format)
         reader = self._text_reader(part_of(split, stored_format, ()), growing=self.watch)
         try:
             reader.look()
         except Undecided as error:
             return error.message
-        except (ObjectFailed, SourceUnavailable):
+        except (ObjectFailed, ObjectUnavailable, SourceUnavailable):
             return ""  # the run reports it
         finally:
             reader.close()
+        return ""
+
+    def _unrecognized(self, split: Split, stored_format: StoredFormat) -> str:
+        """Why the format of an object cannot be told; empty if it can be told."""
+        try:
+            self._look(self.storage, growing=self.watch).at(split, stored_format)
+        except Undecided as error:
+            return error.message
+        except (ObjectFailed, ObjectUnavailable, SourceUnavailable):
+            return ""  # the run reports it
         return ""
 
     def fixed(self) -> FilesSource:
@@ -147,13 +193,32 @@ class FilesSource:
 
     def plan(self, ledger: Ledger) -> Iterator[Split | SettledObject]:
         """The splits that are left to read, and the objects that are settled, lazily."""
-        for stored, coverage in unsettled(self.storage.list(self.uri), ledger):
+        readable = (stored for stored in self._listed() if not set_aside(stored))
+        for stored, coverage in unsettled(readable, ledger):
             if coverage.complete:
                 yield SettledObject(stored)
             else:
-                yield from splits_of(
-                    self.uri, stored, coverage, self._stored_format(stored.uri), self.split_bytes
-                )
+                stored_format = self._in_parts(stored, self._stored_format(stored.uri))
+                yield from splits_of(self.uri, stored, coverage, stored_format, self.split_bytes)
+
+    def _listed(self) -> Iterator[StoredObject]:
+        """What the glob matches; what is not read says why."""
+        return Selection(self.format, self.exclude).judged(self.storage.list(self.uri))
+
+    def _in_parts(self, stored: StoredObject, named: StoredFormat) -> StoredFormat | None:
+        """How an object is stored; None if one that is cut into parts is not what its name says."""
+        if stored.size <= self.split_bytes or not named.divisible:
+            return named
+        try:
+            pinned = self.storage.open(stored.uri, stored.version)
+            try:
+                head = pinned.read_at(0, HEAD_BYTES)
+            finally:
+                pinned.close()
+        except (ObjectFailed, ObjectUnavailable):
+            return None  # its reader reports it
+        compressed = not named.certain and compression_of(head)
+        return None if compressed or marked_encoding(head) else named
 
     def splits(self, ledger: Ledger) -> Iterator[Split]:
         """One split for everything when walking or watching; otherwise those of the objects."""
@@ -179,7 +244,7 @@ class FilesSource:
             return self._watch(position, ledger)
         if self.walk:
             return WalkReader(self._unsettled(ledger), self._open)
-        return self._open(split, position)
+        return LeavingReader(self._open(split, position), position or (("", split.start),))
 
     def acknowledger(self) -> Acknowledger | None:
         """None: a storage does not want to know."""
@@ -194,12 +259,51 @@ class FilesSource:
         growing: bool = False,
     ) -> Reader:
         try:
-            stored_format = stored_format_of(split.name, self.format, self.encoding)
+            stored_format = self._stored_format(split.name)
         except ObjectFailed as error:
             return FailedReader(split, error)
+        if stored_format.format == LOOK:
+            look = self._look(storage or self.storage, growing=growing)
+            return LookingReader(
+                split,
+                position,
+                lambda: look.at(split, stored_format),
+                # The size of the split is that of the whole object.
+                lambda seen: self._open_as(
+                    seen,
+                    replace(split, start=0),
+                    position or (("", split.start),),
+                    storage,
+                    growing=growing,
+                ),
+                growing=growing,
+            )
+        return self._open_as(stored_format, split, position, storage, growing=growing)
+
+    def _look(self, storage: Storage, *, growing: bool) -> Look:
+        limit = _MAX_KEPT * self.max_record_bytes
+        return Look(storage, self.csv, self.expected, limit, growing)
+
+    def _open_as(
+        self,
+        stored_format: StoredFormat,
+        split: Split,
+        position: Position,
+        storage: Storage | None,
+        *,
+        growing: bool,
+    ) -> Reader:
         part = part_of(split, stored_format, position)
         if stored_format.format == "parquet":
             return ParquetReader(storage or self.storage, part, self.limits, growing=growing)
+        if stored_format.format == "avro":
+            return AvroReader(
+                storage or self.storage,
+                part,
+                self.limits,
+                self.max_record_bytes,
+                growing=growing,
+            )
         return self._text_reader(part, storage, growing=growing)
 
     def _text_reader(
@@ -226,14 +330,14 @@ class FilesSource:
 
         def continues(stored: StoredObject) -> bool:
             stored_format = self._stored_format(stored.uri)
-            appendable = stored_format is not None and stored_format.format != "parquet"
+            appendable = stored_format.format != "parquet"
             return appendable and begins_as_read(stored, tails)
 
         def where_to_read_on(stored: StoredObject, end: int) -> int:
             return recall(stored, end, tails) if local else 0
 
         watched = WatchedStorage(
-            list=lambda: storage.list(self.uri),
+            list=self._listed,
             splits=splits,
             open=lambda split: self._open(split, storage=storage),
             ledger=ledger,
@@ -247,8 +351,10 @@ class FilesSource:
         )
         return WatchReader(watched, position[0][1] if position else 0)
 
-    def _stored_format(self, uri: str) -> StoredFormat | None:
-        try:
-            return stored_format_of(uri, self.format, self.encoding)
-        except ObjectFailed:
-            return None
+    def _stored_format(self, uri: str) -> StoredFormat:
+        """How an object is stored, by its name.
+
+        Raises:
+            ObjectFailed: The name does not say it.
+        """
+        return stored_format_of(uri, self.format, self.encoding, self.compression)

@@ -7,6 +7,7 @@ read: its new version takes over what was settled of the version before.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections import OrderedDict, deque
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 
+from sources.files.aside.put_off import PutOff
+from sources.files.aside.selection import leave, set_aside
 from sources.files.plan import PAGE
 from sources.storage.objects import StoredObject
 from sources.storage.tails import FILES
@@ -24,8 +27,13 @@ from transforms.batch.backoff import Backoff, Clock, Outage
 from transforms.batch.coverage import Coverage, Ledger
 from transforms.batch.record import JSON, RecordBatch, Span
 from transforms.batch.splits import Polled, Reader, Split
-from transforms.errors import SourceUnavailable
+from transforms.errors import ObjectUnavailable, SourceUnavailable
 from transforms.read import drain
+
+_log = logging.getLogger(__name__)
+
+PATIENCE = Backoff(base=5.0, cap=300.0)
+"""Waits between tries at an object that cannot be read."""
 
 _RECENT = 86_400.0
 """A file that was written to within this many seconds may still grow."""
@@ -117,6 +125,7 @@ class WatchReader:
         self._split: Split | None = None
         self._last: RecordBatch | None = None
         self._begun: set[int] = set()
+        self._put_off = PutOff(PATIENCE, clock)
         self._listed: set[int] = set()
         self._pending: deque[tuple[StoredObject, Coverage]] = deque()
         self._splits: deque[Split] = deque()
@@ -166,6 +175,9 @@ class WatchReader:
         """Do the next thing there is to do; returns the batches of it."""
         try:
             return self._advance(timeout)
+        except ObjectUnavailable as error:
+            self._leave(error)
+            return ()
         except SourceUnavailable as error:
             self._back_off(error)
             return ()
@@ -186,6 +198,20 @@ class WatchReader:
             self._reader = None
             self._take_note(dict(polled.position)[""])
         return polled.batches
+
+    def _leave(self, error: ObjectUnavailable) -> None:
+        """Go on without the current object, which is tried again after a while."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        self._splits.clear()
+        if self._stored is None:
+            return
+        hashed = _hash(self._stored.uri, self._stored.version)
+        self._begun.discard(hashed)
+        if self._put_off.add(hashed):
+            leave(str(error))
+            _log.warning("%s; it is tried again now and then", error)
 
     def _open(self, split: Split) -> Reader:
         opened = self._watched.open_growing
@@ -222,6 +248,7 @@ class WatchReader:
 
     def _begin(self, stored: StoredObject, coverage: Coverage) -> Sequence[RecordBatch]:
         """Queue what is left of an object, which takes over what was read of its last version."""
+        self._stored = stored
         batches: list[RecordBatch] = []
         before = self._reads.get(stored.uri)
         if before is not None and before.version != stored.version:
@@ -237,13 +264,16 @@ class WatchReader:
             else:
                 self._watched.forget(stored.uri)
             del self._reads[stored.uri]
-        self._stored = stored
         self._splits.extend(self._watched.splits(stored, coverage))
         return batches
 
     def _next_object(self, timeout: float) -> Sequence[RecordBatch]:
         if self._pending:
-            batches = self._begin(*self._pending[0])
+            try:
+                batches = self._begin(*self._pending[0])
+            except ObjectUnavailable:
+                self._pending.popleft()
+                raise
             self._pending.popleft()
             return batches
         if self._pages is None:
@@ -264,6 +294,7 @@ class WatchReader:
         else:
             self._pages = None
             self._begun &= self._listed
+            self._put_off.keep(self._listed)
             self._forget_gone()
             self._not_before = self._clock() + self._watched.interval * random.uniform(0.9, 1.1)  # noqa: S311
         return ()
@@ -283,9 +314,12 @@ class WatchReader:
         hashes = [_hash(stored.uri, stored.version) for stored in page]
         self._listed.update(hashes)
         new = [
-            stored for stored, hashed in zip(page, hashes, strict=True) if hashed not in self._begun
+            stored
+            for stored, hashed in zip(page, hashes, strict=True)
+            if hashed not in self._begun and not set_aside(stored)
+            if hashed not in self._put_off
         ]
-        self._begun.update(hashes)
+        self._begun.update(hashed for hashed in hashes if hashed not in self._put_off)
         self._there.update(stored.uri for stored in page if stored.uri in self._reads)
         for stored in page:
             read = self._reads.get(stored.uri)

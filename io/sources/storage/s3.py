@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import sleep
 
 from clients.s3 import S3Settings, client
 from clients.s3_errors import FAULTS
 from sources.storage.globs import is_wild, literal_prefix, matcher
-from sources.storage.objects import StoredObject
+from sources.storage.objects import HIDDEN, StoredObject
 from sources.storage.s3_errors import described, is_beyond_end
 from transforms.batch.backoff import Backoff
 from transforms.errors import ConfigError, SourceUnavailable
@@ -31,15 +31,18 @@ class S3Storage:
         """Every object whose key matches the glob, in the order of keys.
 
         Only keys with the glob's start, up to its first wildcard, are listed. Keys that end in a
-        slash are markers of folders, not objects.
+        slash are markers of folders, not objects. Hidden names (``globs.matcher``) are passed over.
         """
         bucket, pattern = bucket_and_key(glob)
         wild = is_wild(pattern)
         matched = False
+        visible, any_name = matcher(pattern, hidden=False), matcher(pattern)
         for key, stored in self._listed(bucket, literal_prefix(pattern), glob, few=not wild):
-            if matcher(pattern).fullmatch(key) if wild else key == pattern:
+            if visible.fullmatch(key) if wild else key == pattern:
                 matched = True
                 yield stored
+            elif wild and any_name.fullmatch(key):
+                yield replace(stored, passed_over=HIDDEN)
         if not (matched or wild) and any(self._listed(bucket, f"{pattern}/", glob, few=True)):
             raise ConfigError(f"{glob} is a folder; add a glob, e.g. {glob}/*")
 
@@ -89,6 +92,7 @@ class S3Object:
         self._settings = settings
         self._uri = uri
         self._version = version
+        self._content_encoding = ""
         self._bucket, self._key = bucket_and_key(uri)
 
     @property
@@ -100,6 +104,11 @@ class S3Object:
     def distant(self) -> bool:
         """Yes: each request has latency."""
         return True
+
+    @property
+    def content_encoding(self) -> str:
+        """The object's ``Content-Encoding``."""
+        return self._content_encoding
 
     def read_at(self, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset`` of the pinned version, by one ranged GET.
@@ -114,7 +123,8 @@ class S3Object:
             except FAULTS as error:
                 if is_beyond_end(error):
                     return b""
-                fault = described(error, self._uri, self._settings.endpoint_url)
+                endpoint = self._settings.endpoint_url
+                fault = described(error, self._uri, endpoint, of_object=True)
                 transferring = not hasattr(error, "response")
                 unavailable = isinstance(fault, SourceUnavailable)
                 if not (transferring and unavailable) or attempt >= _BODY_ATTEMPTS:
@@ -132,6 +142,7 @@ class S3Object:
             Range=f"bytes={offset}-{offset + length - 1}",
             IfMatch=f'"{self._version}"',
         )
+        self._content_encoding = response.get("ContentEncoding", "")
         with response["Body"] as body:
             return body.read()
 
