@@ -30,7 +30,7 @@ def positive_int(text: str) -> int:
     return number
 
 
-def seconds(at_least: int) -> Callable[[str], float]:
+def seconds(at_least: float) -> Callable[[str], float]:
     """The type of a flag that takes a number of seconds.
 
     Args:

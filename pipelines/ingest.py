@@ -27,6 +27,7 @@ from sinks.ledger import submissions
 from sinks.ledger.ledger import SqlLedger
 from sinks.sql import SqlSink, WriteToSql
 from sources.jobs.source import JobsSource
+from transforms import notes
 from transforms.errors import SluiceError
 from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
@@ -110,6 +111,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         config = replace(config, sources=tuple(source.fixed() for source in config.sources))
         if config.dead_letters is not None:
             config.dead_letters.check()
+        notes.reset()
         started = time.monotonic()
         if run.detach or (config.streaming and run.runner.remote):
             _report_left(config.jobs.queue.left())  # the readers will report it elsewhere
@@ -135,10 +137,21 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
     if signals and not config.streaming:
         print(f"ingest: stopped by {signals[0]}; run again to read the rest", file=sys.stderr)
         return command.FAILED
+    if result.unavailable and not config.streaming:
+        print(f"ingest: {_left_for_later(result)}", file=sys.stderr)
+        return command.FAILED
     if result.counts.dead and run.fail_on_dead_letters:
         print(f"ingest: {result.counts.dead:,} records were dead-lettered", file=sys.stderr)
         return command.DEAD_LETTERS
     return command.OK
+
+
+def _left_for_later(result: summary.Summary) -> str:
+    """One line on the objects that could not be read."""
+    first = next((note.names[0] for note in result.notes if note.topic == "unavailable"), "")
+    more = result.unavailable - 1
+    others = f", and {more:,} more" if more else ""
+    return f"{first or 'objects could not be read'}{others}; run again to read what is left"
 
 
 def _report_left(left: Sequence[Waiting]) -> None:

@@ -11,6 +11,7 @@ from pipelines.flags import (
     positive_int,
     seconds,
 )
+from sources.files.formats import COMPRESSIONS, FORMATS
 from transforms.batch.retry_policy import FOREIGN_KEY
 
 
@@ -52,8 +53,23 @@ def _add_source(parser: Parser) -> None:
         default=10.0,
         metavar="S",
         help="with --streaming, a local file is complete once nobody has written to it for this "
-        "long; until then a last line without an end, or a file that ends early, waits "
+        "many seconds; until then a last line without an end, or a file that ends early, waits "
         "(default: 10)",
+    )
+    add(
+        "--poll_interval",
+        type=seconds(at_least=0.1),
+        default=5.0,
+        metavar="S",
+        help="with --streaming, look for new files and objects every S seconds (default: 5)",
+    )
+    add(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="leave out files and objects: of this name ('*.tmp'), anywhere ('**/tmp/*'), or with "
+        "this path or URI ('./events/tmp/**'); may be repeated",
     )
     add_kafka_config(parser)
     add("--s3_endpoint_url", metavar="URL", help="an S3 service other than AWS")
@@ -64,8 +80,15 @@ def _add_formats(parser: Parser) -> None:
     add(
         "--format",
         default="auto",
-        choices=("auto", "jsonl", "csv", "parquet"),
-        help="the format of objects (default: auto, by name)",
+        choices=FORMATS,
+        help="the format of objects (default: auto, by name; by content where the name does not "
+        "tell it)",
+    )
+    add(
+        "--compression",
+        default="auto",
+        choices=COMPRESSIONS,
+        help="of objects (default: auto, by their first bytes)",
     )
     add(
         "--encoding",

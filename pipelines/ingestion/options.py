@@ -167,6 +167,9 @@ def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
         kafka=kafka_config.parse(flags.kafka_config),
         rest_seconds=flags.rest_seconds,
         encoding=flags.encoding,
+        compression=flags.compression,
+        exclude=tuple(flags.exclude),
+        poll_interval=flags.poll_interval,
         csv=CsvOptions.of(
             delimiter=flags.csv_delimiter,
             quote=flags.csv_quote,

@@ -12,8 +12,10 @@ from rich.table import Table
 from pipelines.ingestion.config import IngestConfig
 from sinks.ledger import ledger
 from sinks.table.config import SqlConfig
+from transforms import notes
 from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.splits import Source
+from transforms.notes import Note
 from transforms.read.job_queue import Waiting
 
 _ALWAYS_SHOWN = ("read", "inserted", "duplicates", "dead")
@@ -38,11 +40,15 @@ class Summary:
         resumed_bytes: Stored bytes that were not read for that reason.
         skipped_offsets: Offsets of topics that were deleted before they were read; each range
             of them is one dead letter.
+        unavailable: Objects that could not be read now and are left for a later run.
+        passed_over: Objects that a glob matches and that are not read.
         seconds: Wall time of the run.
         records_per_second: Records read per second of wall time.
         left: Records of the table that wait for another pipeline, or for no pipeline.
         sources: For each ``--source``: its partitions, how many of them are complete, how many
             have a gap, and the positions reached.
+        notes: What is said of objects that were left or passed over, or whose content told how
+            to read them.
     """
 
     counts: Counts
@@ -54,10 +60,13 @@ class Summary:
     resumed: int
     resumed_bytes: int
     skipped_offsets: int
+    unavailable: int
+    passed_over: int
     seconds: float
     records_per_second: float
     left: tuple[Waiting, ...] = ()
     sources: tuple[dict[str, Any], ...] = field(default=())
+    notes: tuple[Note, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """One flat object: the counts and all other figures by their names."""
@@ -79,10 +88,13 @@ def summarize(counters: Mapping[str, int], seconds: float, config: IngestConfig)
         resumed=counters.get("splits_skipped", 0),
         resumed_bytes=counters.get("bytes_skipped", 0),
         skipped_offsets=counters.get("skipped_offsets", 0),
+        unavailable=counters.get("objects_unavailable", 0),
+        passed_over=counters.get("objects_passed_over", 0),
         seconds=round(seconds, 3),
         records_per_second=round(counts.read / seconds, 1) if seconds > 0 else 0.0,
         left=tuple(config.jobs.queue.left()),
         sources=_reached(config.sources, config.sql),
+        notes=tuple(notes.noted()),
     )
 
 
@@ -127,6 +139,7 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
             f"skipped: {summary.skipped_offsets:,} offsets were deleted before they were read",
             highlight=False,
         )
+    _show_notes(summary, console)
     if summary.attempts:
         console.print(
             f"retried: {summary.attempts:,} attempts at records that had failed before",
@@ -154,3 +167,23 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
             markup=False,
             soft_wrap=True,
         )
+
+
+def _show_notes(summary: Summary, console: Console) -> None:
+    """Print what is said once of objects; elsewhere than in this process, only how many."""
+    said = {note.topic for note in summary.notes}
+    if summary.unavailable and "unavailable" not in said:
+        _line(console, f"left for a later run: {summary.unavailable:,} objects")
+    if summary.passed_over and "passed_over" not in said:
+        _line(console, f"passed over: {summary.passed_over:,} objects")
+    for note in summary.notes:
+        if note.topic == "unavailable":
+            _line(console, f"left for a later run: {note.count:,} objects: {note}")
+        elif note.topic == "passed_over":
+            _line(console, f"passed over: {note.count:,} objects ({note.group}): {note}")
+        else:
+            _line(console, f"detected: {note.group} in {note}")
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -32,6 +32,8 @@ RUN = Summary(
     resumed=0,
     resumed_bytes=0,
     skipped_offsets=0,
+    unavailable=0,
+    passed_over=0,
     seconds=2.0,
     records_per_second=10_500.0,
 )
