@@ -35,8 +35,8 @@ class Verdict:
 
     Attributes:
         account: The counts of the ledger, and the jobs that exist.
-        ok: Whether there is no gap, each record that was read has an outcome, and each record
-            that the ledger counts as retrying exists as a job.
+        ok: Whether there is no gap, each record that was read has an outcome, each record that
+            the ledger counts as retrying exists as a job, and the tables' counts add up.
     """
 
     account: Account
@@ -47,7 +47,7 @@ class Verdict:
         """Judge one partition."""
         progress = account.progress
         whole = not progress.coverage.holes and progress.counts.conserved
-        return cls(account, whole and account.balanced)
+        return cls(account, whole and account.balanced and account.added_up)
 
     @property
     def progress(self) -> PartitionProgress:
@@ -58,7 +58,8 @@ class Verdict:
         """One object of the list that ``--json`` prints."""
         coverage = self.progress.coverage
         return {
-            "target": self.progress.target,
+            "pipeline": self.progress.pipeline,
+            "target": ", ".join(sorted(self.account.tables)),
             "source": self.progress.source,
             "partition": self.progress.partition,
             "ranges": [list(bounds) for bounds in coverage.ranges],
@@ -67,6 +68,9 @@ class Verdict:
             "complete": coverage.complete,
             **dict(self.progress.counts),
             "conserved": self.progress.counts.conserved,
+            "tables": {
+                table: dict(counts) for table, counts in sorted(self.account.tables.items())
+            },
             "jobs": {"retrying": self.account.retrying, "dead": self.account.dead},
             "ok": self.ok,
         }
@@ -83,7 +87,7 @@ def parser() -> command.Parser:
 
 
 def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
-    """The verdicts on all partitions, ordered by target, source and partition.
+    """The verdicts on all partitions, ordered by pipeline, source and partition.
 
     Raises:
         ConfigError: ``sink`` or ``source`` is not a URL that this program can read.
@@ -116,7 +120,9 @@ def _print_json(flags: Any) -> int:
 
 def _print_table(flags: Any) -> int:
     """Print a table of the first partitions and the sums of all; returns how many are not ok."""
-    table = Table("source", "partition", "settled", "read", "rows", "dup", "dead", "", box=None)
+    table = Table(
+        "pipeline", "source", "partition", "settled", "read", "rows", "dup", "dead", "", box=None
+    )
     totals = Counts()
     partitions = failed = unfinished = 0
     for verdict in verdicts(flags.sink, flags.source):
@@ -154,12 +160,13 @@ def _cells(verdict: Verdict) -> list[str]:
     state = "complete" if coverage.complete else "open"
     if not verdict.account.balanced:
         state = "JOBS DO NOT MATCH"
-    if not counts.conserved:
+    if not (counts.conserved and verdict.account.added_up):
         state = "DOES NOT ADD UP"
     if coverage.holes:
         state = "GAPS"
     rows = counts.inserted + counts.updated
     return [
+        progress.pipeline,
         progress.source,
         progress.partition,
         settled,

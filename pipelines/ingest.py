@@ -24,7 +24,6 @@ from pipelines.ingestion.steps import applied
 from runners.runner import Runner, Submission
 from sinks.database import leases
 from sinks.ledger import submissions
-from sinks.ledger.ledger import SqlLedger
 from sinks.sql import SqlSink, WriteToSql
 from sources.jobs.source import JobsSource
 from transforms.errors import SluiceError
@@ -42,10 +41,10 @@ def build(
 
     Write stores a record that fails and may succeed later; Read reads it again once it is due.
     """
-    sources, ledger = (*config.sources, config.jobs), SqlLedger(config.sql)
+    sources = (*config.sources, config.jobs)
     checked = (
         pipeline
-        | "Read" >> execution.reading(runner, sources, ledger, streaming=config.streaming)
+        | "Read" >> execution.reading(runner, sources, config.ledger, streaming=config.streaming)
         | "Parse" >> Parse(config.parse)
         | "Validate" >> Validate(config.schema)
     )
@@ -188,7 +187,7 @@ def _refuse_state_of_another(config: IngestConfig, run: RunConfig) -> None:
     resumed = run.runner.resumed(run.beam_options) if run.runner.resumed is not None else None
     if resumed is not None:
         uris = (source.uri for source in config.sources)
-        submissions.check(config.sql, resumed.option, resumed.job, uris)
+        submissions.check(config.ledger, resumed.option, resumed.job, uris)
 
 
 def _note(config: IngestConfig, submission: Submission) -> None:
@@ -203,7 +202,7 @@ def _note(config: IngestConfig, submission: Submission) -> None:
         )
         return
     try:
-        submissions.note(config.sql, submission.job, (source.uri for source in config.sources))
+        submissions.note(config.ledger, submission.job, (source.uri for source in config.sources))
     except SluiceError as error:
         print(
             f"ingest: job {submission.job} goes on, but a savepoint of it will be refused: {error}",

@@ -15,7 +15,7 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import DATABASE_ERRORS, transaction
 from sinks.failures import Fate, fates_of
 from sinks.jobs import outcomes as job_outcomes
-from sinks.ledger import ledger
+from sinks.ledger import ledger, pipelines
 from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ledger import SqlLedger
 from sinks.ledger.ranges import (
@@ -80,6 +80,12 @@ class SqlSink:
             Contention: The database kept asking for another try.
         """
         targets.prepare(self.config)
+        pipelines.register(self.config, self._name)
+
+    @property
+    def _name(self) -> str:
+        """The name of the pipeline; empty for the label of the table."""
+        return "" if self.pipeline is None else self.pipeline.name
 
     def fields(self) -> frozenset[str]:
         """Fields of which every record needs at least one; known after ``prepare``.
@@ -98,7 +104,14 @@ class SqlSink:
         if not isinstance(ledger, SqlLedger):
             return
         read = (ledger.config.database.url, ledger.config.table_name)
-        if read != (self.config.database.url, self.config.table_name):
+        if read == (self.config.database.url, self.config.table_name):
+            if ledger.pipeline != self._name:
+                raise ConfigError(
+                    f"ReadSplits asks the ledger of pipeline {ledger.pipeline or 'without a name'}, "
+                    f"but WriteToSql settles for pipeline {self._name or 'without a name'}; give "
+                    "SqlLedger and SqlSink the same name"
+                )
+        else:
             raise ConfigError(
                 f"ReadSplits asks the ledger of table {ledger.config.table_name}, but WriteToSql "
                 f"writes table {self.config.table}: neither would know what the other settles. Give "
@@ -134,7 +147,8 @@ class SqlSink:
             with transaction(self.config.database, f"write {self.config.table}") as connection:
                 dialect, writer = dialect_of(connection), writer_of(connection)
                 target = targets.target_in(connection, self.config, writer)
-                coverage = _coverage(connection, target, batches)
+                pipeline = self._name or target.label
+                coverage = _coverage(connection, pipeline, batches)
                 work = _plan(batches, coverage, self._held(connection, target, batches))
                 typed, schema = dialect.checks_types, self.config.schema
                 for part in work:
@@ -154,14 +168,14 @@ class SqlSink:
                 for part in work:
                     part.decide(self.retry)
                 fates = [fate for part in work for fate in part.fates]
-                failures.store(connection, target.label, fates, self.run, self.pipeline)
+                failures.store(connection, pipeline, target.label, fates, self.run, self.pipeline)
                 results = [
                     _settled(part, inserted, updated, self.run)
                     for part, inserted, updated in zip(
                         work, written.inserted, written.updated, strict=True
                     )
                 ]
-                _record(connection, target, work, results)
+                _record(connection, pipeline, target.label, work, results)
                 self._deliver(target, fates)
                 settled = results  # only the COMMIT is left
         except SinkUnavailable as error:
@@ -238,10 +252,10 @@ class _Overlap(Exception):
 
 
 def _coverage(
-    connection: sa.Connection, target: Target, batches: Sequence[RecordBatch]
+    connection: sa.Connection, pipeline: str, batches: Sequence[RecordBatch]
 ) -> dict[Partition, Coverage]:
     places = [_partition(batch) for batch in batches if batch.claim is None]
-    rows = ledger.settlements(connection, target.label, places)
+    rows = ledger.settlements(connection, pipeline, places)
     return {partition: coverage_of(settlements) for partition, settlements in rows.items()}
 
 
@@ -328,12 +342,13 @@ def _settled(work: _Work, inserted: int, updated: int, run: str) -> Settled:
 
 def _record(
     connection: sa.Connection,
-    target: Target,
+    pipeline: str,
+    label: str,
     work: Sequence[_Work],
     settled: Sequence[Settled],
 ) -> None:
     """Enter what was settled into the ledger, unless another writer has done so in the meantime."""
-    moves = _moves(work, settled)
+    moves = _moves(pipeline, work, settled)
     news = [
         (_partition(part.batch), _settlement(part, result))
         for part, result in zip(work, settled, strict=True)
@@ -343,32 +358,37 @@ def _record(
         return
     # All at once: taking locks one after another could end in a deadlock.
     places = sorted({partition for partition, _ in news})
-    both = sorted({*places, *moves})
-    dialect_of(connection).lock(connection, [(target.label, *place) for place in both])
-    before = ledger.settlements(connection, target.label, places)
+    moved = {(reader, *place) for reader, deltas in moves.items() for place in deltas}
+    both = sorted({*((pipeline, *place) for place in places), *moved})
+    dialect_of(connection).lock(connection, both)
+    before = ledger.settlements(connection, pipeline, places)
     for part in work:
         coverage = coverage_of(before.get(_partition(part.batch), ()))
         for gap in part.gaps or ():
             if coverage.gaps(*gap) != [gap]:
                 raise _Overlap
     try:
-        ledger.record(connection, target.label, before, news)
+        ledger.record(connection, pipeline, label, before, news)
     except DATABASE_ERRORS as error:
         # Where no lock holds others off, two writers meet in the ledger's primary key.
         if classify(error).kind == "record":
             raise _Overlap from error
         raise
-    ledger_moves.move(connection, target.label, moves)
+    for reader, deltas in moves.items():
+        ledger_moves.move(connection, reader, label, deltas)
 
 
-def _moves(work: Sequence[_Work], settled: Sequence[Settled]) -> dict[Partition, Counts]:
-    """What became of jobs: the ledger has read them already, and counts them as retrying."""
-    moves: dict[Partition, Counts] = {}
+def _moves(
+    pipeline: str, work: Sequence[_Work], settled: Sequence[Settled]
+) -> dict[str, dict[Partition, Counts]]:
+    """What became of jobs, by the pipeline that has read them: it counts them as retrying."""
+    moves: dict[str, dict[Partition, Counts]] = {}
     for part, result in zip(work, settled, strict=True):
         if result.attempts:
-            place = _partition(part.batch)
+            claim, place = part.batch.claim, _partition(part.batch)
+            deltas = moves.setdefault(claim.read_by if claim else pipeline, {})
             counted_before = Counts(read=-result.counts.read, retrying=-result.counts.read)
-            moves[place] = moves.get(place, Counts()) + result.counts + counted_before
+            deltas[place] = deltas.get(place, Counts()) + result.counts + counted_before
     return moves
 
 

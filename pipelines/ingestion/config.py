@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.ingestion.steps import Steps
 from runners.runner import Runner
+from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig
 from sources.jobs.source import JobsSource
 from transforms.batch.retry_policy import RetryPolicy
@@ -48,6 +49,11 @@ class IngestConfig:
     streaming: bool
     steps: Steps
     pipeline: PipelineIdentity
+
+    @property
+    def ledger(self) -> SqlLedger:
+        """What the pipeline has settled."""
+        return SqlLedger(self.sql, self.pipeline.name)
 
 
 @dataclass(frozen=True, slots=True)

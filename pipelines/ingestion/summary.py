@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pipelines.ingestion.config import IngestConfig
 from sinks.ledger import ledger
-from sinks.table.config import SqlConfig
+from sinks.ledger.ledger import SqlLedger
 from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.splits import Source
 from transforms.read.job_queue import Waiting
@@ -82,17 +82,17 @@ def summarize(counters: Mapping[str, int], seconds: float, config: IngestConfig)
         seconds=round(seconds, 3),
         records_per_second=round(counts.read / seconds, 1) if seconds > 0 else 0.0,
         left=tuple(config.jobs.queue.left()),
-        sources=_reached(config.sources, config.sql),
+        sources=_reached(config.sources, config.ledger),
     )
 
 
-def _reached(sources: Sequence[Source], sql: SqlConfig) -> tuple[dict[str, Any], ...]:
+def _reached(sources: Sequence[Source], of: SqlLedger) -> tuple[dict[str, Any], ...]:
     """How far each ``--source`` is settled, over all runs."""
     reached: list[dict[str, Any]] = [
         {"source": source.uri, "partitions": 0, "complete": 0, "gaps": 0, "positions": {}}
         for source in sources
     ]
-    for progress in ledger.audit(sql.database, sql.table_name):
+    for progress in ledger.audit(of.config.database, of):
         for source, entry in zip(sources, reached, strict=True):
             if not source.owns(progress.source):
                 continue

@@ -65,7 +65,7 @@ def test_a_gap_is_found(sink: str, capsys: pytest.CaptureFixture[str]) -> None:
     query(sink, "UPDATE ingest_progress SET end_offset = 10 WHERE source LIKE '%a.jsonl'")
     query(
         sink,
-        "INSERT INTO ingest_progress SELECT target, source, partition, 20, 31, final, 0, 0, 0, 0, "
+        "INSERT INTO ingest_progress SELECT pipeline, source, partition, 20, 31, final, 0, 0, 0, 0, "
         "0, 0, 0, updated_at FROM ingest_progress WHERE source LIKE '%a.jsonl'",
     )
     capsys.readouterr()

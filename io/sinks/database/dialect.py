@@ -121,6 +121,19 @@ class Dialect(Protocol):
         """Insert ``rows``, all with every column, in place of those with their primary key."""
         ...
 
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        """Add the numbers of ``rows`` to those of the rows with their primary key, or insert them.
+
+        Args:
+            connection: In a transaction that writes.
+            table: All its columns apart from the primary key are numbers.
+            rows: With every column, each with a key of its own.
+
+        Raises:
+            Contention: Another transaction inserted one of them at the same time.
+        """
+        ...
+
     def take(
         self,
         connection: sa.Connection,

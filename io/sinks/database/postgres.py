@@ -143,6 +143,9 @@ class Postgres(Generic):
     def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
         on_conflict.upsert(postgresql.insert, connection, table, rows)
 
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        on_conflict.add(postgresql.insert, connection, table, rows)
+
     def take(
         self,
         connection: sa.Connection,

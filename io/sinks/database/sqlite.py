@@ -55,6 +55,9 @@ class Sqlite(Generic):
     def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
         on_conflict.upsert(sqlite.insert, connection, table, rows)
 
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        on_conflict.add(sqlite.insert, connection, table, rows)
+
 
 def _set_up(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin by itself; see _begin

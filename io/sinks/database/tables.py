@@ -196,6 +196,9 @@ jobs = sa.Table(
     postgresql_with={"fillfactor": 50},
 )
 
+READ_BY = sa.func.coalesce(jobs.c.read_by, jobs.c.target)
+"""The pipeline that has read the record of a job."""
+
 queue = sa.Table(
     "ingest_queue",
     metadata,
@@ -246,7 +249,7 @@ submissions = sa.Table(
     sa.Column("target", _NAME, nullable=False),
     sa.Column("sources", sa.JSON, nullable=False),  # their URIs
     sa.Column("submitted_at", UtcDateTime, nullable=False),
-    sa.Column("pipeline", _NAME),  # null stands for the target's name
+    sa.Column("pipeline", _NAME),  # null if a ledger belonged to its table then
 )
 
 Operation = Literal["insert", "update"]

@@ -21,7 +21,6 @@ from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
 from sinks.jobs.store import enqueue, exists
 from sinks.ledger import moves as ledger_moves
-from sinks.ledger.ranges import Partition
 from transforms.batch.counts import Counts
 from transforms.errors import ConfigError, Contention
 from transforms.steps.pipeline_identity import PipelineIdentity
@@ -69,7 +68,8 @@ def carry_out(database: Database, order: Order, *, actor: str, reason: str) -> O
         if changed != len(picked):
             raise Contention("another process changed the same jobs; trying again")
         if order.action.moves is not None:
-            _move(connection, picked, *order.action.moves)
+            out, into = order.action.moves
+            ledger_moves.move_jobs(connection, picked, Counts(**{out: -1, into: 1}))
         audit_trail.enter(
             connection,
             order.action.name,
@@ -154,21 +154,6 @@ def _counted(
             for name, where in conditions(dialect_of(connection)).items()
         }
     return {name: number for name, number in counted.items() if number}
-
-
-def _move(connection: sa.Connection, picked: Sequence[Picked], out: str, into: str) -> None:
-    """Move the jobs from one of the ledger's counts to another."""
-    targets: dict[str, Counter[Partition]] = {}
-    for job in picked:
-        targets.setdefault(job.target, Counter())[job.source, job.partition] += 1
-    # All at once: locks taken a table at a time could deadlock with another action's.
-    places = [(name, *place) for name, counted in targets.items() for place in counted]
-    dialect_of(connection).lock(connection, sorted(places))
-    for target, counted in targets.items():
-        deltas = {
-            place: Counts(**{out: -number, into: number}) for place, number in counted.items()
-        }
-        ledger_moves.move(connection, target, deltas)
 
 
 def _update(
