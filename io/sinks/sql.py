@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import apache_beam as beam
@@ -13,7 +13,7 @@ from sinks import failures, targets
 from sinks.database.classify import classify
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import DATABASE_ERRORS, transaction
-from sinks.failures import Fate, fates_of
+from sinks.failures import Fate
 from sinks.jobs import outcomes as job_outcomes
 from sinks.ledger import ledger, pipelines
 from sinks.ledger import moves as ledger_moves
@@ -22,9 +22,6 @@ from sinks.ledger.ranges import (
     Partition,
     Settlement,
     coverage_of,
-    emptied,
-    missing,
-    trimmed,
 )
 from sinks.outbox import rows as outbox
 from sinks.outbox.rows import ChangedTable, Effects
@@ -33,10 +30,11 @@ from sinks.table.config import OnConflict, SqlConfig
 from sinks.table.records import Records, Written, records_of
 from sinks.table.rows import Poison
 from sinks.table.target import Target
+from sinks.work import Work, coverage_of_batches, partition_of, plan
 from sinks.writers import writer_of
 from transforms.batch.counts import Counts
-from transforms.batch.coverage import Coverage, Ledger, Range, merge
-from transforms.batch.record import Failure, RecordBatch
+from transforms.batch.coverage import Ledger
+from transforms.batch.record import RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
 from transforms.settle.dead_letters import DeadLetterSink
@@ -105,7 +103,8 @@ class SqlSink:
             return
         read = (ledger.config.database.url, ledger.config.table_name)
         if read == (self.config.database.url, self.config.table_name):
-            if ledger.pipeline != self._name:
+            table = str(self.config.table_name)
+            if (ledger.pipeline or table) != (self._name or table):
                 raise ConfigError(
                     f"ReadSplits asks the ledger of pipeline {ledger.pipeline or 'without a name'}, "
                     f"but WriteToSql settles for pipeline {self._name or 'without a name'}; give "
@@ -148,8 +147,8 @@ class SqlSink:
                 dialect, writer = dialect_of(connection), writer_of(connection)
                 target = targets.target_in(connection, self.config, writer)
                 pipeline = self._name or target.label
-                coverage = _coverage(connection, pipeline, batches)
-                work = _plan(batches, coverage, self._held(connection, target, batches))
+                coverage = coverage_of_batches(connection, pipeline, batches)
+                work = plan(batches, coverage, self._held(connection, target, batches))
                 typed, schema = dialect.checks_types, self.config.schema
                 for part in work:
                     part.batch = with_typed_cells(target, part.batch, typed=typed, schema=schema)
@@ -223,67 +222,8 @@ class WriteToSql(beam.PTransform):
         return batches | "Sql" >> Write(self._sink, self._write)
 
 
-@dataclass(slots=True)
-class _Work:
-    """What is left of one batch once the ledger or, for jobs, their queue has been asked.
-
-    Attributes:
-        batch: The batch, trimmed.
-        gaps: The ranges it settles; None when it settles none, because the ledger has all of it
-            or its records are jobs.
-        trimmed: How many records had been settled before.
-        poison: Records that the database refused.
-        fates: What follows from each failure, those of earlier steps first.
-    """
-
-    batch: RecordBatch
-    gaps: list[Range] | None
-    trimmed: int
-    poison: list[Failure] = field(default_factory=list)
-    fates: list[Fate] = field(default_factory=list)
-
-    def decide(self, retry: RetryPolicy) -> None:
-        """Decide what follows from each failure."""
-        self.fates = fates_of((*self.batch.failures, *self.poison), self.batch.claim, retry)
-
-
 class _Overlap(Exception):
     """Another writer has settled some of these ranges since the transaction began."""
-
-
-def _coverage(
-    connection: sa.Connection, pipeline: str, batches: Sequence[RecordBatch]
-) -> dict[Partition, Coverage]:
-    places = [_partition(batch) for batch in batches if batch.claim is None]
-    rows = ledger.settlements(connection, pipeline, places)
-    return {partition: coverage_of(settlements) for partition, settlements in rows.items()}
-
-
-def _plan(
-    batches: Sequence[RecordBatch], settled: Mapping[Partition, Coverage], held: Collection[str]
-) -> list[_Work]:
-    """Trim each batch to what neither the ledger nor an earlier batch has; jobs must be held."""
-    seen = dict(settled)
-    unused = set(held)
-    work = []
-    for batch in batches:
-        if batch.claim is not None:
-            if batch.claim.id in unused:
-                unused.remove(batch.claim.id)
-                work.append(_Work(batch, None, 0))
-            else:
-                work.append(_Work(emptied(batch), None, batch.read))
-            continue
-        place = _partition(batch)
-        coverage = seen.get(place, Coverage())
-        gaps = missing(batch.span, coverage)
-        inside, outside = trimmed(batch, gaps or ())
-        work.append(_Work(inside, gaps, outside))
-        if gaps is not None:
-            ranges = merge((*coverage.ranges, (batch.span.start, batch.span.end)))
-            end = batch.span.end if batch.span.final else coverage.end
-            seen[place] = Coverage(ranges, end)
-    return work
 
 
 def _changed_table(target: Target) -> ChangedTable:
@@ -292,7 +232,7 @@ def _changed_table(target: Target) -> ChangedTable:
     return ChangedTable(target.label, target.key, types, target.whole_payload)
 
 
-def _effects(written: Written, records: Records, work: Sequence[_Work]) -> Effects:
+def _effects(written: Written, records: Records, work: Sequence[Work]) -> Effects:
     """What the outbox keeps, in the order of the records."""
     effects = Effects()
     for index in sorted(written.effects):
@@ -306,7 +246,7 @@ def _effects(written: Written, records: Records, work: Sequence[_Work]) -> Effec
     return effects
 
 
-def _assign(poison: Sequence[Poison], records: Records, work: Sequence[_Work]) -> None:
+def _assign(poison: Sequence[Poison], records: Records, work: Sequence[Work]) -> None:
     """Turn poison into failures of the batch that each record came with."""
     for refusal in sorted(poison, key=lambda refusal: refusal.index):
         number, position = records.place_of(refusal.index)
@@ -314,7 +254,7 @@ def _assign(poison: Sequence[Poison], records: Records, work: Sequence[_Work]) -
         part.poison.append(refusal.failure_of(part.batch.record(position)))
 
 
-def _settled(work: _Work, inserted: int, updated: int, run: str) -> Settled:
+def _settled(work: Work, inserted: int, updated: int, run: str) -> Settled:
     batch = work.batch
     attempts = batch.claim.attempts.values() if batch.claim is not None else ()
     again = sum(attempt.run == run for attempt in attempts)
@@ -344,13 +284,13 @@ def _record(
     connection: sa.Connection,
     pipeline: str,
     label: str,
-    work: Sequence[_Work],
+    work: Sequence[Work],
     settled: Sequence[Settled],
 ) -> None:
     """Enter what was settled into the ledger, unless another writer has done so in the meantime."""
     moves = _moves(pipeline, work, settled)
     news = [
-        (_partition(part.batch), _settlement(part, result))
+        (partition_of(part.batch), _settlement(part, result))
         for part, result in zip(work, settled, strict=True)
         if part.gaps is not None
     ]
@@ -363,7 +303,7 @@ def _record(
     dialect_of(connection).lock(connection, both)
     before = ledger.settlements(connection, pipeline, places)
     for part in work:
-        coverage = coverage_of(before.get(_partition(part.batch), ()))
+        coverage = coverage_of(before.get(partition_of(part.batch), ()))
         for gap in part.gaps or ():
             if coverage.gaps(*gap) != [gap]:
                 raise _Overlap
@@ -379,23 +319,19 @@ def _record(
 
 
 def _moves(
-    pipeline: str, work: Sequence[_Work], settled: Sequence[Settled]
+    pipeline: str, work: Sequence[Work], settled: Sequence[Settled]
 ) -> dict[str, dict[Partition, Counts]]:
     """What became of jobs, by the pipeline that has read them: it counts them as retrying."""
     moves: dict[str, dict[Partition, Counts]] = {}
     for part, result in zip(work, settled, strict=True):
         if result.attempts:
-            claim, place = part.batch.claim, _partition(part.batch)
+            claim, place = part.batch.claim, partition_of(part.batch)
             deltas = moves.setdefault(claim.read_by if claim else pipeline, {})
             counted_before = Counts(read=-result.counts.read, retrying=-result.counts.read)
             deltas[place] = deltas.get(place, Counts()) + result.counts + counted_before
     return moves
 
 
-def _settlement(work: _Work, settled: Settled) -> Settlement:
+def _settlement(work: Work, settled: Settled) -> Settlement:
     span = work.batch.span
     return Settlement(span.start, span.end, span.final, settled.counts)
-
-
-def _partition(batch: RecordBatch) -> Partition:
-    return batch.span.source, batch.span.partition

@@ -16,6 +16,7 @@ from sinks.database.tables import (
     UNFINISHED_STATES,
     audit,
     claims,
+    counts,
     jobs,
     progress,
 )
@@ -94,25 +95,17 @@ def store(
             taken.append(offset)
         for state in ("completed", "cancelled", "discarded"):
             row.setdefault(f"{state}_at", FAILED_AT if row["state"] == state else None)
-        place = Origin(str(row["source"]), str(row["partition"]), int(row["offset"]))
-        row["origin"] = origin_of(str(row["target"]), place)
+        origin = Origin(str(row["source"]), str(row["partition"]), int(row["offset"]))
+        row["origin"] = origin_of(str(row["target"]), origin)
         rows.append(row)
     counted = Counter(_count_of(row["state"]) for row in rows)
     with transaction(config.database, "test") as connection:
-        connection.execute(
-            sa.insert(progress),
-            {
-                **{name: counted.get(name, 0) for name in COUNTS},
-                "target": target,
-                "source": source,
-                "partition": partition,
-                "start_offset": 0,
-                "end_offset": len(rows),
-                "final": True,
-                "read": len(rows),
-                "updated_at": FAILED_AT,
-            },
-        )
+        numbers = {**{name: counted.get(name, 0) for name in COUNTS}, "read": len(rows)}
+        place = {"pipeline": target, "source": source, "partition": partition}
+        span = {"start_offset": 0, "end_offset": len(rows), "final": True}
+        ledger_row = {**place, **span, **numbers, "updated_at": FAILED_AT}
+        connection.execute(sa.insert(progress), ledger_row)
+        connection.execute(sa.insert(counts), {**place, **numbers, "target": target})
         ids: list[int] = [
             connection.execute(sa.insert(jobs), row).inserted_primary_key[0]  # type: ignore[index]
             for row in rows
@@ -124,7 +117,7 @@ def store(
                 sa.insert(claims),
                 {
                     "id": uuid.uuid4().hex,
-                    "target": target,
+                    "pipeline": target,
                     "lease": LEASE,
                     "jobs": [ids[offset]],
                     "count": 1,
@@ -161,6 +154,7 @@ def counted(config: SqlConfig) -> tuple[int, int]:
     dead = retrying = 0
     for account in accounts(config.database):
         assert account.balanced
+        assert account.added_up
         assert account.progress.counts.conserved
         dead += account.progress.counts.dead
         retrying += account.progress.counts.retrying
