@@ -52,10 +52,10 @@ class Retention:
     """How long to keep finished jobs, by state; jobs in a state that is not named are kept forever.
 
     Attributes:
-        kept: Final states, each with how long to keep a job after it got there.
+        periods: Final states, each with how long to keep a job after it got there.
     """
 
-    kept: tuple[tuple[str, timedelta], ...] = ()
+    periods: tuple[tuple[str, timedelta], ...] = ()
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Retention:
@@ -64,7 +64,7 @@ class Retention:
         Raises:
             ConfigError: An entry cannot be read, or its state is not final or was named before.
         """
-        kept: dict[str, timedelta] = {}
+        periods: dict[str, timedelta] = {}
         for text in texts:
             state, equals, length = text.partition("=")
             if not equals or state not in FINAL_STATES:
@@ -72,10 +72,10 @@ class Retention:
                     f"retain must be STATE=DURATION with {', '.join(FINAL_STATES)} as the state, "
                     f"e.g. completed=7d; got {text!r}"
                 )
-            if state in kept:
+            if state in periods:
                 raise ConfigError(f"retain names {state} twice; give one duration")
-            kept[state] = duration(length)
-        return cls(tuple(kept.items()))
+            periods[state] = duration(length)
+        return cls(tuple(periods.items()))
 
 
 def prune(
@@ -146,7 +146,7 @@ def _bounds(database: Database, retention: Retention) -> dict[str, datetime]:
     """By state, the time before which it must have been reached."""
     with transaction(database, "read failed records", write=False) as connection:
         at = dialect_of(connection).now(connection)
-    return {state: at - length for state, length in retention.kept}
+    return {state: at - length for state, length in retention.periods}
 
 
 def _old(target: str | None, state: str, before: datetime) -> sa.ColumnElement[bool]:

@@ -37,7 +37,7 @@ LEASE = "jobs:events:host:1:abc"
 """Of those that are stored as executing."""
 
 DEAD: dict[str, Any] = {}
-WHO = {"actor": "ann", "reason": "the parser is mended"}
+WHO = {"actor": "ann", "reason": "the parser is repaired"}
 
 
 def act(

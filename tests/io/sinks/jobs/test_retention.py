@@ -45,9 +45,9 @@ class TestDuration:
 
 class TestParse:
     def test_each_state_has_its_duration(self) -> None:
-        rules = Retention.parse(["completed=12h", "discarded=30d"]).kept
+        rules = Retention.parse(["completed=12h", "discarded=30d"]).periods
         assert dict(rules) == {"completed": timedelta(hours=12), "discarded": timedelta(days=30)}
-        assert Retention.parse([]).kept == ()
+        assert Retention.parse([]).periods == ()
 
     @pytest.mark.parametrize(
         ("texts", "message"),
