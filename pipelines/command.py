@@ -14,13 +14,14 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from sinks.database.engine import dispose_engines
-from transforms.errors import ConfigError, SluiceError, from_text, without_step
+from transforms.errors import ConfigError, DeadBudgetExceeded, SluiceError, from_text, without_step
 from transforms.secrets import redact
 
 OK = 0
 FAILED = 1
 USAGE = 2
 DEAD_LETTERS = 3
+DEAD_BUDGET = 4
 
 
 class Parser(argparse.ArgumentParser):
@@ -86,9 +87,15 @@ def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | N
             traceback.print_exc()
         cause = error if isinstance(error, SluiceError) else from_text(str(error))
         print(f"{name}: {_line(cause, error)}", file=sys.stderr)
-        return USAGE if isinstance(cause, ConfigError) else FAILED
+        return _code(cause)
     finally:
         dispose_engines()  # so that SQLite keeps everything in its one file
+
+
+def _code(cause: SluiceError | None) -> int:
+    if isinstance(cause, ConfigError):
+        return USAGE
+    return DEAD_BUDGET if isinstance(cause, DeadBudgetExceeded) else FAILED
 
 
 def _line(cause: SluiceError | None, error: Exception) -> str:

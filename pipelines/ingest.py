@@ -80,7 +80,7 @@ def ingest(
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3 dead letters)."""
+    """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3, 4 dead letters)."""
     return carry_out(*options.from_argv(argv))
 
 
@@ -95,6 +95,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         config.retry,
         config.dead_letters,
         outbox=config.outbox,
+        budget=config.budget,
         pipeline=config.pipeline,
     )
     # This comes first, so that no table is created for a runner that cannot start.

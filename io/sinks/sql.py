@@ -37,6 +37,7 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
+from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import Settled, Write, WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
@@ -56,6 +57,7 @@ class SqlSink:
         retry: When to retry a record whose step has no policy of its own.
         dead_letters: A second place for dead letters.
         run: Names the run in which retrying records are counted.
+        budget: How many dead letters the run may make; None for any number.
         outbox: Whether every record that makes or changes a row leaves a row in the outbox.
         pipeline: The name and the steps of the pipeline that ends in this write, which the write
             cannot see. Failed records are kept for that pipeline. Without it they belong to
@@ -67,6 +69,7 @@ class SqlSink:
     dead_letters: DeadLetterSink | None = None
     run: str = field(default_factory=lambda: str(uuid.uuid4()))
     outbox: bool = False
+    budget: DeadBudget | None = None
     pipeline: PipelineIdentity | None = None
 
     def prepare(self) -> None:
@@ -126,6 +129,7 @@ class SqlSink:
             Contention: The transaction was rolled back, or other writers kept settling the
                 same ranges.
             SinkFailed: The database refuses for a reason that is not a record's.
+            DeadBudgetExceeded: Too many records would become dead letters; nothing was written.
         """
         for _ in range(OVERLAP_TRIES):
             try:
@@ -142,6 +146,7 @@ class SqlSink:
 
     def _commit(self, batches: Sequence[RecordBatch], isolate: bool) -> list[Settled]:
         settled: list[Settled] = []
+        spending = None if self.budget is None else spending_of(self.budget, self.run)
         try:
             with transaction(self.config.database, f"write {self.config.table}") as connection:
                 dialect, writer = dialect_of(connection), writer_of(connection)
@@ -174,6 +179,8 @@ class SqlSink:
                         work, written.inserted, written.updated, strict=True
                     )
                 ]
+                if spending is not None:
+                    spending.check(results)
                 _record(connection, pipeline, target.label, work, results)
                 self._deliver(target, fates)
                 settled = results  # only the COMMIT is left
@@ -183,6 +190,8 @@ class SqlSink:
             unknown = CommitUnknown(str(error))
             unknown.settled = settled
             raise unknown from error
+        if spending is not None:
+            spending.spend(settled)
         writer.committed(target, written)
         return settled
 

@@ -13,6 +13,9 @@ from pipelines.flags import (
 )
 from transforms.batch.retry_policy import FOREIGN_KEY
 
+MAX_DEAD = "50%"
+"""How many records may become dead letters by default; a percentage, as ``--max_dead``."""
+
 
 def parser() -> Parser:
     """The parser of the command line."""
@@ -249,6 +252,13 @@ def _add_failures(parser: Parser) -> None:
         "--fail_on_dead_letters",
         action="store_true",
         help="exit with 3 when records became dead letters",
+    )
+    group.add_argument(
+        "--max_dead",
+        metavar="N|P%",
+        help="end a run without --streaming, with exit code 4, before more records than this become "
+        "dead letters: a number, or a percentage of the last 10,000 records of a source, which "
+        f"counts from the 1,000th on (default: {MAX_DEAD.replace('%', '%%')})",
     )
     add_outage_budget(group)
 

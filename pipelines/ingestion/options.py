@@ -13,12 +13,13 @@ from clients.s3 import S3Settings
 from pipelines import cluster
 from pipelines.flags import refuse_unknown, runner_of, set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
-from pipelines.ingestion.flags import parser
+from pipelines.ingestion.flags import MAX_DEAD, parser
 from pipelines.ingestion.steps import identity_of
 from runners.runner import Runner
 from sinks.dead_letters.by_uri import dead_letter_sink_for
 from sinks.jobs.queue import SqlJobQueue
 from sinks.jobs.retention import Retention
+from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig
 from sources.by_uri import SourceOptions, source_for
 from sources.files.csv.options import CsvOptions
@@ -29,6 +30,7 @@ from transforms.batch.splits import Source
 from transforms.errors import ConfigError
 from transforms.parse.parse import ParseConfig
 from transforms.parse.validate import load_schema
+from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
 
@@ -113,6 +115,7 @@ def _ingest_config(
         parse=parse,
         schema=schema,
         sql=sql,
+        ledger=SqlLedger(sql, pipeline.name),
         write=WriteConfig(
             backoff=_outage_backoff(flags.backoff_base, flags.backoff_cap),
             outage_budget=flags.outage_budget,
@@ -129,6 +132,7 @@ def _ingest_config(
             outage_budget=flags.outage_budget,
         ),
         dead_letters=_dead_letters(flags, sources),
+        budget=_budget(flags, sources),
         outbox=flags.outbox,
         streaming=flags.streaming,
         steps=steps,
@@ -205,6 +209,14 @@ def _dead_letters(flags: argparse.Namespace, sources: Sequence[Source]) -> DeadL
                 "letters would be read again forever; name another place"
             )
     return sink
+
+
+def _budget(flags: argparse.Namespace, sources: Sequence[Source]) -> DeadBudget | None:
+    if flags.streaming:
+        if flags.max_dead is not None:
+            raise ConfigError("--max_dead is for runs that end; leave it out with --streaming")
+        return None
+    return DeadBudget.parse(flags.max_dead or MAX_DEAD, sources)
 
 
 def _key(text: str) -> tuple[str, ...]:
