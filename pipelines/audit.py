@@ -158,9 +158,11 @@ def _cells(verdict: Verdict) -> list[str]:
     if len(coverage.ranges) > 5:
         settled += " …"
     state = "complete" if coverage.complete else "open"
+    if not verdict.account.added_up:
+        state = "TABLES DO NOT ADD UP"
     if not verdict.account.balanced:
         state = "JOBS DO NOT MATCH"
-    if not (counts.conserved and verdict.account.added_up):
+    if not counts.conserved:
         state = "DOES NOT ADD UP"
     if coverage.holes:
         state = "GAPS"
