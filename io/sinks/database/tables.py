@@ -43,6 +43,9 @@ WAITING_STATES = ("available", "scheduled", "retryable")
 UNFINISHED_STATES = (*WAITING_STATES, "suspended")
 """Jobs that the ledger counts as ``retrying``, as stored."""
 
+DEAD_STATES = ("cancelled", "discarded")
+"""Jobs that the ledger counts as ``dead``."""
+
 FINAL_STATES = ("completed", "cancelled", "discarded")
 
 
@@ -131,6 +134,7 @@ counts = sa.Table(
     sa.Column("source", _NAME, primary_key=True),
     sa.Column("partition", _NAME, primary_key=True),
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
+    sa.Column("purged", sa.BigInteger, nullable=False),  # dead letters that were deleted by hand
 )
 
 targets = sa.Table(

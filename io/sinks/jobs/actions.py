@@ -13,7 +13,7 @@ from sinks.database.database import Database
 from sinks.database.dialect import Dialect
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import WAITING_STATES, jobs, queue
+from sinks.database.tables import DEAD_STATES, WAITING_STATES, jobs, queue
 from sinks.jobs import audit_trail
 from sinks.jobs import owner as job_owner
 from sinks.jobs.chunks import Picked, change_in_chunks
@@ -198,7 +198,9 @@ def _purge(connection: sa.Connection, picked: Sequence[Picked], order: Order) ->
     statement = sa.delete(jobs).where(
         dialect_of(connection).is_one_of(jobs.c.id, ids), jobs.c.state.in_(order.states)
     )
-    return connection.execute(statement).rowcount
+    purged = connection.execute(statement).rowcount
+    ledger_moves.purge_jobs(connection, [job for job in picked if job.state in DEAD_STATES])
+    return purged
 
 
 def _adopt(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:

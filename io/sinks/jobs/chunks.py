@@ -28,13 +28,14 @@ class Picked:
     target: str
     source: str
     partition: str
+    state: str
     pipeline: str | None
     steps: str | None
 
 
 _PICKED = (
     *(jobs.c.id, READ_BY, jobs.c.target, jobs.c.source, jobs.c.partition),
-    *(jobs.c.pipeline, jobs.c.steps),
+    *(jobs.c.state, jobs.c.pipeline, jobs.c.steps),
 )
 
 Where = Callable[[Dialect], sa.ColumnElement[bool]]

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import FINAL_STATES, jobs
+from sinks.database.tables import DEAD_STATES, FINAL_STATES, jobs
 from sinks.jobs import audit_trail
 from sinks.jobs.chunks import Change, Picked, Where, change_in_chunks
 from sinks.jobs.store import exists
+from sinks.ledger import moves as ledger_moves
 from transforms.errors import ConfigError, Contention
 
 LONGEST = timedelta(days=36_500)
@@ -171,6 +172,8 @@ def _deletion(
         ).rowcount
         if gone != len(picked):
             raise Contention("another process changed the same jobs; trying again")
+        if state in DEAD_STATES:
+            ledger_moves.purge_jobs(connection, picked)
         audit_trail.enter(connection, "prune", actor=actor, reason=reason, which=which, count=gone)
 
     return lambda _dialect: old, delete

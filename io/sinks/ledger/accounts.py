@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from sinks.database.database import Database
 from sinks.database.engine import transaction
-from sinks.database.tables import READ_BY, UNFINISHED_STATES, counts, jobs, progress
+from sinks.database.tables import DEAD_STATES, READ_BY, UNFINISHED_STATES, counts, jobs, progress
 from sinks.ledger import ledger
 from sinks.ledger.ledger import PartitionProgress
 from transforms.batch.counts import COUNTS, Counts
@@ -24,20 +24,22 @@ class Account:
     Attributes:
         progress: What the ledger says.
         retrying: How many of its jobs are unfinished.
-        dead: How many are discarded or cancelled, without those that were deleted.
+        dead: How many are discarded or cancelled.
+        purged: How many dead letters were deleted by hand.
         tables: What its records became, by the table that they were meant for.
     """
 
     progress: PartitionProgress
     retrying: int
     dead: int
+    purged: int
     tables: Mapping[str, Counts]
 
     @property
     def balanced(self) -> bool:
         """Whether the ledger counts every stored job under its present outcome."""
         whole = self.progress.counts
-        return whole.retrying == self.retrying and whole.dead >= self.dead
+        return whole.retrying == self.retrying and whole.dead == self.dead + self.purged
 
     @property
     def added_up(self) -> bool:
@@ -67,6 +69,7 @@ def accounts(database: Database) -> Iterator[Account]:
                 ledger.progress_of(place, spans),
                 spans[0].jobs_retrying,
                 spans[0].jobs_dead,
+                sum(entry.purged for entry in entries),
                 {entry.target: _counts(entry) for entry in entries if entry.target is not None},
             )
 
@@ -86,7 +89,7 @@ _JOBS = (
         jobs.c.source,
         jobs.c.partition,
         _number(*UNFINISHED_STATES).label("retrying"),
-        _number("discarded", "cancelled").label("dead"),
+        _number(*DEAD_STATES).label("dead"),
     )
     .group_by(READ_BY, jobs.c.source, jobs.c.partition)
     .subquery()
@@ -96,6 +99,7 @@ _SPANS = sa.select(
     *(progress.c[name] for name in COUNTS),
     progress.c.updated_at,
     sa.cast(sa.null(), counts.c.target.type).label("target"),
+    sa.literal(0, sa.BigInteger).label("purged"),
     sa.func.coalesce(_JOBS.c.retrying, 0).label("jobs_retrying"),
     sa.func.coalesce(_JOBS.c.dead, 0).label("jobs_dead"),
 ).select_from(progress.outerjoin(_JOBS, sa.and_(*(progress.c[n] == _JOBS.c[n] for n in _PLACE))))
@@ -106,6 +110,7 @@ _TABLES = sa.select(
     *(counts.c[name] for name in COUNTS),
     sa.cast(sa.null(), progress.c.updated_at.type),
     counts.c.target,
+    counts.c.purged,
     *(sa.literal(0, sa.BigInteger) for _ in ("jobs_retrying", "jobs_dead")),
 )
 _BOTH = sa.union_all(_SPANS, _TABLES).subquery()

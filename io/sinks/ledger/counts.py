@@ -39,6 +39,24 @@ def add(connection: sa.Connection, pipeline: str, target: str, deltas: Deltas) -
         dialect_of(connection).add(connection, counts, rows)
 
 
+def purge(
+    connection: sa.Connection, pipeline: str, target: str, deleted: Mapping[Partition, int]
+) -> None:
+    """Count dead letters whose jobs were deleted; they go on being counted as dead.
+
+    The arguments are those of ``add``, with how many were deleted in each partition.
+
+    Raises:
+        Contention: As ``add``.
+    """
+    rows = [
+        {**_row(pipeline, target, place, _NOTHING), "purged": number}
+        for place, number in sorted(deleted.items())
+    ]
+    if rows:
+        dialect_of(connection).add(connection, counts, rows)
+
+
 def begin(connection: sa.Connection, pipeline: str, target: str, sums: Deltas) -> None:
     """Enter the counts of partitions that the ledger did not have before.
 
@@ -52,13 +70,13 @@ def begin(connection: sa.Connection, pipeline: str, target: str, sums: Deltas) -
 
 def _rows(pipeline: str, target: str, deltas: Deltas) -> list[dict[str, Any]]:
     return [
-        {
-            "pipeline": pipeline,
-            "target": target,
-            "source": source,
-            "partition": partition,
-            **dict(delta),
-        }
-        for (source, partition), delta in sorted(deltas.items())
+        _row(pipeline, target, place, delta)
+        for place, delta in sorted(deltas.items())
         if delta != _NOTHING
     ]
+
+
+def _row(pipeline: str, target: str, place: Partition, delta: Counts) -> dict[str, Any]:
+    source, partition = place
+    columns = {"pipeline": pipeline, "target": target, "source": source, "partition": partition}
+    return {**columns, **dict(delta), "purged": 0}

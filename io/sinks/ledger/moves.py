@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -99,14 +100,35 @@ def move_jobs(connection: sa.Connection, jobs: Iterable[Counted], delta: Counts)
     Raises:
         Contention: As ``move``.
     """
-    deltas: dict[tuple[str, str], dict[Partition, Counts]] = {}
+    for (pipeline, target), numbers in _locked(connection, jobs).items():
+        deltas = {place: _times(delta, number) for place, number in numbers.items()}
+        move(connection, pipeline, target, deltas)
+
+
+def purge_jobs(connection: sa.Connection, jobs: Iterable[Counted]) -> None:
+    """Count the dead letters ``jobs`` as deleted by hand.
+
+    Raises:
+        Contention: As ``move``.
+    """
+    for (pipeline, target), numbers in _locked(connection, jobs).items():
+        table_counts.purge(connection, pipeline, target, numbers)
+
+
+def _locked(
+    connection: sa.Connection, jobs: Iterable[Counted]
+) -> dict[tuple[str, str], Counter[Partition]]:
+    """How many ``jobs`` there are of each pipeline, table and partition, whose locks are taken."""
+    numbers: dict[tuple[str, str], Counter[Partition]] = {}
     for job in jobs:
-        counted = deltas.setdefault((job.read_by, job.target), {})
-        place = (job.source, job.partition)
-        counted[place] = counted.get(place, Counts()) + delta
+        counter = numbers.setdefault((job.read_by, job.target), Counter())
+        counter[job.source, job.partition] += 1
     # All at once: locks taken a pipeline at a time could deadlock with another transaction's.
-    places = {(pipeline, *place) for (pipeline, _), counted in deltas.items() for place in counted}
+    places = {(pipeline, *place) for (pipeline, _), counter in numbers.items() for place in counter}
     if places:
         dialect_of(connection).lock(connection, sorted(places))
-    for (pipeline, target), counted in deltas.items():
-        move(connection, pipeline, target, counted)
+    return numbers
+
+
+def _times(delta: Counts, number: int) -> Counts:
+    return Counts(**{name: count * number for name, count in delta})

@@ -105,7 +105,7 @@ def store(
         span = {"start_offset": 0, "end_offset": len(rows), "final": True}
         ledger_row = {**place, **span, **numbers, "updated_at": FAILED_AT}
         connection.execute(sa.insert(progress), ledger_row)
-        connection.execute(sa.insert(counts), {**place, **numbers, "target": target})
+        connection.execute(sa.insert(counts), {**place, **numbers, "target": target, "purged": 0})
         ids: list[int] = [
             connection.execute(sa.insert(jobs), row).inserted_primary_key[0]  # type: ignore[index]
             for row in rows

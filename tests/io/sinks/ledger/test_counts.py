@@ -64,3 +64,13 @@ def test_a_ledger_deleted_by_hand_is_counted_from_nothing(database: Database) ->
     (account,) = accounts(sink.config.database)
     assert account.tables == {"events": Counts(read=2, duplicates=2)}
     assert account.added_up
+
+
+def test_purged_dead_letters_are_counted_apart(database: Database) -> None:
+    config = database.sink(key=["id"]).config
+    for number in (2, 3):
+        with transaction(config.database, "test") as connection:
+            counts.purge(connection, "people", "events", {A: number})
+    assert database.rows("SELECT target, read, dead, purged FROM ingest_counts") == [
+        ("events", 0, 0, 5)
+    ]
