@@ -24,16 +24,16 @@ from pipelines import dead_letters_output as output
 from pipelines.dead_letters_options import actor_of, adopter_of, check_text, filter_of, parser
 from sinks.database import upgrade
 from sinks.database.database import Database
-from sinks.database.tables import EXECUTING
 from sinks.jobs import actions as job_actions
 from sinks.jobs import audit_trail, retention
 from sinks.jobs import orders as job_orders
 from sinks.jobs import stats as job_stats
 from sinks.jobs import store as jobs
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.orders import ACTIONS, ADOPT, REPLAY, Order
+from sinks.jobs.orders import Order
 from sinks.jobs.retention import Retention
 from sinks.jobs.store import Job
+from transforms.batch.job_states import ACTIONS, ADOPT, EXECUTING, REPLAY
 from transforms.errors import ConfigError
 from transforms.steps.pipeline_identity import PipelineIdentity
 

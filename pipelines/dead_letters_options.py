@@ -10,10 +10,17 @@ from typing import Any
 
 from pipelines.command import Parser
 from pipelines.flags import positive_int
-from sinks.database.tables import FINAL_STATES, JOB_STATES
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.orders import ACTIONS, ADOPT, MAX_REPLAYS, REPLAY, Action
 from sinks.jobs.retention import duration
+from transforms.batch.job_states import (
+    ACTIONS,
+    ADOPT,
+    FINAL_STATES,
+    JOB_STATES,
+    MAX_REPLAYS,
+    REPLAY,
+    Action,
+)
 from transforms.errors import ConfigError
 from transforms.steps.pipeline_identity import labels_of
 

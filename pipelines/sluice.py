@@ -1,6 +1,6 @@
 """The command ``sluice``: every program of ``pipelines`` under one name.
 
-    sluice ingest --source './events/*.jsonl' --sink sqlite:///ingest.db --table events --key id
+sluice ingest --source './events/*.jsonl' --sink sqlite:///ingest.db --table events --key id
 """
 
 from __future__ import annotations

@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import FINAL_STATES, jobs
+from sinks.database.tables import jobs
 from sinks.jobs import audit_trail
 from sinks.jobs.chunks import Change, Picked, Where, change_in_chunks
 from sinks.jobs.store import exists
+from transforms.batch.job_states import FINAL_STATES
 from transforms.errors import ConfigError, Contention
 
 LONGEST = timedelta(days=36_500)

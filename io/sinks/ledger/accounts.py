@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from sinks.database.database import Database
 from sinks.database.engine import transaction
-from sinks.database.tables import UNFINISHED_STATES, jobs, progress
+from sinks.database.tables import jobs, progress
 from sinks.ledger import ledger
 from sinks.ledger.ledger import PartitionProgress
+from transforms.batch.job_states import UNFINISHED_STATES
 
 
 @dataclass(frozen=True, slots=True)
