@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipelines.command import Parser
 from pipelines.flags import (
     add_kafka_config,
@@ -13,15 +15,28 @@ from pipelines.flags import (
 )
 from transforms.batch.retry_policy import FOREIGN_KEY
 
+Option = str | int | float | bool | Sequence[str] | None
+"""What a program may give for a flag: its value, True for a switch, or several values."""
+
+
+_EXAMPLES = """\
+examples:
+  %(prog)s --source './events/*.jsonl' --sink sqlite:///ingest.db --table events --key id
+  %(prog)s --source 's3://bucket/2026/*.csv.gz' --sink postgresql://user@host/db \\
+      --table orders --key order_id --on_conflict newest:updated_at
+  %(prog)s --source kafka://localhost:9092/orders --sink 'postgresql://user:${env:PGPASSWORD}@host/db' \\
+      --table orders --key order_id --streaming"""
+
 
 def parser() -> Parser:
     """The parser of the command line."""
     parser = Parser(
         prog="python -m pipelines.ingest",
+        usage="%(prog)s --source URI --sink URL --table NAME [--key FIELD] [options]",
         description="Read files, S3 objects or Kafka topics into a SQL table; "
         "each record takes effect exactly once.",
+        epilog=_EXAMPLES,
     )
-    add_runner(parser)
     _add_source(parser)
     _add_formats(parser)
     _add_csv(parser)
@@ -33,7 +48,8 @@ def parser() -> Parser:
 
 
 def _add_source(parser: Parser) -> None:
-    add = parser.add_argument_group("what is read").add_argument
+    group = parser.add_argument_group("what is read")
+    add = group.add_argument
     add(
         "--source",
         action="append",
@@ -55,7 +71,7 @@ def _add_source(parser: Parser) -> None:
         "long; until then a last line without an end, or a file that ends early, waits "
         "(default: 10)",
     )
-    add_kafka_config(parser)
+    add_kafka_config(group)
     add("--s3_endpoint_url", metavar="URL", help="an S3 service other than AWS")
 
 
@@ -255,6 +271,7 @@ def _add_failures(parser: Parser) -> None:
 
 def _add_run(parser: Parser) -> None:
     group = parser.add_argument_group("the run")
+    add_runner(group)
     group.add_argument(
         "--detach",
         action="store_true",
