@@ -121,7 +121,7 @@ def _add_filters(
 ) -> None:
     filters = one.add_argument_group("filters")
     usual = "all of these" if adopts else default or "the waiting ones"
-    state_help = f"{', '.join(states)} (default: {usual})"
+    state_help = f"in this state: {', '.join(states)} (default: {usual})"
     filters.add_argument("--table", metavar="NAME", help="of this table")
     filters.add_argument(
         "--state", choices=states, default=default, metavar="STATE", help=state_help

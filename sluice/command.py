@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from itertools import groupby
 
 from sluice.packages import hidden
@@ -31,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_help())
         return 0
     if arguments[0] == "--version":
+        from importlib.metadata import version  # takes as long as everything else here
+
         print(f"sluice {version('sluice')}")
         return 0
     name = arguments[0].replace("_", "-")

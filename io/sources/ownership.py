@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from sources.kafka import uri as kafka_uri
+from sources.storage import s3_names
 from sources.storage.local import LocalStorage
-from sources.storage.s3 import SCHEME as S3_SCHEME
-from sources.storage.s3 import S3Storage
 from transforms.errors import ConfigError
 
 
@@ -24,8 +24,8 @@ def owned_by(uri: str) -> Callable[[str], bool]:
     if uri.startswith(KAFKA_SCHEME):
         return kafka_uri.parse(uri).owns
     refuse_unknown_scheme(uri)
-    storage = S3Storage() if uri.startswith(S3_SCHEME) else LocalStorage()
-    return lambda source: storage.matches(uri, source)
+    matches = s3_names.matches if uri.startswith(s3_names.SCHEME) else LocalStorage().matches
+    return partial(matches, uri)
 
 
 def refuse_unknown_scheme(uri: str) -> None:

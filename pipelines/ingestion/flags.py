@@ -55,7 +55,7 @@ def _add_source(parser: Parser) -> None:
         action="append",
         metavar="URI",
         help="./events/*.jsonl, file:///…, s3://bucket/prefix/*.jsonl.gz, "
-        "kafka://host:port/topic[?group=NAME]; may be repeated",
+        "kafka://host:port/topic[?group=NAME]; may be repeated; required",
     )
     add(
         "--streaming",
@@ -167,9 +167,9 @@ def _add_target(parser: Parser) -> None:
         "--sink",
         metavar="URL",
         help="SQLAlchemy URL: sqlite:///ingest.db, postgresql://user@host/db; "
-        "${env:NAME} and ${file:/path} in it are read where they are used",
+        "${env:NAME} and ${file:/path} in it are read where they are used; required",
     )
-    add("--table", metavar="NAME", help="the target table, with its schema if needed")
+    add("--table", metavar="NAME", help="the target table, with its schema if needed; required")
     add("--key", default="", metavar="FIELD[,FIELD]", help="the key (default: the record's origin)")
     add(
         "--on_conflict",

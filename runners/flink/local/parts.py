@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tarfile
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 from runners import programs
@@ -90,6 +89,8 @@ def _boot() -> Path:
 
 def _beam() -> str:
     """The release of Beam that is installed, asked of its metadata, because its import is slow."""
+    from importlib.metadata import version  # slow too
+
     return version("apache-beam")
 
 
