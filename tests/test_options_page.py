@@ -16,9 +16,7 @@ def test_the_page_is_what_the_parsers_say() -> None:
 
 def rows(text: str) -> list[list[str]]:
     """The cells of every option's row."""
-    cells = [
-        re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line[:3] == "| `"
-    ]
+    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines() if line[:3] == "| `"]
     return [[cell.strip() for cell in row] for row in cells]
 
 
