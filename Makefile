@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest-beam
 
-.PHONY: help setup demo test test-fast oracle coverage lint format check bench kills lock clean
+.PHONY: help setup demo test test-fast oracle coverage lint format check bench kills options lock clean
 .PHONY: test-newest-beam bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy scale
 
@@ -102,6 +102,9 @@ flink-up: setup ## Start a Flink cluster and Beam's job server on this machine (
 
 flink-down: setup ## Stop that cluster
 	$(BIN)/python -m runners.flink.local down
+
+options: setup ## Write docs/options.md from the commands' own --help
+	$(BIN)/python -m tests.options_page
 
 lock: setup ## Pin the versions that .venv has now
 	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock

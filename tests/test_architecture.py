@@ -19,6 +19,7 @@ FOLDERS = {
     "sources": ROOT / "io" / "sources",
     "sinks": ROOT / "io" / "sinks",
     "pipelines": ROOT / "pipelines",
+    "sluice": ROOT / "sluice",
 }
 """Package by package, where it is; anything else of ours is code that nothing may import."""
 
@@ -70,6 +71,7 @@ WINGS = {
     "runners.flink.local": {"runners", "runners.flink"},
     "runners.prism": {"runners"},
     "pipelines": {"runners"} | SOURCES | SINKS | CLIENTS | TRANSFORMS,
+    "sluice": {"pipelines", "runners"},
 }
 """Which wings each wing may import; a folder without an entry belongs to the one around it."""
 

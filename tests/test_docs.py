@@ -19,6 +19,7 @@ OURS = (
     "io",
     "pipelines",
     "runners",
+    "sluice",
     "tests",
     "transforms",
 )
@@ -63,7 +64,7 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
 
 def modules(text: str) -> set[str]:
     """The modules of this project that a text runs, in a command line or a list of arguments."""
-    run = r"""(?:python -m |"-m", ")((?:benchmarks|examples|pipelines|runners)[\w.]*\w)"""
+    run = r"""(?:python -m |"-m", ")((?:benchmarks|examples|pipelines|runners|sluice|tests)[\w.]*\w)"""
     return set(re.findall(run, text))
 
 

@@ -10,6 +10,7 @@ from clients.s3 import S3Settings
 from sources.files.csv.options import CsvOptions
 from sources.files.source import FilesSource
 from sources.kafka.source import KafkaSource
+from sources.ownership import refuse_unknown_scheme
 from transforms.batch.splits import BatchLimits, Source
 from transforms.errors import ConfigError
 
@@ -58,11 +59,7 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
     options = options or SourceOptions()
     if uri.startswith(KAFKA_SCHEME):
         return _kafka(uri, options)
-    scheme, separator, _ = uri.partition("://")
-    if separator and scheme not in ("file", "s3"):
-        raise ConfigError(
-            f"unknown scheme {scheme!r} in {uri}; use file://, s3://, kafka:// or a path"
-        )
+    refuse_unknown_scheme(uri)
     return FilesSource(
         uri,
         format=options.format,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipelines.command import Parser
 from pipelines.flags import (
     add_kafka_config,
@@ -16,15 +18,28 @@ from transforms.batch.retry_policy import FOREIGN_KEY
 MAX_DEAD = "50%"
 """How many records may become dead letters by default; a percentage, as ``--max_dead``."""
 
+Option = str | int | float | bool | Sequence[str] | None
+"""What a program may give for a flag: its value, True for a switch, or several values."""
+
+
+_EXAMPLES = """\
+examples:
+  %(prog)s --source './events/*.jsonl' --sink sqlite:///ingest.db --table events --key id
+  %(prog)s --source 's3://bucket/2026/*.csv.gz' --sink postgresql://user@host/db \\
+      --table orders --key order_id --on_conflict newest:updated_at
+  %(prog)s --source kafka://localhost:9092/orders --sink 'postgresql://user:${env:PGPASSWORD}@host/db' \\
+      --table orders --key order_id --streaming"""
+
 
 def parser() -> Parser:
     """The parser of the command line."""
     parser = Parser(
         prog="python -m pipelines.ingest",
+        usage="%(prog)s --source URI --sink URL --table NAME [--key FIELD] [options]",
         description="Read files, S3 objects or Kafka topics into a SQL table; "
         "each record takes effect exactly once.",
+        epilog=_EXAMPLES,
     )
-    add_runner(parser)
     _add_source(parser)
     _add_formats(parser)
     _add_csv(parser)
@@ -36,13 +51,14 @@ def parser() -> Parser:
 
 
 def _add_source(parser: Parser) -> None:
-    add = parser.add_argument_group("what is read").add_argument
+    group = parser.add_argument_group("what is read")
+    add = group.add_argument
     add(
         "--source",
         action="append",
         metavar="URI",
         help="./events/*.jsonl, file:///…, s3://bucket/prefix/*.jsonl.gz, "
-        "kafka://host:port/topic[?group=NAME]; may be repeated",
+        "kafka://host:port/topic[?group=NAME]; may be repeated; required",
     )
     add(
         "--streaming",
@@ -58,7 +74,7 @@ def _add_source(parser: Parser) -> None:
         "long; until then a last line without an end, or a file that ends early, waits "
         "(default: 10)",
     )
-    add_kafka_config(parser)
+    add_kafka_config(group)
     add("--s3_endpoint_url", metavar="URL", help="an S3 service other than AWS")
 
 
@@ -154,9 +170,9 @@ def _add_target(parser: Parser) -> None:
         "--sink",
         metavar="URL",
         help="SQLAlchemy URL: sqlite:///ingest.db, postgresql://user@host/db; "
-        "${env:NAME} and ${file:/path} in it are read where they are used",
+        "${env:NAME} and ${file:/path} in it are read where they are used; required",
     )
-    add("--table", metavar="NAME", help="the target table, with its schema if needed")
+    add("--table", metavar="NAME", help="the target table, with its schema if needed; required")
     add("--key", default="", metavar="FIELD[,FIELD]", help="the key (default: the record's origin)")
     add(
         "--on_conflict",
@@ -265,6 +281,7 @@ def _add_failures(parser: Parser) -> None:
 
 def _add_run(parser: Parser) -> None:
     group = parser.add_argument_group("the run")
+    add_runner(group)
     group.add_argument(
         "--detach",
         action="store_true",

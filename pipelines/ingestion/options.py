@@ -11,9 +11,10 @@ import apache_beam as beam
 from clients.kafka import config as kafka_config
 from clients.s3 import S3Settings
 from pipelines import cluster
-from pipelines.flags import refuse_unknown, runner_of, set_outage_budget
+from pipelines.beam_options import refuse_unknown, runner_of
+from pipelines.flags import set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
-from pipelines.ingestion.flags import MAX_DEAD, parser
+from pipelines.ingestion.flags import MAX_DEAD, Option, parser
 from pipelines.ingestion.steps import identity_of
 from runners.runner import Runner
 from sinks.dead_letters.by_uri import dead_letter_sink_for
@@ -33,9 +34,6 @@ from transforms.parse.validate import load_schema
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
-
-Option = str | int | float | bool | Sequence[str] | None
-"""What a program may give for a flag: its value, True for a switch, or several values."""
 
 
 def with_defaults(argv: Sequence[str], options: Mapping[str, Option]) -> list[str]:

@@ -19,8 +19,8 @@ from mypy_boto3_s3 import S3Client
 
 from examples.events import events, write
 from pipelines import command
-from pipelines.audit import verdicts
 from pipelines.ingest import main as ingest_main
+from pipelines.operation.verdicts import verdicts
 from pipelines.outbox import main as outbox_main
 from runners.flink import jobs as flink_jobs
 from runners.flink.local.cluster import FlinkCluster

@@ -21,32 +21,7 @@ from sqlalchemy.types import TypeDecorator
 from sinks.database.dialects import dialect_named
 from sinks.text import encoding as text_encoding
 from transforms.batch.counts import COUNTS
-
-EXECUTING = "executing"
-"""A job that is being tried: the one state that is not stored, see ``sinks.jobs.state``."""
-
-JOB_STATES = (
-    "suspended",
-    "available",
-    "scheduled",
-    EXECUTING,
-    "retryable",
-    "completed",
-    "cancelled",
-    "discarded",
-)
-"""Oban's states; a dead letter is ``discarded`` or ``cancelled``."""
-
-WAITING_STATES = ("available", "scheduled", "retryable")
-"""Jobs that are tried once ``scheduled_at`` has come."""
-
-UNFINISHED_STATES = (*WAITING_STATES, "suspended")
-"""Jobs that the ledger counts as ``retrying``, as stored."""
-
-DEAD_STATES = ("cancelled", "discarded")
-"""Jobs that the ledger counts as ``dead``."""
-
-FINAL_STATES = ("completed", "cancelled", "discarded")
+from transforms.batch.job_states import EXECUTING, JOB_STATES
 
 
 class UtcDateTime(TypeDecorator[datetime]):

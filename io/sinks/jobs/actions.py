@@ -13,7 +13,7 @@ from sinks.database.database import Database
 from sinks.database.dialect import Dialect
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import DEAD_STATES, WAITING_STATES, jobs, queue
+from sinks.database.tables import jobs, queue
 from sinks.jobs import audit_trail
 from sinks.jobs import owner as job_owner
 from sinks.jobs.chunks import Picked, change_in_chunks
@@ -22,6 +22,7 @@ from sinks.jobs.orders import Order
 from sinks.jobs.store import enqueue, exists
 from sinks.ledger import moves as ledger_moves
 from transforms.batch.counts import Counts
+from transforms.batch.job_states import DEAD_STATES, WAITING_STATES
 from transforms.errors import ConfigError, Contention
 from transforms.steps.pipeline_identity import PipelineIdentity
 

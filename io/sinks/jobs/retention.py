@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import DEAD_STATES, FINAL_STATES, jobs
+from sinks.database.tables import jobs
 from sinks.jobs import audit_trail
 from sinks.jobs.chunks import Change, Picked, Where, change_in_chunks
 from sinks.jobs.store import exists
 from sinks.ledger import moves as ledger_moves
+from transforms.batch.job_states import DEAD_STATES, FINAL_STATES
 from transforms.errors import ConfigError, Contention
 
 LONGEST = timedelta(days=36_500)

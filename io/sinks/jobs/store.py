@@ -18,11 +18,12 @@ from sinks.database import upgrade
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import EXECUTING, WAITING_STATES, jobs, queue
+from sinks.database.tables import jobs, queue
 from sinks.jobs import owner as job_owner
 from sinks.jobs.columns import columns_of
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.state import CURRENT, QUEUED, Execution, executions
+from transforms.batch.job_states import EXECUTING, WAITING_STATES
 from transforms.batch.record import Failure, Format, Headers, Origin
 from transforms.batch.retry_policy import Next
 from transforms.parse.json_text import encode_decimal_text

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from sinks.database.database import Database
 from sinks.database.engine import transaction
-from sinks.database.tables import DEAD_STATES, READ_BY, UNFINISHED_STATES, counts, jobs, progress
+from sinks.database.tables import READ_BY, counts, jobs, progress
 from sinks.ledger import ledger
 from sinks.ledger.ledger import PartitionProgress
 from transforms.batch.counts import COUNTS, Counts
+from transforms.batch.job_states import DEAD_STATES, UNFINISHED_STATES
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from sources.files.walk import WalkReader
 from sources.files.watch import WatchedStorage, WatchReader
 from sources.storage.local import LocalStorage, begins_as_read, recall
 from sources.storage.objects import Storage, StoredObject
-from sources.storage.s3 import SCHEME as S3_SCHEME
 from sources.storage.s3 import S3Storage
+from sources.storage.s3_names import SCHEME as S3_SCHEME
 from sources.storage.tails import Tails
 from transforms import metrics
 from transforms.batch.coverage import Coverage, Ledger

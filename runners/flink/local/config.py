@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.flink.local.parts import Parts
-from runners.flink.worker import BOOT
+from runners.flink.worker import BOOT, PROGRAMS
 
 # Flink 1.16 and Beam's job server reflect on the JDK (docs/ops/deployment: Java 17).
 _OPENED = (
@@ -93,7 +93,7 @@ def write(layout: Layout, parts: Parts) -> None:
     layout.worker.write_text(
         "#!/bin/sh\n"
         f'export PATH={own}:{binaries}:"$PATH" RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1\n'
-        'export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"\n'
+        f'export {PROGRAMS}="$PWD"\n'
         f'own=$(mktemp -d {scratch}/worker-XXXXXXXX) && cd "$own" || exit 1\n'
         f"export {BOOT}=$$\n"
         f'exec {boot} --semi_persist_dir="$own" "$@"\n'

@@ -11,24 +11,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.engine import transaction
-from sinks.database.tables import (
-    EXECUTING,
-    UNFINISHED_STATES,
-    audit,
-    claims,
-    counts,
-    jobs,
-    progress,
-)
+from sinks.database.tables import audit, claims, counts, jobs, progress
 from sinks.jobs.actions import Outcome, carry_out
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.orders import Action, Order
+from sinks.jobs.orders import Order
 from sinks.jobs.state import CURRENT
 from sinks.jobs.store import enqueue, origin_of
 from sinks.ledger.accounts import accounts
 from sinks.table.config import SqlConfig
 from tests.io.sinks.tested_database import Database
 from transforms.batch.counts import COUNTS
+from transforms.batch.job_states import EXECUTING, UNFINISHED_STATES, Action
 from transforms.batch.record import Origin
 
 FAILED_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import JOB_STATES, jobs
+from sinks.database.tables import jobs
 from sinks.jobs.filter import JobFilter
 from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import FAILED_AT, prepared, store
 from tests.io.sinks.tested_database import Database
+from transforms.batch.job_states import JOB_STATES
 
 HOSTILE = "'; DROP TABLE ingest_jobs; --"
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from sinks.database.tables import JOB_STATES
 from sinks.jobs import audit_trail
 from sinks.jobs import chunks as job_chunks
 from sinks.jobs.retention import LONGEST, Retention, duration, oldest, prunable, prune
 from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import counted, prepared, refuse_audit, store, stored, trail
 from tests.io.sinks.tested_database import Database
+from transforms.batch.job_states import JOB_STATES
 from transforms.errors import ConfigError, SinkFailed
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sinks.database.tables import JOB_STATES
 from sinks.ledger.accounts import accounts
 from tests.io.sinks.jobs.stored_jobs import prepared, store
 from tests.io.sinks.tested_database import Database
+from transforms.batch.job_states import JOB_STATES
 
 
 def test_each_partition_has_its_own_jobs(database: Database) -> None:
