@@ -2,6 +2,7 @@
 
 A page is one session of bash, in a folder prepared as the page says. What a page may leave to the
 reader's machine is replaced here, in sight: hosts (``Stage.stands_for``) and set-up (``SET_UP``).
+README's Python program runs in ``tests/pipelines/test_own_steps.py``, replays included.
 """
 
 from __future__ import annotations
@@ -229,7 +230,7 @@ def test_the_commands_of_the_tutorial_run_as_printed(folder: Path, database: str
 @pytest.mark.slow
 def test_the_commands_of_make_demo_run(tmp_path: Path) -> None:
     """With fewer events, and without the installation, which is what the tests run on."""
-    made = subprocess.run(
+    dry_run = subprocess.run(
         [
             "make",
             "--dry-run",
@@ -242,8 +243,8 @@ def test_the_commands_of_make_demo_run(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    script = made.stdout.replace("--records 50000", "--records 2000")
-    assert script != made.stdout
+    script = dry_run.stdout.replace("--records 50000", "--records 2000")
+    assert script != dry_run.stdout
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     done = subprocess.run(
         ["bash", "-e", "-c", script], cwd=tmp_path, check=False, capture_output=True, text=True
