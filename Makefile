@@ -15,8 +15,9 @@ setup: $(VENV)/.installed ## Create .venv with everything that tests and checks 
 
 # The lock file pins every version, so a fresh machine gets what was tested. Nothing is compiled
 # beforehand: Python compiles what it imports, and that is a fifth of what is installed.
-ENVIRONMENT = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")' \
-	&& $(PYTHON) -m venv $(VENV)
+ENVIRONMENT = $(BIN)/python -m pip --version > /dev/null 2>&1 || { \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")' \
+	&& $(PYTHON) -m venv $(VENV); }
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint requirements.lock
 
 $(VENV)/.base: pyproject.toml requirements.lock
