@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -46,7 +47,11 @@ SET_UP = {
 }
 """What the commands that set a machine up are replaced by."""
 
-INSTALLED = ("LICENSE", "README.md", "pyproject.toml", "io", "pipelines", "runners", "transforms")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+INSTALLED = {"LICENSE", "README.md", "pyproject.toml", "io"} | {
+    package.partition(".")[0] for package in PROJECT["tool"]["setuptools"]["packages"]
+} - PROJECT["tool"]["setuptools"]["package-dir"].keys()
 """What a wheel is built of; a copy of it, because the build leaves files there."""
 
 
