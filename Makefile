@@ -27,7 +27,7 @@ $(VENV)/.base: pyproject.toml requirements.lock
 	@touch $@
 
 $(VENV)/.installed: pyproject.toml requirements.lock
-	@echo "Installing Sluice and what its tests need into $(VENV) (1.3 GB, some minutes)"
+	@echo "Installing Sluice and what its tests need into $(VENV) (1.2 GB, some minutes)"
 	@$(ENVIRONMENT)
 	$(INSTALL) --editable '.[test]'
 	@touch $(VENV)/.base $@

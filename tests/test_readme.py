@@ -17,6 +17,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -198,6 +199,7 @@ def rows(url: str, table: str) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # ten processes and more, on a loaded machine
 def test_the_commands_of_readme_run_as_printed(
     folder: Path, database: str, postgres_url: str, s3_endpoint: str, s3: S3Client
 ) -> None:
@@ -228,6 +230,7 @@ def test_the_commands_of_readme_run_as_printed(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # ten processes and more, on a loaded machine
 def test_the_commands_of_the_tutorial_run_as_printed(folder: Path, database: str) -> None:
     Stage(folder, {"@localhost/shop": database}, {"PATH": bin_folders(folder)}).play(TUTORIAL)
 
@@ -270,6 +273,26 @@ def test_every_file_that_a_page_shows_has_a_name() -> None:
 
 
 class TestTheReadingOfAPage:
+    @pytest.mark.parametrize(
+        ("block", "right"),
+        [
+            ("$ export A=1\n$ echo $A\n1\n$ cat a.csv\nid\n", True),
+            ("$ cat HOST\nid\n", True),
+            ("$ echo 2\n1\n", False),
+            ("$ false\n", False),
+            ("$ (exit 3); echo $?\n3\n", True),
+        ],
+    )
+    def test_a_page_is_right_if_its_commands_succeed_and_print_what_it_shows(
+        self, block: str, right: bool, tmp_path: Path
+    ) -> None:
+        page = tmp_path / "page.md"
+        page.write_text(f"```csv a.csv\nid\n```\n```console\n{block}```\n")
+        (tmp_path / "project").mkdir()
+        stage = Stage(tmp_path / "project", {"HOST": "a.csv"}, {"PATH": ""})
+        with nullcontext() if right else pytest.raises(AssertionError):
+            stage.play(page)
+
     def test_a_command_has_its_continued_lines_and_what_it_prints(self) -> None:
         page = "```console\n$ a \\\n  b\nc\n\nd\n$ e\n```\ntext\n```console\n$ f\n```\n"
         assert commands(page) == [
