@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -111,12 +112,31 @@ def write_summary(figures: Mapping[str, Any], path: Path) -> None:
     """Write ``figures`` to ``path`` as one JSON object.
 
     Raises:
-        ConfigError: The file cannot be written.
+        SluiceError: The file cannot be written any more.
     """
     try:
         path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise ConfigError(
+        raise SluiceError(
             f"--summary_json {path}: cannot be written ({error.strerror}); "
             "the run itself is finished and committed"
         ) from error
+
+
+def summary_path(text: str | None) -> Path | None:
+    """Where to write the summary; None if nobody asked for it.
+
+    Raises:
+        ConfigError: No file can be written there.
+    """
+    if not text:
+        return None
+    path = Path(text)
+    folder = path.parent
+    if path.is_dir():
+        raise ConfigError(f"--summary_json {path}: is a folder; name a file")
+    if not folder.is_dir():
+        raise ConfigError(f"--summary_json {path}: there is no folder {folder}; create it")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise ConfigError(f"--summary_json {path}: may not be written; name another file")
+    return path

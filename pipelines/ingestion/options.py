@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import apache_beam as beam
 
 from clients.kafka import config as kafka_config
 from clients.s3 import S3Settings
-from pipelines import cluster
+from pipelines import cluster, command
 from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.flags import set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
@@ -151,7 +150,7 @@ def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) 
     return RunConfig(
         runner=runner,
         beam_options=tuple(beam_options),
-        summary_json=Path(flags.summary_json) if flags.summary_json else None,
+        summary_json=command.summary_path(flags.summary_json),
         fail_on_dead_letters=flags.fail_on_dead_letters,
         progress=not flags.no_progress,
         detach=flags.detach,

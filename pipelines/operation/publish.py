@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import apache_beam as beam
 
@@ -104,6 +103,7 @@ def publish(options: argparse.Namespace, rest: Sequence[str], parser: Parser) ->
     refuse_unknown(rest, parser)
     set_outage_budget(options, runner)
     config = _config(options, runner)
+    summary_json = command.summary_path(options.summary_json)
     if runner.remote:
         cluster.refuse_local_database(options.sink, runner)
         name = f"outbox-{options.table or 'all'}"
@@ -116,8 +116,8 @@ def publish(options: argparse.Namespace, rest: Sequence[str], parser: Parser) ->
         counters, signals = execution.execute(pipeline, runner, release=outbox_queue.release_all)
     result = _summary(counters["read"], config, time.monotonic() - started)
     _show(result)
-    if options.summary_json:
-        command.write_summary(asdict(result), Path(options.summary_json))
+    if summary_json is not None:
+        command.write_summary(asdict(result), summary_json)
     if signals and not config.source.streaming:
         print(f"outbox: stopped by {signals[0]}; run again to publish the rest", file=sys.stderr)
         return command.FAILED
