@@ -79,11 +79,12 @@ def test_every_name_that_an_example_can_show_stands_in_one() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The working folder, with the files that examples read."""
+    """The working folder, with the files that examples read; their databases have relative paths."""
     (tmp_path / "orders").mkdir()
     (tmp_path / "orders" / "a.jsonl").write_text("\n".join(map(json.dumps, ORDERS)) + "\n")
     (tmp_path / "orders.schema.json").write_text(json.dumps(SCHEMA))
     monkeypatch.chdir(tmp_path)
+    dispose_engines()
     yield tmp_path
     leases.release_all()
     dispose_engines()
