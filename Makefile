@@ -42,6 +42,10 @@ demo: $(VENV)/.base ## Generate events, ingest them into SQLite, show the dead l
 
 # Three processes for two cores, as most tests of a service wait for it; without services, two.
 
+# Each process reads the code that another has compiled, whatever the environment says: without that,
+# compiling is half of what their start costs.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
+
 test: setup ## Run all tests, those with real services included
 	$(BIN)/python -m pytest -n 3 -m "not alone"
 	$(BIN)/python -m pytest -m alone

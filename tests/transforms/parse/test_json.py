@@ -140,9 +140,11 @@ json_values = st.recursive(
     | st.booleans()
     | st.integers()
     | st.decimals(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=20,
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=8,
 )
 
 
@@ -158,7 +160,10 @@ def write(value: Any) -> str:
     return json.dumps(value)
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), json_values))
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+
+
+@given(st.dictionaries(names, json_values, max_size=4))
 def test_every_number_comes_back_exactly(value: dict[str, Any]) -> None:
     assert parse_object(write(value).encode(), max_bytes=1 << 20, max_depth=100) == value
 
