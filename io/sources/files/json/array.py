@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import accumulate
 
 from sources.files.failures import EndsEarly
 from sources.files.framing import FramedRecords, PartialRecord, RefusedRecord, too_large
@@ -21,11 +20,11 @@ from sources.files.json.values import (
 from sources.files.json.wrapper import Descent
 from transforms.errors import ObjectFailed
 
-_ELEMENTS = re.compile(
-    rb'(%b)(%b|%b|[^"{}\[\],\x1e \t\r\n]++)(%b,)|.+' % (SPACES, CONTAINER, STRING, SPACES),
+_elements = re.compile(
+    rb'%b(%b|%b|[^"{}\[\],\x1e \t\r\n]++)%b,|.+' % (SPACES, CONTAINER, STRING, SPACES),
     re.DOTALL,
-).findall
-"""Whole elements with their commas, and the rest as one match of nothing."""
+).finditer
+"""Whole elements with their commas, and the rest as one match without a group."""
 
 
 class ArrayFramer:
@@ -175,24 +174,21 @@ class ArrayFramer:
 
     def _whole_elements(self, block: bytes, at: int) -> int:
         """Frame the elements that have an end in this block; returns where they end."""
-        rows = _ELEMENTS(block, at)
-        if rows and not rows[-1][2]:
-            rows.pop()
-        if not rows:
+        matches = list(_elements(block, at))
+        if matches and matches[-1].lastindex is None:
+            matches.pop()
+        if not matches:
             return at
-        spaces, raws, commas = zip(*rows, strict=True)
-        start = self._position.offset + at
-        # The offset of an element is where the one before ends, and then its white space.
-        lengths = map(sum, zip(map(len, spaces), map(len, raws), map(len, commas), strict=True))
-        ends = list(accumulate(lengths, initial=start))
-        offsets = [low + len(space) for low, space in zip(ends, spaces, strict=False)]
-        elements = list(raws)
-        if ends[-1] - start > self._limit:
+        base = self._position.offset
+        offsets = [base + match.start(1) for match in matches]
+        elements = [match[1] for match in matches]
+        end = matches[-1].end()
+        if end - at > self._limit:
             offsets, elements = self.framed.refuse_long(offsets, elements, self._limit)
         self.framed.offsets += offsets
         self.framed.raws += elements
-        self.next = self._delimiter = ends[-1] - 1
-        return ends[-1] - self._position.offset
+        self.next = self._delimiter = base + end - 1
+        return end
 
     def _element(self, block: bytes, at: int) -> int:
         """In an element that has no end in its first block, is deep, or is malformed."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import accumulate
 
 from sources.files.failures import EndsEarly
 from sources.files.framing import FramedRecords, PartialRecord, too_large
@@ -13,8 +12,8 @@ from sources.files.json.values import CONTAINER, Unbalanced, ValueScanner
 from transforms.errors import ObjectFailed
 
 _BETWEEN = rb"[ \t\r\n\x1e,]*+"
-_VALUES = re.compile(rb"(%b)(%b)|.+" % (_BETWEEN, CONTAINER), re.DOTALL).findall
-"""Whole objects and arrays with what stands before them, and the rest as one match of nothing."""
+_values = re.compile(rb"%b(%b)|.+" % (_BETWEEN, CONTAINER), re.DOTALL).finditer
+"""Whole objects and arrays, and the rest as one match without a group."""
 
 _between = re.compile(_BETWEEN).match
 _word = re.compile(rb'[^"{}\[\],:\x1e \t\r\n]*+').match
@@ -108,23 +107,21 @@ class SequenceFramer:
 
     def _whole_values(self, block: bytes, at: int) -> int:
         """Frame the objects and arrays that have an end in this block; returns where they end."""
-        rows = _VALUES(block, at)
-        if rows and not rows[-1][1]:
-            rows.pop()
-        if not rows:
+        matches = list(_values(block, at))
+        if matches and matches[-1].lastindex is None:
+            matches.pop()
+        if not matches:
             return at
-        between, raws = zip(*rows, strict=True)
-        start = self._position.offset + at
-        lengths = map(sum, zip(map(len, between), map(len, raws), strict=True))
-        ends = list(accumulate(lengths, initial=start))
-        offsets = [low + len(gap) for low, gap in zip(ends, between, strict=False)]
-        values = list(raws)
-        if ends[-1] - start > self._limit:
+        base = self._position.offset
+        offsets = [base + match.start(1) for match in matches]
+        values = [match[1] for match in matches]
+        end = matches[-1].end()
+        if end - at > self._limit:
             offsets, values = self.framed.refuse_long(offsets, values, self._limit)
         self.framed.offsets += offsets
         self.framed.raws += values
-        self.next = ends[-1]
-        return self.next - self._position.offset
+        self.next = base + end
+        return end
 
     def _inside(self, block: bytes, at: int) -> int:
         """In a value that has no end in its first block, is deep, or is a string."""

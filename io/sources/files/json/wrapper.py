@@ -93,7 +93,7 @@ class Descent:
 
     def _key(self, data: bytes, at: int) -> int:
         """Read one name, which may have begun in the block before."""
-        text = self._carry + data[at : at + LONGEST_KEY]
+        text = self._carry + data[at : at + LONGEST_KEY + 1]
         match = _KEY.match(text)
         if match is None:
             if len(text) <= LONGEST_KEY and _BEGUN.fullmatch(text):
