@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from mypy_boto3_s3 import S3Client
 
+from clients.s3 import S3Settings
 from sources.files.json.layout import ARRAY
 from sources.files.json.options import JsonOptions
 from sources.files.source import FilesSource
@@ -164,6 +166,21 @@ def test_an_object_without_the_array_is_one_failure(tmp_path: Path) -> None:
     batches = read_all(source(tmp_path / "a.json", b'{"a":1}', json=JsonOptions(path=("b",))))
     (failure,) = failures(batches)
     assert "at line 1, byte 6, the object that ends here has no b" in failure.message
+
+
+def test_an_object_of_s3_goes_on_in_the_middle_of_its_array(
+    s3: S3Client, s3_settings: S3Settings, bucket: str
+) -> None:
+    body = b"[" + b",".join(numbers(9)) + b"]"
+    s3.put_object(Bucket=bucket, Key="a.json", Body=body)
+    files = FilesSource(f"s3://{bucket}/a.json", s3=s3_settings, limits=TWO)
+    ledger = MemoryLedger()
+    (split,) = files.splits(ledger)
+    ledger.settle(read_split(files, split)[:3])
+    (rest,) = files.splits(ledger)
+    assert (rest.start, rest.size) == (49, len(body) - 49)
+    assert raws(read_all(files, ledger)) == numbers(9)[6:]
+    assert list(files.splits(ledger)) == []
 
 
 class TestWatching:
