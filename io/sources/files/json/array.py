@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import islice
 
 from sources.files.failures import EndsEarly
 from sources.files.framing import FramedRecords, PartialRecord, RefusedRecord, too_large
 from sources.files.json.blocks import BlockPosition
 from sources.files.json.values import (
     CONTAINER,
+    MOST_MATCHES,
     SPACES,
     STRING,
     WHITESPACE,
@@ -25,6 +27,8 @@ _elements = re.compile(
     re.DOTALL,
 ).finditer
 """Whole elements with their commas, and the rest as one match without a group."""
+
+_commas = re.compile(rb",(?:%b,)*+" % SPACES).match
 
 
 class ArrayFramer:
@@ -160,21 +164,30 @@ class ArrayFramer:
         if byte == b"]":
             return self._end_array(at)
         if byte == b",":
-            # The failure has the offset of what stands before, so that it lies before ``next``.
-            reason = f"no element stands before the comma at {self._position.place(block, at)}"
-            self.framed.refused.append(
-                RefusedRecord(self._delimiter, byte, "malformed", "EmptyElement", reason)
-            )
-            self.next = self._delimiter = offset
-            return at + 1
+            return self._refuse_commas(block, at)
         self._piece_start = offset
         self._scanner.begin_item()
         self._step = self._element
         return at
 
+    def _refuse_commas(self, block: bytes, at: int) -> int:
+        """Refuse commas with no elements before them, together as one failure.
+
+        It has the offset of what stands before, so that it lies before ``next``.
+        """
+        end = _commas(block, at).end()  # type: ignore[union-attr]  # there is one
+        commas = block.count(b",", at, end)
+        what = "the comma" if commas == 1 else f"{commas:,} commas"
+        reason = f"no element stands before {what} at {self._position.place(block, at)}"
+        self.framed.refused.append(
+            RefusedRecord(self._delimiter, b",", "malformed", "EmptyElement", reason)
+        )
+        self.next = self._delimiter = self._position.offset + end - 1
+        return end
+
     def _whole_elements(self, block: bytes, at: int) -> int:
         """Frame the elements that have an end in this block; returns where they end."""
-        matches = list(_elements(block, at))
+        matches = list(islice(_elements(block, at), MOST_MATCHES))
         if matches and matches[-1].lastindex is None:
             matches.pop()
         if not matches:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import islice
 
 from sources.files.failures import EndsEarly
 from sources.files.framing import FramedRecords, PartialRecord, too_large
 from sources.files.json.blocks import BlockPosition
-from sources.files.json.values import CONTAINER, Unbalanced, ValueScanner
+from sources.files.json.values import CONTAINER, MOST_MATCHES, Unbalanced, ValueScanner
 from transforms.errors import ObjectFailed
 
 _BETWEEN = rb"[ \t\r\n\x1e,]*+"
@@ -107,7 +108,7 @@ class SequenceFramer:
 
     def _whole_values(self, block: bytes, at: int) -> int:
         """Frame the objects and arrays that have an end in this block; returns where they end."""
-        matches = list(_values(block, at))
+        matches = list(islice(_values(block, at), MOST_MATCHES))
         if matches and matches[-1].lastindex is None:
             matches.pop()
         if not matches:

@@ -13,6 +13,9 @@ RECORD_SEPARATOR = b"\x1e"
 DEEPEST = 1_000_000
 """Brackets that may be open at a time; each takes a byte of memory."""
 
+MOST_MATCHES = 10_000
+"""Values that are cut at a time; of short ones, a block holds hundreds of thousands."""
+
 SPACES = rb"[ \t\r\n]*+"
 STRING = rb'"[^"\\\x1e]*+(?:\\.[^"\\\x1e]*+)*+"'
 _BETWEEN = rb'[^"{}\[\]\x1e]*+'
