@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest-beam
 
-.PHONY: help setup demo test test-fast oracle coverage lint format check bench kills options lock clean
+.PHONY: help setup demo test test-fast oracle fuzz coverage lint format check bench kills options lock clean
 .PHONY: test-newest-beam bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy scale
 
@@ -66,6 +66,13 @@ test-newest-beam: ## Try the newest Beam, whatever pyproject.toml says, in a fre
 
 oracle: setup ## Compare 2,000 made-up tables and streams a database with one record at a time
 	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/table/test_one_by_one.py
+
+# Each subject is tests/fuzz/test_SUBJECT.py: make fuzz SUBJECTS=json FUZZ_EXAMPLES=50000
+SUBJECTS ?= $(patsubst tests/fuzz/test_%.py,%,$(wildcard tests/fuzz/test_*.py))
+FUZZ_EXAMPLES ?= 5000
+
+fuzz: setup ## Compare made-up files of each format with another reader of it
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest --override-ini timeout=7200 $(SUBJECTS:%=tests/fuzz/test_%.py)
 
 coverage: setup ## Run them all and show which lines none has run
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered

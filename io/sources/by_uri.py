@@ -8,6 +8,7 @@ from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from clients.kafka.config import Config as KafkaConfig
 from clients.s3 import S3Settings
 from sources.files.csv.options import CsvOptions
+from sources.files.json.options import JsonOptions
 from sources.files.source import FilesSource
 from sources.kafka.source import KafkaSource
 from sources.ownership import refuse_unknown_scheme
@@ -32,6 +33,7 @@ class SourceOptions:
         kafka: Settings of librdkafka.
         rest_seconds: While streaming, a file is whole after this many seconds without a write.
         csv: How CSV is written, as far as the user says; the rest is detected.
+        json: How JSON files are laid out, as far as the user says; the rest is detected.
         encoding: Of text; empty for UTF-8, or for what a byte order mark says.
     """
 
@@ -47,6 +49,7 @@ class SourceOptions:
     kafka: KafkaConfig = ()
     rest_seconds: float = 10.0
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
+    json: JsonOptions = JsonOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
 
 
@@ -73,6 +76,7 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
         outage_budget=options.outage_budget,
         rest_seconds=options.rest_seconds,
         csv=options.csv,
+        json=options.json,
         encoding=options.encoding,
     )
 

@@ -13,6 +13,7 @@ from pipelines.flags import (
     positive_int,
     seconds,
 )
+from sources.files.json.options import LAYOUTS
 from transforms.batch.retry_policy import FOREIGN_KEY
 
 MAX_DEAD = "50%"
@@ -42,6 +43,7 @@ def parser() -> Parser:
     )
     _add_source(parser)
     _add_formats(parser)
+    _add_json(parser)
     _add_csv(parser)
     _add_target(parser)
     _add_retries(parser)
@@ -107,6 +109,25 @@ def _add_formats(parser: Parser) -> None:
         default=100,
         metavar="N",
         help="a JSON record that is nested deeper is a dead letter (default: 100)",
+    )
+
+
+def _add_json(parser: Parser) -> None:
+    add = parser.add_argument_group("JSON files").add_argument
+    add(
+        "--json_layout",
+        default="auto",
+        choices=LAYOUTS,
+        help="lines: one value a line; array: the elements of an array; sequence: values one after "
+        "another, indented or without anything between them (default: auto, from the first 64 KiB "
+        "of each file)",
+    )
+    add(
+        "--json_path",
+        default="",
+        metavar="NAME[.NAME]",
+        help="where the array is within an object, e.g. Records or data.items (default: nothing is "
+        "around it)",
     )
 
 

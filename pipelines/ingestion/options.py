@@ -23,6 +23,7 @@ from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig
 from sources.by_uri import SourceOptions, source_for
 from sources.files.csv.options import CsvOptions
+from sources.files.json.options import JsonOptions
 from sources.jobs.source import JobsSource
 from transforms.batch.backoff import Backoff
 from transforms.batch.retry_policy import RetryPolicy
@@ -178,6 +179,7 @@ def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
             comment=flags.csv_comment,
             nulls=tuple(flags.csv_null),
         ),
+        json=JsonOptions.of(layout=flags.json_layout, path=flags.json_path),
     )
     uris = list(dict.fromkeys(flags.source))
     if len(uris) < len(flags.source):

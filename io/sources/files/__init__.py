@@ -1,11 +1,12 @@
-"""Files and objects of S3 as a source, read as JSON lines, CSV or Parquet.
+"""Files and objects of S3 as a source, read as JSON, CSV or Parquet.
 
 ``source`` lists what a glob matches, and ``plan`` cuts what the ledger lacks into splits. One
 split is one object, or a byte range of one. ``walk`` reads all splits one after another; ``watch``
 never ends and reads files as they grow. ``text`` reads one split: it decompresses (``decompress``)
-and decodes (``encodings``) the bytes, and a framer (``framing``, ``csv/``) cuts the records.
-``parquet/`` reads rows. Whatever cannot be read becomes a failure of its object or record
+and decodes (``encodings``) the bytes, and a framer (``framing``, ``csv/``, ``json/``) cuts the
+records. ``parquet/`` reads rows. Whatever cannot be read becomes a failure of its object or record
 (``failures``) and never ends the run.
 
-Public: ``source.FilesSource``, ``csv.options.CsvOptions``, ``formats.FORMATS``.
+Public: ``source.FilesSource``, ``csv.options.CsvOptions``, ``json.options.JsonOptions``,
+``formats.FORMATS``.
 """

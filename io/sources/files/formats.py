@@ -11,6 +11,7 @@ AUTO = "auto"
 FORMATS = (AUTO, "jsonl", "csv", "parquet")
 
 _COMPRESSIONS = {"gz": "gzip", "gzip": "gzip", "zst": "zstd", "zstd": "zstd", "bz2": "bz2"}
+_LINES = ("jsonl", "ndjson")
 _EXTENSIONS = {
     "json": "jsonl",
     "jsonl": "jsonl",
@@ -30,12 +31,14 @@ class StoredFormat:
         compression: ``gzip``, ``zstd``, ``bz2`` or empty; Parquet compresses inside.
         delimiter: Separates the fields of CSV, going by the name.
         encoding: Of text; empty for UTF-8, or for what a byte order mark says.
+        lines_by_name: Whether the name says that each line of JSON is a value.
     """
 
     format: str
     compression: str = ""
     delimiter: str = ","
     encoding: str = ""
+    lines_by_name: bool = False
 
     @property
     def plain(self) -> bool:
@@ -45,7 +48,7 @@ class StoredFormat:
 
     @property
     def divisible(self) -> bool:
-        """Whether reading can begin at any byte, as it can in plain lines."""
+        """Whether reading can begin at any byte, provided that JSON is laid out in lines."""
         return self.format == "jsonl" and self.plain
 
 
@@ -70,7 +73,7 @@ def stored_format_of(
         ObjectFailed: ``format`` is ``auto`` and the extension is unknown.
 
     >>> stored_format_of("s3://b/events.JSONL.gz")
-    StoredFormat(format='jsonl', compression='gzip', delimiter=',', encoding='')
+    StoredFormat(format='jsonl', compression='gzip', delimiter=',', encoding='', lines_by_name=True)
     """
     name = uri.rsplit("/", 1)[-1].lower()
     stem, _, extension = name.rpartition(".")
@@ -85,4 +88,6 @@ def stored_format_of(
         format = _EXTENSIONS[extension]  # noqa: A001
     if format == "parquet":
         return StoredFormat("parquet")
-    return StoredFormat(format, compression, "\t" if extension == "tsv" else ",", encoding)
+    delimiter = "\t" if extension == "tsv" else ","
+    lines_by_name = format == "jsonl" and extension in _LINES
+    return StoredFormat(format, compression, delimiter, encoding, lines_by_name)

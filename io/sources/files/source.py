@@ -12,8 +12,19 @@ from sources.files.csv.options import CsvOptions
 from sources.files.encodings import encoding_of
 from sources.files.failures import FailedReader
 from sources.files.formats import AUTO, StoredFormat, check_format, stored_format_of
+from sources.files.json.layout import ARRAY, LINES, SEQUENCE, Layout
+from sources.files.json.options import JsonOptions
 from sources.files.parquet.reader import ParquetReader
-from sources.files.plan import PAGE, Part, SettledObject, part_of, splits_of, unsettled
+from sources.files.plan import (
+    PAGE,
+    Part,
+    SettledObject,
+    SettledSoFar,
+    part_of,
+    settled_of,
+    splits_of,
+    unsettled,
+)
 from sources.files.text import TextReader
 from sources.files.walk import WalkReader
 from sources.files.watch import WatchedStorage, WatchReader
@@ -53,6 +64,7 @@ class FilesSource:
         rest_seconds: While watching, a file is whole after this many seconds without a write.
             A last line without an end, and a file that ends early, are left until then.
         csv: How CSV is written, as far as the user says; the rest is detected.
+        json: How JSON is laid out, as far as the user says; the rest is detected.
         encoding: Of text, as Python names it; empty for UTF-8 or what a byte order mark says.
         expected: Columns of which the header of CSV has at least one; empty if they are not
             known.
@@ -70,6 +82,7 @@ class FilesSource:
     outage_budget: float = 300.0
     rest_seconds: float = 10.0
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
+    json: JsonOptions = JsonOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
     expected: frozenset[str] = frozenset()
 
@@ -124,17 +137,12 @@ class FilesSource:
 
     def _undecided(self, stored: StoredObject) -> str:
         """Why it cannot be told how an object is written; empty if it can be told."""
-        stored_format = stored_format_of(stored.uri, self.format, self.encoding)
-        split = Split(self.uri, stored.uri, stored.version, stored.size)
-        reader = self._text_reader(part_of(split, stored_format, ()), growing=self.watch)
         try:
-            reader.look()
+            self._looked_at(stored)
         except Undecided as error:
             return error.message
         except (ObjectFailed, SourceUnavailable):
-            return ""  # the run reports it
-        finally:
-            reader.close()
+            pass  # the run reports it
         return ""
 
     def fixed(self) -> FilesSource:
@@ -147,13 +155,71 @@ class FilesSource:
 
     def plan(self, ledger: Ledger) -> Iterator[Split | SettledObject]:
         """The splits that are left to read, and the objects that are settled, lazily."""
-        for stored, coverage in unsettled(self.storage.list(self.uri), ledger):
-            if coverage.complete:
+        for stored, settled in unsettled(self.storage.list(self.uri), ledger, self._layouts_of):
+            if settled.coverage.complete:
                 yield SettledObject(stored)
             else:
+                layout = self._layout(stored, settled)
                 yield from splits_of(
-                    self.uri, stored, coverage, self._stored_format(stored.uri), self.split_bytes
+                    *(self.uri, stored, settled.coverage, self._stored_format(stored.uri)),
+                    *(self.split_bytes, layout),
                 )
+
+    @property
+    def _layout_wanted(self) -> Layout | None:
+        """The layout of JSON that the options name; None to detect it."""
+        if self.json.layout == AUTO and not self.json.path:
+            return None
+        return Layout("array" if self.json.path else self.json.layout, self.json.path)
+
+    def _layouts_of(self, stored: StoredObject) -> list[Layout]:
+        stored_format = self._stored_format(stored.uri)
+        if stored_format is None or stored_format.format != "jsonl":
+            return []
+        wanted = self._layout_wanted
+        own = [] if wanted in (None, LINES, ARRAY, SEQUENCE) else [wanted]
+        return [ARRAY, SEQUENCE, *own]
+
+    def _layout(self, stored: StoredObject, settled: SettledSoFar) -> Layout | None:
+        """The layout to read an object in; None if its reader has to detect it.
+
+        What is settled in part goes on in the same layout.
+
+        Raises:
+            ConfigError: It was read in another layout than it has, or than the options name.
+        """
+        stored_format = self._stored_format(stored.uri)
+        if stored_format is None or stored_format.format != "jsonl":
+            return LINES
+        layout, begun = self._layout_wanted, settled.layout
+        large = stored_format.divisible and stored.size > self.split_bytes
+        if layout is None and (begun == LINES or (begun is None and large)):
+            layout = self._look_at(stored)
+        if begun is None or layout in (None, begun):
+            return begun or layout
+        reached = settled.coverage.ranges[-1][1] if settled.coverage.ranges else 0
+        raise ConfigError(
+            f"{stored.uri} was read as {begun} up to byte {reached:,} and is to be read as {layout} "
+            f"now, where other records begin; give {begun.options} to read the rest of it, "
+            "or store it anew to read all of it"
+        )
+
+    def _look_at(self, stored: StoredObject) -> Layout | None:
+        """The layout that the start of an object shows; None if that cannot be told now."""
+        try:
+            return self._looked_at(stored)
+        except ObjectFailed:
+            return None  # its reader reports it
+
+    def _looked_at(self, stored: StoredObject) -> Layout:
+        """Open an object and find out how it is written."""
+        stored_format = stored_format_of(stored.uri, self.format, self.encoding)
+        split = Split(self.uri, stored.uri, stored.version, stored.size)
+        reader = self._text_reader(part_of(split, stored_format, ()), growing=self.watch)
+        try:
+            return reader.look()
+        finally:
+            reader.close()
 
     def splits(self, ledger: Ledger) -> Iterator[Split]:
         """One split for everything when walking or watching; otherwise those of the objects."""
@@ -205,6 +271,8 @@ class FilesSource:
     def _text_reader(
         self, part: Part, storage: Storage | None = None, *, growing: bool = False
     ) -> TextReader:
+        if part.layout is None:
+            part = replace(part, layout=self._layout_wanted)
         return TextReader(
             storage or self.storage,
             part,
@@ -220,23 +288,28 @@ class FilesSource:
         local = not self.uri.startswith(S3_SCHEME)
         storage = LocalStorage(tails) if local else self.storage
 
-        def splits(stored: StoredObject, coverage: Coverage) -> Iterator[Split]:
+        def splits(
+            stored: StoredObject, coverage: Coverage, layout: Layout | None
+        ) -> Iterator[Split]:
             stored_format = self._stored_format(stored.uri)
-            return splits_of(self.uri, stored, coverage, stored_format, max(1, stored.size))
+            size = max(1, stored.size)
+            return splits_of(self.uri, stored, coverage, stored_format, size, layout)
 
         def continues(stored: StoredObject) -> bool:
             stored_format = self._stored_format(stored.uri)
             appendable = stored_format is not None and stored_format.format != "parquet"
             return appendable and begins_as_read(stored, tails)
 
-        def where_to_read_on(stored: StoredObject, end: int) -> int:
-            return recall(stored, end, tails) if local else 0
+        def where_to_read_on(stored: StoredObject, end: int, layout: Layout) -> int:
+            # In another layout, the last line may end within a record.
+            return recall(stored, end, tails) if local and layout == LINES else 0
 
         watched = WatchedStorage(
             list=lambda: storage.list(self.uri),
             splits=splits,
+            settled=lambda page: settled_of(page, ledger, self._layouts_of),
+            layout=self._layout,
             open=lambda split: self._open(split, storage=storage),
-            ledger=ledger,
             interval=self.poll_interval,
             outage_budget=self.outage_budget,
             open_growing=lambda split: self._open(split, storage=storage, growing=True),

@@ -1,4 +1,4 @@
-"""Read one object of JSON lines or CSV, or a byte range of plain JSON lines."""
+"""Read one object of JSON or CSV, or a byte range of plain JSON lines."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from sources.files.encodings import (
     is_single_byte,
     marked_encoding,
 )
-from sources.files.failures import may_pass, object_failure, refused_failure
+from sources.files.failures import EndsEarly, may_pass, object_failure, refused_failure
 from sources.files.framing import BOM, FramedRecords, Framer, LineFramer
+from sources.files.json.layout import LINES, Layout, read_layout
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.stream import PlainStream, Stream
@@ -76,6 +77,7 @@ class TextReader:
         self._growing = growing and part.final
         self._encoding = part.stored_format.encoding
         self._format = JSON
+        self._layout = part.layout
         self._position = part.start
         self._opened: _OpenObject | None = None
         self._taken = 0
@@ -94,14 +96,15 @@ class TextReader:
             batch = self._take()
         return Polled(() if batch is None else (batch,), (("", self._position),), self._done)
 
-    def look(self) -> None:
-        """Open the object and find out how it is written.
+    def look(self) -> Layout:
+        """Open the object and find out how it is written; returns the layout of JSON.
 
         Raises:
             ObjectFailed: It cannot be read; ``Undecided`` if an option can help.
             SourceUnavailable: The storage cannot be reached, or refuses access.
         """
         self._opened = self._opened or self._open()
+        return self._layout or LINES
 
     def backlog(self) -> int:
         """Stored bytes left to read."""
@@ -159,7 +162,7 @@ class TextReader:
         try:
             if part.stored_format.format == "csv":
                 return self._open_csv(pinned)
-            return self._open_lines(pinned)
+            return self._open_json(pinned)
         except BaseException:
             pinned.close()
             raise
@@ -179,21 +182,41 @@ class TextReader:
         at = max(self._position, head.end)
         return self._opened_at(pinned, at, rules.framer(at, head.format.delimiter))
 
-    def _open_lines(self, pinned: PinnedObject) -> _OpenObject:
+    def _open_json(self, pinned: PinnedObject) -> _OpenObject:
         at = self._position
-        limit = self._max_kept_bytes
-        if at == 0:
+        stream: Stream | None = None
+        if self._layout is None:
+            stream = peeked = PeekedStream(self._from_start(pinned))
+            self._layout = self._detected(peeked)
+        elif at == 0 or self._part.end is None:
             stream = self._from_start(pinned)
-            self._format = self._json
-            framer = LineFramer(0, partial=False, limit=limit)
-            return _OpenObject(pinned, stream, framer, skip=0)
-        if self._part.end is None:
-            self._from_start(pinned)
         else:
             self._heed_mark(pinned.read_at(0, LONGEST_MARK))
         self._format = self._json
-        # The byte before tells whether a record begins here.
-        return self._opened_at(pinned, at - 1, LineFramer(at - 1, partial=True, limit=limit))
+        limit, uri = self._max_kept_bytes, self._part.uri
+        if stream is not None and at == 0:
+            return _OpenObject(pinned, stream, self._layout.framer(0, limit, uri), skip=0)
+        if self._layout == LINES:  # the byte before tells whether a record begins here
+            framer = LineFramer(at - 1, partial=True, limit=limit)
+            return self._opened_at(pinned, at - 1, framer)
+        return self._opened_at(pinned, at, self._layout.framer(at, limit, uri))
+
+    def _detected(self, stream: PeekedStream) -> Layout:
+        """The layout that the start of the object shows.
+
+        Raises:
+            EndsEarly: The object may still grow, and what is there can become either.
+        """
+        part = self._part
+        layout = read_layout(
+            stream,
+            self._max_kept_bytes,
+            lines_by_name=part.stored_format.lines_by_name,
+            growing=self._growing,
+        )
+        if layout is None:
+            raise EndsEarly(f"the first value of {part.uri} has no end yet", "object_corrupt")
+        return layout
 
     @property
     def _json(self) -> Format:
@@ -287,7 +310,7 @@ class TextReader:
         batch = RecordBatch(
             span=Span(
                 self._part.uri,
-                self._part.version,
+                self._partition,
                 self._position,
                 end,
                 final=last and self._part.final and not unfinished,
@@ -320,7 +343,11 @@ class TextReader:
         return stop
 
     def _origin(self, offset: int) -> Origin:
-        return Origin(self._part.uri, self._part.version, offset)
+        return Origin(self._part.uri, self._partition, offset)
+
+    @property
+    def _partition(self) -> str:
+        return (self._layout or LINES).partition(self._part.version)
 
 
 def _forget(framed: FramedRecords, taken: int) -> None:

@@ -190,3 +190,29 @@ def test_depth_is_the_nesting_of_the_value(value: Any) -> None:
         return 0
 
     assert depth(write(value).encode()) == nesting(value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"[", "the text ends at byte 1, within an array that begins at byte 0"),
+        (b'{"a":[{"b":1}', "the text ends at byte 13, within an array that begins at byte 5"),
+        (b'{"a": "x\\"}', "the text ends at byte 11, within a string that begins at byte 6"),
+        (b"tru", "the text ends at byte 3, within a word"),
+        (b" ", "there is no JSON: the text is empty"),
+        (
+            rb'{"\\ud800":"\ud83d\ude00 \ud800"}',
+            r"\ud800 (byte 25) is half of a character: its other half is missing",
+        ),
+    ],
+)
+def test_text_that_is_cut_off_says_where_and_within_what(raw: bytes, message: str) -> None:
+    with pytest.raises(Reject) as rejected:
+        parse_object(raw, max_bytes=100, max_depth=10)
+    assert str(rejected.value) == message
+    assert rejected.value.category == "malformed"
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    raw = b'\xef\xbb\xbf{"a":1}'
+    assert parse_object(raw, max_bytes=100, max_depth=10) == {"a": 1}

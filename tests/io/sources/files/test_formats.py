@@ -10,8 +10,8 @@ from transforms.errors import ConfigError, ObjectFailed
     ("name", "stored_format"),
     [
         ("a.json", StoredFormat("jsonl")),
-        ("a.jsonl", StoredFormat("jsonl")),
-        ("a.b.ndjson.GZ", StoredFormat("jsonl", "gzip")),
+        ("a.jsonl", StoredFormat("jsonl", lines_by_name=True)),
+        ("a.b.ndjson.GZ", StoredFormat("jsonl", "gzip", lines_by_name=True)),
         ("a.csv.zst", StoredFormat("csv", "zstd")),
         ("a.tsv.bz2", StoredFormat("csv", "bz2", "\t")),
         ("a.parquet", StoredFormat("parquet")),
