@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+import psycopg2
+
 from sinks.database.tables import Operation
-from sinks.table.isolate import isolate, poison_of
-from sinks.table.postgres import statements
+from sinks.table.evidence import Evidence
+from sinks.table.isolate import Blame, isolate, poison_of
+from sinks.table.postgres import rights, statements
 from sinks.table.postgres.lines import Lines
 from sinks.table.postgres.session import Session
 from sinks.table.postgres.statements import StagingTable
@@ -64,15 +67,22 @@ class Staging:
         target: The table that the rows are for.
         records: The commit's records.
         written: Gets what became of them.
+        evidence: Gets which rows took effect.
     """
 
     def __init__(
-        self, session: Session, target: Target, records: Records, written: Written
+        self,
+        session: Session,
+        target: Target,
+        records: Records,
+        written: Written,
+        evidence: Evidence,
     ) -> None:
         self.session = session
         self.target = target
         self.records = records
         self.written = written
+        self._evidence = evidence
         self._count = 0
         self._table: StagingTable | None = None
         self._indexed = False
@@ -84,7 +94,14 @@ class Staging:
             self._table = statements.table_of(self.target)
             # "already exists, skipping"
             self.session.execute("SET LOCAL client_min_messages = warning")
-            self.session.execute(statements.create_statement(self.target, self._table))
+            try:
+                with self.session.savepoint("staging"):
+                    self.session.execute(statements.create_statement(self.target, self._table))
+            except psycopg2.Error as error:
+                self.session.refuse_lack_of(
+                    error, lambda: [("SELECT", column.name) for column in self.target.columns]
+                )
+                raise
         return self._table
 
     def write(
@@ -173,19 +190,25 @@ class Staging:
         offset = start - block.start
         count = end - start
 
-        def insert(first: int, last: int) -> None:
+        def insert(first: int, last: int) -> int:
             if last - first < count:
                 # Poison is being isolated: pieces must not read the whole table each.
                 self._index(_FEW_STATEMENTS)
             with self.session.savepoint("piece"):
                 results = self._insert(block, start + first, start + last)
             self._count_results(block, results)
+            return len(results)
 
         def fail(position: int, error: BaseException) -> None:
             block.poison.append(poison_of(block.lines.indices[offset + position], error))
 
+        def blame(error: BaseException) -> Blame:
+            names = block.lines.names
+            self.session.refuse_lack_of(error, lambda: rights.needed(self.target, names))
+            return self.session.blame(error)
+
         skip = {position - offset for position in block.refused if position >= offset}
-        isolate(count, insert, fail, self.session.blames_row, skip=skip)
+        isolate(count, insert, fail, blame, self._evidence, skip=skip)
 
     def _insert(self, block: StagedBlock, start: int, end: int) -> list[tuple[Any, ...]]:
         batch = None
