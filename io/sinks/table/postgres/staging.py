@@ -16,10 +16,10 @@ import psycopg2
 from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import Blame, isolate, poison_of
-from sinks.table.postgres import rights, statements
+from sinks.table.postgres import rights, staging_table, statements
 from sinks.table.postgres.lines import Lines
 from sinks.table.postgres.session import Session
-from sinks.table.postgres.statements import StagingTable
+from sinks.table.postgres.staging_table import StagingTable
 from sinks.table.records import Records, Written
 from sinks.table.rows import Poison
 from sinks.table.target import Target
@@ -91,12 +91,13 @@ class Staging:
     def table(self) -> StagingTable:
         """The temporary table, created in this session if it is not there."""
         if self._table is None:
-            self._table = statements.table_of(self.target)
+            self._table = staging_table.table_of(self.target)
             # "already exists, skipping"
             self.session.execute("SET LOCAL client_min_messages = warning")
             try:
                 with self.session.savepoint("staging"):
-                    self.session.execute(statements.create_statement(self.target, self._table))
+                    for statement in self._table.create:
+                        self.session.execute(statement)
             except psycopg2.Error as error:
                 self.session.refuse_lack_of(
                     error, lambda: [("SELECT", column.name) for column in self.target.columns]
@@ -140,7 +141,7 @@ class Staging:
         staged = []
         for lines in blocks:
             block = StagedBlock(lines, self._count)
-            numbered = statements.numbered(lines, block.start, self.records, self.target)
+            numbered = staging_table.numbered(lines, block.start, self.records, self.target, table)
             block.refused = self.session.copy(table.quoted, numbered, block.poison)
             staged.append(block)
             self._count = block.end
@@ -162,7 +163,7 @@ class Staging:
     def finish(self) -> None:
         """Leave the staging table as the next commit expects it."""
         if self._indexed:
-            self.session.execute(statements.unindex_statement(self.table))
+            self.session.execute(staging_table.unindex_statement(self.table))
 
     def _cuts(self, block: StagedBlock, cuts: Collection[int]) -> Collection[int]:
         """Where to divide the rows of one block."""
@@ -182,7 +183,7 @@ class Staging:
     def _index(self, count: int) -> None:
         """Index the staged rows if more than a few (``count``) statements would read them all."""
         if not self._indexed and count >= _FEW_STATEMENTS:
-            self.session.execute(statements.index_statement(self.table))
+            self.session.execute(staging_table.index_statement(self.table))
             self._indexed = True
 
     def _insert_isolated(self, block: StagedBlock, start: int, end: int) -> None:
