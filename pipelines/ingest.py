@@ -22,6 +22,7 @@ from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.options import Option
 from pipelines.ingestion.steps import applied
 from runners.runner import Runner, Submission
+from sinks import targets
 from sinks.database import leases
 from sinks.ledger import submissions
 from sinks.ledger.ledger import SqlLedger
@@ -101,7 +102,9 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
     # This comes first, so that no table is created for a runner that cannot start.
     with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
         _refuse_state_of_another(config, run)
-        sink.prepare()
+        if sink.prepare():
+            shape = targets.shape_of(config.sql)
+            print(f"ingest: made table {config.sql.table} ({shape})", file=sys.stderr)
         columns = sink.fields()
         sources = tuple(source.expecting(columns) for source in config.sources)
         config = replace(config, sources=sources)

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 TYPES = frozenset({"null", "boolean", "number", "string", "array", "object"})
 """All types; ``integer`` is a part of ``number``."""
 
-MAX_DEPTH = 100  # of subschemas within each other that are looked through
+MAX_DEPTH = 200  # of subschemas within each other that are looked through
 
 _TYPE_OF: dict[type, str] = {
     str: "string",
@@ -122,6 +122,7 @@ class _Reader:
         self._known: dict[int, Allowed] = {}
         self._objects: dict[int, Properties] = {}
         self._open: set[int] = set()
+        self._open_objects: set[int] = set()
         self._depth = 0
 
     def allowed(self, node: Any) -> Allowed:
@@ -154,9 +155,9 @@ class _Reader:
         if name in self._objects:
             return self._objects[name]
         result = Properties()
-        if not isinstance(node, dict) or name in self._open or self._depth > MAX_DEPTH:
+        if not isinstance(node, dict) or name in self._open_objects or self._depth > MAX_DEPTH:
             return result
-        self._open.add(name)
+        self._open_objects.add(name)
         self._depth += 1
         named = node.get("properties")
         if isinstance(named, dict):
@@ -172,7 +173,7 @@ class _Reader:
             for key, allowed in self.properties(part).allowed.items():
                 result.allowed.setdefault(key, allowed)
         self._depth -= 1
-        self._open.remove(name)
+        self._open_objects.remove(name)
         self._objects[name] = result
         return result
 

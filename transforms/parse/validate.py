@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 import jsonschema_rs
@@ -22,6 +23,9 @@ from transforms.parse.csv_cells import any_quoted_empty, quoted_empty
 from transforms.parse.json_text import encode_json
 from transforms.parse.patterns import MASK, Pattern, given_up, is_linear
 from transforms.steps.each_record import apply_to_values
+
+if TYPE_CHECKING:
+    from jsonschema_rs import KeywordValidator
 
 STAGE = "validate"
 MAX_SCHEMA_BYTES = 4 << 20
@@ -102,7 +106,7 @@ def compiled(schema: str) -> Any:
     try:
         validator = jsonschema_rs.validator_for(document, **_OPTIONS)
         if not is_linear(document, **_OPTIONS):
-            bounded = {"pattern": Pattern}
+            bounded: dict[str, type[KeywordValidator]] = {"pattern": Pattern}
             validator = jsonschema_rs.validator_for(document, keywords=bounded, **_OPTIONS)
         return validator
     except jsonschema_rs.ValidationError as error:
@@ -195,9 +199,16 @@ def _reason(error: Any, instance: Any) -> str:
     for step in error.instance_path:
         instance = instance[step]
         pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
-    written = encode_json(instance).decode()
+    written = _written(instance)
     message = _one_line(error.message).replace(MASK, _cut(written, MAX_INSTANCE))
     return (f"{_cut(pointer, MAX_INSTANCE)}: " if pointer else "") + _cut(message, MAX_REASON)
+
+
+def _written(instance: Any) -> str:
+    """A value as JSON; what JSON does not have would be written as null."""
+    if isinstance(instance, float) and not math.isfinite(instance):
+        return f"{json.dumps(instance)} (not a number in JSON)"
+    return encode_json(instance).decode()
 
 
 def _cut(text: str, limit: int) -> str:

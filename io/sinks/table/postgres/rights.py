@@ -44,7 +44,7 @@ def complaint(cursor: Any, target: Target, rights: Sequence[tuple[Right, str]]) 
         return ""
     role = lacking[0][0]
     places = {place - 1 for _, place in lacking}
-    grants = []
+    grants: list[str] = []
     for kind in dict.fromkeys(kinds):
         of_kind = [place for place, other in enumerate(kinds) if other == kind]
         missing = [columns[place] for place in of_kind if place in places]

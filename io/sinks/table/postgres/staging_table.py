@@ -59,7 +59,8 @@ def table_of(target: Target) -> StagingTable:
     packed = _packed(target)
     shown = [quote(column.name) for column in target.columns if column.name not in packed]
     source, create = quoted(target.table), "CREATE TEMPORARY TABLE IF NOT EXISTS"
-    rows, before, added = quote(name), (), ""
+    rows, added = quote(name), ""
+    before: tuple[str, ...] = ()
     if packed:
         kind = quote(f"{name}_rest")
         columns = ", ".join(map(quote, packed))

@@ -104,7 +104,7 @@ _CONSTRAINTS = sa.text(
     SELECT k.contype AS kind, pg_get_expr(k.conbin, k.conrelid) AS condition,
            ARRAY(SELECT a.attname::text FROM pg_attribute a
                  WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)) AS columns
-    FROM pg_constraint k WHERE k.conrelid = :oid AND k.contype IN ('c', 'f')
+    FROM pg_constraint k WHERE k.conrelid = :oid AND k.contype IN ('c', 'f') ORDER BY k.oid
     """
 )
 _SELF_REFERENCES = sa.text(
@@ -115,7 +115,7 @@ _SELF_REFERENCES = sa.text(
     JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = p.own
     JOIN pg_attribute b ON b.attrelid = k.conrelid AND b.attnum = p.other
     WHERE k.conrelid = :oid AND k.confrelid = :oid AND k.contype = 'f'
-    GROUP BY k.oid
+    GROUP BY k.oid ORDER BY k.oid
     """
 )
 
