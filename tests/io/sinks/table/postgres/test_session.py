@@ -16,6 +16,7 @@ from sinks.text.copy_text import copy_data
 from tests.io.sinks.table.events_target import EVENTS
 from tests.io.sinks.tested_database import Database
 
+
 @pytest.fixture
 def connection(postgres: Database) -> Iterator[sa.Connection]:
     postgres.run("CREATE TABLE events (id integer PRIMARY KEY)")
