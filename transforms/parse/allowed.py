@@ -277,8 +277,8 @@ def _alternatives(branches: Iterable[Properties]) -> Properties:
     required: frozenset[str] | None = None
     for branch in branches:
         for name, allowed in branch.allowed.items():
-            known = result.allowed.get(name)
-            result.allowed[name] = allowed if known is None else known.either(allowed)
+            before = result.allowed.get(name)
+            result.allowed[name] = allowed if before is None else before.either(allowed)
         required = branch.required if required is None else required & branch.required
     result.required = required or frozenset()
     return result

@@ -104,8 +104,8 @@ def column_types(schema: str, columns: tuple[str, ...]) -> ColumnTypes:
 
     ``TYPED_TEXT`` is among the types of a column whose strings are all dates, times or UUIDs.
     """
-    known = properties_of(schema).allowed
-    restricted = [(name, known[name]) for name in columns if name in known]
+    properties = properties_of(schema).allowed
+    restricted = [(name, properties[name]) for name in columns if name in properties]
     return tuple((name, _types(each)) for name, each in restricted if not each.anything)
 
 

@@ -30,14 +30,15 @@ class Classification:
         category: For record errors, the word by which dead letters are filtered.
         sqlstate: The database's code, if it has one.
         message: One line, without the values of other rows.
-        doubtful: Whether a fatal error is a row's all the same if other rows pass.
+        doubtful: The category of a fatal error in case it is a row's all the same, since other rows
+            pass; empty if it cannot be.
     """
 
     kind: Kind
     category: str
     sqlstate: str | None
     message: str
-    doubtful: bool = False
+    doubtful: str = ""
 
 
 # The longest prefix wins; every other code of PostgreSQL's own is fatal. Source: PostgreSQL
@@ -130,7 +131,7 @@ def classify(error: BaseException) -> Classification:
     original = original_of(error)
     sqlstate = sqlstate_of(original)
     kind, category = _kind_of(error, original, sqlstate)
-    doubtful = False
+    doubtful = ""
     if kind == "fatal":
         kind, category, doubtful = _by_place(original, sqlstate)
     return Classification(kind, category, sqlstate, _one_line(original), doubtful)
@@ -171,24 +172,25 @@ def _one_line(error: BaseException) -> str:
 _COPY_VALUE = re.compile(r"^COPY .*?, \w+ \d+, (\w+ .*)$", re.MULTILINE)
 
 
-def _by_place(error: BaseException, sqlstate: str | None) -> tuple[Kind, str, bool]:
-    """Kind and category of an error whose code is fatal, by where it was raised; is it doubtful?
+def _by_place(error: BaseException, sqlstate: str | None) -> tuple[Kind, str, str]:
+    """Kind, category and doubtful category of an error whose code is fatal, by where it was raised.
 
     The server's own names of its functions are the same in every language and version.
     """
     if sqlstate is None:
-        return "fatal", "data", _is_doubtful(error)
+        return "fatal", "", "data" if _is_doubtful(error) else ""
     diagnostics: Any = getattr(error, "diag", None)
     context = getattr(diagnostics, "context", None) or ""
     raised_by = getattr(diagnostics, "source_function", None)
     if raised_by == "ExecWithCheckOptions":  # row-level security refuses the new row
-        return "record", "constraint", False
+        return "record", "constraint", ""
     if raised_by == "exec_stmt_raise":  # RAISE in PL/pgSQL, with a code of the user's choice
-        return "record", "trigger", False
+        return "record", "trigger", ""
     if _COPY_VALUE.match(context):  # no function stands between the type's parser and COPY
-        return "record", "data", False
-    category = "trigger" if context and not context.startswith("COPY ") else "data"
-    return "fatal", category, not sqlstate.startswith(_NO_ROW)
+        return "record", "data", ""
+    if sqlstate.startswith(_NO_ROW):
+        return "fatal", "", ""
+    return "fatal", "", "trigger" if context and not context.startswith("COPY ") else "data"
 
 
 def _is_doubtful(error: BaseException) -> bool:

@@ -115,5 +115,5 @@ def poison_of(index: int, error: BaseException) -> Poison:
     """The record at ``index``, which the database refuses with ``error``."""
     verdict = classify(error)
     transient = verdict.kind == "transient"
-    category = "contention" if transient else verdict.category
+    category = "contention" if transient else verdict.category or verdict.doubtful
     return Poison(index, category, error, verdict.message, verdict.sqlstate, transient)

@@ -114,9 +114,9 @@ class TestPropertiesOf:
                 "row": {"allOf": [{"properties": {"a": {"type": "integer"}}, "required": ["a"]}]}
             },
         }
-        found = properties_of(json.dumps(document))
-        assert found.allowed == {"a": Allowed(frozenset({"integer"}))}
-        assert found.required == {"a"}
+        properties = properties_of(json.dumps(document))
+        assert properties.allowed == {"a": Allowed(frozenset({"integer"}))}
+        assert properties.required == {"a"}
 
     def test_alternatives_give_all_their_properties_and_require_what_each_requires(self) -> None:
         document = {
@@ -131,11 +131,11 @@ class TestPropertiesOf:
                 },
             ]
         }
-        found = properties_of(json.dumps(document))
-        assert list(found.allowed) == ["kind", "x", "y"]
-        assert found.allowed["x"].types == {"number"}
-        assert found.allowed["kind"].types == {"string"}
-        assert found.required == {"kind"}
+        properties = properties_of(json.dumps(document))
+        assert list(properties.allowed) == ["kind", "x", "y"]
+        assert properties.allowed["x"].types == {"number"}
+        assert properties.allowed["kind"].types == {"string"}
+        assert properties.required == {"kind"}
 
     def test_conditional_properties_are_there_and_not_required(self) -> None:
         document = {
@@ -144,13 +144,13 @@ class TestPropertiesOf:
             "then": {"properties": {"a": {"minLength": 1}, "b": {"type": "boolean"}}},
             "dependentSchemas": {"b": {"properties": {"c": {"type": "null"}}, "required": ["c"]}},
         }
-        found = properties_of(json.dumps(document))
-        assert {name: set(rule.types) for name, rule in found.allowed.items()} == {
+        properties = properties_of(json.dumps(document))
+        assert {name: set(rule.types) for name, rule in properties.allowed.items()} == {
             "a": {"string"},
             "b": {"boolean"},
             "c": {"null"},
         }
-        assert not found.required
+        assert not properties.required
 
     def test_a_schema_that_refers_to_itself_is_read_once(self) -> None:
         document = {
@@ -158,9 +158,9 @@ class TestPropertiesOf:
             "allOf": [{"$ref": "#"}],
             "type": "object",
         }
-        found = properties_of(json.dumps(document)).allowed
-        assert found["value"].types == {"integer"}
-        assert found["next"].types == {"object"}
+        properties = properties_of(json.dumps(document)).allowed
+        assert properties["value"].types == {"integer"}
+        assert properties["next"].types == {"object"}
 
     def test_doubling_references_take_no_exponential_time(self) -> None:
         for keyword in ("allOf", "anyOf"):

@@ -121,24 +121,25 @@ class Doubtful:
             raise ValueError("a function failed")
         return end - start
 
-    def isolate(self, count: int, known: Evidence) -> None:
-        isolate(count, self.run, lambda row, error: self.failed.append(row), blame, known)
-        known.check()
+    def isolate(self, count: int) -> None:
+        rows = evidence()
+        isolate(count, self.run, lambda row, error: self.failed.append(row), blame, rows)
+        rows.check()
 
 
 def test_a_doubtful_error_is_that_of_the_rows_if_others_pass() -> None:
     table = Doubtful({0, 1, 40})
-    table.isolate(100, evidence())
+    table.isolate(100)
     assert table.failed == [0, 1, 40]
 
 
 def test_a_doubtful_error_of_every_row_is_no_rows() -> None:
     few = Doubtful({0, 1})
     with pytest.raises(ValueError, match="function"):
-        few.isolate(2, evidence())
+        few.isolate(2)
     many = Doubtful(set(range(10_000)))
     with pytest.raises(ValueError, match="function"):
-        many.isolate(10_000, evidence())
+        many.isolate(10_000)
     assert many.pieces < 8 * MOST_DOUBTS + 2 * LOGARITHM
 
 
