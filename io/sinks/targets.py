@@ -22,6 +22,7 @@ from sinks.table.writer import TableWriter
 from sinks.writers import writer_of
 from transforms.errors import ConfigError, SinkFailed, SluiceError
 from transforms.per_process import PerProcess
+from transforms.throttle import Throttle
 
 
 @dataclass(slots=True)
@@ -38,6 +39,12 @@ SHOWN = 10  # columns in a message
 
 # What a table that was altered may refuse, or take, other than the one that is remembered.
 _MAY_BE_OUTDATED = frozenset({"unknown_field", "data", "constraint"})
+
+# A look takes several queries. A stream of bad records must stay cheap, also if each of them has
+# a field of another name: fields share a few turns.
+LOOKS: Throttle[tuple[SqlConfig, str, int]] = Throttle(0.5)
+"""Grants a look at the table for refusals of one kind."""
+_TURNS = 16
 
 
 def prepare(config: SqlConfig) -> bool:
@@ -110,6 +117,8 @@ def is_outdated(
 ) -> bool:
     """Whether records were refused because the table has been altered; it is then looked at anew.
 
+    At most once in half a second for the same unknown fields, and for values and constraints.
+
     Args:
         connection: In the transaction that refused them.
         config: Which target.
@@ -120,7 +129,13 @@ def is_outdated(
     Raises:
         SinkFailed: The table does not fit ``config`` any more.
     """
-    if not any(bad.category in _MAY_BE_OUTDATED for bad in poison):
+    reasons = {
+        (bad.category, hash(bad.message) % _TURNS if bad.category == "unknown_field" else 0)
+        for bad in poison
+        if bad.category in _MAY_BE_OUTDATED
+    }
+    turns = [LOOKS.take_turn((config, *reason)) for reason in reasons]
+    if not any(turns):
         return False
     current = _seen(connection, config, writer)
     _MEMORIES.get(config).target = current
