@@ -72,16 +72,20 @@ class SqlSink:
     budget: DeadBudget | None = None
     pipeline: PipelineIdentity | None = None
 
-    def prepare(self) -> None:
+    def prepare(self) -> bool:
         """Create what is missing and check the target, once, on the submitting machine.
+
+        Returns:
+            Whether the target table was created.
 
         Raises:
             ConfigError: The table, key or options do not fit, or the database refuses.
             SinkUnavailable: The database cannot be reached.
             Contention: The database kept asking for another try.
         """
-        targets.prepare(self.config)
+        created = targets.prepare(self.config)
         pipelines.register(self.config, self._name)
+        return created
 
     @property
     def _name(self) -> str:
@@ -131,20 +135,25 @@ class SqlSink:
             SinkFailed: The database refuses for a reason that is not a record's.
             DeadBudgetExceeded: Too many records would become dead letters; nothing was written.
         """
+        altered = False  # whether it was, and the table has been looked at again
         for _ in range(OVERLAP_TRIES):
             try:
-                return self._commit(batches, isolate)
+                return self._commit(batches, isolate, look_again=not altered)
             except _Overlap:
                 continue
+            except _Altered:
+                altered = True
             except SinkFailed:
-                # The table may have been altered; look at it again next time.
-                targets.forget(self.config)
-                raise
+                if altered or not targets.is_altered(self.config):
+                    raise
+                altered = True
         raise Contention(
             f"other writers kept settling the same ranges of {self.config.table}; trying again"
         )
 
-    def _commit(self, batches: Sequence[RecordBatch], isolate: bool) -> list[Settled]:
+    def _commit(
+        self, batches: Sequence[RecordBatch], isolate: bool, *, look_again: bool
+    ) -> list[Settled]:
         settled: list[Settled] = []
         spending = None if self.budget is None else spending_of(self.budget, self.run)
         try:
@@ -165,6 +174,10 @@ class SqlSink:
                     effects=self.outbox,
                 )
                 written = writer.write(connection, target, records)
+                if look_again and targets.is_outdated(
+                    connection, self.config, writer, target, written.poison
+                ):
+                    raise _Altered
                 if written.effects:
                     effects = _effects(written, records, work)
                     outbox.insert(connection, _changed_table(target), effects)
@@ -233,6 +246,10 @@ class WriteToSql(beam.PTransform):
 
 class _Overlap(Exception):
     """Another writer has settled some of these ranges since the transaction began."""
+
+
+class _Altered(Exception):
+    """The table has been altered, and records were refused for what it was."""
 
 
 def _changed_table(target: Target) -> ChangedTable:

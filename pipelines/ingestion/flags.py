@@ -194,6 +194,12 @@ def _add_target(parser: Parser) -> None:
         "${env:NAME} and ${file:/path} in it are read where they are used; required",
     )
     add("--table", metavar="NAME", help="the target table, with its schema if needed; required")
+    add(
+        "--create",
+        default="missing",
+        choices=("missing", "never"),
+        help="whether a missing table is created, or refused (default: missing)",
+    )
     add("--key", default="", metavar="FIELD[,FIELD]", help="the key (default: the record's origin)")
     add(
         "--on_conflict",

@@ -101,6 +101,7 @@ def _ingest_config(
         on_conflict=flags.on_conflict,
         unknown_fields=flags.unknown_fields,
         schema=schema,
+        create=flags.create,
     )
     sources = _sources(flags, parallel=runner.parallel)
     parse = ParseConfig(max_record_bytes=flags.max_record_bytes, max_depth=flags.max_depth)

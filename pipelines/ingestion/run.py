@@ -15,6 +15,7 @@ from pipelines.ingestion import summary
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.steps import applied
 from runners.runner import Runner, Submission
+from sinks import targets
 from sinks.database import leases
 from sinks.ledger import submissions
 from sinks.sql import SqlSink, WriteToSql
@@ -63,7 +64,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
     # This comes first, so that no table is created for a runner that cannot start.
     with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
         _refuse_state_of_another(config, run)
-        sink.prepare()
+        created = sink.prepare()
         columns = sink.fields()
         sources = tuple(source.expecting(columns) for source in config.sources)
         config = replace(config, sources=sources)
@@ -72,6 +73,8 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         config = replace(config, sources=tuple(source.fixed() for source in config.sources))
         if config.dead_letters is not None:
             config.dead_letters.check()
+        if created:
+            _report_created(config, run)
         started = time.monotonic()
         if run.detach or (config.streaming and run.runner.remote):
             _report_left(config.jobs.queue.left())  # the readers will report it elsewhere
@@ -101,6 +104,15 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         print(f"ingest: {result.counts.dead:,} records were dead-lettered", file=sys.stderr)
         return command.DEAD_LETTERS
     return command.OK
+
+
+def _report_created(config: IngestConfig, run: RunConfig) -> None:
+    """Say that the table was made: its name may be a mistake."""
+    text = f"made table {config.sql.table} ({targets.shape_of(config.sql)})"
+    if run.detach:  # nothing but the job's id goes to stdout
+        print(f"ingest: {text}", file=sys.stderr)
+    else:
+        command.console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _report_left(left: Sequence[Waiting]) -> None:

@@ -42,6 +42,10 @@ class Dialect(Protocol):
         """Whether a column can hold a point in time together with its time zone."""
         ...
 
+    def longest_name(self, connection: sa.Connection) -> tuple[int, Literal["bytes", "characters"]]:
+        """The length of the longest name of a table or column, and what it is counted in."""
+        ...
+
     def complete(self, url: sa.URL) -> sa.URL:
         """The URL to connect with.
 

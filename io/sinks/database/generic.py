@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -29,6 +29,10 @@ class Generic:
     checks_types: bool = False
     keeps_zones: bool = False
     alters_together: bool = False
+
+    def longest_name(self, connection: sa.Connection) -> tuple[int, Literal["bytes", "characters"]]:
+        """As SQLAlchemy knows it."""
+        return connection.dialect.max_identifier_length, "characters"
 
     def complete(self, url: sa.URL) -> sa.URL:
         return url
