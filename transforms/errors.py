@@ -12,6 +12,7 @@
     - ``CommitUnknown``     the connection was lost while committing
   + ``Contention``          the database asked for the transaction to be run again
   + ``SinkFailed``          the database refuses the whole write, and no record is to blame (exit 1)
+  + ``DeadBudgetExceeded``  too many records would become dead letters (exit 4)
 
 Anything else is a defect of the program and fails the run loudly.
 """
@@ -127,6 +128,10 @@ class Contention(SluiceError):
 
 class SinkFailed(SluiceError):
     """The database refuses every write, and no record is to blame (e.g. permission denied)."""
+
+
+class DeadBudgetExceeded(SluiceError):
+    """More records would become dead letters than ``--max_dead`` allows; the commit is undone."""
 
 
 _STEP = re.compile(r" \[while running '[^']*'\]$")

@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from benchmarks.commands import audit
 from benchmarks.kafka.ingestion import Ingestion
 from benchmarks.kafka.services import Services
-from pipelines.audit import verdicts
+from pipelines.operation.verdicts import verdicts
 
 T = TypeVar("T")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
@@ -11,7 +12,8 @@ from rich.table import Table
 
 from pipelines.ingestion.config import IngestConfig
 from sinks.ledger import ledger
-from sinks.table.config import SqlConfig
+from sinks.ledger.ledger import SqlLedger
+from sources.files.json.layout import LINES, parsed_partition
 from transforms import notes
 from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.splits import Source
@@ -21,7 +23,9 @@ from transforms.read.job_queue import Waiting
 _ALWAYS_SHOWN = ("read", "inserted", "duplicates", "dead")
 
 POSITIONS_SHOWN = 100
-"""For how many partitions of a source the JSON lists the position reached."""
+"""For how many partitions of a source the JSON lists the position reached, and the layout."""
+
+_LAYOUTS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Summary:
         records_per_second: Records read per second of wall time.
         left: Records of the table that wait for another pipeline, or for no pipeline.
         sources: For each ``--source``: its partitions, how many of them are complete, how many
-            have a gap, and the positions reached.
+            have a gap, the positions reached, and the layouts of JSON other than lines.
         notes: What is said of objects that were left or passed over, or whose content told how
             to read them.
     """
@@ -93,24 +97,35 @@ def summarize(counters: Mapping[str, int], seconds: float, config: IngestConfig)
         seconds=round(seconds, 3),
         records_per_second=round(counts.read / seconds, 1) if seconds > 0 else 0.0,
         left=tuple(config.jobs.queue.left()),
-        sources=_reached(config.sources, config.sql),
+        sources=_reached(config.sources, config.ledger),
         notes=tuple(notes.noted()),
     )
 
 
-def _reached(sources: Sequence[Source], sql: SqlConfig) -> tuple[dict[str, Any], ...]:
+def _reached(sources: Sequence[Source], of: SqlLedger) -> tuple[dict[str, Any], ...]:
     """How far each ``--source`` is settled, over all runs."""
     reached: list[dict[str, Any]] = [
-        {"source": source.uri, "partitions": 0, "complete": 0, "gaps": 0, "positions": {}}
+        {
+            "source": source.uri,
+            "partitions": 0,
+            "complete": 0,
+            "gaps": 0,
+            "positions": {},
+            "layouts": {},
+        }
         for source in sources
     ]
-    for progress in ledger.audit(sql.database, sql.table_name):
+    for progress in ledger.audit(of.config.database, of):
         for source, entry in zip(sources, reached, strict=True):
             if not source.owns(progress.source):
                 continue
             entry["partitions"] += 1
             entry["complete"] += progress.coverage.complete
             entry["gaps"] += bool(progress.coverage.holes)
+            layout = parsed_partition(progress.partition)[1]
+            layouts = entry["layouts"]
+            if layout != LINES and not source.open_ended and len(layouts) < POSITIONS_SHOWN:
+                layouts[progress.source] = str(layout)
             positions = entry["positions"]
             if len(positions) < POSITIONS_SHOWN and progress.coverage.ranges:
                 positions[f"{progress.source}#{progress.partition}"] = progress.coverage.ranges[-1][
@@ -167,6 +182,8 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
             markup=False,
             soft_wrap=True,
         )
+        for line in _layouts(reached["layouts"]):
+            _line(console, line)
 
 
 def _show_notes(summary: Summary, console: Console) -> None:
@@ -187,3 +204,9 @@ def _show_notes(summary: Summary, console: Console) -> None:
 
 def _line(console: Console, text: str) -> None:
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _layouts(layouts: Mapping[str, str]) -> list[str]:
+    """A line for each of the first objects that are not JSON lines, and one for the others."""
+    lines = [f"{name}: {layout}" for name, layout in islice(layouts.items(), _LAYOUTS_SHOWN)]
+    return [*lines, "… and others that are not JSON lines"] if len(layouts) > len(lines) else lines

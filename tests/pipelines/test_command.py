@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import command
-from transforms.errors import ConfigError, SourceUnavailable
+from transforms.errors import ConfigError, SluiceError, SourceUnavailable
 
 
 def raising(error: BaseException) -> Callable[[Sequence[str]], int]:
@@ -87,5 +87,14 @@ def test_a_summary_is_written_as_one_object(tmp_path: Path) -> None:
 
 
 def test_a_summary_that_cannot_be_written_says_that_the_run_is_finished(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--summary_json .*finished and committed"):
+    with pytest.raises(SluiceError, match=r"--summary_json .*finished and committed"):
         command.write_summary({}, tmp_path / "no" / "summary.json")
+
+
+def test_a_place_for_the_summary_is_checked_before_the_run(tmp_path: Path) -> None:
+    assert command.summary_path(None) is None
+    assert command.summary_path(f"{tmp_path}/new.json") == tmp_path / "new.json"
+    with pytest.raises(ConfigError, match="there is no folder"):
+        command.summary_path(f"{tmp_path}/no/summary.json")
+    with pytest.raises(ConfigError, match="is a folder"):
+        command.summary_path(str(tmp_path))

@@ -52,6 +52,19 @@ def test_one_object_that_cannot_be_read_is_exit_1_until_it_can(
     assert commands.audit(sink) == 0
 
 
+def test_an_array_that_only_its_bytes_tell_is_read_element_by_element(
+    sink: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "export"
+    path.write_bytes(gzip.compress(b'[\n  {"id": 1},\n  {"id": 2, "a": },\n  {"id": 3}\n]\n'))
+    assert commands.ingest(str(path), sink) == 0
+    printed = capsys.readouterr().out
+    assert f"detected: jsonl in {path.as_uri()}" in printed
+    assert f"{path.as_uri()}: array" in printed
+    assert [int(row[0]) for row in query(sink, "SELECT id FROM events ORDER BY id")] == [1, 3]
+    assert commands.audit(sink) == 0
+
+
 def test_avro_is_written_with_its_values(sink: str, tmp_path: Path) -> None:
     schema = {
         "type": "record",

@@ -174,10 +174,13 @@ class Claim:
     Attributes:
         id: A UUID in hexadecimal: the id of its row in ``ingest_claims``.
         attempts: The attempt at each record, by the offset of the record.
+        read_by: The pipeline that has read the records, whose ledger counts them. It may differ
+            from the one that tries them again, which may have adopted them.
     """
 
     id: str
     attempts: Mapping[int, Attempt]
+    read_by: str
 
     @property
     def jobs(self) -> list[int]:

@@ -42,6 +42,10 @@ class Dialect(Protocol):
         """Whether a column can hold a point in time together with its time zone."""
         ...
 
+    def longest_name(self, connection: sa.Connection) -> tuple[int, Literal["bytes", "characters"]]:
+        """The length of the longest name of a table or column, and what it is counted in."""
+        ...
+
     def complete(self, url: sa.URL) -> sa.URL:
         """The URL to connect with.
 
@@ -119,6 +123,19 @@ class Dialect(Protocol):
 
     def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
         """Insert ``rows``, all with every column, in place of those with their primary key."""
+        ...
+
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        """Add the numbers of ``rows`` to those of the rows with their primary key, or insert them.
+
+        Args:
+            connection: In a transaction that writes.
+            table: All its columns apart from the primary key are numbers.
+            rows: With every column, each with a key of its own.
+
+        Raises:
+            Contention: Another transaction inserted one of them at the same time.
+        """
         ...
 
     def take(

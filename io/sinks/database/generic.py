@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -29,6 +29,10 @@ class Generic:
     checks_types: bool = False
     keeps_zones: bool = False
     alters_together: bool = False
+
+    def longest_name(self, connection: sa.Connection) -> tuple[int, Literal["bytes", "characters"]]:
+        """As SQLAlchemy knows it."""
+        return connection.dialect.max_identifier_length, "characters"
 
     def complete(self, url: sa.URL) -> sa.URL:
         return url
@@ -89,13 +93,7 @@ class Generic:
         present = set(connection.execute(query).scalars())
         absent = [row for row in rows if row[key] not in present]
         if absent:
-            try:
-                connection.execute(sa.insert(table), absent)
-            except sa.exc.IntegrityError as error:
-                raise Contention(
-                    f"another writer entered the same rows of {table.name} at the same time; "
-                    "trying again"
-                ) from error
+            _insert(connection, table, absent)
         return len(absent)
 
     def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
@@ -104,6 +102,20 @@ class Generic:
         keys = [{f"of_{name}": row[name] for name in names} for row in rows]
         connection.execute(sa.delete(table).where(*same), keys)
         connection.execute(sa.insert(table), rows)
+
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        key = [column.name for column in table.primary_key]
+        sums = {
+            column.name: column + sa.bindparam(f"more_{column.name}")
+            for column in table.columns
+            if not column.primary_key
+        }
+        same = (table.c[name] == sa.bindparam(f"of_{name}") for name in key)
+        statement = sa.update(table).where(*same).values(sums)
+        for row in rows:
+            bounds = {f"{'of' if name in key else 'more'}_{name}": row[name] for name in row}
+            if not connection.execute(statement, bounds).rowcount:
+                _insert(connection, table, [row])
 
     def take(
         self,
@@ -135,3 +147,13 @@ class Generic:
         parts: Iterable[str] = [", ".join(added)] if self.alters_together else added
         for part in parts:
             connection.exec_driver_sql(f"ALTER TABLE {preparer.format_table(table)} {part}")
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Insert rows that were absent a moment ago."""
+    try:
+        connection.execute(sa.insert(table), rows)
+    except sa.exc.IntegrityError as error:
+        raise Contention(
+            f"another writer entered the same rows of {table.name} at the same time; trying again"
+        ) from error

@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -49,6 +49,11 @@ class Postgres(Generic):
     def copies(self) -> bool:
         """Whether the driver is psycopg2, whose cursors COPY."""
         return self.writing == "copy"
+
+    def longest_name(self, connection: sa.Connection) -> tuple[int, Literal["bytes", "characters"]]:
+        """63 bytes, unless the server was built otherwise."""
+        longest = connection.execute(sa.text("SELECT current_setting('max_identifier_length')"))
+        return int(longest.scalar_one()), "bytes"
 
     def complete(self, url: sa.URL) -> sa.URL:
         """With the driver named: SQLAlchemy 2.1 takes another one for the bare name."""
@@ -142,6 +147,9 @@ class Postgres(Generic):
 
     def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
         on_conflict.upsert(postgresql.insert, connection, table, rows)
+
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        on_conflict.add(postgresql.insert, connection, table, rows)
 
     def take(
         self,

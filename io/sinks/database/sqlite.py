@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,7 @@ class Sqlite(Generic):
         return {"connect_args": {"timeout": database.statement_timeout, "check_same_thread": False}}
 
     def configure(self, engine: sa.Engine, database: Database) -> None:
+        sa.event.listen(engine, "do_connect", _create_private)
         sa.event.listen(engine, "connect", _set_up)
         sa.event.listen(engine, "begin", _begin)
 
@@ -54,6 +57,23 @@ class Sqlite(Generic):
 
     def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
         on_conflict.upsert(sqlite.insert, connection, table, rows)
+
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        on_conflict.add(sqlite.insert, connection, table, rows)
+
+
+def _create_private(
+    _dialect: object, _record: object, arguments: Sequence[Any], _options: object
+) -> None:
+    """Create a missing file so that only its owner may read it: it will hold dead letters.
+
+    SQLite gives its ``-wal`` file the same rights (https://sqlite.org/src/file/src/os_unix.c,
+    ``findCreateFileMode``). What prevents it from being created is reported by the connection.
+    """
+    path = arguments[0] if arguments else ""
+    if isinstance(path, str) and not path.startswith("file:"):
+        with suppress(OSError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _set_up(connection: sqlite3.Connection, _record: object) -> None:

@@ -28,6 +28,7 @@ _SUFFIXES = {
     "snappy": "snappy",
     "xz": "xz",
 }
+_LINES = ("jsonl", "ndjson")
 _EXTENSIONS = {
     "json": "jsonl",
     "jsonl": "jsonl",
@@ -59,6 +60,7 @@ class StoredFormat:
         delimiter: Separates the fields of CSV, going by the name.
         encoding: Of text; empty for UTF-8, or for what a byte order mark says.
         certain: Whether the user says how it is compressed; otherwise its first bytes decide.
+        lines_by_name: Whether the name says that each line of JSON is a value.
     """
 
     format: str
@@ -66,6 +68,7 @@ class StoredFormat:
     delimiter: str = ","
     encoding: str = ""
     certain: bool = False
+    lines_by_name: bool = False
 
     @property
     def plain(self) -> bool:
@@ -75,7 +78,7 @@ class StoredFormat:
 
     @property
     def divisible(self) -> bool:
-        """Whether reading can begin at any byte, as it can in plain lines."""
+        """Whether reading can begin at any byte, provided that JSON is laid out in lines."""
         return self.format == "jsonl" and self.plain
 
 
@@ -161,4 +164,6 @@ def _by_extensions(
         format = _EXTENSIONS[extension]  # noqa: A001
     if format == "parquet":
         return StoredFormat("parquet")
-    return StoredFormat(format, suffix, _DELIMITERS.get(extension, ","), encoding, certain)
+    delimiter = _DELIMITERS.get(extension, ",")
+    lines_by_name = format == "jsonl" and extension in _LINES
+    return StoredFormat(format, suffix, delimiter, encoding, certain, lines_by_name)

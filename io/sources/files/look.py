@@ -13,6 +13,8 @@ from sources.files.encodings import DecodedStream, PeekedStream, marked_encoding
 from sources.files.failures import EndsEarly, FailedReader, may_pass
 from sources.files.formats import StoredFormat
 from sources.files.framing import BOM
+from sources.files.json.layout import parsed_partition
+from sources.files.json.values import RECORD_SEPARATOR
 from sources.files.magic import AVRO, PARQUET, compression_by, kind_of
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.stream import PlainStream, Stream
@@ -51,7 +53,8 @@ class Look:
             ObjectUnavailable: Access to it is refused.
             SourceUnavailable: The storage cannot be reached.
         """
-        pinned = self.storage.open(split.name, split.version)
+        version, _ = parsed_partition(split.version)
+        pinned = self.storage.open(split.name, version)
         try:
             return self._of(pinned, split, stored_format)
         finally:
@@ -77,7 +80,7 @@ class Look:
         encoding = marked_encoding(peeked.head) or named.encoding
         stream: Stream = DecodedStream(peeked, encoding, uri) if encoding else peeked
         sample = _sample(stream)
-        start = sample.removeprefix(BOM).lstrip()
+        start = sample.removeprefix(BOM).lstrip().removeprefix(RECORD_SEPARATOR).lstrip()
         if self.growing and b"\n" not in start:
             raise EndsEarly(f"{uri} has no whole line yet", "object_corrupt")
         if not start or JSON_START.match(start):

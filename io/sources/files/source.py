@@ -11,7 +11,7 @@ from sources.files.aside.selection import KIND, Selection, set_aside
 from sources.files.avro.reader import AvroReader
 from sources.files.csv.head import Undecided
 from sources.files.csv.options import CsvOptions
-from sources.files.encodings import encoding_of, marked_encoding
+from sources.files.encodings import encoding_of
 from sources.files.failures import FailedReader
 from sources.files.formats import (
     AUTO,
@@ -21,17 +21,27 @@ from sources.files.formats import (
     check_format,
     stored_format_of,
 )
+from sources.files.json.layout import LINES, Layout
+from sources.files.json.options import JsonOptions
 from sources.files.look import Look, LookingReader
-from sources.files.magic import HEAD_BYTES, compression_of
+from sources.files.manner import Manners, Seen
 from sources.files.parquet.reader import ParquetReader
-from sources.files.plan import PAGE, Part, SettledObject, part_of, splits_of, unsettled
+from sources.files.plan import (
+    PAGE,
+    Part,
+    SettledObject,
+    part_of,
+    settled_of,
+    splits_of,
+    unsettled,
+)
 from sources.files.text import TextReader
 from sources.files.walk import WalkReader
 from sources.files.watch import WatchedStorage, WatchReader
 from sources.storage.local import LocalStorage, begins_as_read, recall
 from sources.storage.objects import Storage, StoredObject
-from sources.storage.s3 import SCHEME as S3_SCHEME
 from sources.storage.s3 import S3Storage
+from sources.storage.s3_names import SCHEME as S3_SCHEME
 from sources.storage.tails import Tails
 from transforms import metrics
 from transforms.batch.coverage import Coverage, Ledger
@@ -64,6 +74,7 @@ class FilesSource:
         rest_seconds: While watching, a file is whole after this many seconds without a write.
             A last line without an end, and a file that ends early, are left until then.
         csv: How CSV is written, as far as the user says; the rest is detected.
+        json: How JSON is laid out, as far as the user says; the rest is detected.
         encoding: Of text, as Python names it; empty for UTF-8 or what a byte order mark says.
         expected: Columns of which the header of CSV has at least one; empty if they are not
             known.
@@ -83,6 +94,7 @@ class FilesSource:
     outage_budget: float = 300.0
     rest_seconds: float = 10.0
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
+    json: JsonOptions = JsonOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
     expected: frozenset[str] = frozenset()
     compression: str = AUTO
@@ -159,28 +171,15 @@ class FilesSource:
     def _undecided(self, stored: StoredObject) -> str:
         """Why it cannot be told how an object is written; empty if it can be told."""
         stored_format = self._stored_format(stored.uri)
-        split = Split(self.uri, stored.uri, stored.version, stored.size)
-        if stored_format.format == LOOK:
-            return self._unrecognized(split, stored_format)
-        reader = self._text_reader(part_of(split, stored_format, ()), growing=self.watch)
         try:
-            reader.look()
+            if stored_format.format == LOOK:
+                self._look(self.storage, growing=self.watch).at(self._whole(stored), stored_format)
+            else:
+                self._looked_at(stored)
         except Undecided as error:
             return error.message
         except (ObjectFailed, ObjectUnavailable, SourceUnavailable):
-            return ""  # the run reports it
-        finally:
-            reader.close()
-        return ""
-
-    def _unrecognized(self, split: Split, stored_format: StoredFormat) -> str:
-        """Why the format of an object cannot be told; empty if it can be told."""
-        try:
-            self._look(self.storage, growing=self.watch).at(split, stored_format)
-        except Undecided as error:
-            return error.message
-        except (ObjectFailed, ObjectUnavailable, SourceUnavailable):
-            return ""  # the run reports it
+            pass  # the run reports it
         return ""
 
     def fixed(self) -> FilesSource:
@@ -194,31 +193,47 @@ class FilesSource:
     def plan(self, ledger: Ledger) -> Iterator[Split | SettledObject]:
         """The splits that are left to read, and the objects that are settled, lazily."""
         readable = (stored for stored in self._listed() if not set_aside(stored))
-        for stored, coverage in unsettled(readable, ledger):
-            if coverage.complete:
+        manners = self._manners
+        for stored, settled in unsettled(readable, ledger, manners.layouts_of):
+            if settled.coverage.complete:
                 yield SettledObject(stored)
             else:
-                stored_format = self._in_parts(stored, self._stored_format(stored.uri))
-                yield from splits_of(self.uri, stored, coverage, stored_format, self.split_bytes)
+                manner = manners.of(stored, settled)
+                yield from splits_of(
+                    *(self.uri, stored, settled.coverage, manner.stored_format),
+                    *(self.split_bytes, manner.layout),
+                )
 
     def _listed(self) -> Iterator[StoredObject]:
         """What the glob matches; what is not read says why."""
         return Selection(self.format, self.exclude).judged(self.storage.list(self.uri))
 
-    def _in_parts(self, stored: StoredObject, named: StoredFormat) -> StoredFormat | None:
-        """How an object is stored; None if one that is cut into parts is not what its name says."""
-        if stored.size <= self.split_bytes or not named.divisible:
-            return named
+    @property
+    def _manners(self) -> Manners:
+        return Manners(self._stored_format, self._layout_wanted, self.split_bytes, self._looked_at)
+
+    @property
+    def _layout_wanted(self) -> Layout | None:
+        """The layout of JSON that the options name; None to detect it."""
+        if self.json.layout == AUTO and not self.json.path:
+            return None
+        return Layout("array" if self.json.path else self.json.layout, self.json.path)
+
+    def _looked_at(self, stored: StoredObject) -> Seen:
+        """Open an object and find out how it is written."""
+        split, stored_format = self._whole(stored), self._stored_format(stored.uri)
+        if stored_format.format == LOOK:
+            stored_format = self._look(self.storage, growing=self.watch).at(split, stored_format)
+        if stored_format.format not in ("jsonl", "csv"):
+            return Seen(LINES, in_order=True)
+        reader = self._text_reader(part_of(split, stored_format, ()), growing=self.watch)
         try:
-            pinned = self.storage.open(stored.uri, stored.version)
-            try:
-                head = pinned.read_at(0, HEAD_BYTES)
-            finally:
-                pinned.close()
-        except (ObjectFailed, ObjectUnavailable):
-            return None  # its reader reports it
-        compressed = not named.certain and compression_of(head)
-        return None if compressed or marked_encoding(head) else named
+            return Seen(reader.look(), reader.in_order)
+        finally:
+            reader.close()
+
+    def _whole(self, stored: StoredObject) -> Split:
+        return Split(self.uri, stored.uri, stored.version, stored.size)
 
     def splits(self, ledger: Ledger) -> Iterator[Split]:
         """One split for everything when walking or watching; otherwise those of the objects."""
@@ -268,35 +283,21 @@ class FilesSource:
                 split,
                 position,
                 lambda: look.at(split, stored_format),
-                # The size of the split is that of the whole object.
                 lambda seen: self._open_as(
-                    seen,
-                    replace(split, start=0),
-                    position or (("", split.start),),
-                    storage,
-                    growing=growing,
+                    part_of(split, seen, position, looked_at=True), storage, growing=growing
                 ),
                 growing=growing,
             )
-        return self._open_as(stored_format, split, position, storage, growing=growing)
+        return self._open_as(part_of(split, stored_format, position), storage, growing=growing)
 
     def _look(self, storage: Storage, *, growing: bool) -> Look:
         limit = _MAX_KEPT * self.max_record_bytes
         return Look(storage, self.csv, self.expected, limit, growing)
 
-    def _open_as(
-        self,
-        stored_format: StoredFormat,
-        split: Split,
-        position: Position,
-        storage: Storage | None,
-        *,
-        growing: bool,
-    ) -> Reader:
-        part = part_of(split, stored_format, position)
-        if stored_format.format == "parquet":
+    def _open_as(self, part: Part, storage: Storage | None, *, growing: bool) -> Reader:
+        if part.stored_format.format == "parquet":
             return ParquetReader(storage or self.storage, part, self.limits, growing=growing)
-        if stored_format.format == "avro":
+        if part.stored_format.format == "avro":
             return AvroReader(
                 storage or self.storage,
                 part,
@@ -309,6 +310,8 @@ class FilesSource:
     def _text_reader(
         self, part: Part, storage: Storage | None = None, *, growing: bool = False
     ) -> TextReader:
+        if part.layout is None:
+            part = replace(part, layout=self._layout_wanted)
         return TextReader(
             storage or self.storage,
             part,
@@ -323,24 +326,30 @@ class FilesSource:
         tails = Tails()
         local = not self.uri.startswith(S3_SCHEME)
         storage = LocalStorage(tails) if local else self.storage
+        manners = self._manners
 
-        def splits(stored: StoredObject, coverage: Coverage) -> Iterator[Split]:
+        def splits(
+            stored: StoredObject, coverage: Coverage, layout: Layout | None
+        ) -> Iterator[Split]:
             stored_format = self._stored_format(stored.uri)
-            return splits_of(self.uri, stored, coverage, stored_format, max(1, stored.size))
+            size = max(1, stored.size)
+            return splits_of(self.uri, stored, coverage, stored_format, size, layout)
 
         def continues(stored: StoredObject) -> bool:
             stored_format = self._stored_format(stored.uri)
             appendable = stored_format.format != "parquet"
             return appendable and begins_as_read(stored, tails)
 
-        def where_to_read_on(stored: StoredObject, end: int) -> int:
-            return recall(stored, end, tails) if local else 0
+        def where_to_read_on(stored: StoredObject, end: int, layout: Layout) -> int:
+            # In another layout, the last line may end within a record.
+            return recall(stored, end, tails) if local and layout == LINES else 0
 
         watched = WatchedStorage(
             list=self._listed,
             splits=splits,
+            settled=lambda page: settled_of(page, ledger, manners.layouts_of),
+            layout=lambda stored, settled: manners.of(stored, settled).layout,
             open=lambda split: self._open(split, storage=storage),
-            ledger=ledger,
             interval=self.poll_interval,
             outage_budget=self.outage_budget,
             open_growing=lambda split: self._open(split, storage=storage, growing=True),

@@ -8,13 +8,14 @@ from time import sleep
 
 from clients.s3 import S3Settings, client
 from clients.s3_errors import FAULTS
+from sources.storage import s3_names
 from sources.storage.globs import is_wild, literal_prefix, matcher
 from sources.storage.objects import HIDDEN, StoredObject
 from sources.storage.s3_errors import described, is_beyond_end
+from sources.storage.s3_names import SCHEME, bucket_and_key
 from transforms.batch.backoff import Backoff
 from transforms.errors import ConfigError, SourceUnavailable
 
-SCHEME = "s3://"
 _BLOCK_BYTES = 8 << 20
 _PAGE_KEYS = 1_000
 _BODY_ATTEMPTS = 5
@@ -48,12 +49,7 @@ class S3Storage:
 
     def matches(self, glob: str, uri: str) -> bool:
         """Whether ``glob`` stands for the object named ``uri``."""
-        if not uri.startswith(SCHEME):
-            return False
-        (globs_bucket, pattern), (bucket, key) = bucket_and_key(glob), bucket_and_key(uri)
-        return globs_bucket == bucket and (
-            key == pattern or matcher(pattern).fullmatch(key) is not None
-        )
+        return s3_names.matches(glob, uri)
 
     def open(self, uri: str, version: str) -> S3Object:
         """Open the object at ``uri``; the first read sends the first request."""
@@ -145,20 +141,3 @@ class S3Object:
         self._content_encoding = response.get("ContentEncoding", "")
         with response["Body"] as body:
             return body.read()
-
-
-def bucket_and_key(uri: str) -> tuple[str, str]:
-    """The bucket and the key (or glob) that ``uri`` names.
-
-    Raises:
-        ConfigError: One of them is missing.
-
-    >>> bucket_and_key("s3://events/2026/*.jsonl")
-    ('events', '2026/*.jsonl')
-    """
-    bucket, _, key = uri.removeprefix(SCHEME).partition("/")
-    if not bucket or is_wild(bucket):
-        raise ConfigError(f"{uri} names no bucket; write s3://bucket/prefix/*.jsonl")
-    if not key or (key.endswith("/") and not is_wild(key)):
-        raise ConfigError(f"{uri} is a folder; add a glob, e.g. {uri.rstrip('/')}/*")
-    return bucket, key

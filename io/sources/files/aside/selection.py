@@ -13,8 +13,8 @@ from sources.storage.globs import matcher
 from sources.storage.local import SCHEME as FILE_SCHEME
 from sources.storage.local import path_of
 from sources.storage.objects import StoredObject
-from sources.storage.s3 import SCHEME as S3_SCHEME
-from sources.storage.s3 import bucket_and_key
+from sources.storage.s3_names import SCHEME as S3_SCHEME
+from sources.storage.s3_names import bucket_and_key
 from transforms import metrics, notes
 from transforms.errors import ConfigError
 

@@ -15,12 +15,13 @@ from sinks.database import upgrade
 from sinks.database.engine import transaction
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.orders import ADOPT, Order
+from sinks.jobs.orders import Order
 from sinks.jobs.queue import SqlJobQueue
 from sinks.jobs.store import list_jobs, origin_of
 from sinks.sql import SqlSink
 from tests.io.sinks.jobs.queued_jobs import retryable
 from tests.io.sinks.tested_database import Database, await_lock, make_batch
+from transforms.batch.job_states import ADOPT
 from transforms.batch.record import Origin
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError

@@ -16,8 +16,8 @@ from transforms.errors import ConfigError, ObjectFailed
     ("name", "stored_format"),
     [
         ("a.json", StoredFormat("jsonl")),
-        ("a.jsonl", StoredFormat("jsonl")),
-        ("a.b.ndjson.GZ", StoredFormat("jsonl", "gzip")),
+        ("a.jsonl", StoredFormat("jsonl", lines_by_name=True)),
+        ("a.b.ndjson.GZ", StoredFormat("jsonl", "gzip", lines_by_name=True)),
         ("a.csv.zst", StoredFormat("csv", "zstd")),
         ("a.tsv.bz2", StoredFormat("csv", "bz2", "\t")),
         ("a.parquet", StoredFormat("parquet")),
@@ -26,9 +26,9 @@ from transforms.errors import ConfigError, ObjectFailed
         ("a.avro", StoredFormat("avro")),
         ("a.tab", StoredFormat("csv", "", "\t")),
         ("a.psv.xz", StoredFormat("csv", "xz", "|")),
-        ("a.jsonl.lz4", StoredFormat("jsonl", "lz4")),
-        ("a.jsonl.snappy", StoredFormat("jsonl", "snappy")),
-        ("a.jsonl.1", StoredFormat("jsonl")),
+        ("a.jsonl.lz4", StoredFormat("jsonl", "lz4", lines_by_name=True)),
+        ("a.jsonl.snappy", StoredFormat("jsonl", "snappy", lines_by_name=True)),
+        ("a.jsonl.1", StoredFormat("jsonl", lines_by_name=True)),
         ("a.csv.2026-11-25.gz", StoredFormat("csv", "gzip")),
         ("a", StoredFormat(LOOK)),
         ("json", StoredFormat(LOOK)),
@@ -63,10 +63,10 @@ def test_only_plain_lines_are_divisible() -> None:
 
 def test_compression_given_leaves_nothing_to_the_name() -> None:
     assert stored_format_of("/a.jsonl", compression="gzip") == StoredFormat(
-        "jsonl", "gzip", certain=True
+        "jsonl", "gzip", certain=True, lines_by_name=True
     )
     plain = stored_format_of("/a.jsonl.gz", compression="none")
-    assert plain == StoredFormat("jsonl", certain=True)
+    assert plain == StoredFormat("jsonl", certain=True, lines_by_name=True)
     assert plain.divisible
 
 

@@ -117,9 +117,9 @@ class TestCompression:
     @pytest.mark.parametrize(
         ("name", "data"),
         [
-            ("a.jsonl", gzip.compress(LINES)),
-            ("a.jsonl", gzip.compress(LINES[:900]) + gzip.compress(LINES[900:])),
-            ("a.jsonl.bz2", gzip.compress(LINES)),
+            ("a.jsonl", gzip.compress(LINES, mtime=0)),
+            ("a.jsonl", gzip.compress(LINES[:900], mtime=0) + gzip.compress(LINES[900:], mtime=0)),
+            ("a.jsonl.bz2", gzip.compress(LINES, mtime=0)),
             ("a.jsonl.gz", LINES),
         ],
     )
