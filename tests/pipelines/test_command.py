@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -64,6 +65,13 @@ def test_a_password_in_an_error_is_not_printed(capsys: pytest.CaptureFixture[str
     error = ValueError("cannot open postgresql://ann:secret-word@db/x")
     assert command.run("ingest", raising(error), []) == command.FAILED
     assert "secret-word" not in capsys.readouterr().err
+
+
+def test_garbage_is_collected_again_after_an_import_that_failed() -> None:
+    with pytest.raises(ImportError), command.importing():
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled()
 
 
 def test_what_main_returns_is_the_exit_code() -> None:
