@@ -8,8 +8,8 @@ from typing import Any
 from pipelines import command
 from pipelines import dead_letters_output as output
 from pipelines.operation.dead_letter_filters import actor_of, adopter_of, filter_of
-from sinks.database import upgrade
 from sinks.database.database import Database
+from sinks.database.migrations import migrate
 from sinks.jobs import actions as job_actions
 from sinks.jobs import audit_trail, retention
 from sinks.jobs import orders as job_orders
@@ -101,7 +101,8 @@ def _act(flags: Any) -> int:
     database = Database(flags.sink)
     adopts = adopter_of(flags) if flags.action == ADOPT.name else None
     if adopts is not None and not flags.dry_run:
-        upgrade.prepare(database)  # the steps are looked for in columns that old tables lack
+        # The steps are looked for in columns that old tables lack.
+        migrate.prepare(database, create=False)
     order = Order.of(
         ACTIONS[flags.action],
         filter_of(flags),
@@ -117,7 +118,7 @@ def _act(flags: Any) -> int:
         shown = _jobs(database, job_actions.oldest(database, order, SHOWN))
         _say(flags, database, outcome.count, outcome.left_alone, shown=shown)
         return command.OK
-    upgrade.prepare(database)
+    migrate.prepare(database, create=False)
     outcome = job_actions.carry_out(database, order, actor=actor_of(flags), reason=reason)
     owners = outcome.owners if order.action is REPLAY else {}
     if order.adopter is not None:
@@ -133,7 +134,7 @@ def _prune(flags: Any) -> int:
         shown = _jobs(database, retention.oldest(database, flags.table, rules, SHOWN))
         _say(flags, database, sum(counted.values()), {}, shown=shown, states=counted)
         return command.OK
-    upgrade.prepare(database)
+    migrate.prepare(database, create=False)
     reason = (flags.reason or "").strip() or "retention"
     counted = retention.prune(database, flags.table, rules, actor=actor_of(flags), reason=reason)
     _say(flags, database, sum(counted.values()), {}, states=counted)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from pipelines import command
 from sinks.database.database import Database
+from sinks.database.migrations import version
 from sinks.database.tables import jobs as jobs_table
 from sinks.jobs import store as jobs
 from sinks.ledger.accounts import Account, accounts
@@ -74,11 +75,14 @@ def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
     """The verdicts on all partitions, ordered by pipeline, source and partition.
 
     Raises:
-        ConfigError: ``sink`` or ``source`` is not a URL that this program can read.
+        ConfigError: ``sink`` or ``source`` is not a URL that this program can read, or the tables
+            have another version than this program.
         SinkUnavailable: The database cannot be reached.
     """
     owned = None if source is None else owned_by(source)
-    for account in accounts(Database(sink)):
+    database = Database(sink)
+    version.require(database)
+    for account in accounts(database):
         if owned is None or owned(account.progress.source):
             yield Verdict.of(account)
 

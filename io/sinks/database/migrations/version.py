@@ -1,0 +1,112 @@
+"""Which version of the tables named ``ingest_`` a database has."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from sinks.database.database import Database
+from sinks.database.engine import transaction
+from sinks.database.migrations.present import Present
+from sinks.database.tables import VERSION, metadata, versions
+from transforms.errors import ConfigError
+
+MIGRATE = "`python -m pipelines.migrate --sink URL`"
+"""The command that brings tables up to date, for messages."""
+
+
+def version_of(connection: sa.Connection) -> int | None:
+    """The version of the tables; None if there are none, or not all of the latest.
+
+    Tables without ``ingest_schema`` have version 1 or 0, whose programs wrote none.
+
+    Raises:
+        ConfigError: A table lacks a column that every version has.
+    """
+    if sa.inspect(connection).has_table(versions.name):
+        version: int | None = connection.scalar(sa.select(sa.func.max(versions.c.version)))
+        if version is not None:
+            return version
+    return _recognized(connection)
+
+
+def check(connection: sa.Connection) -> None:
+    """Refuse tables of another version, before they are read. No tables pass.
+
+    Raises:
+        ConfigError: They have an earlier or a later version.
+    """
+    version = version_of(connection)
+    if version is not None and version < VERSION:
+        raise ConfigError(
+            f"the ingest_ tables have version {version}, and this program reads version {VERSION}: "
+            f"run {MIGRATE}, or an ingest"
+        )
+    refuse_newer(version)
+
+
+def require(database: Database) -> None:
+    """The same as ``check``, in a transaction of its own.
+
+    Raises:
+        ConfigError: The tables have an earlier or a later version.
+        SinkUnavailable: The database cannot be reached.
+    """
+    with transaction(database, "read the version of its tables", write=False) as connection:
+        check(connection)
+
+
+def refuse_newer(version: int | None) -> None:
+    """Refuse tables that a later program has migrated.
+
+    Raises:
+        ConfigError: They are.
+    """
+    if version is not None and version > VERSION:
+        raise ConfigError(
+            f"the ingest_ tables have version {version}, and this program knows up to version "
+            f"{VERSION}: a newer Sluice has migrated them; install that version or a later one"
+        )
+
+
+def create(connection: sa.Connection) -> None:
+    """Create the tables that are missing, of the latest version.
+
+    Args:
+        connection: In a transaction that keeps others from doing the same, to a database for which
+            ``version_of`` is None.
+    """
+    metadata.create_all(connection)
+    connection.execute(sa.insert(versions), {"version": VERSION, "migrated_at": datetime.now(UTC)})
+
+
+def _recognized(connection: sa.Connection) -> int | None:
+    """The version that the columns tell."""
+    from sinks.database.migrations import to_1, version_1
+
+    lacking_now = _lacking(connection, metadata)
+    if not any(lacking_now.values()):
+        return None  # none of our tables, or nobody wrote the version after creating them
+    lacking = _lacking(connection, version_1.metadata)
+    for name, columns in lacking.items():
+        strange = [column for column in columns if column not in to_1.ADDED.get(name, ())]
+        if strange:
+            raise ConfigError(
+                f"table {name} has no column {', '.join(strange)}: another program, or an unknown "
+                "version of this one, created it; rename the ingest_ tables, or use another database"
+            )
+    complete = len(lacking) == len(version_1.metadata.tables) and not any(lacking.values())
+    indexes = Present(connection).indexes(version_1.queue.name)
+    return 1 if complete and indexes.get(to_1.INDEX, False) else 0
+
+
+def _lacking(connection: sa.Connection, tables: sa.MetaData) -> dict[str, list[str]]:
+    """The columns that each table which is there lacks, by its name."""
+    inspector = sa.inspect(connection)
+    lacking = {}
+    for table in tables.sorted_tables:
+        if inspector.has_table(table.name):
+            present = {column["name"] for column in inspector.get_columns(table.name)}
+            lacking[table.name] = [column.name for column in table.c if column.name not in present]
+    return lacking
