@@ -23,7 +23,7 @@ from sinks.database.migrations.migration import Migration
 from sinks.database.migrations.operations import executing, writing
 from sinks.database.migrations.plan import Act
 from sinks.database.migrations.present import Present
-from sinks.database.migrations.version import MIGRATE, create, refuse_newer, version_of
+from sinks.database.migrations.version import MIGRATE, complete, create, refuse_newer, version_of
 from sinks.database.tables import VERSION
 from transforms.batch.backoff import Backoff
 from transforms.errors import ConfigError, Contention
@@ -40,6 +40,7 @@ _LONGEST_STATEMENT = 6 * 3600  # seconds: for an index that holds off nobody, or
 _OTHERS_SECONDS = 600.0  # to wait for another process that migrates
 _BACKOFF = Backoff(base=0.1, cap=2.0)
 
+_LOOKING = "read the version of its tables"
 _DOING = "migrate its tables"
 _PREPARING = [("", "prepare")]  # the lock under which every version creates and alters tables
 _MIGRATING = ("", "migrate")
@@ -50,11 +51,11 @@ class _Moved(Exception):
 
 
 def prepare(database: Database, *, create: bool = True) -> None:
-    """Create the tables, or bring them up to date; if they are, they are only asked for their version.
+    """Create the tables, or bring them up to date. If they are, that takes no more than a look.
 
     Args:
         database: Where they are.
-        create: Whether to create them if there are none.
+        create: Whether to create what is missing.
 
     Raises:
         ConfigError: A later program has migrated them, a program is at work, the migration is one to
@@ -62,8 +63,10 @@ def prepare(database: Database, *, create: bool = True) -> None:
         SinkUnavailable: The database cannot be reached.
         Contention: The database kept asking for another try.
     """
-    version = _version(database)
-    if version is None and create:
+    with transaction(database, _LOOKING, write=False, refused=ConfigError) as connection:
+        version = version_of(connection)
+        lacking = version is None or (version == VERSION and not complete(connection))
+    if create and lacking:
         version = retried(lambda: _created(database))
     refuse_newer(version)
     if version is not None and version < VERSION:
@@ -135,20 +138,19 @@ def script(database: Database) -> str:
 
 
 def _version(database: Database) -> int | None:
-    with transaction(
-        database, "read the version of its tables", write=False, refused=ConfigError
-    ) as connection:
+    with transaction(database, _LOOKING, write=False, refused=ConfigError) as connection:
         return version_of(connection)
 
 
 def _created(database: Database) -> int:
-    """Create the tables, unless another process has; returns their version."""
+    """Create the tables that are missing; returns the version of all of them."""
     with transaction(database, "create its tables", refused=ConfigError) as connection:
         dialect_of(connection).lock(connection, _PREPARING)
         version = version_of(connection)
-        if version is None:
+        if version is None or version == VERSION:  # else another program came in between
             create(connection)
-        return VERSION if version is None else version
+            return VERSION
+        return version
 
 
 def _migrate(database: Database, *, force: bool, by_itself: bool) -> int:

@@ -70,15 +70,23 @@ def refuse_newer(version: int | None) -> None:
         )
 
 
+def complete(connection: sa.Connection) -> bool:
+    """Whether every table of the latest version is there, in a database of that version."""
+    present = set(sa.inspect(connection).get_table_names())  # of the default schema: one question
+    return metadata.tables.keys() <= present
+
+
 def create(connection: sa.Connection) -> None:
     """Create the tables that are missing, of the latest version.
 
     Args:
         connection: In a transaction that keeps others from doing the same, to a database for which
-            ``version_of`` is None.
+            ``version_of`` is None or the latest.
     """
     metadata.create_all(connection)
-    connection.execute(sa.insert(versions), {"version": VERSION, "migrated_at": datetime.now(UTC)})
+    if connection.scalar(sa.select(sa.func.count()).select_from(versions)) == 0:
+        row = {"version": VERSION, "migrated_at": datetime.now(UTC)}
+        connection.execute(sa.insert(versions), row)
 
 
 def _recognized(connection: sa.Connection) -> int | None:

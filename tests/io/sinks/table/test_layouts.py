@@ -35,7 +35,7 @@ def payloads(database: Database, table: str = "events") -> dict[str, Any]:
 
 def made_by_an_earlier_version(database: Database) -> None:
     """Earlier versions did not say what they had made."""
-    database.run("DROP TABLE ingest_targets", "DROP TABLE ingest_schema")
+    database.run("DROP TABLE ingest_targets")
 
 
 def json_type(database: Database) -> str:

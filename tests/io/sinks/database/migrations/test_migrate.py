@@ -118,6 +118,13 @@ class TestPrepare:
         assert version(database) == VERSION
         assert shape(database) == fresh_shape(database)
 
+    def test_a_table_that_was_dropped_is_created_again(self, database: Database) -> None:
+        migrate.prepare(database.database)
+        database.run("DROP TABLE ingest_progress")
+        migrate.prepare(database.database)
+        assert shape(database) == fresh_shape(database)
+        migrate.prepare(database.database)
+
     def test_a_database_without_tables_stays_so_if_that_is_asked(self, database: Database) -> None:
         migrate.prepare(database.database, create=False)
         assert shape(database) == {}

@@ -31,6 +31,17 @@ def test_new_tables_have_the_latest_version(database: Database) -> None:
     version.require(database.database)
 
 
+def test_tables_are_complete_when_all_are_there(database: Database) -> None:
+    create(database)
+    with transaction(database.database, "test", write=False) as connection:
+        assert version.complete(connection)
+    database.run("DROP TABLE ingest_audit")
+    with transaction(database.database, "test", write=False) as connection:
+        assert not version.complete(connection)
+    create(database)
+    assert database.rows("SELECT version FROM ingest_schema") == [(VERSION,)]
+
+
 @pytest.mark.parametrize(("fill", "number"), [(create_version_0, 0), (restore_version_1, 1)])
 def test_tables_that_say_nothing_are_told_by_their_columns(
     database: Database, fill: Callable[[Database], None], number: int
