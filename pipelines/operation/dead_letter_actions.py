@@ -9,7 +9,7 @@ from pipelines import command
 from pipelines import dead_letters_output as output
 from pipelines.operation.dead_letter_filters import actor_of, adopter_of, filter_of
 from sinks.database.database import Database
-from sinks.database.migrations import migrate
+from sinks.database.migrations import migrate, version
 from sinks.jobs import actions as job_actions
 from sinks.jobs import audit_trail, retention
 from sinks.jobs import orders as job_orders
@@ -53,8 +53,15 @@ def carry_out(flags: Any) -> int:
     return actions.get(flags.action, _act)(flags)
 
 
+def _database(flags: Any) -> Database:
+    """The database, which must be one that something was ingested into."""
+    database = Database(flags.sink)
+    version.require(database, migrated=False)
+    return database
+
+
 def _list(flags: Any) -> int:
-    database, chosen = Database(flags.sink), filter_of(flags)
+    database, chosen = _database(flags), filter_of(flags)
     listed = jobs.list_jobs(database, chosen, limit=flags.limit)
     if flags.json:
         output.print_json([output.job_as_json(each) for each in listed])
@@ -67,7 +74,7 @@ def _list(flags: Any) -> int:
 
 
 def _show(flags: Any) -> int:
-    database = Database(flags.sink)
+    database = _database(flags)
     job = jobs.get_job(database, flags.id)
     if job is None:
         raise ConfigError(f"there is no dead letter {flags.id} in this database")
@@ -80,7 +87,7 @@ def _show(flags: Any) -> int:
 
 def _stats(flags: Any) -> int:
     chosen = filter_of(flags)
-    groups = job_stats.groups(Database(flags.sink), chosen)
+    groups = job_stats.groups(_database(flags), chosen)
     if flags.json:
         output.print_json([output.group_as_json(group) for group in groups])
         return command.OK
@@ -98,7 +105,7 @@ def _act(flags: Any) -> int:
         raise ConfigError(
             f"{flags.action} needs --reason TEXT for the audit trail; --dry_run only looks"
         )
-    database = Database(flags.sink)
+    database = _database(flags)
     adopts = adopter_of(flags) if flags.action == ADOPT.name else None
     if adopts is not None and not flags.dry_run:
         # The steps are looked for in columns that old tables lack.
@@ -128,7 +135,7 @@ def _act(flags: Any) -> int:
 
 
 def _prune(flags: Any) -> int:
-    database, rules = Database(flags.sink), Retention.parse(flags.retain)
+    database, rules = _database(flags), Retention.parse(flags.retain)
     if flags.dry_run:
         counted = retention.prunable(database, flags.table, rules)
         shown = _jobs(database, retention.oldest(database, flags.table, rules, SHOWN))
@@ -142,7 +149,7 @@ def _prune(flags: Any) -> int:
 
 
 def _audit(flags: Any) -> int:
-    entries = audit_trail.entries(Database(flags.sink), limit=flags.limit)
+    entries = audit_trail.entries(_database(flags), limit=flags.limit)
     if flags.json:
         output.print_json([output.entry_as_json(entry) for entry in entries])
         return command.OK

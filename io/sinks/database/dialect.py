@@ -54,6 +54,10 @@ class Dialect(Protocol):
         """
         ...
 
+    def exists(self, url: sa.URL) -> bool:
+        """Whether there is a database at ``url``, as far as that is known without connecting."""
+        ...
+
     def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
         """Arguments for ``sqlalchemy.create_engine`` beside those that every database gets."""
         ...

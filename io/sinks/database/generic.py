@@ -37,6 +37,10 @@ class Generic:
     def complete(self, url: sa.URL) -> sa.URL:
         return url
 
+    def exists(self, url: sa.URL) -> bool:
+        """Its server knows."""
+        return True
+
     def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
         return {}
 

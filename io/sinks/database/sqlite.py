@@ -37,6 +37,10 @@ class Sqlite(Generic):
             raise ConfigError(f"folder {folder} of the SQLite database does not exist; create it")
         return url
 
+    def exists(self, url: sa.URL) -> bool:
+        """Whether the file exists: SQLite would create it."""
+        return bool(url.query) or Path(str(url.database)).is_file()
+
     def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
         return {"connect_args": {"timeout": database.statement_timeout, "check_same_thread": False}}
 

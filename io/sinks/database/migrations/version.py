@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from sinks.database.database import Database
-from sinks.database.engine import transaction
+from sinks.database.dialects import dialect_named
+from sinks.database.engine import engine_of, transaction
 from sinks.database.migrations.present import Present
 from sinks.database.tables import VERSION, metadata, versions
 from transforms.errors import ConfigError
@@ -46,15 +47,30 @@ def check(connection: sa.Connection) -> None:
     refuse_newer(version)
 
 
-def require(database: Database) -> None:
-    """The same as ``check``, in a transaction of its own.
+def require(database: Database, *, migrated: bool = True) -> None:
+    """Refuse a database that has no tables, or tables of another version, before it is asked.
+
+    A database file that does not exist is not created.
+
+    Args:
+        database: Where they should be.
+        migrated: Whether tables of an earlier version are refused too.
 
     Raises:
-        ConfigError: The tables have an earlier or a later version.
+        ConfigError: It has none, or they have an earlier or a later version.
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(database, "read the version of its tables", write=False) as connection:
-        check(connection)
+    url = engine_of(database).url
+    absent = not dialect_named(url.get_backend_name(), url.get_driver_name()).exists(url)
+    if not absent:
+        with transaction(database, "read the version of its tables", write=False) as connection:
+            if migrated:
+                check(connection)
+            absent = version_of(connection) is None
+    if absent:
+        raise ConfigError(
+            f"{database} has no ingest_ tables: nothing was ingested into it; check --sink"
+        )
 
 
 def refuse_newer(version: int | None) -> None:

@@ -91,5 +91,8 @@ def test_who_reads_later_tables_is_told_what_to_install(database: Database) -> N
         version.require(database.database)
 
 
-def test_a_database_without_tables_may_be_read(database: Database) -> None:
-    version.require(database.database)
+def test_a_database_without_tables_is_not_the_one_that_is_meant(database: Database) -> None:
+    with pytest.raises(ConfigError, match=r"has no ingest_ tables.*check --sink"):
+        version.require(database.database)
+    with transaction(database.database, "test") as connection:
+        version.check(connection)
