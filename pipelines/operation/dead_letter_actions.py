@@ -31,7 +31,7 @@ _DONE = {
     "at once, the next one otherwise",
     "adopt": "adopted: that pipeline takes those that wait now or are replayed",
     "cancel": "cancelled: they will not be tried again",
-    "purge": "deleted; the ledger goes on counting them as dead",
+    "purge": "deleted; the ledger goes on counting their records as what they became",
     "prune": "deleted",
 }
 _LEFT = {
