@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pipelines.terminal import SafeFormatter, safe
 from runners import parser
 from transforms.errors import ConfigError, DeadBudgetExceeded, SluiceError, from_text, without_step
 from transforms.secrets import redact
@@ -58,7 +59,7 @@ def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | N
         if verbose:
             traceback.print_exc()
         cause = error if isinstance(error, SluiceError) else from_text(str(error))
-        print(f"{name}: {_line(cause, error)}", file=sys.stderr)
+        print(f"{name}: {safe(_line(cause, error))}", file=sys.stderr)
         return _code(cause)
     finally:
         _dispose_engines()
@@ -113,11 +114,10 @@ def _set_up_logging(verbose: bool) -> None:
 
     Beam logs through its own loggers and through the root logger.
     """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(
-        level=logging.INFO if verbose else logging.CRITICAL,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-        force=True,
+        level=logging.INFO if verbose else logging.CRITICAL, handlers=[handler], force=True
     )
     logging.getLogger("apache_beam").setLevel(logging.INFO if verbose else logging.CRITICAL)
     logging.getLogger("apache_beam.typehints").setLevel(logging.ERROR)

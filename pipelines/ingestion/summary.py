@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.ingestion.config import IngestConfig
+from pipelines.terminal import shown
 from sinks.ledger import ledger
 from sinks.ledger.ledger import SqlLedger
 from sources.files.json.layout import LINES, parsed_partition
@@ -163,14 +164,9 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
             state = f"{reached['partitions']:,} partitions, {reached['gaps']:,} with a gap"
         else:
             state = f"{reached['complete']:,} of {reached['partitions']:,} complete"
-        console.print(
-            f"{source.uri}: {state}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        console.print(shown(f"{source.uri}: {state}"), soft_wrap=True)
         for line in _layouts(reached["layouts"]):
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(shown(line), soft_wrap=True)
 
 
 def _layouts(layouts: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from pipelines import command
 from pipelines import dead_letters_output as output
 from pipelines.operation.dead_letter_filters import actor_of, adopter_of, filter_of
+from pipelines.terminal import safe
 from sinks.database.database import Database
 from sinks.database.migrations import migrate, version
 from sinks.jobs import actions as job_actions
@@ -198,7 +199,7 @@ def _say(
     console.print(f"{line} ({by_state})" if by_state else line, highlight=False, soft_wrap=True)
     for owner, number in (owners or {}).items():
         whose = "no pipeline: `adopt` gives them to one" if owner is None else f"pipeline {owner}"
-        console.print(f"{number:,} of {whose}", highlight=False, markup=False, soft_wrap=True)
+        console.print(safe(f"{number:,} of {whose}"), highlight=False, markup=False, soft_wrap=True)
     for reason, number in left_alone.items():
         console.print(f"{number:,} left alone: {_LEFT[reason]}", highlight=False, soft_wrap=True)
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from pipelines import command
+from pipelines.terminal import shown
 from sinks.database.database import Database
 from sinks.database.migrations import version
 from sinks.database.tables import jobs as jobs_table
@@ -132,7 +134,7 @@ def print_table(flags: Any) -> int:
     return failed
 
 
-def _cells(verdict: Verdict) -> list[str]:
+def _cells(verdict: Verdict) -> list[Text]:
     progress = verdict.progress
     coverage, counts = progress.coverage, progress.counts
     settled = " ".join(f"{low}–{high}" for low, high in coverage.ranges[:5])
@@ -148,7 +150,7 @@ def _cells(verdict: Verdict) -> list[str]:
     if coverage.holes:
         state = "GAPS"
     rows = counts.inserted + counts.updated
-    return [
+    cells = [
         progress.pipeline,
         progress.source,
         progress.partition,
@@ -156,3 +158,4 @@ def _cells(verdict: Verdict) -> list[str]:
         *(f"{number:,}" for number in (counts.read, rows, counts.duplicates, counts.dead)),
         state,
     ]
+    return list(map(shown, cells))
