@@ -63,9 +63,7 @@ def prepare(database: Database, *, create: bool = True) -> None:
         SinkUnavailable: The database cannot be reached.
         Contention: The database kept asking for another try.
     """
-    with transaction(database, _LOOKING, write=False, refused=ConfigError) as connection:
-        version = version_of(connection)
-        lacking = version is None or (version == VERSION and not complete(connection))
+    version, lacking = retried(lambda: _look(database))
     if create and lacking:
         version = retried(lambda: _created(database))
     refuse_newer(version)
@@ -135,6 +133,14 @@ def script(database: Database) -> str:
                 act.step.change(op, present)
             out.write("" if beside else "COMMIT;\n\n")
     return out.getvalue()
+
+
+def _look(database: Database) -> tuple[int | None, bool]:
+    """The version of the tables, and whether tables of the latest version are lacking."""
+    with transaction(database, _LOOKING, write=False, refused=ConfigError) as connection:
+        version = version_of(connection)
+        latest = version == VERSION
+        return version, version is None or (latest and not complete(connection))
 
 
 def _version(database: Database) -> int | None:
