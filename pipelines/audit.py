@@ -47,7 +47,8 @@ def parser() -> command.Parser:
 def main(argv: Sequence[str]) -> int:
     """Print the audit; returns the exit code."""
     flags = parser().parse_args(list(argv))
-    from pipelines.operation import verdicts
+    with command.importing():
+        from pipelines.operation import verdicts
 
     failed = verdicts.print_json(flags) if flags.json else verdicts.print_table(flags)
     return command.FAILED if failed else command.OK

@@ -26,7 +26,8 @@ def main(argv: Sequence[str]) -> int:
     """Carry out one action; returns the exit code."""
     check_text(argv)
     flags = parser().parse_args(list(argv))
-    from pipelines.operation.dead_letter_actions import carry_out
+    with command.importing():
+        from pipelines.operation.dead_letter_actions import carry_out
 
     return carry_out(flags)
 

@@ -40,7 +40,8 @@ def ingest(
     """
 
     def program(flags: Sequence[str]) -> int:
-        from pipelines.ingestion import options, run
+        with command.importing():
+            from pipelines.ingestion import options, run
 
         return run.carry_out(*options.from_argv(options.with_defaults(flags, defaults), steps))
 
@@ -50,7 +51,8 @@ def ingest(
 def main(argv: Sequence[str]) -> int:
     """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3, 4 dead letters)."""
     parser().parse_known_args(list(argv))  # for --help and a wrong value, Beam is not imported
-    from pipelines.ingestion import options, run
+    with command.importing():
+        from pipelines.ingestion import options, run
 
     return run.carry_out(*options.from_argv(argv))
 

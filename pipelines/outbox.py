@@ -73,7 +73,8 @@ def parser() -> Parser:
 def main(argv: Sequence[str]) -> int:
     """Publish; returns the exit code (0 done, 1 failed or stopped, 2 usage)."""
     options, rest = parser().parse_known_args(list(argv))
-    from pipelines.operation.publish import publish
+    with command.importing():
+        from pipelines.operation.publish import publish
 
     return publish(options, rest, parser())
 

@@ -48,6 +48,7 @@ COMMANDS = (
         "show, stop or cancel the jobs of a Flink cluster",
         "python -m runners.flink",
     ),
+    _of_pipelines("migrate", _MAINTAIN, "bring the tables beside yours to this version"),
     Command(
         *("completion", "sluice.completion", _MAINTAIN),
         "print a script that completes commands and options in your shell",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from sinks.database import upgrade
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
 from sinks.database.label import label_of
+from sinks.database.migrations import migrate
 from sinks.table import layouts
 from sinks.table.config import SqlConfig
 from sinks.table.layouts import Layout
@@ -58,31 +58,37 @@ def prepare(config: SqlConfig) -> bool:
         SinkUnavailable: The database cannot be reached.
         Contention: The database kept asking for another try.
     """
+    _refuse(config)
+    migrate.prepare(config.database)
     # Altering a table may deadlock with programs that are at work.
     target, created = retried(lambda: _prepare(config))
     _MEMORIES.get(config).target = target
     return created
 
 
+def _refuse(config: SqlConfig) -> None:
+    """Refuse a table that cannot be created, before anything is."""
+    doing = f"prepare {config.table}"
+    with transaction(config.database, doing, write=False, refused=ConfigError) as connection:
+        missing = writer_of(connection).describe(connection, config.table_name) is None
+        if missing and config.create == "never":
+            raise ConfigError(f"table {config.table_name} does not exist, and --create is never")
+        names = (column.name for column in (new_columns(config) if missing else ()))
+        check_names(config, names, *dialect_of(connection).longest_name(connection))
+
+
 def _prepare(config: SqlConfig) -> tuple[Target, bool]:
     doing = f"prepare {config.table}"
     with transaction(config.database, doing, refused=ConfigError) as connection:
         writer = writer_of(connection)
-        dialect = dialect_of(connection)
         # Two submitters at once would collide in the catalogue.
-        dialect.lock(connection, [("", "prepare")])
+        dialect_of(connection).lock(connection, [("", "prepare")])
         table = config.table_name
         description = writer.describe(connection, table)
         missing = description is None
-        if missing and config.create == "never":
-            raise ConfigError(f"table {table} does not exist, and --create is never")
-        columns = new_columns(config) if missing else ()
-        names = (column.name for column in columns)
-        check_names(config, names, *dialect.longest_name(connection))
-        upgrade.create_tables(connection)
         label = label_of(connection, table)
         if missing:
-            writer.create(connection, table, columns, config.key or ORIGIN_COLUMNS)
+            writer.create(connection, table, new_columns(config), config.key or ORIGIN_COLUMNS)
             description = writer.describe(connection, table)
             layout: Layout = "record" if config.schema is None else "fields"
             layouts.keep_created(connection, label, layout, description)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.ingestion.config import IngestConfig
+from pipelines.terminal import shown
 from sinks.ledger import ledger
 from sinks.ledger.ledger import SqlLedger
 from sources.files.json.layout import LINES, parsed_partition
@@ -176,12 +177,7 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
             state = f"{reached['partitions']:,} partitions, {reached['gaps']:,} with a gap"
         else:
             state = f"{reached['complete']:,} of {reached['partitions']:,} complete"
-        console.print(
-            f"{source.uri}: {state}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        console.print(shown(f"{source.uri}: {state}"), soft_wrap=True)
         for line in _layouts(reached["layouts"]):
             _line(console, line)
 
@@ -203,7 +199,7 @@ def _show_notes(summary: Summary, console: Console) -> None:
 
 
 def _line(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    console.print(shown(text), soft_wrap=True)
 
 
 def _layouts(layouts: Mapping[str, str]) -> list[str]:

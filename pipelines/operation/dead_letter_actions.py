@@ -8,8 +8,9 @@ from typing import Any
 from pipelines import command
 from pipelines import dead_letters_output as output
 from pipelines.operation.dead_letter_filters import actor_of, adopter_of, filter_of
-from sinks.database import upgrade
+from pipelines.terminal import safe
 from sinks.database.database import Database
+from sinks.database.migrations import migrate, version
 from sinks.jobs import actions as job_actions
 from sinks.jobs import audit_trail, retention
 from sinks.jobs import orders as job_orders
@@ -31,7 +32,7 @@ _DONE = {
     "at once, the next one otherwise",
     "adopt": "adopted: that pipeline takes those that wait now or are replayed",
     "cancel": "cancelled: they will not be tried again",
-    "purge": "deleted; the ledger goes on counting them as dead",
+    "purge": "deleted; the ledger goes on counting their records as what they became",
     "prune": "deleted",
 }
 _LEFT = {
@@ -53,8 +54,15 @@ def carry_out(flags: Any) -> int:
     return actions.get(flags.action, _act)(flags)
 
 
+def _database(flags: Any) -> Database:
+    """The database, which must be one that something was ingested into."""
+    database = Database(flags.sink)
+    version.require(database, migrated=False)
+    return database
+
+
 def _list(flags: Any) -> int:
-    database, chosen = Database(flags.sink), filter_of(flags)
+    database, chosen = _database(flags), filter_of(flags)
     listed = jobs.list_jobs(database, chosen, limit=flags.limit)
     if flags.json:
         output.print_json([output.job_as_json(each) for each in listed])
@@ -67,7 +75,7 @@ def _list(flags: Any) -> int:
 
 
 def _show(flags: Any) -> int:
-    database = Database(flags.sink)
+    database = _database(flags)
     job = jobs.get_job(database, flags.id)
     if job is None:
         raise ConfigError(f"there is no dead letter {flags.id} in this database")
@@ -80,7 +88,7 @@ def _show(flags: Any) -> int:
 
 def _stats(flags: Any) -> int:
     chosen = filter_of(flags)
-    groups = job_stats.groups(Database(flags.sink), chosen)
+    groups = job_stats.groups(_database(flags), chosen)
     if flags.json:
         output.print_json([output.group_as_json(group) for group in groups])
         return command.OK
@@ -98,10 +106,11 @@ def _act(flags: Any) -> int:
         raise ConfigError(
             f"{flags.action} needs --reason TEXT for the audit trail; --dry_run only looks"
         )
-    database = Database(flags.sink)
+    database = _database(flags)
     adopts = adopter_of(flags) if flags.action == ADOPT.name else None
     if adopts is not None and not flags.dry_run:
-        upgrade.prepare(database)  # the steps are looked for in columns that old tables lack
+        # The steps are looked for in columns that old tables lack.
+        migrate.prepare(database, create=False)
     order = Order.of(
         ACTIONS[flags.action],
         filter_of(flags),
@@ -117,7 +126,7 @@ def _act(flags: Any) -> int:
         shown = _jobs(database, job_actions.oldest(database, order, SHOWN))
         _say(flags, database, outcome.count, outcome.left_alone, shown=shown)
         return command.OK
-    upgrade.prepare(database)
+    migrate.prepare(database, create=False)
     outcome = job_actions.carry_out(database, order, actor=actor_of(flags), reason=reason)
     owners = outcome.owners if order.action is REPLAY else {}
     if order.adopter is not None:
@@ -127,13 +136,13 @@ def _act(flags: Any) -> int:
 
 
 def _prune(flags: Any) -> int:
-    database, rules = Database(flags.sink), Retention.parse(flags.retain)
+    database, rules = _database(flags), Retention.parse(flags.retain)
     if flags.dry_run:
         counted = retention.prunable(database, flags.table, rules)
         shown = _jobs(database, retention.oldest(database, flags.table, rules, SHOWN))
         _say(flags, database, sum(counted.values()), {}, shown=shown, states=counted)
         return command.OK
-    upgrade.prepare(database)
+    migrate.prepare(database, create=False)
     reason = (flags.reason or "").strip() or "retention"
     counted = retention.prune(database, flags.table, rules, actor=actor_of(flags), reason=reason)
     _say(flags, database, sum(counted.values()), {}, states=counted)
@@ -141,7 +150,7 @@ def _prune(flags: Any) -> int:
 
 
 def _audit(flags: Any) -> int:
-    entries = audit_trail.entries(Database(flags.sink), limit=flags.limit)
+    entries = audit_trail.entries(_database(flags), limit=flags.limit)
     if flags.json:
         output.print_json([output.entry_as_json(entry) for entry in entries])
         return command.OK
@@ -190,7 +199,7 @@ def _say(
     console.print(f"{line} ({by_state})" if by_state else line, highlight=False, soft_wrap=True)
     for owner, number in (owners or {}).items():
         whose = "no pipeline: `adopt` gives them to one" if owner is None else f"pipeline {owner}"
-        console.print(f"{number:,} of {whose}", highlight=False, markup=False, soft_wrap=True)
+        console.print(safe(f"{number:,} of {whose}"), highlight=False, markup=False, soft_wrap=True)
     for reason, number in left_alone.items():
         console.print(f"{number:,} left alone: {_LEFT[reason]}", highlight=False, soft_wrap=True)
 

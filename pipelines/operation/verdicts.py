@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from pipelines import command
+from pipelines.terminal import shown
 from sinks.database.database import Database
+from sinks.database.migrations import version
 from sinks.database.tables import jobs as jobs_table
 from sinks.jobs import store as jobs
 from sinks.ledger.accounts import Account, accounts
@@ -74,11 +77,14 @@ def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
     """The verdicts on all partitions, ordered by pipeline, source and partition.
 
     Raises:
-        ConfigError: ``sink`` or ``source`` is not a URL that this program can read.
+        ConfigError: ``sink`` or ``source`` is not a URL that this program can read, or the tables
+            have another version than this program.
         SinkUnavailable: The database cannot be reached.
     """
     owned = None if source is None else owned_by(source)
-    for account in accounts(Database(sink)):
+    database = Database(sink)
+    version.require(database)
+    for account in accounts(database):
         if owned is None or owned(account.progress.source):
             yield Verdict.of(account)
 
@@ -128,7 +134,7 @@ def print_table(flags: Any) -> int:
     return failed
 
 
-def _cells(verdict: Verdict) -> list[str]:
+def _cells(verdict: Verdict) -> list[Text]:
     progress = verdict.progress
     coverage, counts = progress.coverage, progress.counts
     settled = " ".join(f"{low}–{high}" for low, high in coverage.ranges[:5])
@@ -144,7 +150,7 @@ def _cells(verdict: Verdict) -> list[str]:
     if coverage.holes:
         state = "GAPS"
     rows = counts.inserted + counts.updated
-    return [
+    cells = [
         progress.pipeline,
         progress.source,
         progress.partition,
@@ -152,3 +158,4 @@ def _cells(verdict: Verdict) -> list[str]:
         *(f"{number:,}" for number in (counts.read, rows, counts.duplicates, counts.dead)),
         state,
     ]
+    return list(map(shown, cells))

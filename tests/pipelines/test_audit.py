@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -130,13 +132,16 @@ def test_dead_letters_that_were_deleted_past_the_program_are_missed(
     assert "JOBS DO NOT MATCH" in capsys.readouterr().out
 
 
-def test_an_empty_database_is_said_to_be_empty(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", [audit, partial(dead_letters, "list", "--sink")])
+def test_a_database_without_our_tables_is_a_mistake_and_no_file_is_created(
+    command: Callable[[str], int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert audit(f"sqlite:///{tmp_path}/empty.db") == 0
-    assert "nothing has been settled" in capsys.readouterr().out
-    assert audit(f"sqlite:///{tmp_path}/empty.db", "--json") == 0
-    assert json.loads(capsys.readouterr().out) == []
+    assert command(f"sqlite:///{tmp_path}/mistyped.db") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"sqlite database {tmp_path}/mistyped.db has no ingest_ tables" in line
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty.db").touch()
+    assert command(f"sqlite:///{tmp_path}/empty.db") == 2
 
 
 def test_an_unreachable_database_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

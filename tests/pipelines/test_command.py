@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,14 @@ def test_a_password_in_an_error_is_not_printed(capsys: pytest.CaptureFixture[str
     error = ValueError("cannot open postgresql://ann:secret-word@db/x")
     assert command.run("ingest", raising(error), []) == command.FAILED
     assert "secret-word" not in capsys.readouterr().err
+
+
+def test_garbage_is_collected_again_after_an_import_that_failed() -> None:
+    during = []
+    with suppress(ImportError), command.importing():
+        during.append(gc.isenabled())
+        raise ImportError
+    assert (during, gc.isenabled()) == ([False], True)
 
 
 def test_what_main_returns_is_the_exit_code() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from sinks.database.database import Database
+from sinks.database.migrations import migrate
 from sluice.table import COMMANDS
 
 pytestmark = pytest.mark.slow
@@ -55,6 +57,7 @@ print(json.dumps(report))
 def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """The slow packages that a process has imported after one command after another."""
     url = f"sqlite:///{tmp_path_factory.mktemp('imports')}/a.db"
+    migrate.prepare(Database(url))
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, json.dumps(sorted(SLOW)), url, *MODULES],
         cwd=Path(__file__).resolve().parents[2],

@@ -54,6 +54,10 @@ class Dialect(Protocol):
         """
         ...
 
+    def exists(self, url: sa.URL) -> bool:
+        """Whether there is a database at ``url``, as far as that is known without connecting."""
+        ...
+
     def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
         """Arguments for ``sqlalchemy.create_engine`` beside those that every database gets."""
         ...
@@ -170,6 +174,29 @@ class Dialect(Protocol):
         """Let this commit return before it is on disk: a crash of the server may undo it."""
         ...
 
-    def add_columns(self, connection: sa.Connection, table: sa.Table, names: Sequence[str]) -> None:
-        """Add the columns ``names`` of ``table``, which the database's table lacks."""
+    @property
+    def builds_beside(self) -> bool:
+        """Whether indexes are built while others write, outside of a transaction."""
+        ...
+
+    def only_one(self, connection: sa.Connection, name: tuple[str, ...]) -> bool:
+        """Take the lock ``name`` until ``connection`` is closed; False if another session has it.
+
+        Where there is no such lock, the answer is True.
+        """
+        ...
+
+    def lock_wait(self, seconds: int) -> Sequence[str]:
+        """Statements after which a transaction waits at most ``seconds`` for a table.
+
+        Empty where nothing bounds that wait.
+        """
+        ...
+
+    def indexes(self, connection: sa.Connection, table: str) -> dict[str, bool]:
+        """By the name of each index of a table, whether it is complete: a build may have failed."""
+        ...
+
+    def about_rows(self, connection: sa.Connection, table: str) -> int:
+        """About how many rows a table has, without reading them where that can be told."""
         ...

@@ -22,7 +22,7 @@ from transforms.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Sqlite(Generic):
-    """SQLite 3.24 or later, by the standard library.
+    """SQLite 3.25 or later, by the standard library.
 
     A transaction that writes is the only one that does: it needs no other lock.
     """
@@ -37,6 +37,10 @@ class Sqlite(Generic):
             raise ConfigError(f"folder {folder} of the SQLite database does not exist; create it")
         return url
 
+    def exists(self, url: sa.URL) -> bool:
+        """Whether the file exists: SQLite would create it."""
+        return bool(url.query) or Path(str(url.database)).is_file()
+
     def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
         return {"connect_args": {"timeout": database.statement_timeout, "check_same_thread": False}}
 
@@ -49,6 +53,11 @@ class Sqlite(Generic):
         """By GLOB: LIKE does not tell a from A (https://sqlite.org/lang_expr.html, "LIKE")."""
         escaped = "".join(f"[{c}]" if c in "?[" else c for c in pattern)
         return column.op("GLOB", is_comparison=True)(escaped)
+
+    def about_rows(self, connection: sa.Connection, table: str) -> int:
+        """The number of the last row: at least as many as there are."""
+        last = sa.func.max(sa.literal_column("rowid", sa.BigInteger))
+        return connection.scalar(sa.select(last).select_from(sa.table(table))) or 0
 
     def insert_absent(
         self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], key: str

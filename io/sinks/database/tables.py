@@ -5,8 +5,9 @@ its counts for each table, and ``ingest_targets`` says what the columns of each 
 ``ingest_jobs`` has the failed records, ``ingest_queue`` those that wait for an attempt, and
 ``ingest_claims`` those that are being tried. ``ingest_leases`` says which processes are alive.
 ``ingest_audit`` has what was done to jobs by hand, ``ingest_outbox`` the changes to publish, and
-``ingest_submissions`` the jobs that were submitted to a cluster. They are in the database's default
-schema, so that one ledger serves every target table.
+``ingest_submissions`` the jobs that were submitted to a cluster. ``ingest_schema`` says which version
+of these tables a database has. They are in the database's default schema, so that one ledger serves
+every target table.
 """
 
 from __future__ import annotations
@@ -72,10 +73,20 @@ _ID = sa.BigInteger().with_variant(
 
 metadata = sa.MetaData()
 
+VERSION = 2
+"""Of the tables below. Whoever changes one adds the migration to it, in ``migrations``."""
+
 
 def _in(states: Iterable[str]) -> str:
     return "state IN ({})".format(", ".join(f"'{state}'" for state in states))
 
+
+versions = sa.Table(
+    "ingest_schema",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),  # in its only row
+    sa.Column("migrated_at", UtcDateTime, nullable=False),
+)
 
 pipelines = sa.Table(
     "ingest_pipelines",

@@ -72,7 +72,8 @@ class SqlJobQueue:
         lease is held, jobs of processes that are gone are rescued, even while a long bundle keeps
         the reader busy.
         """
-        name = leases.new_name(f"jobs:{self.name}")
+        pipeline = "" if self.pipeline is None else self.pipeline.name
+        name = leases.new_name(f"jobs:{pipeline or self.name}")
         leases.hold(self.config.database, name, self.lease_seconds, self.maintain)
         state = _states.get(self)
         with state.lock:

@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from sinks.database import upgrade
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
+from sinks.database.migrations import version
 from sinks.database.tables import jobs, queue
 from sinks.jobs import owner as job_owner
 from sinks.jobs.columns import columns_of
@@ -177,11 +177,11 @@ def exists(connection: sa.Connection) -> bool:
     """Whether the table of jobs has been created.
 
     Raises:
-        ConfigError: An earlier version created it, and it has not been upgraded.
+        ConfigError: It has another version than this program.
     """
     if not sa.inspect(connection).has_table(jobs.name):
         return False
-    upgrade.check(connection)
+    version.check(connection)
     return True
 
 
