@@ -242,6 +242,7 @@ def test_the_commands_of_make_demo_run(tmp_path: Path) -> None:
         [
             "make",
             "--dry-run",
+            "--no-print-directory",  # `make test` may have called this
             "--old-file=.venv/.base",
             "demo",
             f"BIN={Path(sys.executable).parent}",

@@ -15,7 +15,10 @@ from tests.io.sinks.table.events_target import EVENTS
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.errors import SinkFailed
 
-OURS = "INSERT, SELECT, UPDATE, DELETE ON ingest_progress, ingest_jobs, ingest_queue, ingest_claims"
+OURS = (
+    "INSERT, SELECT, UPDATE, DELETE ON ingest_progress, ingest_counts, ingest_jobs, ingest_queue, "
+    "ingest_claims"
+)
 
 
 @pytest.fixture
