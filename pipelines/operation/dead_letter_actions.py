@@ -62,7 +62,7 @@ def _database(flags: Any) -> Database:
 
 
 def _list(flags: Any) -> int:
-    database, chosen = _database(flags), filter_of(flags)
+    chosen, database = filter_of(flags), _database(flags)
     listed = jobs.list_jobs(database, chosen, limit=flags.limit)
     if flags.json:
         output.print_json([output.job_as_json(each) for each in listed])
@@ -106,20 +106,19 @@ def _act(flags: Any) -> int:
         raise ConfigError(
             f"{flags.action} needs --reason TEXT for the audit trail; --dry_run only looks"
         )
-    database = _database(flags)
     adopts = adopter_of(flags) if flags.action == ADOPT.name else None
+    chosen = filter_of(flags)
+    database = _database(flags)
     if adopts is not None and not flags.dry_run:
         # The steps are looked for in columns that old tables lack.
         migrate.prepare(database, create=False)
     order = Order.of(
         ACTIONS[flags.action],
-        filter_of(flags),
+        chosen,
         every_state=flags.state == "all",
         max_replays=getattr(flags, "max_replays", MAX_REPLAYS),
         limit=flags.limit,
-        adopter=None
-        if adopts is None
-        else job_actions.adopter(database, filter_of(flags), *adopts),
+        adopter=None if adopts is None else job_actions.adopter(database, chosen, *adopts),
     )
     if flags.dry_run:
         outcome = job_actions.preview(database, order)
@@ -136,7 +135,7 @@ def _act(flags: Any) -> int:
 
 
 def _prune(flags: Any) -> int:
-    database, rules = _database(flags), Retention.parse(flags.retain)
+    rules, database = Retention.parse(flags.retain), _database(flags)
     if flags.dry_run:
         counted = retention.prunable(database, flags.table, rules)
         shown = _jobs(database, retention.oldest(database, flags.table, rules, SHOWN))

@@ -11,7 +11,7 @@ from sinks.jobs.filter import JobFilter
 from sinks.jobs.retention import duration
 from transforms.batch.job_states import ADOPT
 from transforms.errors import ConfigError
-from transforms.steps.pipeline_identity import labels_of
+from transforms.steps.pipeline_identity import PipelineIdentity, labels_of
 
 
 def filter_of(flags: Any) -> JobFilter:
@@ -44,7 +44,8 @@ def adopter_of(flags: Any) -> tuple[str, tuple[str, ...] | None]:
     """The pipeline that adopts the jobs: its name, and its steps where they are named.
 
     Raises:
-        ConfigError: The name is missing, or the steps are missing where they are required.
+        ConfigError: The name is missing, the steps are missing where they are required, or one of
+            them cannot be used.
     """
     if not flags.pipeline:
         raise ConfigError(
@@ -55,7 +56,7 @@ def adopter_of(flags: Any) -> tuple[str, tuple[str, ...] | None]:
     if flags.no_steps:
         return flags.pipeline, ()
     if flags.steps is not None:
-        return flags.pipeline, labels_of(flags.steps)
+        return flags.pipeline, PipelineIdentity(flags.pipeline, labels_of(flags.steps)).steps
     if flags.from_pipeline is not None:
         raise ConfigError(
             "--from_pipeline needs the steps that the records will go through from now on: "
