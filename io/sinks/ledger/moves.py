@@ -22,13 +22,12 @@ from transforms.errors import Contention
 def move(connection: sa.Connection, pipeline: str, target: str, deltas: Deltas) -> None:
     """Add ``deltas`` to the ledger of ``pipeline`` in the caller's transaction.
 
-    The partitions are locked as a commit locks them. Spans merge, so the row that counted a record
-    is not known: the first row of its partition takes the whole delta. Afterwards only the sums
-    over a partition have a meaning; a count of a single row may be negative. Partitions that the
-    ledger does not have are left alone.
+    Spans merge, so the row that counted a record is not known: the first row of its partition takes
+    the whole delta. Afterwards only the sums over a partition have a meaning; a count of a single
+    row may be negative. Partitions that the ledger does not have are left alone.
 
     Args:
-        connection: In a transaction that writes.
+        connection: In a transaction that holds the ledger's locks of these partitions.
         pipeline: The pipeline that has read the records.
         target: The table that they were meant for, as ``label_of`` names it.
         deltas: What to add; if all are zero, nothing is done.
@@ -44,7 +43,6 @@ def move(connection: sa.Connection, pipeline: str, target: str, deltas: Deltas) 
     if not changes_of:
         return
     places = sorted(changes_of)
-    dialect_of(connection).lock(connection, [(pipeline, *place) for place in places])
     now = datetime.now(UTC)
     settled = ledger.settlements(connection, pipeline, places)
     for (source, partition), rows in settled.items():

@@ -2,7 +2,7 @@
 
 A function of a trigger, a CHECK or a default may fail for one row, or for all because a table that
 it reads is gone. An error that only some rows raise is theirs: the others took effect. An error
-that every row raises is not: the run fails, and the records are read again once it is mended.
+that every row raises is not: the run fails, and the records are read again once it is repaired.
 """
 
 from __future__ import annotations

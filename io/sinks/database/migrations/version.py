@@ -38,13 +38,7 @@ def check(connection: sa.Connection) -> None:
     Raises:
         ConfigError: They have an earlier or a later version.
     """
-    version = version_of(connection)
-    if version is not None and version < VERSION:
-        raise ConfigError(
-            f"the ingest_ tables have version {version}, and this program reads version {VERSION}: "
-            f"run {MIGRATE}, or an ingest"
-        )
-    refuse_newer(version)
+    _refuse_other(version_of(connection))
 
 
 def require(database: Database, *, migrated: bool = True) -> None:
@@ -61,16 +55,25 @@ def require(database: Database, *, migrated: bool = True) -> None:
         SinkUnavailable: The database cannot be reached.
     """
     url = engine_of(database).url
-    absent = not dialect_named(url.get_backend_name(), url.get_driver_name()).exists(url)
-    if not absent:
+    version = None
+    if dialect_named(url.get_backend_name(), url.get_driver_name()).exists(url):
         with transaction(database, "read the version of its tables", write=False) as connection:
-            if migrated:
-                check(connection)
-            absent = version_of(connection) is None
-    if absent:
+            version = version_of(connection)
+    if version is None:
         raise ConfigError(
             f"{database} has no ingest_ tables: nothing was ingested into it; check --sink"
         )
+    if migrated:
+        _refuse_other(version)
+
+
+def _refuse_other(version: int | None) -> None:
+    if version is not None and version < VERSION:
+        raise ConfigError(
+            f"the ingest_ tables have version {version}, and this program reads version {VERSION}: "
+            f"run {MIGRATE}, or an ingest"
+        )
+    refuse_newer(version)
 
 
 def refuse_newer(version: int | None) -> None:
