@@ -58,7 +58,7 @@ def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | N
     except Exception as error:  # noqa: BLE001 - classified and reported below
         if verbose:
             traceback.print_exc()
-        cause = error if isinstance(error, SluiceError) else from_text(str(error))
+        cause = _cause(error)
         print(f"{name}: {safe(_line(cause, error))}", file=sys.stderr)
         return _code(cause)
     finally:
@@ -91,6 +91,15 @@ def _code(cause: SluiceError | None) -> int:
     if isinstance(cause, ConfigError):
         return USAGE
     return DEAD_BUDGET if isinstance(cause, DeadBudgetExceeded) else FAILED
+
+
+def line_of(error: Exception) -> str:
+    """What to say of an error, in one line without secrets."""
+    return _line(_cause(error), error)
+
+
+def _cause(error: Exception) -> SluiceError | None:
+    return error if isinstance(error, SluiceError) else from_text(str(error))
 
 
 def _line(cause: SluiceError | None, error: Exception) -> str:

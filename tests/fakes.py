@@ -148,6 +148,9 @@ class ListSink:
     def check_read(self, ledger: Ledger) -> None:
         return None
 
+    def begin(self) -> None:
+        return None
+
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         stored = self.stored
         stored.isolated.append(isolate)

@@ -38,6 +38,7 @@ SINKS = {
     "sinks.jobs",
     "sinks.ledger",
     "sinks.outbox",
+    "sinks.runs",
     "sinks.table",
     "sinks.text",
 }
@@ -63,6 +64,7 @@ WINGS = {
     "sinks.jobs": {"sinks.database", "sinks.ledger", "sinks.text"} | TRANSFORMS,
     "sinks.outbox": {"sinks.database", "sinks.ledger", "sinks.text"} | CLIENTS | TRANSFORMS,
     "sinks.dead_letters": CLIENTS | TRANSFORMS,
+    "sinks.runs": {"sinks.database"} | TRANSFORMS,
     "sinks": SINKS | CLIENTS | TRANSFORMS,
     "runners": set(),
     "runners.flink": {"runners"},

@@ -22,7 +22,8 @@ _USERINFO = re.compile(r"(?P<head>^[\w.+-]+://[^:@/?#]*:)(?P<secret>[^@]+)(?=@)"
 _PARAMETER = re.compile(
     r"(?P<head>[?&](?:password|sslpassword|passwd|pwd)=)(?P<secret>[^&#]+)", re.IGNORECASE
 )
-_ANY_URL = re.compile(r"(?P<head>[\w.+-]+://[^\s:@/?#'\"]*:)[^\s@'\"]+(?=@)")
+# The look-behind keeps the search linear: it would begin again at each letter of a long word.
+_ANY_URL = re.compile(r"(?P<head>(?<![\w.+-])[\w.+-]+://[^\s:@/?#'\"]*:)[^\s@'\"]+(?=@)")
 _HIDDEN = "***"
 
 # A process that is forked inherits these: it must resolve and redact what its parent concealed.

@@ -25,6 +25,7 @@ from sinks.ledger.ranges import (
 )
 from sinks.outbox import rows as outbox
 from sinks.outbox.rows import ChangedTable, Effects
+from sinks.runs.heartbeat import Heartbeat
 from sinks.table.cells import with_typed_cells
 from sinks.table.config import OnConflict, SqlConfig
 from sinks.table.records import Records, Written, records_of
@@ -62,6 +63,8 @@ class SqlSink:
         pipeline: The name and the steps of the pipeline that ends in this write, which the write
             cannot see. Failed records are kept for that pipeline. Without it they belong to
             nobody and wait until they are adopted.
+        heartbeat: What each process that writes keeps up to date; None for a run that is not
+            entered in ``ingest_runs``.
     """
 
     config: SqlConfig
@@ -71,6 +74,7 @@ class SqlSink:
     outbox: bool = False
     budget: DeadBudget | None = None
     pipeline: PipelineIdentity | None = None
+    heartbeat: Heartbeat | None = None
 
     def prepare(self) -> bool:
         """Create what is missing and check the target, once, on the submitting machine.
@@ -123,6 +127,11 @@ class SqlSink:
                 f"writes table {self.config.table}: neither would know what the other settles. Give "
                 "both the same SqlConfig, and each table a pipeline of its own"
             )
+
+    def begin(self) -> None:
+        """Start the heartbeat of this process."""
+        if self.heartbeat is not None:
+            self.heartbeat.start()
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Settle ``batches`` in one transaction; see ``transforms.settle.write.Sink``.
@@ -194,7 +203,7 @@ class SqlSink:
                 ]
                 if spending is not None:
                     spending.check(results)
-                _record(connection, pipeline, target.label, work, results)
+                _record(connection, pipeline, target.label, work, results, self.run)
                 self._deliver(target, fates)
                 settled = results  # only the COMMIT is left
         except SinkUnavailable as error:
@@ -206,6 +215,8 @@ class SqlSink:
         if spending is not None:
             spending.spend(settled)
         writer.committed(target, written)
+        if self.heartbeat is not None:
+            self.heartbeat.settled(settled)
         return settled
 
     def _held(
@@ -312,6 +323,7 @@ def _record(
     label: str,
     work: Sequence[Work],
     settled: Sequence[Settled],
+    run: str,
 ) -> None:
     """Enter what was settled into the ledger, unless another writer has done so in the meantime."""
     moves = _moves(pipeline, work, settled)
@@ -334,7 +346,7 @@ def _record(
             if coverage.gaps(*gap) != [gap]:
                 raise _Overlap
     try:
-        ledger.record(connection, pipeline, label, before, news)
+        ledger.record(connection, pipeline, label, before, news, run)
     except DATABASE_ERRORS as error:
         # Where no lock holds others off, two writers meet in the ledger's primary key.
         if classify(error).kind == "record":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pipelines.ingestion.steps import Steps
 from runners.runner import Runner
@@ -67,6 +69,7 @@ class RunConfig:
         fail_on_dead_letters: Whether to exit with 3 when there are any.
         progress: Whether to show a progress bar.
         detach: Whether to leave the job to the cluster once it runs.
+        options: The options that the user gave, by name, without secrets.
     """
 
     runner: Runner
@@ -75,3 +78,4 @@ class RunConfig:
     fail_on_dead_letters: bool
     progress: bool
     detach: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)

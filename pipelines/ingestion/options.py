@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import apache_beam as beam
 
@@ -31,6 +32,7 @@ from transforms.batch.splits import Source
 from transforms.errors import ConfigError
 from transforms.parse.parse import ParseConfig
 from transforms.parse.validate import load_schema
+from transforms.secrets import redact
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
@@ -156,7 +158,23 @@ def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) 
         fail_on_dead_letters=flags.fail_on_dead_letters,
         progress=not flags.no_progress,
         detach=flags.detach,
+        options=_given_options(flags),
     )
+
+
+def _given_options(flags: argparse.Namespace) -> dict[str, Any]:
+    """The options that differ from their defaults, without secrets."""
+    defaults = vars(parser().parse_known_args([])[0])
+    options = {name: value for name, value in vars(flags).items() if value != defaults.get(name)}
+    if options.get("kafka_config"):  # any setting of librdkafka may be a secret
+        options["kafka_config"] = [text.partition("=")[0] for text in options["kafka_config"]]
+    return {name: _without_secrets(value) for name, value in options.items()}
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_secrets(each) for each in value]
+    return redact(value) if isinstance(value, str) else value
 
 
 def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 
 import apache_beam as beam
@@ -13,11 +15,15 @@ import apache_beam as beam
 from pipelines import command, execution
 from pipelines.ingestion import summary
 from pipelines.ingestion.config import IngestConfig, RunConfig
+from pipelines.ingestion.run_entry import Ending, entered, entry_of
 from pipelines.ingestion.steps import applied
 from runners.runner import Runner, Submission
 from sinks import targets
 from sinks.database import leases
 from sinks.ledger import submissions
+from sinks.runs import heartbeat
+from sinks.runs.heartbeat import Heartbeat
+from sinks.runs.runs import Outcome, Run
 from sinks.sql import SqlSink, WriteToSql
 from sources.jobs.source import JobsSource
 from transforms import notes
@@ -54,41 +60,63 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
     Raises:
         SluiceError: Something is wrong; its text is one line.
     """
+    run_id = str(uuid.uuid4())
     sink = SqlSink(
         config.sql,
         config.retry,
         config.dead_letters,
+        run=run_id,
         outbox=config.outbox,
         budget=config.budget,
         pipeline=config.pipeline,
+        heartbeat=Heartbeat(config.sql.database, run_id),
     )
-    # This comes first, so that no table is created for a runner that cannot start.
-    with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
-        _refuse_state_of_another(config, run)
-        created = sink.prepare()
-        columns = sink.fields()
-        sources = tuple(source.expecting(columns) for source in config.sources)
-        config = replace(config, sources=sources)
-        for source in config.sources:
-            source.check()
-        config = replace(config, sources=tuple(source.fixed() for source in config.sources))
-        if config.dead_letters is not None:
-            config.dead_letters.check()
-        if created:
-            _report_created(config, run)
-        notes.reset()
-        started = time.monotonic()
-        if run.detach or (config.streaming and run.runner.remote):
-            _report_left(config.jobs.queue.left())  # the readers will report it elsewhere
-        if run.detach:
-            return _detach(pipeline, config, sink, run)
-        counters, signals = _run(pipeline, config, sink, run)
-    while not config.streaming and not signals and _due_soon(config.jobs):
-        # Where splits are read side by side, the split of retries may end before the others.
+    entry = entry_of(run_id, config, run)
+    with ExitStack() as entries:
+        # The runner comes first, so that no table is created for one that cannot start.
         with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
-            more, signals = _run(pipeline, replace(config, sources=()), sink, run)
-        counters.update(more)  # += would drop counts that are not positive
-    result = summary.summarize(counters, time.monotonic() - started, config)
+            _refuse_state_of_another(config, run)
+            created = sink.prepare()
+            ending = entries.enter_context(entered(entry))
+            config = _checked(config, sink)
+            if created:
+                _report_created(config, run)
+            notes.reset()
+            started = time.monotonic()
+            if run.detach or (config.streaming and run.runner.remote):
+                _report_left(config.jobs.queue.left())  # the readers will report it elsewhere
+            if run.detach:
+                ending.outcome = None
+                return _detach(pipeline, config, sink, run, entry)
+            counters, signals = _run(pipeline, config, sink, run, entry)
+        while not config.streaming and not signals and _due_soon(config.jobs):
+            # Where splits are read side by side, the split of retries may end before the others.
+            with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
+                more, signals = _run(pipeline, replace(config, sources=()), sink, run, entry)
+            counters.update(more)  # += would drop counts that are not positive
+        result = summary.summarize(counters, time.monotonic() - started, config)
+        return _report(result, config, run, signals, ending)
+
+
+def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
+    """The configuration with sources that are there and know the table's columns."""
+    columns = sink.fields()
+    sources = tuple(source.expecting(columns) for source in config.sources)
+    for source in sources:
+        source.check()
+    if config.dead_letters is not None:
+        config.dead_letters.check()
+    return replace(config, sources=tuple(source.fixed() for source in sources))
+
+
+def _report(
+    result: summary.Summary,
+    config: IngestConfig,
+    run: RunConfig,
+    signals: Sequence[str],
+    ending: Ending,
+) -> int:
+    """Show what the run did; returns its exit code."""
     summary.show(result, config.sources, command.console())
     if not config.streaming:
         _report_left(result.left)
@@ -99,16 +127,22 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             f"the counts of this run do not add up ({result.counts.read:,} read): a defect, please "
             "report it; `python -m pipelines.audit` has the truth from the database"
         )
+    if signals:
+        ending.outcome = "stopped"
     if signals and not config.streaming:
-        print(f"ingest: stopped by {signals[0]}; run again to read the rest", file=sys.stderr)
-        return command.FAILED
+        return _failed(ending, f"stopped by {signals[0]}; run again to read the rest", "stopped")
     if result.unavailable and not config.streaming:
-        print(f"ingest: {_left_for_later(result)}", file=sys.stderr)
-        return command.FAILED
+        return _failed(ending, _left_for_later(result), "failed")
     if result.counts.dead and run.fail_on_dead_letters:
         print(f"ingest: {result.counts.dead:,} records were dead-lettered", file=sys.stderr)
         return command.DEAD_LETTERS
     return command.OK
+
+
+def _failed(ending: Ending, line: str, outcome: Outcome) -> int:
+    ending.outcome, ending.message = outcome, line
+    print(f"ingest: {line}", file=sys.stderr)
+    return command.FAILED
 
 
 def _left_for_later(result: summary.Summary) -> str:
@@ -141,7 +175,7 @@ def _due_soon(jobs: JobsSource) -> bool:
 
 
 def _run(
-    pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig
+    pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig, entry: Run
 ) -> tuple[Counter[str], list[str]]:
     """Run the pipeline to its end; returns its counters and the signals received."""
     build(pipeline, config, sink, run.runner)
@@ -150,7 +184,7 @@ def _run(
         run.runner,
         release=_release,
         progress_bar=run.progress,
-        submitted=lambda submission: _note(config, submission),
+        submitted=lambda submission: _note(config, submission, entry),
     )
 
 
@@ -158,13 +192,16 @@ def _release() -> None:
     """Acknowledge what is settled, and release the jobs that this process holds."""
     acknowledge.flush()
     leases.release_all()
+    heartbeat.stop_all()
 
 
-def _detach(pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig) -> int:
+def _detach(
+    pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig, entry: Run
+) -> int:
     """Submit the pipeline and leave it to the cluster."""
     build(pipeline, config, sink, run.runner)
     submission = execution.submit(pipeline, run.runner)
-    _note(config, submission)
+    _note(config, submission, entry)
     print(submission.job)
     execution.announce(submission)
     return command.OK
@@ -178,11 +215,9 @@ def _refuse_state_of_another(config: IngestConfig, run: RunConfig) -> None:
         submissions.check(config.ledger, resumed.option, resumed.job, uris)
 
 
-def _note(config: IngestConfig, submission: Submission) -> None:
-    """Record which sources a stream was submitted with, for when it goes on from its state."""
-    if not config.streaming:
-        return
-    if submission.address is None:
+def _note(config: IngestConfig, submission: Submission, entry: Run) -> None:
+    """Record the job, and which sources a stream was submitted with, for when it goes on."""
+    if config.streaming and submission.address is None:
         print(
             "ingest: without --flink_master the id that the cluster gave the job is not known, so a "
             "savepoint of it will be refused",
@@ -190,7 +225,10 @@ def _note(config: IngestConfig, submission: Submission) -> None:
         )
         return
     try:
-        submissions.note(config.ledger, submission.job, (source.uri for source in config.sources))
+        entry.submitted(submission.job)
+        if config.streaming:
+            uris = (source.uri for source in config.sources)
+            submissions.note(config.ledger, submission.job, uris)
     except SluiceError as error:
         print(
             f"ingest: job {submission.job} goes on, but a savepoint of it will be refused: {error}",

@@ -77,6 +77,10 @@ class Sink(Protocol):
         """
         ...
 
+    def begin(self) -> None:
+        """Say that this process is ready to settle batches; called again and again, so cheap."""
+        ...
+
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Settle ``batches`` in one transaction: rows, dead letters and ledger.
 
@@ -225,6 +229,7 @@ class WriteFn(beam.DoFn):
     def setup(self) -> None:
         # One thread, so that the commits of a split stay in order. The first commit starts it.
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
+        self._sink.begin()
 
     def start_bundle(self) -> None:
         # A failed bundle may have left a commit running; its batches come again.

@@ -1,11 +1,13 @@
 """The tables beside the target tables.
 
 ``ingest_pipelines`` names the pipelines. ``ingest_progress`` is their ledger, ``ingest_counts`` has
-its counts for each table, and ``ingest_targets`` says what the columns of each target are.
+its counts for each table, ``ingest_forgotten`` those of ledgers that are gone, and ``ingest_targets``
+says what the columns of each target are.
 ``ingest_jobs`` has the failed records, ``ingest_queue`` those that wait for an attempt, and
 ``ingest_claims`` those that are being tried. ``ingest_leases`` says which processes are alive.
 ``ingest_audit`` has what was done to jobs by hand, ``ingest_outbox`` the changes to publish, and
-``ingest_submissions`` the jobs that were submitted to a cluster. ``ingest_schema`` says which version
+``ingest_submissions`` the jobs that were submitted to a cluster. ``ingest_runs`` has the runs of
+pipelines, and ``ingest_workers`` the processes that work for them. ``ingest_schema`` says which version
 of these tables a database has. They are in the database's default schema, so that one ledger serves
 every target table.
 """
@@ -73,7 +75,7 @@ _ID = sa.BigInteger().with_variant(
 
 metadata = sa.MetaData()
 
-VERSION = 2
+VERSION = 3
 """Of the tables below. Whoever changes one adds the migration to it, in ``migrations``."""
 
 
@@ -109,6 +111,7 @@ progress = sa.Table(
     sa.Column("final", sa.Boolean, nullable=False),
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("run", sa.String(36)),  # that wrote the row last; null if it was before version 3
     sa.CheckConstraint("end_offset >= start_offset", name="ingest_progress_range"),
 )
 
@@ -121,6 +124,18 @@ counts = sa.Table(
     sa.Column("partition", _NAME, primary_key=True),
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
     sa.Column("purged", sa.BigInteger, nullable=False),  # dead letters that were deleted by hand
+    # All that there ever were, also those that were replayed since.
+    sa.Column("dead_letters", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+)
+
+forgotten = sa.Table(
+    "ingest_forgotten",
+    metadata,
+    sa.Column("pipeline", _NAME, primary_key=True),
+    sa.Column("target", _NAME, primary_key=True),
+    sa.Column("source", _NAME, primary_key=True),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("purged", "dead_letters")),
 )
 
 targets = sa.Table(
@@ -240,6 +255,39 @@ submissions = sa.Table(
     sa.Column("sources", sa.JSON, nullable=False),  # their URIs
     sa.Column("submitted_at", UtcDateTime, nullable=False),
     sa.Column("pipeline", _NAME),  # null if a ledger belonged to its table then
+)
+
+runs = sa.Table(
+    "ingest_runs",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("pipeline", _NAME, nullable=False),
+    sa.Column("target", _NAME, nullable=False),
+    sa.Column("runner", sa.String(32), nullable=False),
+    sa.Column("program", _NAME, nullable=False),  # user, host and process that started it
+    sa.Column("version", sa.String(64), nullable=False),  # of this program
+    sa.Column("options", sa.JSON, nullable=False),  # by name, without secrets
+    sa.Column("streaming", sa.Boolean, nullable=False),
+    sa.Column("job", sa.String(64)),  # its id in the cluster
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("outcome", sa.String(16)),  # null until it has ended
+    sa.Column("message", _TEXT),  # of the error that ended it
+    sa.Index("ingest_runs_started", "started_at"),
+)
+
+workers = sa.Table(
+    "ingest_workers",
+    metadata,
+    sa.Column("name", _NAME, primary_key=True),
+    sa.Column("run", sa.String(36), nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("heartbeat_at", UtcDateTime, nullable=False),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("committed_at", UtcDateTime),  # its last commit
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),  # as of the heartbeat
+    sa.Column("figures", sa.JSON, nullable=False),  # what only the process knows, e.g. its lag
+    sa.Index("ingest_workers_run", "run"),
 )
 
 Operation = Literal["insert", "update"]

@@ -1,22 +1,26 @@
 """The counts of each table beside the ledger, table ``ingest_counts``.
 
 A pipeline may write several tables. What its records became is counted for each of them, by
-partition; over all tables the counts add up to those of the ledger.
+partition; over all tables the counts add up to those of the ledger. What was counted for a ledger
+that was deleted by hand goes to ``ingest_forgotten``, so that totals over both tables never fall.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import add as add_numbers
 from typing import Any
 
 import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
-from sinks.database.tables import counts
+from sinks.database.tables import counts, forgotten
 from sinks.ledger.ranges import Partition
-from transforms.batch.counts import Counts
+from transforms.batch.counts import COUNTS, Counts
 
 _NOTHING = Counts()
+
+CHUNK = 500  # partitions for each query, well below every database's limit of parameters
 
 Deltas = Mapping[Partition, Counts]
 """Counts by source and partition."""
@@ -62,10 +66,58 @@ def begin(connection: sa.Connection, pipeline: str, target: str, sums: Deltas) -
 
     They replace what a ledger that was deleted by hand has left. The arguments are those of
     ``add``.
+
+    Raises:
+        Contention: As ``add``.
     """
     rows = _rows(pipeline, target, sums)
     if rows:
+        _forget(connection, pipeline, sums)
         dialect_of(connection).upsert(connection, counts, rows)
+
+
+def _forget(connection: sa.Connection, pipeline: str, places: Iterable[Partition]) -> None:
+    """Move what a ledger that was deleted by hand has left of ``places`` to what is forgotten."""
+    keys = sorted(places)
+    left: dict[tuple[str, str], list[Any]] = {}
+    for start in range(0, len(keys), CHUNK):
+        chunk = set(keys[start : start + CHUNK])
+        bounds = {
+            "pipeline": pipeline,
+            "sources": sorted({source for source, _ in chunk}),
+            "partitions": sorted({partition for _, partition in chunk}),
+        }
+        for target, source, partition, *numbers in connection.execute(_LEFT, bounds):
+            if (source, partition) in chunk:
+                before = left.get((target, source), [0] * len(numbers))
+                left[target, source] = list(map(add_numbers, before, numbers))
+                key = {"pipeline": pipeline, "source": source, "partition": partition}
+                connection.execute(_DELETE, {f"of_{name}": value for name, value in key.items()})
+    rows = [
+        {
+            "pipeline": pipeline,
+            "target": target,
+            "source": source,
+            **dict(zip(_NUMBERS, numbers, strict=True)),
+        }
+        for (target, source), numbers in sorted(left.items())
+    ]
+    if rows:
+        dialect_of(connection).add(connection, forgotten, rows)
+
+
+_NUMBERS = (*COUNTS, "purged", "dead_letters")
+# Two IN lists select a little more than the pairs, but every database has them.
+_LEFT = sa.select(
+    counts.c.target, counts.c.source, counts.c.partition, *(counts.c[name] for name in _NUMBERS)
+).where(
+    counts.c.pipeline == sa.bindparam("pipeline"),
+    counts.c.source.in_(sa.bindparam("sources", expanding=True)),
+    counts.c.partition.in_(sa.bindparam("partitions", expanding=True)),
+)
+_DELETE = sa.delete(counts).where(
+    *(counts.c[name] == sa.bindparam(f"of_{name}") for name in ("pipeline", "source", "partition"))
+)
 
 
 def _rows(pipeline: str, target: str, deltas: Deltas) -> list[dict[str, Any]]:
@@ -79,4 +131,4 @@ def _rows(pipeline: str, target: str, deltas: Deltas) -> list[dict[str, Any]]:
 def _row(pipeline: str, target: str, place: Partition, delta: Counts) -> dict[str, Any]:
     source, partition = place
     columns = {"pipeline": pipeline, "target": target, "source": source, "partition": partition}
-    return {**columns, **dict(delta), "purged": 0}
+    return {**columns, **dict(delta), "purged": 0, "dead_letters": max(0, delta.dead)}

@@ -17,11 +17,10 @@ from sinks.database.engine import transaction
 from sinks.database.label import TargetTable, pipeline_named
 from sinks.database.tables import progress
 from sinks.ledger import counts as table_counts
+from sinks.ledger.counts import CHUNK
 from sinks.ledger.ranges import Partition, Settlement, coverage_of, merged
 from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.coverage import Coverage
-
-CHUNK = 500  # partitions for each query, well below every database's limit of parameters
 
 Settlements = Mapping[Partition, Sequence[Settlement]]
 
@@ -120,6 +119,7 @@ def record(
     target: str,
     before: Settlements,
     news: Sequence[tuple[Partition, Settlement]],
+    run: str,
 ) -> None:
     """Write ``news`` into the ledger, merged with those of the rows ``before`` that they touch.
 
@@ -129,6 +129,7 @@ def record(
         target: The table that the records were meant for, as ``label_of`` names it.
         before: The ledger's rows of these partitions.
         news: What is settled now, by partition.
+        run: The run that has settled it.
     """
     now = datetime.now(UTC)
     fresh: dict[Partition, list[Settlement]] = defaultdict(list)
@@ -146,7 +147,7 @@ def record(
             for start in old
             if start not in starts
         ]
-        changed += [_values(columns, row, now) for row in new if old.get(row.start) != row]
+        changed += [_values(columns, row, now, run) for row in new if old.get(row.start) != row]
     if gone:
         connection.execute(_DELETE, gone)
     if changed:
@@ -165,7 +166,7 @@ _KEY = ("pipeline", "source", "partition", "start_offset")
 _DELETE = sa.delete(progress).where(*(progress.c[n] == sa.bindparam(f"of_{n}") for n in _KEY))
 
 
-def _values(place: Mapping[str, str], row: Settlement, now: datetime) -> dict[str, Any]:
+def _values(place: Mapping[str, str], row: Settlement, now: datetime, run: str) -> dict[str, Any]:
     return {
         **place,
         "start_offset": row.start,
@@ -173,6 +174,7 @@ def _values(place: Mapping[str, str], row: Settlement, now: datetime) -> dict[st
         "final": row.final,
         **dict(row.counts),
         "updated_at": now,
+        "run": run,
     }
 
 

@@ -81,6 +81,9 @@ class OutboxTopic:
     def check_read(self, ledger: Ledger) -> None:
         """Do nothing: the outbox itself says what is published, so no ledger is asked."""
 
+    def begin(self) -> None:
+        """Do nothing: the lease of a publisher shows that it lives."""
+
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Produce every row, wait for the report of each, then mark the rows as published.
 

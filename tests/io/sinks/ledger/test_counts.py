@@ -34,6 +34,28 @@ def test_a_partition_that_begins_anew_replaces_what_is_left_of_it(database: Data
     assert database.rows(ALL) == [("people", "events", A[0], 1, 0, 1)]
 
 
+FORGOTTEN = "SELECT source, read, inserted, dead, dead_letters FROM ingest_forgotten"
+
+
+def test_what_a_deleted_ledger_had_counted_is_not_lost(database: Database) -> None:
+    config = database.sink(key=["id"]).config
+    for time in (1, 2):
+        with transaction(config.database, "test") as connection:
+            counts.add(connection, "people", "events", {A: Counts(read=9, inserted=7, dead=2)})
+            counts.add(connection, "people", "events", {B: Counts(read=1)})
+            counts.begin(connection, "people", "events", {A: Counts(read=1, inserted=1)})
+        total = (9 * time + (time - 1), 7 * time + (time - 1))
+        assert database.rows(FORGOTTEN) == [(A[0], *total, 2 * time, 2 * time)]
+
+
+def test_every_dead_letter_is_counted_once_more_than_it_is_replayed(database: Database) -> None:
+    config = database.sink(key=["id"]).config
+    for delta in (Counts(read=3, dead=3), Counts(dead=-2, retrying=2), Counts(dead=1, retrying=-1)):
+        with transaction(config.database, "test") as connection:
+            counts.add(connection, "people", "events", {A: delta})
+    assert database.rows("SELECT dead, dead_letters FROM ingest_counts") == [(2, 4)]
+
+
 def test_every_commit_counts_for_its_table(database: Database) -> None:
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": "1"}, {"id": "1"}])])

@@ -1,0 +1,92 @@
+"""Version 3: runs and their workers, totals that never fall, and the run that last wrote the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from sinks.database.migrations.migration import Migration, Step
+from sinks.database.migrations.present import Present
+from sinks.database.migrations.version_1 import COUNTS, NAME, TEXT
+from sinks.database.tables import UtcDateTime
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
+
+_COUNTS = "ingest_counts"
+
+
+def _add(op: Operations, present: Present) -> None:
+    if not present.has("ingest_progress", "run"):
+        op.add_column("ingest_progress", sa.Column("run", sa.String(36)))
+    if not present.has(_COUNTS, "dead_letters"):
+        zero = sa.text("0")
+        op.add_column(
+            _COUNTS, sa.Column("dead_letters", sa.BigInteger, nullable=False, server_default=zero)
+        )
+    # Earlier programs kept no such total: it begins with the dead letters that there are.
+    counts = sa.table(_COUNTS, sa.column("dead"), sa.column("dead_letters"))
+    begin = sa.update(counts).values(dead_letters=counts.c.dead)
+    op.execute(begin.where(counts.c.dead_letters < counts.c.dead))
+
+
+def _forgotten(op: Operations, present: Present) -> None:
+    if not present.has("ingest_forgotten"):
+        op.create_table(
+            "ingest_forgotten",
+            *(sa.Column(name, NAME, primary_key=True) for name in ("pipeline", "target", "source")),
+            *(
+                sa.Column(name, sa.BigInteger, nullable=False)
+                for name in (*COUNTS, "purged", "dead_letters")
+            ),
+        )
+
+
+def _runs(op: Operations, present: Present) -> None:
+    if not present.has("ingest_runs"):
+        op.create_table(
+            "ingest_runs",
+            sa.Column("id", sa.String(36), primary_key=True),
+            sa.Column("pipeline", NAME, nullable=False),
+            sa.Column("target", NAME, nullable=False),
+            sa.Column("runner", sa.String(32), nullable=False),
+            sa.Column("program", NAME, nullable=False),
+            sa.Column("version", sa.String(64), nullable=False),
+            sa.Column("options", sa.JSON, nullable=False),
+            sa.Column("streaming", sa.Boolean, nullable=False),
+            sa.Column("job", sa.String(64)),
+            sa.Column("started_at", UtcDateTime, nullable=False),
+            sa.Column("ended_at", UtcDateTime),
+            sa.Column("outcome", sa.String(16)),
+            sa.Column("message", TEXT),
+            sa.Index("ingest_runs_started", "started_at"),
+        )
+
+
+def _workers(op: Operations, present: Present) -> None:
+    if not present.has("ingest_workers"):
+        op.create_table(
+            "ingest_workers",
+            sa.Column("name", NAME, primary_key=True),
+            sa.Column("run", sa.String(36), nullable=False),
+            sa.Column("started_at", UtcDateTime, nullable=False),
+            sa.Column("heartbeat_at", UtcDateTime, nullable=False),
+            sa.Column("ended_at", UtcDateTime),
+            sa.Column("committed_at", UtcDateTime),
+            *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
+            sa.Column("figures", sa.JSON, nullable=False),
+            sa.Index("ingest_workers_run", "run"),
+        )
+
+
+MIGRATION = Migration(
+    version=3,
+    summary="runs and their workers are kept, and totals that never fall",
+    steps=(
+        Step(_add, reads=((_COUNTS, 100_000),)),
+        Step(_forgotten),
+        Step(_runs),
+        Step(_workers),
+    ),
+)

@@ -1,0 +1,149 @@
+"""The heartbeat of a process that works for a run: its row of ``ingest_workers``.
+
+A thread of the process writes the row every few seconds: what the process has settled for the run
+so far, when it last committed, and what only the process knows, such as its lag. While the database
+is away, the heartbeat pauses; the work itself never waits for it. A row that is no longer updated
+shows that its process is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
+from sinks.database.engine import transaction
+from sinks.database.leases import new_name
+from sinks.database.tables import workers
+from transforms.batch.counts import Counts
+from transforms.errors import SluiceError
+from transforms.per_process import PerProcess
+from transforms.settle.write import Settled
+
+_log = logging.getLogger(__name__)
+
+Figures = Callable[[], Mapping[str, Any]]
+"""Returns what only this process knows, ready for JSON; called by the heartbeat's thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """Which run a process works for, and how often it says so. Picklable.
+
+    Attributes:
+        database: Where the row is kept.
+        run: The run.
+        seconds: Between two updates; a little less, at random, so that processes do not fall into
+            step.
+    """
+
+    database: Database
+    run: str
+    seconds: float = 10.0
+
+    def start(self, figures: Figures = dict) -> None:
+        """Begin to beat in this process, unless it does so already.
+
+        Args:
+            figures: What the row says beside the counts.
+        """
+        _workers.get(self).start(figures)
+
+    def settled(self, settled: Sequence[Settled]) -> None:
+        """Count what a commit has settled; starts the heartbeat if nothing has."""
+        worker = _workers.get(self)
+        worker.add(settled)
+        worker.start(None)
+
+    def stop(self) -> None:
+        """Write the row for the last time, and stop beating. A database that is away is left alone."""
+        worker = _workers.pop(self)
+        if worker is not None:
+            worker.stop()
+
+
+class _Worker:
+    """The row of this process, and the thread that keeps it up to date."""
+
+    def __init__(self, heartbeat: Heartbeat) -> None:
+        self._heartbeat = heartbeat
+        self._name = new_name("worker")
+        self._lock = threading.Lock()
+        self._counts = Counts()
+        self._committed: float | None = None  # monotonic
+        self._started = time.monotonic()
+        self._figures: Figures = dict
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, figures: Figures | None) -> None:
+        with self._lock:
+            if figures is not None:
+                self._figures = figures
+            if self._thread is None and not self._stopped.is_set():
+                self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+                self._thread.start()
+
+    def add(self, settled: Sequence[Settled]) -> None:
+        counts = sum((each.counts for each in settled), Counts())
+        with self._lock:
+            self._counts += counts
+            self._committed = time.monotonic()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(self._heartbeat.seconds)
+            self._write(ended=True)
+
+    def _beat(self) -> None:
+        # Written at once, so that a run has a worker as soon as it begins.
+        self._write()
+        while not self._stopped.wait(self._heartbeat.seconds * random.uniform(0.8, 1.0)):  # noqa: S311
+            if _workers.peek(self._heartbeat) is not self:
+                return  # the process has forgotten it
+            self._write()
+
+    def _write(self, *, ended: bool = False) -> None:
+        try:
+            with transaction(self._heartbeat.database, "write a heartbeat") as connection:
+                dialect = dialect_of(connection)
+                dialect.defer_flush(connection)  # a lost heartbeat comes again
+                now = dialect.now(connection)
+                dialect.upsert(connection, workers, [self._row(now, now if ended else None)])
+        except SluiceError as error:
+            _log.info("the heartbeat is late: %s", error)
+
+    def _row(self, now: datetime, ended: datetime | None) -> dict[str, Any]:
+        with self._lock:
+            counts, committed, figures = self._counts, self._committed, self._figures
+        clock = time.monotonic()
+        return {
+            "name": self._name,
+            "run": self._heartbeat.run,
+            "started_at": now - timedelta(seconds=clock - self._started),
+            "heartbeat_at": now,
+            "ended_at": ended,
+            "committed_at": None
+            if committed is None
+            else now - timedelta(seconds=clock - committed),
+            **dict(counts),
+            "figures": dict(figures()),
+        }
+
+
+_workers: PerProcess[Heartbeat, _Worker] = PerProcess(_Worker)
+"""The workers of this process. A forked child has none, and starts its own."""
+
+
+def stop_all() -> None:
+    """Stop every heartbeat of this process: its pipelines are over."""
+    for worker in _workers.clear():
+        worker.stop()

@@ -1,0 +1,67 @@
+"""The history of runs tells those that go on from those that are lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from sinks.runs.heartbeat import Heartbeat
+from sinks.runs.history import list_runs, run_called
+from tests.io.sinks.runs.test_runs import begun
+from tests.io.sinks.tested_database import Database, make_batch
+from transforms.batch.counts import Counts
+from transforms.errors import ConfigError
+from transforms.settle.write import Settled
+
+LONG_AGO = "'2020-01-01 00:00:00'"
+
+
+def beaten(database: Database, run: str, read: int) -> None:
+    """A process that has worked for ``run`` and has ended."""
+    beat = Heartbeat(database.database, run)
+    beat.settled([Settled(make_batch([]).span, Counts(read=read, inserted=read))])
+    beat.stop()
+
+
+def test_the_counts_of_all_processes_are_added(database: Database) -> None:
+    begun(database)
+    for read in (2, 3):
+        beaten(database, "1", read)
+    (row,) = list_runs(database.database)
+    assert row.counts == Counts(read=5, inserted=5)
+    assert len(row.workers) == 2
+    assert all(worker.committed_at is not None for worker in row.workers)
+
+
+def test_a_run_whose_processes_are_silent_is_lost_until_one_is_heard(database: Database) -> None:
+    begun(database)
+    database.run(f"UPDATE ingest_runs SET started_at = {LONG_AGO}")
+    assert [row.state for row in list_runs(database.database)] == ["lost"]
+    beaten(database, "1", 1)
+    assert [row.state for row in list_runs(database.database)] == ["running"]
+    database.run(f"UPDATE ingest_workers SET heartbeat_at = {LONG_AGO}")
+    assert [row.state for row in list_runs(database.database)] == ["lost"]
+
+
+def test_a_run_that_has_ended_is_never_lost(database: Database) -> None:
+    begun(database).end("stopped")
+    database.run(f"UPDATE ingest_runs SET started_at = {LONG_AGO}")
+    assert [row.state for row in list_runs(database.database)] == ["stopped"]
+
+
+def test_the_newest_comes_first_and_a_pipeline_can_be_chosen(database: Database) -> None:
+    for id_ in ("1", "2", "3"):
+        begun(database, id_)
+    database.run("UPDATE ingest_runs SET pipeline = 'other' WHERE id = '2'")
+    assert [row.id for row in list_runs(database.database, limit=2)] == ["3", "2"]
+    assert [row.id for row in list_runs(database.database, "events")] == ["3", "1"]
+
+
+def test_a_run_is_called_by_the_beginning_of_its_id(database: Database) -> None:
+    for id_ in ("ab1", "ab2", "a%"):
+        begun(database, id_)
+    assert run_called(database.database, "ab2").id == "ab2"
+    assert run_called(database.database, "a%").id == "a%"
+    with pytest.raises(ConfigError, match="several runs begin with 'ab'"):
+        run_called(database.database, "ab")
+    with pytest.raises(ConfigError, match="no run begins with 'x'"):
+        run_called(database.database, "x")
