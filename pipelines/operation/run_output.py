@@ -1,0 +1,107 @@
+"""How ``pipelines.runs`` prints runs, as tables and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+
+from pipelines import command
+from pipelines.terminal import shown
+from sinks.runs.history import RunRow
+
+SHORT = 8
+"""How many characters of a run's id a list shows; enough to call it by."""
+
+
+def print_list(runs: Sequence[RunRow], as_json: bool) -> None:
+    """Print one line for each run, or all of them as a JSON list."""
+    if as_json:
+        print(json.dumps([_as_json(run) for run in runs], indent=2))
+        return
+    console = command.console()
+    if not runs:
+        console.print("no runs")
+        return
+    columns = ("run", "pipeline", "runner", "state", "started", "ended", "read", "rows", "dead")
+    table = Table(*columns, box=None)
+    for run in runs:
+        counts = run.counts
+        cells = (
+            run.id[:SHORT],
+            run.pipeline,
+            run.runner,
+            run.state,
+            _time(run.started_at),
+            _time(run.ended_at),
+            *(f"{n:,}" for n in (counts.read, counts.inserted + counts.updated, counts.dead)),
+        )
+        table.add_row(*map(shown, cells))
+    console.print(table)
+
+
+def print_one(run: RunRow, as_json: bool) -> None:
+    """Print everything that is known of one run."""
+    if as_json:
+        print(json.dumps(_as_json(run), indent=2))
+        return
+    grid = Table.grid(padding=(0, 2))
+    lines: list[tuple[str, object]] = [
+        ("run", run.id),
+        ("pipeline", run.pipeline),
+        ("table", run.target),
+        ("state", run.state),
+        ("runner", run.runner),
+        ("job", run.job or ""),
+        ("started by", run.program),
+        ("version", run.version),
+        ("started", _time(run.started_at)),
+        ("last heard", _time(run.heartbeat_at)),
+        ("ended", _time(run.ended_at)),
+        ("message", run.message or ""),
+        *((name, f"{number:,}") for name, number in run.counts),
+        *((f"--{name}", _option(value)) for name, value in sorted(run.options.items())),
+    ]
+    for name, value in lines:
+        if value != "":
+            grid.add_row(shown(name), shown(value))
+    console = command.console()
+    console.print(grid)
+    table = Table("process", "started", "last heard", "last commit", "ended", "read", box=None)
+    for worker in run.workers:
+        times = (worker.started_at, worker.heartbeat_at, worker.committed_at, worker.ended_at)
+        cells = (worker.name, *map(_time, times), f"{worker.counts.read:,}")
+        table.add_row(*map(shown, cells))
+    if run.workers:
+        console.print(table)
+
+
+def _option(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _time(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _as_json(run: RunRow) -> dict[str, Any]:
+    """One object with ISO 8601 times; the counts are those of all processes."""
+    figures = asdict(run)
+    for worker in figures["workers"]:
+        worker.update(worker.pop("counts"))
+    figures.update(dict(run.counts))
+    return {name: _plain(value) for name, value in figures.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value

@@ -1,0 +1,65 @@
+"""Runs are printed so that nothing in them steers the terminal."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from pipelines.operation.run_output import print_list, print_one
+from sinks.runs.history import RunRow, WorkerRow
+from transforms.batch.counts import Counts
+
+AT = datetime(2026, 3, 1, 12, 30, 45, 999, tzinfo=UTC)
+WORKER = WorkerRow("w", AT, AT, None, AT, Counts(read=1_234, inserted=1_234), {"lag": {"t": 7}})
+RUN = RunRow(
+    id="0123456789",
+    pipeline="a\x1b[2J",
+    target="events",
+    runner="DirectRunner",
+    program="root@host:1",
+    version="1.2.3",
+    options={"key": "id", "source": ["a", "b"]},
+    streaming=True,
+    job=None,
+    started_at=AT,
+    ended_at=None,
+    message=None,
+    state="running",
+    workers=(WORKER, WORKER),
+)
+
+
+def test_a_list_is_bounded_to_what_tells_runs_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    print_list([RUN], as_json=False)
+    out = capsys.readouterr().out
+    assert "01234567 " in out
+    assert "0123456789" not in out
+    assert "2026-03-01 12:30:45Z" in out
+    assert "2,468" in out, "what both processes have read"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_control_characters_are_escaped(whole: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    if whole:
+        print_one(RUN, as_json=False)
+    else:
+        print_list([RUN], as_json=False)
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "a\\x1b[2J" in out
+
+
+def test_options_are_shown_as_they_are_given(capsys: pytest.CaptureFixture[str]) -> None:
+    print_one(RUN, as_json=False)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["--source", "a,", "b"] in lines
+
+
+def test_json_has_times_and_the_counts_of_all_processes(capsys: pytest.CaptureFixture[str]) -> None:
+    print_one(RUN, as_json=True)
+    run = json.loads(capsys.readouterr().out)
+    assert run["started_at"] == "2026-03-01T12:30:45.000999+00:00"
+    assert (run["read"], run["workers"][0]["read"]) == (2_468, 1_234)
+    assert run["workers"][0]["figures"] == {"lag": {"t": 7}}
