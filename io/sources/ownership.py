@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from sources.kafka import uri as kafka_uri
 from sources.storage import s3_names
-from sources.storage.local import LocalStorage
+from sources.storage.local import SCHEME as LOCAL_SCHEME
+from sources.storage.local import LocalStorage, path_of
 from transforms.errors import ConfigError
 
 
@@ -26,6 +28,31 @@ def owned_by(uri: str) -> Callable[[str], bool]:
     refuse_unknown_scheme(uri)
     matches = s3_names.matches if uri.startswith(s3_names.SCHEME) else LocalStorage().matches
     return partial(matches, uri)
+
+
+TOPICS = f"{KAFKA_SCHEME}*"
+"""A pattern of the names that topics have in the ledger."""
+
+
+def pattern_of(uri: str) -> str:
+    """A pattern of the names that what ``uri`` names has in the ledger, with ``*`` for any text.
+
+    It is a rough one, for grouping: a glob may match less than its pattern.
+
+    Raises:
+        ConfigError: As ``owned_by``.
+
+    >>> pattern_of("s3://events/2026-0[1-6]/**/*.jsonl")
+    's3://events/2026-0*/**.jsonl'
+    """
+    if uri.startswith(KAFKA_SCHEME):
+        return TOPICS
+    refuse_unknown_scheme(uri)
+    name = uri if uri.startswith(s3_names.SCHEME) else LOCAL_SCHEME + path_of(uri)
+    return _WILD.sub("*", name)
+
+
+_WILD = re.compile(r"\*\*/|\*+|\?|\[[^/]*?\]")
 
 
 def refuse_unknown_scheme(uri: str) -> None:

@@ -12,7 +12,9 @@ from pipelines import command
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.terminal import safe
 from sinks.runs.runs import Outcome, Run
+from sources.ownership import pattern_of
 from transforms.errors import SluiceError
+from transforms.secrets import redact
 
 
 @dataclass(slots=True)
@@ -61,9 +63,17 @@ def entry_of(run_id: str, config: IngestConfig, run: RunConfig) -> Run:
         pipeline=config.pipeline.name,
         runner=run.runner.name,
         version=_version(),
-        options=run.options,
+        options={**run.options, "sources": _sources(config)},
         streaming=config.streaming,
     )
+
+
+def _sources(config: IngestConfig) -> list[dict[str, str]]:
+    """What is read, with a pattern of its names in the ledger."""
+    return [
+        {"uri": redact(source.uri), "pattern": redact(pattern_of(source.uri))}
+        for source in config.sources
+    ]
 
 
 def _version() -> str:

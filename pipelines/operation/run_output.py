@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -64,7 +64,7 @@ def print_one(run: RunRow, as_json: bool) -> None:
         ("ended", _time(run.ended_at)),
         ("message", run.message or ""),
         *((name, f"{number:,}") for name, number in run.counts),
-        *((f"--{name}", _option(value)) for name, value in sorted(run.options.items())),
+        *((f"--{name}", _option(value)) for name, value in sorted(_options(run))),
     ]
     for name, value in lines:
         if value != "":
@@ -78,6 +78,11 @@ def print_one(run: RunRow, as_json: bool) -> None:
         table.add_row(*map(shown, cells))
     if run.workers:
         console.print(table)
+
+
+def _options(run: RunRow) -> Iterator[tuple[str, Any]]:
+    """The options that were given; what was derived from them is left out."""
+    return ((name, value) for name, value in run.options.items() if name != "sources")
 
 
 def _option(value: Any) -> str:

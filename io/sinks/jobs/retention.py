@@ -23,7 +23,7 @@ from transforms.errors import ConfigError, Contention
 LONGEST = timedelta(days=36_500)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"([0-9]{1,12})([smhd])")
-_FINISHED = {
+FINISHED = {
     "completed": jobs.c.completed_at,
     "cancelled": jobs.c.cancelled_at,
     "discarded": jobs.c.discarded_at,
@@ -152,7 +152,7 @@ def _bounds(database: Database, retention: Retention) -> dict[str, datetime]:
 
 
 def _old(target: str | None, state: str, before: datetime) -> sa.ColumnElement[bool]:
-    conditions = [jobs.c.state == state, _FINISHED[state] < before]
+    conditions = [jobs.c.state == state, FINISHED[state] < before]
     if target is not None:
         conditions.append(jobs.c.target == target)
     return sa.and_(*conditions)

@@ -1,0 +1,59 @@
+"""What waits: jobs that are due, and changes that are not published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from sinks.database.dialects import dialect_of
+from sinks.database.tables import outbox, queue
+from sinks.figures.sample import Sample
+
+MOST_COUNTED = 100_000
+"""How many rows of the outbox are counted at most."""
+
+
+def backlog(connection: sa.Connection) -> Iterator[Sample]:
+    """How long jobs have been due, and how many changes wait in the outbox since when."""
+    now = dialect_of(connection).now(connection)
+    yield from _due(connection, now)
+    yield from _outbox(connection, now)
+
+
+def _due(connection: sa.Connection, now: datetime) -> Iterator[Sample]:
+    """By the index on owner and time: one step from each owner to the next, and one to its first."""
+    oldest: dict[str, datetime] = {}
+    owner = None
+    while True:
+        after = queue.c.owner.is_not(None) if owner is None else queue.c.owner > owner
+        owner = connection.scalar(
+            sa.select(queue.c.owner).where(after).order_by(queue.c.owner).limit(1)
+        )
+        if owner is None:
+            break
+        first = sa.select(queue.c.target, queue.c.due_at).where(queue.c.owner == owner)
+        row = connection.execute(first.order_by(queue.c.due_at).limit(1)).one_or_none()
+        if row is not None:
+            oldest[row.target] = min(row.due_at, oldest.get(row.target, row.due_at))
+    for target, due_at in sorted(oldest.items()):
+        seconds = max(0.0, (now - due_at).total_seconds())
+        yield Sample("sluice_job_oldest_due_seconds", seconds, {"target": target})
+
+
+def _outbox(connection: sa.Connection, now: datetime) -> Iterator[Sample]:
+    waiting = (
+        sa.select(outbox.c.id, outbox.c.target, outbox.c.created_at)
+        .where(outbox.c.published_at.is_(None))
+        .order_by(outbox.c.id)
+        .limit(MOST_COUNTED)
+        .subquery()
+    )
+    query = sa.select(
+        waiting.c.target, sa.func.count().label("number"), sa.func.min(waiting.c.created_at)
+    ).group_by(waiting.c.target)
+    for target, number, oldest in connection.execute(query):
+        labels = {"target": target}
+        yield Sample("sluice_outbox_pending", number, labels)
+        yield Sample("sluice_outbox_oldest_seconds", (now - oldest).total_seconds(), labels)

@@ -1,0 +1,35 @@
+"""All figures that are cheap to read, as of one moment."""
+
+from __future__ import annotations
+
+from sinks.database.database import Database
+from sinks.database.engine import transaction
+from sinks.database.migrations import version
+from sinks.figures.activity import activity
+from sinks.figures.backlog import backlog
+from sinks.figures.by_hand import by_hand
+from sinks.figures.labels import patterns_of
+from sinks.figures.sample import Sample
+from sinks.figures.totals import totals
+
+
+def figures(database: Database, topics: str) -> list[Sample]:
+    """Everything that docs/metrics.md lists as from the database, apart from the audit.
+
+    Args:
+        database: Which database.
+        topics: A pattern of those names of sources in the ledger that are labels themselves.
+
+    Raises:
+        ConfigError: The tables have another version.
+        SinkUnavailable: The database cannot be reached.
+    """
+    with transaction(database, "read its figures", write=False) as connection:
+        version.check(connection)
+        patterns = patterns_of(connection, topics)
+        return [
+            *totals(connection, patterns),
+            *backlog(connection),
+            *activity(connection),
+            *by_hand(connection),
+        ]
