@@ -43,6 +43,7 @@ COMMANDS = (
     _of_pipelines("outbox", _MOVE, "publish the changes of a table to a Kafka topic"),
     _of_pipelines("audit", _LOOK, "prove from the database that nothing was lost"),
     _of_pipelines("runs", _LOOK, "show which runs go on, have ended or are lost"),
+    _of_pipelines("exporter", _LOOK, "show figures of all pipelines to Prometheus"),
     _of_pipelines("dead-letters", _LOOK, "list, replay, cancel or purge records that failed"),
     Command(
         *("flink", "runners.flink.jobs", _RUN),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines import command
-from pipelines import dead_letters_output as output
+from pipelines.operation import dead_letter_output as output
 from pipelines.operation.dead_letter_filters import actor_of, adopter_of, filter_of
 from pipelines.terminal import safe
 from sinks.database.database import Database

@@ -170,6 +170,10 @@ class Dialect(Protocol):
         """
         ...
 
+    def group_in_memory(self, connection: sa.Connection) -> None:
+        """Have the rest of the transaction group rows as they come, rather than sort them first."""
+        ...
+
     def defer_flush(self, connection: sa.Connection) -> None:
         """Let this commit return before it is on disk: a crash of the server may undo it."""
         ...

@@ -28,8 +28,8 @@ def figures(database: Database, topics: str) -> list[Sample]:
         version.check(connection)
         patterns = patterns_of(connection, topics)
         return [
-            *totals(connection, patterns),
             *backlog(connection),
             *activity(connection),
             *by_hand(connection),
+            *totals(connection, patterns),
         ]

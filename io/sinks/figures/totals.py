@@ -35,6 +35,7 @@ def totals(connection: sa.Connection, patterns: Patterns) -> Iterator[Sample]:
         connection: To the database.
         patterns: How sources are labelled; the first pattern that matches counts.
     """
+    dialect_of(connection).group_in_memory(connection)
     now = _sums(connection, counts, patterns)
     before = _sums(connection, forgotten, patterns)
     for key in sorted(now.keys() | before.keys()):

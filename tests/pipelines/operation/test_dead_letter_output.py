@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipelines import dead_letters_output as output
+from pipelines.operation import dead_letter_output as output
 from sinks.jobs.audit_trail import Entry
 from sinks.jobs.stats import Group
 from sinks.jobs.store import Job

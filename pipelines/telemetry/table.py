@@ -1,0 +1,112 @@
+"""The name, kind, labels and meaning of every metric; docs/metrics.md says the same, and a test compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+_PIPELINE = ("pipeline", "target")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        name: With its unit; a counter ends in ``_total``.
+        kind: What Prometheus calls its type.
+        labels: The names of its labels.
+        meaning: In one line.
+    """
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    meaning: str
+
+
+FROM_DATABASE = (
+    Metric("sluice_records_read_total", "counter", (*_PIPELINE, "source"), "records read"),
+    Metric(
+        "sluice_records_total",
+        "counter",
+        (*_PIPELINE, "source", "outcome"),
+        "records by what became of them",
+    ),
+    Metric(
+        "sluice_dead_letters_total",
+        "counter",
+        (*_PIPELINE, "source"),
+        "records that became dead letters, each time they did",
+    ),
+    Metric(
+        "sluice_records",
+        "gauge",
+        (*_PIPELINE, "source", "state"),
+        "records that are dead letters, or wait for another attempt, now",
+    ),
+    Metric(
+        "sluice_job_oldest_due_seconds",
+        "gauge",
+        ("target",),
+        "how long the job that is due for the longest has been due",
+    ),
+    Metric(
+        "sluice_last_commit_timestamp_seconds", "gauge", _PIPELINE, "when a process last committed"
+    ),
+    Metric("sluice_workers", "gauge", _PIPELINE, "processes that were heard within a minute"),
+    Metric("sluice_runs", "gauge", (*_PIPELINE, "state"), "runs that have not ended"),
+    Metric(
+        "sluice_source_lag_records",
+        "gauge",
+        (*_PIPELINE, "source"),
+        "offsets of a topic that can be read and have not been",
+    ),
+    Metric(
+        "sluice_outage_seconds",
+        "gauge",
+        (*_PIPELINE, "service"),
+        "how long a service has been away by now",
+    ),
+    Metric(
+        "sluice_outage_budget_seconds",
+        "gauge",
+        _PIPELINE,
+        "how long a run waits for a service before it fails",
+    ),
+    Metric("sluice_outbox_pending", "gauge", ("target",), "changes that are not published"),
+    Metric("sluice_outbox_oldest_seconds", "gauge", ("target",), "age of the oldest of them"),
+    Metric("sluice_actions_total", "counter", ("action",), "jobs that were changed by hand"),
+    Metric("sluice_exporter_up", "gauge", (), "whether the last reading of the database succeeded"),
+    Metric(
+        "sluice_exporter_duration_seconds", "gauge", ("loop",), "how long the last reading took"
+    ),
+)
+"""What the exporter reads every few seconds, and says of itself."""
+
+FROM_AUDIT = (
+    Metric("sluice_audit_timestamp_seconds", "gauge", (), "when the last audit ended"),
+    Metric("sluice_ledger_gaps", "gauge", ("pipeline", "source"), "partitions that have a gap"),
+    Metric(
+        "sluice_conservation_violations",
+        "gauge",
+        ("pipeline", "source"),
+        "partitions whose records, jobs or tables do not add up",
+    ),
+    Metric(
+        "sluice_partitions", "gauge", ("pipeline", "source", "state"), "partitions in the ledger"
+    ),
+    Metric("sluice_jobs", "gauge", (*_PIPELINE, "state"), "jobs, counted one by one"),
+    Metric(
+        "sluice_dead_letter_oldest_seconds", "gauge", _PIPELINE, "age of the oldest dead letter"
+    ),
+    Metric(
+        "sluice_retention_overdue_seconds",
+        "gauge",
+        (*_PIPELINE, "state"),
+        "how long the oldest job is kept beyond --retain",
+    ),
+)
+"""What the exporter reads every few minutes."""

@@ -1,0 +1,26 @@
+"""All figures are read in one transaction, from tables of this version."""
+
+from __future__ import annotations
+
+import pytest
+
+from sinks.figures.figures import figures
+from tests.io.sinks.figures.samples import by_labels
+from tests.io.sinks.runs.test_runs import begun
+from tests.io.sinks.tested_database import Database, make_batch, make_failure
+from transforms.errors import ConfigError
+
+
+def test_they_are_those_of_every_kind(database: Database) -> None:
+    begun(database)
+    sink = database.sink(key=["id"])
+    sink.commit([make_batch([], failures=[make_failure(0)])])
+    names = by_labels(figures(database.database, "kafka://*")).keys()
+    assert {"sluice_records_read_total", "sluice_runs", "sluice_dead_letters_total"} <= names
+
+
+def test_tables_of_another_version_are_refused(database: Database) -> None:
+    database.sink(key=["id"])
+    database.run("UPDATE ingest_schema SET version = 99")
+    with pytest.raises(ConfigError, match="version 99"):
+        figures(database.database, "kafka://*")
