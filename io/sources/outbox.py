@@ -150,7 +150,9 @@ class OutboxReader:
         self._held_until = 0.0
         self._denied: float | None = None
         self._idle = 0
-        self._outage = Outage(Backoff(0.25, 15.0), source.outage_budget, sleep=drain.wait)
+        self._outage = Outage(
+            Backoff(0.25, 15.0), source.outage_budget, service="database", sleep=drain.wait
+        )
 
     def poll(self, timeout: float) -> Polled:
         """The next rows; without any, the bundle ends, so that all are published.

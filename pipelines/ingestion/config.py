@@ -69,6 +69,7 @@ class RunConfig:
         fail_on_dead_letters: Whether to exit with 3 when there are any.
         progress: Whether to show a progress bar.
         detach: Whether to leave the job to the cluster once it runs.
+        metrics_address: Host and port where the process shows its metrics, or None.
         options: The options that the user gave, by name, without secrets.
     """
 
@@ -78,4 +79,5 @@ class RunConfig:
     fail_on_dead_letters: bool
     progress: bool
     detach: bool = False
+    metrics_address: tuple[str, int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

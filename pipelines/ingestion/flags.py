@@ -13,6 +13,7 @@ from pipelines.flags import (
     positive_int,
     seconds,
 )
+from pipelines.telemetry.address import address
 from sources.files.formats import COMPRESSIONS, FORMATS
 from sources.files.json.options import LAYOUTS
 from transforms.batch.retry_policy import FOREIGN_KEY
@@ -338,4 +339,11 @@ def _add_run(parser: Parser) -> None:
         help="submit the job to its cluster, print its id and return (FlinkRunner)",
     )
     group.add_argument("--no_progress", action="store_true", help="show no progress bar")
+    group.add_argument(
+        "--metrics_address",
+        type=address,
+        metavar="HOST:PORT",
+        help="show metrics and health of this process: /metrics, /live, /ready; without a host, "
+        "only on this machine (default: none)",
+    )
     add_output(group)

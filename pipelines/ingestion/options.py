@@ -158,8 +158,19 @@ def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) 
         fail_on_dead_letters=flags.fail_on_dead_letters,
         progress=not flags.no_progress,
         detach=flags.detach,
+        metrics_address=_metrics_address(flags, runner),
         options=_given_options(flags),
     )
+
+
+def _metrics_address(flags: argparse.Namespace, runner: Runner) -> tuple[str, int] | None:
+    address: tuple[str, int] | None = flags.metrics_address
+    if address is not None and not runner.drained_by_signals:
+        raise ConfigError(
+            f"--metrics_address: with {runner.name}, records are read by other processes than this "
+            "one; `sluice exporter --sink URL` shows the figures of every runner"
+        )
+    return address
 
 
 def _given_options(flags: argparse.Namespace) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import apache_beam as beam
 from pipelines import command, execution
 from pipelines.ingestion import summary
 from pipelines.ingestion.config import IngestConfig, RunConfig
+from pipelines.ingestion.observed import observed
 from pipelines.ingestion.run_entry import Ending, entered, entry_of
 from pipelines.ingestion.steps import applied
 from runners.runner import Runner, Submission
@@ -72,7 +73,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         heartbeat=Heartbeat(config.sql.database, run_id),
     )
     entry = entry_of(run_id, config, run)
-    with ExitStack() as entries:
+    with observed(config, run), ExitStack() as entries:
         # The runner comes first, so that no table is created for one that cannot start.
         with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
             _refuse_state_of_another(config, run)

@@ -62,7 +62,7 @@ def entry_of(run_id: str, config: IngestConfig, run: RunConfig) -> Run:
         config=config.sql,
         pipeline=config.pipeline.name,
         runner=run.runner.name,
-        version=_version(),
+        version=program_version(),
         options={**run.options, "sources": _sources(config)},
         streaming=config.streaming,
     )
@@ -76,7 +76,8 @@ def _sources(config: IngestConfig) -> list[dict[str, str]]:
     ]
 
 
-def _version() -> str:
+def program_version() -> str:
+    """The version of this program."""
     try:
         return version("sluice")
     except PackageNotFoundError:  # a checkout that is not installed

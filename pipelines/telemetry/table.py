@@ -110,3 +110,76 @@ FROM_AUDIT = (
     ),
 )
 """What the exporter reads every few minutes."""
+
+FROM_PROCESS = (
+    Metric(
+        "sluice_stage_seconds_total",
+        "counter",
+        (*_PIPELINE, "stage"),
+        "seconds of the thread that carries the bundles, by what it does",
+    ),
+    Metric(
+        "sluice_writer_busy_seconds_total",
+        "counter",
+        _PIPELINE,
+        "seconds in which the writer's thread was committing",
+    ),
+    Metric("sluice_writer_queue_records", "gauge", _PIPELINE, "records that wait for the writer"),
+    Metric(
+        "sluice_writer_queue_capacity_records",
+        "gauge",
+        _PIPELINE,
+        "how many records may wait before the source is held back",
+    ),
+    Metric(
+        "sluice_commit_duration_seconds",
+        "histogram",
+        (*_PIPELINE, "result"),
+        "duration of a transaction",
+    ),
+    Metric("sluice_commit_records", "histogram", _PIPELINE, "records in a transaction"),
+    Metric(
+        "sluice_freshness_seconds",
+        "histogram",
+        (*_PIPELINE, "source"),
+        "from the event time of a record to its commit",
+    ),
+    Metric("sluice_bytes_read_total", "counter", (*_PIPELINE, "source"), "bytes of records read"),
+    Metric(
+        "sluice_source_lag_records",
+        "gauge",
+        (*_PIPELINE, "source"),
+        "offsets of a topic that can be read and have not been",
+    ),
+    Metric(
+        "sluice_record_failures_total",
+        "counter",
+        (*_PIPELINE, "stage", "category"),
+        "failures, at every attempt",
+    ),
+    Metric(
+        "sluice_job_attempts_total",
+        "counter",
+        (*_PIPELINE, "result"),
+        "further attempts at records that had failed",
+    ),
+    Metric(
+        "sluice_outage_seconds_total",
+        "counter",
+        (*_PIPELINE, "service"),
+        "seconds spent waiting for a service",
+    ),
+    Metric(
+        "sluice_outage_seconds",
+        "gauge",
+        (*_PIPELINE, "service"),
+        "how long a service has been away by now",
+    ),
+    Metric("sluice_leases", "gauge", _PIPELINE, "leases that this process holds"),
+    Metric(
+        "sluice_leases_lost_total", "counter", _PIPELINE, "leases that another process has taken"
+    ),
+    Metric("sluice_connections", "gauge", (*_PIPELINE, "state"), "connections to the database"),
+    Metric("sluice_build_info", "gauge", ("version", "beam", "runner"), "1"),
+)
+"""What a process that runs a pipeline shows of itself."""

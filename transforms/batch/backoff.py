@@ -6,7 +6,9 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from weakref import WeakSet
 
+from transforms import instruments
 from transforms.errors import ConfigError
 
 Sleep = Callable[[float], object]
@@ -58,7 +60,7 @@ class Backoff:
         return (uniform or random.uniform)(ceiling / 2, ceiling)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Outage:
     """A stretch of time in which a service is away, bounded by a budget.
 
@@ -69,12 +71,14 @@ class Outage:
     Attributes:
         backoff: The waits.
         budget: Seconds after which waiting ends.
+        service: What is away, for metrics: ``database``, ``kafka`` or ``s3``.
         sleep: Waits for the seconds that it is called with.
         clock: Monotonic seconds.
     """
 
     backoff: Backoff
     budget: float
+    service: str
     sleep: Sleep = time.sleep
     clock: Clock = time.monotonic
     _since: float | None = field(default=None, init=False)
@@ -97,11 +101,14 @@ class Outage:
         """
         if self._since is None:
             self._since = self.clock()
+            _under_way.add(self)
         left = self.budget - self.seconds
         if left <= 0:
             return None
         self._attempts += 1
-        return min(self.backoff.delay(self._attempts), left)
+        seconds = min(self.backoff.delay(self._attempts), left)
+        instruments.add("outage_seconds", seconds, self.service)
+        return seconds
 
     def wait(self) -> bool:
         """Count a failed try, and wait before the next one.
@@ -118,3 +125,16 @@ class Outage:
         """The service has answered: the next failed try begins an outage of its own."""
         self._since = None
         self._attempts = 0
+        _under_way.discard(self)
+
+
+_under_way: WeakSet[Outage] = WeakSet()
+"""Outages that have begun and not ended, while somebody waits for their end."""
+
+
+def services_away() -> dict[str, float]:
+    """The services that are away from this process, each with the seconds since when."""
+    away: dict[str, float] = {}
+    for outage in list(_under_way):
+        away[outage.service] = max(outage.seconds, away.get(outage.service, 0.0))
+    return away

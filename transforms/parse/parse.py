@@ -10,6 +10,7 @@ from typing import Any
 import apache_beam as beam
 
 import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
+from transforms import instruments
 from transforms.batch.record import Format, RecordBatch
 from transforms.errors import ConfigError
 from transforms.parse import typed_rows
@@ -106,4 +107,5 @@ class _ParseFn(beam.DoFn):
         self._config = config
 
     def process(self, batch: RecordBatch) -> Sequence[RecordBatch]:
-        return (parse(batch, self._config),)
+        with instruments.stage("parse"):
+            return (parse(batch, self._config),)

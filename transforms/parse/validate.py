@@ -16,6 +16,7 @@ import jsonschema_rs
 import msgspec
 
 import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
+from transforms import instruments
 from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError, Reject
 from transforms.parse.convert import column_types, convert
@@ -236,4 +237,5 @@ class _ValidateFn(beam.DoFn):
         self._schema = schema
 
     def process(self, batch: RecordBatch) -> Sequence[RecordBatch]:
-        return (validate(batch, self._schema),)
+        with instruments.stage("validate"):
+            return (validate(batch, self._schema),)

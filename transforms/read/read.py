@@ -18,9 +18,10 @@ from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
 
 import transforms.batch.coders  # noqa: F401  registers the coders of Split and RecordBatch
+from transforms import instruments
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
-from transforms.batch.splits import Position, Source, Split
+from transforms.batch.splits import Polled, Position, Reader, Source, Split
 from transforms.errors import ConfigError
 from transforms.read import drain
 from transforms.read.readers import READERS
@@ -134,7 +135,7 @@ class _ReadFn(beam.DoFn):
                     # The rest stays unread on purpose; the ledger knows where to resume.
                     tracker.try_claim(Remaining(position, done=True))
                     return
-                polled = reader.poll(self._pacing.poll_seconds)
+                polled = _poll(reader, self._pacing.poll_seconds, split.source)
                 # Poll before claiming: a slow poll must not hold the lock of the tracker.
                 remaining = Remaining(polled.position, reader.backlog(), polled.done)
                 if not tracker.try_claim(remaining):
@@ -189,6 +190,17 @@ class _ReadStreaming(_ReadFn):
         ),
     ) -> Iterator[Any]:
         yield from self.read(split, tracker, watermark)
+
+
+def _poll(reader: Reader, seconds: float, source: str) -> Polled:
+    """What the reader has; to have waited in vain is no reading."""
+    started = time.perf_counter()
+    polled = reader.poll(seconds)
+    spent = time.perf_counter() - started
+    instruments.add("stage_seconds", spent, "read" if polled.batches else "wait")
+    if polled.batches:
+        instruments.add("bytes_read", sum(batch.raw_bytes for batch in polled.batches), source)
+    return polled
 
 
 def _timestamped(batch: RecordBatch) -> Any:

@@ -23,7 +23,7 @@ import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
-from transforms import metrics
+from transforms import instruments, metrics
 from transforms.batch.backoff import Backoff, Outage
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
@@ -191,24 +191,35 @@ def commit(
         _log.warning("waiting %.1f s: %s", seconds, reason)
         drain.wait(seconds)
 
-    outage = Outage(config.backoff, config.outage_budget, sleep=pause)
+    outage = Outage(config.backoff, config.outage_budget, service="database", sleep=pause)
     attempt = 0
     while True:
+        started = time.perf_counter()
         try:
             settled = sink.commit(batches, isolate=attempt == config.contention_tries)
+            _observe(started, "ok")
             return list(unknown) if _went_through(unknown, settled) else settled, waited
         except SinkUnavailable as error:
+            _observe(started, "error")
             if isinstance(error, CommitUnknown):
                 unknown = error.settled
             reason = str(error)
             if drain.requested() or not outage.wait():
                 raise
         except Contention as error:
+            _observe(started, "error")
             reason = str(error)
             attempt += 1
             if attempt > config.contention_tries:
                 raise
             pause(config.backoff.delay(attempt))
+
+
+def _observe(started: float, result: str) -> None:
+    """Count one attempt at a transaction as the time in which the writer is busy."""
+    seconds = time.perf_counter() - started
+    instruments.observe("commit_duration", (seconds,), result)
+    instruments.add("writer_busy_seconds", seconds)
 
 
 def _went_through(unknown: Sequence[Settled], settled: Sequence[Settled]) -> bool:
@@ -230,6 +241,7 @@ class WriteFn(beam.DoFn):
         # One thread, so that the commits of a split stay in order. The first commit starts it.
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
         self._sink.begin()
+        instruments.hold("writer_queue_capacity_records", self._config.commit_records)
 
     def start_bundle(self) -> None:
         # A failed bundle may have left a commit running; its batches come again.
@@ -247,6 +259,7 @@ class WriteFn(beam.DoFn):
         self._queue.append(_Pending(batch, timestamp, (window,)))
         self._queued_records += batch.read
         self._queued_bytes += batch.raw_bytes
+        instruments.hold("writer_queue_records", self._queued_records)
         if self._running is not None and (self._full() or self._running.done()):
             yield from self._finish()
         if self._running is None:
@@ -273,13 +286,15 @@ class WriteFn(beam.DoFn):
         pending = tuple(self._queue)
         self._queue.clear()
         self._queued_records = self._queued_bytes = 0
+        instruments.hold("writer_queue_records", 0)
         self._running = self._writer.submit(_commit_pending, self._sink, pending, self._config)
 
     def _finish(self) -> Iterator[Any]:
         """Wait for the running commit, then count and emit what it settled."""
         assert self._running is not None  # noqa: S101 - callers have just checked
         running, self._running = self._running, None
-        done = running.result()
+        with instruments.stage("write"):
+            done = running.result()
         metrics.count("commits")
         metrics.count("commit_ms", round(done.seconds * 1000))
         metrics.count("outage_ms", round(done.waited * 1000))
@@ -294,8 +309,28 @@ class WriteFn(beam.DoFn):
 
 def _commit_pending(sink: Sink, pending: Sequence[_Pending], config: WriteConfig) -> _Committed:
     started = time.monotonic()
-    settled, waited = commit(sink, [each.batch for each in pending], config)
+    batches = [each.batch for each in pending]
+    settled, waited = commit(sink, batches, config)
+    _measure(batches, settled)
     return _Committed(pending, settled, time.monotonic() - started, waited)
+
+
+def _measure(batches: Sequence[RecordBatch], settled: Sequence[Settled]) -> None:
+    """Count what a commit has settled, and how old it was."""
+    now = time.time()
+    instruments.committed()
+    instruments.observe("commit_records", (sum(batch.read for batch in batches),))
+    for batch in batches:
+        if batch.times:
+            instruments.observe("freshness", [now - at for at in batch.times], batch.span.source)
+    for result in settled:
+        for failure in (*result.dead, *result.retry):
+            instruments.add("record_failures", 1, failure.stage, failure.category)
+        if result.attempts:
+            discarded, again = len(result.dead), len(result.retry)
+            instruments.add("job_attempts", result.attempts - discarded - again, "completed")
+            instruments.add("job_attempts", again, "retryable")
+            instruments.add("job_attempts", discarded, "discarded")
 
 
 def _emit(value: object, pending: _Pending) -> WindowedValue:

@@ -9,6 +9,7 @@ from typing import Any
 import apache_beam as beam
 
 import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
+from transforms import instruments
 from transforms.batch.record import Failure, Record, RecordBatch
 from transforms.errors import Reject, RetryLater, Snooze
 
@@ -143,4 +144,5 @@ class _EachRecordFn(beam.DoFn):
         self._stage = stage
 
     def process(self, batch: RecordBatch) -> Sequence[RecordBatch]:
-        return (apply(batch, self._fn, self._stage),)
+        with instruments.stage("step"):
+            return (apply(batch, self._fn, self._stage),)

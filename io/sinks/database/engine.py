@@ -47,6 +47,16 @@ def engine_of(database: Database) -> sa.Engine:
     return _engines.get(database)
 
 
+def connections() -> dict[str, int]:
+    """How many connections of this process are used, and how many are idle in its pools."""
+    pools = [engine.pool for engine in _engines.values()]
+    queues = [pool for pool in pools if isinstance(pool, sa.pool.QueuePool)]
+    return {
+        "used": sum(pool.checkedout() for pool in queues),
+        "idle": sum(pool.checkedin() for pool in queues),
+    }
+
+
 def dispose_engines() -> None:
     """Close every pooled connection of this process and forget the engines."""
     for engine in _engines.clear():

@@ -26,6 +26,7 @@ from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import leases
+from transforms import instruments
 from transforms.errors import SluiceError
 from transforms.per_process import PerProcess
 
@@ -84,6 +85,12 @@ def release(database: Database, name: str) -> None:
 def release_all() -> None:
     """Give up all leases of this process: its pipeline is over. Those that cannot be run out."""
     _held().release_all()
+
+
+def number() -> int:
+    """How many leases this process holds."""
+    held = held_leases.peek(None)
+    return 0 if held is None else held.number()
 
 
 @dataclass(slots=True)
@@ -181,6 +188,10 @@ class _HeldLeases:
                 self._wake.wait(max(0.05, pause))
                 self._wake.clear()
 
+    def number(self) -> int:
+        with self._lock:
+            return len(self._leases)
+
     def _renew(self, database: Database, name: str) -> None:
         key = (database, name)
         with self._lock:
@@ -201,6 +212,7 @@ class _HeldLeases:
                 _beat(lease)
             else:
                 self._leases.pop(key, None)
+                instruments.add("leases_lost", 1)
                 _log.warning("the lease %s was taken by another process", name)
 
     def _set_expiry(self, connection: sa.Connection, name: str, after: timedelta) -> bool:

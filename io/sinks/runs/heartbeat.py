@@ -12,7 +12,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,15 +22,13 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.leases import new_name
 from sinks.database.tables import workers
+from sinks.runs.process_figures import figures
 from transforms.batch.counts import Counts
 from transforms.errors import SluiceError
 from transforms.per_process import PerProcess
 from transforms.settle.write import Settled
 
 _log = logging.getLogger(__name__)
-
-Figures = Callable[[], Mapping[str, Any]]
-"""Returns what only this process knows, ready for JSON; called by the heartbeat's thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +46,15 @@ class Heartbeat:
     run: str
     seconds: float = 10.0
 
-    def start(self, figures: Figures = dict) -> None:
-        """Begin to beat in this process, unless it does so already.
-
-        Args:
-            figures: What the row says beside the counts.
-        """
-        _workers.get(self).start(figures)
+    def start(self) -> None:
+        """Begin to beat in this process, unless it does so already."""
+        _workers.get(self).start()
 
     def settled(self, settled: Sequence[Settled]) -> None:
         """Count what a commit has settled; starts the heartbeat if nothing has."""
         worker = _workers.get(self)
         worker.add(settled)
-        worker.start(None)
+        worker.start()
 
     def stop(self) -> None:
         """Write the row for the last time, and stop beating. A database that is away is left alone."""
@@ -79,14 +73,11 @@ class _Worker:
         self._counts = Counts()
         self._committed: float | None = None  # monotonic
         self._started = time.monotonic()
-        self._figures: Figures = dict
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, figures: Figures | None) -> None:
+    def start(self) -> None:
         with self._lock:
-            if figures is not None:
-                self._figures = figures
             if self._thread is None and not self._stopped.is_set():
                 self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
                 self._thread.start()
@@ -123,7 +114,7 @@ class _Worker:
 
     def _row(self, now: datetime, ended: datetime | None) -> dict[str, Any]:
         with self._lock:
-            counts, committed, figures = self._counts, self._committed, self._figures
+            counts, committed = self._counts, self._committed
         clock = time.monotonic()
         return {
             "name": self._name,
@@ -135,7 +126,7 @@ class _Worker:
             if committed is None
             else now - timedelta(seconds=clock - committed),
             **dict(counts),
-            "figures": dict(figures()),
+            "figures": figures(),
         }
 
 

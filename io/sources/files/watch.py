@@ -377,7 +377,9 @@ class WatchReader:
         self._pages = self._page = None
         if self._outage is None:
             watched = self._watched
-            self._outage = Outage(watched.backoff, watched.outage_budget, clock=self._clock)
+            self._outage = Outage(
+                watched.backoff, watched.outage_budget, service="objects", clock=self._clock
+            )
         pause = self._outage.next_wait()
         if pause is None:
             raise error

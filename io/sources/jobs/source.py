@@ -100,7 +100,9 @@ class JobsReader:
         self._claims: ClaimsAhead | None = None
         self._taken = False
         self._waiting_since: float | None = None
-        self._outage = Outage(Backoff(0.25, 15.0), source.outage_budget, sleep=drain.wait)
+        self._outage = Outage(
+            Backoff(0.25, 15.0), source.outage_budget, service="database", sleep=drain.wait
+        )
 
     def poll(self, timeout: float) -> Polled:
         """The jobs that are due; otherwise waits for one within bounds, or ends.

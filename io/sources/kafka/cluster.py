@@ -188,7 +188,7 @@ class Cluster:
         Uses a consumer that joins no group: the admin client's questions to a coordinator
         abort the process if the broker goes away meanwhile (confluentinc/librdkafka#5397).
         """
-        outage = Outage(_BACKOFF, self._timeout)
+        outage = Outage(_BACKOFF, self._timeout, service="kafka")
         while True:
             try:
                 return call(self._consumer(group))

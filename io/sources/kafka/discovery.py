@@ -91,7 +91,11 @@ class Discovery(Generic[LookT]):
     def _wait_for_end_of(self, error: SourceUnavailable | SinkUnavailable) -> None:
         if self._outage is None:
             self._outage = Outage(
-                self._backoff, self._outage_budget, sleep=self._postpone, clock=self._clock
+                self._backoff,
+                self._outage_budget,
+                service="kafka" if isinstance(error, SourceUnavailable) else "database",
+                sleep=self._postpone,
+                clock=self._clock,
             )
         if not self._outage.wait():
             raise error

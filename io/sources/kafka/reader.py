@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from sources.kafka.guard import Guard
 from sources.kafka.leftover import messages_of_old_topic
 from sources.kafka.partition import END, Partition
 from sources.kafka.starts import Look, NewPartition, Starts
-from transforms import metrics
+from transforms import instruments, metrics
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Polled, Position
 from transforms.errors import SourceUnavailable
@@ -67,6 +68,7 @@ class KafkaReader:
         self._ready: list[RecordBatch] = []
         self._warned: set[str] = set()
         self._lag_due = 0.0
+        self._lags_of: set[str] = set()
         self._watermark: float | None = None
 
     def poll(self, timeout: float) -> Polled:
@@ -98,6 +100,8 @@ class KafkaReader:
     def close(self) -> None:
         """Close the consumer; nobody waits for a look that is under way."""
         self._guard.close()
+        for source in self._lags_of:
+            instruments.let_go("source_lag_records", source, str(id(self)))
 
     @property
     def _finished(self) -> bool:
@@ -283,6 +287,12 @@ class KafkaReader:
         for place, partition in self._active.items():
             partition.high = max(partition.high, self._guard.high(place))
         metrics.gauge("lag", self.backlog())
+        lags: Counter[str] = Counter()
+        for partition in self._partitions():
+            lags[partition.source] += partition.backlog
+        for source in self._lags_of | lags.keys():
+            instruments.hold("source_lag_records", lags[source], source, str(id(self)))
+        self._lags_of |= lags.keys()
 
     def _warn_once(self, line: str) -> None:
         if line not in self._warned:

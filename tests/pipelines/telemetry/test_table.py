@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipelines.telemetry.table import FROM_AUDIT, FROM_DATABASE, Metric
+from pipelines.telemetry.table import FROM_AUDIT, FROM_DATABASE, FROM_PROCESS, Metric
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "metrics.md").read_text()
 
@@ -38,7 +38,11 @@ def test_the_page_lists_what_the_exporter_shows() -> None:
     assert listed("## From the database") == described((*FROM_DATABASE, *FROM_AUDIT))
 
 
+def test_the_page_lists_what_a_process_shows() -> None:
+    assert listed("## From the process") == described(FROM_PROCESS)
+
+
 def test_a_counter_is_called_a_total_and_nothing_else_is() -> None:
-    for metric in (*FROM_DATABASE, *FROM_AUDIT):
+    for metric in (*FROM_DATABASE, *FROM_AUDIT, *FROM_PROCESS):
         assert metric.name.endswith("_total") == (metric.kind == "counter")
         assert metric.name.startswith("sluice_")

@@ -95,7 +95,9 @@ class TestOutage:
             waits.append(seconds)
             now += seconds
 
-        outage = Outage(Backoff(base=1, cap=4), budget=30, sleep=sleep, clock=lambda: now)
+        outage = Outage(
+            Backoff(base=1, cap=4), budget=30, service="kafka", sleep=sleep, clock=lambda: now
+        )
         while outage.wait():
             pass
         assert sum(waits) == pytest.approx(30)
@@ -116,7 +118,7 @@ class TestOutage:
     ) -> None:
         # Between two waits, a try takes time as well: at once, or until its own time-out.
         clock = Clock()
-        outage = Outage(backoff, budget, sleep=clock.sleep, clock=clock.now)
+        outage = Outage(backoff, budget, service="kafka", sleep=clock.sleep, clock=clock.now)
         bound = 2 + math.ceil(2 * budget / backoff.base)
         took = iter(tries)
         while outage.wait():
@@ -131,7 +133,7 @@ class TestOutage:
     def test_every_wait_but_the_last_is_by_the_formula(self, base: float, count: int) -> None:
         clock = Clock()
         backoff = Backoff(base, base * 50)
-        outage = Outage(backoff, 1e9, sleep=clock.sleep, clock=clock.now)
+        outage = Outage(backoff, 1e9, service="kafka", sleep=clock.sleep, clock=clock.now)
         for _ in range(count):
             assert outage.wait()
         for attempt, wait in enumerate(clock.waits, 1):
@@ -139,14 +141,18 @@ class TestOutage:
 
     def test_it_begins_with_the_first_wait(self) -> None:
         clock = Clock()
-        outage = Outage(Backoff(base=1, cap=1), budget=1, sleep=clock.sleep, clock=clock.now)
+        outage = Outage(
+            Backoff(base=1, cap=1), budget=1, service="kafka", sleep=clock.sleep, clock=clock.now
+        )
         clock.time = 1_000_000.0
         assert outage.wait()
 
     def test_it_says_for_how_long_it_has_lasted(self) -> None:
         clock = Clock()
         clock.time = 50.0
-        outage = Outage(Backoff(base=1, cap=1), budget=9, sleep=clock.sleep, clock=clock.now)
+        outage = Outage(
+            Backoff(base=1, cap=1), budget=9, service="kafka", sleep=clock.sleep, clock=clock.now
+        )
         assert outage.seconds == 0
         clock.time = 60.0
         outage.wait()
@@ -156,12 +162,16 @@ class TestOutage:
 
     def test_no_budget_means_no_wait(self) -> None:
         waits: list[float] = []
-        assert not Outage(Backoff(), budget=0, sleep=waits.append, clock=lambda: 1.0).wait()
+        assert not Outage(
+            Backoff(), budget=0, service="kafka", sleep=waits.append, clock=lambda: 1.0
+        ).wait()
         assert waits == []
 
     def test_a_caller_that_waits_by_itself_is_told_how_long(self) -> None:
         clock = Clock()
-        outage = Outage(Backoff(base=2, cap=2), budget=5, sleep=clock.sleep, clock=clock.now)
+        outage = Outage(
+            Backoff(base=2, cap=2), budget=5, service="kafka", sleep=clock.sleep, clock=clock.now
+        )
         waits = []
         while (seconds := outage.next_wait()) is not None:
             waits.append(seconds)
@@ -173,7 +183,9 @@ class TestOutage:
     def test_it_lasts_from_the_first_failed_try_to_its_end(self) -> None:
         clock = Clock()
         clock.time = 100.0
-        outage = Outage(Backoff(base=1, cap=1), budget=60, sleep=clock.sleep, clock=clock.now)
+        outage = Outage(
+            Backoff(base=1, cap=1), budget=60, service="kafka", sleep=clock.sleep, clock=clock.now
+        )
         assert (outage.under_way, outage.seconds) == (False, 0)
         outage.next_wait()
         clock.time += 7
@@ -184,7 +196,7 @@ class TestOutage:
     def test_the_next_outage_has_its_own_budget_and_begins_with_short_waits(self) -> None:
         clock = Clock()
         backoff = Backoff(base=1, cap=64)
-        outage = Outage(backoff, budget=100, sleep=clock.sleep, clock=clock.now)
+        outage = Outage(backoff, budget=100, service="kafka", sleep=clock.sleep, clock=clock.now)
         while outage.wait():
             pass
         outage.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from sinks.figures.activity import activity
@@ -19,10 +20,12 @@ LONG_AGO = "'2020-01-01 00:00:00'"
 def beaten(database: Database, run: str, **figures: Any) -> None:
     """A worker of ``run`` that has committed, and that seems to live on."""
     beat = Heartbeat(database.database, run)
-    beat.start(lambda: figures)
     beat.settled([Settled(make_batch([]).span, Counts())])
     beat.stop()
-    database.run("UPDATE ingest_workers SET ended_at = NULL")
+    database.run(
+        f"UPDATE ingest_workers SET figures = '{json.dumps(figures)}' WHERE ended_at IS NOT NULL",
+        "UPDATE ingest_workers SET ended_at = NULL",
+    )
 
 
 def test_runs_are_running_until_they_end_or_are_lost(database: Database) -> None:

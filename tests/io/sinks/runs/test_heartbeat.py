@@ -7,11 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
+from sinks.database.engine import transaction
+from sinks.database.tables import workers
 from sinks.runs import heartbeat
 from sinks.runs.heartbeat import Heartbeat
 from sinks.sql import SqlSink
 from tests.io.sinks.tested_database import Database, make_batch
+from transforms import instruments
 
 
 @pytest.fixture(autouse=True)
@@ -64,10 +68,15 @@ def test_it_beats_until_it_is_stopped_and_then_has_everything(database: Database
 def test_what_only_the_process_knows_is_kept_beside(database: Database) -> None:
     sink = watched(database)
     assert sink.heartbeat is not None
-    sink.heartbeat.start(lambda: {"lag": {"orders": 7}})
+    instruments.reset()
+    for split, lag in (("0/2", 3), ("1/2", 4)):
+        instruments.hold("source_lag_records", lag, "kafka://orders", split)
+    sink.heartbeat.start()
     sink.heartbeat.stop()
-    ((figures,),) = database.rows("SELECT figures FROM ingest_workers")
-    assert figures in ({"lag": {"orders": 7}}, '{"lag":{"orders":7}}')
+    instruments.reset()
+    with transaction(database.database, "test", write=False) as connection:
+        row = connection.scalar(sa.select(workers.c.figures))
+    assert row == {"lag": {"kafka://orders": 7}, "outage_seconds": {}}
 
 
 def test_a_database_that_refuses_does_not_stop_the_heartbeat(database: Database) -> None:

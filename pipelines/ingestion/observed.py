@@ -1,0 +1,45 @@
+"""Show the metrics of an ingestion while it runs, if that is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry
+
+from pipelines.ingestion.config import IngestConfig, RunConfig
+from pipelines.ingestion.run_entry import program_version
+from pipelines.telemetry.process import ProcessMetrics
+from pipelines.telemetry.server import serving
+from sinks import targets
+from transforms import instruments
+
+
+@contextmanager
+def observed(config: IngestConfig, run: RunConfig) -> Iterator[None]:
+    """Answer at the run's address while the block runs; without one, do nothing.
+
+    Raises:
+        ConfigError: Nothing can listen there.
+    """
+    instruments.reset()
+    if run.metrics_address is None:
+        yield
+        return
+
+    def labels() -> dict[str, str]:
+        target = targets.remembered(config.sql)  # known once the table has been looked at
+        label = str(config.sql.table_name) if target is None else target.label
+        return {"pipeline": config.pipeline.name or label, "target": label}
+
+    build = {
+        "version": program_version(),
+        "beam": version("apache-beam"),
+        "runner": run.runner.name,
+    }
+    metrics = ProcessMetrics(labels, build)
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    with serving(run.metrics_address, registry, live=metrics.live, ready=metrics.ready):
+        yield

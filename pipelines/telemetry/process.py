@@ -1,0 +1,133 @@
+"""What a process that runs a pipeline shows of itself: metrics, and whether it is well."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from pipelines.telemetry.server import Health
+from pipelines.telemetry.table import FROM_PROCESS
+from sinks.database import engine, leases
+from sinks.runs.process_figures import figures
+from transforms import instruments
+from transforms.batch.backoff import services_away
+from transforms.instruments import BOUNDS, Buckets, Labels, Measured
+
+STALLED_SECONDS = 300.0
+"""A process that has something to read and has not committed for this long is not ready."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProcessMetrics(Collector):
+    """The metrics of a process, and the answers of its probes.
+
+    Attributes:
+        labels: Returns the values of ``pipeline`` and ``target``.
+        build: The versions, and the runner's name.
+    """
+
+    labels: Callable[[], Mapping[str, str]]
+    build: Mapping[str, str]
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything that the process measures, as of now."""
+        now, labels = instruments.measured(), self.labels()
+        series: dict[str, Mapping[Labels, float]] = {
+            **_counters(now),
+            **_gauges(now),
+            "sluice_outage_seconds": {(name,): away for name, away in services_away().items()},
+            "sluice_leases": {(): float(leases.number())},
+            "sluice_connections": {(state,): float(n) for state, n in engine.connections().items()},
+        }
+        for metric in FROM_PROCESS:
+            names = metric.labels
+            if metric.name == "sluice_build_info":
+                yield _plain("gauge", metric.name, metric.meaning, self.build, {(): 1.0})
+            elif metric.kind == "histogram":
+                yield _histogram(metric.name, metric.meaning, names, labels, now)
+            else:
+                values = series.get(metric.name, {})
+                yield _labelled(metric.kind, metric.name, metric.meaning, names, labels, values)
+
+    def live(self) -> Health:
+        """A process that answers is alive: what it waits for, a restart would not bring back."""
+        return Health(True)
+
+    def ready(self) -> Health:
+        """Whether its services answer, and what there is to read is committed."""
+        return Health.of(_reasons(), figures())
+
+
+def _reasons() -> Iterator[str]:
+    now = figures()
+    for service, seconds in sorted(now["outage_seconds"].items()):
+        yield f"{service} has been away for {seconds:.0f} s"
+    idle = instruments.seconds_since_commit()
+    lag = sum(now["lag"].values())
+    if lag and idle > STALLED_SECONDS:
+        yield f"nothing was committed for {idle:.0f} s, and {lag:.0f} records can be read"
+
+
+def _counters(now: Measured) -> dict[str, dict[Labels, float]]:
+    series = {f"sluice_{name}_total": values for name, values in now.counters.items()}
+    stages = dict(series.get("sluice_stage_seconds_total", {}))
+    # The bundles' thread does nothing else at the same time, so that the rest is Beam's own.
+    stages["other",] = max(0.0, time.monotonic() - now.started - sum(stages.values()))
+    return {**series, "sluice_stage_seconds_total": stages}
+
+
+def _gauges(now: Measured) -> dict[str, dict[Labels, float]]:
+    series = {f"sluice_{name}": values for name, values in now.gauges.items()}
+    return {
+        **series,
+        "sluice_source_lag_records": {(source,): lag for source, lag in figures()["lag"].items()},
+    }
+
+
+def _plain(
+    kind: str, name: str, meaning: str, labels: Mapping[str, str], values: Mapping[Labels, float]
+) -> Metric:
+    return _labelled(kind, name, meaning, tuple(labels), labels, values)
+
+
+def _labelled(
+    kind: str,
+    name: str,
+    meaning: str,
+    names: tuple[str, ...],
+    labels: Mapping[str, str],
+    values: Mapping[Labels, float],
+) -> Metric:
+    family_of = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
+    family = family_of(name, meaning, labels=names)
+    for key, value in sorted(values.items()):
+        family.add_metric([*labels.values(), *key], value)
+    return family
+
+
+def _histogram(
+    name: str, meaning: str, names: tuple[str, ...], labels: Mapping[str, str], now: Measured
+) -> Metric:
+    family = HistogramMetricFamily(name, meaning, labels=names)
+    for measured, bounds in BOUNDS.items():
+        if name in (f"sluice_{measured}", f"sluice_{measured}_seconds"):
+            for key, buckets in sorted(now.histograms.get(measured, {}).items()):
+                family.add_metric(
+                    [*labels.values(), *key], _cumulative(bounds, buckets), buckets.sum
+                )
+    return family
+
+
+def _cumulative(bounds: Sequence[float], buckets: Buckets) -> list[tuple[str, float]]:
+    uppers = [*(str(float(bound)) for bound in bounds), "+Inf"]
+    return list(zip(uppers, map(float, accumulate(buckets.counts)), strict=True))

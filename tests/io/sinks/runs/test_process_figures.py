@@ -1,0 +1,22 @@
+"""What a process says of itself: lags of all its splits, and services that are away."""
+
+from __future__ import annotations
+
+from sinks.runs.process_figures import figures
+from transforms import instruments
+from transforms.batch.backoff import Backoff, Outage
+
+
+def test_lags_are_added_and_outages_last_until_they_end() -> None:
+    instruments.reset()
+    instruments.hold("source_lag_records", 2, "kafka://t", "1")
+    instruments.hold("source_lag_records", 3, "kafka://t", "2")
+    now = [100.0]
+    outage = Outage(Backoff(), 60, service="kafka", clock=lambda: now[0])
+    assert figures() == {"lag": {"kafka://t": 5}, "outage_seconds": {}}
+    outage.next_wait()
+    now[0] = 107.0
+    assert figures()["outage_seconds"] == {"kafka": 7.0}
+    outage.end()
+    assert figures()["outage_seconds"] == {}
+    instruments.reset()

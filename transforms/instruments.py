@@ -1,0 +1,199 @@
+"""What a process measures of itself, apart from Beam's counters: seconds, sizes, and what it holds.
+
+Beam's counters (``transforms.metrics``) reach every runner, but hold whole numbers and start anew with
+each run. What is measured here stays in the process, for its own metrics and its heartbeat. Nothing
+here is called for each record.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from transforms.per_process import PerProcess
+
+Stage = Literal["read", "parse", "validate", "step", "write", "wait"]
+"""What the thread that carries the bundles does; ``write`` is to wait for the writer's commit, and
+``wait`` to wait for something to read."""
+
+Counter = Literal[
+    "stage_seconds",  # by stage
+    "writer_busy_seconds",
+    "bytes_read",  # by source; of the records, as they are parsed
+    "record_failures",  # by stage and category; at every attempt
+    "job_attempts",  # by result
+    "outage_seconds",  # by service; spent waiting
+    "leases_lost",
+]
+
+Gauge = Literal[
+    "writer_queue_records",
+    "writer_queue_capacity_records",
+    "source_lag_records",  # by source and split
+    "leases",
+]
+
+Histogram = Literal[
+    "commit_duration",  # seconds, by result
+    "commit_records",
+    "freshness",  # seconds, by source
+]
+
+BOUNDS: Mapping[Histogram, Sequence[float]] = {
+    "commit_duration": (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    "commit_records": (1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000),
+    "freshness": (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3_600, 21_600, 86_400),
+}
+"""The upper bounds of the buckets; the last bucket has none."""
+
+MOST_SERIES = 100
+"""How many combinations of labels each name may have; those beyond are counted together."""
+
+OTHER = "other"
+"""Every label of the series that those beyond are counted in."""
+
+Labels = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Buckets:
+    """How many values there were up to each bound, and their sum.
+
+    Attributes:
+        counts: One for each bound, and one for what is beyond the last; not cumulative.
+        sum: Of all values.
+    """
+
+    counts: list[int]
+    sum: float = 0.0
+
+
+@dataclass(slots=True)
+class Measured:
+    """What one process has measured.
+
+    Attributes:
+        started: When it began (monotonic).
+        counters: Sums, by name and labels.
+        gauges: What was last set, by name and labels.
+        histograms: Buckets, by name and labels.
+        committed: When it last committed (monotonic); its beginning until it has.
+    """
+
+    started: float = field(default_factory=time.monotonic)
+    counters: dict[Counter, dict[Labels, float]] = field(default_factory=dict)
+    gauges: dict[Gauge, dict[Labels, float]] = field(default_factory=dict)
+    histograms: dict[Histogram, dict[Labels, Buckets]] = field(default_factory=dict)
+    committed: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    measured: Measured = field(default_factory=Measured)
+
+
+_process = PerProcess[None, _Process](lambda _: _Process())
+
+
+def add(name: Counter, amount: float, *labels: str) -> None:
+    """Add ``amount`` to a counter."""
+    process = _process.get(None)
+    with process.lock:
+        series = process.measured.counters.setdefault(name, {})
+        key = _bounded(series, labels)
+        series[key] = series.get(key, 0.0) + amount
+
+
+def hold(name: Gauge, value: float, *labels: str) -> None:
+    """Set a gauge to ``value``."""
+    process = _process.get(None)
+    with process.lock:
+        series = process.measured.gauges.setdefault(name, {})
+        series[_bounded(series, labels)] = value
+
+
+def let_go(name: Gauge, *labels: str) -> None:
+    """Forget a gauge: what it told of is gone."""
+    process = _process.get(None)
+    with process.lock:
+        process.measured.gauges.get(name, {}).pop(labels, None)
+
+
+def observe(name: Histogram, values: Sequence[float], *labels: str) -> None:
+    """Count ``values`` in the buckets of a histogram.
+
+    Values of one bucket, which most batches have, are not looked at one by one.
+    """
+    if not values:
+        return
+    bounds = BOUNDS[name]
+    first, last = bisect_left(bounds, min(values)), bisect_left(bounds, max(values))
+    process = _process.get(None)
+    with process.lock:
+        series = process.measured.histograms.setdefault(name, {})
+        key = _bounded(series, labels)
+        buckets = series.setdefault(key, Buckets([0] * (len(bounds) + 1)))
+        buckets.sum += sum(values)
+        if first == last:
+            buckets.counts[first] += len(values)
+        else:
+            for value in values:
+                buckets.counts[bisect_left(bounds, value)] += 1
+
+
+def committed() -> None:
+    """Say that a transaction was committed just now."""
+    process = _process.get(None)
+    with process.lock:
+        process.measured.committed = time.monotonic()
+
+
+def seconds_since_commit() -> float:
+    """How long ago this process last committed, or began."""
+    process = _process.get(None)
+    with process.lock:
+        return time.monotonic() - process.measured.committed
+
+
+@contextmanager
+def stage(name: Stage) -> Iterator[None]:
+    """Count the time of the block as seconds of a stage; blocks must not lie in each other."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        add("stage_seconds", time.perf_counter() - started, name)
+
+
+def measured() -> Measured:
+    """A copy of what this process has measured."""
+    process = _process.get(None)
+    with process.lock:
+        now = process.measured
+        return Measured(
+            started=now.started,
+            counters={name: dict(series) for name, series in now.counters.items()},
+            gauges={name: dict(series) for name, series in now.gauges.items()},
+            histograms={
+                name: {key: Buckets(list(b.counts), b.sum) for key, b in series.items()}
+                for name, series in now.histograms.items()
+            },
+            committed=now.committed,
+        )
+
+
+def reset() -> None:
+    """Forget everything: a new run starts."""
+    _process.clear()
+
+
+def _bounded(series: Mapping[Labels, object], labels: Labels) -> Labels:
+    if labels in series or len(series) < MOST_SERIES:
+        return labels
+    return (OTHER,) * len(labels)
