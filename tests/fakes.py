@@ -46,6 +46,10 @@ class ListSource:
     def open_ended(self) -> bool:
         return self.endless
 
+    @property
+    def holds_several(self) -> bool:
+        return False
+
     def expecting(self, columns: frozenset[str]) -> ListSource:
         return self
 
