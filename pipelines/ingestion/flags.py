@@ -102,9 +102,9 @@ def _add_formats(parser: Parser) -> None:
         "--format",
         default="auto",
         choices=(*FORMATS, "text"),
-        help="the format of objects (default: auto, by name; by content where the name does not "
-        "tell it), or of messages: jsonl, csv (each line a record) or text (the message is the field "
-        "payload; for topics only) (default: jsonl)",
+        help="the format of objects, or of messages: jsonl, csv (each line a record) or text (the "
+        "message is the field payload; topics only) (default: auto: of objects by name, or by content "
+        "where the name does not tell it; of messages jsonl)",
     )
     add(
         "--compression",

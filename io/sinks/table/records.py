@@ -15,6 +15,7 @@ from sinks.table.rows import Poison
 from sinks.table.target import ELEMENT_COLUMNS, ORIGIN_COLUMNS, Target
 from sinks.text.encoding import all_escaped
 from transforms.batch.record import RecordBatch
+from transforms.errors import SinkFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,10 @@ def records_of(
         batches: Parsed batches.
         isolate: As in ``Records``.
         effects: As in ``Records``.
+
+    Raises:
+        SinkFailed: The origin is the key, and the table has no column for the number of a record
+            in its message.
     """
     values: list[Mapping[str, Any]] = []
     starts = []
@@ -84,6 +89,12 @@ def _origin(
         cells = ([place] * len(batch.raws) for place in places)
         for name, column in zip(ORIGIN_COLUMNS, (*cells, batch.offsets), strict=True):
             origin[name].extend(column)
+        if names is ORIGIN_COLUMNS and batch.elements and any(batch.elements):
+            raise SinkFailed(
+                f"several records of one message of {batch.span.source} would have one origin in the "
+                "table; give a key, or SqlConfig.of(elements=True) and a table with "
+                f"{ELEMENT_COLUMNS[-1]}"
+            )
         if names is ELEMENT_COLUMNS:
             numbers = batch.elements or [None] * len(batch.raws)
             origin[ELEMENT_COLUMNS[-1]].extend(number or 0 for number in numbers)
