@@ -80,6 +80,9 @@ class TestArrays:
         (same,) = cutter().cut(batch)
         assert same is batch
 
+    def test_an_empty_message_is_left_to_the_parser(self) -> None:
+        assert records(cut(cutter(), b"{}", b"")) == [(5, None, b"{}"), (7, None, b"")]
+
     def test_white_space_and_a_mark_may_stand_before_the_array(self) -> None:
         batch = cut(cutter(), b"\n [1]", b"\xef\xbb\xbf[2]")
         assert [raw for _, _, raw in records(batch)] == [b"1", b"2"]
