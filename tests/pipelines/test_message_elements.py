@@ -145,7 +145,7 @@ class TestKilled:
     def test_a_run_that_is_killed_in_its_middle_leaves_no_half_message(
         self, kafka_broker: KafkaBroker, uri: str, sink: str
     ) -> None:
-        messages, size = 400, 500
+        messages, size = 120, 500
         produce(kafka_broker, uri, *(objects(size, size * n) for n in range(messages)))
         with running(arguments(uri, sink, *ARRAY, key=None)) as process:
             wait_for_rows(process, sink, 1)
