@@ -103,13 +103,14 @@ class MessageCutter:
             TooManyElements: There are more than ``MOST_ELEMENTS``.
         """
         framer = self._framer()
+        headers = int(self.layout is None and bool(self.csv.header))
         if self.layout is None and self.csv.skip:
             raw = b"".join(raw.split(b"\n", self.csv.skip)[self.csv.skip :])
         for start in range(0, len(raw), _BLOCK):
             framer.feed(raw[start : start + _BLOCK])
-            _check_number(framer)
+            _check_number(framer, headers)
         framer.finish()
-        _check_number(framer)
+        _check_number(framer, headers)
         framed = framer.framed
         elements: Sequence[bytes | RefusedRecord] = framed.raws
         if framed.refused:
@@ -118,7 +119,7 @@ class MessageCutter:
                 *((refused.offset, refused) for refused in framed.refused),
             ]
             elements = [element for _, element in sorted(places, key=itemgetter(0))]
-        return elements[1:] if self.layout is None and self.csv.header else elements
+        return elements[headers:]
 
     def _framer(self) -> Framer:
         if self.layout is not None:
@@ -262,7 +263,7 @@ def _picked(column: Sequence[Any] | None, indices: Sequence[int]) -> list[Any] |
     return None if column is None else [column[i] for i in indices]
 
 
-def _check_number(framer: Framer) -> None:
-    number = len(framer.framed.offsets) + len(framer.framed.refused)
+def _check_number(framer: Framer, headers: int) -> None:
+    number = len(framer.framed.offsets) + len(framer.framed.refused) - headers
     if number > MOST_ELEMENTS:
         raise TooManyElements(f"the message holds more than {MOST_ELEMENTS:,} records")

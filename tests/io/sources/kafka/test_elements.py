@@ -162,6 +162,11 @@ class TestManyElements:
         assert batch.read == MOST_ELEMENTS
         assert batch.elements == list(range(MOST_ELEMENTS))
 
+    def test_a_header_is_none_of_them(self) -> None:
+        how = cutter("csv", columns="id", header="true")
+        assert cut(how, b"id\n" + b"1\n" * MOST_ELEMENTS).read == MOST_ELEMENTS
+        assert cut(how, b"id\n" + b"1\n" * (MOST_ELEMENTS + 1)).read == 1
+
     def test_a_message_with_one_more_is_one_failure(self) -> None:
         raw = json.dumps([0] * (MOST_ELEMENTS + 1)).encode()
         batch = cut(cutter(max_record_bytes=1 << 20), b"[1]", raw)
