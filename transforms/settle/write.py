@@ -210,7 +210,8 @@ def commit(
 def _went_through(unknown: Sequence[Settled], settled: Sequence[Settled]) -> bool:
     """Whether a commit whose answer was lost had settled everything that is settled now."""
     return bool(unknown) and all(
-        now.trimmed == before.trimmed + before.counts.read + before.again and not now.counts.read
+        now.trimmed == before.trimmed + before.counts.records + before.again
+        and not now.counts.records
         for before, now in zip(unknown, settled, strict=True)
     )
 

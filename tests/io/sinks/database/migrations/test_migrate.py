@@ -18,9 +18,10 @@ import sqlalchemy as sa
 
 from sinks.database import engine
 from sinks.database.engine import dispose_engines, transaction
-from sinks.database.migrations import migrate, sequence, to_1, to_2
+from sinks.database.migrations import migrate, sequence, to_1, to_2, to_3
 from sinks.database.migrations.migration import Migration, Step
 from sinks.database.migrations.version import version_of
+from sinks.database.migrations.version_1 import COUNTS
 from sinks.database.tables import VERSION
 from tests.io.sinks.database.migrations.old_tables import (
     RENAMED,
@@ -33,7 +34,6 @@ from tests.io.sinks.database.migrations.old_tables import (
     shape,
 )
 from tests.io.sinks.tested_database import Database, await_lock
-from transforms.batch.counts import COUNTS
 from transforms.errors import ConfigError, Contention
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -62,7 +62,7 @@ class TestVersion1:
         before = contents(old, {})
         assert len(before["ingest_jobs"]) > 15
         assert all(before.values()), "there are rows in every table"
-        assert migrate.migrate(old.database, force=False) == (1, 2)
+        assert migrate.migrate(old.database, force=False) == (1, VERSION)
         assert contents(old, RENAMED) == before
 
     def test_the_counts_are_kept_for_each_table(self, old: Database) -> None:
@@ -85,19 +85,19 @@ class TestVersion1:
     def test_the_version_is_written(self, old: Database) -> None:
         assert version(old) == 1
         migrate.migrate(old.database, force=False)
-        assert old.rows("SELECT version FROM ingest_schema") == [(2,)]
+        assert old.rows("SELECT version FROM ingest_schema") == [(VERSION,)]
 
     def test_migrating_again_changes_nothing(self, old: Database) -> None:
         migrate.migrate(old.database, force=False)
         at = old.rows("SELECT migrated_at FROM ingest_schema")
-        assert migrate.migrate(old.database, force=False) == (2, 2)
+        assert migrate.migrate(old.database, force=False) == (VERSION, VERSION)
         assert old.rows("SELECT migrated_at FROM ingest_schema") == at
 
 
 class TestVersion0:
     def test_the_tables_have_the_shape_of_new_ones(self, database: Database) -> None:
         create_version_0(database)
-        assert migrate.migrate(database.database, force=False) == (0, 2)
+        assert migrate.migrate(database.database, force=False) == (0, VERSION)
         assert shape(database) == fresh_shape(database)
 
     def test_its_jobs_belong_to_nobody_and_its_counts_are_kept(self, database: Database) -> None:
@@ -175,7 +175,9 @@ class TestOthers:
             lambda: migrate.due(database.database),
             lambda: migrate.script(database.database),
         ):
-            with pytest.raises(ConfigError, match=r"have version 7.*up to version 2.*newer Sluice"):
+            with pytest.raises(
+                ConfigError, match=rf"have version 7.*up to version {VERSION}.*newer Sluice"
+            ):
                 refused()
 
     def test_a_database_without_tables_has_nothing_to_migrate(self, database: Database) -> None:
@@ -193,7 +195,7 @@ class TestOthers:
             with pytest.raises(ConfigError, match=r"the ledger was written \d+ s ago"):
                 refused()
         assert version(old) == 1
-        assert migrate.migrate(old.database, force=True) == (1, 2)
+        assert migrate.migrate(old.database, force=True) == (1, VERSION)
 
     def test_of_programs_that_migrate_at_once_one_does_and_the_others_find_it_done(
         self, old: Database
@@ -202,7 +204,7 @@ class TestOthers:
         with ThreadPoolExecutor(4) as threads:
             running = [threads.submit(migrate.migrate, old.database, force=False) for _ in range(4)]
             ends = sorted(done.result(60) for done in running)
-        assert ends == [(1, 2), (2, 2), (2, 2), (2, 2)]
+        assert ends == [(1, VERSION), *[(VERSION, VERSION)] * 3]
         assert contents(old, RENAMED) == before
 
     def test_from_version_0_too(self, database: Database) -> None:
@@ -212,7 +214,7 @@ class TestOthers:
                 threads.submit(migrate.migrate, database.database, force=False) for _ in range(4)
             ]
             ends = sorted(done.result(60) for done in running)
-        assert ends == [(0, 2), (2, 2), (2, 2), (2, 2)]
+        assert ends == [(0, VERSION), *[(VERSION, VERSION)] * 3]
         assert database.rows(f"SELECT {LISTED} FROM ingest_counts") == [(3, 1, 0, 0, 0, 1, 1)]
 
 
@@ -260,7 +262,7 @@ class TestATableInUse:
             with suppress(psycopg2.errors.DeadlockDetected):
                 cursor.execute("SELECT count(*) FROM ingest_jobs")
             other.rollback()
-            assert migrating.result(60) == (0, 2)
+            assert migrating.result(60) == (0, VERSION)
 
 
 def kill(*_: object) -> None:
@@ -286,22 +288,37 @@ def before_step(migration: Migration, number: int) -> Migration:
 
 
 class TestKilled:
-    @pytest.mark.parametrize("number", range(1, len(to_2.MIGRATION.steps) + 1))
-    def test_version_2_is_there_as_a_whole_or_not_at_all(self, old: Database, number: int) -> None:
+    @pytest.mark.parametrize(
+        ("interrupted", "number"),
+        [
+            (migration, number)
+            for migration in (to_2.MIGRATION, to_3.MIGRATION)
+            for number in range(1, len(migration.steps) + 1)
+        ],
+    )
+    def test_the_latest_version_is_there_as_a_whole_or_not_at_all(
+        self, old: Database, interrupted: Migration, number: int
+    ) -> None:
         before = contents(old, {})
-        killed_while_migrating(old, to_1.MIGRATION, before_step(to_2.MIGRATION, number))
+        killed = before_step(interrupted, number)
+        migrations = (
+            killed if migration is interrupted else migration for migration in sequence.MIGRATIONS
+        )
+        killed_while_migrating(old, *migrations)
         assert version(old) == 1
         assert contents(old, {}) == before
-        assert migrate.migrate(old.database, force=False) == (1, 2)
+        assert migrate.migrate(old.database, force=False) == (1, VERSION)
         assert contents(old, RENAMED) == before
         assert shape(old) == fresh_shape(old)
 
     @pytest.mark.parametrize("number", [1, 2])
     def test_version_1_goes_on_where_it_was(self, database: Database, number: int) -> None:
         create_version_0(database)
-        killed_while_migrating(database, before_step(to_1.MIGRATION, number), to_2.MIGRATION)
+        killed_while_migrating(
+            database, before_step(to_1.MIGRATION, number), *sequence.MIGRATIONS[1:]
+        )
         assert version(database) == 0
-        assert migrate.migrate(database.database, force=False) == (0, 2)
+        assert migrate.migrate(database.database, force=False) == (0, VERSION)
         assert shape(database) == fresh_shape(database)
 
 
