@@ -46,7 +46,7 @@ def shown(enabled: bool) -> Iterator[None]:
             task,
             total=planned or None,
             completed=tally.get("bytes_read", 0),
-            records=tally.get("read", 0),
+            records=tally.get("read", 0) + tally.get("expanded", 0),
             dead=tally.get("dead", 0),
         )
         bar.refresh()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Ledger, merge
 from transforms.batch.record import JSON, Record, RecordBatch, Span
-from transforms.batch.splits import Acknowledger, Polled, Position, Split
+from transforms.batch.splits import Acknowledger, Cut, Polled, Position, Split
 from transforms.settle.write import Settled
 
 
@@ -37,6 +37,7 @@ class ListSource:
     batch: int = 3
     endless: bool = False
     event_times: bool = False
+    cut: Cut | None = None
 
     @property
     def uri(self) -> str:
@@ -45,6 +46,10 @@ class ListSource:
     @property
     def open_ended(self) -> bool:
         return self.endless
+
+    @property
+    def holds_several(self) -> bool:
+        return False
 
     def expecting(self, columns: frozenset[str]) -> ListSource:
         return self
@@ -97,6 +102,7 @@ class ListReader:
             position=(("", end),),
             done=exhausted and not self._source.endless,
             watermark=1_000.0 + end if self._source.event_times else None,
+            cut=self._source.cut,
         )
 
     def backlog(self) -> int:

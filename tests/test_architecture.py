@@ -56,7 +56,7 @@ WINGS = {
     "sources.storage": CLIENTS | TRANSFORMS,
     "sources.files": {"sources.storage"} | CLIENTS | TRANSFORMS,
     "sources.jobs": TRANSFORMS,
-    "sources.kafka": CLIENTS | TRANSFORMS,
+    "sources.kafka": {"sources.files"} | CLIENTS | TRANSFORMS,  # how text is laid out
     "sources": SOURCES | CLIENTS | TRANSFORMS,
     "sinks.text": TRANSFORMS,
     "sinks.database": {"sinks.text"} | TRANSFORMS,

@@ -47,7 +47,8 @@ def fates_of(failures: Iterable[Failure], claim: Claim | None, retry: RetryPolic
     """
     fates = []
     for failure in failures:
-        attempt = None if claim is None else claim.attempts[failure.origin.offset]
+        origin = failure.origin
+        attempt = None if claim is None else claim.attempts[origin.offset, origin.element]
         policy = failure.retry or retry
         following = policy.next(
             1 if attempt is None else attempt.number,

@@ -280,6 +280,7 @@ def _effects(written: Written, records: Records, work: Sequence[Work]) -> Effect
         effects.sources.append(batch.span.source)
         effects.partitions.append(batch.span.partition)
         effects.offsets.append(batch.offsets[position])
+        effects.elements.append(None if batch.elements is None else batch.elements[position])
     return effects
 
 
@@ -295,12 +296,14 @@ def _settled(work: Work, inserted: int, updated: int, run: str) -> Settled:
     batch = work.batch
     attempts = batch.claim.attempts.values() if batch.claim is not None else ()
     again = sum(attempt.run == run for attempt in attempts)
+    expanded = batch.expanded
     dead = tuple(fate.failure for fate in work.fates if fate.is_dead)
     retry = tuple(fate.failure for fate in work.fates if not fate.is_dead)
     return Settled(
         span=batch.span,
         counts=Counts(
-            read=batch.read - again,
+            read=batch.read - expanded - again,
+            expanded=expanded,
             inserted=inserted,
             updated=updated,
             duplicates=len(batch.raws) - inserted - updated - len(work.poison),

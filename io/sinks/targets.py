@@ -17,7 +17,7 @@ from sinks.table.layouts import Layout
 from sinks.table.names import check_names
 from sinks.table.rows import Poison
 from sinks.table.schema import new_columns
-from sinks.table.target import ORIGIN_COLUMNS, Description, Target, target_of
+from sinks.table.target import Description, Target, key_of, target_of
 from sinks.table.writer import TableWriter
 from sinks.writers import writer_of
 from transforms.errors import ConfigError, SinkFailed, SluiceError
@@ -88,7 +88,7 @@ def _prepare(config: SqlConfig) -> tuple[Target, bool]:
         missing = description is None
         label = label_of(connection, table)
         if missing:
-            writer.create(connection, table, new_columns(config), config.key or ORIGIN_COLUMNS)
+            writer.create(connection, table, new_columns(config), key_of(config, None))
             description = writer.describe(connection, table)
             layout: Layout = "record" if config.schema is None else "fields"
             layouts.keep_created(connection, label, layout, description)
@@ -194,5 +194,5 @@ def _checked(
     connection: sa.Connection, config: SqlConfig, description: Description | None
 ) -> Target:
     label = label_of(connection, config.table_name)
-    layout = layouts.layout_of(connection, label, config.key or ORIGIN_COLUMNS, description)
+    layout = layouts.layout_of(connection, label, key_of(config, description), description)
     return target_of(config, label, description, whole_payload=layout == "record")

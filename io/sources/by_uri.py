@@ -10,6 +10,7 @@ from clients.s3 import S3Settings
 from sources.files.csv.options import CsvOptions
 from sources.files.json.options import JsonOptions
 from sources.files.source import FilesSource
+from sources.kafka.elements import cutter_of
 from sources.kafka.source import KafkaSource
 from sources.ownership import refuse_unknown_scheme
 from transforms.batch.splits import BatchLimits, Source
@@ -21,7 +22,8 @@ class SourceOptions:
     """What the command line says about sources; each source takes what concerns it.
 
     Attributes:
-        format: ``auto`` (by extension, or by looking), ``jsonl``, ``csv``, ``parquet`` or ``avro``.
+        format: ``auto`` (by extension, or by looking), ``jsonl``, ``csv``, ``parquet`` or ``avro``;
+            ``text`` for topics.
         streaming: Read forever, including what arrives later.
         parallel: Cut the source into splits for many readers; otherwise one reader walks it.
         limits: Bounds of a batch.
@@ -33,10 +35,12 @@ class SourceOptions:
         kafka: Settings of librdkafka.
         rest_seconds: While streaming, a file is whole after this many seconds without a write.
         csv: How CSV is written, as far as the user says; the rest is detected.
-        json: How JSON files are laid out, as far as the user says; the rest is detected.
+        json: How JSON is laid out, as far as the user says; the rest is detected.
         encoding: Of text; empty for UTF-8, or for what a byte order mark says.
         compression: ``auto`` (by the first bytes), ``none``, or the one that all objects have.
         exclude: Globs of objects that are not read.
+        keyed: Whether fields are the key: the records of a message that is an array need no number
+            then, so that it is read without being asked for.
     """
 
     format: str = "auto"
@@ -55,6 +59,7 @@ class SourceOptions:
     encoding: str = ""
     compression: str = "auto"
     exclude: tuple[str, ...] = ()
+    keyed: bool = False
 
 
 def source_for(uri: str, options: SourceOptions | None = None) -> Source:
@@ -67,6 +72,10 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
     if uri.startswith(KAFKA_SCHEME):
         return _kafka(uri, options)
     refuse_unknown_scheme(uri)
+    if options.format == "text":
+        raise ConfigError(
+            f"--format text is for topics, whose messages are records; {uri} is not one"
+        )
     return FilesSource(
         uri,
         format=options.format,
@@ -88,10 +97,14 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
 
 
 def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
-    if options.format not in ("auto", "jsonl"):
-        raise ConfigError(
-            f"--format {options.format} is for files; a message of a topic is one JSON object"
-        )
+    messages = cutter_of(
+        options.format,
+        json=options.json,
+        csv=options.csv,
+        keyed=options.keyed,
+        max_record_bytes=options.max_record_bytes,
+        limits=options.limits,
+    )
     return KafkaSource(
         uri,
         config=options.kafka,
@@ -99,4 +112,5 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         limits=options.limits,
         outage_budget=options.outage_budget,
         parallel=options.parallel,
+        messages=messages,
     )

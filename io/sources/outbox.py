@@ -103,6 +103,11 @@ class OutboxSource:
         """Yes: more may always come."""
         return True
 
+    @property
+    def holds_several(self) -> bool:
+        """No: a row is one change."""
+        return False
+
     def expecting(self, columns: frozenset[str]) -> OutboxSource:
         """This source: a change names its fields."""
         return self

@@ -102,9 +102,10 @@ def _add_formats(parser: Parser) -> None:
     add(
         "--format",
         default="auto",
-        choices=FORMATS,
-        help="the format of objects (default: auto, by name; by content where the name does not "
-        "tell it)",
+        choices=(*FORMATS, "text"),
+        help="the format of objects, or of messages: jsonl, csv (each line a record) or text (the "
+        "message is the field payload; topics only) (default: auto: of objects by name, or by content "
+        "where the name does not tell it; of messages jsonl)",
     )
     add(
         "--compression",
@@ -137,14 +138,14 @@ def _add_formats(parser: Parser) -> None:
 
 
 def _add_json(parser: Parser) -> None:
-    add = parser.add_argument_group("JSON files").add_argument
+    add = parser.add_argument_group("JSON").add_argument
     add(
         "--json_layout",
         default="auto",
         choices=LAYOUTS,
         help="lines: one value a line; array: the elements of an array; sequence: values one after "
         "another, indented or without anything between them (default: auto, from the first 64 KiB "
-        "of each file)",
+        "of each file; a message is one value or, with --key, perhaps an array)",
     )
     add(
         "--json_path",
@@ -183,8 +184,8 @@ def _add_csv(parser: Parser) -> None:
     add(
         "--csv_columns",
         metavar="NAME[,NAME]",
-        help="names of the columns, for files without a header, or with --csv_header true "
-        "instead of the header",
+        help="names of the columns, for files and messages without a header, or with --csv_header "
+        "true instead of the header",
     )
     add(
         "--csv_skip",

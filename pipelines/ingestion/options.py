@@ -31,11 +31,15 @@ from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
 from transforms.errors import ConfigError
 from transforms.parse.parse import ParseConfig
+from transforms.parse.text import FIELD
 from transforms.parse.validate import load_schema
 from transforms.secrets import redact
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
+
+_TEXT_SCHEMA = {"properties": {FIELD: {"type": "string"}}, "required": [FIELD]}
+"""What makes a column of text, not JSON, of a table that is created for ``--format text``."""
 
 
 def with_defaults(argv: Sequence[str], options: Mapping[str, Option]) -> list[str]:
@@ -96,16 +100,20 @@ def _ingest_config(
     flags: argparse.Namespace, runner: Runner, steps: tuple[beam.PTransform, ...]
 ) -> IngestConfig:
     schema = load_schema(flags.schema) if flags.schema else None
+    sources = _sources(flags, parallel=runner.parallel)
+    text = flags.format == "text"
+    if text and _key(flags.key) not in ((), (FIELD,)):
+        raise ConfigError(f"--format text has one field, {FIELD}; leave out --key {flags.key}")
     sql = SqlConfig.of(
         url=flags.sink,
         table=flags.table,
         key=_key(flags.key),
         on_conflict=flags.on_conflict,
         unknown_fields=flags.unknown_fields,
-        schema=schema,
+        schema=_TEXT_SCHEMA if text and schema is None else schema,
         create=flags.create,
+        elements=any(source.holds_several for source in sources),
     )
-    sources = _sources(flags, parallel=runner.parallel)
     parse = ParseConfig(max_record_bytes=flags.max_record_bytes, max_depth=flags.max_depth)
     pipeline = identity_of(
         *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields)
@@ -201,6 +209,7 @@ def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
         encoding=flags.encoding,
         compression=flags.compression,
         exclude=tuple(flags.exclude),
+        keyed=bool(flags.key),
         poll_interval=flags.poll_interval,
         csv=CsvOptions.of(
             delimiter=flags.csv_delimiter,

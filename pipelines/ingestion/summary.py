@@ -48,7 +48,7 @@ class Summary:
         unavailable: Objects that could not be read now and are left for a later run.
         passed_over: Objects that a glob matches and that are not read.
         seconds: Wall time of the run.
-        records_per_second: Records read per second of wall time.
+        records_per_second: Records, those within messages too, per second of wall time.
         left: Records of the table that wait for another pipeline, or for no pipeline.
         sources: For each ``--source``: its partitions, how many of them are complete, how many
             have a gap, the positions reached, and the layouts of JSON other than lines.
@@ -96,7 +96,7 @@ def summarize(counters: Mapping[str, int], seconds: float, config: IngestConfig)
         unavailable=counters.get("objects_unavailable", 0),
         passed_over=counters.get("objects_passed_over", 0),
         seconds=round(seconds, 3),
-        records_per_second=round(counts.read / seconds, 1) if seconds > 0 else 0.0,
+        records_per_second=round(counts.records / seconds, 1) if seconds > 0 else 0.0,
         left=tuple(config.jobs.queue.left()),
         sources=_reached(config.sources, config.ledger),
         notes=tuple(notes.noted()),

@@ -123,7 +123,8 @@ def print_table(flags: Any) -> int:
     if partitions > SHOWN:
         console.print(f"… {partitions - SHOWN:,} more (--json lists all)")
     sums = " + ".join(f"{number:,} {name}" for name, number in totals if name in OUTCOMES)
-    console.print(f"{totals.read:,} read = {sums}", highlight=False)
+    expanded = f" + {totals.expanded:,} expanded" if totals.expanded else ""
+    console.print(f"{totals.read:,} read{expanded} = {sums}", highlight=False)
     stored = sum(jobs.count_jobs(Database(flags.sink), by=("state",)).values())
     console.print(f"{stored:,} rows in {jobs_table.name}", highlight=False)
     console.print(

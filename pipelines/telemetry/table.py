@@ -30,6 +30,12 @@ class Metric:
 FROM_DATABASE = (
     Metric("sluice_records_read_total", "counter", (*_PIPELINE, "source"), "records read"),
     Metric(
+        "sluice_records_expanded_total",
+        "counter",
+        (*_PIPELINE, "source"),
+        "records beyond the first of their message",
+    ),
+    Metric(
         "sluice_records_total",
         "counter",
         (*_PIPELINE, "source", "outcome"),

@@ -52,13 +52,15 @@ class RecordBatchCoder(coders.Coder):
                 [_failure_to(failure) for failure in value.failures],
                 list(value.filtered),
                 None if value.claim is None else _claim_to(value.claim),
+                *(() if value.elements is None else (list(value.elements),)),
             ]
         )
 
     def decode(self, encoded: bytes) -> RecordBatch:
-        span, format_, offsets, raws, values, times, keys, headers, failures, filtered, claim = (
-            _decode(encoded, "RecordBatch")
+        span, format_, offsets, raws, values, times, keys, headers, *rest = _decode(
+            encoded, "RecordBatch"
         )
+        failures, filtered, claim, *elements = rest
         return RecordBatch(
             span=Span(*span),
             format=_format_from(format_),
@@ -71,6 +73,7 @@ class RecordBatchCoder(coders.Coder):
             failures=tuple(map(_failure_from, failures)),
             filtered=tuple(filtered),
             claim=None if claim is None else _claim_from(claim),
+            elements=elements[0] if elements else None,
         )
 
     def is_deterministic(self) -> bool:
@@ -177,7 +180,8 @@ def _span_to(span: Span) -> list[Any]:
 
 
 def _origin_to(origin: Origin) -> list[Any]:
-    return [origin.source, origin.partition, origin.offset]
+    fields = [origin.source, origin.partition, origin.offset]
+    return fields if origin.element is None else [*fields, origin.element]
 
 
 def _format_to(format_: Format) -> list[Any]:
@@ -244,8 +248,8 @@ def _claim_to(claim: Claim) -> list[Any]:
     return [
         claim.id,
         [
-            [offset, each.job, each.number, each.max_attempts, each.run]
-            for offset, each in claim.attempts.items()
+            [*place, each.job, each.number, each.max_attempts, each.run]
+            for place, each in claim.attempts.items()
         ],
         claim.read_by,
     ]
@@ -253,7 +257,8 @@ def _claim_to(claim: Claim) -> list[Any]:
 
 def _claim_from(fields: list[Any]) -> Claim:
     id_, attempts, read_by = fields
-    return Claim(id_, {offset: Attempt(*rest) for offset, *rest in attempts}, read_by)
+    tries = {(offset, element): Attempt(*rest) for offset, element, *rest in attempts}
+    return Claim(id_, tries, read_by)
 
 
 coders.registry.register_coder(RecordBatch, RecordBatchCoder)

@@ -15,16 +15,18 @@ class Counts:
     outcome is a new field here. A difference of two counts may be negative.
 
     Attributes:
-        read: Records read.
+        read: Records read; a message of a topic counts once, however many records it holds.
+        expanded: Records beyond the first of their message.
         inserted: Rows that were new.
         updated: Rows that were changed.
         duplicates: Records whose key was there already.
-        filtered: Records that a user step dropped on purpose.
+        filtered: Records that a user step dropped on purpose, and messages that hold none.
         dead: Records that became dead letters.
         retrying: Records that are scheduled for another attempt.
     """
 
     read: int = 0
+    expanded: int = 0
     inserted: int = 0
     updated: int = 0
     duplicates: int = 0
@@ -40,15 +42,20 @@ class Counts:
         return zip(COUNTS, _numbers(self), strict=True)
 
     @property
+    def records(self) -> int:
+        """How many records there were: those read, and those that were found within them."""
+        return self.read + self.expanded
+
+    @property
     def conserved(self) -> bool:
-        """Whether every record that was read has exactly one outcome."""
-        return self.read == sum(number for name, number in self if name in OUTCOMES)
+        """Whether every record has exactly one outcome."""
+        return self.records == sum(number for name, number in self if name in OUTCOMES)
 
 
 COUNTS = tuple(field.name for field in fields(Counts))
 """The names of all counts, ``read`` first."""
 
-OUTCOMES = COUNTS[1:]
-"""The names of the outcomes: ``read`` is their sum."""
+OUTCOMES = COUNTS[2:]
+"""The names of the outcomes: ``read`` and ``expanded`` together are their sum."""
 
 _numbers = attrgetter(*COUNTS)

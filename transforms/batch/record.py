@@ -28,11 +28,19 @@ class Origin:
         partition: The pinned version of the object (its ETag), or Kafka's partition.
         offset: Byte offset of the record in the (decompressed) object, row number
             in a Parquet file, or Kafka's offset.
+        element: The number of the record in its message, from 0, where the message holds several;
+            otherwise None.
     """
 
     source: str
     partition: str
     offset: int
+    element: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where in the partition, for people: ``12``, or ``12[3]`` for an element."""
+        return str(self.offset) if self.element is None else f"{self.offset}[{self.element}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +67,9 @@ class Format:
     """How to read the raw bytes of a record.
 
     Attributes:
-        name: ``json``, ``csv``, ``parquet`` or ``avro``. The raw bytes of a row of Parquet or Avro
-            are those of ``transforms.parse.typed_rows``, or the JSON object that earlier versions
-            kept.
+        name: ``json``, ``csv``, ``text``, ``parquet`` or ``avro``. The raw bytes of a row of Parquet
+            or Avro are those of ``transforms.parse.typed_rows``, or the JSON object that earlier
+            versions kept.
         columns: The header of a CSV file.
         delimiter: The delimiter of a CSV file.
         quote: The character that encloses a field of a CSV file; empty for none.
@@ -173,13 +181,13 @@ class Claim:
 
     Attributes:
         id: A UUID in hexadecimal: the id of its row in ``ingest_claims``.
-        attempts: The attempt at each record, by the offset of the record.
+        attempts: The attempt at each record, by the offset and the element of its origin.
         read_by: The pipeline that has read the records, whose ledger counts them. It may differ
             from the one that tries them again, which may have adopted them.
     """
 
     id: str
-    attempts: Mapping[int, Attempt]
+    attempts: Mapping[tuple[int, int | None], Attempt]
     read_by: str
 
     @property
@@ -220,12 +228,13 @@ class RecordBatch:
     """Consecutive records of one partition, and those of them that have failed so far.
 
     ``len(raws) + len(failures) + len(filtered)`` is the number of records read. It never changes
-    on the way, so that one transaction can account for the whole batch.
+    on the way, so that one transaction can account for the whole batch. Where a message holds several
+    records, they are in one batch: the ledger settles offsets.
 
     Attributes:
         span: The range that this batch settles.
         format: How to read ``raws``.
-        offsets: Offset of each record, ascending.
+        offsets: Offset of each record, ascending; those of one message are the same.
         raws: Bytes of each record.
         values: Parsed value of each record; None before Parse.
         times: Event time of each record in seconds since the epoch; None where
@@ -236,6 +245,8 @@ class RecordBatch:
         filtered: Offsets of the records that a user step dropped on purpose.
         claim: The jobs that the records are, if they have failed before. ``span`` then settles
             nothing: it only encloses their offsets.
+        elements: Number of each record in its message, None for one that is a whole message. None
+            if all are.
     """
 
     span: Span
@@ -249,11 +260,20 @@ class RecordBatch:
     failures: tuple[Failure, ...] = ()
     filtered: tuple[int, ...] = ()
     claim: Claim | None = None
+    elements: Sequence[int | None] | None = None
 
     @property
     def read(self) -> int:
         """How many records were read into this batch."""
         return len(self.raws) + len(self.failures) + len(self.filtered)
+
+    @property
+    def expanded(self) -> int:
+        """How many of them are beyond the first of their message; none of the jobs is."""
+        if self.elements is None or self.claim is not None:
+            return 0
+        failed = (failure.origin.offset for failure in self.failures)
+        return self.read - len({*self.offsets, *self.filtered, *failed})
 
     @property
     def raw_bytes(self) -> int:
@@ -265,7 +285,12 @@ class RecordBatch:
         return Record(
             raw=self.raws[index],
             value=None if self.values is None else self.values[index],
-            origin=Origin(self.span.source, self.span.partition, self.offsets[index]),
+            origin=Origin(
+                self.span.source,
+                self.span.partition,
+                self.offsets[index],
+                None if self.elements is None else self.elements[index],
+            ),
             format=self.format,
             event_time=None if self.times is None else self.times[index],
             key=None if self.keys is None else self.keys[index],
@@ -299,6 +324,7 @@ class RecordBatch:
             times=None if self.times is None else [self.times[i] for i in indices],
             keys=None if self.keys is None else [self.keys[i] for i in indices],
             headers=None if self.headers is None else [self.headers[i] for i in indices],
+            elements=None if self.elements is None else [self.elements[i] for i in indices],
             failures=(*self.failures, *failures),
             filtered=(*self.filtered, *filtered),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,10 @@ An object has one pair with an empty name. A Kafka split has one pair for each p
 (``topic/partition``) and, if it is bounded, a second one with the end that was seen first
 (``end:topic/partition``).
 """
+
+
+Cut = Callable[[RecordBatch], Iterable[RecordBatch]]
+"""Makes of a batch of messages the batches of the records that they hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Polled:
         watermark: No record with an earlier event time will follow, in seconds
             since the epoch; None keeps the watermark where it is.
         rest: There is nothing to read for now: end the bundle and let other splits go on.
+        cut: Applied to one batch after another as they are emitted, so that what is cut of one is
+            gone before the next; None if records need no cutting.
     """
 
     batches: Sequence[RecordBatch]
@@ -59,6 +65,7 @@ class Polled:
     done: bool = False
     watermark: float | None = None
     rest: bool = False
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,11 @@ class Source(Hashable, Protocol):
     @property
     def open_ended(self) -> bool:
         """Whether its partitions have no end, so that none is ever complete (a topic's)."""
+        ...
+
+    @property
+    def holds_several(self) -> bool:
+        """Whether one message may hold several records, which only their numbers tell apart."""
         ...
 
     def expecting(self, columns: frozenset[str]) -> Source:

@@ -60,7 +60,8 @@ def parse_object(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
     except _UNREADABLE as error:
         _reject(raw, error)
     if type(value) is not dict:
-        raise Reject(f"expected a JSON object, got {_NAMES[type(value)]}", "not_object")
+        hint = "; --json_layout array reads its elements" if type(value) is list else ""
+        raise Reject(f"expected a JSON object, got {_NAMES[type(value)]}{hint}", "not_object")
     return value
 
 

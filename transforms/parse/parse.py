@@ -17,6 +17,7 @@ from transforms.parse import typed_rows
 from transforms.parse.csv import parse_row, parse_rows
 from transforms.parse.json import parse_object, parse_objects
 from transforms.parse.raw import text_of
+from transforms.parse.text import parse_text
 from transforms.steps.each_record import apply_to_values
 
 STAGE = "parse"
@@ -51,7 +52,7 @@ class Parse(beam.PTransform):
     """Give every record of a ``RecordBatch`` its value.
 
     JSON becomes a dict with exact numbers (``int`` of any size, ``Decimal``), CSV a dict of
-    strings. The values of Parquet and Avro rows come from the reader; a replayed row is read from
+    strings, text a dict with the one field ``payload``. The values of Parquet and Avro rows come from the reader; a replayed row is read from
     its stored bytes. A record that cannot be read becomes a failure of stage ``parse``.
     """
 
@@ -99,7 +100,11 @@ def _parsers(
             partial(parse_row, max_bytes=size, format=format),
             partial(parse_rows, max_bytes=size, format=format),
         )
-    raise ValueError(f"unknown record format {format.name!r}; known: json, csv, parquet, avro")
+    if format.name == "text":
+        return partial(parse_text, max_bytes=size), (lambda raws: None)
+    raise ValueError(
+        f"unknown record format {format.name!r}; known: json, csv, text, parquet, avro"
+    )
 
 
 class _ParseFn(beam.DoFn):

@@ -142,7 +142,10 @@ class _ReadFn(beam.DoFn):
                     return
                 position = polled.position
                 for batch in polled.batches:
-                    yield _timestamped(batch)
+                    if polled.cut is None:
+                        yield _timestamped(batch)
+                    else:
+                        yield from map(_timestamped, polled.cut(batch))
                 if polled.watermark is not None:
                     _advance(watermark, polled.watermark)
                 if polled.done:

@@ -172,7 +172,7 @@ class Spending:
         for outcome in outcomes:
             source = self.budget.source_of(outcome.span.source)
             read, dead = sums.get(source, (0, 0))
-            sums[source] = (read + outcome.counts.read, dead + outcome.counts.dead)
+            sums[source] = (read + outcome.counts.records, dead + outcome.counts.dead)
         return {source: numbers for source, numbers in sums.items() if numbers[0]}
 
 
@@ -189,7 +189,7 @@ def _line(counted: str, budget: DeadBudget, failures: Sequence[Failure]) -> str:
     message = " ".join(example.message.split())[:SAMPLE_LIMIT]
     return (
         f"{counted}, more than --max_dead {budget.text} allows; most are {stage}/{category} "
-        f"({number:,} in this commit), e.g. {origin.source} {origin.partition} at {origin.offset}: "
+        f"({number:,} in this commit), e.g. {origin.source} {origin.partition} at {origin.place}: "
         f"{message}; nothing of this commit was written, so repair the cause and run again, or "
         "pass --max_dead 100%"
     )

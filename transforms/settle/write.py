@@ -225,7 +225,8 @@ def _observe(started: float, result: str) -> None:
 def _went_through(unknown: Sequence[Settled], settled: Sequence[Settled]) -> bool:
     """Whether a commit whose answer was lost had settled everything that is settled now."""
     return bool(unknown) and all(
-        now.trimmed == before.trimmed + before.counts.read + before.again and not now.counts.read
+        now.trimmed == before.trimmed + before.counts.records + before.again
+        and not now.counts.records
         for before, now in zip(unknown, settled, strict=True)
     )
 

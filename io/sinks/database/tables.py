@@ -83,6 +83,11 @@ def _in(states: Iterable[str]) -> str:
     return "state IN ({})".format(", ".join(f"'{state}'" for state in states))
 
 
+def _expanded() -> sa.Column[int]:
+    """The count that version 3 added."""
+    return sa.Column("expanded", sa.BigInteger, nullable=False, server_default=sa.text("0"))
+
+
 versions = sa.Table(
     "ingest_schema",
     metadata,
@@ -109,8 +114,9 @@ progress = sa.Table(
     sa.Column("start_offset", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("end_offset", sa.BigInteger, nullable=False),
     sa.Column("final", sa.Boolean, nullable=False),
-    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS if name != "expanded"),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    _expanded(),
     sa.Column("run", sa.String(36)),  # that wrote the row last; null if it was before version 3
     sa.CheckConstraint("end_offset >= start_offset", name="ingest_progress_range"),
 )
@@ -122,8 +128,9 @@ counts = sa.Table(
     sa.Column("target", _NAME, primary_key=True),
     sa.Column("source", _NAME, primary_key=True),
     sa.Column("partition", _NAME, primary_key=True),
-    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS if name != "expanded"),
     sa.Column("purged", sa.BigInteger, nullable=False),  # dead letters that were deleted by hand
+    _expanded(),
     # All that there ever were, also those that were replayed since.
     sa.Column("dead_letters", sa.BigInteger, nullable=False, server_default=sa.text("0")),
 )
@@ -182,7 +189,7 @@ jobs = sa.Table(
     sa.Column("completed_at", UtcDateTime),
     sa.Column("cancelled_at", UtcDateTime),
     sa.Column("discarded_at", UtcDateTime),
-    # A hash of read_by, source, partition and offset: an index over the texts would cost more than
+    # A hash of read_by, source, partition, offset and element: an index over the texts would cost more than
     # everything else in the updates of a job.
     sa.Column("origin", sa.Uuid, nullable=False, unique=True),
     # The pipeline that may try it; null means nobody, see ``sinks.jobs.owner``.
@@ -192,6 +199,7 @@ jobs = sa.Table(
     sa.Column("owner", sa.Uuid),  # a hash of target, pipeline and steps
     # The pipeline that read the record, whose ledger counts it; null stands for the target's name.
     sa.Column("read_by", _NAME),
+    sa.Column("element", sa.BigInteger),  # of a message that holds several records
     sa.CheckConstraint(
         _in(state for state in JOB_STATES if state != EXECUTING),
         name="ingest_jobs_state",
@@ -310,6 +318,7 @@ outbox = sa.Table(
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("published_at", UtcDateTime),
+    sa.Column("element", sa.BigInteger),  # of a message that holds several records
     sa.CheckConstraint("operation IN ('insert', 'update')", name="ingest_outbox_operation"),
     # By id first: publishers read in that order, be it the rows of one table or of all.
     sa.Index(

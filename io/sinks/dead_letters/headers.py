@@ -12,6 +12,9 @@ PREFIX = "__connect.errors."
 TRUNCATED = f"{PREFIX}truncated"
 """Not of Kafka Connect: how many bytes were left out because the broker called it too large."""
 
+ELEMENT = f"{PREFIX}element"
+"""Not of Kafka Connect: the number of the record in a message that holds several."""
+
 _NAMES = (
     "topic",
     "partition",
@@ -61,11 +64,13 @@ def error_headers(target: str, failure: Failure, task: str) -> Headers:
         failure.message,
         failure.stack,
     )
-    return tuple(
+    headers = tuple(
         # Lone surrogates, which UTF-8 cannot encode, become question marks.
         (PREFIX + name, value.encode("utf-8", "replace"))
         for name, value in zip(_NAMES, values, strict=True)
     )
+    element = failure.origin.element
+    return headers if element is None else (*headers, (ELEMENT, b"%d" % element))
 
 
 def appended(original: Headers, additions: Headers) -> Headers:

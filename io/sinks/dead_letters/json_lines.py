@@ -30,6 +30,7 @@ def json_line(target: str, failure: Failure, at: datetime) -> bytes:
         "source": failure.origin.source,
         "partition": failure.origin.partition,
         "offset": failure.origin.offset,
+        **({} if failure.origin.element is None else {"element": failure.origin.element}),
         "stage": failure.stage,
         "category": failure.category,
         "exception": failure.exception,

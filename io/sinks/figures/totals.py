@@ -44,6 +44,7 @@ def totals(connection: sa.Connection, patterns: Patterns) -> Iterator[Sample]:
         labels = dict(zip(("pipeline", "target", "source"), key, strict=True))
         ever = {name: here[name] + gone[name] for name in _NUMBERS}
         yield Sample("sluice_records_read_total", ever["read"], labels)
+        yield Sample("sluice_records_expanded_total", ever["expanded"], labels)
         for outcome in OUTCOMES:
             more = {**labels, "outcome": outcome}
             yield Sample("sluice_records_total", ever[outcome], more)

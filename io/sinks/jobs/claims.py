@@ -70,6 +70,7 @@ _CLAIMED = (
     jobs.c.max_attempts,
     jobs.c.run,
     READ_BY,
+    jobs.c.element,
 )
 
 
@@ -110,15 +111,17 @@ def _claim(
 def _batches(rows: Iterable[Any]) -> list[RecordBatch]:
     groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
     for row in rows:
-        groups[row[1], row[2], row[5], row[6] is not None, row[12]].append(row)
-    return [_batch(sorted(group, key=itemgetter(3))) for group in groups.values()]
+        several = row[13] is not None
+        groups[row[1], row[2], row[5], row[6] is not None, row[12], several].append(row)
+    return [_batch(sorted(group, key=itemgetter(3, 13))) for group in groups.values()]
 
 
 def _batch(rows: Sequence[Any]) -> RecordBatch:
     # By columns: a row's attributes cost more than all the rest.
-    ids, sources, partitions, offsets, raws, formats, times, keys, headers, *tries, read_by = zip(
+    ids, sources, partitions, offsets, raws, formats, times, keys, headers, *rest = zip(
         *rows, strict=True
     )
+    *tries, read_by, elements = rest
     attempts = map(Attempt._make, zip(ids, *tries, strict=True))
     return RecordBatch(
         span=Span(sources[0], partitions[0], offsets[0], offsets[-1] + 1),
@@ -128,7 +131,12 @@ def _batch(rows: Sequence[Any]) -> RecordBatch:
         times=None if times[0] is None else list(times),
         keys=[None if key is None else bytes(key) for key in keys],
         headers=[_headers(text) if text else () for text in headers],
-        claim=Claim(uuid.uuid4().hex, dict(zip(offsets, attempts, strict=True)), read_by[0]),
+        claim=Claim(
+            uuid.uuid4().hex,
+            dict(zip(zip(offsets, elements, strict=True), attempts, strict=True)),
+            read_by[0],
+        ),
+        elements=None if elements[0] is None else list(elements),
     )
 
 

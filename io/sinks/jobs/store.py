@@ -187,7 +187,8 @@ def exists(connection: sa.Connection) -> bool:
 
 def origin_of(read_by: str, origin: Origin) -> uuid.UUID:
     """The unique key of a job: a hash of its record's origin and of the pipeline that has read it."""
-    text = json.dumps([read_by, origin.source, origin.partition, origin.offset])
+    fields = [read_by, origin.source, origin.partition, origin.offset]
+    text = json.dumps(fields if origin.element is None else [*fields, origin.element])
     return uuid.UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
 
 
@@ -217,6 +218,7 @@ def _values(
         "source": failure.origin.source,
         "partition": failure.origin.partition,
         "offset": failure.origin.offset,
+        "element": failure.origin.element,
         "raw": failure.raw,
         "format": _format_text(failure.format),
         "event_time": failure.event_time,
@@ -246,7 +248,7 @@ def _job(row: Any, execution: Execution | None) -> Job:
         target=row.target,
         state=row.state,
         failure=Failure(
-            origin=Origin(row.source, row.partition, row.offset),
+            origin=Origin(row.source, row.partition, row.offset, row.element),
             raw=bytes(row.raw),
             format=msgspec.json.decode(row.format, type=Format),
             stage=row.stage,

@@ -229,6 +229,7 @@ _READ = (
     outbox.c.source,
     outbox.c.partition,
     outbox.c.offset,
+    outbox.c.element,
     outbox.c.payload,
     outbox.c.created_at,
 )
@@ -254,6 +255,7 @@ def _headers(row: Any) -> Headers:
         ("source", _encoded(row.source)),
         ("partition", _encoded(row.partition)),
         ("offset", b"%d" % row.offset),
+        *(() if row.element is None else (("element", b"%d" % row.element),)),
     )
 
 

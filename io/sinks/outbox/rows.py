@@ -51,6 +51,7 @@ class Effects:
         sources: The sources of their origins.
         partitions: The partitions of their origins.
         offsets: The offsets of their origins.
+        elements: The numbers of the records in their messages, None where they are whole ones.
     """
 
     operations: list[Operation] = field(default_factory=list)
@@ -58,6 +59,7 @@ class Effects:
     sources: list[str] = field(default_factory=list)
     partitions: list[str] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
+    elements: list[int | None] = field(default_factory=list)
 
 
 def insert(connection: sa.Connection, table: ChangedTable, effects: Effects) -> None:
@@ -79,6 +81,8 @@ def insert(connection: sa.Connection, table: ChangedTable, effects: Effects) -> 
         "offset": effects.offsets,
         "payload": list(map(encode_anything, effects.values)),
     }
+    if effects.elements.count(None) < len(effects.elements):
+        columns["element"] = effects.elements
     constants = {"target": table.label, "created_at": at}
     dialect_of(connection).insert(connection, outbox, columns, constants)
 
@@ -107,6 +111,7 @@ def _last_of_each(
         [effects.sources[p] for p in places],
         [effects.partitions[p] for p in places],
         [effects.offsets[p] for p in places],
+        [effects.elements[p] for p in places],
     )
 
 
@@ -120,6 +125,8 @@ def _keys(table: ChangedTable, effects: Effects) -> list[str]:
         ]
     else:
         columns = [effects.sources, effects.partitions, effects.offsets]
+        if len(table.key) > len(columns):
+            columns.append([element or 0 for element in effects.elements])
     keys = (dict(zip(table.key, cells, strict=True)) for cells in zip(*columns, strict=True))
     return [encode_anything(key).decode() for key in keys]
 

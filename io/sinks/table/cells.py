@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
-from sinks.table.target import ORIGIN_COLUMNS, Column, Target
+from sinks.table.target import Column, Target
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import Reject
 from transforms.parse.convert import column_types, number_of
@@ -74,7 +74,7 @@ def _columns(target: Target) -> Sequence[Column]:
     if target.whole_payload:
         return [column for column in target.columns if column.name in _fields_of_key(target)]
     if target.origin_key:
-        return [column for column in target.columns if column.name not in ORIGIN_COLUMNS]
+        return [column for column in target.columns if column.name not in target.key]
     return target.columns
 
 

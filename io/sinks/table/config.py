@@ -63,6 +63,8 @@ class SqlConfig:
         schema: JSON Schema as JSON text; it only shapes a table to be created, whose columns
             keep the order of its properties.
         create: Whether a ``missing`` table is created, or ``never``.
+        elements: Whether one message may hold several records, so that it takes a number to tell
+            them apart where the origin is the key.
     """
 
     database: Database
@@ -72,6 +74,7 @@ class SqlConfig:
     unknown_fields: UnknownFields = "reject"
     schema: str | None = None
     create: Create = "missing"
+    elements: bool = False
 
     def __post_init__(self) -> None:
         TableName.parse(self.table)
@@ -98,6 +101,7 @@ class SqlConfig:
         unknown_fields: UnknownFields = "reject",
         schema: Mapping[str, Any] | str | None = None,
         create: Create = "missing",
+        elements: bool = False,
         connect_timeout: int = 10,
         statement_timeout: int = 120,
     ) -> SqlConfig:
@@ -111,6 +115,7 @@ class SqlConfig:
             unknown_fields: ``reject``, ``ignore`` or ``payload``.
             schema: JSON Schema, parsed or as text.
             create: ``missing`` or ``never``.
+            elements: Whether one message may hold several records.
             connect_timeout: Seconds.
             statement_timeout: Seconds.
 
@@ -130,6 +135,7 @@ class SqlConfig:
             unknown_fields=unknown_fields,
             schema=None if schema is None else json.dumps(schema),
             create=create,
+            elements=elements,
         )
 
     @property

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
 from sinks.table.rows import Poison
-from sinks.table.target import ORIGIN_COLUMNS, Target
+from sinks.table.target import ELEMENT_COLUMNS, ORIGIN_COLUMNS, Target
 from sinks.text.encoding import all_escaped
 from transforms.batch.record import RecordBatch
+from transforms.errors import SinkFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Records:
 
     Attributes:
         values: Parsed records.
-        origin: Cells of ``ORIGIN_COLUMNS``, one for each record; empty where fields are the key.
+        origin: Cells of the origin, one for each record; empty where fields are the key.
         starts: Index of the first record of each batch, ascending. A batch without records has
             the same start as the next one.
         isolate: Whether records that make the database roll back are set aside as well.
@@ -62,6 +63,10 @@ def records_of(
         batches: Parsed batches.
         isolate: As in ``Records``.
         effects: As in ``Records``.
+
+    Raises:
+        SinkFailed: The origin is the key, and the table has no column for the number of a record
+            in its message.
     """
     values: list[Mapping[str, Any]] = []
     starts = []
@@ -70,17 +75,29 @@ def records_of(
         if batch.raws:
             assert batch.values is not None, "batches are parsed before they are written"  # noqa: S101
             values.extend(batch.values)
-    origin = _origin(dialect, batches) if target.origin_key else {}
+    origin = _origin(dialect, target.key, batches) if target.origin_key else {}
     return Records(values, origin, starts, isolate, effects)
 
 
-def _origin(dialect: sa.Dialect, batches: Sequence[RecordBatch]) -> dict[str, list[Any]]:
-    origin: dict[str, list[Any]] = {name: [] for name in ORIGIN_COLUMNS}
+def _origin(
+    dialect: sa.Dialect, key: Sequence[str], batches: Sequence[RecordBatch]
+) -> dict[str, list[Any]]:
+    names = ELEMENT_COLUMNS if len(key) == len(ELEMENT_COLUMNS) else ORIGIN_COLUMNS
+    origin: dict[str, list[Any]] = {name: [] for name in names}
     for batch in batches:
-        names = all_escaped(dialect, (batch.span.source, batch.span.partition))
-        cells = ([name] * len(batch.raws) for name in names)
+        places = all_escaped(dialect, (batch.span.source, batch.span.partition))
+        cells = ([place] * len(batch.raws) for place in places)
         for name, column in zip(ORIGIN_COLUMNS, (*cells, batch.offsets), strict=True):
             origin[name].extend(column)
+        if names is ORIGIN_COLUMNS and batch.elements and any(batch.elements):
+            raise SinkFailed(
+                f"several records of one message of {batch.span.source} would have one origin in the "
+                "table; give a key, or SqlConfig.of(elements=True) and a table with "
+                f"{ELEMENT_COLUMNS[-1]}"
+            )
+        if names is ELEMENT_COLUMNS:
+            numbers = batch.elements or [None] * len(batch.raws)
+            origin[ELEMENT_COLUMNS[-1]].extend(number or 0 for number in numbers)
     return origin
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any
 
-from sinks.table.target import ORIGIN_COLUMNS, PAYLOAD, Target
+from sinks.table.target import PAYLOAD, Target
 from transforms.batch.record import Failure, Record
 from transforms.errors import Reject
 
@@ -59,7 +59,7 @@ class Rows:
     Attributes:
         values: One for each row; a column that is absent takes its default.
         indices: The record of each row.
-        origin: For a table keyed by origin, the cells of ``ORIGIN_COLUMNS`` of every record.
+        origin: For a table keyed by origin, the cells of these columns of every record.
         columns: The cells of every field, if all rows are known to have the same fields.
     """
 
@@ -112,7 +112,7 @@ def rows_of(
     Args:
         target: The table.
         records: Parsed records.
-        origin: Cells of ``ORIGIN_COLUMNS``, one for each record; empty where fields are the key.
+        origin: Cells of the origin, one for each record; empty where fields are the key.
     """
     columns = None if target.whole_payload else _uniform(records)
     shapes = set(map(tuple, records)) if columns is None else {tuple(records[0])}
@@ -240,7 +240,7 @@ def _whole(target: Target, rows: Rows) -> Block:
     else:
         present = set().union(*set(map(tuple, rows.values)))
     names = tuple(c.name for c in target.columns if c.name in present and c.name not in rows.origin)
-    names += ORIGIN_COLUMNS if rows.origin else ()
+    names += tuple(rows.origin)
     return Block(names, [rows.cells(name) for name in names], rows.indices)
 
 
@@ -252,7 +252,7 @@ def _plan(target: Target, shape: Shape) -> _Plan:
     if plan is None:
         columns = {column.name for column in target.columns}
         if target.origin_key:
-            columns -= set(ORIGIN_COLUMNS)
+            columns -= set(target.key)
         plan = _Plan(
             unknown=tuple(n for n in shape if n not in columns and n not in target.generated),
             generated=tuple(n for n in shape if n in target.generated),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sinks.table.config import SqlConfig
-from sinks.table.target import ORIGIN_COLUMNS, PAYLOAD
+from sinks.table.target import PAYLOAD, key_of
 from transforms.errors import ConfigError
 from transforms.parse.allowed import Allowed, properties_of
 
@@ -48,7 +48,7 @@ def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
     Raises:
         ConfigError: The schema has no properties, or lacks a key or compared column.
     """
-    origin = () if config.key else tuple(map(_origin_column, ORIGIN_COLUMNS))
+    origin = () if config.key else tuple(map(_origin_column, key_of(config, None)))
     if config.schema is None:
         key = tuple(NewColumn(name, "text", nullable=False) for name in config.key)
         return (*origin, *key, NewColumn(PAYLOAD, "json", nullable=False))
@@ -71,7 +71,8 @@ def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
 
 
 def _origin_column(name: str) -> NewColumn:
-    return NewColumn(name, "integer" if name == "ingest_offset" else "text", nullable=False)
+    numbers = ("ingest_offset", "ingest_element")
+    return NewColumn(name, "integer" if name in numbers else "text", nullable=False)
 
 
 def _may_be_null(allowed: Allowed, required: bool) -> bool:

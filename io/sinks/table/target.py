@@ -13,6 +13,9 @@ from transforms.errors import ConfigError
 ORIGIN_COLUMNS = ("ingest_source", "ingest_partition", "ingest_offset")
 """The key of a table whose records have no key of their own: where each record came from."""
 
+ELEMENT_COLUMNS = (*ORIGIN_COLUMNS, "ingest_element")
+"""The same where a message may hold several records; a record that is a whole message has 0."""
+
 PAYLOAD = "payload"
 
 
@@ -79,7 +82,7 @@ class Target:
         columns: Every column that a record may fill, in the table's order.
         generated: Names of columns that only the database fills.
         key: The columns that identify a record.
-        origin_key: Whether these are ``ORIGIN_COLUMNS``.
+        origin_key: Whether these are ``ORIGIN_COLUMNS`` or ``ELEMENT_COLUMNS``.
         whole_payload: Whether ``payload`` takes the whole record: the table has only its key and
             this column, because this program created it so.
         on_conflict: What to do with a key that is there already.
@@ -115,7 +118,7 @@ class Target:
         """
         if self.whole_payload or self.unknown_fields != "reject":
             return frozenset() if self.origin_key else frozenset(self.key)
-        return frozenset(column.name for column in self.columns) - set(ORIGIN_COLUMNS)
+        return frozenset(column.name for column in self.columns) - set(ELEMENT_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ def target_of(
     if description is None:
         raise ConfigError(f"table {table} does not exist; create it or run the ingest once")
     names = {column.name for column in description.columns}
-    key = config.key or ORIGIN_COLUMNS
+    key = key_of(config, description)
     _check_columns(config, table, names)
     if frozenset(key) not in description.unique:
         columns = ", ".join(quote(name) for name in key)
@@ -186,6 +189,20 @@ def target_of(
     )
 
 
+def key_of(config: SqlConfig, description: Description | None) -> tuple[str, ...]:
+    """The columns that identify a record.
+
+    Args:
+        config: What the user asks for.
+        description: As the database describes the table; None if there is no such table.
+    """
+    if config.key:
+        return config.key
+    numbered = description is not None and frozenset(ELEMENT_COLUMNS) in description.unique
+    plain = description is not None and frozenset(ORIGIN_COLUMNS) in description.unique
+    return ELEMENT_COLUMNS if config.elements or (numbered and not plain) else ORIGIN_COLUMNS
+
+
 def _check_columns(config: SqlConfig, table: TableName, names: Collection[str]) -> None:
     missing = [name for name in config.key if name not in names]
     if missing:
@@ -196,6 +213,12 @@ def _check_columns(config: SqlConfig, table: TableName, names: Collection[str]) 
         raise ConfigError(
             f"table {table} has no columns {', '.join(ORIGIN_COLUMNS)} for records without a "
             "key; give --key FIELD, or add them with a unique constraint"
+        )
+    if not config.key and config.elements and not set(ELEMENT_COLUMNS) <= set(names):
+        raise ConfigError(
+            f"table {table} has no column {ELEMENT_COLUMNS[-1]}, and a message may hold several "
+            "records; give --key FIELD, or add the column as an integer, with a unique constraint "
+            f"on {', '.join(ELEMENT_COLUMNS)}"
         )
     field = config.on_conflict.field
     if field and field not in names:

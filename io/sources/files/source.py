@@ -121,6 +121,11 @@ class FilesSource:
         """No: every object has an end."""
         return False
 
+    @property
+    def holds_several(self) -> bool:
+        """No: each record has its own offset."""
+        return False
+
     def expecting(self, columns: frozenset[str]) -> FilesSource:
         """This source with the columns of which the header of a CSV file has at least one."""
         return replace(self, expected=columns)

@@ -57,6 +57,11 @@ class JobsSource:
         """Yes: more may always come."""
         return True
 
+    @property
+    def holds_several(self) -> bool:
+        """No: a job is one record."""
+        return False
+
     def expecting(self, columns: frozenset[str]) -> JobsSource:
         """This source: a job keeps the format of its record."""
         return self

@@ -25,7 +25,7 @@ from sources.kafka.partition import END, Partition
 from sources.kafka.starts import Look, NewPartition, Starts
 from transforms import instruments, metrics
 from transforms.batch.record import RecordBatch
-from transforms.batch.splits import Polled, Position
+from transforms.batch.splits import Cut, Polled, Position
 from transforms.errors import SourceUnavailable
 from transforms.read import drain
 
@@ -44,6 +44,7 @@ class KafkaReader:
         discovery: Looks for partitions, and for the brokers while they are away.
         idle_seconds: A partition with nothing to read for this long does not hold back the
             watermark.
+        cut: Cuts the records of messages that hold several; None if a message is a record.
         clock: Seconds since the epoch.
     """
 
@@ -53,12 +54,14 @@ class KafkaReader:
         starts: Starts,
         discovery: Discovery[Look],
         idle_seconds: float,
+        cut: Cut | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._guard = guard
         self._starts = starts
         self._discovery = discovery
         self._idle_seconds = idle_seconds
+        self._cut = cut
         self._clock = clock
         self._started = False
         self._active: dict[Place, Partition] = {}
@@ -91,7 +94,7 @@ class KafkaReader:
         if not batches and not self._active and not self._finished:
             # There is no partition to wait for until a look finds one.
             drain.wait(max(0.0, deadline - time.monotonic()))
-        return Polled(batches, self._position(), self._finished, self._reached())
+        return Polled(batches, self._position(), self._finished, self._reached(), cut=self._cut)
 
     def backlog(self) -> int:
         """How many offsets are left to read, as far as the client knows."""

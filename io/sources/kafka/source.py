@@ -13,6 +13,7 @@ from clients.kafka.errors import text_of
 from clients.kafka.log import LOGGER
 from sources.kafka.cluster import Cluster, cluster
 from sources.kafka.discovery import Discovery
+from sources.kafka.elements import MessageCutter
 from sources.kafka.fetch import Fetcher
 from sources.kafka.guard import Guard
 from sources.kafka.progress import Committer
@@ -46,6 +47,7 @@ class KafkaSource:
             watermark.
         parallel: Whether splits are read side by side.
         split_count: How many splits share the partitions if ``uri`` does not say.
+        messages: What a message holds other than one JSON object; None for that.
     """
 
     uri: str
@@ -58,6 +60,7 @@ class KafkaSource:
     idle_seconds: float = 5.0
     parallel: bool = False
     split_count: int = 1
+    messages: MessageCutter | None = None
 
     def __post_init__(self) -> None:
         kafka_config.refuse_reserved(self.config)
@@ -95,6 +98,11 @@ class KafkaSource:
     def open_ended(self) -> bool:
         """Yes: a partition of a topic has no end."""
         return True
+
+    @property
+    def holds_several(self) -> bool:
+        """Whether ``messages`` says so."""
+        return self.messages is not None and self.messages.several
 
     def expecting(self, columns: frozenset[str]) -> KafkaSource:
         """This source: messages name their fields."""
@@ -135,6 +143,7 @@ class KafkaSource:
             starts=self._starts(int(index), int(count), ledger, position),
             discovery=Discovery(self.discovery_interval, self.outage_budget),
             idle_seconds=self.idle_seconds,
+            cut=None if self.messages is None else self.messages.cut,
         )
 
     def acknowledger(self) -> Committer | None:

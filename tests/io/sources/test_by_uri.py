@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from sources.by_uri import SourceOptions, source_for
+from sources.files.csv.options import CsvOptions
+from sources.files.json.options import JsonOptions
 from sources.files.source import FilesSource
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError
@@ -24,6 +26,25 @@ class TestSourceFor:
         assert source_for("/a", options) == FilesSource(
             "/a", format="csv", watch=True, limits=BatchLimits(7, 8), poll_interval=0.5
         )
+
+    @pytest.mark.parametrize(
+        ("options", "several"),
+        [
+            (SourceOptions(), False),
+            (SourceOptions(keyed=True), True),
+            (SourceOptions(json=JsonOptions("array")), True),
+            (SourceOptions(format="csv", csv=CsvOptions(columns=("id",))), True),
+            (SourceOptions(format="text"), False),
+        ],
+    )
+    def test_what_messages_of_a_topic_hold(self, options: SourceOptions, several: bool) -> None:
+        assert source_for("kafka://host:1/t", options).holds_several == several
+        if options.format != "text":
+            assert not source_for("/a", options).holds_several
+
+    def test_text_is_for_topics(self) -> None:
+        with pytest.raises(ConfigError, match=r"--format text is for topics.*/a is not one"):
+            source_for("/a", SourceOptions(format="text"))
 
     @pytest.mark.parametrize(
         "wrong", [{"format": "xml"}, {"split_bytes": 0}, {"poll_interval": -1.0}]

@@ -55,6 +55,36 @@ def test_waits_in_place_are_shorter_than_in_one_process() -> None:
     assert config.write.outage_budget == 7
 
 
+TOPIC = ["--source", "kafka://host:1/t", "--sink", "sqlite:///a.db", "--table", "t"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "elements"),
+    [
+        ([], False),
+        (["--json_layout", "array"], True),
+        (["--json_path", "Records"], True),
+        (["--format", "csv", "--csv_columns", "id"], True),
+        (["--format", "text"], False),
+    ],
+)
+def test_records_of_one_message_need_a_number_where_a_message_holds_several(
+    flags: list[str], elements: bool
+) -> None:
+    assert from_argv([*TOPIC, *flags])[0].sql.elements == elements
+
+
+def test_files_need_none_and_a_key_reads_arrays() -> None:
+    argv = ["--source", "/in/*.json", "--sink", "sqlite:///a.db", "--table", "t"]
+    assert not from_argv([*argv, "--json_layout", "array"])[0].sql.elements
+    assert from_argv([*TOPIC, "--key", "id"])[0].sources[0].holds_several
+
+
+def test_text_has_no_key_of_its_own() -> None:
+    with pytest.raises(ConfigError, match=r"--format text has one field, payload; leave out --key"):
+        from_argv([*TOPIC, "--format", "text", "--key", "id"])
+
+
 def test_a_name_that_is_given_stays() -> None:
     sources = ["--source", "/in/*.jsonl", "--sink", "postgresql://h/d"]
     _, run = from_argv([*FLINK, *sources, "--job_name=other"])

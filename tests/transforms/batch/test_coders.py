@@ -28,7 +28,7 @@ values = st.dictionaries(
     max_size=4,
 )
 formats = st.builds(Format, text, st.lists(text, max_size=3).map(tuple), text)
-origins = st.builds(Origin, text, text, whole)
+origins = st.builds(Origin, text, text, whole, st.none() | whole)
 headers = st.lists(st.tuples(text, st.none() | st.binary()), max_size=2).map(tuple)
 failures = st.builds(
     Failure,
@@ -68,6 +68,7 @@ def batches(draw: st.DrawFn) -> RecordBatch:
         times=draw(st.none() | column(st.floats(allow_nan=False))),
         failures=tuple(draw(st.lists(failures, max_size=2))),
         keys=draw(st.none() | column(st.none() | st.binary())),
+        elements=draw(st.none() | column(st.none() | whole)),
         headers=draw(st.none() | column(headers)),
         filtered=tuple(draw(st.lists(whole, max_size=2))),
     )

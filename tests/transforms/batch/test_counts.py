@@ -13,8 +13,8 @@ counts = st.builds(Counts, **dict.fromkeys(COUNTS, numbers))
 
 
 def test_counts_are_conserved_or_not() -> None:
-    assert Counts(6, 1, 1, 1, 1, 1, 1).conserved
-    assert not Counts(7, 1, 1, 1, 1, 1, 1).conserved
+    assert Counts(6, 0, 1, 1, 1, 1, 1, 1).conserved
+    assert not Counts(7, 0, 1, 1, 1, 1, 1, 1).conserved
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
@@ -23,10 +23,18 @@ def test_every_outcome_is_part_of_the_law(outcome: str) -> None:
     assert not Counts(**{outcome: 1}).conserved
 
 
+def test_records_within_messages_have_outcomes_of_their_own() -> None:
+    whole = Counts(read=2, expanded=3, inserted=4, dead=1)
+    assert whole.records == 5
+    assert whole.conserved
+    assert not Counts(read=2, expanded=3, inserted=2).conserved
+
+
 def test_the_names_are_those_of_the_ledgers_columns() -> None:
     """A name that changes here changes the tables, the summary and the counters of users."""
     assert COUNTS == (
         "read",
+        "expanded",
         "inserted",
         "updated",
         "duplicates",

@@ -58,6 +58,9 @@ class TestParse:
     def test_what_cannot_be_read_is_rejected_by_category(self, raw: bytes, category: str) -> None:
         assert rejection(raw).category == category
 
+    def test_of_an_array_it_is_said_how_to_read_it(self) -> None:
+        assert str(rejection(b"[{}]")).endswith("an array; --json_layout array reads its elements")
+
     @pytest.mark.parametrize(
         "number",
         [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import apache_beam as beam
 import pytest
@@ -67,6 +68,25 @@ class TestBounded:
         with TestPipeline(runner=FnApiRunner(bundle_repeat=1)) as pipeline:
             read = pipeline | ReadSplits([source], NoLedger()) | beam.FlatMap(numbers)
             assert_that(read, equal_to(expected("a", 1, 6)), label="read")
+
+
+def halves(batch: RecordBatch) -> Iterator[RecordBatch]:
+    """Two records of each one, in a batch of their own."""
+    for index, offset in enumerate(batch.offsets):
+        span = replace(batch.span, start=offset, end=offset + 1)
+        raws = [batch.raws[index]] * 2
+        yield RecordBatch(span, batch.format, [offset] * 2, raws, elements=[0, 1])
+
+
+def test_a_batch_is_cut_before_it_is_emitted() -> None:
+    source = ListSource("a", records=5, batch=2, cut=halves)
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        places = (
+            pipeline
+            | ReadSplits([source], NoLedger())
+            | beam.Map(lambda batch: [(r.origin.offset, r.origin.element) for r in batch.records()])
+        )
+        assert_that(places, equal_to([[(n, 0), (n, 1)] for n in range(5)]))
 
 
 class Restored(ListSource):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -55,6 +55,15 @@ def accepted(spending: Spending, *outcomes: Settled) -> bool:
         return False
     spending.spend(outcomes)
     return True
+
+
+def test_a_percentage_is_of_records_also_of_those_within_messages() -> None:
+    one = commit(good=0, dead=400)
+    counts = Counts(read=1, expanded=999, inserted=600, dead=400)
+    assert accepted(Spending(HALF), replace(one, counts=counts))
+    assert not accepted(
+        Spending(HALF), replace(one, counts=replace(counts, expanded=700)), commit(0, 300)
+    )
 
 
 class TestParse:

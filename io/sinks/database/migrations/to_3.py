@@ -1,4 +1,7 @@
-"""Version 3: runs and their workers, totals that never fall, and the run that last wrote the ledger."""
+"""Version 3: several records of one message are told apart and counted, and runs are kept.
+
+Rows of before have one record at each offset: they have no number, and nothing of them is rewritten.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import sqlalchemy as sa
 
 from sinks.database.migrations.migration import Migration, Step
 from sinks.database.migrations.present import Present
-from sinks.database.migrations.version_1 import COUNTS, NAME, TEXT
+from sinks.database.migrations.version_1 import COUNTS as EARLIER_COUNTS
+from sinks.database.migrations.version_1 import NAME, TEXT
 from sinks.database.tables import UtcDateTime
 
 if TYPE_CHECKING:
@@ -16,8 +20,25 @@ if TYPE_CHECKING:
 
 _COUNTS = "ingest_counts"
 
+COUNTS = ("read", "expanded", *EARLIER_COUNTS[1:])
 
-def _add(op: Operations, present: Present) -> None:
+
+def _elements(op: Operations, present: Present) -> None:
+    for table in ("ingest_jobs", "ingest_outbox"):
+        if not present.has(table, "element"):
+            op.add_column(table, sa.Column("element", sa.BigInteger))
+
+
+def _expanded(op: Operations, present: Present) -> None:
+    for table in ("ingest_progress", _COUNTS):
+        if not present.has(table, "expanded"):
+            zero = sa.text("0")
+            op.add_column(
+                table, sa.Column("expanded", sa.BigInteger, nullable=False, server_default=zero)
+            )
+
+
+def _totals(op: Operations, present: Present) -> None:
     if not present.has("ingest_progress", "run"):
         op.add_column("ingest_progress", sa.Column("run", sa.String(36)))
     if not present.has(_COUNTS, "dead_letters"):
@@ -82,9 +103,11 @@ def _workers(op: Operations, present: Present) -> None:
 
 MIGRATION = Migration(
     version=3,
-    summary="runs and their workers are kept, and totals that never fall",
+    summary="several records of one message are told apart and counted, and runs are kept",
     steps=(
-        Step(_add, reads=((_COUNTS, 100_000),)),
+        Step(_elements),
+        Step(_expanded),
+        Step(_totals, reads=((_COUNTS, 100_000),)),
         Step(_forgotten),
         Step(_runs),
         Step(_workers),

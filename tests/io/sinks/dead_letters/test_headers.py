@@ -44,6 +44,13 @@ def test_the_class_of_a_built_in_step_exists(stage: str) -> None:
     assert isinstance(getattr(import_module(module), class_), type)
 
 
+def test_an_element_of_a_message_is_named_by_its_number() -> None:
+    origin = Origin("kafka://orders", "3@ID", 7, element=4)
+    *whole, last = error_headers("t", failure(origin=origin), task="1")
+    assert last == ("__connect.errors.element", b"4")
+    assert len(whole) == 10
+
+
 def test_a_step_of_the_user_is_named_by_its_label() -> None:
     headers = by_name(error_headers("t", failure(stage="Enrich"), task="1"))
     assert (headers["stage"], headers["class.name"]) == ("Enrich", "Enrich")

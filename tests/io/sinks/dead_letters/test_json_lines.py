@@ -52,6 +52,11 @@ def test_it_has_all_that_is_known() -> None:
     }
 
 
+def test_an_element_of_a_message_has_its_number() -> None:
+    assert written(failure(origin=Origin("kafka://t", "0", 12, 3)))["element"] == 3
+    assert "element" not in written(failure(origin=Origin("kafka://t", "0", 12)))
+
+
 def test_bytes_that_are_not_text_come_back_from_base64() -> None:
     every = bytes(range(256))
     document = written(failure(raw=every, key=every))

@@ -51,8 +51,8 @@ def test_only_the_last_runs_of_a_pipeline_are_kept_with_their_workers(
 ) -> None:
     monkeypatch.setattr(runs, "KEPT", 2)
     begun(database, "1")
-    row = "'w', '1', '2020-01-01', '2020-01-01', 0, 0, 0, 0, 0, 0, 0, '{}'"
-    columns = "read, inserted, updated, duplicates, filtered, dead, retrying, figures"
+    row = "'w', '1', '2020-01-01', '2020-01-01', 0, 0, 0, 0, 0, 0, 0, 0, '{}'"
+    columns = "read, expanded, inserted, updated, duplicates, filtered, dead, retrying, figures"
     database.run(
         f"INSERT INTO ingest_workers (name, run, started_at, heartbeat_at, {columns}) VALUES ({row})"
     )

@@ -21,6 +21,7 @@ from sinks.database.engine import dispose_engines, transaction
 from sinks.database.migrations import migrate, sequence, to_1, to_2, to_3
 from sinks.database.migrations.migration import Migration, Step
 from sinks.database.migrations.version import version_of
+from sinks.database.migrations.version_1 import COUNTS
 from sinks.database.tables import VERSION
 from tests.io.sinks.database.migrations.old_tables import (
     RENAMED,
@@ -33,7 +34,6 @@ from tests.io.sinks.database.migrations.old_tables import (
     shape,
 )
 from tests.io.sinks.tested_database import Database, await_lock
-from transforms.batch.counts import COUNTS
 from transforms.errors import ConfigError, Contention
 
 ROOT = Path(__file__).resolve().parents[5]

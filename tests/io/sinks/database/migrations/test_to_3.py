@@ -31,24 +31,37 @@ def old(database: Database) -> Database:
     return database
 
 
-@pytest.mark.parametrize("done", [[], [0], [0, 1], [3, 2]])
+ALL = range(len(MIGRATION.steps))
+
+
+@pytest.mark.parametrize("done", [[], [0], [1], [0, 1, 2], [5, 3]])
 def test_what_is_done_already_is_passed_over(old: Database, done: list[int]) -> None:
     carry_out(old, *done)
-    carry_out(old, 0, 1, 2, 3)
+    carry_out(old, *ALL)
     for table in ("ingest_forgotten", "ingest_runs", "ingest_workers"):
         assert old.rows(f"SELECT count(*) FROM {table}") == [(0,)]
     assert {row[0] for row in old.rows("SELECT run FROM ingest_progress")} == {None}
 
 
 def test_the_total_of_dead_letters_begins_with_those_that_there_are(old: Database) -> None:
-    carry_out(old, 0, 1, 2, 3)
+    carry_out(old, *ALL)
     ((dead, total),) = old.rows(DEAD)
     assert dead == total > 0
 
 
 def test_the_total_stays_if_the_step_is_repeated(old: Database) -> None:
-    carry_out(old, 0)
+    carry_out(old, *ALL)
     old.run("UPDATE ingest_counts SET dead_letters = dead_letters + 10")
     before = old.rows(DEAD)
-    carry_out(old, 0)
+    carry_out(old, *ALL)
     assert old.rows(DEAD) == before
+
+
+def test_records_of_before_were_whole_messages(old: Database) -> None:
+    carry_out(old, *ALL)
+    for query in (
+        "SELECT count(*) FROM ingest_jobs WHERE element IS NOT NULL",
+        "SELECT sum(expanded) FROM ingest_progress",
+        "SELECT sum(expanded) FROM ingest_counts",
+    ):
+        assert old.rows(query) == [(0,)]
