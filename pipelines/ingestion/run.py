@@ -48,10 +48,12 @@ def build(
     return written
 
 
+@execution.alone()
 def carry_out(config: IngestConfig, run: RunConfig) -> int:
     """Run one ingestion: prepare, read, retry, report; returns the exit code.
 
     Raises:
+        ConfigError: Another thread of this process runs a pipeline.
         SluiceError: Something is wrong; its text is one line.
     """
     sink = SqlSink(
