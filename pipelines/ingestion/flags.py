@@ -317,7 +317,8 @@ def _add_failures(parser: Parser) -> None:
     group.add_argument(
         "--fail_on_dead_letters",
         action="store_true",
-        help="exit with 3 when records became dead letters",
+        help="exit with 3 when records became dead letters, or while dead letters that an earlier "
+        "run of this pipeline made of these sources are unresolved: neither replayed nor purged",
     )
     group.add_argument(
         "--max_dead",
