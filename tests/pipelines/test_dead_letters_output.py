@@ -96,7 +96,19 @@ class TestAList:
     def test_in_a_file_each_job_is_one_line_with_its_whole_message(self) -> None:
         heading, line = self.listed(failing(LONG))
         assert heading.split() == (
-            "id first failed state table pipeline stage category where bytes message".split()
+            [
+                "id",
+                "first",
+                "failed",
+                "state",
+                "table",
+                "pipeline",
+                "stage",
+                "category",
+                "where",
+                "bytes",
+                "message",
+            ]
         )
         assert line.startswith("7   2026-01-02T03:04:05Z  discarded  t      p [A]")
         assert line.endswith(LONG.replace("\n", " "))

@@ -153,9 +153,9 @@ def _states(database: Database, order: Order) -> dict[str, int]:
         chosen = sa.select(CURRENT).where(order.where(dialect_of(connection)))
         if order.limit is not None:
             chosen = chosen.order_by(jobs.c.id).limit(order.limit)
-        states = chosen.subquery().c.state
-        query = sa.select(states, sa.func.count()).group_by(states).order_by(states)
-        return {state: number for state, number in connection.execute(query)}
+        state = chosen.subquery().c.state
+        query = sa.select(state, sa.func.count().label("number")).group_by(state).order_by(state)
+        return {row.state: row.number for row in connection.execute(query)}
 
 
 def _counted(
