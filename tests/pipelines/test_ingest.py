@@ -218,6 +218,7 @@ class TestMissingTable:
         assert ingest(str(path), f"sqlite:///{tmp_path}/a.db", "--create", "never") == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert line == "ingest: table events does not exist, and --create is never"
+        assert not (tmp_path / "a.db").exists()
 
 
 class TestDeadLettersFail:

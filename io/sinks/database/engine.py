@@ -47,6 +47,16 @@ def engine_of(database: Database) -> sa.Engine:
     return _engines.get(database)
 
 
+def exists(database: Database) -> bool:
+    """Whether there is such a database, as far as that is known without creating its file.
+
+    Raises:
+        ConfigError: As ``engine_of``.
+    """
+    url = engine_of(database).url
+    return dialect_named(url.get_backend_name(), url.get_driver_name()).exists(url)
+
+
 def dispose_engines() -> None:
     """Close every pooled connection of this process and forget the engines."""
     for engine in _engines.clear():

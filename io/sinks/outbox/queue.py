@@ -75,12 +75,12 @@ class SqlOutboxQueue:
             ConfigError: It has none, or its tables have another version than this program.
             SinkUnavailable: The database cannot be reached.
         """
+        version.require(self.database)
         with transaction(self.database, "read the outbox", write=False) as connection:
             if not sa.inspect(connection).has_table(outbox.name):
                 raise ConfigError(
                     "this database has no outbox; run `python -m pipelines.ingest … --outbox` first"
                 )
-            version.check(connection)
 
     def hold(self, number: int, count: int) -> bool:
         """Take or keep a part. Returns False while another process publishes some of its rows.
