@@ -70,7 +70,7 @@ def _add_source(parser: Parser) -> None:
     )
     add(
         "--rest_seconds",
-        type=float,
+        type=seconds(at_least=0),
         default=10.0,
         metavar="S",
         help="with --streaming, a local file is complete once nobody has written to it for this "
@@ -262,7 +262,7 @@ def _add_retries(parser: Parser) -> None:
     )
     add(
         "--backoff_base",
-        type=float,
+        type=seconds(at_least=0),
         default=1.0,
         metavar="S",
         help="longest wait after the first failed attempt, in seconds; it doubles each time "
@@ -270,7 +270,7 @@ def _add_retries(parser: Parser) -> None:
     )
     add(
         "--backoff_cap",
-        type=float,
+        type=seconds(at_least=0),
         default=300.0,
         metavar="S",
         help="longest wait between two attempts, in seconds (default: 300)",

@@ -70,8 +70,8 @@ def test_another_is_not(faulty: Verdict) -> None:
         ),
         (
             verdict(dead=0, purged=3),
-            "the ledger has 1 dead and 1 retrying, but there are 0 jobs that are dead, 3 that were "
-            "purged, and 1 that wait",
+            "the ledger has 1 dead and 1 retrying, but there are 0 jobs that are dead, "
+            + "3 that were purged, and 1 that wait",
         ),
         (
             verdict(table=Counts(read=3, inserted=2, dead=1)),
