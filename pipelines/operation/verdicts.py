@@ -105,23 +105,32 @@ def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
     """The verdicts on all partitions, ordered by pipeline, source and partition.
 
     Raises:
-        ConfigError: ``sink`` or ``source`` is not a URL that this program can read, or the tables
-            have another version than this program.
+        ConfigError: ``sink`` or ``source`` is not a URL that this program can read, the ledger has
+            other sources only, or the tables have another version than this program.
         SinkUnavailable: The database cannot be reached.
     """
     owned = None if source is None else owned_by(source)
     database = Database(sink)
     version.require(database)
+    others = matching = 0
     for account in accounts(database):
         if owned is None or owned(account.progress.source):
+            matching += 1
             yield Verdict.of(account)
+        else:
+            others += 1
+    if others and not matching:
+        raise ConfigError(
+            f"the ledger has nothing of --source {source}; without --source, the audit lists all "
+            "that is settled"
+        )
 
 
 def print_json(flags: Any) -> int:
     """Print every partition as an object of one list; returns how many are not ok."""
     failed = 0
     separator = "["
-    for verdict in _required(flags):
+    for verdict in verdicts(flags.sink, flags.source):
         print(f"{separator}\n{json.dumps(verdict.as_json())}", end="")
         separator = ","
         failed += not verdict.ok
@@ -134,7 +143,7 @@ def print_table(flags: Any) -> int:
     shown_verdicts: list[Verdict] = []
     totals = Counts()
     partitions = failed = unfinished = 0
-    for verdict in _required(flags):
+    for verdict in verdicts(flags.sink, flags.source):
         partitions += 1
         failed += not verdict.ok
         totals += verdict.progress.counts
@@ -163,23 +172,6 @@ def print_table(flags: Any) -> int:
             place = f"{progress.pipeline}: {progress.source} ({progress.partition})"
             console.print(shown(f"{place}: {verdict.complaint}"), soft_wrap=True)
     return failed
-
-
-def _required(flags: Any) -> Iterator[Verdict]:
-    """The verdicts that the flags ask for.
-
-    Raises:
-        ConfigError: As ``verdicts``; or nothing in the ledger is of the source that they name.
-    """
-    partitions = 0
-    for verdict in verdicts(flags.sink, flags.source):
-        partitions += 1
-        yield verdict
-    if not partitions and flags.source is not None:
-        raise ConfigError(
-            f"the ledger has nothing of --source {flags.source}; without --source, the audit lists "
-            "all that is settled"
-        )
 
 
 def _table(listed: list[Verdict]) -> Table:

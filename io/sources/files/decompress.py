@@ -150,7 +150,8 @@ class ZstdFrame:
         if frame.window_size > _ZSTD_WINDOW:
             raise BeyondLimit(
                 f"its zstd window is {frame.window_size >> 20:,} MiB, the limit is "
-                f"{_ZSTD_WINDOW >> 20} MiB; compress it with a smaller window (--long)"
+                f"{_ZSTD_WINDOW >> 20} MiB; compress it again with a window within the limit "
+                f"(zstd --long={_ZSTD_WINDOW.bit_length() - 1})"
             ) from error
         if frame.dict_id:
             raise BeyondLimit(f"it needs the zstd dictionary {frame.dict_id}") from error

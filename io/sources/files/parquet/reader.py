@@ -191,7 +191,7 @@ class ParquetReader:
 
     def _why(self, error: Exception) -> str:
         """What an error of Arrow means for the object."""
-        reason = " ".join(str(error).split()).rstrip(":") or type(error).__name__
+        reason = " ".join(str(error).split()).rstrip(" .:") or type(error).__name__
         if self._opened is not None:
             return f"cannot be read on from row {self._position:,}: {reason}"
         if self._part.size == 0:
