@@ -163,6 +163,8 @@ def _one_line(error: BaseException) -> str:
         detail = diagnostics.message_detail
         context = _COPY_VALUE.search(diagnostics.context or "")
         text = primary + (f": {detail}" if detail else "") + (f" ({context[1]})" if context else "")
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_MISMATCH:
+        text += ": the INTEGER PRIMARY KEY takes whole numbers only"
     line = " ".join(text.split()) or type(error).__name__
     return line[:MESSAGE_LIMIT]
 
