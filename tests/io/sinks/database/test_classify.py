@@ -202,13 +202,13 @@ class TestDocs:
 
 def test_a_code_and_a_text_are_not_printed_as_a_tuple() -> None:
     """MySQL's drivers raise with both as arguments."""
-    assert classify(OperationalError(1045, "Access denied")).message == (
-        "Access denied (1045)"
-    )
+    assert classify(OperationalError(1045, "Access denied")).message == ("Access denied (1045)")
 
 
 def test_lines_of_libpq_do_not_run_into_each_other() -> None:
-    text = 'server at "h" failed: refused\n\tIs the server running?\nserver at "i" failed: refused\n'
+    text = (
+        'server at "h" failed: refused\n\tIs the server running?\nserver at "i" failed: refused\n'
+    )
     assert classify(psycopg2.OperationalError(text)).message == (
         'server at "h" failed: refused; Is the server running?; server at "i" failed: refused'
     )
