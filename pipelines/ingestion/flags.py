@@ -70,7 +70,7 @@ def _add_source(parser: Parser) -> None:
     )
     add(
         "--rest_seconds",
-        type=float,
+        type=seconds(at_least=0),
         default=10.0,
         metavar="S",
         help="with --streaming, a local file is complete once nobody has written to it for this "
@@ -263,7 +263,7 @@ def _add_retries(parser: Parser) -> None:
     )
     add(
         "--backoff_base",
-        type=float,
+        type=seconds(at_least=0),
         default=1.0,
         metavar="S",
         help="longest wait after the first failed attempt, in seconds; it doubles each time "
@@ -271,7 +271,7 @@ def _add_retries(parser: Parser) -> None:
     )
     add(
         "--backoff_cap",
-        type=float,
+        type=seconds(at_least=0),
         default=300.0,
         metavar="S",
         help="longest wait between two attempts, in seconds (default: 300)",
@@ -318,7 +318,8 @@ def _add_failures(parser: Parser) -> None:
     group.add_argument(
         "--fail_on_dead_letters",
         action="store_true",
-        help="exit with 3 when records became dead letters",
+        help="exit with 3 when records became dead letters, or while dead letters that an earlier "
+        "run of this pipeline made of these sources are unresolved: neither replayed nor purged",
     )
     group.add_argument(
         "--max_dead",

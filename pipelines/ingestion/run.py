@@ -48,10 +48,12 @@ def build(
     return written
 
 
+@execution.alone()
 def carry_out(config: IngestConfig, run: RunConfig) -> int:
     """Run one ingestion: prepare, read, retry, report; returns the exit code.
 
     Raises:
+        ConfigError: Another thread of this process runs a pipeline.
         SluiceError: Something is wrong; its text is one line.
     """
     sink = SqlSink(
@@ -105,10 +107,29 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
     if result.unavailable and not config.streaming:
         print(f"ingest: {_left_for_later(result)}", file=sys.stderr)
         return command.FAILED
-    if result.counts.dead and run.fail_on_dead_letters:
-        print(f"ingest: {result.counts.dead:,} records were dead-lettered", file=sys.stderr)
+    if run.fail_on_dead_letters and (dead := _unresolved(config, result.counts.dead)):
+        print(f"ingest: {dead}", file=sys.stderr)
         return command.DEAD_LETTERS
     return command.OK
+
+
+def _unresolved(config: IngestConfig, fresh: int) -> str:
+    """One line on the dead letters of this run, and on those of its sources that nobody resolved."""
+    left = sum(
+        number
+        for name, number in config.ledger.unresolved().items()
+        if any(source.owns(name) for source in config.sources)
+    )
+    parts = []
+    if fresh:
+        parts.append(f"{fresh:,} records became dead letters in this run")
+    if left:
+        parts.append(
+            f"{left:,} dead letters of these sources are unresolved; `python -m "
+            f"pipelines.dead_letters list --table {config.sql.table}` shows them (add "
+            "--state cancelled for those given up by hand); replay or purge resolves them"
+        )
+    return "; ".join(parts)
 
 
 def _left_for_later(result: summary.Summary) -> str:

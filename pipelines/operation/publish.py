@@ -87,6 +87,7 @@ def build(pipeline: beam.Pipeline, config: PublishConfig, runner: Runner) -> Non
     )
 
 
+@execution.alone()
 def publish(options: argparse.Namespace, rest: Sequence[str], parser: Parser) -> int:
     """Publish; returns the exit code (0 done, 1 failed or stopped).
 
@@ -96,7 +97,8 @@ def publish(options: argparse.Namespace, rest: Sequence[str], parser: Parser) ->
         parser: The parser of ``pipelines.outbox``.
 
     Raises:
-        ConfigError: An option is unknown or wrong.
+        ConfigError: An option is unknown or wrong, or another thread of this process runs a
+            pipeline.
         SluiceError: The database or the cluster cannot be reached, or refuses.
     """
     runner = runner_of(options.runner)  # from here on, Beam knows the runner's own options

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any, NoReturn
 
 from transforms.errors import Reject
 from transforms.parse.json_text import decode_json
-from transforms.parse.numbers import MAX_DIGITS
+from transforms.parse.numbers import MAX_DIGITS, exact
 from transforms.parse.raw import check_size, text_of
 
 # What msgspec and its number hook raise for bad JSON; msgspec's own errors are ValueErrors.
@@ -34,6 +36,18 @@ _ESCAPE = re.compile(
 )
 """An escape; a group if it is half of a surrogate pair, without the other half."""
 
+_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
+"""A string, or, in its group, a number."""
+
+_PLACE = re.compile(r"\(byte ([0-9]+)\)$")
+"""Where msgspec says that a text stops being JSON."""
+
+_SHOWN = 20
+"""How many bytes from that place on a message shows."""
+
+_LONGEST_INTEGER = 4_300
+"""The most digits of an integer that msgspec reads (its ``_core.c``, as Python's ``int``)."""
+
 _OPENS = {b"{": "an object", b"[": "an array", b'"': "a string"}
 _BOM = b"\xef\xbb\xbf"
 _STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
@@ -52,7 +66,8 @@ def parse_object(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
         Reject: ``too_large``, ``too_deep``, ``invalid_utf8``, ``malformed`` or ``not_object``.
     """
     check_size(raw, max_bytes)
-    raw = raw.removeprefix(_BOM)
+    if raw.startswith(_BOM):
+        raw = raw.replace(_BOM, b"   ", 1)  # blanks, so that positions in messages stay right
     if _is_deep(raw, max_depth):
         raise Reject(f"JSON is nested {depth(raw):,} levels deep, limit {max_depth}", "too_deep")
     try:
@@ -105,11 +120,63 @@ def _reject(raw: bytes, error: Exception) -> NoReturn:
         raise Reject("JSON is nested deeper than this process can read", "too_deep") from error
     # msgspec reports bad bytes outside strings as bad JSON, and gives no place inside strings.
     text_of(raw)
-    if isinstance(error, ArithmeticError):
-        message = f"a number has more than {MAX_DIGITS:,} digits, or an exponent beyond that"
+    said = str(error)
+    if isinstance(error, ArithmeticError) or "out of range" in said:
+        message = _too_long_number(raw)
+    elif "truncated" in said or "surrogate" in said:  # msgspec calls some lone halves truncated
+        message = _why_truncated(raw)
+    elif place := _PLACE.search(said):
+        message = said[: place.start()] + _where(raw.decode(), int(place[1]))
     else:
-        message = _why_truncated(raw) if "truncated" in str(error) else str(error)
+        message = said
     raise Reject(message, "malformed") from error
+
+
+def _where(text: str, near: int) -> str:
+    """The byte at which ``text`` stops being JSON, and what stands there.
+
+    Args:
+        text: What is not JSON.
+        near: The byte that msgspec names. It is right, or a little behind the place.
+    """
+    begin = near
+    with suppress(RecursionError):
+        try:
+            json.loads(text, parse_int=str, parse_float=str)
+        except json.JSONDecodeError as error:
+            begin = min(near, len(text[: error.pos].encode()))
+    rest = text.encode()[begin:]
+    shown = rest[:_SHOWN].decode(errors="replace")
+    if not shown.isprintable():
+        shown = shown.encode("unicode_escape").decode()
+    return f"(byte {begin}): {shown}" + "…" * (len(rest) > _SHOWN) if rest else f"(byte {begin})"
+
+
+def _too_long_number(raw: bytes) -> str:
+    """Which number of ``raw`` is longer than what is read."""
+    for token in _NUMBER.finditer(raw):
+        number = (token[1] or b"").decode()
+        digits = sum(map(str.isdigit, number))
+        if number.removeprefix("-").isdigit():
+            if digits > _LONGEST_INTEGER:
+                return (
+                    f"the integer at byte {token.start()} has {digits:,} digits, limit "
+                    f"{_LONGEST_INTEGER:,}"
+                )
+        elif number and _is_beyond(number):
+            return (
+                f"the number at byte {token.start()} has more than {MAX_DIGITS:,} digits, or an "
+                f"exponent beyond that: {number[:_SHOWN]}" + "…" * (len(number) > _SHOWN)
+            )
+    return f"a number has more than {MAX_DIGITS:,} digits, or an exponent beyond that"
+
+
+def _is_beyond(number: str) -> bool:
+    try:
+        exact(number)
+    except ArithmeticError:
+        return True
+    return False
 
 
 def _why_truncated(raw: bytes) -> str:

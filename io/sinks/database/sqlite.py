@@ -33,6 +33,8 @@ class Sqlite(Generic):
         if url.database in (None, "", ":memory:"):
             raise ConfigError("an in-memory SQLite database ends with the process; name a file")
         folder = Path(str(url.database)).parent
+        if not url.query and Path(str(url.database)).is_dir():
+            raise ConfigError(f"the SQLite database {url.database} is a folder; name a file")
         if not url.query and not folder.is_dir():
             raise ConfigError(f"folder {folder} of the SQLite database does not exist; create it")
         return url
