@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from clients.kafka import config as kafka_config
 from clients.kafka.config import Config, consumer_settings
-from clients.kafka.errors import text_of
+from clients.kafka.errors import setting_text
 from clients.kafka.log import LOGGER
 from sources.kafka.cluster import Cluster, cluster
 from sources.kafka.discovery import Discovery
@@ -61,6 +61,7 @@ class KafkaSource:
 
     def __post_init__(self) -> None:
         kafka_config.refuse_reserved(self.config)
+        kafka_config.refuse_incomplete(self.config)
         for name in ("answer_timeout", "discovery_interval", "idle_seconds"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0, got {getattr(self, name)}")
@@ -175,4 +176,4 @@ class KafkaSource:
         try:
             return Consumer({**settings, "error_cb": on_error, "logger": LOGGER})
         except KafkaException as error:
-            raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error
+            raise ConfigError(setting_text(error.args[0])) from error
