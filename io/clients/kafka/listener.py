@@ -10,12 +10,13 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from clients.kafka.config import Config
 
 _SECONDS = 2.0
+_REFUSAL_SECONDS = 0.3
 _MOST_BROKERS = 3
 _MOST_BYTES = 1 << 16
 _PORT = 9092
@@ -118,6 +119,8 @@ def probe(broker: str) -> Listener | None:
     mechanisms, certificate = None, False
     try:
         with _connected(place, tls=tls) as connection:
+            if tls:
+                _await_refusal(connection)
             mechanisms = _mechanisms(connection)
     except ssl.SSLError as error:
         certificate = "CERTIFICATE" in (error.reason or "")
@@ -169,6 +172,18 @@ def _connected(place: tuple[str, int], *, tls: bool) -> Iterator[socket.socket]:
             return
         with _context().wrap_socket(plain, server_hostname=place[0]) as connection:
             yield connection
+
+
+def _await_refusal(connection: socket.socket) -> None:
+    """Let a server refuse a client without a certificate: it does so after the handshake.
+
+    Raises:
+        OSError: It refuses.
+    """
+    connection.settimeout(_REFUSAL_SECONDS)
+    with suppress(TimeoutError):
+        connection.recv(1)  # otherwise it says nothing before it is asked
+    connection.settimeout(_SECONDS)
 
 
 def _mechanisms(connection: socket.socket) -> tuple[str, ...]:

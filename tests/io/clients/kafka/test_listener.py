@@ -69,6 +69,19 @@ class TestMismatch:
         assert mismatch(listener, with_one) == ""
 
 
+def _answer_under_tls(connection: socket.socket, context: ssl.SSLContext, answer: bytes) -> None:
+    with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as secure:
+        try:
+            secure.do_handshake()
+            secure.recv(100)
+            secure.sendall(answer)
+        except ssl.SSLError:
+            # What is not read would reset the connection before the alert arrives.
+            secure.shutdown(socket.SHUT_WR)
+            while secure.recv(100):
+                pass
+
+
 @contextmanager
 def answering(answer: bytes, context: ssl.SSLContext | None = None) -> Iterator[str]:
     """A server that says ``answer`` to every connection, under TLS if there is a context."""
@@ -87,9 +100,7 @@ def answering(answer: bytes, context: ssl.SSLContext | None = None) -> Iterator[
                         connection.recv(100)
                         connection.sendall(answer)
                     else:
-                        with context.wrap_socket(connection, server_side=True) as secure:
-                            secure.recv(100)
-                            secure.sendall(answer)
+                        _answer_under_tls(connection, context, answer)
                 except OSError:
                     pass
 
