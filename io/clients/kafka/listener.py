@@ -59,6 +59,11 @@ class FirstContact:
         self._config = config
         self._answered = False
 
+    @property
+    def pending(self) -> bool:
+        """Whether no broker has answered yet."""
+        return not self._answered
+
     def answered(self) -> None:
         """A broker has answered."""
         self._answered = True

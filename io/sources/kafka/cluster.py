@@ -101,6 +101,7 @@ class Cluster:
         self._refused: KafkaError | None = None
         self._trouble: KafkaError | None = None
         self._contact = FirstContact(brokers, config)
+        self._all_down = False
         self._mock: bool | None = None
         self._uncommitted = dict(config).get("isolation.level") == "read_uncommitted"
         settings = admin_settings(brokers, config)
@@ -214,6 +215,7 @@ class Cluster:
         return Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
 
     def _metadata(self) -> Any:
+        self._all_down = False
         metadata = self._call(lambda: all_topics(self._admin, self._timeout, self._is_hopeless))
         self._contact.answered()
         self._refused = self._trouble = None
@@ -279,12 +281,17 @@ class Cluster:
             raise self._silent() from error
 
     def _is_hopeless(self) -> bool:
+        """Whether waiting for an answer is useless; whoever waits for an outage asks again."""
+        if self._contact.pending and self._all_down and self._trouble is not None:
+            return True
         return self._refused is not None or bool(self._contact.mismatch())
 
     def _on_error(self, error: KafkaError) -> None:
         if refuses(error):
             self._refused = error
-        elif error.code() != KafkaError._ALL_BROKERS_DOWN:  # which gives no reason
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # which gives no reason
+            self._all_down = True
+        else:
             self._trouble = error
 
     def _failed(self, error: KafkaException) -> ConfigError | SourceUnavailable:

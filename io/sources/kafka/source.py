@@ -21,7 +21,7 @@ from sources.kafka.starts import Starts
 from sources.kafka.uri import Address, parse
 from transforms.batch.coverage import Ledger
 from transforms.batch.splits import BatchLimits, Position, Split
-from transforms.errors import ConfigError, SourceUnavailable
+from transforms.errors import ConfigError, SinkUnavailable, SourceUnavailable
 
 MOST_SPLITS = 128
 """Splits are the keys of Flink's state, which has this many key groups by default (its smallest
@@ -161,12 +161,12 @@ class KafkaSource:
         )
 
     def _size(self, index: int, count: int, ledger: Ledger) -> int:
-        """How many offsets a bounded split has left, an estimate; 0 if no broker answers."""
+        """How many offsets a bounded split has left, an estimate; 0 if nobody answers."""
         if self.streaming:
             return 0
         try:
             look = self._starts(index, count, ledger).look({}, (), first=True)
-        except SourceUnavailable:
+        except (SourceUnavailable, SinkUnavailable):
             return 0
         return sum(new.partition.backlog for new in look.new)
 
