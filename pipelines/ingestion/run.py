@@ -25,6 +25,7 @@ from transforms import notes
 from transforms.errors import SluiceError
 from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
+from transforms.read import standing
 from transforms.read.job_queue import Waiting
 from transforms.settle import acknowledge
 from transforms.settle.acknowledge import Acknowledge
@@ -80,6 +81,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         if created:
             _report_created(config, run)
         notes.reset()
+        standing.reset()
         started = time.monotonic()
         if run.detach or (config.streaming and run.runner.remote):
             _report_left(config.jobs.queue.left())  # the readers will report it elsewhere

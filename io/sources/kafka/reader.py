@@ -19,6 +19,7 @@ from sources.kafka.cluster import Place
 from sources.kafka.discovery import Discovery
 from sources.kafka.fetch import Fetched
 from sources.kafka.guard import Guard
+from sources.kafka.held import HeldBack
 from sources.kafka.leftover import messages_of_old_topic
 from sources.kafka.partition import END, Partition
 from sources.kafka.starts import Look, NewPartition, Starts
@@ -26,7 +27,7 @@ from transforms import metrics
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Polled, Position
 from transforms.errors import SourceUnavailable
-from transforms.read import drain
+from transforms.read import drain, standing
 
 _log = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class KafkaReader:
         self._ready: list[RecordBatch] = []
         self._warned: set[str] = set()
         self._lag_due = 0.0
+        self._held_back = HeldBack()
         self._watermark: float | None = None
 
     def poll(self, timeout: float) -> Polled:
@@ -160,6 +162,8 @@ class KafkaReader:
             self._warn_once(line)
         for new in look.new:
             self._begin(new)
+        if self._starts.bounded:
+            self._say_what_is_held([new.partition for new in look.new])
         self._guard.confirm(self._discovery.launched_at, look.topics.ids)
         self._started = True
 
@@ -173,6 +177,7 @@ class KafkaReader:
         low = new.low if partition.end is None else min(new.low, partition.end)
         if partition.next < low:
             self._skip(expired_batches(partition, low, new.settled))
+        standing.note(partition.standing)
         if partition.done:
             self._done[place] = partition
         else:
@@ -215,6 +220,7 @@ class KafkaReader:
         """Settle what was fetched of partitions before they vanished."""
         queued = by_partition(self._guard.drain(), topics=0)
         for partition in vanished:
+            standing.forget(partition.source, partition.label)
             self._active.pop(partition.place, None)
             self._lost.pop(partition.place, None)
             messages = messages_of_old_topic(
@@ -282,7 +288,19 @@ class KafkaReader:
         self._lag_due = now + _LAG_SECONDS
         for place, partition in self._active.items():
             partition.high = max(partition.high, self._guard.high(place))
+            if partition.end is None:
+                # At its end for a reader, yet there is more: a transaction is open.
+                at_end = partition.caught_up is not None
+                partition.hold(partition.next if at_end else partition.high)
+            standing.note(partition.standing)
         metrics.gauge("lag", self.backlog())
+        if not self._starts.bounded:
+            self._say_what_is_held(self._active.values())
+
+    def _say_what_is_held(self, partitions: Collection[Partition]) -> None:
+        held = [partition for partition in partitions if partition.held]
+        for line in self._held_back.lines(held, bounded=self._starts.bounded):
+            _log.warning("%s", line)
 
     def _warn_once(self, line: str) -> None:
         if line not in self._warned:
