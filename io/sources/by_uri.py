@@ -10,7 +10,7 @@ from clients.s3 import S3Settings
 from sources.files.csv.options import CsvOptions
 from sources.files.json.options import JsonOptions
 from sources.files.source import FilesSource
-from sources.kafka.source import KafkaSource
+from sources.kafka.source import KafkaSource, MissingTopic
 from sources.ownership import refuse_unknown_scheme
 from transforms.batch.splits import BatchLimits, Source
 from transforms.errors import ConfigError
@@ -37,6 +37,8 @@ class SourceOptions:
         encoding: Of text; empty for UTF-8, or for what a byte order mark says.
         compression: ``auto`` (by the first bytes), ``none``, or the one that all objects have.
         exclude: Globs of objects that are not read.
+        missing_topic: Whether a stream waits for a topic that does not exist, or fails; None if
+            the user does not say.
     """
 
     format: str = "auto"
@@ -55,6 +57,7 @@ class SourceOptions:
     encoding: str = ""
     compression: str = "auto"
     exclude: tuple[str, ...] = ()
+    missing_topic: MissingTopic | None = None
 
 
 def source_for(uri: str, options: SourceOptions | None = None) -> Source:
@@ -92,6 +95,10 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         raise ConfigError(
             f"--format {options.format} is for files; a message of a topic is one JSON object"
         )
+    if options.missing_topic == "wait" and not options.streaming:
+        raise ConfigError(
+            "--missing_topic wait is for --streaming: a run that ends needs its topics"
+        )
     return KafkaSource(
         uri,
         config=options.kafka,
@@ -99,4 +106,5 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         limits=options.limits,
         outage_budget=options.outage_budget,
         parallel=options.parallel,
+        missing_topic=options.missing_topic or "wait",
     )

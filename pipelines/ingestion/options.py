@@ -172,6 +172,7 @@ def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
         encoding=flags.encoding,
         compression=flags.compression,
         exclude=tuple(flags.exclude),
+        missing_topic=flags.missing_topic,
         poll_interval=flags.poll_interval,
         csv=CsvOptions.of(
             delimiter=flags.csv_delimiter,

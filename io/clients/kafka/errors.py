@@ -28,6 +28,17 @@ _TOKEN_AWAY = re.compile(
 )
 """The service that issues tokens is away: librdkafka reports it as a failed login."""
 
+OCCUPIED = frozenset(
+    {
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.FENCED_MEMBER_EPOCH,
+    }
+)
+"""The group has members, and only they may commit its offsets."""
+
 GONE = frozenset(
     {
         KafkaError.UNKNOWN_TOPIC_OR_PART,

@@ -24,7 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declare
 )
 
 from clients.kafka.config import Config, admin_settings, consumer_settings
-from clients.kafka.errors import GONE, LOST, refuses, setting_text, text_of
+from clients.kafka.errors import GONE, LOST, OCCUPIED, refuses, setting_text, text_of
 from clients.kafka.listener import FirstContact
 from clients.kafka.log import LOGGER
 from clients.kafka.metadata import all_topics
@@ -197,6 +197,11 @@ class Cluster:
                 return call(self._consumer(group))
             except KafkaException as error:
                 self._consumer(group)  # reports a refused group
+                if error.args[0].code() in OCCUPIED:
+                    raise ConfigError(
+                        f"group {group} of {self._brokers} has members of its own, which alone may "
+                        "commit its offsets; name a group that nothing else uses"
+                    ) from error
                 if error.args[0].code() not in _MOVING or not outage.wait():
                     raise self._failed(error) from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from sources.kafka.batches import (
@@ -22,6 +22,7 @@ from sources.kafka.guard import Guard
 from sources.kafka.held import HeldBack
 from sources.kafka.leftover import messages_of_old_topic
 from sources.kafka.partition import END, Partition
+from sources.kafka.progress import Follower
 from sources.kafka.starts import Look, NewPartition, Starts
 from transforms import metrics
 from transforms.batch.record import RecordBatch
@@ -44,6 +45,9 @@ class KafkaReader:
         discovery: Looks for partitions, and for the brokers while they are away.
         idle_seconds: A partition with nothing to read for this long does not hold back the
             watermark.
+        follower: Tells the source's group what the ledger has; None without a group.
+        stop_if_missing: Whether a topic that does not exist, or is deleted, ends the run instead
+            of being waited for.
         clock: Seconds since the epoch.
     """
 
@@ -53,12 +57,18 @@ class KafkaReader:
         starts: Starts,
         discovery: Discovery[Look],
         idle_seconds: float,
+        follower: Follower | None = None,
+        *,
+        stop_if_missing: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._guard = guard
         self._starts = starts
         self._discovery = discovery
         self._idle_seconds = idle_seconds
+        self._follower = follower
+        self._stop_if_missing = stop_if_missing or starts.bounded
+        self._stopped = ""
         self._clock = clock
         self._started = False
         self._active: dict[Place, Partition] = {}
@@ -79,10 +89,12 @@ class KafkaReader:
                 not be read, was deleted during a bounded run, or its log was truncated.
         """
         deadline = time.monotonic() + timeout
+        if self._stopped:
+            raise SourceUnavailable(self._stopped)
         self._look_around(0.0 if self._started else timeout)
         batches, self._ready = self._ready, []
         left = timeout
-        while not batches and self._active and left >= 0:
+        while not (batches or self._stopped) and self._active and left >= 0:
             left = deadline - time.monotonic()
             batches = self._batches(self._guard.take(max(0.0, left)))
             if self._guard.doubtful:
@@ -91,7 +103,9 @@ class KafkaReader:
         if not batches and not self._active and not self._finished:
             # There is no partition to wait for until a look finds one.
             drain.wait(max(0.0, deadline - time.monotonic()))
-        return Polled(batches, self._position(), self._finished, self._reached())
+        # What was read of a topic that is gone is settled before the next poll ends the run.
+        rest = bool(self._stopped)
+        return Polled(batches, self._position(), self._finished, self._reached(), rest)
 
     def backlog(self) -> int:
         """How many offsets are left to read, as far as the client knows."""
@@ -143,10 +157,25 @@ class KafkaReader:
             }
             waiting = [replace(each) for each in (*self._lost.values(), *self._gone.values())]
             first = not self._started
-            self._discovery.launch(lambda: self._starts.look(reading, waiting, first=first))
+            self._discovery.launch(lambda: self._look(reading, waiting, first=first))
         look = self._discovery.take(timeout)
         if look is not None:
             self._apply(look)
+
+    def _look(
+        self, reading: Mapping[Place, str], waiting: Sequence[Partition], *, first: bool
+    ) -> Look:
+        """What a look at the cluster means; afterwards the group follows the ledger."""
+        look = self._starts.look(reading, waiting, first=first)
+        if self._follower is not None:
+            new = {each.partition.place: each.partition.label for each in look.new}
+            labels = {
+                place: label for place, label in reading.items() if look.topics.has(place, label)
+            }
+            self._follower.follow(
+                (f"kafka://{topic}", label) for (topic, _), label in (labels | new).items()
+            )
+        return look
 
     def _apply(self, look: Look) -> None:
         if look.truncated is not None:
@@ -155,7 +184,7 @@ class KafkaReader:
         for partition in look.replaced:
             self._finish(partition, look)
         for topic in look.topics.missing:
-            if self._starts.bounded and not self._started:
+            if self._stop_if_missing and not self._started:
                 raise SourceUnavailable(f"topic {topic} does not exist (any more)")
             self._warn_once(f"topic {topic} does not exist; waiting for it")
         for line in look.notes:
@@ -204,7 +233,10 @@ class KafkaReader:
         if vanished:
             self._leave(vanished)
         for topic in dict.fromkeys(each.topic for each in deleted):
-            self._warn_once(_farewell(topic, [each for each in deleted if each.topic == topic]))
+            farewell = _farewell(topic, [each for each in deleted if each.topic == topic])
+            self._warn_once(farewell)
+            if self._stop_if_missing and not self._stopped:
+                self._stopped = f"{farewell}; it is not waited for"
         self._gone.update((each.place, each) for each in deleted)
         for partition in (*vanished, *returned):
             if partition in deleted or topics.has(partition.place, partition.label):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
@@ -15,17 +17,23 @@ from sources.kafka.cluster import Cluster, cluster
 from sources.kafka.discovery import Discovery
 from sources.kafka.fetch import Fetcher
 from sources.kafka.guard import Guard
-from sources.kafka.progress import Committer
+from sources.kafka.progress import Committer, Follower
 from sources.kafka.reader import KafkaReader
 from sources.kafka.starts import Starts
 from sources.kafka.uri import Address, parse
 from transforms.batch.coverage import Ledger
 from transforms.batch.splits import BatchLimits, Position, Split
 from transforms.errors import ConfigError, SinkUnavailable, SourceUnavailable
+from transforms.settle.acknowledge import ACKNOWLEDGERS
 
 MOST_SPLITS = 128
 """Splits are the keys of Flink's state, which has this many key groups by default (its smallest
 ``--max_parallelism``): with more splits, no more subtasks could read."""
+
+
+MissingTopic = Literal["wait", "fail"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,9 @@ class KafkaSource:
             watermark.
         parallel: Whether splits are read side by side.
         split_count: How many splits share the partitions if ``uri`` does not say.
+        missing_topic: While streaming, whether to wait for a topic that ``uri`` names and that does
+            not exist (``wait``), at the start or later, or to end the run (``fail``). A read that
+            ends always fails.
     """
 
     uri: str
@@ -58,6 +69,7 @@ class KafkaSource:
     idle_seconds: float = 5.0
     parallel: bool = False
     split_count: int = 1
+    missing_topic: MissingTopic = "wait"
 
     def __post_init__(self) -> None:
         kafka_config.refuse_reserved(self.config)
@@ -83,10 +95,13 @@ class KafkaSource:
         self._consumer(lambda error: None).close()
         address = self.address
         topics = self.cluster.topics(address)
-        if topics.missing:
+        if topics.missing and not (self.streaming and self.missing_topic == "wait"):
             raise ConfigError(
                 f"no topic {', '.join(topics.missing)} at {address.brokers}; create it first"
             )
+        if self.parallel:  # a reader elsewhere says it there
+            for topic in topics.missing:
+                _log.warning("topic %s does not exist; waiting for it", topic)
         if not topics.labels and not self.streaming:
             raise ConfigError(f"no topic at {address.brokers} matches {address.topic_text}")
         if address.group and topics.labels:
@@ -136,6 +151,8 @@ class KafkaSource:
             starts=self._starts(int(index), int(count), ledger, position),
             discovery=Discovery(self.discovery_interval, self.outage_budget),
             idle_seconds=self.idle_seconds,
+            follower=self._follower(ledger),
+            stop_if_missing=self.missing_topic == "fail",
         )
 
     def acknowledger(self) -> Committer | None:
@@ -148,6 +165,10 @@ class KafkaSource:
         if not group:
             return None
         return Committer(lambda offsets: self.cluster.commit(offsets, group), group)
+
+    def _follower(self, ledger: Ledger) -> Follower | None:
+        committer = ACKNOWLEDGERS.get(self)
+        return Follower(ledger, committer.renew) if isinstance(committer, Committer) else None
 
     def _starts(self, index: int, count: int, ledger: Ledger, position: Position = ()) -> Starts:
         return Starts(
