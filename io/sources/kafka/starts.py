@@ -203,7 +203,7 @@ class Starts:
                     notes.append(f"{topic}/{number} begins at offset {low}, the first that exists")
             log_end = max(high, log_ends[place])
             if beginning.offset > log_end:
-                log_end = self.cluster.log_ends([place])[place]
+                log_end = max(log_end, self.cluster.log_ends([place])[place])
             if beginning.offset > log_end:
                 group = place in committed and histories[topic].is_new(label)
                 why = self._beyond(place, log_end, beginning, group=group)
