@@ -158,7 +158,7 @@ def _speaks_tls(place: tuple[str, int]) -> bool | None:
             except OSError:
                 return False
             return True
-    except (OSError, ValueError):
+    except (OSError, ValueError, OverflowError):  # the last: there is no such port
         return None
 
 

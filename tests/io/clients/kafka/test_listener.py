@@ -143,6 +143,7 @@ class TestProbe:
     def test_of_nobody_nothing_is_said(self) -> None:
         assert probe("127.0.0.1:9") is None
         assert probe("no.such.host.invalid:9092") is None
+        assert probe("127.0.0.1:99999") is None
 
 
 class TestFirstContact:
