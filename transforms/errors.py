@@ -8,6 +8,7 @@
   + ``ObjectFailed``        this object cannot be read on: the object becomes a dead letter
   + ``ObjectUnavailable``   this object cannot be read now: it is left for later, others are read
   + ``SourceUnavailable``   a source cannot be reached within its budget (exit 1)
+    - ``SourceRefused``     it refuses the credentials (at the start exit 2)
   + ``SinkUnavailable``     the database cannot be reached: wait, then fail (exit 1)
     - ``CommitUnknown``     the connection was lost while committing
   + ``Contention``          the database asked for the transaction to be run again
@@ -106,6 +107,14 @@ class ObjectUnavailable(SluiceError):
 
 class SourceUnavailable(SluiceError):
     """A source could not be reached, even after its retries."""
+
+
+class SourceRefused(SourceUnavailable):
+    """A source refuses the credentials, or there are none.
+
+    At the start that is a mistake, and not waited for. While objects are watched it may pass, as
+    credentials are renewed.
+    """
 
 
 class SinkUnavailable(SluiceError):

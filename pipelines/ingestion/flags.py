@@ -92,6 +92,13 @@ def _add_source(parser: Parser) -> None:
         help="leave out files and objects: of this name ('*.tmp'), anywhere ('**/tmp/*'), or with "
         "this path or URI ('./events/tmp/**'); may be repeated",
     )
+    add(
+        "--missing_topic",
+        choices=("wait", "fail"),
+        help="with --streaming, whether to wait for a topic that a --source names and that does not "
+        "exist, at the start or later, or to end the run (default: wait); without --streaming a "
+        "missing topic always ends it",
+    )
     add_kafka_config(group)
     add("--s3_endpoint_url", metavar="URL", help="an S3 service other than AWS")
 

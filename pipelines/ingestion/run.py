@@ -14,6 +14,7 @@ from pipelines import command, execution
 from pipelines.ingestion import summary
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.steps import applied
+from pipelines.operation.start import once_reachable
 from runners.runner import Runner, Submission
 from sinks import targets
 from sinks.database import leases
@@ -24,6 +25,7 @@ from transforms import notes
 from transforms.errors import SluiceError
 from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
+from transforms.read import standing
 from transforms.read.job_queue import Waiting
 from transforms.settle import acknowledge
 from transforms.settle.acknowledge import Acknowledge
@@ -66,19 +68,22 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
     )
     # This comes first, so that no table is created for a runner that cannot start.
     with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
-        _refuse_state_of_another(config, run)
-        created = sink.prepare()
+        budget = config.write.outage_budget
+        once_reachable(lambda: _refuse_state_of_another(config, run), budget)
+        created = once_reachable(sink.prepare, budget)
         columns = sink.fields()
         sources = tuple(source.expecting(columns) for source in config.sources)
         config = replace(config, sources=sources)
         for source in config.sources:
-            source.check()
-        config = replace(config, sources=tuple(source.fixed() for source in config.sources))
+            once_reachable(source.check, budget)
+        fixed = tuple(once_reachable(source.fixed, budget) for source in config.sources)
+        config = replace(config, sources=fixed)
         if config.dead_letters is not None:
-            config.dead_letters.check()
+            once_reachable(config.dead_letters.check, budget)
         if created:
             _report_created(config, run)
         notes.reset()
+        standing.reset()
         started = time.monotonic()
         if run.detach or (config.streaming and run.runner.remote):
             _report_left(config.jobs.queue.left())  # the readers will report it elsewhere

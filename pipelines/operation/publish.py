@@ -17,6 +17,7 @@ from pipelines import cluster, command, execution
 from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.command import Parser
 from pipelines.flags import set_outage_budget
+from pipelines.operation.start import once_reachable
 from runners.runner import Runner
 from sinks.database.database import Database
 from sinks.database.tables import SHARDS
@@ -111,8 +112,8 @@ def publish(options: argparse.Namespace, rest: Sequence[str], parser: Parser) ->
         name = f"outbox-{options.table or 'all'}"
         rest = [*rest, *cluster.job_options(name, rest, streaming=options.streaming)]
     with execution.empty_pipeline(runner, rest) as pipeline:
-        config.source.check()
-        config.topic.check()
+        once_reachable(config.source.check, options.outage_budget)
+        once_reachable(config.topic.check, options.outage_budget)
         started = time.monotonic()
         build(pipeline, config, runner)
         counters, signals = execution.execute(pipeline, runner, release=outbox_queue.release_all)

@@ -90,6 +90,10 @@ class Outage:
         """How long it has lasted so far; 0 while the service answers."""
         return 0.0 if self._since is None else self.clock() - self._since
 
+    def begin(self) -> None:
+        """Count from now, before the first try, which may take long itself."""
+        self._since = self.clock()
+
     def next_wait(self) -> float | None:
         """Count a failed try. Returns the seconds to wait before the next one, without waiting.
 

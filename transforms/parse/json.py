@@ -50,6 +50,17 @@ _LONGEST_INTEGER = 4_300
 
 _OPENS = {b"{": "an object", b"[": "an array", b'"': "a string"}
 _BOM = b"\xef\xbb\xbf"
+_OTHER_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff\0": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+_WIRE_HEADER = 5
+"""A zero byte and the number of a schema, four bytes
+(https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/)."""
+_JSON_STARTS = b'{[" \t\r\n'
+"""What follows a zero byte where it is half of a character of UTF-16."""
 _STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
@@ -118,6 +129,17 @@ def _reject(raw: bytes, error: Exception) -> NoReturn:
     """Reject ``raw`` with one sentence that says why it cannot be read."""
     if isinstance(error, RecursionError):
         raise Reject("JSON is nested deeper than this process can read", "too_deep") from error
+    mark = next((name for start, name in _OTHER_MARKS.items() if raw.startswith(start)), None)
+    if mark is not None:
+        text = f"{mark} text, as its byte order mark says; a record is UTF-8"
+        raise Reject(text, "invalid_utf8") from error
+    if raw.startswith(b"\0") and len(raw) >= _WIRE_HEADER and raw[1] not in _JSON_STARTS:
+        number = int.from_bytes(raw[1:_WIRE_HEADER], "big")
+        raise Reject(
+            f"Confluent wire format, schema id {number}: not plain JSON, and decoding by a schema "
+            "registry is not supported",
+            "malformed",
+        ) from error
     # msgspec reports bad bytes outside strings as bad JSON, and gives no place inside strings.
     text_of(raw)
     said = str(error)

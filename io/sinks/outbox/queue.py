@@ -72,7 +72,8 @@ class SqlOutboxQueue:
         """Check that the database has an outbox.
 
         Raises:
-            ConfigError: It has none, or its tables have another version than this program.
+            ConfigError: It has none, its tables have another version than this program, or the
+                database refuses.
             SinkUnavailable: The database cannot be reached.
         """
         without = ConfigError(
@@ -80,7 +81,8 @@ class SqlOutboxQueue:
         )
         if not exists(self.database):
             raise without
-        with transaction(self.database, "read the outbox", write=False) as connection:
+        doing = "read the outbox"
+        with transaction(self.database, doing, write=False, refused=ConfigError) as connection:
             if not sa.inspect(connection).has_table(outbox.name):
                 raise without
             version.check(connection)

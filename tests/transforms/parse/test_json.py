@@ -267,3 +267,37 @@ def test_a_number_that_is_too_long_is_named_by_its_place(raw: bytes, message: st
 def test_a_byte_order_mark_is_passed_over() -> None:
     raw = b'\xef\xbb\xbf{"a":1}'
     assert parse_object(raw, max_bytes=100, max_depth=10) == {"a": 1}
+
+
+class TestOtherEncodings:
+    @pytest.mark.parametrize(
+        ("raw", "number"),
+        [
+            (bytes.fromhex("000000002a0206616263"), 42),
+            (bytes.fromhex("000000002b") + b'{"id":21}', 43),
+            (bytes.fromhex("0000000000"), 0),
+            (bytes.fromhex("0012345678ff"), 0x12345678),
+        ],
+    )
+    def test_the_wire_format_of_a_schema_registry_is_named(self, raw: bytes, number: int) -> None:
+        error = rejection(raw)
+        assert error.category == "malformed"
+        assert error.message.startswith(f"Confluent wire format, schema id {number}: ")
+
+    @pytest.mark.parametrize("raw", [b"\0", b"\0\0\0\1", '{"a":1}'.encode("utf-16-be")])
+    def test_not_every_zero_byte_is_its_beginning(self, raw: bytes) -> None:
+        assert "Confluent" not in rejection(raw).message
+
+    @pytest.mark.parametrize(
+        ("raw", "name"),
+        [
+            (b"\xff\xfe" + '{"a":1}'.encode("utf-16-le"), "UTF-16"),
+            (b"\xfe\xff" + '{"a":1}'.encode("utf-16-be"), "UTF-16"),
+            (b"\xff\xfe\0\0" + '{"a":1}'.encode("utf-32-le"), "UTF-32"),
+            (b"\0\0\xfe\xff" + '{"a":1}'.encode("utf-32-be"), "UTF-32"),
+        ],
+    )
+    def test_a_mark_of_another_encoding_is_named(self, raw: bytes, name: str) -> None:
+        error = rejection(raw)
+        assert error.category == "invalid_utf8"
+        assert error.message == f"{name} text, as its byte order mark says; a record is UTF-8"
