@@ -18,7 +18,10 @@ _DESCRIPTION = """\
 Prove from the database that nothing was lost: coverage, gaps, sums and jobs.
 
 A partition is one version of an object, or one partition of a topic. Exit 0 when each partition
-is covered without a gap, adds up, and has its failed records as jobs; 1 otherwise."""
+is covered without a gap, adds up, and has its failed records as jobs; 1 otherwise.
+
+The audit looks at the ledger and the jobs. It does not count the rows of your tables, which others
+may change."""
 
 _EXAMPLES = """\
 examples:

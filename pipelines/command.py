@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines.terminal import SafeFormatter, safe
 from runners import parser
-from transforms.errors import ConfigError, DeadBudgetExceeded, SluiceError, from_text, without_step
+from transforms.errors import (
+    ConfigError,
+    DeadBudgetExceeded,
+    SluiceError,
+    from_text,
+    step_of,
+    without_step,
+)
 from transforms.secrets import redact
 
 if TYPE_CHECKING:
@@ -106,9 +113,13 @@ def _line(cause: SluiceError | None, error: Exception) -> str:
     if cause is not None:
         return redact(without_step(" ".join(str(cause).split())))
     last = (str(error).strip().splitlines() or [""])[-1]
-    return redact(
-        f"unexpected {type(error).__name__}: {without_step(last)} (--verbose shows the stack)"
+    step = step_of(last)
+    what = (  # Beam raises RuntimeError, and its last line begins with the class of the cause
+        f"{type(error).__name__}: {last}"
+        if step is None
+        else f"{without_step(last)} in step {step}"
     )
+    return redact(f"unexpected {what} (--verbose shows the stack)")
 
 
 def console() -> Console:

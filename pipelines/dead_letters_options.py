@@ -39,7 +39,7 @@ _HELP = {
     "stats": "count the jobs of each kind, with the age of the oldest",
     "replay": "try dead letters again: they become available",
     "cancel": "do not try waiting jobs again",
-    "purge": "delete dead letters; the ledger goes on counting them",
+    "purge": "delete finished jobs; the ledger goes on counting their records as what they became",
     "adopt": "give jobs to a pipeline: jobs of no pipeline, or of one that was renamed or changed",
     "prune": "delete finished jobs that have been kept long enough",
     "audit": "show who replayed, cancelled, purged, adopted or pruned what, when and why",

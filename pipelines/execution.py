@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -18,9 +19,33 @@ from transforms import metrics
 from transforms.batch.coverage import Ledger
 from transforms.batch.splits import Source
 from transforms.errors import ConfigError, SluiceError, from_text
+from transforms.per_process import PerProcess
 from transforms.read import drain
 from transforms.read.read import Pacing, ReadSplits
 from transforms.read.readers import READERS
+
+_TURNS: PerProcess[None, threading.Lock] = PerProcess(lambda _: threading.Lock())
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let no other thread of this process run a pipeline during the block.
+
+    Counters, notes, readers, leases and the wish to stop belong to the process. Two pipelines would
+    count each other's records, and the first to end would close what the other reads from.
+
+    Raises:
+        ConfigError: Another thread runs one.
+    """
+    turn = _TURNS.get(None)
+    if not turn.acquire(blocking=False):
+        raise ConfigError(
+            "another thread of this process runs a pipeline; start each in a process of its own"
+        )
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 @contextmanager

@@ -76,7 +76,8 @@ def add_outage_budget(parser: argparse._ActionsContainer) -> None:
         "--outage_budget",
         type=seconds(at_least=0),
         metavar="S",
-        help="how many seconds to wait for a database or broker that is away, before failing "
+        help="how many seconds to wait for a database, broker or object store that is away, at the "
+        "start too, before failing "
         "(default: 300; 60 with FlinkRunner)",
     )
 

@@ -8,10 +8,12 @@
   + ``ObjectFailed``        this object cannot be read on: the object becomes a dead letter
   + ``ObjectUnavailable``   this object cannot be read now: it is left for later, others are read
   + ``SourceUnavailable``   a source cannot be reached within its budget (exit 1)
+    - ``SourceRefused``     it refuses the credentials (at the start exit 2)
   + ``SinkUnavailable``     the database cannot be reached: wait, then fail (exit 1)
     - ``CommitUnknown``     the connection was lost while committing
   + ``Contention``          the database asked for the transaction to be run again
   + ``SinkFailed``          the database refuses the whole write, and no record is to blame (exit 1)
+  + ``StepEnded``           a step ended the program or ran out of memory (exit 1)
   + ``DeadBudgetExceeded``  too many records would become dead letters (exit 4)
 
 Anything else is a defect of the program and fails the run loudly.
@@ -107,6 +109,14 @@ class SourceUnavailable(SluiceError):
     """A source could not be reached, even after its retries."""
 
 
+class SourceRefused(SourceUnavailable):
+    """A source refuses the credentials, or there are none.
+
+    At the start that is a mistake, and not waited for. While objects are watched it may pass, as
+    credentials are renewed.
+    """
+
+
 class SinkUnavailable(SluiceError):
     """The database could not be reached, or the connection was lost."""
 
@@ -134,7 +144,11 @@ class DeadBudgetExceeded(SluiceError):
     """More records would become dead letters than ``--max_dead`` allows; the commit is undone."""
 
 
-_STEP = re.compile(r" \[while running '[^']*'\]$")
+class StepEnded(SluiceError):
+    """A step ended the program or ran out of memory at one record; its batch is not settled."""
+
+
+_STEP = re.compile(r" \[while running '(?P<label>[^']*)'\]$")
 _TAIL = re.compile(r"^(?:\w+\.)*errors\.(?P<name>\w+): (?P<message>.*)$", re.MULTILINE)
 
 
@@ -145,6 +159,16 @@ def without_step(message: str) -> str:
     'permission denied'
     """
     return _STEP.sub("", message)
+
+
+def step_of(message: str) -> str | None:
+    """The label of the step that Beam appends, or None if it appends none.
+
+    >>> step_of("MemoryError [while running 'Mask/ParDo(Mask)']")
+    'Mask/ParDo(Mask)'
+    """
+    match = _STEP.search(message)
+    return None if match is None else match["label"]
 
 
 def from_text(text: str) -> SluiceError | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
-from sinks.database.engine import retried, transaction
+from sinks.database.engine import exists, retried, transaction
 from sinks.database.label import label_of
 from sinks.database.migrations import migrate
 from sinks.table import layouts
@@ -69,10 +69,13 @@ def prepare(config: SqlConfig) -> bool:
 def _refuse(config: SqlConfig) -> None:
     """Refuse a table that cannot be created, before anything is."""
     doing = f"prepare {config.table}"
+    never = ConfigError(f"table {config.table_name} does not exist, and --create is never")
+    if config.create == "never" and not exists(config.database):
+        raise never
     with transaction(config.database, doing, write=False, refused=ConfigError) as connection:
         missing = writer_of(connection).describe(connection, config.table_name) is None
         if missing and config.create == "never":
-            raise ConfigError(f"table {config.table_name} does not exist, and --create is never")
+            raise never
         names = (column.name for column in (new_columns(config) if missing else ()))
         check_names(config, names, *dialect_of(connection).longest_name(connection))
 

@@ -10,8 +10,8 @@ from clients.s3 import S3Settings
 from sources.files.csv.options import CsvOptions
 from sources.files.json.options import JsonOptions
 from sources.files.source import FilesSource
-from sources.kafka.elements import cutter_of
-from sources.kafka.source import KafkaSource
+from sources.kafka.messages.elements import cutter_of
+from sources.kafka.source import KafkaSource, MissingTopic
 from sources.ownership import refuse_unknown_scheme
 from transforms.batch.splits import BatchLimits, Source
 from transforms.errors import ConfigError
@@ -41,6 +41,8 @@ class SourceOptions:
         exclude: Globs of objects that are not read.
         keyed: Whether fields are the key: the records of a message that is an array need no number
             then, so that it is read without being asked for.
+        missing_topic: Whether a stream waits for a topic that does not exist, or fails; None if
+            the user does not say.
     """
 
     format: str = "auto"
@@ -60,6 +62,7 @@ class SourceOptions:
     compression: str = "auto"
     exclude: tuple[str, ...] = ()
     keyed: bool = False
+    missing_topic: MissingTopic | None = None
 
 
 def source_for(uri: str, options: SourceOptions | None = None) -> Source:
@@ -105,6 +108,10 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         max_record_bytes=options.max_record_bytes,
         limits=options.limits,
     )
+    if options.missing_topic == "wait" and not options.streaming:
+        raise ConfigError(
+            "--missing_topic wait is for --streaming: a run that ends needs its topics"
+        )
     return KafkaSource(
         uri,
         config=options.kafka,
@@ -113,4 +120,5 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         outage_budget=options.outage_budget,
         parallel=options.parallel,
         messages=messages,
+        missing_topic=options.missing_topic or "wait",
     )

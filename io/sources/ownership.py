@@ -59,8 +59,10 @@ def refuse_unknown_scheme(uri: str) -> None:
     """Refuse what names neither files nor objects.
 
     Raises:
-        ConfigError: It has another scheme than ``file`` and ``s3``.
+        ConfigError: It has another scheme than ``file`` and ``s3``, or is empty.
     """
+    if not uri.strip():
+        raise ConfigError("a --source is empty; write a path, s3://bucket/… or kafka://host:port/…")
     scheme, separator, _ = uri.partition("://")
     if separator and scheme not in ("file", "s3"):
         raise ConfigError(

@@ -66,7 +66,8 @@ class RunConfig:
         runner: What runs the pipeline.
         beam_options: Flags that belong to Beam.
         summary_json: Where to write the summary, or None.
-        fail_on_dead_letters: Whether to exit with 3 when there are any.
+        fail_on_dead_letters: Whether to exit with 3 when the run made some, or when some of its
+            sources are unresolved.
         progress: Whether to show a progress bar.
         detach: Whether to leave the job to the cluster once it runs.
         metrics_address: Host and port where the process shows its metrics, or None.

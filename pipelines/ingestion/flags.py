@@ -71,7 +71,7 @@ def _add_source(parser: Parser) -> None:
     )
     add(
         "--rest_seconds",
-        type=float,
+        type=seconds(at_least=0),
         default=10.0,
         metavar="S",
         help="with --streaming, a local file is complete once nobody has written to it for this "
@@ -92,6 +92,13 @@ def _add_source(parser: Parser) -> None:
         metavar="GLOB",
         help="leave out files and objects: of this name ('*.tmp'), anywhere ('**/tmp/*'), or with "
         "this path or URI ('./events/tmp/**'); may be repeated",
+    )
+    add(
+        "--missing_topic",
+        choices=("wait", "fail"),
+        help="with --streaming, whether to wait for a topic that a --source names and that does not "
+        "exist, at the start or later, or to end the run (default: wait); without --streaming a "
+        "missing topic always ends it",
     )
     add_kafka_config(group)
     add("--s3_endpoint_url", metavar="URL", help="an S3 service other than AWS")
@@ -264,7 +271,7 @@ def _add_retries(parser: Parser) -> None:
     )
     add(
         "--backoff_base",
-        type=float,
+        type=seconds(at_least=0),
         default=1.0,
         metavar="S",
         help="longest wait after the first failed attempt, in seconds; it doubles each time "
@@ -272,7 +279,7 @@ def _add_retries(parser: Parser) -> None:
     )
     add(
         "--backoff_cap",
-        type=float,
+        type=seconds(at_least=0),
         default=300.0,
         metavar="S",
         help="longest wait between two attempts, in seconds (default: 300)",
@@ -319,7 +326,8 @@ def _add_failures(parser: Parser) -> None:
     group.add_argument(
         "--fail_on_dead_letters",
         action="store_true",
-        help="exit with 3 when records became dead letters",
+        help="exit with 3 when records became dead letters, or while dead letters that an earlier "
+        "run of this pipeline made of these sources are unresolved: neither replayed nor purged",
     )
     group.add_argument(
         "--max_dead",

@@ -210,6 +210,7 @@ def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
         compression=flags.compression,
         exclude=tuple(flags.exclude),
         keyed=bool(flags.key),
+        missing_topic=flags.missing_topic,
         poll_interval=flags.poll_interval,
         csv=CsvOptions.of(
             delimiter=flags.csv_delimiter,

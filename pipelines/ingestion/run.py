@@ -18,6 +18,7 @@ from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.observed import observed
 from pipelines.ingestion.run_entry import Ending, entered, entry_of
 from pipelines.ingestion.steps import applied
+from pipelines.operation.start import once_reachable
 from runners.runner import Runner, Submission
 from sinks import targets
 from sinks.database import leases
@@ -31,6 +32,7 @@ from transforms import notes
 from transforms.errors import SluiceError
 from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
+from transforms.read import standing
 from transforms.read.job_queue import Waiting
 from transforms.settle import acknowledge
 from transforms.settle.acknowledge import Acknowledge
@@ -55,10 +57,12 @@ def build(
     return written
 
 
+@execution.alone()
 def carry_out(config: IngestConfig, run: RunConfig) -> int:
     """Run one ingestion: prepare, read, retry, report; returns the exit code.
 
     Raises:
+        ConfigError: Another thread of this process runs a pipeline.
         SluiceError: Something is wrong; its text is one line.
     """
     run_id = str(uuid.uuid4())
@@ -76,13 +80,15 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
     with observed(config, run), ExitStack() as entries:
         # The runner comes first, so that no table is created for one that cannot start.
         with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
-            _refuse_state_of_another(config, run)
-            created = sink.prepare()
+            budget = config.write.outage_budget
+            once_reachable(lambda: _refuse_state_of_another(config, run), budget)
+            created = once_reachable(sink.prepare, budget)
             ending = entries.enter_context(entered(entry))
             config = _checked(config, sink)
             if created:
                 _report_created(config, run)
             notes.reset()
+            standing.reset()
             started = time.monotonic()
             if run.detach or (config.streaming and run.runner.remote):
                 _report_left(config.jobs.queue.left())  # the readers will report it elsewhere
@@ -103,11 +109,13 @@ def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     """The configuration with sources that are there and know the table's columns."""
     columns = sink.fields()
     sources = tuple(source.expecting(columns) for source in config.sources)
+    budget = config.write.outage_budget
     for source in sources:
-        source.check()
+        once_reachable(source.check, budget)
+    fixed = tuple(once_reachable(source.fixed, budget) for source in sources)
     if config.dead_letters is not None:
-        config.dead_letters.check()
-    return replace(config, sources=tuple(source.fixed() for source in sources))
+        once_reachable(config.dead_letters.check, budget)
+    return replace(config, sources=fixed)
 
 
 def _report(
@@ -134,8 +142,8 @@ def _report(
         return _failed(ending, f"stopped by {signals[0]}; run again to read the rest", "stopped")
     if result.unavailable and not config.streaming:
         return _failed(ending, _left_for_later(result), "failed")
-    if result.counts.dead and run.fail_on_dead_letters:
-        print(f"ingest: {result.counts.dead:,} records were dead-lettered", file=sys.stderr)
+    if run.fail_on_dead_letters and (dead := _unresolved(config, result.counts.dead)):
+        print(f"ingest: {dead}", file=sys.stderr)
         return command.DEAD_LETTERS
     return command.OK
 
@@ -144,6 +152,25 @@ def _failed(ending: Ending, line: str, outcome: Outcome) -> int:
     ending.outcome, ending.message = outcome, line
     print(f"ingest: {line}", file=sys.stderr)
     return command.FAILED
+
+
+def _unresolved(config: IngestConfig, fresh: int) -> str:
+    """One line on the dead letters of this run, and on those of its sources that nobody resolved."""
+    left = sum(
+        number
+        for name, number in config.ledger.unresolved().items()
+        if any(source.owns(name) for source in config.sources)
+    )
+    parts = []
+    if fresh:
+        parts.append(f"{fresh:,} records became dead letters in this run")
+    if left:
+        parts.append(
+            f"{left:,} dead letters of these sources are unresolved; `python -m "
+            f"pipelines.dead_letters list --table {config.sql.table}` shows them (add "
+            "--state cancelled for those given up by hand); replay or purge resolves them"
+        )
+    return "; ".join(parts)
 
 
 def _left_for_later(result: summary.Summary) -> str:

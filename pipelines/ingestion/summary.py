@@ -19,6 +19,7 @@ from transforms import notes
 from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.splits import Source
 from transforms.notes import Note
+from transforms.read import standing
 from transforms.read.job_queue import Waiting
 
 _ALWAYS_SHOWN = ("read", "inserted", "duplicates", "dead")
@@ -51,7 +52,9 @@ class Summary:
         records_per_second: Records, those within messages too, per second of wall time.
         left: Records of the table that wait for another pipeline, or for no pipeline.
         sources: For each ``--source``: its partitions, how many of them are complete, how many
-            have a gap, the positions reached, and the layouts of JSON other than lines.
+            have a gap, the positions reached, and the layouts of JSON other than lines; of a
+            topic that this process has read also how many are empty, how many are held back by
+            an open transaction, and how many offsets that are.
         notes: What is said of objects that were left or passed over, or whose content told how
             to read them.
     """
@@ -111,16 +114,28 @@ def _reached(sources: Sequence[Source], of: SqlLedger) -> tuple[dict[str, Any], 
             "partitions": 0,
             "complete": 0,
             "gaps": 0,
+            "empty": 0,
+            "held_back": 0,
+            "held_offsets": 0,
             "positions": {},
             "layouts": {},
         }
         for source in sources
     ]
+    standings = {(each.source, each.partition): each for each in standing.noted()}
+    for state in standings.values():
+        for source, entry in zip(sources, reached, strict=True):
+            if source.owns(state.source):
+                entry["partitions"] += 1
+                entry["empty"] += state.empty
+                entry["held_back"] += state.held > 0
+                entry["held_offsets"] += state.held
     for progress in ledger.audit(of.config.database, of):
+        is_new = (progress.source, progress.partition) not in standings
         for source, entry in zip(sources, reached, strict=True):
             if not source.owns(progress.source):
                 continue
-            entry["partitions"] += 1
+            entry["partitions"] += is_new
             entry["complete"] += progress.coverage.complete
             entry["gaps"] += bool(progress.coverage.holes)
             layout = parsed_partition(progress.partition)[1]
@@ -174,7 +189,7 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
     )
     for source, reached in zip(sources, summary.sources, strict=True):
         if source.open_ended:
-            state = f"{reached['partitions']:,} partitions, {reached['gaps']:,} with a gap"
+            state = f"{_partitions(reached)}, {reached['gaps']:,} with a gap"
         else:
             state = f"{reached['complete']:,} of {reached['partitions']:,} complete"
         console.print(shown(f"{source.uri}: {state}"), soft_wrap=True)
@@ -200,6 +215,14 @@ def _show_notes(summary: Summary, console: Console) -> None:
 
 def _line(console: Console, text: str) -> None:
     console.print(shown(text), soft_wrap=True)
+
+
+def _partitions(reached: Mapping[str, Any]) -> str:
+    """How many partitions there are, and of how many there is nothing, or not all, to read."""
+    names = {"empty": "empty", "held_back": "held back by an open transaction"}
+    parts = [f"{reached[name]:,} {text}" for name, text in names.items() if reached.get(name)]
+    among = f" ({', '.join(parts)})" if parts else ""
+    return f"{reached['partitions']:,} partitions{among}"
 
 
 def _layouts(layouts: Mapping[str, str]) -> list[str]:

@@ -16,6 +16,7 @@ from sinks.jobs import audit_trail, retention
 from sinks.jobs import orders as job_orders
 from sinks.jobs import stats as job_stats
 from sinks.jobs import store as jobs
+from sinks.jobs.actions import Outcome
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
 from sinks.jobs.retention import Retention
@@ -31,10 +32,15 @@ _DONE = {
     "replay": "replayed: now available, a running ingest of their table and pipeline takes them "
     "at once, the next one otherwise",
     "adopt": "adopted: that pipeline takes those that wait now or are replayed",
-    "cancel": "cancelled: they will not be tried again",
-    "purge": "deleted; the ledger goes on counting their records as what they became",
-    "prune": "deleted",
+    "cancel": "cancelled: they will not be tried again; the ledger counts their records as dead",
 }
+_DELETED = {
+    "discarded": "the ledger goes on counting their records as dead",
+    "cancelled": "the ledger goes on counting their records as dead",
+    "completed": "their attempts are forgotten; their records are counted as what they became, "
+    "and no count of dead letters changes",
+}
+"""What remains of jobs that are deleted, by their state."""
 _LEFT = {
     job_orders.NO_BYTES: "an object could not be read, there are no bytes to parse again; "
     "put a new version of it in place and ingest that",
@@ -123,14 +129,14 @@ def _act(flags: Any) -> int:
     if flags.dry_run:
         outcome = job_actions.preview(database, order)
         shown = _jobs(database, job_actions.oldest(database, order, SHOWN))
-        _say(flags, database, outcome.count, outcome.left_alone, shown=shown)
+        _say(flags, outcome, shown=shown)
         return command.OK
     migrate.prepare(database, create=False)
     outcome = job_actions.carry_out(database, order, actor=actor_of(flags), reason=reason)
     owners = outcome.owners if order.action is REPLAY else {}
     if order.adopter is not None:
         owners = {order.adopter: outcome.count}
-    _say(flags, database, outcome.count, outcome.left_alone, owners=owners)
+    _say(flags, outcome, owners=owners)
     return command.OK
 
 
@@ -139,12 +145,12 @@ def _prune(flags: Any) -> int:
     if flags.dry_run:
         counted = retention.prunable(database, flags.table, rules)
         shown = _jobs(database, retention.oldest(database, flags.table, rules, SHOWN))
-        _say(flags, database, sum(counted.values()), {}, shown=shown, states=counted)
+        _say(flags, Outcome(sum(counted.values()), {}, counted), shown=shown)
         return command.OK
     migrate.prepare(database, create=False)
     reason = (flags.reason or "").strip() or "retention"
     counted = retention.prune(database, flags.table, rules, actor=actor_of(flags), reason=reason)
-    _say(flags, database, sum(counted.values()), {}, states=counted)
+    _say(flags, Outcome(sum(counted.values()), {}, counted))
     return command.OK
 
 
@@ -162,24 +168,20 @@ def _audit(flags: Any) -> int:
 
 def _say(
     flags: Any,
-    database: Database,
-    count: int,
-    left_alone: Mapping[str, int],
+    outcome: Outcome,
     *,
     shown: Sequence[Job] = (),
-    states: Mapping[str, int] | None = None,
     owners: Mapping[PipelineIdentity | None, int] | None = None,
 ) -> None:
     """Print what an action has done, or would do."""
     if flags.json:
         answer: dict[str, Any] = {
             "action": flags.action,
-            "count": count,
-            "left_alone": dict(left_alone),
+            "count": outcome.count,
+            "left_alone": dict(outcome.left_alone),
             "dry_run": flags.dry_run,
+            "states": dict(outcome.states),
         }
-        if states is not None:
-            answer["states"] = dict(states)
         if owners:
             answer["owners"] = [
                 {**output.owner_as_json(owner), "count": number} for owner, number in owners.items()
@@ -190,17 +192,28 @@ def _say(
         return
     console = command.console()
     output.show_list(console, shown)
-    if flags.dry_run:
-        line = f"dry run: {flags.action} would change {count:,}; nothing was changed"
-    else:
-        line = f"{count:,} {_DONE[flags.action]}"
-    by_state = ", ".join(f"{number:,} {state}" for state, number in (states or {}).items())
-    console.print(f"{line} ({by_state})" if by_state else line, highlight=False, soft_wrap=True)
+    for line in _lines(flags, outcome):
+        console.print(line, highlight=False, soft_wrap=True)
     for owner, number in (owners or {}).items():
         whose = "no pipeline: `adopt` gives them to one" if owner is None else f"pipeline {owner}"
         console.print(safe(f"{number:,} of {whose}"), highlight=False, markup=False, soft_wrap=True)
-    for reason, number in left_alone.items():
+    for reason, number in outcome.left_alone.items():
         console.print(f"{number:,} left alone: {_LEFT[reason]}", highlight=False, soft_wrap=True)
+
+
+def _lines(flags: Any, outcome: Outcome) -> list[str]:
+    """What has become of the jobs, or would, and of the counts in the ledger."""
+    states = {state: number for state, number in outcome.states.items() if number}
+    if flags.dry_run:
+        by_state = ", ".join(f"{number:,} {state}" for state, number in states.items())
+        line = f"dry run: {flags.action} would change {outcome.count:,}; nothing was changed"
+        return [f"{line} ({by_state})" if by_state else line]
+    if not outcome.count:
+        alone = "no other job matches" if outcome.left_alone else "no job matches"
+        return [f"nothing was changed: {alone}"]
+    if flags.action in _DONE:
+        return [f"{outcome.count:,} {_DONE[flags.action]}"]
+    return [f"{number:,} deleted ({state}): {_DELETED[state]}" for state, number in states.items()]
 
 
 def _jobs(database: Database, ids: Sequence[int]) -> list[Job]:

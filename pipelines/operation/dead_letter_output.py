@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,11 +19,22 @@ from pipelines.terminal import safe, shown
 from sinks.jobs.audit_trail import Entry
 from sinks.jobs.stats import Group
 from sinks.jobs.store import Job
-from transforms.batch.record import Headers
+from transforms.batch.record import Headers, Origin
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 PREVIEW = 60
-"""How many bytes of a record a list shows."""
+"""How many characters of a record a list shows."""
+
+SHOWN = 2_000
+"""How many bytes of one record are shown; ``--json`` has them all."""
+
+HEX_SHOWN = 512
+
+NARROWEST = 40
+"""A message that has fewer columns of the terminal than this stands below its job."""
+
+_GAP = "  "
+_LINE_ENDS = re.compile(r"[ ]*[\r\n\t]+[ ]*")
 
 
 def print_json(objects: Sequence[Mapping[str, Any]]) -> None:
@@ -30,30 +43,94 @@ def print_json(objects: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_list(console: Console, jobs: Sequence[Job]) -> None:
-    """Print one line for each job."""
-    columns = ("id", "state", "pipeline", "stage", "category", "where", "what", "bytes")
-    table = Table(*columns, box=None)
-    for job in jobs:
-        failure = job.failure
-        place = failure.origin.source.rsplit("/", 1)[-1]
-        table.add_row(
-            str(job.id),
-            job.state,
-            shown(_called(job.pipeline)),
-            shown(failure.stage),
-            shown(failure.category),
-            shown(f"{place}@{failure.origin.place}"),
-            shown(failure.message[:PREVIEW]),
-            shown(as_text(failure.raw[:PREVIEW])),
-        )
-    if jobs:
-        console.print(table)
+    """Print one line for each job, with its whole message.
+
+    On a terminal the message goes on in further lines, and the record's first bytes stand below it.
+    """
+    if not jobs:
+        return
+    cells = _cells(jobs)
+    previews = [_preview(job.failure.raw) for job in jobs]
+    messages = [safe(_LINE_ENDS.sub(" ", job.failure.message.strip())) for job in jobs]
+    if not console.is_terminal:
+        cells["bytes"] = previews
+    widths = [max(map(cell_len, (name, *column))) for name, column in cells.items()]
+    indent = sum(widths) + len(_GAP) * len(widths)
+    below = console.is_terminal and console.width - indent < NARROWEST
+    if below:
+        indent = 2 * len(_GAP)
+    _print(console, [_padded(list(cells), widths), "" if below else "message"], "bold")
+    rows = map(list, zip(*cells.values(), strict=True))
+    for row, message, preview in zip(rows, messages, previews, strict=True):
+        lines = [message]
+        if console.is_terminal:
+            lines = _folded(console, message, indent) + [preview] * bool(preview)
+        if below:
+            lines = ["", *lines]
+        _print(console, [_padded(row, widths), lines[0]])
+        for line in lines[1:]:
+            _print(console, [" " * indent, line])
+
+
+def _cells(jobs: Sequence[Job]) -> dict[str, list[str]]:
+    """The columns before the message; the pipeline where one is not simply that of its table."""
+    columns = {
+        "id": [str(job.id) for job in jobs],
+        "first failed": [f"{job.inserted_at:%Y-%m-%dT%H:%M:%SZ}" for job in jobs],
+        "state": [job.state for job in jobs],
+        "table": [job.target for job in jobs],
+        "pipeline": [_called(job.pipeline) for job in jobs],
+        "stage": [job.failure.stage for job in jobs],
+        "category": [job.failure.category for job in jobs],
+        "where": [_place(job.failure.origin) for job in jobs],
+    }
+    if all(job.pipeline == PipelineIdentity(job.target) for job in jobs):
+        del columns["pipeline"]
+    return {
+        name: [safe(_LINE_ENDS.sub(" ", cell)) for cell in column]
+        for name, column in columns.items()
+    }
+
+
+def _place(origin: Origin) -> str:
+    """The end of a source's name, the partition of a topic, and the offset."""
+    name = origin.source.rsplit("/", 1)[-1]
+    if origin.source.startswith("kafka://"):
+        name += f"/{origin.partition.partition('@')[0]}"
+    return f"{name}@{origin.place}"
+
+
+def _first(name: str, raw: bytes, limit: int) -> str:
+    return name if len(raw) <= limit else f"{name} (first {limit:,})"
+
+
+def _preview(raw: bytes) -> str:
+    text = as_text(raw[: PREVIEW + 1])
+    return text if len(text) <= PREVIEW else text[: PREVIEW - 1] + "…"
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
+    """``row`` in columns: characters may be two cells wide, or none."""
+    cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+    return "".join(f"{cell}{_GAP}" for cell in cells)
+
+
+def _folded(console: Console, text: str, indent: int) -> list[str]:
+    """The lines of ``text``, no longer than what ``indent`` leaves of a terminal's width."""
+    if not console.is_terminal:
+        return text.split("\n")
+    lines = Text(text).wrap(console, max(console.width - indent, 1), overflow="fold")
+    return [line.plain.rstrip() for line in lines] or [""]
+
+
+def _print(console: Console, parts: Sequence[str], style: str = "") -> None:
+    """Print one line, however long, and nothing of it as markup."""
+    console.print(Text("".join(parts).rstrip(), style=style), soft_wrap=True)
 
 
 def show_one(console: Console, job: Job) -> None:
     """Print everything that the database holds about one job."""
     failure = job.failure
-    grid = Table.grid(padding=(0, 2))
     lines: list[tuple[str, object]] = [
         ("id", job.id),
         ("table", job.target),
@@ -75,17 +152,21 @@ def show_one(console: Console, job: Job) -> None:
         *([("attempted_by", job.attempted_by)] if job.attempted_by else []),
         *(("error", _attempt(error)) for error in job.errors),
         ("size", f"{len(failure.raw):,} bytes"),
-        ("bytes", as_text(failure.raw[:2_000])),
-        ("hex", failure.raw[:512].hex(" ")),
+        (_first("bytes", failure.raw, SHOWN), as_text(failure.raw[:SHOWN])),
+        (_first("hex", failure.raw, HEX_SHOWN), failure.raw[:HEX_SHOWN].hex(" ")),
     ]
     if failure.key is not None:
         lines.append(("key", as_text(failure.key)))
     for header, content in failure.headers:
         lines.append((f"header {header}", "" if content is None else as_text(content)))
-    for name, value in lines:
-        grid.add_row(Text(safe(name), style="bold"), shown(value))
-    console.print(grid)
-    console.print(shown(failure.stack))
+    names = [safe(name) for name, _ in lines]
+    width = max(map(cell_len, names))
+    for name, (_, value) in zip(names, lines, strict=True):
+        head = _padded([name], [width])
+        for line in _folded(console, safe(str(value)), len(head)):
+            _print(console, [head, line])
+            head = " " * len(head)
+    console.print(shown(failure.stack), soft_wrap=True)
 
 
 def show_stats(console: Console, groups: Sequence[Group]) -> None:

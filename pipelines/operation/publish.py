@@ -17,6 +17,7 @@ from pipelines import cluster, command, execution
 from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.command import Parser
 from pipelines.flags import set_outage_budget
+from pipelines.operation.start import once_reachable
 from runners.runner import Runner
 from sinks.database.database import Database
 from sinks.database.tables import SHARDS
@@ -87,6 +88,7 @@ def build(pipeline: beam.Pipeline, config: PublishConfig, runner: Runner) -> Non
     )
 
 
+@execution.alone()
 def publish(options: argparse.Namespace, rest: Sequence[str], parser: Parser) -> int:
     """Publish; returns the exit code (0 done, 1 failed or stopped).
 
@@ -96,7 +98,8 @@ def publish(options: argparse.Namespace, rest: Sequence[str], parser: Parser) ->
         parser: The parser of ``pipelines.outbox``.
 
     Raises:
-        ConfigError: An option is unknown or wrong.
+        ConfigError: An option is unknown or wrong, or another thread of this process runs a
+            pipeline.
         SluiceError: The database or the cluster cannot be reached, or refuses.
     """
     runner = runner_of(options.runner)  # from here on, Beam knows the runner's own options
@@ -109,8 +112,8 @@ def publish(options: argparse.Namespace, rest: Sequence[str], parser: Parser) ->
         name = f"outbox-{options.table or 'all'}"
         rest = [*rest, *cluster.job_options(name, rest, streaming=options.streaming)]
     with execution.empty_pipeline(runner, rest) as pipeline:
-        config.source.check()
-        config.topic.check()
+        once_reachable(config.source.check, options.outage_budget)
+        once_reachable(config.topic.check, options.outage_budget)
         started = time.monotonic()
         build(pipeline, config, runner)
         counters, signals = execution.execute(pipeline, runner, release=outbox_queue.release_all)

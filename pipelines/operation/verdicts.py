@@ -20,6 +20,9 @@ from sinks.ledger.accounts import Account, accounts
 from sinks.ledger.ledger import PartitionProgress
 from sources.ownership import owned_by
 from transforms.batch.counts import OUTCOMES, Counts
+from transforms.errors import ConfigError
+
+_RANGES = 5
 
 SHOWN = 50
 """How many partitions the table lists one by one; `--json` lists all."""
@@ -44,6 +47,31 @@ class Verdict:
         progress = account.progress
         whole = not progress.coverage.holes and progress.counts.conserved
         return cls(account, whole and account.balanced and account.added_up)
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong, with the figures; empty if nothing is."""
+        progress, account = self.progress, self.account
+        counts = progress.counts
+        complaints = []
+        if progress.coverage.holes:
+            holes = progress.coverage.holes
+            gaps = ", ".join(f"{low:,}–{high:,}" for low, high in holes[:_RANGES])
+            complaints.append(
+                f"not settled: {gaps}" + (" and more" if len(holes) > _RANGES else "")
+            )
+        if not counts.conserved:
+            sums = " + ".join(f"{number:,} {name}" for name, number in counts if name in OUTCOMES)
+            complaints.append(f"{counts.read:,} read, but {sums}")
+        if not account.balanced:
+            complaints.append(
+                f"the ledger has {counts.dead:,} dead and {counts.retrying:,} retrying, but there "
+                f"are {account.dead:,} jobs that are dead, {account.purged:,} that were purged, and "
+                f"{account.retrying:,} that wait"
+            )
+        if not account.added_up:
+            complaints.append("the counts of its tables do not add up to those of the ledger")
+        return "; ".join(complaints)
 
     @property
     def progress(self) -> PartitionProgress:
@@ -77,16 +105,25 @@ def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
     """The verdicts on all partitions, ordered by pipeline, source and partition.
 
     Raises:
-        ConfigError: ``sink`` or ``source`` is not a URL that this program can read, or the tables
-            have another version than this program.
+        ConfigError: ``sink`` or ``source`` is not a URL that this program can read, the ledger has
+            other sources only, or the tables have another version than this program.
         SinkUnavailable: The database cannot be reached.
     """
     owned = None if source is None else owned_by(source)
     database = Database(sink)
     version.require(database)
+    others = matching = 0
     for account in accounts(database):
         if owned is None or owned(account.progress.source):
+            matching += 1
             yield Verdict.of(account)
+        else:
+            others += 1
+    if others and not matching:
+        raise ConfigError(
+            f"the ledger has nothing of --source {source}; without --source, the audit lists all "
+            "that is settled"
+        )
 
 
 def print_json(flags: Any) -> int:
@@ -103,9 +140,7 @@ def print_json(flags: Any) -> int:
 
 def print_table(flags: Any) -> int:
     """Print a table of the first partitions and the sums of all; returns how many are not ok."""
-    table = Table(
-        "pipeline", "source", "partition", "settled", "read", "rows", "dup", "dead", "", box=None
-    )
+    shown_verdicts: list[Verdict] = []
     totals = Counts()
     partitions = failed = unfinished = 0
     for verdict in verdicts(flags.sink, flags.source):
@@ -114,12 +149,12 @@ def print_table(flags: Any) -> int:
         totals += verdict.progress.counts
         unfinished += verdict.progress.coverage.end is None
         if partitions <= SHOWN or not verdict.ok:
-            table.add_row(*_cells(verdict))
+            shown_verdicts.append(verdict)
     console = command.console()
     if not partitions:
         console.print("the ledger is empty: nothing has been settled")
         return 0
-    console.print(table)
+    console.print(_table(shown_verdicts))
     if partitions > SHOWN:
         console.print(f"… {partitions - SHOWN:,} more (--json lists all)")
     sums = " + ".join(f"{number:,} {name}" for name, number in totals if name in OUTCOMES)
@@ -132,14 +167,29 @@ def print_table(flags: Any) -> int:
         + ("no gap, every record accounted for" if not failed else f"{failed:,} NOT OK"),
         highlight=False,
     )
+    for verdict in shown_verdicts:
+        if not verdict.ok:
+            progress = verdict.progress
+            place = f"{progress.pipeline}: {progress.source} ({progress.partition})"
+            console.print(shown(f"{place}: {verdict.complaint}"), soft_wrap=True)
     return failed
 
 
-def _cells(verdict: Verdict) -> list[Text]:
+def _table(listed: list[Verdict]) -> Table:
+    """A line for each verdict; the table where it has not the pipeline's name."""
+    named = any(list(one.account.tables) not in ([], [one.progress.pipeline]) for one in listed)
+    heading = ("pipeline", *(("table",) if named else ()), "source", "partition", "settled")
+    table = Table(*heading, "read", "rows", "dup", "dead", "", box=None)
+    for verdict in listed:
+        table.add_row(*_cells(verdict, named=named))
+    return table
+
+
+def _cells(verdict: Verdict, *, named: bool) -> list[Text]:
     progress = verdict.progress
     coverage, counts = progress.coverage, progress.counts
-    settled = " ".join(f"{low}–{high}" for low, high in coverage.ranges[:5])
-    if len(coverage.ranges) > 5:
+    settled = " ".join(f"{low}–{high}" for low, high in coverage.ranges[:_RANGES])
+    if len(coverage.ranges) > _RANGES:
         settled += " …"
     state = "complete" if coverage.complete else "open"
     if not verdict.account.added_up:
@@ -153,6 +203,7 @@ def _cells(verdict: Verdict) -> list[Text]:
     rows = counts.inserted + counts.updated
     cells = [
         progress.pipeline,
+        *([", ".join(sorted(verdict.account.tables))] if named else []),
         progress.source,
         progress.partition,
         settled,

@@ -63,6 +63,33 @@ def test_a_source_narrows_it_down(
     assert only["source"].endswith("/b.jsonl")
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_source_of_which_nothing_is_settled_is_a_mistake(
+    sink: str, capsys: pytest.CaptureFixture[str], form: list[str]
+) -> None:
+    capsys.readouterr()
+    assert audit(sink, "--source", "/mistyped.jsonl", *form) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("audit: the ledger has nothing of --source /mistyped.jsonl")
+
+
+def test_the_table_is_named_where_it_has_not_the_pipelines_name(
+    sink: str, settled: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = settled.parent / "a.jsonl"
+    capsys.readouterr()
+    assert audit(sink) == 0
+    assert " table " not in capsys.readouterr().out
+    assert ingest(source, sink, "--pipeline", "again", table="others") == 0
+    capsys.readouterr()
+    assert audit(sink) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][:3] == ["pipeline", "table", "source"]
+    assert ["again", "others"] in [line[:2] for line in lines]
+    assert ["t", "t"] in [line[:2] for line in lines]
+
+
 def test_a_gap_is_found(sink: str, capsys: pytest.CaptureFixture[str]) -> None:
     query(sink, "UPDATE ingest_progress SET end_offset = 10 WHERE source LIKE '%a.jsonl'")
     query(
@@ -126,10 +153,16 @@ def test_dead_letters_that_were_purged_are_still_accounted_for(
 def test_dead_letters_that_were_deleted_past_the_program_are_missed(
     sink: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    query(sink, "DELETE FROM ingest_jobs")
+    query(sink, "DELETE FROM ingest_jobs WHERE source LIKE '%a.jsonl'")
     capsys.readouterr()
     assert audit(sink) == 1
-    assert "JOBS DO NOT MATCH" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "JOBS DO NOT MATCH" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("t: file://")]
+    assert line.endswith(
+        "): the ledger has 1 dead and 0 retrying, but there are 0 jobs that are dead, 0 that were "
+        "purged, and 0 that wait"
+    )
 
 
 @pytest.mark.parametrize("command", [audit, partial(dead_letters, "list", "--sink")])
@@ -142,6 +175,10 @@ def test_a_database_without_our_tables_is_a_mistake_and_no_file_is_created(
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "empty.db").touch()
     assert command(f"sqlite:///{tmp_path}/empty.db") == 2
+    (tmp_path / "other.db").write_text("no database " * 100)
+    capsys.readouterr()
+    assert command(f"sqlite:///{tmp_path}/other.db") == 2
+    assert "file is not a database" in capsys.readouterr().err
 
 
 def test_an_unreachable_database_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,11 @@ def raising(error: BaseException) -> Callable[[Sequence[str]], int]:
             command.FAILED,
             "ingest: unexpected ValueError: last (--verbose shows the stack)",
         ),
+        (
+            RuntimeError("Traceback …\nSystemExit: 4 [while running 'Mask/ParDo(Mask)']"),
+            command.FAILED,
+            "ingest: unexpected SystemExit: 4 in step Mask/ParDo(Mask) (--verbose shows the stack)",
+        ),
         (KeyboardInterrupt(), 130, "ingest: interrupted"),
     ],
 )

@@ -187,6 +187,7 @@ class TestReplay:
         (done,) = answer(capsys, *argv, "--reason", "repaired", "--by", "ann")
         owners = [{"pipeline": "t", "steps": [], "count": 2}]
         assert done.pop("owners") == owners
+        assert done.pop("states") == {"discarded": 2}
         assert done == {"action": "replay", "count": 2, "left_alone": {}, "dry_run": False}
         assert {each["category"] for each in listed(sink, capsys)} == {"invalid_utf8"}
         again = listed(sink, capsys, "--state", "available")
@@ -263,6 +264,50 @@ class TestCancelAndPurge:
         assert done["count"] == 2
         assert stored(config, "state") == ["executing", "discarded"]
         assert counted(config) == (3, 1)
+
+    @pytest.mark.parametrize(
+        ("state", "lines"),
+        [
+            (
+                "discarded",
+                ["2 deleted (discarded): the ledger goes on counting their records as dead"],
+            ),
+            (
+                "cancelled",
+                ["1 deleted (cancelled): the ledger goes on counting their records as dead"],
+            ),
+            (
+                "completed",
+                ["1 deleted (completed): their attempts are forgotten; their records are"],
+            ),
+            ("all", ["2 deleted (discarded)", "1 deleted (cancelled)", "1 deleted (completed)"]),
+        ],
+    )
+    def test_what_remains_of_purged_jobs_is_said_of_each_state(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], state: str, lines: list[str]
+    ) -> None:
+        database = Database("sqlite", f"sqlite:///{tmp_path}/b.db")
+        config = prepared(database)
+        store(config, {}, {"state": "cancelled"}, {"state": "completed"}, {})
+        before = counted(config)
+        assert dead_letters("purge", "--sink", database.url, "--reason", "r", "--state", state) == 0
+        out = capsys.readouterr().out.splitlines()
+        assert len(out) == len(lines)
+        assert all(
+            one.startswith(line) for one, line in zip(sorted(out), sorted(lines), strict=True)
+        )
+        assert counted(config) == before
+
+    @pytest.mark.parametrize("action", ["replay", "cancel", "purge"])
+    def test_nothing_to_change_is_said(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], action: str
+    ) -> None:
+        database = Database("sqlite", f"sqlite:///{tmp_path}/b.db")
+        store(prepared(database), {"state": "executing"})
+        assert dead_letters(action, "--sink", database.url, "--reason", "r") == 0
+        left = ["1 left alone: being tried at this moment, left to finish"] * (action == "cancel")
+        alone = "no other job matches" if left else "no job matches"
+        assert capsys.readouterr().out.splitlines() == [f"nothing was changed: {alone}", *left]
 
     @pytest.mark.parametrize("action", ["replay", "cancel", "purge"])
     @pytest.mark.parametrize("reason", [[], ["--reason", "  "]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -79,6 +80,27 @@ def test_an_error_of_this_project_needs_no_explanation() -> None:
     text = "transforms.errors.SinkFailed: no permission"
     with pytest.raises(RuntimeError, match=text):
         execute(Run(RuntimeError(text)), runner=explaining)
+
+
+def test_a_second_thread_is_refused_until_the_first_has_ended() -> None:
+    def refusal() -> str:
+        try:
+            with execution.alone():
+                return ""
+        except ConfigError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(1) as other:
+        with execution.alone():
+            assert "another thread of this process" in other.submit(refusal).result()
+        assert other.submit(refusal).result() == ""
+
+
+def test_a_pipeline_that_fails_leaves_its_turn_to_the_next() -> None:
+    with pytest.raises(SluiceError), execution.alone():
+        raise SluiceError
+    with execution.alone():
+        pass
 
 
 def test_a_runner_that_cannot_start_is_a_wrong_use() -> None:

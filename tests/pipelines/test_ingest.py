@@ -190,6 +190,7 @@ class TestS3:
         code = ingest(
             "s3://bucket/*.jsonl",
             *(f"sqlite:///{tmp_path}/a.db", "--s3_endpoint_url", "http://127.0.0.1:9"),
+            *("--outage_budget", "0"),
         )
         (line,) = capsys.readouterr().err.splitlines()
         assert code == 1
@@ -218,6 +219,7 @@ class TestMissingTable:
         assert ingest(str(path), f"sqlite:///{tmp_path}/a.db", "--create", "never") == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert line == "ingest: table events does not exist, and --create is never"
+        assert not (tmp_path / "a.db").exists()
 
 
 class TestDeadLettersFail:
@@ -226,6 +228,31 @@ class TestDeadLettersFail:
         path.write_bytes(b'{"event_id":"a"}\n{"event_id":\n')
         assert ingest(path, sink, "--fail_on_dead_letters") == 3
         assert query(sink, "SELECT event_id FROM events") == [("a",)]
+
+    def test_the_next_run_says_3_too_until_somebody_has_dealt_with_them(
+        self, sink: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for name in ("a", "b"):
+            (tmp_path / f"{name}.jsonl").write_bytes(b'{"event_id":"%s"}\n{"x":\n' % name.encode())
+        (tmp_path / "c.jsonl").write_bytes(b'{"event_id":"c"}\n')
+        bad, good = tmp_path / "[ab].jsonl", tmp_path / "c.jsonl"
+        assert ingest(bad, sink) == 0
+        capsys.readouterr()
+        assert ingest(bad, sink, "--fail_on_dead_letters") == 3
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("ingest: 2 dead letters of these sources are unresolved")
+        assert ingest(good, sink, "--fail_on_dead_letters") == 0, "others are not its business"
+        assert ingest(good, sink, "--fail_on_dead_letters", "--pipeline", "p") == 0
+        why = ("--sink", sink, "--reason", "r")
+        assert commands.dead_letters("purge", *why, "--origin", "*a.jsonl") == 0
+        assert ingest(bad, sink, "--fail_on_dead_letters") == 3
+        assert commands.dead_letters("replay", *why) == 0
+        capsys.readouterr()
+        assert ingest(bad, sink, "--fail_on_dead_letters") == 3, "it is dead again"
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("ingest: 1 records became dead letters in this run; 1 dead letters")
+        assert commands.dead_letters("purge", *why) == 0
+        assert ingest(bad, sink, "--fail_on_dead_letters") == 0
 
 
 class TestUsage:
@@ -271,7 +298,7 @@ class TestUsage:
         self, argv: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:
         argv[3] = "postgresql://user:s3cret-word@127.0.0.1:9/db"
-        line = self.refused(capsys, 1, *argv)
+        line = self.refused(capsys, 1, *argv, "--outage_budget", "0")
         assert "127.0.0.1" in line
         assert "s3cret-word" not in line
 

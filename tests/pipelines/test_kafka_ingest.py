@@ -15,7 +15,8 @@ from pipelines.ingest import main as ingest_main
 from sinks.database.engine import dispose_engines
 from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig
-from tests.pipelines.commands import arguments, audit, ingested
+from tests.io.sources.kafka.reading import commit_offsets
+from tests.pipelines.commands import arguments, audit, ingest, ingested
 from tests.pipelines.programs import running, wait_for_rows
 from tests.pipelines.tables import query
 from tests.services.kafka_broker import KafkaBroker, Topics
@@ -120,6 +121,35 @@ class TestUntilLatest:
         assert [each["partitions"] for each in summary["sources"]] == [1, 1]
 
 
+class TestMessages:
+    def test_what_is_not_plain_json_is_named_and_a_mark_is_passed_over(
+        self, kafka_broker: KafkaBroker, topic: Topics, tmp_path: Path
+    ) -> None:
+        name, sink = topic(), f"sqlite:///{tmp_path}/i.db"
+        raws = (b"\0\0\0\0\x2a\x02\x06abc", b'\xef\xbb\xbf{"id":7}')
+        kafka_broker.produce(name, [(None, raw) for raw in raws])
+        ingested(f"kafka://{kafka_broker.bootstrap}/{name}", sink)
+        assert query(sink, "SELECT id FROM events") == [("7",)]
+        ((message,),) = query(sink, "SELECT message FROM ingest_jobs")
+        assert "Confluent wire format, schema id 42" in message
+        dispose_engines()
+
+    def test_empty_partitions_are_counted(
+        self,
+        kafka_broker: KafkaBroker,
+        topic: Topics,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        name = topic(partitions=3)
+        kafka_broker.produce(name, [(None, b'{"id":7}', 1)])
+        summary = ingested(f"kafka://{kafka_broker.bootstrap}/{name}", f"sqlite:///{tmp_path}/i.db")
+        (reached,) = summary["sources"]
+        assert (reached["partitions"], reached["empty"], reached["held_back"]) == (3, 2, 0)
+        assert "3 partitions (2 empty), 0 with a gap" in capsys.readouterr().out
+        dispose_engines()
+
+
 class TestGroup:
     def test_a_bounded_run_leaves_the_group_at_the_end(
         self, kafka_broker: KafkaBroker, topic: Topics, tmp_path: Path
@@ -129,6 +159,40 @@ class TestGroup:
         sink = f"sqlite:///{tmp_path}/ingest.db"
         ingested(f"kafka://{kafka_broker.bootstrap}/{name}?group=g-{name}", sink)
         assert committed(kafka_broker, name, f"g-{name}") == dict.fromkeys(range(4), 1_000)
+        dispose_engines()
+
+    def test_a_group_that_is_added_later_or_was_left_behind_follows_the_ledger(
+        self, kafka_broker: KafkaBroker, topic: Topics, tmp_path: Path
+    ) -> None:
+        name = topic(partitions=PARTITIONS)
+        group, sink = f"g-{name}", f"sqlite:///{tmp_path}/ingest.db"
+        kafka_broker.produce(name, events(40))
+        uri = f"kafka://{kafka_broker.bootstrap}/{name}"
+        ingested(uri, sink)
+        assert ingested(f"{uri}?group={group}", sink)["read"] == 0
+        assert committed(kafka_broker, name, group) == dict.fromkeys(range(4), 10)
+        # As if the process had died between the commit of the database and that of the offsets.
+        commit_offsets(kafka_broker, group, {(name, number): 3 for number in range(PARTITIONS)})
+        assert ingested(f"{uri}?group={group}", sink)["read"] == 0
+        assert committed(kafka_broker, name, group) == dict.fromkeys(range(4), 10)
+        dispose_engines()
+
+    def test_an_offset_of_the_group_beyond_the_end_says_how_it_is_reset(
+        self,
+        kafka_broker: KafkaBroker,
+        topic: Topics,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        name = topic()
+        kafka_broker.produce(name, [(None, b'{"id":1}')])
+        commit_offsets(kafka_broker, f"g-{name}", {(name, 0): 99})
+        uri = f"kafka://{kafka_broker.bootstrap}/{name}?group=g-{name}"
+        assert ingest(uri, f"sqlite:///{tmp_path}/i.db") == 1
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert f"group g-{name} has committed 99" in line
+        assert "--reset-offsets" in line
+        assert "ledger" not in line
         dispose_engines()
 
     def test_without_a_group_nothing_is_committed(

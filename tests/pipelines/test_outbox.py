@@ -283,7 +283,8 @@ class TestUsage:
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path
     ) -> None:
         assert publish(f"sqlite:///{tmp_path}/x.db", "kafka://127.0.0.1:1/t") == 2
-        assert "has no outbox" in capsys.readouterr().err
+        assert "x.db has no outbox" in capsys.readouterr().err
+        assert list(tmp_path.iterdir()) == [], "no file is created"
 
 
 def test_the_table_named_apart_is_not_published(

@@ -312,3 +312,29 @@ def test_the_program_in_the_readme_takes_its_own_retries(
 
 
 ORDERS = "SELECT payload FROM orders ORDER BY order_id"
+
+
+ENDING = [True]
+
+
+def end_the_program(record: Record) -> Record:
+    if ENDING and record.value["id"] == 2:
+        sys.exit(7)
+    return record
+
+
+def test_a_step_that_ends_the_program_is_one_line_and_its_records_are_read_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id":1}\n{"id":2}\n{"id":3}\n')
+    where = {"source": f"{tmp_path}/a.jsonl", "sink": f"sqlite:///{tmp_path}/a.db", "table": "t"}
+    steps = [EachRecord(end_the_program, "End")]
+    assert ingest(steps=steps, argv=["--no_progress"], **where) == command.FAILED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        f"ingest: step 'End' called sys.exit(7) at offset 9 of file://{tmp_path}"
+    )
+    assert query(where["sink"], "SELECT count(*) FROM ingest_progress") == [(0,)]
+    ENDING.clear()
+    assert ingest(steps=steps, argv=["--no_progress"], **where) == command.OK
+    assert query(where["sink"], "SELECT count(*) FROM t") == [(3,)]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from pipelines.ingest import ingest
 from tests.pipelines import commands
 from tests.pipelines.tables import query
+from transforms.batch.record import Record
+from transforms.steps.each_record import EachRecord
 
 LINES = b'{"id": 1, "n": 1}\n{"id": 2, "n":\n{"id": 3, "n": 3}\n'
 
@@ -49,6 +53,37 @@ def test_each_reads_all_of_it_and_the_audit_shows_both(
     shown = capsys.readouterr().out
     assert "again" in shown
     assert "6 read = 2 inserted + 0 updated + 2 duplicates" in shown
+
+
+OTHER: list[tuple[Path, str]] = []
+CODES: list[int] = []
+
+
+def ingest_another(record: Record) -> Record:
+    """At the first record, start another ingest in a thread of this process, and wait for it."""
+    if OTHER:
+        source, sink = OTHER.pop()
+        with ThreadPoolExecutor(1) as thread:
+            CODES.append(thread.submit(commands.ingest, source, sink).result())
+    return record
+
+
+def test_in_threads_of_one_process_the_second_is_refused_and_the_first_counts_its_own(
+    tmp_path: Path, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    OTHER.append((source, f"sqlite:///{tmp_path}/other.db"))
+    CODES.clear()
+    sink = f"sqlite:///{tmp_path}/a.db"
+    arguments = commands.arguments(source, sink, "--summary_json", f"{tmp_path}/summary.json")
+    assert ingest(steps=[EachRecord(ingest_another, "Another")], argv=arguments) == 0
+    assert CODES == [2]
+    assert capsys.readouterr().err == (
+        "ingest: another thread of this process runs a pipeline; start each in a process of its "
+        "own\n"
+    )
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["read"], summary["inserted"], summary["dead"]) == (3, 2, 1)
+    assert not (tmp_path / "other.db").exists()
 
 
 def test_a_job_that_another_pipeline_adopts_stays_in_the_ledger_of_its_reader(

@@ -71,7 +71,7 @@ class Outage:
     Attributes:
         backoff: The waits.
         budget: Seconds after which waiting ends.
-        service: What is away, for metrics: ``database``, ``kafka`` or ``s3``.
+        service: What is away, for metrics: ``database``, ``kafka``, ``objects``, or ``source`` at the start.
         sleep: Waits for the seconds that it is called with.
         clock: Monotonic seconds.
     """
@@ -94,6 +94,10 @@ class Outage:
         """How long it has lasted so far; 0 while the service answers."""
         return 0.0 if self._since is None else self.clock() - self._since
 
+    def begin(self) -> None:
+        """Count from now, before the first try, which may take long itself."""
+        self._since = self.clock()
+
     def next_wait(self) -> float | None:
         """Count a failed try. Returns the seconds to wait before the next one, without waiting.
 
@@ -101,7 +105,7 @@ class Outage:
         """
         if self._since is None:
             self._since = self.clock()
-            _under_way.add(self)
+        _under_way.add(self)
         left = self.budget - self.seconds
         if left <= 0:
             return None

@@ -35,7 +35,8 @@ def parse_row(raw: bytes, max_bytes: int, format: Format) -> Row:  # noqa: A002
     try:
         rows = list(rows_of([text], max_bytes, format))
     except csv.Error as error:
-        raise Reject(f"CSV is malformed: {error}", "malformed") from error
+        reason = _why(text, format) or str(error)
+        raise Reject(f"CSV is malformed: {reason}", "malformed") from error
     row = rows[0] if rows else []
     if len(row) != len(columns):
         raise Reject(f"expected {len(columns)} columns, got {len(row)}", "column_count")
@@ -67,6 +68,38 @@ def parse_rows(
             for row, text in zip(rows, texts, strict=True)
         ]
     return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _why(text: str, format: Format) -> str:  # noqa: A002
+    """Where and why ``text`` is not one row; empty if the csv module has to say it."""
+    quoted, begin, at = False, True, 0  # begin: at the beginning of a field
+    opened = 0
+    while at < len(text):
+        here, after = text[at], text[at + 1 : at + 2]
+        if here == format.escape:
+            begin, at = False, at + 2
+            continue
+        if quoted and here == format.quote:
+            if after == format.quote:
+                at += 2
+                continue
+            quoted = False
+            if after not in ("", format.delimiter, "\r", "\n"):
+                return (
+                    f"the quote at byte {_byte(text, at, format)} ends a field, and {after!r} "
+                    f"follows instead of {format.delimiter!r}"
+                )
+        elif begin and here == format.quote:
+            quoted, opened = True, at
+        elif not quoted and after and (here == "\n" or (here == "\r" and after != "\n")):
+            return f"the line end at byte {_byte(text, at, format)} is not within quotes"
+        begin = not quoted and here == format.delimiter
+        at += 1
+    return f"the quote at byte {_byte(text, opened, format)} is never closed" if quoted else ""
+
+
+def _byte(text: str, characters: int, format: Format) -> int:  # noqa: A002
+    return len(text[:characters].encode(format.encoding or "utf-8"))
 
 
 def rows_of(texts: Iterable[str], max_bytes: int, format: Format) -> Iterator[list[str]]:  # noqa: A002

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from itertools import accumulate
 from typing import Any, NoReturn
 
 from transforms.errors import Reject
 from transforms.parse.json_text import decode_json
-from transforms.parse.numbers import MAX_DIGITS
+from transforms.parse.numbers import MAX_DIGITS, exact
 from transforms.parse.raw import check_size, text_of
 
 # What msgspec and its number hook raise for bad JSON; msgspec's own errors are ValueErrors.
@@ -34,8 +36,31 @@ _ESCAPE = re.compile(
 )
 """An escape; a group if it is half of a surrogate pair, without the other half."""
 
+_NUMBER = re.compile(rb'"(?:[^"\\]++|\\.)*+"|(-?[0-9][0-9.eE+-]*)', re.DOTALL)
+"""A string, or, in its group, a number."""
+
+_PLACE = re.compile(r"\(byte ([0-9]+)\)$")
+"""Where msgspec says that a text stops being JSON."""
+
+_SHOWN = 20
+"""How many bytes from that place on a message shows."""
+
+_LONGEST_INTEGER = 4_300
+"""The most digits of an integer that msgspec reads (its ``_core.c``, as Python's ``int``)."""
+
 _OPENS = {b"{": "an object", b"[": "an array", b'"': "a string"}
 _BOM = b"\xef\xbb\xbf"
+_OTHER_MARKS = {
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff\0": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+_WIRE_HEADER = 5
+"""A zero byte and the number of a schema, four bytes
+(https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/)."""
+_JSON_STARTS = b'{[" \t\r\n'
+"""What follows a zero byte where it is half of a character of UTF-16."""
 _STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
@@ -52,7 +77,8 @@ def parse_object(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
         Reject: ``too_large``, ``too_deep``, ``invalid_utf8``, ``malformed`` or ``not_object``.
     """
     check_size(raw, max_bytes)
-    raw = raw.removeprefix(_BOM)
+    if raw.startswith(_BOM):
+        raw = raw.replace(_BOM, b"   ", 1)  # blanks, so that positions in messages stay right
     if _is_deep(raw, max_depth):
         raise Reject(f"JSON is nested {depth(raw):,} levels deep, limit {max_depth}", "too_deep")
     try:
@@ -103,13 +129,76 @@ def _reject(raw: bytes, error: Exception) -> NoReturn:
     """Reject ``raw`` with one sentence that says why it cannot be read."""
     if isinstance(error, RecursionError):
         raise Reject("JSON is nested deeper than this process can read", "too_deep") from error
+    mark = next((name for start, name in _OTHER_MARKS.items() if raw.startswith(start)), None)
+    if mark is not None:
+        text = f"{mark} text, as its byte order mark says; a record is UTF-8"
+        raise Reject(text, "invalid_utf8") from error
+    if raw.startswith(b"\0") and len(raw) >= _WIRE_HEADER and raw[1] not in _JSON_STARTS:
+        number = int.from_bytes(raw[1:_WIRE_HEADER], "big")
+        raise Reject(
+            f"Confluent wire format, schema id {number}: not plain JSON, and decoding by a schema "
+            "registry is not supported",
+            "malformed",
+        ) from error
     # msgspec reports bad bytes outside strings as bad JSON, and gives no place inside strings.
     text_of(raw)
-    if isinstance(error, ArithmeticError):
-        message = f"a number has more than {MAX_DIGITS:,} digits, or an exponent beyond that"
+    said = str(error)
+    if isinstance(error, ArithmeticError) or "out of range" in said:
+        message = _too_long_number(raw)
+    elif "truncated" in said or "surrogate" in said:  # msgspec calls some lone halves truncated
+        message = _why_truncated(raw)
+    elif place := _PLACE.search(said):
+        message = said[: place.start()] + _where(raw.decode(), int(place[1]))
     else:
-        message = _why_truncated(raw) if "truncated" in str(error) else str(error)
+        message = said
     raise Reject(message, "malformed") from error
+
+
+def _where(text: str, near: int) -> str:
+    """The byte at which ``text`` stops being JSON, and what stands there.
+
+    Args:
+        text: What is not JSON.
+        near: The byte that msgspec names. It is right, or a little behind the place.
+    """
+    begin = near
+    with suppress(RecursionError):
+        try:
+            json.loads(text, parse_int=str, parse_float=str)
+        except json.JSONDecodeError as error:
+            begin = min(near, len(text[: error.pos].encode()))
+    rest = text.encode()[begin:]
+    shown = rest[:_SHOWN].decode(errors="replace")
+    if not shown.isprintable():
+        shown = shown.encode("unicode_escape").decode()
+    return f"(byte {begin}): {shown}" + "…" * (len(rest) > _SHOWN) if rest else f"(byte {begin})"
+
+
+def _too_long_number(raw: bytes) -> str:
+    """Which number of ``raw`` is longer than what is read."""
+    for token in _NUMBER.finditer(raw):
+        number = (token[1] or b"").decode()
+        digits = sum(map(str.isdigit, number))
+        if number.removeprefix("-").isdigit():
+            if digits > _LONGEST_INTEGER:
+                return (
+                    f"the integer at byte {token.start()} has {digits:,} digits, limit "
+                    f"{_LONGEST_INTEGER:,}"
+                )
+        elif number and _is_beyond(number):
+            return (
+                f"the number at byte {token.start()} has more than {MAX_DIGITS:,} digits, or an "
+                f"exponent beyond that: {number[:_SHOWN]}" + "…" * (len(number) > _SHOWN)
+            )
+    return f"a number has more than {MAX_DIGITS:,} digits, or an exponent beyond that"
+
+
+def _is_beyond(number: str) -> bool:
+    try:
+        exact(number)
+    except ArithmeticError:
+        return True
+    return False
 
 
 def _why_truncated(raw: bytes) -> str:

@@ -30,4 +30,5 @@ def text_of(raw: bytes, encoding: str = "") -> str:
         return raw.decode(encoding or "utf-8")
     except UnicodeDecodeError as error:
         name, category = (encoding, "invalid_text") if encoding else ("UTF-8", "invalid_utf8")
-        raise Reject(f"not {name} at byte {error.start}: {error.reason}", category) from error
+        place = f"byte {error.start} (0x{raw[error.start]:02X})"
+        raise Reject(f"not {name} at {place}: {error.reason}", category) from error

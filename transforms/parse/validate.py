@@ -34,6 +34,9 @@ MAX_ERRORS = 5
 MAX_INSTANCE = 100
 MAX_REASON = 300
 
+_OUTSIDE = "a $ref must stay inside the schema"
+_FALSE = "False schema does not allow "  # what jsonschema_rs says of a schema that is false
+
 # A value in its JSON form: dates and UUIDs as text, bytes as base64, numbers unchanged.
 plain = partial(msgspec.to_builtins, builtin_types=(Decimal,), str_keys=True)
 
@@ -104,6 +107,8 @@ def compiled(schema: str) -> Any:
         raise ConfigError(f"not JSON: {error}") from error
     except RecursionError as error:
         raise ConfigError("nested too deep") from error
+    if not isinstance(document, dict | bool):  # jsonschema_rs would parse a text once more
+        raise ConfigError("not a valid JSON Schema: it must be an object, or true or false")
     try:
         validator = jsonschema_rs.validator_for(document, **_OPTIONS)
         if not is_linear(document, **_OPTIONS):
@@ -111,7 +116,10 @@ def compiled(schema: str) -> Any:
             validator = jsonschema_rs.validator_for(document, keywords=bounded, **_OPTIONS)
         return validator
     except jsonschema_rs.ValidationError as error:
-        raise ConfigError(f"not a valid JSON Schema: {_reason(error, document)}") from error
+        message = _reason(error, document)
+        if _OUTSIDE in message:
+            message = f"{message.partition(' is not')[0]} is elsewhere: {_OUTSIDE}"
+        raise ConfigError(f"not a valid JSON Schema: {message}") from error
     except jsonschema_rs.ReferencingError as error:
         raise ConfigError(f"not a valid JSON Schema: {_one_line(error)}") from error
 
@@ -201,7 +209,8 @@ def _reason(error: Any, instance: Any) -> str:
         instance = instance[step]
         pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
     written = _written(instance)
-    message = _one_line(error.message).replace(MASK, _cut(written, MAX_INSTANCE))
+    message = _one_line(error.message).replace(_FALSE, "nothing is allowed here, but there is ")
+    message = message.replace(MASK, _cut(written, MAX_INSTANCE))
     return (f"{_cut(pointer, MAX_INSTANCE)}: " if pointer else "") + _cut(message, MAX_REASON)
 
 
@@ -209,7 +218,18 @@ def _written(instance: Any) -> str:
     """A value as JSON; what JSON does not have would be written as null."""
     if isinstance(instance, float) and not math.isfinite(instance):
         return f"{json.dumps(instance)} (not a number in JSON)"
-    return encode_json(instance).decode()
+    return encode_json(_with_names(instance)).decode()
+
+
+def _with_names(instance: Any) -> Any:
+    """``instance`` with the names of what is no number in JSON."""
+    if isinstance(instance, float) and not math.isfinite(instance):
+        return json.dumps(instance)
+    if isinstance(instance, dict):
+        return {name: _with_names(value) for name, value in instance.items()}
+    if isinstance(instance, list):
+        return list(map(_with_names, instance))
+    return instance
 
 
 def _cut(text: str, limit: int) -> str:
@@ -226,7 +246,7 @@ def _refuse_constant(name: str) -> Any:
 
 def _refuse(uri: str) -> Any:
     """Called by jsonschema_rs to fetch another document; refuses."""
-    raise ValueError("$ref must stay inside the schema")
+    raise ValueError(_OUTSIDE)
 
 
 _OPTIONS: dict[str, Any] = {"validate_formats": True, "retriever": _refuse, "mask": MASK}

@@ -10,8 +10,8 @@ import apache_beam as beam
 
 import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms import instruments
-from transforms.batch.record import Failure, Record, RecordBatch
-from transforms.errors import Reject, RetryLater, Snooze
+from transforms.batch.record import Failure, Origin, Record, RecordBatch
+from transforms.errors import Reject, RetryLater, Snooze, StepEnded
 
 RecordFn = Callable[[Record], Record | None]
 """A per-record step; returns the record with its new value, or None to drop it."""
@@ -35,6 +35,7 @@ class EachRecord(beam.PTransform):
     it. An exception is kept with its record and affects no other. ``Reject`` makes the record a
     dead letter, ``RetryLater`` schedules another attempt (``Snooze``: without using an attempt),
     and any other exception makes it a dead letter of category ``exception``, with its stack.
+    ``MemoryError`` and ``SystemExit`` end the run (``StepEnded``).
 
     The record that ``fn`` returns may differ in its value only: the rest is needed for a replay.
 
@@ -94,6 +95,9 @@ def apply_to_values(
         stage: Names the step in failures.
         whole: Does the same for a whole chunk, and returns None if any of its items needs
             ``fn``.
+
+    Raises:
+        StepEnded: ``fn`` raised ``MemoryError`` or ``SystemExit``.
     """
     values: list[Any] = []
     failures: list[Failure] = []
@@ -108,8 +112,8 @@ def apply_to_values(
         for index, item in enumerate(chunk, start):
             try:
                 value = fn(item)
-            except MemoryError:
-                raise
+            except (MemoryError, SystemExit) as error:
+                raise _ended(batch.record(index).origin, error, stage) from error
             except Drop:
                 gone.add(index)
                 filtered.append(batch.offsets[index])
@@ -123,6 +127,16 @@ def apply_to_values(
         return replace(batch, values=values)
     good = [index for index in range(len(items)) if index not in gone]
     return batch.keep(good, [values[index] for index in good], failures, filtered)
+
+
+def _ended(origin: Origin, error: MemoryError | SystemExit, stage: str) -> StepEnded:
+    """What ends the run: it must not go on without memory, or against the will of a step."""
+    what = "ran out of memory" if isinstance(error, MemoryError) else f"called sys.exit({error})"
+    return StepEnded(
+        f"step {stage!r} {what} at offset {origin.offset} of {origin.source} (partition "
+        f"{origin.partition}); nothing of this record's batch is settled, and the next run reads "
+        "it again. A step that cannot use a record raises Reject"
+    )
 
 
 def failure_of(record: Record, error: Exception, stage: str) -> Failure:

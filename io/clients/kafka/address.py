@@ -23,7 +23,7 @@ def split(uri: str) -> tuple[str, str, str]:
     ('a:9092,b:9092', 'orders', 'group=g')
     """
     if not uri.startswith(SCHEME):
-        raise ConfigError(f"not a Kafka URI: {uri}")
+        raise ConfigError(f"not a Kafka URI: {uri}; write kafka://host:port/topic")
     rest, _, query = uri.removeprefix(SCHEME).partition("?")
     brokers, _, path = rest.partition("/")
     if "@" in brokers:

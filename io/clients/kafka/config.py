@@ -98,6 +98,7 @@ def parse(pairs: Iterable[str]) -> Config:
         config[name] = conceal(value) if is_secret(name) else value
     settings = tuple(sorted(config.items()))
     refuse_reserved(settings)
+    refuse_incomplete(settings)
     return settings
 
 
@@ -110,6 +111,27 @@ def refuse_reserved(config: Config) -> None:
     for name, _ in config:
         if name in _RESERVED:
             raise ConfigError(f"--kafka_config {name} cannot be set: {_RESERVED[name]}")
+
+
+def refuse_incomplete(config: Config) -> None:
+    """Check that a login by OAUTHBEARER can get a token: without, librdkafka waits in silence.
+
+    Raises:
+        ConfigError: It cannot; names the settings.
+    """
+    settings = {name: value.lower() for name, value in config}
+    mechanism = settings.get("sasl.mechanism") or settings.get("sasl.mechanisms")
+    if mechanism != "oauthbearer" or not settings.get("security.protocol", "").startswith("sasl"):
+        return
+    ways = ("sasl.oauthbearer.method", "sasl.oauthbearer.metadata.authentication.type")
+    if any(settings.get(way, "default") not in ("default", "none") for way in ways):
+        return  # librdkafka names what else it needs
+    if settings.get("enable.sasl.oauthbearer.unsecure.jwt") != "true":
+        raise ConfigError(
+            "--kafka_config sasl.mechanism=OAUTHBEARER needs sasl.oauthbearer.method=oidc with "
+            "sasl.oauthbearer.token.endpoint.url, sasl.oauthbearer.client.id and "
+            "sasl.oauthbearer.client.secret"
+        )
 
 
 def is_secret(name: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from confluent_kafka import KafkaError
 
 from transforms.secrets import redact
@@ -18,7 +20,24 @@ REFUSED = frozenset(
         KafkaError.GROUP_AUTHORIZATION_FAILED,
     }
 )
-"""The cluster refuses access; waiting does not help."""
+"""The cluster refuses access; waiting does not help (but see ``refuses``)."""
+
+_TOKEN_AWAY = re.compile(
+    r"acquire SASL OAUTHBEARER token: .*(resolve|connect|time[- ]?out|timed out|reset|unreachable)",
+    re.IGNORECASE,
+)
+"""The service that issues tokens is away: librdkafka reports it as a failed login."""
+
+OCCUPIED = frozenset(
+    {
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.FENCED_MEMBER_EPOCH,
+    }
+)
+"""The group has members, and only they may commit its offsets."""
 
 GONE = frozenset(
     {
@@ -46,16 +65,35 @@ BROKEN = frozenset(
 """The log itself cannot be read any further; asking again does not help."""
 
 
+def refuses(error: KafkaError) -> bool:
+    """Whether ``error`` means that the cluster refuses access, and waiting does not help."""
+    return error.code() in REFUSED and not _TOKEN_AWAY.search(error.str())
+
+
 def refusal(error: KafkaError, group: str | None) -> str | None:
     """Why the cluster refuses to let us read, or None if it does not refuse.
 
     The client asks for the group's coordinator even if the source has no group and commits
     nothing; a refusal of that does not matter.
     """
-    code = error.code()
-    if code == KafkaError.GROUP_AUTHORIZATION_FAILED and group is None:
+    if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED and group is None:
         return None
-    return text_of(error) if code in REFUSED else None
+    return text_of(error) if refuses(error) else None
+
+
+def setting_text(error: KafkaError) -> str:
+    """What is wrong with the user's settings, if no client can be made with them."""
+    text = text_of(error)
+    hint = next((hint for part, hint in _SETTINGS.items() if part in text), "")
+    return f"--kafka_config: {text}{hint}"
+
+
+_SETTINGS = {
+    "ssl.ca.location failed": "; is ssl.ca.location a file of certificates (PEM) that may be read?",
+    "ssl.certificate.location failed": "; is ssl.certificate.location such a file?",
+    "SASL mechanism GSSAPI": "; set sasl.mechanism (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER)",
+}
+"""What librdkafka says of settings, and how to put it right."""
 
 
 def text_of(error: KafkaError) -> str:

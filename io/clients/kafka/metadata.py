@@ -13,15 +13,15 @@ _STEP_SECONDS = 1.0
 
 
 def all_topics(
-    client: AdminClient | Producer, timeout: float, is_refused: Callable[[], bool]
+    client: AdminClient | Producer, timeout: float, is_hopeless: Callable[[], bool]
 ) -> Any:
     """The metadata of all topics: if asked for one by name, a broker might create it.
 
     Args:
         client: Whom to ask; its callbacks are served.
         timeout: Seconds to wait for an answer.
-        is_refused: Whether the client's error callback has seen a refused login, which makes
-            waiting useless.
+        is_hopeless: Whether waiting is useless: the client's error callback has seen a refused
+            login, or the settings do not fit the listener.
 
     Raises:
         KafkaException: Refused, or no answer.
@@ -34,7 +34,7 @@ def all_topics(
             metadata = client.list_topics(timeout=max(0.1, min(_STEP_SECONDS, left)))
         except KafkaException:
             client.poll(0)
-            if is_refused() or left <= _STEP_SECONDS:
+            if is_hopeless() or left <= _STEP_SECONDS:
                 raise
         else:
             client.poll(0)

@@ -10,7 +10,8 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from clients.kafka.config import Config, producer_settings
-from clients.kafka.errors import GONE, REFUSED, text_of
+from clients.kafka.errors import GONE, REFUSED, refuses, setting_text, text_of
+from clients.kafka.listener import FirstContact
 from clients.kafka.log import LOGGER
 from clients.kafka.metadata import all_topics
 from transforms.batch.record import Headers
@@ -57,27 +58,33 @@ class KafkaProducer:
         self._timeout = timeout
         self._key = (brokers, config, timeout)
         self._refused: KafkaError | None = None
+        self._contact = FirstContact(brokers, config)
         settings = producer_settings(brokers, config, timeout)
         try:
             self._producer = Producer({**settings, "error_cb": self._on_error, "logger": LOGGER})
         except KafkaException as error:
-            raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error
+            raise ConfigError(setting_text(error.args[0])) from error
 
     def topics(self) -> frozenset[str]:
         """The names of all topics of the cluster.
 
         Raises:
-            ConfigError: The cluster refuses the credentials.
+            ConfigError: The cluster refuses the credentials, or settings do not fit its listener.
             SinkUnavailable: No answer.
         """
         timeout = min(self._timeout, ANSWER_SECONDS)
         try:
-            metadata = all_topics(self._producer, timeout, lambda: self._refused is not None)
+            metadata = all_topics(self._producer, timeout, self._is_hopeless)
         except KafkaException as error:
+            mismatch = self._contact.mismatch()
+            if mismatch:
+                self.abandon()
+                raise ConfigError(f"Kafka does not answer: {mismatch}") from error
             if self._refused is not None:
                 self.abandon()
                 raise ConfigError(self._refusal(self._refused)) from error
             raise SinkUnavailable(self._away(text_of(error.args[0]))) from error
+        self._contact.answered()
         return frozenset(metadata.topics)
 
     def check_topic(self, topic: str) -> None:
@@ -166,8 +173,11 @@ class KafkaProducer:
             self.abandon()
             raise SinkUnavailable(self._away(f"no answer within {self._timeout:g} s"))
 
+    def _is_hopeless(self) -> bool:
+        return self._refused is not None or bool(self._contact.mismatch())
+
     def _on_error(self, error: KafkaError) -> None:
-        if error.code() in REFUSED:
+        if refuses(error):
             self._refused = error
 
     def _refusal(self, error: KafkaError) -> str:

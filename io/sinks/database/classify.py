@@ -157,12 +157,17 @@ def _one_line(error: BaseException) -> str:
     """One bounded line: the primary message, and details of the row that is to blame."""
     diagnostics: Any = getattr(error, "diag", None)
     primary = getattr(diagnostics, "message_primary", None)
-    if not primary:
-        text = str(error)
+    arguments = error.args
+    if len(arguments) == 2 and isinstance(arguments[0], int) and isinstance(arguments[1], str):
+        text = f"{arguments[1]} ({arguments[0]})"  # of MySQL's drivers, whose str is a tuple's
+    elif not primary:
+        text = str(error).strip().replace("\n\t", "; ").replace("\n", "; ")  # libpq's lines
     else:
         detail = diagnostics.message_detail
         context = _COPY_VALUE.search(diagnostics.context or "")
         text = primary + (f": {detail}" if detail else "") + (f" ({context[1]})" if context else "")
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_MISMATCH:
+        text += ": the INTEGER PRIMARY KEY takes whole numbers only"
     line = " ".join(text.split()) or type(error).__name__
     return line[:MESSAGE_LIMIT]
 

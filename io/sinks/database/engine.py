@@ -57,6 +57,16 @@ def connections() -> dict[str, int]:
     }
 
 
+def exists(database: Database) -> bool:
+    """Whether there is such a database, as far as that is known without creating its file.
+
+    Raises:
+        ConfigError: As ``engine_of``.
+    """
+    url = engine_of(database).url
+    return dialect_named(url.get_backend_name(), url.get_driver_name()).exists(url)
+
+
 def dispose_engines() -> None:
     """Close every pooled connection of this process and forget the engines."""
     for engine in _engines.clear():
@@ -88,8 +98,10 @@ def transaction(
         SinkFailed: Or ``refused``: the database refuses the statement.
     """
     engine = engine_of(database)
+    connected = False
     try:
         with engine.connect() as connection:
+            connected = True
             connection.info[WRITES] = write
             longest = LONGEST * database.statement_timeout
             with watchdog.watched(connection, longest), connection.begin():
@@ -102,7 +114,7 @@ def transaction(
                         connection.invalidate()
                     raise
     except DATABASE_ERRORS as error:
-        raise translate(error, database, doing, refused) from error
+        raise translate(error, database, doing, refused, connected=connected) from error
 
 
 def retried(work: Callable[[], Result]) -> Result:
@@ -122,9 +134,18 @@ def retried(work: Callable[[], Result]) -> Result:
 
 
 def translate(
-    error: BaseException, database: Database, doing: str, refused: type[SluiceError] = SinkFailed
+    error: BaseException,
+    database: Database,
+    doing: str,
+    refused: type[SluiceError] = SinkFailed,
+    *,
+    connected: bool = True,
 ) -> SluiceError:
-    """The project's error for a database error, in one clear line without secrets."""
+    """The project's error for a database error, in one clear line without secrets.
+
+    Without a connection it was the log-in that was refused, or the file that could not be opened,
+    whatever was to be done.
+    """
     verdict = classify(error)
     message = redact(verdict.message)
     if verdict.kind == "outage":
@@ -132,6 +153,8 @@ def translate(
     if verdict.kind == "transient":
         return Contention(f"{database} rolled back a transaction that was to {doing}: {message}")
     code = f" [{verdict.sqlstate}]" if verdict.sqlstate else ""
+    if not connected:
+        return refused(f"cannot connect to {database}: {message}{code}")
     return refused(f"{database} refuses to {doing}: {message}{code}")
 
 

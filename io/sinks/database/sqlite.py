@@ -33,6 +33,10 @@ class Sqlite(Generic):
         if url.database in (None, "", ":memory:"):
             raise ConfigError("an in-memory SQLite database ends with the process; name a file")
         folder = Path(str(url.database)).parent
+        path = Path(str(url.database))
+        if not url.query and path.exists() and (path.is_dir() or not os.access(path, os.R_OK)):
+            why = "is a folder" if path.is_dir() else "may not be read"
+            raise ConfigError(f"{path} {why}; name a file for the SQLite database")
         if not url.query and not folder.is_dir():
             raise ConfigError(f"folder {folder} of the SQLite database does not exist; create it")
         return url

@@ -19,6 +19,7 @@ from sinks.jobs import owner as job_owner
 from sinks.jobs.chunks import Picked, change_in_chunks
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
+from sinks.jobs.state import CURRENT
 from sinks.jobs.store import enqueue, exists
 from sinks.ledger import moves as ledger_moves
 from transforms.batch.counts import Counts
@@ -34,11 +35,13 @@ class Outcome:
     Attributes:
         count: How many jobs were changed.
         left_alone: How many jobs matched but were not changed, by reason; without zeros.
+        states: How many of the changed jobs were in each state before; without zeros.
         owners: How many of the changed jobs belong to each pipeline; None stands for no pipeline.
     """
 
     count: int
     left_alone: Mapping[str, int]
+    states: Mapping[str, int] = field(default_factory=dict, compare=False)
     owners: Mapping[PipelineIdentity | None, int] = field(default_factory=dict, compare=False)
 
 
@@ -60,8 +63,10 @@ def carry_out(database: Database, order: Order, *, actor: str, reason: str) -> O
     """
 
     owners: Counter[tuple[str | None, str | None]] = Counter()
+    states: Counter[str] = Counter()
 
     def committed(picked: Sequence[Picked]) -> None:
+        states.update(job.state for job in picked)
         owners.update((job.pipeline, job.steps) for job in picked)
 
     def change(connection: sa.Connection, picked: Sequence[Picked]) -> None:
@@ -92,6 +97,7 @@ def carry_out(database: Database, order: Order, *, actor: str, reason: str) -> O
     return Outcome(
         count,
         left_alone,
+        states,
         {job_owner.owner_of(*columns, None): number for columns, number in owners.items()},
     )
 
@@ -121,11 +127,8 @@ def preview(database: Database, order: Order) -> Outcome:
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    counted = _counted(database, lambda dialect: {"": order.where(dialect)})
-    count = counted.get("", 0)
-    if order.limit is not None:
-        count = min(count, order.limit)
-    return Outcome(count, _counted(database, order.left_alone))
+    states = _states(database, order)
+    return Outcome(sum(states.values()), _counted(database, order.left_alone), states)
 
 
 def oldest(database: Database, order: Order, limit: int) -> list[int]:
@@ -140,6 +143,19 @@ def oldest(database: Database, order: Order, limit: int) -> list[int]:
         query = sa.select(jobs.c.id).where(order.where(dialect_of(connection)))
         size = limit if order.limit is None else min(limit, order.limit)
         return list(connection.execute(query.order_by(jobs.c.id).limit(size)).scalars())
+
+
+def _states(database: Database, order: Order) -> dict[str, int]:
+    """How many jobs ``order`` would change now, by their state."""
+    with transaction(database, "read failed records", write=False) as connection:
+        if not exists(connection):
+            return {}
+        chosen = sa.select(CURRENT).where(order.where(dialect_of(connection)))
+        if order.limit is not None:
+            chosen = chosen.order_by(jobs.c.id).limit(order.limit)
+        state = chosen.subquery().c.state
+        query = sa.select(state, sa.func.count().label("number")).group_by(state).order_by(state)
+        return {row.state: row.number for row in connection.execute(query)}
 
 
 def _counted(

@@ -61,6 +61,30 @@ def purge(
         dialect_of(connection).add(connection, counts, rows)
 
 
+def unresolved(connection: sa.Connection, pipeline: str, target: str) -> dict[str, int]:
+    """How many dead letters of each source are neither replayed nor deleted; without zeros.
+
+    The counts tell it, one row for each partition that is read by its primary key: the table of
+    jobs, which may have millions, is not looked at.
+
+    Args:
+        connection: In any transaction.
+        pipeline: The pipeline that has read the records.
+        target: The table that they were meant for, as ``label_of`` names it.
+    """
+    number = sa.func.sum(counts.c.dead - counts.c.purged)
+    query = (
+        sa.select(counts.c.source, number)
+        .where(
+            counts.c.pipeline == pipeline,
+            counts.c.target == target,
+            counts.c.dead > counts.c.purged,
+        )
+        .group_by(counts.c.source)
+    )
+    return {source: int(dead) for source, dead in connection.execute(query)}
+
+
 def begin(connection: sa.Connection, pipeline: str, target: str, sums: Deltas) -> None:
     """Enter the counts of partitions that the ledger did not have before.
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.label import TargetTable, pipeline_named
+from sinks.database.label import TargetTable, label_of, pipeline_named
 from sinks.database.tables import progress
 from sinks.ledger import counts as table_counts
 from sinks.ledger.counts import CHUNK
@@ -78,6 +78,19 @@ class SqlLedger:
             lambda connection, name: _read(connection, _OF_SOURCE, {"pipeline": name, "of": source})
         )
         return {partition: coverage for (_, partition), coverage in settled.items()}
+
+    def unresolved(self) -> dict[str, int]:
+        """How many dead letters of each source are neither replayed nor deleted; without zeros.
+
+        Raises:
+            SinkUnavailable: The database cannot be reached.
+        """
+        with transaction(self.config.database, "read the ledger", write=False) as connection:
+            if not exists(connection):
+                return {}
+            name = pipeline_named(connection, self.config.table_name, self.pipeline)
+            label = label_of(connection, self.config.table_name)
+            return table_counts.unresolved(connection, name, label)
 
     def _coverage(
         self, settled: Callable[[sa.Connection, str], Settlements]

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sinks.database import leases
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
-from sinks.database.engine import transaction
+from sinks.database.engine import exists, transaction
 from sinks.database.label import label_of
 from sinks.database.migrations import version
 from sinks.database.tables import SHARDS, outbox
@@ -72,14 +72,19 @@ class SqlOutboxQueue:
         """Check that the database has an outbox.
 
         Raises:
-            ConfigError: It has none, or its tables have another version than this program.
+            ConfigError: It has none, its tables have another version than this program, or the
+                database refuses.
             SinkUnavailable: The database cannot be reached.
         """
-        with transaction(self.database, "read the outbox", write=False) as connection:
+        without = ConfigError(
+            f"{self.database} has no outbox; run `python -m pipelines.ingest … --outbox` first"
+        )
+        if not exists(self.database):
+            raise without
+        doing = "read the outbox"
+        with transaction(self.database, doing, write=False, refused=ConfigError) as connection:
             if not sa.inspect(connection).has_table(outbox.name):
-                raise ConfigError(
-                    "this database has no outbox; run `python -m pipelines.ingest … --outbox` first"
-                )
+                raise without
             version.check(connection)
 
     def hold(self, number: int, count: int) -> bool:

@@ -169,8 +169,9 @@ def check_stored(kind: Kind, text: str) -> None:
 def refusal(kind: Kind, value: object) -> ValueError:
     """The error that ``value`` is not certainly of the kind; its message says what to send."""
     what = "duration" if kind == "interval" else kind
+    text = str(value).lower() if isinstance(value, bool) else str(value)
     return ValueError(
-        f"{str(value)[:_SHOWN]!r} is not certainly a {what}; "
+        f"{text[:_SHOWN]!r} is not certainly a {what}; "
         f"send {'' if kind == 'interval' else 'ISO 8601 text, e.g. '}{_EXAMPLES[kind]}"
     )
 

@@ -17,12 +17,15 @@ import lz4.frame
 import zstandard
 
 from sources.files.failures import EndsEarly
+from sources.files.magic import begins_as, compression_of, is_text, kind_of
 from sources.storage.stream import BLOCK_BYTES, Stream
 from transforms.errors import ObjectFailed
 
 _XZ_MEMORY = 128 << 20
 _ZSTD_WINDOW = 128 << 20
 _ZSTD_HEADER = 18
+_HEAD = 16
+_ZLIB = "while decompressing data: "  # before the reason in a message of zlib
 _SNAPPY_MARK = b"\xff\x06\0\0sNaPpY"
 
 
@@ -147,7 +150,8 @@ class ZstdFrame:
         if frame.window_size > _ZSTD_WINDOW:
             raise BeyondLimit(
                 f"its zstd window is {frame.window_size >> 20:,} MiB, the limit is "
-                f"{_ZSTD_WINDOW >> 20} MiB; compress it with a smaller window (--long)"
+                f"{_ZSTD_WINDOW >> 20} MiB; compress it again with a window within the limit "
+                f"(zstd --long={_ZSTD_WINDOW.bit_length() - 1})"
             ) from error
         if frame.dict_id:
             raise BeyondLimit(f"it needs the zstd dictionary {frame.dict_id}") from error
@@ -251,7 +255,10 @@ class CompressedStream:
         self._uri = uri
         self._input = b""
         self._used = 0
+        self._before = 0  # stored bytes before the input
         self._member: Decoder | None = None
+        self._begin = 0  # stored bytes before the member
+        self._head = b""
         self._failed: ObjectFailed | None = None
 
     @property
@@ -267,6 +274,7 @@ class CompressedStream:
             if self._used >= len(self._input) and (self._member is None or self._member.hungry):
                 if parts:
                     break  # no I/O while there is something to give
+                self._before += len(self._input)
                 self._input, self._used = self._stored.read(), 0
                 if not self._input:
                     return self._end()
@@ -287,11 +295,14 @@ class CompressedStream:
                 if self._used >= len(self._input):
                     return b""
             self._member = _DECODERS[self._compression]()
+            self._begin, self._head = self._before + self._used, b""
         member = self._member
         data = b""
         if member.hungry:
             data = self._input[self._used : self._used + member.step_bytes]
             self._used += len(data)
+            if len(self._head) < _HEAD:
+                self._head += data[: _HEAD - len(self._head)]
         try:
             decoded = member.decode(data)
         except BeyondLimit as error:
@@ -299,7 +310,8 @@ class CompressedStream:
             return b""
         except ValueError as error:
             salvaged, reason = error.args
-            self._failed = self._corrupt(f"its {self._compression} data is damaged ({reason})")
+            message = f"{self._uri} {self._what_is_wrong(reason)}"
+            self._failed = ObjectFailed(message, "object_corrupt")
             return bytes(salvaged)
         if member.ended:
             # What was fed beyond the end is the last part of what has been used.
@@ -315,8 +327,22 @@ class CompressedStream:
         self._failed = EndsEarly(f"{self._uri} cannot be read on: {reason}", "object_corrupt")
         raise self._failed
 
-    def _corrupt(self, reason: str) -> ObjectFailed:
-        return ObjectFailed(f"{self._uri} cannot be read on: {reason}", "object_corrupt")
+    def _what_is_wrong(self, reason: str) -> str:
+        """Tell data that is damaged from what is no such data at all."""
+        name, head = self._compression, self._head
+        its_own = begins_as(name, head) or compression_of(head) == name
+        if its_own or name == "snappy":  # a chunk of snappy begins with any byte
+            end = self._before + self._used
+            reason = reason.rpartition(_ZLIB)[2]
+            return f"cannot be read on: its {name} data is damaged before byte {end:,} ({reason})"
+        kind = kind_of(head) or ("text" if is_text(head) else "")
+        other = f"not {name} data" + (f" but {kind}" if kind else "")
+        if self._begin:
+            return (
+                f"cannot be read on: its {name} data ends at byte {self._begin:,}, and what "
+                f"follows is {other}"
+            )
+        return f"is {other}; --compression auto tells it by the first bytes"
 
 
 def _salvage(inflate: zlib._Decompress, data: bytes) -> bytes:

@@ -175,4 +175,4 @@ def _sample(stream: Stream) -> bytes:
 
 
 def _undecided(uri: str, reason: str) -> Undecided:
-    return Undecided(f"cannot tell the format of {uri} ({reason}); give --format")
+    return Undecided(f"cannot tell the format of {uri}: {reason}; give --format")

@@ -105,11 +105,12 @@ class FilesSource:
         check_compression(self.compression)
         Selection(self.format, self.exclude)
         object.__setattr__(self, "encoding", self.encoding and encoding_of(self.encoding))
-        for name in ("max_record_bytes", "split_bytes", "poll_interval", "outage_budget"):
+        for name in ("max_record_bytes", "split_bytes", "poll_interval"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0, got {getattr(self, name)}")
-        if not self.rest_seconds >= 0:
-            raise ConfigError(f"rest_seconds must be 0 or more, got {self.rest_seconds}")
+        for name in ("rest_seconds", "outage_budget"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} must be 0 or more, got {getattr(self, name)}")
 
     @property
     def storage(self) -> Storage:

@@ -24,7 +24,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not declare
 )
 
 from clients.kafka.config import Config, admin_settings, consumer_settings
-from clients.kafka.errors import GONE, LOST, REFUSED, text_of
+from clients.kafka.errors import GONE, LOST, OCCUPIED, refuses, setting_text, text_of
+from clients.kafka.listener import FirstContact
 from clients.kafka.log import LOGGER
 from clients.kafka.metadata import all_topics
 from sources.kafka.label import id_of, same_partition
@@ -99,6 +100,8 @@ class Cluster:
         self._consumers = PerProcess(self._group_consumer)
         self._refused: KafkaError | None = None
         self._trouble: KafkaError | None = None
+        self._contact = FirstContact(brokers, config)
+        self._all_down = False
         self._mock: bool | None = None
         self._uncommitted = dict(config).get("isolation.level") == "read_uncommitted"
         settings = admin_settings(brokers, config)
@@ -194,6 +197,11 @@ class Cluster:
                 return call(self._consumer(group))
             except KafkaException as error:
                 self._consumer(group)  # reports a refused group
+                if error.args[0].code() in OCCUPIED:
+                    raise ConfigError(
+                        f"group {group} of {self._brokers} has members of its own, which alone may "
+                        "commit its offsets; name a group that nothing else uses"
+                    ) from error
                 if error.args[0].code() not in _MOVING or not outage.wait():
                     raise self._failed(error) from error
 
@@ -212,9 +220,9 @@ class Cluster:
         return Consumer({**settings, "error_cb": self._on_error, "logger": LOGGER})
 
     def _metadata(self) -> Any:
-        metadata = self._call(
-            lambda: all_topics(self._admin, self._timeout, lambda: self._refused is not None)
-        )
+        self._all_down = False
+        metadata = self._call(lambda: all_topics(self._admin, self._timeout, self._is_hopeless))
+        self._contact.answered()
         self._refused = self._trouble = None
         return metadata
 
@@ -277,15 +285,26 @@ class Cluster:
         except TimeoutError as error:
             raise self._silent() from error
 
+    def _is_hopeless(self) -> bool:
+        """Whether waiting for an answer is useless; whoever waits for an outage asks again."""
+        if self._contact.pending and self._all_down and self._trouble is not None:
+            return True
+        return self._refused is not None or bool(self._contact.mismatch())
+
     def _on_error(self, error: KafkaError) -> None:
-        if error.code() in REFUSED:
+        if refuses(error):
             self._refused = error
-        elif error.code() != KafkaError._ALL_BROKERS_DOWN:  # which gives no reason
+        elif error.code() == KafkaError._ALL_BROKERS_DOWN:  # which gives no reason
+            self._all_down = True
+        else:
             self._trouble = error
 
     def _failed(self, error: KafkaException) -> ConfigError | SourceUnavailable:
+        mismatch = self._contact.mismatch()
+        if mismatch:
+            return ConfigError(f"Kafka does not answer: {mismatch}")
         reason = self._refused or error.args[0]
-        if reason.code() in REFUSED:
+        if refuses(reason):
             return ConfigError(f"Kafka at {self._brokers} refuses: {text_of(reason)}")
         # A call says only that it failed; the connection has said why.
         reason = self._trouble or reason
@@ -314,7 +333,7 @@ def _admin_client(settings: dict[str, Any]) -> AdminClient:
     try:
         return AdminClient(settings)
     except KafkaException as error:
-        raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error
+        raise ConfigError(setting_text(error.args[0])) from error
 
 
 def _missing(address: Address, existing: Collection[str]) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from sources.kafka.batches import Messages
 from sources.kafka.cluster import Cluster, fingerprint
+from sources.kafka.messages.batches import Messages
 from sources.kafka.partition import Partition
 from transforms.errors import ConfigError, SourceUnavailable
 

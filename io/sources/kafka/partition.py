@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from transforms.read.standing import Standing
+
 END = "end:"
 
 
@@ -17,10 +19,13 @@ class Partition:
         label: Its name in the ledger.
         next: The next offset to read.
         end: Where to stop; None reads forever.
-        high: The end of the partition when last seen.
+        high: The end of the partition when last seen, also of what is not committed.
         seen: The same, while the topic was certain to be this one and not a later namesake.
         event_time: The latest event time seen, in seconds since the epoch.
         caught_up: Since when nothing is left to read, in monotonic seconds; None if something is.
+        low: Its first offset that existed when reading began.
+        held_from: Where an open transaction begins, if one held it back when last seen.
+        held: How many offsets it holds back.
     """
 
     topic: str
@@ -32,6 +37,9 @@ class Partition:
     seen: int = 0
     event_time: float | None = None
     caught_up: float | None = None
+    low: int = 0
+    held_from: int = 0
+    held: int = 0
 
     @property
     def name(self) -> str:
@@ -57,6 +65,16 @@ class Partition:
     def backlog(self) -> int:
         """How many offsets are left to read."""
         return max(0, (self.high if self.end is None else self.end) - self.next)
+
+    def hold(self, offset: int) -> None:
+        """Take note that what lies between ``offset`` and ``high`` cannot be read yet."""
+        self.held_from, self.held = offset, max(0, self.high - offset)
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands, for the summary and for metrics."""
+        empty = self.high <= self.low
+        return Standing(self.source, self.label, empty, self.held, self.held_from)
 
     def watermark(self, now: float, monotonic: float, idle_seconds: float) -> float | None:
         """No earlier event time is expected; None if nothing is known.

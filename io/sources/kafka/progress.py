@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sources.kafka.cluster import Place
 from sources.kafka.label import number_of
 from transforms.batch.backoff import Backoff
-from transforms.batch.coverage import Range, merge
+from transforms.batch.coverage import Ledger, Range, merge
 from transforms.batch.record import Span
-from transforms.errors import ConfigError, SourceUnavailable
+from transforms.errors import ConfigError, SluiceError, SourceUnavailable
 
 _log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
-_WARN_SECONDS = 60.0
+FOLLOW_SECONDS = 60.0
 
 Commit = Callable[[Mapping[Place, int]], None]
 """Commits offsets and waits for the answer; raises ConfigError or SourceUnavailable."""
@@ -62,6 +62,11 @@ class Progress:
             if ranges and self._committed.get(place) != ranges[0][1]
         }
 
+    def renew(self, span: Span) -> None:
+        """Add a settled range of a topic, and commit its partition again: groups forget offsets."""
+        self.note(span)
+        self._committed.pop((span.source.removeprefix("kafka://"), number_of(span.partition)), None)
+
     def mark_committed(self, offsets: Mapping[Place, int]) -> None:
         """Remember that ``offsets`` are committed."""
         self._committed.update(offsets)
@@ -70,7 +75,7 @@ class Progress:
 class Committer:
     """Commits on a thread of its own, so that no bundle waits for a broker.
 
-    A commit that fails is logged as a warning and tried again later.
+    A commit that fails is tried again later. The first failure of several is a warning.
 
     Args:
         commit: Commits offsets.
@@ -87,13 +92,24 @@ class Committer:
         self._changed = threading.Condition()
         self._attempts = 0
         self._flushing = 0
-        self._warned_at: float | None = None
+        self._warned = False
         self._thread: threading.Thread | None = None
 
     def note(self, span: Span) -> None:
         """Add a settled range; returns at once."""
+        self._add([span], self._progress.note)
+
+    def renew(self, spans: Sequence[Span]) -> None:
+        """Add settled ranges and commit their partitions, also if that was done before.
+
+        Brokers forget the offsets of a group that has no members, a week after the last commit.
+        """
+        self._add(spans, self._progress.renew)
+
+    def _add(self, spans: Sequence[Span], add: Callable[[Span], None]) -> None:
         with self._changed:
-            self._progress.note(span)
+            for span in spans:
+                add(span)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="kafka-commit", daemon=True)
                 self._thread.start()
@@ -134,9 +150,8 @@ class Committer:
         try:
             self._commit(offsets)
         except (ConfigError, SourceUnavailable) as error:
-            now = time.monotonic()
-            if self._warned_at is None or now - self._warned_at >= _WARN_SECONDS:
-                self._warned_at = now
+            if not self._warned:
+                self._warned = True
                 _log.warning(
                     "group %s: offsets are not committed, so tools will show too much lag "
                     "(nothing else depends on them): %s",
@@ -144,4 +159,58 @@ class Committer:
                     error,
                 )
             return False
+        self._warned = False
         return True
+
+
+class Follower:
+    """Tells a group now and then how far the ledger has its partitions settled.
+
+    What this process settles it commits itself (``Committer``). But a process may have died between
+    the commit of the database and that of the offsets, the group may be new, and brokers forget
+    offsets of partitions that are idle.
+
+    Args:
+        ledger: Says what is settled.
+        renew: Commits; returns at once.
+        interval: Seconds between two looks at the ledger.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        renew: Callable[[Sequence[Span]], None],
+        interval: float = FOLLOW_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ledger = ledger
+        self._renew = renew
+        self._interval = interval
+        self._clock = clock
+        self._due = clock()
+
+    def follow(self, partitions: Iterable[tuple[str, str]]) -> None:
+        """Commit what the ledger has of ``partitions``, if it is time to.
+
+        Asks the database, so call it on a thread that nobody waits for. A failure is no reason
+        to stop: the next call tries again.
+
+        Args:
+            partitions: Sources and labels of partitions that exist.
+        """
+        if self._clock() < self._due:
+            return
+        try:
+            settled = self._ledger.coverage(sorted(set(partitions)))
+        except SluiceError as error:
+            _log.info("the group does not follow the ledger for now: %s", error)
+            return
+        self._due = self._clock() + self._interval
+        spans = [
+            Span(source, label, *coverage.ranges[0])
+            for (source, label), coverage in settled.items()
+            if coverage.ranges and coverage.end is None
+        ]
+        if spans:
+            self._renew(spans)

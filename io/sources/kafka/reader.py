@@ -5,10 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from sources.kafka.batches import (
+from sources.kafka.cluster import Place
+from sources.kafka.discovery import Discovery
+from sources.kafka.fetch import Fetched
+from sources.kafka.guard import Guard
+from sources.kafka.held import HeldBack
+from sources.kafka.leftover import messages_of_old_topic
+from sources.kafka.messages.batches import (
     Messages,
     batch_of,
     by_partition,
@@ -16,18 +22,14 @@ from sources.kafka.batches import (
     final_batches,
     pin_batches,
 )
-from sources.kafka.cluster import Place
-from sources.kafka.discovery import Discovery
-from sources.kafka.fetch import Fetched
-from sources.kafka.guard import Guard
-from sources.kafka.leftover import messages_of_old_topic
 from sources.kafka.partition import END, Partition
+from sources.kafka.progress import Follower
 from sources.kafka.starts import Look, NewPartition, Starts
 from transforms import instruments, metrics
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Cut, Polled, Position
 from transforms.errors import SourceUnavailable
-from transforms.read import drain
+from transforms.read import drain, standing
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +47,9 @@ class KafkaReader:
         idle_seconds: A partition with nothing to read for this long does not hold back the
             watermark.
         cut: Cuts the records of messages that hold several; None if a message is a record.
+        follower: Tells the source's group what the ledger has; None without a group.
+        stop_if_missing: Whether a topic that does not exist, or is deleted, ends the run instead
+            of being waited for.
         clock: Seconds since the epoch.
     """
 
@@ -54,7 +59,10 @@ class KafkaReader:
         starts: Starts,
         discovery: Discovery[Look],
         idle_seconds: float,
+        follower: Follower | None = None,
+        *,
         cut: Cut | None = None,
+        stop_if_missing: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._guard = guard
@@ -62,6 +70,9 @@ class KafkaReader:
         self._discovery = discovery
         self._idle_seconds = idle_seconds
         self._cut = cut
+        self._follower = follower
+        self._stop_if_missing = stop_if_missing or starts.bounded
+        self._stopped = ""
         self._clock = clock
         self._started = False
         self._active: dict[Place, Partition] = {}
@@ -72,6 +83,7 @@ class KafkaReader:
         self._warned: set[str] = set()
         self._lag_due = 0.0
         self._lags_of: set[str] = set()
+        self._held_back = HeldBack()
         self._watermark: float | None = None
 
     def poll(self, timeout: float) -> Polled:
@@ -82,10 +94,12 @@ class KafkaReader:
                 not be read, was deleted during a bounded run, or its log was truncated.
         """
         deadline = time.monotonic() + timeout
+        if self._stopped:
+            raise SourceUnavailable(self._stopped)
         self._look_around(0.0 if self._started else timeout)
         batches, self._ready = self._ready, []
         left = timeout
-        while not batches and self._active and left >= 0:
+        while not (batches or self._stopped) and self._active and left >= 0:
             left = deadline - time.monotonic()
             batches = self._batches(self._guard.take(max(0.0, left)))
             if self._guard.doubtful:
@@ -94,7 +108,9 @@ class KafkaReader:
         if not batches and not self._active and not self._finished:
             # There is no partition to wait for until a look finds one.
             drain.wait(max(0.0, deadline - time.monotonic()))
-        return Polled(batches, self._position(), self._finished, self._reached(), cut=self._cut)
+        # What was read of a topic that is gone is settled before the next poll ends the run.
+        rest = bool(self._stopped)
+        return Polled(batches, self._position(), self._finished, self._reached(), rest, self._cut)
 
     def backlog(self) -> int:
         """How many offsets are left to read, as far as the client knows."""
@@ -148,10 +164,25 @@ class KafkaReader:
             }
             waiting = [replace(each) for each in (*self._lost.values(), *self._gone.values())]
             first = not self._started
-            self._discovery.launch(lambda: self._starts.look(reading, waiting, first=first))
+            self._discovery.launch(lambda: self._look(reading, waiting, first=first))
         look = self._discovery.take(timeout)
         if look is not None:
             self._apply(look)
+
+    def _look(
+        self, reading: Mapping[Place, str], waiting: Sequence[Partition], *, first: bool
+    ) -> Look:
+        """What a look at the cluster means; afterwards the group follows the ledger."""
+        look = self._starts.look(reading, waiting, first=first)
+        if self._follower is not None:
+            new = {each.partition.place: each.partition.label for each in look.new}
+            labels = {
+                place: label for place, label in reading.items() if look.topics.has(place, label)
+            }
+            self._follower.follow(
+                (f"kafka://{topic}", label) for (topic, _), label in (labels | new).items()
+            )
+        return look
 
     def _apply(self, look: Look) -> None:
         if look.truncated is not None:
@@ -160,13 +191,15 @@ class KafkaReader:
         for partition in look.replaced:
             self._finish(partition, look)
         for topic in look.topics.missing:
-            if self._starts.bounded and not self._started:
+            if self._stop_if_missing and not self._started:
                 raise SourceUnavailable(f"topic {topic} does not exist (any more)")
             self._warn_once(f"topic {topic} does not exist; waiting for it")
         for line in look.notes:
             self._warn_once(line)
         for new in look.new:
             self._begin(new)
+        if self._starts.bounded:
+            self._say_what_is_held([new.partition for new in look.new])
         self._guard.confirm(self._discovery.launched_at, look.topics.ids)
         self._started = True
 
@@ -180,6 +213,7 @@ class KafkaReader:
         low = new.low if partition.end is None else min(new.low, partition.end)
         if partition.next < low:
             self._skip(expired_batches(partition, low, new.settled))
+        standing.note(partition.standing)
         if partition.done:
             self._done[place] = partition
         else:
@@ -206,7 +240,10 @@ class KafkaReader:
         if vanished:
             self._leave(vanished)
         for topic in dict.fromkeys(each.topic for each in deleted):
-            self._warn_once(_farewell(topic, [each for each in deleted if each.topic == topic]))
+            farewell = _farewell(topic, [each for each in deleted if each.topic == topic])
+            self._warn_once(farewell)
+            if self._stop_if_missing and not self._stopped:
+                self._stopped = f"{farewell}; it is not waited for"
         self._gone.update((each.place, each) for each in deleted)
         for partition in (*vanished, *returned):
             if partition in deleted or topics.has(partition.place, partition.label):
@@ -222,6 +259,7 @@ class KafkaReader:
         """Settle what was fetched of partitions before they vanished."""
         queued = by_partition(self._guard.drain(), topics=0)
         for partition in vanished:
+            standing.forget(partition.source, partition.label)
             self._active.pop(partition.place, None)
             self._lost.pop(partition.place, None)
             messages = messages_of_old_topic(
@@ -289,6 +327,11 @@ class KafkaReader:
         self._lag_due = now + _LAG_SECONDS
         for place, partition in self._active.items():
             partition.high = max(partition.high, self._guard.high(place))
+            if partition.end is None:
+                # At its end for a reader, yet there is more: a transaction is open.
+                at_end = partition.caught_up is not None
+                partition.hold(partition.next if at_end else partition.high)
+            standing.note(partition.standing)
         metrics.gauge("lag", self.backlog())
         lags: Counter[str] = Counter()
         for partition in self._partitions():
@@ -296,6 +339,13 @@ class KafkaReader:
         for source in self._lags_of | lags.keys():
             instruments.hold("source_lag_records", lags[source], source, str(id(self)))
         self._lags_of |= lags.keys()
+        if not self._starts.bounded:
+            self._say_what_is_held(self._active.values())
+
+    def _say_what_is_held(self, partitions: Collection[Partition]) -> None:
+        held = [partition for partition in partitions if partition.held]
+        for line in self._held_back.lines(held, bounded=self._starts.bounded):
+            _log.warning("%s", line)
 
     def _warn_once(self, line: str) -> None:
         if line not in self._warned:

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from clients.kafka import config as kafka_config
 from clients.kafka.config import Config, consumer_settings
-from clients.kafka.errors import text_of
+from clients.kafka.errors import setting_text
 from clients.kafka.log import LOGGER
 from sources.kafka.cluster import Cluster, cluster
 from sources.kafka.discovery import Discovery
-from sources.kafka.elements import MessageCutter
 from sources.kafka.fetch import Fetcher
 from sources.kafka.guard import Guard
-from sources.kafka.progress import Committer
+from sources.kafka.messages.elements import MessageCutter
+from sources.kafka.progress import Committer, Follower
 from sources.kafka.reader import KafkaReader
 from sources.kafka.starts import Starts
 from sources.kafka.uri import Address, parse
 from transforms.batch.coverage import Ledger
 from transforms.batch.splits import BatchLimits, Position, Split
-from transforms.errors import ConfigError, SourceUnavailable
+from transforms.errors import ConfigError, SinkUnavailable, SourceUnavailable
+from transforms.settle.acknowledge import ACKNOWLEDGERS
 
 MOST_SPLITS = 128
 """Splits are the keys of Flink's state, which has this many key groups by default (its smallest
 ``--max_parallelism``): with more splits, no more subtasks could read."""
+
+
+MissingTopic = Literal["wait", "fail"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,9 @@ class KafkaSource:
         parallel: Whether splits are read side by side.
         split_count: How many splits share the partitions if ``uri`` does not say.
         messages: What a message holds other than one JSON object; None for that.
+        missing_topic: While streaming, whether to wait for a topic that ``uri`` names and that does
+            not exist (``wait``), at the start or later, or to end the run (``fail``). A read that
+            ends always fails.
     """
 
     uri: str
@@ -61,9 +72,11 @@ class KafkaSource:
     parallel: bool = False
     split_count: int = 1
     messages: MessageCutter | None = None
+    missing_topic: MissingTopic = "wait"
 
     def __post_init__(self) -> None:
         kafka_config.refuse_reserved(self.config)
+        kafka_config.refuse_incomplete(self.config)
         for name in ("answer_timeout", "discovery_interval", "idle_seconds"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0, got {getattr(self, name)}")
@@ -85,10 +98,13 @@ class KafkaSource:
         self._consumer(lambda error: None).close()
         address = self.address
         topics = self.cluster.topics(address)
-        if topics.missing:
+        if topics.missing and not (self.streaming and self.missing_topic == "wait"):
             raise ConfigError(
                 f"no topic {', '.join(topics.missing)} at {address.brokers}; create it first"
             )
+        if self.parallel:  # a reader elsewhere says it there
+            for topic in topics.missing:
+                _log.warning("topic %s does not exist; waiting for it", topic)
         if not topics.labels and not self.streaming:
             raise ConfigError(f"no topic at {address.brokers} matches {address.topic_text}")
         if address.group and topics.labels:
@@ -144,6 +160,8 @@ class KafkaSource:
             discovery=Discovery(self.discovery_interval, self.outage_budget),
             idle_seconds=self.idle_seconds,
             cut=None if self.messages is None else self.messages.cut,
+            follower=self._follower(ledger),
+            stop_if_missing=self.missing_topic == "fail",
         )
 
     def acknowledger(self) -> Committer | None:
@@ -157,6 +175,10 @@ class KafkaSource:
             return None
         return Committer(lambda offsets: self.cluster.commit(offsets, group), group)
 
+    def _follower(self, ledger: Ledger) -> Follower | None:
+        committer = ACKNOWLEDGERS.get(self)
+        return Follower(ledger, committer.renew) if isinstance(committer, Committer) else None
+
     def _starts(self, index: int, count: int, ledger: Ledger, position: Position = ()) -> Starts:
         return Starts(
             cluster=self.cluster,
@@ -169,12 +191,12 @@ class KafkaSource:
         )
 
     def _size(self, index: int, count: int, ledger: Ledger) -> int:
-        """How many offsets a bounded split has left, an estimate; 0 if no broker answers."""
+        """How many offsets a bounded split has left, an estimate; 0 if nobody answers."""
         if self.streaming:
             return 0
         try:
             look = self._starts(index, count, ledger).look({}, (), first=True)
-        except SourceUnavailable:
+        except (SourceUnavailable, SinkUnavailable):
             return 0
         return sum(new.partition.backlog for new in look.new)
 
@@ -184,4 +206,4 @@ class KafkaSource:
         try:
             return Consumer({**settings, "error_cb": on_error, "logger": LOGGER})
         except KafkaException as error:
-            raise ConfigError(f"--kafka_config: {text_of(error.args[0])}") from error
+            raise ConfigError(setting_text(error.args[0])) from error

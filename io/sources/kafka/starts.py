@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sources.kafka.beginning import History
+from sources.kafka.beginning import Beginning, History
 from sources.kafka.cluster import Cluster, Place, Topics
 from sources.kafka.label import id_of, number_of, same_partition, stored_label
 from sources.kafka.partition import END, Partition
@@ -172,6 +172,8 @@ class Starts:
         first: bool,
     ) -> Look:
         """``look`` with the partitions that begin, or with the reason why none does."""
+        # Asked first: a message written in between would otherwise look like one not committed.
+        log_ends = self.cluster.log_ends(new)
         bounds = self.cluster.bounds(new)
         ids, settled = look.topics.ids, look.settled
         histories = {
@@ -183,7 +185,10 @@ class Starts:
             for place, label in new.items()
             if first and histories[place[0]].is_new(label) and not self._added(place, new, settled)
         ]
-        chosen = self._chosen_offsets(unread, bounds)
+        committed = self._committed(unread)
+        chosen = committed | self._chosen_offsets(
+            [place for place in unread if place not in committed], bounds
+        )
         pinned = self.address.start != "earliest"
         partitions: list[NewPartition] = []
         notes: list[str] = []
@@ -196,18 +201,21 @@ class Starts:
                     notes += _recreated_note(topic, history)
                 if low:
                     notes.append(f"{topic}/{number} begins at offset {low}, the first that exists")
-            if beginning.offset > high:
-                # Uncommitted messages count, too.
-                high = self.cluster.log_ends([place])[place]
-            if beginning.offset > high:
-                return replace(
-                    look, truncated=_truncation(place, beginning.label, high, beginning.offset)
-                )
+            log_end = max(high, log_ends[place])
+            if beginning.offset > log_end:
+                log_end = max(log_end, self.cluster.log_ends([place])[place])
+            if beginning.offset > log_end:
+                group = place in committed and histories[topic].is_new(label)
+                why = self._beyond(place, log_end, beginning, group=group)
+                return replace(look, truncated=why)
+            stable = max(high, beginning.offset)  # what is not committed may have been settled
             partition = Partition(
-                topic, number, beginning.label, beginning.offset, high=high, seen=high
+                topic, number, beginning.label, beginning.offset, high=log_end, seen=stable, low=low
             )
+            if high < log_end:
+                partition.hold(stable)
             if self.bounded:
-                partition.end = resumed.ends[topic].get(partition.label, high)
+                partition.end = resumed.ends[topic].get(partition.label, stable)
             ranges = settled[topic].get(partition.label, Coverage()).ranges
             partitions.append(NewPartition(partition, low, beginning.pins, ranges))
         return replace(look, new=tuple(partitions), notes=tuple(notes))
@@ -222,27 +230,44 @@ class Starts:
             for other, label in new.items()
         )
 
+    def _committed(self, unread: list[Place]) -> dict[Place, int]:
+        """Where the group lets partitions begin that nobody has read."""
+        group = self.address.group
+        return self.cluster.committed(unread, group) if group and unread else {}
+
     def _chosen_offsets(
         self, unread: list[Place], bounds: Mapping[Place, tuple[int, int]]
     ) -> dict[Place, int]:
-        """Where group or URI let partitions begin that nobody has read.
+        """Where the URI lets partitions begin of which neither ledger nor group knows.
 
         Partitions that are absent from it begin at their first offset.
         """
-        if not unread:
-            return {}
-        group = self.address.group
-        committed = self.cluster.committed(unread, group) if group else {}
-        others = [place for place in unread if place not in committed]
         start = self.address.start
-        if start == "earliest":
-            return committed
+        if start == "earliest" or not unread:
+            return {}
         if start == "latest":
-            return committed | {place: bounds[place][1] for place in others}
-        offsets = self.cluster.offsets_at_time(others, start)
-        return committed | {
+            return {place: bounds[place][1] for place in unread}
+        offsets = self.cluster.offsets_at_time(unread, start)
+        return {
             place: bounds[place][1] if offset < 0 else offset for place, offset in offsets.items()
         }
+
+    def _beyond(self, place: Place, end: int, beginning: Beginning, *, group: bool) -> str:
+        """Why a partition that ends before its beginning is not read."""
+        topic, number = place
+        where = f"{topic}/{number} ends at offset {end}, but "
+        if group:
+            return (
+                f"{where}group {self.address.group} has committed {beginning.offset}, and nothing "
+                "else says where to begin: reset it (kafka-consumer-groups --bootstrap-server "
+                f"{self.address.brokers} --group {self.address.group} --topic {topic}:{number} "
+                "--reset-offsets --to-earliest --execute), or read without ?group="
+            )
+        return (
+            f"{where}{beginning.offset} is the next to read: its log was truncated; nothing is "
+            "reset automatically (create the topic again, or delete partition "
+            f"{beginning.label} of kafka://{topic} from the ledger to read it again)"
+        )
 
 
 class _Resumed:
@@ -259,15 +284,6 @@ class _Resumed:
             self.offsets[partition.topic][partition.label] = partition.next
             if partition.end is not None:
                 self.ends[partition.topic][partition.label] = partition.end
-
-
-def _truncation(place: Place, label: str, high: int, offset: int) -> str:
-    topic, number = place
-    return (
-        f"{topic}/{number} ends at offset {high}, but {offset} is the next to read: its log was "
-        "truncated; nothing is reset automatically (create the topic again, or delete partition "
-        f"{label} of kafka://{topic} from the ledger to read it again)"
-    )
 
 
 def _recreated_note(topic: str, history: History) -> list[str]:

@@ -15,6 +15,7 @@ from transforms.errors import (
     ObjectFailed,
     ObjectUnavailable,
     SluiceError,
+    SourceRefused,
     SourceUnavailable,
 )
 
@@ -42,7 +43,7 @@ def described(
             return ObjectUnavailable(f"cannot read {where}: {reason}")
         return _refused(error, uri, where)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-        return SourceUnavailable(
+        return SourceRefused(
             f"no AWS credentials to read {where}: set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, a profile or a role"
         )
@@ -78,6 +79,6 @@ def _refused(error: ClientError, uri: str, where: str) -> SluiceError:
         return ConfigError(f"the bucket of {where} does not exist")
     if status == 404:
         return ObjectFailed(f"{uri} is gone", "object_missing")
-    if status in (401, 403):
-        return SourceUnavailable(f"access to {where} is denied ({code}): check the credentials")
+    if status in (401, 403) or code in _OF_CREDENTIALS:
+        return SourceRefused(f"access to {where} is denied ({code}): check the credentials")
     return SourceUnavailable(f"S3 does not serve {where}: {code or 'HTTP error'} ({status})")

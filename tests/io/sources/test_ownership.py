@@ -39,6 +39,7 @@ def test_it_owns_what_its_source_owns(uri: str, owned: set[str]) -> None:
     [
         ("ftp://host/x", r"'ftp'.*file://, s3://, kafka:// or a path"),
         ("kafka://b:9092/a?grop=x", "unknown parameter 'grop'"),
+        ("", "a --source is empty"),
     ],
 )
 def test_a_uri_that_names_no_source_is_refused(uri: str, message: str) -> None:

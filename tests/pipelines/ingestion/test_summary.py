@@ -76,6 +76,14 @@ def test_a_topic_has_no_end_that_could_be_complete() -> None:
     assert "kafka://h:1/t: 4 partitions, 2 with a gap" in lines
 
 
+def test_partitions_with_nothing_or_not_all_to_read_are_counted() -> None:
+    reached = {"partitions": 4, "complete": 0, "gaps": 0, "positions": {}, "layouts": {}}
+    topic = {"source": "kafka://h:1/t", **reached, "empty": 2, "held_back": 1, "held_offsets": 7}
+    lines = printed(replace(RUN, sources=(topic,)), source_for("kafka://h:1/t")).splitlines()
+    text = "4 partitions (2 empty, 1 held back by an open transaction), 0 with a gap"
+    assert f"kafka://h:1/t: {text}" in lines
+
+
 def test_layouts_of_json_are_printed_for_the_first_objects() -> None:
     layouts = {f"file:///{n}.json": "array" for n in range(7)}
     reached = {"partitions": 7, "complete": 7, "gaps": 0, "positions": {}, "layouts": layouts}

@@ -56,6 +56,34 @@ def test_another_is_not(faulty: Verdict) -> None:
     assert faulty.as_json()["ok"] is False
 
 
+@pytest.mark.parametrize(
+    ("faulty", "complaint"),
+    [
+        (verdict(Coverage(((0, 10), (20, 30)), 30)), "not settled: 10–20"),
+        (
+            verdict(Coverage(tuple((i, i + 1) for i in range(0, 20, 2)), 19)),
+            "not settled: 1–2, 3–4, 5–6, 7–8, 9–10 and more",
+        ),
+        (
+            verdict(counts=Counts(read=4, inserted=1, dead=1, retrying=1)),
+            "4 read, but 1 inserted + 0 updated + 0 duplicates + 0 filtered + 1 dead + 1 retrying",
+        ),
+        (
+            verdict(dead=0, purged=3),
+            "the ledger has 1 dead and 1 retrying, but there are 0 jobs that are dead, "
+            + "3 that were purged, and 1 that wait",
+        ),
+        (
+            verdict(table=Counts(read=3, inserted=2, dead=1)),
+            "the counts of its tables do not add up to those of the ledger",
+        ),
+        (verdict(), ""),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_figures(faulty: Verdict, complaint: str) -> None:
+    assert faulty.complaint == complaint
+
+
 def test_a_source_that_cannot_be_read_is_refused_before_the_database_is_asked() -> None:
     with pytest.raises(ConfigError, match="unknown scheme 'ftp'"):
         list(verdicts("postgresql://u@127.0.0.1:9/db", "ftp://x"))

@@ -61,6 +61,27 @@ class TestParse:
     def test_what_cannot_be_read_is_rejected_by_category(self, raw: bytes, category: str) -> None:
         assert rejection(raw).category == category
 
+    @pytest.mark.parametrize(
+        ("raw", "reason"),
+        [
+            (b'"a"b,2', "the quote at byte 2 ends a field, and 'b' follows instead of ','"),
+            (
+                'é,"x" ,'.encode(),
+                "the quote at byte 5 ends a field, and ' ' follows instead of ','",
+            ),
+            (b'"a""b"c,2', "the quote at byte 5 ends a field, and 'c' follows instead of ','"),
+            (b'1,"2\n3,4', "the quote at byte 2 is never closed"),
+            (b"1,2\n3,4", "the line end at byte 3 is not within quotes"),
+            (b"1\r2,3", "the line end at byte 1 is not within quotes"),
+        ],
+    )
+    def test_what_is_malformed_has_a_place(self, raw: bytes, reason: str) -> None:
+        assert str(rejection(raw)) == f"CSV is malformed: {reason}"
+
+    def test_an_escape_takes_the_meaning_of_a_quote(self) -> None:
+        escaping = Format("csv", ("a", "b"), escape="\\")
+        assert "byte 5 ends a field" in str(rejection(b'"a\\"b"c,2', escaping))
+
     def test_a_wrong_number_of_columns_is_told(self) -> None:
         seven = Format("csv", tuple("abcdefg"))
         assert str(rejection(b"1,2,3,4,5,6", seven)) == "expected 7 columns, got 6"

@@ -207,6 +207,12 @@ def test_depth_is_the_nesting_of_the_value(value: Any) -> None:
             rb'{"\\ud800":"\ud83d\ude00 \ud800"}',
             r"\ud800 (byte 25) is half of a character: its other half is missing",
         ),
+        (rb'{"a":"\udc00x"}', r"\udc00 (byte 6) is half of a character: its other half is missing"),
+        (
+            rb'{"a":"\ud800\u0041"}',
+            r"\ud800 (byte 6) is half of a character: its other half is missing",
+        ),
+        (b'\xef\xbb\xbf{"a":', "the text ends at byte 8, within an object that begins at byte 3"),
     ],
 )
 def test_text_that_is_cut_off_says_where_and_within_what(raw: bytes, message: str) -> None:
@@ -216,6 +222,82 @@ def test_text_that_is_cut_off_says_where_and_within_what(raw: bytes, message: st
     assert rejected.value.category == "malformed"
 
 
+@pytest.mark.parametrize(
+    ("raw", "place"),
+    [
+        (b'{"a":NaN}', "(byte 5): NaN}"),
+        (b'{"a":true,"b":Trueish}', "(byte 14): Trueish}"),
+        (b'{"a":nul1}', "(byte 5): nul1}"),
+        (b"{'a':1}", "(byte 1): 'a':1}"),
+        (b'{"a":1}}', "(byte 7): }"),
+        (b'{"a":1} {"a":2, "b":123456789}', '(byte 8): {"a":2, "b":12345678…'),
+        (b'{"a":"\\x41"}', r'(byte 6): \x41"}'),
+        (b'{"a":"\x00"}', r'(byte 6): \x00"}'),
+        ('{"é":01}'.encode(), "(byte 7): 1}"),
+        (b'\xef\xbb\xbf{"a":01}', "(byte 9): 1}"),
+    ],
+)
+def test_the_place_where_a_text_stops_being_json_is_named_and_shown(raw: bytes, place: str) -> None:
+    with pytest.raises(Reject) as rejected:
+        parse_object(raw, max_bytes=100, max_depth=10)
+    assert str(rejected.value).startswith("JSON is malformed: ")
+    assert str(rejected.value).endswith(f" {place}")
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (
+            b'{"1":"2","n":%s}' % (b"7" * 5_000),
+            "the integer at byte 13 has 5,000 digits, limit 4,300",
+        ),
+        (
+            b'{"n":1e20000}',
+            "the number at byte 5 has more than 10,000 digits, or an exponent beyond",
+        ),
+        (b'{"m":1.5,"n":-0.%s}' % (b"1" * 20_000), "the number at byte 13 has more than 10,000 "),
+    ],
+)
+def test_a_number_that_is_too_long_is_named_by_its_place(raw: bytes, message: str) -> None:
+    with pytest.raises(Reject) as rejected:
+        parse_object(raw, max_bytes=100_000, max_depth=10)
+    assert str(rejected.value).startswith(message)
+
+
 def test_a_byte_order_mark_is_passed_over() -> None:
     raw = b'\xef\xbb\xbf{"a":1}'
     assert parse_object(raw, max_bytes=100, max_depth=10) == {"a": 1}
+
+
+class TestOtherEncodings:
+    @pytest.mark.parametrize(
+        ("raw", "number"),
+        [
+            (bytes.fromhex("000000002a0206616263"), 42),
+            (bytes.fromhex("000000002b") + b'{"id":21}', 43),
+            (bytes.fromhex("0000000000"), 0),
+            (bytes.fromhex("0012345678ff"), 0x12345678),
+        ],
+    )
+    def test_the_wire_format_of_a_schema_registry_is_named(self, raw: bytes, number: int) -> None:
+        error = rejection(raw)
+        assert error.category == "malformed"
+        assert error.message.startswith(f"Confluent wire format, schema id {number}: ")
+
+    @pytest.mark.parametrize("raw", [b"\0", b"\0\0\0\1", '{"a":1}'.encode("utf-16-be")])
+    def test_not_every_zero_byte_is_its_beginning(self, raw: bytes) -> None:
+        assert "Confluent" not in rejection(raw).message
+
+    @pytest.mark.parametrize(
+        ("raw", "name"),
+        [
+            (b"\xff\xfe" + '{"a":1}'.encode("utf-16-le"), "UTF-16"),
+            (b"\xfe\xff" + '{"a":1}'.encode("utf-16-be"), "UTF-16"),
+            (b"\xff\xfe\0\0" + '{"a":1}'.encode("utf-32-le"), "UTF-32"),
+            (b"\0\0\xfe\xff" + '{"a":1}'.encode("utf-32-be"), "UTF-32"),
+        ],
+    )
+    def test_a_mark_of_another_encoding_is_named(self, raw: bytes, name: str) -> None:
+        error = rejection(raw)
+        assert error.category == "invalid_utf8"
+        assert error.message == f"{name} text, as its byte order mark says; a record is UTF-8"

@@ -94,6 +94,18 @@ class TestValidateBatch:
             '/n: "x" is not of type "integer"',
         ]
 
+    def test_what_is_no_number_in_json_is_called_by_its_name_within_a_value_too(self) -> None:
+        schema = '{"properties": {"a": {"type": "null"}, "o": {"properties": {"k": false}}}}'
+        nan, infinite = float("nan"), float("-inf")
+        batch = replace(
+            batch_with({"a": {"x": [nan, 1, None]}}, {"o": {"k": infinite}}),
+            format=Format("parquet"),
+        )
+        assert [failure.message for failure in validate(batch, schema).failures] == [
+            '/a: {"x":["NaN",1,null]} is not of type "null"',
+            "/o/k: nothing is allowed here, but there is -Infinity (not a number in JSON)",
+        ]
+
     def test_a_clean_csv_batch_is_converted_too(self) -> None:
         schema = {"properties": {"s": {"type": ["string", "null"]}, "n": {"type": "integer"}}}
         batch = replace(batch_with({"s": "", "n": "7"}), format=Format("csv", ("s", "n")))
@@ -250,6 +262,9 @@ class TestSchema:
             ('{"properties": {"a": {"type": "wat"}}}', '/properties/a/type: "wat" is not valid'),
             ('{"pattern": "("}', "regex"),
             ('{"$ref": "#/nope"}', "/nope"),
+            ('{"$ref": "http://x/y"}', "Resource 'http://x/y' is elsewhere: a $ref must stay"),
+            ('"x"', "it must be an object, or true or false"),
+            ("null", "it must be an object, or true or false"),
             ('{"$schema": "http://json-schema.org/draft-03/schema#"}', "draft-03"),
             ("[" * 100_000, "nested too deep"),
         ],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from tests.fakes import batch_of
 from transforms.batch.record import Origin, Record, RecordBatch
-from transforms.errors import Reject, RetryLater, Snooze
+from transforms.errors import Reject, RetryLater, Snooze, StepEnded
 from transforms.steps.each_record import CHUNK, EachRecord, apply, apply_to_values
 
 
@@ -109,7 +110,7 @@ class TestApply:
         applied = apply(replace(batch_of(), values=[]), odd, "double")
         assert (applied.values, applied.read) == ([], 0)
 
-    @pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), SystemExit(1)])
+    @pytest.mark.parametrize("error", [KeyboardInterrupt(), GeneratorExit()])
     def test_what_is_no_records_fault_propagates(self, error: BaseException) -> None:
         def stop(record: Record) -> Record:
             raise error
@@ -175,6 +176,29 @@ class TestEachRecord:
                 ),
                 label="failures",
             )
+
+    @pytest.mark.parametrize(
+        ("error", "what"),
+        [
+            (SystemExit(3), "called sys.exit(3)"),
+            (SystemExit(), "called sys.exit()"),
+            (MemoryError(), "ran out of memory"),
+        ],
+    )
+    def test_a_step_that_ends_the_program_is_named_with_its_record(
+        self, error: BaseException, what: str
+    ) -> None:
+        def end(record: Record) -> Record:
+            if record.value == 5:
+                raise error
+            return record
+
+        line = f"step 'Mask' {what} at offset 105 of memory://test (partition 0); nothing of "
+        with (
+            pytest.raises(StepEnded, match=f"^{re.escape(line)}"),
+            TestPipeline(runner=FnApiRunner()) as pipeline,
+        ):
+            _ = pipeline | beam.Create([numbered(9)]) | EachRecord(end, "Mask")
 
     def test_its_output_has_the_batch_coder(self) -> None:
         with TestPipeline(runner=FnApiRunner()) as pipeline:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from sinks.database.database import Database
-from sinks.database.dialects import dialect_named
-from sinks.database.engine import engine_of, transaction
+from sinks.database.engine import exists, transaction
 from sinks.database.migrations.present import Present
 from sinks.database.tables import VERSION, metadata, versions
 from transforms.errors import ConfigError
@@ -51,13 +50,14 @@ def require(database: Database, *, migrated: bool = True) -> None:
         migrated: Whether tables of an earlier version are refused too.
 
     Raises:
-        ConfigError: It has none, or they have an earlier or a later version.
+        ConfigError: It has none, or they have an earlier or a later version; or there is no such
+            database, or it refuses.
         SinkUnavailable: The database cannot be reached.
     """
-    url = engine_of(database).url
     version = None
-    if dialect_named(url.get_backend_name(), url.get_driver_name()).exists(url):
-        with transaction(database, "read the version of its tables", write=False) as connection:
+    if exists(database):
+        doing = "read the version of its tables"
+        with transaction(database, doing, write=False, refused=ConfigError) as connection:
             version = version_of(connection)
     if version is None:
         raise ConfigError(

@@ -16,6 +16,7 @@ from fastavro.read import HEADER_SCHEMA, SYNC_SIZE
 
 from sources.files.decompress import CompressedStream
 from sources.files.failures import EndsEarly
+from sources.files.magic import AVRO, kind_of
 from sources.storage.stream import Stream
 from transforms.errors import ObjectFailed
 
@@ -87,15 +88,17 @@ class Blocks:
         """
         if not self._fill(1):
             raise EndsEarly(f"{self._uri} is empty: it has no Avro header", "object_corrupt")
+        self._fill(len(AVRO))
+        if not AVRO.startswith(self._buffer[: len(AVRO)]):
+            kind = kind_of(bytes(self._buffer))
+            raise self._corrupt("it does not begin as Avro" + (f" but as {kind}" if kind else ""))
         try:
             file: Any = _HeaderFile(self)
             header: Any = fastavro.schemaless_reader(file, HEADER_SCHEMA, None)
         except EndsEarly:
             raise
         except Exception as error:
-            raise self._corrupt(f"its Avro header is damaged ({_reason(error)})") from error
-        if header["magic"] != b"Obj\x01":
-            raise self._corrupt("it does not begin as Avro")
+            raise self._corrupt(f"its Avro header is damaged ({reason_of(error)})") from error
         self.meta, self.sync = header["meta"], header["sync"]
         if self.codec not in ("null", "deflate", "snappy", *_CODECS):
             raise ObjectFailed(
@@ -139,7 +142,7 @@ class Blocks:
         try:
             data = decompressed(self.codec, stored, self._uri)
         except (ValueError, ObjectFailed) as error:
-            return Block(count, problem=f"the block at byte {at:,} is damaged: {_reason(error)}")
+            return Block(count, problem=f"the block at byte {at:,} is damaged: {reason_of(error)}")
         if count > max(len(data), _MOST_EMPTY):
             return Block(1, problem=f"the block at byte {at:,} says {count:,} elements")
         return Block(count, data)
@@ -252,8 +255,10 @@ def _check_length(length: int) -> None:
         raise ValueError(f"it has more than {BLOCK_BYTES >> 20} MiB decompressed")
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def reason_of(error: Exception) -> str:
+    """What ``error`` says, in one line; many errors of fastavro say nothing."""
+    said = "the data ends too early" if isinstance(error, EOFError) else type(error).__name__
+    return " ".join(str(error).split())[:200] or said
 
 
 class _HeaderFile(io.RawIOBase):

@@ -13,7 +13,7 @@ import fastavro
 from fastavro import _read_py
 from fastavro.read import HEADER_SCHEMA
 
-from sources.files.avro.blocks import Block, Blocks
+from sources.files.avro.blocks import Block, Blocks, reason_of
 from sources.files.avro.columns import rows_of
 from sources.files.avro.shapes import Shape, Shapes
 from sources.files.decompress import CompressedStream
@@ -207,8 +207,8 @@ class AvroReader:
         except SluiceError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever fastavro raises concerns the content
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            return self._give_up(opened, end, records, f"an element cannot be read ({reason})")
+            reason = f"an element cannot be read ({reason_of(error)})"
+            return self._give_up(opened, end, records, reason)
         if not records:
             return self._give_up(opened, end, [], "the block has fewer elements than it says")
         return self._rows(opened, records, self._position + len(records), end)
@@ -218,7 +218,8 @@ class AvroReader:
     ) -> RecordBatch:
         """The records that could be read, and one failure for the rest of the block."""
         broke = self._position + len(records)
-        lost = f"element {broke:,}" + (f" to {end - 1:,}" if end > broke + 1 else "")
+        several = end > broke + 1
+        lost = f"elements {broke:,} to {end - 1:,} are" if several else f"element {broke:,} is"
         error = ObjectFailed(f"{self._part.uri}: {lost} lost: {problem}", "object_corrupt")
         failure = object_failure(self._origin(broke), _FORMAT, error)
         return self._rows(opened, records, end, end, failure)
@@ -266,9 +267,8 @@ class AvroReader:
                     f"{part.uri} cannot be read: {error.message}", error.category
                 ) from error
             except Exception as error:
-                reason = " ".join(str(error).split())[:200]
                 raise ObjectFailed(
-                    f"{part.uri} has a damaged Avro schema ({reason})", "object_corrupt"
+                    f"{part.uri} has a damaged Avro schema ({reason_of(error)})", "object_corrupt"
                 ) from error
             return _OpenObject(pinned, blocks, decoder)
         except BaseException:

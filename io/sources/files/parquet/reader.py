@@ -80,8 +80,7 @@ class ParquetReader:
                 raise
             except (pa.ArrowException, OSError, ValueError, TypeError) as error:
                 # Anything else that Arrow raises while it decodes concerns the content.
-                reason = " ".join(str(error).split()) or type(error).__name__
-                message = f"{self._part.uri} cannot be read on: {reason}"
+                message = f"{self._part.uri} {self._why(error)}"
                 batches = self._fail(ObjectFailed(message, "object_corrupt"))
         return Polled(batches, (("", self._position),), self._done)
 
@@ -189,6 +188,19 @@ class ParquetReader:
                 )
             )
         return batches
+
+    def _why(self, error: Exception) -> str:
+        """What an error of Arrow means for the object."""
+        reason = " ".join(str(error).split()).rstrip(" .:") or type(error).__name__
+        if self._opened is not None:
+            return f"cannot be read on from row {self._position:,}: {reason}"
+        if self._part.size == 0:
+            return "is empty: it has no Parquet footer"
+        if "magic bytes" in reason or "minimum file footer" in reason:
+            return "is not Parquet, or is cut off: it does not end with PAR1"
+        if "encrypted" in reason:
+            return "is encrypted; only Parquet that is not can be read"
+        return f"cannot be read: its Parquet footer is damaged ({reason})"
 
     def _fail(self, error: ObjectFailed) -> list[RecordBatch]:
         if self._growing and (self._opened is None or may_pass(error)):

@@ -143,3 +143,25 @@ class TestSecrets:
         with pytest.raises(ConfigError) as caught:
             parse(["hunter22hunter22"])
         assert "hunter22" not in str(caught.value)
+
+
+class TestTokens:
+    OAUTH = ("security.protocol=SASL_SSL", "sasl.mechanism=OAUTHBEARER")
+
+    def test_a_login_that_can_never_get_a_token_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match=r"needs sasl\.oauthbearer\.method=oidc"):
+            parse(self.OAUTH)
+
+    @pytest.mark.parametrize(
+        "way",
+        [
+            "sasl.oauthbearer.method=oidc",
+            "enable.sasl.oauthbearer.unsecure.jwt=true",
+            "sasl.oauthbearer.metadata.authentication.type=azure_imds",
+        ],
+    )
+    def test_each_way_to_get_one_passes(self, way: str) -> None:
+        assert parse([*self.OAUTH, way])
+
+    def test_without_a_login_nothing_is_asked(self) -> None:
+        assert parse(["sasl.mechanism=OAUTHBEARER"])

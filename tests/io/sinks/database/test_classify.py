@@ -160,7 +160,7 @@ def test_the_message_is_one_bounded_line_without_parameters() -> None:
     original = Coded("22P02")
     wrapped = sa.exc.DBAPIError("INSERT", {"v": "another row's secret"}, original)
     assert classify(wrapped).message == "message"
-    assert classify(psycopg2.OperationalError("a\n\tb" + "x" * 5_000)).message.startswith("a b")
+    assert classify(psycopg2.OperationalError("a\n\tb" + "x" * 5_000)).message.startswith("a; b")
     assert len(classify(psycopg2.OperationalError("x" * 5_000)).message) == 2_000
 
 
@@ -198,3 +198,17 @@ class TestDocs:
         ]
         assert len(rows) == 1, rows
         return rows[0]
+
+
+def test_a_code_and_a_text_are_not_printed_as_a_tuple() -> None:
+    """MySQL's drivers raise with both as arguments."""
+    assert classify(OperationalError(1045, "Access denied")).message == ("Access denied (1045)")
+
+
+def test_lines_of_libpq_do_not_run_into_each_other() -> None:
+    text = (
+        'server at "h" failed: refused\n\tIs the server running?\nserver at "i" failed: refused\n'
+    )
+    assert classify(psycopg2.OperationalError(text)).message == (
+        'server at "h" failed: refused; Is the server running?; server at "i" failed: refused'
+    )

@@ -270,3 +270,9 @@ def test_a_value_that_cannot_be_bound_is_its_records_fault(tmp_path: Path, value
             connection.execute("INSERT INTO t VALUES (?)", [value])
     verdict = classify(caught.value)
     assert (verdict.kind, verdict.category) == ("record", "data")
+
+
+def test_a_mismatch_names_the_one_column_that_raises_it(tmp_path: Path) -> None:
+    """SQLite itself says only "datatype mismatch"."""
+    verdict = classify(constrained("INTEGER PRIMARY KEY", "'x'")(tmp_path))
+    assert "INTEGER PRIMARY KEY takes whole numbers" in verdict.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -59,6 +60,26 @@ def test_a_refused_statement_is_named_with_its_database(database: Database) -> N
         transaction(database.database, "count the stars") as connection,
     ):
         connection.execute(sa.text("SELECT * FROM nosuch"))
+
+
+def test_a_refused_log_in_is_called_that_whatever_was_to_be_done(postgres: Database) -> None:
+    name = postgres.rows("SELECT current_database()")[0][0]
+    missing = Database("postgres", postgres.url.replace(f"/{name}?", "/no_such_database?"))
+    with (
+        pytest.raises(SinkFailed, match=r"^cannot connect to postgresql database no_such_.* exist"),
+        transaction(missing.database, "count the stars"),
+    ):
+        pass
+
+
+def test_a_file_that_is_no_database_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_text("no database " * 100)
+    file = Database("sqlite", f"sqlite:///{tmp_path}/a.db")
+    with (
+        pytest.raises(SinkFailed, match=r"^cannot connect to .*/a\.db: file is not a database"),
+        transaction(file.database, "count the stars"),
+    ):
+        pass
 
 
 def test_settings_reach_the_session(postgres: Database) -> None:

@@ -88,6 +88,19 @@ def test_a_ledger_deleted_by_hand_is_counted_from_nothing(database: Database) ->
     assert account.added_up
 
 
+def test_dead_letters_are_unresolved_until_they_are_replayed_or_deleted(database: Database) -> None:
+    config = database.sink(key=["id"]).config
+    with transaction(config.database, "test") as connection:
+        more = {A: Counts(read=9, dead=9), (A[0], "q"): Counts(read=1, dead=1)}
+        counts.add(connection, "people", "events", {**more, B: Counts(read=2, dead=2)})
+        counts.add(connection, "people", "others", {B: Counts(read=5, dead=5)})
+        counts.add(connection, "again", "events", {B: Counts(read=5, dead=5)})
+        assert counts.unresolved(connection, "people", "events") == {A[0]: 10, B[0]: 2}
+        counts.add(connection, "people", "events", {A: Counts(dead=-4, retrying=4)})
+        counts.purge(connection, "people", "events", {A: 5, B: 2})
+        assert counts.unresolved(connection, "people", "events") == {A[0]: 1}
+
+
 def test_purged_dead_letters_are_counted_apart(database: Database) -> None:
     config = database.sink(key=["id"]).config
     for number in (2, 3):

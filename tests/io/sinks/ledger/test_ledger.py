@@ -32,6 +32,7 @@ class TestSqlLedger:
         ledger = SqlLedger(database.config(key=["id"]))
         assert ledger.coverage([PLACE]) == {}
         assert ledger.partitions("file:///a") == {}
+        assert ledger.unresolved() == {}
 
     def test_unknown_partitions_are_absent(self, database: Database) -> None:
         database.run(TABLE)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sinks.jobs import store as jobs
 from sinks.text.copy_text import encoder_of
-from sinks.text.date_text import Kind, check_text
+from sinks.text.date_text import Kind, check_text, refusal
 from tests.io.sinks.tested_database import Database, counts, make_batch
 
 CERTAIN_DAYS = [
@@ -265,3 +265,7 @@ def test_sqlite_keeps_other_text_in_a_column_of_dates(sqlite_database: Database)
     values: list[dict[str, Any]] = [{"id": 1, "d": "31.01.2024"}, {"id": 2, "d": None}]
     sink.commit([make_batch(values)])
     assert sqlite_database.rows("SELECT d FROM events ORDER BY id") == [("31.01.2024",), (None,)]
+
+
+def test_a_boolean_is_called_by_its_name_in_json() -> None:
+    assert str(refusal("date", True)).startswith("'true' is not certainly a date; ")

@@ -109,7 +109,8 @@ def test_damage_in_the_second_member_leaves_the_first(name: str) -> None:
     text, error = decompressed(name, first + bytes(second))
     assert text.startswith(LINES)
     assert error is not None
-    assert "damaged" in str(error)
+    assert "damaged before byte " in str(error)
+    assert "Error -3" not in str(error)
 
 
 def test_everything_before_a_wrong_gzip_checksum_is_given() -> None:
@@ -122,9 +123,30 @@ def test_everything_before_a_wrong_gzip_checksum_is_given() -> None:
 
 @each_codec
 def test_what_follows_the_data_and_is_none_fails(name: str, compress: Compress) -> None:
-    text, error = decompressed(name, compress(b"a\n") + b"garbage after the end")
+    whole = compress(b"a\n")
+    text, error = decompressed(name, whole + b"garbage after the end")
     assert text == b"a\n"
     assert error is not None
+    if name != "snappy":
+        assert error.message.endswith(
+            f"its {name} data ends at byte {len(whole)}, and what follows is not {name} data but text"
+        )
+
+
+@pytest.mark.parametrize("name", [name for name in CODECS if name != "snappy"])
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"id,name\n1,Ann\n2,Bo\n", " but text"),
+        (b"PK\x03\x04" + bytes(40), " but a zip archive or a spreadsheet"),
+        (b"\x01\x02" * 40, ""),
+    ],
+)
+def test_what_is_no_such_data_is_not_called_damage(name: str, data: bytes, what: str) -> None:
+    text, error = decompressed(name, data)
+    assert text == b""
+    assert error is not None
+    assert error.message.startswith(f"s3://b/x is not {name} data{what}; ")
 
 
 def test_zero_padding_after_gzip_is_not_data() -> None:

@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from clients.kafka.config import parse
+from clients.kafka.listener import Listener, probe
 from sources.kafka.source import KafkaSource
 from tests.io.sources.kafka.reading import read_to_end, reading, until
 from tests.services.kafka_guarded import PASSWORD, Guarded, reader_settings
@@ -44,10 +45,46 @@ class TestTls:
         with pytest.raises(ConfigError, match=r"refuses.*certificate verify failed"):
             under_tls(address, f"ssl.ca.location={guarded.authority}").check()
 
-    def test_a_listener_without_tls_is_named(self, guarded: Guarded) -> None:
-        source = under_tls(guarded.address, f"ssl.ca.location={guarded.authority}")
-        with pytest.raises(SourceUnavailable, match="connecting to a PLAINTEXT broker listener"):
-            source.check()
+    def test_a_file_that_is_not_there_is_a_mistake(self, guarded: Guarded) -> None:
+        with pytest.raises(ConfigError, match=r"is ssl\.ca\.location a file of certificates"):
+            under_tls(guarded.tls, "ssl.ca.location=/nowhere/ca.pem").check()
+
+
+class TestProtocol:
+    """A client that does not speak as the listener expects: a mistake, named with the remedy."""
+
+    @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL", "SASL_PLAINTEXT"])
+    def test_on_a_listener_with_tls_and_login(self, guarded: Guarded, protocol: str) -> None:
+        self.refused(guarded, guarded.tls, protocol, "SASL_SSL")
+
+    @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SASL_SSL"])
+    def test_on_a_listener_with_login(self, guarded: Guarded, protocol: str) -> None:
+        self.refused(guarded, guarded.address, protocol, "SASL_PLAINTEXT")
+
+    @pytest.mark.parametrize("protocol", ["SSL", "SASL_PLAINTEXT"])
+    def test_on_an_open_listener(self, guarded: Guarded, protocol: str) -> None:
+        self.refused(guarded, guarded.broker.bootstrap, protocol, "PLAINTEXT")
+
+    def test_its_listeners_are_told_apart(self, guarded: Guarded) -> None:
+        plain = guarded.broker.bootstrap
+        login = ("PLAIN",)
+        assert probe(plain) == Listener(plain, tls=False, mechanisms=())
+        assert probe(guarded.address) == Listener(guarded.address, tls=False, mechanisms=login)
+        assert probe(guarded.tls) == Listener(guarded.tls, tls=True, mechanisms=login)
+
+    def refused(self, guarded: Guarded, address: str, protocol: str, right: str) -> None:
+        authority = f"ssl.ca.location={guarded.authority}"
+        config = parse([*reader_settings(protocol=protocol), authority])
+        with pytest.raises(ConfigError) as caught:
+            KafkaSource(f"kafka://{address}/open", config=config, answer_timeout=60).check()
+        assert str(caught.value).endswith(f"set --kafka_config security.protocol={right}")
+        assert f"security.protocol is {protocol}" in str(caught.value)
+
+    def test_a_mechanism_that_the_broker_does_not_offer(self, guarded: Guarded) -> None:
+        settings = [*reader_settings(), "sasl.mechanism=SCRAM-SHA-256"]
+        config = parse([setting for setting in settings if setting != "sasl.mechanism=PLAIN"])
+        with pytest.raises(ConfigError, match=r"a login by PLAIN, but sasl\.mechanism is SCRAM"):
+            KafkaSource(f"kafka://{guarded.address}/open", config=config).check()
 
 
 class TestAccess:

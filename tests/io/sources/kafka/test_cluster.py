@@ -6,8 +6,8 @@ import pytest
 from confluent_kafka import Producer
 
 from sources.kafka.cluster import Topics, fingerprint
+from tests.io.sources.kafka.messages.test_batches import message
 from tests.io.sources.kafka.reading import source_of
-from tests.io.sources.kafka.test_batches import message
 from tests.services.kafka_broker import KafkaBroker
 from tests.services.kafka_broker import Topics as NewTopic
 from tests.transforms.forks import in_child

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from confluent_kafka import Consumer
 
 from sources.kafka.source import KafkaSource
 from tests.io.sources.kafka.reading import source_of
 from tests.services.kafka_broker import KafkaBroker, Topics
 from tests.transforms.forks import in_child
+from tests.waiting import wait_until
 from transforms.batch.record import Span
+from transforms.errors import ConfigError
 from transforms.settle.acknowledge import ACKNOWLEDGERS, flush
 
 pytestmark = pytest.mark.integration
@@ -66,3 +69,29 @@ class TestFork:
         assert in_child(flushes), "there is nothing to wait for"
         flush(SECONDS)
         assert committed(source) == {0: 8}
+
+
+class TestMembers:
+    @pytest.mark.parametrize("protocol", ["classic", "consumer"])
+    def test_a_group_with_members_of_its_own_is_said_to_have_them(
+        self,
+        kafka_broker: KafkaBroker,
+        source: KafkaSource,
+        protocol: str,
+    ) -> None:
+        (name,), group = source.address.topics, str(source.address.group)
+        member = Consumer(
+            {
+                "bootstrap.servers": kafka_broker.bootstrap,
+                "group.id": group,
+                "group.protocol": protocol,
+                "log_level": 0,
+            }
+        )
+        try:
+            member.subscribe([name])
+            wait_until(lambda: member.poll(0.1) or member.assignment(), "an assignment")
+            with pytest.raises(ConfigError, match=f"group {group} .* has members of its own"):
+                source.cluster.commit({(name, 0): 1}, group)
+        finally:
+            member.close()

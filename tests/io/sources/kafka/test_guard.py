@@ -12,7 +12,7 @@ from confluent_kafka import Message
 from sources.kafka.fetch import Fetched, Fetcher
 from sources.kafka.guard import LEASE_SECONDS, Guard
 from sources.kafka.partition import Partition
-from tests.io.sources.kafka.test_batches import message
+from tests.io.sources.kafka.messages.test_batches import message
 from transforms.errors import SourceUnavailable
 
 

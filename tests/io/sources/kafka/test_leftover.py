@@ -11,7 +11,7 @@ from confluent_kafka import Message
 from sources.kafka.cluster import Cluster, Fingerprint, Place, fingerprint
 from sources.kafka.leftover import messages_of_old_topic
 from sources.kafka.partition import Partition
-from tests.io.sources.kafka.test_batches import message
+from tests.io.sources.kafka.messages.test_batches import message
 from transforms.errors import SourceUnavailable
 
 

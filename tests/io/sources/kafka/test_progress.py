@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from sources.kafka.cluster import Place
-from sources.kafka.progress import Committer, Progress
+from sources.kafka.progress import Committer, Follower, Progress
+from tests.io.sources.reading import MemoryLedger
+from transforms.batch.coverage import Coverage
 from transforms.batch.record import Span
-from transforms.errors import SourceUnavailable
+from transforms.errors import SinkUnavailable, SourceUnavailable
 
 
 def span(start: int, end: int, partition: str = "0@A", topic: str = "t") -> Span:
@@ -122,6 +124,32 @@ class TestCommitter:
         committer.flush(5)
         assert recorded.commits == [{("t", 0): 5}]
 
+    def test_a_failure_that_lasts_is_one_warning(self, caplog: pytest.LogCaptureFixture) -> None:
+        recorded = Recorded()
+        recorded.broken = True
+        committer = Committer(recorded, "g", interval=0.001)
+        for end in range(1, 6):
+            committer.note(span(0, end))
+            committer.flush(5)
+        assert len(caplog.messages) == 1
+        recorded.broken = False
+        committer.flush(5)
+        recorded.broken = True
+        committer.note(span(0, 9))
+        committer.flush(5)
+        assert len(caplog.messages) == 2, "another failure"
+
+    def test_what_is_renewed_is_committed_again_and_never_moved_back(self) -> None:
+        recorded = Recorded()
+        committer = Committer(recorded, "g", interval=0.001)
+        committer.note(span(0, 5))
+        committer.flush(5)
+        committer.renew([span(0, 3)])
+        committer.flush(5)
+        committer.renew([span(0, 8)])
+        committer.flush(5)
+        assert recorded.commits == [{("t", 0): 5}, {("t", 0): 5}, {("t", 0): 8}]
+
     def test_nothing_new_is_not_committed_again(self) -> None:
         recorded = Recorded()
         committer = Committer(recorded, "g", interval=0.001)
@@ -130,3 +158,45 @@ class TestCommitter:
         committer.note(span(0, 5))
         committer.flush(5)
         assert recorded.commits == [{("t", 0): 5}]
+
+
+class TestFollower:
+    LEDGER = MemoryLedger(
+        {
+            ("kafka://t", "0@A"): Coverage(((0, 5), (7, 9))),
+            ("kafka://t", "1@A"): Coverage(((3, 4),)),
+            ("kafka://t", "2@A"): Coverage(((0, 6),), end=6),
+        }
+    )
+    PARTITIONS = tuple(("kafka://t", f"{number}@A") for number in range(4))
+
+    def test_the_group_gets_what_is_settled_up_to_the_first_gap(self) -> None:
+        renewed: list[Span] = []
+        Follower(self.LEDGER, renewed.extend).follow(self.PARTITIONS)
+        assert renewed == [Span("kafka://t", "0@A", 0, 5), Span("kafka://t", "1@A", 3, 4)]
+
+    def test_the_ledger_is_asked_at_the_interval(self) -> None:
+        now, renewed = [0.0], list[Span]()
+        follower = Follower(self.LEDGER, renewed.extend, 60.0, lambda: now[0])
+        for second in range(121):
+            now[0] = float(second)
+            follower.follow(self.PARTITIONS[:1])
+        assert len(renewed) == 3
+
+    def test_a_ledger_that_is_away_is_asked_again_and_ends_nothing(self) -> None:
+        class Away(MemoryLedger):
+            away = True
+
+            def coverage(
+                self, partitions: Sequence[tuple[str, str]]
+            ) -> dict[tuple[str, str], Coverage]:
+                if self.away:
+                    raise SinkUnavailable("the database is away")
+                return super().coverage(partitions)
+
+        ledger, renewed = Away(self.LEDGER.coverages), list[Span]()
+        follower = Follower(ledger, renewed.extend)
+        follower.follow(self.PARTITIONS)
+        ledger.away = False
+        follower.follow(self.PARTITIONS[:1])
+        assert renewed == [Span("kafka://t", "0@A", 0, 5)]

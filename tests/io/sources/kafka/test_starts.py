@@ -144,6 +144,21 @@ class TestTruncation:
         assert "t/0 ends at offset 11, but 12 is the next to read" in (look.truncated or "")
         assert look.new == ()
 
+    def test_an_offset_of_the_group_beyond_the_end_is_reset_in_the_group(self) -> None:
+        cluster = Answers(labels(1), group={("t", 0): 99})
+        look = starts(cluster, "?group=g").look({}, (), first=True)
+        assert look.truncated == (
+            "t/0 ends at offset 10, but group g has committed 99, and nothing else says where to "
+            "begin: reset it (kafka-consumer-groups --bootstrap-server a --group g --topic t:0 "
+            "--reset-offsets --to-earliest --execute), or read without ?group="
+        )
+
+    def test_if_the_ledger_knows_the_partition_the_group_is_not_to_blame(self) -> None:
+        cluster = Answers(labels(1), group={("t", 0): 99}, written=11)
+        look = starts(cluster, "?group=g", ledger=self.LEDGER).look({}, (), first=True)
+        assert "from the ledger" in (look.truncated or "")
+        assert "kafka-consumer-groups" not in (look.truncated or "")
+
     def test_messages_of_an_open_transaction_count(self) -> None:
         cluster = Answers(labels(1), written=12)
         look = starts(cluster, ledger=self.LEDGER).look({}, (), first=True)
@@ -173,3 +188,20 @@ class TestRecreated:
         look = split.look({("t", 0): "0@A"}, (), first=False)
         assert look.settled == {"t": {"0@A": Coverage(((0, 12),))}}
         assert (offsets(look), look.notes) == ({0: 0}, ()), "the reader says it"
+
+
+class TestHeldBack:
+    def test_what_lies_behind_an_open_transaction_is_counted(self) -> None:
+        cluster = Answers(labels(1), {0: (3, 10)}, written=14)
+        (new,) = starts(cluster).look({}, (), first=True).new
+        assert (new.partition.end, new.partition.held_from, new.partition.held) == (10, 10, 4)
+
+    def test_a_message_written_between_two_questions_is_not_taken_for_one(self) -> None:
+        cluster = Answers(labels(1), written=10)
+        starts(cluster).look({}, (), first=True)
+        assert cluster.questions == ["log ends", "bounds"], "the end is asked before what is stable"
+
+    def test_an_empty_partition_stands_as_one(self) -> None:
+        cluster = Answers(labels(2), {0: (7, 7), 1: (7, 8)}, written=7)
+        look = starts(cluster).look({}, (), first=True)
+        assert [new.partition.standing.empty for new in look.new] == [True, False]

@@ -18,6 +18,7 @@ from transforms.errors import (
     ObjectFailed,
     ObjectUnavailable,
     SluiceError,
+    SourceRefused,
     SourceUnavailable,
 )
 
@@ -30,10 +31,10 @@ CASES: list[tuple[str, str, type[SluiceError], str]] = [
     ("403 Forbidden", "InvalidObjectState", ObjectUnavailable, "archived; restore it"),
     ("403 Forbidden", "AccessDenied", ObjectUnavailable, "access is denied"),
     ("400 Bad Request", "InvalidRequest", ObjectUnavailable, "cannot be decrypted"),
-    ("403 Forbidden", "InvalidAccessKeyId", SourceUnavailable, "check the credentials"),
-    ("403 Forbidden", "SignatureDoesNotMatch", SourceUnavailable, "check the credentials"),
-    ("401 Unauthorized", "Unauthorized", SourceUnavailable, "check the credentials"),
-    ("400 Bad Request", "ExpiredToken", SourceUnavailable, "ExpiredToken"),
+    ("403 Forbidden", "InvalidAccessKeyId", SourceRefused, "check the credentials"),
+    ("403 Forbidden", "SignatureDoesNotMatch", SourceRefused, "check the credentials"),
+    ("401 Unauthorized", "Unauthorized", SourceRefused, "check the credentials"),
+    ("400 Bad Request", "ExpiredToken", SourceRefused, "ExpiredToken"),
     ("500 Internal Server Error", "InternalError", SourceUnavailable, "InternalError"),
     ("503 Slow Down", "SlowDown", SourceUnavailable, "SlowDown"),
 ]
@@ -99,9 +100,9 @@ def test_a_service_that_says_nothing_is_unavailable() -> None:
         read(f"http://127.0.0.1:{silent.getsockname()[1]}")
 
 
-def test_half_a_pair_of_credentials_is_unavailable() -> None:
+def test_half_a_pair_of_credentials_is_a_refusal() -> None:
     error = PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY")
-    assert type(described(error, "s3://b/k", None)) is SourceUnavailable
+    assert type(described(error, "s3://b/k", None)) is SourceRefused
 
 
 def test_a_name_that_cannot_be_is_a_mistake_of_the_user() -> None:

@@ -142,7 +142,7 @@ def test_a_damaged_block_is_one_failure_and_the_others_are_read(tmp_path: Path) 
     assert lost == list(range(lost[0], lost[-1] + 1))
     assert failure.origin.offset == lost[0]
     assert failure.category == "object_corrupt"
-    assert f"element {lost[0]} to {lost[-1]} lost" in failure.message
+    assert f"elements {lost[0]} to {lost[-1]} are lost" in failure.message
     assert [offset for batch in batches for offset in batch.offsets] == read
 
 
@@ -211,7 +211,9 @@ def test_a_type_that_contains_itself_is_read_and_cannot_overflow_the_stack(tmp_p
     [
         (b"Obj\x01", "header"),
         (b"Obj\x01\x02\x16avro.schema\x04{}\x00" + bytes(16), "damaged Avro schema"),
-        (b'{"id": 1}\n', "header"),
+        (b'{"id": 1}\n', "does not begin as Avro"),
+        (b"Ob", "in the middle of its Avro header"),
+        (b"PAR1" + bytes(20), "does not begin as Avro but as Parquet"),
     ],
 )
 def test_an_object_that_is_no_avro_is_one_failure(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sources.files.csv.options import CsvOptions
 from sources.files.json.options import JsonOptions
-from sources.kafka.elements import MOST_ELEMENTS, MessageCutter, cutter_of
+from sources.kafka.messages.elements import MOST_ELEMENTS, MessageCutter, cutter_of
 from transforms.batch.record import JSON, Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError

@@ -4,7 +4,7 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from sources.kafka.batches import (
+from sources.kafka.messages.batches import (
     batch_of,
     by_partition,
     expired_batches,
