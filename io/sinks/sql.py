@@ -360,4 +360,5 @@ def _moves(
 
 def _settlement(work: Work, settled: Settled) -> Settlement:
     span = work.batch.span
-    return Settlement(span.start, span.end, span.final, settled.counts)
+    content = span.content if work.gaps == [(span.start, span.end)] else None
+    return Settlement(span.start, span.end, span.final, settled.counts, content)

@@ -38,14 +38,14 @@ class TestCommand:
         assert migrate(old, "--check") == 1
         out = capsys.readouterr().out
         assert out.startswith("due: version 2: ")
-        assert out.count("\n") == 1
+        assert out.count("\n") == 2
         assert migrate(old, "--sql") == 0
         assert "INSERT INTO ingest_counts" in capsys.readouterr().out
         assert migrate(old) == 0
-        assert capsys.readouterr().out == "migrated from version 1 to version 2\n"
+        assert capsys.readouterr().out == "migrated from version 1 to version 3\n"
         assert migrate(old, "--check") == 0
         assert migrate(old) == 0
-        assert capsys.readouterr().out == "up to date: version 2\n" * 2
+        assert capsys.readouterr().out == "up to date: version 3\n" * 2
 
     @pytest.mark.parametrize("more", [(), ("--check",), ("--sql",), ("--force",)])
     def test_tables_that_it_cannot_migrate_are_a_usage_error(
@@ -57,7 +57,7 @@ class TestCommand:
         query(sink, "INSERT INTO ingest_schema VALUES (9, '2026-03-01 12:00:00')")
         assert migrate(sink, *more) == 2
         captured = capsys.readouterr()
-        assert "version 9, and this program knows up to version 2" in captured.err
+        assert "version 9, and this program knows up to version 3" in captured.err
         assert captured.out == ""
         assert captured.err.count("\n") == 1
 

@@ -13,6 +13,7 @@ from apache_beam import coders
 
 from transforms.batch import plain
 from transforms.batch.backoff import Backoff
+from transforms.batch.content import content_from
 from transforms.batch.record import (
     Attempt,
     Claim,
@@ -60,7 +61,7 @@ class RecordBatchCoder(coders.Coder):
             _decode(encoded, "RecordBatch")
         )
         return RecordBatch(
-            span=Span(*span),
+            span=_span_from(span),
             format=_format_from(format_),
             offsets=offsets,
             raws=raws,
@@ -173,7 +174,17 @@ def _listed(offsets: Any) -> Any:
 
 
 def _span_to(span: Span) -> list[Any]:
-    return [span.source, span.partition, span.start, span.end, span.final]
+    fields: list[Any] = [span.source, span.partition, span.start, span.end, span.final]
+    return fields if span.content is None else [*fields, str(span.content)]
+
+
+def _span_from(fields: list[Any]) -> Span:
+    content = content_from(fields.pop()) if len(fields) > _USUAL_SPAN else None
+    return Span(*fields, content)
+
+
+_USUAL_SPAN = 5
+"""The fields of a span whose content is not known."""
 
 
 def _origin_to(origin: Origin) -> list[Any]:

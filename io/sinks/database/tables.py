@@ -73,7 +73,7 @@ _ID = sa.BigInteger().with_variant(
 
 metadata = sa.MetaData()
 
-VERSION = 2
+VERSION = 3
 """Of the tables below. Whoever changes one adds the migration to it, in ``migrations``."""
 
 
@@ -109,6 +109,8 @@ progress = sa.Table(
     sa.Column("final", sa.Boolean, nullable=False),
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
     sa.Column("updated_at", UtcDateTime, nullable=False),
+    # Of the bytes of the range, as ``transforms.batch.content`` writes it; null if not known.
+    sa.Column("content", sa.String(100)),
     sa.CheckConstraint("end_offset >= start_offset", name="ingest_progress_range"),
 )
 

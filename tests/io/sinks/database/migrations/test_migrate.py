@@ -62,7 +62,7 @@ class TestVersion1:
         before = contents(old, {})
         assert len(before["ingest_jobs"]) > 15
         assert all(before.values()), "there are rows in every table"
-        assert migrate.migrate(old.database, force=False) == (1, 2)
+        assert migrate.migrate(old.database, force=False) == (1, 3)
         assert contents(old, RENAMED) == before
 
     def test_the_counts_are_kept_for_each_table(self, old: Database) -> None:
@@ -90,14 +90,14 @@ class TestVersion1:
     def test_migrating_again_changes_nothing(self, old: Database) -> None:
         migrate.migrate(old.database, force=False)
         at = old.rows("SELECT migrated_at FROM ingest_schema")
-        assert migrate.migrate(old.database, force=False) == (2, 2)
+        assert migrate.migrate(old.database, force=False) == (3, 3)
         assert old.rows("SELECT migrated_at FROM ingest_schema") == at
 
 
 class TestVersion0:
     def test_the_tables_have_the_shape_of_new_ones(self, database: Database) -> None:
         create_version_0(database)
-        assert migrate.migrate(database.database, force=False) == (0, 2)
+        assert migrate.migrate(database.database, force=False) == (0, 3)
         assert shape(database) == fresh_shape(database)
 
     def test_its_jobs_belong_to_nobody_and_its_counts_are_kept(self, database: Database) -> None:
@@ -175,7 +175,7 @@ class TestOthers:
             lambda: migrate.due(database.database),
             lambda: migrate.script(database.database),
         ):
-            with pytest.raises(ConfigError, match=r"have version 7.*up to version 2.*newer Sluice"):
+            with pytest.raises(ConfigError, match=r"have version 7.*up to version 3.*newer Sluice"):
                 refused()
 
     def test_a_database_without_tables_has_nothing_to_migrate(self, database: Database) -> None:
@@ -193,7 +193,7 @@ class TestOthers:
             with pytest.raises(ConfigError, match=r"the ledger was written \d+ s ago"):
                 refused()
         assert version(old) == 1
-        assert migrate.migrate(old.database, force=True) == (1, 2)
+        assert migrate.migrate(old.database, force=True) == (1, 3)
 
     def test_of_programs_that_migrate_at_once_one_does_and_the_others_find_it_done(
         self, old: Database
@@ -260,7 +260,7 @@ class TestATableInUse:
             with suppress(psycopg2.errors.DeadlockDetected):
                 cursor.execute("SELECT count(*) FROM ingest_jobs")
             other.rollback()
-            assert migrating.result(60) == (0, 2)
+            assert migrating.result(60) == (0, 3)
 
 
 def kill(*_: object) -> None:
@@ -292,7 +292,7 @@ class TestKilled:
         killed_while_migrating(old, to_1.MIGRATION, before_step(to_2.MIGRATION, number))
         assert version(old) == 1
         assert contents(old, {}) == before
-        assert migrate.migrate(old.database, force=False) == (1, 2)
+        assert migrate.migrate(old.database, force=False) == (1, 3)
         assert contents(old, RENAMED) == before
         assert shape(old) == fresh_shape(old)
 
@@ -301,7 +301,7 @@ class TestKilled:
         create_version_0(database)
         killed_while_migrating(database, before_step(to_1.MIGRATION, number), to_2.MIGRATION)
         assert version(database) == 0
-        assert migrate.migrate(database.database, force=False) == (0, 2)
+        assert migrate.migrate(database.database, force=False) == (0, 3)
         assert shape(database) == fresh_shape(database)
 
 

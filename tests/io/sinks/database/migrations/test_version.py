@@ -80,14 +80,14 @@ def test_a_table_that_lacks_another_column_is_refused(database: Database, lost: 
 
 def test_who_reads_earlier_tables_is_told_what_to_do(database: Database) -> None:
     restore_version_1(database)
-    with pytest.raises(ConfigError, match=r"have version 1, .* reads version 2: run `python -m pi"):
+    with pytest.raises(ConfigError, match=r"have version 1, .* reads version 3: run `python -m pi"):
         version.require(database.database)
 
 
 def test_who_reads_later_tables_is_told_what_to_install(database: Database) -> None:
     create(database)
-    database.run("UPDATE ingest_schema SET version = 3")
-    with pytest.raises(ConfigError, match=r"have version 3, .* up to version 2: a newer Sluice"):
+    database.run("UPDATE ingest_schema SET version = 4")
+    with pytest.raises(ConfigError, match=r"have version 4, .* up to version 3: a newer Sluice"):
         version.require(database.database)
 
 
