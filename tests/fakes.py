@@ -26,6 +26,12 @@ class NoLedger:
     def partitions(self, source: str) -> dict[str, Coverage]:
         return {}
 
+    def versions(self, sources: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        return {}
+
+    def elsewhere(self, partitions: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        return {}
+
 
 @dataclass(frozen=True)
 class ListSource:

@@ -141,12 +141,14 @@ class SplitCoder(coders.Coder):
     """Codes a ``Split``; raises what ``RecordBatchCoder`` raises."""
 
     def encode(self, value: Split) -> bytes:
-        return _encode(
-            [value.source, value.name, value.version, value.size, value.start, value.end]
-        )
+        fields = [value.source, value.name, value.version, value.size, value.start, value.end]
+        spans = [_span_to(span) for span in value.takes_over]
+        return _encode([*fields, spans] if spans else fields)
 
     def decode(self, encoded: bytes) -> Split:
-        return Split(*_decode(encoded, "Split"))
+        source, name, version, size, start, end, *further = _decode(encoded, "Split")
+        spans = tuple(_span_from(span) for span in further[0]) if further else ()
+        return Split(source, name, version, size, start, end, spans)
 
     def is_deterministic(self) -> bool:
         return True
@@ -179,12 +181,9 @@ def _span_to(span: Span) -> list[Any]:
 
 
 def _span_from(fields: list[Any]) -> Span:
-    content = content_from(fields.pop()) if len(fields) > _USUAL_SPAN else None
-    return Span(*fields, content)
-
-
-_USUAL_SPAN = 5
-"""The fields of a span whose content is not known."""
+    source, partition, start, end, final, *further = fields
+    content = content_from(further[0]) if further else None
+    return Span(source, partition, start, end, final, content)
 
 
 def _origin_to(origin: Origin) -> list[Any]:

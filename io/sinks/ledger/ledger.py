@@ -87,7 +87,9 @@ class SqlLedger:
         Raises:
             SinkUnavailable: The database cannot be reached.
         """
-        return self._coverage(lambda connection, name: _chunked(connection, _OF_SOURCES, name, sources))
+        return self._coverage(
+            lambda connection, name: _chunked(connection, _OF_SOURCES, name, sources)
+        )
 
     def elsewhere(self, partitions: Sequence[str]) -> dict[Partition, Coverage]:
         """The coverage of ``partitions`` of whatever source, by source and partition.
@@ -97,7 +99,9 @@ class SqlLedger:
         Raises:
             SinkUnavailable: The database cannot be reached.
         """
-        return self._coverage(lambda connection, name: _chunked(connection, _NAMED, name, partitions))
+        return self._coverage(
+            lambda connection, name: _chunked(connection, _NAMED, name, partitions)
+        )
 
     def _coverage(
         self, settled: Callable[[sa.Connection, str], Settlements]

@@ -6,8 +6,13 @@ from collections import deque
 from dataclasses import dataclass
 from zlib import crc32
 
+from sources.storage.objects import PinnedObject
 from transforms.batch.content import Content
 from transforms.batch.record import Format
+from transforms.errors import ObjectFailed, ObjectUnavailable, SourceUnavailable
+
+CONVERTED = "as:"
+"""Precedes the encoding of text whose bytes are not those that are stored."""
 
 
 @dataclass(slots=True)
@@ -75,20 +80,38 @@ class Meter:
                 content = content.then(Content(piece.end - piece.start, piece.crc))
                 start, crc = piece.end, 0
                 if piece.end > end:
-                    return self._lost(end)
+                    self._lose(end)
+                    return None
                 continue
             crc = crc32(piece.data[: end - piece.start], crc)
             if piece.end > end:
                 self._pieces.appendleft(_Piece(end, piece.end, piece.data[end - piece.start :]))
         if self._read < end:
-            return self._lost(end)
+            self._lose(end)
+            return None
         content = content.then(Content(end - start, crc))
         return Content(length, content.crc, framing)
 
-    def _lost(self, end: int) -> None:
+    def _lose(self, end: int) -> None:
         """Go on behind ``end``, of which not all bytes were read."""
         self._pieces.clear()
         self._read = max(self._read, end)
+
+
+def stored_content(pinned: PinnedObject, size: int, framing: str) -> Content | None:
+    """The stored bytes of a file whose offsets count rows.
+
+    None of a distant object, and of a file that cannot be read now: its rows have been read.
+    """
+    if pinned.distant:
+        return None
+    crc, step = 0, pinned.block_bytes
+    try:
+        for offset in range(0, size, step):
+            crc = crc32(pinned.read_at(offset, min(step, size - offset)), crc)
+    except (ObjectFailed, ObjectUnavailable, SourceUnavailable):
+        return None
+    return Content(size, crc, framing)
 
 
 def framing_of(format_: Format, compression: str, encoding: str) -> str:
@@ -98,4 +121,5 @@ def framing_of(format_: Format, compression: str, encoding: str) -> str:
     "csv ' gzip"
     """
     quotes = f"{format_.quote or 'none'}{format_.escape}" if format_.name == "csv" else ""
-    return " ".join(filter(None, (format_.name, quotes, compression, encoding)))
+    converted = CONVERTED + encoding if encoding else ""
+    return " ".join(filter(None, (format_.name, quotes, compression, converted)))

@@ -30,12 +30,15 @@ from sources.files.plan import (
     PAGE,
     Part,
     SettledObject,
+    continued,
     part_of,
-    settled_of,
     splits_of,
+    taking_over,
     unsettled,
 )
 from sources.files.text import TextReader
+from sources.files.versions.succession import Successions
+from sources.files.versions.takeover import TakeoverReader
 from sources.files.walk import WalkReader
 from sources.files.watch import WatchedStorage, WatchReader
 from sources.storage.local import LocalStorage, begins_as_read, recall
@@ -194,15 +197,19 @@ class FilesSource:
         """The splits that are left to read, and the objects that are settled, lazily."""
         readable = (stored for stored in self._listed() if not set_aside(stored))
         manners = self._manners
-        for stored, settled in unsettled(readable, ledger, manners.layouts_of):
-            if settled.coverage.complete:
+        successions = Successions(self._stored_format, manners.layouts_of)
+        for stored, settled in unsettled(readable, ledger, manners.layouts_of, successions.of):
+            if settled.coverage.complete and not settled.takes_over:
                 yield SettledObject(stored)
-            else:
+                continue
+            splits: Iterator[Split] = iter(())
+            if not settled.coverage.complete:
                 manner = manners.of(stored, settled)
-                yield from splits_of(
+                splits = splits_of(
                     *(self.uri, stored, settled.coverage, manner.stored_format),
                     *(self.split_bytes, manner.layout),
                 )
+            yield from taking_over(splits, self.uri, stored, settled)
 
     def _listed(self) -> Iterator[StoredObject]:
         """What the glob matches; what is not read says why."""
@@ -273,6 +280,11 @@ class FilesSource:
         *,
         growing: bool = False,
     ) -> Reader:
+        if split.takes_over and not position:
+            rest = replace(split, takes_over=())
+            whole = split.takes_over[-1].final
+            opened = None if whole else self._open(rest, position, storage, growing=growing)
+            return TakeoverReader(split, opened)
         try:
             stored_format = self._stored_format(split.name)
         except ObjectFailed as error:
@@ -327,6 +339,7 @@ class FilesSource:
         local = not self.uri.startswith(S3_SCHEME)
         storage = LocalStorage(tails) if local else self.storage
         manners = self._manners
+        successions = Successions(self._stored_format, manners.layouts_of)
 
         def splits(
             stored: StoredObject, coverage: Coverage, layout: Layout | None
@@ -347,7 +360,9 @@ class FilesSource:
         watched = WatchedStorage(
             list=self._listed,
             splits=splits,
-            settled=lambda page: settled_of(page, ledger, manners.layouts_of),
+            settled=lambda page, reading: continued(
+                page, ledger, manners.layouts_of, successions.of, reading
+            ),
             layout=lambda stored, settled: manners.of(stored, settled).layout,
             open=lambda split: self._open(split, storage=storage),
             interval=self.poll_interval,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from sources.files.csv.head import CsvRules, read_head
 from sources.files.content import Meter, framing_of
+from sources.files.csv.head import CsvRules, read_head
 from sources.files.csv.options import CsvOptions
 from sources.files.decompress import CompressedStream
 from sources.files.encodings import (
@@ -394,5 +394,3 @@ class TextReader:
     @property
     def _partition(self) -> str:
         return (self._layout or LINES).partition(self._part.version)
-
-
