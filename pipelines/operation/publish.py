@@ -76,6 +76,10 @@ class _NoLedger:
     def partitions(self, source: str) -> dict[str, Coverage]:
         return {}
 
+    def is_empty(self) -> bool:
+        """Yes."""
+        return True
+
     def versions(self, sources: Sequence[str]) -> dict[tuple[str, str], Coverage]:
         """Nothing."""
         return {}

@@ -86,6 +86,10 @@ class Ledger(Protocol):
         """The coverage of every partition of ``source``, by partition."""
         ...
 
+    def is_empty(self) -> bool:
+        """Whether nothing is settled at all."""
+        ...
+
     def versions(self, sources: Sequence[str]) -> dict[tuple[str, str], Coverage]:
         """The coverage of every partition of ``sources``, by source and partition."""
         ...

@@ -81,6 +81,16 @@ class SqlLedger:
         )
         return {partition: coverage for (_, partition), coverage in settled.items()}
 
+    def is_empty(self) -> bool:
+        """Whether nothing is settled at all.
+
+        Raises:
+            SinkUnavailable: The database cannot be reached.
+        """
+        return not self._coverage(
+            lambda connection, name: _read(connection, _ROWS.limit(1), {"pipeline": name})
+        )
+
     def versions(self, sources: Sequence[str]) -> dict[Partition, Coverage]:
         """The coverage of every partition of ``sources``, by source and partition.
 

@@ -37,6 +37,7 @@ from sources.files.plan import (
     unsettled,
 )
 from sources.files.text import TextReader
+from sources.files.versions.resting import RestingReader
 from sources.files.versions.succession import Successions
 from sources.files.versions.takeover import TakeoverReader
 from sources.files.walk import WalkReader
@@ -74,8 +75,7 @@ class FilesSource:
         watch: Keep looking for new objects, and for new versions of objects, forever.
         poll_interval: Seconds between two listings.
         outage_budget: Seconds to wait for a storage that is away while watching.
-        rest_seconds: While watching, a file is whole after this many seconds without a write.
-            A last line without an end, and a file that ends early, are left until then.
+        rest_seconds: A file that ends early is whole after this many seconds without a write.
         csv: How CSV is written, as far as the user says; the rest is detected.
         json: How JSON is laid out, as far as the user says; the rest is detected.
         encoding: Of text, as Python names it; empty for UTF-8 or what a byte order mark says.
@@ -95,7 +95,7 @@ class FilesSource:
     watch: bool = False
     poll_interval: float = 5.0
     outage_budget: float = 300.0
-    rest_seconds: float = 10.0
+    rest_seconds: float = 0.0
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
     json: JsonOptions = JsonOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
@@ -198,7 +198,8 @@ class FilesSource:
         readable = (stored for stored in self._listed() if not set_aside(stored))
         manners = self._manners
         successions = Successions(self._stored_format, manners.layouts_of)
-        for stored, settled in unsettled(readable, ledger, manners.layouts_of, successions.of):
+        earlier = successions.of_earlier_runs(ledger)
+        for stored, settled in unsettled(readable, ledger, manners.layouts_of, earlier):
             if settled.coverage.complete and not settled.takes_over:
                 yield SettledObject(stored)
                 continue
@@ -265,12 +266,26 @@ class FilesSource:
         if self.watch:
             return self._watch(position, ledger)
         if self.walk:
-            return WalkReader(self._unsettled(ledger), self._open)
-        return LeavingReader(self._open(split, position), position or (("", split.start),))
+            return WalkReader(self._unsettled(ledger), self._open_bounded)
+        reader = self._open_bounded(split, position)
+        return LeavingReader(reader, position or (("", split.start),))
 
     def acknowledger(self) -> Acknowledger | None:
         """None: a storage does not want to know."""
         return None
+
+    def _open_bounded(self, split: Split, position: Position = ()) -> Reader:
+        """A reader for a run that ends; a local file may be written on meanwhile."""
+        if self.uri.startswith(S3_SCHEME) or not self.rest_seconds:
+            return self._open(split, position)
+        storage = LocalStorage(Tails())
+        if split.end is not None:
+            return self._open(split, position, storage)
+        return RestingReader(
+            *(split, position, self.rest_seconds),
+            open_growing=lambda at: self._open(split, at, storage, growing=True),
+            open_whole=lambda at: self._open(split, at),
+        )
 
     def _open(
         self,

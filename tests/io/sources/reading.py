@@ -29,6 +29,9 @@ class MemoryLedger:
             version: cover for (name, version), cover in self.coverages.items() if name == source
         }
 
+    def is_empty(self) -> bool:
+        return not self.coverages
+
     def versions(self, sources: Sequence[str]) -> dict[tuple[str, str], Coverage]:
         return {each: cover for each, cover in self.coverages.items() if each[0] in sources}
 
