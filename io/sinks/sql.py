@@ -22,6 +22,7 @@ from sinks.ledger.ranges import (
     Partition,
     Settlement,
     coverage_of,
+    refuse_another_framing,
 )
 from sinks.outbox import rows as outbox
 from sinks.outbox.rows import ChangedTable, Effects
@@ -333,6 +334,8 @@ def _record(
         for gap in part.gaps or ():
             if coverage.gaps(*gap) != [gap]:
                 raise _Overlap
+    for place, settlement in news:
+        refuse_another_framing(place, before.get(place, ()), settlement)
     try:
         ledger.record(connection, pipeline, label, before, news)
     except DATABASE_ERRORS as error:

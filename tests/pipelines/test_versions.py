@@ -82,3 +82,18 @@ def test_a_copy_and_a_rewrite_are_read_and_only_a_key_recognises_their_records(
     run(folder, sink, key)
     assert rows(sink) == (11 if key else 30)
     assert commands.audit(sink) == 0
+
+
+def test_a_file_that_was_begun_with_other_quotes_is_refused_in_one_line(
+    tmp_path: Path, sink: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"id,v\n1,x\n")
+    assert commands.ingest(path, sink) == 0
+    query(sink, "UPDATE ingest_progress SET final = (1 = 0)")
+    capsys.readouterr()
+    assert commands.ingest(path, sink, "--csv_quote", "'") == 2
+    error = capsys.readouterr().err
+    assert "a.csv was read as (csv \") up to offset 9 and is read as (csv ') now" in error
+    assert commands.ingest(path, sink) == 0
+    assert commands.audit(sink) == 0

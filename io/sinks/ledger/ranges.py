@@ -10,6 +10,7 @@ from transforms.batch.content import Content
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Range, merge
 from transforms.batch.record import RecordBatch, Span
+from transforms.errors import ConfigError
 
 Partition = tuple[str, str]
 """Source and partition."""
@@ -84,6 +85,23 @@ def merged(rows: Iterable[Settlement]) -> list[Settlement]:
         else:
             result.append(row)
     return result
+
+
+def refuse_another_framing(place: Partition, before: Iterable[Settlement], row: Settlement) -> None:
+    """Refuse to go on in a partition whose records were cut out of its bytes in another way.
+
+    Raises:
+        ConfigError: Other records begin in it now than when it was read.
+    """
+    framing = row.content.framing if row.content is not None else ""
+    for old in before:
+        framed = old.content.framing if old.content is not None else ""
+        if framing and framed and framing != framed:
+            raise ConfigError(
+                f"{place[0]} was read as ({framed}) up to offset {old.end:,} and is read as "
+                f"({framing}) now, where other records begin; give the options of then to read the "
+                "rest of it, or store it anew to read all of it"
+            )
 
 
 def _joined(last: Settlement, row: Settlement) -> Content | None:
