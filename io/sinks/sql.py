@@ -363,5 +363,6 @@ def _moves(
 
 def _settlement(work: Work, settled: Settled) -> Settlement:
     span = work.batch.span
-    content = span.content if work.gaps == [(span.start, span.end)] else None
+    untrimmed = span.start == span.end or work.gaps == [(span.start, span.end)]
+    content = span.content if untrimmed else None
     return Settlement(span.start, span.end, span.final, settled.counts, content)
