@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_only_newest_keeps_a_late_retry_from_overwriting_newer_records(
     query(sink, "CREATE TABLE people (id integer PRIMARY KEY, t integer, v text)")
     path = tmp_path / "people.jsonl"
     path.write_text('{"id":1,"t":1,"v":"older"}\n{"id":1,"t":2,"v":"newer"}\n')
-    options = {
+    options: dict[str, Any] = {
         "source": str(path),
         "sink": sink,
         "table": "people",

@@ -23,7 +23,9 @@ def earlier_names(uri: str) -> list[str]:
     if stored_format is not None and stored_format.compression:
         name = name.rpartition(".")[0]
         names.append(name)
-    if match := _NUMBERED.fullmatch(name):
+    if match := _DATED.fullmatch(name):
+        names.append(match["stem"])
+    elif match := _NUMBERED.fullmatch(name):
         if (number := int(match["number"])) > 1:
             names.append(f"{name[: match.start('number')]}{number - 1}")
         names.append(match["stem"])
@@ -32,6 +34,4 @@ def earlier_names(uri: str) -> list[str]:
             end = name[match.end("number") :]
             names.append(f"{name[: match.start('number')]}{number - 1}{end}")
         names.append(match["stem"] + match["extension"])
-    elif match := _DATED.fullmatch(name):
-        names.append(match["stem"])
     return [f"{folder}/{each}" for each in names]
