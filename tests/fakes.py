@@ -26,6 +26,15 @@ class NoLedger:
     def partitions(self, source: str) -> dict[str, Coverage]:
         return {}
 
+    def is_empty(self) -> bool:
+        return True
+
+    def versions(self, sources: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        return {}
+
+    def elsewhere(self, partitions: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        return {}
+
 
 @dataclass(frozen=True)
 class ListSource:

@@ -22,6 +22,7 @@ from sinks.ledger.ranges import (
     Partition,
     Settlement,
     coverage_of,
+    refuse_another_framing,
 )
 from sinks.outbox import rows as outbox
 from sinks.outbox.rows import ChangedTable, Effects
@@ -336,6 +337,8 @@ def _record(
         for gap in part.gaps or ():
             if coverage.gaps(*gap) != [gap]:
                 raise _Overlap
+    for place, settlement in news:
+        refuse_another_framing(place, before.get(place, ()), settlement)
     try:
         ledger.record(connection, pipeline, label, before, news)
     except DATABASE_ERRORS as error:
@@ -363,4 +366,6 @@ def _moves(
 
 def _settlement(work: Work, settled: Settled) -> Settlement:
     span = work.batch.span
-    return Settlement(span.start, span.end, span.final, settled.counts)
+    untrimmed = span.start == span.end or work.gaps == [(span.start, span.end)]
+    content = span.content if untrimmed else None
+    return Settlement(span.start, span.end, span.final, settled.counts, content)

@@ -17,6 +17,10 @@ from sources.files.formats import COMPRESSIONS, FORMATS
 from sources.files.json.options import LAYOUTS
 from transforms.batch.retry_policy import FOREIGN_KEY
 
+STREAMING_REST = 10.0
+BOUNDED_REST = 1.0
+"""Seconds without a write after which a file is whole, by default."""
+
 MAX_DEAD = "50%"
 """How many records may become dead letters by default; a percentage, as ``--max_dead``."""
 
@@ -71,11 +75,10 @@ def _add_source(parser: Parser) -> None:
     add(
         "--rest_seconds",
         type=seconds(at_least=0),
-        default=10.0,
         metavar="S",
-        help="with --streaming, a local file is complete once nobody has written to it for this "
-        "many seconds; until then a last line without an end, or a file that ends early, waits "
-        "(default: 10)",
+        help="a local file is complete once nobody has written to it for this many seconds; until "
+        "then a last line without an end, or a file that ends early, waits "
+        f"(default: {STREAMING_REST:g} with --streaming, otherwise {BOUNDED_REST:g})",
     )
     add(
         "--poll_interval",

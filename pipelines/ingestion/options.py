@@ -13,7 +13,7 @@ from pipelines import cluster, command
 from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.flags import set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
-from pipelines.ingestion.flags import MAX_DEAD, Option, parser
+from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.steps import identity_of
 from runners.runner import Runner
 from sinks.dead_letters.by_uri import dead_letter_sink_for
@@ -167,6 +167,13 @@ def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) 
     )
 
 
+def _rest_seconds(flags: argparse.Namespace) -> float:
+    if flags.rest_seconds is None:
+        return STREAMING_REST if flags.streaming else BOUNDED_REST
+    rest_seconds: float = flags.rest_seconds
+    return rest_seconds
+
+
 def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]:
     options = SourceOptions(
         format=flags.format,
@@ -176,7 +183,7 @@ def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
         parallel=parallel,
         outage_budget=flags.outage_budget,
         kafka=kafka_config.parse(flags.kafka_config),
-        rest_seconds=flags.rest_seconds,
+        rest_seconds=_rest_seconds(flags),
         encoding=flags.encoding,
         compression=flags.compression,
         exclude=tuple(flags.exclude),

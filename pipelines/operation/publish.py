@@ -77,6 +77,18 @@ class _NoLedger:
     def partitions(self, source: str) -> dict[str, Coverage]:
         return {}
 
+    def is_empty(self) -> bool:
+        """Yes."""
+        return True
+
+    def versions(self, sources: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        """Nothing."""
+        return {}
+
+    def elsewhere(self, partitions: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        """Nothing."""
+        return {}
+
 
 def build(pipeline: beam.Pipeline, config: PublishConfig, runner: Runner) -> None:
     """Read the changes that are not published, send them, mark them: one fused stage."""

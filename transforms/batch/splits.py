@@ -35,6 +35,7 @@ class Split:
         size: Stored bytes left to read: its part of the progress bar.
         start: First offset to read.
         end: Where to stop; None reads to the end of the object, or forever.
+        takes_over: What to settle first: the object had another name or version when it was read.
     """
 
     source: str
@@ -43,6 +44,7 @@ class Split:
     size: int = 0
     start: int = 0
     end: int | None = None
+    takes_over: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

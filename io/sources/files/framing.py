@@ -6,10 +6,13 @@ lengths.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import accumulate, compress, repeat
 from operator import add
 from typing import Protocol
+
+from transforms.batch.splits import BatchLimits
 
 BOM = b"\xef\xbb\xbf"
 
@@ -60,6 +63,24 @@ class FramedRecords:
             if len(line) > limit
         ]
         return list(compress(offsets, within)), list(compress(lines, within))
+
+    def forget(self, taken: int) -> None:
+        """Drop the first records, which are in batches already."""
+        del self.offsets[:taken], self.raws[:taken]
+
+    def leave(self, end: int) -> None:
+        """Drop the records that begin at or after ``end``: they belong to the next part."""
+        owned = bisect_left(self.offsets, end)
+        del self.offsets[owned:], self.raws[owned:]
+        self.refused = [each for each in self.refused if each.offset < end]
+
+    def stop(self, low: int, limits: BatchLimits) -> int:
+        """Index of the first record that does not fit into a batch that begins with ``low``."""
+        stop = min(len(self.offsets), low + limits.records)
+        if low < stop:
+            full = self.offsets[low] + limits.bytes
+            stop = max(low + 1, bisect_left(self.offsets, full, low, stop))
+        return stop
 
 
 class Framer(Protocol):

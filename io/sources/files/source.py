@@ -30,12 +30,16 @@ from sources.files.plan import (
     PAGE,
     Part,
     SettledObject,
+    continued,
     part_of,
-    settled_of,
     splits_of,
+    taking_over,
     unsettled,
 )
 from sources.files.text import TextReader
+from sources.files.versions.resting import RestingReader
+from sources.files.versions.succession import Successions
+from sources.files.versions.takeover import TakeoverReader
 from sources.files.walk import WalkReader
 from sources.files.watch import WatchedStorage, WatchReader
 from sources.storage.local import LocalStorage, begins_as_read, recall
@@ -71,8 +75,7 @@ class FilesSource:
         watch: Keep looking for new objects, and for new versions of objects, forever.
         poll_interval: Seconds between two listings.
         outage_budget: Seconds to wait for a storage that is away while watching.
-        rest_seconds: While watching, a file is whole after this many seconds without a write.
-            A last line without an end, and a file that ends early, are left until then.
+        rest_seconds: A file that ends early is whole after this many seconds without a write.
         csv: How CSV is written, as far as the user says; the rest is detected.
         json: How JSON is laid out, as far as the user says; the rest is detected.
         encoding: Of text, as Python names it; empty for UTF-8 or what a byte order mark says.
@@ -92,7 +95,7 @@ class FilesSource:
     watch: bool = False
     poll_interval: float = 5.0
     outage_budget: float = 300.0
-    rest_seconds: float = 10.0
+    rest_seconds: float = 0.0
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
     json: JsonOptions = JsonOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
@@ -200,15 +203,20 @@ class FilesSource:
         """The splits that are left to read, and the objects that are settled, lazily."""
         readable = (stored for stored in self._listed() if not set_aside(stored))
         manners = self._manners
-        for stored, settled in unsettled(readable, ledger, manners.layouts_of):
-            if settled.coverage.complete:
+        successions = Successions(self._stored_format, manners.layouts_of)
+        earlier = successions.of_earlier_runs(ledger)
+        for stored, settled in unsettled(readable, ledger, manners.layouts_of, earlier):
+            if settled.coverage.complete and not settled.takes_over:
                 yield SettledObject(stored)
-            else:
+                continue
+            splits: Iterator[Split] = iter(())
+            if not settled.coverage.complete:
                 manner = manners.of(stored, settled)
-                yield from splits_of(
+                splits = splits_of(
                     *(self.uri, stored, settled.coverage, manner.stored_format),
                     *(self.split_bytes, manner.layout),
                 )
+            yield from taking_over(splits, self.uri, stored, settled)
 
     def _listed(self) -> Iterator[StoredObject]:
         """What the glob matches; what is not read says why."""
@@ -264,12 +272,26 @@ class FilesSource:
         if self.watch:
             return self._watch(position, ledger)
         if self.walk:
-            return WalkReader(self._unsettled(ledger), self._open)
-        return LeavingReader(self._open(split, position), position or (("", split.start),))
+            return WalkReader(self._unsettled(ledger), self._open_bounded)
+        reader = self._open_bounded(split, position)
+        return LeavingReader(reader, position or (("", split.start),))
 
     def acknowledger(self) -> Acknowledger | None:
         """None: a storage does not want to know."""
         return None
+
+    def _open_bounded(self, split: Split, position: Position = ()) -> Reader:
+        """A reader for a run that ends; a local file may be written on meanwhile."""
+        if self.uri.startswith(S3_SCHEME) or not self.rest_seconds:
+            return self._open(split, position)
+        storage = LocalStorage(Tails())
+        if split.end is not None:
+            return self._open(split, position, storage)
+        return RestingReader(
+            *(split, position, self.rest_seconds),
+            open_growing=lambda at: self._open(split, at, storage, growing=True),
+            open_whole=lambda at: self._open(split, at),
+        )
 
     def _open(
         self,
@@ -279,6 +301,11 @@ class FilesSource:
         *,
         growing: bool = False,
     ) -> Reader:
+        if split.takes_over and not position:
+            rest = replace(split, takes_over=())
+            whole = split.takes_over[-1].final
+            opened = None if whole else self._open(rest, position, storage, growing=growing)
+            return TakeoverReader(split, opened)
         try:
             stored_format = self._stored_format(split.name)
         except ObjectFailed as error:
@@ -333,6 +360,7 @@ class FilesSource:
         local = not self.uri.startswith(S3_SCHEME)
         storage = LocalStorage(tails) if local else self.storage
         manners = self._manners
+        successions = Successions(self._stored_format, manners.layouts_of)
 
         def splits(
             stored: StoredObject, coverage: Coverage, layout: Layout | None
@@ -353,7 +381,9 @@ class FilesSource:
         watched = WatchedStorage(
             list=self._listed,
             splits=splits,
-            settled=lambda page: settled_of(page, ledger, manners.layouts_of),
+            settled=lambda page, reading: continued(
+                page, ledger, manners.layouts_of, successions.of, reading
+            ),
             layout=lambda stored, settled: manners.of(stored, settled).layout,
             open=lambda split: self._open(split, storage=storage),
             interval=self.poll_interval,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from dataclasses import dataclass, replace
 
+from sources.files.content import Meter, framing_of
 from sources.files.csv.head import CsvRules, read_head
 from sources.files.csv.options import CsvOptions
 from sources.files.decompress import CompressedStream
@@ -37,6 +37,8 @@ class _OpenObject:
     framer: Framer
     skip: int
     """How many bytes of the stream to drop before the first one to read."""
+    at: int
+    """Offset of the next byte of the stream."""
 
 
 class TextReader:
@@ -82,6 +84,7 @@ class TextReader:
         self._layout = part.layout
         self._position = part.start
         self._opened: _OpenObject | None = None
+        self._meter = Meter(part.start)
         self._taken = 0
         # At its end, an object must still be looked at: it may be compressed or marked after all.
         read = part.end is not None and part.start >= part.end
@@ -135,6 +138,8 @@ class TextReader:
         while not (self._exhausted or self._fault or self._full()):
             opened = self._opened = self._opened or self._open()
             self._advance(opened)
+            if self._exhausted and self._part.end is not None:
+                opened.framer.framed.leave(self._part.end)
             if time.monotonic() >= deadline:
                 return
 
@@ -155,16 +160,18 @@ class TextReader:
             if not self._growing:
                 framer.finish()
             self._exhausted = True
-        elif opened.skip >= len(block):
+            return
+        self._meter.read(opened.at, block)
+        opened.at += len(block)
+        if opened.skip >= len(block):
             opened.skip -= len(block)
-        else:
-            _forget(framer.framed, self._taken)
-            self._taken = 0
-            framer.feed(block[opened.skip :])
-            opened.skip = 0
-            self._exhausted = end is not None and framer.next >= end
-        if self._exhausted and end is not None:
-            _leave(framer.framed, end)
+            return
+        framer.framed.forget(self._taken)
+        self._taken = 0
+        framer.feed(block[opened.skip :])
+        opened.skip = 0
+        self._meter.keep_from(framer.next)
+        self._exhausted = end is not None and framer.next >= end
 
     def _open(self) -> _OpenObject:
         """Open the object at the position."""
@@ -208,7 +215,7 @@ class TextReader:
         self._format = self._json
         limit, uri = self._max_kept_bytes, self._part.uri
         if stream is not None and at == 0:
-            return _OpenObject(pinned, stream, self._layout.framer(0, limit, uri), skip=0)
+            return _OpenObject(pinned, stream, self._layout.framer(0, limit, uri), skip=0, at=0)
         if self._layout == LINES:  # the byte before tells whether a record begins here
             framer = LineFramer(at - 1, partial=True, limit=limit)
             return self._opened_at(pinned, at - 1, framer)
@@ -250,7 +257,8 @@ class TextReader:
     def _opened_at(self, pinned: PinnedObject, at: int, framer: Framer) -> _OpenObject:
         """The object, to be read from the offset ``at`` of the text on."""
         from_start = self._part.end is None
-        return _OpenObject(pinned, self._stream(pinned, at), framer, skip=at if from_start else 0)
+        begin = 0 if from_start else min(self._position, at)  # a header is settled as well
+        return _OpenObject(pinned, self._stream(pinned, begin), framer, at - begin, begin)
 
     def _from_start(self, pinned: PinnedObject) -> PeekedStream:
         """The decompressed bytes from the first one on; they say how the object is written."""
@@ -320,17 +328,19 @@ class TextReader:
         """The next batch of framed records; None while more can be added to it."""
         framed = self._opened.framer.framed if self._opened else FramedRecords()
         framed_to = self._opened.framer.next if self._opened else self._position
-        low, stop = self._taken, self._stop(framed)
+        low, stop = self._taken, framed.stop(self._taken, self._limits)
         all_taken = stop == len(framed.offsets)
         last = all_taken and (self._exhausted or self._fault is not None)
         unfinished = last and self._unfinished
         if not last and stop == low and not framed.refused:
             return None
         failures: list[Failure] = []
+        failed = False
         end = framed_to if all_taken else framed.offsets[stop]
         if last and self._fault is not None and not unfinished:
             # That is before its end, or the end would have been reached.
             broke = max(self._position, framed_to)
+            failed = True
             failures.append(object_failure(self._origin(broke), self._format, self._fault))
             end = broke + 1
         if last and self._part.end is not None and not unfinished:
@@ -352,6 +362,7 @@ class TextReader:
                 self._position,
                 end,
                 final=last and self._part.final and not unfinished,
+                content=None if failed else self._meter.take(end, self._framing),
             ),
             format=self._format,
             offsets=framed.offsets[low:stop],
@@ -371,30 +382,15 @@ class TextReader:
             return may_pass(self._fault)
         return framer is not None and framer.unfinished
 
-    def _stop(self, framed: FramedRecords) -> int:
-        """Index of the first framed record that does not fit into the next batch."""
-        low = self._taken
-        stop = min(len(framed.offsets), low + self._limits.records)
-        if low < stop:
-            full = framed.offsets[low] + self._limits.bytes
-            stop = max(low + 1, bisect_left(framed.offsets, full, low, stop))
-        return stop
-
     def _origin(self, offset: int) -> Origin:
         return Origin(self._part.uri, self._partition, offset)
 
     @property
+    def _framing(self) -> str:
+        """What decides where records begin, apart from the layout, which the partition names."""
+        encoding = "" if self._is_cut_as_it_is else self._encoding
+        return framing_of(self._format, self._compression, encoding)
+
+    @property
     def _partition(self) -> str:
         return (self._layout or LINES).partition(self._part.version)
-
-
-def _forget(framed: FramedRecords, taken: int) -> None:
-    """Drop the records that are already in batches."""
-    del framed.offsets[:taken], framed.raws[:taken]
-
-
-def _leave(framed: FramedRecords, end: int) -> None:
-    """Drop the records that begin at or after ``end``: they belong to the next part."""
-    owned = bisect_left(framed.offsets, end)
-    del framed.offsets[owned:], framed.raws[owned:]
-    framed.refused = [each for each in framed.refused if each.offset < end]

@@ -189,6 +189,14 @@ def recall(stored: StoredObject, end: int, tails: Tails) -> int:
     return start + data.rfind(b"\n") + 1 if b"\n" in data else 0
 
 
+def version_at(uri: str) -> StoredObject | None:
+    """The file that has this name now; None if there is none, or it may not be looked at."""
+    try:
+        return next(_stored(path_of(uri)), None)
+    except OSError:
+        return None
+
+
 def path_of(uri: str) -> str:
     """The absolute path that a ``file://`` URI (percent-encoded) or a bare path names.
 

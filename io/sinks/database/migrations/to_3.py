@@ -1,6 +1,6 @@
-"""Version 3: several records of one message are told apart by a number, and counted.
+"""Version 3: records of one message are told apart and counted, and files are known by their content.
 
-Rows of before have one record at each offset: they have no number, and nothing is rewritten.
+Rows of before have one record at each offset and no checksum: nothing of them is rewritten.
 """
 
 from __future__ import annotations
@@ -31,8 +31,13 @@ def _expanded(op: Operations, present: Present) -> None:
             )
 
 
+def _content(op: Operations, present: Present) -> None:
+    if not present.has("ingest_progress", "content"):
+        op.add_column("ingest_progress", sa.Column("content", sa.String(100)))
+
+
 MIGRATION = Migration(
     version=3,
-    summary="several records of one message are told apart by a number, and counted",
-    steps=(Step(_elements), Step(_expanded)),
+    summary="records of one message are told apart and counted, and files are known by their content",
+    steps=(Step(_elements), Step(_expanded), Step(_content)),
 )

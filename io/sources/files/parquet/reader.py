@@ -12,12 +12,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sources.files.content import stored_content
 from sources.files.failures import may_pass, object_failure, refused_failure
 from sources.files.framing import RefusedRecord
 from sources.files.parquet.arrow_rows import encoder_of, rows_of
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.ranged_file import RangedFile
+from transforms.batch.content import Content
 from transforms.batch.record import Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import BatchLimits, Polled
 from transforms.errors import ObjectFailed, SourceUnavailable
@@ -220,9 +222,18 @@ class ParquetReader:
         end: int,
     ) -> RecordBatch:
         """The batch from the position to ``end``, which is the new position."""
-        span = Span(self._part.uri, self._part.version, self._position, end, final=self._done)
+        part = self._part
+        content: Content | None = Content()
+        if self._done:
+            whole = self._opened is not None and end <= self._opened.total
+            content = self._stored_content() if whole else None
+        span = Span(part.uri, part.version, self._position, end, self._done, content)
         self._position = end
         return RecordBatch(span, _FORMAT, offsets, raws, values, failures=tuple(failures))
+
+    def _stored_content(self) -> Content | None:
+        assert self._opened is not None  # noqa: S101 - a batch of it is ready
+        return stored_content(self._opened.pinned, self._part.size, _FORMAT.name)
 
     def _origin(self, row: int) -> Origin:
         return Origin(self._part.uri, self._part.version, row)
