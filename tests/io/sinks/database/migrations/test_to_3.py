@@ -13,7 +13,7 @@ from tests.io.sinks.database.migrations.old_tables import fresh_shape, restore_v
 from tests.io.sinks.tested_database import Database
 
 
-@pytest.mark.parametrize("done", [(), (0,), (1,), (0, 1), (2,)])
+@pytest.mark.parametrize("done", [(), (0,), (1,), (0, 1), (0, 1, 2)])
 def test_what_is_done_already_is_passed_over(database: Database, done: tuple[int, ...]) -> None:
     restore_version_1(database)
     migrate.migrate(database.database, force=False)
