@@ -9,8 +9,8 @@ from itertools import accumulate
 from typing import Any, NoReturn
 
 from transforms.errors import Reject
-from transforms.parse.json_text import decode_json
-from transforms.parse.numbers import MAX_DIGITS
+from transforms.parse.json_text import STRING, decode_json, decode_long
+from transforms.parse.numbers import TOO_LONG
 from transforms.parse.raw import check_size, text_of
 
 # What msgspec and its number hook raise for bad JSON; msgspec's own errors are ValueErrors.
@@ -25,7 +25,7 @@ _NAMES = {
     type(None): "null",
 }
 
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STRING = re.compile(STRING, re.DOTALL)
 _STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
@@ -45,7 +45,7 @@ def parse_object(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
     if _is_deep(raw, max_depth):
         raise Reject(f"JSON is nested {depth(raw):,} levels deep, limit {max_depth}", "too_deep")
     try:
-        value = decode_json(raw)
+        value = decode_long(raw)
     except _UNREADABLE as error:
         _reject(raw, error)
     if type(value) is not dict:
@@ -93,8 +93,5 @@ def _reject(raw: bytes, error: Exception) -> NoReturn:
         raise Reject("JSON is nested deeper than this process can read", "too_deep") from error
     # msgspec reports bad bytes outside strings as bad JSON, and gives no place inside strings.
     text_of(raw)
-    if isinstance(error, ArithmeticError):
-        message = f"a number has more than {MAX_DIGITS:,} digits, or an exponent beyond that"
-    else:
-        message = str(error)
+    message = TOO_LONG if isinstance(error, ArithmeticError) else str(error)
     raise Reject(message, "malformed") from error
