@@ -22,12 +22,13 @@ LARGE_PAGE = 64 << 20
 """A page that needs more memory is looked through for long values."""
 MOST_PASSED = 32 << 20
 """The most bytes of whole pages that one batch of several rows may take from its columns."""
-MOST_IN_ROW = 96 << 20
-"""The same for a batch of one row."""
+MOST_IN_ROW = 48 << 20
+"""The same for a batch of one row. Arrow needs about four times as much for a list."""
 MOST_EXPANDED = 32 << 20
 """The most bytes that entries of a dictionary may become in one batch."""
 
 _WALKED = 4 << 20
+_WRITTEN_KEPT = 8
 
 
 class FewerRows(Exception):
@@ -60,6 +61,7 @@ class MemoryGate:
         self._rows = 1
         self._dictionaries: AbstractSet[int] = frozenset()
         self._dense: AbstractSet[int] = frozenset()
+        self._written: dict[int, tuple[bytes, PageHeader]] = {}
         self._held: dict[tuple[int, int], int] = {}
         self._begun: dict[int, int] = {}
         self._passed = 0
@@ -67,6 +69,8 @@ class MemoryGate:
     def begin_group(self) -> None:
         """Expect the first pages of a row group."""
         self._held.clear()
+        while len(self._written) >= _WRITTEN_KEPT:
+            self._written.pop(next(iter(self._written)))
 
     def begin_batch(
         self, rows: int, dictionaries: AbstractSet[int], dense: AbstractSet[int]
@@ -110,6 +114,9 @@ class MemoryGate:
 
     def _marked(self, page: Page, room: int) -> tuple[bytes | None, PageHeader]:
         """The page with marks in place of its long values, if it can be written again."""
+        again = self._written.get(page.offset)
+        if again is not None:
+            return again
         column = self._schema.column(page.chunk.column)
         levels = (column.max_repetition_level > 0, column.max_definition_level > 0)
         try:
@@ -122,7 +129,10 @@ class MemoryGate:
             return None, page.header
         if len(written) > room:
             raise _too_large(page, "it cannot be written again in its place")
-        return written, replace(page.header, stored=len(written), size=size)
+        header = replace(page.header, stored=len(written), size=size)
+        if len(written) <= USUAL_PAGE and len(self._written) < _WRITTEN_KEPT:
+            self._written[page.offset] = written, header  # reading may restart
+        return written, header
 
     def _hold(self, page: Page, header: PageHeader) -> None:
         place = (page.chunk.column, header.type == DICTIONARY)
@@ -131,6 +141,7 @@ class MemoryGate:
             raise _too_large(page, "with the pages of the other columns")
 
     def _pass(self, page: Page, header: PageHeader) -> None:
+        """Count a page of values."""
         self._passed += self._begun.get(page.chunk.column, 0)
         self._begun[page.chunk.column] = header.size
         if self._rows > 1 and self._passed > MOST_PASSED:

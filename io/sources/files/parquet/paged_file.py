@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import pyarrow.parquet as pq
@@ -59,7 +59,8 @@ def chunk_of(metadata: pq.FileMetaData, group: int, column: int) -> Chunk:
         column,
         stored.path_in_schema,
         start,
-        start + stored.total_compressed_size,
+        # Old writers left the dictionary's header out; pyarrow reads as far beyond the end.
+        start + max(0, stored.total_compressed_size) + 100,
         stored.compression,
         stored.num_values / max(1, rows.num_rows),
     )
@@ -160,6 +161,7 @@ class PagedFile(io.RawIOBase):
         chunk = self._chunks.get(at)
         pages = self._under_way.pop(at, None)
         if chunk is not None and size > 0:
+            chunk = replace(chunk, end=min(chunk.end, self._size))
             pages = _Pages(chunk, self._pinned, self._gate, self._block_bytes)
         if pages is not None:
             self.column = pages.chunk.path

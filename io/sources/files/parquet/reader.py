@@ -13,7 +13,7 @@ from sources.files.failures import may_pass, object_failure, refused_failure
 from sources.files.framing import RefusedRecord
 from sources.files.parquet.arrow_rows import encoder_of
 from sources.files.parquet.footer import int96_columns, read_footer
-from sources.files.parquet.long_values import Marks
+from sources.files.parquet.long_values import MOST_KEPT, Marks
 from sources.files.parquet.paged_file import PagedFile
 from sources.files.parquet.row_groups import RowGroups
 from sources.files.parquet.row_weights import cuts, weights_of
@@ -137,7 +137,7 @@ class ParquetReader:
         try:
             source = PagedFile(pinned, part.size)
             metadata = read_footer(part.uri, source)
-            marks = Marks(max(self._max_record_bytes, HEAD_BYTES))
+            marks = Marks(min(max(self._max_record_bytes, HEAD_BYTES), MOST_KEPT // 2))
             groups = RowGroups(source, metadata, self._limits, marks, pinned.block_bytes)
             schema = groups.file.schema_arrow
             names = schema.names
