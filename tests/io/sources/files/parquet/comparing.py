@@ -35,43 +35,30 @@ def pyarrows_rows(path: Path) -> list[dict[str, Any]]:
 
 def as_a_step_sees_it(column: Any) -> list[Any]:
     """pyarrow's values of a column: UTC for zones, microseconds, text for UUIDs, dicts for maps."""
-    return [shaped(value, column.type) for value in plain(column).to_pylist()]
+    return [shaped(plain(scalar), column.type) for scalar in column]
 
 
-def plain(column: Any) -> Any:
-    """``column`` with nanoseconds cut towards the earlier microsecond."""
-    if isinstance(column, pa.ChunkedArray):
-        return pa.chunked_array(list(map(plain, column.chunks)), _cut_type(column.type))
-    cut = _cut_type(column.type)
-    if cut == column.type:
-        return column
-    if pa.types.is_timestamp(column.type) or pa.types.is_duration(column.type):
-        numbers = [each if each is None else each // 1_000 for each in _numbers(column)]
-        return pa.array(numbers, pa.int64()).view(cut)
-    return column.cast(cut, safe=False)
-
-
-def _numbers(column: Any) -> list[int | None]:
-    numbers: list[int | None] = column.view(pa.int64()).to_pylist()
-    return numbers
-
-
-def _cut_type(kind: Any) -> Any:
-    types = pa.types
-    if types.is_timestamp(kind) and kind.unit == "ns":
-        return pa.timestamp("us", kind.tz)
-    if types.is_duration(kind) and kind.unit == "ns":
-        return pa.duration("us")
-    if types.is_time64(kind):
-        return pa.time64("us")
-    if types.is_struct(kind):
-        fields = [kind.field(i) for i in range(kind.num_fields)]
-        return pa.struct([each.with_type(_cut_type(each.type)) for each in fields])
-    if types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_cut_type(kind.value_type)))
+def plain(scalar: Any) -> Any:
+    """pyarrow's value of a scalar, nanoseconds cut towards the earlier microsecond."""
+    types, kind = pa.types, scalar.type
+    if not scalar.is_valid:
+        return None
     if types.is_map(kind):
-        return pa.map_(_cut_type(kind.key_type), _cut_type(kind.item_type))
-    return kind
+        return [(plain(pair[0]), plain(pair[1])) for pair in scalar.values]
+    if types.is_struct(kind):
+        return {kind.field(i).name: plain(scalar[i]) for i in range(kind.num_fields)}
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return [plain(each) for each in scalar.values]
+    if types.is_temporal(kind) and getattr(kind, "unit", "") == "ns":
+        cut = {
+            pa.timestamp: lambda: pa.timestamp("us", kind.tz),
+            pa.duration: lambda: pa.duration("us"),
+            pa.time64: lambda: pa.time64("us"),
+        }
+        make = pa.timestamp if types.is_timestamp(kind) else pa.duration
+        make = pa.time64 if types.is_time(kind) else make
+        return pa.scalar(scalar.value // 1_000, pa.int64()).cast(cut[make]()).as_py()
+    return scalar.as_py()
 
 
 def shaped(value: Any, kind: Any) -> Any:
