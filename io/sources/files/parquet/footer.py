@@ -3,31 +3,121 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sources.files.parquet.paged_file import Chunk
+from sources.files.parquet.thrift import read_struct
+from sources.storage.objects import PinnedObject
 from transforms.errors import ObjectFailed
 
 _log = logging.getLogger(__name__)
 
+_TAIL_BYTES = 64 << 10
+_MOST_BYTES = 64 << 20
+_CODECS = dict(
+    enumerate(["UNCOMPRESSED", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4_RAW"])
+)
 _MOST_ROWS = 1 << 48
 """More rows than any object has; their numbers fit into the ledger."""
 
 
-def read_footer(uri: str, source: Any) -> pq.FileMetaData:
-    """The footer of the object in the file ``source``, checked.
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """What the footer says of a row group.
+
+    Attributes:
+        rows: How many it has.
+        size: Its bytes without compression.
+        chunks: Its columns.
+    """
+
+    rows: int
+    size: int
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """The footer of an object.
+
+    Attributes:
+        metadata: As pyarrow reads it. Never ask it for the columns of a row group: where these
+            contradict themselves, pyarrow ends the process.
+        groups: The row groups.
+    """
+
+    metadata: pq.FileMetaData
+    groups: tuple[RowGroup, ...]
+
+
+def read_footer(uri: str, pinned: PinnedObject, size: int) -> Footer:
+    """The footer of an object of ``size`` bytes, checked.
 
     Raises:
-        ObjectFailed: It contradicts itself.
+        ObjectFailed: It contradicts itself, or there is none.
+        SourceUnavailable: The storage cannot be reached.
         Exception: Whatever pyarrow raises for one that it cannot read.
     """
-    metadata = pq.read_metadata(source)
-    check_counts(uri, metadata)
-    return metadata
+    tail = _bytes(pinned, max(0, size - _TAIL_BYTES), size)
+    if len(tail) < 12 or tail[-4:] not in (b"PAR1", b"PARE"):
+        raise ObjectFailed(f"{uri} has no footer of Parquet at its end", "object_corrupt")
+    length = int.from_bytes(tail[-8:-4], "little") + 8
+    if length > min(size, _MOST_BYTES):
+        raise ObjectFailed(f"{uri} says that its footer has {length:,} bytes", "object_corrupt")
+    if length > len(tail):
+        tail = _bytes(pinned, size - length, size - len(tail)) + tail
+    tail = tail[-length:]
+    metadata = pq.read_metadata(pa.BufferReader(tail))
+    try:
+        fields, _ = read_struct(tail)
+        groups = tuple(_group(number, each) for number, each in enumerate(fields.get(4, ())))
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ObjectFailed(f"{uri} has a damaged footer: {error}", "object_corrupt") from error
+    check_counts(uri, metadata, groups)
+    return Footer(metadata, groups)
 
 
-def check_counts(uri: str, metadata: pq.FileMetaData) -> None:
+def _bytes(pinned: PinnedObject, start: int, end: int) -> bytes:
+    parts = []
+    while start < end:
+        part = pinned.read_at(start, min(end - start, pinned.block_bytes))
+        if not part:
+            break
+        parts.append(part)
+        start += len(part)
+    return b"".join(parts)
+
+
+def _group(number: int, fields: dict[int, Any]) -> RowGroup:
+    rows = fields[3]
+    chunks = (_chunk(number, i, each[3], rows) for i, each in enumerate(fields[1]))
+    return RowGroup(rows, max(0, fields.get(2, 0)), tuple(chunks))
+
+
+def _chunk(group: int, column: int, fields: dict[int, Any], rows: int) -> Chunk:
+    start, dictionary = fields[9], fields.get(11)
+    if dictionary is not None and 0 < dictionary < start:
+        start = dictionary
+    values = fields[5]
+    return Chunk(
+        group,
+        column,
+        ".".join(part.decode("utf-8", "replace") for part in fields[3]),
+        start,
+        # Old writers left the dictionary's header out; pyarrow reads as far beyond the end.
+        start + max(0, fields[7]) + 100,
+        _CODECS.get(fields[4], "unknown"),
+        values,
+        values / max(1, rows),
+    )
+
+
+def check_counts(uri: str, metadata: pq.FileMetaData, groups: Sequence[RowGroup]) -> None:
     """Compare the footer's counts of rows: of the file, of row groups and of columns.
 
     Those of the row groups count. A different count of the file is a common defect of writers.
@@ -36,24 +126,24 @@ def check_counts(uri: str, metadata: pq.FileMetaData) -> None:
         ObjectFailed: A column of a row group cannot have as many rows as the row group, or
             the file has rows and no row group.
     """
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    total = sum(group.num_rows for group in groups)
+    total = sum(group.rows for group in groups)
     if metadata.num_rows and not groups:
         message = f"{uri} has no row group, but its footer says {metadata.num_rows:,} rows"
         raise ObjectFailed(message, "object_corrupt")
     if total > _MOST_ROWS:
         raise ObjectFailed(f"{uri} says that it has {total:,} rows", "object_corrupt")
-    repeated = [
-        metadata.schema.column(i).max_repetition_level > 0 for i in range(metadata.num_columns)
-    ]
+    columns = [metadata.schema.column(i) for i in range(metadata.num_columns)]
+    repeated = [column.max_repetition_level > 0 for column in columns]
     for number, group in enumerate(groups):
-        rows = group.num_rows
-        for index, repeats in enumerate(repeated):
-            count = group.column(index).num_values
+        rows = group.rows
+        if len(group.chunks) != len(columns):
+            message = f"{uri}: row group {number} has {len(group.chunks)} of {len(columns)} columns"
+            raise ObjectFailed(message, "object_corrupt")
+        for chunk, repeats in zip(group.chunks, repeated, strict=True):
+            count = chunk.values
             if count < rows or rows < 0 or (count > rows and not (repeats and rows)):
-                path = metadata.schema.column(index).path
                 raise ObjectFailed(
-                    f"{uri}: row group {number} has {rows:,} rows, but its column {path!r} "
+                    f"{uri}: row group {number} has {rows:,} rows, but its column {chunk.path!r} "
                     f"has {count:,} values",
                     "object_corrupt",
                 )

@@ -120,7 +120,10 @@ def with_marks(
     if header.type == DATA:
         for _ in range(sum(levels)):
             size = _exactly(plain, 4)
-            body += size + _exactly(plain, int.from_bytes(size, "little"))
+            length = int.from_bytes(size, "little")
+            if length > MOST_KEPT:
+                raise Undecodable("its levels are too long")
+            body += size + _exactly(plain, length)
     try:
         _copy_values(plain, body, marks)
     except (OSError, ValueError, EOFError) as error:
@@ -160,8 +163,6 @@ def _long_value(plain: Bytes, length: int) -> LongValue:
 
 
 def _exactly(plain: Bytes, size: int) -> bytes:
-    if size > MOST_KEPT:
-        raise Undecodable("its levels are too long")
     data = plain.read(size)
     if len(data) < size:
         raise Undecodable("a value ends early")

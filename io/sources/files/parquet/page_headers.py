@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sources.files.parquet.thrift import read_struct
+
 DATA, DICTIONARY, DATA_V2 = 0, 2, 3
 """Types of pages that hold values."""
 
@@ -18,8 +20,7 @@ PLAIN, RLE = 0, 3
 """Encodings."""
 
 _PLAIN_DICTIONARY = 2
-_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
-_DEEPEST = 8
+_TRUE, _FALSE, _I32, _STRUCT = 1, 2, 5, 12
 _DETAILS = {DATA: 5, DICTIONARY: 7, DATA_V2: 8}
 """The field of the header that describes a page of each type."""
 
@@ -77,7 +78,7 @@ def read_header(data: bytes | memoryview) -> PageHeader:
         ValueError: It is none.
     """
     try:
-        fields, at = _struct(data, 0, 0)
+        fields, at = read_struct(data)
     except IndexError:
         raise Incomplete from None
     kind, size, stored = fields.get(1), fields.get(2), fields.get(3)
@@ -89,63 +90,6 @@ def read_header(data: bytes | memoryview) -> PageHeader:
     return PageHeader(at, kind, stored, size, details if type(details) is dict else {})
 
 
-def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number, at
-        shift += 7
-        if shift > 63:
-            raise ValueError("a number in a page's header has no end")
-
-
-def _struct(data: bytes | memoryview, at: int, depth: int) -> tuple[dict[int, Any], int]:
-    """The fields of the struct that begins at ``at``, and where it ends."""
-    if depth > _DEEPEST:
-        raise ValueError("a page's header is nested too deep")
-    fields: dict[int, Any] = {}
-    number = 0
-    while True:
-        head = data[at]
-        at += 1
-        if head == 0:
-            return fields, at
-        kind, step = head & 0x0F, head >> 4
-        if step:
-            number += step
-        else:
-            number, at = _varint(data, at)
-            number = (number >> 1) ^ -(number & 1)
-        if kind in (_TRUE, _FALSE):
-            fields[number] = kind == _TRUE
-        else:
-            fields[number], at = _value(data, at, kind, depth)
-
-
-def _value(data: bytes | memoryview, at: int, kind: int, depth: int) -> tuple[Any, int]:
-    """The value of another type than a boolean that begins at ``at``; None for binary."""
-    if _BYTE < kind < _DOUBLE:
-        number, at = _varint(data, at)
-        return (number >> 1) ^ -(number & 1), at
-    if kind == _STRUCT:
-        return _struct(data, at, depth + 1)
-    if kind == _BINARY:
-        length, at = _varint(data, at)
-        end = at + length
-    elif kind == _BYTE:
-        end = at + 1
-    elif kind == _DOUBLE:
-        end = at + 8
-    else:
-        raise ValueError(f"a page's header has a field of type {kind}")
-    if end > len(data):
-        raise IndexError
-    return None, end
-
-
 def _struct_bytes(fields: Fields) -> bytes:
     """A struct of integers, booleans and structs."""
     parts = []
@@ -153,7 +97,7 @@ def _struct_bytes(fields: Fields) -> bytes:
     for number, value in sorted(fields.items()):
         if value is None:
             continue
-        kind = _STRUCT if isinstance(value, dict) else 5
+        kind = _STRUCT if isinstance(value, dict) else _I32
         if isinstance(value, bool):
             kind = _TRUE if value else _FALSE
         parts.append(bytes([(number - before) << 4 | kind]))

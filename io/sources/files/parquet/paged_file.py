@@ -12,13 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import pyarrow.parquet as pq
-
 from sources.files.parquet.page_headers import Incomplete, PageHeader, read_header
 from sources.storage.objects import PinnedObject
-from transforms.errors import ObjectFailed
 
-_FOOTER_BYTES = 64 << 20
 _HEADER_BYTES = 256
 _LONGEST_HEADER = 16 << 20
 
@@ -34,7 +30,8 @@ class Chunk:
         start: Offset of the first page.
         end: Offset after the last one.
         codec: How pages are compressed, as Parquet's metadata names it.
-        values_per_row: How many values a row has, on average.
+        values: How many values it has.
+        values_per_row: How many of them a row has, on average.
     """
 
     group: int
@@ -43,27 +40,8 @@ class Chunk:
     start: int
     end: int
     codec: str
+    values: int
     values_per_row: float
-
-
-def chunk_of(metadata: pq.FileMetaData, group: int, column: int) -> Chunk:
-    """Where a column of a row group is."""
-    rows = metadata.row_group(group)
-    stored = rows.column(column)
-    start = stored.data_page_offset
-    dictionary = stored.dictionary_page_offset
-    if stored.has_dictionary_page and dictionary is not None and 0 < dictionary < start:
-        start = dictionary
-    return Chunk(
-        group,
-        column,
-        stored.path_in_schema,
-        start,
-        # Old writers left the dictionary's header out; pyarrow reads as far beyond the end.
-        start + max(0, stored.total_compressed_size) + 100,
-        stored.compression,
-        stored.num_values / max(1, rows.num_rows),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +151,6 @@ class PagedFile(io.RawIOBase):
         return data
 
     def _plain(self, at: int, size: int) -> bytes:
-        if size > _FOOTER_BYTES:
-            raise ObjectFailed(f"it has a footer of {size:,} bytes", "object_corrupt")
         parts = []
         while size > 0:
             part = self._pinned.read_at(at, min(size, self._pinned.block_bytes))

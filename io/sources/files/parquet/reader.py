@@ -13,11 +13,11 @@ from sources.files.failures import may_pass, object_failure, refused_failure
 from sources.files.framing import RefusedRecord
 from sources.files.parquet.arrow_rows import encoder_of
 from sources.files.parquet.footer import int96_columns, read_footer
+from sources.files.parquet.large_rows import SizedRows
 from sources.files.parquet.long_values import MOST_KEPT, Marks
 from sources.files.parquet.paged_file import PagedFile
 from sources.files.parquet.row_groups import RowGroups
 from sources.files.parquet.row_weights import cuts, weights_of
-from sources.files.parquet.sized_rows import SizedRows
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
 from transforms.batch.record import Failure, Format, Origin, RecordBatch, Span
@@ -136,9 +136,9 @@ class ParquetReader:
         pinned = self._storage.open(part.uri, part.version)
         try:
             source = PagedFile(pinned, part.size)
-            metadata = read_footer(part.uri, source)
+            footer = read_footer(part.uri, pinned, part.size)
             marks = Marks(min(max(self._max_record_bytes, HEAD_BYTES), MOST_KEPT // 2))
-            groups = RowGroups(source, metadata, self._limits, marks, pinned.block_bytes)
+            groups = RowGroups(source, footer, self._limits, marks, pinned.block_bytes)
             schema = groups.file.schema_arrow
             names = schema.names
             doubled = next((name for name in names if names.count(name) > 1), None)

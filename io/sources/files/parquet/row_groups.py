@@ -11,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sources.files.parquet.footer import Footer
 from sources.files.parquet.long_values import Marks
 from sources.files.parquet.page_limits import AsDictionary, FewerRows, MemoryGate
-from sources.files.parquet.paged_file import PagedFile, chunk_of
+from sources.files.parquet.paged_file import PagedFile
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ObjectFailed, SourceUnavailable
 
@@ -44,7 +45,7 @@ class RowGroups:
 
     Args:
         file: The object.
-        metadata: Its footer.
+        footer: Its footer.
         limits: Bounds of a batch.
         marks: Takes values that are too long.
         block_bytes: The length of a read that suits the storage.
@@ -53,20 +54,20 @@ class RowGroups:
     def __init__(
         self,
         file: PagedFile,
-        metadata: pq.FileMetaData,
+        footer: Footer,
         limits: BatchLimits,
         marks: Marks,
         block_bytes: int,
     ) -> None:
         self._source = file
-        self._metadata = metadata
+        metadata = self._metadata = footer.metadata
+        self._groups = footer.groups
         self._limits = limits
         self._gate = MemoryGate(metadata.schema, marks)
         self._block = max(
             _LEAST_BUFFER, min(block_bytes, _BUFFERS_BYTES // max(1, metadata.num_columns))
         )
-        counts = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-        self._ends = list(accumulate(counts))
+        self._ends = list(accumulate(group.rows for group in footer.groups))
         self._dictionaries: frozenset[int] = frozenset()
         self._dense: frozenset[int] = frozenset()
         self._file = self._open()
@@ -158,8 +159,7 @@ class RowGroups:
         run = self._run
         assert run is not None  # noqa: S101 - the caller has set it
         self._surplus = position - run.start
-        columns = range(self._metadata.num_columns)
-        chunks = [chunk_of(self._metadata, group, i) for group in run.groups for i in columns]
+        chunks = [chunk for group in run.groups for chunk in self._groups[group].chunks]
         self._source.guard(chunks, self._gate, self._block)
         self._gate.begin_group()
         self._batches = self._file.iter_batches(
@@ -180,7 +180,7 @@ class RowGroups:
         return Run(range(first, last + 1), start, self._ends[last])
 
     def _size(self, group: int) -> int:
-        return max(0, self._metadata.row_group(group).total_byte_size)
+        return self._groups[group].size
 
     def _usual_rows(self, run: Run) -> int:
         size = sum(map(self._size, run.groups))

@@ -25,11 +25,11 @@ LONG = 3_000_000
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_limits, "USUAL_PAGE", 50_000)
     monkeypatch.setattr(page_limits, "LARGE_PAGE", 400_000)
-    monkeypatch.setattr(page_limits, "MOST_BEYOND", 1_000_000)
+    monkeypatch.setattr(page_limits, "MOST_BEYOND", 2_500_000)
     monkeypatch.setattr(page_limits, "MOST_EXPANDED", 500_000)
     monkeypatch.setattr(page_limits, "MOST_PASSED", 500_000)
     monkeypatch.setattr(page_limits, "MOST_IN_ROW", 2_000_000)
-    monkeypatch.setattr(long_values, "MOST_KEPT", 1_000_000)
+    monkeypatch.setattr(long_values, "MOST_KEPT", 2_000_000)
 
 
 def read(path: Path, **options: Any) -> list[RecordBatch]:
