@@ -141,9 +141,9 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
             return None
         return values if conforms else None
 
-    def converted(each: Callable[[Any], Any], items: Sequence[Any]) -> Sequence[Any] | None:
+    def converted(convert_one: Callable[[Any], Any], items: Sequence[Any]) -> Sequence[Any] | None:
         try:
-            values = list(map(each, items))
+            values = list(map(convert_one, items))
         except Reject:
             return None
         return whole(values)

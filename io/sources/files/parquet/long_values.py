@@ -23,7 +23,7 @@ MOST_KEPT = 48 << 20
 """The most bytes of a page that is written again."""
 
 _PIECE_BYTES = 1 << 20
-_CODECS = {
+_CODECS: dict[str, Any] = {
     "SNAPPY": "snappy",
     "GZIP": "gzip",
     "ZSTD": "zstd",

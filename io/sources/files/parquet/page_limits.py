@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -181,7 +182,8 @@ def _longest_entry(page: Page) -> int:
     data = b"".join(page.stored(0, page.header.stored))
     try:
         if page.chunk.codec != "UNCOMPRESSED":
-            codec = pa.Codec(page.chunk.codec.lower())
+            name: Any = page.chunk.codec.lower()
+            codec = pa.Codec(name)
             data = codec.decompress(data, page.header.size, asbytes=True)
     except (pa.ArrowException, OSError, ValueError):
         return page.header.size

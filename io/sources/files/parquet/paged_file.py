@@ -131,7 +131,7 @@ class PagedFile(io.RawIOBase):
         self._at = max(0, base + offset)
         return self._at
 
-    def read(self, size: int = -1) -> bytes | memoryview:  # type: ignore[override]
+    def read(self, size: int = -1) -> bytes | memoryview:
         """``size`` bytes; fewer at the end, and where a page of a column ends."""
         at = self._at
         if size < 0:

@@ -51,8 +51,8 @@ def weight_of(column: Any) -> Weights:
     if types.is_fixed_size_list(arrow_type):
         size = int(arrow_type.list_size)
         items = column.values.slice(column.offset * size, len(column) * size)
-        each = np.broadcast_to(weight_of(items), (len(items),))
-        return each.reshape(len(column), size).sum(axis=1) if size else _FIXED
+        weights = np.broadcast_to(weight_of(items), (len(items),))
+        return weights.reshape(len(column), size).sum(axis=1) if size else _FIXED
     return _FIXED
 
 
@@ -60,17 +60,14 @@ def _of_lists(column: Any) -> Weights:
     offsets = column.offsets.to_numpy(zero_copy_only=False).astype(np.int64)
     if pa.types.is_map(column.type):
         parts = [weight_of(column.keys), weight_of(column.items)]
-        base = int(offsets[0]) if len(offsets) else 0
-        # keys and items begin with the first pair of the slice
-        offsets = offsets - base
-        each: Weights = parts[0] + parts[1]
+        weights: Weights = parts[0] + parts[1]
         count = len(column.keys)
     else:
-        each, count = weight_of(column.values), len(column.values)
-    if np.ndim(each) == 0:
-        return np.diff(offsets) * each + _FIXED
+        weights, count = weight_of(column.values), len(column.values)
+    if np.ndim(weights) == 0:
+        return np.diff(offsets) * weights + _FIXED
     sums = np.zeros(count + 1, np.int64)
-    np.cumsum(each, out=sums[1:])
+    np.cumsum(weights, out=sums[1:])
     return np.diff(sums[np.clip(offsets, 0, count)]) + _FIXED
 
 

@@ -40,7 +40,8 @@ def as_a_step_sees_it(column: Any) -> list[Any]:
 
 def plain(scalar: Any) -> Any:
     """pyarrow's value of a scalar, nanoseconds cut towards the earlier microsecond."""
-    types, kind = pa.types, scalar.type
+    types: Any = pa.types
+    kind = scalar.type
     if not scalar.is_valid:
         return None
     if types.is_map(kind):
@@ -50,14 +51,12 @@ def plain(scalar: Any) -> Any:
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         return [plain(each) for each in scalar.values]
     if types.is_temporal(kind) and getattr(kind, "unit", "") == "ns":
-        cut = {
-            pa.timestamp: lambda: pa.timestamp("us", kind.tz),
-            pa.duration: lambda: pa.duration("us"),
-            pa.time64: lambda: pa.time64("us"),
-        }
-        make = pa.timestamp if types.is_timestamp(kind) else pa.duration
-        make = pa.time64 if types.is_time(kind) else make
-        return pa.scalar(scalar.value // 1_000, pa.int64()).cast(cut[make]()).as_py()
+        cut: Any = pa.time64("us")
+        if types.is_timestamp(kind):
+            cut = pa.timestamp("us", kind.tz)
+        elif types.is_duration(kind):
+            cut = pa.duration("us")
+        return pa.scalar(scalar.value // 1_000, pa.int64()).cast(cut).as_py()
     return scalar.as_py()
 
 
@@ -92,8 +91,8 @@ def spelled(value: Any) -> Any:
         return [spelled(each) for each in value]
     if isinstance(value, float) and math.isnan(value):
         return "NaN"
-    known = (str, bytes, int, float, bool, Decimal, datetime, date, time, timedelta, UUID)
-    if value is None or isinstance(value, known):
+    spelt = (str, bytes, int, float, bool, Decimal, datetime, date, time, timedelta, UUID)
+    if value is None or isinstance(value, spelt):
         return type(value).__name__, repr(value)
     return repr(value)
 

@@ -28,7 +28,7 @@ from transforms.batch.splits import BatchLimits
 EXAMPLES = int(os.environ.get("PARQUET_EXAMPLES", "40"))
 SUITES = os.environ.get("PARQUET_SUITES", "")
 
-WHOLE = {
+WHOLE: dict[Any, st.SearchStrategy[Any]] = {
     pa.int8(): st.integers(-128, 127),
     pa.uint64(): st.integers(0, 2**64 - 1),
     pa.int64(): st.integers(-(2**63), 2**63 - 1),

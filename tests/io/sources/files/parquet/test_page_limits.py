@@ -62,7 +62,7 @@ def check_one_cut(batches: list[RecordBatch], length: int, digest: str) -> Failu
 @pytest.mark.parametrize("codec", ["none", "snappy", "gzip", "zstd", "brotli", "lz4"])
 @pytest.mark.usefixtures("small")
 def test_a_value_that_does_not_fit_in_memory_is_cut_and_its_neighbours_are_read(
-    tmp_path: Path, codec: str, dictionary: bool, version: str
+    tmp_path: Path, codec: Any, dictionary: bool, version: Any
 ) -> None:
     text = "0123456789" * (LONG // 10)
     path = tmp_path / "a.parquet"
