@@ -76,9 +76,6 @@ def decompressed(codec: str, stored: Iterator[bytes]) -> Bytes:
     pieces = _PIECES.get(codec)
     if pieces is not None:
         return io.BufferedReader(PieceReader(pieces(stored)), PIECE_BYTES)
-    if codec == "BROTLI":
-        source = io.BufferedReader(PieceReader(stored), PIECE_BYTES)
-        return pa.CompressedInputStream(pa.PythonFile(source, mode="r"), "brotli")
     raise Undecodable(f"a page in {codec} can only be decompressed as a whole")
 
 
@@ -97,6 +94,13 @@ def _zstd(stored: Iterator[bytes]) -> Iterator[bytes]:
     engine = zstandard.ZstdDecompressor(max_window_size=64 << 20)
     reader = engine.stream_reader(source, read_across_frames=True)
     while piece := reader.read(PIECE_BYTES):
+        yield piece
+
+
+def _brotli(stored: Iterator[bytes]) -> Iterator[bytes]:
+    source = io.BufferedReader(PieceReader(stored), PIECE_BYTES)
+    reader = pa.CompressedInputStream(pa.PythonFile(source, mode="r"), "brotli")
+    while piece := reader.read(PIECE_BYTES):  # it may be short before the end
         yield piece
 
 
@@ -233,6 +237,7 @@ def _literal(buffered: _Buffered, window: _Window, length: int) -> Iterator[byte
 _PIECES: dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]] = {
     "GZIP": _gzip,
     "ZSTD": _zstd,
+    "BROTLI": _brotli,
     "SNAPPY": _snappy,
     "LZ4_RAW": _lz4,
 }

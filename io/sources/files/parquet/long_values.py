@@ -56,7 +56,7 @@ class Marks:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._token = f"cut:{secrets.token_hex(16)}:"
+        self._token = f"cut:{secrets.token_hex(8)}:"
         self._values: dict[str, LongValue] = {}
 
     def __bool__(self) -> bool:
