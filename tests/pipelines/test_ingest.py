@@ -82,7 +82,7 @@ class TestEveryRecordIsAccountedFor:
         }
         assert stored == expected
         assert all(exception for *_, exception, _ in dead)
-        assert {stage for *_, stage in dead} == {"parse", "validate"}
+        assert {stage for *_, stage in dead} == {"read", "parse", "validate"}
 
         code, partitions = audited(sink, capsys)
         assert code == 0
