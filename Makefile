@@ -4,31 +4,47 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest-beam
 
-.PHONY: help setup demo test test-fast oracle suites coverage lint format check bench kills lock clean
+.PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench kills options lock clean
 .PHONY: test-newest-beam bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy scale
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(VENV)/.installed ## Create .venv with everything that tests and demo need
+setup: $(VENV)/.installed ## Create .venv with everything that tests and checks need
 
-# The lock file pins every version, so a fresh machine gets what was tested.
-$(VENV)/.installed: pyproject.toml requirements.lock
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[test]'
+# The lock file pins every version, so a fresh machine gets what was tested. Nothing is compiled
+# beforehand: Python compiles what it imports, and that is a fifth of what is installed.
+ENVIRONMENT = $(BIN)/python -m pip --version > /dev/null 2>&1 || { \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")' \
+	&& $(PYTHON) -m venv $(VENV); }
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint requirements.lock
+
+$(VENV)/.base: pyproject.toml requirements.lock
+	@echo "Installing Sluice and what it needs into $(VENV) (0.7 GB, a minute or more)"
+	@$(ENVIRONMENT)
+	$(INSTALL) --editable .
 	@touch $@
 
-demo: setup ## Generate events, ingest them into SQLite, show the dead letters
+$(VENV)/.installed: pyproject.toml requirements.lock
+	@echo "Installing Sluice and what its tests need into $(VENV) (1.2 GB, some minutes)"
+	@$(ENVIRONMENT)
+	$(INSTALL) --editable '.[test]'
+	@touch $(VENV)/.base $@
+
+demo: $(VENV)/.base ## Generate events, ingest them into SQLite, show the dead letters
 	@rm -rf demo && mkdir demo
 	$(BIN)/python -m examples.events --records 50000 --files 4 --duplicates 0.02 --broken 0.0005 demo/events
-	$(BIN)/python -m pipelines.ingest --runner DirectRunner --source './demo/events/*.jsonl' \
+	$(BIN)/sluice ingest --runner DirectRunner --source './demo/events/*.jsonl' \
 		--sink sqlite:///demo/ingest.db --table events --key event_id --schema demo/events/schema.json
-	$(BIN)/python -m pipelines.dead_letters list --sink sqlite:///demo/ingest.db
-	$(BIN)/python -m pipelines.audit --sink sqlite:///demo/ingest.db
+	$(BIN)/sluice dead-letters list --sink sqlite:///demo/ingest.db
+	$(BIN)/sluice audit --sink sqlite:///demo/ingest.db
 
 # Three processes for two cores, as most tests of a service wait for it; without services, two.
+
+# Each process reads the code that another has compiled, whatever the environment says: without that,
+# compiling is half of what their start costs.
+test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
 test: setup ## Run all tests, those with real services included
 	$(BIN)/python -m pytest -n 3 -m "not alone"
@@ -53,6 +69,13 @@ oracle: setup ## Compare 2,000 made-up tables and streams a database with one re
 
 suites: setup ## Compare every Parquet file in the folder SUITES with pyarrow
 	PARQUET_SUITES=$(abspath $(SUITES)) $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sources/files/parquet/test_fuzz.py -k suite
+
+# Each subject is tests/fuzz/test_SUBJECT.py: make fuzz SUBJECTS=json FUZZ_EXAMPLES=50000
+SUBJECTS ?= $(patsubst tests/fuzz/test_%.py,%,$(wildcard tests/fuzz/test_*.py))
+FUZZ_EXAMPLES ?= 5000
+
+fuzz: setup ## Compare made-up files of each format with another reader of it
+	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest --override-ini timeout=7200 $(SUBJECTS:%=tests/fuzz/test_%.py)
 
 coverage: setup ## Run them all and show which lines none has run
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
@@ -106,8 +129,11 @@ flink-up: setup ## Start a Flink cluster and Beam's job server on this machine (
 flink-down: setup ## Stop that cluster
 	$(BIN)/python -m runners.flink.local down
 
+options: setup ## Write docs/options.md from the commands' own --help
+	$(BIN)/python -m tests.options_page
+
 lock: setup ## Pin the versions that .venv has now
-	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
+	$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable > requirements.lock
 
 outage: setup ## Stop Postgres for a minute, and cut 200 connections, in mid-run
 	$(BIN)/python -m benchmarks.jobs.outage

@@ -8,164 +8,50 @@ is covered without a gap, adds up, and has its failed records as jobs; 1 otherwi
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-from rich.table import Table
+from collections.abc import Sequence
 
 from pipelines import command
-from sinks.database.database import Database
-from sinks.database.tables import jobs as jobs_table
-from sinks.jobs import store as jobs
-from sinks.ledger.accounts import Account, accounts
-from sinks.ledger.ledger import PartitionProgress
-from sources.by_uri import source_for
-from transforms.batch.counts import OUTCOMES, Counts
+from pipelines.flags import add_sink, add_verbose
 
-SHOWN = 50
-"""How many partitions the table lists one by one; `--json` lists all."""
+_DESCRIPTION = """\
+Prove from the database that nothing was lost: coverage, gaps, sums and jobs.
 
+A partition is one version of an object, or one partition of a topic. Exit 0 when each partition
+is covered without a gap, adds up, and has its failed records as jobs; 1 otherwise."""
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The result of the audit for one partition.
-
-    Attributes:
-        account: The counts of the ledger, and the jobs that exist.
-        ok: Whether there is no gap, each record that was read has an outcome, and each record
-            that the ledger counts as retrying exists as a job.
-    """
-
-    account: Account
-    ok: bool
-
-    @classmethod
-    def of(cls, account: Account) -> Verdict:
-        """Judge one partition."""
-        progress = account.progress
-        whole = not progress.coverage.holes and progress.counts.conserved
-        return cls(account, whole and account.balanced)
-
-    @property
-    def progress(self) -> PartitionProgress:
-        """Ranges and counts of the ledger."""
-        return self.account.progress
-
-    def as_json(self) -> dict[str, Any]:
-        """One object of the list that ``--json`` prints."""
-        coverage = self.progress.coverage
-        return {
-            "target": self.progress.target,
-            "source": self.progress.source,
-            "partition": self.progress.partition,
-            "ranges": [list(bounds) for bounds in coverage.ranges],
-            "gaps": [list(bounds) for bounds in coverage.holes],
-            "end": coverage.end,
-            "complete": coverage.complete,
-            **dict(self.progress.counts),
-            "conserved": self.progress.counts.conserved,
-            "jobs": {"retrying": self.account.retrying, "dead": self.account.dead},
-            "ok": self.ok,
-        }
+_EXAMPLES = """\
+examples:
+  %(prog)s --sink sqlite:///ingest.db
+  %(prog)s --sink postgresql://user@host/db --source 's3://bucket/2026/*' --json"""
 
 
 def parser() -> command.Parser:
     """The flags of ``pipelines.audit``."""
-    parser = command.Parser(prog="python -m pipelines.audit", description=__doc__)
-    parser.add_argument("--sink", required=True, metavar="URL", help="SQLAlchemy URL")
-    parser.add_argument("--source", metavar="URI", help="only what this URI or glob matches")
-    parser.add_argument("--json", action="store_true", help="print a list of objects")
-    parser.add_argument("--verbose", action="store_true", help="logs, and the stack of an error")
+    parser = command.Parser(
+        prog="python -m pipelines.audit", description=_DESCRIPTION, epilog=_EXAMPLES
+    )
+    asked = parser.add_argument_group("what is asked")
+    add_sink(asked)
+    asked.add_argument(
+        "--source", metavar="URI", help="only what this URI or glob matches (default: everything)"
+    )
+    printed = parser.add_argument_group("what is printed")
+    printed.add_argument(
+        "--json", action="store_true", help="a list of objects, one for each partition"
+    )
+    add_verbose(printed)
     return parser
-
-
-def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
-    """The verdicts on all partitions, ordered by target, source and partition.
-
-    Raises:
-        ConfigError: ``sink`` or ``source`` is not a URL that this program can read.
-        SinkUnavailable: The database cannot be reached.
-    """
-    chosen = None if source is None else source_for(source)
-    for account in accounts(Database(sink)):
-        if chosen is None or chosen.owns(account.progress.source):
-            yield Verdict.of(account)
 
 
 def main(argv: Sequence[str]) -> int:
     """Print the audit; returns the exit code."""
     flags = parser().parse_args(list(argv))
-    failed = _print_json(flags) if flags.json else _print_table(flags)
+    with command.importing():
+        from pipelines.operation import verdicts
+
+    failed = verdicts.print_json(flags) if flags.json else verdicts.print_table(flags)
     return command.FAILED if failed else command.OK
-
-
-def _print_json(flags: Any) -> int:
-    """Print every partition as an object of one list; returns how many are not ok."""
-    failed = 0
-    separator = "["
-    for verdict in verdicts(flags.sink, flags.source):
-        print(f"{separator}\n{json.dumps(verdict.as_json())}", end="")
-        separator = ","
-        failed += not verdict.ok
-    print("\n]" if separator == "," else "[]")
-    return failed
-
-
-def _print_table(flags: Any) -> int:
-    """Print a table of the first partitions and the sums of all; returns how many are not ok."""
-    table = Table("source", "partition", "settled", "read", "rows", "dup", "dead", "", box=None)
-    totals = Counts()
-    partitions = failed = unfinished = 0
-    for verdict in verdicts(flags.sink, flags.source):
-        partitions += 1
-        failed += not verdict.ok
-        totals += verdict.progress.counts
-        unfinished += verdict.progress.coverage.end is None
-        if partitions <= SHOWN or not verdict.ok:
-            table.add_row(*_cells(verdict))
-    console = command.console()
-    if not partitions:
-        console.print("the ledger is empty: nothing has been settled")
-        return 0
-    console.print(table)
-    if partitions > SHOWN:
-        console.print(f"… {partitions - SHOWN:,} more (--json lists all)")
-    sums = " + ".join(f"{number:,} {name}" for name, number in totals if name in OUTCOMES)
-    console.print(f"{totals.read:,} read = {sums}", highlight=False)
-    stored = sum(jobs.count_jobs(Database(flags.sink), by=("state",)).values())
-    console.print(f"{stored:,} rows in {jobs_table.name}", highlight=False)
-    console.print(
-        f"{partitions:,} partitions, {unfinished:,} still open, "
-        + ("no gap, every record accounted for" if not failed else f"{failed:,} NOT OK"),
-        highlight=False,
-    )
-    return failed
-
-
-def _cells(verdict: Verdict) -> list[str]:
-    progress = verdict.progress
-    coverage, counts = progress.coverage, progress.counts
-    settled = " ".join(f"{low}–{high}" for low, high in coverage.ranges[:5])
-    if len(coverage.ranges) > 5:
-        settled += " …"
-    state = "complete" if coverage.complete else "open"
-    if not verdict.account.balanced:
-        state = "JOBS DO NOT MATCH"
-    if not counts.conserved:
-        state = "DOES NOT ADD UP"
-    if coverage.holes:
-        state = "GAPS"
-    rows = counts.inserted + counts.updated
-    return [
-        progress.source,
-        progress.partition,
-        settled,
-        *(f"{number:,}" for number in (counts.read, rows, counts.duplicates, counts.dead)),
-        state,
-    ]
 
 
 if __name__ == "__main__":

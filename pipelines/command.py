@@ -2,63 +2,37 @@
 
 from __future__ import annotations
 
-import argparse
+import gc
 import json
 import logging
+import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from rich.console import Console
-
-from sinks.database.engine import dispose_engines
-from transforms.errors import ConfigError, SluiceError, from_text, without_step
+from pipelines.terminal import SafeFormatter, safe
+from runners import parser
+from transforms.errors import ConfigError, DeadBudgetExceeded, SluiceError, from_text, without_step
 from transforms.secrets import redact
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 OK = 0
 FAILED = 1
 USAGE = 2
 DEAD_LETTERS = 3
+DEAD_BUDGET = 4
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser that raises ``ConfigError`` instead of printing its usage.
-
-    Hyphens and underscores in the name of a flag are the same.
-    """
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        kwargs.setdefault("allow_abbrev", False)
-        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+class Parser(parser.Parser):
+    """A parser that raises ``ConfigError``, so that ``run`` reports it as it does any mistake."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message} (--help lists every option)")
-
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        arguments = list(sys.argv[1:] if args is None else args)
-        return super().parse_known_args(list(map(_with_underscores, arguments)), namespace)
-
-    def actions(self) -> list[argparse.Action]:
-        """Every flag, in the order of ``--help``."""
-        return self._actions
-
-    def repeats(self, name: str) -> bool:
-        """Whether the flag called ``name`` may be given several times."""
-        return any(
-            isinstance(action, argparse._AppendAction) and action.dest == name
-            for action in self._actions
-        )
-
-
-def _with_underscores(argument: str) -> str:
-    """``--max-attempts=3`` as ``--max_attempts=3``; values stay as they are."""
-    if not argument.startswith("--"):
-        return argument
-    name, separator, value = argument[2:].partition("=")
-    return f"--{name.replace('-', '_')}{separator}{value}"
 
 
 def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | None) -> int:
@@ -85,10 +59,38 @@ def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | N
         if verbose:
             traceback.print_exc()
         cause = error if isinstance(error, SluiceError) else from_text(str(error))
-        print(f"{name}: {_line(cause, error)}", file=sys.stderr)
-        return USAGE if isinstance(cause, ConfigError) else FAILED
+        print(f"{name}: {safe(_line(cause, error))}", file=sys.stderr)
+        return _code(cause)
     finally:
-        dispose_engines()  # so that SQLite keeps everything in its one file
+        _dispose_engines()
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import many modules in this block: they stay, so the garbage collector need not search them.
+
+    It would do so again and again while they come, which takes an eighth of the time.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _dispose_engines() -> None:
+    """Disconnect from every database, so that SQLite keeps everything in its one file."""
+    engine = sys.modules.get("sinks.database.engine")  # without it, no database was asked
+    if engine is not None:
+        engine.dispose_engines()
+
+
+def _code(cause: SluiceError | None) -> int:
+    if isinstance(cause, ConfigError):
+        return USAGE
+    return DEAD_BUDGET if isinstance(cause, DeadBudgetExceeded) else FAILED
 
 
 def _line(cause: SluiceError | None, error: Exception) -> str:
@@ -102,6 +104,8 @@ def _line(cause: SluiceError | None, error: Exception) -> str:
 
 def console() -> Console:
     """The console for results: as wide as the terminal, or wide enough for a log."""
+    from rich.console import Console  # takes time, which --help and --json do not need
+
     return Console(width=None if sys.stdout.isatty() else 140)
 
 
@@ -110,11 +114,10 @@ def _set_up_logging(verbose: bool) -> None:
 
     Beam logs through its own loggers and through the root logger.
     """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(
-        level=logging.INFO if verbose else logging.CRITICAL,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-        force=True,
+        level=logging.INFO if verbose else logging.CRITICAL, handlers=[handler], force=True
     )
     logging.getLogger("apache_beam").setLevel(logging.INFO if verbose else logging.CRITICAL)
     logging.getLogger("apache_beam.typehints").setLevel(logging.ERROR)
@@ -126,12 +129,31 @@ def write_summary(figures: Mapping[str, Any], path: Path) -> None:
     """Write ``figures`` to ``path`` as one JSON object.
 
     Raises:
-        ConfigError: The file cannot be written.
+        SluiceError: The file cannot be written any more.
     """
     try:
         path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise ConfigError(
+        raise SluiceError(
             f"--summary_json {path}: cannot be written ({error.strerror}); "
             "the run itself is finished and committed"
         ) from error
+
+
+def summary_path(text: str | None) -> Path | None:
+    """Where to write the summary; None if nobody asked for it.
+
+    Raises:
+        ConfigError: No file can be written there.
+    """
+    if not text:
+        return None
+    path = Path(text)
+    folder = path.parent
+    if path.is_dir():
+        raise ConfigError(f"--summary_json {path}: is a folder; name a file")
+    if not folder.is_dir():
+        raise ConfigError(f"--summary_json {path}: there is no folder {folder}; create it")
+    if not os.access(path if path.exists() else folder, os.W_OK):
+        raise ConfigError(f"--summary_json {path}: may not be written; name another file")
+    return path

@@ -1,23 +1,37 @@
-"""Every flag of ``pipelines.dead_letters``, and the filters made from them."""
+"""Every flag of ``pipelines.dead_letters``, in groups, with examples."""
 
 from __future__ import annotations
 
 import argparse
-import getpass
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
 
+from pipelines import flags
 from pipelines.command import Parser
-from pipelines.flags import positive_int
-from sinks.database.tables import FINAL_STATES, JOB_STATES
-from sinks.jobs.filter import JobFilter
-from sinks.jobs.orders import ACTIONS, ADOPT, MAX_REPLAYS, REPLAY, Action
-from sinks.jobs.retention import duration
+from transforms.batch.job_states import (
+    ACTIONS,
+    ADOPT,
+    FINAL_STATES,
+    JOB_STATES,
+    MAX_REPLAYS,
+    REPLAY,
+    Action,
+)
 from transforms.errors import ConfigError
-from transforms.steps.pipeline_identity import labels_of
 
 ALL = "all"
+
+_DESCRIPTION = """\
+List, replay, cancel or purge the records that could not be written.
+
+Every change leaves a row in ingest_audit, in the same transaction."""
+
+_EXAMPLES = """\
+examples:
+  %(prog)s list --sink sqlite:///ingest.db
+  %(prog)s stats --sink postgresql://user@host/db --since 2h
+  %(prog)s replay --sink postgresql://user@host/db --table people \\
+      --reason 'the column is there now'
+  %(prog)s replay --help"""
 
 _HELP = {
     "list": "list jobs, newest first",
@@ -31,23 +45,35 @@ _HELP = {
     "audit": "show who replayed, cancelled, purged, adopted or pruned what, when and why",
 }
 
+_EXAMPLE = {
+    "list": "--table people --category constraint --since 2h",
+    "show": "--id 7",
+    "stats": "--state all --json",
+    "replay": "--table people --reason 'the column is there now'",
+    "cancel": "--origin 's3://bucket/2026/*' --dry_run",
+    "purge": "--category malformed --until 30d --reason 'never to be repaired'",
+    "adopt": "--pipeline people --no_steps --reason 'from before the upgrade'",
+    "prune": "--retain completed=7d --retain discarded=90d",
+    "audit": "--limit 100",
+}
+"""For each action, options that show what it is for."""
 
-def parser(description: str | None) -> Parser:
-    """The parser of the command line.
 
-    Args:
-        description: The text of ``--help``.
-    """
-    parser = Parser(prog="python -m pipelines.dead_letters", description=description)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="|".join(_HELP))
+def parser() -> Parser:
+    """The parser of the command line."""
+    parser = Parser(
+        prog="python -m pipelines.dead_letters", description=_DESCRIPTION, epilog=_EXAMPLES
+    )
+    actions = parser.add_subparsers(
+        dest="action", required=True, title="actions", metavar="|".join(_HELP)
+    )
     for name, text in _HELP.items():
-        one = actions.add_parser(name, help=text, description=text)
-        one.add_argument("--sink", required=True, metavar="URL", help="SQLAlchemy URL")
-        one.add_argument("--json", action="store_true", help="print a list of objects")
-        one.add_argument("--verbose", action="store_true", help="logs, and an error's stack")
+        example = f"example:\n  %(prog)s --sink sqlite:///ingest.db {_EXAMPLE[name]}"
+        one = actions.add_parser(name, help=text, description=text, epilog=example)
+        flags.add_sink(one.add_argument_group("the database"))
         if name == "show":
-            one.add_argument(
-                "--id", type=positive_int, required=True, metavar="N", help="its number"
+            one.add_argument_group("which job").add_argument(
+                "--id", type=flags.positive_int, required=True, metavar="N", help="its number"
             )
         elif name in ("list", "stats"):
             _add_filters(one, (*JOB_STATES, ALL), "discarded")
@@ -55,84 +81,8 @@ def parser(description: str | None) -> Parser:
             _add_action(one, ACTIONS[name])
         elif name == "prune":
             _add_prune(one)
-        if name in ("list", "audit"):
-            one.add_argument(
-                "--limit", type=positive_int, default=20, metavar="N", help="default: %(default)s"
-            )
+        _add_printed(one, limited=name in ("list", "audit"))
     return parser
-
-
-def filter_of(flags: Any) -> JobFilter:
-    """The filter that the flags describe; state ``all`` does not filter.
-
-    Raises:
-        ConfigError: A time cannot be read, or ``--since`` is not before ``--until``.
-    """
-    now = datetime.now(UTC)
-    since, until = (_time(name, getattr(flags, name), now) for name in ("since", "until"))
-    if since is not None and until is not None and since >= until:
-        raise ConfigError(f"--since {flags.since} is not before --until {flags.until}")
-    return JobFilter(
-        target=flags.table,
-        state=None if flags.state == ALL else flags.state,
-        stage=flags.stage,
-        category=flags.category,
-        source=flags.origin,
-        exception=flags.exception,
-        text=flags.text,
-        sqlstate=flags.sqlstate,
-        ids=tuple(flags.id or ()),
-        since=since,
-        until=until,
-        **_owner_filter(flags),
-    )
-
-
-def adopter_of(flags: Any) -> tuple[str, tuple[str, ...] | None]:
-    """The pipeline that adopts the jobs: its name, and its steps where they are named.
-
-    Raises:
-        ConfigError: The name is missing, or the steps are missing where they are required.
-    """
-    if not flags.pipeline:
-        raise ConfigError(
-            "adopt needs --pipeline NAME; by default a pipeline has the name of its table"
-        )
-    if flags.steps is not None and flags.no_steps:
-        raise ConfigError("--steps and --no_steps exclude each other")
-    if flags.no_steps:
-        return flags.pipeline, ()
-    if flags.steps is not None:
-        return flags.pipeline, labels_of(flags.steps)
-    if flags.from_pipeline is not None:
-        raise ConfigError(
-            "--from_pipeline needs the steps that the records will go through from now on: "
-            "--steps A,B as the pipeline has them, or --no_steps if it has none"
-        )
-    return flags.pipeline, None
-
-
-def _owner_filter(flags: Any) -> dict[str, Any]:
-    """Whose jobs are meant; for ``adopt``, by default those of no pipeline."""
-    adopts = flags.action == ADOPT.name
-    name, steps = (
-        (flags.from_pipeline, flags.from_steps) if adopts else (flags.pipeline, flags.steps)
-    )
-    if adopts and name is None:
-        if steps is not None:
-            raise ConfigError("--from_steps needs --from_pipeline NAME")
-        name = ""
-    return {"pipeline": name, "steps": None if steps is None else labels_of(steps)}
-
-
-def actor_of(flags: Any) -> str:
-    """Who acts: ``--by``, otherwise the user name of the operating system."""
-    if flags.by:
-        return str(flags.by)
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # containers have user ids without a name
-        return "unknown"
 
 
 def check_text(argv: Sequence[str]) -> None:
@@ -148,6 +98,20 @@ def check_text(argv: Sequence[str]) -> None:
             raise ConfigError(f"argument {argument!a} is not UTF-8") from None
 
 
+def _add_printed(one: argparse.ArgumentParser, *, limited: bool) -> None:
+    printed = one.add_argument_group("what is printed")
+    if limited:
+        printed.add_argument(
+            "--limit",
+            type=flags.positive_int,
+            default=20,
+            metavar="N",
+            help="at most N, the newest first (default: %(default)s)",
+        )
+    printed.add_argument("--json", action="store_true", help="a list of objects")
+    flags.add_verbose(printed)
+
+
 def _add_filters(
     one: argparse.ArgumentParser,
     states: Sequence[str],
@@ -157,13 +121,13 @@ def _add_filters(
 ) -> None:
     filters = one.add_argument_group("filters")
     usual = "all of these" if adopts else default or "the waiting ones"
-    state_help = f"{', '.join(states)}; default: {usual}"
+    state_help = f"in this state: {', '.join(states)} (default: {usual})"
     filters.add_argument("--table", metavar="NAME", help="of this table")
     filters.add_argument(
         "--state", choices=states, default=default, metavar="STATE", help=state_help
     )
     before = "from_" if adopts else ""
-    default_owner = "; default: jobs of no pipeline" if adopts else "; '' is no pipeline"
+    default_owner = " (default: jobs of no pipeline)" if adopts else "; '' is no pipeline"
     filters.add_argument(
         f"--{before}pipeline", metavar="NAME", help=f"kept for this pipeline{default_owner}"
     )
@@ -181,7 +145,11 @@ def _add_filters(
     filters.add_argument("--text", help="with this text in its bytes")
     filters.add_argument("--sqlstate", metavar="CODE", help="with this code of the database")
     filters.add_argument(
-        "--id", type=positive_int, action="append", metavar="N", help="with this number; repeatable"
+        "--id",
+        type=flags.positive_int,
+        action="append",
+        metavar="N",
+        help="with this number; may be repeated",
     )
     filters.add_argument("--since", metavar="TIME", help="first failed at TIME or later")
     filters.add_argument(
@@ -192,59 +160,51 @@ def _add_filters(
 def _add_action(one: argparse.ArgumentParser, action: Action) -> None:
     default = action.default[0] if len(action.default) == 1 else None
     _add_filters(one, (*action.states, ALL), default, adopts=action is ADOPT)
-    _add_trail(one, "why, for the audit trail; required except with --dry_run")
-    one.add_argument("--limit", type=positive_int, metavar="N", help="at most N, the oldest first")
+    done = one.add_argument_group("what is done")
     if action is ADOPT:
-        one.add_argument("--pipeline", metavar="NAME", help="the pipeline that adopts the jobs")
-        one.add_argument(
+        done.add_argument("--pipeline", metavar="NAME", help="the pipeline that adopts the jobs")
+        done.add_argument(
             "--steps",
             metavar="LABEL[,LABEL]",
             help="the labels of its steps, in order (default: those that its jobs have)",
         )
-        one.add_argument("--no_steps", action="store_true", help="it has no steps of its own")
+        done.add_argument("--no_steps", action="store_true", help="it has no steps of its own")
+    done.add_argument(
+        "--limit",
+        type=flags.positive_int,
+        metavar="N",
+        help="at most N, the oldest first (default: all)",
+    )
     if action is REPLAY:
-        one.add_argument(
+        done.add_argument(
             "--max_replays",
-            type=positive_int,
+            type=flags.positive_int,
             default=MAX_REPLAYS,
             metavar="N",
             help="leave alone jobs that were replayed this often (default: %(default)s)",
         )
+    _add_trail(done, "why, for the audit trail; required except with --dry_run")
 
 
 def _add_prune(one: argparse.ArgumentParser) -> None:
-    one.add_argument(
+    which = one.add_argument_group("which jobs")
+    which.add_argument(
         "--retain",
         action="append",
         required=True,
         metavar="STATE=DURATION",
         help=f"how long to keep jobs that are {', '.join(FINAL_STATES)}, e.g. completed=7d; "
-        "repeatable",
+        "may be repeated",
     )
-    one.add_argument("--table", metavar="NAME", help="of this table")
-    _add_trail(one, "why, for the audit trail (default: retention)")
+    which.add_argument("--table", metavar="NAME", help="of this table (default: of all tables)")
+    _add_trail(
+        one.add_argument_group("what is done"), "why, for the audit trail (default: retention)"
+    )
 
 
-def _add_trail(one: argparse.ArgumentParser, reason: str) -> None:
-    one.add_argument("--reason", metavar="TEXT", help=reason)
-    one.add_argument("--by", metavar="NAME", help="who (default: the user of this process)")
-    one.add_argument(
+def _add_trail(done: argparse._ActionsContainer, reason: str) -> None:
+    done.add_argument("--reason", metavar="TEXT", help=reason)
+    done.add_argument("--by", metavar="NAME", help="who (default: the user of this process)")
+    done.add_argument(
         "--dry_run", action="store_true", help="only report how many jobs would change"
     )
-
-
-def _time(name: str, text: str | None, now: datetime) -> datetime | None:
-    """Read a point in time, or a duration before ``now``. Without an offset, a time is in UTC."""
-    if text is None:
-        return None
-    try:
-        return now - duration(text)
-    except ConfigError:
-        pass
-    try:
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ConfigError(
-            f"--{name} must be a time in ISO 8601, or how long ago (2h, 30m, 7d); got {text!r}"
-        ) from None

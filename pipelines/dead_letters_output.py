@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.terminal import safe, shown
 from sinks.jobs.audit_trail import Entry
 from sinks.jobs.stats import Group
 from sinks.jobs.store import Job
@@ -38,12 +39,12 @@ def show_list(console: Console, jobs: Sequence[Job]) -> None:
         table.add_row(
             str(job.id),
             job.state,
-            Text(_called(job.pipeline)),
-            Text(failure.stage),
-            Text(failure.category),
-            Text(f"{place}@{failure.origin.offset}"),
-            Text(failure.message[:PREVIEW]),
-            Text(as_text(failure.raw[:PREVIEW])),
+            shown(_called(job.pipeline)),
+            shown(failure.stage),
+            shown(failure.category),
+            shown(f"{place}@{failure.origin.offset}"),
+            shown(failure.message[:PREVIEW]),
+            shown(as_text(failure.raw[:PREVIEW])),
         )
     if jobs:
         console.print(table)
@@ -81,9 +82,9 @@ def show_one(console: Console, job: Job) -> None:
     for header, content in failure.headers:
         lines.append((f"header {header}", "" if content is None else as_text(content)))
     for name, value in lines:
-        grid.add_row(Text(name, style="bold"), Text(str(value)))
+        grid.add_row(Text(safe(name), style="bold"), shown(value))
     console.print(grid)
-    console.print(Text(failure.stack))
+    console.print(shown(failure.stack))
 
 
 def show_stats(console: Console, groups: Sequence[Group]) -> None:
@@ -94,7 +95,7 @@ def show_stats(console: Console, groups: Sequence[Group]) -> None:
         called = _called(group.pipeline)
         names = (group.target, group.state, called, group.stage, group.category)
         table.add_row(
-            *map(Text, names), f"{group.count:,}", group.oldest.isoformat(timespec="seconds")
+            *map(shown, names), f"{group.count:,}", group.oldest.isoformat(timespec="seconds")
         )
     if groups:
         console.print(table)
@@ -107,10 +108,10 @@ def show_audit(console: Console, entries: Sequence[Entry]) -> None:
         table.add_row(
             entry.at.isoformat(timespec="seconds"),
             entry.action,
-            Text(entry.actor),
+            shown(entry.actor),
             f"{entry.count:,}",
-            Text(entry.reason),
-            Text(json.dumps(entry.filter, ensure_ascii=False)),
+            shown(entry.reason),
+            shown(json.dumps(entry.filter, ensure_ascii=False)),
         )
     if entries:
         console.print(table)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from pipelines.command import Parser
-from runners.beam_private import flag_parser, option_classes
-from runners.runner import NAMES, Runner, RunnerUnavailable, named
-from transforms.errors import ConfigError
+from runners.runner import NAMES, Runner
 
 _LARGEST = 2**63 - 1
 """The largest number that every database can compare a column with."""
@@ -30,7 +26,7 @@ def positive_int(text: str) -> int:
     return number
 
 
-def seconds(at_least: int) -> Callable[[str], float]:
+def seconds(at_least: float) -> Callable[[str], float]:
     """The type of a flag that takes a number of seconds.
 
     Args:
@@ -52,10 +48,13 @@ def seconds(at_least: int) -> Callable[[str], float]:
     return parse
 
 
-def add_runner(parser: Parser) -> None:
+def add_runner(parser: argparse._ActionsContainer) -> None:
     """Add ``--runner``."""
     parser.add_argument(
-        "--runner", default="DirectRunner", metavar="NAME", help=f"one of {', '.join(NAMES)}"
+        "--runner",
+        default="DirectRunner",
+        metavar="NAME",
+        help=f"one of {', '.join(NAMES)}; Beam's options for it may follow (default: DirectRunner)",
     )
 
 
@@ -87,6 +86,21 @@ def add_output(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--summary_json", metavar="FILE", help="write the summary to this file as JSON"
     )
+    add_verbose(parser)
+
+
+def add_sink(parser: argparse._ActionsContainer, text: str = "SQLAlchemy URL") -> None:
+    """Add ``--sink``, which has to be given; ``text`` says which database it names."""
+    parser.add_argument(
+        "--sink",
+        required=True,
+        metavar="URL",
+        help=f"{text}: sqlite:///ingest.db, postgresql://user@host/db",
+    )
+
+
+def add_verbose(parser: argparse._ActionsContainer) -> None:
+    """Add ``--verbose``."""
     parser.add_argument("--verbose", action="store_true", help="show logs, and an error's stack")
 
 
@@ -94,39 +108,3 @@ def set_outage_budget(flags: argparse.Namespace, runner: Runner) -> None:
     """Give ``flags.outage_budget`` the runner's default unless the user chose one."""
     if flags.outage_budget is None:
         flags.outage_budget = runner.outage_budget
-
-
-def runner_of(name: str) -> Runner:
-    """The runner called ``name``. From then on, Beam knows the options of that runner.
-
-    Raises:
-        ConfigError: There is no such runner.
-    """
-    try:
-        return named(name)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-
-
-def refuse_unknown(rest: Sequence[str], parser: Parser) -> None:
-    """Refuse flags that Beam does not know either. Beam only warns, so a typo would pass.
-
-    Args:
-        rest: The arguments that ``parser`` did not take.
-        parser: The flags of the command.
-
-    Raises:
-        ConfigError: It names the first unknown flag, and a known one that is close to it.
-    """
-    try:
-        _, unknown = flag_parser(option_classes()).parse_known_args(list(rest))
-    except (argparse.ArgumentError, RunnerUnavailable) as error:
-        raise ConfigError(str(error)) from error
-    if not unknown:
-        return
-    flag = next((argument for argument in unknown if argument.startswith("-")), unknown[0])
-    name = flag.split("=", 1)[0]
-    names = [option for action in parser.actions() for option in action.option_strings]
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"; did you mean {close[0]}?" if close else " (--help lists every option)"
-    raise ConfigError(f"unknown option {name}{hint}")

@@ -9,49 +9,14 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import apache_beam as beam
+from pipelines import command
+from pipelines.ingestion.flags import Option, parser
 
-from pipelines import command, execution
-from pipelines.ingestion import options, summary
-from pipelines.ingestion.config import IngestConfig, RunConfig
-from pipelines.ingestion.options import Option
-from pipelines.ingestion.steps import applied
-from runners.runner import Runner, Submission
-from sinks.database import leases
-from sinks.ledger import submissions
-from sinks.ledger.ledger import SqlLedger
-from sinks.sql import SqlSink, WriteToSql
-from sources.jobs.source import JobsSource
-from transforms.errors import SluiceError
-from transforms.parse.parse import Parse
-from transforms.parse.validate import Validate
-from transforms.read.job_queue import Waiting
-from transforms.settle import acknowledge
-from transforms.settle.acknowledge import Acknowledge
-
-
-def build(
-    pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, runner: Runner
-) -> beam.pvalue.DoOutputsTuple:
-    """The whole path of a record: one fused stage from the split to the commit.
-
-    Write stores a record that fails and may succeed later; Read reads it again once it is due.
-    """
-    sources, ledger = (*config.sources, config.jobs), SqlLedger(config.sql)
-    checked = (
-        pipeline
-        | "Read" >> execution.reading(runner, sources, ledger, streaming=config.streaming)
-        | "Parse" >> Parse(config.parse)
-        | "Validate" >> Validate(config.schema)
-    )
-    written = applied(checked, config.steps) | "Write" >> WriteToSql(sink, config.write)
-    written.settled | "CommitOffsets" >> Acknowledge(sources)
-    return written
+if TYPE_CHECKING:
+    import apache_beam as beam
 
 
 def ingest(
@@ -75,140 +40,21 @@ def ingest(
     """
 
     def program(flags: Sequence[str]) -> int:
-        return carry_out(*options.from_argv(options.with_defaults(flags, defaults), steps))
+        with command.importing():
+            from pipelines.ingestion import options, run
+
+        return run.carry_out(*options.from_argv(options.with_defaults(flags, defaults), steps))
 
     return command.run("ingest", program, argv)
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3 dead letters)."""
-    return carry_out(*options.from_argv(argv))
+    """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3, 4 dead letters)."""
+    parser().parse_known_args(list(argv))  # for --help and a wrong value, Beam is not imported
+    with command.importing():
+        from pipelines.ingestion import options, run
 
-
-def carry_out(config: IngestConfig, run: RunConfig) -> int:
-    """Run one ingestion: prepare, read, retry, report; returns the exit code.
-
-    Raises:
-        SluiceError: Something is wrong; its text is one line.
-    """
-    sink = SqlSink(
-        config.sql,
-        config.retry,
-        config.dead_letters,
-        outbox=config.outbox,
-        pipeline=config.pipeline,
-    )
-    # This comes first, so that no table is created for a runner that cannot start.
-    with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
-        _refuse_state_of_another(config, run)
-        sink.prepare()
-        columns = sink.fields()
-        sources = tuple(source.expecting(columns) for source in config.sources)
-        config = replace(config, sources=sources)
-        for source in config.sources:
-            source.check()
-        config = replace(config, sources=tuple(source.fixed() for source in config.sources))
-        if config.dead_letters is not None:
-            config.dead_letters.check()
-        started = time.monotonic()
-        if run.detach or (config.streaming and run.runner.remote):
-            _report_left(config.jobs.queue.left())  # the readers will report it elsewhere
-        if run.detach:
-            return _detach(pipeline, config, sink, run)
-        counters, signals = _run(pipeline, config, sink, run)
-    while not config.streaming and not signals and _due_soon(config.jobs):
-        # Where splits are read side by side, the split of retries may end before the others.
-        with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
-            more, signals = _run(pipeline, replace(config, sources=()), sink, run)
-        counters.update(more)  # += would drop counts that are not positive
-    result = summary.summarize(counters, time.monotonic() - started, config)
-    summary.show(result, config.sources, command.console())
-    if not config.streaming:
-        _report_left(result.left)
-    if run.summary_json is not None:
-        command.write_summary(result.as_json(), run.summary_json)
-    if not result.counts.conserved:
-        raise SluiceError(
-            f"the counts of this run do not add up ({result.counts.read:,} read): a defect, please "
-            "report it; `python -m pipelines.audit` has the truth from the database"
-        )
-    if signals and not config.streaming:
-        print(f"ingest: stopped by {signals[0]}; run again to read the rest", file=sys.stderr)
-        return command.FAILED
-    if result.counts.dead and run.fail_on_dead_letters:
-        print(f"ingest: {result.counts.dead:,} records were dead-lettered", file=sys.stderr)
-        return command.DEAD_LETTERS
-    return command.OK
-
-
-def _report_left(left: Sequence[Waiting]) -> None:
-    """Say which jobs this program leaves alone, because they wait for another pipeline."""
-    for waiting in left:
-        print(f"ingest: {waiting}", file=sys.stderr)
-
-
-def _due_soon(jobs: JobsSource) -> bool:
-    """Whether a retry will be due so soon that this run waits for it."""
-    due = jobs.queue.due_in()
-    return due is not None and due <= jobs.retry_wait
-
-
-def _run(
-    pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig
-) -> tuple[Counter[str], list[str]]:
-    """Run the pipeline to its end; returns its counters and the signals received."""
-    build(pipeline, config, sink, run.runner)
-    return execution.execute(
-        pipeline,
-        run.runner,
-        release=_release,
-        progress_bar=run.progress,
-        submitted=lambda submission: _note(config, submission),
-    )
-
-
-def _release() -> None:
-    """Acknowledge what is settled, and release the jobs that this process holds."""
-    acknowledge.flush()
-    leases.release_all()
-
-
-def _detach(pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig) -> int:
-    """Submit the pipeline and leave it to the cluster."""
-    build(pipeline, config, sink, run.runner)
-    submission = execution.submit(pipeline, run.runner)
-    _note(config, submission)
-    print(submission.job)
-    execution.announce(submission)
-    return command.OK
-
-
-def _refuse_state_of_another(config: IngestConfig, run: RunConfig) -> None:
-    """Refuse the state of a job that had other sources or another table."""
-    resumed = run.runner.resumed(run.beam_options) if run.runner.resumed is not None else None
-    if resumed is not None:
-        uris = (source.uri for source in config.sources)
-        submissions.check(config.sql, resumed.option, resumed.job, uris)
-
-
-def _note(config: IngestConfig, submission: Submission) -> None:
-    """Record which sources a stream was submitted with, for when it goes on from its state."""
-    if not config.streaming:
-        return
-    if submission.address is None:
-        print(
-            "ingest: without --flink_master the id that the cluster gave the job is not known, so a "
-            "savepoint of it will be refused",
-            file=sys.stderr,
-        )
-        return
-    try:
-        submissions.note(config.sql, submission.job, (source.uri for source in config.sources))
-    except SluiceError as error:
-        print(
-            f"ingest: job {submission.job} goes on, but a savepoint of it will be refused: {error}",
-            file=sys.stderr,
-        )
+    return run.carry_out(*options.from_argv(argv))
 
 
 if __name__ == "__main__":

@@ -8,184 +8,75 @@ Exit 0 when everything is published, 1 when it failed or was stopped, 2 for a us
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import timedelta
-from pathlib import Path
 
-import apache_beam as beam
-
-from clients.kafka import address as kafka_address
-from clients.kafka import config as kafka_config
-from pipelines import cluster, command, execution, flags
+from pipelines import command, flags
 from pipelines.command import Parser
-from runners.runner import Runner
-from sinks.database.database import Database
-from sinks.database.tables import SHARDS
-from sinks.jobs.retention import duration
-from sinks.outbox import queue as outbox_queue
-from sinks.outbox.queue import SqlOutboxQueue
-from sinks.outbox.topic import OutboxTopic
-from sinks.text.table_name import TableName
-from sources.outbox import OutboxSource
-from transforms.batch.coverage import Coverage
-from transforms.errors import ConfigError
-from transforms.settle.write import Write, WriteConfig
 
-SPLITS = 4
-COMMIT_RECORDS = 5_000
+_DESCRIPTION = """\
+Publish the changes that ingests with --outbox have kept: each at least once, in order per key.
 
+Exit 0 when everything is published, 1 when it failed or was stopped, 2 for a usage error."""
 
-@dataclass(frozen=True, slots=True)
-class PublishConfig:
-    """Everything that ``build`` needs.
-
-    Attributes:
-        source: The changes to publish.
-        topic: Where to publish them.
-        write: How much is sent before it is marked as published, and waits during an outage.
-    """
-
-    source: OutboxSource
-    topic: OutboxTopic
-    write: WriteConfig
-
-
-@dataclass(frozen=True, slots=True)
-class PublishSummary:
-    """The figures of one run.
-
-    Attributes:
-        published: Changes that were sent and marked as published.
-        left: Changes that are not published yet.
-        seconds: Wall time of the run.
-        records_per_second: ``published / seconds``.
-    """
-
-    published: int
-    left: int
-    seconds: float
-    records_per_second: float
-
-
-@dataclass(frozen=True, slots=True)
-class _NoLedger:
-    """Settles nothing: the rows of the outbox themselves say what is published."""
-
-    def coverage(self, partitions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Coverage]:
-        return {}
-
-    def partitions(self, source: str) -> dict[str, Coverage]:
-        return {}
-
-
-def build(pipeline: beam.Pipeline, config: PublishConfig, runner: Runner) -> None:
-    """Read the changes that are not published, send them, mark them: one fused stage."""
-    source, ledger = config.source, _NoLedger()
-    _ = (
-        pipeline
-        | "Outbox" >> execution.reading(runner, [source], ledger, streaming=source.streaming)
-        | "Publish" >> Write(config.topic, config.write)
-    )
+_EXAMPLES = """\
+examples:
+  %(prog)s --sink postgresql://user@host/db --to kafka://localhost:9092/changes
+  %(prog)s --sink postgresql://user@host/db --to kafka://localhost:9092/changes \\
+      --table people --streaming --retain 7d"""
 
 
 def parser() -> Parser:
     """Every flag of ``pipelines.outbox``; each states its unit and its default."""
-    parser = Parser(prog="python -m pipelines.outbox", description=__doc__)
-    add = parser.add_argument
-    flags.add_runner(parser)
-    add("--sink", required=True, metavar="URL", help="SQLAlchemy URL of the ingest's database")
-    add("--to", required=True, metavar="URI", help="kafka://host:port[,host:port]/topic")
-    add("--table", metavar="NAME", help="only changes to this table (default: to all tables)")
-    add("--streaming", action="store_true", help="go on forever")
-    add(
+    parser = Parser(prog="python -m pipelines.outbox", description=_DESCRIPTION, epilog=_EXAMPLES)
+    what = parser.add_argument_group("what is published")
+    flags.add_sink(what, "SQLAlchemy URL of the ingest's database")
+    what.add_argument(
+        "--table", metavar="NAME", help="only changes to this table (default: to all tables)"
+    )
+    where = parser.add_argument_group("where it is published")
+    where.add_argument(
+        "--to", required=True, metavar="URI", help="kafka://host:port[,host:port]/topic"
+    )
+    flags.add_kafka_config(where)
+    how = parser.add_argument_group("how it is published")
+    how.add_argument(
+        "--streaming",
+        action="store_true",
+        help="go on forever (default: end when all is published)",
+    )
+    how.add_argument(
         "--splits",
         type=flags.positive_int,
         metavar="N",
-        help=f"publish in this many parts side by side, by key, at most {SHARDS} (default: "
-        f"{SPLITS} where the runner has several workers, otherwise 1)",
+        help="publish in this many parts side by side, by key, at most 64 (default: "
+        "4 where the runner has several workers, otherwise 1)",
     )
-    add(
+    how.add_argument(
         "--lease",
         type=flags.seconds(at_least=1),
         default=20.0,
         metavar="S",
-        help="take over the part of a publisher that has been silent for this long (default: 20)",
+        help="take over the part of a publisher that has been silent for this many seconds "
+        "(default: 20)",
     )
-    add("--retain", metavar="TIME", help="delete what was published 12h or 7d ago (default: keep)")
-    flags.add_kafka_config(parser)
-    flags.add_outage_budget(parser)
-    flags.add_output(parser)
+    how.add_argument(
+        "--retain", metavar="TIME", help="delete what was published 12h or 7d ago (default: keep)"
+    )
+    flags.add_outage_budget(how)
+    run = parser.add_argument_group("the run")
+    flags.add_runner(run)
+    flags.add_output(run)
     return parser
 
 
 def main(argv: Sequence[str]) -> int:
     """Publish; returns the exit code (0 done, 1 failed or stopped, 2 usage)."""
     options, rest = parser().parse_known_args(list(argv))
-    runner = flags.runner_of(options.runner)  # from here on, Beam knows the runner's own options
-    flags.refuse_unknown(rest, parser())
-    flags.set_outage_budget(options, runner)
-    config = _config(options, runner)
-    if runner.remote:
-        cluster.refuse_local_database(options.sink, runner)
-        name = f"outbox-{options.table or 'all'}"
-        rest += cluster.job_options(name, rest, streaming=options.streaming)
-    with execution.empty_pipeline(runner, rest) as pipeline:
-        config.source.check()
-        config.topic.check()
-        started = time.monotonic()
-        build(pipeline, config, runner)
-        counters, signals = execution.execute(pipeline, runner, release=outbox_queue.release_all)
-    result = _summary(counters["read"], config, time.monotonic() - started)
-    _show(result)
-    if options.summary_json:
-        command.write_summary(asdict(result), Path(options.summary_json))
-    if signals and not config.source.streaming:
-        print(f"outbox: stopped by {signals[0]}; run again to publish the rest", file=sys.stderr)
-        return command.FAILED
-    return command.OK
+    with command.importing():
+        from pipelines.operation.publish import publish
 
-
-def _config(options: argparse.Namespace, runner: Runner) -> PublishConfig:
-    splits = options.splits or (SPLITS if runner.parallel else 1)
-    if splits > SHARDS:
-        raise ConfigError(f"--splits must be {SHARDS} or less, got {splits}")
-    brokers, topic, query = kafka_address.split(options.to)
-    if query or not kafka_address.is_topic(topic):
-        raise ConfigError(f"{options.to} is not a Kafka topic; write kafka://host:port/topic")
-    queue = SqlOutboxQueue(
-        Database(options.sink),
-        TableName.parse(options.table) if options.table else None,
-        lease_seconds=options.lease,
-        retain=_retain(options.retain),
-    )
-    return PublishConfig(
-        OutboxSource(queue, splits, options.streaming, outage_budget=options.outage_budget),
-        OutboxTopic(queue, brokers, topic, kafka_config.parse(options.kafka_config)),
-        WriteConfig(commit_records=COMMIT_RECORDS, outage_budget=options.outage_budget),
-    )
-
-
-def _retain(text: str | None) -> timedelta | None:
-    return None if text is None else duration(text)
-
-
-def _summary(published: int, config: PublishConfig, seconds: float) -> PublishSummary:
-    rate = published / seconds if seconds > 0 else 0.0
-    return PublishSummary(
-        published, config.topic.queue.waiting(), round(seconds, 3), round(rate, 1)
-    )
-
-
-def _show(result: PublishSummary) -> None:
-    command.console().print(
-        f"{result.published:,} published in {result.seconds:.1f} s, "
-        f"{result.records_per_second:,.0f} records/s; {result.left:,} left",
-        highlight=False,
-    )
+    return publish(options, rest, parser())
 
 
 if __name__ == "__main__":

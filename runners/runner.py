@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import apache_beam as beam
+if TYPE_CHECKING:  # what only names the runners, such as --help, does not wait for Beam
+    import apache_beam as beam
 
 _MODULES = {
     "DirectRunner": "runners.direct",

@@ -23,7 +23,7 @@ FLINK = (
 )
 """The files with tests on a Flink cluster: one group, so that only one cluster runs at a time."""
 
-_EARLY = ("tests/pipelines/", "tests/services/")
+_EARLY = ("tests/pipelines/", "tests/services/", "tests/test_readme.py")
 """Where tests take seconds: one that began last would run alone at the end."""
 
 

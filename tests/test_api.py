@@ -5,14 +5,15 @@ from __future__ import annotations
 import ast
 import importlib
 import json
-import os
 import re
-import subprocess
-import sys
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from sinks.database import leases
+from sinks.database.engine import dispose_engines
 
 ROOT = Path(__file__).resolve().parents[1]
 API = ROOT / "docs" / "api.md"
@@ -76,19 +77,21 @@ def test_every_name_that_an_example_can_show_stands_in_one() -> None:
     }
 
 
-@pytest.mark.parametrize("number", range(len(examples(API))))
-def test_an_example_runs(number: int, tmp_path: Path) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The working folder, with the files that examples read; their databases have relative paths."""
     (tmp_path / "orders").mkdir()
     (tmp_path / "orders" / "a.jsonl").write_text("\n".join(map(json.dumps, ORDERS)) + "\n")
     (tmp_path / "orders.schema.json").write_text(json.dumps(SCHEMA))
-    (tmp_path / "example.py").write_text(examples(API)[number])
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "io")])
-    result = subprocess.run(
-        [sys.executable, "example.py"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": paths},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
+    monkeypatch.chdir(tmp_path)
+    dispose_engines()
+    yield tmp_path
+    leases.release_all()
+    dispose_engines()
+
+
+@pytest.mark.parametrize("number", range(len(examples(API))))
+def test_an_example_runs(number: int, folder: Path) -> None:
+    program = folder / "example.py"
+    program.write_text(examples(API)[number])
+    runpy.run_path(str(program), run_name="__main__")

@@ -19,6 +19,7 @@ OURS = (
     "io",
     "pipelines",
     "runners",
+    "sluice",
     "tests",
     "transforms",
 )
@@ -63,7 +64,7 @@ def test_every_file_that_a_page_names_is_there(page: Path) -> None:
 
 def modules(text: str) -> set[str]:
     """The modules of this project that a text runs, in a command line or a list of arguments."""
-    run = r"""(?:python -m |"-m", ")((?:benchmarks|examples|pipelines|runners)[\w.]*\w)"""
+    run = r"""(?:python -m |"-m", ")((?:benchmarks|examples|pipelines|runners|sluice|tests)[\w.]*\w)"""
     return set(re.findall(run, text))
 
 
@@ -75,6 +76,36 @@ def test_every_module_that_a_command_runs_is_there() -> None:
     }
     assert len(named) > 20, "the commands of the Makefile are found"
     assert sorted(name for name in named if find_spec(name) is None) == []
+
+
+def shell_lines(page: str) -> Iterator[str]:
+    """The command lines of a page: of fenced and of indented code, and in the text of a line."""
+    continued = re.sub(r"\\\n *", "", page)
+    start = r"(?:\$ |(?:\.venv/bin/)?python -m |sluice |make )"
+    yield from re.findall(rf"^(?: {{2,4}})?({start}.*)$", continued, re.MULTILINE)
+    yield from re.findall(r"`((?:sluice |python -m |--source )[^`]*)`", continued)
+
+
+def unquoted_globs(line: str) -> list[str]:
+    """The words of a command line that a shell may replace by the names of files."""
+    outside = re.sub(r"""'[^']*'|"[^"]*\"""", "", line.partition(" # ")[0])
+    return re.findall(r"\S*[*?]\S*", outside)
+
+
+@ANY_PAGE
+def test_globs_are_quoted(page: Path) -> None:
+    lines = list(shell_lines(page.read_text()))
+    assert {line: globs for line in lines if (globs := unquoted_globs(line))} == {}
+
+
+def test_an_unquoted_glob_is_seen_wherever_it_stands() -> None:
+    page = (
+        "```console\n$ sluice ingest --source './a/*' \\\n    --source ./b/*\n```\n"
+        "    python -m pipelines.ingest --source kafka://c/d?group=e\n"
+        "Pass `--source ./f/*`, not *g*.\n"
+    )
+    globs = [word for line in shell_lines(page) for word in unquoted_globs(line)]
+    assert globs == ["./b/*", "kafka://c/d?group=e", "./f/*"]
 
 
 def test_the_index_lists_every_page() -> None:

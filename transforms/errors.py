@@ -6,11 +6,13 @@
   + ``RetryLater``          this record may succeed later: it is tried again
     - ``Snooze``            the same, after a time that the step names, without using an attempt
   + ``ObjectFailed``        this object cannot be read on: the object becomes a dead letter
+  + ``ObjectUnavailable``   this object cannot be read now: it is left for later, others are read
   + ``SourceUnavailable``   a source cannot be reached within its budget (exit 1)
   + ``SinkUnavailable``     the database cannot be reached: wait, then fail (exit 1)
     - ``CommitUnknown``     the connection was lost while committing
   + ``Contention``          the database asked for the transaction to be run again
   + ``SinkFailed``          the database refuses the whole write, and no record is to blame (exit 1)
+  + ``DeadBudgetExceeded``  too many records would become dead letters (exit 4)
 
 Anything else is a defect of the program and fails the run loudly.
 """
@@ -94,6 +96,13 @@ class ObjectFailed(SluiceError):
         return self.message
 
 
+class ObjectUnavailable(SluiceError):
+    """One object cannot be read now (no rights, archived), while others of its source can.
+
+    What is not read of it stays unsettled, so a later run reads it.
+    """
+
+
 class SourceUnavailable(SluiceError):
     """A source could not be reached, even after its retries."""
 
@@ -119,6 +128,10 @@ class Contention(SluiceError):
 
 class SinkFailed(SluiceError):
     """The database refuses every write, and no record is to blame (e.g. permission denied)."""
+
+
+class DeadBudgetExceeded(SluiceError):
+    """More records would become dead letters than ``--max_dead`` allows; the commit is undone."""
 
 
 _STEP = re.compile(r" \[while running '[^']*'\]$")

@@ -31,6 +31,8 @@ MetricName = Literal[  # beside the names of ``transforms.batch.counts.COUNTS``
     "splits_planned",  # splits to read
     "splits_skipped",  # objects that the ledger has whole
     "bytes_skipped",  # their stored bytes
+    "objects_passed_over",  # objects that a glob matches and that are not read
+    "objects_unavailable",  # objects that could not be read and are left for a later run
     "skipped_offsets",  # offsets of a topic that were deleted before they were read
 ]
 

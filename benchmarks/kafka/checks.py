@@ -15,7 +15,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from benchmarks.commands import audit
 from benchmarks.kafka.ingestion import Ingestion
 from benchmarks.kafka.services import Services
-from pipelines.audit import verdicts
+from sinks.database.database import Database
+from sinks.ledger import ledger
 
 T = TypeVar("T")
 
@@ -90,8 +91,7 @@ def committed(bootstrap: str, topic: str, group: str, partitions: int) -> Offset
 def settled(dsn: str, topic: str) -> Offsets:
     """The first offset of each partition that the ledger lacks."""
     reached: Offsets = {}
-    for verdict in verdicts(dsn, None):
-        progress = verdict.progress
+    for progress in ledger.audit(Database(dsn)):
         if progress.source == f"kafka://{topic}" and progress.coverage.ranges:
             low, high = progress.coverage.ranges[0]
             reached[partition_of(progress.partition)] = high if low == 0 else 0

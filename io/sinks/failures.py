@@ -61,7 +61,8 @@ def fates_of(failures: Iterable[Failure], claim: Claim | None, retry: RetryPolic
 
 def store(
     connection: sa.Connection,
-    label: str,
+    read_by: str,
+    target: str,
     fates: Sequence[Fate],
     run: str,
     pipeline: PipelineIdentity | None,
@@ -69,5 +70,5 @@ def store(
     """Make jobs of first failures; record the others as further attempts at their jobs."""
     first = [(f.failure, f.next, f.max_attempts) for f in fates if f.attempt is None]
     again = [(f.attempt, f.failure, f.next) for f in fates if f.attempt is not None]
-    jobs.insert_failures(connection, label, first, run, pipeline)
+    jobs.insert_failures(connection, read_by, target, first, run, pipeline)
     job_outcomes.fail(connection, again, run)

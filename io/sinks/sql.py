@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import apache_beam as beam
@@ -13,18 +13,15 @@ from sinks import failures, targets
 from sinks.database.classify import classify
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import DATABASE_ERRORS, transaction
-from sinks.failures import Fate, fates_of
+from sinks.failures import Fate
 from sinks.jobs import outcomes as job_outcomes
-from sinks.ledger import ledger
+from sinks.ledger import ledger, pipelines
 from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ledger import SqlLedger
 from sinks.ledger.ranges import (
     Partition,
     Settlement,
     coverage_of,
-    emptied,
-    missing,
-    trimmed,
 )
 from sinks.outbox import rows as outbox
 from sinks.outbox.rows import ChangedTable, Effects
@@ -33,12 +30,14 @@ from sinks.table.config import OnConflict, SqlConfig
 from sinks.table.records import Records, Written, records_of
 from sinks.table.rows import Poison
 from sinks.table.target import Target
+from sinks.work import Work, coverage_of_batches, partition_of, plan
 from sinks.writers import writer_of
 from transforms.batch.counts import Counts
-from transforms.batch.coverage import Coverage, Ledger, Range, merge
-from transforms.batch.record import Failure, RecordBatch
+from transforms.batch.coverage import Ledger
+from transforms.batch.record import RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
+from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import Settled, Write, WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
@@ -58,6 +57,7 @@ class SqlSink:
         retry: When to retry a record whose step has no policy of its own.
         dead_letters: A second place for dead letters.
         run: Names the run in which retrying records are counted.
+        budget: How many dead letters the run may make; None for any number.
         outbox: Whether every record that makes or changes a row leaves a row in the outbox.
         pipeline: The name and the steps of the pipeline that ends in this write, which the write
             cannot see. Failed records are kept for that pipeline. Without it they belong to
@@ -69,17 +69,28 @@ class SqlSink:
     dead_letters: DeadLetterSink | None = None
     run: str = field(default_factory=lambda: str(uuid.uuid4()))
     outbox: bool = False
+    budget: DeadBudget | None = None
     pipeline: PipelineIdentity | None = None
 
-    def prepare(self) -> None:
+    def prepare(self) -> bool:
         """Create what is missing and check the target, once, on the submitting machine.
+
+        Returns:
+            Whether the target table was created.
 
         Raises:
             ConfigError: The table, key or options do not fit, or the database refuses.
             SinkUnavailable: The database cannot be reached.
             Contention: The database kept asking for another try.
         """
-        targets.prepare(self.config)
+        created = targets.prepare(self.config)
+        pipelines.register(self.config, self._name)
+        return created
+
+    @property
+    def _name(self) -> str:
+        """The name of the pipeline; empty for the label of the table."""
+        return "" if self.pipeline is None else self.pipeline.name
 
     def fields(self) -> frozenset[str]:
         """Fields of which every record needs at least one; known after ``prepare``.
@@ -98,7 +109,15 @@ class SqlSink:
         if not isinstance(ledger, SqlLedger):
             return
         read = (ledger.config.database.url, ledger.config.table_name)
-        if read != (self.config.database.url, self.config.table_name):
+        if read == (self.config.database.url, self.config.table_name):
+            table = str(self.config.table_name)
+            if (ledger.pipeline or table) != (self._name or table):
+                raise ConfigError(
+                    f"ReadSplits asks the ledger of pipeline {ledger.pipeline or 'without a name'}, "
+                    f"but WriteToSql settles for pipeline {self._name or 'without a name'}; give "
+                    "SqlLedger and SqlSink the same name"
+                )
+        else:
             raise ConfigError(
                 f"ReadSplits asks the ledger of table {ledger.config.table_name}, but WriteToSql "
                 f"writes table {self.config.table}: neither would know what the other settles. Give "
@@ -114,28 +133,36 @@ class SqlSink:
             Contention: The transaction was rolled back, or other writers kept settling the
                 same ranges.
             SinkFailed: The database refuses for a reason that is not a record's.
+            DeadBudgetExceeded: Too many records would become dead letters; nothing was written.
         """
+        altered = False  # whether it was, and the table has been looked at again
         for _ in range(OVERLAP_TRIES):
             try:
-                return self._commit(batches, isolate)
+                return self._commit(batches, isolate, look_again=not altered)
             except _Overlap:
                 continue
+            except _Altered:
+                altered = True
             except SinkFailed:
-                # The table may have been altered; look at it again next time.
-                targets.forget(self.config)
-                raise
+                if altered or not targets.is_altered(self.config):
+                    raise
+                altered = True
         raise Contention(
             f"other writers kept settling the same ranges of {self.config.table}; trying again"
         )
 
-    def _commit(self, batches: Sequence[RecordBatch], isolate: bool) -> list[Settled]:
+    def _commit(
+        self, batches: Sequence[RecordBatch], isolate: bool, *, look_again: bool
+    ) -> list[Settled]:
         settled: list[Settled] = []
+        spending = None if self.budget is None else spending_of(self.budget, self.run)
         try:
             with transaction(self.config.database, f"write {self.config.table}") as connection:
                 dialect, writer = dialect_of(connection), writer_of(connection)
                 target = targets.target_in(connection, self.config, writer)
-                coverage = _coverage(connection, target, batches)
-                work = _plan(batches, coverage, self._held(connection, target, batches))
+                pipeline = self._name or target.label
+                coverage = coverage_of_batches(connection, pipeline, batches)
+                work = plan(batches, coverage, self._held(connection, target, batches))
                 typed, schema = dialect.checks_types, self.config.schema
                 for part in work:
                     part.batch = with_typed_cells(target, part.batch, typed=typed, schema=schema)
@@ -147,6 +174,10 @@ class SqlSink:
                     effects=self.outbox,
                 )
                 written = writer.write(connection, target, records)
+                if look_again and targets.is_outdated(
+                    connection, self.config, writer, target, written.poison
+                ):
+                    raise _Altered
                 if written.effects:
                     effects = _effects(written, records, work)
                     outbox.insert(connection, _changed_table(target), effects)
@@ -154,14 +185,16 @@ class SqlSink:
                 for part in work:
                     part.decide(self.retry)
                 fates = [fate for part in work for fate in part.fates]
-                failures.store(connection, target.label, fates, self.run, self.pipeline)
+                failures.store(connection, pipeline, target.label, fates, self.run, self.pipeline)
                 results = [
                     _settled(part, inserted, updated, self.run)
                     for part, inserted, updated in zip(
                         work, written.inserted, written.updated, strict=True
                     )
                 ]
-                _record(connection, target, work, results)
+                if spending is not None:
+                    spending.check(results)
+                _record(connection, pipeline, target.label, work, results)
                 self._deliver(target, fates)
                 settled = results  # only the COMMIT is left
         except SinkUnavailable as error:
@@ -170,6 +203,8 @@ class SqlSink:
             unknown = CommitUnknown(str(error))
             unknown.settled = settled
             raise unknown from error
+        if spending is not None:
+            spending.spend(settled)
         writer.committed(target, written)
         return settled
 
@@ -209,67 +244,12 @@ class WriteToSql(beam.PTransform):
         return batches | "Sql" >> Write(self._sink, self._write)
 
 
-@dataclass(slots=True)
-class _Work:
-    """What is left of one batch once the ledger or, for jobs, their queue has been asked.
-
-    Attributes:
-        batch: The batch, trimmed.
-        gaps: The ranges it settles; None when it settles none, because the ledger has all of it
-            or its records are jobs.
-        trimmed: How many records had been settled before.
-        poison: Records that the database refused.
-        fates: What follows from each failure, those of earlier steps first.
-    """
-
-    batch: RecordBatch
-    gaps: list[Range] | None
-    trimmed: int
-    poison: list[Failure] = field(default_factory=list)
-    fates: list[Fate] = field(default_factory=list)
-
-    def decide(self, retry: RetryPolicy) -> None:
-        """Decide what follows from each failure."""
-        self.fates = fates_of((*self.batch.failures, *self.poison), self.batch.claim, retry)
-
-
 class _Overlap(Exception):
     """Another writer has settled some of these ranges since the transaction began."""
 
 
-def _coverage(
-    connection: sa.Connection, target: Target, batches: Sequence[RecordBatch]
-) -> dict[Partition, Coverage]:
-    places = [_partition(batch) for batch in batches if batch.claim is None]
-    rows = ledger.settlements(connection, target.label, places)
-    return {partition: coverage_of(settlements) for partition, settlements in rows.items()}
-
-
-def _plan(
-    batches: Sequence[RecordBatch], settled: Mapping[Partition, Coverage], held: Collection[str]
-) -> list[_Work]:
-    """Trim each batch to what neither the ledger nor an earlier batch has; jobs must be held."""
-    seen = dict(settled)
-    unused = set(held)
-    work = []
-    for batch in batches:
-        if batch.claim is not None:
-            if batch.claim.id in unused:
-                unused.remove(batch.claim.id)
-                work.append(_Work(batch, None, 0))
-            else:
-                work.append(_Work(emptied(batch), None, batch.read))
-            continue
-        place = _partition(batch)
-        coverage = seen.get(place, Coverage())
-        gaps = missing(batch.span, coverage)
-        inside, outside = trimmed(batch, gaps or ())
-        work.append(_Work(inside, gaps, outside))
-        if gaps is not None:
-            ranges = merge((*coverage.ranges, (batch.span.start, batch.span.end)))
-            end = batch.span.end if batch.span.final else coverage.end
-            seen[place] = Coverage(ranges, end)
-    return work
+class _Altered(Exception):
+    """The table has been altered, and records were refused for what it was."""
 
 
 def _changed_table(target: Target) -> ChangedTable:
@@ -278,7 +258,7 @@ def _changed_table(target: Target) -> ChangedTable:
     return ChangedTable(target.label, target.key, types, target.whole_payload)
 
 
-def _effects(written: Written, records: Records, work: Sequence[_Work]) -> Effects:
+def _effects(written: Written, records: Records, work: Sequence[Work]) -> Effects:
     """What the outbox keeps, in the order of the records."""
     effects = Effects()
     for index in sorted(written.effects):
@@ -292,7 +272,7 @@ def _effects(written: Written, records: Records, work: Sequence[_Work]) -> Effec
     return effects
 
 
-def _assign(poison: Sequence[Poison], records: Records, work: Sequence[_Work]) -> None:
+def _assign(poison: Sequence[Poison], records: Records, work: Sequence[Work]) -> None:
     """Turn poison into failures of the batch that each record came with."""
     for refusal in sorted(poison, key=lambda refusal: refusal.index):
         number, position = records.place_of(refusal.index)
@@ -300,7 +280,7 @@ def _assign(poison: Sequence[Poison], records: Records, work: Sequence[_Work]) -
         part.poison.append(refusal.failure_of(part.batch.record(position)))
 
 
-def _settled(work: _Work, inserted: int, updated: int, run: str) -> Settled:
+def _settled(work: Work, inserted: int, updated: int, run: str) -> Settled:
     batch = work.batch
     attempts = batch.claim.attempts.values() if batch.claim is not None else ()
     again = sum(attempt.run == run for attempt in attempts)
@@ -328,14 +308,15 @@ def _settled(work: _Work, inserted: int, updated: int, run: str) -> Settled:
 
 def _record(
     connection: sa.Connection,
-    target: Target,
-    work: Sequence[_Work],
+    pipeline: str,
+    label: str,
+    work: Sequence[Work],
     settled: Sequence[Settled],
 ) -> None:
     """Enter what was settled into the ledger, unless another writer has done so in the meantime."""
-    moves = _moves(work, settled)
+    moves = _moves(pipeline, work, settled)
     news = [
-        (_partition(part.batch), _settlement(part, result))
+        (partition_of(part.batch), _settlement(part, result))
         for part, result in zip(work, settled, strict=True)
         if part.gaps is not None
     ]
@@ -343,39 +324,40 @@ def _record(
         return
     # All at once: taking locks one after another could end in a deadlock.
     places = sorted({partition for partition, _ in news})
-    both = sorted({*places, *moves})
-    dialect_of(connection).lock(connection, [(target.label, *place) for place in both])
-    before = ledger.settlements(connection, target.label, places)
+    moved = {(reader, *place) for reader, deltas in moves.items() for place in deltas}
+    both = sorted({*((pipeline, *place) for place in places), *moved})
+    dialect_of(connection).lock(connection, both)
+    before = ledger.settlements(connection, pipeline, places)
     for part in work:
-        coverage = coverage_of(before.get(_partition(part.batch), ()))
+        coverage = coverage_of(before.get(partition_of(part.batch), ()))
         for gap in part.gaps or ():
             if coverage.gaps(*gap) != [gap]:
                 raise _Overlap
     try:
-        ledger.record(connection, target.label, before, news)
+        ledger.record(connection, pipeline, label, before, news)
     except DATABASE_ERRORS as error:
         # Where no lock holds others off, two writers meet in the ledger's primary key.
         if classify(error).kind == "record":
             raise _Overlap from error
         raise
-    ledger_moves.move(connection, target.label, moves)
+    for reader, deltas in moves.items():
+        ledger_moves.move(connection, reader, label, deltas)
 
 
-def _moves(work: Sequence[_Work], settled: Sequence[Settled]) -> dict[Partition, Counts]:
-    """What became of jobs: the ledger has read them already, and counts them as retrying."""
-    moves: dict[Partition, Counts] = {}
+def _moves(
+    pipeline: str, work: Sequence[Work], settled: Sequence[Settled]
+) -> dict[str, dict[Partition, Counts]]:
+    """What became of jobs, by the pipeline that has read them: it counts them as retrying."""
+    moves: dict[str, dict[Partition, Counts]] = {}
     for part, result in zip(work, settled, strict=True):
         if result.attempts:
-            place = _partition(part.batch)
+            claim, place = part.batch.claim, partition_of(part.batch)
+            deltas = moves.setdefault(claim.read_by if claim else pipeline, {})
             counted_before = Counts(read=-result.counts.read, retrying=-result.counts.read)
-            moves[place] = moves.get(place, Counts()) + result.counts + counted_before
+            deltas[place] = deltas.get(place, Counts()) + result.counts + counted_before
     return moves
 
 
-def _settlement(work: _Work, settled: Settled) -> Settlement:
+def _settlement(work: Work, settled: Settled) -> Settlement:
     span = work.batch.span
     return Settlement(span.start, span.end, span.final, settled.counts)
-
-
-def _partition(batch: RecordBatch) -> Partition:
-    return batch.span.source, batch.span.partition

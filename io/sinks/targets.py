@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from sinks.database import upgrade
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
 from sinks.database.label import label_of
+from sinks.database.migrations import migrate
 from sinks.table import layouts
 from sinks.table.config import SqlConfig
 from sinks.table.layouts import Layout
+from sinks.table.names import check_names
+from sinks.table.rows import Poison
 from sinks.table.schema import new_columns
 from sinks.table.target import ORIGIN_COLUMNS, Description, Target, target_of
 from sinks.table.writer import TableWriter
 from sinks.writers import writer_of
-from transforms.errors import ConfigError, SinkFailed
+from transforms.errors import ConfigError, SinkFailed, SluiceError
 from transforms.per_process import PerProcess
+from transforms.throttle import Throttle
 
 
 @dataclass(slots=True)
@@ -31,36 +35,66 @@ class _Memory:
 _MEMORIES: PerProcess[SqlConfig, _Memory] = PerProcess(lambda _: _Memory())
 
 
-def prepare(config: SqlConfig) -> None:
+SHOWN = 10  # columns in a message
+
+# What a table that was altered may refuse, or take, other than the one that is remembered.
+_MAY_BE_OUTDATED = frozenset({"unknown_field", "data", "constraint"})
+
+# A look takes several queries. A stream of bad records must stay cheap, also if each of them has
+# a field of another name: fields share a few turns.
+LOOKS: Throttle[tuple[SqlConfig, str, int]] = Throttle(0.5)
+"""Grants a look at the table for refusals of one kind."""
+_TURNS = 16
+
+
+def prepare(config: SqlConfig) -> bool:
     """Create what is missing, and check and remember the target.
+
+    Returns:
+        Whether the target was created.
 
     Raises:
         ConfigError: The table, key or options do not fit, or the database refuses.
         SinkUnavailable: The database cannot be reached.
         Contention: The database kept asking for another try.
     """
+    _refuse(config)
+    migrate.prepare(config.database)
     # Altering a table may deadlock with programs that are at work.
-    _MEMORIES.get(config).target = retried(lambda: _prepare(config))
+    target, created = retried(lambda: _prepare(config))
+    _MEMORIES.get(config).target = target
+    return created
 
 
-def _prepare(config: SqlConfig) -> Target:
+def _refuse(config: SqlConfig) -> None:
+    """Refuse a table that cannot be created, before anything is."""
+    doing = f"prepare {config.table}"
+    with transaction(config.database, doing, write=False, refused=ConfigError) as connection:
+        missing = writer_of(connection).describe(connection, config.table_name) is None
+        if missing and config.create == "never":
+            raise ConfigError(f"table {config.table_name} does not exist, and --create is never")
+        names = (column.name for column in (new_columns(config) if missing else ()))
+        check_names(config, names, *dialect_of(connection).longest_name(connection))
+
+
+def _prepare(config: SqlConfig) -> tuple[Target, bool]:
     doing = f"prepare {config.table}"
     with transaction(config.database, doing, refused=ConfigError) as connection:
         writer = writer_of(connection)
         # Two submitters at once would collide in the catalogue.
         dialect_of(connection).lock(connection, [("", "prepare")])
-        upgrade.create_tables(connection)
         table = config.table_name
-        label = label_of(connection, table)
         description = writer.describe(connection, table)
-        if description is None:
+        missing = description is None
+        label = label_of(connection, table)
+        if missing:
             writer.create(connection, table, new_columns(config), config.key or ORIGIN_COLUMNS)
             description = writer.describe(connection, table)
             layout: Layout = "record" if config.schema is None else "fields"
             layouts.keep_created(connection, label, layout, description)
         target = _checked(connection, config, description)
         layouts.keep_existing(connection, label, "record" if target.whole_payload else "fields")
-        return target
+        return target, missing
 
 
 def remembered(config: SqlConfig) -> Target | None:
@@ -76,12 +110,79 @@ def target_in(connection: sa.Connection, config: SqlConfig, writer: TableWriter)
     """
     memory = _MEMORIES.get(config)
     if memory.target is None:
-        description = writer.describe(connection, config.table_name)
-        try:
-            memory.target = _checked(connection, config, description)
-        except ConfigError as error:
-            raise SinkFailed(str(error)) from error
+        memory.target = _seen(connection, config, writer)
     return memory.target
+
+
+def is_outdated(
+    connection: sa.Connection,
+    config: SqlConfig,
+    writer: TableWriter,
+    target: Target,
+    poison: Iterable[Poison],
+) -> bool:
+    """Whether records were refused because the table has been altered; it is then looked at anew.
+
+    At most once in half a second for the same unknown fields, and for values and constraints.
+
+    Args:
+        connection: In the transaction that refused them.
+        config: Which target.
+        writer: The writer for the connection.
+        target: As it was remembered.
+        poison: The records.
+
+    Raises:
+        SinkFailed: The table does not fit ``config`` any more.
+    """
+    reasons = {
+        (bad.category, hash(bad.message) % _TURNS if bad.category == "unknown_field" else 0)
+        for bad in poison
+        if bad.category in _MAY_BE_OUTDATED
+    }
+    turns = [LOOKS.take_turn((config, *reason)) for reason in reasons]
+    if not any(turns):
+        return False
+    current = _seen(connection, config, writer)
+    _MEMORIES.get(config).target = current
+    return current != target
+
+
+def is_altered(config: SqlConfig) -> bool:
+    """Whether the table, which has just refused a whole write, is not the remembered one.
+
+    If that cannot be told now, the table is looked at again next time.
+    """
+    memory = _MEMORIES.get(config)
+    before = memory.target
+    doing = f"describe {config.table}"
+    try:
+        with transaction(config.database, doing, write=False) as connection:
+            memory.target = _seen(connection, config, writer_of(connection))
+    except SluiceError:
+        forget(config)
+        return False
+    return before is not None and memory.target != before
+
+
+def shape_of(config: SqlConfig) -> str:
+    """The first columns of the target and their types; known after ``prepare``."""
+    target = remembered(config)
+    columns = [] if target is None else [f"{c.name} {c.type}".strip() for c in target.columns]
+    return ", ".join([*columns[:SHOWN], *(["…"] if len(columns) > SHOWN else [])])
+
+
+def _seen(connection: sa.Connection, config: SqlConfig, writer: TableWriter) -> Target:
+    """The target as it is now.
+
+    Raises:
+        SinkFailed: The table does not fit ``config``.
+    """
+    description = writer.describe(connection, config.table_name)
+    try:
+        return _checked(connection, config, description)
+    except ConfigError as error:
+        raise SinkFailed(str(error)) from error
 
 
 def forget(config: SqlConfig) -> None:

@@ -8,8 +8,10 @@ from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from clients.kafka.config import Config as KafkaConfig
 from clients.s3 import S3Settings
 from sources.files.csv.options import CsvOptions
+from sources.files.json.options import JsonOptions
 from sources.files.source import FilesSource
 from sources.kafka.source import KafkaSource
+from sources.ownership import refuse_unknown_scheme
 from transforms.batch.splits import BatchLimits, Source
 from transforms.errors import ConfigError
 
@@ -19,7 +21,7 @@ class SourceOptions:
     """What the command line says about sources; each source takes what concerns it.
 
     Attributes:
-        format: ``auto`` (by extension), ``jsonl``, ``csv`` or ``parquet``.
+        format: ``auto`` (by extension, or by looking), ``jsonl``, ``csv``, ``parquet`` or ``avro``.
         streaming: Read forever, including what arrives later.
         parallel: Cut the source into splits for many readers; otherwise one reader walks it.
         limits: Bounds of a batch.
@@ -31,7 +33,10 @@ class SourceOptions:
         kafka: Settings of librdkafka.
         rest_seconds: While streaming, a file is whole after this many seconds without a write.
         csv: How CSV is written, as far as the user says; the rest is detected.
+        json: How JSON files are laid out, as far as the user says; the rest is detected.
         encoding: Of text; empty for UTF-8, or for what a byte order mark says.
+        compression: ``auto`` (by the first bytes), ``none``, or the one that all objects have.
+        exclude: Globs of objects that are not read.
     """
 
     format: str = "auto"
@@ -46,7 +51,10 @@ class SourceOptions:
     kafka: KafkaConfig = ()
     rest_seconds: float = 10.0
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
+    json: JsonOptions = JsonOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
+    compression: str = "auto"
+    exclude: tuple[str, ...] = ()
 
 
 def source_for(uri: str, options: SourceOptions | None = None) -> Source:
@@ -58,11 +66,7 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
     options = options or SourceOptions()
     if uri.startswith(KAFKA_SCHEME):
         return _kafka(uri, options)
-    scheme, separator, _ = uri.partition("://")
-    if separator and scheme not in ("file", "s3"):
-        raise ConfigError(
-            f"unknown scheme {scheme!r} in {uri}; use file://, s3://, kafka:// or a path"
-        )
+    refuse_unknown_scheme(uri)
     return FilesSource(
         uri,
         format=options.format,
@@ -76,7 +80,10 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
         outage_budget=options.outage_budget,
         rest_seconds=options.rest_seconds,
         csv=options.csv,
+        json=options.json,
         encoding=options.encoding,
+        compression=options.compression,
+        exclude=options.exclude,
     )
 
 

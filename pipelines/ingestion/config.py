@@ -7,11 +7,13 @@ from pathlib import Path
 
 from pipelines.ingestion.steps import Steps
 from runners.runner import Runner
+from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig
 from sources.jobs.source import JobsSource
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
 from transforms.parse.parse import ParseConfig
+from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
@@ -26,10 +28,12 @@ class IngestConfig:
         parse: Bounds of a record.
         schema: JSON Schema as text, or None.
         sql: Where rows, dead letters and progress go.
+        ledger: What the pipeline has settled there.
         write: Bounds of a transaction, and waits during an outage.
         retry: How often, and after which waits, to try a record again.
         jobs: Where records come back from when another attempt is due.
         dead_letters: A second place for dead letters, or None.
+        budget: How many dead letters a run may make; None for any number.
         outbox: Whether each change to the table leaves a row in the outbox.
         streaming: Whether to go on after everything that exists has been read.
         steps: The user's own steps, between Validate and Write.
@@ -40,10 +44,12 @@ class IngestConfig:
     parse: ParseConfig
     schema: str | None
     sql: SqlConfig
+    ledger: SqlLedger
     write: WriteConfig
     retry: RetryPolicy
     jobs: JobsSource
     dead_letters: DeadLetterSink | None
+    budget: DeadBudget | None
     outbox: bool
     streaming: bool
     steps: Steps

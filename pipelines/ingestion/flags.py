@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipelines.command import Parser
 from pipelines.flags import (
     add_kafka_config,
@@ -11,19 +13,38 @@ from pipelines.flags import (
     positive_int,
     seconds,
 )
+from sources.files.formats import COMPRESSIONS, FORMATS
+from sources.files.json.options import LAYOUTS
 from transforms.batch.retry_policy import FOREIGN_KEY
+
+MAX_DEAD = "50%"
+"""How many records may become dead letters by default; a percentage, as ``--max_dead``."""
+
+Option = str | int | float | bool | Sequence[str] | None
+"""What a program may give for a flag: its value, True for a switch, or several values."""
+
+
+_EXAMPLES = """\
+examples:
+  %(prog)s --source './events/*.jsonl' --sink sqlite:///ingest.db --table events --key id
+  %(prog)s --source 's3://bucket/2026/*.csv.gz' --sink postgresql://user@host/db \\
+      --table orders --key order_id --on_conflict newest:updated_at
+  %(prog)s --source kafka://localhost:9092/orders --sink 'postgresql://user:${env:PGPASSWORD}@host/db' \\
+      --table orders --key order_id --streaming"""
 
 
 def parser() -> Parser:
     """The parser of the command line."""
     parser = Parser(
         prog="python -m pipelines.ingest",
+        usage="%(prog)s --source URI --sink URL --table NAME [--key FIELD] [options]",
         description="Read files, S3 objects or Kafka topics into a SQL table; "
         "each record takes effect exactly once.",
+        epilog=_EXAMPLES,
     )
-    add_runner(parser)
     _add_source(parser)
     _add_formats(parser)
+    _add_json(parser)
     _add_csv(parser)
     _add_target(parser)
     _add_retries(parser)
@@ -33,13 +54,14 @@ def parser() -> Parser:
 
 
 def _add_source(parser: Parser) -> None:
-    add = parser.add_argument_group("what is read").add_argument
+    group = parser.add_argument_group("what is read")
+    add = group.add_argument
     add(
         "--source",
         action="append",
         metavar="URI",
         help="./events/*.jsonl, file:///…, s3://bucket/prefix/*.jsonl.gz, "
-        "kafka://host:port/topic[?group=NAME]; may be repeated",
+        "kafka://host:port/topic[?group=NAME]; may be repeated; required",
     )
     add(
         "--streaming",
@@ -52,10 +74,25 @@ def _add_source(parser: Parser) -> None:
         default=10.0,
         metavar="S",
         help="with --streaming, a local file is complete once nobody has written to it for this "
-        "long; until then a last line without an end, or a file that ends early, waits "
+        "many seconds; until then a last line without an end, or a file that ends early, waits "
         "(default: 10)",
     )
-    add_kafka_config(parser)
+    add(
+        "--poll_interval",
+        type=seconds(at_least=0.1),
+        default=5.0,
+        metavar="S",
+        help="with --streaming, look for new files and objects every S seconds (default: 5)",
+    )
+    add(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="leave out files and objects: of this name ('*.tmp'), anywhere ('**/tmp/*'), or with "
+        "this path or URI ('./events/tmp/**'); may be repeated",
+    )
+    add_kafka_config(group)
     add("--s3_endpoint_url", metavar="URL", help="an S3 service other than AWS")
 
 
@@ -64,8 +101,15 @@ def _add_formats(parser: Parser) -> None:
     add(
         "--format",
         default="auto",
-        choices=("auto", "jsonl", "csv", "parquet"),
-        help="the format of objects (default: auto, by name)",
+        choices=FORMATS,
+        help="the format of objects (default: auto, by name; by content where the name does not "
+        "tell it)",
+    )
+    add(
+        "--compression",
+        default="auto",
+        choices=COMPRESSIONS,
+        help="of objects (default: auto, by their first bytes)",
     )
     add(
         "--encoding",
@@ -88,6 +132,25 @@ def _add_formats(parser: Parser) -> None:
         default=100,
         metavar="N",
         help="a JSON record that is nested deeper is a dead letter (default: 100)",
+    )
+
+
+def _add_json(parser: Parser) -> None:
+    add = parser.add_argument_group("JSON files").add_argument
+    add(
+        "--json_layout",
+        default="auto",
+        choices=LAYOUTS,
+        help="lines: one value a line; array: the elements of an array; sequence: values one after "
+        "another, indented or without anything between them (default: auto, from the first 64 KiB "
+        "of each file)",
+    )
+    add(
+        "--json_path",
+        default="",
+        metavar="NAME[.NAME]",
+        help="where the array is within an object, e.g. Records or data.items (default: nothing is "
+        "around it)",
     )
 
 
@@ -151,9 +214,15 @@ def _add_target(parser: Parser) -> None:
         "--sink",
         metavar="URL",
         help="SQLAlchemy URL: sqlite:///ingest.db, postgresql://user@host/db; "
-        "${env:NAME} and ${file:/path} in it are read where they are used",
+        "${env:NAME} and ${file:/path} in it are read where they are used; required",
     )
-    add("--table", metavar="NAME", help="the target table, with its schema if needed")
+    add("--table", metavar="NAME", help="the target table, with its schema if needed; required")
+    add(
+        "--create",
+        default="missing",
+        choices=("missing", "never"),
+        help="whether a missing table is created, or refused (default: missing)",
+    )
     add("--key", default="", metavar="FIELD[,FIELD]", help="the key (default: the record's origin)")
     add(
         "--on_conflict",
@@ -250,11 +319,19 @@ def _add_failures(parser: Parser) -> None:
         action="store_true",
         help="exit with 3 when records became dead letters",
     )
+    group.add_argument(
+        "--max_dead",
+        metavar="N|P%",
+        help="end a run without --streaming, with exit code 4, before more records than this become "
+        "dead letters: a number, or a percentage of the last 10,000 records of a source, which "
+        f"counts from the 1,000th on (default: {MAX_DEAD.replace('%', '%%')})",
+    )
     add_outage_budget(group)
 
 
 def _add_run(parser: Parser) -> None:
     group = parser.add_argument_group("the run")
+    add_runner(group)
     group.add_argument(
         "--detach",
         action="store_true",

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import apache_beam as beam
 
 from clients.kafka import config as kafka_config
 from clients.s3 import S3Settings
-from pipelines import cluster
-from pipelines.flags import refuse_unknown, runner_of, set_outage_budget
+from pipelines import cluster, command
+from pipelines.beam_options import refuse_unknown, runner_of
+from pipelines.flags import set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
-from pipelines.ingestion.flags import parser
+from pipelines.ingestion.flags import MAX_DEAD, Option, parser
 from pipelines.ingestion.steps import identity_of
 from runners.runner import Runner
 from sinks.dead_letters.by_uri import dead_letter_sink_for
 from sinks.jobs.queue import SqlJobQueue
 from sinks.jobs.retention import Retention
+from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig
 from sources.by_uri import SourceOptions, source_for
 from sources.files.csv.options import CsvOptions
+from sources.files.json.options import JsonOptions
 from sources.jobs.source import JobsSource
 from transforms.batch.backoff import Backoff
 from transforms.batch.retry_policy import RetryPolicy
@@ -29,11 +31,9 @@ from transforms.batch.splits import Source
 from transforms.errors import ConfigError
 from transforms.parse.parse import ParseConfig
 from transforms.parse.validate import load_schema
+from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
-
-Option = str | int | float | bool | Sequence[str] | None
-"""What a program may give for a flag: its value, True for a switch, or several values."""
 
 
 def with_defaults(argv: Sequence[str], options: Mapping[str, Option]) -> list[str]:
@@ -101,6 +101,7 @@ def _ingest_config(
         on_conflict=flags.on_conflict,
         unknown_fields=flags.unknown_fields,
         schema=schema,
+        create=flags.create,
     )
     sources = _sources(flags, parallel=runner.parallel)
     parse = ParseConfig(max_record_bytes=flags.max_record_bytes, max_depth=flags.max_depth)
@@ -113,6 +114,7 @@ def _ingest_config(
         parse=parse,
         schema=schema,
         sql=sql,
+        ledger=SqlLedger(sql, pipeline.name),
         write=WriteConfig(
             backoff=_outage_backoff(flags.backoff_base, flags.backoff_cap),
             outage_budget=flags.outage_budget,
@@ -129,6 +131,7 @@ def _ingest_config(
             outage_budget=flags.outage_budget,
         ),
         dead_letters=_dead_letters(flags, sources),
+        budget=_budget(flags, sources),
         outbox=flags.outbox,
         streaming=flags.streaming,
         steps=steps,
@@ -149,7 +152,7 @@ def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) 
     return RunConfig(
         runner=runner,
         beam_options=tuple(beam_options),
-        summary_json=Path(flags.summary_json) if flags.summary_json else None,
+        summary_json=command.summary_path(flags.summary_json),
         fail_on_dead_letters=flags.fail_on_dead_letters,
         progress=not flags.no_progress,
         detach=flags.detach,
@@ -167,6 +170,9 @@ def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
         kafka=kafka_config.parse(flags.kafka_config),
         rest_seconds=flags.rest_seconds,
         encoding=flags.encoding,
+        compression=flags.compression,
+        exclude=tuple(flags.exclude),
+        poll_interval=flags.poll_interval,
         csv=CsvOptions.of(
             delimiter=flags.csv_delimiter,
             quote=flags.csv_quote,
@@ -177,6 +183,7 @@ def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
             comment=flags.csv_comment,
             nulls=tuple(flags.csv_null),
         ),
+        json=JsonOptions.of(layout=flags.json_layout, path=flags.json_path),
     )
     uris = list(dict.fromkeys(flags.source))
     if len(uris) < len(flags.source):
@@ -205,6 +212,14 @@ def _dead_letters(flags: argparse.Namespace, sources: Sequence[Source]) -> DeadL
                 "letters would be read again forever; name another place"
             )
     return sink
+
+
+def _budget(flags: argparse.Namespace, sources: Sequence[Source]) -> DeadBudget | None:
+    if flags.streaming:
+        if flags.max_dead is not None:
+            raise ConfigError("--max_dead is for runs that end; leave it out with --streaming")
+        return None
+    return DeadBudget.parse(flags.max_dead or MAX_DEAD, sources)
 
 
 def _key(text: str) -> tuple[str, ...]:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from pipelines.ingestion.config import IngestConfig
+from pipelines.terminal import shown
 from sinks.ledger import ledger
-from sinks.table.config import SqlConfig
+from sinks.ledger.ledger import SqlLedger
+from sources.files.json.layout import LINES, parsed_partition
+from transforms import notes
 from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.splits import Source
+from transforms.notes import Note
 from transforms.read.job_queue import Waiting
 
 _ALWAYS_SHOWN = ("read", "inserted", "duplicates", "dead")
 
 POSITIONS_SHOWN = 100
-"""For how many partitions of a source the JSON lists the position reached."""
+"""For how many partitions of a source the JSON lists the position reached, and the layout."""
+
+_LAYOUTS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +45,15 @@ class Summary:
         resumed_bytes: Stored bytes that were not read for that reason.
         skipped_offsets: Offsets of topics that were deleted before they were read; each range
             of them is one dead letter.
+        unavailable: Objects that could not be read now and are left for a later run.
+        passed_over: Objects that a glob matches and that are not read.
         seconds: Wall time of the run.
         records_per_second: Records read per second of wall time.
         left: Records of the table that wait for another pipeline, or for no pipeline.
         sources: For each ``--source``: its partitions, how many of them are complete, how many
-            have a gap, and the positions reached.
+            have a gap, the positions reached, and the layouts of JSON other than lines.
+        notes: What is said of objects that were left or passed over, or whose content told how
+            to read them.
     """
 
     counts: Counts
@@ -54,10 +65,13 @@ class Summary:
     resumed: int
     resumed_bytes: int
     skipped_offsets: int
+    unavailable: int
+    passed_over: int
     seconds: float
     records_per_second: float
     left: tuple[Waiting, ...] = ()
     sources: tuple[dict[str, Any], ...] = field(default=())
+    notes: tuple[Note, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """One flat object: the counts and all other figures by their names."""
@@ -79,26 +93,40 @@ def summarize(counters: Mapping[str, int], seconds: float, config: IngestConfig)
         resumed=counters.get("splits_skipped", 0),
         resumed_bytes=counters.get("bytes_skipped", 0),
         skipped_offsets=counters.get("skipped_offsets", 0),
+        unavailable=counters.get("objects_unavailable", 0),
+        passed_over=counters.get("objects_passed_over", 0),
         seconds=round(seconds, 3),
         records_per_second=round(counts.read / seconds, 1) if seconds > 0 else 0.0,
         left=tuple(config.jobs.queue.left()),
-        sources=_reached(config.sources, config.sql),
+        sources=_reached(config.sources, config.ledger),
+        notes=tuple(notes.noted()),
     )
 
 
-def _reached(sources: Sequence[Source], sql: SqlConfig) -> tuple[dict[str, Any], ...]:
+def _reached(sources: Sequence[Source], of: SqlLedger) -> tuple[dict[str, Any], ...]:
     """How far each ``--source`` is settled, over all runs."""
     reached: list[dict[str, Any]] = [
-        {"source": source.uri, "partitions": 0, "complete": 0, "gaps": 0, "positions": {}}
+        {
+            "source": source.uri,
+            "partitions": 0,
+            "complete": 0,
+            "gaps": 0,
+            "positions": {},
+            "layouts": {},
+        }
         for source in sources
     ]
-    for progress in ledger.audit(sql.database, sql.table_name):
+    for progress in ledger.audit(of.config.database, of):
         for source, entry in zip(sources, reached, strict=True):
             if not source.owns(progress.source):
                 continue
             entry["partitions"] += 1
             entry["complete"] += progress.coverage.complete
             entry["gaps"] += bool(progress.coverage.holes)
+            layout = parsed_partition(progress.partition)[1]
+            layouts = entry["layouts"]
+            if layout != LINES and not source.open_ended and len(layouts) < POSITIONS_SHOWN:
+                layouts[progress.source] = str(layout)
             positions = entry["positions"]
             if len(positions) < POSITIONS_SHOWN and progress.coverage.ranges:
                 positions[f"{progress.source}#{progress.partition}"] = progress.coverage.ranges[-1][
@@ -127,6 +155,7 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
             f"skipped: {summary.skipped_offsets:,} offsets were deleted before they were read",
             highlight=False,
         )
+    _show_notes(summary, console)
     if summary.attempts:
         console.print(
             f"retried: {summary.attempts:,} attempts at records that had failed before",
@@ -148,9 +177,32 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
             state = f"{reached['partitions']:,} partitions, {reached['gaps']:,} with a gap"
         else:
             state = f"{reached['complete']:,} of {reached['partitions']:,} complete"
-        console.print(
-            f"{source.uri}: {state}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        console.print(shown(f"{source.uri}: {state}"), soft_wrap=True)
+        for line in _layouts(reached["layouts"]):
+            _line(console, line)
+
+
+def _show_notes(summary: Summary, console: Console) -> None:
+    """Print what is said once of objects; elsewhere than in this process, only how many."""
+    said = {note.topic for note in summary.notes}
+    if summary.unavailable and "unavailable" not in said:
+        _line(console, f"left for a later run: {summary.unavailable:,} objects")
+    if summary.passed_over and "passed_over" not in said:
+        _line(console, f"passed over: {summary.passed_over:,} objects")
+    for note in summary.notes:
+        if note.topic == "unavailable":
+            _line(console, f"left for a later run: {note.count:,} objects: {note}")
+        elif note.topic == "passed_over":
+            _line(console, f"passed over: {note.count:,} objects ({note.group}): {note}")
+        else:
+            _line(console, f"detected: {note.group} in {note}")
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(shown(text), soft_wrap=True)
+
+
+def _layouts(layouts: Mapping[str, str]) -> list[str]:
+    """A line for each of the first objects that are not JSON lines, and one for the others."""
+    lines = [f"{name}: {layout}" for name, layout in islice(layouts.items(), _LAYOUTS_SHOWN)]
+    return [*lines, "… and others that are not JSON lines"] if len(layouts) > len(lines) else lines

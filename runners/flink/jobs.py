@@ -16,6 +16,7 @@ from typing import Any
 
 from runners.flink.endpoints import endpoints
 from runners.flink.rest import FlinkRefused, FlinkRest, FlinkUnreachable
+from runners.parser import Parser
 
 RUNNING = ("RUNNING", "CREATED", "RESTARTING", "INITIALIZING", "FAILING", "CANCELLING")
 
@@ -152,27 +153,49 @@ def _only_job(rest: FlinkRest) -> str:
     return str(running[0])
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the command line says; 0 done, 1 failed."""
-    parser = argparse.ArgumentParser(prog="python -m runners.flink", allow_abbrev=False)
-    add = parser.add_argument
-    add("action", choices=("status", "stop", "cancel"))
-    add("--flink_master", metavar="HOST:PORT", help="default: the cluster in .flink/")
-    add("--job", metavar="ID", help="default: the only running job")
-    add(
+def parser() -> Parser:
+    """The options of ``runners.flink``."""
+    parser = Parser(
+        prog="python -m runners.flink",
+        description="Show the jobs of a Flink cluster, stop them with a savepoint, cancel them.",
+        epilog="examples:\n"
+        "  %(prog)s status --flink_master localhost:8081 --json\n"
+        "  %(prog)s stop --job ID --savepoint_folder s3://bucket/savepoints",
+    )
+    parser.add_argument("action", choices=("status", "stop", "cancel"), help="what to do")
+    which = parser.add_argument_group("which jobs")
+    which.add_argument(
+        "--flink_master",
+        metavar="HOST:PORT",
+        help="the cluster's JobManager (default: the cluster in .flink/)",
+    )
+    which.add_argument("--job", metavar="ID", help="which job (default: the only running one)")
+    how = parser.add_argument_group("how it is done")
+    how.add_argument(
         "--savepoint_folder",
         metavar="URI",
-        help="where stop writes it (default: the cluster's folder)",
+        help="where stop writes the savepoint (default: the cluster's folder)",
     )
-    add(
+    how.add_argument(
         "--drain",
         action="store_true",
         help="let sources come to their end first; do not use it for a stream of pipelines.ingest or "
         ".outbox, which has no end: it reads on, without checkpoints, until it is cancelled",
     )
-    add("--timeout", type=float, default=120.0, metavar="S", help="default: 120 seconds")
-    add("--json", action="store_true", help="print a list of objects")
-    arguments = parser.parse_args(argv)
+    how.add_argument(
+        "--timeout",
+        type=float,
+        default=120.0,
+        metavar="S",
+        help="how many seconds to wait for the job (default: 120)",
+    )
+    how.add_argument("--json", action="store_true", help="print a list of objects")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says; 0 done, 1 failed."""
+    arguments = parser().parse_args(argv)
     try:
         jobs = _acted_on(arguments)
     except (JobError, FlinkRefused, FlinkUnreachable) as error:

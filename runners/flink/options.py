@@ -56,7 +56,7 @@ def options_of(flags: Sequence[str]) -> PipelineOptions:
         # Beam's default is one process, hence one GIL, for all slots of a TaskManager.
         portable.sdk_worker_parallelism = flink.parallelism
     setup = options.view_as(SetupOptions)
-    setup.beam_plugins = [*(setup.beam_plugins or ()), MODULE]
+    setup.beam_plugins = [MODULE, *(setup.beam_plugins or ())]
     return options
 
 

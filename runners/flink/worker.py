@@ -16,8 +16,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from importlib import import_module
 
 MODULE = "runners.flink.worker"
+PROGRAMS = "SLUICE_PROGRAMS"
+"""The folder whose modules a user's steps may import; it may have packages that are called as ours."""
+PACKAGES = ("pipelines", "transforms", "runners", "clients", "sources", "sinks")
+
 BOOT = "SLUICE_BOOT"
 """The id of the boot process, which may have ended before the worker asks for its parent."""
 
@@ -29,7 +34,11 @@ _watchdogs: list[subprocess.Popen[bytes]] = []
 
 
 def begin() -> None:
-    """End this process, and its group if it leads one, as soon as its parent has ended."""
+    """Find the user's modules behind ours, and end as soon as the parent of this process has ended.
+
+    The group of this process ends with it if it leads one.
+    """
+    _find_programs()
     os.environ[_WATCHED] = str(os.getpid())
     parent = os.getppid()
     if int(os.environ.get(BOOT, parent)) != parent:
@@ -44,6 +53,16 @@ def begin() -> None:
             start_new_session=True,
         )
     )
+
+
+def _find_programs() -> None:
+    folder = os.environ.get(PROGRAMS)
+    if folder is None:
+        return
+    for name in PACKAGES:  # what is imported already cannot be hidden
+        with suppress(ImportError):
+            import_module(name)
+    sys.path.append(folder)
 
 
 def watch(worker: int, parent: int) -> None:

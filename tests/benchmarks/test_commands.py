@@ -10,6 +10,7 @@ import pytest
 from benchmarks.commands import audit, dead_letters, ingest, killed_within
 
 
+@pytest.mark.slow
 def test_a_run_is_summed_up_and_audited(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": 1}\n{"id": 2}\nbroken\n')
     sink = f"sqlite:///{tmp_path}/a.db"
@@ -22,6 +23,7 @@ def test_a_run_is_summed_up_and_audited(tmp_path: Path) -> None:
     assert action["count"] == 1
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_is_an_error() -> None:
     with pytest.raises(AssertionError, match=r"pipelines\.audit ended with 2"):
         audit("no such scheme://")

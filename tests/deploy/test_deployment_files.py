@@ -365,6 +365,23 @@ class TestImage:
         there = {path.parent for root in roots for path in root.rglob("__init__.py")}
         assert there == listed
 
+    def test_every_file_in_a_package_is_in_the_wheel(self) -> None:
+        setup = PROJECT["tool"]["setuptools"]
+        packages = {folder_of(name, setup["package-dir"]): name for name in setup["packages"]}
+        others = {
+            path.relative_to(ROOT)
+            for folder in packages
+            for path in (ROOT / folder).iterdir()
+            if path.is_file() and path.suffix not in (".py", ".pyc")
+        }
+        packed = {
+            path.relative_to(ROOT)
+            for folder, name in packages.items()
+            for pattern in setup["package-data"].get(name, ())
+            for path in (ROOT / folder).glob(pattern)
+        }
+        assert others == packed
+
     def test_it_does_not_run_as_root(self) -> None:
         (user,) = re.findall(r"^USER (\d+):\d+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
         assert int(user) > 0

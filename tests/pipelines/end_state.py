@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.audit import verdicts
+from pipelines.operation.verdicts import verdicts
 from tests.pipelines.commands import arguments, ingested
 from tests.pipelines.tables import query
 

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.pipelines.commands import audit, ingest
+from tests.pipelines.commands import audit, dead_letters, ingest
 from tests.pipelines.tables import query
 
 
@@ -65,7 +67,7 @@ def test_a_gap_is_found(sink: str, capsys: pytest.CaptureFixture[str]) -> None:
     query(sink, "UPDATE ingest_progress SET end_offset = 10 WHERE source LIKE '%a.jsonl'")
     query(
         sink,
-        "INSERT INTO ingest_progress SELECT target, source, partition, 20, 31, final, 0, 0, 0, 0, "
+        "INSERT INTO ingest_progress SELECT pipeline, source, partition, 20, 31, final, 0, 0, 0, 0, "
         "0, 0, 0, updated_at FROM ingest_progress WHERE source LIKE '%a.jsonl'",
     )
     capsys.readouterr()
@@ -110,23 +112,36 @@ def test_jobs_that_the_ledger_counts_otherwise_are_found(
     assert "JOBS DO NOT MATCH" in capsys.readouterr().out
 
 
-def test_dead_letters_that_were_deleted_are_still_accounted_for(
+def test_dead_letters_that_were_purged_are_still_accounted_for(
+    sink: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dead_letters("purge", "--sink", sink, "--reason", "seen", "--by", "ann") == 0
+    capsys.readouterr()
+    assert audit(sink, "--json") == 0
+    for partition in json.loads(capsys.readouterr().out):
+        assert (partition["dead"], partition["purged"]) == (1, 1)
+        assert partition["jobs"] == {"retrying": 0, "dead": 0}
+
+
+def test_dead_letters_that_were_deleted_past_the_program_are_missed(
     sink: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     query(sink, "DELETE FROM ingest_jobs")
     capsys.readouterr()
-    assert audit(sink, "--json") == 0
-    for partition in json.loads(capsys.readouterr().out):
-        assert (partition["dead"], partition["jobs"]) == (1, {"retrying": 0, "dead": 0})
+    assert audit(sink) == 1
+    assert "JOBS DO NOT MATCH" in capsys.readouterr().out
 
 
-def test_an_empty_database_is_said_to_be_empty(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("command", [audit, partial(dead_letters, "list", "--sink")])
+def test_a_database_without_our_tables_is_a_mistake_and_no_file_is_created(
+    command: Callable[[str], int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert audit(f"sqlite:///{tmp_path}/empty.db") == 0
-    assert "nothing has been settled" in capsys.readouterr().out
-    assert audit(f"sqlite:///{tmp_path}/empty.db", "--json") == 0
-    assert json.loads(capsys.readouterr().out) == []
+    assert command(f"sqlite:///{tmp_path}/mistyped.db") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"sqlite database {tmp_path}/mistyped.db has no ingest_ tables" in line
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty.db").touch()
+    assert command(f"sqlite:///{tmp_path}/empty.db") == 2
 
 
 def test_an_unreachable_database_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

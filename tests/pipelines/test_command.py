@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pipelines import command
-from transforms.errors import ConfigError, SourceUnavailable
+from transforms.errors import ConfigError, SluiceError, SourceUnavailable
 
 
 def raising(error: BaseException) -> Callable[[Sequence[str]], int]:
@@ -66,6 +68,14 @@ def test_a_password_in_an_error_is_not_printed(capsys: pytest.CaptureFixture[str
     assert "secret-word" not in capsys.readouterr().err
 
 
+def test_garbage_is_collected_again_after_an_import_that_failed() -> None:
+    during = []
+    with suppress(ImportError), command.importing():
+        during.append(gc.isenabled())
+        raise ImportError
+    assert (during, gc.isenabled()) == ([False], True)
+
+
 def test_what_main_returns_is_the_exit_code() -> None:
     assert command.run("ingest", len, ["a", "b", "c"]) == 3
 
@@ -87,5 +97,14 @@ def test_a_summary_is_written_as_one_object(tmp_path: Path) -> None:
 
 
 def test_a_summary_that_cannot_be_written_says_that_the_run_is_finished(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"--summary_json .*finished and committed"):
+    with pytest.raises(SluiceError, match=r"--summary_json .*finished and committed"):
         command.write_summary({}, tmp_path / "no" / "summary.json")
+
+
+def test_a_place_for_the_summary_is_checked_before_the_run(tmp_path: Path) -> None:
+    assert command.summary_path(None) is None
+    assert command.summary_path(f"{tmp_path}/new.json") == tmp_path / "new.json"
+    with pytest.raises(ConfigError, match="there is no folder"):
+        command.summary_path(f"{tmp_path}/no/summary.json")
+    with pytest.raises(ConfigError, match="is a folder"):
+        command.summary_path(str(tmp_path))

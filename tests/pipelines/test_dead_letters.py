@@ -184,7 +184,7 @@ class TestReplay:
         self, sink: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
         argv = ["replay", "--sink", sink, "--category", "malformed"]
-        (done,) = answer(capsys, *argv, "--reason", "mended", "--by", "ann")
+        (done,) = answer(capsys, *argv, "--reason", "repaired", "--by", "ann")
         owners = [{"pipeline": "t", "steps": [], "count": 2}]
         assert done.pop("owners") == owners
         assert done == {"action": "replay", "count": 2, "left_alone": {}, "dry_run": False}
@@ -192,7 +192,7 @@ class TestReplay:
         again = listed(sink, capsys, "--state", "available")
         assert [(each["replays"], each["attempt"]) for each in again] == [(1, 0), (1, 0)]
         (entry,) = answer(capsys, "audit", "--sink", sink)
-        assert (entry["action"], entry["actor"], entry["reason"]) == ("replay", "ann", "mended")
+        assert (entry["action"], entry["actor"], entry["reason"]) == ("replay", "ann", "repaired")
         assert (entry["count"], entry["filter"]["category"]) == (2, "malformed")
         assert audit(sink) == 0
 

@@ -9,7 +9,6 @@ import pytest
 from pipelines import flags
 from pipelines.command import Parser
 from runners.runner import named
-from transforms.errors import ConfigError
 
 
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("20", 20), (str(2**63 - 1), 2**63 - 1)])
@@ -43,31 +42,3 @@ def test_the_budget_of_an_outage_is_the_runners_unless_it_is_chosen(
     options = parser.parse_args(chosen)
     flags.set_outage_budget(options, named("FlinkRunner"))
     assert options.outage_budget == seconds
-
-
-def test_an_unknown_runner_is_a_mistake_of_the_user() -> None:
-    with pytest.raises(ConfigError, match=r"unknown runner 'Nowhere'.*DirectRunner"):
-        flags.runner_of("Nowhere")
-
-
-class TestUnknownFlags:
-    @pytest.fixture
-    def parser(self) -> Parser:
-        parser = Parser()
-        parser.add_argument("--source")
-        return parser
-
-    def test_beams_own_are_known(self, parser: Parser) -> None:
-        flags.refuse_unknown(["--job_name=x", "--streaming"], parser)
-
-    @pytest.mark.parametrize(
-        ("rest", "message"),
-        [
-            (["--sorce=x"], "unknown option --sorce; did you mean --source?"),
-            (["--qqq", "x"], r"unknown option --qqq \(--help lists every option\)"),
-            (["stray"], "unknown option stray"),
-        ],
-    )
-    def test_others_are_named(self, parser: Parser, rest: list[str], message: str) -> None:
-        with pytest.raises(ConfigError, match=message):
-            flags.refuse_unknown(rest, parser)

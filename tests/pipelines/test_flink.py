@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -19,15 +18,15 @@ from mypy_boto3_s3 import S3Client
 
 from examples.events import events, write
 from pipelines import command
-from pipelines.audit import verdicts
 from pipelines.ingest import main as ingest_main
+from pipelines.operation.verdicts import verdicts
 from pipelines.outbox import main as outbox_main
 from runners.flink import jobs as flink_jobs
 from runners.flink.local.cluster import FlinkCluster
 from sinks.database.engine import dispose_engines
 from tests import waiting
 from tests.pipelines import end_state
-from tests.pipelines.commands import ingest
+from tests.pipelines.commands import dead_letters, ingest
 from tests.pipelines.end_state import events_by
 from tests.pipelines.flink_state import (
     checkpoints,
@@ -236,19 +235,7 @@ def test_a_job_is_known_among_others_and_goes_on_from_what_it_left(
         assert not out
         return line
 
-    program = (sys.executable, "-m", "pipelines.ingest")
-    with ExitStack() as stack:
-        both = [
-            stack.enter_context(
-                subprocess.Popen(
-                    [*program, *argv(table, table), "--streaming", "--detach"],
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for table in ("own", "other")
-        ]
-        own, other = (each.communicate(timeout=SECONDS)[0].strip() for each in both)
+    own, other = (submit(argv(table, table), capsys) for table in ("own", "other"))
     try:
         names = [flink_jobs.status(flink.rest, job)[0]["name"] for job in (own, other)]
         assert names == ["ingest-own", "ingest-other"]
@@ -343,7 +330,7 @@ if __name__ == "__main__":
 
 @pytest.mark.timeout(900)  # each of its waits has its own bound
 def test_no_retry_gets_around_a_programs_own_step(
-    flink: FlinkCluster, postgres_url: str, tmp_path: Path
+    flink: FlinkCluster, postgres_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The program itself takes its retries and replays, on the cluster as in one process."""
     ready = tmp_path / "ready"
@@ -356,24 +343,23 @@ def test_no_retry_gets_around_a_programs_own_step(
     table = ("--sink", postgres_url, "--table", "people", "--key", "id", *waits)
     cluster = ("--runner", "FlinkRunner", *job_arguments(flink))
 
-    def run(*argv: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *argv], check=True, capture_output=True, text=True, timeout=SECONDS
-        )
-        return done.stderr
+    def hide() -> None:
+        program = (str(tmp_path / "hides.py"), str(ready), "--source", f"{tmp_path}/people.jsonl")
+        command_line = [sys.executable, *program, *table, *cluster]
+        subprocess.run(command_line, check=True, capture_output=True, timeout=SECONDS)
 
-    hides = (str(tmp_path / "hides.py"), str(ready), "--source", f"{tmp_path}/people.jsonl")
-    plain = ("-m", "pipelines.ingest", "--source", f"{tmp_path}/other.jsonl")
-    run(*hides, *table, *cluster)
-    letters = ("-m", "pipelines.dead_letters", "replay", "--sink", postgres_url)
-    run(*letters, "--stage", "Hide", "--reason", "test")
+    hide()
+    letters = ("--sink", postgres_url, "--stage", "Hide", "--reason", "test")
+    assert dead_letters("replay", *letters) == 0
     query(postgres_url, "UPDATE ingest_queue SET due_at = now()")
-    output = run(*plain, *table, *cluster)
+    plain = ["--source", f"{tmp_path}/other.jsonl", *table, *cluster]
+    capsys.readouterr()
+    assert command.run("ingest", ingest_main, plain) == 0
     line = "4 jobs of table people wait for pipeline people [Hide]; this program is people []"
-    assert f"ingest: {line}" in output.splitlines()
+    assert f"ingest: {line}" in capsys.readouterr().err.splitlines()
     assert query(postgres_url, "SELECT id, email FROM people") == [(9, "open")]
     ready.touch()
-    run(*hides, *table, *cluster)
+    hide()
     hidden = [(n, "hidden") for n in range(4)]
     people = query(postgres_url, "SELECT id, email FROM people ORDER BY id")
     assert people == [*hidden, (9, "open")]

@@ -196,6 +196,30 @@ class TestS3:
         assert "127.0.0.1:9" in line
 
 
+class TestMissingTable:
+    def test_it_is_made_and_one_line_says_so(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "in.jsonl"
+        path.write_text('{"event_id": "a"}\n')
+        shown = []
+        for _ in range(2):
+            assert ingest(str(path), f"sqlite:///{tmp_path}/a.db") == 0
+            shown.append(
+                "made table events (event_id text, payload json)\n" in capsys.readouterr().out
+            )
+        assert shown == [True, False]
+
+    def test_with_create_never_it_is_refused_in_one_line(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "in.jsonl"
+        path.write_text('{"event_id": "a"}\n')
+        assert ingest(str(path), f"sqlite:///{tmp_path}/a.db", "--create", "never") == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line == "ingest: table events does not exist, and --create is never"
+
+
 class TestDeadLettersFail:
     def test_exit_3_when_asked_for(self, sink: str, tmp_path: Path) -> None:
         path = tmp_path / "in.jsonl"

@@ -254,8 +254,6 @@ class TestUsage:
             (("--lease", "0.5"), "--lease: must be at least 1 s"),
             (("--retain", "soon"), "a duration is written"),
             (("--runner", "Nowhere"), "unknown runner"),
-            (("--to", "s3://bucket"), "not a Kafka URI"),
-            (("--to", "kafka://h:1/t?group=g"), "is not a Kafka topic"),
             (("--kafka_config", "acks=1"), "acks cannot be set"),
         ],
     )
@@ -267,6 +265,17 @@ class TestUsage:
         tmp_path: Path,
     ) -> None:
         assert publish(f"sqlite:///{tmp_path}/x.db", "kafka://127.0.0.1:1/t", *more) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+
+    @pytest.mark.parametrize(
+        ("to", "message"),
+        [("s3://bucket", "not a Kafka URI"), ("kafka://h:1/t?group=g", "is not a Kafka topic")],
+    )
+    def test_a_place_that_is_no_topic_is_one_line_and_exit_2(
+        self, to: str, message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    ) -> None:
+        assert publish(f"sqlite:///{tmp_path}/x.db", to) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert message in line
 

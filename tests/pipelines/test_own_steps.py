@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import subprocess
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,8 @@ from pipelines import command
 from pipelines import ingest as program
 from pipelines.ingest import ingest
 from pipelines.ingestion.options import with_defaults
+from sinks.database import leases
+from sinks.database.engine import dispose_engines
 from tests.pipelines.commands import dead_letters
 from tests.pipelines.programs import ROOT
 from tests.pipelines.tables import query
@@ -139,10 +140,12 @@ class TestNoWayAround:
     def test_a_program_of_another_name_leaves_them_too(
         self, people: dict[str, Any], sink: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
+        """It reads the source itself, and the jobs of the first wait on."""
         fail_all(people, sink)
+        before = states(sink)
         READY.update(range(4))
         assert ingest(steps=[HIDE], argv=["--pipeline", "others"], **people) == 0
-        assert rows(sink) == []
+        assert states(sink) == before
         assert "wait for pipeline people [Hide]; this program is others [Hide]" in (
             capsys.readouterr().err
         )
@@ -272,32 +275,38 @@ def readme_program() -> str:
     return str(block)
 
 
-def test_the_program_in_the_readme_takes_its_own_retries(tmp_path: Path) -> None:
+@pytest.fixture
+def orders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The program's working folder, with its source; its database has a relative path."""
     (tmp_path / "orders").mkdir()
     (tmp_path / "orders" / "a.jsonl").write_text(
         '{"order_id":1,"amount":1.5}\n{"order_id":2,"amount":null}\n'
     )
-    (tmp_path / "program.py").write_text(readme_program())
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "io")])
+    monkeypatch.chdir(tmp_path)
+    dispose_engines()
+    yield
+    leases.release_all()
+    dispose_engines()
 
-    def run(*argv: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *argv],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": paths},
-            check=False,
-            capture_output=True,
-            text=True,
-        )
 
-    first = run("program.py", "--no_progress", "--fail_on_dead_letters")
-    assert first.returncode == command.DEAD_LETTERS, first.stderr
+@pytest.mark.usefixtures("orders")
+def test_the_program_in_the_readme_takes_its_own_retries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["program.py", "--no_progress", "--fail_on_dead_letters"])
+
+    def code_of(text: str) -> object:
+        Path("program.py").write_text(text)
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path("program.py", run_name="__main__")
+        return ended.value.code
+
+    assert code_of(readme_program()) == command.DEAD_LETTERS
     where = ("--sink", "sqlite:///orders.db", "--reason", "the amount is optional now")
-    assert run("-m", "pipelines.dead_letters", "replay", *where).returncode == 0
+    assert dead_letters("replay", *where) == 0
     changed = readme_program().replace('raise Reject("no amount", "no_amount")', "return record")
-    (tmp_path / "program.py").write_text(changed)
-    again = run("program.py", "--no_progress", "--fail_on_dead_letters")
-    assert again.returncode == command.OK, again.stderr
+    assert changed != readme_program()
+    assert code_of(changed) == command.OK
     payloads = [json.loads(text) for (text,) in query(f"sqlite:///{tmp_path}/orders.db", ORDERS)]
     assert [each.get("cents") for each in payloads] == [150, None]
 

@@ -49,7 +49,7 @@ def of_schema(folder: Path, schema: str) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("runner", ["DirectRunner", "PrismRunner"])
-def test_a_replay_with_a_mended_schema_heals(
+def test_a_replay_with_a_repaired_schema_heals(
     folder: Path, sink: str, runner: str, request: pytest.FixtureRequest
 ) -> None:
     if runner == "PrismRunner":
@@ -81,7 +81,7 @@ def test_a_replay_that_fails_again_is_dead_again_and_capped(folder: Path, sink: 
 def test_a_running_stream_takes_what_is_replayed(folder: Path, sink: str) -> None:
     ingested(folder, sink, "strict")
     with running(arguments(folder, sink, "lax", "--streaming")) as process:
-        assert dead_letters("replay", "--sink", sink, "--reason", "the schema is mended") == 0
+        assert dead_letters("replay", "--sink", sink, "--reason", "the schema is repaired") == 0
         wait_for_rows(process, sink, 100)
         process.terminate()
         _, errors = process.communicate(timeout=30)

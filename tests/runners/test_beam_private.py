@@ -238,6 +238,7 @@ print('done')
 
 
 class TestThisBeam:
+    @pytest.mark.slow
     def test_it_is_as_expected_and_is_changed_by_a_pipeline_not_by_an_import(self) -> None:
         ended = subprocess.run(
             [sys.executable, "-c", PATCHES], cwd=ROOT, capture_output=True, text=True, check=False

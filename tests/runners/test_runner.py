@@ -23,6 +23,7 @@ def test_an_unknown_runner_is_refused_and_the_known_ones_are_listed() -> None:
         named("SparkRunner")
 
 
+@pytest.mark.slow
 def test_only_the_chosen_runner_is_imported() -> None:
     program = "import sys; from runners.runner import named; named('DirectRunner'); print([name for name in sys.modules if name.startswith(('runners.flink.', 'runners.prism'))])"
     ended = subprocess.run(

@@ -55,9 +55,11 @@ class KafkaBroker:
 
     Attributes:
         settings: Broker settings to add or to override.
+        listeners: More of them than the one of ``bootstrap``: the port of each, by its name.
     """
 
     settings: Mapping[str, str] = field(default_factory=dict)
+    listeners: Mapping[str, int] = field(default_factory=dict)
     _folder: Path | None = field(default=None, init=False, repr=False)
     _port: int = field(default=0, init=False)
     _process: ServiceProcess | None = field(default=None, init=False, repr=False)
@@ -202,7 +204,7 @@ class KafkaBroker:
         self._port, controller = free_ports(2)
         file = self._folder / "server.properties"
         data = self._folder / "data"
-        file.write_text(properties(self._port, controller, data, self.settings))
+        file.write_text(properties(self._port, controller, data, self.settings, self.listeners))
         # A leading zero byte, so that no option parser takes the id for an option.
         cluster = urlsafe_b64encode(b"\0" + secrets.token_bytes(15)).decode().rstrip("=")
         tool = [*java(jars, "-XX:TieredStopAtLevel=1"), "kafka.tools.StorageTool"]

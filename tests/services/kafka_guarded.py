@@ -22,8 +22,6 @@ from tests.services.kafka_broker import KafkaBroker
 
 PASSWORD = "right-word-4711"
 
-_NAMES = ("SASL", "TLS")
-
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
@@ -73,16 +71,8 @@ def guarded_broker() -> Iterator[Guarded]:
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": "User:ANONYMOUS",
     }
-    with KafkaBroker(settings) as broker:
-        broker.stop()
-        file = broker.folder / "server.properties"
-        lines = file.read_text().splitlines()
-        for setting in ("listeners", "advertised.listeners"):
-            (line,) = (line for line in lines if line.startswith(f"{setting}="))
-            more = [f"{name}://127.0.0.1:{port}" for name, port in zip(_NAMES, ports, strict=True)]
-            lines.append(",".join([line, *more]))  # of two lines, the last one holds
-        file.write_text("\n".join(lines) + "\n")
-        broker.start()
+    listeners = dict(zip(("SASL", "TLS"), ports, strict=True))
+    with KafkaBroker(settings, listeners) as broker:
         for name in ("open", "closed"):
             broker.create_topic(name)
             broker.produce(name, [(None, b"x")])

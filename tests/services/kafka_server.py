@@ -39,12 +39,23 @@ SETTINGS = {
 }
 
 
-def properties(port: int, controller: int, data: Path, settings: Mapping[str, str]) -> str:
-    """The text of ``server.properties``; ``settings`` override everything else."""
+def properties(
+    port: int,
+    controller: int,
+    data: Path,
+    settings: Mapping[str, str],
+    listeners: Mapping[str, int],
+) -> str:
+    """The text of ``server.properties``; ``settings`` override everything else.
+
+    ``listeners`` are more of them: the port of each, by its name.
+    """
+    ports = {"PLAINTEXT": port, **listeners}
+    advertised = ",".join(f"{name}://127.0.0.1:{number}" for name, number in ports.items())
     every = {
         **SETTINGS,
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+        "listeners": f"{advertised},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": advertised,
         "controller.quorum.voters": f"1@127.0.0.1:{controller}",
         "log.dirs": str(data),
         **settings,

@@ -247,12 +247,13 @@ def _claim_to(claim: Claim) -> list[Any]:
             [offset, each.job, each.number, each.max_attempts, each.run]
             for offset, each in claim.attempts.items()
         ],
+        claim.read_by,
     ]
 
 
 def _claim_from(fields: list[Any]) -> Claim:
-    id_, attempts = fields
-    return Claim(id_, {offset: Attempt(*rest) for offset, *rest in attempts})
+    id_, attempts, read_by = fields
+    return Claim(id_, {offset: Attempt(*rest) for offset, *rest in attempts}, read_by)
 
 
 coders.registry.register_coder(RecordBatch, RecordBatchCoder)

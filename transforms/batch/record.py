@@ -59,8 +59,9 @@ class Format:
     """How to read the raw bytes of a record.
 
     Attributes:
-        name: ``json``, ``csv`` or ``parquet``. The raw bytes of a Parquet row are those of
-            ``transforms.parse.typed_rows``, or the JSON object that earlier versions kept.
+        name: ``json``, ``csv``, ``parquet`` or ``avro``. The raw bytes of a row of Parquet or Avro
+            are those of ``transforms.parse.typed_rows``, or the JSON object that earlier versions
+            kept.
         columns: The header of a CSV file.
         delimiter: The delimiter of a CSV file.
         quote: The character that encloses a field of a CSV file; empty for none.
@@ -173,10 +174,13 @@ class Claim:
     Attributes:
         id: A UUID in hexadecimal: the id of its row in ``ingest_claims``.
         attempts: The attempt at each record, by the offset of the record.
+        read_by: The pipeline that has read the records, whose ledger counts them. It may differ
+            from the one that tries them again, which may have adopted them.
     """
 
     id: str
     attempts: Mapping[int, Attempt]
+    read_by: str
 
     @property
     def jobs(self) -> list[int]:

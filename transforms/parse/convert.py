@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from transforms.errors import Reject
+from transforms.parse.allowed import Allowed, properties_of
 from transforms.parse.json_text import decode_long
 from transforms.parse.numbers import TOO_LONG, exact, integer
 
@@ -106,99 +106,15 @@ def number_of(text: str) -> int | Decimal | None:
 
 @lru_cache(maxsize=256)  # one entry per header
 def column_types(schema: str, columns: tuple[str, ...]) -> ColumnTypes:
-    """What ``schema`` allows in each of ``columns``; columns without a type are left out."""
-    document = json.loads(schema)
-    types = ((column, _allowed(document, column)) for column in columns)
-    return tuple((column, allowed) for column, allowed in types if allowed)
+    """What ``schema`` allows in each of ``columns``; columns without a type are left out.
 
-
-def _allowed(document: Any, name: str) -> frozenset[str]:
-    """The types of a property, with ``TYPED_TEXT`` if its strings are dates, times or UUIDs."""
-    types = types_of(document, name)
-    if "string" not in types:
-        return types
-    nodes = _properties(document, document, name, set())
-    formats = {name for node in nodes for name in _formats(document, node, set())}
-    return types | {TYPED_TEXT} if formats & _TYPED_FORMATS else types
-
-
-def _formats(document: Any, node: Any, followed: set[str]) -> Iterator[str]:
-    """The formats that ``node`` names."""
-    if isinstance(node, dict):
-        if isinstance(node.get("format"), str):
-            yield node["format"]
-        for part in _applied(document, node, followed):
-            yield from _formats(document, part, followed)
-
-
-def types_of(document: Any, name: str) -> frozenset[str]:
-    """The JSON types that a schema allows for the property ``name``; empty if unspecified.
-
-    >>> sorted(types_of({"properties": {"n": {"type": ["integer", "null"]}}}, "n"))
-    ['integer', 'null']
+    ``TYPED_TEXT`` is among the types of a column whose strings are all dates, times or UUIDs.
     """
-    allowed: set[str] = set()
-    for node in _properties(document, document, name, set()):
-        allowed |= _types(document, node, set())
-    return frozenset(allowed)
+    properties = properties_of(schema).allowed
+    restricted = [(name, properties[name]) for name in columns if name in properties]
+    return tuple((name, _types(each)) for name, each in restricted if not each.anything)
 
 
-def _properties(document: Any, node: Any, name: str, followed: set[str]) -> Iterator[Any]:
-    """Every subschema that ``node`` applies to the property ``name``."""
-    if not isinstance(node, dict):
-        return
-    properties = node.get("properties")
-    if isinstance(properties, dict) and name in properties:
-        yield properties[name]
-    for part in _applied(document, node, followed):
-        yield from _properties(document, part, name, followed)
-
-
-def _types(document: Any, node: Any, followed: set[str]) -> set[str]:
-    """The types that ``node`` allows; empty if it does not say."""
-    if not isinstance(node, dict):
-        return set()
-    declared = node.get("type")
-    if declared is not None:
-        return {declared} if isinstance(declared, str) else set(declared)
-    values = [node["const"]] if "const" in node else node.get("enum", [])
-    types = {_TYPE_OF.get(type(value), "object") for value in values}
-    for part in _applied(document, node, followed):
-        types |= _types(document, part, followed)
-    return types
-
-
-_TYPE_OF: dict[type, str] = {
-    str: "string",
-    int: "integer",
-    float: "number",
-    bool: "boolean",
-    type(None): "null",
-    list: "array",
-}
-
-
-def _applied(document: Any, node: dict[str, Any], followed: set[str]) -> Iterator[Any]:
-    """The subschemas that ``node`` applies to the same value; each reference is followed once."""
-    reference = node.get("$ref")
-    if isinstance(reference, str) and reference not in followed:
-        followed.add(reference)
-        yield _resolve(document, reference)
-    for keyword in ("allOf", "anyOf", "oneOf"):
-        yield from node.get(keyword, ())
-
-
-def _resolve(document: Any, reference: str) -> Any:
-    """The node that a local JSON pointer (``#/$defs/id``) points at, or None."""
-    if not reference.startswith("#"):
-        return None
-    node = document
-    for step in reference[1:].split("/")[1:]:
-        key = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(node, dict):
-            node = node.get(key)
-        elif isinstance(node, list) and key.isdecimal() and int(key) < len(node):
-            node = node[int(key)]
-        else:
-            return None
-    return node
+def _types(allowed: Allowed) -> frozenset[str]:
+    typed = "string" in allowed.types and allowed.formats <= _TYPED_FORMATS
+    return allowed.types | {TYPED_TEXT} if typed else allowed.types

@@ -26,6 +26,16 @@ _NAMES = {
 }
 
 _STRING = re.compile(STRING, re.DOTALL)
+_TOKEN = re.compile(STRING + rb"|[{}\[\]]", re.DOTALL)
+_CLOSED = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB]%b\\u[dD][c-fC-F]%b|(u[dD][89a-fA-F]%b)|.)" % ((b"[0-9a-fA-F]{2}",) * 3),
+    re.DOTALL,
+)
+"""An escape; a group if it is half of a surrogate pair, without the other half."""
+
+_OPENS = {b"{": "an object", b"[": "an array", b'"': "a string"}
+_BOM = b"\xef\xbb\xbf"
 _STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
@@ -34,7 +44,7 @@ def parse_object(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
     """The JSON object in ``raw``.
 
     Args:
-        raw: UTF-8 text.
+        raw: UTF-8 text, perhaps with a byte order mark.
         max_bytes: The longest ``raw`` that is read.
         max_depth: The deepest nesting that is read; the object itself is level 1.
 
@@ -42,6 +52,7 @@ def parse_object(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
         Reject: ``too_large``, ``too_deep``, ``invalid_utf8``, ``malformed`` or ``not_object``.
     """
     check_size(raw, max_bytes)
+    raw = raw.removeprefix(_BOM)
     if _is_deep(raw, max_depth):
         raise Reject(f"JSON is nested {depth(raw):,} levels deep, limit {max_depth}", "too_deep")
     try:
@@ -93,5 +104,36 @@ def _reject(raw: bytes, error: Exception) -> NoReturn:
         raise Reject("JSON is nested deeper than this process can read", "too_deep") from error
     # msgspec reports bad bytes outside strings as bad JSON, and gives no place inside strings.
     text_of(raw)
-    message = TOO_LONG if isinstance(error, ArithmeticError) else str(error)
+    if isinstance(error, ArithmeticError):
+        message = TOO_LONG
+    else:
+        message = _why_truncated(raw) if "truncated" in str(error) else str(error)
     raise Reject(message, "malformed") from error
+
+
+def _why_truncated(raw: bytes) -> str:
+    """Why ``raw``, which msgspec calls truncated, is not JSON."""
+    opened: list[re.Match[bytes]] = []
+    for token in _TOKEN.finditer(raw):
+        text = token[0]
+        if text in (b"{", b"["):
+            opened.append(token)
+        elif text in (b"}", b"]"):
+            del opened[-1:]
+        elif not _ends(text):
+            opened.append(token)
+        elif half := next((escape for escape in _ESCAPE.finditer(text) if escape[1]), None):
+            where = f"byte {token.start() + half.start()}"
+            return f"{half[0].decode()} ({where}) is half of a character: its other half is missing"
+    if opened:
+        place = opened[-1].start()
+        what = _OPENS[raw[place : place + 1]]
+        return f"the text ends at byte {len(raw)}, within {what} that begins at byte {place}"
+    if not raw.strip():
+        return "there is no JSON: the text is empty"
+    return f"the text ends at byte {len(raw)}, within a word"
+
+
+def _ends(string: bytes) -> bool:
+    """Whether a string has the quote at its end."""
+    return len(string) > 1 and string.endswith(b'"') and bool(_CLOSED.fullmatch(string))

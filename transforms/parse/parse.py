@@ -20,6 +20,9 @@ from transforms.steps.each_record import apply_to_values
 
 STAGE = "parse"
 
+_TYPED = ("parquet", "avro")
+"""Formats whose values come from the reader; their raw bytes are those of ``typed_rows``."""
+
 
 @dataclass(frozen=True, slots=True)
 class ParseConfig:
@@ -47,8 +50,8 @@ class Parse(beam.PTransform):
     """Give every record of a ``RecordBatch`` its value.
 
     JSON becomes a dict with exact numbers (``int`` of any size, ``Decimal``), CSV a dict of
-    strings. The values of Parquet rows come from the reader; a replayed row is read from its
-    stored bytes. A record that cannot be read becomes a failure of stage ``parse``.
+    strings. The values of Parquet and Avro rows come from the reader; a replayed row is read from
+    its stored bytes. A record that cannot be read becomes a failure of stage ``parse``.
     """
 
     def __init__(self, config: ParseConfig | None = None) -> None:
@@ -67,7 +70,7 @@ def parse(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     Raises:
         ValueError: The format is unknown (a defect of the reader).
     """
-    if batch.format.name == "parquet" and batch.values is not None:
+    if batch.format.name in _TYPED and batch.values is not None:
         return batch
     one, whole = _parsers(batch.format, config)
     parsed = apply_to_values(batch, batch.raws, one, STAGE, whole)
@@ -89,7 +92,7 @@ def _parsers(
         return (lambda raw: parse_one(text_of(raw, format.encoding).encode())), (lambda raws: None)
     if format.name == "json":
         return parse_one, partial(parse_objects, max_bytes=size, max_depth=depth)
-    if format.name == "parquet":
+    if format.name in _TYPED:
         # Earlier versions kept a row as a plain JSON object.
         return (
             lambda raw: parse_one(raw) if raw.startswith(b"{") else _parse_typed(raw, size),
@@ -100,7 +103,7 @@ def _parsers(
             partial(parse_row, max_bytes=size, format=format),
             partial(parse_rows, max_bytes=size, format=format),
         )
-    raise ValueError(f"unknown record format {format.name!r}; known: json, csv, parquet")
+    raise ValueError(f"unknown record format {format.name!r}; known: json, csv, parquet, avro")
 
 
 def _parse_typed(raw: bytes, max_bytes: int) -> dict[str, Any]:

@@ -8,7 +8,8 @@ row that cannot be read, the stored content of its unreadable columns::
 
 A type is ``bytes`` (base64), ``float``, ``decimal``, ``date``, ``time``, ``timestamp`` or
 ``duration`` (ISO 8601), ``["list", type]``, ``["struct", {name: type}]``,
-``["map", key's type, value's type]``, or null for the types that JSON has itself.
+``["map", key's type, value's type]``, or null for the types that JSON has itself. A value of type
+``any``, which may have one of several types, is written as ``[type, value]``.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from transforms.parse.json_text import encode_decimal_text
 
 Kind = Any
 """The type of a column, as a stored row names it."""
+
+ANY: Kind = "any"
+"""The kind of values that each have a type of their own."""
 
 MIDNIGHT_AFTER = "24:00:00"
 """The end of a day, which databases have and the ``time`` of Python lacks."""
@@ -125,6 +129,9 @@ def written(kind: Kind, value: Any) -> Any:
         return None
     if kind == "float":
         return value if math.isfinite(value) else _non_finite(value)
+    if kind == ANY:
+        own = _kind_of(value)
+        return [own, written(own, value)]
     if type(kind) is not list:
         return value
     if kind[0] == "list":
@@ -137,6 +144,18 @@ def written(kind: Kind, value: Any) -> Any:
             return {name: written(item, each) for name, each in value.items()}
         value = list(value.items())
     return [[written(key, k), written(item, v)] for k, v in value]
+
+
+def _kind_of(value: Any) -> Kind:
+    """The type of one value."""
+    if isinstance(value, Mapping):
+        fields = {name: _kind_of(each) for name, each in value.items()}
+        named = {name: kind for name, kind in fields.items() if kind is not None}
+        return ["struct", named] if named else None
+    if isinstance(value, list):
+        kinds = [_kind_of(each) for each in value if each is not None]
+        return ["list", ANY] if any(kind is not None for kind in kinds) else None
+    return _KINDS.get(type(value))
 
 
 def map_of(pairs: list[tuple[Any, Any]]) -> Any:
@@ -203,6 +222,21 @@ def _duration(text: str) -> timedelta:
     return msgspec.convert(text, timedelta)
 
 
+def _any(pair: list[Any]) -> Any:
+    kind, value = pair
+    return _reader(kind)(value)
+
+
+_KINDS: dict[type, str] = {
+    bytes: "bytes",
+    float: "float",
+    Decimal: "decimal",
+    date: "date",
+    time: "time",
+    datetime: "timestamp",
+    timedelta: "duration",
+}
+
 _SCALARS: dict[str, Read] = {
     # The names are part of the stored form: never change one, only add.
     "bytes": base64.b64decode,
@@ -212,6 +246,7 @@ _SCALARS: dict[str, Read] = {
     "time": _time,
     "timestamp": _timestamp,
     "duration": _duration,
+    "any": _any,
 }
 
 

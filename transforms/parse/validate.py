@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 import jsonschema_rs
@@ -21,7 +22,11 @@ from transforms.errors import ConfigError, Reject
 from transforms.parse.convert import column_types, convert
 from transforms.parse.csv_cells import any_quoted_empty, quoted_empty
 from transforms.parse.json_text import encode_json
+from transforms.parse.patterns import MASK, Pattern, given_up, is_linear
 from transforms.steps.each_record import apply_to_values
+
+if TYPE_CHECKING:
+    from jsonschema_rs import KeywordValidator
 
 STAGE = "validate"
 MAX_SCHEMA_BYTES = 4 << 20
@@ -32,17 +37,14 @@ MAX_REASON = 300
 # A value in its JSON form: dates and UUIDs as text, bytes as base64, numbers unchanged.
 plain = partial(msgspec.to_builtins, builtin_types=(Decimal,), str_keys=True)
 
-# Stands for the value in the messages of jsonschema_rs, so that a long value can be shortened:
-# a code point for private use, which Unicode assigns to nothing.
-_MASK = "\ue000"
-
 
 class Validate(beam.PTransform):
     """Check every value of a ``RecordBatch`` against a JSON Schema, formats included.
 
     The draft is the one that ``$schema`` names, or 2020-12. The text of a CSV file is first
     converted to the types of the schema (``transforms.parse.convert``). A record that does not
-    conform becomes a failure of stage ``validate``, category ``schema``.
+    conform becomes a failure of stage ``validate``, category ``schema``; one with a text that a
+    pattern takes too long to match, of category ``pattern_limit``.
 
     Args:
         schema: The schema's JSON text (``load_schema``), or None to let everything pass.
@@ -103,9 +105,11 @@ def compiled(schema: str) -> Any:
     except RecursionError as error:
         raise ConfigError("nested too deep") from error
     try:
-        return jsonschema_rs.validator_for(
-            document, validate_formats=True, retriever=_refuse, mask=_MASK
-        )
+        validator = jsonschema_rs.validator_for(document, **_OPTIONS)
+        if not is_linear(document, **_OPTIONS):
+            bounded: dict[str, type[KeywordValidator]] = {"pattern": Pattern}
+            validator = jsonschema_rs.validator_for(document, keywords=bounded, **_OPTIONS)
+        return validator
     except jsonschema_rs.ValidationError as error:
         raise ConfigError(f"not a valid JSON Schema: {_reason(error, document)}") from error
     except jsonschema_rs.ReferencingError as error:
@@ -124,7 +128,7 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     validator = compiled(schema)
     plan = column_types(schema, batch.format.columns) if batch.format.name == "csv" else ()
     # Every Parquet row may hold dates and bytes; in other formats they are rare.
-    typed = batch.format.name == "parquet"
+    typed = batch.format.name in ("parquet", "avro")
 
     def one(value: Any) -> Any:
         check(validator, value)
@@ -137,9 +141,10 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
                 all(map(validator.is_valid, values if form is None else map(form, values)))
                 for form in forms
             )
+            good = conforms and given_up() is None
         except (TypeError, ValueError):
             return None
-        return values if conforms else None
+        return values if good else None
 
     def converted(convert_one: Callable[[Any], Any], items: Sequence[Any]) -> Sequence[Any] | None:
         try:
@@ -176,8 +181,10 @@ def check(validator: Any, value: Any) -> None:
 
     Raises:
         Reject: ``schema``, with up to five errors: JSON pointer, shortened value and reason.
+            ``pattern_limit``, if a pattern was given up: the value may conform.
         TypeError: It holds something that JSON cannot express.
     """
+    given_up()  # what other records noted
     instance = value
     try:
         valid = validator.is_valid(instance)
@@ -187,6 +194,14 @@ def check(validator: Any, value: Any) -> None:
         if not valid:
             instance = _zoned(value)
             valid = validator.is_valid(instance)
+    noted = given_up()
+    if noted is not None:
+        pattern, length = noted
+        raise Reject(
+            f"pattern {_cut(pattern, MAX_INSTANCE)} takes too long on text of {length:,} "
+            "characters; whether it matches is not known",
+            "pattern_limit",
+        )
     if valid:
         return
     errors = list(islice(validator.iter_errors(instance), MAX_ERRORS + 1))
@@ -216,9 +231,16 @@ def _reason(error: Any, instance: Any) -> str:
     for step in error.instance_path:
         instance = instance[step]
         pointer += "/" + str(step).replace("~", "~0").replace("/", "~1")
-    written = encode_json(instance).decode()
-    message = _one_line(error.message).replace(_MASK, _cut(written, MAX_INSTANCE))
+    written = _written(instance)
+    message = _one_line(error.message).replace(MASK, _cut(written, MAX_INSTANCE))
     return (f"{_cut(pointer, MAX_INSTANCE)}: " if pointer else "") + _cut(message, MAX_REASON)
+
+
+def _written(instance: Any) -> str:
+    """A value as JSON; what JSON does not have would be written as null."""
+    if isinstance(instance, float) and not math.isfinite(instance):
+        return f"{json.dumps(instance)} (not a number in JSON)"
+    return encode_json(instance).decode()
 
 
 def _cut(text: str, limit: int) -> str:
@@ -236,6 +258,9 @@ def _refuse_constant(name: str) -> Any:
 def _refuse(uri: str) -> Any:
     """Called by jsonschema_rs to fetch another document; refuses."""
     raise ValueError("$ref must stay inside the schema")
+
+
+_OPTIONS: dict[str, Any] = {"validate_formats": True, "retriever": _refuse, "mask": MASK}
 
 
 class _ValidateFn(beam.DoFn):

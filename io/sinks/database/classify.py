@@ -2,7 +2,8 @@
 
 docs/failures.md lists every code and what follows from its kind: after an outage the batch waits,
 after a transient error the transaction runs again, a record error isolates its row, and a fatal
-one fails the run because no record is to blame.
+one fails the run because no record is to blame. Some errors are either: a fatal one that a single
+row may raise is doubtful, and ``sinks.table.evidence`` decides by the other rows.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ class Classification:
         category: For record errors, the word by which dead letters are filtered.
         sqlstate: The database's code, if it has one.
         message: One line, without the values of other rows.
+        doubtful: The category of a fatal error in case it is a row's all the same, since other rows
+            pass; empty if it cannot be.
     """
 
     kind: Kind
     category: str
     sqlstate: str | None
     message: str
+    doubtful: str = ""
 
 
 # The longest prefix wins; every other code of PostgreSQL's own is fatal. Source: PostgreSQL
@@ -53,6 +57,7 @@ BY_SQLSTATE: dict[str, tuple[Kind, str]] = {
     "57014": ("transient", ""),  # statement timeout
     "21": ("record", "constraint"),  # triggers turned two keys into one: each row alone is accepted
     "22": ("record", "data"),
+    "2200H": ("fatal", ""),  # a sequence has no numbers left
     "23": ("record", "constraint"),
     "23503": ("record", FOREIGN_KEY),
     "38": ("record", "trigger"),  # an exception in a trigger not written in PL/pgSQL
@@ -67,6 +72,9 @@ _CLASSES = (
     "00 01 02 03 08 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 23 24 25 26 27 28 2B 2D 2F 34 38 39 3B 3D 3F "
     "40 42 44 53 54 55 57 58 72 F0 HV P0 XX "
 )
+
+# Fatal codes that no row can cause: log-in, transaction and cursor states, a damaged database.
+_NO_ROW = ("0P", "24", "25", "26", "28", "2D", "34", "3B", "3D", "F0", "XX001", "XX002")
 
 SQLITE_CONSTRAINT_DATATYPE = 3091  # SQLite 3.37; the sqlite3 module has no name for it
 
@@ -123,7 +131,10 @@ def classify(error: BaseException) -> Classification:
     original = original_of(error)
     sqlstate = sqlstate_of(original)
     kind, category = _kind_of(error, original, sqlstate)
-    return Classification(kind, category, sqlstate, _one_line(original))
+    doubtful = ""
+    if kind == "fatal":
+        kind, category, doubtful = _by_place(original, sqlstate)
+    return Classification(kind, category, sqlstate, _one_line(original), doubtful)
 
 
 def original_of(error: BaseException) -> BaseException:
@@ -156,8 +167,42 @@ def _one_line(error: BaseException) -> str:
     return line[:MESSAGE_LIMIT]
 
 
-# COPY names the column and quotes the value that it could not read.
-_COPY_VALUE = re.compile(r"^COPY .*, line \d+, (column .*)$", re.MULTILINE)
+# COPY names line and column, in the language of the server, and quotes the value that it could not
+# read.
+_COPY_VALUE = re.compile(r"^COPY .*?, \w+ \d+, (\w+ .*)$", re.MULTILINE)
+
+
+def _by_place(error: BaseException, sqlstate: str | None) -> tuple[Kind, str, str]:
+    """Kind, category and doubtful category of an error whose code is fatal, by where it was raised.
+
+    The server's own names of its functions are the same in every language and version.
+    """
+    if sqlstate is None:
+        return "fatal", "", "data" if _is_doubtful(error) else ""
+    diagnostics: Any = getattr(error, "diag", None)
+    context = getattr(diagnostics, "context", None) or ""
+    raised_by = getattr(diagnostics, "source_function", None)
+    if raised_by == "ExecWithCheckOptions":  # row-level security refuses the new row
+        return "record", "constraint", ""
+    if raised_by == "exec_stmt_raise":  # RAISE in PL/pgSQL, with a code of the user's choice
+        return "record", "trigger", ""
+    if _COPY_VALUE.match(context):  # no function stands between the type's parser and COPY
+        return "record", "data", ""
+    if sqlstate.startswith(_NO_ROW):
+        return "fatal", "", ""
+    return "fatal", "", "trigger" if context and not context.startswith("COPY ") else "data"
+
+
+def _is_doubtful(error: BaseException) -> bool:
+    """Whether a row may raise a fatal error that has no SQLSTATE."""
+    if isinstance(error, sqlite3.Error):
+        # Errors of SQL functions have no code of their own: "malformed JSON", "integer overflow".
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    code = error.args[0] if error.args else None
+    if isinstance(code, int) and code in BY_MYSQL_NUMBER:
+        return False
+    names = {cls.__name__ for cls in type(error).__mro__}
+    return bool(names & {"ProgrammingError", "NotSupportedError", "InternalError"})
 
 
 def _kind_of(

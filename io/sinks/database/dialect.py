@@ -42,12 +42,20 @@ class Dialect(Protocol):
         """Whether a column can hold a point in time together with its time zone."""
         ...
 
+    def longest_name(self, connection: sa.Connection) -> tuple[int, Literal["bytes", "characters"]]:
+        """The length of the longest name of a table or column, and what it is counted in."""
+        ...
+
     def complete(self, url: sa.URL) -> sa.URL:
         """The URL to connect with.
 
         Raises:
             ConfigError: The database that it names cannot be used.
         """
+        ...
+
+    def exists(self, url: sa.URL) -> bool:
+        """Whether there is a database at ``url``, as far as that is known without connecting."""
         ...
 
     def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
@@ -121,6 +129,19 @@ class Dialect(Protocol):
         """Insert ``rows``, all with every column, in place of those with their primary key."""
         ...
 
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        """Add the numbers of ``rows`` to those of the rows with their primary key, or insert them.
+
+        Args:
+            connection: In a transaction that writes.
+            table: All its columns apart from the primary key are numbers.
+            rows: With every column, each with a key of its own.
+
+        Raises:
+            Contention: Another transaction inserted one of them at the same time.
+        """
+        ...
+
     def take(
         self,
         connection: sa.Connection,
@@ -153,6 +174,29 @@ class Dialect(Protocol):
         """Let this commit return before it is on disk: a crash of the server may undo it."""
         ...
 
-    def add_columns(self, connection: sa.Connection, table: sa.Table, names: Sequence[str]) -> None:
-        """Add the columns ``names`` of ``table``, which the database's table lacks."""
+    @property
+    def builds_beside(self) -> bool:
+        """Whether indexes are built while others write, outside of a transaction."""
+        ...
+
+    def only_one(self, connection: sa.Connection, name: tuple[str, ...]) -> bool:
+        """Take the lock ``name`` until ``connection`` is closed; False if another session has it.
+
+        Where there is no such lock, the answer is True.
+        """
+        ...
+
+    def lock_wait(self, seconds: int) -> Sequence[str]:
+        """Statements after which a transaction waits at most ``seconds`` for a table.
+
+        Empty where nothing bounds that wait.
+        """
+        ...
+
+    def indexes(self, connection: sa.Connection, table: str) -> dict[str, bool]:
+        """By the name of each index of a table, whether it is complete: a build may have failed."""
+        ...
+
+    def about_rows(self, connection: sa.Connection, table: str) -> int:
+        """About how many rows a table has, without reading them where that can be told."""
         ...

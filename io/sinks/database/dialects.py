@@ -24,4 +24,4 @@ def dialect_named(backend: str, driver: str = "") -> Dialect:
         return Postgres(writing="copy" if driver == "psycopg2" else "portable")
     if backend == "sqlite":
         return Sqlite()
-    return Generic(alters_together=backend in ("mysql", "mariadb"))
+    return Generic()

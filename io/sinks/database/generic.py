@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -22,16 +22,24 @@ class Generic:
         writing: As in ``Dialect``.
         checks_types: As in ``Dialect``.
         keeps_zones: As in ``Dialect``.
-        alters_together: Whether one ALTER TABLE may add several columns.
+        builds_beside: As in ``Dialect``.
     """
 
     writing: Writing = "portable"
     checks_types: bool = False
     keeps_zones: bool = False
-    alters_together: bool = False
+    builds_beside: bool = False
+
+    def longest_name(self, connection: sa.Connection) -> tuple[int, Literal["bytes", "characters"]]:
+        """As SQLAlchemy knows it."""
+        return connection.dialect.max_identifier_length, "characters"
 
     def complete(self, url: sa.URL) -> sa.URL:
         return url
+
+    def exists(self, url: sa.URL) -> bool:
+        """Its server knows."""
+        return True
 
     def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
         return {}
@@ -45,6 +53,19 @@ class Generic:
 
     def lock(self, connection: sa.Connection, names: Sequence[tuple[str, ...]]) -> None:
         """Nothing: no lock is portable."""
+
+    def only_one(self, connection: sa.Connection, name: tuple[str, ...]) -> bool:
+        return True
+
+    def lock_wait(self, seconds: int) -> Sequence[str]:
+        return ()
+
+    def indexes(self, connection: sa.Connection, table: str) -> dict[str, bool]:
+        return {str(index["name"]): True for index in sa.inspect(connection).get_indexes(table)}
+
+    def about_rows(self, connection: sa.Connection, table: str) -> int:
+        """All of them, counted: nothing else is portable."""
+        return connection.scalar(sa.select(sa.func.count()).select_from(sa.table(table))) or 0
 
     def is_one_of(
         self, column: sa.ColumnElement[int], numbers: Sequence[int]
@@ -89,13 +110,7 @@ class Generic:
         present = set(connection.execute(query).scalars())
         absent = [row for row in rows if row[key] not in present]
         if absent:
-            try:
-                connection.execute(sa.insert(table), absent)
-            except sa.exc.IntegrityError as error:
-                raise Contention(
-                    f"another writer entered the same rows of {table.name} at the same time; "
-                    "trying again"
-                ) from error
+            _insert(connection, table, absent)
         return len(absent)
 
     def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
@@ -104,6 +119,20 @@ class Generic:
         keys = [{f"of_{name}": row[name] for name in names} for row in rows]
         connection.execute(sa.delete(table).where(*same), keys)
         connection.execute(sa.insert(table), rows)
+
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        key = [column.name for column in table.primary_key]
+        sums = {
+            column.name: column + sa.bindparam(f"more_{column.name}")
+            for column in table.columns
+            if not column.primary_key
+        }
+        same = (table.c[name] == sa.bindparam(f"of_{name}") for name in key)
+        statement = sa.update(table).where(*same).values(sums)
+        for row in rows:
+            bounds = {f"{'of' if name in key else 'more'}_{name}": row[name] for name in row}
+            if not connection.execute(statement, bounds).rowcount:
+                _insert(connection, table, [row])
 
     def take(
         self,
@@ -125,13 +154,12 @@ class Generic:
     def defer_flush(self, connection: sa.Connection) -> None:
         """Nothing that every database takes."""
 
-    def add_columns(self, connection: sa.Connection, table: sa.Table, names: Sequence[str]) -> None:
-        types = connection.dialect.type_compiler_instance
-        preparer = connection.dialect.identifier_preparer
-        added = [
-            f"ADD COLUMN {preparer.quote(name)} {types.process(table.c[name].type)}"
-            for name in names
-        ]
-        parts: Iterable[str] = [", ".join(added)] if self.alters_together else added
-        for part in parts:
-            connection.exec_driver_sql(f"ALTER TABLE {preparer.format_table(table)} {part}")
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """Insert rows that were absent a moment ago."""
+    try:
+        connection.execute(sa.insert(table), rows)
+    except sa.exc.IntegrityError as error:
+        raise Contention(
+            f"another writer entered the same rows of {table.name} at the same time; trying again"
+        ) from error

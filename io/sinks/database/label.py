@@ -1,4 +1,4 @@
-"""The name of a target table in the tables beside it."""
+"""The names of a target table and of its pipeline in the tables beside it."""
 
 from __future__ import annotations
 
@@ -29,3 +29,8 @@ def label_of(connection: sa.Connection, table: TableName) -> str:
     default = connection.dialect.default_schema_name
     schema = None if table.schema in (None, default) else table.schema
     return str(TableName(table.name, schema))
+
+
+def pipeline_named(connection: sa.Connection, table: TableName, name: str) -> str:
+    """The pipeline called ``name``; empty for the label of ``table``, which it writes."""
+    return name or label_of(connection, table)

@@ -21,6 +21,18 @@ def insert_absent(
     return connection.execute(statement, rows).rowcount
 
 
+def add(insert: Insert, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """As ``Dialect.add``."""
+    statement = insert(table)
+    sums = {
+        column.name: column + statement.excluded[column.name]
+        for column in table.columns
+        if not column.primary_key
+    }
+    key = [column.name for column in table.primary_key]
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=sums), rows)
+
+
 def upsert(insert: Insert, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
     """As ``Dialect.upsert``."""
     statement = insert(table)

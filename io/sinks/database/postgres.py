@@ -9,7 +9,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -32,6 +32,18 @@ IDLE_IN_TRANSACTION = 600
 _NOW = sa.text("SELECT clock_timestamp()")
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS k")
 
+_INDEXES = sa.text(
+    "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
+    "WHERE indrelid = to_regclass(:of)"
+)
+# As the planner does: the rows of a page at the last ANALYZE, times the pages of now. A table that was
+# too small then, or has never been analyzed, says nothing about its rows.
+_ABOUT_ROWS = sa.text(
+    "SELECT CAST(CASE WHEN relpages >= 10 AND reltuples > 0 "
+    "THEN reltuples / relpages * pg_relation_size(oid) / CAST(current_setting('block_size') AS int) "
+    "ELSE pg_relation_size(oid) / 200 END AS bigint) FROM pg_class WHERE oid = to_regclass(:of)"
+)
+
 _NO_SCANS = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off"
 _NO_SORTS = "SET LOCAL enable_sort = off"
 
@@ -43,12 +55,17 @@ class Postgres(Generic):
     writing: Writing = "copy"
     checks_types: bool = True
     keeps_zones: bool = True
-    alters_together: bool = True
+    builds_beside: bool = True
 
     @property
     def copies(self) -> bool:
         """Whether the driver is psycopg2, whose cursors COPY."""
         return self.writing == "copy"
+
+    def longest_name(self, connection: sa.Connection) -> tuple[int, Literal["bytes", "characters"]]:
+        """63 bytes, unless the server was built otherwise."""
+        longest = connection.execute(sa.text("SELECT current_setting('max_identifier_length')"))
+        return int(longest.scalar_one()), "bytes"
 
     def complete(self, url: sa.URL) -> sa.URL:
         """With the driver named: SQLAlchemy 2.1 takes another one for the bare name."""
@@ -143,6 +160,9 @@ class Postgres(Generic):
     def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
         on_conflict.upsert(postgresql.insert, connection, table, rows)
 
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        on_conflict.add(postgresql.insert, connection, table, rows)
+
     def take(
         self,
         connection: sa.Connection,
@@ -164,6 +184,24 @@ class Postgres(Generic):
 
     def defer_flush(self, connection: sa.Connection) -> None:
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+    def only_one(self, connection: sa.Connection, name: tuple[str, ...]) -> bool:
+        # Never a lock that is waited for: a session that waits has a snapshot, and an index that is
+        # built beside waits for all of those.
+        key = {"key": _lock_key(name)}
+        return bool(connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), key))
+
+    def lock_wait(self, seconds: int) -> Sequence[str]:
+        # A statement that waits for a table keeps everybody behind it waiting too.
+        return [f"SET LOCAL lock_timeout = '{seconds:d}s'"]
+
+    def indexes(self, connection: sa.Connection, table: str) -> dict[str, bool]:
+        rows = connection.execute(_INDEXES, {"of": quote(table)})
+        return {row.relname: row.indisvalid for row in rows}
+
+    def about_rows(self, connection: sa.Connection, table: str) -> int:
+        """By the table's size."""
+        return connection.scalar(_ABOUT_ROWS, {"of": quote(table)}) or 0
 
 
 # Seconds, except tcp_user_timeout (milliseconds). PostgreSQL manual, 34.1.2. Without them

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from transforms.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Sqlite(Generic):
-    """SQLite 3.24 or later, by the standard library.
+    """SQLite 3.25 or later, by the standard library.
 
     A transaction that writes is the only one that does: it needs no other lock.
     """
@@ -35,10 +37,15 @@ class Sqlite(Generic):
             raise ConfigError(f"folder {folder} of the SQLite database does not exist; create it")
         return url
 
+    def exists(self, url: sa.URL) -> bool:
+        """Whether the file exists: SQLite would create it."""
+        return bool(url.query) or Path(str(url.database)).is_file()
+
     def engine_options(self, database: Database, url: sa.URL) -> dict[str, Any]:
         return {"connect_args": {"timeout": database.statement_timeout, "check_same_thread": False}}
 
     def configure(self, engine: sa.Engine, database: Database) -> None:
+        sa.event.listen(engine, "do_connect", _create_private)
         sa.event.listen(engine, "connect", _set_up)
         sa.event.listen(engine, "begin", _begin)
 
@@ -47,6 +54,11 @@ class Sqlite(Generic):
         escaped = "".join(f"[{c}]" if c in "?[" else c for c in pattern)
         return column.op("GLOB", is_comparison=True)(escaped)
 
+    def about_rows(self, connection: sa.Connection, table: str) -> int:
+        """The number of the last row: at least as many as there are."""
+        last = sa.func.max(sa.literal_column("rowid", sa.BigInteger))
+        return connection.scalar(sa.select(last).select_from(sa.table(table))) or 0
+
     def insert_absent(
         self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], key: str
     ) -> int:
@@ -54,6 +66,23 @@ class Sqlite(Generic):
 
     def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
         on_conflict.upsert(sqlite.insert, connection, table, rows)
+
+    def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+        on_conflict.add(sqlite.insert, connection, table, rows)
+
+
+def _create_private(
+    _dialect: object, _record: object, arguments: Sequence[Any], _options: object
+) -> None:
+    """Create a missing file so that only its owner may read it: it will hold dead letters.
+
+    SQLite gives its ``-wal`` file the same rights (https://sqlite.org/src/file/src/os_unix.c,
+    ``findCreateFileMode``). What prevents it from being created is reported by the connection.
+    """
+    path = arguments[0] if arguments else ""
+    if isinstance(path, str) and not path.startswith("file:"):
+        with suppress(OSError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _set_up(connection: sqlite3.Connection, _record: object) -> None:

@@ -1,11 +1,13 @@
 """The tables beside the target tables.
 
-``ingest_progress`` is the ledger, and ``ingest_targets`` says what the columns of each target are.
+``ingest_pipelines`` names the pipelines. ``ingest_progress`` is their ledger, ``ingest_counts`` has
+its counts for each table, and ``ingest_targets`` says what the columns of each target are.
 ``ingest_jobs`` has the failed records, ``ingest_queue`` those that wait for an attempt, and
 ``ingest_claims`` those that are being tried. ``ingest_leases`` says which processes are alive.
 ``ingest_audit`` has what was done to jobs by hand, ``ingest_outbox`` the changes to publish, and
-``ingest_submissions`` the jobs that were submitted to a cluster. They are in the database's default
-schema, so that one ledger serves every target table.
+``ingest_submissions`` the jobs that were submitted to a cluster. ``ingest_schema`` says which version
+of these tables a database has. They are in the database's default schema, so that one ledger serves
+every target table.
 """
 
 from __future__ import annotations
@@ -20,29 +22,7 @@ from sqlalchemy.types import TypeDecorator
 from sinks.database.dialects import dialect_named
 from sinks.text import encoding as text_encoding
 from transforms.batch.counts import COUNTS
-
-EXECUTING = "executing"
-"""A job that is being tried: the one state that is not stored, see ``sinks.jobs.state``."""
-
-JOB_STATES = (
-    "suspended",
-    "available",
-    "scheduled",
-    EXECUTING,
-    "retryable",
-    "completed",
-    "cancelled",
-    "discarded",
-)
-"""Oban's states; a dead letter is ``discarded`` or ``cancelled``."""
-
-WAITING_STATES = ("available", "scheduled", "retryable")
-"""Jobs that are tried once ``scheduled_at`` has come."""
-
-UNFINISHED_STATES = (*WAITING_STATES, "suspended")
-"""Jobs that the ledger counts as ``retrying``, as stored."""
-
-FINAL_STATES = ("completed", "cancelled", "discarded")
+from transforms.batch.job_states import EXECUTING, JOB_STATES
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -93,15 +73,35 @@ _ID = sa.BigInteger().with_variant(
 
 metadata = sa.MetaData()
 
+VERSION = 2
+"""Of the tables below. Whoever changes one adds the migration to it, in ``migrations``."""
+
 
 def _in(states: Iterable[str]) -> str:
     return "state IN ({})".format(", ".join(f"'{state}'" for state in states))
 
 
+versions = sa.Table(
+    "ingest_schema",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),  # in its only row
+    sa.Column("migrated_at", UtcDateTime, nullable=False),
+)
+
+pipelines = sa.Table(
+    "ingest_pipelines",
+    metadata,
+    sa.Column("name", _NAME, primary_key=True),
+    sa.Column("target", _NAME, nullable=False),  # the table that it writes
+    # When a program of this name last started; null if none has since version 1, where a ledger
+    # belonged to its table.
+    sa.Column("prepared_at", UtcDateTime),
+)
+
 progress = sa.Table(
     "ingest_progress",
     metadata,
-    sa.Column("target", _NAME, primary_key=True),
+    sa.Column("pipeline", _NAME, primary_key=True),
     sa.Column("source", _NAME, primary_key=True),
     sa.Column("partition", _NAME, primary_key=True),
     sa.Column("start_offset", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -110,6 +110,17 @@ progress = sa.Table(
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     sa.CheckConstraint("end_offset >= start_offset", name="ingest_progress_range"),
+)
+
+counts = sa.Table(
+    "ingest_counts",
+    metadata,
+    sa.Column("pipeline", _NAME, primary_key=True),
+    sa.Column("target", _NAME, primary_key=True),
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column("partition", _NAME, primary_key=True),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
+    sa.Column("purged", sa.BigInteger, nullable=False),  # dead letters that were deleted by hand
 )
 
 targets = sa.Table(
@@ -156,7 +167,7 @@ jobs = sa.Table(
     sa.Column("completed_at", UtcDateTime),
     sa.Column("cancelled_at", UtcDateTime),
     sa.Column("discarded_at", UtcDateTime),
-    # A hash of target, source, partition and offset: an index over the texts would cost more than
+    # A hash of read_by, source, partition and offset: an index over the texts would cost more than
     # everything else in the updates of a job.
     sa.Column("origin", sa.Uuid, nullable=False, unique=True),
     # The pipeline that may try it; null means nobody, see ``sinks.jobs.owner``.
@@ -164,6 +175,8 @@ jobs = sa.Table(
     sa.Column("steps", _TEXT),  # labels, as JSON
     sa.Column("version", sa.String(32)),  # of the program that last tried it
     sa.Column("owner", sa.Uuid),  # a hash of target, pipeline and steps
+    # The pipeline that read the record, whose ledger counts it; null stands for the target's name.
+    sa.Column("read_by", _NAME),
     sa.CheckConstraint(
         _in(state for state in JOB_STATES if state != EXECUTING),
         name="ingest_jobs_state",
@@ -172,6 +185,9 @@ jobs = sa.Table(
     # pages keep room; the queue is a table of its own.
     postgresql_with={"fillfactor": 50},
 )
+
+READ_BY = sa.func.coalesce(jobs.c.read_by, jobs.c.target)
+"""The pipeline that has read the record of a job."""
 
 queue = sa.Table(
     "ingest_queue",
@@ -188,7 +204,7 @@ claims = sa.Table(
     "ingest_claims",
     metadata,
     sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True),
-    sa.Column("target", _NAME, nullable=False),
+    sa.Column("pipeline", _NAME, nullable=False),  # that has claimed them
     sa.Column("lease", _NAME, nullable=False),  # under which its jobs are executing
     sa.Column("jobs", sa.JSON, nullable=False),  # their numbers
     sa.Column("count", sa.Integer, nullable=False),
@@ -223,6 +239,7 @@ submissions = sa.Table(
     sa.Column("target", _NAME, nullable=False),
     sa.Column("sources", sa.JSON, nullable=False),  # their URIs
     sa.Column("submitted_at", UtcDateTime, nullable=False),
+    sa.Column("pipeline", _NAME),  # null if a ledger belonged to its table then
 )
 
 Operation = Literal["insert", "update"]

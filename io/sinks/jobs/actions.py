@@ -13,7 +13,7 @@ from sinks.database.database import Database
 from sinks.database.dialect import Dialect
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import WAITING_STATES, jobs, queue
+from sinks.database.tables import jobs, queue
 from sinks.jobs import audit_trail
 from sinks.jobs import owner as job_owner
 from sinks.jobs.chunks import Picked, change_in_chunks
@@ -21,8 +21,8 @@ from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
 from sinks.jobs.store import enqueue, exists
 from sinks.ledger import moves as ledger_moves
-from sinks.ledger.ranges import Partition
 from transforms.batch.counts import Counts
+from transforms.batch.job_states import DEAD_STATES, WAITING_STATES
 from transforms.errors import ConfigError, Contention
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -69,7 +69,8 @@ def carry_out(database: Database, order: Order, *, actor: str, reason: str) -> O
         if changed != len(picked):
             raise Contention("another process changed the same jobs; trying again")
         if order.action.moves is not None:
-            _move(connection, picked, *order.action.moves)
+            out, into = order.action.moves
+            ledger_moves.move_jobs(connection, picked, Counts(**{out: -1, into: 1}))
         audit_trail.enter(
             connection,
             order.action.name,
@@ -156,21 +157,6 @@ def _counted(
     return {name: number for name, number in counted.items() if number}
 
 
-def _move(connection: sa.Connection, picked: Sequence[Picked], out: str, into: str) -> None:
-    """Move the jobs from one of the ledger's counts to another."""
-    targets: dict[str, Counter[Partition]] = {}
-    for job in picked:
-        targets.setdefault(job.target, Counter())[job.source, job.partition] += 1
-    # All at once: locks taken a table at a time could deadlock with another action's.
-    places = [(name, *place) for name, counted in targets.items() for place in counted]
-    dialect_of(connection).lock(connection, sorted(places))
-    for target, counted in targets.items():
-        deltas = {
-            place: Counts(**{out: -number, into: number}) for place, number in counted.items()
-        }
-        ledger_moves.move(connection, target, deltas)
-
-
 def _update(
     connection: sa.Connection, ids: Sequence[int], states: Sequence[str], values: dict[str, Any]
 ) -> int:
@@ -213,7 +199,9 @@ def _purge(connection: sa.Connection, picked: Sequence[Picked], order: Order) ->
     statement = sa.delete(jobs).where(
         dialect_of(connection).is_one_of(jobs.c.id, ids), jobs.c.state.in_(order.states)
     )
-    return connection.execute(statement).rowcount
+    purged = connection.execute(statement).rowcount
+    ledger_moves.purge_jobs(connection, [job for job in picked if job.state in DEAD_STATES])
+    return purged
 
 
 def _adopt(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:

@@ -11,7 +11,7 @@ from sinks.database.database import Database
 from sinks.database.dialect import Dialect
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
-from sinks.database.tables import jobs
+from sinks.database.tables import READ_BY, jobs
 from sinks.jobs.store import exists
 from transforms.errors import Contention, SinkFailed, SinkUnavailable
 
@@ -24,16 +24,18 @@ class Picked:
     """A job that the transaction holds: no other may change it until the end."""
 
     id: int
+    read_by: str
     target: str
     source: str
     partition: str
+    state: str
     pipeline: str | None
     steps: str | None
 
 
 _PICKED = (
-    *(jobs.c.id, jobs.c.target, jobs.c.source, jobs.c.partition),
-    *(jobs.c.pipeline, jobs.c.steps),
+    *(jobs.c.id, READ_BY, jobs.c.target, jobs.c.source, jobs.c.partition),
+    *(jobs.c.state, jobs.c.pipeline, jobs.c.steps),
 )
 
 Where = Callable[[Dialect], sa.ColumnElement[bool]]

@@ -13,21 +13,21 @@ import msgspec
 import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
-from sinks.database.tables import claims, jobs, queue
+from sinks.database.tables import READ_BY, claims, jobs, queue
 from sinks.jobs.store import enqueue
 from transforms.batch.record import Attempt, Claim, Format, Headers, RecordBatch, Span
 from transforms.batch.splits import BatchLimits
 
 
 def take(
-    connection: sa.Connection, label: str, owner: uuid.UUID, lease: str, limits: BatchLimits
+    connection: sa.Connection, pipeline: str, owner: uuid.UUID, lease: str, limits: BatchLimits
 ) -> Sequence[RecordBatch]:
     """Claim due jobs, the longest due first, as batches with one partition and format each.
 
     Args:
         connection: In a transaction.
-        label: The target table, as the ledger names it.
-        owner: The owner of the jobs, which stands for pipeline and table: ``owner.id_of``.
+        pipeline: The name of the pipeline that tries them.
+        owner: The owner of the jobs, which stands for table, pipeline and steps: ``owner.id_of``.
         lease: The lease under which they are executing from now on.
         limits: Bounds of the number of records and, approximately, of their bytes.
     """
@@ -44,7 +44,7 @@ def take(
     )
     batches = _batches(rows)
     if batches:
-        claimed = [_claim(label, owner, lease, at, batch) for batch in batches]
+        claimed = [_claim(pipeline, owner, lease, at, batch) for batch in batches]
         connection.execute(sa.insert(claims), claimed)
     return batches
 
@@ -69,6 +69,7 @@ _CLAIMED = (
     jobs.c.attempt + 1,
     jobs.c.max_attempts,
     jobs.c.run,
+    READ_BY,
 )
 
 
@@ -90,14 +91,14 @@ def _due(
 
 
 def _claim(
-    label: str, owner: uuid.UUID, lease: str, at: datetime, batch: RecordBatch
+    pipeline: str, owner: uuid.UUID, lease: str, at: datetime, batch: RecordBatch
 ) -> dict[str, Any]:
     """The row that says under which lease the jobs of a batch are executing."""
     assert batch.claim is not None, "these batches are of jobs"  # noqa: S101
     numbers = batch.claim.jobs
     return {
         "id": batch.claim.id,
-        "target": label,
+        "pipeline": pipeline,
         "lease": lease,
         "jobs": numbers,
         "count": len(numbers),
@@ -109,13 +110,13 @@ def _claim(
 def _batches(rows: Iterable[Any]) -> list[RecordBatch]:
     groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
     for row in rows:
-        groups[row[1], row[2], row[5], row[6] is not None].append(row)
+        groups[row[1], row[2], row[5], row[6] is not None, row[12]].append(row)
     return [_batch(sorted(group, key=itemgetter(3))) for group in groups.values()]
 
 
 def _batch(rows: Sequence[Any]) -> RecordBatch:
     # By columns: a row's attributes cost more than all the rest.
-    ids, sources, partitions, offsets, raws, formats, times, keys, headers, *tries = zip(
+    ids, sources, partitions, offsets, raws, formats, times, keys, headers, *tries, read_by = zip(
         *rows, strict=True
     )
     attempts = map(Attempt._make, zip(ids, *tries, strict=True))
@@ -127,7 +128,7 @@ def _batch(rows: Sequence[Any]) -> RecordBatch:
         times=None if times[0] is None else list(times),
         keys=[None if key is None else bytes(key) for key in keys],
         headers=[_headers(text) if text else () for text in headers],
-        claim=Claim(uuid.uuid4().hex, dict(zip(offsets, attempts, strict=True))),
+        claim=Claim(uuid.uuid4().hex, dict(zip(offsets, attempts, strict=True)), read_by[0]),
     )
 
 

@@ -8,15 +8,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.dialect import Dialect
-from sinks.database.tables import EXECUTING, FINAL_STATES, UNFINISHED_STATES, WAITING_STATES, jobs
+from sinks.database.tables import jobs
 from sinks.jobs import state as job_state
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.owner import steps_text
+from transforms.batch.job_states import ADOPT, CANCEL, EXECUTING, MAX_REPLAYS, REPLAY, Action
 from transforms.errors import ConfigError
 from transforms.parse.raw import CUT, HEAD_BYTES
 from transforms.steps.pipeline_identity import PipelineIdentity
-
-MAX_REPLAYS = 5
 
 NO_BYTES = "no_bytes"
 """Reason to leave a job alone: an object could not be read, so there are no bytes to parse."""
@@ -33,31 +32,6 @@ _CUT = sa.and_(
     jobs.c.exception == CUT,
     sa.or_(jobs.c.stage == "read", sa.func.length(jobs.c.raw) <= HEAD_BYTES),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """A kind of change.
-
-    Attributes:
-        name: Its name in the audit trail.
-        states: The states that it may be applied to.
-        default: The states that it is applied to unless one is named.
-        moves: The counts of the ledger that a job leaves and enters, if any.
-    """
-
-    name: str
-    states: tuple[str, ...]
-    default: tuple[str, ...]
-    moves: tuple[str, str] | None = None
-
-
-REPLAY = Action("replay", ("discarded", "cancelled"), ("discarded",), ("dead", "retrying"))
-CANCEL = Action("cancel", WAITING_STATES, WAITING_STATES, ("retrying", "dead"))
-PURGE = Action("purge", FINAL_STATES, ("discarded",))
-_KEPT = (*UNFINISHED_STATES, "cancelled", "discarded")
-ADOPT = Action("adopt", _KEPT, _KEPT)
-ACTIONS = {action.name: action for action in (REPLAY, CANCEL, PURGE, ADOPT)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,8 @@ class SqlJobQueue:
         lease is held, jobs of processes that are gone are rescued, even while a long bundle keeps
         the reader busy.
         """
-        name = leases.new_name(f"jobs:{self.name}")
+        pipeline = "" if self.pipeline is None else self.pipeline.name
+        name = leases.new_name(f"jobs:{pipeline or self.name}")
         leases.hold(self.config.database, name, self.lease_seconds, self.maintain)
         state = _states.get(self)
         with state.lock:
@@ -91,7 +92,8 @@ class SqlJobQueue:
         with transaction(self.config.database, "claim failed records") as connection:
             label = label_of(connection, self.config.table_name)
             owner = job_owner.id_of(label, self.pipeline)
-            return job_claims.take(connection, label, owner, lease, limits)
+            name = self.pipeline.named(label).name
+            return job_claims.take(connection, name, owner, lease, limits)
 
     def give_back(self, batches: Sequence[RecordBatch]) -> None:
         """Undo claims whose jobs were not tried: they wait again, and no attempt is used."""
@@ -150,7 +152,7 @@ class SqlJobQueue:
 
     def rescue(self) -> int:
         """Make the jobs of leases that ran out due again; returns how many there were."""
-        return rescue(self.config)
+        return rescue(self.config.database)
 
 
 _states: PerProcess[SqlJobQueue, _State] = PerProcess(lambda _: _State())

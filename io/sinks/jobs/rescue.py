@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.label import TargetTable, label_of
-from sinks.database.tables import claims, jobs
+from sinks.database.tables import READ_BY, claims, jobs
 from sinks.database.tables import leases as leases_table
 from sinks.database.update import update_each
 from sinks.jobs.columns import with_error
@@ -21,8 +20,10 @@ from sinks.ledger import moves as ledger_moves
 from transforms.batch.counts import Counts
 
 
-def rescue(config: TargetTable) -> int:
+def rescue(database: Database) -> int:
     """Make the jobs of leases that ran out due again, or discard those without attempts left.
+
+    They may be those of any pipeline: one that is down must not keep its jobs at an attempt.
 
     Returns:
         How many there were.
@@ -32,20 +33,19 @@ def rescue(config: TargetTable) -> int:
         Contention: It asks for another try.
     """
     rescued = 0
-    while (count := _rescue_claim(config)) is not None:
+    while (count := _rescue_claim(database)) is not None:
         rescued += count
     return rescued
 
 
-def _rescue_claim(config: TargetTable) -> int | None:
+def _rescue_claim(database: Database) -> int | None:
     """Rescue the jobs of one claim; returns how many, or None when no claim is lost."""
-    with transaction(config.database, "rescue failed records") as connection:
-        label = label_of(connection, config.table_name)
+    with transaction(database, "rescue failed records") as connection:
         dialect = dialect_of(connection)
         at = dialect.now(connection)
-        claim = _lost_claim(connection, label, at)
+        claim = _lost_claim(connection, at)
         if claim is None:
-            # A lease is remembered as long as jobs, of whatever table, are executing under it.
+            # A lease is remembered as long as jobs are executing under it.
             idle = sa.and_(leases_table.c.expires_at <= at, sa.not_(has_jobs_executing()))
             connection.execute(sa.delete(leases_table).where(idle))
             return None
@@ -55,20 +55,17 @@ def _rescue_claim(config: TargetTable) -> int | None:
         if rows:
             update_each(connection, jobs, [_rescued(row, claim, at) for row in rows])
             enqueue(connection, claimed)
-        deltas: dict[tuple[str, str], Counts] = defaultdict(Counts)
-        for row in rows:
-            if row.attempt >= row.max_attempts:
-                deltas[row.source, row.partition] += Counts(dead=1, retrying=-1)
-        ledger_moves.move(connection, label, deltas)
+        spent = [row for row in rows if row.attempt >= row.max_attempts]
+        ledger_moves.move_jobs(connection, spent, Counts(dead=1, retrying=-1))
         return len(rows)
 
 
-def _lost_claim(connection: sa.Connection, label: str, at: datetime) -> Any:
+def _lost_claim(connection: sa.Connection, at: datetime) -> Any:
     """A claim whose lease has run out, unless another process is rescuing it."""
     alive = sa.select(leases_table.c.name).where(leases_table.c.expires_at > at)
     lost = (
         sa.select(claims)
-        .where(claims.c.target == label, claims.c.lease.not_in(alive))
+        .where(claims.c.lease.not_in(alive))
         .limit(1)
         .with_for_update(skip_locked=True)
     )
@@ -76,7 +73,8 @@ def _lost_claim(connection: sa.Connection, label: str, at: datetime) -> Any:
 
 
 _LOST = (
-    *(jobs.c.id, jobs.c.source, jobs.c.partition, (jobs.c.attempt + 1).label("attempt")),
+    *(READ_BY.label("read_by"), jobs.c.target, jobs.c.source, jobs.c.partition),
+    *(jobs.c.id, (jobs.c.attempt + 1).label("attempt")),
     *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors),
 )
 

@@ -12,10 +12,12 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import FINAL_STATES, jobs
+from sinks.database.tables import jobs
 from sinks.jobs import audit_trail
 from sinks.jobs.chunks import Change, Picked, Where, change_in_chunks
 from sinks.jobs.store import exists
+from sinks.ledger import moves as ledger_moves
+from transforms.batch.job_states import DEAD_STATES, FINAL_STATES
 from transforms.errors import ConfigError, Contention
 
 LONGEST = timedelta(days=36_500)
@@ -52,10 +54,10 @@ class Retention:
     """How long to keep finished jobs, by state; jobs in a state that is not named are kept forever.
 
     Attributes:
-        kept: Final states, each with how long to keep a job after it got there.
+        periods: Final states, each with how long to keep a job after it got there.
     """
 
-    kept: tuple[tuple[str, timedelta], ...] = ()
+    periods: tuple[tuple[str, timedelta], ...] = ()
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Retention:
@@ -64,7 +66,7 @@ class Retention:
         Raises:
             ConfigError: An entry cannot be read, or its state is not final or was named before.
         """
-        kept: dict[str, timedelta] = {}
+        periods: dict[str, timedelta] = {}
         for text in texts:
             state, equals, length = text.partition("=")
             if not equals or state not in FINAL_STATES:
@@ -72,10 +74,10 @@ class Retention:
                     f"retain must be STATE=DURATION with {', '.join(FINAL_STATES)} as the state, "
                     f"e.g. completed=7d; got {text!r}"
                 )
-            if state in kept:
+            if state in periods:
                 raise ConfigError(f"retain names {state} twice; give one duration")
-            kept[state] = duration(length)
-        return cls(tuple(kept.items()))
+            periods[state] = duration(length)
+        return cls(tuple(periods.items()))
 
 
 def prune(
@@ -146,7 +148,7 @@ def _bounds(database: Database, retention: Retention) -> dict[str, datetime]:
     """By state, the time before which it must have been reached."""
     with transaction(database, "read failed records", write=False) as connection:
         at = dialect_of(connection).now(connection)
-    return {state: at - length for state, length in retention.kept}
+    return {state: at - length for state, length in retention.periods}
 
 
 def _old(target: str | None, state: str, before: datetime) -> sa.ColumnElement[bool]:
@@ -171,6 +173,8 @@ def _deletion(
         ).rowcount
         if gone != len(picked):
             raise Contention("another process changed the same jobs; trying again")
+        if state in DEAD_STATES:
+            ledger_moves.purge_jobs(connection, picked)
         audit_trail.enter(connection, "prune", actor=actor, reason=reason, which=which, count=gone)
 
     return lambda _dialect: old, delete

@@ -13,7 +13,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from sinks.database.tables import EXECUTING, WAITING_STATES, claims, jobs, leases, queue
+from sinks.database.tables import claims, jobs, leases, queue
+from transforms.batch.job_states import EXECUTING, WAITING_STATES
 
 QUEUED = sa.exists().where(queue.c.job == jobs.c.id)
 """Whether a job has a row in the queue."""

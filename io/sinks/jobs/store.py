@@ -14,15 +14,16 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from sinks.database import upgrade
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import EXECUTING, WAITING_STATES, jobs, queue
+from sinks.database.migrations import version
+from sinks.database.tables import jobs, queue
 from sinks.jobs import owner as job_owner
 from sinks.jobs.columns import columns_of
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.state import CURRENT, QUEUED, Execution, executions
+from transforms.batch.job_states import EXECUTING, WAITING_STATES
 from transforms.batch.record import Failure, Format, Headers, Origin
 from transforms.batch.retry_policy import Next
 from transforms.parse.json_text import encode_decimal_text
@@ -37,7 +38,7 @@ class Job:
 
     Attributes:
         id: The number of the job.
-        target: The table that the record was meant for, as the ledger names it.
+        target: The table that the record was meant for, as ``label_of`` names it.
         state: One of Oban's eight states; a dead letter is ``discarded``.
         failure: The record and its last failure.
         attempt: How many attempts were made or begun since the last replay.
@@ -75,6 +76,7 @@ class Job:
 
 def insert_failures(
     connection: sa.Connection,
+    read_by: str,
     target: str,
     failures: Sequence[tuple[Failure, Next, int]],
     run: str,
@@ -84,7 +86,8 @@ def insert_failures(
 
     Args:
         connection: In the transaction that settles their batch.
-        target: The table that they were meant for, as the ledger names it.
+        read_by: The pipeline that has read them, whose ledger counts them.
+        target: The table that they were meant for, as ``label_of`` names it.
         failures: Each failure with what follows from it and its number of attempts.
         run: The run that counts them.
         pipeline: The pipeline that owns them; None if no pipeline does until they are adopted.
@@ -94,7 +97,9 @@ def insert_failures(
     dialect = dialect_of(connection)
     at = dialect.now(connection)
     owner = job_owner.columns_of(target, pipeline)
-    rows = {entry[0].origin: _values(target, *entry, at, run) | owner for entry in failures}
+    rows = {
+        entry[0].origin: _values(read_by, target, *entry, at, run) | owner for entry in failures
+    }
     values = list(rows.values())
     for start in range(0, len(values), CHUNK):
         chunk = values[start : start + CHUNK]
@@ -172,17 +177,17 @@ def exists(connection: sa.Connection) -> bool:
     """Whether the table of jobs has been created.
 
     Raises:
-        ConfigError: An earlier version created it, and it has not been upgraded.
+        ConfigError: It has another version than this program.
     """
     if not sa.inspect(connection).has_table(jobs.name):
         return False
-    upgrade.check(connection)
+    version.check(connection)
     return True
 
 
-def origin_of(target: str, origin: Origin) -> uuid.UUID:
-    """The unique key of a job: a hash of the record's origin and its target table."""
-    text = json.dumps([target, origin.source, origin.partition, origin.offset])
+def origin_of(read_by: str, origin: Origin) -> uuid.UUID:
+    """The unique key of a job: a hash of its record's origin and of the pipeline that has read it."""
+    text = json.dumps([read_by, origin.source, origin.partition, origin.offset])
     return uuid.UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
 
 
@@ -197,11 +202,18 @@ _USUAL = asdict(Format(""))
 
 
 def _values(
-    target: str, failure: Failure, following: Next, max_attempts: int, at: datetime, run: str
+    read_by: str,
+    target: str,
+    failure: Failure,
+    following: Next,
+    max_attempts: int,
+    at: datetime,
+    run: str,
 ) -> dict[str, Any]:
     return {
         "target": target,
-        "origin": origin_of(target, failure.origin),
+        "read_by": read_by,
+        "origin": origin_of(read_by, failure.origin),
         "source": failure.origin.source,
         "partition": failure.origin.partition,
         "offset": failure.origin.offset,

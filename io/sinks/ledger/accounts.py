@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import sqlalchemy as sa
 
 from sinks.database.database import Database
 from sinks.database.engine import transaction
-from sinks.database.tables import UNFINISHED_STATES, jobs, progress
+from sinks.database.tables import READ_BY, counts, jobs, progress
 from sinks.ledger import ledger
 from sinks.ledger.ledger import PartitionProgress
+from transforms.batch.counts import COUNTS, Counts
+from transforms.batch.job_states import DEAD_STATES, UNFINISHED_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +25,33 @@ class Account:
     Attributes:
         progress: What the ledger says.
         retrying: How many of its jobs are unfinished.
-        dead: How many are discarded or cancelled, without those that were deleted.
+        dead: How many are discarded or cancelled.
+        purged: How many dead letters were deleted by hand.
+        tables: What its records became, by the table that they were meant for.
     """
 
     progress: PartitionProgress
     retrying: int
     dead: int
+    purged: int
+    tables: Mapping[str, Counts]
 
     @property
     def balanced(self) -> bool:
         """Whether the ledger counts every stored job under its present outcome."""
-        counts = self.progress.counts
-        return counts.retrying == self.retrying and counts.dead >= self.dead
+        whole = self.progress.counts
+        return whole.retrying == self.retrying and whole.dead == self.dead + self.purged
+
+    @property
+    def added_up(self) -> bool:
+        """Whether the counts of all tables add up to those of the ledger."""
+        return sum(self.tables.values(), Counts()) == self.progress.counts
 
 
 def accounts(database: Database) -> Iterator[Account]:
-    """Yield every partition of every target, ordered by target, source and partition.
+    """Yield every partition of every pipeline, ordered by pipeline, source and partition.
 
-    A single statement reads both tables, so that every database shows them as of one moment
+    A single statement reads all tables, so that every database shows them as of one moment
     (PostgreSQL manual, 13.2.1: a statement sees a snapshot as of its beginning).
 
     Raises:
@@ -48,33 +60,59 @@ def accounts(database: Database) -> Iterator[Account]:
     with transaction(database, "read the ledger", write=False) as connection:
         if not ledger.exists(connection):
             return
-        rows = connection.execute(_BOTH.execution_options(yield_per=1_000))
-        for place, group in groupby(rows, lambda row: (row.target, row.source, row.partition)):
-            spans = list(group)
-            partition_progress = ledger.progress_of(place, spans)
-            yield Account(partition_progress, spans[0].jobs_retrying, spans[0].jobs_dead)
+        rows = connection.execute(_ALL.execution_options(yield_per=1_000))
+        for place, group in groupby(rows, lambda row: (row.pipeline, row.source, row.partition)):
+            entries = list(group)
+            spans = [entry for entry in entries if entry.target is None]
+            if not spans:
+                continue  # a partition whose ledger was deleted by hand
+            yield Account(
+                ledger.progress_of(place, spans),
+                spans[0].jobs_retrying,
+                spans[0].jobs_dead,
+                sum(entry.purged for entry in entries),
+                {entry.target: _counts(entry) for entry in entries if entry.target is not None},
+            )
+
+
+def _counts(row: Any) -> Counts:
+    return Counts(*(getattr(row, name) for name in COUNTS))
 
 
 def _number(*states: str) -> sa.ColumnElement[int]:
     return sa.func.count(sa.case((jobs.c.state.in_(states), 1)))
 
 
-_PLACE = ("target", "source", "partition")
+_PLACE = ("pipeline", "source", "partition")
 _JOBS = (
     sa.select(
-        *(jobs.c[name] for name in _PLACE),
+        READ_BY.label("pipeline"),
+        jobs.c.source,
+        jobs.c.partition,
         _number(*UNFINISHED_STATES).label("retrying"),
-        _number("discarded", "cancelled").label("dead"),
+        _number(*DEAD_STATES).label("dead"),
     )
-    .group_by(*(jobs.c[name] for name in _PLACE))
+    .group_by(READ_BY, jobs.c.source, jobs.c.partition)
     .subquery()
 )
-_BOTH = (
-    sa.select(
-        progress,
-        sa.func.coalesce(_JOBS.c.retrying, 0).label("jobs_retrying"),
-        sa.func.coalesce(_JOBS.c.dead, 0).label("jobs_dead"),
-    )
-    .select_from(progress.outerjoin(_JOBS, sa.and_(*(progress.c[n] == _JOBS.c[n] for n in _PLACE))))
-    .order_by(*(progress.c[name] for name in (*_PLACE, "start_offset")))
+_SPANS = sa.select(
+    *(progress.c[name] for name in (*_PLACE, "start_offset", "end_offset", "final")),
+    *(progress.c[name] for name in COUNTS),
+    progress.c.updated_at,
+    sa.cast(sa.null(), counts.c.target.type).label("target"),
+    sa.literal(0, sa.BigInteger).label("purged"),
+    sa.func.coalesce(_JOBS.c.retrying, 0).label("jobs_retrying"),
+    sa.func.coalesce(_JOBS.c.dead, 0).label("jobs_dead"),
+).select_from(progress.outerjoin(_JOBS, sa.and_(*(progress.c[n] == _JOBS.c[n] for n in _PLACE))))
+_TABLES = sa.select(
+    *(counts.c[name] for name in _PLACE),
+    *(sa.literal(0, sa.BigInteger) for _ in ("start_offset", "end_offset")),
+    sa.false(),
+    *(counts.c[name] for name in COUNTS),
+    sa.cast(sa.null(), progress.c.updated_at.type),
+    counts.c.target,
+    counts.c.purged,
+    *(sa.literal(0, sa.BigInteger) for _ in ("jobs_retrying", "jobs_dead")),
 )
+_BOTH = sa.union_all(_SPANS, _TABLES).subquery()
+_ALL = sa.select(_BOTH).order_by(*(_BOTH.c[name] for name in (*_PLACE, "start_offset")))

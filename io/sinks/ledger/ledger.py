@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.label import TargetTable, label_of
+from sinks.database.label import TargetTable, pipeline_named
 from sinks.database.tables import progress
+from sinks.ledger import counts as table_counts
 from sinks.ledger.ranges import Partition, Settlement, coverage_of, merged
-from sinks.text.table_name import TableName
 from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.coverage import Coverage
 
@@ -31,7 +31,7 @@ class PartitionProgress:
     """What the ledger says of one partition, for audits.
 
     Attributes:
-        target: The table, as the ledger names it.
+        pipeline: The pipeline that read it.
         source: As in ``Origin``.
         partition: As in ``Origin``.
         coverage: Its settled spans, and its end if that is known.
@@ -39,7 +39,7 @@ class PartitionProgress:
         updated_at: When the ledger last changed.
     """
 
-    target: str
+    pipeline: str
     source: str
     partition: str
     coverage: Coverage
@@ -49,15 +49,17 @@ class PartitionProgress:
 
 @dataclass(frozen=True, slots=True)
 class SqlLedger:
-    """Answers what is settled for a target table. Picklable; implements ``Ledger``.
+    """Answers what a pipeline has settled. Picklable; implements ``Ledger``.
 
     Where no ledger exists yet, nothing is settled.
 
     Attributes:
-        config: The table and its database: a ``SqlConfig``.
+        config: The table that the pipeline writes, and its database: a ``SqlConfig``.
+        pipeline: The pipeline's name; empty for the label of the table.
     """
 
     config: TargetTable
+    pipeline: str = ""
 
     def coverage(self, partitions: Sequence[Partition]) -> dict[Partition, Coverage]:
         """The coverage of each ``(source, partition)``; those the ledger does not have are absent.
@@ -65,7 +67,7 @@ class SqlLedger:
         Raises:
             SinkUnavailable: The database cannot be reached.
         """
-        return self._coverage(lambda connection, label: settlements(connection, label, partitions))
+        return self._coverage(lambda connection, name: settlements(connection, name, partitions))
 
     def partitions(self, source: str) -> dict[str, Coverage]:
         """The coverage of every partition of ``source``, by partition.
@@ -74,18 +76,19 @@ class SqlLedger:
             SinkUnavailable: The database cannot be reached.
         """
         settled = self._coverage(
-            lambda connection, label: _read(connection, _OF_SOURCE, {"target": label, "of": source})
+            lambda connection, name: _read(connection, _OF_SOURCE, {"pipeline": name, "of": source})
         )
         return {partition: coverage for (_, partition), coverage in settled.items()}
 
     def _coverage(
         self, settled: Callable[[sa.Connection, str], Settlements]
     ) -> dict[Partition, Coverage]:
-        """The coverage of the rows that ``settled`` returns for the label of the table."""
+        """The coverage of the rows that ``settled`` returns for the name of the pipeline."""
         with transaction(self.config.database, "read the ledger", write=False) as connection:
             if not exists(connection):
                 return {}
-            rows = settled(connection, label_of(connection, self.config.table_name))
+            name = pipeline_named(connection, self.config.table_name, self.pipeline)
+            rows = settled(connection, name)
         return {partition: coverage_of(spans) for partition, spans in rows.items()}
 
 
@@ -95,7 +98,7 @@ def exists(connection: sa.Connection) -> bool:
 
 
 def settlements(
-    connection: sa.Connection, target: str, partitions: Iterable[Partition]
+    connection: sa.Connection, pipeline: str, partitions: Iterable[Partition]
 ) -> dict[Partition, list[Settlement]]:
     """The ledger's rows of ``partitions``; those that it does not have are absent."""
     keys = sorted(set(partitions))
@@ -103,7 +106,7 @@ def settlements(
     for start in range(0, len(keys), CHUNK):
         chunk = keys[start : start + CHUNK]
         bounds = {
-            "target": target,
+            "pipeline": pipeline,
             "sources": sorted({source for source, _ in chunk}),
             "partitions": sorted({partition for _, partition in chunk}),
         }
@@ -113,11 +116,20 @@ def settlements(
 
 def record(
     connection: sa.Connection,
+    pipeline: str,
     target: str,
     before: Settlements,
     news: Sequence[tuple[Partition, Settlement]],
 ) -> None:
-    """Write ``news`` into the ledger, merged with those of the rows ``before`` that they touch."""
+    """Write ``news`` into the ledger, merged with those of the rows ``before`` that they touch.
+
+    Args:
+        connection: In a transaction that holds the locks of the partitions.
+        pipeline: The pipeline that has read them.
+        target: The table that the records were meant for, as ``label_of`` names it.
+        before: The ledger's rows of these partitions.
+        news: What is settled now, by partition.
+    """
     now = datetime.now(UTC)
     fresh: dict[Partition, list[Settlement]] = defaultdict(list)
     for place, settlement in news:
@@ -128,7 +140,7 @@ def record(
         old = {row.start: row for row in before.get((source, partition), ())}
         new = merged([*old.values(), *rows])
         starts = {row.start for row in new}
-        columns = {"target": target, "source": source, "partition": partition}
+        columns = {"pipeline": pipeline, "source": source, "partition": partition}
         gone += [
             {f"of_{name}": value for name, value in {**columns, "start_offset": start}.items()}
             for start in old
@@ -139,9 +151,17 @@ def record(
         connection.execute(_DELETE, gone)
     if changed:
         dialect_of(connection).upsert(connection, progress, changed)
+    sums = {
+        place: sum((settlement.counts for settlement in rows), Counts())
+        for place, rows in fresh.items()
+    }
+    more = {place: total for place, total in sums.items() if place in before}
+    table_counts.add(connection, pipeline, target, more)
+    first = {place: total for place, total in sums.items() if place not in before}
+    table_counts.begin(connection, pipeline, target, first)
 
 
-_KEY = ("target", "source", "partition", "start_offset")
+_KEY = ("pipeline", "source", "partition", "start_offset")
 _DELETE = sa.delete(progress).where(*(progress.c[n] == sa.bindparam(f"of_{n}") for n in _KEY))
 
 
@@ -163,7 +183,7 @@ _ROWS = sa.select(
     progress.c.end_offset,
     progress.c.final,
     *(progress.c[name] for name in COUNTS),
-).where(progress.c.target == sa.bindparam("target"))
+).where(progress.c.pipeline == sa.bindparam("pipeline"))
 # Two IN lists select a little more than the pairs, but every database has them.
 _OF_PARTITIONS = _ROWS.where(
     progress.c.source.in_(sa.bindparam("sources", expanding=True)),
@@ -181,32 +201,33 @@ def _read(
     return settled
 
 
-def audit(database: Database, table: TableName | None = None) -> Iterator[PartitionProgress]:
-    """Yield what the ledger says of each partition, ordered by target, source and partition.
+def audit(database: Database, of: SqlLedger | None = None) -> Iterator[PartitionProgress]:
+    """Yield what the ledger says of each partition, ordered by pipeline, source and partition.
 
     Args:
         database: Which database.
-        table: The target table; None stands for all of them.
+        of: The ledger of one pipeline in this database; None stands for all of them.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
     columns = progress.c
     query = sa.select(progress).order_by(
-        columns.target, columns.source, columns.partition, columns.start_offset
+        columns.pipeline, columns.source, columns.partition, columns.start_offset
     )
     with transaction(database, "read the ledger", write=False) as connection:
         if not exists(connection):
             return
-        if table is not None:
-            query = query.where(columns.target == label_of(connection, table))
+        if of is not None:
+            name = pipeline_named(connection, of.config.table_name, of.pipeline)
+            query = query.where(columns.pipeline == name)
         rows = connection.execute(query.execution_options(yield_per=1_000))
         for place, group in groupby(rows, lambda row: tuple(row[:3])):
             yield progress_of(place, list(group))
 
 
 def progress_of(place: tuple[str, str, str], rows: Sequence[Any]) -> PartitionProgress:
-    """What the ledger's ``rows`` of one target, source and partition add up to."""
+    """What the ledger's ``rows`` of one pipeline, source and partition add up to."""
     parts = [
         Settlement(
             row.start_offset,

@@ -8,13 +8,15 @@ would come from the middle. Flink does not check this, so the database remembers
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from sinks.database.engine import transaction
-from sinks.database.label import TargetTable, label_of
+from sinks.database.label import label_of, pipeline_named
 from sinks.database.tables import submissions
+from sinks.ledger.ledger import SqlLedger
 from transforms.errors import ConfigError
 from transforms.secrets import redact
 
@@ -27,14 +29,15 @@ _INSTEAD = (
 )
 
 
-def note(config: TargetTable, job: str, sources: Iterable[str]) -> None:
-    """Remember what ``job`` was submitted with.
+def note(of: SqlLedger, job: str, sources: Iterable[str]) -> None:
+    """Remember what ``job`` was submitted with: its pipeline, its table and its sources.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
         Contention: It asks for another try.
         SinkFailed: It refuses.
     """
+    config = of.config
     with transaction(config.database, "remember what a job was submitted with") as connection:
         target = label_of(connection, config.table_name)
         connection.execute(
@@ -44,6 +47,7 @@ def note(config: TargetTable, job: str, sources: Iterable[str]) -> None:
                 "target": target,
                 "sources": _redacted(sources),
                 "submitted_at": datetime.now(UTC),
+                "pipeline": pipeline_named(connection, config.table_name, of.pipeline),
             },
         )
         of_target = submissions.c.target == target
@@ -56,11 +60,11 @@ def note(config: TargetTable, job: str, sources: Iterable[str]) -> None:
             connection.execute(gone)
 
 
-def check(config: TargetTable, option: str, job: str | None, sources: Iterable[str]) -> None:
-    """Refuse a savepoint that was not made by a job of the same target and sources.
+def check(of: SqlLedger, option: str, job: str | None, sources: Iterable[str]) -> None:
+    """Refuse a savepoint that was not made by a job of the same pipeline, table and sources.
 
     Args:
-        config: The target.
+        of: The ledger of the pipeline.
         option: The option that names the savepoint, and its value.
         job: The id of the job that made it, or the start of that id; None if its name has none.
         sources: The URIs of what is to be read.
@@ -74,30 +78,43 @@ def check(config: TargetTable, option: str, job: str | None, sources: Iterable[s
             f"{option}: its name does not say which job made it (…/JOB/chk-N or …/savepoint-JOB-…), "
             f"hence not whether it fits; {_INSTEAD}"
         )
+    config = of.config
     with transaction(config.database, "read which jobs were submitted", write=False) as connection:
         target = label_of(connection, config.table_name)
-        submitted: list[tuple[str, list[str]]] = []
+        pipeline = pipeline_named(connection, config.table_name, of.pipeline)
+        submitted: list[_Submission] = []
         if sa.inspect(connection).has_table(submissions.name):
-            query = sa.select(submissions.c.target, submissions.c.sources).where(
-                submissions.c.job.startswith(job, autoescape=True)
-            )
-            submitted = [(row.target, row.sources) for row in connection.execute(query)]
+            columns = (submissions.c.pipeline, submissions.c.target, submissions.c.sources)
+            query = sa.select(*columns).where(submissions.c.job.startswith(job, autoescape=True))
+            submitted = [_Submission(*row) for row in connection.execute(query)]
     if not submitted:
         raise ConfigError(
             f"{option}: this database knows no job {job} that may have made it (another database, "
             f"another program, or one before this version), hence not whether it fits; {_INSTEAD}"
         )
-    for other, others in submitted:
-        difference = _difference(other, others, target, _redacted(sources))
+    this = _Submission(pipeline, target, _redacted(sources))
+    for other in submitted:
+        difference = _difference(other, this)
         if difference is not None:
             raise ConfigError(f"{option} does not fit: {difference}; {_INSTEAD}")
 
 
-def _difference(other: str, others: list[str], target: str, sources: list[str]) -> str | None:
-    if other != target:
-        return f"it was made by a job that writes table {other}, not {target}"
-    added = [each for each in sources if each not in others]
-    removed = [each for each in others if each not in sources]
+@dataclass(frozen=True, slots=True)
+class _Submission:
+    """What a job was submitted with; the pipeline is None if it had no ledger of its own yet."""
+
+    pipeline: str | None
+    target: str
+    sources: list[str]
+
+
+def _difference(other: _Submission, this: _Submission) -> str | None:
+    if other.target != this.target:
+        return f"it was made by a job that writes table {other.target}, not {this.target}"
+    if other.pipeline not in (None, this.pipeline):
+        return f"it was made by a job of pipeline {other.pipeline}, not {this.pipeline}"
+    added = [each for each in this.sources if each not in other.sources]
+    removed = [each for each in other.sources if each not in this.sources]
     if added and removed:
         return f"it was made with source {_list(removed)}, not with {_list(added)}"
     if added:

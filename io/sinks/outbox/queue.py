@@ -17,6 +17,7 @@ from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.label import label_of
+from sinks.database.migrations import version
 from sinks.database.tables import SHARDS, outbox
 from sinks.database.tables import leases as leases_table
 from sinks.text.table_name import TableName
@@ -71,7 +72,7 @@ class SqlOutboxQueue:
         """Check that the database has an outbox.
 
         Raises:
-            ConfigError: It has none.
+            ConfigError: It has none, or its tables have another version than this program.
             SinkUnavailable: The database cannot be reached.
         """
         with transaction(self.database, "read the outbox", write=False) as connection:
@@ -79,6 +80,7 @@ class SqlOutboxQueue:
                 raise ConfigError(
                     "this database has no outbox; run `python -m pipelines.ingest … --outbox` first"
                 )
+            version.check(connection)
 
     def hold(self, number: int, count: int) -> bool:
         """Take or keep a part. Returns False while another process publishes some of its rows.

@@ -13,6 +13,7 @@ from transforms.errors import ConfigError
 
 ConflictMode = Literal["ignore", "update", "newest"]
 UnknownFields = Literal["reject", "ignore", "payload"]
+Create = Literal["missing", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class SqlConfig:
             ``ignore`` the field, or gather such fields in the JSON column ``payload``.
         schema: JSON Schema as JSON text; it only shapes a table to be created, whose columns
             keep the order of its properties.
+        create: Whether a ``missing`` table is created, or ``never``.
     """
 
     database: Database
@@ -69,6 +71,7 @@ class SqlConfig:
     on_conflict: OnConflict = OnConflict()
     unknown_fields: UnknownFields = "reject"
     schema: str | None = None
+    create: Create = "missing"
 
     def __post_init__(self) -> None:
         TableName.parse(self.table)
@@ -77,6 +80,8 @@ class SqlConfig:
         if self.unknown_fields not in get_args(UnknownFields):
             allowed = ", ".join(get_args(UnknownFields))
             raise ConfigError(f"unknown_fields must be {allowed}; got {self.unknown_fields!r}")
+        if self.create not in get_args(Create):
+            raise ConfigError(f"create must be {', '.join(get_args(Create))}; got {self.create!r}")
         if self.on_conflict.mode == "newest" and self.on_conflict.field in self.key:
             raise ConfigError(
                 f"newest:{self.on_conflict.field} compares a key column; name another column"
@@ -92,6 +97,7 @@ class SqlConfig:
         on_conflict: str = "ignore",
         unknown_fields: UnknownFields = "reject",
         schema: Mapping[str, Any] | str | None = None,
+        create: Create = "missing",
         connect_timeout: int = 10,
         statement_timeout: int = 120,
     ) -> SqlConfig:
@@ -104,6 +110,7 @@ class SqlConfig:
             on_conflict: ``ignore``, ``update`` or ``newest:FIELD``.
             unknown_fields: ``reject``, ``ignore`` or ``payload``.
             schema: JSON Schema, parsed or as text.
+            create: ``missing`` or ``never``.
             connect_timeout: Seconds.
             statement_timeout: Seconds.
 
@@ -122,6 +129,7 @@ class SqlConfig:
             on_conflict=OnConflict.parse(on_conflict),
             unknown_fields=unknown_fields,
             schema=None if schema is None else json.dumps(schema),
+            create=create,
         )
 
     @property

@@ -8,9 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.classify import classify
 from sinks.database.tables import Operation
-from sinks.table.isolate import isolate, poison_of
+from sinks.table.evidence import Evidence
+from sinks.table.isolate import blame_of, isolate, poison_of
 from sinks.table.records import Records, Written
 from sinks.table.rows import Block, Poison, Rows, picked, rows_of, runs_of
 from sinks.table.schema import LogicalType, NewColumn
@@ -99,15 +99,19 @@ class GenericWriter:
         rows, written.poison = rows_of(target, records.values, records.origin)
         rows = _converted(table, rows, written.poison)
         keys = list(zip(*(rows.cells(name) for name in target.key), strict=True))
+        written.evidence = Evidence.of(connection, target)
         writer = _PortableWriter(connection, table, target, records, written)
         # In order, since little is known here of what rows depend on.
         for start, end in pieces(0, len(keys), cuts_of(repeats_of(keys))):
             for block in runs_of(target, picked(rows, range(start, end))):
-                writer.write(block)
+                writer.write(block, written.evidence)
+        written.evidence.check()
         return written
 
     def committed(self, target: Target, written: Written) -> None:
-        """Nothing to learn: there is one way only."""
+        """Remember which rows took effect."""
+        if written.evidence is not None:
+            written.evidence.note()
 
 
 class _PortableWriter:
@@ -127,21 +131,22 @@ class _PortableWriter:
         self._records = records
         self._written = written
 
-    def write(self, block: Block) -> None:
+    def write(self, block: Block, evidence: Evidence) -> None:
         """Write ``block``; rows that the database refuses become poison."""
         rows = [
             dict(zip(block.names, cells, strict=True)) for cells in zip(*block.cells, strict=True)
         ]
 
-        def run(start: int, end: int) -> None:
+        def run(start: int, end: int) -> int:
             with self._connection.begin_nested():
                 inserted, updated = self._write(rows[start:end])
             self._count(block.indices[start:end], inserted, updated)
+            return len(inserted) + len(updated)
 
         def fail(position: int, error: BaseException) -> None:
             self._written.poison.append(poison_of(block.indices[position], error))
 
-        isolate(len(rows), run, fail, lambda error: classify(error).kind == "record")
+        isolate(len(rows), run, fail, blame_of, evidence)
 
     def _count(
         self, indices: Sequence[int], inserted: Sequence[int], updated: Sequence[int]

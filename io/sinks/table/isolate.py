@@ -6,25 +6,32 @@ import re
 import sqlite3
 from bisect import insort
 from collections.abc import Callable, Collection
+from typing import Literal
 
 import psycopg2
 import sqlalchemy as sa
 
 from sinks.database.classify import classify
+from sinks.table.evidence import Evidence
 from sinks.table.rows import Poison
+
+Blame = Literal["row", "doubtful", "nobody"]
+"""Whose an error is: one row's, perhaps one row's, or no row's."""
 
 SMALLEST_PIECE = 64  # rows tried together after a poison row
 
 _ERRORS = (psycopg2.Error, sqlite3.Error, sa.exc.SQLAlchemyError, OverflowError, ValueError)
 
-_COPY_LINE = re.compile(r"^COPY .*?, line (\d+)", re.MULTILINE | re.DOTALL)
+# "line" in the language of the server.
+_COPY_LINE = re.compile(r"^COPY .*?, \w+ (\d+)", re.MULTILINE | re.DOTALL)
 
 
 def isolate(
     count: int,
-    run: Callable[[int, int], None],
+    run: Callable[[int, int], int],
     fail: Callable[[int, BaseException], None],
-    blames_row: Callable[[BaseException], bool],
+    blame: Callable[[BaseException], Blame],
+    evidence: Evidence,
     skip: Collection[int] = (),
 ) -> set[int]:
     """Run over the rows ``[0, count)`` in as few pieces as the poison among them allows.
@@ -35,9 +42,11 @@ def isolate(
 
     Args:
         count: The number of rows.
-        run: Does the work for ``[start, end)``, or undoes it and raises.
+        run: Does the work for ``[start, end)``, or undoes it and raises. Returns how many rows
+            took effect.
         fail: Takes each row that is to blame, alone, with its error.
-        blames_row: Whether a row is to blame for an error; any other error is raised.
+        blame: Whose an error is; nobody's is raised.
+        evidence: Gets what took effect, and raises doubtful errors of too many rows.
         skip: Rows to leave out.
 
     Returns:
@@ -60,9 +69,10 @@ def isolate(
             size = max(1, (suspect - position) // 2)
         end = min(stop, position + size)
         try:
-            run(position, end)
+            effect = run(position, end)
         except _ERRORS as error:
-            if not blames_row(error):
+            verdict = blame(error)
+            if verdict == "nobody":
                 raise
             line = copy_line_of(error)
             if line is not None and position + line <= end:
@@ -72,15 +82,26 @@ def isolate(
             else:
                 suspect = end
                 continue
+            if verdict == "doubtful":
+                evidence.doubt(error)
             failed.add(row)
             fail(row, error)
             insort(left_out, row)
             size = max(SMALLEST_PIECE, 2 * (row - position))
             suspect = position
         else:
+            evidence.passed(effect)
             position = end
             size *= 2
     return failed
+
+
+def blame_of(error: BaseException) -> Blame:
+    """Whose ``error`` is, as far as the error itself tells."""
+    verdict = classify(error)
+    if verdict.kind == "record":
+        return "row"
+    return "doubtful" if verdict.doubtful else "nobody"
 
 
 def copy_line_of(error: BaseException) -> int | None:
@@ -94,5 +115,5 @@ def poison_of(index: int, error: BaseException) -> Poison:
     """The record at ``index``, which the database refuses with ``error``."""
     verdict = classify(error)
     transient = verdict.kind == "transient"
-    category = "contention" if transient else verdict.category
+    category = "contention" if transient else verdict.category or verdict.doubtful
     return Poison(index, category, error, verdict.message, verdict.sqlstate, transient)

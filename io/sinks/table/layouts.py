@@ -14,7 +14,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
-from sinks.database.tables import progress, targets
+from sinks.database.tables import counts, targets
 from sinks.table.target import PAYLOAD, Description
 
 Layout = Literal["fields", "record"]
@@ -51,7 +51,7 @@ def layout_of(
     if memory is None:
         # Versions that remembered nothing wrote the whole record to every such table. The tables
         # that they wrote to have rows in the ledger; a table that is new to this program has not.
-        used = sa.select(progress.c.target).where(progress.c.target == label).limit(1)
+        used = sa.select(counts.c.target).where(counts.c.target == label).limit(1)
         return "fields" if connection.execute(used).first() is None else "record"
     layout, columns = memory
     # With other columns than it was created with, it is another table of that name.

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.tables import Operation
+from sinks.table.evidence import Evidence
 from sinks.table.rows import Poison
 from sinks.table.target import ORIGIN_COLUMNS, Target
 from sinks.text.encoding import all_escaped
@@ -94,6 +95,7 @@ class Written:
         collided: Whether writing directly into the table met a key that was there; None if that
             was not tried.
         effects: If requested, the effect of each record that made or changed a row.
+        evidence: What the rows tell about errors that may be the table's; None without rows.
     """
 
     inserted: list[int]
@@ -101,6 +103,7 @@ class Written:
     poison: list[Poison] = field(default_factory=list)
     collided: bool | None = None
     effects: dict[int, Operation] = field(default_factory=dict)
+    evidence: Evidence | None = None
 
     @classmethod
     def nothing(cls, batches: int) -> Written:

@@ -11,9 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.classify import classify
 from sinks.database.tables import Operation
-from sinks.table.isolate import isolate, poison_of
+from sinks.table.evidence import Evidence
+from sinks.table.isolate import blame_of, isolate, poison_of
 from sinks.table.records import Records, Written
 from sinks.table.rows import Block, Poison, pick, rows_of, runs_of, without_refused
 from sinks.table.schema import LogicalType, NewColumn
@@ -92,16 +92,20 @@ class SqliteWriter:
         """Write ``records`` in their order, batch by batch, so that each batch is counted."""
         written = Written.nothing(len(records.starts))
         rows, written.poison = rows_of(target, records.values, records.origin)
+        written.evidence = Evidence.of(connection, target)
         for block in runs_of(target, rows):
             bound = _bind(target, block, written.poison)
             for batch, part in _by_batch(bound, records):
                 _BatchWriter(connection, target, written, batch).write(
-                    part, effects=records.effects
+                    part, written.evidence, effects=records.effects
                 )
+        written.evidence.check()
         return written
 
     def committed(self, target: Target, written: Written) -> None:
-        """Nothing to learn: there is one way only."""
+        """Remember which rows took effect."""
+        if written.evidence is not None:
+            written.evidence.note()
 
 
 class _BatchWriter:
@@ -115,25 +119,26 @@ class _BatchWriter:
         self._written = written
         self._batch = batch
 
-    def write(self, block: Block, *, effects: bool) -> None:
+    def write(self, block: Block, evidence: Evidence, *, effects: bool) -> None:
         """Write ``block``; rows that SQLite refuses become poison."""
         rows = list(zip(*block.cells, strict=True))
         insert = self._insert_statement(block.names)
         update = self._update_of(block.names)
 
-        def run(start: int, end: int) -> None:
+        def run(start: int, end: int) -> int:
             if effects or update is not None:
-                self._run_each(insert, update, rows[start:end], block.indices[start:end], effects)
-                return
+                indices = block.indices[start:end]
+                return self._run_each(insert, update, rows[start:end], indices, effects)
             with self._savepoint():
                 self._cursor.executemany(insert, rows[start:end])
-                inserted = self._cursor.rowcount
+                inserted: int = self._cursor.rowcount
             self._written.inserted[self._batch] += inserted
+            return inserted
 
         def fail(position: int, error: BaseException) -> None:
             self._written.poison.append(poison_of(block.indices[position], error))
 
-        isolate(len(rows), run, fail, lambda error: classify(error).kind == "record")
+        isolate(len(rows), run, fail, blame_of, evidence)
 
     def _run_each(
         self,
@@ -142,8 +147,11 @@ class _BatchWriter:
         rows: list[tuple[Any, ...]],
         indices: Sequence[int],
         effects: bool,
-    ) -> None:
-        """Row by row: update what is there, otherwise insert; take note of what each row did."""
+    ) -> int:
+        """Row by row: update what is there, otherwise insert; take note of what each row did.
+
+        Returns how many rows did something.
+        """
         effects_of: dict[int, Operation] = {}
         run = self._cursor.execute
         with self._savepoint():
@@ -163,6 +171,7 @@ class _BatchWriter:
             counts[self._batch] += 1
         if effects:
             self._written.effects.update(effects_of)
+        return len(effects_of)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:

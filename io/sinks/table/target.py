@@ -53,7 +53,8 @@ class Interplay:
         rewriting: Whether a trigger may change a row before it is written, or leave it out.
         self_references: For each foreign key of the table to itself, its columns and the
             columns that it refers to.
-        checked: Names of the columns that CHECK constraints look at.
+        checked: Names of the columns that conditions on a row look at: CHECK constraints, those
+            of domains, row-level security and generated columns.
         references: Names of the columns of foreign keys.
         checks: The conditions of CHECK constraints, as SQL over the columns. None if more than
             these, types, NOT NULL and foreign keys decides whether a row is accepted: generated

@@ -1,4 +1,4 @@
-"""Decompress gzip, zstd and bz2 in bounded steps, one member after another.
+"""Decompress in bounded steps, one member after another.
 
 One object may hold several members, as ``cat a.gz b.gz``, pigz, bgzip, pzstd and pbzip2 write
 them. What precedes a damaged spot is handed out before the damage is reported.
@@ -7,19 +7,34 @@ them. What precedes a damaged spot is handed out before the damage is reported.
 from __future__ import annotations
 
 import bz2
+import lzma
 import zlib
 from collections.abc import Callable
 from typing import Protocol
 
+import cramjam
+import lz4.frame
 import zstandard
 
 from sources.files.failures import EndsEarly
 from sources.storage.stream import BLOCK_BYTES, Stream
 from transforms.errors import ObjectFailed
 
+_XZ_MEMORY = 128 << 20
+_ZSTD_WINDOW = 128 << 20
+_ZSTD_HEADER = 18
+_SNAPPY_MARK = b"\xff\x06\0\0sNaPpY"
+
+
+class BeyondLimit(Exception):
+    """Whole data, but reading it takes more memory than is allowed, or something that is not there.
+
+    The message says what.
+    """
+
 
 class Decoder(Protocol):
-    """Decompresses one member: a gzip member, a zstd frame or a bz2 stream."""
+    """Decompresses one member: a gzip member, a zstd frame, a bz2 or xz stream, and so on."""
 
     step_bytes: int
     """How many bytes to feed at a time."""
@@ -38,6 +53,7 @@ class Decoder(Protocol):
 
         Raises:
             ValueError: The data is damaged; the arguments are what still came out, and why.
+            BeyondLimit: It cannot be read, without being damaged.
         """
         ...
 
@@ -103,18 +119,116 @@ class ZstdFrame:
     hungry = True
 
     def __init__(self) -> None:
-        self._decompressor = zstandard.ZstdDecompressor().decompressobj()
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        self._decompressor = decompressor.decompressobj()
+        self._start = b""
         self.ended = False
         self.rest = b""
 
     def decode(self, data: bytes) -> bytes:
         """The decompressed bytes of ``data``."""
+        if len(self._start) < _ZSTD_HEADER:
+            self._start += data[:_ZSTD_HEADER]
         try:
             decoded = self._decompressor.decompress(data)
         except zstandard.ZstdError as error:
+            self._check_header(error)
             raise ValueError(b"", str(error)) from error
         self.ended = self._decompressor.eof
         self.rest = self._decompressor.unused_data
+        return decoded
+
+    def _check_header(self, error: zstandard.ZstdError) -> None:
+        """Tell a frame that needs too much from one that is damaged."""
+        try:
+            frame = zstandard.get_frame_parameters(self._start)
+        except zstandard.ZstdError:
+            return
+        if frame.window_size > _ZSTD_WINDOW:
+            raise BeyondLimit(
+                f"its zstd window is {frame.window_size >> 20:,} MiB, the limit is "
+                f"{_ZSTD_WINDOW >> 20} MiB; compress it with a smaller window (--long)"
+            ) from error
+        if frame.dict_id:
+            raise BeyondLimit(f"it needs the zstd dictionary {frame.dict_id}") from error
+
+
+class Lz4Frame:
+    """One lz4 frame, 1 MiB at a time; a damaged block gives nothing."""
+
+    step_bytes = 64 << 10
+
+    def __init__(self) -> None:
+        self._decompressor = lz4.frame.LZ4FrameDecompressor()
+        self.hungry = True
+        self.ended = False
+        self.rest = b""
+
+    def decode(self, data: bytes) -> bytes:
+        """The decompressed bytes of ``data``, at most 1 MiB; the next calls give the rest."""
+        try:
+            decoded: bytes = self._decompressor.decompress(data, BLOCK_BYTES)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(b"", str(error)) from error
+        self.ended = self._decompressor.eof
+        self.hungry = self._decompressor.needs_input
+        self.rest = self._decompressor.unused_data or b""
+        return decoded
+
+
+class XzStream:
+    """One xz stream, 1 MiB at a time; a damaged block gives nothing."""
+
+    step_bytes = 16 << 10
+
+    def __init__(self) -> None:
+        self._decompressor = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+        self.hungry = True
+        self.ended = False
+        self.rest = b""
+
+    def decode(self, data: bytes) -> bytes:
+        """The decompressed bytes of ``data``, at most 1 MiB; the next calls give the rest."""
+        try:
+            decoded = self._decompressor.decompress(data, BLOCK_BYTES)
+        except lzma.LZMAError as error:
+            if "limit" in str(error):
+                limit = f"{_XZ_MEMORY >> 20} MiB"
+                raise BeyondLimit(f"its xz data takes more than {limit} to decompress") from error
+            raise ValueError(b"", str(error)) from error
+        self.ended = self._decompressor.eof
+        self.hungry = self._decompressor.needs_input
+        self.rest = self._decompressor.unused_data
+        return decoded
+
+
+class SnappyChunk:
+    """One chunk of snappy's framing format, which holds at most 64 KiB of data.
+
+    Format: https://github.com/google/snappy/blob/main/framing_format.txt
+    """
+
+    step_bytes = 16 << 10
+    hungry = True
+
+    def __init__(self) -> None:
+        self._chunk = b""
+        self.ended = False
+        self.rest = b""
+
+    def decode(self, data: bytes) -> bytes:
+        """The data of the chunk, once all of it is there."""
+        chunk = self._chunk = self._chunk + data
+        size = 4 + int.from_bytes(chunk[1:4], "little")
+        if len(chunk) >= 4 and chunk[0] in (0, 1) and size > 128 << 10:
+            raise ValueError(b"", f"a chunk of {size:,} bytes")
+        if len(chunk) < 4 or len(chunk) < size:
+            return b""
+        try:
+            decoded = bytes(cramjam.snappy.decompress(_SNAPPY_MARK + chunk[:size]))
+        except cramjam.DecompressionError as error:
+            raise ValueError(b"", str(error)) from error
+        self.ended, self.rest, self._chunk = True, chunk[size:], b""
         return decoded
 
 
@@ -122,6 +236,9 @@ _DECODERS: dict[str, Callable[[], Decoder]] = {
     "gzip": GzipMember,
     "bz2": Bz2Stream,
     "zstd": ZstdFrame,
+    "lz4": Lz4Frame,
+    "snappy": SnappyChunk,
+    "xz": XzStream,
 }
 
 
@@ -164,7 +281,7 @@ class CompressedStream:
     def _step(self) -> bytes:
         """Feed the current member, or the next one; returns what comes out."""
         if self._member is None:
-            if self._compression == "gzip":  # may be padded with zeros, as on tapes
+            if self._compression in ("gzip", "xz"):  # may be padded with zeros, as on tapes
                 padding = len(self._input) - len(self._input[self._used :].lstrip(b"\0"))
                 self._used = padding
                 if self._used >= len(self._input):
@@ -177,6 +294,9 @@ class CompressedStream:
             self._used += len(data)
         try:
             decoded = member.decode(data)
+        except BeyondLimit as error:
+            self._failed = ObjectFailed(f"{self._uri} cannot be read: {error}", "unknown_format")
+            return b""
         except ValueError as error:
             salvaged, reason = error.args
             self._failed = self._corrupt(f"its {self._compression} data is damaged ({reason})")

@@ -19,7 +19,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-LONGEST_MARK = 4
 _UTF_8 = ("utf-8", "utf-8-sig", "ascii")
 _ASCII = bytes(range(128))
 
@@ -63,7 +62,7 @@ def marked_encoding(head: bytes) -> str:
 
 
 class PeekedStream:
-    """A stream whose first block can be looked at before it is read."""
+    """A stream whose first blocks can be looked at before they are read."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -75,11 +74,24 @@ class PeekedStream:
         """How many stored bytes have been read."""
         return self._stream.stored
 
+    def peek_on(self) -> bool:
+        """Add the next block to the head; returns False at the end, or where reading fails.
+
+        A stream that has failed fails again when it is read on, so the head is not lost.
+        """
+        try:
+            block = self._stream.read()
+        except ObjectFailed:
+            return False
+        self.head += block
+        return bool(block)
+
     def read(self) -> bytes:
-        """The next block; empty at the end."""
+        """The next block, at first all of the head; empty at the end."""
         if not self._begun:
             self._begun = True
-            return self.head
+            head, self.head = self.head, b""
+            return head
         return self._stream.read()
 
 

@@ -12,6 +12,7 @@ from itertools import accumulate, compress, repeat
 from operator import add
 from typing import Protocol
 
+from transforms.errors import Reject
 from transforms.parse.raw import CUT, HEAD_BYTES, cut_message
 
 BOM = b"\xef\xbb\xbf"
@@ -145,6 +146,17 @@ def too_large(offset: int, head: bytes, length: int, limit: int, digest: str) ->
     """A record of ``length`` bytes, with this SHA-256, of which only ``head`` is kept."""
     message = cut_message(length, limit, len(head), digest)
     return RefusedRecord(offset, head, "too_large", CUT, message)
+
+
+def oversized(offset: int, raw: bytes, limit: int) -> RefusedRecord:
+    """A record that is longer than ``limit`` and has been read as a whole.
+
+    One of up to ``HEAD_BYTES`` is kept whole.
+    """
+    if len(raw) > HEAD_BYTES:
+        return too_large(offset, raw[:HEAD_BYTES], len(raw), limit, sha256(raw).hexdigest())
+    message = f"the record has {len(raw):,} bytes, limit {limit:,}"
+    return RefusedRecord(offset, raw, "too_large", Reject.__name__, message)
 
 
 def line_offsets(lines: list[bytes], start: int) -> tuple[list[int], int]:

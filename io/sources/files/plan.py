@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from sources.files.formats import StoredFormat
+from sources.files.json.layout import LINES, Layout, parsed_partition
 from sources.storage.objects import StoredObject
 from transforms.batch.coverage import Coverage, Ledger
 from transforms.batch.splits import Position, Split
@@ -22,15 +23,51 @@ class SettledObject:
     stored: StoredObject
 
 
+@dataclass(frozen=True, slots=True)
+class SettledSoFar:
+    """What is settled of an object.
+
+    Attributes:
+        coverage: The settled ranges.
+        layout: The layout that they were read in; None if nothing is settled.
+    """
+
+    coverage: Coverage = _NOTHING
+    layout: Layout | None = None
+
+
+LayoutsOf = Callable[[StoredObject], Sequence[Layout]]
+"""The layouts, beside lines, that an object may have been read in."""
+
+
 def unsettled(
-    listed: Iterable[StoredObject], ledger: Ledger
-) -> Iterator[tuple[StoredObject, Coverage]]:
-    """Each object and what is settled of it; one query of the ledger for each 1,000 objects."""
+    listed: Iterable[StoredObject], ledger: Ledger, layouts_of: LayoutsOf
+) -> Iterator[tuple[StoredObject, SettledSoFar]]:
+    """Each object and what is settled of it; at most two queries for each 1,000 objects."""
     remaining = iter(listed)
     while page := list(islice(remaining, PAGE)):
-        settled = ledger.coverage([(stored.uri, stored.version) for stored in page])
-        for stored in page:
-            yield stored, settled.get((stored.uri, stored.version), _NOTHING)
+        yield from zip(page, settled_of(page, ledger, layouts_of), strict=True)
+
+
+def settled_of(
+    page: Sequence[StoredObject], ledger: Ledger, layouts_of: LayoutsOf
+) -> list[SettledSoFar]:
+    """What is settled of each object."""
+    names = [(stored.uri, stored.version) for stored in page]
+    settled = ledger.coverage(names) if names else {}
+    others = {
+        (stored.uri, layout.partition(stored.version)): (name, layout)
+        for stored, name in zip(page, names, strict=True)
+        if name not in settled
+        for layout in layouts_of(stored)
+    }
+    so_far = {name: SettledSoFar(coverage, LINES) for name, coverage in settled.items()}
+    if others:
+        for partition, coverage in ledger.coverage(list(others)).items():
+            name, layout = others[partition]
+            if name not in so_far or coverage.complete:
+                so_far[name] = SettledSoFar(coverage, layout)
+    return [so_far.get(name, SettledSoFar()) for name in names]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +82,7 @@ class Part:
         end: Where to stop; None if the end is only known once it is reached.
         final: Whether the object ends there.
         size: Stored bytes to read.
+        layout: How JSON is laid out; None to detect it.
     """
 
     uri: str
@@ -54,6 +92,7 @@ class Part:
     end: int | None
     final: bool
     size: int
+    layout: Layout | None = LINES
 
 
 def splits_of(
@@ -62,6 +101,7 @@ def splits_of(
     coverage: Coverage,
     stored_format: StoredFormat | None,
     split_bytes: int,
+    layout: Layout | None = LINES,
 ) -> Iterator[Split]:
     """The splits of what is left of one object; none if it is complete.
 
@@ -73,15 +113,20 @@ def splits_of(
         source: URI of the source.
         stored: The object.
         coverage: What is settled of it.
-        stored_format: How it is stored; None if that is unknown (its reader reports it).
+        stored_format: How it is stored; None if it must be read in order whatever its name says.
         split_bytes: Longest byte range of a split.
+        layout: How JSON is laid out; None if its reader has to detect it.
     """
     if coverage.complete:
         return
-    uri, version, size = stored.uri, stored.version, stored.size
-    if stored_format is None or not stored_format.divisible:
+    uri, size = stored.uri, stored.size
+    version = stored.version if layout is None else layout.partition(stored.version)
+    # Offsets beyond its size are those of an object that is compressed, whatever its name says.
+    beyond = bool(coverage.ranges) and coverage.ranges[-1][1] > size
+    if stored_format is None or not stored_format.divisible or layout != LINES or beyond:
         start = coverage.ranges[0][1] if coverage.ranges and coverage.ranges[0][0] == 0 else 0
-        left = size - start if stored_format is not None and stored_format.plain else size
+        plain = stored_format is not None and stored_format.plain and not beyond
+        left = size - start if plain else size
         yield Split(source, uri, version, left, start)
         return
     # Where only the end is not settled as such, an empty range is left.
@@ -91,10 +136,25 @@ def splits_of(
             yield Split(source, uri, version, end - start, start, None if end == size else end)
 
 
-def part_of(split: Split, stored_format: StoredFormat, position: Position) -> Part:
-    """What is left of ``split`` from ``position`` on."""
+def part_of(
+    split: Split, stored_format: StoredFormat, position: Position, *, looked_at: bool = False
+) -> Part:
+    """What is left of ``split`` from ``position`` on.
+
+    The size of a split that was planned before its object was looked at is that of the object.
+
+    A split of JSON whose version names no layout is one of lines, unless it is a whole object:
+    then its reader finds out.
+    """
     start = position[0][1] if position else split.start
     end = split.end
     if end is None and stored_format.plain:
-        end = split.start + split.size
-    return Part(split.name, split.version, stored_format, start, end, split.end is None, split.size)
+        end = split.size if looked_at else split.start + split.size
+    version, layout = parsed_partition(split.version)
+    detected = layout == LINES and stored_format.format == "jsonl"
+    detected = detected and split.start == 0 and split.end is None
+    final = split.end is None
+    return Part(
+        *(split.name, version, stored_format, start, end, final, split.size),
+        layout=None if detected else layout,
+    )

@@ -4,29 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from clients.s3 import S3Settings
+from sources.files.aside.leaving import LeavingReader
+from sources.files.aside.selection import KIND, Selection, set_aside
+from sources.files.avro.reader import AvroReader
 from sources.files.csv.head import Undecided
 from sources.files.csv.options import CsvOptions
 from sources.files.encodings import encoding_of
 from sources.files.failures import FailedReader
-from sources.files.formats import AUTO, StoredFormat, check_format, stored_format_of
+from sources.files.formats import (
+    AUTO,
+    LOOK,
+    StoredFormat,
+    check_compression,
+    check_format,
+    stored_format_of,
+)
+from sources.files.json.layout import LINES, Layout
+from sources.files.json.options import JsonOptions
+from sources.files.look import Look, LookingReader
+from sources.files.manner import Manners, Seen
 from sources.files.parquet.reader import ParquetReader
-from sources.files.plan import PAGE, Part, SettledObject, part_of, splits_of, unsettled
+from sources.files.plan import (
+    PAGE,
+    Part,
+    SettledObject,
+    part_of,
+    settled_of,
+    splits_of,
+    unsettled,
+)
 from sources.files.text import TextReader
 from sources.files.walk import WalkReader
 from sources.files.watch import WatchedStorage, WatchReader
 from sources.storage.local import LocalStorage, begins_as_read, recall
 from sources.storage.objects import Storage, StoredObject
-from sources.storage.s3 import SCHEME as S3_SCHEME
 from sources.storage.s3 import S3Storage
+from sources.storage.s3_names import SCHEME as S3_SCHEME
 from sources.storage.tails import Tails
 from transforms import metrics
 from transforms.batch.coverage import Coverage, Ledger
 from transforms.batch.splits import Acknowledger, BatchLimits, Position, Reader, Split
-from transforms.errors import ConfigError, ObjectFailed, SourceUnavailable
+from transforms.errors import ConfigError, ObjectFailed, ObjectUnavailable, SourceUnavailable
 from transforms.parse.raw import HEAD_BYTES
+
+_TYPED: dict[str, type[ParquetReader | AvroReader]] = {"parquet": ParquetReader, "avro": AvroReader}
 
 _CSV_CHECKED = 5
 """How many CSV objects are checked before a run."""
@@ -38,7 +61,7 @@ class FilesSource:
 
     Attributes:
         uri: What to read; ``*``, ``?``, ``[…]`` and ``**`` are wildcards.
-        format: ``auto`` (by extension), ``jsonl``, ``csv`` or ``parquet``.
+        format: ``auto`` (by extension, or by looking), ``jsonl``, ``csv``, ``parquet`` or ``avro``.
         limits: Bounds of a batch.
         max_record_bytes: Of a longer record only the head of 64 KiB is kept; it fails.
         split_bytes: Length of the byte ranges in which plain JSON lines are read.
@@ -50,9 +73,12 @@ class FilesSource:
         rest_seconds: While watching, a file is whole after this many seconds without a write.
             A last line without an end, and a file that ends early, are left until then.
         csv: How CSV is written, as far as the user says; the rest is detected.
+        json: How JSON is laid out, as far as the user says; the rest is detected.
         encoding: Of text, as Python names it; empty for UTF-8 or what a byte order mark says.
         expected: Columns of which the header of CSV has at least one; empty if they are not
             known.
+        compression: ``auto`` (by the first bytes), ``none``, or the one that all objects have.
+        exclude: Globs of what is not read.
     """
 
     uri: str
@@ -67,11 +93,16 @@ class FilesSource:
     outage_budget: float = 300.0
     rest_seconds: float = 10.0
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
+    json: JsonOptions = JsonOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
     expected: frozenset[str] = frozenset()
+    compression: str = AUTO
+    exclude: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_format(self.format)
+        check_compression(self.compression)
+        Selection(self.format, self.exclude)
         object.__setattr__(self, "encoding", self.encoding and encoding_of(self.encoding))
         for name in ("max_record_bytes", "split_bytes", "poll_interval", "outage_budget"):
             if not getattr(self, name) > 0:
@@ -99,16 +130,33 @@ class FilesSource:
         return replace(self, expected=columns)
 
     def check(self) -> None:
-        """Check the first thousand objects: there are some, and their format is known."""
-        listed = list(islice(self.storage.list(self.uri), PAGE))
-        if not listed and not self.watch:
-            raise ConfigError(f"nothing matches {self.uri}")
-        for stored in listed:
-            try:
-                stored_format_of(stored.uri, self.format)
-            except ObjectFailed as error:
-                raise ConfigError(error.message) from error
+        """Check that there are objects to read, and how the first CSV objects are written."""
+        listed: list[StoredObject] = []
+        aside: list[StoredObject] = []
+        for stored in self._listed():
+            if not (stored.passed_over or stored.refused):
+                listed.append(stored)
+                if len(listed) == PAGE:
+                    break
+            elif len(aside) < PAGE:
+                aside.append(stored)
+        if not listed:
+            self._refuse_nothing(aside)
         self._refuse_undecided(listed)
+
+    def _refuse_nothing(self, aside: list[StoredObject]) -> None:
+        """Refuse a glob that matches nothing to read."""
+        kind = next((stored for stored in aside if stored.passed_over == KIND), None)
+        if kind is not None:
+            raise ConfigError(f"cannot tell the format of {kind.uri} from its name; give --format")
+        if self.watch or any(stored.refused for stored in aside):
+            return  # there may be something later, or the run says what is wrong
+        if aside:
+            raise ConfigError(
+                f"nothing to read matches {self.uri}: {aside[0].uri} is passed over "
+                f"({aside[0].passed_over})"
+            )
+        raise ConfigError(f"nothing matches {self.uri}")
 
     def _refuse_undecided(self, listed: list[StoredObject]) -> None:
         """Refuse CSV that cannot be read without a further option, if that holds for all objects.
@@ -118,7 +166,7 @@ class FilesSource:
         checked = [
             stored
             for stored in listed
-            if stored.size and stored_format_of(stored.uri, self.format).format == "csv"
+            if stored.size and self._stored_format(stored.uri).format in ("csv", LOOK)
         ][:_CSV_CHECKED]
         reasons = [self._undecided(stored) for stored in checked]
         if reasons and all(reasons):
@@ -126,17 +174,16 @@ class FilesSource:
 
     def _undecided(self, stored: StoredObject) -> str:
         """Why it cannot be told how an object is written; empty if it can be told."""
-        stored_format = stored_format_of(stored.uri, self.format, self.encoding)
-        split = Split(self.uri, stored.uri, stored.version, stored.size)
-        reader = self._text_reader(part_of(split, stored_format, ()), growing=self.watch)
+        stored_format = self._stored_format(stored.uri)
         try:
-            reader.look()
+            if stored_format.format == LOOK:
+                self._look(self.storage, growing=self.watch).at(self._whole(stored), stored_format)
+            else:
+                self._looked_at(stored)
         except Undecided as error:
             return error.message
-        except (ObjectFailed, SourceUnavailable):
-            return ""  # the run reports it
-        finally:
-            reader.close()
+        except (ObjectFailed, ObjectUnavailable, SourceUnavailable):
+            pass  # the run reports it
         return ""
 
     def fixed(self) -> FilesSource:
@@ -149,13 +196,48 @@ class FilesSource:
 
     def plan(self, ledger: Ledger) -> Iterator[Split | SettledObject]:
         """The splits that are left to read, and the objects that are settled, lazily."""
-        for stored, coverage in unsettled(self.storage.list(self.uri), ledger):
-            if coverage.complete:
+        readable = (stored for stored in self._listed() if not set_aside(stored))
+        manners = self._manners
+        for stored, settled in unsettled(readable, ledger, manners.layouts_of):
+            if settled.coverage.complete:
                 yield SettledObject(stored)
             else:
+                manner = manners.of(stored, settled)
                 yield from splits_of(
-                    self.uri, stored, coverage, self._stored_format(stored.uri), self.split_bytes
+                    *(self.uri, stored, settled.coverage, manner.stored_format),
+                    *(self.split_bytes, manner.layout),
                 )
+
+    def _listed(self) -> Iterator[StoredObject]:
+        """What the glob matches; what is not read says why."""
+        return Selection(self.format, self.exclude).judged(self.storage.list(self.uri))
+
+    @property
+    def _manners(self) -> Manners:
+        return Manners(self._stored_format, self._layout_wanted, self.split_bytes, self._looked_at)
+
+    @property
+    def _layout_wanted(self) -> Layout | None:
+        """The layout of JSON that the options name; None to detect it."""
+        if self.json.layout == AUTO and not self.json.path:
+            return None
+        return Layout("array" if self.json.path else self.json.layout, self.json.path)
+
+    def _looked_at(self, stored: StoredObject) -> Seen:
+        """Open an object and find out how it is written."""
+        split, stored_format = self._whole(stored), self._stored_format(stored.uri)
+        if stored_format.format == LOOK:
+            stored_format = self._look(self.storage, growing=self.watch).at(split, stored_format)
+        if stored_format.format not in ("jsonl", "csv"):
+            return Seen(LINES, in_order=True)
+        reader = self._text_reader(part_of(split, stored_format, ()), growing=self.watch)
+        try:
+            return Seen(reader.look(), reader.in_order)
+        finally:
+            reader.close()
+
+    def _whole(self, stored: StoredObject) -> Split:
+        return Split(self.uri, stored.uri, stored.version, stored.size)
 
     def splits(self, ledger: Ledger) -> Iterator[Split]:
         """One split for everything when walking or watching; otherwise those of the objects."""
@@ -181,7 +263,7 @@ class FilesSource:
             return self._watch(position, ledger)
         if self.walk:
             return WalkReader(self._unsettled(ledger), self._open)
-        return self._open(split, position)
+        return LeavingReader(self._open(split, position), position or (("", split.start),))
 
     def acknowledger(self) -> Acknowledger | None:
         """None: a storage does not want to know."""
@@ -196,19 +278,37 @@ class FilesSource:
         growing: bool = False,
     ) -> Reader:
         try:
-            stored_format = stored_format_of(split.name, self.format, self.encoding)
+            stored_format = self._stored_format(split.name)
         except ObjectFailed as error:
             return FailedReader(split, error)
-        part = part_of(split, stored_format, position)
-        if stored_format.format == "parquet":
-            storage = storage or self.storage
-            limit = self.max_record_bytes
-            return ParquetReader(storage, part, self.limits, limit, growing=growing)
+        if stored_format.format == LOOK:
+            look = self._look(storage or self.storage, growing=growing)
+            return LookingReader(
+                split,
+                position,
+                lambda: look.at(split, stored_format),
+                lambda seen: self._open_as(
+                    part_of(split, seen, position, looked_at=True), storage, growing=growing
+                ),
+                growing=growing,
+            )
+        return self._open_as(part_of(split, stored_format, position), storage, growing=growing)
+
+    def _look(self, storage: Storage, *, growing: bool) -> Look:
+        return Look(storage, self.csv, self.expected, self._max_kept_bytes, growing)
+
+    def _open_as(self, part: Part, storage: Storage | None, *, growing: bool) -> Reader:
+        typed = _TYPED.get(part.stored_format.format)
+        if typed is not None:
+            storage, limit = storage or self.storage, self.max_record_bytes
+            return typed(storage, part, self.limits, limit, growing=growing)
         return self._text_reader(part, storage, growing=growing)
 
     def _text_reader(
         self, part: Part, storage: Storage | None = None, *, growing: bool = False
     ) -> TextReader:
+        if part.layout is None:
+            part = replace(part, layout=self._layout_wanted)
         return TextReader(
             storage or self.storage,
             part,
@@ -223,24 +323,30 @@ class FilesSource:
         tails = Tails()
         local = not self.uri.startswith(S3_SCHEME)
         storage = LocalStorage(tails) if local else self.storage
+        manners = self._manners
 
-        def splits(stored: StoredObject, coverage: Coverage) -> Iterator[Split]:
+        def splits(
+            stored: StoredObject, coverage: Coverage, layout: Layout | None
+        ) -> Iterator[Split]:
             stored_format = self._stored_format(stored.uri)
-            return splits_of(self.uri, stored, coverage, stored_format, max(1, stored.size))
+            size = max(1, stored.size)
+            return splits_of(self.uri, stored, coverage, stored_format, size, layout)
 
         def continues(stored: StoredObject) -> bool:
             stored_format = self._stored_format(stored.uri)
-            appendable = stored_format is not None and stored_format.format != "parquet"
+            appendable = stored_format.format != "parquet"
             return appendable and begins_as_read(stored, tails)
 
-        def where_to_read_on(stored: StoredObject, end: int) -> int:
-            return recall(stored, end, tails) if local else 0
+        def where_to_read_on(stored: StoredObject, end: int, layout: Layout) -> int:
+            # In another layout, the last line may end within a record.
+            return recall(stored, end, tails) if local and layout == LINES else 0
 
         watched = WatchedStorage(
-            list=lambda: storage.list(self.uri),
+            list=self._listed,
             splits=splits,
+            settled=lambda page: settled_of(page, ledger, manners.layouts_of),
+            layout=lambda stored, settled: manners.of(stored, settled).layout,
             open=lambda split: self._open(split, storage=storage),
-            ledger=ledger,
             interval=self.poll_interval,
             outage_budget=self.outage_budget,
             open_growing=lambda split: self._open(split, storage=storage, growing=True),
@@ -251,8 +357,10 @@ class FilesSource:
         )
         return WatchReader(watched, position[0][1] if position else 0)
 
-    def _stored_format(self, uri: str) -> StoredFormat | None:
-        try:
-            return stored_format_of(uri, self.format, self.encoding)
-        except ObjectFailed:
-            return None
+    def _stored_format(self, uri: str) -> StoredFormat:
+        """How an object is stored, by its name.
+
+        Raises:
+            ObjectFailed: The name does not say it.
+        """
+        return stored_format_of(uri, self.format, self.encoding, self.compression)

@@ -1,4 +1,4 @@
-"""Read one object of JSON lines or CSV, or a byte range of plain JSON lines."""
+"""Read one object of JSON or CSV, or a byte range of plain JSON lines."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from sources.files.csv.head import CsvRules, read_head
 from sources.files.csv.options import CsvOptions
 from sources.files.decompress import CompressedStream
 from sources.files.encodings import (
-    LONGEST_MARK,
     DecodedStream,
     PeekedStream,
     is_single_byte,
     marked_encoding,
 )
-from sources.files.failures import may_pass, object_failure, refused_failure
+from sources.files.failures import EndsEarly, may_pass, object_failure, refused_failure
 from sources.files.framing import BOM, FramedRecords, Framer, LineFramer
+from sources.files.json.layout import LINES, MOST_LOOKED, Layout, read_layout
+from sources.files.magic import HEAD_BYTES, compression_by, kind_of
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.stream import PlainStream, Stream
+from transforms import notes
 from transforms.batch.record import JSON, Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import BatchLimits, Polled
 from transforms.errors import ObjectFailed
@@ -75,12 +77,17 @@ class TextReader:
         self._expected = expected
         self._growing = growing and part.final
         self._encoding = part.stored_format.encoding
+        self._compression = part.stored_format.compression
         self._format = JSON
+        self._layout = part.layout
         self._position = part.start
         self._opened: _OpenObject | None = None
         self._taken = 0
-        self._exhausted = part.end is not None and part.start >= part.end
+        # At its end, an object must still be looked at: it may be compressed or marked after all.
+        read = part.end is not None and part.start >= part.end
+        self._exhausted = read and (not part.final or part.end == 0)
         self._fault: ObjectFailed | None = None
+        self._quiet = False
         self._done = False
 
     def poll(self, timeout: float) -> Polled:
@@ -94,14 +101,21 @@ class TextReader:
             batch = self._take()
         return Polled(() if batch is None else (batch,), (("", self._position),), self._done)
 
-    def look(self) -> None:
-        """Open the object and find out how it is written.
+    def look(self) -> Layout:
+        """Open the object and find out how it is written; returns the layout of JSON.
 
         Raises:
             ObjectFailed: It cannot be read; ``Undecided`` if an option can help.
             SourceUnavailable: The storage cannot be reached, or refuses access.
         """
+        self._quiet = True
         self._opened = self._opened or self._open()
+        return self._layout or LINES
+
+    @property
+    def in_order(self) -> bool:
+        """Whether offsets are not those of stored bytes, as far as the object has been opened."""
+        return self._part.end is None
 
     def backlog(self) -> int:
         """Stored bytes left to read."""
@@ -159,14 +173,14 @@ class TextReader:
         try:
             if part.stored_format.format == "csv":
                 return self._open_csv(pinned)
-            return self._open_lines(pinned)
+            return self._open_json(pinned)
         except BaseException:
             pinned.close()
             raise
 
     def _open_csv(self, pinned: PinnedObject) -> _OpenObject:
         part = self._part
-        start = self._from_start(pinned)
+        start = self._decoded(self._from_start(pinned))
         rules = CsvRules(
             self._csv,
             part.stored_format.delimiter,
@@ -179,21 +193,50 @@ class TextReader:
         at = max(self._position, head.end)
         return self._opened_at(pinned, at, rules.framer(at, head.format.delimiter))
 
-    def _open_lines(self, pinned: PinnedObject) -> _OpenObject:
+    def _open_json(self, pinned: PinnedObject) -> _OpenObject:
         at = self._position
-        limit = self._max_kept_bytes
-        if at == 0:
-            stream = self._from_start(pinned)
-            self._format = self._json
-            framer = LineFramer(0, partial=False, limit=limit)
-            return _OpenObject(pinned, stream, framer, skip=0)
-        if self._part.end is None:
-            self._from_start(pinned)
+        stream: Stream | None = None
+        if self._layout is None:
+            stream = peeked = PeekedStream(self._json_from_start(pinned))
+            self._layout = self._detected(peeked)
+        elif at == 0 or self._part.end is None:
+            stream = self._json_from_start(pinned)
         else:
-            self._heed_mark(pinned.read_at(0, LONGEST_MARK))
+            head = pinned.read_at(0, HEAD_BYTES)
+            if not self._heed_compression(head, pinned.content_encoding):
+                self._heed_mark(head)
         self._format = self._json
-        # The byte before tells whether a record begins here.
-        return self._opened_at(pinned, at - 1, LineFramer(at - 1, partial=True, limit=limit))
+        limit, uri = self._max_kept_bytes, self._part.uri
+        if stream is not None and at == 0:
+            return _OpenObject(pinned, stream, self._layout.framer(0, limit, uri), skip=0)
+        if self._layout == LINES:  # the byte before tells whether a record begins here
+            framer = LineFramer(at - 1, partial=True, limit=limit)
+            return self._opened_at(pinned, at - 1, framer)
+        return self._opened_at(pinned, at, self._layout.framer(at, limit, uri))
+
+    def _json_from_start(self, pinned: PinnedObject) -> Stream:
+        """The text from the first byte on, unless it is binary data."""
+        stream = self._from_start(pinned)
+        if what := kind_of(stream.head):
+            raise ObjectFailed(f"{self._part.uri} holds {what}, not JSON", "unknown_format")
+        return self._decoded(stream)
+
+    def _detected(self, stream: PeekedStream) -> Layout:
+        """The layout that the start of the object shows.
+
+        Raises:
+            EndsEarly: The object may still grow, and what is there can become either.
+        """
+        part = self._part
+        layout = read_layout(
+            stream,
+            max(MOST_LOOKED, self._max_kept_bytes),
+            lines_by_name=part.stored_format.lines_by_name,
+            growing=self._growing,
+        )
+        if layout is None:
+            raise EndsEarly(f"the first value of {part.uri} has no end yet", "object_corrupt")
+        return layout
 
     @property
     def _json(self) -> Format:
@@ -209,31 +252,52 @@ class TextReader:
         from_start = self._part.end is None
         return _OpenObject(pinned, self._stream(pinned, at), framer, skip=at if from_start else 0)
 
-    def _from_start(self, pinned: PinnedObject) -> Stream:
-        """The text from its start, where a byte order mark may say how it is encoded."""
-        peeked = PeekedStream(self._stored(pinned, 0))
-        if self._heed_mark(peeked.head):
-            peeked = PeekedStream(self._stored(pinned, 0))
-        return self._decoded(peeked)
+    def _from_start(self, pinned: PinnedObject) -> PeekedStream:
+        """The decompressed bytes from the first one on; they say how the object is written."""
+        part = self._part
+        end = part.size if part.end is None else part.end
+        peeked = PeekedStream(PlainStream(pinned, 0, end, beyond=not part.final))
+        if self._heed_compression(peeked.head, pinned.content_encoding):
+            peeked = PeekedStream(CompressedStream(peeked, self._compression, part.uri))
+        self._heed_mark(peeked.head)
+        return peeked
 
-    def _heed_mark(self, head: bytes) -> bool:
-        """Take the encoding from a byte order mark; returns whether the object must be reread.
+    def _heed_compression(self, head: bytes, content_encoding: str) -> str:
+        """Take the compression from the first bytes of the object, unless the user says it."""
+        stored_format, uri = self._part.stored_format, self._part.uri
+        if not stored_format.certain:
+            before = self._compression
+            self._compression = compression_by(
+                head, stored_format.compression, content_encoding, uri
+            )
+            if self._compression != before and not self._quiet:
+                notes.note("detected", self._compression or "not compressed", uri)
+            if self._compression:
+                self._read_whole(f"{self._compression} data", "--compression")
+        return self._compression
 
-        Raises:
-            ObjectFailed: The part is a range of bytes, which does not match a range of text.
-        """
-        part, mark = self._part, marked_encoding(head)
+    def _heed_mark(self, head: bytes) -> None:
+        """Take the encoding from a byte order mark."""
+        mark = marked_encoding(head)
         if mark or head.startswith(BOM):
             self._encoding = mark
-        if not mark or part.end is None:
-            return False
+        if mark:
+            self._read_whole(mark, f"--encoding {mark}")
+
+    def _read_whole(self, what: str, option: str) -> None:
+        """Read the object in order, since offsets are not those of its stored bytes.
+
+        Raises:
+            ObjectFailed: The part is a range of its bytes.
+        """
+        part = self._part
+        if part.end is None:
+            return
         if not part.final:
             raise ObjectFailed(
-                f"{part.uri} is in {mark} and too large to be read without --encoding {mark}",
-                "unknown_format",
+                f"{part.uri} is {what} and too large to be read without {option}", "unknown_format"
             )
         self._part = replace(part, end=None, size=part.end)
-        return True
 
     def _stream(self, pinned: PinnedObject, start: int) -> Stream:
         return self._decoded(self._stored(pinned, start))
@@ -249,10 +313,8 @@ class TextReader:
         part = self._part
         if part.end is not None:
             return PlainStream(pinned, start, part.end, beyond=not part.final)
-        stored = PlainStream(pinned, 0, part.size)
-        if not part.stored_format.compression:
-            return stored
-        return CompressedStream(stored, part.stored_format.compression, part.uri)
+        stored, compression = PlainStream(pinned, 0, part.size), self._compression
+        return CompressedStream(stored, compression, part.uri) if compression else stored
 
     def _take(self) -> RecordBatch | None:
         """The next batch of framed records; None while more can be added to it."""
@@ -267,9 +329,8 @@ class TextReader:
         failures: list[Failure] = []
         end = framed_to if all_taken else framed.offsets[stop]
         if last and self._fault is not None and not unfinished:
-            broke = max(
-                self._position, framed_to
-            )  # before its end, or the end would have been reached
+            # That is before its end, or the end would have been reached.
+            broke = max(self._position, framed_to)
             failures.append(object_failure(self._origin(broke), self._format, self._fault))
             end = broke + 1
         if last and self._part.end is not None and not unfinished:
@@ -287,7 +348,7 @@ class TextReader:
         batch = RecordBatch(
             span=Span(
                 self._part.uri,
-                self._part.version,
+                self._partition,
                 self._position,
                 end,
                 final=last and self._part.final and not unfinished,
@@ -320,7 +381,11 @@ class TextReader:
         return stop
 
     def _origin(self, offset: int) -> Origin:
-        return Origin(self._part.uri, self._part.version, offset)
+        return Origin(self._part.uri, self._partition, offset)
+
+    @property
+    def _partition(self) -> str:
+        return (self._layout or LINES).partition(self._part.version)
 
 
 def _forget(framed: FramedRecords, taken: int) -> None:

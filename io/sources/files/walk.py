@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from sources.files.aside.selection import leave
 from transforms import metrics
 from transforms.batch.splits import Polled, Position, Reader, Split
+from transforms.errors import ObjectUnavailable
 
 
 class WalkReader:
-    """Reads split after split, each to its end.
+    """Reads split after split, each to its end, or as far as access is granted.
 
     A position is the number of batches so far and does not say what was read: a reader that is
     opened anew asks the ledger. A reader that has raised must not be used again.
@@ -43,7 +45,11 @@ class WalkReader:
                 return Polled((), self._position, done=True)
             self._left = split.size
             self._reader = self._open(split)
-        polled = self._reader.poll(timeout)
+        try:
+            polled = self._reader.poll(timeout)
+        except ObjectUnavailable as error:
+            leave(str(error))
+            polled = Polled((), (), done=True)
         left = 0 if polled.done else self._reader.backlog()
         metrics.count("bytes_read", max(0, self._left - left))
         self._left = left

@@ -7,6 +7,7 @@ read: its new version takes over what was settled of the version before.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections import OrderedDict, deque
@@ -16,16 +17,24 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
 
-from sources.files.plan import PAGE
+from sources.files.aside.put_off import PutOff
+from sources.files.aside.selection import leave, set_aside
+from sources.files.json.layout import LINES, Layout, parsed_partition
+from sources.files.plan import PAGE, SettledSoFar
 from sources.storage.objects import StoredObject
 from sources.storage.tails import FILES
 from transforms.background import in_background
 from transforms.batch.backoff import Backoff, Clock, Outage
-from transforms.batch.coverage import Coverage, Ledger
+from transforms.batch.coverage import Coverage
 from transforms.batch.record import JSON, RecordBatch, Span
 from transforms.batch.splits import Polled, Reader, Split
-from transforms.errors import SourceUnavailable
+from transforms.errors import ObjectUnavailable, SourceUnavailable
 from transforms.read import drain
+
+_log = logging.getLogger(__name__)
+
+PATIENCE = Backoff(base=5.0, cap=300.0)
+"""Waits between tries at an object that cannot be read."""
 
 _RECENT = 86_400.0
 """A file that was written to within this many seconds may still grow."""
@@ -37,31 +46,34 @@ class WatchedStorage:
 
     Attributes:
         list: Lists the objects that exist now.
-        splits: What is left of an object, given what is settled of it.
+        splits: What is left of an object, given what is settled of it, in a layout; None to
+            detect that.
+        settled: What is settled of each object.
+        layout: The layout to read an object in that is not settled whole.
         open: Opens a split at its start.
-        ledger: Says what is settled.
         interval: Seconds between two listings; jittered by a tenth.
         outage_budget: Seconds that the storage may be away.
         backoff: Waits between tries while it is away.
         open_growing: Opens a split of an object that may still be being written.
         continues: Whether an object still begins with what was read of its version before.
         forget: Forgets what was read of an object, since it is read from its start.
-        recall: Where to read on if an object grows that was read up to an offset; 0 if that is
-            not known.
+        recall: Where to read on if an object grows that was read up to an offset in a layout; 0
+            if that is not known.
         rest: Seconds without a write after which an object is whole.
     """
 
     list: Callable[[], Iterator[StoredObject]]
-    splits: Callable[[StoredObject, Coverage], Iterator[Split]]
+    splits: Callable[[StoredObject, Coverage, Layout | None], Iterator[Split]]
+    settled: Callable[[Sequence[StoredObject]], Sequence[SettledSoFar]]
+    layout: Callable[[StoredObject, SettledSoFar], Layout | None]
     open: Callable[[Split], Reader]
-    ledger: Ledger
     interval: float
     outage_budget: float
     backoff: Backoff = Backoff(base=0.5, cap=30.0)  # noqa: RUF009 - frozen
     open_growing: Callable[[Split], Reader] | None = None
     continues: Callable[[StoredObject], bool] = lambda stored: False
     forget: Callable[[str], None] = lambda uri: None
-    recall: Callable[[StoredObject, int], int] = lambda stored, end: 0
+    recall: Callable[[StoredObject, int, Layout], int] = lambda stored, end, layout: 0
     rest: float = 0.0
 
 
@@ -75,6 +87,7 @@ class _ReadState:
         end: How far it was read.
         final: Whether that is the end of the version.
         since: When this reader first saw the version.
+        layout: The layout it was read in.
         queued: Whether the rest of it is about to be read.
     """
 
@@ -83,6 +96,7 @@ class _ReadState:
     end: int
     final: bool
     since: float
+    layout: Layout = LINES
     queued: bool = False
 
 
@@ -117,8 +131,9 @@ class WatchReader:
         self._split: Split | None = None
         self._last: RecordBatch | None = None
         self._begun: set[int] = set()
+        self._put_off = PutOff(PATIENCE, clock)
         self._listed: set[int] = set()
-        self._pending: deque[tuple[StoredObject, Coverage]] = deque()
+        self._pending: deque[tuple[StoredObject, SettledSoFar]] = deque()
         self._splits: deque[Split] = deque()
         self._reader: Reader | None = None
         self._pages: Iterator[StoredObject] | None = None
@@ -166,6 +181,9 @@ class WatchReader:
         """Do the next thing there is to do; returns the batches of it."""
         try:
             return self._advance(timeout)
+        except ObjectUnavailable as error:
+            self._leave(error)
+            return ()
         except SourceUnavailable as error:
             self._back_off(error)
             return ()
@@ -186,6 +204,20 @@ class WatchReader:
             self._reader = None
             self._take_note(dict(polled.position)[""])
         return polled.batches
+
+    def _leave(self, error: ObjectUnavailable) -> None:
+        """Go on without the current object, which is tried again after a while."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        self._splits.clear()
+        if self._stored is None:
+            return
+        hashed = _hash(self._stored.uri, self._stored.version)
+        self._begun.discard(hashed)
+        if self._put_off.add(hashed):
+            leave(str(error))
+            _log.warning("%s; it is tried again now and then", error)
 
     def _open(self, split: Split) -> Reader:
         opened = self._watched.open_growing
@@ -211,39 +243,52 @@ class WatchReader:
         before = self._reads.pop(stored.uri, None)
         same = before is not None and before.version == stored.version
         final = last is not None and last.span.final
+        layout = parsed_partition(split.version if last is None else last.span.partition)[1]
         self._reads[stored.uri] = _ReadState(
             stored.version,
-            _read_on_at(last, end) if final and last is not None else end,
+            layout.read_on_at(last, end) if final and last is not None else end,
             end,
             final,
             before.since if same and before is not None else self._clock(),
+            layout,
         )
         self._shed()
 
-    def _begin(self, stored: StoredObject, coverage: Coverage) -> Sequence[RecordBatch]:
+    def _begin(self, stored: StoredObject, settled: SettledSoFar) -> Sequence[RecordBatch]:
         """Queue what is left of an object, which takes over what was read of its last version."""
+        self._stored = stored
         batches: list[RecordBatch] = []
+        coverage, layout = settled.coverage, settled.layout
         before = self._reads.get(stored.uri)
-        if before is not None and before.version != stored.version:
+        if before is None:
+            layout = self._watched.layout(stored, settled)
+        elif before.version != stored.version:
             grown = before.offset > 0 and not coverage.ranges and self._watched.continues(stored)
+            if not grown:
+                layout = self._watched.layout(stored, settled)
             if not before.final:
                 # What is left of it belongs to the new version.
-                span = Span(stored.uri, before.version, before.end, before.end, final=True)
+                name = before.layout.partition(before.version)
+                span = Span(stored.uri, name, before.end, before.end, final=True)
                 batches.append(RecordBatch(span, JSON, offsets=[], raws=[]))
             if grown:
-                span = Span(stored.uri, stored.version, 0, before.offset)
+                layout = before.layout
+                span = Span(stored.uri, layout.partition(stored.version), 0, before.offset)
                 batches.append(RecordBatch(span, JSON, offsets=[], raws=[]))
                 coverage = Coverage(((0, before.offset),))
             else:
                 self._watched.forget(stored.uri)
             del self._reads[stored.uri]
-        self._stored = stored
-        self._splits.extend(self._watched.splits(stored, coverage))
+        self._splits.extend(self._watched.splits(stored, coverage, layout))
         return batches
 
     def _next_object(self, timeout: float) -> Sequence[RecordBatch]:
         if self._pending:
-            batches = self._begin(*self._pending[0])
+            try:
+                batches = self._begin(*self._pending[0])
+            except ObjectUnavailable:
+                self._pending.popleft()
+                raise
             self._pending.popleft()
             return batches
         if self._pages is None:
@@ -264,6 +309,7 @@ class WatchReader:
         else:
             self._pages = None
             self._begun &= self._listed
+            self._put_off.keep(self._listed)
             self._forget_gone()
             self._not_before = self._clock() + self._watched.interval * random.uniform(0.9, 1.1)  # noqa: S311
         return ()
@@ -276,16 +322,20 @@ class WatchReader:
             del self._reads[uri]
             if not read.final:
                 self._stored = None
-                self._splits.append(Split(uri, uri, read.version, 1, read.end))
+                partition = read.layout.partition(read.version)
+                self._splits.append(Split(uri, uri, partition, 1, read.end))
 
     def _take(self, page: list[StoredObject]) -> None:
         """Queue the objects of ``page`` that have not been begun and are not settled."""
         hashes = [_hash(stored.uri, stored.version) for stored in page]
         self._listed.update(hashes)
         new = [
-            stored for stored, hashed in zip(page, hashes, strict=True) if hashed not in self._begun
+            stored
+            for stored, hashed in zip(page, hashes, strict=True)
+            if hashed not in self._begun and not set_aside(stored)
+            if hashed not in self._put_off
         ]
-        self._begun.update(hashes)
+        self._begun.update(hashed for hashed in hashes if hashed not in self._put_off)
         self._there.update(stored.uri for stored in page if stored.uri in self._reads)
         for stored in page:
             read = self._reads.get(stored.uri)
@@ -294,21 +344,22 @@ class WatchReader:
             if self._is_at_rest(stored):
                 read.queued = True
                 settled_so_far = ((0, read.end),) if read.end else ()
-                self._pending.append((stored, Coverage(settled_so_far)))
-        settled = self._watched.ledger.coverage([(each.uri, each.version) for each in new])
-        for stored in new:
-            coverage = settled.get((stored.uri, stored.version), Coverage())
-            if not coverage.complete:
-                self._pending.append((stored, coverage))
+                layout = read.layout if read.end else None
+                self._pending.append((stored, SettledSoFar(Coverage(settled_so_far), layout)))
+        for stored, settled in zip(new, self._watched.settled(new), strict=True):
+            if not settled.coverage.complete:
+                self._pending.append((stored, settled))
             elif stored.modified is not None and self._wall() - stored.modified < _RECENT:
-                self._recall(stored, coverage)
+                self._recall(stored, settled)
 
-    def _recall(self, stored: StoredObject, coverage: Coverage) -> None:
+    def _recall(self, stored: StoredObject, settled: SettledSoFar) -> None:
         """Remember a file that another run has read and that may still grow."""
-        offset = self._watched.recall(stored, coverage.end or 0)
+        end, layout = settled.coverage.end or 0, settled.layout or LINES
+        offset = self._watched.recall(stored, end, layout)
         if offset:
-            end = coverage.end or 0
-            self._reads[stored.uri] = _ReadState(stored.version, offset, end, True, self._clock())
+            self._reads[stored.uri] = _ReadState(
+                stored.version, offset, end, True, self._clock(), layout
+            )
             self._shed()
 
     def _shed(self) -> None:
@@ -331,17 +382,6 @@ class WatchReader:
         if pause is None:
             raise error
         self._not_before = self._clock() + pause
-
-
-def _read_on_at(last: RecordBatch, end: int) -> int:
-    """Where to read on in a longer version: at the last record, if that has no newline.
-
-    An object that could not be read further is one failure without bytes, where it broke.
-    """
-    records = [*zip(last.offsets[-1:], last.raws[-1:], strict=True)]
-    records += [(failure.origin.offset, failure.raw) for failure in last.failures]
-    offset, raw = max(records, default=(end, b"?"))
-    return offset if not raw or offset + len(raw) == end else end
 
 
 def _hash(uri: str, version: str) -> int:

@@ -118,8 +118,7 @@ class KafkaSource:
 
     def owns(self, source: str) -> bool:
         """Whether ``source`` is ``kafka://TOPIC`` and that topic is read here."""
-        scheme, _, topic = source.partition("://")
-        return scheme == "kafka" and self.address.matches(topic)
+        return self.address.owns(source)
 
     def splits(self, ledger: Ledger) -> Iterator[Split]:
         """Split ``i/n`` reads every partition ``p`` with ``p % n == i``, new ones included."""

@@ -52,6 +52,11 @@ class Address:
             return False
         return re.fullmatch(self.pattern, topic) is not None
 
+    def owns(self, source: str) -> bool:
+        """Whether ``source`` is ``kafka://TOPIC`` and that topic is read."""
+        scheme, _, topic = source.partition("://")
+        return scheme == "kafka" and self.matches(topic)
+
     @property
     def topic_text(self) -> str:
         """The topics or the pattern, for messages to the user."""

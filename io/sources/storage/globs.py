@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 _WILD = re.compile(r"[*?\[]")
+_NOT_HIDDEN = r"(?!\.|_(?![^/]*=))"
 
 
 def is_wild(text: str) -> bool:
@@ -28,26 +29,47 @@ def literal_prefix(glob: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def matcher(glob: str) -> re.Pattern[str]:
+def matcher(glob: str, *, hidden: bool = True) -> re.Pattern[str]:
     """The pattern whose full matches are the names that ``glob`` stands for.
 
     A ``[`` without its ``]`` is an ordinary character, as in shells; ``**`` as a whole
-    segment stands for any number of segments, even none.
+    segment stands for any number of segments, even none, and even empty ones (``a//b``).
+
+    Args:
+        glob: The glob.
+        hidden: Whether wildcards match segments that begin with a dot or an underscore. Such a
+            name is hidden, as in Hadoop and Spark, unless the glob spells its first character
+            or it is a partition (``_day=1``).
 
     >>> bool(matcher("a/**/*.csv").fullmatch("a/x.csv"))
     True
     >>> bool(matcher("a/*.csv").fullmatch("a/b/x.csv"))
     False
+    >>> bool(matcher("a/*", hidden=False).fullmatch("a/_SUCCESS"))
+    False
     """
+    guard = "" if hidden else _NOT_HIDDEN
     segments = glob.split("/")
     pattern = ""
     for index, segment in enumerate(segments):
         last = index == len(segments) - 1
         if segment == "**":
-            pattern += ".*" if last else "(?:[^/]+/)*"
+            pattern += f"(?:{guard}[^/]*/)*" + (f"{guard}[^/]*" if last else "")
         else:
-            pattern += _segment(segment) + ("" if last else "/")
+            pattern += ("" if spells_hidden(segment) else guard) + _segment(segment)
+            pattern += "" if last else "/"
     return re.compile(pattern, re.DOTALL)
+
+
+def spells_hidden(segment: str) -> bool:
+    """Whether a segment of a glob says itself how names begin, so that it may mean hidden ones.
+
+    >>> spells_hidden("_log*"), spells_hidden("[._]*"), spells_hidden("*")
+    (True, True, False)
+    """
+    if segment.startswith("[") and segment[1:2] not in ("!", "^"):
+        return bool({".", "_"}.intersection(segment[1:].partition("]")[0]))
+    return not segment.startswith(("*", "?", "["))
 
 
 def _segment(segment: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -9,14 +10,19 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from sources.storage.globs import is_wild, matcher
-from sources.storage.objects import StoredObject
+from sources.storage.globs import is_wild, literal_prefix, matcher, spells_hidden
+from sources.storage.objects import HIDDEN, StoredObject
 from sources.storage.tails import TAIL_BYTES, Tails
-from transforms.errors import ConfigError, ObjectFailed, SourceUnavailable
+from transforms.errors import ConfigError, ObjectFailed, ObjectUnavailable, SourceUnavailable
 
 SCHEME = "file://"
 _PAGE = 10_000
 _BLOCK_BYTES = 1 << 20
+_OF_ONE_FILE = {
+    *(errno.EACCES, errno.EPERM, errno.ELOOP, errno.EIO, errno.EINVAL, errno.EISDIR),
+    *(errno.ENXIO, errno.ENODEV, errno.ENAMETOOLONG, errno.EOVERFLOW, errno.EBUSY),
+}
+"""Errors that concern one file or folder; any other means that the storage is away."""
 
 
 class LocalStorage:
@@ -35,17 +41,22 @@ class LocalStorage:
 
         A directory of more than 10,000 entries is sorted in pages of that size. As in a shell,
         wildcards do not match names that begin with a dot, ``**`` does not follow links to
-        directories, and a file whose name is ``glob`` itself is the only match.
+        directories, and a file whose name is ``glob`` itself is the only match. Names that begin
+        with an underscore are passed over unless the glob spells it.
         """
         path = path_of(glob)
         if not is_wild(path) or os.path.lexists(path):
             if os.path.isdir(path):
                 raise ConfigError(f"{glob} is a directory; add a glob, e.g. {glob.rstrip('/')}/*")
-            yield from _stored(path)
+            try:
+                yield from _stored(path)
+            except OSError as error:
+                raise _away(path, error) from error
             return
         root, *segments = path.split("/")
-        for match in _walk(f"{root}/", segments):
-            yield from _stored(match)
+        yield from _Walk(literal_prefix(path).rpartition("/")[0] + "/").matches(
+            f"{root}/", segments
+        )
 
     def matches(self, glob: str, uri: str) -> bool:
         """Whether ``glob`` stands for the file named ``uri``."""
@@ -88,6 +99,11 @@ class LocalFile:
     def distant(self) -> bool:
         """No: the operating system reads ahead."""
         return False
+
+    @property
+    def content_encoding(self) -> str:
+        """Empty: a file system does not say."""
+        return ""
 
     def read_at(self, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset`` of the pinned version."""
@@ -135,7 +151,8 @@ def begins_as_read(stored: StoredObject, tails: Tails) -> bool:
     """Whether a file still has the bytes that were read of it last in the same place.
 
     Raises:
-        SourceUnavailable: The storage refuses access.
+        ObjectUnavailable: Access to the file is refused.
+        SourceUnavailable: The storage is away.
     """
     tail = tails.of(stored.uri)
     if tail is None or stored.size < tail.end:
@@ -156,12 +173,12 @@ def recall(stored: StoredObject, end: int, tails: Tails) -> int:
     """
     try:
         file = LocalFile(stored.uri, stored.version)
-    except (ObjectFailed, SourceUnavailable):
+    except (ObjectFailed, ObjectUnavailable, SourceUnavailable):
         return 0
     try:
         start = max(0, stored.size - TAIL_BYTES)
         data = file.read_at(start, stored.size - start)
-    except (ObjectFailed, SourceUnavailable):
+    except (ObjectFailed, ObjectUnavailable, SourceUnavailable):
         return 0
     finally:
         file.close()
@@ -187,13 +204,15 @@ def path_of(uri: str) -> str:
 
 
 def _stored(path: str) -> Iterator[StoredObject]:
-    """The file at ``path``; nothing if it does not exist (any more) or is not a file."""
+    """The file at ``path``; nothing if it does not exist (any more) or is not a file.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return
-    except OSError as error:
-        raise _unreadable(path, error) from error
     if stat.S_ISREG(status.st_mode):
         uri = Path(path).as_uri()
         yield StoredObject(uri, _version(status), status.st_size, status.st_mtime)
@@ -203,48 +222,115 @@ def _version(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns:x}-{status.st_size:x}"
 
 
-def _walk(folder: str, segments: list[str]) -> Iterator[str]:
-    """Paths under ``folder`` (which ends in a slash) that match ``segments`` of a glob."""
-    head, *rest = segments
-    if head == "**":
-        if rest:
-            yield from _walk(folder, rest)
-        for name, is_folder in _entries(folder):
-            if name.startswith("."):
-                continue
-            if is_folder:
-                yield from _walk(f"{folder}{name}/", segments)
-            elif not rest:
-                yield folder + name
-    elif not is_wild(head):
-        if rest:
-            yield from _walk(f"{folder}{head}/", rest)
+class _Walk:
+    """Goes through the folders that a glob means.
+
+    Args:
+        root: The folder that the glob names, without which there is nothing to list.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._closed: set[str] = set()
+
+    def matches(self, folder: str, segments: list[str]) -> Iterator[StoredObject]:
+        """What matches ``segments`` of a glob under ``folder`` (which ends in a slash)."""
+        try:
+            yield from self._matches(folder, segments)
+        except OSError as error:
+            if folder not in self._closed:  # ``**`` looks at it twice
+                self._closed.add(folder)
+                yield _refused(folder, error)
+
+    def _matches(self, folder: str, segments: list[str]) -> Iterator[StoredObject]:
+        head, *rest = segments
+        if head == "**":
+            if rest:
+                yield from self.matches(folder, rest)
+            yield from self._below(folder, segments)
+        elif not is_wild(head):
+            yield from self._at(folder + head, rest)
         else:
-            yield folder + head
-    else:
-        pattern = matcher(head)
-        for name, _ in _entries(folder):
-            if name.startswith(".") and not head.startswith("."):
+            pattern = matcher(head)
+            for name, is_folder in self._entries(folder):
+                if pattern.fullmatch(name) and (name[0] != "." or head[0] == "."):
+                    if name[0] == "_" and _is_hidden(name) and not spells_hidden(head):
+                        if is_folder == bool(rest):
+                            yield _hidden(folder + name)
+                    else:
+                        yield from self._at(folder + name, rest)
+
+    def _below(self, folder: str, segments: list[str]) -> Iterator[StoredObject]:
+        """What matches ``segments``, the first of which is ``**``, in the folders below."""
+        for name, is_folder in self._entries(folder):
+            if name[0] == "." or (not is_folder and len(segments) > 1):
                 continue
-            if pattern.fullmatch(name):
-                if rest:
-                    yield from _walk(f"{folder}{name}/", rest)
-                else:
-                    yield folder + name
+            elif name[0] == "_" and _is_hidden(name):
+                yield _hidden(folder + name)
+            elif is_folder:
+                yield from self.matches(f"{folder}{name}/", segments)
+            else:
+                yield from self._at(folder + name, [])
+
+    def _at(self, path: str, rest: list[str]) -> Iterator[StoredObject]:
+        if rest:
+            yield from self.matches(f"{path}/", rest)
+            return
+        try:
+            yield from _stored(path)
+        except OSError as error:
+            yield _refused(path, error)
+
+    def _entries(self, folder: str) -> Iterator[tuple[str, bool]]:
+        """Names in ``folder``, and whether each one is a directory (a link to one is not).
+
+        Raises:
+            OSError: The folder cannot be listed.
+            SourceUnavailable: The same of the folder that the glob names.
+        """
+        try:
+            with os.scandir(folder) as scan:
+                names = ((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan)
+                while page := sorted(islice(names, _PAGE)):
+                    yield from page
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            if folder == self._root:
+                raise _away(folder, error) from error
+            raise
 
 
-def _entries(folder: str) -> Iterator[tuple[str, bool]]:
-    """Names in ``folder``, and whether each one is a directory (a link to one is not)."""
-    try:
-        with os.scandir(folder) as scan:
-            names = ((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan)
-            while page := sorted(islice(names, _PAGE)):
-                yield from page
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise _unreadable(folder, error) from error
+def _is_hidden(name: str) -> bool:
+    """Whether a name that begins with an underscore is not that of a partition."""
+    return "=" not in name
 
 
-def _unreadable(name: str, error: OSError) -> SourceUnavailable:
-    return SourceUnavailable(f"cannot read {name}: {error.strerror or error}")
+def _hidden(path: str) -> StoredObject:
+    return StoredObject(Path(path).as_uri(), "", 0, passed_over=HIDDEN)
+
+
+def _refused(path: str, error: OSError) -> StoredObject:
+    """What may not be looked at.
+
+    Raises:
+        SourceUnavailable: The whole storage is away.
+    """
+    unreadable = _unreadable(path, error)
+    if isinstance(unreadable, SourceUnavailable):
+        raise unreadable from error
+    return StoredObject(Path(path).as_uri(), "", 0, refused=str(unreadable))
+
+
+def _unreadable(name: str, error: OSError) -> ObjectUnavailable | SourceUnavailable:
+    if error.errno in _OF_ONE_FILE:
+        return ObjectUnavailable(_message(name, error))
+    return _away(name, error)
+
+
+def _away(name: str, error: OSError) -> SourceUnavailable:
+    return SourceUnavailable(_message(name, error))
+
+
+def _message(name: str, error: OSError) -> str:
+    return f"cannot read {name}: {error.strerror or error}"

@@ -17,12 +17,20 @@ class StoredObject:
         size: Bytes as stored.
         modified: When it was last written, in seconds since the epoch; None if an object only
             appears once it is whole.
+        passed_over: Why the object is not read although the glob matches it; empty if it is.
+        refused: Why it cannot even be looked at (then it has no version); empty if it can.
     """
 
     uri: str
     version: str
     size: int
     modified: float | None = field(default=None, compare=False)
+    passed_over: str = ""
+    refused: str = ""
+
+
+HIDDEN = "names that begin with _ or ."
+"""Why an object is passed over that a wildcard does not mean."""
 
 
 class PinnedObject(Protocol):
@@ -41,12 +49,18 @@ class PinnedObject(Protocol):
         """Whether a block takes so long that the next one should be fetched meanwhile."""
         ...
 
+    @property
+    def content_encoding(self) -> str:
+        """How the storage says that the object is compressed; known after the first read."""
+        ...
+
     def read_at(self, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset``; fewer only where the object ends.
 
         Raises:
             ObjectFailed: The object changed or vanished.
-            SourceUnavailable: The storage cannot be reached, or refuses access.
+            ObjectUnavailable: Access to this object is refused, or it is archived.
+            SourceUnavailable: The storage cannot be reached, or refuses the credentials.
         """
         ...
 
@@ -60,6 +74,8 @@ class Storage(Protocol):
 
     def list(self, glob: str) -> Iterator[StoredObject]:
         """Every object that matches ``glob``, page by page, holding one page in memory.
+
+        What a wildcard matches but is not read, and what cannot be looked at, is listed as such.
 
         Raises:
             ConfigError: The glob can never match, e.g. it names a directory or no bucket.
@@ -76,6 +92,7 @@ class Storage(Protocol):
 
         Raises:
             ObjectFailed: It has another version now, or is gone.
-            SourceUnavailable: The storage cannot be reached, or refuses access.
+            ObjectUnavailable: Access to this object is refused.
+            SourceUnavailable: The storage cannot be reached.
         """
         ...

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import sleep
 
 from clients.s3 import S3Settings, client
 from clients.s3_errors import FAULTS
+from sources.storage import s3_names
 from sources.storage.globs import is_wild, literal_prefix, matcher
-from sources.storage.objects import StoredObject
+from sources.storage.objects import HIDDEN, StoredObject
 from sources.storage.s3_errors import described, is_beyond_end
+from sources.storage.s3_names import SCHEME, bucket_and_key
 from transforms.batch.backoff import Backoff
 from transforms.errors import ConfigError, SourceUnavailable
 
-SCHEME = "s3://"
 _BLOCK_BYTES = 8 << 20
 _PAGE_KEYS = 1_000
 _BODY_ATTEMPTS = 5
@@ -31,26 +32,24 @@ class S3Storage:
         """Every object whose key matches the glob, in the order of keys.
 
         Only keys with the glob's start, up to its first wildcard, are listed. Keys that end in a
-        slash are markers of folders, not objects.
+        slash are markers of folders, not objects. Hidden names (``globs.matcher``) are passed over.
         """
         bucket, pattern = bucket_and_key(glob)
         wild = is_wild(pattern)
         matched = False
+        visible, any_name = matcher(pattern, hidden=False), matcher(pattern)
         for key, stored in self._listed(bucket, literal_prefix(pattern), glob, few=not wild):
-            if matcher(pattern).fullmatch(key) if wild else key == pattern:
+            if visible.fullmatch(key) if wild else key == pattern:
                 matched = True
                 yield stored
+            elif wild and any_name.fullmatch(key):
+                yield replace(stored, passed_over=HIDDEN)
         if not (matched or wild) and any(self._listed(bucket, f"{pattern}/", glob, few=True)):
             raise ConfigError(f"{glob} is a folder; add a glob, e.g. {glob}/*")
 
     def matches(self, glob: str, uri: str) -> bool:
         """Whether ``glob`` stands for the object named ``uri``."""
-        if not uri.startswith(SCHEME):
-            return False
-        (globs_bucket, pattern), (bucket, key) = bucket_and_key(glob), bucket_and_key(uri)
-        return globs_bucket == bucket and (
-            key == pattern or matcher(pattern).fullmatch(key) is not None
-        )
+        return s3_names.matches(glob, uri)
 
     def open(self, uri: str, version: str) -> S3Object:
         """Open the object at ``uri``; the first read sends the first request."""
@@ -89,6 +88,7 @@ class S3Object:
         self._settings = settings
         self._uri = uri
         self._version = version
+        self._content_encoding = ""
         self._bucket, self._key = bucket_and_key(uri)
 
     @property
@@ -100,6 +100,11 @@ class S3Object:
     def distant(self) -> bool:
         """Yes: each request has latency."""
         return True
+
+    @property
+    def content_encoding(self) -> str:
+        """The object's ``Content-Encoding``."""
+        return self._content_encoding
 
     def read_at(self, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset`` of the pinned version, by one ranged GET.
@@ -114,7 +119,8 @@ class S3Object:
             except FAULTS as error:
                 if is_beyond_end(error):
                     return b""
-                fault = described(error, self._uri, self._settings.endpoint_url)
+                endpoint = self._settings.endpoint_url
+                fault = described(error, self._uri, endpoint, of_object=True)
                 transferring = not hasattr(error, "response")
                 unavailable = isinstance(fault, SourceUnavailable)
                 if not (transferring and unavailable) or attempt >= _BODY_ATTEMPTS:
@@ -132,22 +138,6 @@ class S3Object:
             Range=f"bytes={offset}-{offset + length - 1}",
             IfMatch=f'"{self._version}"',
         )
+        self._content_encoding = response.get("ContentEncoding", "")
         with response["Body"] as body:
             return body.read()
-
-
-def bucket_and_key(uri: str) -> tuple[str, str]:
-    """The bucket and the key (or glob) that ``uri`` names.
-
-    Raises:
-        ConfigError: One of them is missing.
-
-    >>> bucket_and_key("s3://events/2026/*.jsonl")
-    ('events', '2026/*.jsonl')
-    """
-    bucket, _, key = uri.removeprefix(SCHEME).partition("/")
-    if not bucket or is_wild(bucket):
-        raise ConfigError(f"{uri} names no bucket; write s3://bucket/prefix/*.jsonl")
-    if not key or (key.endswith("/") and not is_wild(key)):
-        raise ConfigError(f"{uri} is a folder; add a glob, e.g. {uri.rstrip('/')}/*")
-    return bucket, key

@@ -10,13 +10,36 @@ from botocore.exceptions import (
 )
 
 from clients.s3_errors import code_of, line_of, place_of, status_of
-from transforms.errors import ConfigError, ObjectFailed, SluiceError, SourceUnavailable
+from transforms.errors import (
+    ConfigError,
+    ObjectFailed,
+    ObjectUnavailable,
+    SluiceError,
+    SourceUnavailable,
+)
+
+_OF_CREDENTIALS = {
+    *("InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed", "ExpiredToken"),
+    *("InvalidToken", "TokenRefreshRequired", "AccountProblem", "AllAccessDisabled", "NotSignedUp"),
+}
+"""Codes of a refusal that has nothing to do with the object."""
 
 
-def described(error: Exception, uri: str, endpoint: str | None) -> SluiceError:
-    """The error of this project that ``error`` (one of ``FAULTS``) means for ``uri``."""
+def described(
+    error: Exception, uri: str, endpoint: str | None, *, of_object: bool = False
+) -> SluiceError:
+    """The error of this project that ``error`` (one of ``FAULTS``) means for ``uri``.
+
+    Args:
+        error: What boto3 raised.
+        uri: An object, or the glob that was listed.
+        endpoint: Address of a service other than AWS.
+        of_object: Whether one object was to be read. A refusal then concerns it alone.
+    """
     where = place_of(uri, endpoint)
     if isinstance(error, ClientError):
+        if of_object and (reason := _why_unavailable(error)):
+            return ObjectUnavailable(f"cannot read {where}: {reason}")
         return _refused(error, uri, where)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
         return SourceUnavailable(
@@ -34,6 +57,18 @@ def is_beyond_end(error: Exception) -> bool:
     return isinstance(error, ClientError) and status_of(error) == 416
 
 
+def _why_unavailable(error: ClientError) -> str:
+    """Why this object cannot be read now although others may be; empty for any other error."""
+    code, status = code_of(error), status_of(error)
+    if code == "InvalidObjectState":
+        return "it is archived; restore it, then run again"
+    if status == 403 and code not in _OF_CREDENTIALS:
+        return f"access is denied ({code})"
+    if status == 400 and (code.startswith("KMS.") or code == "InvalidRequest"):
+        return f"it cannot be decrypted ({code})"
+    return ""
+
+
 def _refused(error: ClientError, uri: str, where: str) -> SluiceError:
     code = code_of(error)
     status = status_of(error)
@@ -41,8 +76,6 @@ def _refused(error: ClientError, uri: str, where: str) -> SluiceError:
         return ObjectFailed(f"{uri} changed after it was listed", "object_changed")
     if code == "NoSuchBucket":
         return ConfigError(f"the bucket of {where} does not exist")
-    if code == "InvalidObjectState":
-        return ObjectFailed(f"{uri} is archived; restore it, then replay", "object_missing")
     if status == 404:
         return ObjectFailed(f"{uri} is gone", "object_missing")
     if status in (401, 403):

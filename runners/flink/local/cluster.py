@@ -9,7 +9,6 @@ jobs, and they are resumed from the checkpoints, which the folder keeps (``--sav
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import socket
@@ -26,6 +25,7 @@ from runners.flink.local.config import Layout
 from runners.flink.local.parts import Parts
 from runners.flink.local.processes import Processes
 from runners.flink.rest import FlinkRefused, FlinkRest, FlinkUnreachable
+from runners.parser import Parser
 from runners.ports import free_ports
 from runners.runner import RunnerUnavailable
 
@@ -177,13 +177,34 @@ def _listens(port: int) -> bool:
     return True
 
 
+def parser() -> Parser:
+    """The options of ``runners.flink.local``."""
+    parser = Parser(
+        prog="python -m runners.flink.local",
+        description="Start and stop a real Flink cluster on this machine, with Beam's job server.",
+        epilog="examples:\n  %(prog)s up --slots 8\n  %(prog)s status\n  %(prog)s down",
+    )
+    parser.add_argument(
+        "action",
+        choices=("up", "down", "status"),
+        help="start it; stop it, keeping checkpoints; show what runs",
+    )
+    group = parser.add_argument_group("the cluster")
+    group.add_argument(
+        "--folder",
+        type=Path,
+        default=FOLDER,
+        help="where everything of it is (default: .flink)",
+    )
+    group.add_argument(
+        "--slots", type=int, default=4, metavar="N", help="slots of a TaskManager (default: 4)"
+    )
+    return parser
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; 0 done, 1 failed or not running."""
-    parser = argparse.ArgumentParser(prog="python -m runners.flink.local", allow_abbrev=False)
-    parser.add_argument("action", choices=("up", "down", "status"))
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="default: .flink")
-    parser.add_argument("--slots", type=int, default=4, help="slots of a TaskManager (default: 4)")
-    arguments = parser.parse_args(argv)
+    arguments = parser().parse_args(argv)
     cluster = FlinkCluster(arguments.folder, arguments.slots)
     try:
         if arguments.action == "down":

@@ -17,8 +17,6 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from apache_beam.version import __version__ as BEAM_VERSION
-
 from runners import programs
 from runners.build_cache import jars_folder, made_once
 from runners.flink.local import one_jar, residuals
@@ -86,7 +84,14 @@ def _job_server() -> Path:
 
 
 def _boot() -> Path:
-    return jars_folder() / f"beam-boot-{BEAM_VERSION}"
+    return jars_folder() / f"beam-boot-{_beam()}"
+
+
+def _beam() -> str:
+    """The release of Beam that is installed, asked of its metadata, because its import is slow."""
+    from importlib.metadata import version  # slow too
+
+    return version("apache-beam")
 
 
 def available() -> str | None:
@@ -178,8 +183,8 @@ def _fetch_job_server(scratch: Path) -> Path:
 
 
 def _build_boot(scratch: Path) -> Path:
-    target = _target(scratch, f"the program that starts Beam {BEAM_VERSION}'s Python workers")
-    package = f"{_BOOT_PACKAGE}@v{BEAM_VERSION}"
+    target = _target(scratch, f"the program that starts Beam {_beam()}'s Python workers")
+    package = f"{_BOOT_PACKAGE}@v{_beam()}"
     programs.run(["go", "install", package], scratch, {"GOBIN": str(scratch)})
     (scratch / "container").rename(target / "boot")
     return target

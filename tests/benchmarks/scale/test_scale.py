@@ -71,6 +71,7 @@ def test_a_pipeline_is_no_slower_than_one_thing_after_the_other(costs: Costs, ba
     assert simulate(alone, costs).rate >= plain * (1 - ROUNDING)
 
 
+@pytest.mark.slow
 @few
 @example(
     Costs(Cost(0.0, 2.4e-6), Cost(0.0, 2.4e-6), Cost(0.005, 1.77e-5), Cost(0.0, 0.0), 1.0),

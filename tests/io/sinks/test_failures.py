@@ -14,7 +14,9 @@ TWICE = RetryPolicy(max_attempts=2)
 
 def claim(offset: int, number: int) -> Claim:
     """The attempt of that number at the job of the record at ``offset``."""
-    return Claim("0" * 32, {offset: Attempt(job=7, number=number, max_attempts=2, run="run")})
+    return Claim(
+        "0" * 32, {offset: Attempt(job=7, number=number, max_attempts=2, run="run")}, "events"
+    )
 
 
 def test_a_first_failure_that_may_heal_is_retried() -> None:

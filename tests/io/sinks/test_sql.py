@@ -169,6 +169,13 @@ def test_two_tables_behind_the_ledger_of_one_are_refused(url: str) -> None:
         built(one, one, two)
 
 
+def test_the_ledger_of_another_pipeline_is_refused(url: str) -> None:
+    config = SqlConfig.of(url, "one")
+    read = beam.Pipeline(runner=FnApiRunner()) | ReadSplits([], SqlLedger(config, "people"))
+    with pytest.raises(ConfigError, match=r"pipeline people.*pipeline without a name"):
+        _ = read | Parse() | WriteToSql(config)
+
+
 def test_how_rows_are_written_is_not_the_ledgers_affair(url: str) -> None:
     built(SqlConfig.of(url, "one"), SqlConfig.of(url, "one", key=["id"], on_conflict="update"))
 

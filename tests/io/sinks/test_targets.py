@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import pickle
+from typing import Any
 
 import pytest
 
+from sinks import targets
+from sinks.sql import SqlSink
 from tests.io.sinks.tested_database import Database, counts, make_batch
-from transforms.errors import SinkFailed
+from transforms.errors import ConfigError, SinkFailed
+from transforms.throttle import Throttle
 
 TABLE = "CREATE TABLE events (id integer PRIMARY KEY, name text, seen integer)"
 
@@ -40,6 +44,91 @@ class TestPrepare:
         sink.commit([make_batch([{"id": 1}])])
         sink.prepare()
         assert database.rows("SELECT count(*) FROM events") == [(1,)]
+
+    def test_it_says_whether_it_made_the_table(self, database: Database) -> None:
+        sink = SqlSink(database.config(key=["id"]))
+        assert sink.prepare()
+        assert not sink.prepare()
+        assert targets.shape_of(sink.config).startswith("id ")
+
+    def test_with_create_never_a_missing_table_is_refused(self, database: Database) -> None:
+        sink = SqlSink(database.config(key=["id"], create="never"))
+        with pytest.raises(
+            ConfigError, match=r"^table events does not exist, and --create is never$"
+        ):
+            sink.prepare()
+        with pytest.raises(Exception, match="ingest_progress"):
+            database.rows("SELECT * FROM ingest_progress")
+        database.run(TABLE)
+        assert not sink.prepare()
+
+    @pytest.mark.integration
+    def test_a_name_that_postgres_would_cut_is_refused_first(self, postgres: Database) -> None:
+        with pytest.raises(ConfigError, match="64 bytes; this database takes names of at most 63"):
+            SqlSink(postgres.config("t" * 64, key=["id"])).prepare()
+        assert postgres.rows("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
+        assert SqlSink(postgres.config("t" * 63, key=["id"])).prepare()
+
+
+class TestAlteredTable:
+    """What a restart would accept is not refused, and what it would refuse is."""
+
+    @pytest.fixture(autouse=True)
+    def looks(self, monkeypatch: pytest.MonkeyPatch) -> Throttle[Any]:
+        """Grants a look once; the test says when time has passed."""
+        looks: Throttle[Any] = Throttle(1.0, clock=lambda: 0.0)
+        monkeypatch.setattr(targets, "LOOKS", looks)
+        return looks
+
+    def test_a_stream_of_unknown_fields_looks_at_the_table_now_and_then(
+        self, database: Database
+    ) -> None:
+        database.run(TABLE)
+        sink = database.sink(key=["id"])
+        looked = []
+        for start in range(3):
+            before = targets.remembered(sink.config)
+            sink.commit([make_batch([{"id": start, "extra": 1}], start)])
+            looked.append(targets.remembered(sink.config) is not before)  # makes another object
+        assert looked == [True, False, False]
+
+    def test_a_field_gets_its_column_while_the_stream_runs(
+        self, database: Database, looks: Throttle[Any]
+    ) -> None:
+        database.run(TABLE)
+        sink = database.sink(key=["id"])
+        (before,) = sink.commit([make_batch([{"id": 1}, {"id": 2, "extra": 1}])])
+        assert [f.category for f in before.dead] == ["unknown_field"]
+        database.run("ALTER TABLE events ADD COLUMN extra integer")
+        looks.clear()  # time passes
+        (after,) = sink.commit([make_batch([{"id": 3, "extra": 7}, {"id": 4, "other": 1}], 2)])
+        assert counts(after) == {"read": 2, "inserted": 1, "dead": 1}
+        assert database.rows("SELECT extra FROM events WHERE id = 3") == [(7,)]
+
+    @pytest.mark.integration
+    def test_a_column_that_gets_another_type_takes_its_values(
+        self, postgres: Database, looks: Throttle[Any]
+    ) -> None:
+        postgres.run("CREATE TABLE events (id integer PRIMARY KEY, v text)")
+        sink = postgres.sink(key=["id"])
+        sink.commit([make_batch([{"id": 1, "v": "1"}])])
+        postgres.run("ALTER TABLE events ALTER COLUMN v TYPE jsonb USING v::jsonb")
+        for start in (1, 2):  # the second by way of the staging table
+            looks.clear()
+            (settled,) = sink.commit(
+                [make_batch([{"id": 1, "v": "x"}, {"id": 9, "v": "x"}], start)]
+            )
+            assert not settled.dead
+        assert postgres.rows("SELECT v FROM events ORDER BY id") == [(1,), ("x",)]
+
+    def test_a_field_whose_column_is_dropped_is_unknown(self, database: Database) -> None:
+        database.run(TABLE, "ALTER TABLE events ADD COLUMN extra integer")
+        sink = database.sink(key=["id"])
+        sink.commit([make_batch([{"id": 1, "extra": 1}])])
+        database.run("ALTER TABLE events DROP COLUMN extra")
+        (settled,) = sink.commit([make_batch([{"id": 2, "extra": 1}, {"id": 3}], 1)])
+        assert [f.category for f in settled.dead] == ["unknown_field"]
+        assert settled.counts.inserted == 1
 
 
 class TestTargetIn:

@@ -112,3 +112,9 @@ def test_every_option_of_csv_is_in_the_help() -> None:
         assert f"--csv_{name}" in shown
     assert "--encoding" in shown
     assert "--rest_seconds" in shown
+
+
+def test_every_option_of_json_is_in_the_help() -> None:
+    shown = parser().format_help()
+    assert "--json_layout {auto,lines,array,sequence}" in shown
+    assert "--json_path NAME[.NAME]" in shown

@@ -32,6 +32,8 @@ RUN = Summary(
     resumed=0,
     resumed_bytes=0,
     skipped_offsets=0,
+    unavailable=0,
+    passed_over=0,
     seconds=2.0,
     records_per_second=10_500.0,
 )
@@ -65,13 +67,24 @@ def test_what_waits_for_the_next_run_is_printed() -> None:
 
 
 def test_a_topic_has_no_end_that_could_be_complete() -> None:
-    reached = {"partitions": 4, "complete": 1, "gaps": 2, "positions": {}}
+    reached = {"partitions": 4, "complete": 1, "gaps": 2, "positions": {}, "layouts": {}}
     files = {"source": "/in/*.jsonl", **reached}
     topic = {"source": "kafka://h:1/t", **reached}
     sources = (source_for("/in/*.jsonl"), source_for("kafka://h:1/t"))
     lines = printed(replace(RUN, sources=(files, topic)), *sources).splitlines()
     assert "/in/*.jsonl: 1 of 4 complete" in lines
     assert "kafka://h:1/t: 4 partitions, 2 with a gap" in lines
+
+
+def test_layouts_of_json_are_printed_for_the_first_objects() -> None:
+    layouts = {f"file:///{n}.json": "array" for n in range(7)}
+    reached = {"partitions": 7, "complete": 7, "gaps": 0, "positions": {}, "layouts": layouts}
+    run = replace(RUN, sources=({"source": "/*.json", **reached},))
+    lines = printed(run, source_for("/*.json")).splitlines()
+    assert lines[-6:] == [
+        *(f"file:///{n}.json: array" for n in range(5)),
+        "… and others that are not JSON lines",
+    ]
 
 
 def test_it_is_one_flat_object() -> None:

@@ -134,7 +134,7 @@ class TestSubmission:
     def test_workers_end_with_what_started_them(self) -> None:
         for flags in ((), ("--beam_plugin", "mine")):
             plugins = options_of([*ENDPOINT, *flags]).view_as(SetupOptions).beam_plugins
-            assert plugins == [*flags[1:], "runners.flink.worker"]
+            assert plugins == ["runners.flink.worker", *flags[1:]]
 
     def test_without_a_job_server_it_says_what_to_do(self) -> None:
         line = refusal("--flink_master", "flink:8081")

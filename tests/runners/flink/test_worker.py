@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
 
 from runners.flink import worker as worker_module
-from runners.flink.worker import BOOT
+from runners.flink.worker import BOOT, PROGRAMS
 
 WORKER = {**os.environ, "CONTROL_API_SERVICE_DESCRIPTOR": 'url: "localhost:1"'}
 STARTS_A_WORKER = """
@@ -118,3 +119,19 @@ def test_a_process_that_is_no_worker_has_no_watchdog() -> None:
         [sys.executable, "-c", code], stdout=subprocess.PIPE, timeout=SECONDS, check=True
     )
     assert ended.stdout.split() == [b"0"]
+
+
+def test_a_users_module_is_imported_and_none_of_ours_is_hidden_by_it(tmp_path: Path) -> None:
+    (tmp_path / "transforms").mkdir()
+    (tmp_path / "transforms" / "__init__.py").write_text("raise SystemExit('the user's')")
+    (tmp_path / "steps.py").write_text("LABEL = 'Hide'")
+    ended = subprocess.run(
+        [sys.executable, "-c", BEGINS + "import transforms.errors, steps; print(steps.LABEL)"],
+        env={**WORKER, BOOT: str(os.getpid()), PROGRAMS: str(tmp_path)},
+        cwd="/",
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    assert ended.stdout.splitlines()[1:] == ["Hide"]

@@ -71,5 +71,5 @@ def test_a_failure_has_all_that_a_replay_needs() -> None:
 
 
 def test_a_claim_names_its_jobs() -> None:
-    claim = Claim("c", {3: Attempt(11, 2, 5, "run"), 9: Attempt(12, 1, 5, "run")})
+    claim = Claim("c", {3: Attempt(11, 2, 5, "run"), 9: Attempt(12, 1, 5, "run")}, "events")
     assert claim.jobs == [11, 12]

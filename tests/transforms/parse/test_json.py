@@ -158,9 +158,11 @@ json_values = st.recursive(
     | st.booleans()
     | st.integers()
     | st.decimals(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_categories=["Cs"])),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=20,
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=10),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=8,
 )
 
 
@@ -176,7 +178,10 @@ def write(value: Any) -> str:
     return json.dumps(value)
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"]), max_size=5), json_values))
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+
+
+@given(st.dictionaries(names, json_values, max_size=4))
 def test_every_number_comes_back_exactly(value: dict[str, Any]) -> None:
     assert parse_object(write(value).encode(), max_bytes=1 << 20, max_depth=100) == value
 
@@ -203,3 +208,29 @@ def test_depth_is_the_nesting_of_the_value(value: Any) -> None:
         return 0
 
     assert depth(write(value).encode()) == nesting(value)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"[", "the text ends at byte 1, within an array that begins at byte 0"),
+        (b'{"a":[{"b":1}', "the text ends at byte 13, within an array that begins at byte 5"),
+        (b'{"a": "x\\"}', "the text ends at byte 11, within a string that begins at byte 6"),
+        (b"tru", "the text ends at byte 3, within a word"),
+        (b" ", "there is no JSON: the text is empty"),
+        (
+            rb'{"\\ud800":"\ud83d\ude00 \ud800"}',
+            r"\ud800 (byte 25) is half of a character: its other half is missing",
+        ),
+    ],
+)
+def test_text_that_is_cut_off_says_where_and_within_what(raw: bytes, message: str) -> None:
+    with pytest.raises(Reject) as rejected:
+        parse_object(raw, max_bytes=100, max_depth=10)
+    assert str(rejected.value) == message
+    assert rejected.value.category == "malformed"
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    raw = b'\xef\xbb\xbf{"a":1}'
+    assert parse_object(raw, max_bytes=100, max_depth=10) == {"a": 1}

@@ -10,12 +10,15 @@ import psycopg2
 import sqlalchemy as sa
 
 from sinks.database.classify import sqlstate_of
+from sinks.table.evidence import Evidence
+from sinks.table.isolate import Blame, blame_of
 from sinks.table.postgres import direct
 from sinks.table.postgres.folding import fold
 from sinks.table.postgres.keys import dependencies_of, keys_of, spelt_alike
 from sinks.table.postgres.lines import Lines, encode_blocks
 from sinks.table.postgres.session import Session
 from sinks.table.postgres.staging import Staging
+from sinks.table.postgres.statements import updates_first
 from sinks.table.records import Records, Written
 from sinks.table.rows import Block, Poison, Rows, blocks_of, picked, rows_of, runs_of, signatures_of
 from sinks.table.target import Target
@@ -23,8 +26,6 @@ from sinks.table.turns import cuts_of, rounds_of
 from sinks.text.quoting import quoted
 
 UNIQUE_VIOLATION = "23505"
-# Errors of direct COPY that say nothing about rows: COPY into a view or past row security.
-_NO_COPY = frozenset({"0A000", "42809"})
 _MANY_ROUNDS = 4  # up to which no rows are folded
 
 
@@ -38,7 +39,8 @@ def write(connection: sa.Connection, target: Target, records: Records) -> Writte
     rows, written.poison = rows_of(target, records.values, records.origin)
     if not rows.indices:
         return written
-    writer = _CopyWriter(connection, target, records, written)
+    evidence = written.evidence = Evidence.of(connection, target)
+    writer = _CopyWriter(connection, target, records, written, evidence)
     keys = keys_of(target, rows)
     repeated = len(set(keys)) < len(keys)
     simple = target.on_conflict.mode == "ignore" and not repeated
@@ -52,6 +54,7 @@ def write(connection: sa.Connection, target: Target, records: Records) -> Writte
     else:
         writer.in_one_go(rows)
     writer.finish()
+    evidence.check()
     return written
 
 
@@ -59,17 +62,23 @@ class _CopyWriter:
     """Writes the rows of one commit, in as few statements as their dependencies allow."""
 
     def __init__(
-        self, connection: sa.Connection, target: Target, records: Records, written: Written
+        self,
+        connection: sa.Connection,
+        target: Target,
+        records: Records,
+        written: Written,
+        evidence: Evidence,
     ) -> None:
         self._session = Session(connection, target, isolate=records.isolate)
-        self._staging = Staging(self._session, target, records, written)
+        self._staging = Staging(self._session, target, records, written, evidence)
+        self._evidence = evidence
         self._target = target
         self._records = records
         self._written = written
         self._ignoring = target.on_conflict.mode == "ignore"
         self._may_copy = (
             # A name that looks like the context of COPY's errors would put the blame elsewhere.
-            ", line " not in target.table.name
+            "," not in target.table.name
             # COPY counts what triggers leave of the rows by the table, not by the batch.
             and not target.interplay.rewriting
             and not direct.is_paused(target)
@@ -155,11 +164,14 @@ class _CopyWriter:
 
         With ``whole``, a row that is refused forbids it as well.
         """
+        if any(updates_first(self._target, lines.names) for lines in blocks):
+            return False  # COPY would refuse a row that lacks a column, before it sees the key
 
-        def blames_row(error: BaseException) -> bool:
+        def blame(error: BaseException) -> Blame:
             if whole or sqlstate_of(error) == UNIQUE_VIOLATION:
-                return False
-            return self._session.blames_row(error)
+                return "nobody"
+            verdict = self._session.blame(error)
+            return "nobody" if verdict == "doubtful" else verdict  # staging finds whose it is
 
         poison: list[Poison] = []
         loaded: list[Sequence[int]] = []
@@ -168,16 +180,17 @@ class _CopyWriter:
         try:
             with self._session.savepoint("direct"):
                 for lines in blocks:
-                    bad = self._session.copy(table, lines, poison, blames_row)
+                    bad = self._session.copy(table, lines, poison, blame)
                     loaded.append(lines.without(bad).indices if bad else lines.indices)
         except psycopg2.Error as error:
-            if sqlstate_of(error) in {UNIQUE_VIOLATION, *_NO_COPY}:
+            if sqlstate_of(error) == UNIQUE_VIOLATION or blame_of(error) == "doubtful":
                 self._written.collided = True
-            elif not (whole and self._session.blames_row(error)):
+            elif not (whole and self._session.blame(error) == "row"):
                 raise
             return False
         self._written.collided = False
         self._written.poison.extend(poison)
         for indices in loaded:
+            self._evidence.passed(len(indices))
             self._written.insert(self._records, indices)
         return True

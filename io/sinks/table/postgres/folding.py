@@ -123,7 +123,7 @@ def _refused(staging: Staging, staged: Sequence[StagedBlock]) -> set[int]:
             with staging.session.savepoint("refusals"):
                 refused.update(int(row[0]) for row in staging.session.query(statement))
         except psycopg2.Error as error:
-            if not staging.session.blames_row(error):
+            if staging.session.blame(error) == "nobody":
                 raise
             refused.update(range(*span))
     return refused

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
 import sqlalchemy as sa
 
-from sinks.database.classify import classify
-from sinks.table.isolate import isolate, poison_of
+from sinks.database.classify import classify, sqlstate_of
+from sinks.table.evidence import Evidence
+from sinks.table.isolate import Blame, blame_of, isolate, poison_of
+from sinks.table.postgres import rights
 from sinks.table.postgres.lines import Lines
+from sinks.table.postgres.rights import Right
 from sinks.table.rows import Poison
 from sinks.table.target import Target
 from sinks.text.quoting import quote
+from transforms.errors import SinkFailed
 
 _SHORT_WAITS = "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '15s'"
 """For isolating blocked records: each of them waits for its lock again."""
@@ -32,9 +36,10 @@ class Session:
     """
 
     def __init__(self, connection: sa.Connection, target: Target, *, isolate: bool) -> None:
+        self._connection = connection
         driver: Any = connection.connection.dbapi_connection
         self._cursor = driver.cursor()
-        self._deferrable = target.deferrable
+        self._target = target
         self._blamed = {"record", "transient"} if isolate else {"record"}
         self.isolate = isolate
         if isolate:
@@ -49,13 +54,30 @@ class Session:
         self._cursor.execute(statement)
         return list(self._cursor.fetchall())
 
-    def blames_row(self, error: BaseException) -> bool:
-        """Whether a row is to blame for ``error``, which then is set aside."""
-        return classify(error).kind in self._blamed
+    def blame(self, error: BaseException) -> Blame:
+        """Whose ``error`` is; a row that is to blame is set aside."""
+        return "row" if classify(error).kind in self._blamed else blame_of(error)
+
+    def refuse_lack_of(
+        self, error: BaseException, lacked: Callable[[], Sequence[tuple[Right, str]]]
+    ) -> None:
+        """Raise a clear error if ``error`` is due to a right that the role lacks.
+
+        Args:
+            error: An error after which the transaction can go on.
+            lacked: The rights that may be lacking.
+
+        Raises:
+            SinkFailed: One is; the message names all of them.
+        """
+        if sqlstate_of(error) == rights.INSUFFICIENT_PRIVILEGE:
+            complaint = rights.complaint(self._cursor, self._target, lacked())
+            if complaint:
+                raise SinkFailed(complaint) from error
 
     def check_deferred(self) -> None:
         """Have deferred constraints checked now, while the rows to blame can be found."""
-        if self._deferrable:
+        if self._target.deferrable:
             self.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
     def copy(
@@ -63,7 +85,7 @@ class Session:
         table: str,
         lines: Lines,
         poison: list[Poison],
-        blames_row: Callable[[BaseException], bool] | None = None,
+        blame: Callable[[BaseException], Blame] | None = None,
     ) -> set[int]:
         """COPY ``lines`` into a table.
 
@@ -71,26 +93,32 @@ class Session:
             table: Its quoted name.
             lines: What to copy.
             poison: Gets the rows that are refused.
-            blames_row: Whether an error is a row's, if other than the method of that name says.
+            blame: Whose an error is, if other than the method of that name says.
 
         Returns:
             The positions of the rows that are refused.
         """
         statement = f"COPY {table} ({', '.join(map(quote, lines.names))}) FROM STDIN"
 
-        def copy(start: int, end: int) -> None:
+        def copy(start: int, end: int) -> int:
             data = lines.data(start, end)
             with self.savepoint("piece"):
                 # In one piece: every further one would wait for the interpreter's lock again.
                 self._cursor.copy_expert(statement, io.BytesIO(data), size=len(data) + 1)
                 self.check_deferred()
+            return end - start
 
-        return isolate(
+        # What a staging table takes says nothing about what the target refuses.
+        evidence = Evidence.of(self._connection, self._target)
+        refused = isolate(
             len(lines.indices),
             copy,
             lambda position, error: poison.append(poison_of(lines.indices[position], error)),
-            blames_row or self.blames_row,
+            blame or self.blame,
+            evidence,
         )
+        evidence.check()
+        return refused
 
     @contextmanager
     def savepoint(self, name: str) -> Iterator[None]:

@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+import psycopg2
+
 from sinks.database.tables import Operation
-from sinks.table.isolate import isolate, poison_of
-from sinks.table.postgres import statements
+from sinks.table.evidence import Evidence
+from sinks.table.isolate import Blame, isolate, poison_of
+from sinks.table.postgres import rights, staging_table, statements
 from sinks.table.postgres.lines import Lines
 from sinks.table.postgres.session import Session
-from sinks.table.postgres.statements import StagingTable
+from sinks.table.postgres.staging_table import StagingTable
 from sinks.table.records import Records, Written
 from sinks.table.rows import Poison
 from sinks.table.target import Target
@@ -64,15 +67,22 @@ class Staging:
         target: The table that the rows are for.
         records: The commit's records.
         written: Gets what became of them.
+        evidence: Gets which rows took effect.
     """
 
     def __init__(
-        self, session: Session, target: Target, records: Records, written: Written
+        self,
+        session: Session,
+        target: Target,
+        records: Records,
+        written: Written,
+        evidence: Evidence,
     ) -> None:
         self.session = session
         self.target = target
         self.records = records
         self.written = written
+        self._evidence = evidence
         self._count = 0
         self._table: StagingTable | None = None
         self._indexed = False
@@ -81,10 +91,18 @@ class Staging:
     def table(self) -> StagingTable:
         """The temporary table, created in this session if it is not there."""
         if self._table is None:
-            self._table = statements.table_of(self.target)
+            self._table = staging_table.table_of(self.target)
             # "already exists, skipping"
             self.session.execute("SET LOCAL client_min_messages = warning")
-            self.session.execute(statements.create_statement(self.target, self._table))
+            try:
+                with self.session.savepoint("staging"):
+                    for statement in self._table.create:
+                        self.session.execute(statement)
+            except psycopg2.Error as error:
+                self.session.refuse_lack_of(
+                    error, lambda: [("SELECT", column.name) for column in self.target.columns]
+                )
+                raise
         return self._table
 
     def write(
@@ -123,7 +141,7 @@ class Staging:
         staged = []
         for lines in blocks:
             block = StagedBlock(lines, self._count)
-            numbered = statements.numbered(lines, block.start, self.records, self.target)
+            numbered = staging_table.numbered(lines, block.start, self.records, self.target, table)
             block.refused = self.session.copy(table.quoted, numbered, block.poison)
             staged.append(block)
             self._count = block.end
@@ -145,7 +163,7 @@ class Staging:
     def finish(self) -> None:
         """Leave the staging table as the next commit expects it."""
         if self._indexed:
-            self.session.execute(statements.unindex_statement(self.table))
+            self.session.execute(staging_table.unindex_statement(self.table))
 
     def _cuts(self, block: StagedBlock, cuts: Collection[int]) -> Collection[int]:
         """Where to divide the rows of one block."""
@@ -165,7 +183,7 @@ class Staging:
     def _index(self, count: int) -> None:
         """Index the staged rows if more than a few (``count``) statements would read them all."""
         if not self._indexed and count >= _FEW_STATEMENTS:
-            self.session.execute(statements.index_statement(self.table))
+            self.session.execute(staging_table.index_statement(self.table))
             self._indexed = True
 
     def _insert_isolated(self, block: StagedBlock, start: int, end: int) -> None:
@@ -173,19 +191,25 @@ class Staging:
         offset = start - block.start
         count = end - start
 
-        def insert(first: int, last: int) -> None:
+        def insert(first: int, last: int) -> int:
             if last - first < count:
                 # Poison is being isolated: pieces must not read the whole table each.
                 self._index(_FEW_STATEMENTS)
             with self.session.savepoint("piece"):
                 results = self._insert(block, start + first, start + last)
             self._count_results(block, results)
+            return len(results)
 
         def fail(position: int, error: BaseException) -> None:
             block.poison.append(poison_of(block.lines.indices[offset + position], error))
 
+        def blame(error: BaseException) -> Blame:
+            names = block.lines.names
+            self.session.refuse_lack_of(error, lambda: rights.needed(self.target, names))
+            return self.session.blame(error)
+
         skip = {position - offset for position in block.refused if position >= offset}
-        isolate(count, insert, fail, self.session.blames_row, skip=skip)
+        isolate(count, insert, fail, blame, self._evidence, skip=skip)
 
     def _insert(self, block: StagedBlock, start: int, end: int) -> list[tuple[Any, ...]]:
         batch = None

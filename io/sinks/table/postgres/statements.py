@@ -1,80 +1,14 @@
-"""The statements of the PostgreSQL writer: about the staging table, and from it into the target."""
+"""The statements of the PostgreSQL writer: from the staging table into the target."""
 
 # ruff: noqa: S608 - identifiers are quoted, values bound or formatted as integers
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from sinks.table.postgres.lines import Lines
-from sinks.table.records import Records
+from sinks.table.postgres.staging_table import StagingTable
 from sinks.table.target import Target
-from sinks.text.copy_text import copy_data
 from sinks.text.quoting import quote, quoted
-
-
-@dataclass(frozen=True, slots=True)
-class StagingTable:
-    """The temporary table.
-
-    Attributes:
-        quoted: Its quoted name.
-        index: Quoted name of the index that it may get.
-        ordinal: Quoted name of the column that numbers the rows of a commit.
-        batch: Quoted name of the column with the number of a row's batch.
-    """
-
-    quoted: str
-    index: str
-    ordinal: str
-    batch: str
-
-
-def table_of(target: Target) -> StagingTable:
-    """The staging table of ``target``.
-
-    Its name depends on the columns, so a table that was altered gets another one.
-    """
-    shape = repr((target.table, target.columns))
-    digest = hashlib.blake2b(shape.encode(), digest_size=8).hexdigest()
-    ordinal, batch = _extra_names(target)
-    name = f"sluice_{digest}"
-    return StagingTable(quote(name), quote(f"{name}_index"), quote(ordinal), quote(batch))
-
-
-def create_statement(target: Target, table: StagingTable) -> str:
-    """Create ``table`` in this session, unless it is there; its rows vanish with a transaction."""
-    columns = ", ".join(quote(column.name) for column in target.columns)
-    return (
-        f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.quoted} ON COMMIT DELETE ROWS AS "
-        f"SELECT {columns}, 0::bigint AS {table.ordinal}, 0::integer AS {table.batch} "
-        f"FROM {quoted(target.table)} WITH NO DATA"
-    )
-
-
-def index_statement(table: StagingTable) -> str:
-    """Index the rows by number, in this transaction."""
-    return f"CREATE INDEX {table.index} ON {table.quoted} ({table.ordinal})"
-
-
-def unindex_statement(table: StagingTable) -> str:
-    """Drop that index again: the next commit may not need it."""
-    return f"DROP INDEX pg_temp.{table.index}"
-
-
-def numbered(lines: Lines, start: int, records: Records, target: Target) -> Lines:
-    """``lines`` with the two columns that number row and batch."""
-    if len(records.starts) == 1:
-        texts = [f"{text}\t{number}\t0" for number, text in enumerate(lines.texts, start)]
-    else:
-        batches = map(records.batch_of, lines.indices)
-        texts = [
-            f"{text}\t{number}\t{batch}"
-            for number, (text, batch) in enumerate(zip(lines.texts, batches, strict=True), start)
-        ]
-    return Lines((*lines.names, *_extra_names(target)), texts, lines.indices, copy_data(texts))
 
 
 def repeats_statement(target: Target, table: StagingTable, start: int) -> str:
@@ -104,7 +38,7 @@ def refusals_statement(
     if not refused:
         return None
     return (
-        f"SELECT {table.ordinal} FROM {table.quoted} WHERE {table.ordinal} "
+        f"SELECT {table.ordinal} FROM {table.rows} WHERE {table.ordinal} "
         f"BETWEEN {span[0]:d} AND {span[1] - 1:d} AND ({' OR '.join(refused)})"
     )
 
@@ -229,7 +163,7 @@ def _insert_new(
         label: What the result calls all rows; None to find each row's own batch or number.
         effects: Whether each row reports what it did.
     """
-    insert = _insert(target, table, names, f"{table.quoted} WHERE {where}")
+    insert = _insert(target, table, names, f"{table.rows} WHERE {where}")
     if label is not None:
         return _INSERT_NEW.format(insert=insert, result=_result(label, "true", "w", effects))
     rows = _INSERTED_ROWS.format(
@@ -284,7 +218,7 @@ def _upsert(
         ordinal=table.ordinal,
         batch=table.batch,
         there=there,
-        staged=table.quoted,
+        staged=table.rows,
         where=where,
     )
     shown = "sluice_number" if effects else "sluice_in"
@@ -369,12 +303,3 @@ def _newest(target: Target, names: Sequence[str], row: str) -> str:
 
 def _same(target: Target, one: str, other: str) -> str:
     return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in target.key)
-
-
-def _extra_names(target: Target) -> tuple[str, str]:
-    """Names that no column of the target has."""
-    taken = {column.name for column in target.columns}
-    suffix = ""
-    while taken & {f"sluice_ordinal{suffix}", f"sluice_batch{suffix}"}:
-        suffix += "_"
-    return f"sluice_ordinal{suffix}", f"sluice_batch{suffix}"

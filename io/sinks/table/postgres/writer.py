@@ -47,24 +47,42 @@ _FIND = sa.text(
            EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid
                    AND (i.indpred IS NOT NULL OR i.indexprs IS NOT NULL))
            OR EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attgenerated <> '')
-             AS computing
+             AS computing,
+           c.relrowsecurity OR EXISTS (SELECT FROM pg_attribute a
+                                       WHERE a.attrelid = c.oid AND a.attgenerated <> '')
+             AS looks_at_all
     FROM pg_class c WHERE c.oid = to_regclass(:name)
     """
 )
-# A domain is read as the type beneath it; the database checks the domain's own conditions.
+# A domain is read as the type beneath it, through all domains in between; the database checks their
+# conditions. A domain has the default that it was created with, whatever the one beneath it has.
 _COLUMNS = sa.text(
     """
-    SELECT a.attname AS name, COALESCE(b.typname, t.typname) AS type,
-           a.atthasdef OR a.attidentity <> '' AS has_default,
+    SELECT a.attname AS name, COALESCE(d.base, t.typname) AS type,
+           a.atthasdef OR a.attidentity <> '' OR t.typdefault IS NOT NULL AS has_default,
            a.attgenerated <> '' OR a.attidentity = 'a' AS generated,
-           a.attnotnull OR t.typnotnull AS not_null,
-           t.typname IN ('int2', 'int4', 'int8', 'uuid')
-           OR (t.typname = 'text' OR t.typname = 'varchar' AND a.atttypmod = -1)
-              AND COALESCE(n.collisdeterministic, true) AS one_spelling
+           a.attnotnull OR COALESCE(d.not_null, false) AS not_null,
+           COALESCE(d.checked, false) AS checked,
+           t.typtype = 'b' AND (
+             t.typname IN ('int2', 'int4', 'int8', 'uuid')
+             OR (t.typname = 'text' OR t.typname = 'varchar' AND a.atttypmod = -1)
+                AND COALESCE(n.collisdeterministic, true)) AS one_spelling
     FROM pg_attribute a
     JOIN pg_type t ON t.oid = a.atttypid
-    LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype
     LEFT JOIN pg_collation n ON n.oid = a.attcollation
+    LEFT JOIN LATERAL (
+      WITH RECURSIVE chain AS (
+        SELECT t.oid, t.typname, t.typtype, t.typbasetype, t.typnotnull
+        UNION ALL
+        SELECT b.oid, b.typname, b.typtype, b.typbasetype, b.typnotnull
+        FROM chain c JOIN pg_type b ON c.typtype = 'd' AND b.oid = c.typbasetype
+      )
+      SELECT max(c.typname) FILTER (WHERE c.typtype <> 'd') AS base,
+             bool_or(c.typnotnull) AS not_null,
+             bool_or(EXISTS (SELECT FROM pg_constraint k
+                             WHERE k.contypid = c.oid AND k.contype = 'c')) AS checked
+      FROM chain c
+    ) d ON t.typtype = 'd'
     WHERE a.attrelid = :oid AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum
     """
@@ -86,7 +104,7 @@ _CONSTRAINTS = sa.text(
     SELECT k.contype AS kind, pg_get_expr(k.conbin, k.conrelid) AS condition,
            ARRAY(SELECT a.attname::text FROM pg_attribute a
                  WHERE a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)) AS columns
-    FROM pg_constraint k WHERE k.conrelid = :oid AND k.contype IN ('c', 'f')
+    FROM pg_constraint k WHERE k.conrelid = :oid AND k.contype IN ('c', 'f') ORDER BY k.oid
     """
 )
 _SELF_REFERENCES = sa.text(
@@ -97,7 +115,7 @@ _SELF_REFERENCES = sa.text(
     JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = p.own
     JOIN pg_attribute b ON b.attrelid = k.conrelid AND b.attnum = p.other
     WHERE k.conrelid = :oid AND k.confrelid = :oid AND k.contype = 'f'
-    GROUP BY k.oid
+    GROUP BY k.oid ORDER BY k.oid
     """
 )
 
@@ -111,11 +129,12 @@ class PostgresWriter:
         if relation is None:
             return None
         oid = {"oid": relation.oid}
+        described = connection.execute(_COLUMNS, oid).all()
         columns = tuple(
             Column(
                 row.name, row.type, row.has_default, row.generated, row.not_null, row.one_spelling
             )
-            for row in connection.execute(_COLUMNS, oid)
+            for row in described
         )
         unique = tuple(frozenset(row[0]) for row in connection.execute(_UNIQUE, oid))
         constraints = connection.execute(_CONSTRAINTS, oid).all()
@@ -127,7 +146,9 @@ class PostgresWriter:
                 (tuple(own), tuple(other))
                 for own, other in connection.execute(_SELF_REFERENCES, oid)
             ),
-            checked=frozenset(name for each in checks for name in each.columns),
+            checked=frozenset(
+                row.name for row in described if row.checked or relation.looks_at_all
+            ).union(*(each.columns for each in checks)),
             references=frozenset(
                 name for each in constraints if each.kind == "f" for name in each.columns
             ),
@@ -157,5 +178,7 @@ class PostgresWriter:
         return copy.write(connection, target, records)
 
     def committed(self, target: Target, written: Written) -> None:
-        """Remember whether keys collided."""
+        """Remember whether keys collided, and which rows took effect."""
         direct.note(target, written.collided)
+        if written.evidence is not None:
+            written.evidence.note()

@@ -18,6 +18,7 @@ from sources.files.csv.framing import CsvFramer
 from sources.files.csv.options import CsvOptions
 from sources.files.failures import EndsEarly
 from sources.files.framing import BOM
+from sources.files.magic import kind_of
 from sources.storage.stream import Stream
 from transforms.batch.record import Format
 from transforms.errors import ObjectFailed
@@ -31,19 +32,8 @@ _NAMES = {"\t": "a tab", ",": "a comma"}
 _SHOWN = 60
 _SHORTEST_SERIES = 3
 
-_BINARY = {
-    b"\x1f\x8b": "gzip data",
-    b"\x28\xb5\x2f\xfd": "zstd data",
-    b"BZh": "bzip2 data",
-    b"PK\x03\x04": "a zip archive or a spreadsheet",
-    b"PAR1": "Parquet",
-    b"%PDF": "a PDF document",
-    b"\xd0\xcf\x11\xe0": "a spreadsheet of Excel",
-    b"\x89PNG": "a picture",
-    b"SQLite format 3\0": "a SQLite database",
-}
 _MARKUP = re.compile(rb"<(?:!doctype|!--|html|head|body|\?xml)", re.IGNORECASE)
-_JSON = re.compile(rb'(?:\{\s*"|\[\s*[{\[]|\{\s*\})')
+JSON_START = re.compile(rb'(?:\{\s*"|\[\s*[{\[]|\{\s*\})')
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.+Z-]*)?")
 _MAIL_OR_UUID = re.compile(
     r"[^@\s]+@[^@\s]+\.[a-z]{2,}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE
@@ -182,15 +172,14 @@ def _after_skipped(sample: bytes, skip: int) -> int:
 
 def _refuse_what_is_not_csv(sample: bytes, uri: str) -> None:
     """Refuse a web page, an error message or an archive with the name of a CSV file."""
-    for magic, what in _BINARY.items():
-        if sample.startswith(magic):
-            raise ObjectFailed(f"{uri} holds {what}, not CSV", "unknown_format")
+    if what := kind_of(sample):
+        raise ObjectFailed(f"{uri} holds {what}, not CSV", "unknown_format")
     start = sample.removeprefix(BOM)[:4096].lstrip()
     if _MARKUP.match(start):
         page = b"html" in start[:1024].lower()
         what = "an HTML page" if page else "XML"
         raise ObjectFailed(f"{uri} holds {what}, not CSV", "unknown_format")
-    if _JSON.match(start):
+    if JSON_START.match(start):
         raise ObjectFailed(
             f"{uri} holds JSON, not CSV; give --format jsonl if it is JSON lines", "unknown_format"
         )

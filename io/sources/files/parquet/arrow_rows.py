@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sources.files.parquet.arrow_columns import values_of
+from sources.files.parquet.arrow_columns import ColumnValues, values_of
 from sources.files.parquet.arrow_types import kind_of
 from transforms.parse.typed_rows import RowEncoder, Unreadable, problem_of
 
@@ -52,10 +52,17 @@ def rows_of(
         values_of(column, far=name not in int96)
         for name, column in zip(names, batch.columns, strict=True)
     ]
-    values = _dicts(names, [column.values for column in columns], len(batch))
+    return rows_in(names, columns, len(batch), encoder)
+
+
+def rows_in(
+    names: Sequence[str], columns: Sequence[ColumnValues], count: int, encoder: RowEncoder
+) -> Rows:
+    """The ``count`` rows that ``columns``, which are called ``names``, make up."""
+    values = _dicts(names, [column.values for column in columns], count)
     as_json = values
     if any(column.written is not column.values for column in columns):
-        as_json = _dicts(names, [column.written for column in columns], len(batch))
+        as_json = _dicts(names, [column.written for column in columns], count)
     unreadable: dict[int, dict[str, Unreadable]] = {}
     for name, column in zip(names, columns, strict=True):
         for index, cell in column.unreadable.items():

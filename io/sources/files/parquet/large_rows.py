@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sources.files.framing import RefusedRecord, too_large
+from sources.files.framing import RefusedRecord, oversized
 from sources.files.parquet.arrow_columns import values_of
 from sources.files.parquet.arrow_rows import Rows, rows_of
 from sources.files.parquet.arrow_types import is_list, leaves
 from sources.files.parquet.long_values import LongValue, Marks
 from sources.files.parquet.row_weights import cuts, weight_of, weights_of
-from transforms.errors import Reject
 from transforms.parse.json_text import encode_decimal_text
 from transforms.parse.raw import CUT, HEAD_BYTES
 from transforms.parse.typed_rows import RowEncoder
@@ -71,17 +70,10 @@ class SizedRows:
         if max(map(len, rows.raws), default=0) > self._limit:
             for index, raw in enumerate(rows.raws):
                 if len(raw) > self._limit and index not in refused:
-                    refused[index] = self._too_large(first + index, raw)
+                    refused[index] = oversized(first + index, raw, self._limit)
         if self._marks:
             self._refuse_marked(rows, refused, first)
         return rows, refused
-
-    def _too_large(self, offset: int, raw: bytes) -> RefusedRecord:
-        if len(raw) > HEAD_BYTES:
-            digest = sha256(raw).hexdigest()
-            return too_large(offset, raw[:HEAD_BYTES], len(raw), self._limit, digest)
-        message = f"the record has {len(raw):,} bytes, limit {self._limit:,}"
-        return RefusedRecord(offset, raw, "too_large", Reject.__name__, message)
 
     def _refuse_marked(self, rows: Rows, refused: Refused, first: int) -> None:
         """Refuse the rows in which marks stand for long values."""

@@ -247,8 +247,16 @@ CASES: list[tuple[str, Kind, str, Provoke]] = [
         "",
         constrained("integer GENERATED ALWAYS AS IDENTITY", "7"),
     ),
-    ("55000", "fatal", "", thrown("55000")),
-    ("XX000", "fatal", "", thrown("XX000")),
+    ("55000", "fatal", "", statements("CREATE SEQUENCE s", "SELECT currval('s')")),
+    (
+        "2200H",
+        "fatal",
+        "",
+        statements(
+            "CREATE SEQUENCE s MAXVALUE 2 START 2", "SELECT nextval('s')", "SELECT nextval('s')"
+        ),
+    ),
+    ("XX000", "fatal", "", statements("SELECT array_in('{1}', 0, 0)")),
 ]
 """SQLSTATE, what it means, the category of a record's, and how it comes about."""
 
@@ -264,6 +272,39 @@ def test_an_sqlstate_has_one_meaning(
 ) -> None:
     verdict = classify(provoke(postgres_url))
     assert (verdict.sqlstate, verdict.kind, verdict.category) == (sqlstate, kind, category)
+
+
+class TestByPlace:
+    """A code that is fatal by itself may be a record's, for where the error arises."""
+
+    @pytest.mark.parametrize("sqlstate", ["42501", "42P01", "0A000", "XX000"])
+    def test_what_a_trigger_raises_on_purpose_is_the_records(
+        self, postgres_url: str, sqlstate: str
+    ) -> None:
+        verdict = classify(thrown(sqlstate)(postgres_url))
+        assert (verdict.kind, verdict.category) == ("record", "trigger")
+
+    @pytest.mark.parametrize("sqlstate", ["40001", "57014", "53300"])
+    def test_a_trigger_that_asks_for_another_try_gets_it(
+        self, postgres_url: str, sqlstate: str
+    ) -> None:
+        assert classify(thrown(sqlstate)(postgres_url)).kind in ("transient", "outage")
+
+    def test_an_error_inside_a_function_may_be_the_tables(self, postgres_url: str) -> None:
+        function = (
+            "CREATE FUNCTION f() RETURNS integer LANGUAGE plpgsql AS "
+            "$$ BEGIN RETURN (SELECT 1 FROM nosuch); END $$"
+        )
+        verdict = classify(statements(function, "SELECT f()")(postgres_url))
+        assert (verdict.kind, verdict.category, verdict.doubtful) == ("fatal", "", "trigger")
+
+    def test_a_statement_that_is_wrong_may_be_a_rows_too(self, postgres_url: str) -> None:
+        verdict = classify(statements("SELECT array_in('{1}', 0, 0)")(postgres_url))
+        assert (verdict.kind, verdict.doubtful) == ("fatal", "data")
+
+    def test_the_state_of_a_transaction_is_no_rows(self, postgres_url: str) -> None:
+        verdict = classify(in_failed_transaction(postgres_url))
+        assert (verdict.kind, verdict.doubtful) == ("fatal", "")
 
 
 def test_every_line_of_the_table_is_decided_by_a_case() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +12,9 @@ import pytest
 import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
-from sinks.database.engine import transaction
+from sinks.database.engine import engine_of, transaction
 from tests.io.sinks.tested_database import Database
+from transforms.errors import Contention
 
 HOSTILE = "tab\tnew\nline\\back'quote\"€ 💥"
 
@@ -174,17 +177,58 @@ def test_what_is_taken_is_gone_and_said(connection: sa.Connection) -> None:
     assert not take(connection, others.c.note, first, sa.select(notes.c.name), notes.c.id)
 
 
-def test_columns_are_added_to_a_table_that_has_rows(connection: sa.Connection) -> None:
-    fill(connection, "a")
-    wider = sa.Table(
-        "notes",
-        sa.MetaData(),
-        *(sa.Column(column.name, column.type) for column in notes.columns),
-        sa.Column('we"ird', sa.Text),
-        sa.Column("number", sa.BigInteger),
-    )
-    dialect_of(connection).add_columns(connection, wider, ['we"ird', "number"])
-    assert connection.execute(sa.select(wider)).all() == [(0, "a", b"", None, None, None)]
+def test_the_indexes_of_a_table_are_complete_unless_their_build_failed(
+    connection: sa.Connection,
+) -> None:
+    connection.exec_driver_sql("CREATE INDEX notes_two ON notes (name, id)")
+    indexes = dialect_of(connection).indexes(connection, "notes")
+    assert indexes["notes_two"]
+    assert all(indexes.values())
+
+
+def test_the_number_of_rows_is_about_right(connection: sa.Connection) -> None:
+    assert dialect_of(connection).about_rows(connection, "notes") == 0
+    fill(connection, *(f"a name that is long enough {number}" for number in range(1_000)))
+    assert 50 < dialect_of(connection).about_rows(connection, "notes") < 20_000
+
+
+def test_one_session_at_a_time_has_a_lock_that_nobody_waits_for(postgres: Database) -> None:
+    engine = engine_of(postgres.database)
+    with engine.connect() as other, engine.connect() as connection:
+        dialect = dialect_of(connection)
+        assert dialect.only_one(connection, ("", "a"))
+        assert not dialect.only_one(other, ("", "a"))
+        assert dialect.only_one(other, ("other", "a"))
+        connection.rollback()
+        assert not dialect.only_one(other, ("", "a")), "it outlives the transaction"
+        connection.invalidate()
+        deadline = time.monotonic() + 30  # the server notices a moment later
+        while not dialect.only_one(other, ("", "a")):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        other.invalidate()
+
+
+@pytest.mark.slow  # waits for a second
+def test_a_transaction_waits_for_a_table_as_long_as_it_says(postgres: Database) -> None:
+    postgres.run("CREATE TABLE notes (id integer)")
+    with closing(postgres.connect()) as other:
+        other.cursor().execute("LOCK TABLE notes")
+        with pytest.raises(Contention, match="lock timeout"):
+            read_notes(postgres)
+
+
+def read_notes(postgres: Database) -> None:
+    with transaction(postgres.database, "test") as connection:
+        for statement in dialect_of(connection).lock_wait(1):
+            connection.exec_driver_sql(statement)
+        connection.exec_driver_sql("SELECT * FROM notes")
+
+
+def test_where_no_statement_bounds_a_wait_there_is_none(database: Database) -> None:
+    with transaction(database.database, "test") as connection:
+        for statement in dialect_of(connection).lock_wait(1):
+            connection.exec_driver_sql(statement)
 
 
 def test_the_time_is_aware_and_in_utc(connection: sa.Connection) -> None:

@@ -19,7 +19,7 @@ from tests.io.sinks.tested_database import Database
         ("postgresql", "psycopg2", Postgres()),
         ("postgresql", "asyncpg", Postgres(writing="portable")),
         ("sqlite", "pysqlite", Sqlite()),
-        ("mysql", "pymysql", Generic(alters_together=True)),
+        ("mysql", "pymysql", Generic()),
         ("mssql", "pyodbc", Generic()),
     ],
 )

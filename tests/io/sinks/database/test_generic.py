@@ -26,22 +26,3 @@ def test_a_row_that_appears_in_between_asks_for_another_try(sqlite_database: Dat
     ):
         Generic().insert_absent(connection, names, rows, "name")
     assert sqlite_database.rows("SELECT * FROM names") == []
-
-
-@pytest.mark.parametrize(("together", "statements"), [(True, 1), (False, 2)])
-def test_columns_are_added_at_once_where_the_database_can(together: bool, statements: int) -> None:
-    executed: list[str] = []
-    engine = sa.create_mock_engine("mysql+pymysql://", lambda *_: None)
-
-    class Connection:
-        dialect = engine.dialect
-
-        def exec_driver_sql(self, statement: str) -> None:
-            executed.append(statement)
-
-    table = sa.Table("t", sa.MetaData(), sa.Column("a", sa.Text), sa.Column("b", sa.Integer))
-    connection: object = Connection()
-    Generic(alters_together=together).add_columns(connection, table, ["a", "b"])  # type: ignore[arg-type]
-    assert len(executed) == statements
-    assert all(statement.startswith("ALTER TABLE t ADD COLUMN ") for statement in executed)
-    assert sum(statement.count("ADD COLUMN") for statement in executed) == 2

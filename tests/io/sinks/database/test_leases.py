@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
-from sinks.database import leases, upgrade
+from sinks.database import leases
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
+from sinks.database.migrations import version
 from sinks.database.tables import leases as leases_table
 from tests.io.sinks.tested_database import Database
 
@@ -22,7 +23,7 @@ PAST = "2001-01-01 00:00:00"
 def leased(database: Database) -> Database:
     """A database with the table of leases."""
     with transaction(database.database, "test") as connection:
-        upgrade.create_tables(connection)
+        version.create(connection)
     return database
 
 
@@ -108,7 +109,7 @@ def test_a_lease_that_another_took_is_not_held_any_more(leased: Database) -> Non
 
 def test_a_child_process_holds_none_of_its_parents_leases(postgres: Database) -> None:
     with transaction(postgres.database, "test") as connection:
-        upgrade.create_tables(connection)
+        version.create(connection)
     leases.hold(postgres.database, "one", 60)
     child = os.fork()
     if child == 0:  # pragma: no cover - runs in the child

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +54,20 @@ def test_a_commit_survives_a_power_cut_and_references_are_checked(
             for name in ("journal_mode", "synchronous", "foreign_keys")
         }
     assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_a_new_database_may_be_read_by_its_owner_only(tmp_path: Path) -> None:
+    database = Place(f"sqlite:///{tmp_path}/new.db")
+    with transaction(database, "test") as connection:
+        connection.exec_driver_sql("CREATE TABLE t (id integer)")
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes["new.db"] == 0o600
+    assert set(modes.values()) == {0o600}
+
+
+def test_the_rights_of_a_database_that_exists_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "old.db").touch(0o640)
+    (tmp_path / "old.db").chmod(0o640)
+    with transaction(Place(f"sqlite:///{tmp_path}/old.db"), "test") as connection:
+        connection.exec_driver_sql("CREATE TABLE t (id integer)")
+    assert stat.S_IMODE((tmp_path / "old.db").stat().st_mode) == 0o640

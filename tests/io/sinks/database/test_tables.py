@@ -7,14 +7,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import sqlalchemy as sa
 
 from sinks.database.engine import transaction
-from sinks.database.tables import (
-    EXECUTING,
-    FINAL_STATES,
-    JOB_STATES,
-    UNFINISHED_STATES,
-    UtcDateTime,
-)
+from sinks.database.tables import UtcDateTime
 from tests.io.sinks.tested_database import Database
+from transforms.batch.job_states import EXECUTING, FINAL_STATES, JOB_STATES, UNFINISHED_STATES
 
 times = sa.Table("times", sa.MetaData(), sa.Column("at", UtcDateTime))
 

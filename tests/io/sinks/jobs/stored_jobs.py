@@ -11,23 +11,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.engine import transaction
-from sinks.database.tables import (
-    EXECUTING,
-    UNFINISHED_STATES,
-    audit,
-    claims,
-    jobs,
-    progress,
-)
+from sinks.database.tables import audit, claims, counts, jobs, progress
 from sinks.jobs.actions import Outcome, carry_out
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.orders import Action, Order
+from sinks.jobs.orders import Order
 from sinks.jobs.state import CURRENT
 from sinks.jobs.store import enqueue, origin_of
 from sinks.ledger.accounts import accounts
 from sinks.table.config import SqlConfig
 from tests.io.sinks.tested_database import Database
 from transforms.batch.counts import COUNTS
+from transforms.batch.job_states import EXECUTING, UNFINISHED_STATES, Action
 from transforms.batch.record import Origin
 
 FAILED_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -36,7 +30,7 @@ LEASE = "jobs:events:host:1:abc"
 """Of those that are stored as executing."""
 
 DEAD: dict[str, Any] = {}
-WHO = {"actor": "ann", "reason": "the parser is mended"}
+WHO = {"actor": "ann", "reason": "the parser is repaired"}
 
 
 def act(
@@ -94,25 +88,17 @@ def store(
             taken.append(offset)
         for state in ("completed", "cancelled", "discarded"):
             row.setdefault(f"{state}_at", FAILED_AT if row["state"] == state else None)
-        place = Origin(str(row["source"]), str(row["partition"]), int(row["offset"]))
-        row["origin"] = origin_of(str(row["target"]), place)
+        origin = Origin(str(row["source"]), str(row["partition"]), int(row["offset"]))
+        row["origin"] = origin_of(str(row["target"]), origin)
         rows.append(row)
     counted = Counter(_count_of(row["state"]) for row in rows)
     with transaction(config.database, "test") as connection:
-        connection.execute(
-            sa.insert(progress),
-            {
-                **{name: counted.get(name, 0) for name in COUNTS},
-                "target": target,
-                "source": source,
-                "partition": partition,
-                "start_offset": 0,
-                "end_offset": len(rows),
-                "final": True,
-                "read": len(rows),
-                "updated_at": FAILED_AT,
-            },
-        )
+        numbers = {**{name: counted.get(name, 0) for name in COUNTS}, "read": len(rows)}
+        place = {"pipeline": target, "source": source, "partition": partition}
+        span = {"start_offset": 0, "end_offset": len(rows), "final": True}
+        ledger_row = {**place, **span, **numbers, "updated_at": FAILED_AT}
+        connection.execute(sa.insert(progress), ledger_row)
+        connection.execute(sa.insert(counts), {**place, **numbers, "target": target, "purged": 0})
         ids: list[int] = [
             connection.execute(sa.insert(jobs), row).inserted_primary_key[0]  # type: ignore[index]
             for row in rows
@@ -124,7 +110,7 @@ def store(
                 sa.insert(claims),
                 {
                     "id": uuid.uuid4().hex,
-                    "target": target,
+                    "pipeline": target,
                     "lease": LEASE,
                     "jobs": [ids[offset]],
                     "count": 1,
@@ -161,6 +147,7 @@ def counted(config: SqlConfig) -> tuple[int, int]:
     dead = retrying = 0
     for account in accounts(config.database):
         assert account.balanced
+        assert account.added_up
         assert account.progress.counts.conserved
         dead += account.progress.counts.dead
         retrying += account.progress.counts.retrying

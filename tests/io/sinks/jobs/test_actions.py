@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from sinks.database.tables import FINAL_STATES, JOB_STATES
 from sinks.jobs import audit_trail
 from sinks.jobs import chunks as job_chunks
 from sinks.jobs.actions import Outcome, carry_out, oldest, preview
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.orders import ADOPT, CANCEL, PURGE, REPLAY, Order
+from sinks.jobs.orders import Order
 from sinks.jobs.queue import SqlJobQueue
 from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import (
@@ -32,6 +31,7 @@ from tests.io.sinks.jobs.stored_jobs import (
     trail,
 )
 from tests.io.sinks.tested_database import Database, await_lock
+from transforms.batch.job_states import ADOPT, CANCEL, FINAL_STATES, JOB_STATES, PURGE, REPLAY
 from transforms.batch.splits import BatchLimits
 from transforms.errors import SinkFailed
 from transforms.steps.pipeline_identity import PipelineIdentity

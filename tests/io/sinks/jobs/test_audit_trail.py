@@ -9,7 +9,7 @@ import pytest
 from sinks.jobs import audit_trail
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.orders import CANCEL, PURGE, REPLAY, Action, Order
+from sinks.jobs.orders import Order
 from tests.io.sinks.jobs.stored_jobs import (
     DEAD,
     FAILED_AT,
@@ -22,6 +22,7 @@ from tests.io.sinks.jobs.stored_jobs import (
     trail,
 )
 from tests.io.sinks.tested_database import Database
+from transforms.batch.job_states import CANCEL, PURGE, REPLAY, Action
 from transforms.errors import SinkFailed
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from sinks.jobs import chunks as job_chunks
-from sinks.jobs.orders import CANCEL, PURGE, REPLAY
 from tests.io.sinks.jobs.stored_jobs import (
     DEAD,
     act,
@@ -17,6 +16,7 @@ from tests.io.sinks.jobs.stored_jobs import (
     trail,
 )
 from tests.io.sinks.tested_database import Database
+from transforms.batch.job_states import CANCEL, PURGE, REPLAY
 from transforms.errors import SinkFailed
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.orders import ADOPT, CANCEL, PURGE, REPLAY, Action, Order
+from sinks.jobs.orders import Order
+from transforms.batch.job_states import ADOPT, CANCEL, PURGE, REPLAY, Action
 from transforms.errors import ConfigError
 from transforms.steps.pipeline_identity import PipelineIdentity
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from sinks.database.tables import JOB_STATES
 from sinks.jobs import audit_trail
 from sinks.jobs import chunks as job_chunks
 from sinks.jobs.retention import LONGEST, Retention, duration, oldest, prunable, prune
 from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import counted, prepared, refuse_audit, store, stored, trail
 from tests.io.sinks.tested_database import Database
+from transforms.batch.job_states import JOB_STATES
 from transforms.errors import ConfigError, SinkFailed
 
 
@@ -45,9 +45,9 @@ class TestDuration:
 
 class TestParse:
     def test_each_state_has_its_duration(self) -> None:
-        rules = Retention.parse(["completed=12h", "discarded=30d"]).kept
+        rules = Retention.parse(["completed=12h", "discarded=30d"]).periods
         assert dict(rules) == {"completed": timedelta(hours=12), "discarded": timedelta(days=30)}
-        assert Retention.parse([]).kept == ()
+        assert Retention.parse([]).periods == ()
 
     @pytest.mark.parametrize(
         ("texts", "message"),

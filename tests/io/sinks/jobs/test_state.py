@@ -6,11 +6,12 @@ import pytest
 import sqlalchemy as sa
 
 from sinks.database.engine import transaction
-from sinks.database.tables import JOB_STATES, jobs
+from sinks.database.tables import jobs
 from sinks.jobs.state import CURRENT, executions, has_jobs_executing, is_in
 from tests.io.sinks.jobs.queued_jobs import Queue
 from tests.io.sinks.jobs.stored_jobs import prepared, store
 from tests.io.sinks.tested_database import Database
+from transforms.batch.job_states import JOB_STATES
 
 STATES = sorted(set(JOB_STATES) - {"suspended"})
 

@@ -9,12 +9,12 @@ from typing import Any
 import psycopg2
 import pytest
 
-from sinks.database.tables import JOB_STATES
 from sinks.jobs import stats as job_stats
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.store import count_jobs, get_job, list_jobs
 from tests.io.sinks.jobs.stored_jobs import LEASE, TRIED_AT, prepared, store
 from tests.io.sinks.tested_database import Database, make_batch
+from transforms.batch.job_states import JOB_STATES
 from transforms.batch.record import Failure, Format, Origin
 
 TABLE = "CREATE TABLE events (id integer PRIMARY KEY)"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from sinks.database.tables import JOB_STATES
 from sinks.ledger.accounts import accounts
 from tests.io.sinks.jobs.stored_jobs import prepared, store
 from tests.io.sinks.tested_database import Database
+from transforms.batch.job_states import JOB_STATES
 
 
 def test_each_partition_has_its_own_jobs(database: Database) -> None:
@@ -19,7 +19,7 @@ def test_each_partition_has_its_own_jobs(database: Database) -> None:
     listed = []
     for account in accounts(config.database):
         progress = account.progress
-        place = (progress.target, progress.source, progress.partition)
+        place = (progress.pipeline, progress.source, progress.partition)
         listed.append((*place, account.retrying, account.dead, account.balanced))
     assert listed == [
         ("events", "file:///a", "p", 5, 2, True),
@@ -38,7 +38,7 @@ def test_each_partition_has_its_own_jobs(database: Database) -> None:
         ("UPDATE ingest_progress SET dead = dead - 1", False),
         ("UPDATE ingest_progress SET retrying = retrying + 1", False),
         ("DELETE FROM ingest_queue", True),  # at an attempt
-        ("DELETE FROM ingest_jobs WHERE state = 'discarded'", True),  # purged
+        ("DELETE FROM ingest_jobs WHERE state = 'discarded'", False),
         ("DELETE FROM ingest_jobs WHERE state = 'completed'", True),
     ],
 )
@@ -54,7 +54,7 @@ def test_jobs_are_counted_once_however_many_ranges_there_are(database: Database)
     config = prepared(database)
     store(config, {"state": "retryable"}, {})
     database.run(
-        "INSERT INTO ingest_progress SELECT target, source, partition, 10, 20, final, "
+        "INSERT INTO ingest_progress SELECT pipeline, source, partition, 10, 20, final, "
         "0, 0, 0, 0, 0, 0, 0, updated_at FROM ingest_progress"
     )
     (account,) = accounts(config.database)

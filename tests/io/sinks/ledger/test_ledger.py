@@ -123,7 +123,7 @@ class TestAudit:
         sink.commit([make_batch(numbers(0, 3)), make_batch(numbers(2, 5), 6, filtered=1, end=10)])
         sink.commit([make_batch([], source="file:///b", final=True)])
         first, second = audit(sink.config.database)
-        assert (first.target, first.source, first.partition) == ("events", *PLACE)
+        assert (first.pipeline, first.source, first.partition) == ("events", *PLACE)
         assert first.coverage.ranges == ((0, 3), (6, 10))
         assert first.coverage.holes == [(3, 6)]
         assert first.counts == Counts(read=7, inserted=5, duplicates=1, filtered=1)
@@ -131,16 +131,16 @@ class TestAudit:
         assert first.updated_at.tzinfo is not None
         assert second.coverage.complete
 
-    def test_it_can_be_of_one_target(self, database: Database) -> None:
+    def test_it_can_be_of_one_pipeline(self, database: Database) -> None:
         database.run(TABLE, "CREATE TABLE others (id integer PRIMARY KEY)")
         sink = database.sink(key=["id"])
         sink.commit([make_batch(numbers(0, 3))])
         other = database.sink("others", key=["id"])
         other.commit([make_batch(numbers(0, 3))])
-        assert [each.target for each in audit(other.config.database)] == ["events", "others"]
-        assert [each.target for each in audit(other.config.database, other.config.table_name)] == [
-            "others"
-        ]
+        assert [each.pipeline for each in audit(other.config.database)] == ["events", "others"]
+        assert [
+            each.pipeline for each in audit(other.config.database, SqlLedger(other.config))
+        ] == ["others"]
 
     def test_without_a_ledger_there_is_nothing_to_audit(self, database: Database) -> None:
         assert list(audit(database.database)) == []

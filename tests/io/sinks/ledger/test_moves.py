@@ -6,7 +6,8 @@ import pytest
 
 from sinks.database.engine import transaction
 from sinks.ledger import ledger
-from sinks.ledger.moves import Deltas, move
+from sinks.ledger.counts import Deltas
+from sinks.ledger.moves import move
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.counts import Counts
 
@@ -19,7 +20,7 @@ def moved(database: Database, deltas: Deltas) -> dict[str, tuple[list[int], Coun
     sink.commit([make_batch([{"id": "1"}], 10), make_batch([{"id": "2"}], 20)])
     sink.commit([make_batch([{"id": "3"}], source=B[0])])
     with transaction(sink.config.database, "test") as connection:
-        move(connection, "events", deltas)
+        move(connection, "events", "events", deltas)
     return {
         each.source: ([low for low, _ in each.coverage.ranges], each.counts)
         for each in ledger.audit(sink.config.database)
@@ -53,11 +54,11 @@ def test_unknown_partitions_and_zeros_change_nothing(database: Database) -> None
     }
 
 
-def test_another_targets_partition_is_left_alone(database: Database) -> None:
+def test_another_pipelines_partition_is_left_alone(database: Database) -> None:
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": "1"}])])
     with transaction(sink.config.database, "test") as connection:
-        move(connection, "others", {A: Counts(dead=1)})
+        move(connection, "others", "events", {A: Counts(dead=1)})
     (only,) = ledger.audit(sink.config.database)
     assert only.counts == Counts(read=1, inserted=1)
 
@@ -68,7 +69,7 @@ def test_a_move_is_the_callers_transaction(database: Database) -> None:
 
     def move_and_fail() -> None:
         with transaction(sink.config.database, "test") as connection:
-            move(connection, "events", {A: Counts(dead=1)})
+            move(connection, "events", "events", {A: Counts(dead=1)})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sinks.ledger import submissions
+from sinks.ledger.ledger import SqlLedger
 from tests.io.sinks.tested_database import Database
 from transforms.errors import ConfigError
 
@@ -15,7 +16,7 @@ A, B, C = "kafka://h:1/a", "kafka://h:1/b?splits=2", "/in/*.jsonl"
 
 def refusal(database: Database, job: str | None, sources: list[str], table: str = "events") -> str:
     with pytest.raises(ConfigError) as caught:
-        submissions.check(database.config(table), GIVEN, job, sources)
+        submissions.check(SqlLedger(database.config(table)), GIVEN, job, sources)
     (line,) = str(caught.value).splitlines()
     assert line.startswith(GIVEN)
     assert "start without it" in line
@@ -25,14 +26,14 @@ def refusal(database: Database, job: str | None, sources: list[str], table: str 
 @pytest.fixture
 def noted(database: Database) -> Database:
     """A database whose table ``events`` is written by ``JOB``, from ``A`` and ``B``."""
-    submissions.note(database.sink().config, JOB, [A, B])
+    submissions.note(SqlLedger(database.sink().config), JOB, [A, B])
     return database
 
 
 @pytest.mark.parametrize("job", [JOB, JOB[:6]])
 @pytest.mark.parametrize("sources", [[A, B], [B, A]])
 def test_the_same_sources_go_on_in_any_order(noted: Database, job: str, sources: list[str]) -> None:
-    submissions.check(noted.config(), GIVEN, job, sources)
+    submissions.check(SqlLedger(noted.config()), GIVEN, job, sources)
 
 
 def test_a_source_more_would_never_be_read(noted: Database) -> None:
@@ -71,8 +72,8 @@ def test_what_stands_for_many_in_a_pattern_stands_for_itself(noted: Database) ->
 
 
 def test_where_two_jobs_may_have_made_it_both_have_to_fit(noted: Database) -> None:
-    submissions.note(noted.config(), OTHER, [A, C])
-    submissions.check(noted.config(), GIVEN, "05aee0", [A, B])
+    submissions.note(SqlLedger(noted.config()), OTHER, [A, C])
+    submissions.check(SqlLedger(noted.config()), GIVEN, "05aee0", [A, B])
     assert f"with source {C}, not with {B}" in refusal(noted, "05aee", [A, B])
 
 
@@ -80,15 +81,15 @@ def test_only_the_newest_of_a_table_are_kept(
     noted: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(submissions, "KEPT", 2)
-    submissions.note(noted.sink("others").config, "f" * 32, [A])
+    submissions.note(SqlLedger(noted.sink("others").config), "f" * 32, [A])
     for job in ("1" * 32, "2" * 32):
-        submissions.note(noted.config(), job, [A])
+        submissions.note(SqlLedger(noted.config()), job, [A])
     submitted = noted.rows("SELECT job FROM ingest_submissions ORDER BY job")
     assert [job[0] for (job,) in submitted] == ["1", "2", "f"]
 
 
 def test_a_secret_of_a_source_is_not_kept(noted: Database) -> None:
     source = "kafka://u:verysecret@h:1/a"
-    submissions.note(noted.config(), "3" * 32, [source])
+    submissions.note(SqlLedger(noted.config()), "3" * 32, [source])
     assert "verysecret" not in str(noted.rows("SELECT * FROM ingest_submissions"))
-    submissions.check(noted.config(), GIVEN, "333333", [source])
+    submissions.check(SqlLedger(noted.config()), GIVEN, "333333", [source])

@@ -12,8 +12,19 @@ from hypothesis import strategies as st
 
 from sinks.database.engine import dispose_engines, engine_of
 from sinks.sql import SqlSink
-from sinks.table.isolate import copy_line_of, isolate
+from sinks.table.evidence import MOST_DOUBTS, Evidence
+from sinks.table.isolate import Blame, copy_line_of, isolate
+from tests.io.sinks.table.events_target import EVENTS
 from tests.io.sinks.tested_database import Database, make_batch
+
+
+def evidence() -> Evidence:
+    """That of a commit to a table of which nothing is known yet."""
+    return Evidence(("sqlite:///x.db", EVENTS))
+
+
+def blame(error: BaseException) -> Blame:
+    return "row" if isinstance(error, Refused) else "doubtful"
 
 
 class Refused(ValueError):
@@ -37,7 +48,7 @@ class Table:
         self.work = 0
         self.pieces = 0
 
-    def run(self, start: int, end: int) -> None:
+    def run(self, start: int, end: int) -> int:
         assert start < end
         self.pieces += 1
         first = next((row for row in range(start, end) if row in self.bad), None)
@@ -45,13 +56,15 @@ class Table:
         if first is not None:
             raise Refused(first - start + 1 if self.named else None)
         self.rows.extend(range(start, end))
+        return end - start
 
     def isolate(self, count: int, skip: set[int] | None = None) -> set[int]:
         return isolate(
             count,
             self.run,
             lambda row, error: self.failed.append(row),
-            lambda error: isinstance(error, Refused),
+            blame,
+            evidence(),
             skip=skip or set(),
         )
 
@@ -87,27 +100,67 @@ def test_one_bad_row_without_a_name_costs_a_logarithm_of_pieces() -> None:
 
 
 def test_an_error_that_blames_no_row_is_raised() -> None:
-    def run(start: int, end: int) -> None:
+    def run(start: int, end: int) -> int:
         raise ValueError("the table is gone")
 
     with pytest.raises(ValueError, match="gone"):
-        isolate(3, run, lambda row, error: None, lambda error: False)
+        isolate(3, run, lambda row, error: None, lambda error: "nobody", evidence())
+
+
+class Doubtful:
+    """Takes rows a piece at a time, and raises an error that may be the table's for bad ones."""
+
+    def __init__(self, bad: set[int]) -> None:
+        self.bad = bad
+        self.failed: list[int] = []
+        self.pieces = 0
+
+    def run(self, start: int, end: int) -> int:
+        self.pieces += 1
+        if self.bad & set(range(start, end)):
+            raise ValueError("a function failed")
+        return end - start
+
+    def isolate(self, count: int) -> None:
+        rows = evidence()
+        isolate(count, self.run, lambda row, error: self.failed.append(row), blame, rows)
+        rows.check()
+
+
+def test_a_doubtful_error_is_that_of_the_rows_if_others_pass() -> None:
+    table = Doubtful({0, 1, 40})
+    table.isolate(100)
+    assert table.failed == [0, 1, 40]
+
+
+def test_a_doubtful_error_of_every_row_is_no_rows() -> None:
+    few = Doubtful({0, 1})
+    with pytest.raises(ValueError, match="function"):
+        few.isolate(2)
+    many = Doubtful(set(range(10_000)))
+    with pytest.raises(ValueError, match="function"):
+        many.isolate(10_000)
+    assert many.pieces < 8 * MOST_DOUBTS + 2 * LOGARITHM
 
 
 def test_a_line_beyond_the_piece_is_not_believed() -> None:
     # A trigger that runs a COPY of its own would name a line of that one.
     seen: list[int] = []
 
-    def run(start: int, end: int) -> None:
+    def run(start: int, end: int) -> int:
         if start <= 2 < end:
             raise Refused(999)
+        return end - start
 
-    isolate(5, run, lambda row, error: seen.append(row), lambda error: True)
+    isolate(5, run, lambda row, error: seen.append(row), blame, evidence())
     assert seen == [2]
 
 
 def test_the_module_knows_copys_context() -> None:
     assert copy_line_of(Refused(12)) == 12
+    german = ValueError()
+    german.diag = type("Diagnostics", (), {"context": "COPY t, Zeile 7, Spalte v: »x«"})()  # type: ignore[attr-defined]
+    assert copy_line_of(german) == 7
     assert copy_line_of(Refused(None)) is None
     assert copy_line_of(ValueError()) is None
 

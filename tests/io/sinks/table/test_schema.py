@@ -40,12 +40,37 @@ class TestNewColumns:
             ({"type": "array"}, "json"),
             ({"type": "object"}, "json"),
             ({"type": ["string", "integer"]}, "json"),
+            ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "integer"),
+            ({"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}]}, "timestamp"),
+            ({"oneOf": [{"type": "boolean"}, {"const": None}]}, "boolean"),
+            ({"$ref": "#/$defs/state"}, "text"),
+            ({"allOf": [{"$ref": "#/$defs/state"}], "default": "open"}, "text"),
+            ({"anyOf": [{"type": "string", "format": "uuid"}, {"type": "null"}]}, "uuid"),
+            ({"anyOf": [{"type": "number"}, {"type": "null"}]}, "numeric"),
+            ({"type": ["string", "null"], "format": "date"}, "date"),
+            ({"enum": [1, 2, None]}, "integer"),
+            ({"enum": [1, 2.5]}, "numeric"),
+            ({"enum": [1, 2**63]}, "numeric"),
+            ({"const": True}, "boolean"),
+            ({"type": "integer", "exclusiveMaximum": 1e400}, "numeric"),
+            ({"allOf": [{"type": "integer"}, {"minimum": -(2**70)}]}, "numeric"),
+            # No other type takes both a number and any text.
+            ({"anyOf": [{"type": "number"}, {"type": "string"}]}, "json"),
+            ({"anyOf": [{"type": "string", "format": "date"}, {"type": "string"}]}, "text"),
+            ({"$ref": "#/$defs/node"}, "json"),
+            ({"$ref": "#/$defs/loop"}, "json"),
             ({}, "json"),
             (True, "json"),
         ],
     )
     def test_each_type_has_its_column(self, rule: Any, kind: str) -> None:
-        (column,) = columns({"properties": {"a": rule}, "required": ["a"]}, key=[])[3:]
+        defs = {
+            "state": {"enum": ["open", "closed"], "type": "string"},
+            "node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}},
+            "loop": {"$ref": "#/$defs/loop"},
+        }
+        schema = {"properties": {"a": rule}, "required": ["a"], "$defs": defs}
+        (column,) = columns(schema, key=[])[3:]
         assert column.type == kind
 
     def test_only_what_is_required_and_not_null_is_not_null(self) -> None:
@@ -63,6 +88,17 @@ class TestNewColumns:
             ("a", False),
             ("b", True),
             ("c", True),
+        ]
+
+    def test_the_schema_itself_may_be_a_reference(self) -> None:
+        order = {
+            "properties": {"k": {"type": "integer"}, "b": {"type": ["string", "null"]}},
+            "required": ["k", "b"],
+        }
+        schema = {"$ref": "#/$defs/Order", "$defs": {"Order": order}}
+        assert columns(schema, key=["k"]) == [
+            NewColumn("k", "integer", nullable=False),
+            NewColumn("b", "text"),
         ]
 
     def test_unknown_fields_get_their_column(self) -> None:

@@ -60,6 +60,19 @@ def test_a_single_line_of_200_mb_is_not_held(tmp_path: Path, name: str) -> None:
     assert grown < MOST_MIB
 
 
+def test_an_array_of_200_mb_on_one_line_is_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    element = b'{"s":"%s"},' % (b"x" * 1_990)
+    with path.open("wb") as file:
+        file.write(b"[")
+        for _ in range(100):
+            file.write(element * 1_000)
+        file.write(b'{"s":""}]')
+    records, failed, grown = read(path)
+    assert (records, failed) == (100_001, 0)
+    assert grown < MOST_MIB
+
+
 def test_300_mb_of_lines_are_not_held(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     chunk = b"".join(b'{"n":%d,"pad":"%s"}\n' % (n, b"x" * 170) for n in range(5_000))

@@ -32,6 +32,7 @@ class Unsteady:
         self._data = data
         self.distant = distant
         self.block_bytes = 3_000
+        self.content_encoding = ""
         self._random = random.Random(1)
 
     def open(self, uri: str, version: str) -> Unsteady:

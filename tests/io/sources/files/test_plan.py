@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sources.files.formats import StoredFormat
+from sources.files.json.layout import ARRAY, LINES, Layout
 from sources.files.plan import Part, part_of, splits_of, unsettled
 from sources.storage.objects import StoredObject
 from tests.io.sources.reading import MemoryLedger
@@ -94,8 +95,38 @@ def test_ledger_is_asked_a_page_at_a_time_and_only_as_far_as_needed() -> None:
             listed.append(n)
             yield StoredObject(f"s3://b/{n}", "v", 1)
 
-    ledger = MemoryLedger({("s3://b/7", "v"): Coverage(((0, 1),), 1)})
-    taken = list(islice(unsettled(objects(), ledger), 1_500))  # type: ignore[arg-type]
-    assert ledger.queries == [1_000, 1_000]
+    ledger = MemoryLedger(
+        {
+            ("s3://b/7", "v"): Coverage(((0, 1),), 1),
+            ("s3://b/8", "v;array"): Coverage(((0, 1),), 1),
+            ("s3://b/9", "v;array"): Coverage(((0, 1),)),
+        }
+    )
+    pages = unsettled(objects(), ledger, lambda stored: [ARRAY])  # type: ignore[arg-type]
+    taken = {stored.uri: settled for stored, settled in islice(pages, 1_500)}
+    assert ledger.queries == [1_000, 999, 1_000, 1_000]
     assert len(listed) == 2_000
-    assert [stored.uri for stored, coverage in taken if coverage.complete] == ["s3://b/7"]
+    complete = [uri for uri, settled in taken.items() if settled.coverage.complete]
+    assert complete == ["s3://b/7", "s3://b/8"]
+    assert [taken[f"s3://b/{n}"].layout for n in (6, 7, 8, 9)] == [None, LINES, ARRAY, ARRAY]
+
+
+def test_an_array_is_one_split_that_names_its_layout() -> None:
+    (split,) = splits_of("s3://b/*", OBJECT, Coverage(((0, 10),)), JSONL, 60, ARRAY)
+    assert split == Split("s3://b/*", "s3://b/a", "v;array", 90, 10)
+    part = part_of(split, JSONL, ())
+    assert (part.version, part.layout, part.end) == ("v", ARRAY, 100)
+
+
+@pytest.mark.parametrize(
+    ("split", "layout"),
+    [
+        (Split("s", "s3://b/a", "v", 100), None),
+        (Split("s", "s3://b/a", "v", 40, 60), LINES),
+        (Split("s", "s3://b/a", "v", 60, 0, 60), LINES),
+    ],
+)
+def test_only_a_whole_object_is_looked_at_for_its_layout(
+    split: Split, layout: Layout | None
+) -> None:
+    assert part_of(split, JSONL, (("", 70),)).layout == layout

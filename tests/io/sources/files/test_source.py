@@ -3,13 +3,15 @@ from __future__ import annotations
 import gzip
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sources.files.plan import SettledObject
 from sources.files.source import FilesSource
-from tests.io.sources.reading import MemoryLedger, raws, read_all
+from tests.io.sources.reading import MemoryLedger, failures, raws, read_all, read_split
 from transforms import metrics
+from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError
 
 
@@ -71,10 +73,18 @@ class TestCheck:
             FilesSource(str(folder)).check()
 
     def test_unknown_extension(self, folder: Path) -> None:
-        (folder / "x.txt").touch()
-        with pytest.raises(ConfigError, match=r"x\.txt from its name; give --format"):
-            FilesSource(f"{folder}/*").check()
-        FilesSource(f"{folder}/*.txt", format="jsonl").check()
+        (folder / "x.dat").touch()
+        with pytest.raises(ConfigError, match=r"x\.dat from its name; give --format"):
+            FilesSource(f"{folder}/*.dat").check()
+        FilesSource(f"{folder}/*.dat", format="jsonl").check()
+        FilesSource(f"{folder}/*").check()
+
+    def test_what_is_passed_over_is_nothing_to_read(self, folder: Path) -> None:
+        (folder / "_SUCCESS").touch()
+        with pytest.raises(ConfigError, match=r"_SUCCESS is passed over \(names that begin"):
+            FilesSource(f"{folder}/?SUCCESS").check()
+        with pytest.raises(ConfigError, match=r"a\.jsonl is passed over \(excluded"):
+            FilesSource(f"{folder}/*.jsonl", exclude=("a.*",)).check()
 
 
 def test_the_columns_of_the_target_reach_the_header_of_csv(tmp_path: Path) -> None:
@@ -90,3 +100,75 @@ def test_objects_end_and_nobody_is_told_what_is_settled_of_them() -> None:
     assert not files.open_ended
     assert files.fixed() == files
     assert files.acknowledger() is None
+
+
+LINES = b"".join(b'{"n": %d}\n' % n for n in range(1_000))
+
+
+def read(tmp_path: Path, name: str, data: bytes, **options: Any) -> list[bytes]:
+    (tmp_path / name).write_bytes(data)
+    batches = read_all(FilesSource(f"{tmp_path}/{name}", **options))
+    assert failures(batches) == []
+    return raws(batches)
+
+
+class TestCompression:
+    @pytest.mark.parametrize("split_bytes", [64 << 20, 500])
+    @pytest.mark.parametrize(
+        ("name", "data"),
+        [
+            ("a.jsonl", gzip.compress(LINES, mtime=0)),
+            ("a.jsonl", gzip.compress(LINES[:900], mtime=0) + gzip.compress(LINES[900:], mtime=0)),
+            ("a.jsonl.bz2", gzip.compress(LINES, mtime=0)),
+            ("a.jsonl.gz", LINES),
+        ],
+    )
+    def test_the_first_bytes_decide(
+        self, tmp_path: Path, name: str, data: bytes, split_bytes: int
+    ) -> None:
+        assert read(tmp_path, name, data, split_bytes=split_bytes) == LINES.splitlines()
+
+    def test_the_option_overrides(self, tmp_path: Path) -> None:
+        data = gzip.compress(LINES)
+        assert read(tmp_path, "a.jsonl", data, compression="gzip") == LINES.splitlines()
+        assert read(tmp_path, "b.jsonl.gz", LINES, compression="none") == LINES.splitlines()
+        (tmp_path / "c.jsonl").write_bytes(LINES)
+        (failure,) = failures(read_all(FilesSource(f"{tmp_path}/c.jsonl", compression="gzip")))
+        assert "gzip data is damaged" in failure.message
+
+    def test_reading_goes_on_in_what_only_its_bytes_say(self, tmp_path: Path) -> None:
+        for name, data in (("a.jsonl", gzip.compress(LINES)), ("b.jsonl.gz", LINES)):
+            (tmp_path / name).write_bytes(data)
+            files = FilesSource(f"{tmp_path}/{name}")
+            (split,) = files.splits(MemoryLedger())
+            batches = read_split(files, split, at=LINES.index(b'{"n": 700}'))
+            assert raws(batches) == LINES.splitlines()[700:]
+
+    @pytest.mark.parametrize("kept", [1, 500])
+    def test_a_later_run_goes_on_beyond_the_stored_size(self, tmp_path: Path, kept: int) -> None:
+        data = gzip.compress(LINES)
+        (tmp_path / "a.jsonl").write_bytes(data)
+        files = FilesSource(f"{tmp_path}/a.jsonl", limits=BatchLimits(records=1))
+        ledger = MemoryLedger()
+        ledger.settle(read_all(files)[:kept])
+        assert (LINES.index(b'{"n": 500}') > len(data)) is True
+        assert raws(read_all(files, ledger)) == LINES.splitlines()[kept:]
+        assert list(files.splits(ledger)) == []
+
+    def test_what_is_not_text_is_one_failure(self, tmp_path: Path) -> None:
+        (tmp_path / "a.jsonl").write_bytes(b"PAR1\x15\x04")
+        (failure,) = failures(read_all(FilesSource(f"{tmp_path}/a.jsonl")))
+        assert (failure.category, "holds Parquet" in failure.message) == ("unknown_format", True)
+
+
+def test_what_a_glob_does_not_mean_is_passed_over_and_noted(folder: Path) -> None:
+    for name in ("_SUCCESS", "logo.png", "_tmp/x.jsonl", "day=1/x.jsonl", "x_$folder$"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"9\n")
+    (folder / "loop").symlink_to("loop")
+    metrics.reset()
+    files = FilesSource(f"{folder}/**", exclude=("b.*",))
+    assert raws(read_all(files)) == [b"1", b"2", b"4", b"9"]
+    tally = metrics.tally()
+    assert (tally["objects_passed_over"], tally["objects_unavailable"]) == (5, 1)
+    metrics.reset()

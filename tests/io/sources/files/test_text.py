@@ -181,7 +181,7 @@ def test_damaged_object_gives_what_lies_before_the_damage_and_one_failure(tmp_pa
 
 def test_object_damaged_at_its_first_byte_is_settled(tmp_path: Path) -> None:
     ledger = MemoryLedger()
-    files = source(tmp_path / "a.jsonl.zst", b"no zstd")
+    files = source(tmp_path / "a.jsonl.zst", b"\0no zstd")
     (batch,) = read_all(files, ledger)
     assert (batch.span.start, batch.span.end, batch.span.final, batch.read) == (0, 1, True, 1)
     assert list(files.splits(ledger)) == []

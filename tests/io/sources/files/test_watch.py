@@ -91,7 +91,7 @@ def test_objects_that_are_gone_are_forgotten(tmp_path: Path, watch: Watch) -> No
 
 def test_bad_object_does_not_end_the_watch(tmp_path: Path, watch: Watch) -> None:
     (tmp_path / "a.csv").write_bytes(b"x,x\n")
-    (tmp_path / "b.txt").write_bytes(b"?")
+    (tmp_path / "b.txt").write_bytes(b"?\n")
     (tmp_path / "c.jsonl").write_bytes(b"1\n")
     reader = watch()
     batches = until(reader, records(3))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import fastavro
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from tests.io.sources.files.watching import Watch, nothing, records, until
+from sources.files.source import FilesSource
+from tests.io.sources.files.watching import Watch, nothing, opened, records, until
 from tests.io.sources.reading import MemoryLedger, failures, raws
 
 NEVER = 3_600.0
@@ -188,3 +191,24 @@ def test_a_file_that_is_written_to_all_the_time_is_read_as_it_grows(
     nothing(reader)
     assert raws(seen) == lines
     assert failures(seen) == []
+
+
+def test_an_avro_file_that_grows_is_read_on_by_whole_blocks(tmp_path: Path) -> None:
+    schema = {"type": "record", "name": "r", "fields": [{"name": "n", "type": "long"}]}
+    stored = io.BytesIO()
+    fastavro.writer(stored, schema, [{"n": n} for n in range(60)], sync_interval=20)
+    data = stored.getvalue()
+    path = tmp_path / "a.avro"
+    path.write_bytes(data[:170])
+    ledger = MemoryLedger()
+    files = FilesSource(f"{tmp_path}/*", watch=True, poll_interval=0.05, rest_seconds=60)
+    reader = opened(files, ledger)
+    begun = until(reader, records(1))
+    with path.open("ab") as file:
+        file.write(data[170:])
+    batches = [*begun, *until(reader, lambda more: sum(b.read for b in [*begun, *more]) >= 60)]
+    nothing(reader)
+    reader.close()
+    values = [value["n"] for batch in batches for value in batch.values or ()]
+    assert values == list(range(60))
+    assert not any(batch.failures for batch in batches)

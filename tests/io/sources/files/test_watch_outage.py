@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sources.files.json.layout import LINES
+from sources.files.plan import SettledSoFar
 from sources.files.source import FilesSource
 from sources.files.watch import WatchedStorage, WatchReader
 from sources.storage.objects import StoredObject
@@ -46,9 +48,10 @@ class Away:
         monkeypatch.setattr(drain, "wait", self.wait)
         watched = WatchedStorage(
             list=self.list,
-            splits=lambda stored, coverage: iter(()),
+            splits=lambda stored, coverage, layout: iter(()),
+            settled=lambda page: [SettledSoFar() for stored in page],
+            layout=lambda stored, settled: LINES,
             open=lambda split: pytest.fail("there is nothing to open"),
-            ledger=MemoryLedger(),
             interval=1_000.0,
             outage_budget=budget,
             backoff=Backoff(base=1.0, cap=8.0),
@@ -93,9 +96,12 @@ def test_slow_listing_does_not_hold_a_poll(tmp_path: Path, ledger: MemoryLedger)
 
     watched = WatchedStorage(
         list=slow,
-        splits=lambda stored, coverage: iter([Split("w", stored.uri, stored.version, stored.size)]),
+        splits=lambda stored, coverage, layout: iter(
+            [Split("w", stored.uri, stored.version, stored.size)]
+        ),
+        settled=lambda page: [SettledSoFar() for stored in page],
+        layout=lambda stored, settled: LINES,
         open=lambda split: bounded.open(split, (), ledger),
-        ledger=ledger,
         interval=0.05,
         outage_budget=10,
     )

@@ -29,6 +29,10 @@ from sources.storage.globs import literal_prefix, matcher
         ("a/**/*.csv", "a/b/c/x.csv", True),
         ("a/**/*.csv", "ab/x.csv", False),
         ("**/x.csv", "x.csv", True),
+        ("a/**/*.csv", "a//x.csv", True),
+        ("a/**/*.csv", "a/b//c/x.csv", True),
+        ("**/x.csv", "/x.csv", True),
+        ("a/**", "a//b", True),
     ],
 )
 def test_glob_matches_as_in_a_shell(glob: str, name: str, matches: bool) -> None:
@@ -41,3 +45,28 @@ def test_glob_matches_as_in_a_shell(glob: str, name: str, matches: bool) -> None
 )
 def test_literal_prefix_ends_before_the_first_wildcard(glob: str, prefix: str) -> None:
     assert literal_prefix(glob) == prefix
+
+
+@pytest.mark.parametrize(
+    ("glob", "name", "matches"),
+    [
+        ("a/*", "a/_SUCCESS", False),
+        ("a/*", "a/.x", False),
+        ("a/_*", "a/_x", True),
+        ("a/[_x]*", "a/_x", True),
+        ("a/[!x]*", "a/_x", False),
+        ("a/?x", "a/_x", False),
+        ("_a/*", "_a/x", True),
+        ("*/x", "_a/x", False),
+        ("**/x", "a/_b/x", False),
+        ("**", "a/_b/x", False),
+        ("**", "a/_x", False),
+        ("**/_x", "a/_x", True),
+        ("*/x", "_day=1/x", True),
+        ("**/x", "a//x", True),
+        ("a/*", "a/x_y.z", True),
+    ],
+)
+def test_hidden_names_are_matched_by_what_spells_them(glob: str, name: str, matches: bool) -> None:
+    assert (matcher(glob, hidden=False).fullmatch(name) is not None) is matches
+    assert matcher(glob).fullmatch(name)

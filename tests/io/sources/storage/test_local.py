@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from sources.storage.local import LocalStorage, path_of
+from sources.storage.objects import HIDDEN
 from transforms.errors import ConfigError, ObjectFailed, SourceUnavailable
+
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def names(glob: str | Path) -> list[str]:
@@ -147,3 +153,69 @@ def test_file_whose_name_is_the_glob_is_read(tmp_path: Path) -> None:
     (tmp_path / "a[1].jsonl").touch()
     (tmp_path / "a1.jsonl").touch()
     assert names(tmp_path / "a[1].jsonl") == [f"{tmp_path}/a[1].jsonl"]
+
+
+def test_underscores_are_passed_over_unless_the_glob_spells_them(tree: Path) -> None:
+    for name in ("_SUCCESS", "_tmp/a.jsonl", "_day=1/a.jsonl"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).touch()
+
+    def listed(glob: str) -> list[tuple[str, str]]:
+        stored = LocalStorage().list(f"{tree}/{glob}")
+        return [(path_of(each.uri).removeprefix(f"{tree}/"), each.passed_over) for each in stored]
+
+    assert ("_SUCCESS", HIDDEN) in listed("*")
+    assert listed("_*") == [("_SUCCESS", "")]
+    assert listed("*/a.jsonl") == [("_day=1/a.jsonl", ""), ("_tmp", HIDDEN)]
+    assert listed("_tmp/*") == [("_tmp/a.jsonl", "")]
+    assert ("_tmp", HIDDEN) in listed("**/*.jsonl")
+
+
+def test_a_loop_of_links_is_listed_as_refused_and_the_others_as_they_are(tree: Path) -> None:
+    (tree / "c.jsonl").symlink_to("c.jsonl")
+    *readable, loop = LocalStorage().list(f"{tree}/*.jsonl")
+    assert [path_of(each.uri) for each in readable] == [f"{tree}/a.jsonl", f"{tree}/b.jsonl"]
+    assert f"cannot read {tree}/c.jsonl: Too many levels of symbolic links" in loop.refused
+    with pytest.raises(SourceUnavailable, match="symbolic links"):
+        names(tree / "c.jsonl")
+
+
+REFUSED = """
+import os, sys
+sys.path[:0] = sys.argv[2:]
+from sources.storage.local import LocalStorage
+from transforms.errors import ObjectUnavailable, SourceUnavailable
+if os.geteuid() == 0:
+    os.setuid(65534)  # rights do not bind root
+storage, folder = LocalStorage(), sys.argv[1]
+for stored in storage.list(folder + "/**/*.jsonl"):
+    name = stored.uri.rsplit("/", 1)[-1]
+    try:
+        if not stored.refused:
+            storage.open(stored.uri, stored.version).close()
+        print(name, "refused" if stored.refused else "open")
+    except ObjectUnavailable as error:
+        print(name, "unavailable")
+try:
+    list(storage.list(folder + "/closed/*"))
+except SourceUnavailable:
+    print("away")
+"""
+
+
+@pytest.mark.slow
+def test_rights_that_are_missing_concern_one_file_or_folder() -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to others
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "a.jsonl").touch()
+        (folder / "b.jsonl").touch(mode=0)
+        (folder / "closed").mkdir(mode=0)
+        (folder / "z").mkdir()
+        (folder / "z" / "c.jsonl").touch()
+        paths = [*(str(ROOT / part) for part in ("io", ".")), *sys.path]
+        script = [sys.executable, "-c", REFUSED, name, *paths]
+        run = subprocess.run(script, check=False, capture_output=True, text=True, timeout=60)
+        (folder / "closed").chmod(0o700)
+    expected = ["a.jsonl open", "b.jsonl unavailable", "closed refused", "c.jsonl open", "away"]
+    assert run.stdout.splitlines() == expected, run.stderr

@@ -13,7 +13,9 @@ from mypy_boto3_s3 import S3Client
 
 from clients.s3 import S3Settings, client
 from sources.files.source import FilesSource
-from sources.storage.s3 import S3Storage, bucket_and_key
+from sources.storage.objects import HIDDEN
+from sources.storage.s3 import S3Storage
+from sources.storage.s3_names import bucket_and_key
 from tests.io.sources.reading import MemoryLedger, drained, failures, raws, read_all, read_split
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError, SourceUnavailable
@@ -55,6 +57,22 @@ class TestListing:
             storage.matches(f"s3://{filled}/{glob}", f"s3://{filled}/{key}") for key in matches
         )
 
+    def test_empty_segments_are_listed_and_hidden_names_passed_over(
+        self, s3: S3Client, s3_settings: S3Settings, bucket: str
+    ) -> None:
+        for key in ("e//a.jsonl", "e/b.jsonl", "e/_tmp/c.jsonl", "e/.d.jsonl", "/f.jsonl"):
+            s3.put_object(Bucket=bucket, Key=key, Body=b"")
+        listed = {
+            bucket_and_key(stored.uri)[1]: stored.passed_over
+            for stored in S3Storage(s3_settings).list(f"s3://{bucket}/**/*.jsonl")
+        }
+        assert listed == {
+            **dict.fromkeys(("e//a.jsonl", "e/b.jsonl", "/f.jsonl"), ""),
+            **dict.fromkeys(("e/_tmp/c.jsonl", "e/.d.jsonl"), HIDDEN),
+        }
+        files = FilesSource(f"s3://{bucket}/**/*.jsonl", s3=s3_settings)
+        assert len(list(files.splits(MemoryLedger()))) == 3
+
     def test_version_is_the_etag(self, s3: S3Client, s3_settings: S3Settings, filled: str) -> None:
         (stored,) = S3Storage(s3_settings).list(f"s3://{filled}/e/a.jsonl")
         etag = s3.head_object(Bucket=filled, Key="e/a.jsonl")["ETag"]
@@ -89,12 +107,6 @@ class TestListing:
             client(s3_settings).meta.events.unregister(
                 "before-call.s3.ListObjectsV2", unique_id="count"
             )
-
-
-@pytest.mark.parametrize("uri", ["s3://", "s3://bucket", "s3://bucket/", "s3:///key", "s3://b*/k"])
-def test_uri_without_bucket_or_key_says_what_to_write(uri: str) -> None:
-    with pytest.raises(ConfigError, match=r"s3://"):
-        bucket_and_key(uri)
 
 
 class TestReading:
@@ -223,6 +235,30 @@ class TestUnavailable:
             FilesSource("s3://bucket/*.jsonl", s3=settings).check()
 
 
+@pytest.mark.parametrize(
+    ("name", "encoding", "data"),
+    [
+        ("a.jsonl", "gzip", gzip.compress(b"1\n", mtime=0)),
+        ("a.jsonl", "gzip", b"1\n"),
+        ("a.jsonl.gz", "", b"1\n"),
+        ("a.jsonl", "aws-chunked", b"1\n"),
+    ],
+)
+def test_content_decides_over_content_encoding(
+    s3: S3Client, s3_settings: S3Settings, bucket: str, name: str, encoding: str, data: bytes
+) -> None:
+    s3.put_object(Bucket=bucket, Key=name, Body=data, ContentEncoding=encoding)
+    assert raws(read_all(FilesSource(f"s3://{bucket}/{name}", s3=s3_settings))) == [b"1"]
+
+
+def test_an_encoding_that_cannot_be_read_is_named(
+    s3: S3Client, s3_settings: S3Settings, bucket: str
+) -> None:
+    s3.put_object(Bucket=bucket, Key="a.jsonl", Body=b"\x8b\0\x80x\x03", ContentEncoding="br")
+    (failure,) = failures(read_all(FilesSource(f"s3://{bucket}/a.jsonl", s3=s3_settings)))
+    assert "Content-Encoding br" in failure.message
+
+
 class Flaky:
     """An S3 endpoint that answers every request with what ``answer`` says, over a socket."""
 
@@ -288,7 +324,8 @@ class TestTransfer:
         flaky.close()
 
     @pytest.mark.parametrize(
-        ("status", "code"), [("503 Slow Down", "SlowDown"), ("403 Forbidden", "AccessDenied")]
+        ("status", "code"),
+        [("503 Slow Down", "SlowDown"), ("403 Forbidden", "SignatureDoesNotMatch")],
     )
     def test_refusal_is_unavailable_and_names_the_code(
         self, s3_endpoint: str, no_pause: list[float], status: str, code: str

@@ -13,7 +13,13 @@ from clients.s3 import S3Settings
 from sources.storage.s3 import S3Storage
 from sources.storage.s3_errors import described
 from tests.io.sources.storage.test_s3 import Flaky, answer
-from transforms.errors import ConfigError, ObjectFailed, SluiceError, SourceUnavailable
+from transforms.errors import (
+    ConfigError,
+    ObjectFailed,
+    ObjectUnavailable,
+    SluiceError,
+    SourceUnavailable,
+)
 
 DOCS = Path(__file__).parents[4] / "docs" / "failures.md"
 
@@ -21,8 +27,10 @@ CASES: list[tuple[str, str, type[SluiceError], str]] = [
     ("412 Precondition Failed", "PreconditionFailed", ObjectFailed, "changed after it was listed"),
     ("404 Not Found", "NoSuchKey", ObjectFailed, "is gone"),
     ("404 Not Found", "NoSuchBucket", ConfigError, "does not exist"),
-    ("403 Forbidden", "InvalidObjectState", ObjectFailed, "archived"),
-    ("403 Forbidden", "AccessDenied", SourceUnavailable, "check the credentials"),
+    ("403 Forbidden", "InvalidObjectState", ObjectUnavailable, "archived; restore it"),
+    ("403 Forbidden", "AccessDenied", ObjectUnavailable, "access is denied"),
+    ("400 Bad Request", "InvalidRequest", ObjectUnavailable, "cannot be decrypted"),
+    ("403 Forbidden", "InvalidAccessKeyId", SourceUnavailable, "check the credentials"),
     ("403 Forbidden", "SignatureDoesNotMatch", SourceUnavailable, "check the credentials"),
     ("401 Unauthorized", "Unauthorized", SourceUnavailable, "check the credentials"),
     ("400 Bad Request", "ExpiredToken", SourceUnavailable, "ExpiredToken"),
@@ -60,7 +68,6 @@ def test_an_answer_has_one_meaning(
     [
         ("412 Precondition Failed", "PreconditionFailed", "object_changed"),
         ("404 Not Found", "NoSuchKey", "object_missing"),
-        ("403 Forbidden", "InvalidObjectState", "object_missing"),
     ],
 )
 def test_an_object_that_failed_says_how(status: str, code: str, category: str) -> None:

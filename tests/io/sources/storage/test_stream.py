@@ -15,6 +15,7 @@ class Pinned:
         self._data = data
         self.distant = distant
         self.block_bytes = block_bytes
+        self.content_encoding = ""
         self.reads: list[tuple[int, int]] = []
         self.threads: set[str] = set()
         self.faults: list[Exception] = []

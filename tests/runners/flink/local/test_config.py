@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.flink.local.config import Layout, write
+from runners.flink.local.config import Layout, job_manager, settings, task_manager, write
 from runners.flink.local.parts import Parts
 
 
@@ -21,6 +21,15 @@ def python(tmp_path: Path) -> Path:
     boot.chmod(0o755)
     write(Layout(folder, 1, 2, 3, slots=1), Parts("java", folder, folder, boot))
     return folder / "bin" / "python"
+
+
+def test_the_cluster_loads_the_classes_of_beam_once_behind_those_of_flink(tmp_path: Path) -> None:
+    layout = Layout(tmp_path, 1, 2, 3, slots=1)
+    parts = Parts("java", tmp_path / "flink", tmp_path / "beam", tmp_path / "boot")
+    for command in (job_manager(layout, parts), task_manager(layout, parts, "taskmanager-1")):
+        class_path = command[command.index("-cp") + 1]
+        assert class_path == f"{tmp_path}/flink/*:{tmp_path}/beam/*"
+    assert "classloader.resolve-order: parent-first\n" in settings(layout)
 
 
 def printed(*command: str | Path) -> str:

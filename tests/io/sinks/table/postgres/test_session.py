@@ -9,26 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from sinks.database.engine import transaction
-from sinks.table.config import OnConflict
 from sinks.table.postgres.lines import Lines
 from sinks.table.postgres.session import Session
 from sinks.table.rows import Poison
-from sinks.table.target import Column, Target
 from sinks.text.copy_text import copy_data
-from sinks.text.table_name import TableName
+from tests.io.sinks.table.events_target import EVENTS
 from tests.io.sinks.tested_database import Database
-
-TARGET = Target(
-    table=TableName("events"),
-    label="events",
-    columns=(Column("id", "int4"),),
-    generated=frozenset(),
-    key=("id",),
-    origin_key=False,
-    whole_payload=False,
-    on_conflict=OnConflict(),
-    unknown_fields="reject",
-)
 
 
 @pytest.fixture
@@ -43,7 +29,7 @@ def lines(*texts: str) -> Lines:
 
 
 def test_copy_sets_the_bad_rows_aside_and_keeps_the_others(connection: sa.Connection) -> None:
-    session = Session(connection, TARGET, isolate=False)
+    session = Session(connection, EVENTS, isolate=False)
     poison: list[Poison] = []
     refused = session.copy('"events"', lines("1", "x", "3", "4", "y"), poison)
     assert refused == {1, 4}
@@ -52,7 +38,7 @@ def test_copy_sets_the_bad_rows_aside_and_keeps_the_others(connection: sa.Connec
 
 
 def test_what_happened_before_a_savepoint_stays(connection: sa.Connection) -> None:
-    session = Session(connection, TARGET, isolate=False)
+    session = Session(connection, EVENTS, isolate=False)
     session.execute("INSERT INTO events VALUES (1)")
     with pytest.raises(psycopg2.Error), session.savepoint("piece"):
         session.execute("INSERT INTO events VALUES (2); INSERT INTO events VALUES (1)")
@@ -63,7 +49,7 @@ def test_only_when_isolating_is_a_row_to_blame_for_a_lock_that_is_not_to_be_had(
     connection: sa.Connection,
 ) -> None:
     error = type("Blocked", (psycopg2.errors.LockNotAvailable,), {"pgcode": "55P03"})()
-    assert not Session(connection, TARGET, isolate=False).blames_row(error)
-    isolating = Session(connection, TARGET, isolate=True)
-    assert isolating.blames_row(error)
+    assert Session(connection, EVENTS, isolate=False).blame(error) == "nobody"
+    isolating = Session(connection, EVENTS, isolate=True)
+    assert isolating.blame(error) == "row"
     assert isolating.query("SHOW lock_timeout") == [("1s",)]

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from sinks.table.config import OnConflict
-from sinks.table.postgres.statements import insert_statement, table_of, updates_first
+from sinks.table.postgres.staging_table import table_of
+from sinks.table.postgres.statements import insert_statement, updates_first
 from sinks.table.target import Column, Interplay, Target
 from sinks.text.table_name import TableName
 

@@ -1,0 +1,139 @@
+"""Which version of the tables named ``ingest_`` a database has."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from sinks.database.database import Database
+from sinks.database.dialects import dialect_named
+from sinks.database.engine import engine_of, transaction
+from sinks.database.migrations.present import Present
+from sinks.database.tables import VERSION, metadata, versions
+from transforms.errors import ConfigError
+
+MIGRATE = "`python -m pipelines.migrate --sink URL`"
+"""The command that brings tables up to date, for messages."""
+
+
+def version_of(connection: sa.Connection) -> int | None:
+    """The version of the tables; None if there are none, or not all of the latest.
+
+    Tables without ``ingest_schema`` have version 1 or 0, whose programs wrote none.
+
+    Raises:
+        ConfigError: A table lacks a column that every version has.
+    """
+    if sa.inspect(connection).has_table(versions.name):
+        version: int | None = connection.scalar(sa.select(sa.func.max(versions.c.version)))
+        if version is not None:
+            return version
+    return _recognized(connection)
+
+
+def check(connection: sa.Connection) -> None:
+    """Refuse tables of another version, before they are read. No tables pass.
+
+    Raises:
+        ConfigError: They have an earlier or a later version.
+    """
+    _refuse_other(version_of(connection))
+
+
+def require(database: Database, *, migrated: bool = True) -> None:
+    """Refuse a database that has no tables, or tables of another version, before it is asked.
+
+    A database file that does not exist is not created.
+
+    Args:
+        database: Where they should be.
+        migrated: Whether tables of an earlier version are refused too.
+
+    Raises:
+        ConfigError: It has none, or they have an earlier or a later version.
+        SinkUnavailable: The database cannot be reached.
+    """
+    url = engine_of(database).url
+    version = None
+    if dialect_named(url.get_backend_name(), url.get_driver_name()).exists(url):
+        with transaction(database, "read the version of its tables", write=False) as connection:
+            version = version_of(connection)
+    if version is None:
+        raise ConfigError(
+            f"{database} has no ingest_ tables: nothing was ingested into it; check --sink"
+        )
+    if migrated:
+        _refuse_other(version)
+
+
+def _refuse_other(version: int | None) -> None:
+    if version is not None and version < VERSION:
+        raise ConfigError(
+            f"the ingest_ tables have version {version}, and this program reads version {VERSION}: "
+            f"run {MIGRATE}, or an ingest"
+        )
+    refuse_newer(version)
+
+
+def refuse_newer(version: int | None) -> None:
+    """Refuse tables that a later program has migrated.
+
+    Raises:
+        ConfigError: They are.
+    """
+    if version is not None and version > VERSION:
+        raise ConfigError(
+            f"the ingest_ tables have version {version}, and this program knows up to version "
+            f"{VERSION}: a newer Sluice has migrated them; install that version or a later one"
+        )
+
+
+def complete(connection: sa.Connection) -> bool:
+    """Whether every table of the latest version is there, in a database of that version."""
+    present = set(sa.inspect(connection).get_table_names())  # of the default schema: one question
+    return metadata.tables.keys() <= present
+
+
+def create(connection: sa.Connection) -> None:
+    """Create the tables that are missing, of the latest version.
+
+    Args:
+        connection: In a transaction that keeps others from doing the same, to a database for which
+            ``version_of`` is None or the latest.
+    """
+    metadata.create_all(connection)
+    if connection.scalar(sa.select(sa.func.count()).select_from(versions)) == 0:
+        row = {"version": VERSION, "migrated_at": datetime.now(UTC)}
+        connection.execute(sa.insert(versions), row)
+
+
+def _recognized(connection: sa.Connection) -> int | None:
+    """The version that the columns tell."""
+    from sinks.database.migrations import to_1, version_1
+
+    lacking_now = _lacking(connection, metadata)
+    if not any(lacking_now.values()):
+        return None  # none of our tables, or nobody wrote the version after creating them
+    lacking = _lacking(connection, version_1.metadata)
+    for name, columns in lacking.items():
+        strange = [column for column in columns if column not in to_1.ADDED.get(name, ())]
+        if strange:
+            raise ConfigError(
+                f"table {name} has no column {', '.join(strange)}: another program, or an unknown "
+                "version of this one, created it; rename the ingest_ tables, or use another database"
+            )
+    complete = len(lacking) == len(version_1.metadata.tables) and not any(lacking.values())
+    indexes = Present(connection).indexes(version_1.queue.name)
+    return 1 if complete and indexes.get(to_1.INDEX, False) else 0
+
+
+def _lacking(connection: sa.Connection, tables: sa.MetaData) -> dict[str, list[str]]:
+    """The columns that each table which is there lacks, by its name."""
+    inspector = sa.inspect(connection)
+    lacking = {}
+    for table in tables.sorted_tables:
+        if inspector.has_table(table.name):
+            present = {column["name"] for column in inspector.get_columns(table.name)}
+            lacking[table.name] = [column.name for column in table.c if column.name not in present]
+    return lacking

@@ -1,0 +1,41 @@
+"""Which of the sources in the ledger a URI names, without reading anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from clients.kafka.address import SCHEME as KAFKA_SCHEME
+from sources.kafka import uri as kafka_uri
+from sources.storage import s3_names
+from sources.storage.local import LocalStorage
+from transforms.errors import ConfigError
+
+
+def owned_by(uri: str) -> Callable[[str], bool]:
+    """Whether a source of the ledger is one of those that ``uri`` names.
+
+    It is ``owns`` of the source that reads ``uri``, for programs that read nothing: they need
+    neither Beam nor the clients of Kafka and S3.
+
+    Raises:
+        ConfigError: The scheme is unknown, or the URI cannot be read.
+    """
+    if uri.startswith(KAFKA_SCHEME):
+        return kafka_uri.parse(uri).owns
+    refuse_unknown_scheme(uri)
+    matches = s3_names.matches if uri.startswith(s3_names.SCHEME) else LocalStorage().matches
+    return partial(matches, uri)
+
+
+def refuse_unknown_scheme(uri: str) -> None:
+    """Refuse what names neither files nor objects.
+
+    Raises:
+        ConfigError: It has another scheme than ``file`` and ``s3``.
+    """
+    scheme, separator, _ = uri.partition("://")
+    if separator and scheme not in ("file", "s3"):
+        raise ConfigError(
+            f"unknown scheme {scheme!r} in {uri}; use file://, s3://, kafka:// or a path"
+        )

@@ -1,0 +1,58 @@
+"""The commands: what each is for, and the module that has its ``parser`` and ``main``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command.
+
+    Attributes:
+        name: What the user types after ``sluice``.
+        module: Has ``parser()``, and ``main(argv)`` that returns the exit code. It is imported
+            only when the command is called, and imports nothing slow itself.
+        group: What it is for, as the heading in ``sluice --help``.
+        line: What it does, in one line.
+        program: How it is called without ``sluice``.
+    """
+
+    name: str
+    module: str
+    group: str
+    line: str
+    program: str
+
+    def load(self) -> Any:
+        """Its module."""
+        return import_module(self.module)
+
+
+def _of_pipelines(name: str, group: str, line: str) -> Command:
+    module = f"pipelines.{name.replace('-', '_')}"
+    return Command(name, module, group, line, f"python -m {module}")
+
+
+_MOVE, _LOOK, _RUN, _MAINTAIN = "move data", "look", "run", "maintain"
+
+COMMANDS = (
+    _of_pipelines("ingest", _MOVE, "read files, S3 objects or Kafka topics into a table"),
+    _of_pipelines("outbox", _MOVE, "publish the changes of a table to a Kafka topic"),
+    _of_pipelines("audit", _LOOK, "prove from the database that nothing was lost"),
+    _of_pipelines("dead-letters", _LOOK, "list, replay, cancel or purge records that failed"),
+    Command(
+        *("flink", "runners.flink.jobs", _RUN),
+        "show, stop or cancel the jobs of a Flink cluster",
+        "python -m runners.flink",
+    ),
+    _of_pipelines("migrate", _MAINTAIN, "bring the tables beside yours to this version"),
+    Command(
+        *("completion", "sluice.completion", _MAINTAIN),
+        "print a script that completes commands and options in your shell",
+        "python -m sluice completion",
+    ),
+)
+"""Every command, in the order of ``sluice --help``; those of a group stand together."""

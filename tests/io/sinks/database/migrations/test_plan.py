@@ -1,0 +1,25 @@
+"""What is due is done in order, and as little as possible outside of a transaction."""
+
+from __future__ import annotations
+
+from sinks.database.migrations import plan
+
+
+def test_what_is_due_depends_on_the_version() -> None:
+    assert [migration.version for migration in plan.due(0)] == [1, 2]
+    assert [migration.version for migration in plan.due(1)] == [2]
+    assert plan.due(2) == ()
+
+
+def test_one_transaction_takes_everything_that_builds_no_index_beside() -> None:
+    assert [beside for beside, _ in plan.groups(1, builds_beside=True)] == [False]
+    assert [beside for beside, _ in plan.groups(0, builds_beside=False)] == [False]
+    assert [beside for beside, _ in plan.groups(0, builds_beside=True)] == [False, True, False]
+
+
+def test_an_act_knows_the_version_that_it_meets() -> None:
+    versions = [act.version for act in plan.acts(0)]
+    assert versions == sorted(versions)
+    assert set(versions) == {0, 1}
+    last = [acts[0].version for _, acts in plan.groups(0, builds_beside=True)]
+    assert last == [0, 0, 0], "version 1 is written after its index is built"

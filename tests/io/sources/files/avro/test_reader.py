@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import io
+import json
+import math
+import tracemalloc
+import zlib
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import fastavro
+import pytest
+from fastavro.read import HEADER_SCHEMA
+
+from sources.files.source import FilesSource
+from tests.io.sources.reading import MemoryLedger, drained, failures, read_all
+from transforms.batch.record import RecordBatch
+from transforms.batch.splits import BatchLimits
+from transforms.parse.parse import ParseConfig, parse
+from transforms.parse.typed_rows import decode
+
+FIELDS: dict[str, Any] = {
+    "id": "long",
+    "text": ["null", "string"],
+    "ratio": "double",
+    "blob": "bytes",
+    "four": {"type": "fixed", "name": "F4", "size": 4},
+    "amount": {"type": "bytes", "logicalType": "decimal", "precision": 20, "scale": 3},
+    "day": ["null", {"type": "int", "logicalType": "date"}],
+    "at": {"type": "int", "logicalType": "time-millis"},
+    "seen": {"type": "long", "logicalType": "timestamp-micros"},
+    "nanos": {"type": "long", "logicalType": "timestamp-nanos"},
+    "local": {"type": "long", "logicalType": "local-timestamp-millis"},
+    "uuid": {"type": "string", "logicalType": "uuid"},
+    "grade": {"type": "enum", "name": "E", "symbols": ["A", "B"]},
+    "either": ["null", "string", "bytes", {"type": "int", "logicalType": "date"}, "double"],
+    "map": {
+        "type": "map",
+        "values": {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 1},
+    },
+    "list": {"type": "array", "items": ["null", "float"]},
+    "inner": {
+        "type": "record",
+        "name": "Inner",
+        "fields": [{"name": "when", "type": {"type": "int", "logicalType": "date"}}],
+    },
+    "again": ["null", "Inner"],
+}
+SCHEMA = {
+    "type": "record",
+    "name": "Event",
+    "namespace": "org.example",
+    "fields": [{"name": name, "type": kind} for name, kind in FIELDS.items()],
+}
+ROW = {
+    "id": 1,
+    "text": "é",
+    "ratio": math.inf,
+    "blob": b"\xff\0",
+    "four": b"abcd",
+    "amount": Decimal("-1.234"),
+    "day": date(2020, 1, 1),
+    "at": time(1, 2, 3, 4_000),
+    "seen": datetime(2020, 1, 1, tzinfo=UTC),
+    "nanos": datetime(2020, 1, 1, 0, 0, 0, 123_456, tzinfo=UTC),
+    "local": datetime(1969, 1, 1, 0, 0, 0, 1_000),
+    "uuid": "00000000-0000-0000-0000-000000000007",
+    "grade": "B",
+    "either": date(1, 1, 1),
+    "map": {"k": Decimal("1.5")},
+    "list": [None, -math.inf],
+    "inner": {"when": date(1970, 1, 2)},
+    "again": {"when": date(1970, 1, 3)},
+}
+WRITTEN = {**ROW, "uuid": UUID(int=7), "nanos": 1_577_836_800_123_456_789}
+
+
+def write(
+    path: Path, rows: list[Any], schema: Any = SCHEMA, codec: str = "deflate", **options: Any
+) -> FilesSource:
+    with path.open("wb") as file:
+        fastavro.writer(file, schema, rows, codec, sync_interval=40, **options)
+    return FilesSource(str(path))
+
+
+def values(batches: list[RecordBatch]) -> list[Any]:
+    return [value for batch in batches for value in batch.values or ()]
+
+
+def numbers(path: Path, count: int = 100, codec: str = "null") -> FilesSource:
+    schema = {"type": "record", "name": "n", "fields": [{"name": "n", "type": "string"}]}
+    return write(path, [{"n": f"number {n}"} for n in range(count)], schema, codec)
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "bzip2", "xz"])
+def test_every_type_and_codec_gives_exact_values(tmp_path: Path, codec: str) -> None:
+    batches = read_all(write(tmp_path / "a.avro", [WRITTEN] * 3, codec=codec))
+    assert values(batches) == [ROW] * 3
+    assert batches[-1].span.final
+
+
+def test_a_replay_gives_exactly_the_record_that_was_read(tmp_path: Path) -> None:
+    either = [None, "t", b"\xff", date(1, 1, 1), math.inf]
+    rows = [{**WRITTEN, "id": n, "either": value} for n, value in enumerate(either)]
+    for batch in read_all(write(tmp_path / "a.avro", rows)):
+        assert batch.format.name == "avro"
+        assert parse(batch, ParseConfig()) is batch
+        assert [decode(raw) for raw in batch.raws] == list(batch.values or ())
+
+
+def test_batches_are_bounded_and_offsets_are_element_numbers(tmp_path: Path) -> None:
+    files = numbers(tmp_path / "a.avro")
+    files = FilesSource(files.uri, limits=BatchLimits(records=3))
+    batches = read_all(files)
+    assert max(len(batch.raws) for batch in batches) == 3
+    assert [offset for batch in batches for offset in batch.offsets] == list(range(100))
+
+
+@pytest.mark.parametrize("start", [0, 1, 3, 4, 50, 99, 100])
+def test_reading_goes_on_at_any_element(tmp_path: Path, start: int) -> None:
+    files = numbers(tmp_path / "a.avro")
+    (split,) = files.splits(MemoryLedger())
+    batches = drained(files.open(split, (("", start),), MemoryLedger()))
+    assert values(batches) == [{"n": f"number {n}"} for n in range(start, 100)]
+
+
+def test_a_damaged_block_is_one_failure_and_the_others_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.avro"
+    files = numbers(path, codec="deflate")
+    data = path.read_bytes()
+    marker = data[-16:]
+    at = data.find(marker, data.find(marker) + 1) + 20
+    path.write_bytes(data[:at] + bytes(8) + data[at + 8 :])
+    batches = read_all(files)
+    (failure,) = failures(batches)
+    read = [int(value["n"].split()[1]) for value in values(batches)]
+    lost = sorted(set(range(100)) - set(read))
+    assert 0 < len(lost) < 10
+    assert lost == list(range(lost[0], lost[-1] + 1))
+    assert failure.origin.offset == lost[0]
+    assert failure.category == "object_corrupt"
+    assert f"element {lost[0]} to {lost[-1]} lost" in failure.message
+    assert [offset for batch in batches for offset in batch.offsets] == read
+
+
+def test_an_element_that_cannot_be_decoded_costs_the_rest_of_its_block(tmp_path: Path) -> None:
+    path = tmp_path / "a.avro"
+    files = numbers(path)
+    data = path.read_bytes()
+    at = data.find(b"number 41") - 1
+    path.write_bytes(data[:at] + b"\xff" + data[at + 1 :])
+    batches = read_all(files)
+    (failure,) = failures(batches)
+    assert failure.origin.offset == 41
+    read = [int(value["n"].split()[1]) for value in values(batches)]
+    assert set(range(41)) < set(read)
+    assert 99 in read
+
+
+def test_text_that_is_not_utf_8_is_one_dead_record(tmp_path: Path) -> None:
+    path = tmp_path / "a.avro"
+    files = numbers(path)
+    path.write_bytes(path.read_bytes().replace(b"number 41", b"number \xff\xff"))
+    batches = read_all(files)
+    (failure,) = failures(batches)
+    assert (failure.origin.offset, failure.category) == (41, "malformed")
+    assert b"ffff" in failure.raw
+    assert len(values(batches)) == 99
+
+
+def test_a_record_that_is_too_large_is_dead(tmp_path: Path) -> None:
+    schema = {"type": "record", "name": "n", "fields": [{"name": "n", "type": "string"}]}
+    uri = write(tmp_path / "a.avro", [{"n": "a"}, {"n": "x" * 100_000}, {"n": "b"}], schema).uri
+    batches = read_all(FilesSource(uri, max_record_bytes=1_000))
+    (failure,) = failures(batches)
+    assert (failure.category, failure.origin.offset) == ("too_large", 1)
+    assert failure.raw == b'[{"n":"' + b"x" * (65_536 - 7)
+    assert "sha256 of all" in failure.message
+    assert values(batches) == [{"n": "a"}, {"n": "b"}]
+
+
+def test_a_type_that_contains_itself_is_read_and_cannot_overflow_the_stack(tmp_path: Path) -> None:
+    schema = {
+        "type": "record",
+        "name": "T",
+        "fields": [{"name": "n", "type": "int"}, {"name": "next", "type": ["null", "T"]}],
+    }
+    path = tmp_path / "a.avro"
+    tree = {"n": 1, "next": {"n": 2, "next": None}}
+    batches = read_all(write(path, [tree], schema, "null"))
+    assert values(batches) == [tree]
+    assert decode(batches[0].raws[0]) == tree
+    deep = io.BytesIO()
+    header: Any = {
+        "magic": b"Obj\x01",
+        "meta": {"avro.schema": json.dumps(schema).encode()},
+        "sync": bytes(range(16)),
+    }
+    fastavro.schemaless_writer(deep, HEADER_SCHEMA, header)
+    body = b"\x02\x02" * 200_000 + b"\x02\x00"
+    for number in (1, len(body)):
+        fastavro.schemaless_writer(deep, "long", number)
+    path.write_bytes(deep.getvalue() + body + bytes(range(16)))
+    (failure,) = failures(read_all(FilesSource(str(path))))
+    assert failure.category == "object_corrupt"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"Obj\x01", "header"),
+        (b"Obj\x01\x02\x16avro.schema\x04{}\x00" + bytes(16), "damaged Avro schema"),
+        (b'{"id": 1}\n', "header"),
+    ],
+)
+def test_an_object_that_is_no_avro_is_one_failure(
+    tmp_path: Path, data: bytes, message: str
+) -> None:
+    (tmp_path / "a.avro").write_bytes(data)
+    batches = read_all(FilesSource(f"{tmp_path}/a.avro"))
+    (failure,) = failures(batches)
+    assert message in failure.message
+    assert batches[-1].span.final
+
+
+def test_elements_that_are_no_records_are_refused(tmp_path: Path) -> None:
+    files = write(tmp_path / "a.avro", ["a", "b"], "string")
+    (failure,) = failures(read_all(files))
+    assert "no records" in failure.message
+
+
+def test_an_object_without_elements_is_complete(tmp_path: Path) -> None:
+    (batch,) = read_all(write(tmp_path / "a.avro", []))
+    assert (batch.read, batch.span.start, batch.span.end, batch.span.final) == (0, 0, 0, True)
+
+
+def block_of(path: Path, schema: Any, body: bytes, count: int = 1) -> FilesSource:
+    """An object of one block, which fastavro would not write."""
+    stored = io.BytesIO()
+    meta = {"avro.schema": json.dumps(schema).encode(), "avro.codec": b"deflate"}
+    header: Any = {"magic": b"Obj\x01", "meta": meta, "sync": bytes(range(16))}
+    fastavro.schemaless_writer(stored, HEADER_SCHEMA, header)
+    data = zlib.compress(body, wbits=-15)
+    for number in (count, len(data)):
+        fastavro.schemaless_writer(stored, "long", number)
+    path.write_bytes(stored.getvalue() + data + bytes(range(16)))
+    return FilesSource(str(path))
+
+
+def test_an_element_that_would_fill_the_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sources.files.avro.reader.LARGE", 32 << 10)
+    item = {"type": "record", "name": "i", "fields": [{"name": "n", "type": "int"}]}
+    fields = [{"name": "a", "type": {"type": "array", "items": item}}]
+    schema = {"type": "record", "name": "r", "fields": fields}
+    size = io.BytesIO()
+    fastavro.schemaless_writer(size, "long", 1 << 20)
+    files = block_of(tmp_path / "a.avro", schema, size.getvalue() + bytes((1 << 20) + 1))
+    tracemalloc.start()
+    (failure,) = failures(read_all(files))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "longer than 32,768 bytes" in failure.message
+    assert peak < 32 << 20, "all of it takes about 200 MiB"
+
+
+def test_a_long_block_of_short_elements_is_read(tmp_path: Path) -> None:
+    schema = {"type": "record", "name": "n", "fields": [{"name": "n", "type": "string"}]}
+    path = tmp_path / "a.avro"
+    rows = [{"n": "x" * 1_000 + str(n)} for n in range(3_000)]
+    with path.open("wb") as file:
+        fastavro.writer(file, schema, rows, "deflate", sync_interval=4 << 20)
+    assert values(read_all(FilesSource(str(path)))) == rows

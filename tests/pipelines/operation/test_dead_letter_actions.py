@@ -1,0 +1,36 @@
+"""What an action refuses; whole actions are in ``tests/pipelines/test_dead_letters.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.dead_letters_options import parser
+from pipelines.operation.dead_letter_actions import carry_out
+from sinks.database.database import Database
+from sinks.database.migrations import migrate
+from transforms.errors import ConfigError
+
+
+@pytest.mark.parametrize("action", ["replay", "cancel", "purge", "adopt"])
+def test_a_change_needs_a_reason_before_the_database_is_asked(action: str) -> None:
+    flags = parser().parse_args([action, "--sink", "postgresql://u@127.0.0.1:9/db"])
+    with pytest.raises(ConfigError, match=f"{action} needs --reason TEXT"):
+        carry_out(flags)
+
+
+def test_a_number_that_no_job_has_is_said_to_have_none(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/a.db"
+    migrate.prepare(Database(url))
+    flags = parser().parse_args(["show", "--sink", url, "--id", "7"])
+    with pytest.raises(ConfigError, match="there is no dead letter 7 in this database"):
+        carry_out(flags)
+
+
+@pytest.mark.parametrize("action", ["list", "stats", "audit", "show"])
+def test_a_database_without_tables_of_ours_is_refused(action: str, tmp_path: Path) -> None:
+    more = ["--id", "7"] if action == "show" else []
+    flags = parser().parse_args([action, "--sink", f"sqlite:///{tmp_path}/a.db", *more])
+    with pytest.raises(ConfigError, match="has no ingest_ tables"):
+        carry_out(flags)

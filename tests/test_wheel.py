@@ -1,0 +1,129 @@
+"""The wheel works in a new environment, from inside a folder with packages called as ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILT_FROM = ("pyproject.toml", "README.md", "pipelines", "sluice", "transforms", "runners", "io")
+OPTIONAL = ("LICENSE",)
+
+PROGRAM = """
+import sys
+
+from pipelines.ingest import ingest
+from transforms.steps.each_record import EachRecord
+
+
+def shout(record):
+    return record.with_value({**record.value, "name": record.value["name"].upper()})
+
+
+sys.exit(ingest(steps=[EachRecord(shout, "Shout")], source="people.csv", sink="sqlite:///loud.db",
+                table="people", key="id", no_progress=True))
+"""
+
+
+def run(*command: str | Path, cwd: Path, code: int = 0, **environment: str) -> tuple[str, str]:
+    """Run a program; returns what it printed on its two outputs."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        env={**kept, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == code, done
+    return done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def binaries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of a new environment that has the wheel, and what it depends on."""
+    folder = tmp_path_factory.mktemp("wheel")
+    sources = folder / "sources"
+    sources.mkdir()
+    for name in (*BUILT_FROM, *(name for name in OPTIONAL if (ROOT / name).exists())):
+        if (ROOT / name).is_dir():  # a copy, so that no build/ of an earlier one is packed
+            shutil.copytree(
+                ROOT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        else:
+            shutil.copy(ROOT / name, sources / name)
+    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+    run(*pip, "wheel", "--no-deps", "--wheel-dir", folder, sources, cwd=folder)
+    (wheel,) = folder.glob("sluice-*.whl")
+    run(sys.executable, "-m", "venv", "--without-pip", folder / "venv", cwd=folder)
+    python = folder / "venv" / "bin" / "python"
+    run(*pip, "--python", python, "install", "--no-deps", wheel, cwd=folder)
+    # A path in a .pth file is searched, but the .pth files in it, such as that of the editable
+    # installation of this repository, are not read.
+    site, _ = run(
+        python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder
+    )
+    (Path(site.strip()) / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return python.parent
+
+
+@pytest.fixture
+def users_folder(tmp_path: Path) -> Path:
+    """A folder with packages of the same names, whose import would end the program."""
+    for name in ("pipelines", "transforms", "runners", "io", "sinks"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"raise SystemExit('{name} of the user')\n")
+    (tmp_path / "people.py").write_text(PROGRAM)
+    (tmp_path / "people.csv").write_text("id,name\n1,Ann\n2,Bo\n3,Cy,too much\n")
+    return tmp_path
+
+
+def test_the_commands_work_in_a_folder_with_packages_called_as_ours(
+    binaries: Path, users_folder: Path
+) -> None:
+    sluice, url = binaries / "sluice", "sqlite:///people.db"
+    target = ("--source", "people.csv", "--sink", url, "--table", "people", "--key", "id")
+    run(sluice, "ingest", *target, "--no-progress", cwd=users_folder)
+    audited, _ = run(sluice, "audit", "--sink", url, "--json", cwd=users_folder)
+    (partition,) = json.loads(audited)
+    assert (partition["read"], partition["inserted"], partition["dead"]) == (3, 2, 1)
+    listed, _ = run(sluice, "dead-letters", "list", "--sink", url, "--json", cwd=users_folder)
+    assert [letter["category"] for letter in json.loads(listed)] == ["column_count"]
+
+
+def test_a_users_program_with_a_step_works_there(binaries: Path, users_folder: Path) -> None:
+    run(binaries / "python", "-P", "people.py", cwd=users_folder)
+    audited, _ = run(
+        *(binaries / "sluice", "audit", "--sink", "sqlite:///loud.db", "--json"), cwd=users_folder
+    )
+    assert [partition["inserted"] for partition in json.loads(audited)] == [2]
+
+
+def test_where_the_users_packages_come_first_one_line_says_so(
+    binaries: Path, users_folder: Path
+) -> None:
+    command = (binaries / "sluice", "audit", "--sink", "sqlite://")
+    out, err = run(*command, cwd=users_folder, code=2, PYTHONPATH=".")
+    assert out == ""
+    assert err == (
+        f"sluice: {users_folder}/pipelines hides a package of this program that is called "
+        f"'pipelines' too, because {users_folder} is in PYTHONPATH; leave it out there, or rename "
+        "that folder\n"
+    )
+
+
+def test_python_runs_the_package_as_the_command(binaries: Path, tmp_path: Path) -> None:
+    assert run(binaries / "python", "-m", "sluice", "--version", cwd=tmp_path) == run(
+        binaries / "sluice", "--version", cwd=tmp_path
+    )
