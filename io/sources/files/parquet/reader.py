@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -159,19 +160,17 @@ class ParquetReader:
         values, raws = rows.values, rows.raws
         batches = []
         for low, high in _cuts(raws, self._limits.bytes):
-            refused = [refused_rows[i] for i in range(low, high) if i in refused_rows]
-            good = [i for i in range(low, high) if i not in refused_rows] if refused else None
-            indices = range(low, high) if good is None else good
+            offsets = list(range(first + low, first + high))
+            batch_raws, batch_values = raws[low:high], values[low:high]
+            refused = [record for i, record in sorted(refused_rows.items()) if low <= i < high]
+            if refused:
+                good = [i not in refused_rows for i in range(low, high)]
+                offsets = list(compress(offsets, good))
+                batch_raws = list(compress(batch_raws, good))
+                batch_values = list(compress(batch_values, good))
             self._done = first + high >= total
-            batches.append(
-                self._batch(
-                    [first + i for i in indices],
-                    [raws[i] for i in indices],
-                    [values[i] for i in indices],
-                    [self._refused(each) for each in refused],
-                    first + high,
-                )
-            )
+            failures = [self._refused(each) for each in refused]
+            batches.append(self._batch(offsets, batch_raws, batch_values, failures, first + high))
         return batches
 
     def _refused(self, record: RefusedRecord) -> Failure:
@@ -233,6 +232,9 @@ def _about(where: str, error: ObjectFailed) -> ObjectFailed:
 
 def _cuts(raws: list[bytes], limit: int) -> Iterator[tuple[int, int]]:
     """Ranges of consecutive rows of about ``limit`` bytes."""
+    if raws and sum(map(len, raws)) <= limit:
+        yield 0, len(raws)
+        return
     low = size = 0
     for index, raw in enumerate(raws):
         if size and size + len(raw) > limit:
