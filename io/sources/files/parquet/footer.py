@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sources.files.parquet.paged_file import Chunk
-from sources.files.parquet.thrift import read_struct
+from sources.files.parquet.thrift import list_bytes, read_struct, struct_bytes, varint_bytes
 from sources.storage.objects import PinnedObject
 from transforms.errors import ObjectFailed
 
@@ -75,8 +75,10 @@ def read_footer(uri: str, pinned: PinnedObject, size: int) -> Footer:
     metadata = pq.read_metadata(pa.BufferReader(tail))
     try:
         fields, _ = read_struct(tail)
+        if any(1 not in each and not each.get(5) for each in fields[2]):
+            metadata = pq.read_metadata(pa.BufferReader(without_empty_groups(tail, fields[2])))
         groups = tuple(_group(number, each) for number, each in enumerate(fields.get(4, ())))
-    except (IndexError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ObjectFailed(f"{uri} has a damaged footer: {error}", "object_corrupt") from error
     check_counts(uri, metadata, groups)
     return Footer(metadata, groups)
@@ -91,6 +93,51 @@ def _bytes(pinned: PinnedObject, start: int, end: int) -> bytes:
         parts.append(part)
         start += len(part)
     return b"".join(parts)
+
+
+def without_empty_groups(footer: bytes, elements: Sequence[dict[int, Any]]) -> bytes:
+    """A footer whose schema has no groups without fields: pyarrow refuses them beside fields.
+
+    Args:
+        footer: With its length and the mark that follow it.
+        elements: Its schema, each group before its fields.
+
+    Raises:
+        ValueError, IndexError: The schema is damaged.
+    """
+    at = 1  # the version stands first, a number
+    while footer[at] & 0x80:
+        at += 1
+    start = at = at + 2  # of the list of elements
+    if footer[at] >> 4 == 15:
+        at += len(varint_bytes(len(elements)))
+    at += 1
+    spans = []
+    for _ in elements:
+        _, end = read_struct(footer, at)
+        spans.append(footer[at:end])
+        at = end
+    _, kept = _with_fields(elements, spans, 0)
+    changed = footer[:start] + list_bytes(kept) + footer[at:-8]
+    return changed + len(changed).to_bytes(4, "little") + footer[-4:]
+
+
+def _with_fields(
+    elements: Sequence[dict[int, Any]], spans: Sequence[bytes], index: int
+) -> tuple[int, list[bytes]]:
+    """What follows an element and all within it, and those of these that have fields."""
+    element, after = elements[index], index + 1
+    if 1 in element:
+        return after, [spans[index]]
+    kept: list[bytes] = []
+    fields = 0
+    for _ in range(element.get(5, 0)):
+        after, inner = _with_fields(elements, spans, after)
+        kept += inner
+        fields += bool(inner)
+    if not fields and index:
+        return after, []
+    return after, [struct_bytes({**element, 5: fields}), *kept]
 
 
 def _group(number: int, fields: dict[int, Any]) -> RowGroup:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sources.files.parquet.thrift import read_struct
+from sources.files.parquet.thrift import read_struct, struct_bytes
 
 DATA, DICTIONARY, DATA_V2 = 0, 2, 3
 """Types of pages that hold values."""
@@ -20,7 +20,6 @@ PLAIN, RLE = 0, 3
 """Encodings."""
 
 _PLAIN_DICTIONARY = 2
-_TRUE, _FALSE, _I32, _STRUCT = 1, 2, 5, 12
 _DETAILS = {DATA: 5, DICTIONARY: 7, DATA_V2: 8}
 """The field of the header that describes a page of each type."""
 
@@ -67,7 +66,7 @@ class PageHeader:
         if self.type == DATA_V2:
             details[7] = False
         fields = {1: self.type, 2: size, 3: stored, _DETAILS[self.type]: details}
-        return _struct_bytes(fields)
+        return struct_bytes(fields)
 
 
 def read_header(data: bytes | memoryview) -> PageHeader:
@@ -88,31 +87,3 @@ def read_header(data: bytes | memoryview) -> PageHeader:
         raise ValueError("a page's header has a negative size")
     details = fields.get(_DETAILS.get(kind, 0), {})
     return PageHeader(at, kind, stored, size, details if type(details) is dict else {})
-
-
-def _struct_bytes(fields: Fields) -> bytes:
-    """A struct of integers, booleans and structs."""
-    parts = []
-    before = 0
-    for number, value in sorted(fields.items()):
-        if value is None:
-            continue
-        kind = _STRUCT if isinstance(value, dict) else _I32
-        if isinstance(value, bool):
-            kind = _TRUE if value else _FALSE
-        parts.append(bytes([(number - before) << 4 | kind]))
-        before = number
-        if isinstance(value, dict):
-            parts.append(_struct_bytes(value))
-        elif not isinstance(value, bool):
-            parts.append(_varint_bytes(value << 1 if value >= 0 else (-value << 1) - 1))
-    return b"".join([*parts, b"\0"])
-
-
-def _varint_bytes(number: int) -> bytes:
-    parts = bytearray()
-    while number > 0x7F:
-        parts.append(number & 0x7F | 0x80)
-        number >>= 7
-    parts.append(number)
-    return bytes(parts)

@@ -5,9 +5,21 @@ Source: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-pr
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
+_TRUE, _FALSE, _BYTE, _I32, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = (
+    1,
+    2,
+    3,
+    5,
+    7,
+    8,
+    9,
+    10,
+    11,
+    12,
+)
 _DEEPEST = 12
 
 
@@ -19,6 +31,44 @@ def read_struct(data: bytes | memoryview, at: int = 0) -> tuple[dict[int, Any], 
         ValueError: It is none.
     """
     return _struct(data, at, 0)
+
+
+def struct_bytes(fields: Mapping[int, Any]) -> bytes:
+    """The bytes of a struct of integers, booleans, bytes and structs; a number is an i32."""
+    parts = []
+    before = 0
+    for number, value in sorted(fields.items()):
+        if value is None:
+            continue
+        kind, written = _I32, b""
+        if isinstance(value, bool):
+            kind = _TRUE if value else _FALSE
+        elif isinstance(value, dict):
+            kind, written = _STRUCT, struct_bytes(value)
+        elif isinstance(value, bytes):
+            kind, written = _BINARY, varint_bytes(len(value)) + value
+        else:
+            written = varint_bytes(value << 1 if value >= 0 else (-value << 1) - 1)
+        parts.append(bytes([(number - before) << 4 | kind]) + written)
+        before = number
+    return b"".join([*parts, b"\0"])
+
+
+def varint_bytes(number: int) -> bytes:
+    """A number that is not negative, 7 bits in each byte."""
+    parts = bytearray()
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    parts.append(number)
+    return bytes(parts)
+
+
+def list_bytes(structs: Sequence[bytes]) -> bytes:
+    """A list of structs, each of which is written already."""
+    count = len(structs)
+    head = bytes([count << 4 | _STRUCT]) if count < 15 else bytes([0xF0 | _STRUCT])
+    return head + (varint_bytes(count) if count >= 15 else b"") + b"".join(structs)
 
 
 def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
