@@ -6,7 +6,7 @@ lengths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import accumulate, compress, repeat
 from operator import add
@@ -157,6 +157,14 @@ def oversized(offset: int, raw: bytes, limit: int) -> RefusedRecord:
         return too_large(offset, raw[:HEAD_BYTES], len(raw), limit, sha256(raw).hexdigest())
     message = f"the record has {len(raw):,} bytes, limit {limit:,}"
     return RefusedRecord(offset, raw, "too_large", Reject.__name__, message)
+
+
+def unreadable(offset: int, raw: bytes, fault: str, limit: int) -> RefusedRecord:
+    """A row with a value that cannot be read; of one that is longer than ``limit``, the head."""
+    if len(raw) <= max(limit, HEAD_BYTES):
+        return RefusedRecord(offset, raw, "malformed", "UnreadableValue", fault)
+    cut = oversized(offset, raw, limit)
+    return replace(cut, category="malformed", message=f"{fault}; {cut.message}")
 
 
 def line_offsets(lines: list[bytes], start: int) -> tuple[list[int], int]:

@@ -19,7 +19,7 @@ from sources.files.avro.shapes import Shape, Shapes
 from sources.files.decompress import CompressedStream
 from sources.files.encodings import PeekedStream
 from sources.files.failures import may_pass, object_failure, refused_failure
-from sources.files.framing import RefusedRecord, oversized
+from sources.files.framing import oversized, unreadable
 from sources.files.magic import compression_by
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
@@ -230,7 +230,7 @@ class AvroReader:
         decoder, first = opened.decoder, self._position
         rows = rows_of(records, decoder.shapes, decoder.encoder, recursive=decoder.recursive)
         refused = [
-            RefusedRecord(first + i, rows.raws[i], "malformed", "UnreadableValue", fault)
+            unreadable(first + i, rows.raws[i], fault, self._max_record_bytes)
             for i, fault in rows.faults.items()
         ]
         limit = self._max_record_bytes

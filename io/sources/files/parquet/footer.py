@@ -1,4 +1,8 @@
-"""The footer of a Parquet object: what it says, as far as that can be."""
+"""The footer of a Parquet object: what it says, as far as that can be.
+
+pyarrow reads it too, but it ends the process where the columns of a row group contradict themselves,
+and does not say where a column's pages begin without that risk.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +81,7 @@ def read_footer(uri: str, pinned: PinnedObject, size: int) -> Footer:
         fields, _ = read_struct(tail)
         if any(1 not in each and not each.get(5) for each in fields[2]):
             metadata = pq.read_metadata(pa.BufferReader(without_empty_groups(tail, fields[2])))
-        groups = tuple(_group(number, each) for number, each in enumerate(fields.get(4, ())))
+        groups = tuple(map(_group, fields.get(4, ())))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ObjectFailed(f"{uri} has a damaged footer: {error}", "object_corrupt") from error
     check_counts(uri, metadata, groups)
@@ -140,19 +144,18 @@ def _with_fields(
     return after, [struct_bytes({**element, 5: fields}), *kept]
 
 
-def _group(number: int, fields: dict[int, Any]) -> RowGroup:
+def _group(fields: dict[int, Any]) -> RowGroup:
     rows = fields[3]
-    chunks = (_chunk(number, i, each[3], rows) for i, each in enumerate(fields[1]))
+    chunks = (_chunk(i, each[3], rows) for i, each in enumerate(fields[1]))
     return RowGroup(rows, max(0, fields.get(2, 0)), tuple(chunks))
 
 
-def _chunk(group: int, column: int, fields: dict[int, Any], rows: int) -> Chunk:
+def _chunk(column: int, fields: dict[int, Any], rows: int) -> Chunk:
     start, dictionary = fields[9], fields.get(11)
     if dictionary is not None and 0 < dictionary < start:
         start = dictionary
     values = fields[5]
     return Chunk(
-        group,
         column,
         ".".join(part.decode("utf-8", "replace") for part in fields[3]),
         start,

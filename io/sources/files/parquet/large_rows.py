@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sources.files.framing import RefusedRecord, oversized
+from sources.files.framing import RefusedRecord, oversized, unreadable
 from sources.files.parquet.arrow_columns import values_of
 from sources.files.parquet.arrow_rows import Rows, rows_of
 from sources.files.parquet.arrow_types import is_list, leaves
@@ -62,9 +62,7 @@ class SizedRows:
             return Rows([{}], [raw], {}), refused
         rows = rows_of(batch, self._encoder, self._int96)
         refused = {
-            index: RefusedRecord(
-                first + index, rows.raws[index], "malformed", "UnreadableValue", fault
-            )
+            index: unreadable(first + index, rows.raws[index], fault, self._limit)
             for index, fault in rows.faults.items()
         }
         if max(map(len, rows.raws), default=0) > self._limit:

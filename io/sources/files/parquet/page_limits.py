@@ -1,4 +1,8 @@
-"""How much memory the pages of a row group may take, and what follows where they need more."""
+"""How much memory the pages of a row group may take, and what follows where they need more.
+
+pyarrow has no such limit: it holds a page of each column, compressed and decompressed, and repeats
+long entries of a dictionary for every row. What it would need is known from the header of a page.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,6 @@ class Chunk:
     """The pages of one column in one row group.
 
     Attributes:
-        group: The number of the row group.
         column: The number of the column.
         path: The name of the column, with dots.
         start: Offset of the first page.
@@ -34,7 +33,6 @@ class Chunk:
         values_per_row: How many of them a row has, on average.
     """
 
-    group: int
     column: int
     path: str
     start: int

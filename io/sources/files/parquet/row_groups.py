@@ -1,4 +1,8 @@
-"""The Arrow batches of a Parquet object, row group by row group, in bounded memory."""
+"""The Arrow batches of a Parquet object, row group by row group, in bounded memory.
+
+pyarrow takes a number of rows for all batches beforehand, whatever they hold. Where they get too
+large, reading begins again here in smaller steps, or with long entries left in their dictionary.
+"""
 
 from __future__ import annotations
 

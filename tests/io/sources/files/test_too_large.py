@@ -75,3 +75,14 @@ def test_the_hash_is_that_of_the_whole_record(tmp_path: Path) -> None:
     lines(tmp_path / "a.jsonl")
     (failure,) = failures(read_all(FilesSource(str(tmp_path / "a.jsonl"), max_record_bytes=LIMIT)))
     assert sha256(json.dumps(ROWS[1]).encode()).hexdigest() in failure.message
+
+
+def test_of_a_long_row_that_cannot_be_read_only_the_head_is_kept(tmp_path: Path) -> None:
+    texts = pa.array([b"a", b"\xff" * 80_000]).cast(pa.string(), safe=False)
+    pq.write_table(pa.table({"n": [1, 2], "s": texts}), tmp_path / "a.parquet")
+    batches = read_all(FilesSource(str(tmp_path / "a.parquet"), max_record_bytes=LIMIT))
+    (failure,) = failures(batches)
+    assert (failure.category, failure.exception) == ("malformed", "RecordTooLarge")
+    assert len(failure.raw) == HEAD
+    assert "not UTF-8" in failure.message
+    assert "sha256" in failure.message

@@ -28,7 +28,7 @@ class Gate:
 def opened(gate: Gate, block_bytes: int) -> PagedFile:
     file = PagedFile(Pinned(DATA, block_bytes=64), len(DATA))
     end = START + len(PAGES)
-    file.guard([Chunk(0, 0, "s", START, end, "UNCOMPRESSED", 3, 1.0)], gate, block_bytes)
+    file.guard([Chunk(0, "s", START, end, "UNCOMPRESSED", 3, 1.0)], gate, block_bytes)
     return file
 
 
