@@ -27,6 +27,8 @@ def pyarrows_rows(path: Path) -> list[dict[str, Any]]:
         table = file.read_row_group(group, use_threads=False)
         columns = [as_a_step_sees_it(table.column(i)) for i in range(table.num_columns)]
         names = table.column_names
+        if len(set(names)) < len(names):
+            raise ValueError("a column is there twice, which no dict can hold")
         if not names:
             rows += [{} for _ in range(file.metadata.row_group(group).num_rows)]
         rows += [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
