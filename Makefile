@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest-beam
 
-.PHONY: help setup demo test test-fast oracle fuzz coverage lint format check bench kills options lock clean
+.PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench kills options lock clean
 .PHONY: test-newest-beam bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy scale
 
@@ -66,6 +66,9 @@ test-newest-beam: ## Try the newest Beam, whatever pyproject.toml says, in a fre
 
 oracle: setup ## Compare 2,000 made-up tables and streams a database with one record at a time
 	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/table/test_one_by_one.py
+
+suites: setup ## Compare every Parquet file in the folder SUITES with pyarrow
+	PARQUET_SUITES=$(abspath $(SUITES)) $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sources/files/parquet/test_fuzz.py -k suite
 
 # Each subject is tests/fuzz/test_SUBJECT.py: make fuzz SUBJECTS=json FUZZ_EXAMPLES=50000
 SUBJECTS ?= $(patsubst tests/fuzz/test_%.py,%,$(wildcard tests/fuzz/test_*.py))

@@ -44,6 +44,8 @@ _DELETED = {
 _LEFT = {
     job_orders.NO_BYTES: "an object could not be read, there are no bytes to parse again; "
     "put a new version of it in place and ingest that",
+    job_orders.HEAD_ONLY: "the record was too large and only its head is kept; put the object in "
+    "place again, with a higher --max_record_bytes, and ingest that",
     job_orders.REPLAYED_OFTEN: "replayed --max_replays times already",
     EXECUTING: "being tried at this moment, left to finish",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from transforms.errors import ConfigError
 from transforms.parse import typed_rows
 from transforms.parse.csv import parse_row, parse_rows
 from transforms.parse.json import parse_object, parse_objects
-from transforms.parse.raw import text_of
+from transforms.parse.raw import check_size, text_of, with_head_only
 from transforms.parse.text import parse_text
 from transforms.steps.each_record import apply_to_values
 
@@ -74,7 +74,12 @@ def parse(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     if batch.format.name in _TYPED and batch.values is not None:
         return batch
     one, whole = _parsers(batch.format, config)
-    return apply_to_values(batch, batch.raws, one, STAGE, whole)
+    parsed = apply_to_values(batch, batch.raws, one, STAGE, whole)
+    if batch.claim is not None or len(parsed.failures) == len(batch.failures):
+        return parsed  # the bytes of a job stay as they were stored
+    limit = config.max_record_bytes
+    cut = (with_head_only(each, limit) for each in parsed.failures)
+    return replace(parsed, failures=tuple(cut))
 
 
 def _parsers(
@@ -91,8 +96,8 @@ def _parsers(
     if format.name in _TYPED:
         # Earlier versions kept a row as a plain JSON object.
         return (
-            lambda raw: parse_one(raw) if raw.startswith(b"{") else typed_rows.decode(raw),
-            typed_rows.decode_all,
+            lambda raw: parse_one(raw) if raw.startswith(b"{") else _parse_typed(raw, size),
+            lambda raws: typed_rows.decode_all(raws) if max(map(len, raws)) <= size else None,
         )
     if format.name == "csv":
         return (
@@ -104,6 +109,11 @@ def _parsers(
     raise ValueError(
         f"unknown record format {format.name!r}; known: json, csv, text, parquet, avro"
     )
+
+
+def _parse_typed(raw: bytes, max_bytes: int) -> dict[str, Any]:
+    check_size(raw, max_bytes)
+    return typed_rows.decode(raw)
 
 
 class _ParseFn(beam.DoFn):

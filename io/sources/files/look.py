@@ -34,7 +34,7 @@ class Look:
         storage: Where the object is.
         csv: How CSV is written, as far as the user says.
         expected: Columns of which the header of CSV has at least one.
-        limit: How many bytes of a longer record are kept.
+        limit: The longest record, in bytes, that is kept whole.
         growing: Whether the object may still be written.
     """
 

@@ -51,9 +51,9 @@ from transforms import metrics
 from transforms.batch.coverage import Coverage, Ledger
 from transforms.batch.splits import Acknowledger, BatchLimits, Position, Reader, Split
 from transforms.errors import ConfigError, ObjectFailed, ObjectUnavailable, SourceUnavailable
+from transforms.parse.raw import HEAD_BYTES
 
-_MAX_KEPT = 16
-"""A record is kept whole up to this multiple of the largest record allowed."""
+_TYPED: dict[str, type[ParquetReader | AvroReader]] = {"parquet": ParquetReader, "avro": AvroReader}
 
 _CSV_CHECKED = 5
 """How many CSV objects are checked before a run."""
@@ -67,8 +67,7 @@ class FilesSource:
         uri: What to read; ``*``, ``?``, ``[…]`` and ``**`` are wildcards.
         format: ``auto`` (by extension, or by looking), ``jsonl``, ``csv``, ``parquet`` or ``avro``.
         limits: Bounds of a batch.
-        max_record_bytes: Records up to 16 times as long are passed on whole, for Parse
-            to reject; of longer ones only the head is kept.
+        max_record_bytes: Of a longer record only the head of 64 KiB is kept; it fails.
         split_bytes: Length of the byte ranges in which plain JSON lines are read.
         s3: Where S3 is; credentials come from the AWS chain.
         walk: Read all objects one after another in a single split.
@@ -119,6 +118,11 @@ class FilesSource:
     def storage(self) -> Storage:
         """Where the objects are."""
         return S3Storage(self.s3) if self.uri.startswith(S3_SCHEME) else LocalStorage()
+
+    @property
+    def _max_kept_bytes(self) -> int:
+        """The longest record that is passed on whole; Parse rejects it if it is too large."""
+        return max(self.max_record_bytes, HEAD_BYTES)
 
     @property
     def open_ended(self) -> bool:
@@ -324,20 +328,13 @@ class FilesSource:
         return self._open_as(part_of(split, stored_format, position), storage, growing=growing)
 
     def _look(self, storage: Storage, *, growing: bool) -> Look:
-        limit = _MAX_KEPT * self.max_record_bytes
-        return Look(storage, self.csv, self.expected, limit, growing)
+        return Look(storage, self.csv, self.expected, self._max_kept_bytes, growing)
 
     def _open_as(self, part: Part, storage: Storage | None, *, growing: bool) -> Reader:
-        if part.stored_format.format == "parquet":
-            return ParquetReader(storage or self.storage, part, self.limits, growing=growing)
-        if part.stored_format.format == "avro":
-            return AvroReader(
-                storage or self.storage,
-                part,
-                self.limits,
-                self.max_record_bytes,
-                growing=growing,
-            )
+        typed = _TYPED.get(part.stored_format.format)
+        if typed is not None:
+            storage, limit = storage or self.storage, self.max_record_bytes
+            return typed(storage, part, self.limits, limit, growing=growing)
         return self._text_reader(part, storage, growing=growing)
 
     def _text_reader(
@@ -349,7 +346,7 @@ class FilesSource:
             storage or self.storage,
             part,
             self.limits,
-            _MAX_KEPT * self.max_record_bytes,
+            self._max_kept_bytes,
             self.csv,
             self.expected,
             growing=growing,

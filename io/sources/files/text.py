@@ -17,7 +17,7 @@ from sources.files.encodings import (
 )
 from sources.files.failures import EndsEarly, may_pass, object_failure, refused_failure
 from sources.files.framing import BOM, FramedRecords, Framer, LineFramer
-from sources.files.json.layout import LINES, Layout, read_layout
+from sources.files.json.layout import LINES, MOST_LOOKED, Layout, read_layout
 from sources.files.magic import HEAD_BYTES, compression_by, kind_of
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
@@ -237,7 +237,7 @@ class TextReader:
         part = self._part
         layout = read_layout(
             stream,
-            self._max_kept_bytes,
+            max(MOST_LOOKED, self._max_kept_bytes),
             lines_by_name=part.stored_format.lines_by_name,
             growing=self._growing,
         )

@@ -20,7 +20,7 @@ from sources.files.content import stored_content
 from sources.files.decompress import CompressedStream
 from sources.files.encodings import PeekedStream
 from sources.files.failures import may_pass, object_failure, refused_failure
-from sources.files.framing import RefusedRecord, too_large
+from sources.files.framing import oversized, unreadable
 from sources.files.magic import compression_by
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
@@ -137,7 +137,7 @@ class AvroReader:
         storage: Where the object is.
         part: The object, and the first element to read.
         limits: Bounds of a batch.
-        max_record_bytes: A record whose kept bytes are longer fails.
+        max_record_bytes: A record whose kept bytes are longer fails; only their head is kept.
         growing: Whether it may still be written. Its end is then not settled while it ends early.
     """
 
@@ -234,12 +234,12 @@ class AvroReader:
         decoder, first = opened.decoder, self._position
         rows = rows_of(records, decoder.shapes, decoder.encoder, recursive=decoder.recursive)
         refused = [
-            RefusedRecord(first + i, rows.raws[i], "malformed", "UnreadableValue", fault)
+            unreadable(first + i, rows.raws[i], fault, self._max_record_bytes)
             for i, fault in rows.faults.items()
         ]
         limit = self._max_record_bytes
         refused += [
-            too_large(first + i, raw[:limit], len(raw))
+            oversized(first + i, raw, limit)
             for i, raw in enumerate(rows.raws)
             if len(raw) > limit and i not in rows.faults
         ]

@@ -7,6 +7,7 @@ within a field are one, and text after the closing quote is ordinary.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from enum import Enum, auto
 from functools import cache
 from itertools import compress
@@ -17,7 +18,6 @@ from sources.files.framing import (
     PartialRecord,
     RefusedRecord,
     line_offsets,
-    too_large,
 )
 
 
@@ -70,7 +70,7 @@ class CsvFramer:
     Args:
         start: Offset in the stream of the first byte fed, where a record begins.
         delimiter: Separates fields; one ASCII character.
-        limit: How many bytes of a longer record are kept.
+        limit: The longest record, in bytes, that is kept whole.
         quote: Encloses a field; one ASCII character, or empty if nothing does.
         escape: Takes the meaning from the character after it; one ASCII character, or empty.
         comment: A line that begins with it is not a record; one ASCII character, or empty.
@@ -126,15 +126,21 @@ class CsvFramer:
         if not partial.length:
             return
         if self._state in _WITHIN:
-            length, offset, raw = partial.length, self.next, partial.take()
-            reason = f"a quote is never closed in the last record, of {length:,} bytes"
-            self.framed.refused.append(
-                RefusedRecord(offset, raw, "malformed", "UnclosedQuote", reason)
-            )
+            length = partial.length
+            self.framed.refused.append(self._unclosed())
             self.next += length
         else:
             self._end_record()
             self.next -= 1
+
+    def _unclosed(self) -> RefusedRecord:
+        """The record under way, in which a quote is never closed."""
+        partial = self._partial
+        reason = f"a quote is never closed in the last record, of {partial.length:,} bytes"
+        if partial.too_long:
+            cut = partial.refuse(self.next)
+            return replace(cut, category="malformed", message=f"{reason}; {cut.message}")
+        return RefusedRecord(self.next, partial.take(), "malformed", "UnclosedQuote", reason)
 
     def _cut(self, block: bytes) -> None:
         lines = block.split(b"\n")
@@ -261,7 +267,7 @@ class CsvFramer:
             partial.take()
         elif partial.too_long:
             length = partial.length
-            self.framed.refused.append(too_large(self.next, partial.take(), length))
+            self.framed.refused.append(partial.refuse(self.next))
             self.next += length + 1
         else:
             self._add([partial.take()])

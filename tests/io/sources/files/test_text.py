@@ -143,20 +143,20 @@ def test_csv_with_a_bad_header_is_one_failure(tmp_path: Path) -> None:
 
 
 def test_line_far_too_long_is_a_failure_and_its_neighbours_are_read(tmp_path: Path) -> None:
-    text = b"1\n" + b"x" * 161 + b"\n" + b"y" * 160 + b"\n3\n"
+    text = b"1\n" + b"x" * 65_537 + b"\n" + b"y" * 65_536 + b"\n3\n"
     batches = read_all(source(tmp_path / "a.jsonl", text, max_record_bytes=10))
-    assert raws(batches) == [b"1", b"y" * 160, b"3"]
+    assert raws(batches) == [b"1", b"y" * 65_536, b"3"]  # Parse rejects what is kept whole
     (failure,) = failures(batches)
     assert failure.origin.offset == 2
     assert (failure.stage, failure.category) == ("read", "too_large")
     assert failure.exception == "RecordTooLarge"
-    assert failure.raw == b"x" * 160
-    assert "161 bytes" in failure.message
+    assert failure.raw == b"x" * 65_536
+    assert "65,537 bytes" in failure.message
 
 
 def test_line_longer_than_many_ranges_belongs_to_the_first_only(tmp_path: Path) -> None:
-    text = b"1\n" + b"x" * 500 + b"\n3\n"
-    batches = read_all(source(tmp_path / "a.jsonl", text, max_record_bytes=10, split_bytes=50))
+    text = b"1\n" + b"x" * 70_000 + b"\n3\n"
+    batches = read_all(source(tmp_path / "a.jsonl", text, max_record_bytes=10, split_bytes=5_000))
     assert raws(batches) == [b"1", b"3"]
     assert len(failures(batches)) == 1
 
