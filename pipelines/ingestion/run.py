@@ -66,8 +66,8 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
     with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
         _refuse_state_of_another(config, run)
         created = sink.prepare()
-        columns = sink.fields()
-        sources = tuple(source.expecting(columns) for source in config.sources)
+        fields = replace(sink.fields(), renamed=bool(config.steps))
+        sources = tuple(source.expecting(fields) for source in config.sources)
         config = replace(config, sources=sources)
         for source in config.sources:
             source.check()

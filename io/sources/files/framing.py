@@ -6,6 +6,7 @@ lengths.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from itertools import accumulate, compress, repeat
 from operator import add
@@ -46,6 +47,16 @@ class FramedRecords:
     offsets: list[int] = field(default_factory=list)
     raws: list[bytes] = field(default_factory=list)
     refused: list[RefusedRecord] = field(default_factory=list)
+
+    def forget(self, taken: int) -> None:
+        """Drop the first ``taken`` records, which are in batches."""
+        del self.offsets[:taken], self.raws[:taken]
+
+    def leave(self, end: int) -> None:
+        """Drop the records that begin at or after ``end``: they belong to the next part."""
+        owned = bisect_left(self.offsets, end)
+        del self.offsets[owned:], self.raws[owned:]
+        self.refused = [each for each in self.refused if each.offset < end]
 
     def refuse_long(
         self, offsets: list[int], lines: list[bytes], limit: int

@@ -20,6 +20,7 @@ from sources.kafka.reader import KafkaReader
 from sources.kafka.starts import Starts
 from sources.kafka.uri import Address, parse
 from transforms.batch.coverage import Ledger
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.splits import BatchLimits, Position, Split
 from transforms.errors import ConfigError, SourceUnavailable
 
@@ -96,7 +97,7 @@ class KafkaSource:
         """Yes: a partition of a topic has no end."""
         return True
 
-    def expecting(self, columns: frozenset[str]) -> KafkaSource:
+    def expecting(self, fields: ExpectedFields) -> KafkaSource:
         """This source: messages name their fields."""
         return self
 
