@@ -11,6 +11,7 @@ import codecs
 from functools import cache
 
 from sources.files.failures import EndsEarly
+from sources.files.magic import HEAD_BYTES
 from sources.storage.stream import Stream
 from transforms.errors import ConfigError, ObjectFailed
 
@@ -102,6 +103,8 @@ class PeekedStream:
         self._stream = stream
         self.head = stream.read()
         self._begun = False
+        while 0 < len(self.head) < HEAD_BYTES and self.peek_on():
+            pass  # the first member of a compressed object may hold less
 
     @property
     def stored(self) -> int:

@@ -94,9 +94,15 @@ def test_the_mark_of_utf_8_and_no_mark_name_none() -> None:
 
 
 def test_a_stream_that_was_peeked_at_is_read_from_its_start() -> None:
-    stream = PeekedStream(Blocks(b"ab", b"c"))
-    assert stream.head == b"ab"
-    assert read(stream) == b"abc"
+    stream = PeekedStream(Blocks(b"ab" * 999, b"c"))
+    assert stream.head == b"ab" * 999
+    assert read(stream) == b"ab" * 999 + b"c"
+
+
+def test_small_blocks_are_enough_to_see_a_mark() -> None:
+    stream = PeekedStream(Blocks(b"\xff", b"\xfe", b"a", b"\0"))
+    assert marked_encoding(stream.head) == "utf-16-le"
+    assert read(stream) == b"\xff\xfea\0"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32-be", "gbk", "shift_jis"])
