@@ -14,6 +14,7 @@ from transforms.batch.record import Format, RecordBatch
 from transforms.errors import ConfigError
 from transforms.parse import typed_rows
 from transforms.parse.csv import parse_row, parse_rows
+from transforms.parse.epochs import EpochColumn, with_instants
 from transforms.parse.json import parse_object, parse_objects
 from transforms.parse.raw import text_of
 from transforms.steps.each_record import apply_to_values
@@ -32,6 +33,7 @@ class ParseConfig:
         max_record_bytes: A longer record is rejected (``too_large``).
         max_depth: A JSON record that is nested deeper is rejected (``too_deep``); the outermost
             object is level 1.
+        epochs: The columns whose numbers are instants.
 
     Raises:
         ConfigError: A bound is less than 1.
@@ -39,6 +41,7 @@ class ParseConfig:
 
     max_record_bytes: int = 1 << 20
     max_depth: int = 100
+    epochs: tuple[EpochColumn, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("max_record_bytes", "max_depth"):
@@ -70,10 +73,10 @@ def parse(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     Raises:
         ValueError: The format is unknown (a defect of the reader).
     """
-    if batch.format.name in _TYPED and batch.values is not None:
-        return batch
-    one, whole = _parsers(batch.format, config)
-    return apply_to_values(batch, batch.raws, one, STAGE, whole)
+    if batch.format.name not in _TYPED or batch.values is None:
+        one, whole = _parsers(batch.format, config)
+        batch = apply_to_values(batch, batch.raws, one, STAGE, whole)
+    return with_instants(batch, config.epochs, STAGE) if config.epochs else batch
 
 
 def _parsers(

@@ -48,7 +48,8 @@ def _whole(delimiter: bytes, quote: bytes, escape: bytes) -> re.Pattern[bytes]:
     if escape:
         plain = rb"(?:[^%b%b]++|%b.)*+" % (mark, e, e)
         within = rb"(?:[^%b%b]++|%b%b|%b.)*+" % (q, e, q, q, e)
-        field = rb"(?:%b%b%b%b|(?!%b)%b)" % (q, within, q, plain, q, plain)
+        behind = rb"(?:[^%b]%b)?+" % (mark, plain)  # there an escape is ordinary, as in csv
+        field = rb"(?:%b%b%b%b|(?!%b)%b)" % (q, within, q, behind, q, plain)
     else:
         within = rb"[^%b]*+(?:%b%b[^%b]*+)*+" % (q, q, q, q)
         field = rb"(?:%b%b%b[^%b]*+|[^%b%b][^%b]*+)?+" % (q, within, q, mark, q, mark, mark)
@@ -268,7 +269,7 @@ class CsvFramer:
                 escaped = part.startswith(self._escape, at)
                 at, state = at + 1, _State.ESCAPED_WITHIN if escaped else _State.CLOSING
             elif byte == self._escape:
-                at, state = at + 1, _State.ESCAPED
+                at, state = at + 1, _State.PLAIN if state is _State.CLOSING else _State.ESCAPED
             elif byte == self._quote and state is not _State.PLAIN:
                 at, state = at + 1, _State.QUOTED
             elif byte == self._delimiter:
