@@ -69,6 +69,7 @@ def _runs(delimiter: bytes, quote: bytes, escape: bytes) -> tuple[re.Pattern[byt
 
 
 _ENDS = re.compile(rb"([\r\n])")
+_ALONE = re.compile(rb"\r(?!\n)")
 
 
 class CsvFramer:
@@ -154,8 +155,7 @@ class CsvFramer:
             block, self._held = self._held + block, b""
         if block.endswith(b"\r"):  # perhaps the next block begins with \n
             block, self._held = block[:-1], b"\r"
-        returns = block.count(b"\r")
-        self._cut_at(block, alone=returns > 0 and returns != block.count(b"\r\n"))
+        self._cut_at(block, alone=b"\r" in block and _ALONE.search(block) is not None)
 
     def _cut_at(self, block: bytes, *, alone: bool) -> None:
         r"""Cut ``block`` at newlines, and at each ``\r`` too if one stands ``alone``."""
