@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Ledger, merge
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import JSON, Record, RecordBatch, Span
 from transforms.batch.splits import Acknowledger, Cut, Polled, Position, Split
 from transforms.settle.write import Settled
@@ -60,7 +61,7 @@ class ListSource:
     def holds_several(self) -> bool:
         return False
 
-    def expecting(self, columns: frozenset[str]) -> ListSource:
+    def expecting(self, fields: ExpectedFields) -> ListSource:
         return self
 
     def check(self) -> None:

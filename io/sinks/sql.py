@@ -35,6 +35,7 @@ from sinks.work import Work, coverage_of_batches, partition_of, plan
 from sinks.writers import writer_of
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
@@ -93,13 +94,10 @@ class SqlSink:
         """The name of the pipeline; empty for the label of the table."""
         return "" if self.pipeline is None else self.pipeline.name
 
-    def fields(self) -> frozenset[str]:
-        """Fields of which every record needs at least one; known after ``prepare``.
-
-        Empty if a record without them may be welcome all the same.
-        """
+    def fields(self) -> ExpectedFields:
+        """What the table expects of the fields of records; known after ``prepare``."""
         target = targets.remembered(self.config)
-        return frozenset() if target is None else target.expected_fields
+        return ExpectedFields() if target is None else target.expected_fields
 
     def check_read(self, ledger: Ledger) -> None:
         """Refuse a read whose ledger is not the one that this sink writes.

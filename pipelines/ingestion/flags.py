@@ -129,6 +129,14 @@ def _add_formats(parser: Parser) -> None:
         help="of text files: e.g. utf-16, latin-1, cp1252 (default: utf-8, or what a byte order "
         "mark says)",
     )
+    add(
+        "--epoch",
+        action="append",
+        default=[],
+        metavar="COLUMN=UNIT",
+        help="numbers in this column are instants: seconds (s), ms, us or ns since 1970 in UTC; may "
+        "be repeated (default: a number is not a date)",
+    )
     add("--schema", metavar="FILE", help="a JSON Schema; it also creates a missing table")
     add(
         "--max_record_bytes",

@@ -29,6 +29,7 @@ from transforms.batch.backoff import Backoff
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
 from transforms.errors import ConfigError
+from transforms.parse.epochs import epoch_columns
 from transforms.parse.parse import ParseConfig
 from transforms.parse.text import FIELD
 from transforms.parse.validate import load_schema
@@ -112,7 +113,11 @@ def _ingest_config(
         create=flags.create,
         elements=any(source.holds_several for source in sources),
     )
-    parse = ParseConfig(max_record_bytes=flags.max_record_bytes, max_depth=flags.max_depth)
+    parse = ParseConfig(
+        max_record_bytes=flags.max_record_bytes,
+        max_depth=flags.max_depth,
+        epochs=epoch_columns(flags.epoch, schema),
+    )
     pipeline = identity_of(
         *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields)
     )

@@ -71,8 +71,8 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         budget = config.write.outage_budget
         once_reachable(lambda: _refuse_state_of_another(config, run), budget)
         created = once_reachable(sink.prepare, budget)
-        columns = sink.fields()
-        sources = tuple(source.expecting(columns) for source in config.sources)
+        fields = replace(sink.fields(), renamed=bool(config.steps))
+        sources = tuple(source.expecting(fields) for source in config.sources)
         config = replace(config, sources=sources)
         for source in config.sources:
             once_reachable(source.check, budget)

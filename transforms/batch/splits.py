@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from transforms.batch.coverage import Ledger
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import RecordBatch, Span
 
 Position = tuple[tuple[str, int], ...]
@@ -146,8 +147,8 @@ class Source(Hashable, Protocol):
         """Whether one message may hold several records, which only their numbers tell apart."""
         ...
 
-    def expecting(self, columns: frozenset[str]) -> Source:
-        """This source, told which columns the target has (none if they are not known).
+    def expecting(self, fields: ExpectedFields) -> Source:
+        """This source, told what the target expects of records.
 
         ``self`` where records name their fields themselves.
         """

@@ -14,6 +14,7 @@ from transforms.batch.record import Format, RecordBatch
 from transforms.errors import ConfigError
 from transforms.parse import typed_rows
 from transforms.parse.csv import parse_row, parse_rows
+from transforms.parse.epochs import EpochColumn, with_instants
 from transforms.parse.json import parse_object, parse_objects
 from transforms.parse.raw import check_size, text_of, with_head_only
 from transforms.parse.text import parse_text
@@ -33,6 +34,7 @@ class ParseConfig:
         max_record_bytes: A longer record is rejected (``too_large``).
         max_depth: A JSON record that is nested deeper is rejected (``too_deep``); the outermost
             object is level 1.
+        epochs: The columns whose numbers are instants.
 
     Raises:
         ConfigError: A bound is less than 1.
@@ -40,6 +42,7 @@ class ParseConfig:
 
     max_record_bytes: int = 1 << 20
     max_depth: int = 100
+    epochs: tuple[EpochColumn, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("max_record_bytes", "max_depth"):
@@ -71,14 +74,19 @@ def parse(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     Raises:
         ValueError: The format is unknown (a defect of the reader).
     """
-    if batch.format.name in _TYPED and batch.values is not None:
-        return batch
+    if batch.format.name not in _TYPED or batch.values is None:
+        batch = _read(batch, config)
+    return with_instants(batch, config.epochs, STAGE) if config.epochs else batch
+
+
+def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
+    """``batch`` with the values that its bytes say."""
     one, whole = _parsers(batch.format, config)
     parsed = apply_to_values(batch, batch.raws, one, STAGE, whole)
     if batch.claim is not None or len(parsed.failures) == len(batch.failures):
         return parsed  # the bytes of a job stay as they were stored
     limit = config.max_record_bytes
-    cut = (with_head_only(each, limit) for each in parsed.failures)
+    cut = (with_head_only(failure, limit) for failure in parsed.failures)
     return replace(parsed, failures=tuple(cut))
 
 

@@ -14,6 +14,13 @@ class EndsEarly(ObjectFailed):
     """The object ends in the middle of something: the rest may still be written."""
 
 
+class Undecided(ObjectFailed):
+    """The object does not show how it is written; an option can say it."""
+
+    def __init__(self, message: str, category: str = "unknown_format") -> None:
+        super().__init__(message, category)
+
+
 def may_pass(error: ObjectFailed) -> bool:
     """Whether the object may become readable once nobody writes to it any more."""
     return isinstance(error, EndsEarly) or error.category == "object_changed"

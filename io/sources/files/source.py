@@ -9,10 +9,9 @@ from clients.s3 import S3Settings
 from sources.files.aside.leaving import LeavingReader
 from sources.files.aside.selection import KIND, Selection, set_aside
 from sources.files.avro.reader import AvroReader
-from sources.files.csv.head import Undecided
 from sources.files.csv.options import CsvOptions
 from sources.files.encodings import encoding_of
-from sources.files.failures import FailedReader
+from sources.files.failures import FailedReader, Undecided
 from sources.files.formats import (
     AUTO,
     LOOK,
@@ -49,6 +48,7 @@ from sources.storage.s3_names import SCHEME as S3_SCHEME
 from sources.storage.tails import Tails
 from transforms import metrics
 from transforms.batch.coverage import Coverage, Ledger
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.splits import Acknowledger, BatchLimits, Position, Reader, Split
 from transforms.errors import ConfigError, ObjectFailed, ObjectUnavailable, SourceUnavailable
 from transforms.parse.raw import HEAD_BYTES
@@ -78,8 +78,7 @@ class FilesSource:
         csv: How CSV is written, as far as the user says; the rest is detected.
         json: How JSON is laid out, as far as the user says; the rest is detected.
         encoding: Of text, as Python names it; empty for UTF-8 or what a byte order mark says.
-        expected: Columns of which the header of CSV has at least one; empty if they are not
-            known.
+        expected: What the table expects of the header of CSV.
         compression: ``auto`` (by the first bytes), ``none``, or the one that all objects have.
         exclude: Globs of what is not read.
     """
@@ -98,7 +97,7 @@ class FilesSource:
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
     json: JsonOptions = JsonOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
-    expected: frozenset[str] = frozenset()
+    expected: ExpectedFields = ExpectedFields()  # noqa: RUF009 - frozen
     compression: str = AUTO
     exclude: tuple[str, ...] = ()
 
@@ -134,9 +133,9 @@ class FilesSource:
         """No: each record has its own offset."""
         return False
 
-    def expecting(self, columns: frozenset[str]) -> FilesSource:
-        """This source with the columns of which the header of a CSV file has at least one."""
-        return replace(self, expected=columns)
+    def expecting(self, fields: ExpectedFields) -> FilesSource:
+        """This source, told which names the header of a CSV file may have."""
+        return replace(self, expected=fields)
 
     def check(self) -> None:
         """Check that there are objects to read, and how the first CSV objects are written."""

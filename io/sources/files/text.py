@@ -6,16 +6,16 @@ import time
 from dataclasses import dataclass, replace
 
 from sources.files.content import Meter, framing_of
-from sources.files.csv.head import CsvRules, read_head
+from sources.files.csv.head import CsvRules, described, read_head
 from sources.files.csv.options import CsvOptions
 from sources.files.decompress import CompressedStream
 from sources.files.encodings import (
     DecodedStream,
     PeekedStream,
-    is_single_byte,
+    keeps_ascii,
     marked_encoding,
 )
-from sources.files.failures import EndsEarly, may_pass, object_failure, refused_failure
+from sources.files.failures import EndsEarly, Undecided, may_pass, object_failure, refused_failure
 from sources.files.framing import BOM, FramedRecords, Framer, LineFramer
 from sources.files.json.layout import LINES, MOST_LOOKED, Layout, read_layout
 from sources.files.magic import HEAD_BYTES, compression_by, kind_of
@@ -23,9 +23,10 @@ from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.stream import PlainStream, Stream
 from transforms import notes
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import JSON, Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import BatchLimits, Polled
-from transforms.errors import ObjectFailed
+from transforms.errors import ObjectFailed, ObjectUnavailable
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class TextReader:
         limits: Bounds of a batch.
         max_kept_bytes: A longer record is not kept whole, and fails.
         csv: How CSV is written, as far as the user says.
-        expected: Columns of which the header of CSV has at least one.
+        expected: What the table expects of the header of CSV.
         growing: Whether the object may still grow. Then its end is not settled while its last
             record is incomplete, or while it ends early.
     """
@@ -67,7 +68,7 @@ class TextReader:
         limits: BatchLimits,
         max_kept_bytes: int,
         csv: CsvOptions | None = None,
-        expected: frozenset[str] = frozenset(),
+        expected: ExpectedFields | None = None,
         *,
         growing: bool = False,
     ) -> None:
@@ -76,7 +77,7 @@ class TextReader:
         self._limits = limits
         self._max_kept_bytes = max_kept_bytes
         self._csv = csv or CsvOptions()
-        self._expected = expected
+        self._expected = expected or ExpectedFields()
         self._growing = growing and part.final
         self._encoding = part.stored_format.encoding
         self._compression = part.stored_format.compression
@@ -94,11 +95,17 @@ class TextReader:
         self._done = False
 
     def poll(self, timeout: float) -> Polled:
-        """The next batch, or none if reading it takes longer than ``timeout``."""
+        """The next batch, or none if reading it takes longer than ``timeout``.
+
+        Raises:
+            ObjectUnavailable: Access is refused, or only an option says how it is written.
+        """
         batch = None
         if not self._done:
             try:
                 self._fill(time.monotonic() + timeout)
+            except Undecided as error:
+                raise ObjectUnavailable(str(error)) from error  # nothing of it is settled
             except ObjectFailed as error:
                 self._fault = error
             batch = self._take()
@@ -197,6 +204,8 @@ class TextReader:
         )
         head = read_head(start, rules, part.uri, growing=self._growing)
         self._format = head.format
+        if head.format.columns:
+            self._note(described(head, self._encoding))
         at = max(self._position, head.end)
         return self._opened_at(pinned, at, rules.framer(at, head.format.delimiter))
 
@@ -212,7 +221,10 @@ class TextReader:
             head = pinned.read_at(0, HEAD_BYTES)
             if not self._heed_compression(head, pinned.content_encoding):
                 self._heed_mark(head)
-        self._format = self._json
+        if self._encoding != self._part.stored_format.encoding:
+            self._note(self._encoding or "utf-8")
+        if self._is_cut_as_it_is:
+            self._format = Format("json", encoding=self._encoding)
         limit, uri = self._max_kept_bytes, self._part.uri
         if stream is not None and at == 0:
             return _OpenObject(pinned, stream, self._layout.framer(0, limit, uri), skip=0, at=0)
@@ -246,19 +258,17 @@ class TextReader:
         return layout
 
     @property
-    def _json(self) -> Format:
-        return Format("json", encoding=self._encoding) if self._is_cut_as_it_is else JSON
-
-    @property
     def _is_cut_as_it_is(self) -> bool:
         """Whether the text is not UTF-8, but its records are cut in the stored bytes."""
-        return bool(self._encoding) and is_single_byte(self._encoding)
+        return bool(self._encoding) and keeps_ascii(self._encoding)
 
     def _opened_at(self, pinned: PinnedObject, at: int, framer: Framer) -> _OpenObject:
         """The object, to be read from the offset ``at`` of the text on."""
         from_start = self._part.end is None
         begin = 0 if from_start else min(self._position, at)  # a header is settled as well
-        return _OpenObject(pinned, self._stream(pinned, begin), framer, at - begin, begin)
+        return _OpenObject(
+            pinned, self._decoded(self._stored(pinned, begin)), framer, at - begin, begin
+        )
 
     def _from_start(self, pinned: PinnedObject) -> PeekedStream:
         """The decompressed bytes from the first one on; they say how the object is written."""
@@ -278,11 +288,16 @@ class TextReader:
             self._compression = compression_by(
                 head, stored_format.compression, content_encoding, uri
             )
-            if self._compression != before and not self._quiet:
-                notes.note("detected", self._compression or "not compressed", uri)
+            if self._compression != before:
+                self._note(self._compression or "not compressed")
             if self._compression:
                 self._read_whole(f"{self._compression} data", "--compression")
         return self._compression
+
+    def _note(self, what: str) -> None:
+        """Say in the summary what the content showed."""
+        if not self._quiet:
+            notes.note("detected", what, self._part.uri)
 
     def _heed_mark(self, head: bytes) -> None:
         """Take the encoding from a byte order mark."""
@@ -306,9 +321,6 @@ class TextReader:
                 f"{part.uri} is {what} and too large to be read without {option}", "unknown_format"
             )
         self._part = replace(part, end=None, size=part.end)
-
-    def _stream(self, pinned: PinnedObject, start: int) -> Stream:
-        return self._decoded(self._stored(pinned, start))
 
     def _decoded(self, stream: Stream) -> Stream:
         """The text in UTF-8, unless records are cut in the stored bytes."""

@@ -23,6 +23,7 @@ from sources.kafka.reader import KafkaReader
 from sources.kafka.starts import Starts
 from sources.kafka.uri import Address, parse
 from transforms.batch.coverage import Ledger
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.splits import BatchLimits, Position, Split
 from transforms.errors import ConfigError, SinkUnavailable, SourceUnavailable
 from transforms.settle.acknowledge import ACKNOWLEDGERS
@@ -120,7 +121,7 @@ class KafkaSource:
         """Whether ``messages`` says so."""
         return self.messages is not None and self.messages.several
 
-    def expecting(self, columns: frozenset[str]) -> KafkaSource:
+    def expecting(self, fields: ExpectedFields) -> KafkaSource:
         """This source: messages name their fields."""
         return self
 

@@ -103,7 +103,7 @@ class TestParseConfig:
     @pytest.mark.parametrize("name", ["max_record_bytes", "max_depth"])
     def test_a_bound_is_at_least_one(self, name: str) -> None:
         with pytest.raises(ConfigError, match=f"{name} must be 1 or more, got 0"):
-            ParseConfig(**{name: 0})
+            ParseConfig(**{name: 0})  # type: ignore[arg-type]
 
 
 class TestParse:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sources.files.csv.options import CsvOptions
 from sources.files.source import FilesSource
 from tests.io.sources.files.test_framing import reference, texts
 from tests.io.sources.reading import (
@@ -132,14 +133,22 @@ def test_csv_read_on_later_has_its_header_again(tmp_path: Path, name: str) -> No
     assert rest[0].format == Format("csv", ("id", "name"), "\t")
 
 
-def test_csv_with_a_bad_header_is_one_failure(tmp_path: Path) -> None:
+def test_csv_with_a_header_that_needs_an_option_is_left_until_it_is_given(tmp_path: Path) -> None:
     ledger = MemoryLedger()
-    batches = read_all(source(tmp_path / "a.csv", b"a,a\n1,2\n"), ledger)
-    (failure,) = failures(batches)
-    assert (failure.stage, failure.category) == ("read", "object_corrupt")
-    assert "'a' is there twice" in failure.message
-    assert (batches[-1].span.end, batches[-1].span.final, raws(batches)) == (8, True, [])
-    assert all(coverage.complete for coverage in ledger.coverages.values())
+    assert read_all(source(tmp_path / "a.csv", b'"a"x,b\n1,2\n'), ledger) == []
+    assert ledger.coverages == {}
+    files = FilesSource(str(tmp_path / "a.csv"), csv=CsvOptions(quote=""))
+    assert raws(read_all(files, ledger)) == [b"1,2"]
+
+
+def test_csv_with_trailing_commas_and_returns_is_read_on_as_it_was_begun(tmp_path: Path) -> None:
+    text = b"id,name,\r" + b"".join(b'%d,"a\r%d",\r' % (n, n) for n in range(9))
+    files = source(tmp_path / "a.csv", text, limits=BatchLimits(records=4))
+    (split,) = files.splits(MemoryLedger())
+    whole = read_split(files, split)
+    assert whole[0].format.columns == ("id", "name", "")
+    assert len(located(whole)) == 9
+    assert located(read_split(files, split, at=whole[0].span.end)) == located(whole[1:])
 
 
 def test_line_far_too_long_is_a_failure_and_its_neighbours_are_read(tmp_path: Path) -> None:
