@@ -82,7 +82,7 @@ def from_argv(
     """
     flags, rest = parser().parse_known_args(list(argv))
     runner = runner_of(flags.runner)  # from here on, Beam knows the runner's own options
-    refuse_unknown(rest, parser())
+    refuse_unknown(rest, parser(), argv)
     missing = [f"--{name}" for name in ("source", "sink", "table") if not getattr(flags, name)]
     if missing:
         raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
