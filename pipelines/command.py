@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pipelines.terminal import SafeFormatter, safe
 from runners import parser, streams
 from transforms.errors import ConfigError, DeadBudgetExceeded, SluiceError, from_text, without_step
-from transforms.secrets import redact
+from transforms.secrets import learn, redact
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,6 +30,11 @@ DEAD_BUDGET = 4
 
 class Parser(parser.Parser):
     """A parser that raises ``ConfigError``, so that ``run`` reports it as it does any mistake."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The options, and the arguments that are none of them. No message shows a secret of them."""
+        learn(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message} (--help lists every option)")
@@ -59,7 +64,7 @@ def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | N
             return 130
         except Exception as error:  # noqa: BLE001 - classified and reported below
             if verbose:
-                traceback.print_exc()
+                print(redact(traceback.format_exc()), end="", file=sys.stderr)
             cause = error if isinstance(error, SluiceError) else from_text(str(error))
             print(f"{name}: {safe(_line(cause, error))}", file=sys.stderr)
             return _code(cause)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
+from clients.s3 import refuse_credentials
 from sources.kafka import uri as kafka_uri
 from sources.storage import s3_names
 from sources.storage.local import LocalStorage
 from transforms.errors import ConfigError
+from transforms.secret_urls import refuse_secrets
 
 
 def owned_by(uri: str) -> Callable[[str], bool]:
@@ -32,10 +35,17 @@ def refuse_unknown_scheme(uri: str) -> None:
     """Refuse what names neither files nor objects.
 
     Raises:
-        ConfigError: It has another scheme than ``file`` and ``s3``.
+        ConfigError: It has another scheme than ``file`` and ``s3``, or contains credentials.
     """
     scheme, separator, _ = uri.partition("://")
     if separator and scheme not in ("file", "s3"):
+        # The URI is not quoted: it may contain a password.
         raise ConfigError(
-            f"unknown scheme {scheme!r} in {uri}; use file://, s3://, kafka:// or a path"
+            f"unknown scheme {scheme!r} in a --source; use file://, s3://, kafka:// or a path"
         )
+    if scheme == "s3":
+        refuse_credentials(uri)
+    elif re.match(r"(s3[an]?|kafka|https?):/", uri):
+        raise ConfigError("a --source has one slash behind its scheme; write s3://, kafka://")
+    else:
+        refuse_secrets("a --source", uri, "a file needs none")

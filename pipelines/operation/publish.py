@@ -99,6 +99,7 @@ def publish(options: argparse.Namespace, rest: Sequence[str], parser: Parser) ->
         ConfigError: An option is unknown or wrong.
         SluiceError: The database or the cluster cannot be reached, or refuses.
     """
+    kafka_config.parse(options.kafka_config)  # first: what stands behind it may be a password
     runner = runner_of(options.runner)  # from here on, Beam knows the runner's own options
     refuse_unknown(rest, parser)
     set_outage_budget(options, runner)

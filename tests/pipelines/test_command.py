@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import command
+from runners import streams
 from transforms.errors import ConfigError, SluiceError, SourceUnavailable
 
 
@@ -113,7 +114,7 @@ def test_a_place_for_the_summary_is_checked_before_the_run(tmp_path: Path) -> No
 def test_output_that_cannot_be_written_fails_a_command_that_only_prints(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(command.streams, "lost", lambda: "No space left on device")
+    monkeypatch.setattr(streams, "lost", lambda: "No space left on device")
 
     def prints(argv: Sequence[str]) -> int:
         command.check_printed()
