@@ -175,7 +175,8 @@ def _fetch_flink(scratch: Path) -> Path:
 def _fetch_job_server(scratch: Path) -> Path:
     target = _target(scratch, f"Beam's Flink job server {JOB_SERVER}")
     (scratch / "pom.xml").write_text(_POM)
-    fetch = ["mvn", "-q", "-B", _MAVEN_GOAL, f"-DoutputDirectory={target}"]
+    # -C: a file whose checksum is wrong ends the build; by default Maven only warns.
+    fetch = ["mvn", "-q", "-B", "-C", _MAVEN_GOAL, f"-DoutputDirectory={target}"]
     programs.run(fetch, scratch, errors_on_stdout=True)
     residuals.patch(target, JOB_SERVER, scratch, programs.run)
     one_jar.merge(target, "job-server.jar")

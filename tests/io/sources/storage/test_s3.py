@@ -213,7 +213,7 @@ class TestUnavailable:
 
     def test_missing_bucket(self, s3_settings: S3Settings) -> None:
         with pytest.raises(ConfigError, match=r"bucket of s3://in valid/\*\.jsonl .*exist"):
-            FilesSource("s3://in valid/*.jsonl", s3=s3_settings).check()
+            FilesSource("s3://no-such-bucket/*.jsonl", s3=s3_settings).check()
 
     def test_invalid_bucket_name(self, s3_settings: S3Settings) -> None:
         with pytest.raises(ConfigError, match="not a valid S3 URI"):
