@@ -227,7 +227,7 @@ class TestVersions:
         def pinned() -> list[str]:
             files = [copy / "Dockerfile", *copy.rglob("*.yaml")]
             texts = [path.read_text() for path in files]
-            return re.findall(r"[ =](\S+@sha256:[0-9a-f]{64})$", "\n".join(texts), re.MULTILINE)
+            return re.findall(r"[ =]([^\s=]+@sha256:[0-9a-f]{64})$", "\n".join(texts), re.MULTILINE)
 
         assert pin("sha256:" + "a" * 64) == 0
         first = pinned()

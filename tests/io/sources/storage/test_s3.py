@@ -212,7 +212,7 @@ class TestUnavailable:
         assert f"cannot reach s3://bucket/*.jsonl at http://127.0.0.1:{port}" in str(failed.value)
 
     def test_missing_bucket(self, s3_settings: S3Settings) -> None:
-        with pytest.raises(ConfigError, match=r"bucket of s3://in valid/\*\.jsonl .*exist"):
+        with pytest.raises(ConfigError, match=r"bucket of s3://no-such-bucket/\*\.jsonl .*exist"):
             FilesSource("s3://no-such-bucket/*.jsonl", s3=s3_settings).check()
 
     def test_invalid_bucket_name(self, s3_settings: S3Settings) -> None:
