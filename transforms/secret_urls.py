@@ -114,6 +114,20 @@ def refuse_secrets(what: str, uri: str, instead: str) -> None:
         raise ConfigError(f"{what} takes no user, password or key: {instead}")
 
 
+def refuse_single_slash(what: str, uri: str) -> None:
+    """Refuse what would be taken for a path, although its secrets show that it is none.
+
+    Args:
+        what: What the URI is, for the message.
+        uri: A URI or a path.
+
+    Raises:
+        ConfigError: It begins like ``s3:/bucket``; it is not repeated.
+    """
+    if re.match(r"(?:s3[an]?|kafka|https?|file):/(?!/)", uri, re.IGNORECASE):
+        raise ConfigError(f"{what} has one slash behind its scheme; write two, as in s3://")
+
+
 def _parts(url: str) -> tuple[list[str], _Parts]:
     """The references of ``url``, and its parts with a mark in the place of each of them."""
     references: list[str] = []

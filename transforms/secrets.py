@@ -38,7 +38,7 @@ _NAME_BEFORE = re.compile(r"[\w.%-]*\Z")
 _LONGEST_NAME = 60
 _NAME = re.compile(r"(?P<name>[\w.%+-]+)=")
 _NAME_AND_MORE = re.compile(r"(?:--[\w-]+=)?(?P<name>[\w.-]+)(?::\s*|\s+)(?P<secret>.+)", re.DOTALL)
-_LOG_IN = re.compile(r"\w:/+[^:/\s]*:(?P<secret>.+)@", re.DOTALL)
+_LOG_IN = re.compile(r"(?:\w:/+|^|=)[^:/\s]*:(?!/)(?P<secret>.+)@", re.DOTALL)
 
 # A process that is forked inherits these: it must resolve and redact what its parent concealed.
 # Each change is one operation on a dict or set, so no lock is needed, nor left locked by a fork.

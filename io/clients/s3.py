@@ -55,7 +55,10 @@ class S3Settings:
     max_attempts: int = 5
 
     def __post_init__(self) -> None:
-        refuse_secrets("--s3_endpoint_url", self.endpoint_url or "", CREDENTIALS)
+        address = self.endpoint_url or ""
+        refuse_secrets("--s3_endpoint_url", address, CREDENTIALS)
+        if "://" not in address and "@" in address:
+            raise ConfigError(f"--s3_endpoint_url takes no user, password or key: {CREDENTIALS}")
 
 
 def client(settings: S3Settings) -> S3Client:

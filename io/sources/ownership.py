@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 
@@ -12,7 +11,7 @@ from sources.kafka import uri as kafka_uri
 from sources.storage import s3_names
 from sources.storage.local import LocalStorage
 from transforms.errors import ConfigError
-from transforms.secret_urls import refuse_secrets
+from transforms.secret_urls import refuse_secrets, refuse_single_slash
 
 
 def owned_by(uri: str) -> Callable[[str], bool]:
@@ -45,7 +44,6 @@ def refuse_unknown_scheme(uri: str) -> None:
         )
     if scheme == "s3":
         refuse_credentials(uri)
-    elif re.match(r"(s3[an]?|kafka|https?):/", uri):
-        raise ConfigError("a --source has one slash behind its scheme; write s3://, kafka://")
     else:
+        refuse_single_slash("a --source", uri)
         refuse_secrets("a --source", uri, "a file needs none")

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from transforms.errors import ConfigError
-from transforms.secret_urls import conceal_url, refuse_secrets, resolve_url
+from transforms.secret_urls import conceal_url, refuse_secrets, refuse_single_slash, resolve_url
 from transforms.secrets import redact
 
 
@@ -186,3 +186,15 @@ class TestRefuseSecrets:
     )
     def test_anything_else_passes(self, uri: str) -> None:
         refuse_secrets("--it", uri, "there")
+
+
+@pytest.mark.parametrize("uri", ["s3:/KEY:canary@bucket/x", "KAFKA:/h", "file:/x", "https:/u:p@h"])
+def test_a_uri_with_one_slash_is_no_path(uri: str) -> None:
+    with pytest.raises(ConfigError, match="one slash") as caught:
+        refuse_single_slash("it", uri)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["s3://b/x", "./s3:/x", "/s3:/x", "C:/x", "a.csv", "files:/x"])
+def test_a_path_is_a_path(path: str) -> None:
+    refuse_single_slash("it", path)

@@ -12,7 +12,7 @@ from sinks.dead_letters.files import DeadLetterFiles
 from sinks.dead_letters.objects import DeadLetterObjects
 from sinks.dead_letters.topic import DeadLetterTopic
 from transforms.errors import ConfigError
-from transforms.secret_urls import refuse_secrets
+from transforms.secret_urls import refuse_secrets, refuse_single_slash
 from transforms.settle.dead_letters import DeadLetterSink
 
 
@@ -39,6 +39,7 @@ def dead_letter_sink_for(
         raise ConfigError("the place for dead letters is empty; write a URI or a folder")
     scheme, separator, rest = uri.partition("://")
     if not separator:
+        refuse_single_slash("--dead_letters", uri)
         return DeadLetterFiles(os.path.abspath(os.path.expanduser(uri)))
     if scheme == "kafka":
         return _topic(uri, kafka_config, timeout)
