@@ -86,8 +86,9 @@ def from_argv(
         ConfigError: It names the option that is missing, unknown or wrong.
     """
     flags, rest = parser().parse_known_args(list(argv))
+    kafka_config.parse(flags.kafka_config)  # first, since what stands behind it may be a password
     runner = runner_of(flags.runner)  # from here on, Beam knows the runner's own options
-    refuse_unknown(rest, parser())
+    refuse_unknown(rest, parser(), argv)
     missing = [f"--{name}" for name in ("source", "sink", "table") if not getattr(flags, name)]
     if missing:
         raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")

@@ -58,8 +58,12 @@ def carry_out(flags: Any) -> int:
         SluiceError: The database cannot be reached, or refuses.
         ConfigError: Flags contradict each other, or name what is not there.
     """
-    actions = {"list": _list, "show": _show, "stats": _stats, "prune": _prune, "audit": _audit}
-    return actions.get(flags.action, _act)(flags)
+    looks = {"list": _list, "show": _show, "stats": _stats, "audit": _audit}
+    if flags.action in looks:
+        code = looks[flags.action](flags)
+        command.check_printed()
+        return code
+    return _prune(flags) if flags.action == "prune" else _act(flags)
 
 
 def _database(flags: Any) -> Database:

@@ -114,6 +114,7 @@ def publish(options: argparse.Namespace, rest: Sequence[str], parser: Parser) ->
             pipeline.
         SluiceError: The database or the cluster cannot be reached, or refuses.
     """
+    kafka_config.parse(options.kafka_config)  # first: what stands behind it may be a password
     runner = runner_of(options.runner)  # from here on, Beam knows the runner's own options
     refuse_unknown(rest, parser)
     set_outage_budget(options, runner)

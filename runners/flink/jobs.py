@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from runners import streams
 from runners.flink.endpoints import endpoints
 from runners.flink.rest import FlinkRefused, FlinkRest, FlinkUnreachable
 from runners.parser import Parser
@@ -195,6 +196,11 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; 0 done, 1 failed."""
+    with streams.lasting():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = parser().parse_args(argv)
     try:
         jobs = _acted_on(arguments)

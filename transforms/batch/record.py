@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from transforms.batch.content import Content
 from transforms.batch.retry_policy import RetryPolicy
-from transforms.errors import message_of, stack_of
+from transforms.error_texts import message_of, stack_of
 
 Headers = tuple[tuple[str, bytes | None], ...]
 """Headers of a message: names may repeat, and their order matters."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sources.files.framing import RefusedRecord
 from transforms.batch.record import JSON, Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import Polled, Split
-from transforms.errors import ObjectFailed, message_of, stack_of
+from transforms.error_texts import message_of, stack_of
+from transforms.errors import ObjectFailed
 
 STAGE = "read"
 

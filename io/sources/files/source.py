@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from clients.s3 import S3Settings
+from clients.s3 import S3Settings, refuse_credentials
 from sources.files.aside.leaving import LeavingReader
 from sources.files.aside.selection import KIND, Selection, set_aside
 from sources.files.avro.reader import AvroReader
@@ -102,6 +102,8 @@ class FilesSource:
     exclude: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.uri.startswith(S3_SCHEME):
+            refuse_credentials(self.uri)
         check_format(self.format)
         check_compression(self.compression)
         Selection(self.format, self.exclude)

@@ -76,8 +76,7 @@ class KafkaSource:
     missing_topic: MissingTopic = "wait"
 
     def __post_init__(self) -> None:
-        kafka_config.refuse_reserved(self.config)
-        kafka_config.refuse_incomplete(self.config)
+        object.__setattr__(self, "config", kafka_config.checked(self.config))
         for name in ("answer_timeout", "discovery_interval", "idle_seconds"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0, got {getattr(self, name)}")

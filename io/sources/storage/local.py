@@ -203,6 +203,8 @@ def path_of(uri: str) -> str:
     >>> path_of("file:///data/a%20b.jsonl")
     '/data/a b.jsonl'
     """
+    if "\0" in uri or "%00" in uri.partition(SCHEME)[2]:
+        raise ConfigError(f"{uri!a} contains the character NUL, which no path does")
     if not uri.startswith(SCHEME):
         return os.path.abspath(os.path.expanduser(uri))
     host, slash, path = uri.removeprefix(SCHEME).partition("/")
@@ -341,4 +343,6 @@ def _away(name: str, error: OSError) -> SourceUnavailable:
 
 
 def _message(name: str, error: OSError) -> str:
-    return f"cannot read {name}: {error.strerror or error}"
+    # A name may have bytes that are no text; no database would keep the message.
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return f"cannot read {text}: {error.strerror or error}"

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from runners import streams
 from runners.file_lock import locked
 from runners.flink.endpoints import FOLDER, Endpoints, endpoints, forget_endpoints, write_endpoints
 from runners.flink.local import config, parts
@@ -204,6 +205,11 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; 0 done, 1 failed or not running."""
+    with streams.lasting():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = parser().parse_args(argv)
     cluster = FlinkCluster(arguments.folder, arguments.slots)
     try:
