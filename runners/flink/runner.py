@@ -36,7 +36,7 @@ from apache_beam.portability.api import beam_runner_api_pb2
 from runners import beam_private
 from runners.beam_flags import refuse_ignored
 from runners.flink import job_server
-from runners.flink.jobs import cause
+from runners.flink.failures import cause
 from runners.flink.options import options_of, resumed
 from runners.flink.rest import FlinkRest, FlinkUnreachable
 from runners.flink.submission import Marked, jobs_of, started, submitted
