@@ -17,7 +17,7 @@ from runners.signals import stop_on_signals
 from transforms import metrics
 from transforms.batch.coverage import Ledger
 from transforms.batch.splits import Source
-from transforms.errors import ConfigError, SluiceError, from_text
+from transforms.errors import ConfigError, DeadBudgetExceeded, SluiceError, from_text
 from transforms.read import drain
 from transforms.read.read import Pacing, ReadSplits
 from transforms.read.readers import READERS
@@ -86,7 +86,10 @@ def execute(
                     announce(submission)
                     if submitted is not None:
                         submitted(submission)
-            result.wait_until_finish()
+            if runner.finished is not None:
+                runner.finished(result, cannot_heal)
+            else:
+                result.wait_until_finish()
         except RunnerUnavailable as error:
             raise SluiceError(str(error)) from error
         except RuntimeError as error:  # Beam raises it for a job that failed elsewhere
@@ -117,7 +120,7 @@ def submit(pipeline: beam.Pipeline, runner: Runner) -> Submission:
     """
     assert runner.started is not None, "--detach is checked with the options"  # noqa: S101
     try:
-        return runner.started(pipeline.run())
+        return runner.started(pipeline.run(), cannot_heal)
     except RunnerUnavailable as error:
         raise SluiceError(str(error)) from error
     except RuntimeError as error:  # as in execute()
@@ -126,9 +129,20 @@ def submit(pipeline: beam.Pipeline, runner: Runner) -> Submission:
 
 def _explained(runner: Runner, error: RuntimeError) -> Exception:
     """The error to report for a job that failed elsewhere."""
-    if runner.explained is None or from_text(str(error)) is not None:
+    if runner.explained is None:
         return error
+    cause = from_text(str(error))
+    if cause is not None:  # of this project, raised where the cluster ran it
+        return type(cause)(f"on a worker: {cause}")
     return SluiceError(runner.explained(str(error)))
+
+
+def cannot_heal(text: str) -> bool:
+    """Whether a failure, as its text says, comes again with every attempt until a person acts.
+
+    In one process, such an error ends the run at once.
+    """
+    return isinstance(from_text(text), ConfigError | DeadBudgetExceeded)
 
 
 def announce(job: Submission) -> None:

@@ -39,7 +39,8 @@ from runners.flink import job_server
 from runners.flink.failures import cause
 from runners.flink.options import options_of, resumed
 from runners.flink.rest import FlinkRest, FlinkUnreachable
-from runners.flink.submission import Marked, jobs_of, started, submitted
+from runners.flink.submission import Marked, jobs_of, submitted
+from runners.flink.watch import finished, started
 from runners.flink_flags import FlinkJobServerOptions
 from runners.runner import Runner, RunnerUnavailable
 
@@ -109,5 +110,6 @@ RUNNER = Runner(
     explained=_explained,
     submitted=submitted,
     started=started,
+    finished=finished,
     resumed=resumed,
 )
