@@ -14,6 +14,7 @@ from apache_beam.metrics import MetricsFilter
 from pipelines import progress
 from runners.runner import Runner, RunnerUnavailable, Submission
 from runners.signals import stop_on_signals
+from sinks.database import leases
 from transforms import metrics
 from transforms.batch.coverage import Ledger
 from transforms.batch.splits import Source
@@ -21,6 +22,7 @@ from transforms.errors import ConfigError, DeadBudgetExceeded, SluiceError, from
 from transforms.read import drain
 from transforms.read.read import Pacing, ReadSplits
 from transforms.read.readers import READERS
+from transforms.settle import acknowledge
 
 
 @contextmanager
@@ -41,7 +43,11 @@ def empty_pipeline(runner: Runner, flags: Sequence[str]) -> Iterator[beam.Pipeli
 def reading(
     runner: Runner, sources: Sequence[Source], ledger: Ledger, *, streaming: bool
 ) -> ReadSplits:
-    """The transform that reads ``sources`` in the way that suits ``runner``."""
+    """The transform that reads ``sources`` in the way that suits ``runner``.
+
+    Raises:
+        ConfigError: A source was not made for ``streaming``.
+    """
     pacing = Pacing(
         bundle_seconds=runner.streaming_bundle_seconds if streaming else None,
         resume_seconds=runner.resume_seconds,
@@ -49,11 +55,17 @@ def reading(
     return ReadSplits(sources, ledger, pacing, streaming=streaming, spread=runner.parallel)
 
 
+def released() -> None:
+    """Acknowledge what is settled, and release the jobs that this process holds."""
+    acknowledge.flush()
+    leases.release_all()
+
+
 def execute(
     pipeline: beam.Pipeline,
     runner: Runner,
     *,
-    release: Callable[[], object],
+    release: Callable[[], object] = released,
     progress_bar: bool = False,
     submitted: Callable[[Submission], object] | None = None,
 ) -> tuple[Counter[str], list[str]]:
@@ -62,7 +74,8 @@ def execute(
     Args:
         pipeline: The pipeline, made by ``runner``.
         runner: What runs it.
-        release: Called at the end, however it ends; releases what this process holds.
+        release: Called at the end, however it ends; releases what this process holds. By default,
+            what is settled is acknowledged to its source, and held jobs are released.
         progress_bar: Whether to show a progress bar.
         submitted: Called with the job once a cluster has accepted it.
 

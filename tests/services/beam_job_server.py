@@ -11,7 +11,7 @@ import grpc
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 
-class _Service(beam_job_api_pb2_grpc.JobServiceServicer):  # type: ignore[misc]  # no types
+class _Service(beam_job_api_pb2_grpc.JobServiceServicer):
     def DescribePipelineOptions(self, request: Any, context: Any) -> Any:
         return beam_job_api_pb2.DescribePipelineOptionsResponse()
 

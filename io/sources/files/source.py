@@ -117,6 +117,11 @@ class FilesSource:
         return S3Storage(self.s3) if self.uri.startswith(S3_SCHEME) else LocalStorage()
 
     @property
+    def streaming(self) -> bool:
+        """Whether new objects are watched for."""
+        return self.watch
+
+    @property
     def open_ended(self) -> bool:
         """No: every object has an end."""
         return False

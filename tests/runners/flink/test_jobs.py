@@ -37,20 +37,6 @@ def test_stop_needs_a_job_that_runs(
     assert "name one with --job: 0 jobs are running" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("stack", "line"),
-    [
-        ("java.lang.Exception: lost\n\tat a.b(c)\n", "java.lang.Exception: lost"),
-        ("a.A: x\n\tat a\nCaused by: b.B: y\n\tat b\nCaused by: c.C: z\n\tat c\n", "c.C: z"),
-        ("a.A: x\nCaused by: b.B: Traceback …\n  in f\nValueError: no", "ValueError: no"),
-        ("", "no cause given"),
-        ("x" * 1_000, "x" * 300),
-    ],
-)
-def test_the_cause_of_a_failure_is_the_innermost_line(stack: str, line: str) -> None:
-    assert flink_jobs.cause(stack) == line
-
-
 def test_without_a_cluster_it_says_how_to_name_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
