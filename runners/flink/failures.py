@@ -21,8 +21,8 @@ _MEANINGS: Mapping[str, str] = {
     ),
     "Exceeded checkpoint tolerable failure threshold": (
         "a checkpoint did not end within --checkpoint_timeout_millis (10 minutes, if it is not set): a "
-        "step hangs, or a bundle waits for something longer than that; the workers' log shows where a "
-        "step stands after 5 minutes, and --element_processing_timeout_minutes N ends it"
+        "step hangs, or a bundle waits for something longer than that; give what a step calls a time-out "
+        "of its own"
     ),
     NO_SLOTS: "the cluster has too few free slots for --parallelism",
     r"^ModuleNotFoundError: No module named": (
