@@ -54,6 +54,10 @@ class ListSource:
         return f"memory://{self.name}"
 
     @property
+    def streaming(self) -> bool:
+        return self.endless
+
+    @property
     def open_ended(self) -> bool:
         return self.endless
 

@@ -17,7 +17,6 @@ from pipelines.ingestion.steps import applied
 from pipelines.operation.start import once_reachable
 from runners.runner import Runner, Submission
 from sinks import targets
-from sinks.database import leases
 from sinks.ledger import submissions
 from sinks.sql import SqlSink, WriteToSql
 from sources.jobs.source import JobsSource
@@ -27,7 +26,6 @@ from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
 from transforms.read import standing
 from transforms.read.job_queue import Waiting
-from transforms.settle import acknowledge
 from transforms.settle.acknowledge import Acknowledge
 
 
@@ -174,16 +172,9 @@ def _run(
     return execution.execute(
         pipeline,
         run.runner,
-        release=_release,
         progress_bar=run.progress,
         submitted=lambda submission: _note(config, submission),
     )
-
-
-def _release() -> None:
-    """Acknowledge what is settled, and release the jobs that this process holds."""
-    acknowledge.flush()
-    leases.release_all()
 
 
 def _detach(pipeline: beam.Pipeline, config: IngestConfig, sink: SqlSink, run: RunConfig) -> int:

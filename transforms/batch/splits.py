@@ -138,6 +138,11 @@ class Source(Hashable, Protocol):
         ...
 
     @property
+    def streaming(self) -> bool:
+        """Whether it was made to be read forever, including what arrives later."""
+        ...
+
+    @property
     def open_ended(self) -> bool:
         """Whether its partitions have no end, so that none is ever complete (a topic's)."""
         ...

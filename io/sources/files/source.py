@@ -126,6 +126,11 @@ class FilesSource:
         return max(self.max_record_bytes, HEAD_BYTES)
 
     @property
+    def streaming(self) -> bool:
+        """Whether new objects are watched for."""
+        return self.watch
+
+    @property
     def open_ended(self) -> bool:
         """No: every object has an end."""
         return False

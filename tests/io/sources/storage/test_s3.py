@@ -230,7 +230,7 @@ class TestUnavailable:
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
         monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
         settings = S3Settings(s3_endpoint, connect_timeout=4.0)
-        with pytest.raises(SourceUnavailable, match="no AWS credentials"):
+        with pytest.raises(ConfigError, match="no AWS credentials"):
             FilesSource("s3://bucket/*.jsonl", s3=settings).check()
 
 
