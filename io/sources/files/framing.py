@@ -78,6 +78,12 @@ class FramedRecords:
         del self.offsets[owned:], self.raws[owned:]
         self.refused = [each for each in self.refused if each.offset < end]
 
+    def take_refused(self, end: int) -> list[RefusedRecord]:
+        """Those of the refused records that begin before ``end``, which are then forgotten."""
+        taken = [each for each in self.refused if each.offset < end]
+        self.refused = [each for each in self.refused if each.offset >= end]
+        return taken
+
     def stop(self, low: int, limits: BatchLimits) -> int:
         """Index of the first record that does not fit into a batch that begins with ``low``."""
         stop = min(len(self.offsets), low + limits.records)

@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from clients.s3 import S3Settings, refuse_credentials
 from sources.files.aside.leaving import LeavingReader
 from sources.files.aside.selection import KIND, Selection, set_aside
-from sources.files.avro.reader import AvroReader
 from sources.files.csv.options import CsvOptions
 from sources.files.encodings import encoding_of
-from sources.files.failures import FailedReader, Undecided
+from sources.files.failures import Undecided
 from sources.files.formats import (
     AUTO,
     LOOK,
@@ -22,12 +21,10 @@ from sources.files.formats import (
 )
 from sources.files.json.layout import LINES, Layout
 from sources.files.json.options import JsonOptions
-from sources.files.look import Look, LookingReader
 from sources.files.manner import Manners, Seen
-from sources.files.parquet.reader import ParquetReader
+from sources.files.opening import Opening
 from sources.files.plan import (
     PAGE,
-    Part,
     SettledObject,
     continued,
     part_of,
@@ -35,10 +32,8 @@ from sources.files.plan import (
     taking_over,
     unsettled,
 )
-from sources.files.text import TextReader
 from sources.files.versions.resting import RestingReader
 from sources.files.versions.succession import Successions
-from sources.files.versions.takeover import TakeoverReader
 from sources.files.walk import WalkReader
 from sources.files.watch import WatchedStorage, WatchReader
 from sources.storage.local import LocalStorage, begins_as_read, recall
@@ -51,9 +46,6 @@ from transforms.batch.coverage import Coverage, Ledger
 from transforms.batch.expected import ExpectedFields
 from transforms.batch.splits import Acknowledger, BatchLimits, Position, Reader, Split
 from transforms.errors import ConfigError, ObjectFailed, ObjectUnavailable, SourceUnavailable
-from transforms.parse.raw import HEAD_BYTES
-
-_TYPED: dict[str, type[ParquetReader | AvroReader]] = {"parquet": ParquetReader, "avro": AvroReader}
 
 _CSV_CHECKED = 5
 """How many CSV objects are checked before a run."""
@@ -121,9 +113,16 @@ class FilesSource:
         return S3Storage(self.s3) if self.uri.startswith(S3_SCHEME) else LocalStorage()
 
     @property
-    def _max_kept_bytes(self) -> int:
-        """The longest record that is passed on whole; Parse rejects it if it is too large."""
-        return max(self.max_record_bytes, HEAD_BYTES)
+    def _opening(self) -> Opening:
+        return Opening(
+            self.storage,
+            self._stored_format,
+            self.limits,
+            self.max_record_bytes,
+            self.csv,
+            self.expected,
+            self._layout_wanted,
+        )
 
     @property
     def streaming(self) -> bool:
@@ -192,7 +191,9 @@ class FilesSource:
         stored_format = self._stored_format(stored.uri)
         try:
             if stored_format.format == LOOK:
-                self._look(self.storage, growing=self.watch).at(self._whole(stored), stored_format)
+                self._opening.look(self.storage, growing=self.watch).at(
+                    self._whole(stored), stored_format
+                )
             else:
                 self._looked_at(stored)
         except Undecided as error:
@@ -247,10 +248,12 @@ class FilesSource:
         """Open an object and find out how it is written."""
         split, stored_format = self._whole(stored), self._stored_format(stored.uri)
         if stored_format.format == LOOK:
-            stored_format = self._look(self.storage, growing=self.watch).at(split, stored_format)
+            stored_format = self._opening.look(self.storage, growing=self.watch).at(
+                split, stored_format
+            )
         if stored_format.format not in ("jsonl", "csv"):
             return Seen(LINES, in_order=True)
-        reader = self._text_reader(part_of(split, stored_format, ()), growing=self.watch)
+        reader = self._opening.text_reader(part_of(split, stored_format, ()), growing=self.watch)
         try:
             return Seen(reader.look(), reader.in_order)
         finally:
@@ -293,69 +296,14 @@ class FilesSource:
     def _open_bounded(self, split: Split, position: Position = ()) -> Reader:
         """A reader for a run that ends; a local file may be written on meanwhile."""
         if self.uri.startswith(S3_SCHEME) or not self.rest_seconds:
-            return self._open(split, position)
+            return self._opening.open(split, position)
         storage = LocalStorage(Tails())
         if split.end is not None:
-            return self._open(split, position, storage)
+            return self._opening.open(split, position, storage)
         return RestingReader(
             *(split, position, self.rest_seconds),
-            open_growing=lambda at: self._open(split, at, storage, growing=True),
-            open_whole=lambda at: self._open(split, at),
-        )
-
-    def _open(
-        self,
-        split: Split,
-        position: Position = (),
-        storage: Storage | None = None,
-        *,
-        growing: bool = False,
-    ) -> Reader:
-        if split.takes_over and not position:
-            rest = replace(split, takes_over=())
-            whole = split.takes_over[-1].final
-            opened = None if whole else self._open(rest, position, storage, growing=growing)
-            return TakeoverReader(split, opened)
-        try:
-            stored_format = self._stored_format(split.name)
-        except ObjectFailed as error:
-            return FailedReader(split, error)
-        if stored_format.format == LOOK:
-            look = self._look(storage or self.storage, growing=growing)
-            return LookingReader(
-                split,
-                position,
-                lambda: look.at(split, stored_format),
-                lambda seen: self._open_as(
-                    part_of(split, seen, position, looked_at=True), storage, growing=growing
-                ),
-                growing=growing,
-            )
-        return self._open_as(part_of(split, stored_format, position), storage, growing=growing)
-
-    def _look(self, storage: Storage, *, growing: bool) -> Look:
-        return Look(storage, self.csv, self.expected, self._max_kept_bytes, growing)
-
-    def _open_as(self, part: Part, storage: Storage | None, *, growing: bool) -> Reader:
-        typed = _TYPED.get(part.stored_format.format)
-        if typed is not None:
-            storage, limit = storage or self.storage, self.max_record_bytes
-            return typed(storage, part, self.limits, limit, growing=growing)
-        return self._text_reader(part, storage, growing=growing)
-
-    def _text_reader(
-        self, part: Part, storage: Storage | None = None, *, growing: bool = False
-    ) -> TextReader:
-        if part.layout is None:
-            part = replace(part, layout=self._layout_wanted)
-        return TextReader(
-            storage or self.storage,
-            part,
-            self.limits,
-            self._max_kept_bytes,
-            self.csv,
-            self.expected,
-            growing=growing,
+            open_growing=lambda at: self._opening.open(split, at, storage, growing=True),
+            open_whole=lambda at: self._opening.open(split, at),
         )
 
     def _watch(self, position: Position, ledger: Ledger) -> WatchReader:
@@ -388,10 +336,10 @@ class FilesSource:
                 page, ledger, manners.layouts_of, successions.of, reading
             ),
             layout=lambda stored, settled: manners.of(stored, settled).layout,
-            open=lambda split: self._open(split, storage=storage),
+            open=lambda split: self._opening.open(split, storage=storage),
             interval=self.poll_interval,
             outage_budget=self.outage_budget,
-            open_growing=lambda split: self._open(split, storage=storage, growing=True),
+            open_growing=lambda split: self._opening.open(split, storage=storage, growing=True),
             continues=continues,
             forget=tails.forget,
             recall=where_to_read_on,

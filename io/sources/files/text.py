@@ -9,12 +9,7 @@ from sources.files.content import Meter, framing_of
 from sources.files.csv.head import CsvRules, described, read_head
 from sources.files.csv.options import CsvOptions
 from sources.files.decompress import CompressedStream
-from sources.files.encodings import (
-    DecodedStream,
-    PeekedStream,
-    keeps_ascii,
-    marked_encoding,
-)
+from sources.files.encodings import DecodedStream, PeekedStream, keeps_ascii, marked_encoding
 from sources.files.failures import EndsEarly, Undecided, may_pass, object_failure, refused_failure
 from sources.files.framing import BOM, FramedRecords, Framer, LineFramer
 from sources.files.json.layout import LINES, MOST_LOOKED, Layout, read_layout
@@ -347,13 +342,12 @@ class TextReader:
         if not last and stop == low and not framed.refused:
             return None
         failures: list[Failure] = []
-        failed = False
+        fault = self._fault if last and not unfinished else None
         end = framed_to if all_taken else framed.offsets[stop]
-        if last and self._fault is not None and not unfinished:
+        if fault is not None:
             # That is before its end, or the end would have been reached.
             broke = max(self._position, framed_to)
-            failed = True
-            failures.append(object_failure(self._origin(broke), self._format, self._fault))
+            failures.append(object_failure(self._origin(broke), self._format, fault))
             end = broke + 1
         if last and self._part.end is not None and not unfinished:
             end = self._part.end
@@ -362,11 +356,9 @@ class TextReader:
             self._done = True
             return None
         failures += [
-            refused_failure(self._origin(each.offset), self._format, each)
-            for each in framed.refused
-            if each.offset < end
+            refused_failure(self._origin(refused.offset), self._format, refused)
+            for refused in framed.take_refused(end)
         ]
-        framed.refused = [each for each in framed.refused if each.offset >= end]
         batch = RecordBatch(
             span=Span(
                 self._part.uri,
@@ -374,7 +366,7 @@ class TextReader:
                 self._position,
                 end,
                 final=last and self._part.final and not unfinished,
-                content=None if failed else self._meter.take(end, self._framing),
+                content=None if fault else self._meter.take(end, self._framing),
             ),
             format=self._format,
             offsets=framed.offsets[low:stop],
