@@ -13,7 +13,7 @@ import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms.batch.record import Format, RecordBatch
 from transforms.errors import ConfigError
 from transforms.parse import typed_rows
-from transforms.parse.csv import parse_row, parse_rows
+from transforms.parse.csv.rows import parse_row, parse_rows
 from transforms.parse.epochs import EpochColumn, with_instants
 from transforms.parse.json import parse_object, parse_objects
 from transforms.parse.raw import check_size, text_of, with_head_only

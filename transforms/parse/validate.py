@@ -20,7 +20,7 @@ import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError, Reject
 from transforms.parse.convert import column_types, convert
-from transforms.parse.csv_cells import any_quoted_empty, quoted_empty
+from transforms.parse.csv.cells import any_quoted_empty, quoted_empty
 from transforms.parse.json_text import encode_json
 from transforms.parse.patterns import MASK, Pattern, given_up, is_linear
 from transforms.steps.each_record import apply_to_values

@@ -18,7 +18,7 @@ from sinks.table.target import Column, Target
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import Reject
 from transforms.parse.convert import column_types, number_of
-from transforms.parse.csv_cells import quoted_empty
+from transforms.parse.csv.cells import quoted_empty
 from transforms.parse.json_text import decode_long
 
 STAGE = "write"

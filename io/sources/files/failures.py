@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sources.files.framing import RefusedRecord
 from transforms.batch.record import JSON, Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import Polled, Split
 from transforms.error_texts import message_of, stack_of
@@ -38,20 +37,6 @@ def object_failure(origin: Origin, format: Format, error: ObjectFailed) -> Failu
         exception=ObjectFailed.__name__,  # also for its subclasses
         message=message_of(error),
         stack=stack_of(error),
-    )
-
-
-def refused_failure(origin: Origin, format: Format, record: RefusedRecord) -> Failure:  # noqa: A002
-    """The failure of a record that a framer refused."""
-    return Failure(
-        origin=origin,
-        raw=record.raw,
-        format=format,
-        stage=STAGE,
-        category=record.category,
-        exception=record.exception,
-        message=record.message,
-        stack="",
     )
 
 

@@ -13,6 +13,7 @@ from itertools import accumulate, compress, repeat
 from operator import add
 from typing import Protocol
 
+from transforms.batch.record import Failure, Format, Origin
 from transforms.batch.splits import BatchLimits
 from transforms.errors import Reject
 from transforms.parse.raw import CUT, HEAD_BYTES, cut_message
@@ -37,6 +38,19 @@ class RefusedRecord:
     category: str
     exception: str
     message: str
+
+    def failure(self, origin: Origin, format: Format) -> Failure:  # noqa: A002
+        """The failure of this record, whose first byte is at ``origin``."""
+        return Failure(
+            origin=origin,
+            raw=self.raw,
+            format=format,
+            stage="read",
+            category=self.category,
+            exception=self.exception,
+            message=self.message,
+            stack="",
+        )
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from sources.files.csv.head import CsvRules, described, read_head
 from sources.files.csv.options import CsvOptions
 from sources.files.decompress import CompressedStream
 from sources.files.encodings import DecodedStream, PeekedStream, keeps_ascii, marked_encoding
-from sources.files.failures import EndsEarly, Undecided, may_pass, object_failure, refused_failure
+from sources.files.failures import EndsEarly, Undecided, may_pass, object_failure
 from sources.files.framing import BOM, FramedRecords, Framer, LineFramer
 from sources.files.json.layout import LINES, MOST_LOOKED, Layout, read_layout
 from sources.files.magic import HEAD_BYTES, compression_by, kind_of
@@ -356,7 +356,7 @@ class TextReader:
             self._done = True
             return None
         failures += [
-            refused_failure(self._origin(refused.offset), self._format, refused)
+            refused.failure(self._origin(refused.offset), self._format)
             for refused in framed.take_refused(end)
         ]
         batch = RecordBatch(

@@ -19,7 +19,7 @@ from sources.files.avro.shapes import Shape, Shapes
 from sources.files.content import stored_content
 from sources.files.decompress import CompressedStream
 from sources.files.encodings import PeekedStream
-from sources.files.failures import may_pass, object_failure, refused_failure
+from sources.files.failures import may_pass, object_failure
 from sources.files.framing import oversized, unreadable
 from sources.files.magic import compression_by
 from sources.files.plan import Part
@@ -252,7 +252,7 @@ class AvroReader:
             [first + i for i in good],
             [rows.raws[i] for i in good],
             [rows.values[i] for i in good],
-            [*failures, *(refused_failure(self._origin(e.offset), _FORMAT, e) for e in refused)],
+            [*failures, *(e.failure(self._origin(e.offset), _FORMAT) for e in refused)],
             to,
         )
 

@@ -23,7 +23,7 @@ from sources.storage.stream import Stream
 from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import Format
 from transforms.errors import ObjectFailed
-from transforms.parse.csv import rows_of
+from transforms.parse.csv.rows import rows_of
 
 SAMPLE_BYTES = 64 << 10
 _SAMPLE_RECORDS = 20

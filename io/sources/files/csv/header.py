@@ -1,6 +1,6 @@
 """The header of a CSV object: whether its first record is one, and how it names the columns.
 
-Names are never guessed. A column without a name stays one (``transforms.parse.csv_columns`` says
+Names are never guessed. A column without a name stays one (``transforms.parse.csv.columns`` says
 what becomes of its cells), and of equal names the later ones get a number, as in DuckDB, pandas
 and Polars. Where that would make every record one that the table refuses, the object is refused.
 """
@@ -17,7 +17,7 @@ from sources.files.csv.options import CsvOptions
 from sources.files.failures import Undecided
 from transforms.batch.expected import ExpectedFields
 from transforms.parse.convert import number_of
-from transforms.parse.csv_columns import free_name, names_of
+from transforms.parse.csv.columns import free_name, names_of
 
 _SHOWN = 60
 _NAMED = 5

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from sources.files.content import stored_content
-from sources.files.failures import may_pass, object_failure, refused_failure
+from sources.files.failures import may_pass, object_failure
 from sources.files.framing import RefusedRecord
 from sources.files.parquet.arrow_rows import encoder_of
 from sources.files.parquet.footer import int96_columns, read_footer
@@ -196,7 +196,7 @@ class ParquetReader:
         return f"{uri} cannot be read: its Parquet footer is damaged ({reason})"
 
     def _refused(self, record: RefusedRecord) -> Failure:
-        return refused_failure(self._origin(record.offset), _FORMAT, record)
+        return record.failure(self._origin(record.offset), _FORMAT)
 
     def _fail(self, error: ObjectFailed) -> list[RecordBatch]:
         """The failure of the object, or of the rest of a row group; the next one is read on."""

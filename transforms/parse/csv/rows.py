@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from transforms.batch.record import Format
 from transforms.errors import Reject
-from transforms.parse.csv_cells import with_nulls
-from transforms.parse.csv_columns import fewest, row_of
+from transforms.parse.csv.cells import with_nulls
+from transforms.parse.csv.columns import fewest, row_of
 from transforms.parse.raw import check_size, text_of
 
 Row = dict[str, str | None]

@@ -4,8 +4,8 @@ import pytest
 
 from transforms.batch.record import Format
 from transforms.errors import Reject
-from transforms.parse.csv import parse_row, parse_rows
-from transforms.parse.csv_columns import fewest, free_name, names_of, row_of
+from transforms.parse.csv.columns import fewest, free_name, names_of, row_of
+from transforms.parse.csv.rows import parse_row, parse_rows
 
 LIMIT = 1 << 20
 
