@@ -4,32 +4,37 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest-beam
 
-.PHONY: help setup demo test test-fast oracle fuzz coverage lint format check bench kills options lock clean
+.PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench kills options lock clean
 .PHONY: test-newest-beam bench-kafka kills-kafka faults-kafka faults latency
-.PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy scale
+.PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy digests scale
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(VENV)/.installed ## Create .venv with everything that tests and checks need
 
-# The lock file pins every version, so a fresh machine gets what was tested. Nothing is compiled
+# The lock files pin every version, and pip compares the hash of every file, so a fresh machine gets
+# what was tested. The project itself has no hash and is built by a locked setuptools. Nothing is compiled
 # beforehand: Python compiles what it imports, and that is a fifth of what is installed.
 ENVIRONMENT = $(BIN)/python -m pip --version > /dev/null 2>&1 || { \
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")' \
 	&& $(PYTHON) -m venv $(VENV); }
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint requirements.lock
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+LOCKED = $(PIP) --require-hashes --requirement
+PROJECT = $(PIP) --no-deps --no-build-isolation --editable .
 
 $(VENV)/.base: pyproject.toml requirements.lock
 	@echo "Installing Sluice and what it needs into $(VENV) (0.7 GB, a minute or more)"
 	@$(ENVIRONMENT)
-	$(INSTALL) --editable .
+	$(LOCKED) requirements.lock
+	$(PROJECT)
 	@touch $@
 
-$(VENV)/.installed: pyproject.toml requirements.lock
+$(VENV)/.installed: pyproject.toml requirements.lock requirements-test.lock
 	@echo "Installing Sluice and what its tests need into $(VENV) (1.2 GB, some minutes)"
 	@$(ENVIRONMENT)
-	$(INSTALL) --editable '.[test]'
+	$(LOCKED) requirements-test.lock
+	$(PROJECT)
 	@touch $(VENV)/.base $@
 
 demo: $(VENV)/.base ## Generate events, ingest them into SQLite, show the dead letters
@@ -53,7 +58,7 @@ test: setup ## Run all tests, those with real services included
 test-fast: setup ## Run the tests that need no service and take no seconds
 	$(BIN)/python -m pytest -n 2 -m "not integration and not slow and not alone"
 
-# Everything else that pyproject.toml names has the version of requirements.lock, so that a failure
+# Everything else that pyproject.toml names has the version of requirements-test.lock, so that a failure
 # comes from Beam or from what Beam brings.
 test-newest-beam: ## Try the newest Beam, whatever pyproject.toml says, in a fresh .venv-newest-beam
 	$(PYTHON) -m venv --clear $(NEWEST)
@@ -66,6 +71,9 @@ test-newest-beam: ## Try the newest Beam, whatever pyproject.toml says, in a fre
 
 oracle: setup ## Compare 2,000 made-up tables and streams a database with one record at a time
 	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/table/test_one_by_one.py
+
+suites: setup ## Compare every Parquet file in the folder SUITES with pyarrow
+	PARQUET_SUITES=$(abspath $(SUITES)) $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sources/files/parquet/test_fuzz.py -k suite
 
 # Each subject is tests/fuzz/test_SUBJECT.py: make fuzz SUBJECTS=json FUZZ_EXAMPLES=50000
 SUBJECTS ?= $(patsubst tests/fuzz/test_%.py,%,$(wildcard tests/fuzz/test_*.py))
@@ -86,6 +94,9 @@ lint-deploy: setup ## Check the image, compose file and manifests of deploy/
 	$(BIN)/yamllint --strict deploy
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+
+digests: ## Write the digest of each image of others into deploy/ (needs Docker, and the registries)
+	deploy/pin-images.sh
 
 format: setup ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
@@ -129,8 +140,21 @@ flink-down: setup ## Stop that cluster
 options: setup ## Write docs/options.md from the commands' own --help
 	$(BIN)/python -m tests.options_page
 
-lock: setup ## Pin the versions that .venv has now
-	$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable > requirements.lock
+# uv writes the hashes of all files of each version that .venv has. It is needed for nothing else.
+HASHED = .venv-lock/bin/uv pip compile --quiet pyproject.toml --constraint .venv-lock/versions.txt \
+	--generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11
+
+lock: setup ## Pin the versions that .venv has now, with hashes
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python -m pip freeze --all --exclude pip --exclude-editable > .venv-lock/versions.txt
+	sed -n '/^#/p' requirements.lock > .venv-lock/run.txt
+	sed -n '/^#/p' requirements-test.lock > .venv-lock/test.txt
+	echo setuptools | $(HASHED) - >> .venv-lock/run.txt
+	$(HASHED) --extra test >> .venv-lock/test.txt
+	mv .venv-lock/run.txt requirements.lock
+	mv .venv-lock/test.txt requirements-test.lock
+	rm -r .venv-lock
 
 outage: setup ## Stop Postgres for a minute, and cut 200 connections, in mid-run
 	$(BIN)/python -m benchmarks.jobs.outage
@@ -154,4 +178,4 @@ scale: setup ## Find where the database becomes the limit, by a model on measure
 	$(BIN)/python -m benchmarks.scale.scale
 
 clean: ## Remove what the other targets created
-	rm -rf $(VENV) $(NEWEST) demo build dist .mypy_cache .ruff_cache .pytest_cache .coverage *.egg-info
+	rm -rf $(VENV) $(NEWEST) .venv-lock demo build dist .mypy_cache .ruff_cache .pytest_cache .coverage *.egg-info

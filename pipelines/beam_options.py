@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from runners.beam_private import flag_parser, flags_of, option_classes
-from runners.parser import Parser
+from runners.parser import Parser, stray
 from runners.runner import Runner, RunnerUnavailable, named
 from transforms.errors import ConfigError
 
@@ -25,7 +25,7 @@ def runner_of(name: str) -> Runner:
         raise ConfigError(str(error)) from error
 
 
-def refuse_unknown(rest: Sequence[str], parser: Parser) -> None:
+def refuse_unknown(rest: Sequence[str], parser: Parser, argv: Sequence[str] = ()) -> None:
     """Refuse flags that Beam does not know either, and values that are given twice.
 
     Beam only warns of the first, so a typo would pass, and takes the last of the second.
@@ -33,6 +33,7 @@ def refuse_unknown(rest: Sequence[str], parser: Parser) -> None:
     Args:
         rest: The arguments that ``parser`` did not take.
         parser: The flags of the command.
+        argv: All arguments, to say where one stands that belongs to no option.
 
     Raises:
         ConfigError: It names the first unknown flag, and a known one that is close to it; or the
@@ -46,12 +47,12 @@ def refuse_unknown(rest: Sequence[str], parser: Parser) -> None:
     if not unknown:
         _refuse_repeated(rest, flags_of(beam))
         return
-    flag = next((argument for argument in unknown if argument.startswith("-")), unknown[0])
-    name = flag.split("=", 1)[0]
+    line = stray(unknown, argv)
+    name = line.rpartition(" ")[2]
     names = [option for action in parser.actions() for option in action.option_strings]
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(name, names, n=1) if line.startswith("unknown") else []
     hint = f"; did you mean {close[0]}?" if close else " (--help lists every option)"
-    raise ConfigError(f"unknown option {name}{hint}")
+    raise ConfigError(f"{line}{hint}")
 
 
 def _refuse_repeated(rest: Sequence[str], actions: Sequence[argparse.Action]) -> None:

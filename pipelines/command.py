@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipelines.terminal import SafeFormatter, safe
-from runners import parser
+from runners import parser, streams
 from transforms.errors import (
     ConfigError,
     DeadBudgetExceeded,
@@ -23,7 +23,7 @@ from transforms.errors import (
     step_of,
     without_step,
 )
-from transforms.secrets import redact
+from transforms.secrets import learn, redact
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,6 +38,11 @@ DEAD_BUDGET = 4
 class Parser(parser.Parser):
     """A parser that raises ``ConfigError``, so that ``run`` reports it as it does any mistake."""
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The options, and the arguments that are none of them. No message shows a secret of them."""
+        learn(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message} (--help lists every option)")
 
@@ -45,31 +50,48 @@ class Parser(parser.Parser):
 def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | None) -> int:
     """Call ``main`` and turn what it raises into one line on stderr and an exit code.
 
+    The exit code is that of ``main``, whether or not anybody can read what it prints.
+
     Args:
         name: The name of the command; each line begins with it.
         main: Takes the arguments and returns the exit code.
         argv: The arguments; by default those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    verbose = "--verbose" in arguments
-    _set_up_logging(verbose)
-    try:
-        return main(arguments)
-    except BrokenPipeError:
-        # Nobody reads our output any more (`… | head`).
-        sys.stderr.close()
-        return OK
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        return 130
-    except Exception as error:  # noqa: BLE001 - classified and reported below
-        if verbose:
-            traceback.print_exc()
-        cause = _cause(error)
-        print(f"{name}: {safe(_line(cause, error))}", file=sys.stderr)
-        return _code(cause)
-    finally:
-        _dispose_engines()
+    with streams.lasting():
+        verbose = "--verbose" in arguments
+        _set_up_logging(verbose)
+        try:
+            code = main(arguments)
+            if streams.lost() is not None:
+                print(f"{name}: {_unprinted()}", file=sys.stderr)
+            return code
+        except KeyboardInterrupt:
+            print(f"{name}: interrupted", file=sys.stderr)
+            return 130
+        except Exception as error:  # noqa: BLE001 - classified and reported below
+            if verbose:
+                print(redact(traceback.format_exc()), end="", file=sys.stderr)
+            cause = _cause(error)
+            print(f"{name}: {safe(_line(cause, error))}", file=sys.stderr)
+            return _code(cause)
+        finally:
+            _dispose_engines()
+
+
+def check_printed() -> None:
+    """Make sure that all output is written, for a command whose output is all that it does.
+
+    Raises:
+        SluiceError: A part of it could not be written. A reader that has gone (``… | head``) is
+            no failure.
+    """
+    if streams.lost() is not None:
+        raise SluiceError(_unprinted())
+
+
+def _unprinted() -> str:
+    return f"standard output cannot be written: {streams.lost()}"
 
 
 @contextmanager

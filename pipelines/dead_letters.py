@@ -19,12 +19,11 @@ import sys
 from collections.abc import Sequence
 
 from pipelines import command
-from pipelines.dead_letters_options import check_text, parser
+from pipelines.dead_letters_options import parser
 
 
 def main(argv: Sequence[str]) -> int:
     """Carry out one action; returns the exit code."""
-    check_text(argv)
     flags = parser().parse_args(list(argv))
     with command.importing():
         from pipelines.operation.dead_letter_actions import carry_out

@@ -16,7 +16,6 @@ from transforms.batch.job_states import (
     REPLAY,
     Action,
 )
-from transforms.errors import ConfigError
 
 ALL = "all"
 
@@ -83,19 +82,6 @@ def parser() -> Parser:
             _add_prune(one)
         _add_printed(one, limited=name in ("list", "audit"))
     return parser
-
-
-def check_text(argv: Sequence[str]) -> None:
-    """Refuse arguments that are not text, because no database would accept them.
-
-    Raises:
-        ConfigError: An argument has bytes that are not UTF-8.
-    """
-    for argument in argv:
-        try:
-            argument.encode()
-        except UnicodeEncodeError:
-            raise ConfigError(f"argument {argument!a} is not UTF-8") from None
 
 
 def _add_printed(one: argparse.ArgumentParser, *, limited: bool) -> None:

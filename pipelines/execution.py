@@ -15,14 +15,17 @@ from apache_beam.metrics import MetricsFilter
 from pipelines import progress
 from runners.runner import Runner, RunnerUnavailable, Submission
 from runners.signals import stop_on_signals
+from sinks.database import leases
+from sinks.runs import heartbeat
 from transforms import metrics
 from transforms.batch.coverage import Ledger
 from transforms.batch.splits import Source
-from transforms.errors import ConfigError, SluiceError, from_text
+from transforms.errors import ConfigError, DeadBudgetExceeded, SluiceError, from_text
 from transforms.per_process import PerProcess
 from transforms.read import drain
 from transforms.read.read import Pacing, ReadSplits
 from transforms.read.readers import READERS
+from transforms.settle import acknowledge
 
 _TURNS: PerProcess[None, threading.Lock] = PerProcess(lambda _: threading.Lock())
 
@@ -66,7 +69,11 @@ def empty_pipeline(runner: Runner, flags: Sequence[str]) -> Iterator[beam.Pipeli
 def reading(
     runner: Runner, sources: Sequence[Source], ledger: Ledger, *, streaming: bool
 ) -> ReadSplits:
-    """The transform that reads ``sources`` in the way that suits ``runner``."""
+    """The transform that reads ``sources`` in the way that suits ``runner``.
+
+    Raises:
+        ConfigError: A source was not made for ``streaming``.
+    """
     pacing = Pacing(
         bundle_seconds=runner.streaming_bundle_seconds if streaming else None,
         resume_seconds=runner.resume_seconds,
@@ -74,11 +81,18 @@ def reading(
     return ReadSplits(sources, ledger, pacing, streaming=streaming, spread=runner.parallel)
 
 
+def released() -> None:
+    """Acknowledge what is settled, and release the jobs that this process holds."""
+    acknowledge.flush()
+    leases.release_all()
+    heartbeat.stop_all()
+
+
 def execute(
     pipeline: beam.Pipeline,
     runner: Runner,
     *,
-    release: Callable[[], object],
+    release: Callable[[], object] = released,
     progress_bar: bool = False,
     submitted: Callable[[Submission], object] | None = None,
 ) -> tuple[Counter[str], list[str]]:
@@ -87,7 +101,8 @@ def execute(
     Args:
         pipeline: The pipeline, made by ``runner``.
         runner: What runs it.
-        release: Called at the end, however it ends; releases what this process holds.
+        release: Called at the end, however it ends; releases what this process holds. By default,
+            what is settled is acknowledged to its source, and held jobs are released.
         progress_bar: Whether to show a progress bar.
         submitted: Called with the job once a cluster has accepted it.
 
@@ -111,7 +126,10 @@ def execute(
                     announce(submission)
                     if submitted is not None:
                         submitted(submission)
-            result.wait_until_finish()
+            if runner.finished is not None:
+                runner.finished(result, cannot_heal)
+            else:
+                result.wait_until_finish()
         except RunnerUnavailable as error:
             raise SluiceError(str(error)) from error
         except RuntimeError as error:  # Beam raises it for a job that failed elsewhere
@@ -142,7 +160,7 @@ def submit(pipeline: beam.Pipeline, runner: Runner) -> Submission:
     """
     assert runner.started is not None, "--detach is checked with the options"  # noqa: S101
     try:
-        return runner.started(pipeline.run())
+        return runner.started(pipeline.run(), cannot_heal)
     except RunnerUnavailable as error:
         raise SluiceError(str(error)) from error
     except RuntimeError as error:  # as in execute()
@@ -151,9 +169,20 @@ def submit(pipeline: beam.Pipeline, runner: Runner) -> Submission:
 
 def _explained(runner: Runner, error: RuntimeError) -> Exception:
     """The error to report for a job that failed elsewhere."""
-    if runner.explained is None or from_text(str(error)) is not None:
+    if runner.explained is None:
         return error
+    cause = from_text(str(error))
+    if cause is not None:  # of this project, raised where the cluster ran it
+        return type(cause)(f"on a worker: {cause}")
     return SluiceError(runner.explained(str(error)))
+
+
+def cannot_heal(text: str) -> bool:
+    """Whether a failure, as its text says, comes again with every attempt until a person acts.
+
+    In one process, such an error ends the run at once.
+    """
+    return isinstance(from_text(text), ConfigError | DeadBudgetExceeded)
 
 
 def announce(job: Submission) -> None:

@@ -65,6 +65,7 @@ def main(argv: Sequence[str]) -> int:
     database = Database(flags.sink)
     if flags.sql:
         print(migrate.script(database), end="")
+        command.check_printed()
         return command.OK
     if flags.check:
         version, due = migrate.due(database)

@@ -11,6 +11,8 @@ import logging
 import unicodedata
 from typing import TYPE_CHECKING
 
+from transforms.secrets import redact
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -37,10 +39,10 @@ def shown(value: object) -> Text:
 
 
 class SafeFormatter(logging.Formatter):
-    """Formats log records so that nothing in them steers the terminal."""
+    """Formats log records without secrets, and so that nothing in them steers the terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return safe(super().format(record))
+        return safe(redact(super().format(record)))
 
 
 def _shown(character: str) -> str:

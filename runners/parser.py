@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NoReturn
@@ -42,8 +43,28 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """The options, and the arguments that are none of them."""
         self.stored = set()
+        written = sys.argv[1:] if args is None else args
+        arguments = list(map(_with_underscores, written))
+        self._refuse_no_text(arguments)
+        return super().parse_known_args(arguments, namespace)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """The options; an argument that is none of them is an error, which does not repeat its value."""
         arguments = list(sys.argv[1:] if args is None else args)
-        return super().parse_known_args(list(map(_with_underscores, arguments)), namespace)
+        options, rest = self.parse_known_args(arguments, namespace)
+        if rest:
+            self.error(stray(rest, arguments))
+        return options
+
+    def _refuse_no_text(self, arguments: Sequence[str]) -> None:
+        """Refuse what no program behind this one could take: bytes that are no UTF-8, and NUL."""
+        for index, argument in enumerate(arguments):
+            fault = fault_of(argument)
+            if fault is not None:
+                name, separator, value = argument.partition("=")
+                if not (argument.startswith("-") and separator):
+                    name, value = _option_before(index, arguments) or "argument", argument
+                self.error(f"{_escaped(name)} '{_escaped(_without_secrets(value))}' {fault}")
 
     def actions(self) -> list[argparse.Action]:
         """Every option, in the order of ``--help``."""
@@ -72,6 +93,67 @@ class _StoreOnce(argparse._StoreAction):
                 raise argparse.ArgumentError(None, f"{option_string} is given twice")
             parser.stored.add(self.dest)
         super().__call__(parser, namespace, values, option_string)
+
+
+def fault_of(text: str) -> str | None:
+    """Why a text cannot be the value of an option: what follows on its name. None if it can.
+
+    >>> fault_of("caf" + chr(0xDCE9)), fault_of("a" + chr(0)), fault_of("café")
+    ('is not UTF-8 text', 'contains the character NUL', None)
+    """
+    if "\0" in text:
+        return "contains the character NUL"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "is not UTF-8 text"
+    return None
+
+
+def stray(rest: Sequence[str], arguments: Sequence[str]) -> str:
+    """One line about the first of the arguments that no parser took.
+
+    A value is not repeated: it may be a password, as in ``--kafka_config sasl.password X``.
+
+    Args:
+        rest: The arguments that are left.
+        arguments: All of them.
+
+    >>> stray(["X"], ["--kafka_config", "sasl.password", "X"])
+    'a value that belongs to no option stands behind --kafka_config'
+    """
+    option = next((argument for argument in rest if argument.startswith("-")), None)
+    if option is not None:
+        return f"unknown option {option.split('=', 1)[0]}"
+    index = arguments.index(rest[0]) if rest[0] in arguments else 0
+    before = _option_before(index, arguments)
+    where = f" stands behind {before}" if before else ""
+    return f"a value that belongs to no option{where}"
+
+
+def _without_secrets(value: str) -> str:
+    """The start of a value, up to where a password may follow."""
+    secret = re.search(r"(?<=://)|(?<==)|:(?=.*@)", value, re.DOTALL)
+    return value if secret is None else f"{value[: secret.end()]}…"
+
+
+def _escaped(text: str) -> str:
+    """``text`` as a terminal can show it; a byte that is no UTF-8 as ``\\xe9``."""
+    return "".join(map(_escape, text))
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    if 0xDC80 <= number <= 0xDCFF:  # how Python keeps such a byte (PEP 383)
+        return f"\\x{number - 0xDC00:02x}"
+    return character if character.isprintable() else ascii(character)[1:-1]
+
+
+def _option_before(index: int, arguments: Sequence[str]) -> str | None:
+    """The last option before an argument."""
+    options = (argument for argument in reversed(arguments[:index]) if argument.startswith("--"))
+    name = next(options, None)
+    return None if name is None else name.split("=", 1)[0]
 
 
 @contextmanager

@@ -76,7 +76,10 @@ class Runner:
             a remote runner has it.
         started: Takes the result of ``run()`` for a job that nobody is going to wait for, and
             waits until it runs. Raises ``RunnerUnavailable`` if that cannot be found out, and
-            what ``wait_until_finish()`` raises if the job has failed.
+            what ``wait_until_finish()`` raises if the job has failed. Its second argument tells
+            from the text of a failure whether no other attempt can heal it: the job is then
+            cancelled and has failed.
+        finished: The same for ``wait_until_finish()``, for a runner that starts failed jobs again.
         resumed: The earlier state from which Beam's own flags tell the job to go on.
     """
 
@@ -90,7 +93,8 @@ class Runner:
     outage_budget: float = 300.0
     explained: Callable[[str], str] | None = None
     submitted: Callable[[Any], Submission | None] | None = None
-    started: Callable[[Any], Submission] | None = None
+    started: Callable[[Any, Callable[[str], bool]], Submission] | None = None
+    finished: Callable[[Any, Callable[[str], bool]], None] | None = None
     resumed: Callable[[Sequence[str]], Resumption | None] | None = None
 
     @property

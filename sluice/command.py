@@ -22,10 +22,16 @@ examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
     obstacle = hidden()
     if obstacle is not None:
         return _refuse(obstacle)
+    from runners import streams
+
+    with streams.lasting():
+        return _main(list(sys.argv[1:] if argv is None else argv))
+
+
+def _main(arguments: Sequence[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_help())
         return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from pipelines.command import check_printed
 from runners.parser import Parser
 from runners.runner import NAMES
 from sluice import table
@@ -35,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
     import shtab  # nothing else needs it
 
     print(shtab.complete(_everything(shtab.FILE), shell=shell))
+    check_printed()
     return 0
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Ledger, merge
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import JSON, Record, RecordBatch, Span
 from transforms.batch.splits import Acknowledger, Cut, Polled, Position, Split
 from transforms.settle.write import Settled
@@ -24,6 +25,15 @@ class NoLedger:
         return {}
 
     def partitions(self, source: str) -> dict[str, Coverage]:
+        return {}
+
+    def is_empty(self) -> bool:
+        return True
+
+    def versions(self, sources: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        return {}
+
+    def elsewhere(self, partitions: Sequence[str]) -> dict[tuple[str, str], Coverage]:
         return {}
 
 
@@ -44,6 +54,10 @@ class ListSource:
         return f"memory://{self.name}"
 
     @property
+    def streaming(self) -> bool:
+        return self.endless
+
+    @property
     def open_ended(self) -> bool:
         return self.endless
 
@@ -51,7 +65,7 @@ class ListSource:
     def holds_several(self) -> bool:
         return False
 
-    def expecting(self, columns: frozenset[str]) -> ListSource:
+    def expecting(self, fields: ExpectedFields) -> ListSource:
         return self
 
     def check(self) -> None:

@@ -3,7 +3,7 @@
     python -m tests.newest_beam
 
 Beam has no version and is free to bring what it needs. Every other package that pyproject.toml names
-has the version of requirements.lock.
+has the version of requirements-test.lock.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ BEAM = "apache-beam"
 
 def requirements(dependencies: Iterable[str], locked: Iterable[str]) -> list[str]:
     """One line for each of ``dependencies``: pinned as in ``locked``, but Beam's without a version."""
-    pins = {name_of(line): line.partition("==")[2].strip() for line in locked if "==" in line}
+    pins = {
+        name_of(line): line.partition("==")[2].rstrip(" \\\n") for line in locked if "==" in line
+    }
     lines = []
     for dependency in dependencies:
         name = re.split(r"[<>=!~; ]", dependency)[0]  # with its extras
@@ -39,7 +41,7 @@ def main() -> None:
     """Print those of this project."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     dependencies = [*project["dependencies"], *project["optional-dependencies"]["test"]]
-    locked = (ROOT / "requirements.lock").read_text().splitlines()
+    locked = (ROOT / "requirements-test.lock").read_text().splitlines()
     sys.stdout.write("\n".join(requirements(dependencies, locked)) + "\n")
 
 

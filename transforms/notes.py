@@ -15,6 +15,7 @@ from transforms.per_process import PerProcess
 Topic = Literal[
     "unavailable",  # objects that could not be read and are left for a later run
     "passed_over",  # objects that the glob matches and that are not read
+    "continued",  # files with another version or name than before, and what was done with them
     "detected",  # what the content of an object said about how it is written
 ]
 

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from transforms.errors import ConfigError
 from transforms.per_process import PerProcess
+from transforms.secret_urls import refuse_secrets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+CREDENTIALS = (
+    "credentials for S3 come from the AWS chain: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile "
+    "or a role"
+)
+"""Where to write what no URI takes."""
+
+
+def refuse_credentials(uri: str) -> None:
+    """Refuse an ``s3://`` URI with a key or a secret in it, without repeating any of it.
+
+    Raises:
+        ConfigError: It has one, or its bucket is not the name of one.
+    """
+    refuse_secrets("an s3:// URI", uri, CREDENTIALS)
+    bucket = uri.removeprefix("s3://").partition("/")[0]
+    if re.search(r"[:@%]", bucket):  # KEY:SECRET@bucket, and a secret may contain a slash
+        raise ConfigError(f"an s3:// URI takes no user, password or key: {CREDENTIALS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +43,9 @@ class S3Settings:
         connect_timeout: Seconds within which a connection must be made.
         read_timeout: Seconds without a byte.
         max_attempts: How often a failed request is tried again, with botocore's backoff before it.
+
+    Raises:
+        ConfigError: The address contains credentials.
     """
 
     endpoint_url: str | None = None
@@ -29,6 +53,12 @@ class S3Settings:
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
     max_attempts: int = 5
+
+    def __post_init__(self) -> None:
+        address = self.endpoint_url or ""
+        refuse_secrets("--s3_endpoint_url", address, CREDENTIALS)
+        if "://" not in address and "@" in address:
+            raise ConfigError(f"--s3_endpoint_url takes no user, password or key: {CREDENTIALS}")
 
 
 def client(settings: S3Settings) -> S3Client:

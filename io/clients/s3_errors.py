@@ -10,15 +10,12 @@ FAULTS = (ClientError, BotoCoreError, HTTPError)
 
 
 def place_of(uri: str, endpoint: str | None) -> str:
-    """``uri`` and its endpoint, for messages; without the credentials that an endpoint may contain.
+    """``uri`` and its endpoint, for messages.
 
-    >>> place_of("s3://events/a", "http://me:secret@localhost:9000")
+    >>> place_of("s3://events/a", "http://localhost:9000")
     's3://events/a at http://localhost:9000'
     """
-    if not endpoint:
-        return uri
-    scheme, separator, rest = endpoint.partition("://")
-    return f"{uri} at {scheme}{separator}{rest.rpartition('@')[2] if separator else rest}"
+    return f"{uri} at {endpoint}" if endpoint else uri
 
 
 def status_of(error: ClientError) -> int:

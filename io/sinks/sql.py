@@ -22,6 +22,7 @@ from sinks.ledger.ranges import (
     Partition,
     Settlement,
     coverage_of,
+    refuse_another_framing,
 )
 from sinks.outbox import rows as outbox
 from sinks.outbox.rows import ChangedTable, Effects
@@ -35,6 +36,7 @@ from sinks.work import Work, coverage_of_batches, partition_of, plan
 from sinks.writers import writer_of
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
@@ -96,13 +98,10 @@ class SqlSink:
         """The name of the pipeline; empty for the label of the table."""
         return "" if self.pipeline is None else self.pipeline.name
 
-    def fields(self) -> frozenset[str]:
-        """Fields of which every record needs at least one; known after ``prepare``.
-
-        Empty if a record without them may be welcome all the same.
-        """
+    def fields(self) -> ExpectedFields:
+        """What the table expects of the fields of records; known after ``prepare``."""
         target = targets.remembered(self.config)
-        return frozenset() if target is None else target.expected_fields
+        return ExpectedFields() if target is None else target.expected_fields
 
     def check_read(self, ledger: Ledger) -> None:
         """Refuse a read whose ledger is not the one that this sink writes.
@@ -348,6 +347,8 @@ def _record(
         for gap in part.gaps or ():
             if coverage.gaps(*gap) != [gap]:
                 raise _Overlap
+    for place, settlement in news:
+        refuse_another_framing(place, before.get(place, ()), settlement)
     try:
         ledger.record(connection, pipeline, label, before, news, run)
     except DATABASE_ERRORS as error:
@@ -375,4 +376,6 @@ def _moves(
 
 def _settlement(work: Work, settled: Settled) -> Settlement:
     span = work.batch.span
-    return Settlement(span.start, span.end, span.final, settled.counts)
+    untrimmed = span.start == span.end or work.gaps == [(span.start, span.end)]
+    content = span.content if untrimmed else None
+    return Settlement(span.start, span.end, span.final, settled.counts, content)

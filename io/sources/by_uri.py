@@ -33,7 +33,7 @@ class SourceOptions:
         outage_budget: Seconds to wait in place for a service that is away.
         s3: Where S3 is.
         kafka: Settings of librdkafka.
-        rest_seconds: While streaming, a file is whole after this many seconds without a write.
+        rest_seconds: A file is whole after this many seconds without a write.
         csv: How CSV is written, as far as the user says; the rest is detected.
         json: How JSON is laid out, as far as the user says; the rest is detected.
         encoding: Of text; empty for UTF-8, or for what a byte order mark says.

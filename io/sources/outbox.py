@@ -10,6 +10,7 @@ from typing import Protocol
 
 from transforms.batch.backoff import Backoff, Outage
 from transforms.batch.coverage import Ledger
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Acknowledger, BatchLimits, Polled, Position, Split
 from transforms.errors import Contention, SinkUnavailable
@@ -108,7 +109,7 @@ class OutboxSource:
         """No: a row is one change."""
         return False
 
-    def expecting(self, columns: frozenset[str]) -> OutboxSource:
+    def expecting(self, fields: ExpectedFields) -> OutboxSource:
         """This source: a change names its fields."""
         return self
 

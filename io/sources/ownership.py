@@ -7,11 +7,13 @@ from collections.abc import Callable
 from functools import partial
 
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
+from clients.s3 import refuse_credentials
 from sources.kafka import uri as kafka_uri
 from sources.storage import s3_names
 from sources.storage.local import SCHEME as LOCAL_SCHEME
 from sources.storage.local import LocalStorage, path_of
 from transforms.errors import ConfigError
+from transforms.secret_urls import refuse_secrets, refuse_single_slash
 
 
 def owned_by(uri: str) -> Callable[[str], bool]:
@@ -59,12 +61,18 @@ def refuse_unknown_scheme(uri: str) -> None:
     """Refuse what names neither files nor objects.
 
     Raises:
-        ConfigError: It has another scheme than ``file`` and ``s3``, or is empty.
+        ConfigError: It has another scheme than ``file`` and ``s3``, is empty, or contains credentials.
     """
     if not uri.strip():
         raise ConfigError("a --source is empty; write a path, s3://bucket/… or kafka://host:port/…")
     scheme, separator, _ = uri.partition("://")
     if separator and scheme not in ("file", "s3"):
+        # The URI is not quoted: it may contain a password.
         raise ConfigError(
-            f"unknown scheme {scheme!r} in {uri}; use file://, s3://, kafka:// or a path"
+            f"unknown scheme {scheme!r} in a --source; use file://, s3://, kafka:// or a path"
         )
+    if scheme == "s3":
+        refuse_credentials(uri)
+    else:
+        refuse_single_slash("a --source", uri)
+        refuse_secrets("a --source", uri, "a file needs none")

@@ -18,6 +18,10 @@ from sources.files.formats import COMPRESSIONS, FORMATS
 from sources.files.json.options import LAYOUTS
 from transforms.batch.retry_policy import FOREIGN_KEY
 
+STREAMING_REST = 10.0
+BOUNDED_REST = 1.0
+"""Seconds without a write after which a file is whole, by default."""
+
 MAX_DEAD = "50%"
 """How many records may become dead letters by default; a percentage, as ``--max_dead``."""
 
@@ -72,11 +76,10 @@ def _add_source(parser: Parser) -> None:
     add(
         "--rest_seconds",
         type=seconds(at_least=0),
-        default=10.0,
         metavar="S",
-        help="with --streaming, a local file is complete once nobody has written to it for this "
-        "many seconds; until then a last line without an end, or a file that ends early, waits "
-        "(default: 10)",
+        help="a local file is complete once nobody has written to it for this many seconds; until "
+        "then a last line without an end, or a file that ends early, waits "
+        f"(default: {STREAMING_REST:g} with --streaming, otherwise {BOUNDED_REST:g})",
     )
     add(
         "--poll_interval",
@@ -126,6 +129,14 @@ def _add_formats(parser: Parser) -> None:
         metavar="NAME",
         help="of text files: e.g. utf-16, latin-1, cp1252 (default: utf-8, or what a byte order "
         "mark says)",
+    )
+    add(
+        "--epoch",
+        action="append",
+        default=[],
+        metavar="COLUMN=UNIT",
+        help="numbers in this column are instants: seconds (s), ms, us or ns since 1970 in UTC; may "
+        "be repeated (default: a number is not a date)",
     )
     add("--schema", metavar="FILE", help="a JSON Schema; it also creates a missing table")
     add(

@@ -14,7 +14,7 @@ from pipelines import cluster, command
 from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.flags import set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
-from pipelines.ingestion.flags import MAX_DEAD, Option, parser
+from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.steps import identity_of
 from runners.runner import Runner
 from sinks.dead_letters.by_uri import dead_letter_sink_for
@@ -30,6 +30,7 @@ from transforms.batch.backoff import Backoff
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
 from transforms.errors import ConfigError
+from transforms.parse.epochs import epoch_columns
 from transforms.parse.parse import ParseConfig
 from transforms.parse.text import FIELD
 from transforms.parse.validate import load_schema
@@ -87,8 +88,9 @@ def from_argv(
         ConfigError: It names the option that is missing, unknown or wrong.
     """
     flags, rest = parser().parse_known_args(list(argv))
+    kafka_config.parse(flags.kafka_config)  # first, since what stands behind it may be a password
     runner = runner_of(flags.runner)  # from here on, Beam knows the runner's own options
-    refuse_unknown(rest, parser())
+    refuse_unknown(rest, parser(), argv)
     missing = [f"--{name}" for name in ("source", "sink", "table") if not getattr(flags, name)]
     if missing:
         raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
@@ -114,7 +116,11 @@ def _ingest_config(
         create=flags.create,
         elements=any(source.holds_several for source in sources),
     )
-    parse = ParseConfig(max_record_bytes=flags.max_record_bytes, max_depth=flags.max_depth)
+    parse = ParseConfig(
+        max_record_bytes=flags.max_record_bytes,
+        max_depth=flags.max_depth,
+        epochs=epoch_columns(flags.epoch, schema),
+    )
     pipeline = identity_of(
         *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields)
     )
@@ -196,6 +202,13 @@ def _without_secrets(value: Any) -> Any:
     return redact(value) if isinstance(value, str) else value
 
 
+def _rest_seconds(flags: argparse.Namespace) -> float:
+    if flags.rest_seconds is None:
+        return STREAMING_REST if flags.streaming else BOUNDED_REST
+    rest_seconds: float = flags.rest_seconds
+    return rest_seconds
+
+
 def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]:
     options = SourceOptions(
         format=flags.format,
@@ -205,7 +218,7 @@ def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
         parallel=parallel,
         outage_budget=flags.outage_budget,
         kafka=kafka_config.parse(flags.kafka_config),
-        rest_seconds=flags.rest_seconds,
+        rest_seconds=_rest_seconds(flags),
         encoding=flags.encoding,
         compression=flags.compression,
         exclude=tuple(flags.exclude),

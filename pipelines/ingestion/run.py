@@ -21,9 +21,7 @@ from pipelines.ingestion.steps import applied
 from pipelines.operation.start import once_reachable
 from runners.runner import Runner, Submission
 from sinks import targets
-from sinks.database import leases
 from sinks.ledger import submissions
-from sinks.runs import heartbeat
 from sinks.runs.heartbeat import Heartbeat
 from sinks.runs.runs import Outcome, Run
 from sinks.sql import SqlSink, WriteToSql
@@ -34,7 +32,6 @@ from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
 from transforms.read import standing
 from transforms.read.job_queue import Waiting
-from transforms.settle import acknowledge
 from transforms.settle.acknowledge import Acknowledge
 
 
@@ -107,8 +104,8 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
 
 def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     """The configuration with sources that are there and know the table's columns."""
-    columns = sink.fields()
-    sources = tuple(source.expecting(columns) for source in config.sources)
+    fields = replace(sink.fields(), renamed=bool(config.steps))
+    sources = tuple(source.expecting(fields) for source in config.sources)
     budget = config.write.outage_budget
     for source in sources:
         once_reachable(source.check, budget)
@@ -210,17 +207,9 @@ def _run(
     return execution.execute(
         pipeline,
         run.runner,
-        release=_release,
         progress_bar=run.progress,
         submitted=lambda submission: _note(config, submission, entry),
     )
-
-
-def _release() -> None:
-    """Acknowledge what is settled, and release the jobs that this process holds."""
-    acknowledge.flush()
-    leases.release_all()
-    heartbeat.stop_all()
 
 
 def _detach(

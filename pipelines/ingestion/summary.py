@@ -207,6 +207,8 @@ def _show_notes(summary: Summary, console: Console) -> None:
     for note in summary.notes:
         if note.topic == "unavailable":
             _line(console, f"left for a later run: {note.count:,} objects: {note}")
+        elif note.topic == "continued":
+            _line(console, f"{note.count:,} files {note.group}: {note}")
         elif note.topic == "passed_over":
             _line(console, f"passed over: {note.count:,} objects ({note.group}): {note}")
         else:

@@ -44,6 +44,8 @@ _DELETED = {
 _LEFT = {
     job_orders.NO_BYTES: "an object could not be read, there are no bytes to parse again; "
     "put a new version of it in place and ingest that",
+    job_orders.HEAD_ONLY: "the record was too large and only its head is kept; put the object in "
+    "place again, with a higher --max_record_bytes, and ingest that",
     job_orders.REPLAYED_OFTEN: "replayed --max_replays times already",
     EXECUTING: "being tried at this moment, left to finish",
 }
@@ -56,8 +58,12 @@ def carry_out(flags: Any) -> int:
         SluiceError: The database cannot be reached, or refuses.
         ConfigError: Flags contradict each other, or name what is not there.
     """
-    actions = {"list": _list, "show": _show, "stats": _stats, "prune": _prune, "audit": _audit}
-    return actions.get(flags.action, _act)(flags)
+    looks = {"list": _list, "show": _show, "stats": _stats, "audit": _audit}
+    if flags.action in looks:
+        code = looks[flags.action](flags)
+        command.check_printed()
+        return code
+    return _prune(flags) if flags.action == "prune" else _act(flags)
 
 
 def _database(flags: Any) -> Database:

@@ -77,6 +77,18 @@ class _NoLedger:
     def partitions(self, source: str) -> dict[str, Coverage]:
         return {}
 
+    def is_empty(self) -> bool:
+        """Yes."""
+        return True
+
+    def versions(self, sources: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        """Nothing."""
+        return {}
+
+    def elsewhere(self, partitions: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        """Nothing."""
+        return {}
+
 
 def build(pipeline: beam.Pipeline, config: PublishConfig, runner: Runner) -> None:
     """Read the changes that are not published, send them, mark them: one fused stage."""
@@ -102,6 +114,7 @@ def publish(options: argparse.Namespace, rest: Sequence[str], parser: Parser) ->
             pipeline.
         SluiceError: The database or the cluster cannot be reached, or refuses.
     """
+    kafka_config.parse(options.kafka_config)  # first: what stands behind it may be a password
     runner = runner_of(options.runner)  # from here on, Beam knows the runner's own options
     refuse_unknown(rest, parser)
     set_outage_budget(options, runner)

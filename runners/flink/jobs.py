@@ -6,6 +6,7 @@ python -m runners.flink status|stop|cancel [--flink_master HOST:PORT] [--job ID]
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import sys
@@ -14,7 +15,9 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from runners import streams
 from runners.flink.endpoints import endpoints
+from runners.flink.failures import cause, last_failure
 from runners.flink.rest import FlinkRefused, FlinkRest, FlinkUnreachable
 from runners.parser import Parser
 
@@ -58,13 +61,23 @@ def stop(
 ) -> str:
     """Stop a job with a savepoint and return its path, for ``--savepoint_path``.
 
+    It first waits until all of the job runs: Flink takes no savepoint of one that begins. Two stops
+    at once would fail each other and the job would start again, so a second one asks for the
+    savepoint of the first, and says so on stderr.
+
     Raises:
-        JobError: The savepoint failed, or took longer than ``seconds``.
+        JobError: The job has ended, or does not run within ``seconds``; the savepoint failed, or
+            took longer.
     """
+    _await(lambda: _runs(rest, job), seconds, f"the start of job {job}")
     body: dict[str, Any] = {"drain": drain}
     if folder is not None:
         body["targetDirectory"] = folder
-    request = rest.post(f"/jobs/{job}/stop", body)["request-id"]
+    request, under_way = _request(rest, job)
+    if under_way:
+        sys.stderr.write(f"flink: job {job} is being stopped already; its savepoint is awaited\n")
+    else:
+        rest.post(f"/jobs/{job}/stop", {**body, "triggerId": request})
     answer: dict[str, Any] = {}
 
     def completed() -> bool:
@@ -75,17 +88,66 @@ def stop(
     _await(completed, seconds, f"the savepoint of job {job}")
     operation = answer["operation"]
     if "location" not in operation:
-        cause = str(operation.get("failure-cause", {}).get("stack-trace", "no cause given"))
-        raise JobError(f"job {job} goes on: its savepoint failed: {cause.splitlines()[0][:300]}")
+        why = cause(str(operation.get("failure-cause", {}).get("stack-trace", "no cause given")))
+        state = rest.get(f"/jobs/{job}")["state"]
+        what = f"goes on ({state})" if state in RUNNING else f"has ended ({state})"
+        raise JobError(f"job {job} {what}: its savepoint failed: {why}")
     return str(operation["location"])
+
+
+def _runs(rest: FlinkRest, job: str) -> bool:
+    """Whether all of a job runs.
+
+    Raises:
+        JobError: It has ended.
+    """
+    answer = rest.get(f"/jobs/{job}")
+    if answer["state"] not in RUNNING:
+        raise JobError(_ended(rest, job, answer["state"]))
+    return answer["state"] == "RUNNING" and all(
+        vertex["status"] in ("RUNNING", "FINISHED") for vertex in answer["vertices"]
+    )
+
+
+def _ended(rest: FlinkRest, job: str, state: str) -> str:
+    """A line on a job that has ended, and what it has left."""
+    failure = _failure(rest, job) if state == "FAILED" else None
+    checkpoints = _checkpoints(rest, job)
+    left = checkpoints.get("savepoint") or checkpoints.get("last")
+    return (
+        f"job {job} has ended already: it is {state}"
+        + (f": {failure}" if failure else "")
+        + (f"; it has left {left}" if left else "")
+    )
+
+
+def _request(rest: FlinkRest, job: str) -> tuple[str, bool]:
+    """The id of the next request to stop a job, and whether it was made already.
+
+    All who stop the job count alike, and Flink takes two requests of one id as one. It forgets a
+    request 5 minutes after its end.
+    """
+    number = 0
+    while True:
+        request = hashlib.md5(f"{job} {number}".encode(), usedforsecurity=False).hexdigest()
+        try:
+            answer = rest.get(f"/jobs/{job}/savepoints/{request}")
+        except FlinkRefused:
+            return request, False
+        if "failure-cause" not in (answer.get("operation") or {}):
+            return request, True
+        number += 1
 
 
 def cancel(rest: FlinkRest, job: str, *, seconds: float) -> None:
     """Cancel a job and wait until it has ended; the last checkpoint of a stream stays.
 
     Raises:
-        JobError: It has not ended within ``seconds``.
+        JobError: It has ended before, or it has not ended within ``seconds``.
     """
+    state = rest.get(f"/jobs/{job}")["state"]
+    if state not in RUNNING:
+        raise JobError(_ended(rest, job, state))
     rest.patch(f"/jobs/{job}?mode=cancel")
     _await(
         lambda: rest.get(f"/jobs/{job}")["state"] not in RUNNING, seconds, f"the end of job {job}"
@@ -119,21 +181,8 @@ def _restarts(rest: FlinkRest, job: str) -> int | None:
 
 def _failure(rest: FlinkRest, job: str) -> str | None:
     """The cause of its last failure, which the job may have survived."""
-    history = rest.get(f"/jobs/{job}/exceptions?maxExceptions=1")["exceptionHistory"]["entries"]
-    return cause(str(history[0]["stacktrace"])) if history else None
-
-
-def cause(stack: str) -> str:
-    """The line of a stack trace that says what happened, at most 300 characters of it.
-
-    Java's stack trace surrounds that of Python.
-
-    >>> cause("java.lang.Exception: x\\n\\tat a.b\\nCaused by: b.Error: Traceback …\\n  in f\\nE: no")
-    'E: no'
-    """
-    innermost = stack.rpartition("Caused by: ")[2]
-    lines = [line for line in innermost.splitlines() if line and not line[0].isspace()]
-    return (lines or ["no cause given"])[-1][:300]
+    failure = last_failure(rest, job)
+    return None if failure is None else str(failure)
 
 
 def _await(reached: Callable[[], bool], seconds: float, what: str) -> None:
@@ -195,6 +244,11 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; 0 done, 1 failed."""
+    with streams.lasting():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = parser().parse_args(argv)
     try:
         jobs = _acted_on(arguments)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 from apache_beam.options.pipeline_options import (
     FlinkRunnerOptions,
@@ -15,12 +16,16 @@ from apache_beam.options.pipeline_options import (
 )
 
 from runners.flink.endpoints import FOLDER, Endpoints, endpoints
+from runners.flink.rest import FlinkRest, FlinkUnreachable
 from runners.flink.worker import MODULE
 from runners.flink_flags import FlinkJobServerOptions
 from runners.runner import Resumption, RunnerUnavailable
 
 CHECKPOINTING_MILLISECONDS = 10_000
 _LEAST_MILLISECONDS = 500
+
+_ENVIRONMENTS = ("DOCKER", "PROCESS", "EXTERNAL", "LOOPBACK")
+_MODES = ("EXACTLY_ONCE", "AT_LEAST_ONCE")
 
 # Flink names checkpoints and savepoints after the id of their job, or its first digits.
 _MADE_BY = re.compile(
@@ -39,7 +44,9 @@ def options_of(flags: Sequence[str]) -> PipelineOptions:
     """
     options = PipelineOptions(list(flags))
     _submission(options, endpoints(FOLDER))
+    check_environment(options.view_as(PortableOptions))
     job = options.view_as(FlinkJobServerOptions)
+    _check_mode(job)
     if job.shutdown_sources_after_idle_ms is not None:
         raise RunnerUnavailable(
             "--shutdown_sources_after_idle_ms ends a job as if it were done while splits are "
@@ -76,7 +83,9 @@ def _submission(options: PipelineOptions, local: Endpoints | None) -> None:
             "a job is submitted to a running job server (--job_endpoint host:port): leave out "
             "--flink_submit_uber_jar, --output_executable_path and --flink_job_server_jar"
         )
-    master = flink.flink_master if flink.flink_master != "[auto]" else None
+    master = None if flink.flink_master == "[auto]" else _host_and_port(flink.flink_master)
+    if master is not None:
+        flink.flink_master = master
     if portable.job_endpoint is None:
         if local is None or master not in (None, local.flink_master):
             raise RunnerUnavailable(
@@ -91,6 +100,82 @@ def _submission(options: PipelineOptions, local: Endpoints | None) -> None:
     if portable.environment_type in (None, "PROCESS") and not configured:
         portable.environment_type = "PROCESS"
         portable.environment_config = json.dumps({"command": local.worker_command})
+
+
+def _host_and_port(master: str) -> str:
+    """``--flink_master`` as the job server takes it: without ``http://``, which Flink's pages have.
+
+    Raises:
+        RunnerUnavailable: It is no address of a JobManager.
+    """
+    if master in ("[local]", "[collection]"):
+        raise RunnerUnavailable(
+            f"--flink_master {master} would run the job inside the job server; give host:port of a "
+            "JobManager, or start a local cluster with `make flink-up`"
+        )
+    try:
+        address = FlinkRest(master).address
+    except FlinkUnreachable as error:
+        raise RunnerUnavailable(str(error)) from error
+    scheme, _, place = address.partition("://")
+    if "/" in place:
+        raise RunnerUnavailable(
+            f"--flink_master {master}: the job server needs host:port without a path"
+        )
+    # The job server strips the scheme; whoever asks the REST API needs to know of https.
+    return address if scheme == "https" else place
+
+
+def check_environment(workers: PortableOptions) -> None:
+    """Refuse workers that could not be started, before anything is asked.
+
+    Raises:
+        RunnerUnavailable: ``--environment_type`` or ``--environment_config`` is wrong.
+    """
+    kind, config = workers.environment_type, workers.environment_config
+    if kind is None:
+        return
+    if kind not in _ENVIRONMENTS:
+        raise RunnerUnavailable(f"--environment_type {kind}: use one of {', '.join(_ENVIRONMENTS)}")
+    if kind == "EXTERNAL":
+        pool = workers.lookup_environment_option("external_service_address") or config
+        if not _is_place(pool or ""):
+            raise RunnerUnavailable(
+                "--environment_type EXTERNAL needs --environment_config host:port, where the worker "
+                f"pools listen{f', not {pool}' if pool else ''}"
+            )
+    if (
+        kind == "PROCESS"
+        and not workers.lookup_environment_option("process_command")
+        and not _has_command(config)
+    ):
+        raise RunnerUnavailable(
+            "--environment_type PROCESS needs --environment_config "
+            """'{"command": "/path/of/a/program"}', the program that starts a worker"""
+        )
+
+
+def _is_place(text: str) -> bool:
+    if text.startswith("{"):
+        with suppress(ValueError):
+            text = str(json.loads(text).get("url", ""))
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isdigit() and 0 < int(port) < 1 << 16
+
+
+def _has_command(config: str | None) -> bool:
+    try:
+        decoded = json.loads(config or "")
+    except ValueError:
+        return False
+    return isinstance(decoded, dict) and bool(decoded.get("command"))
+
+
+def _check_mode(job: FlinkJobServerOptions) -> None:
+    if job.checkpointing_mode not in (None, *_MODES):
+        raise RunnerUnavailable(
+            f"--checkpointing_mode {job.checkpointing_mode}: use one of {', '.join(_MODES)}"
+        )
 
 
 def _streaming(job: FlinkJobServerOptions) -> None:

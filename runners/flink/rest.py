@@ -24,9 +24,11 @@ class FlinkRest:
 
     Args:
         master: ``host:port``, or ``http(s)://host:port``.
+        seconds: The longest wait for one answer.
     """
 
-    def __init__(self, master: str) -> None:
+    def __init__(self, master: str, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
         parts = urlsplit(master if "://" in master else f"http://{master}")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise FlinkUnreachable(f"--flink_master {master}: write host:port or http://host:port")
@@ -53,7 +55,7 @@ class FlinkRest:
         return self._call("PATCH", path, None)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
-        connection = self._kind(self._host, self._port, timeout=SECONDS)
+        connection = self._kind(self._host, self._port, timeout=self._seconds)
         try:
             text = None if body is None else json.dumps(body)
             headers = {"Content-Type": "application/json"} if text else {}

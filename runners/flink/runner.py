@@ -19,7 +19,6 @@ What follows from it:
 
 from __future__ import annotations
 
-import socket
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,14 +35,14 @@ from apache_beam.portability.api import beam_runner_api_pb2
 
 from runners import beam_private
 from runners.beam_flags import refuse_ignored
-from runners.flink.jobs import cause
+from runners.flink import job_server
+from runners.flink.failures import cause
 from runners.flink.options import options_of, resumed
 from runners.flink.rest import FlinkRest, FlinkUnreachable
-from runners.flink.submission import Marked, jobs_of, started, submitted
+from runners.flink.submission import Marked, jobs_of, submitted
+from runners.flink.watch import finished, started
 from runners.flink_flags import FlinkJobServerOptions
 from runners.runner import Runner, RunnerUnavailable
-
-CONNECT_SECONDS = 10.0
 
 OUTAGE_SECONDS = 60.0
 """No checkpoint passes while a bundle waits, and one that takes longer than 10 minutes fails the
@@ -58,15 +57,7 @@ def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
     runner = beam_private.marking_runner(_marked)
     refuse_ignored("FlinkRunner", flags)
     options = options_of(flags)
-    endpoint = options.view_as(PortableOptions).job_endpoint
-    host, _, port = endpoint.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        raise RunnerUnavailable(
-            f"no job server at --job_endpoint {endpoint} ({error}); is it running? "
-            "`make flink-up` starts a local cluster with one"
-        ) from error
+    job_server.check(options.view_as(PortableOptions).job_endpoint)
     yield beam.Pipeline(runner=runner, options=options)
 
 
@@ -119,5 +110,6 @@ RUNNER = Runner(
     explained=_explained,
     submitted=submitted,
     started=started,
+    finished=finished,
     resumed=resumed,
 )

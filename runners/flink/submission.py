@@ -17,10 +17,9 @@ from runners.runner import RunnerUnavailable, Submission
 _log = logging.getLogger(__name__)
 
 SUBMIT_SECONDS = 120.0
-START_SECONDS = 120.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Marked:
     """How a job is recognized among all those of its cluster.
 
@@ -31,11 +30,13 @@ class Marked:
         rest: The cluster; None if only its job server knows it.
         mark: No other job has it.
         others: The jobs that the cluster had before, or whose mark is a different one.
+        job: Its id, once ``find`` has returned it.
     """
 
     rest: FlinkRest | None
     mark: str
     others: set[str]
+    job: str | None = None
 
     def find(self) -> str | None:
         """The id of the job; None while the cluster does not show it."""
@@ -43,6 +44,7 @@ class Marked:
         for job in jobs_of(self.rest) - self.others:
             options = _options(self.rest, job)
             if options.get("sluiceSubmission") == self.mark:
+                self.job = job
                 return job
             if options:
                 self.others.add(job)
@@ -55,7 +57,7 @@ def jobs_of(rest: FlinkRest) -> set[str]:
     Raises:
         RunnerUnavailable: It does not answer.
     """
-    return {job["id"] for job in _get(rest, "/jobs")["jobs"]}
+    return {job["id"] for job in get(rest, "/jobs")["jobs"]}
 
 
 def submitted(result: Any) -> Submission | None:
@@ -65,44 +67,14 @@ def submitted(result: Any) -> Submission | None:
         None for a job that failed before, which ``wait_until_finish()`` reports, or that the
         cluster did not show in time, which is logged.
     """
-    submission = _submission(result)
+    submission = submission_of(result)
     if submission is None and not PipelineState.is_terminal(result.state):
-        _log.warning("%s", _not_shown(mark_of(result)))
+        _log.warning("%s", not_shown(mark_of(result)))
     return submission
 
 
-def started(result: Any) -> Submission:
-    """Wait until all of the job runs: a savepoint that does not exist fails it before that.
-
-    Raises:
-        RunnerUnavailable: The cluster did not show the job in time, or does not answer.
-    """
-    submission = _submission(result)
-    if submission is None:
-        if PipelineState.is_terminal(result.state):
-            result.wait_until_finish()
-        raise RunnerUnavailable(_not_shown(mark_of(result)))
-    rest: FlinkRest | None = mark_of(result).rest
-    deadline = time.monotonic() + START_SECONDS
-    while rest is not None:
-        job = _get(rest, f"/jobs/{submission.job}")
-        if job["state"] in ("FAILED", "CANCELED"):
-            result.wait_until_finish()
-        tasks = {vertex["status"] for vertex in job["vertices"]}
-        if job["state"] == "FINISHED" or (tasks and tasks <= {"RUNNING", "FINISHED"}):
-            break
-        if time.monotonic() > deadline:
-            _log.warning(
-                "job %s does not run yet after %.0f s: it is %s, its tasks %s "
-                "(`python -m runners.flink status` has more)",
-                *(submission.job, START_SECONDS, job["state"], ", ".join(sorted(tasks)) or "none"),
-            )
-            break
-        time.sleep(random.uniform(0.2, 0.5))  # noqa: S311 - jitter
-    return submission
-
-
-def _submission(result: Any) -> Submission | None:
+def submission_of(result: Any) -> Submission | None:
+    """The job of ``result``, once the cluster shows it; None if it does not in time."""
     marked: Marked = mark_of(result)
     if marked.rest is None:  # --job_endpoint alone: its job server knows where the cluster is
         return Submission(job_id(result), None)
@@ -117,7 +89,8 @@ def _submission(result: Any) -> Submission | None:
         time.sleep(random.uniform(0.2, 0.5))  # noqa: S311 - jitter
 
 
-def _not_shown(marked: Marked) -> str:
+def not_shown(marked: Marked) -> str:
+    """A line on a job whose id is not known."""
     assert marked.rest is not None, "its job server says what it calls the job"  # noqa: S101
     return (
         f"the job was submitted, but {marked.rest.address} did not show it within "
@@ -126,7 +99,12 @@ def _not_shown(marked: Marked) -> str:
     )
 
 
-def _get(rest: FlinkRest, path: str) -> Any:
+def get(rest: FlinkRest, path: str) -> Any:
+    """The answer to ``GET path``.
+
+    Raises:
+        RunnerUnavailable: There is none, or it is a refusal.
+    """
     try:
         return rest.get(path)
     except (FlinkUnreachable, FlinkRefused) as error:

@@ -6,7 +6,9 @@ machine that cannot reach GitHub.
 The published Prism listens on all interfaces and does not authenticate anybody: whoever reaches its
 port can run a program as this user. The one that is built here listens on loopback. Prism has no
 option for it, and Go does not overlay a file in its module cache (``-overlay``), so the module's
-sources are copied and one line of them is changed.
+sources are copied and two lines of them are changed. The second one ends a busy wait: while a bundle
+waits for records, the published Prism keeps asking whether the bundle's data has ended, which it
+has, and spends half a processor on it.
 """
 
 from __future__ import annotations
@@ -40,6 +42,13 @@ _LISTENS = 'net.Listen("tcp", fmt.Sprintf(":%d", port))'
 _LISTENS_ON_LOOPBACK = 'net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))'
 
 
+STAGE = "go/pkg/beam/runners/prism/internal/stage.go"
+"""The file of the module that waits for a bundle."""
+
+_ENDED = "\t\tcase <-dataReady:\n\t\t\tdataFinished = true\n"
+_ENDED_ONCE = f"{_ENDED}\t\t\tdataReady = nil\n"  # Go never receives from nil
+
+
 def located(location: str | None) -> str:
     """The path of the binary to start.
 
@@ -55,7 +64,7 @@ def located(location: str | None) -> str:
 
 def cached() -> Path:
     """Where the binary that Go builds is kept, for this user and this version of Beam."""
-    return cache_folder() / "prism" / f"{VERSION}-loopback" / "prism"
+    return cache_folder() / "prism" / f"{VERSION}-loopback-waiting" / "prism"
 
 
 def available() -> str | None:
@@ -107,8 +116,9 @@ def _build(scratch: Path) -> Path:
     printed = _run([go, "mod", "download", "-json", f"{MODULE}@{VERSION}"], scratch)
     sources = scratch / "sources"
     _copy(_downloaded(printed), sources)
-    server = sources / SERVER
-    server.write_text(on_loopback(server.read_text()))
+    for name, changed in ((SERVER, on_loopback), (STAGE, waiting)):
+        file = sources / name
+        file.write_text(changed(file.read_text()))
     _run([go, "build", "-buildvcs=false", "-o", "prism", "./go/cmd/prism"], sources)
     return sources / "prism"
 
@@ -125,6 +135,20 @@ def on_loopback(source: str) -> str:
             f"be kept on loopback ({SERVER}); name a binary that is, with --prism_location"
         )
     return source.replace(_LISTENS, _LISTENS_ON_LOOPBACK)
+
+
+def waiting(source: str) -> str:
+    """The text of ``STAGE`` that waits for a bundle without a busy loop.
+
+    Raises:
+        RunnerUnavailable: It does not wait in exactly one place, in the way that is expected.
+    """
+    if source.count(_ENDED) != 1:
+        raise RunnerUnavailable(
+            f"Prism {VERSION} does not wait for a bundle in the way that this program expects, so an "
+            f"idle stream would keep a processor busy ({STAGE}); name a binary with --prism_location"
+        )
+    return source.replace(_ENDED, _ENDED_ONCE)
 
 
 def _downloaded(printed: str) -> Path:

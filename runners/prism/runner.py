@@ -9,8 +9,9 @@ What follows from it:
   this process's caches and tally are the worker's.
 * It fuses what FnApiRunner fuses (``greedyFusion`` in Prism's preprocess.go), so a bundle
   writes what it reads, and a slow database slows the source down.
-* It honours the delay of a deferred split. (Before Beam 2.77 it did not, and a waiting source
-  kept a processor busy: apache/beam #39848.)
+* It honours the delay of a deferred split, since Beam 2.77 (apache/beam #39848). While a bundle
+  waits for records, the published Prism keeps a processor half busy; the one that is built here
+  does not (``runners.prism.binary``).
 * Several splits are read at once, but by threads of one process: more splits than sources
   would not be read faster.
 """
@@ -99,6 +100,7 @@ RUNNER = Runner(
     pipeline=_pipeline,
     parallel=False,
     streaming_bundle_seconds=5.0,
+    resume_seconds=0.25,  # a split whose bundle was full loses a twentieth of its time
     drained_by_signals=True,
     tune_process=_tune_process,
 )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,7 +49,7 @@ deployments = pytest.mark.parametrize(
 
 def locked(package: str) -> str:
     match = re.search(
-        rf"^{re.escape(package)}==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE
+        rf"^{re.escape(package)}==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE
     )
     assert match is not None, f"{package} is not in requirements.lock"
     return match[1]
@@ -158,16 +161,20 @@ class TestSecrets:
 class TestVersions:
     def test_workers_have_the_beam_that_is_locked(self) -> None:
         arguments = dockerfile_arguments()
-        assert arguments["BEAM"] == locked("apache-beam")
-        assert arguments["PYTHON"] == PROJECT["project"]["requires-python"].removeprefix(">=")
+        python = PROJECT["project"]["requires-python"].removeprefix(">=")
+        beam = locked("apache-beam")
+        assert arguments["BEAM"] == beam
+        assert tagged(arguments["BEAM_IMAGE"]) == f"apache/beam_python{python}_sdk:{beam}"
+        assert tagged(arguments["PYTHON_IMAGE"]) == f"python:{python}-slim-bookworm"
 
     @deployments
     def test_flink_and_job_server_are_those_that_the_tests_run(
         self, deployment: Deployment
     ) -> None:
         minor = flink_parts.FLINK.rpartition(".")[0]
-        flink = {each for each in deployment.images if each.startswith("flink:")}
-        servers = {each for each in deployment.images if "job_server" in each}
+        images = set(map(tagged, deployment.images))
+        flink = {each for each in images if each.startswith("flink:")}
+        servers = {each for each in images if "job_server" in each}
         assert {each.removeprefix("flink:").partition("-")[0] for each in flink} == {
             flink_parts.FLINK
         }
@@ -181,7 +188,7 @@ class TestVersions:
         assert plugins == f"flink-s3-fs-presto-{flink_parts.FLINK}.jar"
 
     def test_broker_is_the_one_that_the_tests_run(self) -> None:
-        images = {each for each in by_compose().images if "kafka" in each}
+        images = {tagged(each) for each in by_compose().images if "kafka" in each}
         assert images == {f"apache/kafka:{KAFKA}"}
 
     @deployments
@@ -189,11 +196,101 @@ class TestVersions:
         version = PROJECT["project"]["version"]
         renamed = {each["name"]: each["newTag"] for k in kustomizations() for each in k["images"]}
         for image in deployment.images:
-            name, _, tag = image.partition(":")
+            name, _, tag = tagged(image).partition(":")
             tag = tag or renamed[name]
             assert tag not in ("", "latest")
             assert name != "sluice" or tag == version
         assert set(renamed.values()) == {version}
+
+    def test_every_image_of_others_is_in_the_list_whose_digests_are_asked(self) -> None:
+        listed = (DEPLOY / "images.txt").read_text().split()
+        images = {tagged(each) for one in (by_compose(), by_kubernetes()) for each in one.images}
+        arguments = dockerfile_arguments()
+        images |= {tagged(arguments[name]) for name in ("BEAM_IMAGE", "PYTHON_IMAGE")}
+        assert listed == sorted(each for each in images if not each.startswith("sluice"))
+
+    @pytest.mark.slow
+    def test_digests_are_written_wherever_an_image_is_named(self, tmp_path: Path) -> None:
+        copy = shutil.copytree(DEPLOY, tmp_path / "deploy")
+        docker = tmp_path / "bin" / "docker"
+        docker.parent.mkdir()
+        environment = {**os.environ, "PATH": f"{docker.parent}:{os.environ['PATH']}"}
+
+        def pin(digest: str) -> int:
+            docker.write_text(f"#!/bin/sh\necho {digest}\n")
+            docker.chmod(0o755)
+            script = [str(copy / "pin-images.sh")]
+            return subprocess.run(
+                script, env=environment, capture_output=True, check=False
+            ).returncode
+
+        def pinned() -> list[str]:
+            files = [copy / "Dockerfile", *copy.rglob("*.yaml")]
+            texts = [path.read_text() for path in files]
+            return re.findall(r"[ =]([^\s=]+@sha256:[0-9a-f]{64})$", "\n".join(texts), re.MULTILINE)
+
+        assert pin("sha256:" + "a" * 64) == 0
+        first = pinned()
+        assert {each.partition("@")[0] for each in first} == set(
+            (copy / "images.txt").read_text().split()
+        )
+        assert pin("sha256:" + "b" * 64) == 0
+        assert pinned() == [each.replace("a" * 64, "b" * 64) for each in first]
+        assert pin("nothing") == 1
+
+
+class TestLocks:
+    """pip compares the hash of each file that it installs, in the image and everywhere else."""
+
+    FILES = ("requirements.lock", "requirements-test.lock")
+
+    @pytest.mark.parametrize("name", FILES)
+    def test_every_pin_has_its_hashes_and_no_address(self, name: str) -> None:
+        text = (ROOT / name).read_text()
+        entries = re.split(r"^(?=\w)", text, flags=re.MULTILINE)[1:]
+        assert len(entries) > 100
+        pattern = r"[\w.-]+==[\w.!+]+(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n"
+        assert [entry for entry in entries if not re.fullmatch(pattern, entry)] == []
+        assert "://" not in text
+
+    def test_the_tests_run_with_what_the_image_has(self) -> None:
+        of_image, of_tests = (
+            set(re.findall(r"^\w\S+==\S+", (ROOT / name).read_text(), re.MULTILINE))
+            for name in self.FILES
+        )
+        assert of_image < of_tests
+
+    def test_everything_that_is_asked_for_is_locked(self) -> None:
+        def missing(name: str, requirements: list[str]) -> list[str]:
+            pins = {each.partition("==")[0] for each in (ROOT / name).read_text().splitlines()}
+            names = [re.split(r"[\[<>=!~; ]", each)[0].lower() for each in requirements]
+            return [each for each in names if each not in pins]
+
+        project = PROJECT["project"]
+        build = PROJECT["build-system"]["requires"]
+        assert missing("requirements.lock", [*project["dependencies"], *build]) == []
+        extra = project["optional-dependencies"]["test"]
+        assert missing("requirements-test.lock", [*project["dependencies"], *extra]) == []
+
+    def test_nothing_is_installed_without_a_hash(self) -> None:
+        makefile, image = (ROOT / "Makefile").read_text(), (DEPLOY / "Dockerfile").read_text()
+        lines = [*image.replace("\\\n", " ").splitlines(), *makefile.splitlines()]
+        parts = [part for line in lines for part in re.split("&&|;", line)]
+        installs = [part for part in parts if re.search(r"\bpip (install|wheel)\b", part)]
+        assert len(installs) >= 4
+        for part in installs:
+            if "$(NEWEST)" in part or ".venv-lock" in part:  # they are there to find new versions
+                continue
+            shared = part.startswith("PIP = ")  # each use says more
+            assert shared or "--require-hashes" in part or "--no-deps" in part, part
+        uses = re.findall(r"^(?:LOCKED|PROJECT) = \$\(PIP\) (.*)$", makefile, re.MULTILINE)
+        assert [use.split()[0] for use in uses] == ["--require-hashes", "--no-deps"]
+        assert makefile.count("$(PIP)") == len(uses)
+
+
+def tagged(image: str) -> str:
+    """An image by its tag, without its digest."""
+    return image.partition("@")[0]
 
 
 ALIKE = ("state.", "restart-strategy", "heartbeat.", "taskmanager.memory.jvm-metaspace")
@@ -214,7 +311,7 @@ class TestFlink:
     def test_compose_keeps_checkpoints_on_a_volume_that_all_have(self) -> None:
         composed = compose()
         for name in ("jobmanager", "taskmanager-1-flink", "taskmanager-2-flink"):
-            assert composed["services"][name]["volumes"] == ["flink-data:/flink-data"]
+            assert "flink-data:/flink-data" in composed["services"][name]["volumes"]
         for name in ("state.checkpoints.dir", "state.savepoints.dir"):
             assert by_compose().flink[name].startswith("file:///flink-data/")
         assert "flink-data" in composed["volumes"]
@@ -242,10 +339,7 @@ class TestWorkers:
         assert [each["containerPort"] for each in pool["ports"]] == [POOL_PORT]
 
     def test_nothing_reaches_a_pool_from_outside_its_pod(self) -> None:
-        policies = [each["spec"] for each in manifests() if each["kind"] == "NetworkPolicy"]
-        component = {"app": only("FlinkDeployment")["metadata"]["name"], "component": "taskmanager"}
-        (guard,) = (each for each in policies if each["podSelector"]["matchLabels"] == component)
-        admitted = {port["port"] for rule in guard["ingress"] for port in rule["ports"]}
+        admitted = {port for rule in ingress_of("taskmanager") for port in ports(rule)}
         flink = by_kubernetes().flink
         assert admitted == {int(flink[f"taskmanager.{each}.port"]) for each in ("rpc", "data")}
 
@@ -267,10 +361,135 @@ def workers(composed: dict[str, Any]) -> dict[str, Any]:
     return pools
 
 
+def policies() -> dict[str, dict[str, Any]]:
+    """The specification of every network policy, by name."""
+    return {
+        each["metadata"]["name"]: each["spec"]
+        for each in manifests()
+        if each["kind"] == "NetworkPolicy"
+    }
+
+
+def ingress_of(component: str) -> list[dict[str, Any]]:
+    """What may reach the pods of a component of the cluster."""
+    labels = {"app": only("FlinkDeployment")["metadata"]["name"], "component": component}
+    (guard,) = (p for p in policies().values() if p["podSelector"].get("matchLabels") == labels)
+    rules: list[dict[str, Any]] = guard["ingress"]
+    return rules
+
+
+def ports(rule: dict[str, Any]) -> set[int]:
+    return {each["port"] for each in rule["ports"]}
+
+
+class TestNetwork:
+    def test_what_no_policy_names_is_denied_in_both_directions(self) -> None:
+        deny = policies()["default-deny"]
+        assert deny == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+        for name, policy in policies().items():
+            assert ("ingress" in policy) <= ("Ingress" in policy["policyTypes"]), name
+            assert ("egress" in policy) <= ("Egress" in policy["policyTypes"]), name
+
+    def test_every_rule_names_its_peers_and_its_ports(self) -> None:
+        for name, policy in policies().items():
+            for direction, peers in (("ingress", "from"), ("egress", "to")):
+                for rule in policy.get(direction, ()):
+                    assert ports(rule), name
+                    assert rule[peers], name
+                    for peer in rule[peers]:
+                        assert all(peer.values()), f"{name}: an empty selector admits everybody"
+                        for selector in ("namespaceSelector", "podSelector"):
+                            if selector in peer:
+                                assert peer[selector]["matchLabels"], name
+
+    def test_a_pod_of_another_namespace_is_admitted_by_the_name_of_the_namespace(self) -> None:
+        for policy in policies().values():
+            for rule in policy.get("ingress", ()):
+                for peer in rule["from"]:
+                    assert "ipBlock" not in peer
+                    if "namespaceSelector" in peer:
+                        labels = peer["namespaceSelector"]["matchLabels"]
+                        assert set(labels) == {"kubernetes.io/metadata.name"}
+
+    def test_the_rest_port_is_for_those_who_submit_and_for_the_operator(self) -> None:
+        (rule,) = (rule for rule in ingress_of("jobmanager") if 8081 in ports(rule))
+        assert ports(rule) == {8081}
+        labels = [peer["podSelector"]["matchLabels"] for peer in rule["from"]]
+        assert labels == [
+            {"app": "sluice-job-server"},
+            {"app": "sluice-submit"},
+            {"app.kubernetes.io/name": "flink-kubernetes-operator"},
+        ]
+        assert "namespaceSelector" in rule["from"][2]
+
+    def test_what_one_may_send_the_other_may_receive(self) -> None:
+        """A connection needs both rules; the labels of both ends are those of this namespace."""
+        inside = {str(p["podSelector"]): p for p in policies().values() if "ingress" in p}
+        for name, policy in policies().items():
+            for rule in policy.get("egress", ()):
+                for peer in rule["to"]:
+                    if set(peer) != {"podSelector"}:
+                        continue
+                    admits = inside[str(peer["podSelector"])]["ingress"]
+                    sender = {"podSelector": policy["podSelector"]}
+                    open_to = {
+                        port for each in admits if sender in each["from"] for port in ports(each)
+                    }
+                    assert ports(rule) <= open_to, name
+
+    def test_a_program_may_reach_what_its_command_names(self) -> None:
+        sink = " ".join(by_kubernetes().submit)
+        for service, port in (("kafka", 9092), ("postgres", 5432)):
+            assert re.search(rf"//[^ ]*\b{service}\.{service}:{port}/", sink)
+            namespace = {"matchLabels": {"kubernetes.io/metadata.name": service}}
+            for name in ("sluice-submit", "sluice-taskmanager"):
+                rules = [
+                    r
+                    for r in policies()[name]["egress"]
+                    if {"namespaceSelector": namespace} in r["to"]
+                ]
+                assert [ports(rule) for rule in rules] == [{port}], name
+
+
 class TestBounds:
-    def test_every_compose_service_has_a_memory_limit(self) -> None:
+    def test_every_compose_service_has_limits(self) -> None:
         for name, service in compose()["services"].items():
-            assert service["deploy"]["resources"]["limits"]["memory"], name
+            limits = service["deploy"]["resources"]["limits"]
+            assert limits["memory"], name
+            assert limits["pids"], name
+
+    def test_every_compose_service_is_confined(self) -> None:
+        for name, service in compose()["services"].items():
+            assert service["read_only"] is True, name
+            assert service["cap_drop"] == ["ALL"], name
+            assert service["security_opt"] == ["no-new-privileges:true"], name
+            assert "privileged" not in service, name
+            if name == "flink-data":  # gives a volume to Flink's user, and reaches no network
+                assert (service["user"], service["cap_add"]) == ("root", ["CHOWN"])
+                assert service["network_mode"] == "none"
+                continue
+            assert "cap_add" not in service, name
+            assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"]), name
+
+    def test_the_token_of_the_account_is_where_flink_runs_and_nowhere_else(self) -> None:
+        spec = only("FlinkDeployment")["spec"]
+        assert spec["serviceAccount"]
+        place = "/var/run/secrets/kubernetes.io/serviceaccount"
+        for name, pod in pod_specs():
+            if name != "taskManager":  # it lies over podTemplate
+                assert pod["automountServiceAccountToken"] is False, name
+            tokens = [each["name"] for each in pod.get("volumes", ()) if "projected" in each]
+            for container in pod["containers"]:
+                mounted = {each["name"] for each in container.get("volumeMounts", ())}
+                if container["name"] == "flink-main-container":
+                    continue
+                assert mounted.isdisjoint(tokens), name
+        (main,) = spec["podTemplate"]["spec"]["containers"]
+        (mount,) = main["volumeMounts"]
+        assert (mount["name"], mount["mountPath"], mount["readOnly"]) == ("account", place, True)
+        both = (spec["podTemplate"], spec["taskManager"]["podTemplate"])
+        first = [template["spec"]["volumes"][0] for template in both]
+        assert first[0] == first[1], "lists are laid over each other by position"
 
     def test_every_pod_is_confined(self) -> None:
         for name, pod in pod_specs():

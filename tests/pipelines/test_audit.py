@@ -95,7 +95,7 @@ def test_a_gap_is_found(sink: str, capsys: pytest.CaptureFixture[str]) -> None:
     query(
         sink,
         "INSERT INTO ingest_progress SELECT pipeline, source, partition, 20, 31, final, 0, 0, 0, 0, "
-        "0, 0, 0, updated_at, 0, run FROM ingest_progress WHERE source LIKE '%a.jsonl'",
+        "0, 0, 0, updated_at, 0, content, run FROM ingest_progress WHERE source LIKE '%a.jsonl'",
     )
     capsys.readouterr()
     assert audit(sink, "--json") == 1

@@ -29,7 +29,7 @@ class TestUnknownFlags:
         [
             (["--sorce=x"], "unknown option --sorce; did you mean --source?"),
             (["--qqq", "x"], r"unknown option --qqq \(--help lists every option\)"),
-            (["stray"], "unknown option stray"),
+            (["stray"], "a value that belongs to no option"),
         ],
     )
     def test_others_are_named(self, parser: Parser, rest: list[str], message: str) -> None:

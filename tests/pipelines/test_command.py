@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import command
+from runners import streams
 from transforms.errors import ConfigError, SluiceError, SourceUnavailable
 
 
@@ -113,3 +114,18 @@ def test_a_place_for_the_summary_is_checked_before_the_run(tmp_path: Path) -> No
         command.summary_path(f"{tmp_path}/no/summary.json")
     with pytest.raises(ConfigError, match="is a folder"):
         command.summary_path(str(tmp_path))
+
+
+def test_output_that_cannot_be_written_fails_a_command_that_only_prints(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "lost", lambda: "No space left on device")
+
+    def prints(argv: Sequence[str]) -> int:
+        command.check_printed()
+        return command.OK
+
+    line = "standard output cannot be written: No space left on device"
+    assert command.run("list", prints, []) == command.FAILED
+    assert command.run("ingest", lambda argv: command.DEAD_LETTERS, []) == command.DEAD_LETTERS
+    assert capsys.readouterr().err.splitlines() == [f"list: {line}", f"ingest: {line}"]

@@ -172,15 +172,53 @@ def test_a_header_without_any_column_of_the_table_is_refused(
     assert "expected (id, town)" in capsys.readouterr().err
 
 
-def test_one_file_that_is_unclear_fails_by_itself_beside_others(tmp_path: Path) -> None:
+def test_one_file_that_is_unclear_is_left_by_itself_beside_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sink = f"sqlite:///{tmp_path}/t.db"
-    file(tmp_path, b"7,Ann\n8,Bo\n", "a.csv")
+    unclear = file(tmp_path, b"7,Ann\n8,Bo\n", "a.csv")
     file(tmp_path, b"id,name\n1,a\n", "b.csv")
-    assert ingest(tmp_path / "*.csv", sink, "--key", "id") == 0
+    assert ingest(tmp_path / "*.csv", sink, "--key", "id") == 1
     assert payloads(sink) == [{"id": "1", "name": "a"}]
-    ((category, message),) = dead(sink)
-    assert category == "unknown_format"
-    assert "a.csv" in message
+    assert dead(sink) == []
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "a.csv" in line
+    assert "--csv_columns" in line
+    assert ingest(unclear, sink, "--key", "id", "--csv_columns", "id,name") == 0
+    assert len(payloads(sink)) == 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"id,name,\n1,a,\n2,b,\n",
+        b"id,name\n1,a,\n2,b,\n",
+        b"id,name,\n1,a\n2,b\n",
+        b" id , name,,\r\n1,a,,\r\n2,b,\r\n",
+        b"id,name\r1,a\r2,b",
+        b"id,name\r\n1,a\r2,b\n",
+        b"\xef\xbb\xbf\xef\xbb\xbfid,name\n1,a\n2,b\n",
+        b"sep=;\nid;name;\n1;a\n2;b\n",
+    ],
+)
+def test_a_table_takes_files_with_commas_blanks_and_returns_as_people_have_them(
+    tmp_path: Path, data: bytes
+) -> None:
+    sink = f"sqlite:///{tmp_path}/t.db"
+    query(sink, "CREATE TABLE t (id integer PRIMARY KEY, name text)")
+    assert ingest(file(tmp_path, data), sink, "--key", "id") == 0
+    assert query(sink, "SELECT id, name FROM t ORDER BY id") == [(1, "a"), (2, "b")]
+    assert dead(sink) == []
+
+
+def test_columns_without_a_name_and_of_one_name_lose_no_value(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sink = f"sqlite:///{tmp_path}/t.db"
+    path = file(tmp_path, b",id;x,n,n,\n0,1,a,b,\n")
+    assert ingest(path, sink, "--csv_delimiter", ",") == 0
+    assert payloads(sink) == [{"column_1": "0", "id;x": "1", "n": "a", "n_2": "b"}]
+    assert "a comma, 5 columns (2 without a name)" in capsys.readouterr().out
 
 
 def test_a_page_with_the_name_of_a_csv_file_is_one_failure(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.dead_letters_options import check_text, parser
+from pipelines.dead_letters_options import parser
 from transforms.batch.job_states import ACTIONS
 from transforms.errors import ConfigError
 
@@ -35,9 +35,3 @@ def test_a_filter_is_given_once_and_a_number_may_be_repeated() -> None:
         parser().parse_args([*argv, "--table", "a", "--table", "b"])
     with pytest.raises(ConfigError, match="--source is given twice"):
         parser().parse_args([*argv, "--origin", "a", "--source", "b"])
-
-
-def test_bytes_that_are_not_text_are_refused() -> None:
-    check_text(["é", "--text"])
-    with pytest.raises(ConfigError, match="is not UTF-8"):
-        check_text(["--text", "\udcff"])

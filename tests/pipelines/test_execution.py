@@ -15,7 +15,7 @@ from pipelines import execution
 from runners.direct import RUNNER
 from runners.runner import RunnerUnavailable, Submission
 from transforms import metrics
-from transforms.errors import ConfigError, SluiceError
+from transforms.errors import ConfigError, SinkFailed, SluiceError
 
 CLUSTER = replace(RUNNER, submitted=lambda result: Submission("j1", None))
 
@@ -75,10 +75,10 @@ def test_a_runner_explains_how_its_job_failed() -> None:
         execute(Run(RuntimeError("oops")), runner=explaining)
 
 
-def test_an_error_of_this_project_needs_no_explanation() -> None:
+def test_an_error_of_this_project_needs_no_explanation_but_where_it_was() -> None:
     explaining = replace(RUNNER, explained=lambda text: "the job failed")
     text = "transforms.errors.SinkFailed: no permission"
-    with pytest.raises(RuntimeError, match=text):
+    with pytest.raises(SinkFailed, match=r"^on a worker: no permission$"):
         execute(Run(RuntimeError(text)), runner=explaining)
 
 
@@ -101,6 +101,22 @@ def test_a_pipeline_that_fails_leaves_its_turn_to_the_next() -> None:
         raise SluiceError
     with execution.alone():
         pass
+
+
+@pytest.mark.parametrize(
+    ("error", "comes_again"),
+    [
+        ("transforms.errors.ConfigError: environment variable P is not set", True),
+        ("transforms.errors.DeadBudgetExceeded: too many", True),
+        ("transforms.errors.SinkUnavailable: the database is away", False),
+        ("ValueError: oops", False),
+    ],
+)
+def test_what_only_a_person_can_heal_is_not_tried_again(error: str, comes_again: bool) -> None:
+    asked: list[bool] = []
+    following = replace(RUNNER, finished=lambda result, hopeless: asked.append(hopeless(error)))
+    execute(Run(), runner=following)
+    assert asked == [comes_again]
 
 
 def test_a_runner_that_cannot_start_is_a_wrong_use() -> None:

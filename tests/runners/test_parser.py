@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runners.parser import Parser, called_as
+from runners.parser import Parser, called_as, stray
 
 
 @pytest.fixture
@@ -79,3 +79,47 @@ def test_a_program_calls_itself_as_it_was_called() -> None:
 
 def test_lines_of_the_help_stay_as_they_are(parser: Parser) -> None:
     assert parser.format_help().endswith("a\n  b\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (["--key_field", "caf\udce9"], r"--key_field 'caf\xe9' is not UTF-8 text"),
+        (["--key-field=caf\udce9"], r"--key_field 'caf\xe9' is not UTF-8 text"),
+        (["--source=a", "--source", "x\0y"], r"--source 'x\x00y' contains the character NUL"),
+        (["--ke\udcff=a"], r"--ke\xff 'a' is not UTF-8 text"),
+        (["\udcff"], r"argument '\xff' is not UTF-8 text"),
+    ],
+)
+def test_what_is_no_text_is_named_by_its_option(
+    parser: Parser, argv: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(argv)
+    assert capsys.readouterr().err.startswith(f"python -m somewhere: {line}")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--source", "pg://u:hunter2\udce9@h/d"],
+        ["--source", "u:hunter2\udce9@h/d"],
+        ["--source", "sasl.password=hunter2\udce9"],
+        ["--source", "sasl.password", "hunter2"],
+        ["--source=sasl.password", "hunter2", "--json"],
+        ["hunter2"],
+    ],
+)
+def test_a_value_that_may_be_a_password_is_not_repeated(
+    parser: Parser, argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(argv)
+    assert "hunter2" not in capsys.readouterr().err
+
+
+def test_a_value_of_no_option_is_found_by_what_stands_before_it() -> None:
+    argv = ["--json", "--source", "a", "b"]
+    assert stray(["b"], argv) == "a value that belongs to no option stands behind --source"
+    assert stray(["b"], ()) == "a value that belongs to no option"
+    assert stray(["b", "--nothing=x"], ()) == "unknown option --nothing"

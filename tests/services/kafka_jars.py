@@ -72,7 +72,7 @@ def fetched_jars() -> Path:
 def _fetch(scratch: Path) -> Path:
     (scratch / "pom.xml").write_text(POM)
     maven = subprocess.run(
-        ["mvn", "-q", "-B", GOAL, f"-DoutputDirectory={scratch / 'jars'}"],
+        ["mvn", "-q", "-B", "-C", GOAL, f"-DoutputDirectory={scratch / 'jars'}"],
         cwd=scratch,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

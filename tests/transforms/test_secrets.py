@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import json
+import uuid
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 
 from tests.transforms.forks import in_child
 from transforms.errors import ConfigError
-from transforms.secrets import conceal, conceal_url, redact, resolve, resolve_url
+from transforms.secrets import conceal, learn, redact, resolve
 
 
 class TestResolve:
@@ -38,72 +39,6 @@ class TestResolve:
             resolve("${vault:x}")
 
 
-class TestResolveUrl:
-    def test_a_secret_before_the_host_is_percent_encoded(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("SLUICE_TEST", "p@ss/w:rd%")
-        assert resolve_url("pg://u:${env:SLUICE_TEST}@h/d") == "pg://u:p%40ss%2Fw%3Ard%25@h/d"
-
-    def test_a_whole_url_is_taken_as_it_is(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("SLUICE_TEST", "pg://u:p%40@h:1/d?x=y")
-        assert resolve_url("${env:SLUICE_TEST}") == "pg://u:p%40@h:1/d?x=y"
-
-    def test_a_path_is_not_encoded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("SLUICE_TEST", "/var/data")
-        assert resolve_url("sqlite:///${env:SLUICE_TEST}/x.db") == "sqlite:////var/data/x.db"
-
-
-class TestConcealUrl:
-    @pytest.mark.parametrize(
-        "url",
-        ["pg://u:hunter22%40@h:5/d", "pg://h/d?user=u&password=hunter22%40", "pg://:hunter22%40@h"],
-    )
-    def test_the_password_is_gone_and_still_resolves(self, url: str) -> None:
-        concealed = conceal_url(url)
-        assert "hunter22" not in concealed
-        assert "${process:" in concealed
-        assert resolve_url(concealed).replace("%40", "@") == url.replace("%40", "@")
-
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "sqlite:///x.db",
-            "pg://u@h/d",
-            "pg://u:@h/d",
-            "pg://u:${env:P}@h/d",
-            "pg://h:5432/d",
-            "${env:URL}",
-            "pg://h/d?password=${file:/run/secret}",
-        ],
-    )
-    def test_a_url_without_an_inline_password_is_left_alone(self, url: str) -> None:
-        assert conceal_url(url) == url
-
-    def test_it_is_idempotent_and_stable(self) -> None:
-        once = conceal_url("pg://u:same-one@h/d")
-        assert conceal_url(once) == once
-        assert conceal_url("pg://u:same-one@h/d") == once
-
-    def test_another_process_is_told_what_to_do(self) -> None:
-        concealed = conceal_url("pg://u:hunter23@h/d")
-        program = (
-            "from transforms.secrets import resolve_url\n"
-            "from transforms.errors import ConfigError\n"
-            f"try: resolve_url({concealed!r})\n"
-            "except ConfigError as error: print(error)\n"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=Path(__file__).parents[2],
-        )
-        assert "${env:NAME}" in done.stdout
-        assert "hunter23" not in done.stdout
-
-
 class TestRedact:
     def test_resolved_secrets_and_passwords_of_urls_are_hidden(
         self, monkeypatch: pytest.MonkeyPatch
@@ -118,3 +53,70 @@ def test_a_forked_process_resolves_and_hides_what_its_parent_concealed() -> None
     reference = conceal("correct horse")
     assert in_child(lambda: resolve(reference) == "correct horse")
     assert in_child(lambda: "correct horse" not in redact("the word is correct horse"))
+
+
+class TestLearn:
+    @pytest.mark.parametrize(
+        "argv",
+        [
+            ["--sink", "pg://u:CANARY@h/d"],
+            ["--sink=pg://u:CANARY@h/d"],
+            ["--source", "s3://KEY:CANARY@bucket/x"],
+            ["--source", "s3:/KEY:CANARY@bucket/x"],
+            ["--kafka_config", "sasl.password", "CANARY"],
+            ["--kafka_config=sasl.password", "CANARY"],
+            ["--kafka_config", "sasl.password CANARY"],
+            ["--kafka_config", "sasl.password: CANARY"],
+            ["--kafka-config=sasl.password=CANARY"],
+            ["--kafka_config", 'sasl.jaas.config=x required password="CANARY";'],
+            ["--sink", "mssql:///?odbc_connect=UID%3Du;PWD%3DCANARY"],
+            ["--s3_secret_access_key", "CANARY"],
+            ["--sink", "duckdb:///x?motherduck_token=CANARY&a=b"],
+        ],
+    )
+    def test_a_secret_in_an_argument_is_hidden_from_then_on(self, argv: list[str]) -> None:
+        canary = uuid.uuid4().hex
+        learn([argument.replace("CANARY", canary) for argument in argv])
+        assert canary not in redact(f"the library says {canary}!")
+
+    @pytest.mark.parametrize("canary", ["a/b+c d%é&", 'quo"ted\\', "two\nlines"])
+    def test_it_is_hidden_however_it_is_spelt(self, canary: str) -> None:
+        secret = uuid.uuid4().hex + canary
+        learn([f"sasl.password={secret}"])
+        for spelling in (
+            *(secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret), repr(secret)),
+            " ".join(secret.split()),
+        ):
+            assert secret[:32] not in redact(f"<{spelling}>")
+
+    def test_every_part_of_an_unclear_secret_is_hidden(self) -> None:
+        learn(["--sink", "pg://u:first-half@second-half@h/d"])
+        shown = redact('could not translate host name "second-half@h"; first-half')
+        assert "half" not in shown
+
+    def test_what_is_no_secret_is_still_shown(self) -> None:
+        learn(["--key=event_id", "--table", "events", "--sink", "pg://ann@db.example:5432/app"])
+        text = "events has no event_id in app at db.example:5432 for ann"
+        assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x://u:p@q@h/d", "x://u:***@h/d"),
+        ("s3a://KEY:se/cr/et@bucket", "s3a://KEY:***@bucket"),
+        ("dsn host=h password='a b' port=5", "dsn host=h password=*** port=5"),
+        ("?token=abc&x=1", "?token=***&x=1"),
+        ("?token=${env:T}", "?token=${env:T}"),
+        ("token_url=a", "token_url=a"),
+        ("kafka://h:9092/orders@17", "kafka://h:***@17"),
+    ],
+)
+def test_what_looks_like_a_password_is_hidden(text: str, shown: str) -> None:
+    assert redact(text) == shown
+
+
+def test_a_variable_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_TEST", "caf\udce9")
+    with pytest.raises(ConfigError, match="SLUICE_TEST is not UTF-8"):
+        resolve("${env:SLUICE_TEST}")

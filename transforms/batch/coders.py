@@ -13,6 +13,7 @@ from apache_beam import coders
 
 from transforms.batch import plain
 from transforms.batch.backoff import Backoff
+from transforms.batch.content import content_from
 from transforms.batch.record import (
     Attempt,
     Claim,
@@ -62,7 +63,7 @@ class RecordBatchCoder(coders.Coder):
         )
         failures, filtered, claim, *elements = rest
         return RecordBatch(
-            span=Span(*span),
+            span=_span_from(span),
             format=_format_from(format_),
             offsets=offsets,
             raws=raws,
@@ -143,12 +144,14 @@ class SplitCoder(coders.Coder):
     """Codes a ``Split``; raises what ``RecordBatchCoder`` raises."""
 
     def encode(self, value: Split) -> bytes:
-        return _encode(
-            [value.source, value.name, value.version, value.size, value.start, value.end]
-        )
+        fields = [value.source, value.name, value.version, value.size, value.start, value.end]
+        spans = [_span_to(span) for span in value.takes_over]
+        return _encode([*fields, spans] if spans else fields)
 
     def decode(self, encoded: bytes) -> Split:
-        return Split(*_decode(encoded, "Split"))
+        source, name, version, size, start, end, *further = _decode(encoded, "Split")
+        spans = tuple(_span_from(span) for span in further[0]) if further else ()
+        return Split(source, name, version, size, start, end, spans)
 
     def is_deterministic(self) -> bool:
         return True
@@ -176,7 +179,14 @@ def _listed(offsets: Any) -> Any:
 
 
 def _span_to(span: Span) -> list[Any]:
-    return [span.source, span.partition, span.start, span.end, span.final]
+    fields: list[Any] = [span.source, span.partition, span.start, span.end, span.final]
+    return fields if span.content is None else [*fields, str(span.content)]
+
+
+def _span_from(fields: list[Any]) -> Span:
+    source, partition, start, end, final, *further = fields
+    content = content_from(further[0]) if further else None
+    return Span(source, partition, start, end, final, content)
 
 
 def _origin_to(origin: Origin) -> list[Any]:

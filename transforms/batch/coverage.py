@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from transforms.batch.content import Content
 
 Range = tuple[int, int]
 
@@ -51,10 +53,12 @@ class Coverage:
     Attributes:
         ranges: Settled ranges, sorted and disjoint; an empty object that is done is ``(0, 0)``.
         end: Where the partition ends for good; None until its end has been seen.
+        content: The bytes of the settled range from the start on; None if they are not known.
     """
 
     ranges: tuple[Range, ...] = ()
     end: int | None = None
+    content: Content | None = field(default=None, compare=False)
 
     @property
     def complete(self) -> bool:
@@ -80,4 +84,16 @@ class Ledger(Protocol):
 
     def partitions(self, source: str) -> dict[str, Coverage]:
         """The coverage of every partition of ``source``, by partition."""
+        ...
+
+    def is_empty(self) -> bool:
+        """Whether nothing is settled at all."""
+        ...
+
+    def versions(self, sources: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        """The coverage of every partition of ``sources``, by source and partition."""
+        ...
+
+    def elsewhere(self, partitions: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        """The coverage of ``partitions`` of whatever source, by source and partition."""
         ...

@@ -9,11 +9,12 @@ it as a ``Record`` through ``EachRecord``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from transforms.batch.content import Content
 from transforms.batch.retry_policy import RetryPolicy
-from transforms.errors import message_of, stack_of
+from transforms.error_texts import message_of, stack_of
 
 Headers = tuple[tuple[str, bytes | None], ...]
 """Headers of a message: names may repeat, and their order matters."""
@@ -53,6 +54,7 @@ class Span:
         start: First offset covered.
         end: First offset after the range.
         final: Whether the partition ends at ``end`` for good.
+        content: The bytes of the range; None if they are not known.
     """
 
     source: str
@@ -60,6 +62,7 @@ class Span:
     start: int
     end: int
     final: bool = False
+    content: Content | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from transforms.batch.coverage import Ledger
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import RecordBatch, Span
 
 Position = tuple[tuple[str, int], ...]
@@ -35,6 +36,7 @@ class Split:
         size: Stored bytes left to read: its part of the progress bar.
         start: First offset to read.
         end: Where to stop; None reads to the end of the object, or forever.
+        takes_over: What to settle first: the object had another name or version when it was read.
     """
 
     source: str
@@ -43,6 +45,7 @@ class Split:
     size: int = 0
     start: int = 0
     end: int | None = None
+    takes_over: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,11 @@ class Source(Hashable, Protocol):
         ...
 
     @property
+    def streaming(self) -> bool:
+        """Whether it was made to be read forever, including what arrives later."""
+        ...
+
+    @property
     def open_ended(self) -> bool:
         """Whether its partitions have no end, so that none is ever complete (a topic's)."""
         ...
@@ -144,8 +152,8 @@ class Source(Hashable, Protocol):
         """Whether one message may hold several records, which only their numbers tell apart."""
         ...
 
-    def expecting(self, columns: frozenset[str]) -> Source:
-        """This source, told which columns the target has (none if they are not known).
+    def expecting(self, fields: ExpectedFields) -> Source:
+        """This source, told what the target expects of records.
 
         ``self`` where records name their fields themselves.
         """

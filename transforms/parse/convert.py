@@ -8,9 +8,10 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from transforms.errors import Reject
 from transforms.parse.allowed import Allowed, properties_of
-from transforms.parse.json_text import decode_json
-from transforms.parse.numbers import exact
+from transforms.parse.json_text import decode_long
+from transforms.parse.numbers import TOO_LONG, exact, integer
 
 ColumnTypes = tuple[tuple[str, frozenset[str]], ...]
 """The JSON types that a schema allows in each column, for the columns that it mentions."""
@@ -40,6 +41,9 @@ def convert(value: Any, types: ColumnTypes, quoted: Collection[str] = ()) -> Any
         value: A row of CSV.
         types: The types that each column may have.
         quoted: The columns whose field is an empty pair of quotes.
+
+    Raises:
+        Reject: ``malformed``: a number is longer than ``transforms.parse.numbers.MAX_DIGITS``.
     """
     if not isinstance(value, Mapping):
         return value
@@ -66,6 +70,8 @@ def _convert_text(text: str, allowed: frozenset[str]) -> Any:
         number = number_of(text)
         if number is not None:
             return number
+        if _NUMBER.fullmatch(text):
+            raise Reject(TOO_LONG, "malformed")
     if "boolean" in allowed:
         truth = _BOOLEANS.get(text.lower())
         if truth is not None:
@@ -78,7 +84,7 @@ def _convert_text(text: str, allowed: frozenset[str]) -> Any:
 def _json_of(text: str) -> Any:
     """The object or array that ``text`` is, or otherwise the text."""
     try:
-        value = decode_json(text)
+        value = decode_long(text)
     except (ValueError, ArithmeticError, RecursionError):
         return text
     return value if isinstance(value, (dict, list)) else text
@@ -93,8 +99,8 @@ def number_of(text: str) -> int | Decimal | None:
     if not _NUMBER.fullmatch(text):
         return None
     try:
-        return int(text) if text.lstrip("+-").isdecimal() else exact(text)
-    except (ValueError, ArithmeticError):  # too many digits, too large an exponent
+        return integer(text) if text.lstrip("+-").isdecimal() else exact(text)
+    except ArithmeticError:  # too many digits, too large an exponent
         return None
 
 

@@ -11,8 +11,8 @@ from itertools import accumulate
 from typing import Any, NoReturn
 
 from transforms.errors import Reject
-from transforms.parse.json_text import decode_json
-from transforms.parse.numbers import MAX_DIGITS, exact
+from transforms.parse.json_text import STRING, decode_json, decode_long
+from transforms.parse.numbers import MAX_DIGITS, TOO_LONG, exact
 from transforms.parse.raw import check_size, text_of
 
 # What msgspec and its number hook raise for bad JSON; msgspec's own errors are ValueErrors.
@@ -27,8 +27,8 @@ _NAMES = {
     type(None): "null",
 }
 
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\]]', re.DOTALL)
+_STRING = re.compile(STRING, re.DOTALL)
+_TOKEN = re.compile(STRING + rb"|[{}\[\]]", re.DOTALL)
 _CLOSED = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB]%b\\u[dD][c-fC-F]%b|(u[dD][89a-fA-F]%b)|.)" % ((b"[0-9a-fA-F]{2}",) * 3),
@@ -44,9 +44,6 @@ _PLACE = re.compile(r"\(byte ([0-9]+)\)$")
 
 _SHOWN = 20
 """How many bytes from that place on a message shows."""
-
-_LONGEST_INTEGER = 4_300
-"""The most digits of an integer that msgspec reads (its ``_core.c``, as Python's ``int``)."""
 
 _OPENS = {b"{": "an object", b"[": "an array", b'"': "a string"}
 _BOM = b"\xef\xbb\xbf"
@@ -82,7 +79,7 @@ def parse_object(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
     if _is_deep(raw, max_depth):
         raise Reject(f"JSON is nested {depth(raw):,} levels deep, limit {max_depth}", "too_deep")
     try:
-        value = decode_json(raw)
+        value = decode_long(raw)
     except _UNREADABLE as error:
         _reject(raw, error)
     if type(value) is not dict:
@@ -180,17 +177,17 @@ def _too_long_number(raw: bytes) -> str:
         number = (token[1] or b"").decode()
         digits = sum(map(str.isdigit, number))
         if number.removeprefix("-").isdigit():
-            if digits > _LONGEST_INTEGER:
+            if digits > MAX_DIGITS:
                 return (
                     f"the integer at byte {token.start()} has {digits:,} digits, limit "
-                    f"{_LONGEST_INTEGER:,}"
+                    f"{MAX_DIGITS:,}"
                 )
         elif number and _is_beyond(number):
             return (
                 f"the number at byte {token.start()} has more than {MAX_DIGITS:,} digits, or an "
                 f"exponent beyond that: {number[:_SHOWN]}" + "…" * (len(number) > _SHOWN)
             )
-    return f"a number has more than {MAX_DIGITS:,} digits, or an exponent beyond that"
+    return TOO_LONG
 
 
 def _is_beyond(number: str) -> bool:

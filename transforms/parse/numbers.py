@@ -1,4 +1,8 @@
-"""Numbers exactly as they are written, with bounded length."""
+"""Numbers exactly as they are written, with bounded length.
+
+An integer of up to 4,300 digits is an ``int``; a longer one is a ``Decimal`` without a fraction.
+Python turns long integers into text and back in quadratic time, and refuses to by default.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,12 @@ MAX_DIGITS = 10_000
 number that passes here fits.
 """
 
+INT_DIGITS = 4_300
+"""The most digits of an ``int``: what Python turns into text by default, and msgspec reads."""
+
+TOO_LONG = f"a number has more than {MAX_DIGITS:,} digits, or an exponent beyond that"
+"""What is said of a number that is not read."""
+
 _exact = Context(
     prec=MAX_DIGITS,
     Emax=MAX_DIGITS,
@@ -41,3 +51,12 @@ exact: Callable[[str], Decimal] = _exact.create_decimal
 Raises:
     ArithmeticError: It has too many digits, too large an exponent, or is not a number.
 """
+
+
+def integer(digits: str) -> int | Decimal:
+    """The integer that a text of digits spells, with a sign or without.
+
+    Raises:
+        ArithmeticError: It has more than ``MAX_DIGITS`` digits.
+    """
+    return int(digits) if len(digits) <= INT_DIGITS else exact(digits)

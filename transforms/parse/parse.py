@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,10 @@ from transforms import instruments
 from transforms.batch.record import Format, RecordBatch
 from transforms.errors import ConfigError
 from transforms.parse import typed_rows
-from transforms.parse.csv import parse_row, parse_rows
+from transforms.parse.csv.rows import parse_row, parse_rows
+from transforms.parse.epochs import EpochColumn, with_instants
 from transforms.parse.json import parse_object, parse_objects
-from transforms.parse.raw import text_of
+from transforms.parse.raw import check_size, text_of, with_head_only
 from transforms.parse.text import parse_text
 from transforms.steps.each_record import apply_to_values
 
@@ -34,6 +35,7 @@ class ParseConfig:
         max_record_bytes: A longer record is rejected (``too_large``).
         max_depth: A JSON record that is nested deeper is rejected (``too_deep``); the outermost
             object is level 1.
+        epochs: The columns whose numbers are instants.
 
     Raises:
         ConfigError: A bound is less than 1.
@@ -41,6 +43,7 @@ class ParseConfig:
 
     max_record_bytes: int = 1 << 20
     max_depth: int = 100
+    epochs: tuple[EpochColumn, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("max_record_bytes", "max_depth"):
@@ -72,10 +75,20 @@ def parse(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     Raises:
         ValueError: The format is unknown (a defect of the reader).
     """
-    if batch.format.name in _TYPED and batch.values is not None:
-        return batch
+    if batch.format.name not in _TYPED or batch.values is None:
+        batch = _read(batch, config)
+    return with_instants(batch, config.epochs, STAGE) if config.epochs else batch
+
+
+def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
+    """``batch`` with the values that its bytes say."""
     one, whole = _parsers(batch.format, config)
-    return apply_to_values(batch, batch.raws, one, STAGE, whole)
+    parsed = apply_to_values(batch, batch.raws, one, STAGE, whole)
+    if batch.claim is not None or len(parsed.failures) == len(batch.failures):
+        return parsed  # the bytes of a job stay as they were stored
+    limit = config.max_record_bytes
+    cut = (with_head_only(failure, limit) for failure in parsed.failures)
+    return replace(parsed, failures=tuple(cut))
 
 
 def _parsers(
@@ -92,8 +105,8 @@ def _parsers(
     if format.name in _TYPED:
         # Earlier versions kept a row as a plain JSON object.
         return (
-            lambda raw: parse_one(raw) if raw.startswith(b"{") else typed_rows.decode(raw),
-            typed_rows.decode_all,
+            lambda raw: parse_one(raw) if raw.startswith(b"{") else _parse_typed(raw, size),
+            lambda raws: typed_rows.decode_all(raws) if max(map(len, raws)) <= size else None,
         )
     if format.name == "csv":
         return (
@@ -105,6 +118,11 @@ def _parsers(
     raise ValueError(
         f"unknown record format {format.name!r}; known: json, csv, text, parquet, avro"
     )
+
+
+def _parse_typed(raw: bytes, max_bytes: int) -> dict[str, Any]:
+    check_size(raw, max_bytes)
+    return typed_rows.decode(raw)
 
 
 class _ParseFn(beam.DoFn):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from functools import lru_cache, partial
 from itertools import islice
@@ -20,7 +21,7 @@ from transforms import instruments
 from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError, Reject
 from transforms.parse.convert import column_types, convert
-from transforms.parse.csv_cells import any_quoted_empty, quoted_empty
+from transforms.parse.csv.cells import any_quoted_empty, quoted_empty
 from transforms.parse.json_text import encode_json
 from transforms.parse.patterns import MASK, Pattern, given_up, is_linear
 from transforms.steps.each_record import apply_to_values
@@ -136,19 +137,30 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     validator = compiled(schema)
     plan = column_types(schema, batch.format.columns) if batch.format.name == "csv" else ()
     # Every Parquet row may hold dates and bytes; in other formats they are rare.
-    as_json = plain if batch.format.name in ("parquet", "avro") else None
+    typed = batch.format.name in ("parquet", "avro")
 
     def one(value: Any) -> Any:
         check(validator, value)
         return value
 
     def whole(values: Sequence[Any]) -> Sequence[Any] | None:
-        instances = values if as_json is None else map(as_json, values)
+        forms = (plain, _zoned) if typed else (None,)
         try:
-            good = all(map(validator.is_valid, instances)) and given_up() is None
+            conforms = any(
+                all(map(validator.is_valid, values if form is None else map(form, values)))
+                for form in forms
+            )
+            good = conforms and given_up() is None
         except (TypeError, ValueError):
             return None
         return values if good else None
+
+    def converted(convert_one: Callable[[Any], Any], items: Sequence[Any]) -> Sequence[Any] | None:
+        try:
+            values = list(map(convert_one, items))
+        except Reject:
+            return None
+        return whole(values)
 
     if plan and any_quoted_empty(batch.raws, batch.format):
         quoted = [quoted_empty(raw, batch.format) for raw in batch.raws]
@@ -157,7 +169,7 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
             list(zip(batch.values, quoted, strict=True)),
             lambda item: one(convert(item[0], plan, item[1])),
             STAGE,
-            lambda items: whole([convert(value, plan, empty) for value, empty in items]),
+            lambda items: converted(lambda item: convert(item[0], plan, item[1]), items),
         )
     if plan:
         return apply_to_values(
@@ -165,13 +177,16 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
             batch.values,
             lambda value: one(convert(value, plan)),
             STAGE,
-            lambda values: whole([convert(value, plan) for value in values]),
+            lambda values: converted(lambda value: convert(value, plan), values),
         )
     return apply_to_values(batch, batch.values, one, STAGE, whole)
 
 
 def check(validator: Any, value: Any) -> None:
     """Reject a value that does not conform.
+
+    A time without a zone conforms if it does in UTC, in which every database session is; the
+    formats ``date-time`` and ``time`` demand a zone.
 
     Raises:
         Reject: ``schema``, with up to five errors: JSON pointer, shortened value and reason.
@@ -185,6 +200,9 @@ def check(validator: Any, value: Any) -> None:
     except ValueError:  # a date, bytes, …: its JSON form is what must conform
         instance = plain(value)
         valid = validator.is_valid(instance)
+        if not valid:
+            instance = _zoned(value)
+            valid = validator.is_valid(instance)
     noted = given_up()
     if noted is not None:
         pattern, length = noted
@@ -200,6 +218,20 @@ def check(validator: Any, value: Any) -> None:
     if len(errors) > MAX_ERRORS:
         reasons.append("and more")
     raise Reject("; ".join(reasons), "schema")
+
+
+def _zoned(value: Any) -> Any:
+    """The JSON form of ``value`` with the zone UTC for all times that have none."""
+    return plain(_in_utc(value))
+
+
+def _in_utc(value: Any) -> Any:
+    kind = type(value)
+    if kind is datetime or kind is time:
+        return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    if kind is dict:
+        return {name: _in_utc(part) for name, part in value.items()}
+    return list(map(_in_utc, value)) if kind is list else value
 
 
 def _reason(error: Any, instance: Any) -> str:

@@ -55,11 +55,14 @@ class ReadSplits(beam.PTransform):
         sources: What to read.
         ledger: Knows which parts are settled.
         pacing: How long bundles are.
-        streaming: Read forever.
+        streaming: Read forever; by default, as the sources were made.
         spread: Distribute the splits of a bounded read to all workers, for a runner that would
             otherwise read them on the worker that planned them. Streaming splits are never
             distributed: Flink does that itself, and a runner with one process would not begin to
             read before all splits are planned.
+
+    Raises:
+        ConfigError: Some sources are read forever and others are not, or ``streaming`` says otherwise.
     """
 
     def __init__(
@@ -68,10 +71,11 @@ class ReadSplits(beam.PTransform):
         ledger: Ledger,
         pacing: Pacing | None = None,
         *,
-        streaming: bool = False,
+        streaming: bool | None = None,
         spread: bool = False,
     ) -> None:
         super().__init__()
+        streaming = _streaming(sources, streaming)
         self._spread = spread and not streaming
         self._sources = {source.uri: source for source in sources}
         self._ledger = ledger
@@ -95,6 +99,19 @@ class ReadSplits(beam.PTransform):
         return planned | "Splits" >> beam.ParDo(
             kind(self._sources, self._ledger, self._pacing)
         ).with_output_types(RecordBatch)
+
+
+def _streaming(sources: Sequence[Source], streaming: bool | None) -> bool:
+    """Whether ``sources`` are read forever, which all of them have to agree on."""
+    forever = any(source.streaming for source in sources) if streaming is None else streaming
+    for source in sources:
+        if source.streaming != forever:
+            how = "ends" if forever else "is read forever"
+            raise ConfigError(
+                f"source {source.uri} {how}, and the others (or ReadSplits) say otherwise: make all of "
+                f"them with streaming={forever} (SourceOptions, JobsSource) or none"
+            )
+    return forever
 
 
 class _PlanFn(beam.DoFn):

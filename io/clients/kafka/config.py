@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from transforms.errors import ConfigError
-from transforms.secrets import conceal, resolve
+from transforms.secrets import conceal, is_secret, resolve
 
 Config = tuple[tuple[str, str], ...]
 """Pairs of name and value; a secret is a reference, resolved when the client is made."""
@@ -70,10 +70,8 @@ _RESERVED = {
     "delivery.report.only.error": "the sink waits for the report of every message",
 }
 
-_SECRET = re.compile(
-    r"password|secret|token|jaas|passphrase|\.pem$|oauthbearer\.config", re.IGNORECASE
-)
-_NO_SECRET = re.compile(r"\.(url|location|file|ms)$", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_LOG_IN = re.compile(r"://[^/?#]*@")
 _CONNECTION = re.compile(
     r"client\.|security\.|sasl\.|ssl\.|enable\.ssl|enable\.sasl|https\.|socket\.|reconnect\.|"
     r"retry\.backoff|connections\.|broker\.|api\.version|metadata\.|debug$|plugin\.|resolve_"
@@ -90,27 +88,33 @@ def parse(pairs: Iterable[str]) -> Config:
     for pair in pairs:
         name, separator, value = pair.partition("=")
         name = name.strip()
-        if not separator or not name:
+        if not separator or not _NAME.fullmatch(name):
             # The text is not quoted: it may be a password.
             raise ConfigError("--kafka_config takes NAME=VALUE, e.g. security.protocol=SASL_SSL")
         if name in config:
             raise ConfigError(f"--kafka_config {name} is given twice")
-        config[name] = conceal(value) if is_secret(name) else value
-    settings = tuple(sorted(config.items()))
-    refuse_reserved(settings)
-    refuse_incomplete(settings)
-    return settings
+        config[name] = value
+    return checked(tuple(sorted(config.items())))
 
 
-def refuse_reserved(config: Config) -> None:
-    """Check that ``config`` has no setting that source or sink needs for itself.
+def checked(config: Config) -> Config:
+    """``config`` with references in the place of secrets that are written out.
+
+    Secrets are passwords, keys and the like, and addresses with a log-in (of a proxy, or of the
+    service that gives tokens).
 
     Raises:
-        ConfigError: Names the setting, and why it is reserved or where to write it instead.
+        ConfigError: It has a setting that source or sink needs for itself: names it, and says why it
+            is reserved or where to write it instead.
     """
     for name, _ in config:
         if name in _RESERVED:
             raise ConfigError(f"--kafka_config {name} cannot be set: {_RESERVED[name]}")
+    refuse_incomplete(config)
+    return tuple(
+        (name, conceal(value) if is_secret(name) or _LOG_IN.search(value) else value)
+        for name, value in config
+    )
 
 
 def refuse_incomplete(config: Config) -> None:
@@ -132,15 +136,6 @@ def refuse_incomplete(config: Config) -> None:
             "sasl.oauthbearer.token.endpoint.url, sasl.oauthbearer.client.id and "
             "sasl.oauthbearer.client.secret"
         )
-
-
-def is_secret(name: str) -> bool:
-    """Whether the setting ``name`` holds a secret.
-
-    >>> [is_secret(n) for n in ("sasl.password", "ssl.key.pem", "ssl.key.location", "client.id")]
-    [True, True, False, False]
-    """
-    return bool(_SECRET.search(name)) and not _NO_SECRET.search(name)
 
 
 def consumer_settings(brokers: str, config: Config, group: str | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from transforms.batch.retry_policy import FOREIGN_KEY
 from transforms.errors import MESSAGE_LIMIT
+from transforms.secrets import redact
 
 Kind = Literal["outage", "transient", "record", "fatal"]
 
@@ -154,7 +155,7 @@ def sqlstate_of(error: BaseException) -> str | None:
 
 
 def _one_line(error: BaseException) -> str:
-    """One bounded line: the primary message, and details of the row that is to blame."""
+    """One bounded line without secrets: the primary message, and details of the row that is to blame."""
     diagnostics: Any = getattr(error, "diag", None)
     primary = getattr(diagnostics, "message_primary", None)
     arguments = error.args
@@ -168,7 +169,7 @@ def _one_line(error: BaseException) -> str:
         text = primary + (f": {detail}" if detail else "") + (f" ({context[1]})" if context else "")
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_MISMATCH:
         text += ": the INTEGER PRIMARY KEY takes whole numbers only"
-    line = " ".join(text.split()) or type(error).__name__
+    line = redact(" ".join(text.split())) or type(error).__name__
     return line[:MESSAGE_LIMIT]
 
 

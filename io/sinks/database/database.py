@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from transforms.errors import ConfigError
-from transforms.secrets import conceal_url, resolve_url
+from transforms.secret_urls import conceal_url, resolve_url
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """How to reach a database: picklable, without secrets.
 
-    A password in ``url`` is replaced by a reference that resolves in this process only
-    (``transforms.secrets``); ``${env:NAME}`` and ``${file:PATH}`` travel.
+    A secret in ``url`` is replaced by a reference that resolves in this process only
+    (``transforms.secret_urls``); ``${env:NAME}`` and ``${file:PATH}`` travel.
 
     Attributes:
         url: Its SQLAlchemy URL.
@@ -24,7 +24,8 @@ class Database:
             or how long to wait for another writer (SQLite).
 
     Raises:
-        ConfigError: A timeout is shorter than a second.
+        ConfigError: A timeout is shorter than a second, or it is not clear where the password in
+            ``url`` ends.
     """
 
     url: str

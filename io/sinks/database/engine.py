@@ -22,7 +22,8 @@ from transforms.batch.backoff import Backoff
 from transforms.errors import ConfigError, Contention, SinkFailed, SinkUnavailable, SluiceError
 from transforms.parse.json_text import encode_json
 from transforms.per_process import PerProcess
-from transforms.secrets import redact, resolve_url
+from transforms.secret_urls import resolve_url
+from transforms.secrets import redact
 
 DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg2.Error, sqlite3.Error)
 """What a statement may raise; anything else is a bug and passes through."""
@@ -147,7 +148,7 @@ def translate(
     whatever was to be done.
     """
     verdict = classify(error)
-    message = redact(verdict.message)
+    message = verdict.message
     if verdict.kind == "outage":
         return SinkUnavailable(f"cannot reach {database} to {doing}: {message}")
     if verdict.kind == "transient":
@@ -192,11 +193,11 @@ def _create(database: Database) -> sa.Engine:
 def _url_of(database: Database) -> sa.URL:
     try:
         url = sa.make_url(resolve_url(database.url))
-    except (sa.exc.ArgumentError, ValueError) as error:
+    except (sa.exc.ArgumentError, ValueError):
         raise ConfigError(
             "sink URL cannot be read; write e.g. sqlite:///ingest.db or "
             "postgresql://user:${env:PGPASSWORD}@host:5432/database"
-        ) from error
+        ) from None  # the cause quotes what it takes for the port, which may be a password
     return dialect_named(url.get_backend_name()).complete(url)
 
 

@@ -117,6 +117,8 @@ progress = sa.Table(
     *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS if name != "expanded"),
     sa.Column("updated_at", UtcDateTime, nullable=False),
     _expanded(),
+    # Of the bytes of the range, as ``transforms.batch.content`` writes it; null if not known.
+    sa.Column("content", sa.String(100)),
     sa.Column("run", sa.String(36)),  # that wrote the row last; null if it was before version 3
     sa.CheckConstraint("end_offset >= start_offset", name="ingest_progress_range"),
 )

@@ -7,11 +7,12 @@ from urllib.parse import unquote_to_bytes
 
 from clients.kafka import address as kafka_address
 from clients.kafka.config import Config
-from clients.s3 import S3Settings
+from clients.s3 import S3Settings, refuse_credentials
 from sinks.dead_letters.files import DeadLetterFiles
 from sinks.dead_letters.objects import DeadLetterObjects
 from sinks.dead_letters.topic import DeadLetterTopic
 from transforms.errors import ConfigError
+from transforms.secret_urls import refuse_secrets, refuse_single_slash
 from transforms.settle.dead_letters import DeadLetterSink
 
 
@@ -38,11 +39,13 @@ def dead_letter_sink_for(
         raise ConfigError("the place for dead letters is empty; write a URI or a folder")
     scheme, separator, rest = uri.partition("://")
     if not separator:
+        refuse_single_slash("--dead_letters", uri)
         return DeadLetterFiles(os.path.abspath(os.path.expanduser(uri)))
     if scheme == "kafka":
         return _topic(uri, kafka_config, timeout)
     if scheme == "s3":
         return _objects(uri, s3 or S3Settings())
+    refuse_secrets("--dead_letters", uri, "a place for dead letters is a folder, topic or bucket")
     if scheme == "file":
         host, slash, path = rest.partition("/")
         if host not in ("", "localhost") or not slash:
@@ -65,6 +68,7 @@ def _topic(uri: str, config: Config, timeout: float) -> DeadLetterTopic:
 
 
 def _objects(uri: str, settings: S3Settings) -> DeadLetterObjects:
+    refuse_credentials(uri)
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     if not bucket or any(sign in uri for sign in "*?["):
         raise ConfigError(f"{uri} is not a place for dead letters; write s3://bucket/prefix")

@@ -80,7 +80,7 @@ class DeadLetterTopic:
     timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        kafka_config.refuse_reserved(self.config)
+        object.__setattr__(self, "config", kafka_config.checked(self.config))
         if not self.timeout >= 1:
             raise ConfigError(f"the time-out must be 1 second or more, got {self.timeout:g}")
 

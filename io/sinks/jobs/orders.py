@@ -14,16 +14,24 @@ from sinks.jobs.filter import JobFilter
 from sinks.jobs.owner import steps_text
 from transforms.batch.job_states import ADOPT, CANCEL, EXECUTING, MAX_REPLAYS, REPLAY, Action
 from transforms.errors import ConfigError
+from transforms.parse.raw import CUT, HEAD_BYTES
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 NO_BYTES = "no_bytes"
 """Reason to leave a job alone: an object could not be read, so there are no bytes to parse."""
+HEAD_ONLY = "head_only"
+"""Reason to leave a job alone: the record is too large, and only its head is kept."""
 REPLAYED_OFTEN = "max_replays"
 """Reason to leave a job alone: it was replayed too often. Another reason is ``EXECUTING``."""
 
 # Earlier versions stored null instead of a value of a Parquet row that could not be read.
 _LOSSY = sa.and_(jobs.c.exception == "UnreadableRow", jobs.c.format == '{"name":"parquet"}')
 _EMPTY = sa.and_(jobs.c.stage == "read", sa.or_(jobs.c.raw == b"", _LOSSY))
+# A job whose bytes are whole may have failed for its size too, at an attempt.
+_CUT = sa.and_(
+    jobs.c.exception == CUT,
+    sa.or_(jobs.c.stage == "read", sa.func.length(jobs.c.raw) <= HEAD_BYTES),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +98,9 @@ class Order:
     def _spared(self) -> dict[str, sa.ColumnElement[bool]]:
         if self.action is not REPLAY:
             return {}
-        often = sa.and_(jobs.c.replays >= self.max_replays, sa.not_(_EMPTY))
-        return {NO_BYTES: _EMPTY, REPLAYED_OFTEN: often}
+        kept = sa.and_(sa.not_(_EMPTY), sa.not_(_CUT))
+        often = sa.and_(jobs.c.replays >= self.max_replays, kept)
+        return {NO_BYTES: sa.and_(_EMPTY, sa.not_(_CUT)), HEAD_ONLY: _CUT, REPLAYED_OFTEN: often}
 
     def as_json(self) -> dict[str, Any]:
         """Which jobs are meant, as the audit trail stores it."""

@@ -19,6 +19,7 @@ from sinks.database.tables import progress
 from sinks.ledger import counts as table_counts
 from sinks.ledger.counts import CHUNK
 from sinks.ledger.ranges import Partition, Settlement, coverage_of, merged
+from transforms.batch.content import content_from
 from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.coverage import Coverage
 
@@ -91,6 +92,38 @@ class SqlLedger:
             name = pipeline_named(connection, self.config.table_name, self.pipeline)
             label = label_of(connection, self.config.table_name)
             return table_counts.unresolved(connection, name, label)
+
+    def is_empty(self) -> bool:
+        """Whether nothing is settled at all.
+
+        Raises:
+            SinkUnavailable: The database cannot be reached.
+        """
+        return not self._coverage(
+            lambda connection, name: _read(connection, _ROWS.limit(1), {"pipeline": name})
+        )
+
+    def versions(self, sources: Sequence[str]) -> dict[Partition, Coverage]:
+        """The coverage of every partition of ``sources``, by source and partition.
+
+        Raises:
+            SinkUnavailable: The database cannot be reached.
+        """
+        return self._coverage(
+            lambda connection, name: _chunked(connection, _OF_SOURCES, name, sources)
+        )
+
+    def elsewhere(self, partitions: Sequence[str]) -> dict[Partition, Coverage]:
+        """The coverage of ``partitions`` of whatever source, by source and partition.
+
+        It reads the whole ledger of the pipeline once for each 500 names.
+
+        Raises:
+            SinkUnavailable: The database cannot be reached.
+        """
+        return self._coverage(
+            lambda connection, name: _chunked(connection, _NAMED, name, partitions)
+        )
 
     def _coverage(
         self, settled: Callable[[sa.Connection, str], Settlements]
@@ -185,6 +218,7 @@ def _values(place: Mapping[str, str], row: Settlement, now: datetime, run: str) 
         "start_offset": row.start,
         "end_offset": row.end,
         "final": row.final,
+        "content": None if row.content is None else str(row.content),
         **dict(row.counts),
         "updated_at": now,
         "run": run,
@@ -197,6 +231,7 @@ _ROWS = sa.select(
     progress.c.start_offset,
     progress.c.end_offset,
     progress.c.final,
+    progress.c.content,
     *(progress.c[name] for name in COUNTS),
 ).where(progress.c.pipeline == sa.bindparam("pipeline"))
 # Two IN lists select a little more than the pairs, but every database has them.
@@ -205,14 +240,29 @@ _OF_PARTITIONS = _ROWS.where(
     progress.c.partition.in_(sa.bindparam("partitions", expanding=True)),
 )
 _OF_SOURCE = _ROWS.where(progress.c.source == sa.bindparam("of"))
+_OF_SOURCES = _ROWS.where(progress.c.source.in_(sa.bindparam("names", expanding=True)))
+_NAMED = _ROWS.where(progress.c.partition.in_(sa.bindparam("names", expanding=True)))
+
+
+def _chunked(
+    connection: sa.Connection, query: sa.Select[Any], pipeline: str, names: Sequence[str]
+) -> dict[Partition, list[Settlement]]:
+    """The ledger's rows of ``names``, which ``query`` asks for."""
+    settled: dict[Partition, list[Settlement]] = {}
+    for start in range(0, len(names), CHUNK):
+        bounds = {"pipeline": pipeline, "names": list(names[start : start + CHUNK])}
+        settled.update(_read(connection, query, bounds))
+    return settled
 
 
 def _read(
     connection: sa.Connection, query: sa.Select[Any], bounds: Mapping[str, Any]
 ) -> dict[Partition, list[Settlement]]:
     settled: dict[Partition, list[Settlement]] = defaultdict(list)
-    for source, partition, start, end, final, *counts in connection.execute(query, bounds):
-        settled[source, partition].append(Settlement(start, end, bool(final), Counts(*counts)))
+    for source, partition, start, end, final, text, *counts in connection.execute(query, bounds):
+        content = None if text is None else content_from(text)
+        row = Settlement(start, end, bool(final), Counts(*counts), content)
+        settled[source, partition].append(row)
     return settled
 
 

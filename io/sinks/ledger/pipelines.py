@@ -92,4 +92,4 @@ def _copy(connection: sa.Connection, label: str, pipeline: str) -> None:
     connection.execute(sa.insert(progress).from_select(columns, spans))
 
 
-_SPAN = ("source", "partition", "start_offset", "end_offset", "final")
+_SPAN = ("source", "partition", "start_offset", "end_offset", "final", "content")

@@ -6,9 +6,11 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from transforms.batch.content import Content
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Range, merge
 from transforms.batch.record import RecordBatch, Span
+from transforms.errors import ConfigError
 
 Partition = tuple[str, str]
 """Source and partition."""
@@ -16,19 +18,22 @@ Partition = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A settled range ``[start, end)`` of one partition, and what its records became."""
+    """A settled range ``[start, end)`` of one partition, what it held and what its records became."""
 
     start: int
     end: int
     final: bool = False
     counts: Counts = Counts()  # noqa: RUF009 - frozen
+    content: Content | None = None
 
 
 def coverage_of(settled: Iterable[Settlement]) -> Coverage:
     """The coverage that ledger rows of one partition add up to."""
     rows = list(settled)
     ends = [row.end for row in rows if row.final]
-    return Coverage(merge((row.start, row.end) for row in rows), max(ends) if ends else None)
+    content = next((row.content for row in rows if row.start == 0), None)
+    ranges = merge((row.start, row.end) for row in rows)
+    return Coverage(ranges, max(ends) if ends else None, content)
 
 
 def missing(span: Span, coverage: Coverage) -> list[Range] | None:
@@ -75,10 +80,37 @@ def merged(rows: Iterable[Settlement]) -> list[Settlement]:
             last = result[-1]
             end = max(last.end, row.end)
             final = (last.final and last.end == end) or (row.final and row.end == end)
-            result[-1] = Settlement(last.start, end, final, last.counts + row.counts)
+            content = _joined(last, row)
+            result[-1] = Settlement(last.start, end, final, last.counts + row.counts, content)
         else:
             result.append(row)
     return result
+
+
+def refuse_another_framing(place: Partition, before: Iterable[Settlement], row: Settlement) -> None:
+    """Refuse to go on in a partition whose records were cut out of its bytes in another way.
+
+    Raises:
+        ConfigError: Other records begin in it now than when it was read.
+    """
+    framing = row.content.framing if row.content is not None else ""
+    for old in before:
+        framed = old.content.framing if old.content is not None else ""
+        if framing and framed and framing != framed:
+            raise ConfigError(
+                f"{place[0]} was read as ({framed}) up to offset {old.end:,} and is read as "
+                f"({framing}) now, where other records begin; give the options of then to read the "
+                "rest of it, or store it anew to read all of it"
+            )
+
+
+def _joined(last: Settlement, row: Settlement) -> Content | None:
+    """What two ranges held that follow each other or begin together."""
+    if row.start == row.end and row.content is None:
+        return last.content  # only the end is new
+    if row.start < last.end or last.content is None or row.content is None:
+        return None
+    return last.content.then(row.content)
 
 
 def _within(offset: int, ranges: Sequence[Range]) -> bool:

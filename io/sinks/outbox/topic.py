@@ -62,7 +62,7 @@ class OutboxTopic:
     timeout: float = 30.0
 
     def __post_init__(self) -> None:
-        kafka_config.refuse_reserved(self.config)
+        object.__setattr__(self, "config", kafka_config.checked(self.config))
 
     @property
     def producer(self) -> KafkaProducer:

@@ -21,7 +21,7 @@ from sinks.table.target import Column, Description, Target
 from sinks.text.quoting import quote, quoted
 from sinks.text.sqlite_values import bind_column, is_older
 from sinks.text.table_name import TableName
-from transforms.errors import message_of
+from transforms.error_texts import message_of
 
 # "" declares no type and so has no affinity: see sinks.text.sqlite_values.
 _TYPES: dict[LogicalType, str] = {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sinks.table.config import OnConflict, SqlConfig, UnknownFields
 from sinks.text.quoting import quote
 from sinks.text.table_name import TableName
+from transforms.batch.expected import ExpectedFields
 from transforms.errors import ConfigError
 
 ORIGIN_COLUMNS = ("ingest_source", "ingest_partition", "ingest_offset")
@@ -111,14 +112,12 @@ class Target:
         return frozenset(column.name for column in self.columns if column.has_default)
 
     @property
-    def expected_fields(self) -> frozenset[str]:
-        """Fields of which every record needs at least one.
-
-        Empty if a record without them may be welcome all the same.
-        """
+    def expected_fields(self) -> ExpectedFields:
+        """Fields of which every record needs at least one."""
         if self.whole_payload or self.unknown_fields != "reject":
-            return frozenset() if self.origin_key else frozenset(self.key)
-        return frozenset(column.name for column in self.columns) - set(ELEMENT_COLUMNS)
+            return ExpectedFields(frozenset() if self.origin_key else frozenset(self.key))
+        names = frozenset(column.name for column in self.columns) - set(ELEMENT_COLUMNS)
+        return ExpectedFields(names, complete=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,6 +173,7 @@ def refusal(kind: Kind, value: object) -> ValueError:
     return ValueError(
         f"{text[:_SHOWN]!r} is not certainly a {what}; "
         f"send {'' if kind == 'interval' else 'ISO 8601 text, e.g. '}{_EXAMPLES[kind]}"
+        f"{', or name its unit by --epoch' if kind in ('timestamp', 'date') else ''}"
     )
 
 

@@ -22,7 +22,7 @@ class TableName:
         """Read ``table``, ``schema.table`` or, if a name contains dots, ``"a.b"."c.d"``.
 
         Raises:
-            ConfigError: A part is empty.
+            ConfigError: A part is empty, or has the character NUL or what is no Unicode.
 
         >>> TableName.parse("app.events")
         TableName(name='events', schema='app')
@@ -38,6 +38,8 @@ class TableName:
             parts = text.split(".", 1)
         if not all(parts) or not parts:
             raise ConfigError(f"table must be NAME or SCHEMA.NAME, got {text!r}")
+        if "\0" in text or text != text.encode("utf-8", "ignore").decode():
+            raise ConfigError(f"table {text!a} is a name that no database can have")
         return cls(parts[-1], parts[0] if len(parts) == 2 else None)
 
     def __str__(self) -> str:

@@ -1,6 +1,6 @@
 """Text that is not UTF-8: its encoding comes from a byte order mark or from an option.
 
-In an encoding such as Latin-1, where one byte is one character and ASCII is ASCII, records are
+In an encoding such as Latin-1 or EUC-JP, where each byte of ASCII stands for itself, records are
 cut in the stored bytes. Any other text is converted to UTF-8 first, and offsets are those of the
 UTF-8 text.
 """
@@ -8,8 +8,10 @@ UTF-8 text.
 from __future__ import annotations
 
 import codecs
+from functools import cache
 
 from sources.files.failures import EndsEarly
+from sources.files.magic import HEAD_BYTES
 from sources.storage.stream import Stream
 from transforms.errors import ConfigError, ObjectFailed
 
@@ -21,6 +23,9 @@ _MARKS = (
 )
 _UTF_8 = ("utf-8", "utf-8-sig", "ascii")
 _ASCII = bytes(range(128))
+_PREFIX = 2
+_SHIFTS = (b"\x1b$B!!\x1b(B", b"~{!!~}")
+"""Bytes of ASCII that change the meaning of those after them, in ISO-2022 and HZ."""
 
 
 def encoding_of(name: str) -> str:
@@ -44,16 +49,46 @@ def encoding_of(name: str) -> str:
     return "" if codec.name in _UTF_8 else codec.name
 
 
-def is_single_byte(encoding: str) -> bool:
-    """Whether one byte is one character, and ASCII is the same as in UTF-8."""
+@cache
+def keeps_ascii(encoding: str) -> bool:
+    """Whether each byte of ASCII stands for itself, wherever it is, and nothing else does.
+
+    Then records can be cut in the stored bytes. It is so in single-byte encodings other than
+    EBCDIC, and in the EUC family. In GBK, Big5, Shift JIS and others the second byte of a
+    character may be that of a delimiter, and in ISO-2022-JP and UTF-7 any byte may be part of one.
+    """
     try:
-        if _ASCII.decode(encoding) != _ASCII.decode("ascii"):
-            return False
-        return all(
-            len(bytes((byte,)).decode(encoding, "replace")) == 1 for byte in range(256)
-        ) and (b"aa".decode(encoding) == "\N{LATIN SMALL LETTER A}" * 2)
-    except UnicodeError:
+        decoder = codecs.getincrementaldecoder(encoding)("strict")
+        for data in (_ASCII, *_SHIFTS):
+            if _decoded(decoder, data) != data.decode("ascii"):
+                return False
+        return all(_leaves_ascii(decoder, bytes((byte,))) for byte in range(128, 256))
+    except (LookupError, ValueError):
         return False
+
+
+def _leaves_ascii(decoder: codecs.IncrementalDecoder, begun: bytes) -> bool:
+    """Whether no character that begins with ``begun`` has a byte of ASCII."""
+    text = _decoded(decoder, begun)
+    if text is None:
+        return True
+    if text:
+        return not text.isascii()
+    taken = (_decoded(decoder, begun + bytes((byte,))) for byte in range(128))
+    if any(taken):
+        return False
+    return len(begun) == _PREFIX or all(
+        _leaves_ascii(decoder, begun + bytes((byte,))) for byte in range(128, 256)
+    )
+
+
+def _decoded(decoder: codecs.IncrementalDecoder, data: bytes) -> str | None:
+    """The text of ``data``; None if it is not text, empty if more has to follow."""
+    decoder.reset()
+    try:
+        return decoder.decode(data)
+    except UnicodeDecodeError:
+        return None
 
 
 def marked_encoding(head: bytes) -> str:
@@ -68,6 +103,8 @@ class PeekedStream:
         self._stream = stream
         self.head = stream.read()
         self._begun = False
+        while 0 < len(self.head) < HEAD_BYTES and self.peek_on():
+            pass  # the first member of a compressed object may hold less
 
     @property
     def stored(self) -> int:

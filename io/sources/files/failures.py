@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from sources.files.framing import RefusedRecord
 from transforms.batch.record import JSON, Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import Polled, Split
-from transforms.errors import ObjectFailed, message_of, stack_of
+from transforms.error_texts import message_of, stack_of
+from transforms.errors import ObjectFailed
 
 STAGE = "read"
 
 
 class EndsEarly(ObjectFailed):
     """The object ends in the middle of something: the rest may still be written."""
+
+
+class Undecided(ObjectFailed):
+    """The object does not show how it is written; an option can say it."""
+
+    def __init__(self, message: str, category: str = "unknown_format") -> None:
+        super().__init__(message, category)
 
 
 def may_pass(error: ObjectFailed) -> bool:
@@ -30,20 +37,6 @@ def object_failure(origin: Origin, format: Format, error: ObjectFailed) -> Failu
         exception=ObjectFailed.__name__,  # also for its subclasses
         message=message_of(error),
         stack=stack_of(error),
-    )
-
-
-def refused_failure(origin: Origin, format: Format, record: RefusedRecord) -> Failure:  # noqa: A002
-    """The failure of a record that a framer refused."""
-    return Failure(
-        origin=origin,
-        raw=record.raw,
-        format=format,
-        stage=STAGE,
-        category=record.category,
-        exception=record.exception,
-        message=record.message,
-        stack="",
     )
 
 

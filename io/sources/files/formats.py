@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sources.files.encodings import is_single_byte
+from sources.files.encodings import keeps_ascii
 from transforms.errors import ConfigError, ObjectFailed
 
 AUTO = "auto"
@@ -73,7 +73,7 @@ class StoredFormat:
     @property
     def plain(self) -> bool:
         """Whether offsets of records are offsets in the stored bytes."""
-        unconverted = not self.encoding or is_single_byte(self.encoding)
+        unconverted = not self.encoding or keeps_ascii(self.encoding)
         return self.format in ("jsonl", "csv") and not self.compression and unconverted
 
     @property

@@ -6,10 +6,17 @@ lengths.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import accumulate, compress, repeat
 from operator import add
 from typing import Protocol
+
+from transforms.batch.record import Failure, Format, Origin
+from transforms.batch.splits import BatchLimits
+from transforms.errors import Reject
+from transforms.parse.raw import CUT, HEAD_BYTES, cut_message
 
 BOM = b"\xef\xbb\xbf"
 
@@ -31,6 +38,19 @@ class RefusedRecord:
     category: str
     exception: str
     message: str
+
+    def failure(self, origin: Origin, format: Format) -> Failure:  # noqa: A002
+        """The failure of this record, whose first byte is at ``origin``."""
+        return Failure(
+            origin=origin,
+            raw=self.raw,
+            format=format,
+            stage="read",
+            category=self.category,
+            exception=self.exception,
+            message=self.message,
+            stack="",
+        )
 
 
 @dataclass(slots=True)
@@ -54,12 +74,37 @@ class FramedRecords:
         within = [len(line) <= limit for line in lines]
         if all(within):
             return offsets, lines
+        kept = min(limit, HEAD_BYTES)
         self.refused += [
-            too_large(offset, line[:limit], len(line))
+            too_large(offset, line[:kept], len(line), limit, sha256(line).hexdigest())
             for offset, line in zip(offsets, lines, strict=True)
             if len(line) > limit
         ]
         return list(compress(offsets, within)), list(compress(lines, within))
+
+    def forget(self, taken: int) -> None:
+        """Drop the first records, which are in batches already."""
+        del self.offsets[:taken], self.raws[:taken]
+
+    def leave(self, end: int) -> None:
+        """Drop the records that begin at or after ``end``: they belong to the next part."""
+        owned = bisect_left(self.offsets, end)
+        del self.offsets[owned:], self.raws[owned:]
+        self.refused = [each for each in self.refused if each.offset < end]
+
+    def take_refused(self, end: int) -> list[RefusedRecord]:
+        """Those of the refused records that begin before ``end``, which are then forgotten."""
+        taken = [each for each in self.refused if each.offset < end]
+        self.refused = [each for each in self.refused if each.offset >= end]
+        return taken
+
+    def stop(self, low: int, limits: BatchLimits) -> int:
+        """Index of the first record that does not fit into a batch that begins with ``low``."""
+        stop = min(len(self.offsets), low + limits.records)
+        if low < stop:
+            full = self.offsets[low] + limits.bytes
+            stop = max(low + 1, bisect_left(self.offsets, full, low, stop))
+        return stop
 
 
 class Framer(Protocol):
@@ -86,45 +131,80 @@ class Framer(Protocol):
 
 
 class PartialRecord:
-    """The start of a record whose end has not come yet; of a long one only the head is kept."""
+    """The start of a record whose end has not come yet; of a long one only the head is kept.
+
+    Args:
+        limit: The longest record, in bytes, that is kept whole.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.length = 0
         self._parts: list[bytes] = []
-        self._room = limit
+        self._hash = sha256()
 
     def add(self, part: bytes) -> None:
-        """Append ``part`` to the record, as far as there is room."""
+        """Append ``part`` to the record, as far as it is kept."""
+        was_long = self.too_long
         self.length += len(part)
-        if self._room and part:
-            head = part[: self._room]
-            self._parts.append(head)
-            self._room -= len(head)
+        if not self.too_long:
+            self._parts.append(part)
+            return
+        if not was_long:
+            head = b"".join(self._parts)
+            self._hash.update(head)
+            kept = min(self.limit, HEAD_BYTES)
+            self._parts = [(head + part[:kept])[:kept]]
+        self._hash.update(part)
 
     @property
     def too_long(self) -> bool:
-        """Whether the record is longer than what is kept of it."""
+        """Whether the record is longer than what is kept whole."""
         return self.length > self.limit
 
     def take(self) -> bytes:
-        """What is kept of the record; starts over."""
+        """The record; starts over."""
         record = b"".join(self._parts)
-        self._parts.clear()
-        self._room = self.limit
-        self.length = 0
+        self._start_over()
         return record
 
+    def refuse(self, offset: int) -> RefusedRecord:
+        """The record, which is too long and begins at ``offset``; starts over."""
+        refused = too_large(
+            offset, b"".join(self._parts), self.length, self.limit, self._hash.hexdigest()
+        )
+        self._start_over()
+        return refused
 
-def too_large(offset: int, head: bytes, length: int) -> RefusedRecord:
-    """A record of ``length`` bytes of which only ``head`` is kept."""
-    return RefusedRecord(
-        offset,
-        head,
-        "too_large",
-        "RecordTooLarge",
-        f"a record of {length:,} bytes is too large; its first {len(head):,} bytes are kept",
-    )
+    def _start_over(self) -> None:
+        self._parts.clear()
+        self.length = 0
+        self._hash = sha256()
+
+
+def too_large(offset: int, head: bytes, length: int, limit: int, digest: str) -> RefusedRecord:
+    """A record of ``length`` bytes, with this SHA-256, of which only ``head`` is kept."""
+    message = cut_message(length, limit, len(head), digest)
+    return RefusedRecord(offset, head, "too_large", CUT, message)
+
+
+def oversized(offset: int, raw: bytes, limit: int) -> RefusedRecord:
+    """A record that is longer than ``limit`` and has been read as a whole.
+
+    One of up to ``HEAD_BYTES`` is kept whole.
+    """
+    if len(raw) > HEAD_BYTES:
+        return too_large(offset, raw[:HEAD_BYTES], len(raw), limit, sha256(raw).hexdigest())
+    message = f"the record has {len(raw):,} bytes, limit {limit:,}"
+    return RefusedRecord(offset, raw, "too_large", Reject.__name__, message)
+
+
+def unreadable(offset: int, raw: bytes, fault: str, limit: int) -> RefusedRecord:
+    """A row with a value that cannot be read; of one that is longer than ``limit``, the head."""
+    if len(raw) <= max(limit, HEAD_BYTES):
+        return RefusedRecord(offset, raw, "malformed", "UnreadableValue", fault)
+    cut = oversized(offset, raw, limit)
+    return replace(cut, category="malformed", message=f"{fault}; {cut.message}")
 
 
 def line_offsets(lines: list[bytes], start: int) -> tuple[list[int], int]:
@@ -148,7 +228,7 @@ class LineFramer:
         start: Offset in the stream of the first byte fed.
         partial: Whether the first byte fed lies within a line of the range before, so that
             everything up to the first newline is skipped.
-        limit: How many bytes of a longer line are kept.
+        limit: The longest line, in bytes, that is kept whole.
     """
 
     def __init__(self, start: int, *, partial: bool, limit: int) -> None:
@@ -194,7 +274,7 @@ class LineFramer:
 
     def _refuse_partial(self, newline: int) -> None:
         length = self._partial.length
-        self.framed.refused.append(too_large(self.next, self._partial.take(), length))
+        self.framed.refused.append(self._partial.refuse(self.next))
         self.next += length + newline
 
     def _add(self, lines: list[bytes]) -> None:

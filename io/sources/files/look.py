@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sources.files.csv.head import JSON_START, SAMPLE_BYTES, CsvRules, Undecided, read_head
+from sources.files.csv.head import JSON_START, SAMPLE_BYTES, CsvRules, read_head
 from sources.files.csv.options import CsvOptions
 from sources.files.decompress import CompressedStream
 from sources.files.encodings import DecodedStream, PeekedStream, marked_encoding
-from sources.files.failures import EndsEarly, FailedReader, may_pass
+from sources.files.failures import EndsEarly, FailedReader, Undecided, may_pass
 from sources.files.formats import StoredFormat
 from sources.files.framing import BOM
 from sources.files.json.layout import parsed_partition
@@ -19,6 +19,7 @@ from sources.files.magic import AVRO, PARQUET, compression_by, kind_of
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.stream import PlainStream, Stream
 from transforms import notes
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.splits import Polled, Position, Reader, Split
 from transforms.errors import ObjectFailed
 
@@ -33,14 +34,14 @@ class Look:
     Attributes:
         storage: Where the object is.
         csv: How CSV is written, as far as the user says.
-        expected: Columns of which the header of CSV has at least one.
-        limit: How many bytes of a longer record are kept.
+        expected: What the table expects of the header of CSV.
+        limit: The longest record, in bytes, that is kept whole.
         growing: Whether the object may still be written.
     """
 
     storage: Storage
     csv: CsvOptions
-    expected: frozenset[str]
+    expected: ExpectedFields
     limit: int
     growing: bool = False
 

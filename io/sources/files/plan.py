@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from sources.files.formats import StoredFormat
 from sources.files.json.layout import LINES, Layout, parsed_partition
 from sources.storage.objects import StoredObject
 from transforms.batch.coverage import Coverage, Ledger
+from transforms.batch.record import Span
 from transforms.batch.splits import Position, Split
 
 PAGE = 1_000
@@ -30,23 +31,55 @@ class SettledSoFar:
     Attributes:
         coverage: The settled ranges.
         layout: The layout that they were read in; None if nothing is settled.
+        takes_over: What of it was settled under another name or version.
     """
 
     coverage: Coverage = _NOTHING
     layout: Layout | None = None
+    takes_over: tuple[Span, ...] = ()
 
 
 LayoutsOf = Callable[[StoredObject], Sequence[Layout]]
 """The layouts, beside lines, that an object may have been read in."""
 
+SuccessionsOf = Callable[[Sequence[StoredObject], Ledger], Mapping[str, SettledSoFar]]
+"""What objects take over of which the ledger has nothing under their names and versions."""
+
 
 def unsettled(
-    listed: Iterable[StoredObject], ledger: Ledger, layouts_of: LayoutsOf
+    listed: Iterable[StoredObject],
+    ledger: Ledger,
+    layouts_of: LayoutsOf,
+    successions_of: SuccessionsOf,
 ) -> Iterator[tuple[StoredObject, SettledSoFar]]:
-    """Each object and what is settled of it; at most two queries for each 1,000 objects."""
+    """Each object and what is settled of it; a few queries for each 1,000 objects."""
     remaining = iter(listed)
     while page := list(islice(remaining, PAGE)):
-        yield from zip(page, settled_of(page, ledger, layouts_of), strict=True)
+        yield from zip(page, continued(page, ledger, layouts_of, successions_of), strict=True)
+
+
+def continued(
+    page: Sequence[StoredObject],
+    ledger: Ledger,
+    layouts_of: LayoutsOf,
+    successions_of: SuccessionsOf,
+    but: Container[str] = (),
+) -> list[SettledSoFar]:
+    """What is settled of each object, also under other versions and names.
+
+    Of those with a name in ``but``, only what is settled under their present one counts.
+    """
+    settled = settled_of(page, ledger, layouts_of)
+    new = [
+        stored
+        for stored, so_far in zip(page, settled, strict=True)
+        if so_far.layout is None and stored.uri not in but
+    ]
+    successions = successions_of(new, ledger) if new else {}
+    return [
+        so_far if so_far.layout else successions.get(stored.uri, so_far)
+        for stored, so_far in zip(page, settled, strict=True)
+    ]
 
 
 def settled_of(
@@ -68,6 +101,21 @@ def settled_of(
             if name not in so_far or coverage.complete:
                 so_far[name] = SettledSoFar(coverage, layout)
     return [so_far.get(name, SettledSoFar()) for name in names]
+
+
+def taking_over(
+    splits: Iterable[Split], source: str, stored: StoredObject, so_far: SettledSoFar
+) -> list[Split]:
+    """``splits`` of an object, the first of which takes over what was settled of it before.
+
+    If nothing is left to read, there is one split that has nothing else to do.
+    """
+    planned = list(splits)
+    if so_far.takes_over:
+        partition, end = so_far.takes_over[-1].partition, so_far.takes_over[-1].end
+        first = planned[0] if planned else Split(source, stored.uri, partition, 0, end, end)
+        planned[:1] = [replace(first, takes_over=so_far.takes_over)]
+    return planned
 
 
 @dataclass(frozen=True, slots=True)

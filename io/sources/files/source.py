@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from clients.s3 import S3Settings
+from clients.s3 import S3Settings, refuse_credentials
 from sources.files.aside.leaving import LeavingReader
 from sources.files.aside.selection import KIND, Selection, set_aside
-from sources.files.avro.reader import AvroReader
-from sources.files.csv.head import Undecided
 from sources.files.csv.options import CsvOptions
 from sources.files.encodings import encoding_of
-from sources.files.failures import FailedReader
+from sources.files.failures import Undecided
 from sources.files.formats import (
     AUTO,
     LOOK,
@@ -23,19 +21,19 @@ from sources.files.formats import (
 )
 from sources.files.json.layout import LINES, Layout
 from sources.files.json.options import JsonOptions
-from sources.files.look import Look, LookingReader
 from sources.files.manner import Manners, Seen
-from sources.files.parquet.reader import ParquetReader
+from sources.files.opening import Opening
 from sources.files.plan import (
     PAGE,
-    Part,
     SettledObject,
+    continued,
     part_of,
-    settled_of,
     splits_of,
+    taking_over,
     unsettled,
 )
-from sources.files.text import TextReader
+from sources.files.versions.resting import RestingReader
+from sources.files.versions.succession import Successions
 from sources.files.walk import WalkReader
 from sources.files.watch import WatchedStorage, WatchReader
 from sources.storage.local import LocalStorage, begins_as_read, recall
@@ -45,11 +43,9 @@ from sources.storage.s3_names import SCHEME as S3_SCHEME
 from sources.storage.tails import Tails
 from transforms import metrics
 from transforms.batch.coverage import Coverage, Ledger
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.splits import Acknowledger, BatchLimits, Position, Reader, Split
 from transforms.errors import ConfigError, ObjectFailed, ObjectUnavailable, SourceUnavailable
-
-_MAX_KEPT = 16
-"""A record is kept whole up to this multiple of the largest record allowed."""
 
 _CSV_CHECKED = 5
 """How many CSV objects are checked before a run."""
@@ -63,21 +59,18 @@ class FilesSource:
         uri: What to read; ``*``, ``?``, ``[…]`` and ``**`` are wildcards.
         format: ``auto`` (by extension, or by looking), ``jsonl``, ``csv``, ``parquet`` or ``avro``.
         limits: Bounds of a batch.
-        max_record_bytes: Records up to 16 times as long are passed on whole, for Parse
-            to reject; of longer ones only the head is kept.
+        max_record_bytes: Of a longer record only the head of 64 KiB is kept; it fails.
         split_bytes: Length of the byte ranges in which plain JSON lines are read.
         s3: Where S3 is; credentials come from the AWS chain.
         walk: Read all objects one after another in a single split.
         watch: Keep looking for new objects, and for new versions of objects, forever.
         poll_interval: Seconds between two listings.
         outage_budget: Seconds to wait for a storage that is away while watching.
-        rest_seconds: While watching, a file is whole after this many seconds without a write.
-            A last line without an end, and a file that ends early, are left until then.
+        rest_seconds: A file that ends early is whole after this many seconds without a write.
         csv: How CSV is written, as far as the user says; the rest is detected.
         json: How JSON is laid out, as far as the user says; the rest is detected.
         encoding: Of text, as Python names it; empty for UTF-8 or what a byte order mark says.
-        expected: Columns of which the header of CSV has at least one; empty if they are not
-            known.
+        expected: What the table expects of the header of CSV.
         compression: ``auto`` (by the first bytes), ``none``, or the one that all objects have.
         exclude: Globs of what is not read.
     """
@@ -92,15 +85,17 @@ class FilesSource:
     watch: bool = False
     poll_interval: float = 5.0
     outage_budget: float = 300.0
-    rest_seconds: float = 10.0
+    rest_seconds: float = 0.0
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
     json: JsonOptions = JsonOptions()  # noqa: RUF009 - frozen
     encoding: str = ""
-    expected: frozenset[str] = frozenset()
+    expected: ExpectedFields = ExpectedFields()  # noqa: RUF009 - frozen
     compression: str = AUTO
     exclude: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.uri.startswith(S3_SCHEME):
+            refuse_credentials(self.uri)
         check_format(self.format)
         check_compression(self.compression)
         Selection(self.format, self.exclude)
@@ -118,6 +113,23 @@ class FilesSource:
         return S3Storage(self.s3) if self.uri.startswith(S3_SCHEME) else LocalStorage()
 
     @property
+    def _opening(self) -> Opening:
+        return Opening(
+            self.storage,
+            self._stored_format,
+            self.limits,
+            self.max_record_bytes,
+            self.csv,
+            self.expected,
+            self._layout_wanted,
+        )
+
+    @property
+    def streaming(self) -> bool:
+        """Whether new objects are watched for."""
+        return self.watch
+
+    @property
     def open_ended(self) -> bool:
         """No: every object has an end."""
         return False
@@ -127,9 +139,9 @@ class FilesSource:
         """No: each record has its own offset."""
         return False
 
-    def expecting(self, columns: frozenset[str]) -> FilesSource:
-        """This source with the columns of which the header of a CSV file has at least one."""
-        return replace(self, expected=columns)
+    def expecting(self, fields: ExpectedFields) -> FilesSource:
+        """This source, told which names the header of a CSV file may have."""
+        return replace(self, expected=fields)
 
     def check(self) -> None:
         """Check that there are objects to read, and how the first CSV objects are written."""
@@ -179,7 +191,9 @@ class FilesSource:
         stored_format = self._stored_format(stored.uri)
         try:
             if stored_format.format == LOOK:
-                self._look(self.storage, growing=self.watch).at(self._whole(stored), stored_format)
+                self._opening.look(self.storage, growing=self.watch).at(
+                    self._whole(stored), stored_format
+                )
             else:
                 self._looked_at(stored)
         except Undecided as error:
@@ -200,15 +214,20 @@ class FilesSource:
         """The splits that are left to read, and the objects that are settled, lazily."""
         readable = (stored for stored in self._listed() if not set_aside(stored))
         manners = self._manners
-        for stored, settled in unsettled(readable, ledger, manners.layouts_of):
-            if settled.coverage.complete:
+        successions = Successions(self._stored_format, manners.layouts_of)
+        earlier = successions.of_earlier_runs(ledger)
+        for stored, settled in unsettled(readable, ledger, manners.layouts_of, earlier):
+            if settled.coverage.complete and not settled.takes_over:
                 yield SettledObject(stored)
-            else:
+                continue
+            splits: Iterator[Split] = iter(())
+            if not settled.coverage.complete:
                 manner = manners.of(stored, settled)
-                yield from splits_of(
+                splits = splits_of(
                     *(self.uri, stored, settled.coverage, manner.stored_format),
                     *(self.split_bytes, manner.layout),
                 )
+            yield from taking_over(splits, self.uri, stored, settled)
 
     def _listed(self) -> Iterator[StoredObject]:
         """What the glob matches; what is not read says why."""
@@ -229,10 +248,12 @@ class FilesSource:
         """Open an object and find out how it is written."""
         split, stored_format = self._whole(stored), self._stored_format(stored.uri)
         if stored_format.format == LOOK:
-            stored_format = self._look(self.storage, growing=self.watch).at(split, stored_format)
+            stored_format = self._opening.look(self.storage, growing=self.watch).at(
+                split, stored_format
+            )
         if stored_format.format not in ("jsonl", "csv"):
             return Seen(LINES, in_order=True)
-        reader = self._text_reader(part_of(split, stored_format, ()), growing=self.watch)
+        reader = self._opening.text_reader(part_of(split, stored_format, ()), growing=self.watch)
         try:
             return Seen(reader.look(), reader.in_order)
         finally:
@@ -264,68 +285,25 @@ class FilesSource:
         if self.watch:
             return self._watch(position, ledger)
         if self.walk:
-            return WalkReader(self._unsettled(ledger), self._open)
-        return LeavingReader(self._open(split, position), position or (("", split.start),))
+            return WalkReader(self._unsettled(ledger), self._open_bounded)
+        reader = self._open_bounded(split, position)
+        return LeavingReader(reader, position or (("", split.start),))
 
     def acknowledger(self) -> Acknowledger | None:
         """None: a storage does not want to know."""
         return None
 
-    def _open(
-        self,
-        split: Split,
-        position: Position = (),
-        storage: Storage | None = None,
-        *,
-        growing: bool = False,
-    ) -> Reader:
-        try:
-            stored_format = self._stored_format(split.name)
-        except ObjectFailed as error:
-            return FailedReader(split, error)
-        if stored_format.format == LOOK:
-            look = self._look(storage or self.storage, growing=growing)
-            return LookingReader(
-                split,
-                position,
-                lambda: look.at(split, stored_format),
-                lambda seen: self._open_as(
-                    part_of(split, seen, position, looked_at=True), storage, growing=growing
-                ),
-                growing=growing,
-            )
-        return self._open_as(part_of(split, stored_format, position), storage, growing=growing)
-
-    def _look(self, storage: Storage, *, growing: bool) -> Look:
-        limit = _MAX_KEPT * self.max_record_bytes
-        return Look(storage, self.csv, self.expected, limit, growing)
-
-    def _open_as(self, part: Part, storage: Storage | None, *, growing: bool) -> Reader:
-        if part.stored_format.format == "parquet":
-            return ParquetReader(storage or self.storage, part, self.limits, growing=growing)
-        if part.stored_format.format == "avro":
-            return AvroReader(
-                storage or self.storage,
-                part,
-                self.limits,
-                self.max_record_bytes,
-                growing=growing,
-            )
-        return self._text_reader(part, storage, growing=growing)
-
-    def _text_reader(
-        self, part: Part, storage: Storage | None = None, *, growing: bool = False
-    ) -> TextReader:
-        if part.layout is None:
-            part = replace(part, layout=self._layout_wanted)
-        return TextReader(
-            storage or self.storage,
-            part,
-            self.limits,
-            _MAX_KEPT * self.max_record_bytes,
-            self.csv,
-            self.expected,
-            growing=growing,
+    def _open_bounded(self, split: Split, position: Position = ()) -> Reader:
+        """A reader for a run that ends; a local file may be written on meanwhile."""
+        if self.uri.startswith(S3_SCHEME) or not self.rest_seconds:
+            return self._opening.open(split, position)
+        storage = LocalStorage(Tails())
+        if split.end is not None:
+            return self._opening.open(split, position, storage)
+        return RestingReader(
+            *(split, position, self.rest_seconds),
+            open_growing=lambda at: self._opening.open(split, at, storage, growing=True),
+            open_whole=lambda at: self._opening.open(split, at),
         )
 
     def _watch(self, position: Position, ledger: Ledger) -> WatchReader:
@@ -333,6 +311,7 @@ class FilesSource:
         local = not self.uri.startswith(S3_SCHEME)
         storage = LocalStorage(tails) if local else self.storage
         manners = self._manners
+        successions = Successions(self._stored_format, manners.layouts_of)
 
         def splits(
             stored: StoredObject, coverage: Coverage, layout: Layout | None
@@ -353,12 +332,14 @@ class FilesSource:
         watched = WatchedStorage(
             list=self._listed,
             splits=splits,
-            settled=lambda page: settled_of(page, ledger, manners.layouts_of),
+            settled=lambda page, reading: continued(
+                page, ledger, manners.layouts_of, successions.of, reading
+            ),
             layout=lambda stored, settled: manners.of(stored, settled).layout,
-            open=lambda split: self._open(split, storage=storage),
+            open=lambda split: self._opening.open(split, storage=storage),
             interval=self.poll_interval,
             outage_budget=self.outage_budget,
-            open_growing=lambda split: self._open(split, storage=storage, growing=True),
+            open_growing=lambda split: self._opening.open(split, storage=storage, growing=True),
             continues=continues,
             forget=tails.forget,
             recall=where_to_read_on,

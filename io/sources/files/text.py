@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from dataclasses import dataclass, replace
 
-from sources.files.csv.head import CsvRules, read_head
+from sources.files.content import Meter, framing_of
+from sources.files.csv.head import CsvRules, described, read_head
 from sources.files.csv.options import CsvOptions
 from sources.files.decompress import CompressedStream
-from sources.files.encodings import (
-    DecodedStream,
-    PeekedStream,
-    is_single_byte,
-    marked_encoding,
-)
-from sources.files.failures import EndsEarly, may_pass, object_failure, refused_failure
+from sources.files.encodings import DecodedStream, PeekedStream, keeps_ascii, marked_encoding
+from sources.files.failures import EndsEarly, Undecided, may_pass, object_failure
 from sources.files.framing import BOM, FramedRecords, Framer, LineFramer
-from sources.files.json.layout import LINES, Layout, read_layout
+from sources.files.json.layout import LINES, MOST_LOOKED, Layout, read_layout
 from sources.files.magic import HEAD_BYTES, compression_by, kind_of
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.stream import PlainStream, Stream
 from transforms import notes
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import JSON, Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import BatchLimits, Polled
-from transforms.errors import ObjectFailed
+from transforms.errors import ObjectFailed, ObjectUnavailable
 
 
 @dataclass(slots=True)
@@ -37,6 +33,8 @@ class _OpenObject:
     framer: Framer
     skip: int
     """How many bytes of the stream to drop before the first one to read."""
+    at: int
+    """Offset of the next byte of the stream."""
 
 
 class TextReader:
@@ -53,7 +51,7 @@ class TextReader:
         limits: Bounds of a batch.
         max_kept_bytes: A longer record is not kept whole, and fails.
         csv: How CSV is written, as far as the user says.
-        expected: Columns of which the header of CSV has at least one.
+        expected: What the table expects of the header of CSV.
         growing: Whether the object may still grow. Then its end is not settled while its last
             record is incomplete, or while it ends early.
     """
@@ -65,7 +63,7 @@ class TextReader:
         limits: BatchLimits,
         max_kept_bytes: int,
         csv: CsvOptions | None = None,
-        expected: frozenset[str] = frozenset(),
+        expected: ExpectedFields | None = None,
         *,
         growing: bool = False,
     ) -> None:
@@ -74,7 +72,7 @@ class TextReader:
         self._limits = limits
         self._max_kept_bytes = max_kept_bytes
         self._csv = csv or CsvOptions()
-        self._expected = expected
+        self._expected = expected or ExpectedFields()
         self._growing = growing and part.final
         self._encoding = part.stored_format.encoding
         self._compression = part.stored_format.compression
@@ -82,6 +80,7 @@ class TextReader:
         self._layout = part.layout
         self._position = part.start
         self._opened: _OpenObject | None = None
+        self._meter = Meter(part.start)
         self._taken = 0
         # At its end, an object must still be looked at: it may be compressed or marked after all.
         read = part.end is not None and part.start >= part.end
@@ -91,11 +90,17 @@ class TextReader:
         self._done = False
 
     def poll(self, timeout: float) -> Polled:
-        """The next batch, or none if reading it takes longer than ``timeout``."""
+        """The next batch, or none if reading it takes longer than ``timeout``.
+
+        Raises:
+            ObjectUnavailable: Access is refused, or only an option says how it is written.
+        """
         batch = None
         if not self._done:
             try:
                 self._fill(time.monotonic() + timeout)
+            except Undecided as error:
+                raise ObjectUnavailable(str(error)) from error  # nothing of it is settled
             except ObjectFailed as error:
                 self._fault = error
             batch = self._take()
@@ -135,6 +140,8 @@ class TextReader:
         while not (self._exhausted or self._fault or self._full()):
             opened = self._opened = self._opened or self._open()
             self._advance(opened)
+            if self._exhausted and self._part.end is not None:
+                opened.framer.framed.leave(self._part.end)
             if time.monotonic() >= deadline:
                 return
 
@@ -155,16 +162,18 @@ class TextReader:
             if not self._growing:
                 framer.finish()
             self._exhausted = True
-        elif opened.skip >= len(block):
+            return
+        self._meter.read(opened.at, block)
+        opened.at += len(block)
+        if opened.skip >= len(block):
             opened.skip -= len(block)
-        else:
-            _forget(framer.framed, self._taken)
-            self._taken = 0
-            framer.feed(block[opened.skip :])
-            opened.skip = 0
-            self._exhausted = end is not None and framer.next >= end
-        if self._exhausted and end is not None:
-            _leave(framer.framed, end)
+            return
+        framer.framed.forget(self._taken)
+        self._taken = 0
+        framer.feed(block[opened.skip :])
+        opened.skip = 0
+        self._meter.keep_from(framer.next)
+        self._exhausted = end is not None and framer.next >= end
 
     def _open(self) -> _OpenObject:
         """Open the object at the position."""
@@ -190,6 +199,8 @@ class TextReader:
         )
         head = read_head(start, rules, part.uri, growing=self._growing)
         self._format = head.format
+        if head.format.columns:
+            self._note(described(head, self._encoding))
         at = max(self._position, head.end)
         return self._opened_at(pinned, at, rules.framer(at, head.format.delimiter))
 
@@ -205,10 +216,13 @@ class TextReader:
             head = pinned.read_at(0, HEAD_BYTES)
             if not self._heed_compression(head, pinned.content_encoding):
                 self._heed_mark(head)
-        self._format = self._json
+        if self._encoding != self._part.stored_format.encoding:
+            self._note(self._encoding or "utf-8")
+        if self._is_cut_as_it_is:
+            self._format = Format("json", encoding=self._encoding)
         limit, uri = self._max_kept_bytes, self._part.uri
         if stream is not None and at == 0:
-            return _OpenObject(pinned, stream, self._layout.framer(0, limit, uri), skip=0)
+            return _OpenObject(pinned, stream, self._layout.framer(0, limit, uri), skip=0, at=0)
         if self._layout == LINES:  # the byte before tells whether a record begins here
             framer = LineFramer(at - 1, partial=True, limit=limit)
             return self._opened_at(pinned, at - 1, framer)
@@ -230,7 +244,7 @@ class TextReader:
         part = self._part
         layout = read_layout(
             stream,
-            self._max_kept_bytes,
+            max(MOST_LOOKED, self._max_kept_bytes),
             lines_by_name=part.stored_format.lines_by_name,
             growing=self._growing,
         )
@@ -239,18 +253,17 @@ class TextReader:
         return layout
 
     @property
-    def _json(self) -> Format:
-        return Format("json", encoding=self._encoding) if self._is_cut_as_it_is else JSON
-
-    @property
     def _is_cut_as_it_is(self) -> bool:
         """Whether the text is not UTF-8, but its records are cut in the stored bytes."""
-        return bool(self._encoding) and is_single_byte(self._encoding)
+        return bool(self._encoding) and keeps_ascii(self._encoding)
 
     def _opened_at(self, pinned: PinnedObject, at: int, framer: Framer) -> _OpenObject:
         """The object, to be read from the offset ``at`` of the text on."""
         from_start = self._part.end is None
-        return _OpenObject(pinned, self._stream(pinned, at), framer, skip=at if from_start else 0)
+        begin = 0 if from_start else min(self._position, at)  # a header is settled as well
+        return _OpenObject(
+            pinned, self._decoded(self._stored(pinned, begin)), framer, at - begin, begin
+        )
 
     def _from_start(self, pinned: PinnedObject) -> PeekedStream:
         """The decompressed bytes from the first one on; they say how the object is written."""
@@ -270,11 +283,16 @@ class TextReader:
             self._compression = compression_by(
                 head, stored_format.compression, content_encoding, uri
             )
-            if self._compression != before and not self._quiet:
-                notes.note("detected", self._compression or "not compressed", uri)
+            if self._compression != before:
+                self._note(self._compression or "not compressed")
             if self._compression:
                 self._read_whole(f"{self._compression} data", "--compression")
         return self._compression
+
+    def _note(self, what: str) -> None:
+        """Say in the summary what the content showed."""
+        if not self._quiet:
+            notes.note("detected", what, self._part.uri)
 
     def _heed_mark(self, head: bytes) -> None:
         """Take the encoding from a byte order mark."""
@@ -299,9 +317,6 @@ class TextReader:
             )
         self._part = replace(part, end=None, size=part.end)
 
-    def _stream(self, pinned: PinnedObject, start: int) -> Stream:
-        return self._decoded(self._stored(pinned, start))
-
     def _decoded(self, stream: Stream) -> Stream:
         """The text in UTF-8, unless records are cut in the stored bytes."""
         if not self._encoding or self._is_cut_as_it_is:
@@ -320,18 +335,19 @@ class TextReader:
         """The next batch of framed records; None while more can be added to it."""
         framed = self._opened.framer.framed if self._opened else FramedRecords()
         framed_to = self._opened.framer.next if self._opened else self._position
-        low, stop = self._taken, self._stop(framed)
+        low, stop = self._taken, framed.stop(self._taken, self._limits)
         all_taken = stop == len(framed.offsets)
         last = all_taken and (self._exhausted or self._fault is not None)
         unfinished = last and self._unfinished
         if not last and stop == low and not framed.refused:
             return None
         failures: list[Failure] = []
+        fault = self._fault if last and not unfinished else None
         end = framed_to if all_taken else framed.offsets[stop]
-        if last and self._fault is not None and not unfinished:
+        if fault is not None:
             # That is before its end, or the end would have been reached.
             broke = max(self._position, framed_to)
-            failures.append(object_failure(self._origin(broke), self._format, self._fault))
+            failures.append(object_failure(self._origin(broke), self._format, fault))
             end = broke + 1
         if last and self._part.end is not None and not unfinished:
             end = self._part.end
@@ -340,11 +356,9 @@ class TextReader:
             self._done = True
             return None
         failures += [
-            refused_failure(self._origin(each.offset), self._format, each)
-            for each in framed.refused
-            if each.offset < end
+            refused.failure(self._origin(refused.offset), self._format)
+            for refused in framed.take_refused(end)
         ]
-        framed.refused = [each for each in framed.refused if each.offset >= end]
         batch = RecordBatch(
             span=Span(
                 self._part.uri,
@@ -352,6 +366,7 @@ class TextReader:
                 self._position,
                 end,
                 final=last and self._part.final and not unfinished,
+                content=None if fault else self._meter.take(end, self._framing),
             ),
             format=self._format,
             offsets=framed.offsets[low:stop],
@@ -371,30 +386,15 @@ class TextReader:
             return may_pass(self._fault)
         return framer is not None and framer.unfinished
 
-    def _stop(self, framed: FramedRecords) -> int:
-        """Index of the first framed record that does not fit into the next batch."""
-        low = self._taken
-        stop = min(len(framed.offsets), low + self._limits.records)
-        if low < stop:
-            full = framed.offsets[low] + self._limits.bytes
-            stop = max(low + 1, bisect_left(framed.offsets, full, low, stop))
-        return stop
-
     def _origin(self, offset: int) -> Origin:
         return Origin(self._part.uri, self._partition, offset)
 
     @property
+    def _framing(self) -> str:
+        """What decides where records begin, apart from the layout, which the partition names."""
+        encoding = "" if self._is_cut_as_it_is else self._encoding
+        return framing_of(self._format, self._compression, encoding)
+
+    @property
     def _partition(self) -> str:
         return (self._layout or LINES).partition(self._part.version)
-
-
-def _forget(framed: FramedRecords, taken: int) -> None:
-    """Drop the records that are already in batches."""
-    del framed.offsets[:taken], framed.raws[:taken]
-
-
-def _leave(framed: FramedRecords, end: int) -> None:
-    """Drop the records that begin at or after ``end``: they belong to the next part."""
-    owned = bisect_left(framed.offsets, end)
-    del framed.offsets[owned:], framed.raws[owned:]
-    framed.refused = [each for each in framed.refused if each.offset < end]

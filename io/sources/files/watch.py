@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -21,12 +21,15 @@ from sources.files.aside.put_off import PutOff
 from sources.files.aside.selection import leave, set_aside
 from sources.files.json.layout import LINES, Layout, parsed_partition
 from sources.files.plan import PAGE, SettledSoFar
+from sources.files.versions.read_state import ReadState
+from sources.files.versions.takeover import batches_of
 from sources.storage.objects import StoredObject
 from sources.storage.tails import FILES
 from transforms.background import in_background
 from transforms.batch.backoff import Backoff, Clock, Outage
+from transforms.batch.content import Content
 from transforms.batch.coverage import Coverage
-from transforms.batch.record import JSON, RecordBatch, Span
+from transforms.batch.record import RecordBatch, Span
 from transforms.batch.splits import Polled, Reader, Split
 from transforms.errors import ObjectUnavailable, SourceUnavailable
 from transforms.read import drain
@@ -48,7 +51,8 @@ class WatchedStorage:
         list: Lists the objects that exist now.
         splits: What is left of an object, given what is settled of it, in a layout; None to
             detect that.
-        settled: What is settled of each object.
+        settled: What is settled of each object; of those with one of the names, which this reader
+            has read, only what has their present version.
         layout: The layout to read an object in that is not settled whole.
         open: Opens a split at its start.
         interval: Seconds between two listings; jittered by a tenth.
@@ -64,7 +68,7 @@ class WatchedStorage:
 
     list: Callable[[], Iterator[StoredObject]]
     splits: Callable[[StoredObject, Coverage, Layout | None], Iterator[Split]]
-    settled: Callable[[Sequence[StoredObject]], Sequence[SettledSoFar]]
+    settled: Callable[[Sequence[StoredObject], Container[str]], Sequence[SettledSoFar]]
     layout: Callable[[StoredObject, SettledSoFar], Layout | None]
     open: Callable[[Split], Reader]
     interval: float
@@ -75,29 +79,6 @@ class WatchedStorage:
     forget: Callable[[str], None] = lambda uri: None
     recall: Callable[[StoredObject, int, Layout], int] = lambda stored, end, layout: 0
     rest: float = 0.0
-
-
-@dataclass(slots=True)
-class _ReadState:
-    """What was read of an object.
-
-    Attributes:
-        version: Of the object.
-        offset: Where to read on in a longer version: at the last line, if that has no end.
-        end: How far it was read.
-        final: Whether that is the end of the version.
-        since: When this reader first saw the version.
-        layout: The layout it was read in.
-        queued: Whether the rest of it is about to be read.
-    """
-
-    version: str
-    offset: int
-    end: int
-    final: bool
-    since: float
-    layout: Layout = LINES
-    queued: bool = False
 
 
 class WatchReader:
@@ -125,11 +106,12 @@ class WatchReader:
         self._count = batches
         self._clock = clock
         self._wall = wall
-        self._reads: OrderedDict[str, _ReadState] = OrderedDict()
+        self._reads: OrderedDict[str, ReadState] = OrderedDict()
         self._there: set[str] = set()
         self._stored: StoredObject | None = None
         self._split: Split | None = None
         self._last: RecordBatch | None = None
+        self._content: Content | None = None
         self._begun: set[int] = set()
         self._put_off = PutOff(PATIENCE, clock)
         self._listed: set[int] = set()
@@ -197,8 +179,9 @@ class WatchReader:
             self._last = None
         polled = self._reader.poll(timeout)
         self._recover()
-        if polled.batches:
-            self._last = polled.batches[-1]
+        for batch in polled.batches:
+            self._last, content = batch, batch.span.content
+            self._content = self._content and content and self._content.then(content)
         if polled.done:
             self._reader.close()
             self._reader = None
@@ -244,21 +227,23 @@ class WatchReader:
         same = before is not None and before.version == stored.version
         final = last is not None and last.span.final
         layout = parsed_partition(split.version if last is None else last.span.partition)[1]
-        self._reads[stored.uri] = _ReadState(
+        self._reads[stored.uri] = ReadState(
             stored.version,
             layout.read_on_at(last, end) if final and last is not None else end,
             end,
             final,
             before.since if same and before is not None else self._clock(),
             layout,
+            content=self._content,
         )
         self._shed()
 
     def _begin(self, stored: StoredObject, settled: SettledSoFar) -> Sequence[RecordBatch]:
         """Queue what is left of an object, which takes over what was read of its last version."""
         self._stored = stored
-        batches: list[RecordBatch] = []
+        batches = batches_of(settled.takes_over)
         coverage, layout = settled.coverage, settled.layout
+        content = coverage.content if coverage.ranges else Content()
         before = self._reads.get(stored.uri)
         if before is None:
             layout = self._watched.layout(stored, settled)
@@ -270,15 +255,17 @@ class WatchReader:
                 # What is left of it belongs to the new version.
                 name = before.layout.partition(before.version)
                 span = Span(stored.uri, name, before.end, before.end, final=True)
-                batches.append(RecordBatch(span, JSON, offsets=[], raws=[]))
+                batches += batches_of([span])
             if grown:
                 layout = before.layout
-                span = Span(stored.uri, layout.partition(stored.version), 0, before.offset)
-                batches.append(RecordBatch(span, JSON, offsets=[], raws=[]))
+                content = before.content if before.offset == before.end else None
+                name = layout.partition(stored.version)
+                batches += batches_of([Span(stored.uri, name, 0, before.offset, content=content)])
                 coverage = Coverage(((0, before.offset),))
             else:
                 self._watched.forget(stored.uri)
             del self._reads[stored.uri]
+        self._content = content
         self._splits.extend(self._watched.splits(stored, coverage, layout))
         return batches
 
@@ -345,9 +332,10 @@ class WatchReader:
                 read.queued = True
                 settled_so_far = ((0, read.end),) if read.end else ()
                 layout = read.layout if read.end else None
-                self._pending.append((stored, SettledSoFar(Coverage(settled_so_far), layout)))
-        for stored, settled in zip(new, self._watched.settled(new), strict=True):
-            if not settled.coverage.complete:
+                coverage = Coverage(settled_so_far, content=read.content)
+                self._pending.append((stored, SettledSoFar(coverage, layout)))
+        for stored, settled in zip(new, self._watched.settled(new, self._reads), strict=True):
+            if not settled.coverage.complete or settled.takes_over:
                 self._pending.append((stored, settled))
             elif stored.modified is not None and self._wall() - stored.modified < _RECENT:
                 self._recall(stored, settled)
@@ -357,8 +345,9 @@ class WatchReader:
         end, layout = settled.coverage.end or 0, settled.layout or LINES
         offset = self._watched.recall(stored, end, layout)
         if offset:
-            self._reads[stored.uri] = _ReadState(
-                stored.version, offset, end, True, self._clock(), layout
+            self._reads[stored.uri] = ReadState(
+                *(stored.version, offset, end, True, self._clock(), layout),
+                content=settled.coverage.content,
             )
             self._shed()
 

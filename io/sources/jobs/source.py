@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sources.jobs.ahead import ClaimsAhead
 from transforms.batch.backoff import Backoff, Outage
 from transforms.batch.coverage import Ledger
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Acknowledger, BatchLimits, Polled, Position, Split
 from transforms.errors import Contention, SinkUnavailable
@@ -62,7 +63,7 @@ class JobsSource:
         """No: a job is one record."""
         return False
 
-    def expecting(self, columns: frozenset[str]) -> JobsSource:
+    def expecting(self, fields: ExpectedFields) -> JobsSource:
         """This source: a job keeps the format of its record."""
         return self
 

@@ -23,6 +23,7 @@ from sources.kafka.reader import KafkaReader
 from sources.kafka.starts import Starts
 from sources.kafka.uri import Address, parse
 from transforms.batch.coverage import Ledger
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.splits import BatchLimits, Position, Split
 from transforms.errors import ConfigError, SinkUnavailable, SourceUnavailable
 from transforms.settle.acknowledge import ACKNOWLEDGERS
@@ -75,8 +76,7 @@ class KafkaSource:
     missing_topic: MissingTopic = "wait"
 
     def __post_init__(self) -> None:
-        kafka_config.refuse_reserved(self.config)
-        kafka_config.refuse_incomplete(self.config)
+        object.__setattr__(self, "config", kafka_config.checked(self.config))
         for name in ("answer_timeout", "discovery_interval", "idle_seconds"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0, got {getattr(self, name)}")
@@ -120,7 +120,7 @@ class KafkaSource:
         """Whether ``messages`` says so."""
         return self.messages is not None and self.messages.several
 
-    def expecting(self, columns: frozenset[str]) -> KafkaSource:
+    def expecting(self, fields: ExpectedFields) -> KafkaSource:
         """This source: messages name their fields."""
         return self
 

@@ -124,8 +124,18 @@ def _parameters(query: str, uri: str) -> dict[str, str]:
             raise ConfigError(f"{name} is given twice in {uri}")
         if not value:
             raise ConfigError(f"{name} has no value in {uri}")
-        parameters[name] = unquote(value)
+        parameters[name] = _decoded(name, value, uri)
     return parameters
+
+
+def _decoded(name: str, value: str, uri: str) -> str:
+    try:
+        text = unquote(value, errors="strict")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name} in {uri} is not UTF-8 once decoded") from error
+    if "\0" in text:
+        raise ConfigError(f"{name} in {uri} contains the character NUL")
+    return text
 
 
 def _start(text: str, uri: str) -> Start:

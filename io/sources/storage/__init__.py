@@ -3,7 +3,7 @@
 ``objects`` is the contract. ``local`` (files) and ``s3`` fulfil it. A version that has changed
 since it was listed is refused, never mixed with another; only ``local`` follows a file that is
 appended to, which it recognizes by its ``tails``. ``stream`` reads an object in order and fetches
-ahead, ``ranged_file`` reads it at random.
+ahead.
 
 Public: ``objects.Storage``, ``local.LocalStorage``, ``s3.S3Storage``, ``stream.PlainStream``.
 """

@@ -189,12 +189,22 @@ def recall(stored: StoredObject, end: int, tails: Tails) -> int:
     return start + data.rfind(b"\n") + 1 if b"\n" in data else 0
 
 
+def version_at(uri: str) -> StoredObject | None:
+    """The file that has this name now; None if there is none, or it may not be looked at."""
+    try:
+        return next(_stored(path_of(uri)), None)
+    except OSError:
+        return None
+
+
 def path_of(uri: str) -> str:
     """The absolute path that a ``file://`` URI (percent-encoded) or a bare path names.
 
     >>> path_of("file:///data/a%20b.jsonl")
     '/data/a b.jsonl'
     """
+    if "\0" in uri or "%00" in uri.partition(SCHEME)[2]:
+        raise ConfigError(f"{uri!a} contains the character NUL, which no path does")
     if not uri.startswith(SCHEME):
         return os.path.abspath(os.path.expanduser(uri))
     host, slash, path = uri.removeprefix(SCHEME).partition("/")
@@ -333,4 +343,6 @@ def _away(name: str, error: OSError) -> SourceUnavailable:
 
 
 def _message(name: str, error: OSError) -> str:
-    return f"cannot read {name}: {error.strerror or error}"
+    # A name may have bytes that are no text; no database would keep the message.
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return f"cannot read {text}: {error.strerror or error}"

@@ -43,7 +43,8 @@ def described(
             return ObjectUnavailable(f"cannot read {where}: {reason}")
         return _refused(error, uri, where)
     if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-        return SourceRefused(
+        # Credentials that expire and cannot be renewed are another error: waiting heals nothing here.
+        return ConfigError(
             f"no AWS credentials to read {where}: set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, a profile or a role"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clients.s3 import refuse_credentials
 from sources.storage.globs import is_wild, matcher
 from transforms.errors import ConfigError
 
@@ -22,11 +23,12 @@ def bucket_and_key(uri: str) -> tuple[str, str]:
     """The bucket and the key (or glob) that ``uri`` names.
 
     Raises:
-        ConfigError: One of them is missing.
+        ConfigError: One of them is missing, or the URI contains credentials.
 
     >>> bucket_and_key("s3://events/2026/*.jsonl")
     ('events', '2026/*.jsonl')
     """
+    refuse_credentials(uri)
     bucket, _, key = uri.removeprefix(SCHEME).partition("/")
     if not bucket or is_wild(bucket):
         raise ConfigError(f"{uri} names no bucket; write s3://bucket/prefix/*.jsonl")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import socket
 import sys
 import time
@@ -18,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from runners import streams
 from runners.file_lock import locked
 from runners.flink.endpoints import FOLDER, Endpoints, endpoints, forget_endpoints, write_endpoints
 from runners.flink.local import config, parts
@@ -77,6 +79,7 @@ class FlinkCluster:
         with locked(self.folder / ".lock"):
             if not any(map(self.processes.running, self.processes.names())):
                 self._choose_ports()
+                self._clean()  # what a machine that was switched off has left
             layout = self._layout()
             config.write(layout, fetched)
             self._start(JOB_MANAGER, fetched)
@@ -90,13 +93,19 @@ class FlinkCluster:
         return cluster
 
     def down(self) -> None:
-        """Stop everything that was started; jobs are cancelled, checkpoints stay."""
+        """Stop everything that was started; jobs are cancelled, checkpoints and savepoints stay."""
         if not self.folder.is_dir():
             return
         with locked(self.folder / ".lock"):
             for name in reversed(self.processes.names()):
                 self.processes.stop(name)
             forget_endpoints(self.folder)
+            self._clean()
+
+    def _clean(self) -> None:
+        """Remove what only running processes need: copies of jars, folders of workers, packages."""
+        for name in ("tmp", "artifacts"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def start(self, name: str) -> None:
         """Start one process of a cluster that is up, unless it runs.
@@ -204,6 +213,11 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; 0 done, 1 failed or not running."""
+    with streams.lasting():
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = parser().parse_args(argv)
     cluster = FlinkCluster(arguments.folder, arguments.slots)
     try:

@@ -94,7 +94,11 @@ def write(layout: Layout, parts: Parts) -> None:
         "#!/bin/sh\n"
         f'export PATH={own}:{binaries}:"$PATH" RUN_PYTHON_SDK_IN_DEFAULT_ENVIRONMENT=1\n'
         f'export {PROGRAMS}="$PWD"\n'
-        f'own=$(mktemp -d {scratch}/worker-XXXXXXXX) && cd "$own" || exit 1\n'
+        # Boot keeps the id of this shell, so a folder whose process has ended is nobody's.
+        f"for old in {scratch}/worker-*-*; do\n"
+        '  of=${old##*/worker-}; kill -0 "${of%%-*}" 2>/dev/null || rm -rf "$old"\n'
+        "done\n"
+        f'own=$(mktemp -d {scratch}/worker-$$-XXXXXXXX) && cd "$own" || exit 1\n'
         f"export {BOOT}=$$\n"
         f'exec {boot} --semi_persist_dir="$own" "$@"\n'
     )
@@ -136,6 +140,9 @@ def settings(layout: Layout) -> str:
         "taskmanager.memory.jvm-overhead.min": "128m",
         "taskmanager.memory.jvm-overhead.max": "128m",
         "io.tmp.dirs": layout.folder / "tmp",
+        # Each job brings the job server's jar (164 MB), and a TaskManager keeps a copy of it for an
+        # hour after the job has ended, unless it is told otherwise: seconds.
+        "blob.service.cleanup.interval": 60,
         "state.backend": "hashmap",
         "state.checkpoints.dir": (layout.folder / "checkpoints").as_uri(),
         "state.savepoints.dir": (layout.folder / "savepoints").as_uri(),

@@ -25,6 +25,9 @@ from runners.runner import RunnerUnavailable
 _log = logging.getLogger(__name__)
 
 FLINK = "1.16.3"
+_FLINK_SHA256 = "d15df4185e9c507836b031879b64e18f68955dd7e90cd7d39b450513ed64ebbe"
+"""The hash of the source distribution of that release of apache-flink-libraries."""
+
 JOB_SERVER = "2.50.0"
 """The newest release of Beam whose job server is published as a library for that Flink."""
 JAVA = 11
@@ -156,9 +159,11 @@ def _target(scratch: Path, what: str) -> Path:
 def _fetch_flink(scratch: Path) -> Path:
     target = _target(scratch, f"Flink {FLINK}")
     package = f"apache-flink-libraries=={FLINK}"
+    locked = scratch / "flink.txt"
+    locked.write_text(f"{package} --hash=sha256:{_FLINK_SHA256}\n")
     download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     download += ["--disable-pip-version-check", "--no-binary=:all:", "--dest", str(scratch)]
-    programs.run([*download, package], scratch)
+    programs.run([*download, "--require-hashes", "--requirement", str(locked)], scratch)
     for archive in scratch.glob("*.tar.gz"):
         with tarfile.open(archive) as files:
             for member in files:
@@ -175,7 +180,8 @@ def _fetch_flink(scratch: Path) -> Path:
 def _fetch_job_server(scratch: Path) -> Path:
     target = _target(scratch, f"Beam's Flink job server {JOB_SERVER}")
     (scratch / "pom.xml").write_text(_POM)
-    fetch = ["mvn", "-q", "-B", _MAVEN_GOAL, f"-DoutputDirectory={target}"]
+    # -C: a file whose checksum is wrong ends the build; by default Maven only warns.
+    fetch = ["mvn", "-q", "-B", "-C", _MAVEN_GOAL, f"-DoutputDirectory={target}"]
     programs.run(fetch, scratch, errors_on_stdout=True)
     residuals.patch(target, JOB_SERVER, scratch, programs.run)
     one_jar.merge(target, "job-server.jar")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from sinks.ledger.ranges import Settlement, coverage_of, merged
 from sources.files.source import FilesSource
-from transforms.batch.coverage import Coverage, merge
+from transforms.batch.coverage import Coverage
 from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.splits import Reader, Split
 
@@ -17,6 +18,7 @@ class MemoryLedger:
 
     coverages: dict[tuple[str, str], Coverage] = field(default_factory=dict)
     queries: list[int] = field(default_factory=list)
+    settlements: dict[tuple[str, str], list[Settlement]] = field(default_factory=dict)
 
     def coverage(self, partitions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Coverage]:
         self.queries.append(len(partitions))
@@ -27,14 +29,22 @@ class MemoryLedger:
             version: cover for (name, version), cover in self.coverages.items() if name == source
         }
 
+    def is_empty(self) -> bool:
+        return not self.coverages
+
+    def versions(self, sources: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        return {each: cover for each, cover in self.coverages.items() if each[0] in sources}
+
+    def elsewhere(self, partitions: Sequence[str]) -> dict[tuple[str, str], Coverage]:
+        return {each: cover for each, cover in self.coverages.items() if each[1] in partitions}
+
     def settle(self, batches: Iterable[RecordBatch]) -> None:
         for batch in batches:
             span = batch.span
-            before = self.coverages.get((span.source, span.partition), Coverage())
-            self.coverages[span.source, span.partition] = Coverage(
-                merge([*before.ranges, (span.start, span.end)]),
-                span.end if span.final else before.end,
-            )
+            rows = self.settlements.setdefault((span.source, span.partition), [])
+            new = Settlement(span.start, span.end, span.final, content=span.content)
+            rows[:] = merged([*rows, new])
+            self.coverages[span.source, span.partition] = coverage_of(rows)
 
 
 def drained(reader: Reader, timeout: float = 5.0) -> list[RecordBatch]:
@@ -43,7 +53,7 @@ def drained(reader: Reader, timeout: float = 5.0) -> list[RecordBatch]:
     while True:
         polled = reader.poll(timeout)
         for batch in polled.batches:
-            if batches:
+            if batches and batches[-1].span.partition == batch.span.partition:
                 assert batch.span.start == batches[-1].span.end, "spans must be contiguous"
             assert list(batch.offsets) == sorted(set(batch.offsets))
             places = [*batch.offsets, *(failure.origin.offset for failure in batch.failures)]

@@ -103,6 +103,71 @@ class TestSafety:
     def test_retries_of_a_stream_are_the_clusters(self) -> None:
         assert job(*STREAM).number_of_execution_retries is None
 
+    @pytest.mark.parametrize("mode", ["NONSENSE", "exactly_once", ""])
+    def test_a_checkpointing_mode_that_flink_does_not_have_is_refused(self, mode: str) -> None:
+        line = refusal(*STREAM, f"--checkpointing_mode={mode}")
+        assert "EXACTLY_ONCE, AT_LEAST_ONCE" in line
+        assert job(*STREAM, "--checkpointing_mode=AT_LEAST_ONCE").checkpointing_mode
+
+
+class TestEnvironment:
+    @pytest.mark.parametrize("kind", ["NONSENSE", "docker", ""])
+    def test_a_kind_that_beam_does_not_have_is_refused(self, kind: str) -> None:
+        line = refusal(*ENDPOINT, f"--environment_type={kind}")
+        assert "DOCKER, PROCESS, EXTERNAL, LOOPBACK" in line
+
+    @pytest.mark.parametrize(
+        "flags",
+        [
+            ("EXTERNAL",),
+            ("EXTERNAL", "--environment_config=pool"),
+            ("EXTERNAL", "--environment_config=pool:port"),
+            ("EXTERNAL", "--environment_config={}"),
+            ("EXTERNAL", "--environment_options=other=x"),
+            ("PROCESS",),
+            ("PROCESS", "--environment_config=/opt/boot.sh"),
+            ("PROCESS", "--environment_config={}"),
+            ("PROCESS", '--environment_config={"command": ""}'),
+        ],
+    )
+    def test_workers_that_nothing_can_start_are_refused(self, flags: tuple[str, ...]) -> None:
+        line = refusal(*ENDPOINT, "--environment_type", *flags)
+        assert f"--environment_type {flags[0]} needs --environment_config" in line
+
+    @pytest.mark.parametrize(
+        "flags",
+        [
+            ("DOCKER",),
+            ("LOOPBACK",),
+            ("EXTERNAL", "--environment_config=pool:50000"),
+            ("EXTERNAL", '--environment_config={"url": "pool:50000"}'),
+            ("EXTERNAL", "--environment_options=external_service_address=pool:50000"),
+            ("PROCESS", '--environment_config={"command": "/b"}'),
+            ("PROCESS", "--environment_options=process_command=/b"),
+        ],
+    )
+    def test_workers_that_can_be_started_are_taken(self, flags: tuple[str, ...]) -> None:
+        assert portable(*ENDPOINT, "--environment_type", *flags).environment_type == flags[0]
+
+
+class TestMaster:
+    @pytest.mark.parametrize(
+        ("master", "taken"),
+        [
+            ("http://flink:8081", "flink:8081"),
+            ("http://flink:8081/", "flink:8081"),
+            ("flink", "flink:8081"),
+            ("https://flink", "https://flink:443"),
+        ],
+    )
+    def test_it_may_be_copied_from_the_browser(self, master: str, taken: str) -> None:
+        options = options_of([*ENDPOINT, "--flink_master", master])
+        assert options.view_as(FlinkRunnerOptions).flink_master == taken
+
+    @pytest.mark.parametrize("master", ["ftp://a:1", "a:port", "http://a/flink", "[local]"])
+    def test_what_the_job_server_does_not_understand_is_refused(self, master: str) -> None:
+        assert refusal(*ENDPOINT, "--flink_master", master).startswith(f"--flink_master {master}")
+
 
 class TestResumption:
     @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import apache_beam as beam
 import pytest
 
 from runners.runner import RunnerUnavailable, named
+from tests.services import beam_job_server
 from transforms.read.restriction import Restrictions
 
 
@@ -32,12 +33,13 @@ def test_a_job_server_that_is_not_there_is_one_line() -> None:
 
 def test_an_endless_pipeline_is_not_run_as_a_bounded_one() -> None:
     """It would have no checkpoints, whatever the options say."""
-    with socket.create_server(("127.0.0.1", 0)) as job_server:
-        endpoint = f"127.0.0.1:{job_server.getsockname()[1]}"
-        with named("FlinkRunner").pipeline(["--job_endpoint", endpoint]) as pipeline:
-            pipeline | beam.Impulse() | beam.ParDo(_Endless())
-            with pytest.raises(RunnerUnavailable, match="--streaming"):
-                pipeline.run()
+    with (
+        beam_job_server.answering() as endpoint,
+        named("FlinkRunner").pipeline(["--job_endpoint", endpoint]) as pipeline,
+    ):
+        pipeline | beam.Impulse() | beam.ParDo(_Endless())
+        with pytest.raises(RunnerUnavailable, match="--streaming"):
+            pipeline.run()
 
 
 class _Endless(beam.DoFn):

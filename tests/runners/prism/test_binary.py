@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from runners.prism.binary import MODULE, SERVER, VERSION, available, cached, located, on_loopback
+from runners.prism.binary import (
+    MODULE,
+    SERVER,
+    STAGE,
+    VERSION,
+    available,
+    cached,
+    located,
+    on_loopback,
+    waiting,
+)
 from runners.runner import RunnerUnavailable
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -71,6 +81,21 @@ class TestOnLoopback:
         assert "\n" not in str(raised.value)
 
 
+WAITS = "\tselect {\n\t\tcase <-dataReady:\n\t\t\tdataFinished = true\n\t}\n"
+
+
+class TestWaiting:
+    def test_data_that_has_ended_is_not_asked_for_again(self) -> None:
+        """A closed channel is always ready, so the loop around the select would never wait."""
+        assert waiting(WAITS) == WAITS.replace("= true\n", "= true\n\t\t\tdataReady = nil\n")
+
+    @pytest.mark.parametrize("source", ["", WAITS * 2, WAITS.replace("dataReady", "ended")])
+    def test_a_prism_that_waits_otherwise_is_not_built(self, source: str) -> None:
+        with pytest.raises(RunnerUnavailable, match="busy") as raised:
+            waiting(source)
+        assert "\n" not in str(raised.value)
+
+
 class TestOnThePath:
     def test_a_prism_on_the_path_is_not_taken(self, tmp_path: Path) -> None:
         """The one that is published listens on all interfaces."""
@@ -95,6 +120,9 @@ class TestBuilt:
         server.parent.mkdir(parents=True)
         server.write_text(LISTENS)
         server.chmod(0o444)
+        stage = folder / STAGE
+        stage.parent.mkdir(parents=True, exist_ok=True)
+        stage.write_text(WAITS)
         server.parent.chmod(0o555)
         for name in ("go.mod", "go.sum"):
             (folder / name).write_text("")

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from tests.fakes import batch_of
 from transforms.batch.coders import FailureCoder, RecordBatchCoder, RecordCoder, SplitCoder
-from transforms.batch.record import Failure, Format, Origin, Record, RecordBatch, Span
+from transforms.batch.content import Content
+from transforms.batch.record import JSON, Failure, Format, Origin, Record, RecordBatch, Span
 from transforms.batch.splits import Split
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
@@ -118,6 +119,16 @@ def test_equal_batches_have_equal_bytes() -> None:
         values=[dict(reversed(value.items())) for value in batch.values],
     )
     assert RecordBatchCoder().encode(turned) == RecordBatchCoder().encode(batch)
+
+
+def test_what_a_split_takes_over_and_the_content_of_a_span_travel() -> None:
+    content = Content(7, 0xABC, 'csv " gzip')
+    span = Span("file:///a", "v", 0, 7, final=True, content=content)
+    split = replace(SPLIT, takes_over=(span, replace(span, content=None)))
+    (first, second) = SplitCoder().decode(SplitCoder().encode(split)).takes_over
+    assert (first, first.content, second.content) == (span, content, None)
+    batch = RecordBatch(span, JSON, offsets=[], raws=[])
+    assert RecordBatchCoder().decode(RecordBatchCoder().encode(batch)).span.content == content
 
 
 def test_the_stored_form_of_a_split_stays_what_it_is() -> None:

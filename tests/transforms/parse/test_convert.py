@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from transforms.errors import Reject
 from transforms.parse.convert import TYPED_TEXT, column_types, convert, number_of
 
 
@@ -56,14 +57,23 @@ class TestConvert:
 
     @pytest.mark.parametrize(
         "text",
-        ["seven", "1_000", " 7", "7 ", "\u0667", "0x7", "1,5", "NaN", "inf", "1e99999", "--7"],
+        ["seven", "1_000", " 7", "7 ", "\u0667", "0x7", "1,5", "NaN", "inf", "--7"],
     )
     def test_text_that_is_no_number_stays_text(self, text: str) -> None:
         assert converted(text, "integer", "number") == text
 
-    def test_a_number_of_too_many_digits_stays_text(self) -> None:
-        assert number_of("9" * 5_000) is None
-        assert number_of("0." + "9" * 20_000) is None
+    @pytest.mark.parametrize("digits", [4_300, 4_301, 10_000])
+    def test_an_integer_keeps_all_of_up_to_10_000_digits(self, digits: int) -> None:
+        number = number_of("9" * digits)
+        assert str(number) == "9" * digits
+        assert type(number) is (int if digits == 4_300 else Decimal)
+
+    @pytest.mark.parametrize("text", ["9" * 10_001, "0." + "9" * 20_000, "1e99999"])
+    def test_a_number_beyond_the_limit_is_malformed(self, text: str) -> None:
+        assert number_of(text) is None
+        with pytest.raises(Reject, match="more than 10,000 digits") as rejected:
+            converted(text, "integer", "number")
+        assert rejected.value.category == "malformed"
 
     @pytest.mark.parametrize("text", ["1", "0", "yes", "t"])
     def test_only_true_and_false_are_booleans(self, text: str) -> None:

@@ -77,6 +77,24 @@ class TestParse:
         assert error.category == "malformed"
         assert "10,000 digits" in str(error)
 
+    @pytest.mark.parametrize("text", ["%s", "-%s", '["1", %s]', '{"%s": %s}', "[0.5, %s ]"])
+    @pytest.mark.parametrize("digits", [4_299, 4_300, 4_301, 10_000])
+    def test_an_integer_of_up_to_10_000_digits_keeps_them_all(self, text: str, digits: int) -> None:
+        number = "9" * digits
+        raw = ('{"a":' + text.replace("%s", number) + "}").encode()
+        value = parse_object(raw, len(raw), 10)["a"]
+        while isinstance(value, list | dict):
+            value = value[-1] if isinstance(value, list) else value[number]
+        assert str(value).lstrip("-") == number
+        assert value == value.to_integral_value() if isinstance(value, Decimal) else True
+
+    @pytest.mark.parametrize("number", ["9" * 10_001, "-" + "9" * 500_000, "0." + "9" * 10_001])
+    def test_one_message_says_that_a_number_is_too_long(self, number: str) -> None:
+        raw = f'{{"a":{number}}}'.encode()
+        with pytest.raises(Reject, match="more than 10,000 digits") as rejected:
+            parse_object(raw, len(raw), 10)
+        assert rejected.value.category == "malformed"
+
     def test_a_fraction_of_too_many_digits_is_malformed_never_rounded(self) -> None:
         with pytest.raises(Reject, match="10,000 digits"):
             parse_object(b'{"a":0.%s}' % (b"1" * 10_001), max_bytes=1 << 20, max_depth=10)
@@ -248,8 +266,8 @@ def test_the_place_where_a_text_stops_being_json_is_named_and_shown(raw: bytes, 
     ("raw", "message"),
     [
         (
-            b'{"1":"2","n":%s}' % (b"7" * 5_000),
-            "the integer at byte 13 has 5,000 digits, limit 4,300",
+            b'{"1":"2","n":%s}' % (b"7" * 15_000),
+            "the integer at byte 13 has 15,000 digits, limit 10,000",
         ),
         (
             b'{"n":1e20000}',

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from decimal import Decimal
+from hashlib import sha256
 
 import apache_beam as beam
 import pytest
@@ -12,7 +13,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from examples.events import BREAKS, events
 from tests.fakes import batch_of
-from transforms.batch.record import Format, RecordBatch
+from transforms.batch.record import Attempt, Claim, Format, RecordBatch
 from transforms.errors import ConfigError
 from transforms.parse.parse import Parse, ParseConfig, parse
 
@@ -32,8 +33,11 @@ class TestParseBatch:
         assert len(set(expected.values())) == 5
         assert {f.origin.offset: f.category for f in parsed.failures} == expected
         assert {f.origin.offset: f.raw for f in parsed.failures} == {
-            offset: lines[offset].raw for offset in expected
+            offset: lines[offset].raw[:65_536] for offset in expected
         }
+        for failure in parsed.failures:
+            whole = len(lines[failure.origin.offset].raw) <= 65_536
+            assert whole == (failure.exception != "RecordTooLarge")
         good = [offset for offset in range(3_000) if offset not in expected]
         assert parsed.offsets == good
         assert parsed.raws == [lines[offset].raw for offset in good]
@@ -41,6 +45,20 @@ class TestParseBatch:
         assert parsed.values == [json.loads(lines[i].raw, parse_float=Decimal) for i in good]
         assert {f.stage for f in parsed.failures} == {"parse"}
         assert not any(f.transient for f in parsed.failures)
+
+    def test_of_a_record_that_is_too_large_the_head_and_the_hash_are_kept(self) -> None:
+        raw = b'{"a":"' + b"x" * 2_000_000 + b'"}'
+        (failure,) = parse(batch_of(raw), CONFIG).failures
+        assert (failure.category, failure.exception) == ("too_large", "RecordTooLarge")
+        assert failure.raw == raw[:65_536]
+        assert f"{len(raw):,} bytes" in failure.message
+        assert sha256(raw).hexdigest() in failure.message
+
+    def test_the_bytes_of_a_job_are_never_cut(self) -> None:
+        raw = b'{"a":"' + b"x" * 2_000_000 + b'"}'
+        claim = Claim("c", {(0, None): Attempt(1, 2, 3, "r")}, "p")
+        (failure,) = parse(replace(batch_of(raw), claim=claim), CONFIG).failures
+        assert (failure.raw, failure.exception) == (raw, "Reject")
 
     def test_a_clean_batch_shares_its_lists(self) -> None:
         batch = batch_of(b'{"a":1.50}', b"{}")
@@ -85,7 +103,7 @@ class TestParseConfig:
     @pytest.mark.parametrize("name", ["max_record_bytes", "max_depth"])
     def test_a_bound_is_at_least_one(self, name: str) -> None:
         with pytest.raises(ConfigError, match=f"{name} must be 1 or more, got 0"):
-            ParseConfig(**{name: 0})
+            ParseConfig(**{name: 0})  # type: ignore[arg-type]
 
 
 class TestParse:

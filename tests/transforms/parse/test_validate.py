@@ -143,6 +143,29 @@ class TestValidateBatch:
             '/on: "never" is not a "date"'
         ]
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("date-time", datetime.datetime(2026, 1, 1, 12)),
+            ("date-time", datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)),
+            ("time", datetime.time(12, 30, 1, 5)),
+        ],
+    )
+    @pytest.mark.parametrize("nested", [False, True])
+    def test_a_time_of_parquet_without_a_zone_has_the_format_of_a_time(
+        self, name: str, value: Any, nested: bool
+    ) -> None:
+        property_: Any = {"type": "string", "format": name}
+        if nested:
+            property_ = {"type": "array", "items": property_}
+        schema = json.dumps({"properties": {"t": property_, "n": {"type": "integer"}}})
+        rows = [{"t": [value] if nested else value, "n": n} for n in (1, "x")]
+        batch = replace(batch_of(b"", b""), format=Format("parquet"), values=rows)
+        checked = validate(batch, schema)
+        assert checked.values == rows[:1]
+        (failure,) = checked.failures
+        assert failure.message.startswith("/n: ")
+
     def test_a_value_without_any_json_form_is_the_records_failure(self) -> None:
         schema = '{"properties": {"n": {"type": "integer"}}}'
         validated = validate(batch_with({"n": object()}, {"n": 1}), schema)

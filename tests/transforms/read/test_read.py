@@ -99,7 +99,7 @@ class Restored(ListSource):
 @pytest.mark.parametrize("streaming", [False, True])
 def test_a_split_of_a_source_that_is_not_read_is_refused_in_words(streaming: bool) -> None:
     pipeline = beam.Pipeline(runner=FnApiRunner())
-    _ = pipeline | ReadSplits([Restored("a")], NoLedger(), streaming=streaming)
+    _ = pipeline | ReadSplits([Restored("a", endless=streaming)], NoLedger())
     with pytest.raises(ConfigError, match=r"memory://gone.* the ledger knows where each source"):
         pipeline.run()
     assert not fakes.OPENED
@@ -107,10 +107,34 @@ def test_a_split_of_a_source_that_is_not_read_is_refused_in_words(streaming: boo
 
 def steps(*, streaming: bool, spread: bool) -> list[str]:
     pipeline = beam.Pipeline(runner=FnApiRunner())
-    source = ListSource("a", records=1)
+    source = ListSource("a", records=1, endless=streaming)
     pipeline | "Read" >> ReadSplits([source], NoLedger(), streaming=streaming, spread=spread)
     transforms = pipeline.to_runner_api().components.transforms.values()
     return [each.unique_name for each in transforms]
+
+
+class TestStreaming:
+    def test_a_stream_is_what_its_sources_were_made_for(self) -> None:
+        def bounded(endless: bool) -> bool:
+            pipeline = beam.Pipeline(runner=FnApiRunner())
+            read = pipeline | ReadSplits([ListSource("a", endless=endless)], NoLedger())
+            return bool(read.is_bounded)
+
+        assert bounded(endless=False)
+        assert not bounded(endless=True)
+
+    @pytest.mark.parametrize("endless", [False, True])
+    def test_what_ends_is_not_taken_for_a_stream_nor_a_stream_for_what_ends(
+        self, endless: bool
+    ) -> None:
+        source = ListSource("a", endless=endless)
+        with pytest.raises(ConfigError, match=rf"memory://a .*streaming={not endless}"):
+            ReadSplits([source], NoLedger(), streaming=not endless)
+
+    def test_sources_that_disagree_are_named(self) -> None:
+        sources = [ListSource("a", endless=True), ListSource("b")]
+        with pytest.raises(ConfigError, match="memory://b ends"):
+            ReadSplits(sources, NoLedger())
 
 
 class TestSpread:

@@ -1,6 +1,6 @@
-"""Version 3: several records of one message are told apart and counted, and runs are kept.
+"""Version 3: records of one message, the content of files, runs, and totals that never fall.
 
-Rows of before have one record at each offset: they have no number, and nothing of them is rewritten.
+Rows of before have one record at each offset and no checksum: nothing of them is rewritten.
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ def _expanded(op: Operations, present: Present) -> None:
             op.add_column(
                 table, sa.Column("expanded", sa.BigInteger, nullable=False, server_default=zero)
             )
+
+
+def _content(op: Operations, present: Present) -> None:
+    if not present.has("ingest_progress", "content"):
+        op.add_column("ingest_progress", sa.Column("content", sa.String(100)))
 
 
 def _totals(op: Operations, present: Present) -> None:
@@ -103,10 +108,11 @@ def _workers(op: Operations, present: Present) -> None:
 
 MIGRATION = Migration(
     version=3,
-    summary="several records of one message are told apart and counted, and runs are kept",
+    summary="records of one message are told apart, files are known by their content, runs are kept",
     steps=(
         Step(_elements),
         Step(_expanded),
+        Step(_content),
         Step(_totals, reads=((_COUNTS, 100_000),)),
         Step(_forgotten),
         Step(_runs),

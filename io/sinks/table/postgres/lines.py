@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sinks.table.rows import Block, Poison, without_refused
 from sinks.table.target import Target
 from sinks.text.copy_text import Encoder, copy_data, encoder_of
-from transforms.errors import message_of
+from transforms.error_texts import message_of
 
 # What our encoders and msgspec's raise for a value that has no text form.
 _ENCODE_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)

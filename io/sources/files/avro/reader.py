@@ -16,14 +16,16 @@ from fastavro.read import HEADER_SCHEMA
 from sources.files.avro.blocks import Block, Blocks, reason_of
 from sources.files.avro.columns import rows_of
 from sources.files.avro.shapes import Shape, Shapes
+from sources.files.content import stored_content
 from sources.files.decompress import CompressedStream
 from sources.files.encodings import PeekedStream
-from sources.files.failures import may_pass, object_failure, refused_failure
-from sources.files.framing import RefusedRecord, too_large
+from sources.files.failures import may_pass, object_failure
+from sources.files.framing import oversized, unreadable
 from sources.files.magic import compression_by
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
 from sources.storage.stream import PlainStream, Stream
+from transforms.batch.content import Content
 from transforms.batch.record import Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import BatchLimits, Polled
 from transforms.errors import ObjectFailed, SluiceError
@@ -135,7 +137,7 @@ class AvroReader:
         storage: Where the object is.
         part: The object, and the first element to read.
         limits: Bounds of a batch.
-        max_record_bytes: A record whose kept bytes are longer fails.
+        max_record_bytes: A record whose kept bytes are longer fails; only their head is kept.
         growing: Whether it may still be written. Its end is then not settled while it ends early.
     """
 
@@ -156,6 +158,7 @@ class AvroReader:
         self._position = part.start
         self._opened: _OpenObject | None = None
         self._done = False
+        self._failed = False
 
     def poll(self, timeout: float) -> Polled:
         """The next batch."""
@@ -231,12 +234,12 @@ class AvroReader:
         decoder, first = opened.decoder, self._position
         rows = rows_of(records, decoder.shapes, decoder.encoder, recursive=decoder.recursive)
         refused = [
-            RefusedRecord(first + i, rows.raws[i], "malformed", "UnreadableValue", fault)
+            unreadable(first + i, rows.raws[i], fault, self._max_record_bytes)
             for i, fault in rows.faults.items()
         ]
         limit = self._max_record_bytes
         refused += [
-            too_large(first + i, raw[:limit], len(raw))
+            oversized(first + i, raw, limit)
             for i, raw in enumerate(rows.raws)
             if len(raw) > limit and i not in rows.faults
         ]
@@ -249,7 +252,7 @@ class AvroReader:
             [first + i for i in good],
             [rows.raws[i] for i in good],
             [rows.values[i] for i in good],
-            [*failures, *(refused_failure(self._origin(e.offset), _FORMAT, e) for e in refused)],
+            [*failures, *(e.failure(self._origin(e.offset), _FORMAT) for e in refused)],
             to,
         )
 
@@ -289,6 +292,7 @@ class AvroReader:
         self._done = True
         if self._growing and may_pass(error):
             return []
+        self._failed = True
         failure = object_failure(self._origin(self._position), _FORMAT, error)
         return [self._batch([], [], [], [failure], self._position + 1)]
 
@@ -301,10 +305,14 @@ class AvroReader:
         end: int,
     ) -> RecordBatch:
         """The batch from the position to ``end``, which is the new position."""
-        part, start = self._part, self._position
+        part, start, content = self._part, self._position, None
         self._position = end
+        if not self._done:
+            content = Content()
+        elif self._opened is not None and not self._failed:
+            content = stored_content(self._opened.pinned, part.size, _FORMAT.name)
         return RecordBatch(
-            span=Span(part.uri, part.version, start, end, final=self._done),
+            span=Span(part.uri, part.version, start, end, self._done, content),
             format=_FORMAT,
             offsets=offsets,
             raws=raws,

@@ -2,14 +2,20 @@
 
 Quoting follows Python's ``csv``: a quote opens a field only as its first character, two quotes
 within a field are one, and text after the closing quote is ordinary.
+
+``\\r`` ends a record as ``\\n`` does, and ``\\r\\n`` is one end. As the empty line between ``\\r`` and
+``\\n`` is not a record, both may be cut at alike; that costs more, so it is done only to a block in
+which a ``\\r`` stands alone.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum, auto
 from functools import cache
-from itertools import compress
+from itertools import compress, repeat
 
 from sources.files.framing import (
     BOM,
@@ -17,7 +23,6 @@ from sources.files.framing import (
     PartialRecord,
     RefusedRecord,
     line_offsets,
-    too_large,
 )
 
 
@@ -43,7 +48,8 @@ def _whole(delimiter: bytes, quote: bytes, escape: bytes) -> re.Pattern[bytes]:
     if escape:
         plain = rb"(?:[^%b%b]++|%b.)*+" % (mark, e, e)
         within = rb"(?:[^%b%b]++|%b%b|%b.)*+" % (q, e, q, q, e)
-        field = rb"(?:%b%b%b%b|(?!%b)%b)" % (q, within, q, plain, q, plain)
+        behind = rb"(?:[^%b]%b)?+" % (mark, plain)  # there an escape is ordinary, as in csv
+        field = rb"(?:%b%b%b%b|(?!%b)%b)" % (q, within, q, behind, q, plain)
     else:
         within = rb"[^%b]*+(?:%b%b[^%b]*+)*+" % (q, q, q, q)
         field = rb"(?:%b%b%b[^%b]*+|[^%b%b][^%b]*+)?+" % (q, within, q, mark, q, mark, mark)
@@ -62,15 +68,19 @@ def _runs(delimiter: bytes, quote: bytes, escape: bytes) -> tuple[re.Pattern[byt
     return re.compile(rb"[^%b]*+(?:%b%b[^%b]*+)*+" % (q, q, q, q)), re.compile(rb"")
 
 
+_ENDS = re.compile(rb"([\r\n])")
+_ALONE = re.compile(rb"\r(?!\n)")
+
+
 class CsvFramer:
-    r"""Cuts records at newlines outside quotes; ``\r\n`` counts as one.
+    r"""Cuts records at ``\n``, ``\r\n`` and ``\r`` outside quotes.
 
     A line of nothing but white space, without a delimiter, is not a record.
 
     Args:
         start: Offset in the stream of the first byte fed, where a record begins.
         delimiter: Separates fields; one ASCII character.
-        limit: How many bytes of a longer record are kept.
+        limit: The longest record, in bytes, that is kept whole.
         quote: Encloses a field; one ASCII character, or empty if nothing does.
         escape: Takes the meaning from the character after it; one ASCII character, or empty.
         comment: A line that begins with it is not a record; one ASCII character, or empty.
@@ -98,11 +108,12 @@ class CsvFramer:
         self._partial = PartialRecord(limit)
         self._state = _State.FIELD
         self._early: bytes | None = b"" if start == 0 else None
+        self._held = b""
 
     @property
     def unfinished(self) -> bool:
-        """Whether the last record has begun and has no newline yet."""
-        return bool(self._partial.length or (self._early and self._early != BOM))
+        r"""Whether the last record has begun and has no end yet; a ``\n`` may follow a ``\r``."""
+        return bool(self._partial.length or self._held or (self._early and self._early != BOM))
 
     def feed(self, block: bytes) -> None:
         """Cut ``block``, the bytes that follow what was fed before."""
@@ -122,30 +133,49 @@ class CsvFramer:
         early, self._early = self._early, None
         if early and early != BOM:
             self._cut(early)
+        if self._held:
+            self._held = b""
+            self._cut_at(b"\r", alone=True)
         partial = self._partial
         if not partial.length:
             return
         if self._state in _WITHIN:
-            length, offset, raw = partial.length, self.next, partial.take()
-            reason = f"a quote is never closed in the last record, of {length:,} bytes"
-            self.framed.refused.append(
-                RefusedRecord(offset, raw, "malformed", "UnclosedQuote", reason)
-            )
+            length = partial.length
+            self.framed.refused.append(self._unclosed())
             self.next += length
         else:
             self._end_record()
             self.next -= 1
 
+    def _unclosed(self) -> RefusedRecord:
+        """The record under way, in which a quote is never closed."""
+        partial = self._partial
+        reason = f"a quote is never closed in the last record, of {partial.length:,} bytes"
+        if partial.too_long:
+            cut = partial.refuse(self.next)
+            return replace(cut, category="malformed", message=f"{reason}; {cut.message}")
+        return RefusedRecord(self.next, partial.take(), "malformed", "UnclosedQuote", reason)
+
     def _cut(self, block: bytes) -> None:
-        lines = block.split(b"\n")
+        if self._held:
+            block, self._held = self._held + block, b""
+        if block.endswith(b"\r"):  # perhaps the next block begins with \n
+            block, self._held = block[:-1], b"\r"
+        self._cut_at(block, alone=b"\r" in block and _ALONE.search(block) is not None)
+
+    def _cut_at(self, block: bytes, *, alone: bool) -> None:
+        r"""Cut ``block`` at newlines, and at each ``\r`` too if one stands ``alone``."""
+        ends: Sequence[bytes] | None = None
+        if alone:
+            parts = _ENDS.split(block)
+            lines, ends = parts[::2], parts[1::2]
+        else:
+            lines = block.split(b"\n")
         tail = lines.pop()
-        if lines and self._partial.length:
-            self._extend(lines.pop(0))
-        if lines:
-            if self._partial.length or self._is_marked(block):
-                self._cut_quoted(lines)
-            else:
-                self._add(lines)
+        if lines and (self._partial.length or self._is_marked(block)):
+            self._cut_quoted(lines, ends)
+        elif lines:
+            self._add(lines)
         if tail:
             self._hold(tail)
 
@@ -155,21 +185,26 @@ class CsvFramer:
             (self._quote and self._quote in block) or (self._escape and self._escape in block)
         )
 
-    def _cut_quoted(self, lines: list[bytes]) -> None:
-        """Frame lines that may open, close or lie within quotes."""
+    def _cut_quoted(self, lines: list[bytes], ends: Sequence[bytes] | None) -> None:
+        """Frame lines that may open, close or lie within quotes.
+
+        Args:
+            lines: The lines.
+            ends: What ends each of them; None if a newline does.
+        """
         if not self._partial.length and all(map(self._whole, lines)):
             self._add(lines)
             return
         whole: list[bytes] = []
-        for line in lines:
+        for line, end in zip(lines, repeat(b"\n") if ends is None else ends):  # noqa: B905
             if self._partial.length:
-                self._extend(line)
+                self._extend(line, end)
             elif self._whole(line) or self._is_comment(line):
                 whole.append(line)
             else:
                 self._add(whole)
                 whole = []
-                self._extend(line)
+                self._extend(line, end)
         self._add(whole)
 
     def _is_comment(self, line: bytes) -> bool:
@@ -185,14 +220,14 @@ class CsvFramer:
             self._state = self._scan(part, _State.FIELD)
         self._partial.add(part)
 
-    def _extend(self, line: bytes) -> None:
+    def _extend(self, line: bytes, end: bytes) -> None:
         """Add the end of a line to the record under way, which ends here unless in quotes."""
         self._hold(line)
         state = self._state
         if state is _State.QUOTED:
-            self._partial.add(b"\n")
+            self._partial.add(end)
         elif state is _State.ESCAPED or state is _State.ESCAPED_WITHIN:
-            self._partial.add(b"\n")
+            self._partial.add(end)
             self._state = _State.PLAIN if state is _State.ESCAPED else _State.QUOTED
         else:
             self._end_record()
@@ -240,7 +275,7 @@ class CsvFramer:
                 escaped = part.startswith(self._escape, at)
                 at, state = at + 1, _State.ESCAPED_WITHIN if escaped else _State.CLOSING
             elif byte == self._escape:
-                at, state = at + 1, _State.ESCAPED
+                at, state = at + 1, _State.PLAIN if state is _State.CLOSING else _State.ESCAPED
             elif byte == self._quote and state is not _State.PLAIN:
                 at, state = at + 1, _State.QUOTED
             elif byte == self._delimiter:
@@ -261,7 +296,7 @@ class CsvFramer:
             partial.take()
         elif partial.too_long:
             length = partial.length
-            self.framed.refused.append(too_large(self.next, partial.take(), length))
+            self.framed.refused.append(partial.refuse(self.next))
             self.next += length + 1
         else:
             self._add([partial.take()])
@@ -282,4 +317,16 @@ class CsvFramer:
         if self.next - start > limit:
             offsets, lines = self.framed.refuse_long(offsets, lines, limit)
         self.framed.offsets += offsets
-        self.framed.raws += [line.removesuffix(b"\r") for line in lines]
+        if self._escape:
+            lines = [self._without_return(line) for line in lines]
+        else:
+            lines = [line.removesuffix(b"\r") for line in lines]
+        self.framed.raws += lines
+
+    def _without_return(self, line: bytes) -> bytes:
+        r"""``line`` without the ``\r`` at its end, unless that is escaped."""
+        if not line.endswith(b"\r"):
+            return line
+        before = line[:-1]
+        escapes = len(before) - len(before.rstrip(self._escape))
+        return line if escapes % 2 else before

@@ -9,42 +9,35 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from itertools import pairwise
+from itertools import islice
 
 from sources.files.csv.framing import CsvFramer
+from sources.files.csv.header import Header
 from sources.files.csv.options import CsvOptions
-from sources.files.failures import EndsEarly
+from sources.files.failures import EndsEarly, Undecided
 from sources.files.framing import BOM
 from sources.files.magic import kind_of
 from sources.storage.stream import Stream
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import Format
 from transforms.errors import ObjectFailed
-from transforms.parse.convert import number_of
-from transforms.parse.csv import rows_of
+from transforms.parse.csv.rows import rows_of
 
 SAMPLE_BYTES = 64 << 10
 _SAMPLE_RECORDS = 20
 _DELIMITERS = (",", ";", "\t", "|")
 _NAMES = {"\t": "a tab", ",": "a comma"}
-_SHOWN = 60
-_SHORTEST_SERIES = 3
 
 _MARKUP = re.compile(rb"<(?:!doctype|!--|html|head|body|\?xml)", re.IGNORECASE)
 JSON_START = re.compile(rb'(?:\{\s*"|\[\s*[{\[]|\{\s*\})')
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.+Z-]*)?")
-_MAIL_OR_UUID = re.compile(
-    r"[^@\s]+@[^@\s]+\.[a-z]{2,}|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE
-)
-
-
-class Undecided(ObjectFailed):
-    """The object does not show how it is written; an option can say it."""
-
-    def __init__(self, message: str, category: str = "unknown_format") -> None:
-        super().__init__(message, category)
+_HINT = re.compile(rb'"?sep=([\t -~])"?[\t ]*(?:\r\n|\n|\r|\Z)', re.IGNORECASE)
+"""The line by which spreadsheets tell each other the delimiter."""
+_PLAIN = "--csv_quote none"
+_UNMARKED = 64
+_Width = tuple[int, int]
+_END = re.compile(rb"\r\n|\n|\r(?!\Z)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +62,14 @@ class CsvRules:
         delimiter: The one that its name suggests.
         limit: How many bytes of a longer record are kept.
         encoding: Of the text; empty for UTF-8.
-        expected: Columns of which a header has at least one; empty if they are not known.
+        expected: What the table expects of the names in a header.
     """
 
     options: CsvOptions
     delimiter: str
     limit: int
     encoding: str = ""
-    expected: frozenset[str] = frozenset()
+    expected: ExpectedFields = ExpectedFields()  # noqa: RUF009 - frozen
 
     def framer(self, start: int, delimiter: str) -> CsvFramer:
         """The framer that cuts the records from ``start`` on."""
@@ -98,6 +91,18 @@ class CsvRules:
         )
 
 
+def described(head: Head, encoding: str) -> str:
+    """How an object is written, for the summary; ``encoding`` is that of its text."""
+    columns = head.format.columns
+    width, unnamed = len(columns), columns.count("")
+    parts = [
+        _NAMES.get(head.format.delimiter) or repr(head.format.delimiter),
+        f"{width:,} column{'s' if width != 1 else ''}"
+        + (f" ({unnamed:,} without a name)" if unnamed else ""),
+    ]
+    return ", ".join([*parts, encoding] if encoding else parts)
+
+
 def read_head(stream: Stream, rules: CsvRules, uri: str, *, growing: bool = False) -> Head:
     """The head of an object.
 
@@ -112,12 +117,18 @@ def read_head(stream: Stream, rules: CsvRules, uri: str, *, growing: bool = Fals
         ObjectFailed: It is not CSV, its header is unusable, or has no end yet.
     """
     sample, ended = _sample(stream, rules, uri)
-    if growing and sample.count(b"\n") < rules.options.skip:
+    options, whole = rules.options, ended and not growing
+    if growing and _lines(sample) < options.skip:
         raise _no_end(uri)
     _refuse_what_is_not_csv(sample, uri)
-    start = _after_skipped(sample, rules.options.skip)
-    delimiter = rules.options.delimiter or _delimiter(
-        sample[start:], rules, uri, whole=ended and not growing
+    start = _after_skipped(sample, options.skip)
+    hint = _HINT.match(sample, start)
+    if hint is not None and (hint.end() < len(sample) or whole):
+        start = hint.end()
+    delimiter = options.delimiter or (
+        hint[1].decode()
+        if hint is not None and hint[1].decode() not in (options.quote, options.escape)
+        else _delimiter(sample[start:], rules, uri, whole=whole)
     )
     framer = rules.framer(start, delimiter)
     framer.feed(sample[start:])
@@ -131,22 +142,22 @@ def read_head(stream: Stream, rules: CsvRules, uri: str, *, growing: bool = Fals
             break
         framer.feed(block)
     if framed.refused and (not framed.offsets or framed.refused[0].offset < framed.offsets[0]):
-        raise _unusable(uri, framed.refused[0].message)
+        raise _unusable(uri, f"{framed.refused[0].message}; if quotes mean nothing, give {_PLAIN}")
     if not framed.offsets:
         return Head(rules.format((), delimiter), framer.next)
-    cells = _cells(framed.raws[0], delimiter, rules, uri)
-    if _has_header(cells, rules, uri):
+    first = _cells(framed.raws[0], delimiter, rules, uri)
+    rows = _rows(sample[start:], delimiter, rules, whole=whole)
+    columns, named = Header(options, rules.expected, uri).columns([first, *rows[1:]])
+    if named:
         following = [*framed.offsets[1:2], *(each.offset for each in framed.refused[:1])]
-        end = min(following, default=framer.next)
-        return Head(rules.format(_columns(cells, rules, uri), delimiter), end)
-    columns = rules.options.columns or tuple(f"column_{i + 1}" for i in range(len(cells)))
+        start = min(following, default=framer.next)
     return Head(rules.format(columns, delimiter), start)
 
 
 def _sample(stream: Stream, rules: CsvRules, uri: str) -> tuple[bytes, bool]:
     """The start of the object with the lines to skip, and whether it is the whole object."""
     skip, sample = rules.options.skip, b""
-    while len(sample) < SAMPLE_BYTES or sample.count(b"\n") < skip:
+    while len(sample) < SAMPLE_BYTES or (skip and _lines(sample) < skip):
         if len(sample) > SAMPLE_BYTES + rules.limit:
             raise ObjectFailed(
                 f"the {skip} lines to skip of {uri} are longer than {len(sample):,} bytes",
@@ -159,15 +170,18 @@ def _sample(stream: Stream, rules: CsvRules, uri: str) -> tuple[bytes, bool]:
     return sample, False
 
 
+def _lines(sample: bytes) -> int:
+    """How many lines of ``sample`` have an end."""
+    return sum(1 for _ in _END.finditer(sample))
+
+
 def _after_skipped(sample: bytes, skip: int) -> int:
     """Offset of the first line that is not skipped."""
-    at = len(BOM) if sample.startswith(BOM) else 0
-    for _ in range(skip):
-        newline = sample.find(b"\n", at)
-        if newline < 0:
-            return len(sample)
-        at = newline + 1
-    return at
+    start = len(BOM) if sample.startswith(BOM) else 0
+    if not skip:
+        return start
+    end = next(islice(_END.finditer(sample, start), skip - 1, None), None)
+    return len(sample) if end is None else end.end()
 
 
 def _refuse_what_is_not_csv(sample: bytes, uri: str) -> None:
@@ -183,31 +197,43 @@ def _refuse_what_is_not_csv(sample: bytes, uri: str) -> None:
         raise ObjectFailed(
             f"{uri} holds JSON, not CSV; give --format jsonl if it is JSON lines", "unknown_format"
         )
-    if b"\0" in start.partition(b"\n")[0]:
-        raise ObjectFailed(
-            f"{uri} holds binary data, not CSV (or text in UTF-16 without a mark: give --encoding)",
-            "unknown_format",
+    if encoding := _unmarked(sample):
+        raise Undecided(
+            f"{uri} looks like text in {encoding} without a mark: give --encoding {encoding}"
         )
+    if b"\0" in re.split(rb"[\r\n]", start, maxsplit=1)[0]:
+        raise ObjectFailed(f"{uri} holds binary data, not CSV", "unknown_format")
+
+
+def _unmarked(sample: bytes) -> str:
+    """The form of UTF-16 in which the start of an object is ASCII; empty if it is none."""
+    head = sample[:_UNMARKED]
+    high, low = head[::2], head[1::2]
+    for encoding, zeros, others in (("utf-16-be", high, low), ("utf-16-le", low, high)):
+        if len(zeros) > 1 and not zeros.strip(b"\0") and b"\0" not in others:
+            return encoding
+    return ""
 
 
 def _delimiter(sample: bytes, rules: CsvRules, uri: str, *, whole: bool) -> str:
     """The delimiter that turns the first records into a table."""
     usual = rules.delimiter
     widths = _widths(sample, usual, rules, whole=whole)
-    if not widths or (widths[0] > 1 and set(widths) == {widths[0]}):
+    if not widths or (widths[0][0] > 1 and all(_is_alike(widths[0], each) for each in widths)):
         return usual
     others = {
         each: _widths(sample, each, rules, whole=whole)
         for each in _DELIMITERS
         if each not in (usual, rules.options.quote, rules.options.escape)
     }
-    wide = {each: fields for each, fields in others.items() if fields and fields[0] > 1}
-    fitting = {each: fields[0] for each, fields in wide.items() if _agree(fields, widths[0] > 1)}
+    wide = {each: fields for each, fields in others.items() if fields and fields[0][0] > 1}
+    doubtful = widths[0][0] > 1
+    fitting = {each: fields[0][1] for each, fields in wide.items() if _agree(fields, doubtful)}
     widest = max(fitting.values(), default=0)
     best = [each for each, width in fitting.items() if width == widest]
     if len(best) == 1:
         return best[0]
-    if widths[0] > 1 or not any(max(fields[1:], default=1) > 1 for fields in wide.values()):
+    if doubtful or not any(max(fields[1:], default=(1, 1))[0] > 1 for fields in wide.values()):
         return usual  # the object uses it, or has one column
     shown = " and ".join(_NAMES.get(each) or repr(each) for each in wide)
     raise Undecided(
@@ -216,155 +242,59 @@ def _delimiter(sample: bytes, rules: CsvRules, uri: str, *, whole: bool) -> str:
     )
 
 
-def _agree(widths: Sequence[int], doubtful: bool) -> bool:
+def _agree(widths: Sequence[_Width], doubtful: bool) -> bool:
     """Whether most rows are as wide as the header; all of them if that is doubtful."""
     rows = widths[1:]
-    alike = sum(width == widths[0] for width in rows)
+    alike = sum(_is_alike(widths[0], width) for width in rows)
     if doubtful:
         return bool(rows) and alike == len(rows)
     return 2 * alike >= len(rows)
 
 
-def _widths(sample: bytes, delimiter: str, rules: CsvRules, *, whole: bool) -> list[int]:
-    """How many fields each of the first records has."""
+def _is_alike(header: _Width, row: _Width) -> bool:
+    """Whether a row is as wide as the header, apart from empty cells at the end of either."""
+    return max(header[1], row[1]) <= min(header[0], row[0])
+
+
+def _widths(sample: bytes, delimiter: str, rules: CsvRules, *, whole: bool) -> list[_Width]:
+    """How many cells each of the first records has, and how many up to the last that is filled."""
+    return [
+        (len(row), max((place for place, cell in enumerate(row, 1) if cell), default=0))
+        for row in _rows(sample, delimiter, rules, whole=whole)
+    ]
+
+
+def _rows(sample: bytes, delimiter: str, rules: CsvRules, *, whole: bool) -> list[list[str]]:
+    """The cells of the first records; none of one that is malformed."""
     framer = rules.framer(1, delimiter)  # not 0: a byte order mark has been skipped
     framer.feed(sample[:SAMPLE_BYTES])
     if whole and len(sample) <= SAMPLE_BYTES:
         framer.finish()
     format_ = rules.format((), delimiter)
-    widths = []
+    rows: list[list[str]] = []
     for raw in framer.framed.raws[:_SAMPLE_RECORDS]:
         try:
             text = raw.decode(rules.encoding or "utf-8", "replace")
-            widths.append(len(next(rows_of([text], rules.limit, format_), ())))
+            rows.append(next(rows_of([text], rules.limit, format_), []))
         except csv.Error:
-            widths.append(0)
-    return widths
+            rows.append([])
+    return rows
 
 
-def _cells(raw: bytes, delimiter: str, rules: CsvRules, uri: str) -> tuple[str, ...]:
+def _cells(raw: bytes, delimiter: str, rules: CsvRules, uri: str) -> list[str]:
     """The fields of the first record."""
     try:
         text = raw.decode(rules.encoding or "utf-8")
-        # Not strict: text after a closing quote is part of a name.
-        return tuple(
-            next(
-                csv.reader(
-                    [text],
-                    delimiter=delimiter,
-                    quotechar=rules.options.quote or None,
-                    quoting=csv.QUOTE_MINIMAL if rules.options.quote else csv.QUOTE_NONE,
-                    escapechar=rules.options.escape or None,
-                )
-            )
-        )
+        return next(rows_of([text], rules.limit, rules.format((), delimiter)), [])
     except UnicodeDecodeError as error:
         raise _unusable(uri, f"{error}; give --encoding if it is not UTF-8") from error
     except csv.Error as error:
-        raise _unusable(uri, str(error)) from error
-
-
-def _has_header(cells: Sequence[str], rules: CsvRules, uri: str) -> bool:
-    """Whether the first record names the columns.
-
-    Raises:
-        Undecided: It does not look like names, or like what the options say.
-    """
-    options = rules.options
-    if options.columns and not options.header:
-        if tuple(cells) == options.columns:
-            raise Undecided(
-                f"the first line of {uri} has the names of --csv_columns: give --csv_header true "
-                "beside them"
-            )
-        return False
-    if options.header is not None:
-        return options.header
-    reason = _like_data(cells)
-    if reason is None and rules.expected and rules.expected.isdisjoint(cells):
-        some = ", ".join([*sorted(rules.expected)[:5], *(["…"] if len(rules.expected) > 5 else [])])
-        reason = f"none of its fields is a column that is expected ({some})"
-    if reason is None:
-        return True
-    raise Undecided(
-        f"the first line of {uri} does not look like a header: {reason}; if it is one, give "
-        "--csv_header true, otherwise --csv_columns NAME,… or --csv_header false"
-    )
-
-
-def _like_data(cells: Sequence[str]) -> str | None:
-    """What looks like data in a first record; None if all of it may be names.
-
-    Beside a name, numbers and dates may be names too if they rise in equal steps or are years,
-    as in a table with one column for each year.
-    """
-    stripped = [cell.strip() for cell in cells]
-    numbers = [cell for cell in stripped if number_of(cell) is not None]
-    dates = [cell for cell in stripped if _DATE.fullmatch(cell)]
-    named = any(cell and cell not in numbers and cell not in dates for cell in stripped)
-    value = next((cell for cell in stripped if _MAIL_OR_UUID.fullmatch(cell)), None)
-    if value is None:
-        value = next((cell for cell in stripped if cell.lower() in ("true", "false")), None)
-    if value is not None:
-        return f"{_shown(value)} is a value"
-    if numbers and not (
-        named and (_are_years(numbers) or _is_series(list(map(_integer, numbers))))
-    ):
-        return f"{_shown(numbers[0])} is a number"
-    if dates and not (named and _is_series(list(map(_day, dates)))):
-        return f"{_shown(dates[0])} is a date"
-    return None
-
-
-def _are_years(numbers: Collection[str]) -> bool:
-    return len(numbers) > 1 and all(
-        len(number) == 4 and number.isdecimal() and 1000 <= int(number) <= 2999
-        for number in numbers
-    )
-
-
-def _is_series(values: Sequence[int | None]) -> bool:
-    """Whether they are at least three numbers that rise in equal steps."""
-    numbers = [value for value in values if value is not None]
-    steps = {b - a for a, b in pairwise(numbers)}
-    return len(numbers) == len(values) >= _SHORTEST_SERIES and len(steps) == 1 and min(steps) > 0
-
-
-def _integer(text: str) -> int | None:
-    return int(text) if text.isdecimal() else None
-
-
-def _day(text: str) -> int | None:
-    try:
-        return date.fromisoformat(text).toordinal()
-    except ValueError:
-        return None
-
-
-def _columns(cells: tuple[str, ...], rules: CsvRules, uri: str) -> tuple[str, ...]:
-    """The names of the columns of an object that has a header."""
-    named = rules.options.columns
-    if named:
-        if len(named) != len(cells):
-            raise Undecided(
-                f"{uri} has a header of {len(cells)} columns, and --csv_columns names {len(named)}"
-            )
-        return named
-    if not all(cells):
-        raise _unusable(uri, f"column {cells.index('') + 1} of {len(cells)} has no name")
-    doubled = next((name for name in cells if cells.count(name) > 1), None)
-    if doubled is not None:
-        raise _unusable(uri, f"column {_shown(doubled)} is there twice")
-    return cells
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…")
+        raise _unusable(uri, f"{error}; if quotes mean nothing, give {_PLAIN}") from error
 
 
 def _no_end(uri: str) -> ObjectFailed:
     return EndsEarly(f"the first line of {uri} has no end yet", "object_corrupt")
 
 
-def _unusable(uri: str, reason: str) -> ObjectFailed:
-    return ObjectFailed(f"{uri} has an unusable header: {reason}", "object_corrupt")
+def _unusable(uri: str, reason: str) -> Undecided:
+    return Undecided(f"the first record of {uri} is malformed: {reason}")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from sources.files.failures import EndsEarly
-from sources.files.framing import FramedRecords, PartialRecord, RefusedRecord, too_large
+from sources.files.framing import FramedRecords, PartialRecord, RefusedRecord
 from sources.files.json.blocks import BlockPosition
 from sources.files.json.values import (
     CONTAINER,
@@ -45,7 +45,7 @@ class ArrayFramer:
     Args:
         start: Offset in the stream of the first byte fed: 0, or one that was ``next``.
         path: The names that lead to the array through the objects around it.
-        limit: How many bytes of a longer element are kept.
+        limit: The longest element, in bytes, that is kept whole.
         uri: Names the object in messages.
     """
 
@@ -215,8 +215,7 @@ class ArrayFramer:
             shown = byte.decode("latin-1")
             raise Unbalanced(end, f"{shown!r} closes what it did not open")
         if self._piece.too_long:
-            length = self._piece.length
-            self.framed.refused.append(too_large(self._piece_start, self._piece.take(), length))
+            self.framed.refused.append(self._piece.refuse(self._piece_start))
         else:
             self._frame(self._piece.take())
         if byte == b"]":

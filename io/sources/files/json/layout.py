@@ -27,6 +27,9 @@ from transforms.batch.record import RecordBatch
 SAMPLE_BYTES = 64 << 10
 """How much of an object is looked at, if that decides."""
 
+MOST_LOOKED = 16 << 20
+"""How much is looked at if the first value is long; more where longer records are allowed."""
+
 _NAMED = re.compile(r"(?P<version>.*);(?P<kind>array|sequence)(?::(?P<path>.*))?", re.DOTALL)
 _ENDS_ITSELF = (b"}", b"]", b'"')
 _VALUE_BEGINS = b'{["-0123456789tfn]'
@@ -67,7 +70,7 @@ class Layout:
 
         Args:
             start: An offset that was ``next`` of a framer of this layout, or 0.
-            limit: How many bytes of a longer record are kept.
+            limit: The longest record, in bytes, that is kept whole.
             uri: Names the object in messages.
         """
         if self.kind == "array":

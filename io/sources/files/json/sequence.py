@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from sources.files.failures import EndsEarly
-from sources.files.framing import FramedRecords, PartialRecord, too_large
+from sources.files.framing import FramedRecords, PartialRecord
 from sources.files.json.blocks import BlockPosition
 from sources.files.json.values import CONTAINER, MOST_MATCHES, Unbalanced, ValueScanner
 from transforms.errors import ObjectFailed
@@ -30,7 +30,7 @@ class SequenceFramer:
 
     Args:
         start: Offset in the stream of the first byte fed, where no value is under way.
-        limit: How many bytes of a longer value are kept.
+        limit: The longest value, in bytes, that is kept whole.
         uri: Names the object in messages.
     """
 
@@ -147,8 +147,7 @@ class SequenceFramer:
     def _frame(self) -> None:
         """Frame the value under way."""
         if self._piece.too_long:
-            length = self._piece.length
-            self.framed.refused.append(too_large(self._piece_start, self._piece.take(), length))
+            self.framed.refused.append(self._piece.refuse(self._piece_start))
         else:
             self.framed.offsets.append(self._piece_start)
             self.framed.raws.append(self._piece.take())

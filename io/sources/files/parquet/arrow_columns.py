@@ -144,6 +144,8 @@ def _plain_type(arrow_type: Any) -> pa.DataType:
         return pa.timestamp(unit, zone)
     if types.is_time64(arrow_type):
         return pa.time64("us")
+    if types.is_dictionary(arrow_type):
+        return _plain_type(arrow_type.value_type)
     if types.is_duration(arrow_type):
         return pa.duration("us" if arrow_type.unit == "ns" else arrow_type.unit)
     if types.is_struct(arrow_type):

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import io
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import compress
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from sources.files.failures import may_pass, object_failure, refused_failure
+from sources.files.content import stored_content
+from sources.files.failures import may_pass, object_failure
 from sources.files.framing import RefusedRecord
-from sources.files.parquet.arrow_rows import encoder_of, rows_of
+from sources.files.parquet.arrow_rows import encoder_of
+from sources.files.parquet.footer import int96_columns, read_footer
+from sources.files.parquet.large_rows import SizedRows
+from sources.files.parquet.long_values import MOST_KEPT, Marks
+from sources.files.parquet.paged_file import PagedFile
+from sources.files.parquet.row_groups import RowGroups
+from sources.files.parquet.row_weights import cuts, weights_of
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
-from sources.storage.ranged_file import RangedFile
+from transforms.batch.content import Content
 from transforms.batch.record import Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import BatchLimits, Polled
 from transforms.errors import ObjectFailed, SourceUnavailable
-from transforms.parse.typed_rows import RowEncoder
-
-_log = logging.getLogger(__name__)
+from transforms.parse.raw import HEAD_BYTES
 
 _FORMAT = Format("parquet")
-_BUFFERS_BYTES = 64 << 20
-"""Of all read buffers together; each column that is being read has one."""
 
 
 @dataclass(slots=True)
@@ -35,36 +36,42 @@ class _OpenObject:
     """An object that is being read."""
 
     pinned: PinnedObject
-    file: pq.ParquetFile
-    encoder: RowEncoder
-    int96: frozenset[str]
-    total: int
-    """Rows of all row groups; the footer's own count is not always right."""
+    source: PagedFile
+    groups: RowGroups
+    rows: SizedRows
 
 
 class ParquetReader:
     """Reads rows as dicts; a position is a row number.
 
-    Pages are decoded one by one, so that a large row group does not have to fit in memory.
+    Pages are decoded one by one, so that a large row group does not have to fit in memory. A row
+    group that cannot be read on is one failure; reading goes on with the next one.
 
     Args:
         storage: Where the object is.
         part: The object, and the first row to read.
         limits: Bounds of a batch.
+        max_record_bytes: Of a larger row only the head is kept; it fails.
         growing: Whether it may still be written: an object without a footer is then left alone.
     """
 
     def __init__(
-        self, storage: Storage, part: Part, limits: BatchLimits, *, growing: bool = False
+        self,
+        storage: Storage,
+        part: Part,
+        limits: BatchLimits,
+        max_record_bytes: int = 1 << 20,
+        *,
+        growing: bool = False,
     ) -> None:
         self._storage = storage
         self._part = part
         self._limits = limits
+        self._max_record_bytes = max_record_bytes
         self._growing = growing
         self._position = part.start
         self._opened: _OpenObject | None = None
-        self._arrow: Iterator[pa.RecordBatch] | None = None
-        self._rows = limits.records
+        self._parts: Iterator[pa.RecordBatch] = iter(())
         self._done = False
 
     def poll(self, timeout: float) -> Polled:
@@ -73,143 +80,146 @@ class ParquetReader:
         if not self._done:
             try:
                 batches = self._next()
+            except SourceUnavailable:
+                if self._opened is not None:
+                    self._opened.groups.restart()  # begins again at the position
+                raise
             except ObjectFailed as error:
                 batches = self._fail(error)
-            except SourceUnavailable:
-                self._arrow = None  # begins again at the position
-                raise
-            except (pa.ArrowException, OSError, ValueError, TypeError) as error:
-                # Anything else that Arrow raises while it decodes concerns the content.
-                message = f"{self._part.uri} {self._why(error)}"
-                batches = self._fail(ObjectFailed(message, "object_corrupt"))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is about this object
+                batches = self._fail(self._failed(error))
         return Polled(batches, (("", self._position),), self._done)
 
     def backlog(self) -> int:
         """Stored bytes left to read, in proportion to the rows."""
         if self._done:
             return 0
-        if self._opened is None or not self._opened.total:
+        if self._opened is None or not self._opened.groups.total:
             return self._part.size
-        left = max(0, self._opened.total - self._position)
-        return self._part.size * left // self._opened.total
+        total = self._opened.groups.total
+        return self._part.size * max(0, total - self._position) // total
 
     def close(self) -> None:
         """Close the object."""
-        self._arrow = None
+        self._parts = iter(())
         if self._opened is not None:
+            self._opened.groups.restart()
             self._opened.pinned.close()
 
     def _next(self) -> list[RecordBatch]:
         opened = self._opened = self._opened or self._open()
-        if self._position >= opened.total:
+        if self._position >= opened.groups.total:
             self._done = True
-            return [self._batch([], [], [], [], max(self._position, opened.total))]
-        if self._arrow is None:
-            self._arrow = self._iterate(opened)
-        arrow = next(self._arrow, None)
-        if arrow is None:
-            message = f"{self._part.uri} has fewer rows than its row groups say"
-            raise ObjectFailed(message, "object_corrupt")
-        if arrow.nbytes > 2 * self._limits.bytes and self._rows > 1:
-            self._rows = max(1, len(arrow) * self._limits.bytes // arrow.nbytes)
-            self._arrow = None  # continues in smaller steps
-        return self._batches(arrow, opened)
+            return [self._batch([], [], [], [], max(self._position, opened.groups.total))]
+        part = next(self._parts, None)
+        if part is None:
+            arrow = opened.groups.read(self._position)
+            self._parts = self._cut(arrow)
+            part = next(self._parts)
+        return self._batches(part, opened)
+
+    def _cut(self, arrow: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """``arrow`` in parts that may be converted at once, as they are asked for."""
+        most = max(self._max_record_bytes, HEAD_BYTES)
+        if arrow.nbytes <= min(most, self._limits.bytes) and not any(
+            pa.types.is_nested(each) or pa.types.is_dictionary(each) for each in arrow.schema.types
+        ):
+            yield arrow
+            return
+        weights = weights_of(arrow)
+        if int(np.max(weights)) <= most and (int(np.sum(weights)) <= 2 * self._limits.bytes):
+            yield arrow
+            return
+        for low, high in cuts(weights, self._limits.bytes, most):
+            yield arrow.slice(low, high - low)
 
     def _open(self) -> _OpenObject:
         """Read the footer."""
         part = self._part
         pinned = self._storage.open(part.uri, part.version)
         try:
-            source: Any = io.BufferedReader(RangedFile(pinned, part.size), 64 << 10)
-            metadata = pq.read_metadata(source)
-            groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-            total = sum(group.num_rows for group in groups)
-            _check_counts(part.uri, metadata, groups)
-            buffer = min(pinned.block_bytes, _BUFFERS_BYTES // max(1, metadata.num_columns))
-            file = pq.ParquetFile(
-                source,
-                metadata=metadata,
-                buffer_size=max(buffer, 64 << 10),
-                pre_buffer=False,
-                # In nanoseconds, years before 1678 and after 2262 would wrap around.
-                coerce_int96_timestamp_unit="us",
-            )
-            names = file.schema_arrow.names
+            source = PagedFile(pinned, part.size)
+            footer = read_footer(part.uri, pinned, part.size)
+            marks = Marks(min(max(self._max_record_bytes, HEAD_BYTES), MOST_KEPT // 2))
+            groups = RowGroups(source, footer, self._limits, marks, pinned.block_bytes)
+            schema = groups.file.schema_arrow
+            names = schema.names
             doubled = next((name for name in names if names.count(name) > 1), None)
             if doubled is not None:
                 raise ObjectFailed(f"{part.uri} has the column {doubled!r} twice", "object_corrupt")
-            weight = sum(group.total_byte_size for group in groups)
-            rows = max(1, total)
-            self._rows = max(
-                1, min(self._limits.records, self._limits.bytes * rows // (weight + 1))
+            rows = SizedRows(
+                encoder_of(schema), int96_columns(groups.file), marks, self._max_record_bytes
             )
-            encoder = encoder_of(file.schema_arrow)
-            return _OpenObject(pinned, file, encoder, _int96_columns(file), total)
+            return _OpenObject(pinned, source, groups, rows)
         except BaseException:
             pinned.close()
             raise
 
-    def _iterate(self, opened: _OpenObject) -> Iterator[pa.RecordBatch]:
-        """Arrow batches of the rows from the position on."""
-        metadata = opened.file.metadata
-        sizes = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
-        ends = list(accumulate(sizes))
-        first = next(index for index, end in enumerate(ends) if end > self._position)
-        surplus = self._position - (ends[first] - sizes[first])
-        groups = list(range(first, len(sizes)))
-        for arrow in opened.file.iter_batches(self._rows, row_groups=groups, use_threads=False):
-            if surplus >= len(arrow):
-                surplus -= len(arrow)
-            else:
-                yield arrow.slice(surplus)
-                surplus = 0
-
     def _batches(self, arrow: pa.RecordBatch, opened: _OpenObject) -> list[RecordBatch]:
         """``arrow`` as batches within the limit of bytes."""
-        rows = rows_of(arrow, opened.encoder, opened.int96)
-        values, raws, faults = rows.values, rows.raws, rows.faults
-        first, total = self._position, opened.total
+        first, total = self._position, opened.groups.total
+        rows, refused_rows = opened.rows.of(arrow, first)
+        values, raws = rows.values, rows.raws
         batches = []
         for low, high in _cuts(raws, self._limits.bytes):
-            good = [i for i in range(low, high) if i not in faults] if faults else range(low, high)
-            refused = [
-                RefusedRecord(first + i, raws[i], "malformed", "UnreadableValue", faults[i])
-                for i in range(low, high)
-                if i in faults
-            ]
+            offsets = list(range(first + low, first + high))
+            batch_raws, batch_values = raws[low:high], values[low:high]
+            refused = [record for i, record in sorted(refused_rows.items()) if low <= i < high]
+            if refused:
+                good = [i not in refused_rows for i in range(low, high)]
+                offsets = list(compress(offsets, good))
+                batch_raws = list(compress(batch_raws, good))
+                batch_values = list(compress(batch_values, good))
             self._done = first + high >= total
-            batches.append(
-                self._batch(
-                    [first + i for i in good],
-                    [raws[i] for i in good],
-                    [values[i] for i in good],
-                    [refused_failure(self._origin(each.offset), _FORMAT, each) for each in refused],
-                    first + high,
-                )
-            )
+            failures = [self._refused(each) for each in refused]
+            batches.append(self._batch(offsets, batch_raws, batch_values, failures, first + high))
         return batches
 
-    def _why(self, error: Exception) -> str:
-        """What an error of Arrow means for the object."""
+    def _failed(self, error: Exception) -> ObjectFailed:
+        """What is said of an object whose content makes a library raise ``error``."""
         reason = " ".join(str(error).split()).rstrip(" .:") or type(error).__name__
-        if self._opened is not None:
-            return f"cannot be read on from row {self._position:,}: {reason}"
+        if self._opened is None:
+            reason = self._why_closed(reason)
+        failed = ObjectFailed(reason, "object_corrupt")
+        failed.__cause__ = error
+        return failed
+
+    def _why_closed(self, reason: str) -> str:
+        """What an error of Arrow means for an object that could not be opened."""
+        uri = self._part.uri
         if self._part.size == 0:
-            return "is empty: it has no Parquet footer"
+            return f"{uri} is empty: it has no Parquet footer"
         if "magic bytes" in reason or "minimum file footer" in reason:
-            return "is not Parquet, or is cut off: it does not end with PAR1"
+            return f"{uri} is not Parquet, or is cut off: it does not end with PAR1"
         if "encrypted" in reason:
-            return "is encrypted; only Parquet that is not can be read"
-        return f"cannot be read: its Parquet footer is damaged ({reason})"
+            return f"{uri} is encrypted; only Parquet that is not can be read"
+        return f"{uri} cannot be read: its Parquet footer is damaged ({reason})"
+
+    def _refused(self, record: RefusedRecord) -> Failure:
+        return record.failure(self._origin(record.offset), _FORMAT)
 
     def _fail(self, error: ObjectFailed) -> list[RecordBatch]:
-        if self._growing and (self._opened is None or may_pass(error)):
+        """The failure of the object, or of the rest of a row group; the next one is read on."""
+        opened, uri = self._opened, self._part.uri
+        if self._growing and (opened is None or may_pass(error)):
             self._done = True
             return []
+        self._parts = iter(())
+        total = opened.groups.total if opened else 0
+        lost = error.category in ("object_changed", "object_missing")
+        if opened is None or lost or self._position >= total:
+            error = error if uri in error.message else _about(uri, error)
+            end = max(total, self._position + 1)
+        else:
+            opened.groups.restart()
+            group, end = opened.groups.group_of(self._position)
+            where = f"{uri}: row group {group} cannot be read from row {self._position:,} on"
+            if opened.source.column and "column" not in error.message:
+                where += f", at column {opened.source.column!r}"
+            error = _about(where, error)
         failure = object_failure(self._origin(self._position), _FORMAT, error)
-        self._done = True
-        total = self._opened.total if self._opened else 0
-        return [self._batch([], [], [], [failure], max(total, self._position + 1))]
+        self._done = end >= total
+        return [self._batch([], [], [], [failure], end)]
 
     def _batch(
         self,
@@ -220,63 +230,34 @@ class ParquetReader:
         end: int,
     ) -> RecordBatch:
         """The batch from the position to ``end``, which is the new position."""
-        span = Span(self._part.uri, self._part.version, self._position, end, final=self._done)
+        part = self._part
+        content: Content | None = Content()
+        if self._done:
+            whole = self._opened is not None and end <= self._opened.groups.total
+            content = self._stored_content() if whole else None
+        span = Span(part.uri, part.version, self._position, end, self._done, content)
         self._position = end
         return RecordBatch(span, _FORMAT, offsets, raws, values, failures=tuple(failures))
+
+    def _stored_content(self) -> Content | None:
+        assert self._opened is not None  # noqa: S101 - a batch of it is ready
+        return stored_content(self._opened.pinned, self._part.size, _FORMAT.name)
 
     def _origin(self, row: int) -> Origin:
         return Origin(self._part.uri, self._part.version, row)
 
 
-def _check_counts(
-    uri: str, metadata: pq.FileMetaData, groups: Sequence[pq.RowGroupMetaData]
-) -> None:
-    """Compare the footer's counts of rows: of the file, of row groups and of columns.
-
-    Those of the row groups count. A different count of the file is a common defect of writers.
-
-    Raises:
-        ObjectFailed: A column of a row group cannot have as many rows as the row group, or
-            the file has rows and no row group.
-    """
-    total = sum(group.num_rows for group in groups)
-    if metadata.num_rows and not groups:
-        message = f"{uri} has no row group, but its footer says {metadata.num_rows:,} rows"
-        raise ObjectFailed(message, "object_corrupt")
-    repeated = [
-        metadata.schema.column(i).max_repetition_level > 0 for i in range(metadata.num_columns)
-    ]
-    for number, group in enumerate(groups):
-        rows = group.num_rows
-        for index, repeats in enumerate(repeated):
-            count = group.column(index).num_values
-            if count < rows or rows < 0 or (count > rows and not (repeats and rows)):
-                path = metadata.schema.column(index).path
-                raise ObjectFailed(
-                    f"{uri}: row group {number} has {rows:,} rows, but its column {path!r} "
-                    f"has {count:,} values",
-                    "object_corrupt",
-                )
-    if metadata.num_rows != total:
-        _log.warning(
-            "%s: its footer says %d rows, its row groups have %d; those of the row groups are read",
-            uri,
-            metadata.num_rows,
-            total,
-        )
-
-
-def _int96_columns(file: pq.ParquetFile) -> frozenset[str]:
-    """The columns that hold INT96 timestamps, at any depth."""
-    columns = (file.schema.column(i) for i in range(len(file.schema)))
-    paths = [f"{column.path}." for column in columns if column.physical_type == "INT96"]
-    return frozenset(
-        name for name in file.schema_arrow.names if any(p.startswith(f"{name}.") for p in paths)
-    )
+def _about(where: str, error: ObjectFailed) -> ObjectFailed:
+    failed = ObjectFailed(f"{where}: {error.message}", error.category)
+    failed.__cause__ = error.__cause__ or error
+    return failed
 
 
 def _cuts(raws: list[bytes], limit: int) -> Iterator[tuple[int, int]]:
     """Ranges of consecutive rows of about ``limit`` bytes."""
+    if raws and sum(map(len, raws)) <= limit:
+        yield 0, len(raws)
+        return
     low = size = 0
     for index, raw in enumerate(raws):
         if size and size + len(raw) > limit:

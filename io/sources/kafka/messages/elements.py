@@ -13,7 +13,6 @@ from typing import Any
 
 from sources.files.csv.head import CsvRules
 from sources.files.csv.options import CsvOptions
-from sources.files.failures import refused_failure
 from sources.files.framing import BOM, Framer, RefusedRecord
 from sources.files.json.layout import ARRAY, Layout
 from sources.files.json.options import AUTO, JsonOptions
@@ -224,7 +223,7 @@ class _Part:
         """Add the failure of an element, or of a whole message."""
         message = self.batch.record(index)
         origin = replace(message.origin, element=number)
-        failure = refused_failure(origin, self.format, refused)
+        failure = refused.failure(origin, self.format)
         self.failures.append(
             replace(
                 failure, event_time=message.event_time, key=message.key, headers=message.headers

@@ -8,12 +8,11 @@ import pytest
 from clients.kafka.config import (
     admin_settings,
     consumer_settings,
-    is_secret,
     parse,
     producer_settings,
 )
 from transforms.errors import ConfigError
-from transforms.secrets import redact
+from transforms.secrets import is_secret, redact
 
 
 class TestOwnSettings:

@@ -171,7 +171,7 @@ class TestReplay:
         assert counted(config) == (dead - 2, retrying + 2)
         assert act(config, REPLAY, every_state=True) == Outcome(0, {})
 
-    def test_what_was_replayed_often_or_has_no_bytes_is_left_alone(
+    def test_what_was_replayed_often_or_is_not_whole_is_left_alone(
         self, database: Database
     ) -> None:
         config = prepared(database)
@@ -181,17 +181,26 @@ class TestReplay:
             {"stage": "read", "raw": b"", "replays": 9},
             {"stage": "read", "raw": b"x"},
             {"stage": "parse", "raw": b""},
+            {"stage": "read", "raw": b"x", "exception": "RecordTooLarge", "replays": 9},
+            {"stage": "read", "raw": b"", "exception": "RecordTooLarge"},
+            {"stage": "parse", "raw": b"x" * 65_536, "exception": "RecordTooLarge"},
+            {"stage": "parse", "raw": b"x" * 65_537, "exception": "RecordTooLarge"},
         ]
         store(config, *kinds)
         order = Order.of(REPLAY, JobFilter())
-        assert preview(config.database, order) == Outcome(3, {"max_replays": 1, "no_bytes": 1})
-        assert act(config, REPLAY) == Outcome(3, {"max_replays": 1, "no_bytes": 1})
+        left = {"max_replays": 1, "no_bytes": 1, "head_only": 3}
+        assert preview(config.database, order) == Outcome(4, left)
+        assert act(config, REPLAY) == Outcome(4, left)
         dead, again = "discarded", "available"
         assert stored(config, "state", "replays") == [
             (dead, 5),
             (again, 5),
             (dead, 9),
             (again, 1),
+            (again, 1),
+            (dead, 9),
+            (dead, 0),
+            (dead, 0),
             (again, 1),
         ]
         assert act(config, REPLAY, max_replays=6).count == 1

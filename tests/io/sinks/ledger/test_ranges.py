@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from zlib import crc32
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.ledger.ranges import Settlement, coverage_of, merged, missing, trimmed
+from sinks.ledger.ranges import (
+    Settlement,
+    coverage_of,
+    merged,
+    missing,
+    refuse_another_framing,
+    trimmed,
+)
 from tests.io.sinks.jobs.test_store import failure
 from tests.io.sinks.tested_database import make_batch
+from transforms.batch.content import Content
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, merge
 from transforms.batch.record import Span
+from transforms.errors import ConfigError
 
 
 def span(start: int, end: int, *, final: bool = False) -> Span:
@@ -83,3 +95,36 @@ class TestJoined:
         assert coverage_of([Settlement(0, 2), Settlement(5, 5, final=True)]) == Coverage(
             ((0, 2), (5, 5)), 5
         )
+
+
+class TestContent:
+    WHOLE = b"one two three"
+
+    def row(self, start: int, end: int, framing: str = "json") -> Settlement:
+        data = self.WHOLE[start:end]
+        return Settlement(start, end, content=Content(end - start, crc32(data), framing))
+
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+    def test_ranges_that_meet_have_the_checksum_of_all_their_bytes(
+        self, order: tuple[int, ...]
+    ) -> None:
+        pieces = [self.row(0, 4), self.row(4, 8), self.row(8, 13)]
+        rows: list[Settlement] = []
+        for index in order:
+            rows = merged([*rows, pieces[index]])
+        assert [row.content for row in rows] == [Content(13, crc32(self.WHOLE), "json")]
+        end = Settlement(13, 13, final=True)
+        assert coverage_of(merged([*rows, end])).content == rows[0].content
+
+    def test_a_range_without_a_checksum_and_one_that_overlaps_leave_none(self) -> None:
+        assert merged([self.row(0, 4), Settlement(4, 8)])[0].content is None
+        assert merged([self.row(0, 4), self.row(3, 8)])[0].content is None
+
+    def test_another_framing_is_refused_where_both_are_told(self) -> None:
+        place = ("file:///a", "v")
+        refuse_another_framing(place, [self.row(0, 4), Settlement(9, 12)], self.row(4, 8))
+        refuse_another_framing(place, [Settlement(0, 4)], self.row(4, 8, "csv"))
+        with pytest.raises(
+            ConfigError, match=r"a was read as \(json\) up to offset 4 and .*\(csv\)"
+        ):
+            refuse_another_framing(place, [self.row(0, 4)], self.row(4, 8, "csv"))

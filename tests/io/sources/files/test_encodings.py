@@ -1,19 +1,24 @@
 from __future__ import annotations
 
 import codecs
+from pathlib import Path
 
 import pytest
 
+from sources.files.csv.options import CsvOptions
 from sources.files.encodings import (
     DecodedStream,
     PeekedStream,
     encoding_of,
-    is_single_byte,
+    keeps_ascii,
     marked_encoding,
 )
 from sources.files.failures import EndsEarly
+from sources.files.source import FilesSource
 from tests.io.sources.files.blocks import Blocks
+from tests.io.sources.reading import read_all
 from transforms.errors import ConfigError, ObjectFailed
+from transforms.parse.parse import ParseConfig, parse
 
 
 def read(stream: DecodedStream | PeekedStream) -> bytes:
@@ -31,21 +36,51 @@ def test_what_is_not_an_encoding_of_text_is_refused(name: str) -> None:
         encoding_of(name)
 
 
-@pytest.mark.parametrize(
-    ("encoding", "single"),
-    [
-        ("latin-1", True),
-        ("cp1252", True),
-        ("koi8-r", True),
-        ("utf-16", False),
-        ("cp037", False),  # EBCDIC
-        ("utf-7", False),
-    ],
+KEEPS_ASCII = (
+    *("iso8859-1", "iso8859-15", "cp1252", "cp1251", "koi8-r", "mac-roman", "tis-620", "cp437"),
+    *("euc_jp", "euc_jis_2004", "euc_jisx0213", "euc_kr", "gb2312"),
 )
-def test_records_are_cut_in_stored_bytes_only_where_ascii_is_ascii(
-    encoding: str, single: bool
+TAKES_ASCII = (
+    *("gbk", "gb18030", "big5", "big5hkscs", "cp950", "shift_jis", "shift_jis_2004", "cp932"),
+    *("cp949", "johab", "iso2022_jp", "iso2022_jp_2", "iso2022_kr", "hz", "utf-7"),
+    *("utf-16", "utf-16-le", "utf-32", "cp037", "cp500", "cp864"),
+)
+
+
+@pytest.mark.parametrize("encoding", KEEPS_ASCII)
+def test_records_are_cut_in_stored_bytes_where_ascii_always_stands_for_itself(
+    encoding: str,
 ) -> None:
-    assert is_single_byte(encoding) is single
+    assert keeps_ascii(encoding)
+
+
+@pytest.mark.parametrize("encoding", TAKES_ASCII)
+def test_text_is_converted_first_where_a_delimiter_may_be_part_of_a_character(
+    encoding: str,
+) -> None:
+    assert not keeps_ascii(encoding)
+
+
+@pytest.mark.parametrize("encoding", [*KEEPS_ASCII, *TAKES_ASCII])
+def test_each_character_of_an_encoding_comes_back_from_a_cell(
+    tmp_path: Path, encoding: str
+) -> None:
+    characters = [chr(code) for code in range(0xA0, 0x3000) if _is_text(chr(code), encoding)]
+    characters += [chr(code) for code in range(0x4E00, 0x9FA6) if _is_text(chr(code), encoding)]
+    assert characters
+    text = "".join(f"{each},{each}\n" for each in characters)
+    path = tmp_path / "t.csv"
+    path.write_bytes(f"a,b\n{text}".encode(encoding))
+    batches = read_all(FilesSource(str(path), encoding=encoding, csv=CsvOptions(delimiter=",")))
+    rows = [value for batch in batches for value in parse(batch, ParseConfig()).values or ()]
+    assert [(row["a"], row["b"]) for row in rows] == [(each, each) for each in characters]
+
+
+def _is_text(character: str, encoding: str) -> bool:
+    try:
+        return character.encode(encoding).decode(encoding) == character and bool(character.strip())
+    except UnicodeError:
+        return False
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
@@ -59,9 +94,15 @@ def test_the_mark_of_utf_8_and_no_mark_name_none() -> None:
 
 
 def test_a_stream_that_was_peeked_at_is_read_from_its_start() -> None:
-    stream = PeekedStream(Blocks(b"ab", b"c"))
-    assert stream.head == b"ab"
-    assert read(stream) == b"abc"
+    stream = PeekedStream(Blocks(b"ab" * 999, b"c"))
+    assert stream.head == b"ab" * 999
+    assert read(stream) == b"ab" * 999 + b"c"
+
+
+def test_small_blocks_are_enough_to_see_a_mark() -> None:
+    stream = PeekedStream(Blocks(b"\xff", b"\xfe", b"a", b"\0"))
+    assert marked_encoding(stream.head) == "utf-16-le"
+    assert read(stream) == b"\xff\xfea\0"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32-be", "gbk", "shift_jis"])

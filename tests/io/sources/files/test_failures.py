@@ -7,7 +7,6 @@ from sources.files.failures import (
     FailedReader,
     may_pass,
     object_failure,
-    refused_failure,
 )
 from sources.files.framing import too_large
 from transforms.batch.record import JSON, Origin
@@ -38,10 +37,11 @@ def test_the_failure_of_an_object_names_one_exception_whatever_its_kind() -> Non
 
 
 def test_the_failure_of_a_record_keeps_the_bytes_that_are_left_of_it() -> None:
-    failure = refused_failure(ORIGIN, JSON, too_large(7, b"head", 5_000))
+    failure = too_large(7, b"head", 5_000, 1_000, "d1ge57").failure(ORIGIN, JSON)
     assert (failure.origin, failure.raw, failure.stage) == (ORIGIN, b"head", "read")
     assert (failure.category, failure.exception) == ("too_large", "RecordTooLarge")
-    assert "5,000 bytes" in failure.message
+    assert "5,000 bytes, limit 1,000; only its first 4 bytes" in failure.message
+    assert "d1ge57" in failure.message
 
 
 def test_an_object_that_cannot_be_read_at_all_is_one_failure_that_settles_it() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from hashlib import sha256
 from itertools import pairwise
 
 from hypothesis import given
@@ -81,7 +82,8 @@ def test_a_line_over_the_limit_is_refused_with_its_head_and_true_length(
     for refused, length in zip(
         framer.refused, [len(raw) for _, raw in records if len(raw) > limit], strict=True
     ):
-        assert f"of {length:,} bytes" in refused.message
+        assert f"has {length:,} bytes, limit {limit:,}" in refused.message
+        assert sha256(b"x" * length).hexdigest() in refused.message
 
 
 def test_last_line_without_newline_is_a_record() -> None:
@@ -123,9 +125,20 @@ def test_a_line_over_the_limit_is_never_held_whole() -> None:
     assert framer.framed.offsets == [10_000_001]
 
 
-def test_of_a_long_record_the_head_and_the_length_are_kept() -> None:
+def test_of_a_long_record_the_head_the_length_and_the_hash_are_kept() -> None:
     partial = PartialRecord(5)
     for part in (b"abc", b"", b"def", b"ghi"):
         partial.add(part)
-    assert (partial.too_long, partial.length, partial.take()) == (True, 9, b"abcde")
+    assert (partial.too_long, partial.length) == (True, 9)
+    refused = partial.refuse(7)
+    assert (refused.offset, refused.raw, refused.exception) == (7, b"abcde", "RecordTooLarge")
+    assert "9 bytes, limit 5" in refused.message
+    assert sha256(b"abcdefghi").hexdigest() in refused.message
     assert (partial.too_long, partial.length, partial.take()) == (False, 0, b"")
+
+
+def test_no_more_than_64_kib_of_a_long_record_are_kept() -> None:
+    framer = framed(b"x" * 300_000 + b"\n" + b"y" * 100 + b"\n", limit=200_000).framed
+    (refused,) = framer.refused
+    assert refused.raw == b"x" * 65_536
+    assert framer.raws == [b"y" * 100]

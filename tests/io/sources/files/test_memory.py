@@ -60,6 +60,18 @@ def test_a_single_line_of_200_mb_is_not_held(tmp_path: Path, name: str) -> None:
     assert grown < MOST_MIB
 
 
+def test_an_element_of_200_mb_is_not_held(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    with path.open("wb") as file:
+        file.write(b'[{"n":1},"')
+        file.truncate(200_000_000)
+        file.seek(0, 2)
+        file.write(b'",{"n":3}]')
+    records, failed, grown = read(path)
+    assert (records, failed) == (2, 1)
+    assert grown < MOST_MIB
+
+
 def test_an_array_of_200_mb_on_one_line_is_not_held(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     element = b'{"s":"%s"},' % (b"x" * 1_990)

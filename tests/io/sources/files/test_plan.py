@@ -102,7 +102,7 @@ def test_ledger_is_asked_a_page_at_a_time_and_only_as_far_as_needed() -> None:
             ("s3://b/9", "v;array"): Coverage(((0, 1),)),
         }
     )
-    pages = unsettled(objects(), ledger, lambda stored: [ARRAY])  # type: ignore[arg-type]
+    pages = unsettled(objects(), ledger, lambda stored: [ARRAY], lambda page, _: {})  # type: ignore[arg-type]
     taken = {stored.uri: settled for stored, settled in islice(pages, 1_500)}
     assert ledger.queries == [1_000, 999, 1_000, 1_000]
     assert len(listed) == 2_000

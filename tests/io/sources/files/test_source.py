@@ -11,6 +11,7 @@ from sources.files.plan import SettledObject
 from sources.files.source import FilesSource
 from tests.io.sources.reading import MemoryLedger, failures, raws, read_all, read_split
 from transforms import metrics
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError
 
@@ -90,9 +91,9 @@ class TestCheck:
 def test_the_columns_of_the_target_reach_the_header_of_csv(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"first,second\nx,y\n")
     files = FilesSource(f"{tmp_path}/*.csv")
-    files.expecting(frozenset({"second"})).check()
+    files.expecting(ExpectedFields(frozenset({"second"}))).check()
     with pytest.raises(ConfigError, match=r"a column that is expected \(id\)"):
-        files.expecting(frozenset({"id"})).check()
+        files.expecting(ExpectedFields(frozenset({"id"}))).check()
 
 
 def test_objects_end_and_nobody_is_told_what_is_settled_of_them() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sources.files.csv.options import CsvOptions
 from sources.files.source import FilesSource
 from tests.io.sources.files.test_framing import reference, texts
 from tests.io.sources.reading import (
@@ -132,31 +133,39 @@ def test_csv_read_on_later_has_its_header_again(tmp_path: Path, name: str) -> No
     assert rest[0].format == Format("csv", ("id", "name"), "\t")
 
 
-def test_csv_with_a_bad_header_is_one_failure(tmp_path: Path) -> None:
+def test_csv_with_a_header_that_needs_an_option_is_left_until_it_is_given(tmp_path: Path) -> None:
     ledger = MemoryLedger()
-    batches = read_all(source(tmp_path / "a.csv", b"a,a\n1,2\n"), ledger)
-    (failure,) = failures(batches)
-    assert (failure.stage, failure.category) == ("read", "object_corrupt")
-    assert "'a' is there twice" in failure.message
-    assert (batches[-1].span.end, batches[-1].span.final, raws(batches)) == (8, True, [])
-    assert all(coverage.complete for coverage in ledger.coverages.values())
+    assert read_all(source(tmp_path / "a.csv", b'"a"x,b\n1,2\n'), ledger) == []
+    assert ledger.coverages == {}
+    files = FilesSource(str(tmp_path / "a.csv"), csv=CsvOptions(quote=""))
+    assert raws(read_all(files, ledger)) == [b"1,2"]
+
+
+def test_csv_with_trailing_commas_and_returns_is_read_on_as_it_was_begun(tmp_path: Path) -> None:
+    text = b"id,name,\r" + b"".join(b'%d,"a\r%d",\r' % (n, n) for n in range(9))
+    files = source(tmp_path / "a.csv", text, limits=BatchLimits(records=4))
+    (split,) = files.splits(MemoryLedger())
+    whole = read_split(files, split)
+    assert whole[0].format.columns == ("id", "name", "")
+    assert len(located(whole)) == 9
+    assert located(read_split(files, split, at=whole[0].span.end)) == located(whole[1:])
 
 
 def test_line_far_too_long_is_a_failure_and_its_neighbours_are_read(tmp_path: Path) -> None:
-    text = b"1\n" + b"x" * 161 + b"\n" + b"y" * 160 + b"\n3\n"
+    text = b"1\n" + b"x" * 65_537 + b"\n" + b"y" * 65_536 + b"\n3\n"
     batches = read_all(source(tmp_path / "a.jsonl", text, max_record_bytes=10))
-    assert raws(batches) == [b"1", b"y" * 160, b"3"]
+    assert raws(batches) == [b"1", b"y" * 65_536, b"3"]  # Parse rejects what is kept whole
     (failure,) = failures(batches)
     assert failure.origin.offset == 2
     assert (failure.stage, failure.category) == ("read", "too_large")
     assert failure.exception == "RecordTooLarge"
-    assert failure.raw == b"x" * 160
-    assert "161 bytes" in failure.message
+    assert failure.raw == b"x" * 65_536
+    assert "65,537 bytes" in failure.message
 
 
 def test_line_longer_than_many_ranges_belongs_to_the_first_only(tmp_path: Path) -> None:
-    text = b"1\n" + b"x" * 500 + b"\n3\n"
-    batches = read_all(source(tmp_path / "a.jsonl", text, max_record_bytes=10, split_bytes=50))
+    text = b"1\n" + b"x" * 70_000 + b"\n3\n"
+    batches = read_all(source(tmp_path / "a.jsonl", text, max_record_bytes=10, split_bytes=5_000))
     assert raws(batches) == [b"1", b"3"]
     assert len(failures(batches)) == 1
 

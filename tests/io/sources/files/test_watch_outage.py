@@ -49,7 +49,7 @@ class Away:
         watched = WatchedStorage(
             list=self.list,
             splits=lambda stored, coverage, layout: iter(()),
-            settled=lambda page: [SettledSoFar() for stored in page],
+            settled=lambda page, _: [SettledSoFar() for stored in page],
             layout=lambda stored, settled: LINES,
             open=lambda split: pytest.fail("there is nothing to open"),
             interval=1_000.0,
@@ -99,7 +99,7 @@ def test_slow_listing_does_not_hold_a_poll(tmp_path: Path, ledger: MemoryLedger)
         splits=lambda stored, coverage, layout: iter(
             [Split("w", stored.uri, stored.version, stored.size)]
         ),
-        settled=lambda page: [SettledSoFar() for stored in page],
+        settled=lambda page, _: [SettledSoFar() for stored in page],
         layout=lambda stored, settled: LINES,
         open=lambda split: bounded.open(split, (), ledger),
         interval=0.05,

@@ -219,3 +219,36 @@ def test_rights_that_are_missing_concern_one_file_or_folder() -> None:
         (folder / "closed").chmod(0o700)
     expected = ["a.jsonl open", "b.jsonl unavailable", "closed refused", "c.jsonl open", "away"]
     assert run.stdout.splitlines() == expected, run.stderr
+
+
+def test_a_name_that_is_no_text_has_a_uri_of_its_own(tmp_path: Path) -> None:
+    raw = os.fsencode(tmp_path)
+    for name in (b"caf\xe9.jsonl", b"caf\xc3\xa9.jsonl", b"caf%E9.jsonl"):
+        Path(os.fsdecode(raw + b"/" + name)).write_bytes(name)
+    storage = LocalStorage()
+    contents = {}
+    for stored in storage.list(f"{tmp_path}/*.jsonl"):
+        file = storage.open(stored.uri, stored.version)
+        contents[stored.uri.rpartition("/")[2]] = file.read_at(0, 100)
+        file.close()
+        assert storage.matches(f"{tmp_path}/caf*.jsonl", stored.uri)
+    assert contents == {
+        "caf%E9.jsonl": b"caf\xe9.jsonl",
+        "caf%C3%A9.jsonl": b"caf\xc3\xa9.jsonl",
+        "caf%25E9.jsonl": b"caf%E9.jsonl",
+    }
+
+
+def test_a_refusal_names_a_file_whose_name_is_no_text(tmp_path: Path) -> None:
+    loop = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9.jsonl"))
+    loop.symlink_to(loop)
+    (stored,) = LocalStorage().list(f"{tmp_path}/*.jsonl")
+    assert stored.uri.endswith("/%E9.jsonl")
+    assert f"{tmp_path}/\\xe9.jsonl" in stored.refused
+    stored.refused.encode()
+
+
+@pytest.mark.parametrize("uri", ["file:///tmp/a%00b", "/tmp/a\0b"])
+def test_a_path_without_end_is_refused(uri: str) -> None:
+    with pytest.raises(ConfigError, match="contains the character NUL"):
+        path_of(uri)

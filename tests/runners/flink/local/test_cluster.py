@@ -37,6 +37,15 @@ def test_down_forgets_the_cluster_and_makes_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
+def test_down_removes_what_only_running_processes_need(tmp_path: Path) -> None:
+    for name in ("tmp", "artifacts", "checkpoints", "savepoints", "logs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text("")
+    FlinkCluster(tmp_path).down()
+    left = sorted(path.name for path in tmp_path.iterdir() if path.is_dir())
+    assert left == ["checkpoints", "logs", "savepoints"]
+
+
 def test_up_without_java_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,22 @@ def test_workers_run_where_this_program_runs(python: Path) -> None:
     assert python_on_path == str(python)
     assert option.startswith(f"--semi_persist_dir={python.parents[1] / 'tmp' / 'worker-'}")
     assert offset == "0", "a worker knows the process that it has to end with"
+
+
+def test_the_folder_of_a_worker_that_has_ended_goes_with_the_next_one(python: Path) -> None:
+    folder = python.parents[1] / "tmp"
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for pid in (ended.pid, os.getpid()):
+        (folder / f"worker-{pid}-abc").mkdir()
+        (folder / f"worker-{pid}-abc" / "staged.whl").write_text("")
+    printed(python.parents[1] / "worker.sh")
+    assert not (folder / f"worker-{ended.pid}-abc").exists()
+    assert (folder / f"worker-{os.getpid()}-abc" / "staged.whl").exists()
+
+
+def test_the_jar_of_a_job_that_has_ended_is_kept_for_a_minute(tmp_path: Path) -> None:
+    assert "blob.service.cleanup.interval: 60\n" in settings(Layout(tmp_path, 1, 2, 3, slots=1))
 
 
 def test_what_boot_asks_pip_is_answered_without_it(python: Path) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from runners.flink.local import parts
 from runners.flink.local.parts import available
+from runners.runner import RunnerUnavailable
 
 JAVA = "#!/bin/sh\necho 'openjdk version \"17.0.1\"' >&2\n"
 
@@ -34,3 +36,12 @@ def test_a_program_that_is_missing_is_named(programs: Path, name: str) -> None:
 def test_old_java_is_named(programs: Path) -> None:
     (programs / "java").write_text(JAVA.replace("17.0.1", "8.0"))
     assert available() == "java 8 found, 11 or newer is needed"
+
+
+def test_maven_refuses_a_file_whose_checksum_is_wrong(programs: Path, tmp_path: Path) -> None:
+    (programs / "mvn").write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\nexit 1\n')
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with pytest.raises(RunnerUnavailable):
+        parts._fetch_job_server(scratch)
+    assert {"-C", "--strict-checksums"}.intersection((tmp_path / "arguments").read_text().split())

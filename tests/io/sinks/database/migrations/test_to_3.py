@@ -34,7 +34,7 @@ def old(database: Database) -> Database:
 ALL = range(len(MIGRATION.steps))
 
 
-@pytest.mark.parametrize("done", [[], [0], [1], [0, 1, 2], [5, 3]])
+@pytest.mark.parametrize("done", [[], [0], [1], [0, 1, 2, 3], [6, 4]])
 def test_what_is_done_already_is_passed_over(old: Database, done: list[int]) -> None:
     carry_out(old, *done)
     carry_out(old, *ALL)
@@ -63,5 +63,6 @@ def test_records_of_before_were_whole_messages(old: Database) -> None:
         "SELECT count(*) FROM ingest_jobs WHERE element IS NOT NULL",
         "SELECT sum(expanded) FROM ingest_progress",
         "SELECT sum(expanded) FROM ingest_counts",
+        "SELECT count(*) FROM ingest_progress WHERE content IS NOT NULL",
     ):
         assert old.rows(query) == [(0,)]

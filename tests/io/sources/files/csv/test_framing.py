@@ -36,7 +36,7 @@ def parsed(raw: bytes, delimiter: str = ",") -> list[str]:
 
 
 texts = st.lists(
-    st.sampled_from(["\n", "\r\n", ",", '"', '""', ',"', '",', '"\n', "a", "bc", " ", "é"]),
+    st.sampled_from(["\n", "\r\n", "\r", ",", '"', '""', ',"', '",', '"\n', "a", "bc", " ", "é"]),
     max_size=40,
 ).map("".join)
 
@@ -45,6 +45,7 @@ texts = st.lists(
 @example('a,"b', [3])
 @example('"a""', [2, 3])
 @example('5" pipe,"6\n7"\n', [9])
+@example('a,"b\r\nc\r"\r1,2\n\r', [5, 6, 9])
 def test_records_are_those_of_pythons_csv(text: str, cuts: list[int]) -> None:
     data = text.encode()
     framer = framed(data, *cuts)
@@ -93,6 +94,30 @@ def test_newline_in_quotes_stays_in_the_record() -> None:
     framer = framed(b'a,"x\r\n\r\ny"\r\nb,c\r\n').framed
     assert framer.raws == [b'a,"x\r\n\r\ny"', b"b,c"]
     assert framer.offsets == [0, 12]
+
+
+@pytest.mark.parametrize("cuts", [(), tuple(range(30)), (8,), (12,)])
+def test_a_return_ends_a_record_as_a_newline_does(cuts: tuple[int, ...]) -> None:
+    framer = framed(b'id,name\r1,Ann\r\n2,"B\ro"\r3,Cy\r', *cuts)
+    assert framer.framed.raws == [b"id,name", b"1,Ann", b'2,"B\ro"', b"3,Cy"]
+    assert framer.framed.offsets == [0, 8, 15, 23]
+    assert (framer.next, framer.unfinished) == (28, False)
+
+
+def test_a_return_at_the_end_of_what_there_is_may_still_get_its_newline() -> None:
+    framer = CsvFramer(0, ",", LIMIT)
+    framer.feed(b"1,a\r")
+    assert framer.unfinished
+    assert framer.framed.raws == []
+    framer.feed(b"\n2,b\r\n")
+    assert framer.framed.offsets == [0, 5]
+    assert not framer.unfinished
+
+
+@pytest.mark.parametrize("cuts", [(), tuple(range(30))])
+def test_an_escaped_return_belongs_to_its_field(cuts: tuple[int, ...]) -> None:
+    framer = framed(b"1,a\\\r\n2,b\\\\\r\n3,c\\\rd\r", *cuts, escape="\\").framed
+    assert framer.raws == [b"1,a\\\r", b"2,b\\\\", b"3,c\\\rd"]
 
 
 def test_a_record_of_empty_tab_separated_fields_is_not_blank() -> None:

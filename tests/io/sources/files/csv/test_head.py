@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from sources.files.csv.head import CsvRules, Head, Undecided, read_head
+from sources.files.csv.head import CsvRules, Head, described, read_head
 from sources.files.csv.options import CsvOptions
+from sources.files.failures import Undecided
 from sources.files.framing import BOM
 from tests.io.sources.files.blocks import Blocks
+from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import Format
 from transforms.errors import ObjectFailed
 
@@ -19,10 +21,13 @@ def head_of(
     *blocks: bytes,
     usual: str = ",",
     expected: frozenset[str] = frozenset(),
+    complete: bool = False,
+    renamed: bool = False,
     growing: bool = False,
     **options: Any,
 ) -> Head:
-    rules = CsvRules(CsvOptions.of(**options), usual, LIMIT, expected=expected)
+    fields = ExpectedFields(expected, complete, renamed)
+    rules = CsvRules(CsvOptions.of(**options), usual, LIMIT, expected=fields)
     return read_head(Blocks(*blocks), rules, URI, growing=growing)
 
 
@@ -47,17 +52,20 @@ class TestHeader:
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
-            (b"a,b,a\n", "'a' is there twice"),
-            (b"a,,b\n", "column 2 of 3 has no name"),
-            (b"\xff\xe4\n", "can't decode"),
-            (b'"a,b\n', "never closed"),
+            (b"\xff\xe4\n", "can't decode.*--encoding"),
+            (b'"a,b\n', "never closed.*--csv_quote none"),
+            (b'"a"x,b\n1,2\n', "expected after.*--csv_quote none"),
+            (b",,\n1,2,3\n", "none of its fields is a name.*--csv_columns"),
+            ("id,name\n1,a\n".encode("utf-16-be"), "--encoding utf-16-be"),
+            ("id,name\n1,a\n".encode("utf-16-le"), "--encoding utf-16-le"),
         ],
     )
-    def test_unusable_header_fails_the_object(self, text: bytes, reason: str) -> None:
-        with pytest.raises(ObjectFailed, match=reason) as failed:
+    def test_a_header_that_cannot_be_read_is_refused_and_the_option_named(
+        self, text: bytes, reason: str
+    ) -> None:
+        with pytest.raises(Undecided, match=reason) as refused:
             head_of(text)
-        assert failed.value.category == "object_corrupt"
-        assert URI in str(failed.value)
+        assert URI in str(refused.value)
 
     @pytest.mark.parametrize(
         "header",
@@ -155,6 +163,16 @@ class TestDelimiter:
         with pytest.raises(Undecided, match="--csv_delimiter"):
             head_of(b"id;name\n1;a;x\n2;b;y;z\n3\n")
 
+    @pytest.mark.parametrize("text", [b"id;name;\n1;a\n2;b\n", b"id;name\n1;a;\n2;b;\n"])
+    def test_a_delimiter_at_the_end_of_lines_does_not_hide_it(self, text: bytes) -> None:
+        assert columns_of(text) == (("id", "name", ""), ";")
+
+    @pytest.mark.parametrize("hint", [b"sep=;\r\n", b'"sep=;"\n', b"SEP=;\r"])
+    def test_a_spreadsheet_names_it_in_a_line_before_the_header(self, hint: bytes) -> None:
+        head = head_of(BOM + hint + b"a,b;c\n1;2\n")
+        assert head == Head(Format("csv", ("a,b", "c"), ";"), 3 + len(hint) + 6)
+        assert columns_of(hint + b"a|b\n1|2\n", delimiter="|")[0] == ("a", "b")
+
     def test_the_name_of_the_object_counts_first(self) -> None:
         assert columns_of(b"id\tname\n1\ta\n", usual="\t") == (("id", "name"), "\t")
         assert columns_of(b"id,name\n1,a\n", usual="\t") == (("id", "name"), ",")
@@ -169,6 +187,11 @@ class TestOptions:
     def test_lines_to_skip_and_comments_come_before_the_header(self) -> None:
         head = head_of(b"made today\n\n# by,me\nid,name\n1,a\n", skip=2, comment="#")
         assert head == Head(Format("csv", ("id", "name")), 28)
+
+    @pytest.mark.parametrize("end", [b"\r", b"\r\n", b"\n"])
+    def test_lines_to_skip_end_as_records_do(self, end: bytes) -> None:
+        head = head_of(end.join([b"made today", b"", b"id,name", b"1,a", b""]), skip=2)
+        assert head == Head(Format("csv", ("id", "name")), 17 + 3 * len(end))
 
     def test_more_lines_to_skip_than_there_are(self) -> None:
         assert head_of(b"a\nb\n", skip=9) == Head(Format("csv"), 4)
@@ -190,6 +213,7 @@ class TestOptions:
         (b"PK\x03\x04\x14\x00", "a spreadsheet"),
         (b"\x1f\x8b\x08\x00", "gzip"),
         (b"a\0b,c\0d\n", "binary"),
+        (b"\0\0\0\0", "binary"),
     ],
 )
 def test_what_is_not_csv_fails_the_object_and_is_named(start: bytes, what: str) -> None:
@@ -197,3 +221,17 @@ def test_what_is_not_csv_fails_the_object_and_is_named(start: bytes, what: str) 
         head_of(start)
     assert failed.value.category == "unknown_format"
     assert not isinstance(failed.value, Undecided)
+
+
+@pytest.mark.parametrize(
+    ("head", "encoding", "text"),
+    [
+        (Head(Format("csv", ("id",)), 3), "", "a comma, 1 column"),
+        (Head(Format("csv", ("id", "n"), ";"), 3), "iso8859-1", "';', 2 columns, iso8859-1"),
+        (Head(Format("csv", ("id", ""), "\t"), 3), "", "a tab, 2 columns (1 without a name)"),
+    ],
+)
+def test_how_an_object_is_written_is_said_in_a_few_words(
+    head: Head, encoding: str, text: str
+) -> None:
+    assert described(head, encoding) == text

@@ -90,8 +90,8 @@ def test_rows_that_turn_out_wide_are_decoded_in_smaller_steps(tmp_path: Path) ->
     )
     (split,) = files.splits(MemoryLedger())
     reader = files.open(split, (), MemoryLedger())
-    assert sum(len(batch.raws) for batch in reader.poll(5).batches) == 100
-    assert 1 <= sum(len(batch.raws) for batch in reader.poll(5).batches) <= 10
+    for _ in range(15):
+        assert 1 <= sum(len(batch.raws) for batch in reader.poll(5).batches) <= 10
     reader.close()
 
 
@@ -106,7 +106,7 @@ def test_what_is_not_parquet_is_one_failure(tmp_path: Path) -> None:
     assert list(files.splits(ledger)) == []
 
 
-def test_damage_leaves_the_row_groups_before_it(tmp_path: Path) -> None:
+def test_damage_leaves_the_other_row_groups(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     files = written(path, numbers(2_000), row_group_size=500, compression="gzip")
     group = pq.read_metadata(path).row_group(2).column(0)
@@ -117,10 +117,10 @@ def test_damage_leaves_the_row_groups_before_it(tmp_path: Path) -> None:
     ledger = MemoryLedger()
     batches = read_all(files, ledger)
     read = [value["n"] for value in values(batches)]
-    assert read == list(range(len(read)))
-    assert 990 <= len(read) <= 1_000
     (failure,) = failures(batches)
-    assert failure.origin.offset == len(read)
+    lost = range(failure.origin.offset, 1_500)
+    assert 990 <= lost.start <= 1_000
+    assert read == [n for n in range(2_000) if n not in lost]
     assert (batches[-1].span.end, batches[-1].span.final) == (2_000, True)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from transforms.batch.record import Format
 from transforms.errors import Reject
-from transforms.parse.csv_cells import with_nulls
+from transforms.parse.csv.cells import with_nulls
+from transforms.parse.csv.columns import fewest, row_of
 from transforms.parse.raw import check_size, text_of
 
 Row = dict[str, str | None]
@@ -28,8 +29,9 @@ def parse_row(raw: bytes, max_bytes: int, format: Format) -> Row:  # noqa: A002
     """
     check_size(raw, max_bytes)
     columns = format.columns
-    if len(set(columns)) < len(columns):
-        twice = next(name for name in columns if columns.count(name) > 1)
+    named = tuple(filter(None, columns))
+    if len(set(named)) < len(named):
+        twice = next(name for name in named if named.count(name) > 1)
         raise Reject(f"the header names column {twice!r} twice", "duplicate_column")
     text = text_of(raw, format.encoding)
     try:
@@ -38,10 +40,10 @@ def parse_row(raw: bytes, max_bytes: int, format: Format) -> Row:  # noqa: A002
         reason = _why(text, format) or str(error)
         raise Reject(f"CSV is malformed: {reason}", "malformed") from error
     row = rows[0] if rows else []
-    if len(row) != len(columns):
-        raise Reject(f"expected {len(columns)} columns, got {len(row)}", "column_count")
+    if not fewest(columns) <= len(row) <= len(columns):
+        raise Reject(f"expected {_count(columns)} columns, got {len(row)}", "column_count")
     cells = with_nulls(row, text, format) if format.nulls else row
-    return dict(zip(columns, cells, strict=True))
+    return row_of(columns, cells)
 
 
 def parse_rows(
@@ -51,7 +53,10 @@ def parse_rows(
 ) -> list[Row] | None:
     """The rows in ``raws``, or None when ``parse_row`` would reject any of them."""
     columns = format.columns
-    if max(map(len, raws)) > max_bytes or len(set(columns)) < len(columns):
+    if max(map(len, raws)) > max_bytes:
+        return None
+    unnamed = "" in columns
+    if len(set(columns)) < len(columns) and not unnamed:
         return None
     encoding = format.encoding or "utf-8"
     try:
@@ -60,7 +65,17 @@ def parse_rows(
     except (csv.Error, UnicodeDecodeError):
         return None
     # An open quote swallows the next record, which leaves fewer rows than records.
-    if len(rows) != len(raws) or set(map(len, rows)) != {len(columns)}:
+    if len(rows) != len(raws):
+        return None
+    widths = set(map(len, rows))
+    if unnamed:
+        if min(widths) < fewest(columns) or max(widths) > len(columns):
+            return None
+        return [
+            row_of(columns, with_nulls(row, text, format) if format.nulls else row)
+            for row, text in zip(rows, texts, strict=True)
+        ]
+    if widths != {len(columns)}:
         return None
     if format.nulls:
         return [
@@ -102,8 +117,15 @@ def _byte(text: str, characters: int, format: Format) -> int:  # noqa: A002
     return len(text[:characters].encode(format.encoding or "utf-8"))
 
 
+def _count(columns: tuple[str, ...]) -> str:
+    least = fewest(columns)
+    return f"{len(columns)}" if least == len(columns) else f"{least} to {len(columns)}"
+
+
 def rows_of(texts: Iterable[str], max_bytes: int, format: Format) -> Iterator[list[str]]:  # noqa: A002
     """The cells of each text, which is one row; raises ``csv.Error`` if it is malformed."""
+    if format.escape:  # a newline at the end may be escaped
+        texts = (text + "\n" for text in texts)
     # The limit of the csv module (131,072 by default) holds for the process; it is only raised.
     if csv.field_size_limit() < max_bytes:
         csv.field_size_limit(max_bytes)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from transforms.batch.record import Format
 from transforms.errors import Reject
-from transforms.parse.csv import Row, parse_row, parse_rows
+from transforms.parse.csv.rows import Row, parse_row, parse_rows
 
 AB = Format("csv", ("a", "b"))
 LIMIT = 1 << 20

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.batch.record import Format
-from transforms.parse.csv_cells import quoted_empty, written_cells
+from transforms.parse.csv.cells import quoted_empty, written_cells
 
 ABC = Format("csv", ("a", "b", "c"))
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from sources.files.source import FilesSource
+from tests.io.sources.files.parquet.writing import values
 from tests.io.sources.reading import MemoryLedger, failures, read_all, read_split
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
@@ -117,3 +119,52 @@ def test_rows_without_a_row_group_are_one_failure_and_no_others_suffer(tmp_path:
     (failure,) = failures(batches)
     assert failure.category == "object_corrupt"
     assert "no row group, but its footer says 1 rows" in failure.message
+
+
+def element(name: str, repetition: int, fields: int) -> bytes:
+    """A group of a schema, as writers put it down."""
+    head = b"\x35" + varint(repetition, 1) + b"\x18" + bytes([len(name)]) + name.encode()
+    return head + b"\x15" + varint(fields, 1) + b"\0"
+
+
+def with_elements(path: Path, count: int, *changes: tuple[bytes, bytes]) -> None:
+    """Give the schema of a file ``count`` elements, with parts of it replaced."""
+    data = path.read_bytes()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer = bytearray(data[start:-8])
+    footer[3] = count << 4 | 0x0C  # after the version and the head of the field
+    for old, new in changes:
+        assert footer.count(old) == 1
+        footer = footer.replace(old, new)
+    path.write_bytes(data[:start] + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+
+
+REQUIRED, OPTIONAL, REPEATED = 0, 1, 2
+
+
+@pytest.mark.parametrize("repetition", [REQUIRED, OPTIONAL, REPEATED])
+def test_beside_a_group_of_no_fields_the_other_columns_are_read(
+    tmp_path: Path, repetition: int
+) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": [1, 2], "b": ["x", None]}), path, store_schema=False)
+    root = element("schema", REQUIRED, 2)
+    groups = element("g", repetition, 1) + element("inner", OPTIONAL, 0)
+    with_elements(path, 5, (root, element("schema", REQUIRED, 3) + groups))
+    batches = read_all(FilesSource(str(path)))
+    assert values(batches) == [{"a": 1, "b": "x"}, {"a": 2, "b": None}]
+    assert not failures(batches)
+
+
+@pytest.mark.parametrize("repetition", [REQUIRED, OPTIONAL])
+def test_fields_beside_a_group_of_no_fields_are_read(tmp_path: Path, repetition: int) -> None:
+    path = tmp_path / "a.parquet"
+    rows: list[dict[str, Any]] = [{"s": {"x": 1}}, {"s": None}, {"s": {"x": 3}}]
+    pq.write_table(pa.Table.from_pylist(rows), path, store_schema=False)
+    grown = element("s", OPTIONAL, 2) + element("g", repetition, 0)
+    with_elements(path, 4, (element("s", OPTIONAL, 1), grown))
+    with pytest.raises(pa.ArrowInvalid):
+        pq.read_table(path)
+    batches = read_all(FilesSource(str(path)))
+    assert values(batches) == rows
+    assert not failures(batches)

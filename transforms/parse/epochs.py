@@ -1,0 +1,132 @@
+"""Numbers that count seconds, or parts of them, since 1970: they become ISO 8601 text.
+
+A number may be an instant in any unit, and nothing in it tells the unit, so none is read as a date
+unless the user names the column and its unit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from transforms.batch.record import RecordBatch
+from transforms.errors import ConfigError, Reject
+from transforms.parse.allowed import properties_of
+from transforms.parse.convert import number_of
+from transforms.steps.each_record import apply_to_values
+
+UNITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+"""The units, and by how many digits each is smaller than a second."""
+
+_START = datetime(1970, 1, 1)
+_LONGEST = 25  # digits before the point, which is more than nanoseconds of the year 9999 have
+_FINEST = 18  # digits of a second
+_SHOWN = 60
+
+
+@dataclass(frozen=True, slots=True)
+class EpochColumn:
+    """A column of instants that are numbers.
+
+    Attributes:
+        name: Its name.
+        unit: One of ``UNITS``.
+        day: Whether only the day (in UTC) is wanted.
+    """
+
+    name: str
+    unit: str
+    day: bool = False
+
+
+def epoch_columns(texts: Sequence[str], schema: str | None = None) -> tuple[EpochColumn, ...]:
+    """The columns in ``COLUMN=UNIT`` texts; of those that are dates by ``schema``, only the day.
+
+    Raises:
+        ConfigError: A text has no unit, or names a column again.
+
+    >>> epoch_columns(["at=ms"])
+    (EpochColumn(name='at', unit='ms', day=False),)
+    """
+    properties = {} if schema is None else properties_of(schema).allowed
+    columns: dict[str, EpochColumn] = {}
+    for text in texts:
+        name, _, unit = text.rpartition("=")
+        if not name or unit not in UNITS:
+            raise ConfigError(f"--epoch must be COLUMN=s, ms, us or ns, got {text!r}")
+        if name in columns:
+            raise ConfigError(f"--epoch names column {name} twice")
+        day = name in properties and properties[name].formats == {"date"}
+        columns[name] = EpochColumn(name, unit, day)
+    return tuple(columns.values())
+
+
+def with_instants(batch: RecordBatch, columns: Sequence[EpochColumn], stage: str) -> RecordBatch:
+    """``batch`` with text for the numbers of ``columns``; what is no number stays as it is.
+
+    A record with a number that is no instant of the years 1 to 9999 becomes a failure.
+    """
+    if not columns or not batch.values:
+        return batch
+
+    def one(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        changed = {}
+        for column in columns:
+            cell = value.get(column.name)
+            if cell is not None and (number := _number(cell)) is not None:
+                changed[column.name] = _instant(column, number, cell)
+        return {**value, **changed} if changed else value
+
+    return apply_to_values(batch, batch.values, one, stage)
+
+
+def _number(cell: Any) -> int | Decimal | None:
+    """The number that a cell is, or None."""
+    if type(cell) is str:
+        return number_of(cell.strip())
+    if type(cell) is float:
+        return Decimal(repr(cell)) if math.isfinite(cell) else None
+    return cell if type(cell) in (int, Decimal) else None
+
+
+def _instant(column: EpochColumn, number: int | Decimal, cell: Any) -> str:
+    """ISO 8601 text of an instant in UTC, to the last digit.
+
+    Raises:
+        Reject: It is beyond the years 1 to 9999, or has too many digits.
+    """
+    sign, digits, exponent = Decimal(number).as_tuple()
+    if not isinstance(exponent, int):  # not a number
+        raise _refused(column, cell, "is no number")
+    places = UNITS[column.unit] - exponent
+    if len(digits) - places > _LONGEST:
+        raise _refused(column, cell, "is beyond the years 1 to 9999")
+    whole = int("".join(map(str, digits))) * (-1 if sign else 1)
+    if places <= 0:
+        seconds, fraction = whole * 10**-places, ""
+    else:
+        if places > len(digits) + _LONGEST:
+            raise _refused(column, cell, f"has more than {_FINEST} digits of a second")
+        seconds, rest = divmod(whole, 10**places)
+        fraction = f"{rest:0{places}}".rstrip("0")
+    if len(fraction) > _FINEST:
+        raise _refused(column, cell, f"has more than {_FINEST} digits of a second")
+    try:
+        at = _START + timedelta(seconds=seconds)
+    except OverflowError:
+        raise _refused(column, cell, "is beyond the years 1 to 9999") from None
+    if column.day:
+        return at.date().isoformat()
+    return f"{at.isoformat()}{'.' if fraction else ''}{fraction}Z"
+
+
+def _refused(column: EpochColumn, cell: Any, why: str) -> Reject:
+    shown = str(cell)
+    shown = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
+    return Reject(f"column {column.name}: {shown} {column.unit} since 1970 {why}", "data")
