@@ -208,7 +208,10 @@ def _show_notes(summary: Summary, console: Console) -> None:
         if note.topic == "unavailable":
             _line(console, f"left for a later run: {note.count:,} objects: {note}")
         elif note.topic == "continued":
-            _line(console, f"{note.count:,} files {note.group}: {note}")
+            _line(
+                console,
+                f"{note.count:,} {'file' if note.count == 1 else 'files'} {note.group}: {note}",
+            )
         elif note.topic == "passed_over":
             _line(console, f"passed over: {note.count:,} objects ({note.group}): {note}")
         else:

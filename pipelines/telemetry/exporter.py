@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from sinks.figures.audited import audited
 from sinks.figures.figures import figures as read_figures
 from sinks.figures.sample import Sample
 from sources.ownership import TOPICS
+from transforms.batch.backoff import jitter
 from transforms.errors import SluiceError
 
 _log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ class Loop:
         """Read until ``stopped`` is set."""
         while True:
             self.once()
-            if stopped.wait(self.seconds * random.uniform(0.9, 1.1)):  # noqa: S311
+            if stopped.wait(self.seconds * jitter(0.9, 1.1)):
                 return
 
 

@@ -14,6 +14,9 @@ from transforms.errors import ConfigError
 Sleep = Callable[[float], object]
 Clock = Callable[[], float]
 
+jitter = random.SystemRandom().uniform
+"""A number between two others. It leaves the sequence of ``random`` to the user's steps."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -54,10 +57,10 @@ class Backoff:
 
         Args:
             attempt: How many attempts have failed.
-            uniform: Source of chance, ``random.uniform`` unless given.
+            uniform: Source of chance, ``jitter`` unless given.
         """
         ceiling = self.ceiling(attempt)
-        return (uniform or random.uniform)(ceiling / 2, ceiling)
+        return (uniform or jitter)(ceiling / 2, ceiling)
 
 
 @dataclass(slots=True, eq=False, weakref_slot=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from transforms.batch.content import Content
 
@@ -85,6 +85,11 @@ class Ledger(Protocol):
     def partitions(self, source: str) -> dict[str, Coverage]:
         """The coverage of every partition of ``source``, by partition."""
         ...
+
+
+@runtime_checkable
+class VersionedLedger(Ledger, Protocol):
+    """A ledger that also finds what was settled under other names, so that files are recognised."""
 
     def is_empty(self) -> bool:
         """Whether nothing is settled at all."""

@@ -79,7 +79,7 @@ class RetryPolicy:
             may_heal: Whether another attempt may succeed.
             snooze: Seconds that the step asked to wait, without using the attempt.
             max_attempts: The bound that was stored with the record; None for that of this policy.
-            uniform: Source of chance, ``random.uniform`` unless given.
+            uniform: Source of chance, ``backoff.jitter`` unless given.
 
         >>> RetryPolicy(max_attempts=3).next(3, may_heal=True)
         Next(state='discarded', attempt=3, delay=0.0)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import socket
 import threading
 import time
@@ -27,6 +26,7 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import leases
 from transforms import instruments
+from transforms.batch.backoff import jitter
 from transforms.errors import SluiceError
 from transforms.per_process import PerProcess
 
@@ -207,8 +207,7 @@ class _HeldLeases:
         with self._lock:
             if renewed:
                 # Jittered, so that processes do not fall into step.
-                jitter = random.uniform(0.8, 1.0)  # noqa: S311
-                lease.due = time.monotonic() + lease.seconds / 3 * jitter
+                lease.due = time.monotonic() + lease.seconds / 3 * jitter(0.8, 1.0)
                 _beat(lease)
             else:
                 self._leases.pop(key, None)

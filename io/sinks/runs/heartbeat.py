@@ -9,7 +9,6 @@ shows that its process is gone.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from sinks.database.engine import transaction
 from sinks.database.leases import new_name
 from sinks.database.tables import workers
 from sinks.runs.process_figures import figures
+from transforms.batch.backoff import jitter
 from transforms.batch.counts import Counts
 from transforms.errors import SluiceError
 from transforms.per_process import PerProcess
@@ -97,7 +97,7 @@ class _Worker:
     def _beat(self) -> None:
         # Written at once, so that a run has a worker as soon as it begins.
         self._write()
-        while not self._stopped.wait(self._heartbeat.seconds * random.uniform(0.8, 1.0)):  # noqa: S311
+        while not self._stopped.wait(self._heartbeat.seconds * jitter(0.8, 1.0)):
             if _workers.peek(self._heartbeat) is not self:
                 return  # the process has forgotten it
             self._write()

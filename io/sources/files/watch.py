@@ -8,7 +8,6 @@ read: its new version takes over what was settled of the version before.
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -26,7 +25,7 @@ from sources.files.versions.takeover import batches_of
 from sources.storage.objects import StoredObject
 from sources.storage.tails import FILES
 from transforms.background import in_background
-from transforms.batch.backoff import Backoff, Clock, Outage
+from transforms.batch.backoff import Backoff, Clock, Outage, jitter
 from transforms.batch.content import Content
 from transforms.batch.coverage import Coverage
 from transforms.batch.record import RecordBatch, Span
@@ -298,7 +297,7 @@ class WatchReader:
             self._begun &= self._listed
             self._put_off.keep(self._listed)
             self._forget_gone()
-            self._not_before = self._clock() + self._watched.interval * random.uniform(0.9, 1.1)  # noqa: S311
+            self._not_before = self._clock() + self._watched.interval * jitter(0.9, 1.1)
         return ()
 
     def _forget_gone(self) -> None:

@@ -41,10 +41,12 @@ class MemoryLedger:
     def settle(self, batches: Iterable[RecordBatch]) -> None:
         for batch in batches:
             span = batch.span
-            rows = self.settlements.setdefault((span.source, span.partition), [])
+            place = span.source, span.partition
+            before = self.coverages.get(place, Coverage()).ranges  # a test may have entered them
+            rows = self.settlements.setdefault(place, [Settlement(*each) for each in before])
             new = Settlement(span.start, span.end, span.final, content=span.content)
             rows[:] = merged([*rows, new])
-            self.coverages[span.source, span.partition] = coverage_of(rows)
+            self.coverages[place] = coverage_of(rows)
 
 
 def drained(reader: Reader, timeout: float = 5.0) -> list[RecordBatch]:

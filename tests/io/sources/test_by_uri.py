@@ -24,7 +24,12 @@ class TestSourceFor:
             format="csv", streaming=True, limits=BatchLimits(7, 8), poll_interval=0.5
         )
         assert source_for("/a", options) == FilesSource(
-            "/a", format="csv", watch=True, limits=BatchLimits(7, 8), poll_interval=0.5
+            "/a",
+            format="csv",
+            watch=True,
+            limits=BatchLimits(7, 8),
+            poll_interval=0.5,
+            rest_seconds=10.0,
         )
 
     @pytest.mark.parametrize(

@@ -91,7 +91,9 @@ class TestParse:
     @pytest.mark.parametrize("number", ["9" * 10_001, "-" + "9" * 500_000, "0." + "9" * 10_001])
     def test_one_message_says_that_a_number_is_too_long(self, number: str) -> None:
         raw = f'{{"a":{number}}}'.encode()
-        with pytest.raises(Reject, match="more than 10,000 digits") as rejected:
+        with pytest.raises(
+            Reject, match=r"number at byte 5 has more than 10,000|integer at byte 5 .*limit 10,000"
+        ) as rejected:
             parse_object(raw, len(raw), 10)
         assert rejected.value.category == "malformed"
 

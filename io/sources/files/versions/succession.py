@@ -22,7 +22,7 @@ from sources.storage.local import version_at
 from sources.storage.objects import StoredObject
 from transforms import notes
 from transforms.batch.content import Content
-from transforms.batch.coverage import Coverage, Ledger
+from transforms.batch.coverage import Coverage, Ledger, VersionedLedger
 from transforms.batch.record import Span
 from transforms.errors import ObjectFailed, ObjectUnavailable
 
@@ -34,7 +34,7 @@ _ROWS = ("avro", "parquet")
 
 READ_ON = "read on where they had been read to"
 UNCHANGED = "recognised by their content, with another name or time"
-READ_AGAIN = "read again, since what had been read of them has changed"
+READ_AGAIN = "read again, since what had been read of it has changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,8 @@ class Successions:
 
     def of_earlier_runs(self, ledger: Ledger) -> SuccessionsOf:
         """The same as ``of``, for a run that ends: it does not look for what it settles itself."""
-        return (lambda page, ledger: {}) if ledger.is_empty() else self.of
+        remembers = isinstance(ledger, VersionedLedger) and not ledger.is_empty()
+        return self.of if remembers else (lambda page, ledger: {})
 
     def of(self, page: Sequence[StoredObject], ledger: Ledger) -> dict[str, SettledSoFar]:
         """By URI, what is settled of those files of ``page`` that continue a settled version.
@@ -86,7 +87,7 @@ class Successions:
             SourceUnavailable: The storage is away.
         """
         files = [stored for stored in page if stored.modified is not None and stored.size]
-        if not files:
+        if not files or not isinstance(ledger, VersionedLedger):
             return {}
         candidates, again = self._candidates(files, ledger)
         successions = {}
@@ -101,7 +102,7 @@ class Successions:
         return successions
 
     def _candidates(
-        self, files: Sequence[StoredObject], ledger: Ledger
+        self, files: Sequence[StoredObject], ledger: VersionedLedger
     ) -> tuple[dict[str, list[_Settled]], set[str]]:
         """By URI, the versions that may go on in a file; and the files that were read before."""
         earlier = {stored.uri: [stored.uri, *earlier_names(stored.uri)] for stored in files}

@@ -21,7 +21,7 @@ from transforms.errors import ConfigError
         ("sqlite://", "in-memory"),
         ("sqlite:///:memory:", "in-memory"),
         ("sqlite:////no/such/folder/x.db", "folder /no/such/folder .* does not exist"),
-        ("sqlite:////", "the SQLite database / is a folder; name a file"),
+        ("sqlite:////", "/ is a folder; name a file for the SQLite database"),
     ],
 )
 def test_a_file_that_cannot_last_or_be_created_is_refused(url: str, message: str) -> None:

@@ -100,9 +100,9 @@ def test_a_service_that_says_nothing_is_unavailable() -> None:
         read(f"http://127.0.0.1:{silent.getsockname()[1]}")
 
 
-def test_half_a_pair_of_credentials_is_a_refusal() -> None:
+def test_half_a_pair_of_credentials_is_a_mistake_of_the_user() -> None:
     error = PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY")
-    assert type(described(error, "s3://b/k", None)) is SourceRefused
+    assert type(described(error, "s3://b/k", None)) is ConfigError
 
 
 def test_a_name_that_cannot_be_is_a_mistake_of_the_user() -> None:
