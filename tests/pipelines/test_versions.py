@@ -51,7 +51,7 @@ def test_a_log_that_is_written_rotated_touched_and_moved(
         file.write(b"\n" + lines(42, 60))
     run(folder, sink, key)
     assert rows(sink) == 60
-    assert "1 files read on where they had been read to" in capsys.readouterr().out
+    assert "1 file read on from where reading had ended" in capsys.readouterr().out
     os.utime(log)
     run(folder, sink, key)
     log.rename(folder / "done" / "app.log")

@@ -14,7 +14,7 @@ from transforms.batch.backoff import Clock
 from transforms.batch.splits import Polled, Position, Reader, Split
 from transforms.read import drain
 
-STILL_WRITTEN = "still being written: what follows their last whole record is left to the next run"
+STILL_WRITTEN = "still being written: what follows the last whole record is left to the next run"
 _LONGEST = 1 << 20
 
 Open = Callable[[Position], Reader]

@@ -32,9 +32,9 @@ _MOST = 16
 _CLOSED = (b"}", b"]", b'"')
 _ROWS = ("avro", "parquet")
 
-READ_ON = "read on where they had been read to"
-UNCHANGED = "recognised by their content, with another name or time"
-READ_AGAIN = "read again, since what had been read of it has changed"
+READ_ON = "read on from where reading had ended"
+UNCHANGED = "recognised by content, with another name or time"
+READ_AGAIN = "read again, since what had been read has changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ class TestOneName:
         assert numbers(log.read()) == [1, 3, 7]
         assert said()["read"] == 1
         assert [note.group for note in notes.noted() if note.topic == "continued"] == [
-            "read again, since what had been read of it has changed"
+            "read again, since what had been read has changed"
         ]
 
     def test_a_file_that_was_truncated_and_written_anew_is_read(self, log: Folder) -> None:
