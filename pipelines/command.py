@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import logging
 import os
 import sys
 import traceback
@@ -13,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pipelines.terminal import SafeFormatter, safe
+from pipelines.telemetry import logs
+from pipelines.terminal import safe
 from runners import parser, streams
 from transforms.errors import (
     ConfigError,
@@ -60,7 +60,7 @@ def run(name: str, main: Callable[[Sequence[str]], int], argv: Sequence[str] | N
     arguments = list(sys.argv[1:] if argv is None else argv)
     with streams.lasting():
         verbose = "--verbose" in arguments
-        _set_up_logging(verbose)
+        logs.set_up(arguments)
         try:
             code = main(arguments)
             if streams.lost() is not None:
@@ -149,22 +149,6 @@ def console() -> Console:
     from rich.console import Console  # takes time, which --help and --json do not need
 
     return Console(width=None if sys.stdout.isatty() else 140)
-
-
-def _set_up_logging(verbose: bool) -> None:
-    """Show our own warnings on stderr, and Beam's messages only with ``--verbose``.
-
-    Beam logs through its own loggers and through the root logger.
-    """
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.CRITICAL, handlers=[handler], force=True
-    )
-    logging.getLogger("apache_beam").setLevel(logging.INFO if verbose else logging.CRITICAL)
-    logging.getLogger("apache_beam.typehints").setLevel(logging.ERROR)
-    for package in ("pipelines", "transforms", "clients", "sources", "sinks", "runners"):
-        logging.getLogger(package).setLevel(logging.INFO if verbose else logging.WARNING)
 
 
 def write_summary(figures: Mapping[str, Any], path: Path) -> None:

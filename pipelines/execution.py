@@ -93,7 +93,8 @@ def execute(
     runner: Runner,
     *,
     release: Callable[[], object] = released,
-    progress_bar: bool = False,
+    display: progress.Mode = "none",
+    streaming: bool = False,
     submitted: Callable[[Submission], object] | None = None,
 ) -> tuple[Counter[str], list[str]]:
     """Run a finished pipeline to its end.
@@ -103,7 +104,8 @@ def execute(
         runner: What runs it.
         release: Called at the end, however it ends; releases what this process holds. By default,
             what is settled is acknowledged to its source, and held jobs are released.
-        progress_bar: Whether to show a progress bar.
+        display: How to show how far it is.
+        streaming: Whether it goes on after everything has been read.
         submitted: Called with the job once a cluster has accepted it.
 
     Returns:
@@ -117,7 +119,7 @@ def execute(
     runner.tune_process()
     drained = runner.drained_by_signals
     stopping = stop_on_signals(drain.request) if drained else nullcontext(list[str]())
-    with stopping as signals, progress.shown(progress_bar):
+    with stopping as signals, progress.shown(display, streaming=streaming):
         try:
             result = pipeline.run()
             if runner.submitted is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from pipelines.telemetry import logs
 from runners.runner import NAMES, Runner
 
 _LARGEST = 2**63 - 1
@@ -83,7 +84,7 @@ def add_outage_budget(parser: argparse._ActionsContainer) -> None:
 
 
 def add_output(parser: argparse._ActionsContainer) -> None:
-    """Add ``--summary_json`` and ``--verbose``."""
+    """Add ``--summary_json`` and the options of ``add_verbose``."""
     parser.add_argument(
         "--summary_json", metavar="FILE", help="write the summary to this file as JSON"
     )
@@ -101,8 +102,25 @@ def add_sink(parser: argparse._ActionsContainer, text: str = "SQLAlchemy URL") -
 
 
 def add_verbose(parser: argparse._ActionsContainer) -> None:
-    """Add ``--verbose``."""
-    parser.add_argument("--verbose", action="store_true", help="show logs, and an error's stack")
+    """Add ``--verbose``, ``--log_level`` and ``--log_format``."""
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="log everything, also what Beam logs, and show an error's stack",
+    )
+    parser.add_argument(
+        "--log_level",
+        choices=logs.LEVELS,
+        default="info",
+        help="log lines of this level and above (default: info; debug with --verbose)",
+    )
+    parser.add_argument(
+        "--log_format",
+        choices=logs.FORMATS,
+        default="auto",
+        help="how log lines on stderr look: auto is console on a terminal, and json, one object a "
+        "line, otherwise (default: auto)",
+    )
 
 
 def set_outage_budget(flags: argparse.Namespace, runner: Runner) -> None:

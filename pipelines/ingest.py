@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipelines import command
 from pipelines.ingestion.flags import Option, parser
+from pipelines.telemetry import logs
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -43,7 +44,9 @@ def ingest(
         with command.importing():
             from pipelines.ingestion import options, run
 
-        return run.carry_out(*options.from_argv(options.with_defaults(flags, defaults), steps))
+        arguments = options.with_defaults(flags, defaults)
+        logs.set_up(arguments)
+        return run.carry_out(*options.from_argv(arguments, steps))
 
     return command.run("ingest", program, argv)
 

@@ -173,8 +173,8 @@ class OutboxReader:
                 return self._wait_for_holder()
             queue.maintain()
             batch, unpublished = queue.read(self._number, count, self._source.limits, self._taken)
-        except (SinkUnavailable, Contention):
-            if drain.requested() or not self._outage.wait():
+        except (SinkUnavailable, Contention) as error:
+            if drain.requested() or not self._outage.wait(error):
                 raise
             return self._rest()
         self._outage.end()
@@ -235,7 +235,7 @@ class OutboxReader:
         try:
             self._source.queue.release(self._number, self._count)
         except (SinkUnavailable, Contention) as error:
-            _log.info("the lease is left to run out: %s", error)
+            _log.debug("the lease is left to run out: %s", error)
 
     @property
     def _position(self) -> Position:

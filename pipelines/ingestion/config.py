@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.ingestion.steps import Steps
+from pipelines.progress import Mode
 from runners.runner import Runner
 from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig
@@ -68,7 +69,7 @@ class RunConfig:
         summary_json: Where to write the summary, or None.
         fail_on_dead_letters: Whether to exit with 3 when the run made some, or when some of its
             sources are unresolved.
-        progress: Whether to show a progress bar.
+        progress: How to show how far the run is.
         detach: Whether to leave the job to the cluster once it runs.
         metrics_address: Host and port where the process shows its metrics, or None.
         options: The options that the user gave, by name, without secrets.
@@ -78,7 +79,7 @@ class RunConfig:
     beam_options: tuple[str, ...]
     summary_json: Path | None
     fail_on_dead_letters: bool
-    progress: bool
+    progress: Mode
     detach: bool = False
     metrics_address: tuple[str, int] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -358,7 +358,14 @@ def _add_run(parser: Parser) -> None:
         action="store_true",
         help="submit the job to its cluster, print its id and return (FlinkRunner)",
     )
-    group.add_argument("--no_progress", action="store_true", help="show no progress bar")
+    group.add_argument(
+        "--progress",
+        choices=("auto", "bar", "plain", "none"),
+        default="auto",
+        help="how to show on stderr how far the run is: a bar, or plain, a line every 10 s; auto is a "
+        "bar on a terminal and none otherwise (default: auto)",
+    )
+    group.add_argument("--no_progress", action="store_true", help="the same as --progress none")
     group.add_argument(
         "--metrics_address",
         type=address,

@@ -16,6 +16,7 @@ from pipelines.flags import set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.steps import identity_of
+from pipelines.progress import Mode, mode_of
 from runners.runner import Runner
 from sinks.dead_letters.by_uri import dead_letter_sink_for
 from sinks.jobs.queue import SqlJobQueue
@@ -170,11 +171,16 @@ def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) 
         beam_options=tuple(beam_options),
         summary_json=command.summary_path(flags.summary_json),
         fail_on_dead_letters=flags.fail_on_dead_letters,
-        progress=not flags.no_progress,
+        progress=_progress(flags),
         detach=flags.detach,
         metrics_address=_metrics_address(flags, runner),
         options=_given_options(flags),
     )
+
+
+def _progress(flags: argparse.Namespace) -> Mode:
+    asked = "none" if flags.no_progress and flags.progress == "auto" else flags.progress
+    return mode_of(asked)
 
 
 def _metrics_address(flags: argparse.Namespace, runner: Runner) -> tuple[str, int] | None:

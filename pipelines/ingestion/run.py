@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 
 import apache_beam as beam
 
-from pipelines import command, execution
+from pipelines import command, execution, progress
 from pipelines.ingestion import summary
+from pipelines.ingestion.begun import begun
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.observed import observed
+from pipelines.ingestion.pulse import beating
 from pipelines.ingestion.run_entry import Ending, entered, entry_of
 from pipelines.ingestion.steps import applied
 from pipelines.operation.start import once_reachable
@@ -32,6 +35,7 @@ from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
 from transforms.read import standing
 from transforms.read.job_queue import Waiting
+from transforms.settle import first_dead_letters
 from transforms.settle.acknowledge import Acknowledge
 
 
@@ -81,11 +85,13 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             once_reachable(lambda: _refuse_state_of_another(config, run), budget)
             created = once_reachable(sink.prepare, budget)
             ending = entries.enter_context(entered(entry))
+            entries.enter_context(begun(entry, config, run))
             config = _checked(config, sink)
             if created:
                 _report_created(config, run)
             notes.reset()
             standing.reset()
+            first_dead_letters.reset()
             started = time.monotonic()
             if run.detach or (config.streaming and run.runner.remote):
                 _report_left(config.jobs.queue.left())  # the readers will report it elsewhere
@@ -204,12 +210,16 @@ def _run(
 ) -> tuple[Counter[str], list[str]]:
     """Run the pipeline to its end; returns its counters and the signals received."""
     build(pipeline, config, sink, run.runner)
-    return execution.execute(
-        pipeline,
-        run.runner,
-        progress_bar=run.progress,
-        submitted=lambda submission: _note(config, submission, entry),
-    )
+    quiet = logging.DEBUG if progress.drawn(run.progress) else logging.INFO
+    watched = config.streaming and run.runner.drained_by_signals  # otherwise others read
+    with beating(level=quiet) if watched else nullcontext():
+        return execution.execute(
+            pipeline,
+            run.runner,
+            display=run.progress,
+            streaming=config.streaming,
+            submitted=lambda submission: _note(config, submission, entry),
+        )
 
 
 def _detach(

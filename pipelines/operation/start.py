@@ -42,20 +42,23 @@ def once_reachable(
     outage = Outage(backoff, budget, service="source")
     outage.begin()
     last: SourceUnavailable | SinkUnavailable | None = None
-    say_after = 0.0
+    say_after = _SAY_AGAIN_SECONDS
     while True:
         attempt = in_background(work, "start")
         wait([attempt], None if last is None else max(0.0, budget - outage.seconds))
         if last is not None and not attempt.done():
             raise _after(last, outage)
         try:
-            return attempt.result()
+            result = attempt.result()
         except SourceRefused as error:
             raise ConfigError(str(error)) from error
         except (SourceUnavailable, SinkUnavailable) as error:
             last = error
             outage.service = "database" if isinstance(error, SinkUnavailable) else "source"
-        seconds = outage.next_wait()
+        else:
+            outage.end()
+            return result
+        seconds = outage.next_wait(last)
         if seconds is None:
             raise _after(last, outage)
         if outage.seconds >= say_after:
@@ -63,6 +66,7 @@ def once_reachable(
             _log.warning(
                 "%s; waiting for it, for another %.0f s at most (--outage_budget)",
                 *(last, budget - outage.seconds),
+                extra={"service": outage.service},
             )
         time.sleep(seconds)
 

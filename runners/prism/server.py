@@ -151,4 +151,4 @@ class _Process:
     def _read(self, output: IO[str]) -> None:
         for line in output:
             self._last_lines.append(line.strip())
-            _log.info("%s", self._last_lines[-1])
+            _log.debug("%s", self._last_lines[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from weakref import WeakSet
 
 from transforms import instruments
 from transforms.errors import ConfigError
+
+_log = logging.getLogger(__name__)
 
 Sleep = Callable[[float], object]
 Clock = Callable[[], float]
@@ -77,6 +80,7 @@ class Outage:
         service: What is away, for metrics: ``database``, ``kafka``, ``objects``, or ``source`` at the start.
         sleep: Waits for the seconds that it is called with.
         clock: Monotonic seconds.
+        routine: Whether the waits are nothing to tell of.
     """
 
     backoff: Backoff
@@ -84,6 +88,7 @@ class Outage:
     service: str
     sleep: Sleep = time.sleep
     clock: Clock = time.monotonic
+    routine: bool = False
     _since: float | None = field(default=None, init=False)
     _attempts: int = field(default=0, init=False)
 
@@ -101,38 +106,65 @@ class Outage:
         """Count from now, before the first try, which may take long itself."""
         self._since = self.clock()
 
-    def next_wait(self) -> float | None:
+    def next_wait(self, reason: object = "") -> float | None:
         """Count a failed try. Returns the seconds to wait before the next one, without waiting.
 
-        They never reach beyond the budget; None when it is used up.
+        They never reach beyond the budget; None when it is used up. The first line of an outage is
+        logged here; several that wait for the same service share it.
+
+        Args:
+            reason: Why the try failed, in a few words without secrets or records.
         """
         if self._since is None:
             self._since = self.clock()
-        _under_way.add(self)
         left = self.budget - self.seconds
         if left <= 0:
+            _under_way.discard(self)
             return None
+        if not (self.routine or self._shared()):
+            _log.warning(
+                "%s; waiting for it, for another %.0f s at most (--outage_budget)",
+                reason or f"no answer ({self.service})",
+                left,
+                extra={"service": self.service},
+            )
+        _under_way.add(self)
         self._attempts += 1
         seconds = min(self.backoff.delay(self._attempts), left)
         instruments.add("outage_seconds", seconds, self.service)
         return seconds
 
-    def wait(self) -> bool:
-        """Count a failed try, and wait before the next one.
+    def wait(self, reason: object = "") -> bool:
+        """Count a failed try, and wait before the next one; ``reason`` as in ``next_wait``.
 
         Returns False, without waiting, when the budget is used up.
         """
-        seconds = self.next_wait()
+        seconds = self.next_wait(reason)
         if seconds is None:
             return False
+        _log.debug("waiting %.1f s: %s", seconds, reason, extra={"service": self.service})
         self.sleep(seconds)
         return True
 
     def end(self) -> None:
         """The service has answered: the next failed try begins an outage of its own."""
+        lasted = self.seconds
         self._since = None
         self._attempts = 0
-        _under_way.discard(self)
+        if self in _under_way:
+            _under_way.discard(self)
+            if not (self.routine or self._shared()):
+                _log.warning(
+                    "%s answers again after %.1f s",
+                    *(self.service, lasted),
+                    extra={"service": self.service, "seconds": lasted},
+                )
+
+    def _shared(self) -> bool:
+        """Whether anybody in this process waits for the service already."""
+        return any(
+            outage.service == self.service and not outage.routine for outage in list(_under_way)
+        )
 
 
 _under_way: WeakSet[Outage] = WeakSet()

@@ -30,7 +30,7 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.record import Failure, RecordBatch, Span
 from transforms.errors import CommitUnknown, Contention, SinkUnavailable
 from transforms.read import drain
-from transforms.settle import lineage
+from transforms.settle import first_dead_letters, lineage
 
 _log = logging.getLogger(__name__)
 
@@ -182,13 +182,11 @@ def commit(
         Contention: Every attempt was rolled back, even without the records to blame.
     """
     waited = 0.0
-    reason = ""
     unknown: Sequence[Settled] = ()
 
     def pause(seconds: float) -> None:
         nonlocal waited
         waited += seconds
-        _log.warning("waiting %.1f s: %s", seconds, reason)
         drain.wait(seconds)
 
     outage = Outage(config.backoff, config.outage_budget, service="database", sleep=pause)
@@ -198,21 +196,23 @@ def commit(
         try:
             settled = sink.commit(batches, isolate=attempt == config.contention_tries)
             _observe(started, "ok")
+            outage.end()
             return list(unknown) if _went_through(unknown, settled) else settled, waited
         except SinkUnavailable as error:
             _observe(started, "error")
             if isinstance(error, CommitUnknown):
                 unknown = error.settled
-            reason = str(error)
-            if drain.requested() or not outage.wait():
+            if drain.requested() or not outage.wait(error):
                 raise
         except Contention as error:
             _observe(started, "error")
-            reason = str(error)
+            outage.end()  # it answers
             attempt += 1
             if attempt > config.contention_tries:
                 raise
-            pause(config.backoff.delay(attempt))
+            seconds = config.backoff.delay(attempt)
+            _log.warning("waiting %.1f s: %s", seconds, error, extra={"seconds": seconds})
+            pause(seconds)
 
 
 def _observe(started: float, result: str) -> None:
@@ -325,6 +325,7 @@ def _measure(batches: Sequence[RecordBatch], settled: Sequence[Settled]) -> None
         if batch.times:
             instruments.observe("freshness", [now - at for at in batch.times], batch.span.source)
     for result in settled:
+        first_dead_letters.report(result.dead)
         for failure in (*result.dead, *result.retry):
             instruments.add("record_failures", 1, failure.stage, failure.category)
         if result.attempts:

@@ -167,7 +167,7 @@ class _HeldLeases:
             try:
                 self.release(database, name)
             except SluiceError as error:
-                _log.info("the lease %s is left to run out: %s", name, error)
+                _log.debug("the lease %s is left to run out: %s", name, error)
 
     def _renew_all(self) -> None:
         """Renew what is due until nothing is held, or the process has forgotten its leases."""

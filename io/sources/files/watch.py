@@ -358,6 +358,8 @@ class WatchReader:
                 del self._reads[oldest]
 
     def _recover(self) -> None:
+        if self._outage is not None:
+            self._outage.end()
         self._outage = None
 
     def _back_off(self, error: SourceUnavailable) -> None:
@@ -368,7 +370,7 @@ class WatchReader:
             self._outage = Outage(
                 watched.backoff, watched.outage_budget, service="objects", clock=self._clock
             )
-        pause = self._outage.next_wait()
+        pause = self._outage.next_wait(error)
         if pause is None:
             raise error
         self._not_before = self._clock() + pause

@@ -42,7 +42,7 @@ class ClaimsAhead:
             if ahead is not None and (batches := ahead.result()):
                 self._queue.give_back(batches)
         except SluiceError as error:
-            _log.info("jobs taken ahead are due again once their lease ends: %s", error)
+            _log.debug("jobs taken ahead are due again once their lease ends: %s", error)
         self._thread.shutdown()
 
     def _claim(self) -> Sequence[RecordBatch]:

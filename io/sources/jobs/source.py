@@ -125,8 +125,8 @@ class JobsReader:
             wait = None if settling or self._source.streaming else self._wait()
             if self._source.streaming and not batches:
                 LEFT_JOBS.get(self._source.queue).report()
-        except SinkUnavailable:
-            if drain.requested() or not self._outage.wait():
+        except SinkUnavailable as error:
+            if drain.requested() or not self._outage.wait(error):
                 raise
             return self._rest()
         except Contention:

@@ -191,7 +191,7 @@ class Cluster:
         Uses a consumer that joins no group: the admin client's questions to a coordinator
         abort the process if the broker goes away meanwhile (confluentinc/librdkafka#5397).
         """
-        outage = Outage(_BACKOFF, self._timeout, service="kafka")
+        outage = Outage(_BACKOFF, self._timeout, service="kafka", routine=True)
         while True:
             try:
                 return call(self._consumer(group))

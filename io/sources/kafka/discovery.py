@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
@@ -11,8 +10,6 @@ from typing import Generic, TypeVar
 from transforms.background import in_background
 from transforms.batch.backoff import Backoff, Outage
 from transforms.errors import ConfigError, SinkUnavailable, SourceUnavailable
-
-_log = logging.getLogger(__name__)
 
 LookT = TypeVar("LookT")
 
@@ -83,7 +80,7 @@ class Discovery(Generic[LookT]):
             self._wait_for_end_of(error)
             return None
         if self._outage is not None:
-            _log.warning("back after %.0f s", self._outage.seconds)
+            self._outage.end()
         self._outage = None
         self._due = self._clock() + self._interval
         return look
@@ -97,12 +94,8 @@ class Discovery(Generic[LookT]):
                 sleep=self._postpone,
                 clock=self._clock,
             )
-        if not self._outage.wait():
+        if not self._outage.wait(error):
             raise error
-        _log.warning(
-            "no answer for %.0f s, waiting %.1f s: %s",
-            *(self._outage.seconds, self._due - self._clock(), error),
-        )
 
     def _postpone(self, seconds: float) -> None:
         """Wait without blocking: no look is due before then."""

@@ -204,7 +204,7 @@ class Follower:
         try:
             settled = self._ledger.coverage(sorted(set(partitions)))
         except SluiceError as error:
-            _log.info("the group does not follow the ledger for now: %s", error)
+            _log.debug("the group does not follow the ledger for now: %s", error)
             return
         self._due = self._clock() + self._interval
         spans = [

@@ -37,8 +37,9 @@ def test_it_is_asked_again_until_it_answers(
     service = Service(kind("it is away"), 4)
     assert once_reachable(service.ask, 60, FAST) == "answer"
     assert service.tries == 5
-    (line,) = caplog.messages
-    assert line.startswith("it is away; waiting for it, for another ")
+    begin, end = caplog.messages
+    assert begin.startswith("it is away; waiting for it, for another ")
+    assert " answers again after " in end
 
 
 @pytest.mark.parametrize("kind", [SourceUnavailable, SinkUnavailable])

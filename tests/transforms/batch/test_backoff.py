@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import math
+from weakref import WeakSet
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transforms.batch import backoff
 from transforms.batch.backoff import Backoff, Outage
 from transforms.errors import ConfigError
 
@@ -203,3 +205,71 @@ class TestOutage:
         clock.waits.clear()
         assert outage.wait()
         assert clock.waits[0] <= backoff.ceiling(1)
+
+
+class TestLines:
+    @pytest.fixture(autouse=True)
+    def _none_under_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(backoff, "_under_way", WeakSet())
+
+    def outage(self, service: str = "kafka", budget: float = 60, **more: bool) -> Outage:
+        clock = Clock()
+        return Outage(
+            Backoff(), budget, service=service, sleep=clock.sleep, clock=clock.now, **more
+        )
+
+    def test_an_outage_is_said_when_it_begins_and_when_it_ends(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        outage = self.outage()
+        outage.end()
+        for _ in range(3):
+            assert outage.wait("no route to the broker")
+        lasted = outage.seconds
+        outage.end()
+        outage.end()
+        begin, end = caplog.records
+        assert begin.getMessage() == (
+            "no route to the broker; waiting for it, for another 60 s at most (--outage_budget)"
+        )
+        assert end.getMessage() == f"kafka answers again after {lasted:.1f} s"
+        assert {vars(record)["service"] for record in (begin, end)} == {"kafka"}
+
+    def test_several_that_wait_for_one_service_share_its_lines(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        first, second, other = self.outage(), self.outage(), self.outage("database")
+        for outage in (first, second, other, first):
+            outage.wait("away")
+        first.end()
+        assert len(caplog.records) == 2, "one begin for each service"
+        second.end()
+        other.end()
+        assert [vars(record)["service"] for record in caplog.records] == [
+            *("kafka", "database"),
+            *("kafka", "database"),
+        ]
+
+    def test_one_that_was_given_up_is_not_said_to_end(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        given_up, next_one = self.outage(budget=5), self.outage()
+        while given_up.wait("away"):
+            pass
+        next_one.wait("away")
+        next_one.end()
+        given_up.end()
+        texts = [message.partition(" ")[0] for message in caplog.messages]
+        assert texts == ["away;", "away;", "kafka"]
+
+    def test_waits_that_are_routine_are_not_said(self, caplog: pytest.LogCaptureFixture) -> None:
+        routine, outage = self.outage(routine=True), self.outage()
+        routine.wait("away")
+        routine.end()
+        assert not caplog.records
+        routine.wait("away")
+        outage.wait("away")
+        assert len(caplog.records) == 1, "nor do they hide an outage"
+        outage.end()
+        routine.end()
+        assert len(caplog.records) == 2

@@ -1,0 +1,37 @@
+"""The line with which a run begins, and what each line of its log says of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipelines import progress
+from pipelines.ingestion.config import IngestConfig, RunConfig
+from pipelines.telemetry import logs
+from sinks import targets
+from sinks.runs.runs import Run
+from transforms.secrets import redact
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def begun(entry: Run, config: IngestConfig, run: RunConfig) -> Iterator[None]:
+    """Log that a run has begun; while the block runs, every line says which run it is of.
+
+    The line is for programs and for those who see no bar: with a bar on a terminal, it is a line of
+    debugging.
+    """
+    target = targets.remembered(config.sql)
+    label = str(config.sql.table_name) if target is None else target.label
+    pipeline = config.pipeline.name or label
+    sources = [redact(source.uri) for source in config.sources]
+    with logs.about(run=entry.id, pipeline=pipeline, target=label):
+        _log.log(
+            logging.DEBUG if progress.drawn(run.progress) else logging.INFO,
+            "run %s begins: pipeline %s, table %s, %s, from %s",
+            *(entry.id, pipeline, label, run.runner.name, ", ".join(sources)),
+            extra={"runner": run.runner.name, "sources": sources, "streaming": config.streaming},
+        )
+        yield
