@@ -123,7 +123,7 @@ def apply_to_values(
                 value = None
             values.append(value)
     if not gone:
-        return replace(batch, values=values)
+        return batch.with_values(values)
     good = [index for index in range(len(items)) if index not in gone]
     return batch.keep(good, [values[index] for index in good], failures, filtered)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -23,6 +25,12 @@ _OF_ONE_FILE = {
     *(errno.ENXIO, errno.ENODEV, errno.ENAMETOOLONG, errno.EOVERFLOW, errno.EBUSY),
 }
 """Errors that concern one file or folder; any other means that the storage is away."""
+
+_PLAIN_PATH = re.compile(r"(?:file://)?((?:/(?!\.\.?(?:/|\Z))[!-$&-.0-~]+)+)").fullmatch
+"""An absolute path, or the URI of one, that is written as ``path_of`` returns it."""
+
+_PLAIN_NAME = re.compile(r"(?:/(?!\.(?:/|\Z))[\w.~-]+)+", re.ASCII).fullmatch
+"""An absolute path that is the same in a URI."""
 
 
 class LocalStorage:
@@ -62,7 +70,9 @@ class LocalStorage:
         """Whether ``glob`` stands for the file named ``uri``."""
         if not uri.startswith(SCHEME):
             return False
-        path, pattern = path_of(uri), path_of(glob)
+        path = path_of(uri)
+        relative = not glob.startswith(("/", "~", SCHEME))
+        pattern = _resolved(os.getcwd(), glob) if relative else path_of(glob)
         return path == pattern or matcher(pattern).fullmatch(path) is not None
 
     def open(self, uri: str, version: str) -> LocalFile:
@@ -203,6 +213,9 @@ def path_of(uri: str) -> str:
     >>> path_of("file:///data/a%20b.jsonl")
     '/data/a b.jsonl'
     """
+    plain = _PLAIN_PATH(uri)
+    if plain is not None:
+        return plain[1]
     if "\0" in uri or "%00" in uri.partition(SCHEME)[2]:
         raise ConfigError(f"{uri!a} contains the character NUL, which no path does")
     if not uri.startswith(SCHEME):
@@ -211,6 +224,16 @@ def path_of(uri: str) -> str:
     if host not in ("", "localhost") or not slash:
         raise ConfigError(f"{uri} does not name a file here; write file:///absolute/path")
     return os.path.normpath(os.fsdecode(unquote_to_bytes(f"/{path}")))
+
+
+@lru_cache(maxsize=64)
+def _resolved(folder: str, glob: str) -> str:
+    return path_of(os.path.join(folder, glob))
+
+
+def _uri_of(path: str) -> str:
+    """The ``file://`` URI of an absolute path."""
+    return SCHEME + path if _PLAIN_NAME(path) else Path(path).as_uri()
 
 
 def _stored(path: str) -> Iterator[StoredObject]:
@@ -224,8 +247,7 @@ def _stored(path: str) -> Iterator[StoredObject]:
     except (FileNotFoundError, NotADirectoryError):
         return
     if stat.S_ISREG(status.st_mode):
-        uri = Path(path).as_uri()
-        yield StoredObject(uri, _version(status), status.st_size, status.st_mtime)
+        yield StoredObject(_uri_of(path), _version(status), status.st_size, status.st_mtime)
 
 
 def _version(status: os.stat_result) -> str:
@@ -317,7 +339,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def _hidden(path: str) -> StoredObject:
-    return StoredObject(Path(path).as_uri(), "", 0, passed_over=HIDDEN)
+    return StoredObject(_uri_of(path), "", 0, passed_over=HIDDEN)
 
 
 def _refused(path: str, error: OSError) -> StoredObject:
@@ -329,7 +351,7 @@ def _refused(path: str, error: OSError) -> StoredObject:
     unreadable = _unreadable(path, error)
     if isinstance(unreadable, SourceUnavailable):
         raise unreadable from error
-    return StoredObject(Path(path).as_uri(), "", 0, refused=str(unreadable))
+    return StoredObject(_uri_of(path), "", 0, refused=str(unreadable))
 
 
 def _unreadable(name: str, error: OSError) -> ObjectUnavailable | SourceUnavailable:
