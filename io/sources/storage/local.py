@@ -57,9 +57,11 @@ class LocalStorage:
             if os.path.isdir(path):
                 raise ConfigError(f"{glob} is a directory; add a glob, e.g. {glob.rstrip('/')}/*")
             try:
-                yield from _stored(path)
+                stored = _stored(path)
             except OSError as error:
                 raise _away(path, error) from error
+            if stored is not None:
+                yield stored
             return
         root, *segments = path.split("/")
         yield from _Walk(literal_prefix(path).rpartition("/")[0] + "/").matches(
@@ -202,7 +204,7 @@ def recall(stored: StoredObject, end: int, tails: Tails) -> int:
 def version_at(uri: str) -> StoredObject | None:
     """The file that has this name now; None if there is none, or it may not be looked at."""
     try:
-        return next(_stored(path_of(uri)), None)
+        return _stored(path_of(uri))
     except OSError:
         return None
 
@@ -236,8 +238,8 @@ def _uri_of(path: str) -> str:
     return SCHEME + path if _PLAIN_NAME(path) else Path(path).as_uri()
 
 
-def _stored(path: str) -> Iterator[StoredObject]:
-    """The file at ``path``; nothing if it does not exist (any more) or is not a file.
+def _stored(path: str) -> StoredObject | None:
+    """The file at ``path``; None if it does not exist (any more) or is not a file.
 
     Raises:
         OSError: It cannot be looked at.
@@ -245,9 +247,10 @@ def _stored(path: str) -> Iterator[StoredObject]:
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
-        return
-    if stat.S_ISREG(status.st_mode):
-        yield StoredObject(_uri_of(path), _version(status), status.st_size, status.st_mtime)
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return StoredObject(_uri_of(path), _version(status), status.st_size, status.st_mtime)
 
 
 def _version(status: os.stat_result) -> str:
@@ -289,8 +292,10 @@ class _Walk:
                     if name[0] == "_" and _is_hidden(name) and not spells_hidden(head):
                         if is_folder == bool(rest):
                             yield _hidden(folder + name)
-                    else:
-                        yield from self._at(folder + name, rest)
+                    elif rest:
+                        yield from self.matches(f"{folder}{name}/", rest)
+                    elif (stored := _looked_up(folder + name)) is not None:
+                        yield stored
 
     def _below(self, folder: str, segments: list[str]) -> Iterator[StoredObject]:
         """What matches ``segments``, the first of which is ``**``, in the folders below."""
@@ -301,17 +306,14 @@ class _Walk:
                 yield _hidden(folder + name)
             elif is_folder:
                 yield from self.matches(f"{folder}{name}/", segments)
-            else:
-                yield from self._at(folder + name, [])
+            elif (stored := _looked_up(folder + name)) is not None:
+                yield stored
 
     def _at(self, path: str, rest: list[str]) -> Iterator[StoredObject]:
         if rest:
             yield from self.matches(f"{path}/", rest)
-            return
-        try:
-            yield from _stored(path)
-        except OSError as error:
-            yield _refused(path, error)
+        elif (stored := _looked_up(path)) is not None:
+            yield stored
 
     def _entries(self, folder: str) -> Iterator[tuple[str, bool]]:
         """Names in ``folder``, and whether each one is a directory (a link to one is not).
@@ -331,6 +333,14 @@ class _Walk:
             if folder == self._root:
                 raise _away(folder, error) from error
             raise
+
+
+def _looked_up(path: str) -> StoredObject | None:
+    """The file at ``path``, also if it cannot be looked at; None if there is none."""
+    try:
+        return _stored(path)
+    except OSError as error:
+        return _refused(path, error)
 
 
 def _is_hidden(name: str) -> bool:
