@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
 from apache_beam.metrics import Metrics
@@ -52,21 +53,28 @@ _tallies = PerProcess[None, _Tally](lambda _: _Tally())
 
 def count(name: MetricName, n: int = 1) -> None:
     """Add ``n`` to a counter; call it on the thread that processes the bundle."""
-    _add(name, n)
+    if n:
+        _add(name, n)
 
 
 def count_all(counts: Iterable[tuple[str, int]]) -> None:
     """Add each number of ``transforms.batch.counts.Counts`` to the counter of its name."""
     for name, number in counts:
-        _add(name, number)
+        if number:
+            _add(name, number)
 
 
 def _add(name: str, n: int) -> None:
-    if n:
-        Metrics.counter(NAMESPACE, name).inc(n)
-        tally = _tallies.get(None)
-        with tally.lock:
-            tally.counts[name] += n
+    _counter(name).inc(n)
+    tally = _tallies.get(None)
+    with tally.lock:
+        tally.counts[name] += n
+
+
+@cache
+def _counter(name: str) -> Metrics.DelegatingCounter:
+    """Beam's counter; it finds the bundle of the thread that counts."""
+    return Metrics.counter(NAMESPACE, name)
 
 
 def gauge(name: GaugeName, value: int) -> None:

@@ -342,12 +342,12 @@ def _record(
     both = sorted({*((pipeline, *place) for place in places), *moved})
     dialect_of(connection).lock(connection, both)
     before = ledger.settlements(connection, pipeline, places)
-    for part in work:
+    for part in work if before else ():
         coverage = coverage_of(before.get(partition_of(part.batch), ()))
         for gap in part.gaps or ():
             if coverage.gaps(*gap) != [gap]:
                 raise _Overlap
-    for place, settlement in news:
+    for place, settlement in news if before else ():
         refuse_another_framing(place, before.get(place, ()), settlement)
     try:
         ledger.record(connection, pipeline, label, before, news, run)

@@ -304,6 +304,13 @@ class RecordBatch:
         """Every good record, in order."""
         return map(self.record, range(len(self.raws)))
 
+    def with_values(self, values: Sequence[Any]) -> RecordBatch:
+        """The same records with other values; faster than ``replace``, for small batches."""
+        return RecordBatch(
+            *(self.span, self.format, self.offsets, self.raws, values, self.times, self.keys),
+            *(self.headers, self.failures, self.filtered, self.claim, self.elements),
+        )
+
     def keep(
         self,
         indices: Sequence[int],

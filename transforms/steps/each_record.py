@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import apache_beam as beam
@@ -124,7 +123,7 @@ def apply_to_values(
                 value = None
             values.append(value)
     if not gone:
-        return replace(batch, values=values)
+        return batch.with_values(values)
     good = [index for index in range(len(items)) if index not in gone]
     return batch.keep(good, [values[index] for index in good], failures, filtered)
 

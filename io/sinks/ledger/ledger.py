@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -199,13 +200,16 @@ def record(
     if changed:
         dialect_of(connection).upsert(connection, progress, changed)
     sums = {
-        place: sum((settlement.counts for settlement in rows), Counts())
-        for place, rows in fresh.items()
+        place: _sum([settlement.counts for settlement in rows]) for place, rows in fresh.items()
     }
     more = {place: total for place, total in sums.items() if place in before}
     table_counts.add(connection, pipeline, target, more)
     first = {place: total for place, total in sums.items() if place not in before}
     table_counts.begin(connection, pipeline, target, first)
+
+
+def _sum(counts: Sequence[Counts]) -> Counts:
+    return counts[0] if len(counts) == 1 else sum(counts, Counts())
 
 
 _KEY = ("pipeline", "source", "partition", "start_offset")
@@ -291,6 +295,9 @@ def audit(database: Database, of: SqlLedger | None = None) -> Iterator[Partition
             yield progress_of(place, list(group))
 
 
+_counts_of = attrgetter(*COUNTS)
+
+
 def progress_of(place: tuple[str, str, str], rows: Sequence[Any]) -> PartitionProgress:
     """What the ledger's ``rows`` of one pipeline, source and partition add up to."""
     parts = [
@@ -298,13 +305,13 @@ def progress_of(place: tuple[str, str, str], rows: Sequence[Any]) -> PartitionPr
             row.start_offset,
             row.end_offset,
             bool(row.final),
-            Counts(*(getattr(row, name) for name in COUNTS)),
+            Counts(*_counts_of(row)),
         )
         for row in rows
     ]
     return PartitionProgress(
         *place,
         coverage_of(parts),
-        sum((part.counts for part in parts), Counts()),
-        max(row.updated_at for row in rows),
+        _sum([part.counts for part in parts]),
+        max([row.updated_at for row in rows]),
     )

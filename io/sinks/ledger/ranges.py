@@ -30,6 +30,10 @@ class Settlement:
 def coverage_of(settled: Iterable[Settlement]) -> Coverage:
     """The coverage that ledger rows of one partition add up to."""
     rows = list(settled)
+    if len(rows) == 1:  # so it is of most files
+        row = rows[0]
+        content = row.content if row.start == 0 else None
+        return Coverage(((row.start, row.end),), row.end if row.final else None, content)
     ends = [row.end for row in rows if row.final]
     content = next((row.content for row in rows if row.start == 0), None)
     ranges = merge((row.start, row.end) for row in rows)
@@ -74,6 +78,9 @@ def emptied(batch: RecordBatch) -> RecordBatch:
 
 def merged(rows: Iterable[Settlement]) -> list[Settlement]:
     """The rows with touching and overlapping spans merged, and their counts added up."""
+    rows = list(rows)
+    if len(rows) == 1:
+        return rows
     result: list[Settlement] = []
     for row in sorted(rows, key=lambda row: (row.start, row.end)):
         if result and row.start <= result[-1].end:

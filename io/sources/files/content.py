@@ -120,6 +120,8 @@ def framing_of(format_: Format, compression: str, encoding: str) -> str:
     >>> framing_of(Format("csv", quote="'"), "gzip", "")
     "csv ' gzip"
     """
+    if format_.name == "json" and not (compression or encoding):
+        return "json"
     quotes = f"{format_.quote or 'none'}{format_.escape}" if format_.name == "csv" else ""
     converted = CONVERTED + encoding if encoding else ""
     return " ".join(filter(None, (format_.name, quotes, compression, converted)))

@@ -124,7 +124,7 @@ def stored_format_of(
     return stored_format
 
 
-@lru_cache(maxsize=2_048)  # asked when an object is selected, planned and opened
+@lru_cache(maxsize=4_096)  # asked when an object is selected, planned and opened
 def known_format_of(
     uri: str,
     format: str = AUTO,  # noqa: A002 - the option's name
@@ -132,10 +132,18 @@ def known_format_of(
     compression: str = AUTO,
 ) -> StoredFormat | None:
     """The same as ``stored_format_of``; None for an extension of nothing known."""
-    extensions = _without_dates(uri.rsplit("/", 1)[-1].lower().split(".")[1:])
+    name = uri[uri.rfind("/") + 1 :]
+    return _by_extensions(
+        name[name.find(".") :] if "." in name else "", format, encoding, compression
+    )
+
+
+def _extensions(text: str) -> list[str]:
+    """The last two extensions of a name, lower case, without dates; ``text`` begins with a dot."""
+    extensions = _without_dates(text.lower().split(".")[1:])
     if len(extensions) > 1 and extensions[-1] in _SUFFIXES:
         extensions = [*_without_dates(extensions[:-1]), extensions[-1]]
-    return _by_extensions(tuple(extensions[-2:]), format, encoding, compression)
+    return extensions[-2:]
 
 
 def _without_dates(extensions: list[str]) -> list[str]:
@@ -146,12 +154,12 @@ def _without_dates(extensions: list[str]) -> list[str]:
 
 @lru_cache(maxsize=256)
 def _by_extensions(
-    extensions: tuple[str, ...],
+    text: str,
     format: str,  # noqa: A002 - the option's name
     encoding: str,
     compression: str,
 ) -> StoredFormat | None:
-    *before, extension = ("", *extensions)
+    *before, extension = ("", *_extensions(text))
     suffix = _SUFFIXES.get(extension, "")
     if suffix:
         extension = before[-1] if before else ""

@@ -90,10 +90,13 @@ class FramedRecords:
         """Drop the records that begin at or after ``end``: they belong to the next part."""
         owned = bisect_left(self.offsets, end)
         del self.offsets[owned:], self.raws[owned:]
-        self.refused = [each for each in self.refused if each.offset < end]
+        if self.refused:
+            self.refused = [each for each in self.refused if each.offset < end]
 
     def take_refused(self, end: int) -> list[RefusedRecord]:
         """Those of the refused records that begin before ``end``, which are then forgotten."""
+        if not self.refused:
+            return []
         taken = [each for each in self.refused if each.offset < end]
         self.refused = [each for each in self.refused if each.offset >= end]
         return taken
@@ -141,16 +144,16 @@ class PartialRecord:
         self.limit = limit
         self.length = 0
         self._parts: list[bytes] = []
-        self._hash = sha256()
 
     def add(self, part: bytes) -> None:
         """Append ``part`` to the record, as far as it is kept."""
-        was_long = self.too_long
+        was_long = self.length > self.limit
         self.length += len(part)
-        if not self.too_long:
+        if self.length <= self.limit:
             self._parts.append(part)
             return
         if not was_long:
+            self._hash = sha256()
             head = b"".join(self._parts)
             self._hash.update(head)
             kept = min(self.limit, HEAD_BYTES)
@@ -179,7 +182,6 @@ class PartialRecord:
     def _start_over(self) -> None:
         self._parts.clear()
         self.length = 0
-        self._hash = sha256()
 
 
 def too_large(offset: int, head: bytes, length: int, limit: int, digest: str) -> RefusedRecord:

@@ -104,7 +104,7 @@ class Opening:
         self, part: Part, storage: Storage | None = None, *, growing: bool = False
     ) -> TextReader:
         """A reader of text."""
-        if part.layout is None:
+        if part.layout is None and self.layout is not None:
             part = replace(part, layout=self.layout)
         return TextReader(
             storage or self.storage,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from clients.s3 import S3Settings, refuse_credentials
@@ -25,7 +25,9 @@ from sources.files.manner import Manners, Seen
 from sources.files.opening import Opening
 from sources.files.plan import (
     PAGE,
+    LayoutsOf,
     SettledObject,
+    SuccessionsOf,
     continued,
     part_of,
     splits_of,
@@ -42,7 +44,7 @@ from sources.storage.s3 import S3Storage
 from sources.storage.s3_names import SCHEME as S3_SCHEME
 from sources.storage.tails import Tails
 from transforms import metrics
-from transforms.batch.coverage import Coverage, Ledger
+from transforms.batch.coverage import Coverage, Ledger, VersionedLedger
 from transforms.batch.expected import ExpectedFields
 from transforms.batch.splits import Acknowledger, BatchLimits, Position, Reader, Split
 from transforms.errors import ConfigError, ObjectFailed, ObjectUnavailable, SourceUnavailable
@@ -214,9 +216,12 @@ class FilesSource:
         """The splits that are left to read, and the objects that are settled, lazily."""
         readable = (stored for stored in self._listed() if not set_aside(stored))
         manners = self._manners
-        successions = Successions(self._stored_format, manners.layouts_of)
-        earlier = successions.of_earlier_runs(ledger)
-        for stored, settled in unsettled(readable, ledger, manners.layouts_of, earlier):
+        layouts_of: LayoutsOf = manners.layouts_of
+        successions_of: SuccessionsOf = Successions(self._stored_format, layouts_of).of
+        if isinstance(ledger, VersionedLedger) and ledger.is_empty():
+            # A run that ends need not look for what it settles itself.
+            layouts_of, successions_of = (lambda stored: ()), (lambda page, ledger: {})
+        for stored, settled in unsettled(readable, ledger, layouts_of, successions_of):
             if settled.coverage.complete and not settled.takes_over:
                 yield SettledObject(stored)
                 continue
@@ -285,32 +290,36 @@ class FilesSource:
         if self.watch:
             return self._watch(position, ledger)
         if self.walk:
-            return WalkReader(self._unsettled(ledger), self._open_bounded)
-        reader = self._open_bounded(split, position)
+            return WalkReader(self._unsettled(ledger), self._open_bounded(self._opening))
+        reader = self._open_bounded(self._opening)(split, position)
         return LeavingReader(reader, position or (("", split.start),))
 
     def acknowledger(self) -> Acknowledger | None:
         """None: a storage does not want to know."""
         return None
 
-    def _open_bounded(self, split: Split, position: Position = ()) -> Reader:
-        """A reader for a run that ends; a local file may be written on meanwhile."""
+    def _open_bounded(self, opening: Opening) -> Callable[..., Reader]:
+        """Opens splits for a run that ends; a local file may be written on meanwhile."""
         if self.uri.startswith(S3_SCHEME) or not self.rest_seconds:
-            return self._opening.open(split, position)
-        storage = LocalStorage(Tails())
-        if split.end is not None:
-            return self._opening.open(split, position, storage)
-        return RestingReader(
-            *(split, position, self.rest_seconds),
-            open_growing=lambda at: self._opening.open(split, at, storage, growing=True),
-            open_whole=lambda at: self._opening.open(split, at),
-        )
+            return opening.open
+
+        def open_resting(split: Split, position: Position = ()) -> Reader:
+            storage = LocalStorage(Tails())
+            if split.end is not None:
+                return opening.open(split, position, storage)
+            return RestingReader(
+                *(split, position, self.rest_seconds),
+                open_growing=lambda at: opening.open(split, at, storage, growing=True),
+                open_whole=lambda at: opening.open(split, at),
+            )
+
+        return open_resting
 
     def _watch(self, position: Position, ledger: Ledger) -> WatchReader:
         tails = Tails()
         local = not self.uri.startswith(S3_SCHEME)
         storage = LocalStorage(tails) if local else self.storage
-        manners = self._manners
+        manners, opening = self._manners, self._opening
         successions = Successions(self._stored_format, manners.layouts_of)
 
         def splits(
@@ -336,10 +345,10 @@ class FilesSource:
                 page, ledger, manners.layouts_of, successions.of, reading
             ),
             layout=lambda stored, settled: manners.of(stored, settled).layout,
-            open=lambda split: self._opening.open(split, storage=storage),
+            open=lambda split: opening.open(split, storage=storage),
             interval=self.poll_interval,
             outage_budget=self.outage_budget,
-            open_growing=lambda split: self._opening.open(split, storage=storage, growing=True),
+            open_growing=lambda split: opening.open(split, storage=storage, growing=True),
             continues=continues,
             forget=tails.forget,
             recall=where_to_read_on,

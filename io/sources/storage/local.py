@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
@@ -23,6 +25,12 @@ _OF_ONE_FILE = {
     *(errno.ENXIO, errno.ENODEV, errno.ENAMETOOLONG, errno.EOVERFLOW, errno.EBUSY),
 }
 """Errors that concern one file or folder; any other means that the storage is away."""
+
+_PLAIN_PATH = re.compile(r"(?:file://)?((?:/(?!\.\.?(?:/|\Z))[!-$&-.0-~]+)+)").fullmatch
+"""An absolute path, or the URI of one, that is written as ``path_of`` returns it."""
+
+_PLAIN_NAME = re.compile(r"(?:/(?!\.(?:/|\Z))[\w.~-]+)+", re.ASCII).fullmatch
+"""An absolute path that is the same in a URI."""
 
 
 class LocalStorage:
@@ -49,9 +57,11 @@ class LocalStorage:
             if os.path.isdir(path):
                 raise ConfigError(f"{glob} is a directory; add a glob, e.g. {glob.rstrip('/')}/*")
             try:
-                yield from _stored(path)
+                stored = _stored(path)
             except OSError as error:
                 raise _away(path, error) from error
+            if stored is not None:
+                yield stored
             return
         root, *segments = path.split("/")
         yield from _Walk(literal_prefix(path).rpartition("/")[0] + "/").matches(
@@ -62,7 +72,9 @@ class LocalStorage:
         """Whether ``glob`` stands for the file named ``uri``."""
         if not uri.startswith(SCHEME):
             return False
-        path, pattern = path_of(uri), path_of(glob)
+        path = path_of(uri)
+        relative = not glob.startswith(("/", "~", SCHEME))
+        pattern = _resolved(os.getcwd(), glob) if relative else path_of(glob)
         return path == pattern or matcher(pattern).fullmatch(path) is not None
 
     def open(self, uri: str, version: str) -> LocalFile:
@@ -192,7 +204,7 @@ def recall(stored: StoredObject, end: int, tails: Tails) -> int:
 def version_at(uri: str) -> StoredObject | None:
     """The file that has this name now; None if there is none, or it may not be looked at."""
     try:
-        return next(_stored(path_of(uri)), None)
+        return _stored(path_of(uri))
     except OSError:
         return None
 
@@ -203,6 +215,9 @@ def path_of(uri: str) -> str:
     >>> path_of("file:///data/a%20b.jsonl")
     '/data/a b.jsonl'
     """
+    plain = _PLAIN_PATH(uri)
+    if plain is not None:
+        return plain[1]
     if "\0" in uri or "%00" in uri.partition(SCHEME)[2]:
         raise ConfigError(f"{uri!a} contains the character NUL, which no path does")
     if not uri.startswith(SCHEME):
@@ -213,8 +228,18 @@ def path_of(uri: str) -> str:
     return os.path.normpath(os.fsdecode(unquote_to_bytes(f"/{path}")))
 
 
-def _stored(path: str) -> Iterator[StoredObject]:
-    """The file at ``path``; nothing if it does not exist (any more) or is not a file.
+@lru_cache(maxsize=64)
+def _resolved(folder: str, glob: str) -> str:
+    return path_of(os.path.join(folder, glob))
+
+
+def _uri_of(path: str) -> str:
+    """The ``file://`` URI of an absolute path."""
+    return SCHEME + path if _PLAIN_NAME(path) else Path(path).as_uri()
+
+
+def _stored(path: str) -> StoredObject | None:
+    """The file at ``path``; None if it does not exist (any more) or is not a file.
 
     Raises:
         OSError: It cannot be looked at.
@@ -222,10 +247,10 @@ def _stored(path: str) -> Iterator[StoredObject]:
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
-        return
-    if stat.S_ISREG(status.st_mode):
-        uri = Path(path).as_uri()
-        yield StoredObject(uri, _version(status), status.st_size, status.st_mtime)
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return StoredObject(_uri_of(path), _version(status), status.st_size, status.st_mtime)
 
 
 def _version(status: os.stat_result) -> str:
@@ -267,8 +292,10 @@ class _Walk:
                     if name[0] == "_" and _is_hidden(name) and not spells_hidden(head):
                         if is_folder == bool(rest):
                             yield _hidden(folder + name)
-                    else:
-                        yield from self._at(folder + name, rest)
+                    elif rest:
+                        yield from self.matches(f"{folder}{name}/", rest)
+                    elif (stored := _looked_up(folder + name)) is not None:
+                        yield stored
 
     def _below(self, folder: str, segments: list[str]) -> Iterator[StoredObject]:
         """What matches ``segments``, the first of which is ``**``, in the folders below."""
@@ -279,17 +306,14 @@ class _Walk:
                 yield _hidden(folder + name)
             elif is_folder:
                 yield from self.matches(f"{folder}{name}/", segments)
-            else:
-                yield from self._at(folder + name, [])
+            elif (stored := _looked_up(folder + name)) is not None:
+                yield stored
 
     def _at(self, path: str, rest: list[str]) -> Iterator[StoredObject]:
         if rest:
             yield from self.matches(f"{path}/", rest)
-            return
-        try:
-            yield from _stored(path)
-        except OSError as error:
-            yield _refused(path, error)
+        elif (stored := _looked_up(path)) is not None:
+            yield stored
 
     def _entries(self, folder: str) -> Iterator[tuple[str, bool]]:
         """Names in ``folder``, and whether each one is a directory (a link to one is not).
@@ -311,13 +335,21 @@ class _Walk:
             raise
 
 
+def _looked_up(path: str) -> StoredObject | None:
+    """The file at ``path``, also if it cannot be looked at; None if there is none."""
+    try:
+        return _stored(path)
+    except OSError as error:
+        return _refused(path, error)
+
+
 def _is_hidden(name: str) -> bool:
     """Whether a name that begins with an underscore is not that of a partition."""
     return "=" not in name
 
 
 def _hidden(path: str) -> StoredObject:
-    return StoredObject(Path(path).as_uri(), "", 0, passed_over=HIDDEN)
+    return StoredObject(_uri_of(path), "", 0, passed_over=HIDDEN)
 
 
 def _refused(path: str, error: OSError) -> StoredObject:
@@ -329,7 +361,7 @@ def _refused(path: str, error: OSError) -> StoredObject:
     unreadable = _unreadable(path, error)
     if isinstance(unreadable, SourceUnavailable):
         raise unreadable from error
-    return StoredObject(Path(path).as_uri(), "", 0, refused=str(unreadable))
+    return StoredObject(_uri_of(path), "", 0, refused=str(unreadable))
 
 
 def _unreadable(name: str, error: OSError) -> ObjectUnavailable | SourceUnavailable:

@@ -63,7 +63,8 @@ class PlainStream:
         if self._taken >= len(self._block):
             self._block = self._fetch()
             self._taken = 0
-            self._fetch_ahead(self._at + len(self._block))
+            if self._pinned.distant and self._block:
+                self._fetch_ahead(self._at + len(self._block))
         part = self._block[self._taken : self._taken + BLOCK_BYTES]
         self._taken += len(part)
         self._at += len(part)
@@ -84,7 +85,7 @@ class PlainStream:
     def _fetch_ahead(self, at: int) -> None:
         """Begin to fetch the block after the one just fetched."""
         length = min(self._end - at, self._pinned.block_bytes)
-        if self._pinned.distant and self._block and length > 0:
+        if length > 0:
             self._coming = _FETCHERS.get(None).submit(self._pinned.read_at, at, length)
 
 

@@ -57,7 +57,7 @@ class Selection:
         if self.exclude and any(_is_excluded(uri, glob) for glob in self.exclude):
             return EXCLUDED
         if self.format == AUTO:
-            stored_format = known_format_of(uri)
+            stored_format = known_format_of(uri, self.format)
             if stored_format is None:
                 return KIND
             if not stored.size and stored_format.format == LOOK:

@@ -60,7 +60,7 @@ class Layout:
         >>> LINES.partition("abc"), Layout("array", ("Records",)).partition("abc")
         ('abc', 'abc;array:Records')
         """
-        if self == LINES:
+        if self.kind == "lines":
             return version
         path = f":{'.'.join(self.path)}" if self.path else ""
         return f"{version};{self.kind}{path}"
@@ -118,7 +118,7 @@ def parsed_partition(partition: str) -> tuple[str, Layout]:
     >>> parsed_partition("abc;array:Records")
     ('abc', Layout(kind='array', path=('Records',)))
     """
-    match = _NAMED.fullmatch(partition)
+    match = _NAMED.fullmatch(partition) if ";" in partition else None
     if match is None:
         return partition, LINES
     path = tuple(match["path"].split(".")) if match["path"] else ()
@@ -145,6 +145,8 @@ def read_layout(stream: Peeked, limit: int, *, lines_by_name: bool, growing: boo
         lines_by_name: Whether the name says that it has lines.
         growing: Whether more may be written behind the end.
     """
+    if lines_by_name and stream.head[:1] == b"{":
+        return LINES
     size, whole = SAMPLE_BYTES, False
     while True:
         while not whole and len(stream.head) < size:

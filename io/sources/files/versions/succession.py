@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from sources.files.content import CONVERTED
 from sources.files.formats import COMPRESSIONS, StoredFormat
 from sources.files.json.layout import LINES, SEQUENCE, Layout, parsed_partition
-from sources.files.plan import SettledSoFar, SuccessionsOf
+from sources.files.plan import SettledSoFar
 from sources.files.versions.prefix import Prefix, prefixes
 from sources.files.versions.rotation import earlier_names
 from sources.storage.local import version_at
@@ -70,11 +70,6 @@ class Successions:
 
     named: Callable[[str], StoredFormat]
     layouts_of: Callable[[StoredObject], Sequence[Layout]]
-
-    def of_earlier_runs(self, ledger: Ledger) -> SuccessionsOf:
-        """The same as ``of``, for a run that ends: it does not look for what it settles itself."""
-        remembers = isinstance(ledger, VersionedLedger) and not ledger.is_empty()
-        return self.of if remembers else (lambda page, ledger: {})
 
     def of(self, page: Sequence[StoredObject], ledger: Ledger) -> dict[str, SettledSoFar]:
         """By URI, what is settled of those files of ``page`` that continue a settled version.
