@@ -63,7 +63,14 @@ class Exporter:
         """Start it; it audits every ``audit_seconds``."""
         argv = ["--sink", self._dsn, "--listen", str(self._port), "--interval", "1"]
         self._process = ServiceProcess(
-            [sys.executable, "-m", "pipelines.exporter", *argv, "--audit_interval", str(audit_seconds)],
+            [
+                sys.executable,
+                "-m",
+                "pipelines.exporter",
+                *argv,
+                "--audit_interval",
+                str(audit_seconds),
+            ],
             self._folder,
             self._folder / "log",
         )
