@@ -53,9 +53,9 @@ def test_after_kills_all_figures_are_those_of_the_input(
     # A retry is due only after the run, which does not wait for it.
     late = ("--backoff_base", "10000", "--backoff_cap", "10000", "--retry_wait", "0")
     for kill in range(KILLS):
-        before = count_rows(sink)
+        rows = count_rows(sink)
         with running(arguments(file, sink, *late, "--max_dead", "100%")) as process:
-            wait_for_rows(process, sink, before + 1)
+            wait_for_rows(process, sink, rows + 1)
             process.kill()
         assert 0 < count_rows(sink) < expected["inserted"], f"kill {kill + 1} was in the middle"
     before = settled(sink)
