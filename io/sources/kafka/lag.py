@@ -28,12 +28,13 @@ class Lag:
 
     Args:
         ends: Asks the brokers.
-        silent_seconds: How long nothing was noted when they are asked, and between two questions.
+        silent_seconds: How long nothing was noted when they are asked, and between two questions;
+            ``SILENT_SECONDS`` unless given.
     """
 
-    def __init__(self, ends: Ends, silent_seconds: float = SILENT_SECONDS) -> None:
+    def __init__(self, ends: Ends, silent_seconds: float | None = None) -> None:
         self._ends = ends
-        self._silent_seconds = silent_seconds
+        self._silent_seconds = SILENT_SECONDS if silent_seconds is None else silent_seconds
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._watched = False
