@@ -99,7 +99,7 @@ def play(scene: Scene) -> None:
     """Everything, in turn. An alert needs what causes it for its windows and its ``for``."""
     feed = scene.feed
     with scene.act("all is well"):
-        time.sleep(20)
+        time.sleep(15)
     with scene.act(
         "a poison wave: a fifth of the records is broken; a third is late; some users lack"
     ):
@@ -108,12 +108,12 @@ def play(scene: Scene) -> None:
         feed.broken = feed.late = 0.0
     with scene.act("a slow sink: 4 ms for each row, while 1,500 records a second come"):
         scene.run("UPDATE throttle SET seconds = 0.004")
-        feed.rate = 1_500
+        feed.rate, feed.orphans = 1_500, 0.003
         time.sleep(90)
         feed.rate, feed.orphans = 300, 0.0
         scene.run("UPDATE throttle SET seconds = 0")
     with scene.act("the database is fast again"):
-        time.sleep(25)
+        time.sleep(20)
     with scene.act("the table is locked"):
         _lock(scene, 60)
     with scene.act("the exporter is killed; what was kept for too long is deleted meanwhile"):
@@ -135,7 +135,7 @@ def play(scene: Scene) -> None:
         time.sleep(25)
     with scene.act("the ingest is killed by SIGKILL"):
         scene.ingestion.kill()
-        time.sleep(100)
+        time.sleep(90)
     with scene.act("repaired: started again, users added, dead letters purged, changes published"):
         scene.ingestion.start()
         scene.run(
