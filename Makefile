@@ -6,7 +6,7 @@ NEWEST := .venv-newest-beam
 
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench kills options lock clean
 .PHONY: test-newest-beam bench-kafka kills-kafka faults-kafka faults latency
-.PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy digests scale
+.PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -85,7 +85,7 @@ fuzz: setup ## Compare made-up files of each format with another reader of it
 coverage: setup ## Run them all and show which lines none has run
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
 
-lint: setup lint-deploy ## Check style and types
+lint: setup lint-deploy lint-ops ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -94,6 +94,15 @@ lint-deploy: setup ## Check the image, compose file and manifests of deploy/
 	$(BIN)/yamllint --strict deploy
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+
+# Prometheus' own tools check its files; without them, tests/test_ops.py still checks the rest.
+lint-ops: setup ## Check the alerts, their tests, dashboards and settings of ops/
+	$(BIN)/yamllint --strict ops
+	@if command -v promtool > /dev/null; then cd ops/prometheus && set -x && \
+		promtool check config prometheus.yml && promtool test rules rules-test.yaml; \
+	else echo "PROMTOOL IS MISSING, ops/prometheus IS NOT CHECKED: apt-get install prometheus" >&2; fi
+	@if command -v amtool > /dev/null; then set -x; amtool check-config ops/alertmanager/alertmanager.yml; \
+	else echo "AMTOOL IS MISSING, ops/alertmanager IS NOT CHECKED: apt-get install prometheus-alertmanager" >&2; fi
 
 digests: ## Write the digest of each image of others into deploy/ (needs Docker, and the registries)
 	deploy/pin-images.sh
@@ -130,6 +139,9 @@ backpressure: setup ## Slow the database in mid-stream and draw the consequences
 
 soak: setup ## Stream for half an hour and measure memory (docs/kafka.md)
 	$(BIN)/python -m benchmarks.kafka.soak --minutes 30 --rate 2000
+
+observe: setup ## Let every alert fire and end, on a real Prometheus (docs/metrics.md)
+	$(BIN)/python -m benchmarks.observed.observe
 
 flink-up: setup ## Start a Flink cluster and Beam's job server on this machine (docs/flink.md)
 	$(BIN)/python -m runners.flink.local up

@@ -41,6 +41,11 @@ def dead_letters(*arguments: str) -> Any:
     return _printed_json("pipelines.dead_letters", *arguments)
 
 
+def publish(*arguments: str) -> None:
+    """Run ``pipelines.outbox`` to its end; fails unless it exits with 0."""
+    subprocess.run([sys.executable, "-m", "pipelines.outbox", *arguments], check=True)
+
+
 def _printed_json(module: str, *arguments: str) -> Any:
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments, "--json"],

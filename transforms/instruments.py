@@ -83,6 +83,8 @@ class Measured:
         gauges: What was last set, by name and labels.
         histograms: Buckets, by name and labels.
         committed: When it last committed (monotonic); its beginning until it has.
+        at: The time of the copy (monotonic).
+        unnamed: Seconds, until then, of stages that go on and have no name before they end.
     """
 
     started: float = field(default_factory=time.monotonic)
@@ -90,12 +92,16 @@ class Measured:
     gauges: dict[Gauge, dict[Labels, float]] = field(default_factory=dict)
     histograms: dict[Histogram, dict[Labels, Buckets]] = field(default_factory=dict)
     committed: float = field(default_factory=time.monotonic)
+    at: float = 0.0
+    unnamed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Process:
     lock: threading.Lock = field(default_factory=threading.Lock)
     measured: Measured = field(default_factory=Measured)
+    running: dict[int, tuple[float, Stage | None]] = field(default_factory=dict)
+    """By thread, since when it has been in a stage (monotonic), and in which."""
 
 
 _process = PerProcess[None, _Process](lambda _: _Process())
@@ -164,27 +170,57 @@ def seconds_since_commit() -> float:
 @contextmanager
 def stage(name: Stage) -> Iterator[None]:
     """Count the time of the block as seconds of a stage; blocks must not lie in each other."""
-    started = time.perf_counter()
+    begin_stage(name)
     try:
         yield
     finally:
-        add("stage_seconds", time.perf_counter() - started, name)
+        end_stage(name)
+
+
+def begin_stage(name: Stage | None = None) -> None:
+    """Let a stage of this thread begin; None if only its end tells which it was."""
+    process = _process.get(None)
+    with process.lock:
+        process.running[threading.get_ident()] = time.monotonic(), name
+
+
+def end_stage(name: Stage) -> None:
+    """Let the stage of this thread end, and count its seconds; nothing happens if none began."""
+    process = _process.get(None)
+    with process.lock:
+        began = process.running.pop(threading.get_ident(), None)
+        if began is not None:
+            _spend(process.measured.counters, name, time.monotonic() - began[0])
+
+
+def _spend(counters: dict[Counter, dict[Labels, float]], name: Stage, seconds: float) -> None:
+    series = counters.setdefault("stage_seconds", {})
+    series[name,] = series.get((name,), 0.0) + seconds
 
 
 def measured() -> Measured:
-    """A copy of what this process has measured."""
+    """A copy of what this process has measured; stages that go on have the seconds until now."""
     process = _process.get(None)
     with process.lock:
         now = process.measured
+        counters = {name: dict(series) for name, series in now.counters.items()}
+        at, unnamed = time.monotonic(), 0.0
+        for began, stage_name in process.running.values():
+            if stage_name is None:
+                unnamed += at - began
+            else:
+                _spend(counters, stage_name, at - began)
         return Measured(
             started=now.started,
-            counters={name: dict(series) for name, series in now.counters.items()},
+            counters=counters,
             gauges={name: dict(series) for name, series in now.gauges.items()},
             histograms={
                 name: {key: Buckets(list(b.counts), b.sum) for key, b in series.items()}
                 for name, series in now.histograms.items()
             },
             committed=now.committed,
+            at=at,
+            unnamed=unnamed,
         )
 
 

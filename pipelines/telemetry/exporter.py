@@ -34,7 +34,6 @@ class _Reading:
 
     samples: Sequence[Sample]
     seconds: float
-    at: float  # time.time()
 
 
 @dataclass(slots=True)
@@ -46,6 +45,7 @@ class Loop:
         read: Reads everything.
         seconds: Between two readings.
         last: What was read last; None until something was, or if the last attempt failed.
+        succeeded: When an attempt last succeeded (seconds since 1970); None until one has.
         failure: Why the last attempt failed; empty if it did not.
         beaten: When the last attempt ended (monotonic).
         has_read: Set once an attempt has succeeded.
@@ -55,6 +55,7 @@ class Loop:
     read: Read
     seconds: float
     last: _Reading | None = None
+    succeeded: float | None = None
     failure: str = "nothing was read yet"
     beaten: float = field(default_factory=time.monotonic)
     has_read: threading.Event = field(default_factory=threading.Event)
@@ -69,7 +70,7 @@ class Loop:
                 _log.warning("%s", error)
             self.last, self.failure = None, str(error)
         else:
-            self.last = _Reading(samples, time.monotonic() - started, time.time())
+            self.last, self.succeeded = _Reading(samples, time.monotonic() - started), time.time()
             self.failure = ""
             self.has_read.set()
         self.beaten = time.monotonic()
@@ -123,8 +124,8 @@ class Exporter(Collector):
                 labels = {"loop": loop.name}
                 samples.append(Sample("sluice_exporter_duration_seconds", last.seconds, labels))
                 samples += last.samples
-                if loop is self.audit:
-                    samples.append(Sample("sluice_audit_timestamp_seconds", last.at, {}))
+        if self.audit.succeeded is not None:  # shown also after failures: its age is their alert
+            samples.append(Sample("sluice_audit_timestamp_seconds", self.audit.succeeded, {}))
         yield from families(samples)
 
     def live(self) -> Health:

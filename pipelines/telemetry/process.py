@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from prometheus_client.core import (
@@ -38,12 +37,14 @@ class ProcessMetrics(Collector):
 
     labels: Callable[[], Mapping[str, str]]
     build: Mapping[str, str]
+    _highest: dict[str, float] = field(default_factory=dict, init=False)
+    """What was last shown of a counter that is a difference: rounding must not let it fall."""
 
     def collect(self) -> Iterator[Metric]:
         """Everything that the process measures, as of now."""
         now, labels = instruments.measured(), self.labels()
         series: dict[str, Mapping[Labels, float]] = {
-            **_counters(now),
+            **self._counters(now),
             **_gauges(now),
             "sluice_outage_seconds": {(name,): away for name, away in services_away().items()},
             "sluice_leases": {(): float(leases.number())},
@@ -58,6 +59,14 @@ class ProcessMetrics(Collector):
             else:
                 values = series.get(metric.name, {})
                 yield _labelled(metric.kind, metric.name, metric.meaning, names, labels, values)
+
+    def _counters(self, now: Measured) -> dict[str, dict[Labels, float]]:
+        series = {f"sluice_{name}_total": values for name, values in now.counters.items()}
+        stages = dict(series.get("sluice_stage_seconds_total", {}))
+        # The bundles' thread does nothing else at the same time, so that the rest is Beam's own.
+        rest = now.at - now.started - now.unnamed - sum(stages.values())
+        stages["other",] = self._highest["other"] = max(rest, self._highest.get("other", 0.0))
+        return {**series, "sluice_stage_seconds_total": stages}
 
     def live(self) -> Health:
         """A process that answers is alive: what it waits for, a restart would not bring back."""
@@ -76,14 +85,6 @@ def _reasons() -> Iterator[str]:
     lag = sum(now["lag"].values())
     if lag and idle > STALLED_SECONDS:
         yield f"nothing was committed for {idle:.0f} s, and {lag:.0f} records can be read"
-
-
-def _counters(now: Measured) -> dict[str, dict[Labels, float]]:
-    series = {f"sluice_{name}_total": values for name, values in now.counters.items()}
-    stages = dict(series.get("sluice_stage_seconds_total", {}))
-    # The bundles' thread does nothing else at the same time, so that the rest is Beam's own.
-    stages["other",] = max(0.0, time.monotonic() - now.started - sum(stages.values()))
-    return {**series, "sluice_stage_seconds_total": stages}
 
 
 def _gauges(now: Measured) -> dict[str, dict[Labels, float]]:

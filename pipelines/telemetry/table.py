@@ -93,7 +93,7 @@ FROM_DATABASE = (
 """What the exporter reads every few seconds, and says of itself."""
 
 FROM_AUDIT = (
-    Metric("sluice_audit_timestamp_seconds", "gauge", (), "when the last audit ended"),
+    Metric("sluice_audit_timestamp_seconds", "gauge", (), "when an audit last succeeded"),
     Metric("sluice_ledger_gaps", "gauge", ("pipeline", "source"), "partitions that have a gap"),
     Metric(
         "sluice_conservation_violations",

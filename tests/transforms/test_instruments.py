@@ -70,6 +70,29 @@ def test_a_stage_takes_the_time_of_its_block_also_if_it_fails() -> None:
     assert 0.01 <= seconds <= time.perf_counter() - started
 
 
+def test_a_stage_that_goes_on_is_counted_until_now_and_not_twice() -> None:
+    with instruments.stage("write"):
+        time.sleep(0.01)
+        before = measured().counters["stage_seconds"]["write",]
+        assert before >= 0.01
+    after = measured()
+    assert before <= after.counters["stage_seconds"]["write",] <= after.at - after.started
+
+
+def test_the_seconds_of_a_stage_are_nameless_until_its_end_tells_its_name() -> None:
+    instruments.begin_stage()
+    time.sleep(0.01)
+    before = measured()
+    assert before.unnamed >= 0.01
+    assert "stage_seconds" not in before.counters
+    instruments.end_stage("wait")
+    after = measured()
+    assert after.counters["stage_seconds"]["wait",] >= before.unnamed
+    assert after.unnamed == 0
+    instruments.end_stage("wait")  # nothing has begun
+    assert measured().counters == after.counters
+
+
 def test_a_copy_does_not_change_any_more() -> None:
     instruments.observe("commit_records", (5,))
     before = measured()

@@ -214,10 +214,13 @@ class _ReadStreaming(_ReadFn):
 
 def _poll(reader: Reader, seconds: float, source: str) -> Polled:
     """What the reader has; to have waited in vain is no reading."""
-    started = time.perf_counter()
-    polled = reader.poll(seconds)
-    spent = time.perf_counter() - started
-    instruments.add("stage_seconds", spent, "read" if polled.batches else "wait")
+    read = False
+    instruments.begin_stage()
+    try:
+        polled = reader.poll(seconds)
+        read = bool(polled.batches)
+    finally:
+        instruments.end_stage("read" if read else "wait")
     if polled.batches:
         instruments.add("bytes_read", sum(batch.raw_bytes for batch in polled.batches), source)
     return polled

@@ -28,7 +28,8 @@ def activity(connection: sa.Connection) -> Iterator[Sample]:
         ids = [row.id for row in rows[start : start + 500]]
         for worker in connection.execute(sa.select(workers).where(workers.c.run.in_(ids))):
             beats[worker.run].append(worker)
-    yield from _runs(rows, beats, alive)
+    newest = {(pipeline, target): at for pipeline, target, at in connection.execute(_NEWEST)}
+    yield from _runs(rows, beats, alive, newest)
     for pipeline, target, committed in connection.execute(_COMMITTED):
         if committed is not None:
             at = committed.timestamp()
@@ -36,7 +37,12 @@ def activity(connection: sa.Connection) -> Iterator[Sample]:
             yield Sample("sluice_last_commit_timestamp_seconds", at, labels)
 
 
-def _runs(rows: Any, beats: dict[str, list[Any]], alive: datetime) -> Iterator[Sample]:
+def _runs(
+    rows: Any,
+    beats: dict[str, list[Any]],
+    alive: datetime,
+    newest: dict[tuple[str, str], datetime],
+) -> Iterator[Sample]:
     states: Counter[tuple[str, str, str]] = Counter()
     heard: Counter[tuple[str, str]] = Counter()
     figures: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
@@ -45,7 +51,11 @@ def _runs(rows: Any, beats: dict[str, list[Any]], alive: datetime) -> Iterator[S
         place = run.pipeline, run.target
         of_run = beats[run.id]
         last = max((worker.heartbeat_at for worker in of_run), default=run.started_at)
-        states[*place, "running" if last >= alive else "lost"] += 1
+        if last >= alive:
+            states[*place, "running"] += 1
+        else:
+            # A later run has gone on where a lost one ended, so that nobody has to care for it.
+            states[*place, "lost"] += run.started_at >= newest[place]
         live = [each for each in of_run if each.heartbeat_at >= alive and each.ended_at is None]
         heard[place] += len(live)
         figures[place] += [worker.figures for worker in live]
@@ -81,6 +91,9 @@ _OPEN = (
     .where(runs.c.outcome.is_(None))
     .order_by(runs.c.started_at.desc())
     .limit(OPEN_RUNS)
+)
+_NEWEST = sa.select(runs.c.pipeline, runs.c.target, sa.func.max(runs.c.started_at)).group_by(
+    runs.c.pipeline, runs.c.target
 )
 _COMMITTED = (
     sa.select(runs.c.pipeline, runs.c.target, sa.func.max(workers.c.committed_at))

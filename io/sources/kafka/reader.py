@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from sources.kafka.discovery import Discovery
 from sources.kafka.fetch import Fetched
 from sources.kafka.guard import Guard
 from sources.kafka.held import HeldBack
+from sources.kafka.lag import Lag
 from sources.kafka.leftover import messages_of_old_topic
 from sources.kafka.messages.batches import (
     Messages,
@@ -25,7 +25,7 @@ from sources.kafka.messages.batches import (
 from sources.kafka.partition import END, Partition
 from sources.kafka.progress import Follower
 from sources.kafka.starts import Look, NewPartition, Starts
-from transforms import instruments, metrics
+from transforms import metrics
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Cut, Polled, Position
 from transforms.errors import SourceUnavailable
@@ -82,7 +82,7 @@ class KafkaReader:
         self._ready: list[RecordBatch] = []
         self._warned: set[str] = set()
         self._lag_due = 0.0
-        self._lags_of: set[str] = set()
+        self._lag = Lag(starts.cluster.log_ends)
         self._held_back = HeldBack()
         self._watermark: float | None = None
 
@@ -119,8 +119,7 @@ class KafkaReader:
     def close(self) -> None:
         """Close the consumer; nobody waits for a look that is under way."""
         self._guard.close()
-        for source in self._lags_of:
-            instruments.let_go("source_lag_records", source, str(id(self)))
+        self._lag.close()
 
     @property
     def _finished(self) -> bool:
@@ -333,12 +332,7 @@ class KafkaReader:
                 partition.hold(partition.next if at_end else partition.high)
             standing.note(partition.standing)
         metrics.gauge("lag", self.backlog())
-        lags: Counter[str] = Counter()
-        for partition in self._partitions():
-            lags[partition.source] += partition.backlog
-        for source in self._lags_of | lags.keys():
-            instruments.hold("source_lag_records", lags[source], source, str(id(self)))
-        self._lags_of |= lags.keys()
+        self._lag.note(self._partitions())
         if not self._starts.bounded:
             self._say_what_is_held(self._active.values())
 

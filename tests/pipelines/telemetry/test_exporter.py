@@ -78,6 +78,25 @@ def test_what_was_read_is_forgotten_when_the_database_is_away() -> None:
     assert loop.failure == "cannot reach it"
 
 
+def test_the_age_of_the_last_audit_is_shown_also_when_audits_fail(
+    database: Database,
+) -> None:
+    exporter = Exporter(database, 10, 10)
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    exporter.audit.once()
+    before = value(registry, "sluice_audit_timestamp_seconds")
+    assert before is not None
+
+    def fail() -> Sequence[Sample]:
+        raise SinkUnavailable("it is away")
+
+    exporter.audit.read = fail
+    exporter.audit.once()
+    assert value(registry, "sluice_audit_timestamp_seconds") == before
+    assert value(registry, "sluice_exporter_duration_seconds", loop="audit") is None
+
+
 def test_each_series_belongs_to_a_metric_of_the_table() -> None:
     samples = [Sample("sluice_records_read_total", 3, READ), Sample("sluice_exporter_up", 1, {})]
     shown = {family.name: [s.value for s in family.samples] for family in families(samples)}

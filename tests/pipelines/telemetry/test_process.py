@@ -39,6 +39,20 @@ def test_stages_add_up_to_the_time_since_the_start(metrics: ProcessMetrics) -> N
     assert value(metrics, "sluice_stage_seconds_total", stage="parse") == 1e-6
 
 
+def test_the_seconds_of_no_stage_fall_when_another_one_ends(metrics: ProcessMetrics) -> None:
+    def other() -> float:
+        return value(metrics, "sluice_stage_seconds_total", stage="other") or 0.0
+
+    names: tuple[instruments.Stage | None, ...] = ("write", None)
+    shown = []
+    for name in names:
+        instruments.begin_stage(name)
+        shown.append(other())
+        instruments.end_stage("write")
+        shown.append(other())
+    assert shown == sorted(shown)
+
+
 def test_histograms_are_cumulative(metrics: ProcessMetrics) -> None:
     instruments.observe("freshness", [0.2, 0.7, 1e9], "kafka://t")
     bucket = "sluice_freshness_seconds_bucket"

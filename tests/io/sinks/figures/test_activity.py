@@ -38,6 +38,18 @@ def test_runs_are_running_until_they_end_or_are_lost(database: Database) -> None
     assert read(database, activity)["sluice_runs"] == {(*EVENTS, k): n for k, n in states.items()}
 
 
+def test_a_lost_run_is_forgotten_once_a_later_one_has_begun(database: Database) -> None:
+    begun(database, "1")
+    database.run(f"UPDATE ingest_runs SET started_at = {LONG_AGO}")
+    assert read(database, activity)["sluice_runs"][*EVENTS, "lost"] == 1
+    later = begun(database, "2")
+    states = {"running": 1, "lost": 0}
+    assert read(database, activity)["sluice_runs"] == {(*EVENTS, k): n for k, n in states.items()}
+    later.end("completed")
+    states = {"running": 0, "lost": 0}
+    assert read(database, activity)["sluice_runs"] == {(*EVENTS, k): n for k, n in states.items()}
+
+
 def test_workers_count_while_they_are_heard(database: Database) -> None:
     begun(database)
     for _ in range(2):

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from sources.kafka import lag
 from sources.kafka.cluster import Cluster
 from sources.kafka.fetch import Fetcher
 from sources.kafka.source import KafkaSource
@@ -23,6 +24,8 @@ from tests.io.sources.kafka.reading import (
 from tests.io.sources.reading import MemoryLedger
 from tests.services.kafka_mock import mock_cluster
 from tests.services.kafka_produce import produce
+from tests.waiting import wait_until
+from transforms import instruments
 from transforms.background import in_background
 from transforms.batch.coverage import Coverage
 from transforms.batch.splits import BatchLimits
@@ -242,6 +245,21 @@ class TestStreaming:
             produce(cluster, topic, numbered(1, first=10))
             until(reader, lambda read: read.records == 44, read)
             assert not read.done
+
+    def test_its_lag_grows_also_while_nobody_polls(
+        self, source: KafkaSource, cluster: str, topic: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(lag, "SILENT_SECONDS", 0.05)
+
+        def shown() -> float:
+            gauges = instruments.measured().gauges.get("source_lag_records", {})
+            return sum(value for (name, _), value in gauges.items() if name == f"kafka://{topic}")
+
+        with reading(replace(source, streaming=True)) as reader:
+            until(reader, lambda read: read.records == 40)
+            produce(cluster, topic, numbered(2, first=10))
+            wait_until(lambda: shown() == 8, "the lag of what was not asked for")
+        assert shown() == 0
 
     def test_a_poll_returns_with_what_is_there(
         self, source: KafkaSource, cluster: str, topic: str
