@@ -14,6 +14,7 @@ from pipelines.telemetry.process import ProcessMetrics
 from pipelines.telemetry.server import serving
 from sinks import targets
 from transforms import instruments
+from transforms.batch.backoff import forget_outages
 
 
 @contextmanager
@@ -24,6 +25,7 @@ def observed(config: IngestConfig, run: RunConfig) -> Iterator[None]:
         ConfigError: Nothing can listen there.
     """
     instruments.reset()
+    forget_outages()
     if run.metrics_address is None:
         yield
         return

@@ -171,6 +171,11 @@ _under_way: WeakSet[Outage] = WeakSet()
 """Outages that have begun and not ended, while somebody waits for their end."""
 
 
+def forget_outages() -> None:
+    """Forget every outage: a new run starts, and nobody waits any more for those of the last one."""
+    _under_way.clear()
+
+
 def services_away() -> dict[str, float]:
     """The services that are away from this process, each with the seconds since when."""
     away: dict[str, float] = {}

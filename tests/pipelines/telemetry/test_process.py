@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from pipelines.telemetry import process
 from pipelines.telemetry.process import ProcessMetrics
 from transforms import instruments
-from transforms.batch.backoff import Backoff, Outage
+from transforms.batch.backoff import Backoff, Outage, forget_outages
 
 LABELS = {"pipeline": "p", "target": "t"}
 
@@ -18,6 +18,7 @@ LABELS = {"pipeline": "p", "target": "t"}
 @pytest.fixture
 def metrics() -> Iterator[ProcessMetrics]:
     instruments.reset()
+    forget_outages()
     yield ProcessMetrics(lambda: LABELS, {"version": "1", "beam": "2", "runner": "DirectRunner"})
     instruments.reset()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sinks.runs.process_figures import figures
 from transforms import instruments
-from transforms.batch.backoff import Backoff, Outage
+from transforms.batch.backoff import Backoff, Outage, forget_outages
 
 
 def test_lags_are_added_and_outages_last_until_they_end() -> None:
     instruments.reset()
+    forget_outages()
     instruments.hold("source_lag_records", 2, "kafka://t", "1")
     instruments.hold("source_lag_records", 3, "kafka://t", "2")
     now = [100.0]
