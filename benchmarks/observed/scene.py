@@ -101,7 +101,7 @@ def play(scene: Scene) -> None:
     with scene.act("all is well"):
         time.sleep(15)
     with scene.act(
-        "a poison wave: a fifth of the records is broken; a third is late; some users lack"
+        "a poison wave: a fifth of the records is broken; a third is late; some users are missing"
     ):
         feed.broken, feed.late, feed.orphans = 0.2, 0.3, 0.015
         time.sleep(75)
