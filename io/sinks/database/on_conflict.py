@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,23 +24,36 @@ def insert_absent(
 
 def add(insert: Insert, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
     """As ``Dialect.add``."""
+    connection.execute(_adding(insert, table), rows)
+
+
+def upsert(insert: Insert, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    """As ``Dialect.upsert``."""
+    connection.execute(_replacing(insert, table), rows)
+
+
+# Built once: a commit of a few small files would spend more on them than on its rows.
+@lru_cache(maxsize=16)
+def _adding(insert: Insert, table: sa.Table) -> Any:
     statement = insert(table)
     sums = {
         column.name: column + statement.excluded[column.name]
         for column in table.columns
         if not column.primary_key
     }
-    key = [column.name for column in table.primary_key]
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=sums), rows)
+    return statement.on_conflict_do_update(index_elements=_key(table), set_=sums)
 
 
-def upsert(insert: Insert, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
-    """As ``Dialect.upsert``."""
+@lru_cache(maxsize=16)
+def _replacing(insert: Insert, table: sa.Table) -> Any:
     statement = insert(table)
     changed = {
         column.name: statement.excluded[column.name]
         for column in table.columns
         if not column.primary_key
     }
-    key = [column.name for column in table.primary_key]
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), rows)
+    return statement.on_conflict_do_update(index_elements=_key(table), set_=changed)
+
+
+def _key(table: sa.Table) -> list[str]:
+    return [column.name for column in table.primary_key]

@@ -26,10 +26,10 @@ _OF_ONE_FILE = {
 }
 """Errors that concern one file or folder; any other means that the storage is away."""
 
-_PLAIN_PATH = re.compile(r"(?:file://)?((?:/(?!\.\.?(?:/|\Z))[!-$&-.0-~]+)+)").fullmatch
-"""An absolute path, or the URI of one, that is written as ``path_of`` returns it."""
+_PLAIN_PATH = re.compile(r"(?:file://)?(/[!-$&-~]+)").fullmatch
+"""An absolute path, or the URI of one, that needs no decoding."""
 
-_PLAIN_NAME = re.compile(r"(?:/(?!\.(?:/|\Z))[\w.~-]+)+", re.ASCII).fullmatch
+_PLAIN_NAME = re.compile(r"/[\w.~/-]+", re.ASCII).fullmatch
 """An absolute path that is the same in a URI."""
 
 
@@ -216,7 +216,7 @@ def path_of(uri: str) -> str:
     '/data/a b.jsonl'
     """
     plain = _PLAIN_PATH(uri)
-    if plain is not None:
+    if plain is not None and _is_normal(plain[1]):
         return plain[1]
     if "\0" in uri or "%00" in uri.partition(SCHEME)[2]:
         raise ConfigError(f"{uri!a} contains the character NUL, which no path does")
@@ -235,7 +235,14 @@ def _resolved(folder: str, glob: str) -> str:
 
 def _uri_of(path: str) -> str:
     """The ``file://`` URI of an absolute path."""
-    return SCHEME + path if _PLAIN_NAME(path) else Path(path).as_uri()
+    if _PLAIN_NAME(path) and _is_normal(path):
+        return SCHEME + path
+    return Path(path).as_uri()
+
+
+def _is_normal(path: str) -> bool:
+    """Whether ``normpath`` is sure to change nothing."""
+    return not ("//" in path or "/." in path or path.endswith("/"))
 
 
 def _stored(path: str) -> StoredObject | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from tests.fakes import batch_of, record_of
 from transforms.batch.record import Attempt, Claim, Failure, Origin, RecordBatch
@@ -75,3 +75,8 @@ def test_a_claim_names_its_jobs() -> None:
         "c", {(3, None): Attempt(11, 2, 5, "run"), (9, None): Attempt(12, 1, 5, "run")}, "events"
     )
     assert claim.jobs == [11, 12]
+
+
+def test_a_batch_with_other_values_keeps_everything_else() -> None:
+    batch = RecordBatch(**{field.name: field.name for field in fields(RecordBatch)})  # type: ignore[arg-type]
+    assert batch.with_values([1]) == replace(batch, values=[1])

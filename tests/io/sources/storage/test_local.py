@@ -252,3 +252,52 @@ def test_a_refusal_names_a_file_whose_name_is_no_text(tmp_path: Path) -> None:
 def test_a_path_without_end_is_refused(uri: str) -> None:
     with pytest.raises(ConfigError, match="contains the character NUL"):
         path_of(uri)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "plain-1_a.~b",
+        "a b",
+        "50%",
+        "日本",
+        "a?b#c",
+        "x'y",
+        "a:b",
+        "..",
+        "...",
+        ".a",
+        "a\\b",
+    ],
+)
+def test_the_uri_of_a_file_is_that_of_pathlib_and_leads_back_to_its_path(
+    tmp_path: Path, name: str
+) -> None:
+    path = f"{tmp_path}/{name}"
+    if name != "..":
+        Path(path).write_text("")
+        (stored,) = LocalStorage().list(path.replace("?", "[?]"))
+        assert stored.uri == Path(path).as_uri()
+        assert path_of(stored.uri) == path
+    assert path_of(path) == os.path.abspath(path)
+    assert path_of(f"file://{path.replace('%', '%25')}") == os.path.abspath(path)
+
+
+@pytest.mark.parametrize(
+    "written", ["/a//b", "/a/./b", "/a/c/../b", "/a/b/", "/a/b/.", "/a/c/..", "//a/b", "/"]
+)
+def test_a_path_that_is_not_normal_is_made_so(written: str) -> None:
+    assert path_of(written) == os.path.abspath(written)
+
+
+def test_a_relative_glob_is_relative_to_the_folder_at_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = (tmp_path / "x" / "a.jsonl").as_uri()
+    (tmp_path / "x").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert not LocalStorage().matches("*.jsonl", uri)
+    monkeypatch.chdir(tmp_path / "x")
+    assert LocalStorage().matches("*.jsonl", uri)
+    monkeypatch.chdir("/")
+    assert LocalStorage().matches(f"{tmp_path}/x/*.jsonl"[1:], uri)
