@@ -85,8 +85,8 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             once_reachable(lambda: _refuse_state_of_another(config, run), budget)
             created = once_reachable(sink.prepare, budget)
             ending = entries.enter_context(entered(entry))
-            entries.enter_context(begun(entry, config, run))
             config = _checked(config, sink)
+            entries.enter_context(begun(entry, config, run))
             if created:
                 _report_created(config, run)
             notes.reset()

@@ -47,6 +47,7 @@ def once_reachable(
         attempt = in_background(work, "start")
         wait([attempt], None if last is None else max(0.0, budget - outage.seconds))
         if last is not None and not attempt.done():
+            outage.leave()
             raise _after(last, outage)
         try:
             result = attempt.result()

@@ -15,6 +15,11 @@ from pipelines import ingest as ingest_command
 OUTCOMES = ("inserted", "updated", "duplicates", "dead", "retrying", "filtered")
 
 
+def printed(stderr: str) -> list[str]:
+    """The lines on stderr that are no lines of the log, which is JSON there."""
+    return [line for line in stderr.splitlines() if line and not line.startswith("{")]
+
+
 def arguments(
     source: str | Path, sink: str, *more: str, table: str = "events", key: str | None = "id"
 ) -> list[str]:

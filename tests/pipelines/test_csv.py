@@ -155,7 +155,7 @@ def test_a_file_without_a_header_is_refused_before_anything_is_written(
     sink = f"sqlite:///{tmp_path}/t.db"
     path = file(tmp_path, b"7,Ann\n8,Bo\n")
     assert ingest(path, sink, *key) == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
+    (line,) = commands.printed(capsys.readouterr().err)
     assert "--csv_columns" in line
     assert payloads(sink) == []
     # The ledger has nothing of it: with the option it is read.
@@ -181,7 +181,7 @@ def test_one_file_that_is_unclear_is_left_by_itself_beside_others(
     assert ingest(tmp_path / "*.csv", sink, "--key", "id") == 1
     assert payloads(sink) == [{"id": "1", "name": "a"}]
     assert dead(sink) == []
-    (line,) = capsys.readouterr().err.strip().splitlines()
+    (line,) = commands.printed(capsys.readouterr().err)
     assert "a.csv" in line
     assert "--csv_columns" in line
     assert ingest(unclear, sink, "--key", "id", "--csv_columns", "id,name") == 0

@@ -26,7 +26,7 @@ from runners.flink.local.cluster import FlinkCluster
 from sinks.database.engine import dispose_engines
 from tests import waiting
 from tests.pipelines import end_state
-from tests.pipelines.commands import dead_letters, ingest
+from tests.pipelines.commands import dead_letters, ingest, printed
 from tests.pipelines.end_state import events_by
 from tests.pipelines.flink_state import (
     checkpoints,
@@ -231,7 +231,7 @@ def test_a_job_is_known_among_others_and_goes_on_from_what_it_left(
         capsys.readouterr()
         assert command.run("ingest", ingest_main, [*changed, "--streaming", "--detach"]) == code
         out, err = capsys.readouterr()
-        (line,) = err.splitlines()
+        (line,) = printed(err)
         assert not out
         return line
 

@@ -192,7 +192,7 @@ class TestS3:
             *(f"sqlite:///{tmp_path}/a.db", "--s3_endpoint_url", "http://127.0.0.1:9"),
             *("--outage_budget", "0"),
         )
-        (line,) = capsys.readouterr().err.splitlines()
+        (line,) = commands.printed(capsys.readouterr().err)
         assert code == 1
         assert "127.0.0.1:9" in line
 
@@ -217,7 +217,7 @@ class TestMissingTable:
         path = tmp_path / "in.jsonl"
         path.write_text('{"event_id": "a"}\n')
         assert ingest(str(path), f"sqlite:///{tmp_path}/a.db", "--create", "never") == 2
-        (line,) = capsys.readouterr().err.splitlines()
+        (line,) = commands.printed(capsys.readouterr().err)
         assert line == "ingest: table events does not exist, and --create is never"
         assert not (tmp_path / "a.db").exists()
 
@@ -239,7 +239,7 @@ class TestDeadLettersFail:
         assert ingest(bad, sink) == 0
         capsys.readouterr()
         assert ingest(bad, sink, "--fail_on_dead_letters") == 3
-        (line,) = capsys.readouterr().err.splitlines()
+        (line,) = commands.printed(capsys.readouterr().err)
         assert line.startswith("ingest: 2 dead letters of these sources are unresolved")
         assert ingest(good, sink, "--fail_on_dead_letters") == 0, "others are not its business"
         assert ingest(good, sink, "--fail_on_dead_letters", "--pipeline", "p") == 0
@@ -249,7 +249,7 @@ class TestDeadLettersFail:
         assert commands.dead_letters("replay", *why) == 0
         capsys.readouterr()
         assert ingest(bad, sink, "--fail_on_dead_letters") == 3, "it is dead again"
-        (line,) = capsys.readouterr().err.splitlines()
+        (line,) = commands.printed(capsys.readouterr().err)
         assert line.startswith("ingest: 1 records became dead letters in this run; 1 dead letters")
         assert commands.dead_letters("purge", *why) == 0
         assert ingest(bad, sink, "--fail_on_dead_letters") == 0
@@ -263,7 +263,7 @@ class TestUsage:
         assert command.run("ingest", ingest_main, argv) == code
         captured = capsys.readouterr()
         assert "Traceback" not in captured.err + captured.out
-        (line,) = captured.err.splitlines()
+        (line,) = commands.printed(captured.err)
         assert line.startswith("ingest: ")
         return line
 

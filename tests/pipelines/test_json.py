@@ -92,7 +92,7 @@ def test_a_wrong_option_is_one_line(
     tmp_path: Path, more: tuple[str, ...], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ingest(file(tmp_path, b"[]"), f"sqlite:///{tmp_path}/t.db", *more) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = commands.printed(capsys.readouterr().err)
     assert named in line
 
 
@@ -105,5 +105,5 @@ def test_another_layout_for_what_is_in_part_settled_is_one_line(
     query(sink, "UPDATE ingest_progress SET end_offset = 15, final = false")
     capsys.readouterr()
     assert ingest(path, sink) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = commands.printed(capsys.readouterr().err)
     assert line.startswith(f"ingest: {path.as_uri()} was read as lines up to byte 15 and is to be")

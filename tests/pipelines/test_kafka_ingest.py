@@ -16,7 +16,7 @@ from sinks.database.engine import dispose_engines
 from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig
 from tests.io.sources.kafka.reading import commit_offsets
-from tests.pipelines.commands import arguments, audit, ingest, ingested
+from tests.pipelines.commands import arguments, audit, ingest, ingested, printed
 from tests.pipelines.programs import running, wait_for_rows
 from tests.pipelines.tables import query
 from tests.services.kafka_broker import KafkaBroker, Topics
@@ -238,7 +238,7 @@ class TestUsage:
         capsys.readouterr()
         assert command.run("ingest", ingest_main, argv) == code
         captured = capsys.readouterr()
-        (line,) = captured.err.splitlines()
+        (line,) = printed(captured.err)
         return line
 
     def test_a_missing_topic(

@@ -33,7 +33,7 @@ def test_it_ends_the_run_and_a_rerun_adds_less_than_a_thousand(
     wrong: Path, sink: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert commands.ingest(wrong, sink) == command.DEAD_BUDGET == 4
-    (line,) = [line for line in capsys.readouterr().err.splitlines() if line]
+    (line,) = commands.printed(capsys.readouterr().err)
     assert line.startswith("ingest: ")
     assert f"records of {wrong} are dead letters, more than --max_dead 50% allows" in line
     assert "--max_dead 100%" in line

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines import command
 from pipelines.operation.verdicts import verdicts
-from tests.pipelines.commands import arguments, audit, dead_letters, ingest, ingested
+from tests.pipelines.commands import arguments, audit, dead_letters, ingest, ingested, printed
 from tests.pipelines.programs import running, wait_for_rows
 from tests.pipelines.tables import query
 from tests.services.kafka_broker import KafkaBroker, Topics
@@ -177,7 +177,7 @@ class TestTables:
         unique = "UNIQUE (ingest_source, ingest_partition, ingest_offset)"
         query(sink, f"CREATE TABLE events ({origin}, id bigint, {unique})")
         assert ingest(uri, sink, *ARRAY, key=None) == command.USAGE
-        (line,) = capsys.readouterr().err.splitlines()
+        (line,) = printed(capsys.readouterr().err)
         assert "table events has no column ingest_element" in line
         assert "give --key FIELD" in line
         assert query(sink, "SELECT count(*) FROM events") == [(0,)]

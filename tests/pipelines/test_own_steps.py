@@ -19,7 +19,7 @@ from pipelines.ingest import ingest
 from pipelines.ingestion.options import with_defaults
 from sinks.database import leases
 from sinks.database.engine import dispose_engines
-from tests.pipelines.commands import dead_letters
+from tests.pipelines.commands import dead_letters, printed
 from tests.pipelines.programs import ROOT
 from tests.pipelines.tables import query
 from transforms.batch.record import Record
@@ -118,7 +118,7 @@ class TestNoWayAround:
         assert "2 of pipeline people [Hide]" in capsys.readouterr().out
         summary = tmp_path / "summary.json"
         assert plain(people, tmp_path, "--summary_json", str(summary)) == 0
-        lines = capsys.readouterr().err.splitlines()
+        lines = printed(capsys.readouterr().err)
         line = "4 jobs of table people wait for pipeline people [Hide]; this program is people []"
         assert lines == [f"ingest: {line}"]
         (left,) = json.loads(summary.read_text())["left"]
@@ -200,7 +200,7 @@ class TestAdopt:
         self, flags: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
     ) -> None:
         assert letters(f"sqlite:///{tmp_path}/a.db", "adopt", *flags) == command.USAGE
-        (line,) = capsys.readouterr().err.splitlines()
+        (line,) = printed(capsys.readouterr().err)
         assert message in line
 
     def test_jobs_of_nobody_go_to_the_one_pipeline_of_that_name(
@@ -232,7 +232,7 @@ class TestAdopt:
         query(sink, f"UPDATE ingest_jobs SET {NOBODY}")
         capsys.readouterr()
         assert letters(sink, "adopt", "--pipeline", "people") == command.USAGE
-        (line,) = capsys.readouterr().err.splitlines()
+        (line,) = printed(capsys.readouterr().err)
         assert "failed in the step Hide; give --steps" in line
 
     def test_of_several_pipelines_with_one_name_the_steps_are_asked_for(
@@ -244,7 +244,7 @@ class TestAdopt:
         query(sink, f"UPDATE ingest_jobs SET steps = '[]' WHERE id = {last}")
         capsys.readouterr()
         assert letters(sink, "adopt", "--pipeline", "people") == command.USAGE
-        (line,) = capsys.readouterr().err.splitlines()
+        (line,) = printed(capsys.readouterr().err)
         assert "people [Hide], people []; give --steps" in line
 
     def test_who_adopted_what_is_in_the_audit_trail(
@@ -330,7 +330,7 @@ def test_a_step_that_ends_the_program_is_one_line_and_its_records_are_read_again
     where = {"source": f"{tmp_path}/a.jsonl", "sink": f"sqlite:///{tmp_path}/a.db", "table": "t"}
     steps = [EachRecord(end_the_program, "End")]
     assert ingest(steps=steps, argv=["--no_progress"], **where) == command.FAILED
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = printed(capsys.readouterr().err)
     assert line.startswith(
         f"ingest: step 'End' called sys.exit(7) at offset 9 of file://{tmp_path}"
     )

@@ -17,6 +17,7 @@ from pipelines import command
 from pipelines.ingest import main as ingest_main
 from sinks.database.engine import dispose_engines
 from tests.pipelines import end_state
+from tests.pipelines.commands import printed
 from tests.pipelines.end_state import events_by
 from tests.pipelines.programs import running, wait_for_rows
 from tests.pipelines.tables import create_schema, query
@@ -157,7 +158,7 @@ def test_a_database_that_refuses_is_the_same_line_on_every_runner(
     )
     capsys.readouterr()
     assert command.run("ingest", ingest_main, argv) == 1
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = printed(capsys.readouterr().err)
     assert line.startswith("ingest: ")
     assert 'relation "a_table_that_is_gone" does not exist' in line
     assert "Traceback" not in line
@@ -170,6 +171,6 @@ def test_a_prism_that_is_not_there_makes_no_table(
     sink = f"sqlite:///{tmp_path}/a.db"
     argv = events_by("PrismRunner", f"{tmp_path}/in/*.jsonl", sink, "--prism_location=/no/prism")
     assert command.run("ingest", ingest_main, argv) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = printed(capsys.readouterr().err)
     assert line.startswith("ingest: --prism_location /no/prism: ")
     assert not (tmp_path / "a.db").exists()

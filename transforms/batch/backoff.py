@@ -119,7 +119,7 @@ class Outage:
             self._since = self.clock()
         left = self.budget - self.seconds
         if left <= 0:
-            _under_way.discard(self)
+            self.leave()
             return None
         if not (self.routine or self._shared()):
             _log.warning(
@@ -159,6 +159,10 @@ class Outage:
                     *(self.service, lasted),
                     extra={"service": self.service, "seconds": lasted},
                 )
+
+    def leave(self) -> None:
+        """Wait for its end no longer: what happens next is an error, not an answer."""
+        _under_way.discard(self)
 
     def _shared(self) -> bool:
         """Whether anybody in this process waits for the service already."""

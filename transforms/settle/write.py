@@ -203,6 +203,7 @@ def commit(
             if isinstance(error, CommitUnknown):
                 unknown = error.settled
             if drain.requested() or not outage.wait(error):
+                outage.leave()
                 raise
         except Contention as error:
             _observe(started, "error")
