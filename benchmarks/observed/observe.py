@@ -39,6 +39,8 @@ TOPIC = "events"
 END_SECONDS = 240.0
 """How long alerts may take to end once everything is well."""
 
+QUIET_SECONDS = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Fired:
@@ -134,7 +136,6 @@ def observe(factor: int) -> tuple[dict[str, Fired], list[str], int, list[tuple[f
                 began = time.time()
                 play(scene)
                 _await_quiet(server)
-                time.sleep(5)
                 fired = alerts(server, Counter(told), began)
                 queries = list(expressions(server.rules, factor))
                 silent = [place for place, text in queries if not server.series(text)]
@@ -149,11 +150,17 @@ def observe(factor: int) -> tuple[dict[str, Fired], list[str], int, list[tuple[f
 
 
 def _await_quiet(server: Prometheus) -> None:
+    """Wait until nothing has fired for ``QUIET_SECONDS``: what was late is committed after the restart."""
     deadline = time.monotonic() + END_SECONDS
-    while (firing := server.firing()) and time.monotonic() < deadline:
+    quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < QUIET_SECONDS:
+        firing = server.firing()
+        if firing:
+            quiet_since = time.monotonic()
+        if time.monotonic() > deadline:
+            print(f"still firing after {END_SECONDS:.0f} s: {', '.join(sorted(firing))}")
+            return
         time.sleep(1)
-    if firing:
-        print(f"still firing after {END_SECONDS:.0f} s: {', '.join(sorted(firing))}")
 
 
 def main() -> None:
