@@ -106,8 +106,12 @@ def test_a_topic_until_its_latest_offsets_on_two_subtasks(
     direct = state_after("DirectRunner", uri, schema_for("direct"), flink, schema)
     more = ("--parallelism", "2")
     on_flink = state_after("FlinkRunner", uri, schema_for("flink"), flink, schema, *more)
-    splits = splits_by_subtask(flink, newest_job(flink))
-    assert sum(splits) == 4 + 1, "and the retries"
+    job = newest_job(flink)
+    # Flink collects the numbers of a job every ten seconds, also for a while after its end.
+    waiting.wait_until(
+        lambda: sum(splits_by_subtask(flink, job)) == 4 + 1, "the splits and the retries"
+    )
+    splits = splits_by_subtask(flink, job)
     assert min(splits) >= 2
     assert direct[1]["read"] == len(lines)
     assert len(direct[0]["ledger"]) == 4

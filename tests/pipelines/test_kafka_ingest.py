@@ -228,7 +228,7 @@ class TestGroup:
             wait_for_rows(process, sink, sent)
             process.send_signal(signal.SIGTERM)
             _, err = process.communicate(timeout=60)
-            assert (process.returncode, err) == (0, "")
+            assert (process.returncode, printed(err)) == (0, [])
         assert sum(committed(kafka_broker, name, group).values()) == sent
         assert query(sink, "SELECT count(*), count(DISTINCT id) FROM events") == [(sent, sent)]
 

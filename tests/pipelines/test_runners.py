@@ -107,7 +107,7 @@ def test_a_streaming_topic_on_prism_ends_well_at_a_signal(
         wait_for_rows(process, postgres_url, 1_500)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (0, "")
+    assert (process.returncode, printed(err)) == (0, [])
     assert "1,500  read" in out
 
 

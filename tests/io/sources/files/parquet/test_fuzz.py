@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from sources.files.source import FilesSource
@@ -122,7 +122,10 @@ def test_rows_are_those_of_pyarrow_wherever_reading_begins(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.parquet"
         pq.write_table(table, path, **layout)
-        expected = pyarrows_rows(path)
+        try:
+            expected = pyarrows_rows(path)
+        except pa.ArrowInvalid:  # pyarrow cannot read every table that it writes
+            reject()
         batches = rows_of(path, records)
         assert not failures(batches)
         assert spelled(values(batches)) == spelled(expected)
