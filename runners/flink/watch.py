@@ -184,7 +184,7 @@ def _watched(
                 state = rest.get(f"/jobs/{job}")["state"]
                 if state in ("RUNNING", "RESTARTING") and len(shown) < _LINES:
                     if str(failure) not in shown:
-                        _log.warning("job %s starts again: %s", job, failure)
+                        _log.warning("job %s starts again: %s", job, failure, extra={"job": job})
                     shown.add(str(failure))
 
     thread = threading.Thread(target=watch, name="flink-watch", daemon=True)

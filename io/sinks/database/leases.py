@@ -212,7 +212,9 @@ class _HeldLeases:
             else:
                 self._leases.pop(key, None)
                 instruments.add("leases_lost", 1)
-                _log.warning("the lease %s was taken by another process", name)
+                _log.warning(
+                    "the lease %s was taken by another process", name, extra={"lease": name}
+                )
 
     def _set_expiry(self, connection: sa.Connection, name: str, after: timedelta) -> bool:
         """Let the lease run out ``after`` now; False if another process has it."""

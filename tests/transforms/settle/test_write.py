@@ -12,7 +12,7 @@ from apache_beam.testing.util import assert_that, equal_to
 
 from tests.fakes import STORED, ListSink, batch_of, record_of
 from transforms import metrics
-from transforms.batch.backoff import Backoff
+from transforms.batch.backoff import Backoff, services_away
 from transforms.batch.counts import Counts
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import CommitUnknown, Contention, Reject, SinkFailed, SinkUnavailable
@@ -146,6 +146,16 @@ class FoundSettled(ListSink):
 
 class TestCommit:
     BATCHES = (batch_of(b"1"),)
+
+    def test_an_outage_is_said_at_its_begin_and_its_end(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        sink = ListSink.fresh("said", *[SinkUnavailable("cannot reach it")] * 5)
+        commit(sink, [batch_of(b"1")], FAST)
+        begin, end = caplog.messages
+        assert begin.startswith("cannot reach it; waiting for it, for another 10 s at most")
+        assert end.startswith("database answers again after ")
+        assert services_away() == {}
 
     def test_an_outage_is_waited_for(self) -> None:
         sink = ListSink.fresh("outage", *[SinkUnavailable("down")] * 5)
