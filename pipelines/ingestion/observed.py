@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry
-
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.run_entry import program_version
-from pipelines.telemetry.process import ProcessMetrics
-from pipelines.telemetry.server import serving
 from sinks import targets
 from transforms import instruments
 from transforms.batch.backoff import forget_outages
@@ -29,6 +25,11 @@ def observed(config: IngestConfig, run: RunConfig) -> Iterator[None]:
     if run.metrics_address is None:
         yield
         return
+    # Here, because most runs show nothing, and these take time to import.
+    from prometheus_client import CollectorRegistry
+
+    from pipelines.telemetry.process import ProcessMetrics
+    from pipelines.telemetry.server import serving
 
     def labels() -> dict[str, str]:
         target = targets.remembered(config.sql)  # known once the table has been looked at
