@@ -97,5 +97,7 @@ def test_on_a_cluster(flink: FlinkCluster, postgres_url: str, tmp_path: Path) ->
         assert first == second, "the second asks for the savepoint of the first"
         process.communicate(timeout=SECONDS)
     assert process.returncode == 0
+    # Flink's REST API shows the state of a job up to 3 s late.
+    wait_until(lambda: flink.rest.get(f"/jobs/{job}")["state"] == "FINISHED", "the end of the job")
     with pytest.raises(JobError, match=f"has ended already: it is FINISHED; it has left {first}"):
         stop()
