@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,15 +16,16 @@ from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
 from sinks.jobs.queue import SqlJobQueue
-from sinks.jobs.store import list_jobs
+from sinks.jobs.store import list_jobs, origin_of
 from sinks.ledger.accounts import accounts
+from sinks.outbox.queue import SqlOutboxQueue
 from sinks.sql import SqlSink
 from tests.io.sinks.tested_database import Database, counts
 from tests.waiting import wait_until
 from transforms.batch.backoff import Backoff
 from transforms.batch.expansion import Branch
-from transforms.batch.job_states import REPLAY
-from transforms.batch.record import JSON, Record, RecordBatch, Span
+from transforms.batch.job_states import ADOPT, REPLAY
+from transforms.batch.record import JSON, Origin, Record, RecordBatch, Span
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.several import CHANGED
 from transforms.batch.splits import BatchLimits
@@ -245,6 +247,29 @@ class TestJobsOfSeveral:
         assert balance(database) == {"read": 1, "expanded": 4, "inserted": 4, "dead": 1}
 
 
+class TestAdoption:
+    def test_a_renamed_step_takes_the_place_of_the_one_before(
+        self, database: Database, sink: SqlSink
+    ) -> None:
+        sink.commit([Steps({"Last": failing(3)}).applied(documents(TWO_LINES))])
+        renamed = PipelineIdentity("events", ("Check", "Rows", "Each", "Words", "Last"))
+        order = Order.of(ADOPT, JobFilter(), every_state=True, adopter=renamed)
+        assert carry_out(database.database, order, actor="me", reason="renamed").count == 1
+        assert [row[1] for row in jobs(database)] == ["0/2:Rows,2/3:Words"]
+        expansion = (Branch(0, 2, "Rows"), Branch(2, 3, "Words"))
+        origin = origin_of("events", Origin("file:///d", "v", 0, None, expansion))
+        ((stored,),) = database.rows("SELECT origin FROM ingest_jobs")
+        assert UUID(stored) == origin
+
+    def test_steps_of_another_number_keep_the_names(
+        self, database: Database, sink: SqlSink
+    ) -> None:
+        sink.commit([Steps({"Last": failing(3)}).applied(documents(TWO_LINES))])
+        order = Order.of(ADOPT, JobFilter(), adopter=PipelineIdentity("events", ("Rows",)))
+        carry_out(database.database, order, actor="me", reason="changed")
+        assert [row[1] for row in jobs(database)] == ["0/2:Lines,2/3:Words"]
+
+
 class TestJobsThatBecomeSeveral:
     def failed_whole(self, sink: SqlSink) -> None:
         """A document whose first attempt ends before it is one of several."""
@@ -364,6 +389,11 @@ def test_a_change_in_the_outbox_names_the_expansion(database: Database, sink: Sq
     stored = database.rows('SELECT "offset", expansion FROM ingest_outbox ORDER BY id')
     assert stored[0] == (0, "0/2:Lines,0/3:Words")
     assert stored[-2:] == [(0, "1/2:Lines,1/2:Words"), (1, None)]
+    batch, _ = SqlOutboxQueue(database.database).read(0, 1, BatchLimits(), ())
+    assert batch is not None
+    assert batch.headers is not None
+    assert ("expansion", b"1/2:Lines,1/2:Words") in batch.headers[-2]
+    assert "expansion" not in dict(batch.headers[-1])
 
 
 def test_a_job_that_is_stored_already_is_not_stored_again(
