@@ -285,7 +285,9 @@ def _effects(written: Written, records: Records, work: Sequence[Work]) -> Effect
         effects.offsets.append(batch.offsets[position])
         effects.elements.append(None if batch.elements is None else batch.elements[position])
         if expanded:
-            effects.expansions.append(() if batch.expansions is None else batch.expansions[position])
+            effects.expansions.append(
+                () if batch.expansions is None else batch.expansions[position]
+            )
     return effects
 
 
