@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from sinks.jobs import outcomes as job_outcomes
 from sinks.jobs import store as jobs
-from transforms.batch.record import Attempt, Claim, Failure
+from transforms.batch.expansion import Branch
+from transforms.batch.record import Attempt, Claim, Failure, Origin
 from transforms.batch.retry_policy import Next, RetryPolicy
 from transforms.steps.pipeline_identity import PipelineIdentity
 from transforms.steps.retry import may_heal
+
+
+class Parent(NamedTuple):
+    """The job of a record of which a step made several.
+
+    Attributes:
+        attempt: The attempt at the job, which has succeeded with that.
+        branch: Which of the several the failed record comes from.
+        read_by: The pipeline that has read the record.
+    """
+
+    attempt: Attempt
+    branch: Branch
+    read_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +41,14 @@ class Fate:
         attempt: The attempt at a job that failed; None for a record's first failure.
         next: The next state of its job, and when.
         max_attempts: How many attempts a new job gets.
+        parent: The job that the record was made of; None if it comes from a source, or is a job.
     """
 
     failure: Failure
     attempt: Attempt | None
     next: Next
     max_attempts: int
+    parent: Parent | None = None
 
     @property
     def is_dead(self) -> bool:
@@ -47,8 +66,7 @@ def fates_of(failures: Iterable[Failure], claim: Claim | None, retry: RetryPolic
     """
     fates = []
     for failure in failures:
-        origin = failure.origin
-        attempt = None if claim is None else claim.attempts[origin.offset, origin.element]
+        attempt, parent = (None, None) if claim is None else _job_of(failure.origin, claim)
         policy = failure.retry or retry
         following = policy.next(
             1 if attempt is None else attempt.number,
@@ -56,8 +74,24 @@ def fates_of(failures: Iterable[Failure], claim: Claim | None, retry: RetryPolic
             snooze=failure.snooze,
             max_attempts=None if attempt is None else attempt.max_attempts,
         )
-        fates.append(Fate(failure, attempt, following, policy.max_attempts))
+        fates.append(Fate(failure, attempt, following, policy.max_attempts, parent))
     return fates
+
+
+def _job_of(origin: Origin, claim: Claim) -> tuple[Attempt | None, Parent | None]:
+    """The attempt at the job of a record or, if a step made the record of a job, that job.
+
+    Raises:
+        KeyError: It comes from no job of the claim.
+    """
+    expansion = origin.expansion
+    for length in range(len(expansion), -1, -1):
+        attempt = claim.attempts.get((origin.offset, origin.element, expansion[:length]))
+        if attempt is not None and length == len(expansion):
+            return attempt, None
+        if attempt is not None:
+            return None, Parent(attempt, expansion[length], claim.read_by)
+    raise KeyError(origin)
 
 
 def store(
@@ -69,7 +103,26 @@ def store(
     pipeline: PipelineIdentity | None,
 ) -> None:
     """Make jobs of first failures; record the others as further attempts at their jobs."""
-    first = [(f.failure, f.next, f.max_attempts) for f in fates if f.attempt is None]
+    first: dict[str, list[tuple[Failure, Next, int]]] = {read_by: []}
+    for fate in fates:
+        if fate.attempt is None:
+            reader = read_by if fate.parent is None else fate.parent.read_by
+            first.setdefault(reader, []).append((fate.failure, fate.next, fate.max_attempts))
     again = [(f.attempt, f.failure, f.next) for f in fates if f.attempt is not None]
-    jobs.insert_failures(connection, read_by, target, first, run, pipeline)
+    for reader, failures in first.items():
+        jobs.insert_failures(connection, reader, target, failures, run, pipeline)
     job_outcomes.fail(connection, again, run)
+    job_outcomes.remark(connection, _remarks(fates))
+
+
+def _remarks(fates: Iterable[Fate]) -> list[tuple[Attempt, str]]:
+    """What to say of each job that a step made several records of, some of which failed."""
+    numbers = Counter(
+        (fate.parent.attempt, fate.parent.branch.of, fate.parent.branch.step)
+        for fate in fates
+        if fate.parent is not None
+    )
+    return [
+        (attempt, f"step {step} made {of:,} records of it; {failed:,} failed: each has its own job")
+        for (attempt, of, step), failed in numbers.items()
+    ]

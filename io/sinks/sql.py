@@ -29,6 +29,7 @@ from sinks.outbox.rows import ChangedTable, Effects
 from sinks.runs.heartbeat import Heartbeat
 from sinks.table.cells import with_typed_cells
 from sinks.table.config import OnConflict, SqlConfig
+from sinks.table.origin import without_ambiguous
 from sinks.table.records import Records, Written, records_of
 from sinks.table.rows import Poison
 from sinks.table.target import Target
@@ -173,6 +174,8 @@ class SqlSink:
                 work = plan(batches, coverage, self._held(connection, target, batches))
                 typed, schema = dialect.checks_types, self.config.schema
                 for part in work:
+                    if target.origin_key:
+                        part.batch = without_ambiguous(part.batch)
                     part.batch = with_typed_cells(target, part.batch, typed=typed, schema=schema)
                 records = records_of(
                     connection.dialect,
@@ -280,6 +283,7 @@ def _effects(written: Written, records: Records, work: Sequence[Work]) -> Effect
         effects.partitions.append(batch.span.partition)
         effects.offsets.append(batch.offsets[position])
         effects.elements.append(None if batch.elements is None else batch.elements[position])
+        effects.expansions.append(() if batch.expansions is None else batch.expansions[position])
     return effects
 
 
@@ -311,9 +315,10 @@ def _settled(work: Work, inserted: int, updated: int, run: str) -> Settled:
             retrying=len(retry) - again,
         ),
         trimmed=work.trimmed,
-        attempts=batch.read if batch.claim is not None else 0,
+        attempts=len(attempts),
         again=again,
-        raw_bytes=batch.raw_bytes + sum(len(f.raw) for f in batch.failures),
+        failed_again=work.failed_again,
+        raw_bytes=work.raw_bytes,
         dead=dead,
         retry=retry,
     )

@@ -13,6 +13,7 @@ from sinks.ledger.ranges import Partition, coverage_of, emptied, missing, trimme
 from transforms.batch.coverage import Coverage, Range, merge
 from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
+from transforms.batch.several import with_all_taken
 
 
 @dataclass(slots=True)
@@ -33,6 +34,20 @@ class Work:
     trimmed: int
     poison: list[Failure] = field(default_factory=list)
     fates: list[Fate] = field(default_factory=list)
+
+    @property
+    def failed_again(self) -> tuple[int, int]:
+        """How many jobs have become dead letters, and how many wait for another attempt."""
+        jobs = [fate.is_dead for fate in self.fates if fate.attempt is not None]
+        return sum(jobs), len(jobs) - sum(jobs)
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of all its records, as read."""
+        failed = [failure.raw for failure in self.batch.failures]
+        if self.batch.expansions is None:
+            return self.batch.raw_bytes + sum(map(len, failed))
+        return sum({id(raw): len(raw) for raw in (*self.batch.raws, *failed)}.values())
 
     def decide(self, retry: RetryPolicy) -> None:
         """Decide what follows from each failure."""
@@ -59,7 +74,7 @@ def plan(
         if batch.claim is not None:
             if batch.claim.id in unused:
                 unused.remove(batch.claim.id)
-                work.append(Work(batch, None, 0))
+                work.append(Work(with_all_taken(batch, "write"), None, 0))
             else:
                 work.append(Work(emptied(batch), None, batch.read))
             continue

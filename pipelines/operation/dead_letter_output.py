@@ -19,6 +19,7 @@ from pipelines.terminal import safe, shown
 from sinks.jobs.audit_trail import Entry
 from sinks.jobs.stats import Group
 from sinks.jobs.store import Job
+from transforms.batch.expansion import Branch, text_of
 from transforms.batch.record import Headers, Origin
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -100,6 +101,12 @@ def _place(origin: Origin) -> str:
     return f"{name}@{origin.place}"
 
 
+def _branch(branch: Branch) -> str:
+    return (
+        f"record {branch.number} (from 0) of the {branch.of:,} that step {branch.step} made of one"
+    )
+
+
 def _first(name: str, raw: bytes, limit: int) -> str:
     return name if len(raw) <= limit else f"{name} (first {limit:,})"
 
@@ -141,6 +148,7 @@ def show_one(console: Console, job: Job) -> None:
         ("partition", failure.origin.partition),
         ("offset", failure.origin.offset),
         *([] if failure.origin.element is None else [("element", failure.origin.element)]),
+        *(("expansion", _branch(branch)) for branch in failure.origin.expansion),
         ("stage", failure.stage),
         ("category", failure.category),
         ("exception", failure.exception),
@@ -216,6 +224,7 @@ def job_as_json(job: Job) -> dict[str, Any]:
         "partition": failure.origin.partition,
         "offset": failure.origin.offset,
         "element": failure.origin.element,
+        "expansion": text_of(failure.origin.expansion) or None,
         "stage": failure.stage,
         "category": failure.category,
         "exception": failure.exception,

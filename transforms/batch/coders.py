@@ -1,6 +1,7 @@
 """How batches, records, failures and splits travel between processes.
 
-Every form starts with a version byte, is deterministic (the bytes of a split are its state key
+Every form starts with a version byte (2 where there are expansions, which earlier programs do not
+know, otherwise 1), is deterministic (the bytes of a split are its state key
 on Flink) and holds plain values only: nothing is ever unpickled. Importing this module registers
 the coders for their types.
 """
@@ -14,6 +15,7 @@ from apache_beam import coders
 from transforms.batch import plain
 from transforms.batch.backoff import Backoff
 from transforms.batch.content import content_from
+from transforms.batch.expansion import Expansion, expansion_of, text_of
 from transforms.batch.record import (
     Attempt,
     Claim,
@@ -29,6 +31,8 @@ from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Split
 
 VERSION = 1
+EXPANDED = 2
+"""The version of what has expansions; there the bytes that several records share are coded once."""
 
 
 class RecordBatchCoder(coders.Coder):
@@ -40,28 +44,37 @@ class RecordBatchCoder(coders.Coder):
     """
 
     def encode(self, value: RecordBatch) -> bytes:
-        return _encode(
-            [
-                _span_to(value.span),
-                _format_to(value.format),
-                _listed(value.offsets),
-                list(value.raws),
-                None if value.values is None else list(value.values),
-                None if value.times is None else list(value.times),
-                None if value.keys is None else list(value.keys),
-                None if value.headers is None else [_headers_to(each) for each in value.headers],
-                [_failure_to(failure) for failure in value.failures],
-                list(value.filtered),
-                None if value.claim is None else _claim_to(value.claim),
-                *(() if value.elements is None else (list(value.elements),)),
-            ]
-        )
+        if value.expansions is not None or any(f.origin.expansion for f in value.failures):
+            return self._encode_expanded(value)
+        raws = list(value.raws)
+        return _encode(_batch_to(value, raws, list(map(_failure_to, value.failures))))
+
+    def _encode_expanded(self, value: RecordBatch) -> bytes:
+        numbers: dict[bytes, int] = {}
+        raws = [numbers.setdefault(raw, len(numbers)) for raw in value.raws]
+        failures = [
+            _failure_to(failure, numbers.setdefault(failure.raw, len(numbers)))
+            for failure in value.failures
+        ]
+        fields = _batch_to(value, raws, failures)
+        further = [
+            None if value.elements is None else list(value.elements),
+            None if value.expansions is None else list(map(text_of, value.expansions)),
+            None if value.ahead is None else list(value.ahead),
+            list(numbers),
+        ]
+        return _encode([*fields[:_SINGLE], *further], EXPANDED)
 
     def decode(self, encoded: bytes) -> RecordBatch:
         span, format_, offsets, raws, values, times, keys, headers, *rest = _decode(
             encoded, "RecordBatch"
         )
-        failures, filtered, claim, *elements = rest
+        failures, filtered, claim, *further = rest
+        elements, expansions, ahead, shared = (*further, None, None, None, None)[:4]
+        if shared is not None:
+            raws = [shared[number] for number in raws]
+            for failure in failures:
+                failure[_RAW] = shared[failure[_RAW]]
         return RecordBatch(
             span=_span_from(span),
             format=_format_from(format_),
@@ -74,7 +87,9 @@ class RecordBatchCoder(coders.Coder):
             failures=tuple(map(_failure_from, failures)),
             filtered=tuple(filtered),
             claim=None if claim is None else _claim_from(claim),
-            elements=elements[0] if elements else None,
+            elements=elements,
+            expansions=None if expansions is None else list(map(expansion_of, expansions)),
+            ahead=ahead,
         )
 
     def is_deterministic(self) -> bool:
@@ -102,7 +117,8 @@ class RecordCoder(coders.Coder):
                 value.event_time,
                 value.key,
                 _headers_to(value.headers),
-            ]
+            ],
+            _version_of(value.origin),
         )
 
     def decode(self, encoded: bytes) -> Record:
@@ -110,7 +126,7 @@ class RecordCoder(coders.Coder):
         return Record(
             raw,
             value,
-            Origin(*origin),
+            _origin_from(origin),
             _format_from(format_),
             event_time,
             key,
@@ -128,7 +144,7 @@ class FailureCoder(coders.Coder):
     """Codes a ``Failure``; raises what ``RecordBatchCoder`` raises."""
 
     def encode(self, value: Failure) -> bytes:
-        return _encode(_failure_to(value))
+        return _encode(_failure_to(value), _version_of(value.origin))
 
     def decode(self, encoded: bytes) -> Failure:
         return _failure_from(_decode(encoded, "Failure"))
@@ -160,16 +176,16 @@ class SplitCoder(coders.Coder):
         return Split
 
 
-def _encode(fields: list[Any]) -> bytes:
-    return bytes((VERSION,)) + plain.encode(fields)
+def _encode(fields: list[Any], version: int = VERSION) -> bytes:
+    return bytes((version,)) + plain.encode(fields)
 
 
 def _decode(encoded: bytes, what: str) -> Any:
-    if not encoded or encoded[0] != VERSION:
+    if not encoded or encoded[0] not in (VERSION, EXPANDED):
         version = f"version {encoded[0]}" if encoded else "no bytes"
         raise ValueError(
-            f"cannot decode a {what}: found {version}, this program reads version {VERSION}; "
-            "drain the pipeline with the program that wrote it"
+            f"cannot decode a {what}: found {version}, this program reads versions {VERSION} and "
+            f"{EXPANDED}; drain the pipeline with the program that wrote it"
         )
     return plain.decode(memoryview(encoded)[1:])
 
@@ -189,9 +205,43 @@ def _span_from(fields: list[Any]) -> Span:
     return Span(source, partition, start, end, final, content)
 
 
+def _version_of(origin: Origin) -> int:
+    return EXPANDED if origin.expansion else VERSION
+
+
 def _origin_to(origin: Origin) -> list[Any]:
-    fields = [origin.source, origin.partition, origin.offset]
+    fields: list[Any] = [origin.source, origin.partition, origin.offset]
+    if origin.expansion:
+        return [*fields, origin.element, text_of(origin.expansion)]
     return fields if origin.element is None else [*fields, origin.element]
+
+
+def _origin_from(fields: list[Any]) -> Origin:
+    source, partition, offset, *further = fields
+    element, expansion = (*further, None, None)[:2]
+    return Origin(source, partition, offset, element, expansion_of(expansion))
+
+
+def _batch_to(batch: RecordBatch, raws: list[Any], failures: list[list[Any]]) -> list[Any]:
+    """The fields of a batch without expansions."""
+    return [
+        _span_to(batch.span),
+        _format_to(batch.format),
+        _listed(batch.offsets),
+        raws,
+        None if batch.values is None else list(batch.values),
+        None if batch.times is None else list(batch.times),
+        None if batch.keys is None else list(batch.keys),
+        None if batch.headers is None else [_headers_to(each) for each in batch.headers],
+        failures,
+        list(batch.filtered),
+        None if batch.claim is None else _claim_to(batch.claim),
+        *(() if batch.elements is None else (list(batch.elements),)),
+    ]
+
+
+_SINGLE = 11
+"""How many fields a batch has where each record is a whole message."""
 
 
 def _format_to(format_: Format) -> list[Any]:
@@ -218,10 +268,15 @@ def _headers_from(fields: list[list[Any]]) -> Headers:
     return tuple((name, value) for name, value in fields)
 
 
-def _failure_to(failure: Failure) -> list[Any]:
+_RAW = 1
+"""Where in the fields of a failure its bytes are."""
+
+
+def _failure_to(failure: Failure, number: int | None = None) -> list[Any]:
+    """The fields of a failure; ``number`` stands for its bytes if they are coded elsewhere."""
     return [
         _origin_to(failure.origin),
-        failure.raw,
+        failure.raw if number is None else number,
         _format_to(failure.format),
         failure.stage,
         failure.category,
@@ -242,7 +297,7 @@ def _failure_from(fields: list[Any]) -> Failure:
     origin, raw, format_, *rest, headers, retry, snooze = fields
     policy = None if retry is None else _policy_from(retry)
     tail: list[Any] = [*rest, _headers_from(headers), policy, snooze]
-    return Failure(Origin(*origin), raw, _format_from(format_), *tail)
+    return Failure(_origin_from(origin), raw, _format_from(format_), *tail)
 
 
 def _policy_to(policy: RetryPolicy) -> list[Any]:
@@ -258,8 +313,11 @@ def _claim_to(claim: Claim) -> list[Any]:
     return [
         claim.id,
         [
-            [*place, each.job, each.number, each.max_attempts, each.run]
-            for place, each in claim.attempts.items()
+            [
+                *(offset, element, *each),
+                *((text_of(expansion),) if expansion else ()),
+            ]
+            for (offset, element, expansion), each in claim.attempts.items()
         ],
         claim.read_by,
     ]
@@ -267,7 +325,10 @@ def _claim_to(claim: Claim) -> list[Any]:
 
 def _claim_from(fields: list[Any]) -> Claim:
     id_, attempts, read_by = fields
-    tries = {(offset, element): Attempt(*rest) for offset, element, *rest in attempts}
+    tries: dict[tuple[int, int | None, Expansion], Attempt] = {}
+    for offset, element, job, number, most, run, *further in attempts:
+        expansion = expansion_of(further[0]) if further else ()
+        tries[offset, element, expansion] = Attempt(job, number, most, run)
     return Claim(id_, tries, read_by)
 
 

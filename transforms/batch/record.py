@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from transforms.batch.content import Content
+from transforms.batch.expansion import Expansion, short
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.error_texts import message_of, stack_of
 
@@ -31,17 +32,21 @@ class Origin:
             in a Parquet file, or Kafka's offset.
         element: The number of the record in its message, from 0, where the message holds several;
             otherwise None.
+        expansion: Which of the records that steps made of one it is; empty if none did.
     """
 
     source: str
     partition: str
     offset: int
     element: int | None = None
+    expansion: Expansion = ()
 
     @property
     def place(self) -> str:
-        """Where in the partition, for people: ``12``, or ``12[3]`` for an element."""
-        return str(self.offset) if self.element is None else f"{self.offset}[{self.element}]"
+        """Where in the partition, for people: ``12``, ``12[3]`` for an element, ``12[3][2/5]``."""
+        element = "" if self.element is None else f"[{self.element}]"
+        expansion = f"[{short(self.expansion)}]" if self.expansion else ""
+        return f"{self.offset}{element}{expansion}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +189,14 @@ class Claim:
 
     Attributes:
         id: A UUID in hexadecimal: the id of its row in ``ingest_claims``.
-        attempts: The attempt at each record, by the offset and the element of its origin.
+        attempts: The attempt at each record, by the offset, the element and the expansion of its
+            origin. A step may make several records of a job: then only the job is here.
         read_by: The pipeline that has read the records, whose ledger counts them. It may differ
             from the one that tries them again, which may have adopted them.
     """
 
     id: str
-    attempts: Mapping[tuple[int, int | None], Attempt]
+    attempts: Mapping[tuple[int, int | None, Expansion], Attempt]
     read_by: str
 
     @property
@@ -230,15 +236,16 @@ class Record:
 class RecordBatch:
     """Consecutive records of one partition, and those of them that have failed so far.
 
-    ``len(raws) + len(failures) + len(filtered)`` is the number of records read. It never changes
-    on the way, so that one transaction can account for the whole batch. Where a message holds several
-    records, they are in one batch: the ledger settles offsets.
+    ``len(raws) + len(failures) + len(filtered)`` is the number of records read. It changes only where
+    a step makes several records of one, so that one transaction can account for the whole batch. Where
+    a message holds several records, or a step makes several of one, they are in one batch: the ledger
+    settles offsets.
 
     Attributes:
         span: The range that this batch settles.
         format: How to read ``raws``.
         offsets: Offset of each record, ascending; those of one message are the same.
-        raws: Bytes of each record.
+        raws: Bytes of each record; those that a step made of one share the same object.
         values: Parsed value of each record; None before Parse.
         times: Event time of each record in seconds since the epoch; None where
             the source gives none.
@@ -250,6 +257,9 @@ class RecordBatch:
             nothing: it only encloses their offsets.
         elements: Number of each record in its message, None for one that is a whole message. None
             if all are.
+        expansions: Expansion of each record. None as long as no step has made several of one.
+        ahead: How many branches of its expansion each record has yet to take: a job that was one of
+            several goes through all steps again. None if none has any.
     """
 
     span: Span
@@ -264,16 +274,20 @@ class RecordBatch:
     filtered: tuple[int, ...] = ()
     claim: Claim | None = None
     elements: Sequence[int | None] | None = None
+    expansions: Sequence[Expansion] | None = None
+    ahead: Sequence[int] | None = None
 
     @property
     def read(self) -> int:
-        """How many records were read into this batch."""
+        """How many records were read into this batch, or made by steps."""
         return len(self.raws) + len(self.failures) + len(self.filtered)
 
     @property
     def expanded(self) -> int:
-        """How many of them are beyond the first of their message; none of the jobs is."""
-        if self.elements is None or self.claim is not None:
+        """How many of them are beyond the first of their message, or of their job."""
+        if self.claim is not None:
+            return self.read - len(self.claim.attempts)
+        if self.elements is None and self.expansions is None:
             return 0
         failed = (failure.origin.offset for failure in self.failures)
         return self.read - len({*self.offsets, *self.filtered, *failed})
@@ -281,7 +295,9 @@ class RecordBatch:
     @property
     def raw_bytes(self) -> int:
         """How many bytes its good records have, as read; counted at every call."""
-        return sum(map(len, self.raws))
+        if self.expansions is None:
+            return sum(map(len, self.raws))
+        return sum({id(raw): len(raw) for raw in self.raws}.values())  # several share their bytes
 
     def record(self, index: int) -> Record:
         """The record at ``index`` of the parallel lists."""
@@ -293,6 +309,7 @@ class RecordBatch:
                 self.span.partition,
                 self.offsets[index],
                 None if self.elements is None else self.elements[index],
+                () if self.expansions is None else self.expansions[index],
             ),
             format=self.format,
             event_time=None if self.times is None else self.times[index],
@@ -309,6 +326,7 @@ class RecordBatch:
         return RecordBatch(
             *(self.span, self.format, self.offsets, self.raws, values, self.times, self.keys),
             *(self.headers, self.failures, self.filtered, self.claim, self.elements),
+            *(self.expansions, self.ahead),
         )
 
     def keep(
@@ -321,7 +339,7 @@ class RecordBatch:
         """This batch with only the records at ``indices``.
 
         Args:
-            indices: Ascending indices of the records that stay good.
+            indices: Ascending indices of the records that stay good; one may be there several times.
             values: The values of these records, parallel to ``indices``.
             failures: Failures to add.
             filtered: Offsets of the records that were dropped on purpose.
@@ -335,6 +353,8 @@ class RecordBatch:
             keys=None if self.keys is None else [self.keys[i] for i in indices],
             headers=None if self.headers is None else [self.headers[i] for i in indices],
             elements=None if self.elements is None else [self.elements[i] for i in indices],
+            expansions=None if self.expansions is None else [self.expansions[i] for i in indices],
+            ahead=None if self.ahead is None else [self.ahead[i] for i in indices],
             failures=(*self.failures, *failures),
             filtered=(*self.filtered, *filtered),
         )

@@ -51,6 +51,8 @@ class Settled:
         attempts: Further attempts at records that had failed before; 0 in a batch that
             comes from a source.
         again: Those of them that this run had counted as retrying.
+        failed_again: How many of the attempts ended in a dead letter, and how many in a further
+            attempt. ``dead`` and ``retry`` may hold more: a step may make several records of a job.
         raw_bytes: Bytes of the settled records, as read.
         dead: The dead letters, which are stored now.
         retry: The failures that are scheduled for another attempt, which are stored now.
@@ -61,6 +63,7 @@ class Settled:
     trimmed: int = 0
     attempts: int = 0
     again: int = 0
+    failed_again: tuple[int, int] = (0, 0)
     raw_bytes: int = 0
     dead: tuple[Failure, ...] = ()
     retry: tuple[Failure, ...] = ()
@@ -330,7 +333,7 @@ def _measure(batches: Sequence[RecordBatch], settled: Sequence[Settled]) -> None
         for failure in (*result.dead, *result.retry):
             instruments.add("record_failures", 1, failure.stage, failure.category)
         if result.attempts:
-            discarded, again = len(result.dead), len(result.retry)
+            discarded, again = result.failed_again
             instruments.add("job_attempts", result.attempts - discarded - again, "completed")
             instruments.add("job_attempts", again, "retryable")
             instruments.add("job_attempts", discarded, "discarded")

@@ -10,10 +10,11 @@ import apache_beam as beam
 import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms import instruments
 from transforms.batch.record import Failure, Origin, Record, RecordBatch
+from transforms.batch.several import Several, with_several
 from transforms.errors import Reject, RetryLater, Snooze, StepEnded
 
-RecordFn = Callable[[Record], Record | None]
-"""A per-record step; returns the record with its new value, or None to drop it."""
+RecordFn = Callable[[Record], Record | Sequence[Record] | None]
+"""A per-record step; returns the record with its new value, several of them, or None to drop it."""
 
 CHUNK = 500
 """The most records in one uninterrupted call into C.
@@ -31,12 +32,15 @@ class EachRecord(beam.PTransform):
     """Apply ``fn`` to every record of every ``RecordBatch``.
 
     ``fn`` returns the record with its new value (``record.with_value``), or None to drop
-    it. An exception is kept with its record and affects no other. ``Reject`` makes the record a
+    it. It may return a list of such records, or ``Several`` of their values, which are written in
+    this order; an empty list drops the record. An exception is kept with its record and affects no other. ``Reject`` makes the record a
     dead letter, ``RetryLater`` schedules another attempt (``Snooze``: without using an attempt),
     and any other exception makes it a dead letter of category ``exception``, with its stack.
     ``MemoryError`` and ``SystemExit`` end the run (``StepEnded``).
 
-    The record that ``fn`` returns may differ in its value only: the rest is needed for a replay.
+    The record that ``fn`` returns may differ in its value only: the rest is needed for a replay. A
+    record that became several is tried again as the one of them that failed: ``fn`` is applied to
+    the whole once more, and must make as many of it as before.
 
     Args:
         fn: The step. Picklable; it must not modify the value of its record in place.
@@ -65,14 +69,14 @@ def apply(batch: RecordBatch, fn: RecordFn, stage: str) -> RecordBatch:
         if result is None:
             raise Drop
         if not isinstance(result, Record):
-            raise TypeError(f"the step returned {type(result).__name__}; return a Record or None")
+            return _several(record, result)
         if result is not record and (
             result.raw != record.raw
             or result.event_time != record.event_time
             or (result.origin is not record.origin and result.origin != record.origin)
         ):
             # A dead letter must hold what was read; otherwise it could not be replayed.
-            raise TypeError("the step changed more than the value; use record.with_value(...)")
+            raise TypeError(_MORE_THAN_VALUE)
         return result.value
 
     return apply_to_values(batch, list(batch.records()), value_of, stage)
@@ -90,10 +94,11 @@ def apply_to_values(
     Args:
         batch: Where the items come from.
         items: The argument of ``fn`` for each record: its raw bytes, its value, or the record.
-        fn: Returns the new value, or raises: ``Drop``, ``Reject``, ``RetryLater``, others.
+        fn: Returns the new value or ``Several``, or raises: ``Drop``, ``Reject``, ``RetryLater``,
+            others.
         stage: Names the step in failures.
         whole: Does the same for a whole chunk, and returns None if any of its items needs
-            ``fn``.
+            ``fn``, as one that becomes several does.
 
     Raises:
         StepEnded: ``fn`` raised ``MemoryError`` or ``SystemExit``.
@@ -102,6 +107,7 @@ def apply_to_values(
     failures: list[Failure] = []
     gone: set[int] = set()
     filtered: list[int] = []
+    expands = batch.ahead is not None
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]
         all_values = whole(chunk) if whole is not None else None
@@ -111,9 +117,14 @@ def apply_to_values(
         for index, item in enumerate(chunk, start):
             try:
                 value = fn(item)
+                if type(value) is Several:
+                    expands = True
             except (MemoryError, SystemExit) as error:
                 raise _ended(batch.record(index).origin, error, stage) from error
             except Drop:
+                if batch.ahead is not None:
+                    values.append(Several())
+                    continue
                 gone.add(index)
                 filtered.append(batch.offsets[index])
                 value = None
@@ -122,10 +133,38 @@ def apply_to_values(
                 failures.append(failure_of(batch.record(index), error, stage))
                 value = None
             values.append(value)
+    if expands:
+        return with_several(batch, values, gone, failures, filtered, stage)
     if not gone:
         return batch.with_values(values)
     good = [index for index in range(len(items)) if index not in gone]
     return batch.keep(good, [values[index] for index in good], failures, filtered)
+
+
+def _several(record: Record, result: Any) -> Several:
+    """The values of the records that a step made of ``record``.
+
+    Raises:
+        TypeError: It returned something else, or they differ from it in more than their values.
+    """
+    if not isinstance(result, (list, tuple)):
+        raise TypeError(
+            f"the step returned {type(result).__name__}; return a Record, a list of them, or None"
+        )
+    read = (record.raw, record.event_time, record.origin)
+    for one in result:
+        if isinstance(one, Record):
+            if one is not record and (one.raw, one.event_time, one.origin) != read:
+                raise TypeError(_MORE_THAN_VALUE)
+        elif type(result) is not Several:
+            raise TypeError(
+                f"the step returned a list with {type(one).__name__}; return a list of Records, or "
+                "Several(values)"
+            )
+    return Several(one.value if isinstance(one, Record) else one for one in result)
+
+
+_MORE_THAN_VALUE = "the step changed more than the value; use record.with_value(...)"
 
 
 def _ended(origin: Origin, error: MemoryError | SystemExit, stage: str) -> StepEnded:

@@ -206,8 +206,8 @@ jobs = sa.Table(
     sa.Column("completed_at", UtcDateTime),
     sa.Column("cancelled_at", UtcDateTime),
     sa.Column("discarded_at", UtcDateTime),
-    # A hash of read_by, source, partition, offset and element: an index over the texts would cost more than
-    # everything else in the updates of a job.
+    # A hash of read_by, source, partition, offset, element and expansion: an index over the texts would
+    # cost more than everything else in the updates of a job.
     sa.Column("origin", sa.Uuid, nullable=False, unique=True),
     # The pipeline that may try it; null means nobody, see ``sinks.jobs.owner``.
     sa.Column("pipeline", _NAME),
@@ -217,6 +217,7 @@ jobs = sa.Table(
     # The pipeline that read the record, whose ledger counts it; null stands for the target's name.
     sa.Column("read_by", _NAME),
     sa.Column("element", sa.BigInteger),  # of a message that holds several records
+    sa.Column("expansion", _TEXT),  # of a record of which steps made several
     sa.CheckConstraint(
         _in(state for state in JOB_STATES if state != EXECUTING),
         name="ingest_jobs_state",
@@ -336,6 +337,7 @@ outbox = sa.Table(
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("published_at", UtcDateTime),
     sa.Column("element", sa.BigInteger),  # of a message that holds several records
+    sa.Column("expansion", _TEXT),  # of a record of which steps made several
     sa.CheckConstraint("operation IN ('insert', 'update')", name="ingest_outbox_operation"),
     # By id first: publishers read in that order, be it the rows of one table or of all.
     sa.Index(

@@ -6,6 +6,7 @@ Tools that read Connect's dead letter queues read these
 
 from __future__ import annotations
 
+from transforms.batch.expansion import text_of
 from transforms.batch.record import Failure, Headers
 
 PREFIX = "__connect.errors."
@@ -14,6 +15,9 @@ TRUNCATED = f"{PREFIX}truncated"
 
 ELEMENT = f"{PREFIX}element"
 """Not of Kafka Connect: the number of the record in a message that holds several."""
+
+EXPANSION = f"{PREFIX}expansion"
+"""Not of Kafka Connect: which of the records that steps made of the message, such as 2/5:Lines."""
 
 _NAMES = (
     "topic",
@@ -64,13 +68,17 @@ def error_headers(target: str, failure: Failure, task: str) -> Headers:
         failure.message,
         failure.stack,
     )
-    headers = tuple(
+    headers: Headers = tuple(
         # Lone surrogates, which UTF-8 cannot encode, become question marks.
         (PREFIX + name, value.encode("utf-8", "replace"))
         for name, value in zip(_NAMES, values, strict=True)
     )
-    element = failure.origin.element
-    return headers if element is None else (*headers, (ELEMENT, b"%d" % element))
+    element, expansion = failure.origin.element, text_of(failure.origin.expansion)
+    if element is not None:
+        headers = (*headers, (ELEMENT, b"%d" % element))
+    if expansion:
+        headers = (*headers, (EXPANSION, expansion.encode("utf-8", "replace")))
+    return headers
 
 
 def appended(original: Headers, additions: Headers) -> Headers:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from transforms.batch.expansion import text_of
 from transforms.batch.record import Failure, Format
 from transforms.parse.json_text import encode_decimal_text
 
@@ -31,6 +32,7 @@ def json_line(target: str, failure: Failure, at: datetime) -> bytes:
         "partition": failure.origin.partition,
         "offset": failure.origin.offset,
         **({} if failure.origin.element is None else {"element": failure.origin.element}),
+        **({"expansion": expansion} if (expansion := text_of(failure.origin.expansion)) else {}),
         "stage": failure.stage,
         "category": failure.category,
         "exception": failure.exception,

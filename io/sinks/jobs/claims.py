@@ -6,7 +6,6 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ import sqlalchemy as sa
 from sinks.database.dialects import dialect_of
 from sinks.database.tables import READ_BY, claims, jobs, queue
 from sinks.jobs.store import enqueue
+from transforms.batch.expansion import Expansion, expansion_of
 from transforms.batch.record import Attempt, Claim, Format, Headers, RecordBatch, Span
 from transforms.batch.splits import BatchLimits
 
@@ -71,6 +71,7 @@ _CLAIMED = (
     jobs.c.run,
     READ_BY,
     jobs.c.element,
+    jobs.c.expansion,
 )
 
 
@@ -111,9 +112,14 @@ def _claim(
 def _batches(rows: Iterable[Any]) -> list[RecordBatch]:
     groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
     for row in rows:
-        several = row[13] is not None
+        several = row[13] is not None, row[14] is not None
         groups[row[1], row[2], row[5], row[6] is not None, row[12], several].append(row)
-    return [_batch(sorted(group, key=itemgetter(3, 13))) for group in groups.values()]
+    return [_batch(sorted(group, key=_place)) for group in groups.values()]
+
+
+def _place(row: Any) -> tuple[int, int, Expansion]:
+    """Where the record of a row stands among those of its partition."""
+    return row[3], row[13] or 0, expansion_of(row[14])
 
 
 def _batch(rows: Sequence[Any]) -> RecordBatch:
@@ -121,8 +127,10 @@ def _batch(rows: Sequence[Any]) -> RecordBatch:
     ids, sources, partitions, offsets, raws, formats, times, keys, headers, *rest = zip(
         *rows, strict=True
     )
-    *tries, read_by, elements = rest
+    *tries, read_by, elements, texts = rest
     attempts = map(Attempt._make, zip(ids, *tries, strict=True))
+    expansions = list(map(expansion_of, texts))
+    expanded = texts[0] is not None
     return RecordBatch(
         span=Span(sources[0], partitions[0], offsets[0], offsets[-1] + 1),
         format=msgspec.json.decode(formats[0], type=Format),
@@ -133,10 +141,12 @@ def _batch(rows: Sequence[Any]) -> RecordBatch:
         headers=[_headers(text) if text else () for text in headers],
         claim=Claim(
             uuid.uuid4().hex,
-            dict(zip(zip(offsets, elements, strict=True), attempts, strict=True)),
+            dict(zip(zip(offsets, elements, expansions, strict=True), attempts, strict=True)),
             read_by[0],
         ),
         elements=None if elements[0] is None else list(elements),
+        expansions=expansions if expanded else None,
+        ahead=list(map(len, expansions)) if expanded else None,
     )
 
 

@@ -14,7 +14,7 @@ from sinks.database.dialects import dialect_of
 from sinks.database.tables import claims, jobs
 from sinks.database.update import update_each
 from sinks.jobs import owner as job_owner
-from sinks.jobs.columns import columns_of
+from sinks.jobs.columns import columns_of, with_error
 from sinks.jobs.store import enqueue
 from transforms.batch.record import Attempt, Claim, Failure
 from transforms.batch.retry_policy import Next
@@ -105,6 +105,39 @@ def fail(
     ]
     update_each(connection, jobs, rows)
     enqueue(connection, dialect.is_one_of(jobs.c.id, numbers))
+
+
+def remark(connection: sa.Connection, remarks: Sequence[tuple[Attempt, str]]) -> None:
+    """Enter into the history of jobs that are completed what else their attempt has led to.
+
+    Args:
+        connection: In the transaction that ``complete`` has run in.
+        remarks: Each attempt with a sentence.
+    """
+    if not remarks:
+        return
+    dialect = dialect_of(connection)
+    at = dialect.now(connection)
+    numbers = [attempt.job for attempt, _ in remarks]
+    query = sa.select(jobs.c.id, jobs.c.errors, jobs.c.replays).where(
+        dialect.is_one_of(jobs.c.id, numbers)
+    )
+    before = {row.id: row for row in connection.execute(query)}
+    rows = [
+        {
+            "id": attempt.job,
+            "errors": with_error(
+                before[attempt.job].errors,
+                attempt=attempt.number,
+                replay=before[attempt.job].replays,
+                at=at,
+                error=sentence,
+                due=None,
+            ),
+        }
+        for attempt, sentence in remarks
+    ]
+    update_each(connection, jobs, rows)
 
 
 def _failed(

@@ -23,6 +23,7 @@ from sinks.jobs import owner as job_owner
 from sinks.jobs.columns import columns_of
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.state import CURRENT, QUEUED, Execution, executions
+from transforms.batch.expansion import expansion_of, text_of
 from transforms.batch.job_states import EXECUTING, WAITING_STATES
 from transforms.batch.record import Failure, Format, Headers, Origin
 from transforms.batch.retry_policy import Next
@@ -187,8 +188,12 @@ def exists(connection: sa.Connection) -> bool:
 
 def origin_of(read_by: str, origin: Origin) -> uuid.UUID:
     """The unique key of a job: a hash of its record's origin and of the pipeline that has read it."""
-    fields = [read_by, origin.source, origin.partition, origin.offset]
-    text = json.dumps(fields if origin.element is None else [*fields, origin.element])
+    fields: list[Any] = [read_by, origin.source, origin.partition, origin.offset]
+    if origin.expansion:
+        fields += [origin.element, text_of(origin.expansion)]
+    elif origin.element is not None:
+        fields.append(origin.element)
+    text = json.dumps(fields)
     return uuid.UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
 
 
@@ -219,6 +224,7 @@ def _values(
         "partition": failure.origin.partition,
         "offset": failure.origin.offset,
         "element": failure.origin.element,
+        "expansion": text_of(failure.origin.expansion) or None,
         "raw": failure.raw,
         "format": _format_text(failure.format),
         "event_time": failure.event_time,
@@ -248,7 +254,9 @@ def _job(row: Any, execution: Execution | None) -> Job:
         target=row.target,
         state=row.state,
         failure=Failure(
-            origin=Origin(row.source, row.partition, row.offset, row.element),
+            origin=Origin(
+                *(row.source, row.partition, row.offset, row.element, expansion_of(row.expansion))
+            ),
             raw=bytes(row.raw),
             format=msgspec.json.decode(row.format, type=Format),
             stage=row.stage,

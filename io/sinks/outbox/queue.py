@@ -235,6 +235,7 @@ _READ = (
     outbox.c.partition,
     outbox.c.offset,
     outbox.c.element,
+    outbox.c.expansion,
     outbox.c.payload,
     outbox.c.created_at,
 )
@@ -261,6 +262,7 @@ def _headers(row: Any) -> Headers:
         ("partition", _encoded(row.partition)),
         ("offset", b"%d" % row.offset),
         *(() if row.element is None else (("element", b"%d" % row.element),)),
+        *((("expansion", row.expansion.encode()),) if row.expansion else ()),
     )
 
 

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sinks.database.dialects import dialect_of
 from sinks.database.tables import SHARDS, Operation, outbox
 from sinks.text.copy_text import INTEGER_TYPES
+from transforms.batch.expansion import Expansion, number_of, text_of
 from transforms.parse.json_text import encode_anything
 
 
@@ -52,6 +53,7 @@ class Effects:
         partitions: The partitions of their origins.
         offsets: The offsets of their origins.
         elements: The numbers of the records in their messages, None where they are whole ones.
+        expansions: The expansions of their origins.
     """
 
     operations: list[Operation] = field(default_factory=list)
@@ -60,6 +62,7 @@ class Effects:
     partitions: list[str] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     elements: list[int | None] = field(default_factory=list)
+    expansions: list[Expansion] = field(default_factory=list)
 
 
 def insert(connection: sa.Connection, table: ChangedTable, effects: Effects) -> None:
@@ -83,6 +86,8 @@ def insert(connection: sa.Connection, table: ChangedTable, effects: Effects) -> 
     }
     if effects.elements.count(None) < len(effects.elements):
         columns["element"] = effects.elements
+    if any(effects.expansions):
+        columns["expansion"] = [text_of(each) or None for each in effects.expansions]
     constants = {"target": table.label, "created_at": at}
     dialect_of(connection).insert(connection, outbox, columns, constants)
 
@@ -112,6 +117,7 @@ def _last_of_each(
         [effects.partitions[p] for p in places],
         [effects.offsets[p] for p in places],
         [effects.elements[p] for p in places],
+        [effects.expansions[p] for p in places],
     )
 
 
@@ -126,7 +132,7 @@ def _keys(table: ChangedTable, effects: Effects) -> list[str]:
     else:
         columns = [effects.sources, effects.partitions, effects.offsets]
         if len(table.key) > len(columns):
-            columns.append([element or 0 for element in effects.elements])
+            columns.append(list(map(number_of, effects.elements, effects.expansions)))
     keys = (dict(zip(table.key, cells, strict=True)) for cells in zip(*columns, strict=True))
     return [encode_anything(key).decode() for key in keys]
 

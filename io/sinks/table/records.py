@@ -11,11 +11,10 @@ import sqlalchemy as sa
 
 from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
+from sinks.table.origin import cells_of
 from sinks.table.rows import Poison
-from sinks.table.target import ELEMENT_COLUMNS, ORIGIN_COLUMNS, Target
-from sinks.text.encoding import all_escaped
+from sinks.table.target import Target
 from transforms.batch.record import RecordBatch
-from transforms.errors import SinkFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +64,7 @@ def records_of(
         effects: As in ``Records``.
 
     Raises:
-        SinkFailed: The origin is the key, and the table has no column for the number of a record
-            in its message.
+        SinkFailed: The origin is the key, and the table has no column for the number of a record.
     """
     values: list[Mapping[str, Any]] = []
     starts = []
@@ -75,30 +73,8 @@ def records_of(
         if batch.raws:
             assert batch.values is not None, "batches are parsed before they are written"  # noqa: S101
             values.extend(batch.values)
-    origin = _origin(dialect, target.key, batches) if target.origin_key else {}
+    origin = cells_of(dialect, target.key, batches) if target.origin_key else {}
     return Records(values, origin, starts, isolate, effects)
-
-
-def _origin(
-    dialect: sa.Dialect, key: Sequence[str], batches: Sequence[RecordBatch]
-) -> dict[str, list[Any]]:
-    names = ELEMENT_COLUMNS if len(key) == len(ELEMENT_COLUMNS) else ORIGIN_COLUMNS
-    origin: dict[str, list[Any]] = {name: [] for name in names}
-    for batch in batches:
-        places = all_escaped(dialect, (batch.span.source, batch.span.partition))
-        cells = ([place] * len(batch.raws) for place in places)
-        for name, column in zip(ORIGIN_COLUMNS, (*cells, batch.offsets), strict=True):
-            origin[name].extend(column)
-        if names is ORIGIN_COLUMNS and batch.elements and any(batch.elements):
-            raise SinkFailed(
-                f"several records of one message of {batch.span.source} would have one origin in the "
-                "table; give a key, or SqlConfig.of(elements=True) and a table with "
-                f"{ELEMENT_COLUMNS[-1]}"
-            )
-        if names is ELEMENT_COLUMNS:
-            numbers = batch.elements or [None] * len(batch.raws)
-            origin[ELEMENT_COLUMNS[-1]].extend(number or 0 for number in numbers)
-    return origin
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ def claim(offset: int, number: int) -> Claim:
     """The attempt of that number at the job of the record at ``offset``."""
     return Claim(
         "0" * 32,
-        {(offset, None): Attempt(job=7, number=number, max_attempts=2, run="run")},
+        {(offset, None, ()): Attempt(job=7, number=number, max_attempts=2, run="run")},
         "events",
     )
 

@@ -25,7 +25,7 @@ def test_batches_of_one_commit_do_not_settle_a_record_twice() -> None:
 
 
 def test_jobs_are_written_by_the_process_that_holds_them() -> None:
-    claim = Claim("c" * 32, {(0, None): Attempt(7, 1, 5, "run")}, "events")
+    claim = Claim("c" * 32, {(0, None, ()): Attempt(7, 1, 5, "run")}, "events")
     batch = replace(make_batch([{"id": 1}]), claim=claim)
     (held,) = plan([batch], {}, {claim.id})
     (lost,) = plan([batch], {}, ())

@@ -72,7 +72,9 @@ def test_a_failure_has_all_that_a_replay_needs() -> None:
 
 def test_a_claim_names_its_jobs() -> None:
     claim = Claim(
-        "c", {(3, None): Attempt(11, 2, 5, "run"), (9, None): Attempt(12, 1, 5, "run")}, "events"
+        "c",
+        {(3, None, ()): Attempt(11, 2, 5, "run"), (9, None, ()): Attempt(12, 1, 5, "run")},
+        "events",
     )
     assert claim.jobs == [11, 12]
 

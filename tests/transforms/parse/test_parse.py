@@ -56,7 +56,7 @@ class TestParseBatch:
 
     def test_the_bytes_of_a_job_are_never_cut(self) -> None:
         raw = b'{"a":"' + b"x" * 2_000_000 + b'"}'
-        claim = Claim("c", {(0, None): Attempt(1, 2, 3, "r")}, "p")
+        claim = Claim("c", {(0, None, ()): Attempt(1, 2, 3, "r")}, "p")
         (failure,) = parse(replace(batch_of(raw), claim=claim), CONFIG).failures
         assert (failure.raw, failure.exception) == (raw, "Reject")
 

@@ -12,7 +12,9 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from tests.fakes import batch_of
-from transforms.batch.record import Origin, Record, RecordBatch
+from transforms.batch.expansion import Branch
+from transforms.batch.record import Attempt, Claim, Origin, Record, RecordBatch
+from transforms.batch.several import CHANGED, Several
 from transforms.errors import Reject, RetryLater, Snooze, StepEnded
 from transforms.steps.each_record import CHUNK, EachRecord, apply, apply_to_values
 
@@ -118,12 +120,63 @@ class TestApply:
         with pytest.raises(type(error)):
             apply(numbered(1), stop, "stop")
 
+    @pytest.mark.parametrize("kind", [list, tuple])
+    def test_a_step_may_return_several_records(self, kind: Any) -> None:
+        def digits(record: Record) -> Any:
+            return kind(record.with_value(digit) for digit in range(record.value))
+
+        applied = apply(numbered(4), digits, "digits")
+        assert applied.values == [0, 0, 1, 0, 1, 2]
+        assert applied.offsets == [101, 102, 102, 103, 103, 103]
+        assert applied.times == [1.0, 2.0, 2.0, 3.0, 3.0, 3.0]
+        assert applied.filtered == (100,)
+        assert (applied.read, applied.expanded) == (7, 3)
+        assert applied.record(5).origin == Origin(
+            "memory://test", "0", 103, expansion=(Branch(2, 3, "digits"),)
+        )
+
+    def test_a_step_may_return_several_values(self) -> None:
+        applied = apply(numbered(1), lambda _: Several("ab"), "letters")
+        assert applied.values == ["a", "b"]
+
+    def test_one_of_several_fails_alone_in_the_next_step(self) -> None:
+        applied = apply(numbered(1), lambda _: Several(range(9)), "count")
+        doubled = apply(applied, odd, "double")
+        assert doubled.values == [0, 4, 8, 12, 16]
+        assert [failure.origin.place for failure in doubled.failures] == [
+            "100[1/9]",
+            "100[3/9]",
+            "100[7/9]",
+        ]
+        assert {failure.raw for failure in doubled.failures} == {b"0"}
+        assert doubled.filtered == (100,)
+
+    def test_a_step_that_drops_the_record_of_a_job_drops_no_other_record_in_its_place(self) -> None:
+        path = (Branch(1, 2, "odd"),)
+        claim = Claim("1" * 32, {(100, None, path): Attempt(1, 2, 10, "run")}, "events")
+        batch = replace(numbered(1), claim=claim, expansions=[path], ahead=[1])
+        applied = apply(batch, lambda _: None, "odd")
+        assert ([f.category for f in applied.failures], applied.filtered) == ([CHANGED], ())
+
+    def test_values_in_a_list_are_refused(self) -> None:
+        (failure,) = apply(numbered(1), lambda _: [1], "wrong").failures  # type: ignore[list-item]
+        assert failure.message == (
+            "the step returned a list with int; return a list of Records, or Several(values)"
+        )
+
+    def test_several_records_may_differ_in_their_values_only(self) -> None:
+        def wrong(record: Record) -> list[Record]:
+            return [record, replace(record, raw=b"other")]
+
+        (failure,) = apply(numbered(1), wrong, "wrong").failures
+        assert failure.message == "the step changed more than the value; use record.with_value(...)"
+
     def test_a_step_must_return_a_record(self) -> None:
         def wrong(record: Record) -> Any:
             return record.value
 
         (failure,) = apply(numbered(1), wrong, "wrong").failures
-        assert failure.message == "the step returned int; return a Record or None"
+        assert failure.message == "the step returned int; return a Record, a list of them, or None"
 
     @pytest.mark.parametrize(
         "change", [{"raw": b"x"}, {"origin": Origin("a", "b", 1)}, {"event_time": 5.0}]

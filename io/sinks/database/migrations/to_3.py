@@ -29,6 +29,12 @@ def _elements(op: Operations, present: Present) -> None:
             op.add_column(table, sa.Column("element", sa.BigInteger))
 
 
+def _expansions(op: Operations, present: Present) -> None:
+    for table in ("ingest_jobs", "ingest_outbox"):
+        if not present.has(table, "expansion"):
+            op.add_column(table, sa.Column("expansion", TEXT))
+
+
 def _expanded(op: Operations, present: Present) -> None:
     for table in ("ingest_progress", _COUNTS):
         if not present.has(table, "expanded"):
@@ -117,5 +123,6 @@ MIGRATION = Migration(
         Step(_forgotten),
         Step(_runs),
         Step(_workers),
+        Step(_expansions),
     ),
 )
