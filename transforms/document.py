@@ -219,6 +219,7 @@ class _Parts:
         if isinstance(node, yaml.SequenceNode):
             _check_tag(node, "seq", place)
             return Part([self.part(each, depth + 1) for each in node.value], "", place)
+        assert isinstance(node, yaml.MappingNode)  # noqa: S101 - there is no fourth kind
         _check_tag(node, "map", place)
         return self._mapping(node, place, depth)
 
@@ -258,7 +259,9 @@ def _scalar(node: yaml.ScalarNode, text: str, place: str) -> Any:
         return text
     value = _resolved(text, place)
     if node.tag != _PLAIN and node.tag not in _TAGS.get(type(value), ()):
-        raise ConfigError(f"{place}: {text} is not {_shown_tag(node)}, or the tag is not known here")
+        raise ConfigError(
+            f"{place}: {text} is not {_shown_tag(node)}, or the tag is not known here"
+        )
     return value
 
 
@@ -299,7 +302,7 @@ def _integer(text: str, place: str) -> int | Decimal:
 
 _NUMBERS: tuple[tuple[re.Pattern[str], Callable[[str, str], int | Decimal]], ...] = (
     (_INTEGER, _integer),
-    (_OCTAL, lambda text, place: int(text[2:], 8)),
-    (_HEXADECIMAL, lambda text, place: int(text[2:], 16)),
+    (_OCTAL, lambda text, place: int(text, 0)),
+    (_HEXADECIMAL, lambda text, place: int(text, 0)),
     (_FLOAT, _exact),
 )

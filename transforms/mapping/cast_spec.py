@@ -98,13 +98,14 @@ def _zone(options: Options) -> str:
     part = options.pop("zone", None)
     if part is None:
         return ""
+    zone = part.value if isinstance(part.value, str) else ""
     try:
-        if not isinstance(part.value, str):
-            raise ValueError
-        ZoneInfo(part.value)
+        ZoneInfo(zone or "/")
     except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise part.refused(f"{part.kind} is no time zone; write e.g. Europe/Berlin or UTC") from None
-    return part.value
+        raise part.refused(
+            f"{part.kind} is no time zone; write e.g. Europe/Berlin or UTC"
+        ) from None
+    return zone
 
 
 def _formats(options: Options, name: str, to: str) -> tuple[str, ...]:

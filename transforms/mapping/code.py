@@ -39,14 +39,13 @@ class Code:
         bound = {name: self.bind(value) for name, value in values.items()}
         self._lines.append("    " * self._depth + template.format(**bound))
 
-    @property
-    def inside(self) -> bool:
-        """Whether a block is open."""
-        return self._depth > 1
-
     def indent(self) -> None:
         """The next lines are inside the last one."""
         self._depth += 1
+
+    def outside(self) -> None:
+        """The next lines are in the outermost loop again."""
+        self._depth = 2
 
     def dedent(self) -> None:
         """The next lines are outside again."""

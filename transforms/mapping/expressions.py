@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Context, Decimal
 from functools import reduce
-from typing import Any
+from typing import Any, TypeVar
 
 import jmespath
 from jmespath import exceptions, functions, visitor
@@ -18,6 +18,8 @@ from transforms.mapping.field import Field
 from transforms.parse.convert import number_of
 from transforms.parse.json_text import encode_json
 from transforms.parse.numbers import MAX_DIGITS, exact
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 MAX_LENGTH = 10_000
 _ORDER = ("lt", "lte", "gt", "gte")
@@ -123,6 +125,9 @@ class Unfit(exceptions.JMESPathError):
     """Two values that have no order."""
 
 
+_signature: Callable[..., Callable[[_Method], _Method]] = functions.signature
+
+
 class _Functions(functions.Functions):
     """The functions of JMESPath, which take a ``Decimal`` for a number."""
 
@@ -130,25 +135,25 @@ class _Functions(functions.Functions):
         allowed, subtypes = super()._get_allowed_pytypes(types)
         return _with_our_types(allowed), list(map(_with_our_types, subtypes))
 
-    @functions.signature({"types": []})
+    @_signature({"types": []})
     def _func_to_number(self, arg: Any) -> Any:
         if isinstance(arg, str):
             return number_of(arg)
         return arg if isinstance(arg, int | float | Decimal) and not isinstance(arg, bool) else None
 
-    @functions.signature({"types": []})
+    @_signature({"types": []})
     def _func_to_string(self, arg: Any) -> Any:
         return arg if isinstance(arg, str) else encode_json(arg).decode()
 
-    @functions.signature({"types": ["array-number"]})
+    @_signature({"types": ["array-number"]})
     def _func_sum(self, arg: Any) -> Any:
         return _sum(arg) if any(type(each) is Decimal for each in arg) else sum(arg)
 
-    @functions.signature({"types": ["array-number"]})
+    @_signature({"types": ["array-number"]})
     def _func_avg(self, arg: Any) -> Any:
         return _sum(arg) / len(arg) if arg else None
 
-    @functions.signature({"types": []})
+    @_signature({"types": []})
     def _func_type(self, arg: Any) -> Any:
         if isinstance(arg, Decimal):
             return "number"
@@ -190,7 +195,7 @@ def _have_order(left: Any, right: Any) -> bool:
     numbers = [_is_number(left), _is_number(right)]
     if any(numbers):
         return all(numbers)
-    return isinstance(left, str) and isinstance(right, str) or (
+    return (isinstance(left, str) and isinstance(right, str)) or (
         type(left) is type(right) and type(left) not in _KINDS
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from transforms.mapping.expressions import Expression
 from transforms.mapping.operations import (
@@ -111,8 +111,8 @@ class _State:
         elif isinstance(operation, Compute):
             named[operation.name] = self.of_expression(operation.expression)
         elif isinstance(operation, Cast):
-            for name, to in operation.pairs:
-                if to == Written("json"):
+            for name, cast in operation.pairs:
+                if cast == Written("json"):
                     named[name] = Origin(self.of(name).paths, opaque=True)
         elif isinstance(operation, Flatten):
             rules = (*rules, _flattened(self, operation))
@@ -160,9 +160,7 @@ def _splits(name: str, separator: str) -> Iterator[tuple[str, ...]]:
     for count in range(len(parts)):
         for cuts in combinations(range(1, len(parts)), count):
             edges = (0, *cuts, len(parts))
-            yield tuple(
-                separator.join(parts[a:b]) for a, b in zip(edges, edges[1:], strict=False)
-            )
+            yield tuple(separator.join(parts[a:b]) for a, b in pairwise(edges))
 
 
 class Lineage:
@@ -272,4 +270,3 @@ def cells_of(operations: Sequence[Operation], columns: Iterable[str]) -> Mapping
             for name in (operation.field, operation.into, operation.index):
                 cells.pop(name, None)
     return cells
-

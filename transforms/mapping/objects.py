@@ -137,7 +137,9 @@ def unnested(
         if not isinstance(array, list):
             raise field.failed(f"it is {kind_of(array)}, not an array")
         if len(array) > MOST_ELEMENTS:
-            raise field.failed(f"it has {len(array):,} elements, at most {MOST_ELEMENTS:,} are taken")
+            raise field.failed(
+                f"it has {len(array):,} elements, at most {MOST_ELEMENTS:,} are taken"
+            )
         for name in filter(None, (into, index)):
             if name in record:
                 raise taken(field, name, name)

@@ -209,9 +209,7 @@ def _case(part: Part) -> Case:
 
 
 def _hash(part: Part) -> Hash:
-    return Hash(
-        tuple((name, _hash_key(each)) for name, each in _pairs(part, "{field: sha256}"))
-    )
+    return Hash(tuple((name, _hash_key(each)) for name, each in _pairs(part, "{field: sha256}")))
 
 
 def _hash_key(part: Part) -> str:
@@ -268,9 +266,7 @@ def _filter(part: Part) -> Filter:
 
 
 def _compute(part: Part) -> Sequence[Operation]:
-    return [
-        Compute(name, _expression(each)) for name, each in _pairs(part, "{field: expression}")
-    ]
+    return [Compute(name, _expression(each)) for name, each in _pairs(part, "{field: expression}")]
 
 
 def _expression(part: Part) -> str:

@@ -127,8 +127,11 @@ def _put(writer: Writer, variable: str, name: str, to: str) -> None:
     collision = taken(writer.field(name, "rename"), to, name)
     code.line(f"if {variable} is not {code.bind(ABSENT)}:")
     code.indent()
-    code.line(f"if {key} in r: raise {{make}}(*{{arguments}})", make=type(collision),
-              arguments=collision.args)
+    code.line(
+        f"if {key} in r: raise {{make}}(*{{arguments}})",
+        make=type(collision),
+        arguments=collision.args,
+    )
     code.line(f"r[{key}] = {variable}")
     code.dedent()
 
@@ -236,7 +239,6 @@ def _unnest(writer: Writer, operation: Unnest) -> None:
     records = unnested(operation, Field("unnest", operation.field))
     if not writer.inside:
         code.line("several = []")
-        code.line("add(several)")
     writer.inside = True
     code.line("for r in {records}(r):", records=records)
     code.indent()

@@ -33,17 +33,24 @@ def timestamp(to: MomentCast, field: Field, *, csv: bool) -> Callable[[Any], Any
     """
     read = _texts(to, field, csv=csv)
     zone = ZoneInfo(to.zone) if to.zone else None
-    iso = ISO in to.formats and len(to.formats) == 1
+    iso = to.formats == (ISO,)
     from_iso = datetime.fromisoformat
 
     def cast(value: Any) -> Any:
-        if iso and type(value) is str and len(value) == 20 and value[10] == "T":
-            if value[7] == "-" and value[13] == ":" and value[16] == ":" and value[19] == "Z":
-                try:
-                    from_iso(value)
-                except ValueError:
-                    raise field.refused(value, "is not a timestamp") from None
-                return value
+        if (
+            iso
+            and type(value) is str
+            and len(value) == 20
+            and value[10] == "T"
+            and value[19] == "Z"
+            and value[7] == "-"
+            and value[13] == value[16] == ":"
+        ):
+            try:
+                from_iso(value)
+            except ValueError:
+                raise field.refused(value, "is not a timestamp") from None
+            return value
         return other(value)
 
     def other(value: Any) -> Any:
@@ -179,7 +186,9 @@ def _epoch(
     number = _number(value) if to.epoch else None
     if number is None:
         what = "a date" if to.to == "date" else "a timestamp"
-        hint = "" if to.epoch or not _is_number(value) else " (epoch: s, ms, us or ns says its unit)"
+        hint = (
+            "" if to.epoch or not _is_number(value) else " (epoch: s, ms, us or ns says its unit)"
+        )
         raise field.refused(value, f"is not {what}{hint}")
     try:
         text = instant(number, to.epoch)

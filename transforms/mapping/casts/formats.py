@@ -137,7 +137,9 @@ def _check_names(format: str, names: list[str]) -> None:  # noqa: A002
     day_of_year = "j" in names
     months, days = among("m", "B", "b"), among("d")
     if (day_of_year and (months or days)) or (not day_of_year and (months != 1 or days != 1)):
-        raise ValueError(f"{format!r} needs one month and one day (%m %d), or a day of the year (%j)")
+        raise ValueError(
+            f"{format!r} needs one month and one day (%m %d), or a day of the year (%j)"
+        )
     if among("H", "I") > 1 or ("I" in names) != ("p" in names):
         raise ValueError(f"{format!r} needs %H alone, or %I with %p")
     for name, needed in (("M", "HI"), ("S", "M"), ("f", "S"), ("z", "HI"), ("p", "I")):
@@ -155,7 +157,9 @@ def _moment(parts: dict[str, str | None]) -> Moment | None:
             if not 1 <= int(at["I"]) <= 12:
                 return None
             hour = int(at["I"]) % 12 + (12 if at["p"].lower() == "pm" else 0)
-        local = datetime(day.year, day.month, day.day, hour, int(at.get("M", 0)), int(at.get("S", 0)))
+        local = datetime(
+            day.year, day.month, day.day, hour, int(at.get("M", 0)), int(at.get("S", 0))
+        )
         offset = _offset(at["z"]) if "z" in at else None
     except ValueError:
         return None

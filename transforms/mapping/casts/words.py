@@ -33,10 +33,7 @@ def boolean(to: Truth, field: Field, *, csv: bool) -> Callable[[Any], Any]:
             truth = words.get(str(value)) if abs(value) < 10**9 else None
             if truth is not None:
                 return truth
-        raise field.refused(value, f"is neither {_listed(words, True)} nor {_listed(words, False)}")
+        yes, no = ("/".join(w for w in words if words[w] is truth) for truth in (True, False))
+        raise field.refused(value, f"is neither {yes} nor {no}")
 
     return cast
-
-
-def _listed(words: dict[str, bool | None], truth: bool) -> str:  # noqa: FBT001
-    return "/".join(word for word, meaning in words.items() if meaning is truth)
