@@ -159,6 +159,16 @@ def _plain_part(value: Any, place: str, depth: int) -> Part:
 class _Loader(yaml.SafeLoader):
     """Composes nodes without the types of YAML 1.1: those of 1.2 are told from the texts."""
 
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH + 1:  # which the parts refuse; here it would take quadratic time
+            raise RecursionError
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         return _PLAIN if kind is not yaml.ScalarNode or implicit[0] else _QUOTED
 
@@ -183,6 +193,10 @@ def _not_yaml(error: yaml.MarkedYAMLError, name: str) -> ConfigError:
     mark = error.problem_mark or error.context_mark
     place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
     problem = " ".join(str(error.problem or error.context or error).split())
+    if "'@'" in problem or "'`'" in problem:
+        problem += "; put the text in quotes"
+    elif "\\t" in problem:
+        problem += "; indent by blanks"
     return ConfigError(f"{place}: not YAML: {problem}")
 
 

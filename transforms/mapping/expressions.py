@@ -6,6 +6,7 @@ It differs from the specification where that would guess or lose digits: a numbe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Context, Decimal
 from functools import reduce
@@ -226,10 +227,9 @@ def _with_exact_literals(node: Any) -> Any:
 
 def _exact(value: Any) -> Any:
     if isinstance(value, float):
-        try:
-            return exact(repr(value))
-        except ArithmeticError:
-            raise ValueError(f"not JMESPath: {value} is no number") from None
+        if not math.isfinite(value):
+            raise ValueError(f"not JMESPath: {value} is no number")
+        return exact(repr(value))
     if isinstance(value, list):
         return list(map(_exact, value))
     if isinstance(value, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from transforms.batch.several import MOST_RECORDS, TOO_MANY
 from transforms.errors import Reject
 from transforms.mapping.field import CATEGORY, Field
 from transforms.mapping.operations import Flatten, Unnest
@@ -12,9 +13,6 @@ from transforms.mapping.paths import Steps, text_of
 
 ABSENT: Any = object()
 """Stands for a field that a record does not have."""
-
-MOST_ELEMENTS = 100_000
-"""The most records that one array may become."""
 
 _KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (dict, "an object"),
@@ -46,6 +44,14 @@ def taken(field: Field, to: str, name: str) -> Reject:
     """The rejection of a record that already has a field of the name that another is to get."""
     of = f"{name} to {to}" if name != to else to
     return Reject(f"{field.operation} {of}: the record already has a field {to}", CATEGORY)
+
+
+def too_many(field: Field, count: int) -> Reject:
+    """The rejection of a record that would become more records than one may."""
+    return Reject(
+        f"unnest {field.name}: {count:,} records or more of one; {MOST_RECORDS:,} are the most",
+        TOO_MANY,
+    )
 
 
 def walk(steps: Steps, field: Field) -> Callable[[Any], Any]:
@@ -136,10 +142,8 @@ def unnested(
             return
         if not isinstance(array, list):
             raise field.failed(f"it is {kind_of(array)}, not an array")
-        if len(array) > MOST_ELEMENTS:
-            raise field.failed(
-                f"it has {len(array):,} elements, at most {MOST_ELEMENTS:,} are taken"
-            )
+        if len(array) > MOST_RECORDS:
+            raise too_many(field, len(array))
         for name in filter(None, (into, index)):
             if name in record:
                 raise taken(field, name, name)

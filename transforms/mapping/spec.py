@@ -209,6 +209,8 @@ def _case(part: Part) -> Case:
 
 
 def _hash(part: Part) -> Hash:
+    if not isinstance(part.value, dict):
+        return Hash(tuple((name, "") for name in _names(part)))
     return Hash(tuple((name, _hash_key(each)) for name, each in _pairs(part, "{field: sha256}")))
 
 

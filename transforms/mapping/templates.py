@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from transforms.batch.several import MOST_RECORDS
 from transforms.mapping.casts import texts
 from transforms.mapping.casts.dates import day, timestamp
 from transforms.mapping.casts.numbers import numeric
@@ -19,7 +20,7 @@ from transforms.mapping.expressions import Expression, condition, evaluated
 from transforms.mapping.field import Field
 from transforms.mapping.hiding import hashed, masked
 from transforms.mapping.lineage import Lineage
-from transforms.mapping.objects import ABSENT, flattened, taken, unnested, walk
+from transforms.mapping.objects import ABSENT, flattened, taken, too_many, unnested, walk
 from transforms.mapping.operations import (
     Assign,
     Case,
@@ -242,6 +243,12 @@ def _unnest(writer: Writer, operation: Unnest) -> None:
     writer.inside = True
     code.line("for r in {records}(r):", records=records)
     code.indent()
+    code.line(
+        "if len(several) >= {most}: raise {make}({of}, {most} + 1)",
+        most=MOST_RECORDS,
+        make=too_many,
+        of=Field("unnest", operation.field),
+    )
 
 
 _TEMPLATES: dict[type, Callable[[Writer, Any], None]] = {

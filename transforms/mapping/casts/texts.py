@@ -42,7 +42,8 @@ def text_of(value: Any) -> str:
             return encode_json(value).decode()
         except (TypeError, ValueError, RecursionError):
             raise ValueError("cannot be written as JSON") from None
-    raise ValueError(f"is {'bytes' if isinstance(value, bytes) else 'not a value'} without a text")
+    number = isinstance(value, float | Decimal)
+    raise ValueError("is not a finite number" if number else "has no text")
 
 
 def text(field: Field) -> Callable[[Any], Any]:
