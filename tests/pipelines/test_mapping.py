@@ -118,7 +118,7 @@ def test_a_schema_describes_the_mapped_record_and_converts_its_text(
     mapping = (
         "- rename: {n: id, id: n}\n- cast: {ts: {to: timestamp, epoch: s}}\n- rename: {ts: at}\n"
     )
-    more = ("--map", file(tmp_path, mapping, "m.yaml"))
+    more: tuple[str, ...] = ("--map", file(tmp_path, mapping, "m.yaml"))
     more += ("--schema", file(tmp_path, json.dumps(schema), "s.json"))
     ingested(source, sink, *more, "--max_dead", "100%", table="t")
     assert query(sink, "SELECT id, n, note FROM t ORDER BY id") == [(1, 5, None), (2, None, "")]
@@ -142,7 +142,7 @@ def test_nested_json_becomes_columns_and_what_has_none_is_refused(
         "- path: {city: user.address.city}\n- drop: [user]\n"
         "- cast: {ts: {to: timestamp, epoch: ms}}\n"
     )
-    more = ("--map", file(tmp_path, mapping, "m.yaml"))
+    more: tuple[str, ...] = ("--map", file(tmp_path, mapping, "m.yaml"))
     ingested(file(tmp_path, lines, "t.jsonl"), sink, *more, table="t")
     assert query(sink, "SELECT id, city FROM t ORDER BY id") == [(1, "Berlin"), (2, None)]
     assert query(sink, "SELECT count(DISTINCT ts) FROM t") == [(1,)]
@@ -165,7 +165,7 @@ def test_an_array_becomes_rows_that_fail_alone_and_are_replayed_alone(
         "t.jsonl",
     )
     unnest = "- unnest: {field: items, merge: true, index: no}\n"
-    more = ("--map", file(tmp_path, unnest + "- cast: {n: integer}\n", "m.yaml"))
+    more: tuple[str, ...] = ("--map", file(tmp_path, unnest + "- cast: {n: integer}\n", "m.yaml"))
     summary = ingested(source, sink, *more, "--max_dead", "100%", table="t", key="id,no")
     outcomes = ("read", "expanded", "inserted", "dead", "filtered")
     assert [summary[name] for name in outcomes] == [2, 2, 2, 1, 1]
@@ -185,7 +185,7 @@ def test_a_header_needs_a_name_of_the_mapping_or_of_the_table(
     sink = f"sqlite:///{tmp_path}/t.db"
     query(sink, "CREATE TABLE customers (id integer PRIMARY KEY, x text, y text)")
     source = file(tmp_path, f"{header}\n1,2\n", "c.csv")
-    more = ("--map", file(tmp_path, "- rename: {Customer ID: id}\n", "m.yaml"))
+    more: tuple[str, ...] = ("--map", file(tmp_path, "- rename: {Customer ID: id}\n", "m.yaml"))
     assert ingest(source, sink, *more, "--max_dead", "100%", table="customers") == 0
     (tmp_path / "d.csv").write_text("Ann,Berlin\nBob,Rome\n")
     assert ingest(f"{tmp_path}/d.csv", sink, *more, table="customers") == 2
@@ -218,29 +218,31 @@ def test_the_content_of_a_mapping_is_part_of_the_version(tmp_path: Path) -> None
     sink = f"sqlite:///{tmp_path}/t.db"
     for number, mapping in enumerate(("- cast: {n: integer}", "- cast: {n: decimal}")):
         source = file(tmp_path, f'{{"id":{number},"n":"x"}}\n', f"{number}.jsonl")
-        more = ("--map", file(tmp_path, mapping, f"{number}.yaml"), "--max_dead", "100%")
+        more: tuple[str, ...] = (
+            "--map",
+            file(tmp_path, mapping, f"{number}.yaml"),
+            "--max_dead",
+            "100%",
+        )
         ingested(source, sink, *more, table="t")
     versions = query(sink, "SELECT version FROM ingest_jobs")
     assert len(set(versions)) == 2
 
 
 def test_a_typed_source_is_mapped_with_its_types(sink: str, tmp_path: Path) -> None:
-    rows = {
-        "ID": [1, 2],
-        "x": [1.5, float("nan")],
-        "at": [1718000000123, None],
-        "u": [{"c": "B"}] * 2,
+    columns: dict[str, Any] = {
+        "ID": pa.array([1, 2], pa.int64()),
+        "x": pa.array([1.5, float("nan")], pa.float64()),
+        "at": pa.array([1718000000123, None], pa.timestamp("ms")),
+        "u": pa.array([{"c": "B"}] * 2, pa.struct([pa.field("c", pa.string())])),
     }
-    table = pa.table(rows, schema=pa.schema([
-        ("ID", pa.int64()), ("x", pa.float64()), ("at", pa.timestamp("ms")),
-        ("u", pa.struct([("c", pa.string())])),
-    ]))  # fmt: skip
+    table = pa.Table.from_arrays(list(columns.values()), names=list(columns))
     pq.write_table(table, tmp_path / "t.parquet")
     query(sink, "CREATE TABLE t (id integer PRIMARY KEY, x numeric, at timestamp, c text)")
     mapping = (
         "- rename: {ID: id}\n- path: {c: u.c}\n- drop: [u]\n- cast: {x: decimal, at: timestamp}\n"
     )
-    more = ("--map", file(tmp_path, mapping, "m.yaml"), "--max_dead", "100%")
+    more: tuple[str, ...] = ("--map", file(tmp_path, mapping, "m.yaml"), "--max_dead", "100%")
     ingested(f"{tmp_path}/t.parquet", sink, *more, table="t")
     assert query(sink, "SELECT id, c FROM t WHERE x = 1.5 AND at IS NOT NULL") == [(1, "B")]
     assert dead(sink) == [("map", "mapping", "cast x: nan is not a decimal number")]

@@ -130,7 +130,10 @@ class TestUnnested:
 
     def test_where_it_came_from_is_that_of_the_parent(self) -> None:
         batch = batch_of([{"items": []}, {"items": [5, 6]}], keys=[b"a", b"b"])
-        operations = [{"unnest": "items"}, {"set": {"o": "@offset", "k": "@key"}}]
+        operations: list[dict[str, Any]] = [
+            {"unnest": "items"},
+            {"set": {"o": "@offset", "k": "@key"}},
+        ]
         assert mapped_batch(operations, batch).values == [
             {"items": 5, "o": 1, "k": "b"},
             {"items": 6, "o": 1, "k": "b"},

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,11 @@ from transforms.errors import ConfigError
 from transforms.mapping.mapping import Mapping
 from transforms.steps.fingerprint import fingerprint
 
-OPERATIONS = [{"rename": {"A": "a"}}, {"set": {"b": [1]}}, {"hash": {"a": {"hmac": "env:KEY"}}}]
+OPERATIONS: list[dict[str, Any]] = [
+    {"rename": {"A": "a"}},
+    {"set": {"b": [1]}},
+    {"hash": {"a": {"hmac": "env:KEY"}}},
+]
 
 
 def test_a_file_and_a_list_are_the_same_mapping(tmp_path: Path) -> None:
@@ -31,10 +36,9 @@ def test_a_mapping_travels_with_references_only(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_change_of_a_mapping_is_another_version() -> None:
-    versions = {
-        fingerprint(Mapping.of(operations))
-        for operations in (OPERATIONS, OPERATIONS[:2], OPERATIONS[1:], [*OPERATIONS, {"trim": "a"}])
-    }
+    longer = [*OPERATIONS, {"trim": "a"}]
+    changed = (OPERATIONS, OPERATIONS[:2], OPERATIONS[1:], longer)
+    versions = {fingerprint(Mapping.of(operations)) for operations in changed}
     assert len(versions) == 4
     assert fingerprint(Mapping.of(OPERATIONS)) in versions
 

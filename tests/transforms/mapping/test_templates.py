@@ -45,7 +45,7 @@ def test_two_fields_that_get_one_name_are_refused(record: Any) -> None:
 
 
 def test_operations_follow_one_another() -> None:
-    operations = [
+    operations: list[dict[str, Any]] = [
         {"rename": {"a": "b"}},
         {"compute": {"c": "b", "d": "c"}},
         {"drop": ["b"]},

@@ -16,6 +16,8 @@ from transforms.parse.numbers import INT_DIGITS, exact
 _USUAL = 18
 """A text of so many digits is read without a closer look."""
 
+_PLAIN = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
+
 _EXACT_FLOAT = 1 << 53
 """Up to here a float holds every integer."""
 
@@ -29,7 +31,15 @@ def numeric(to: Numeric, field: Field, *, csv: bool) -> Callable[[Any], Any]:
     where there is a fraction.
     """
     number = _number(to, field, csv=csv)
-    return {"integer": _integer, "number": _any, "decimal": _decimal}[to.to](number, field)
+    if to.to == "number":
+        return number
+    if to.to == "decimal":
+        return _decimal(number, plain=_is_plain(to))
+    return _integer(number, field)
+
+
+def _is_plain(to: Numeric) -> bool:
+    return not to.thousands and to.point == "."
 
 
 def _integer(number: Callable[[Any], Any], field: Field) -> Callable[[Any], Any]:
@@ -65,13 +75,14 @@ def _whole(read: Decimal, value: Any, field: Field) -> int | Decimal:
     return int(read)
 
 
-def _any(number: Callable[[Any], Any], field: Field) -> Callable[[Any], Any]:
-    return number
+def _decimal(number: Callable[[Any], Any], *, plain: bool) -> Callable[[Any], Any]:
+    is_plain = _PLAIN.fullmatch
 
-
-def _decimal(number: Callable[[Any], Any], field: Field) -> Callable[[Any], Any]:
     def cast(value: Any) -> Any:
-        if type(value) is Decimal and value.is_finite():
+        if type(value) is str:
+            if plain and is_plain(value):
+                return exact(value)
+        elif type(value) is Decimal and value.is_finite():
             return value
         read = number(value)
         if type(read) is float:
@@ -84,8 +95,7 @@ def _decimal(number: Callable[[Any], Any], field: Field) -> Callable[[Any], Any]
 def _number(to: Numeric, field: Field, *, csv: bool) -> Callable[[Any], Any]:
     """The function that gives the number that a value is, as it is written."""
     what = _WHAT[to.to]
-    plain = not to.thousands and to.point == "."
-    pattern = None if plain else _pattern(to)
+    pattern = None if _is_plain(to) else _pattern(to)
 
     def number(value: Any) -> Any:
         kind = type(value)
