@@ -24,6 +24,7 @@ FOLDERS = {
 TRANSFORMS = {
     "transforms",
     "transforms.batch",
+    "transforms.mapping",
     "transforms.parse",
     "transforms.read",
     "transforms.settle",
@@ -49,6 +50,12 @@ WINGS = {
     "transforms.batch": {"transforms"},
     "transforms.steps": {"transforms", "transforms.batch"},
     "transforms.parse": {"transforms", "transforms.batch", "transforms.steps"},
+    "transforms.mapping": {
+        "transforms",
+        "transforms.batch",
+        "transforms.parse",
+        "transforms.steps",
+    },
     "transforms.read": {"transforms", "transforms.batch", "transforms.steps"},
     "transforms.settle": {"transforms", "transforms.batch", "transforms.read"},
     "clients": {"transforms", "transforms.batch"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sinks.table.config import SqlConfig
 from sources.jobs.source import JobsSource
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
+from transforms.mapping.mapping import Mapping
 from transforms.parse.parse import ParseConfig
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
@@ -29,7 +30,8 @@ class IngestConfig:
     Attributes:
         sources: What to read.
         parse: Bounds of a record.
-        schema: JSON Schema as text, or None.
+        mapping: How records are shaped before they are checked, or None.
+        schema: JSON Schema of a mapped record as text, or None.
         sql: Where rows, dead letters and progress go.
         ledger: What the pipeline has settled there.
         write: Bounds of a transaction, and waits during an outage.
@@ -45,6 +47,7 @@ class IngestConfig:
 
     sources: tuple[Source, ...]
     parse: ParseConfig
+    mapping: Mapping | None
     schema: str | None
     sql: SqlConfig
     ledger: SqlLedger
@@ -82,4 +85,4 @@ class RunConfig:
     progress: Mode
     detach: bool = False
     metrics_address: tuple[str, int] | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Dict[str, Any] = field(default_factory=dict)

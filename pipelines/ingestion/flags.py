@@ -138,7 +138,17 @@ def _add_formats(parser: Parser) -> None:
         help="numbers in this column are instants: seconds (s), ms, us or ns since 1970 in UTC; may "
         "be repeated (default: a number is not a date)",
     )
-    add("--schema", metavar="FILE", help="a JSON Schema; it also creates a missing table")
+    add(
+        "--map",
+        metavar="FILE",
+        help="a mapping, in YAML or JSON, that renames, casts, hides or computes fields "
+        "(docs/mapping.md)",
+    )
+    add(
+        "--schema",
+        metavar="FILE",
+        help="a JSON Schema of the records, as --map shapes them; it also creates a missing table",
+    )
     add(
         "--max_record_bytes",
         type=positive_int,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping as Dict
+from collections.abc import Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -31,6 +32,7 @@ from transforms.batch.backoff import Backoff
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
 from transforms.errors import ConfigError
+from transforms.mapping.mapping import Mapping
 from transforms.parse.epochs import epoch_columns
 from transforms.parse.parse import ParseConfig
 from transforms.parse.text import FIELD
@@ -44,7 +46,7 @@ _TEXT_SCHEMA = {"properties": {FIELD: {"type": "string"}}, "required": [FIELD]}
 """What makes a column of text, not JSON, of a table that is created for ``--format text``."""
 
 
-def with_defaults(argv: Sequence[str], options: Mapping[str, Option]) -> list[str]:
+def with_defaults(argv: Sequence[str], options: Dict[str, Option]) -> list[str]:
     """The flags for ``options`` that ``argv`` does not set itself, followed by ``argv``.
 
     Raises:
@@ -103,6 +105,7 @@ def _ingest_config(
     flags: argparse.Namespace, runner: Runner, steps: tuple[beam.PTransform, ...]
 ) -> IngestConfig:
     schema = load_schema(flags.schema) if flags.schema else None
+    mapping = _mapping(flags, runner)
     sources = _sources(flags, parallel=runner.parallel)
     text = flags.format == "text"
     if text and _key(flags.key) not in ((), (FIELD,)):
@@ -123,12 +126,14 @@ def _ingest_config(
         epochs=epoch_columns(flags.epoch, schema),
     )
     pipeline = identity_of(
-        *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields)
+        *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields),
+        *((mapping,) if mapping is not None else ()),
     )
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(
         sources=sources,
         parse=parse,
+        mapping=mapping,
         schema=schema,
         sql=sql,
         ledger=SqlLedger(sql, pipeline.name),
@@ -154,6 +159,15 @@ def _ingest_config(
         steps=steps,
         pipeline=pipeline,
     )
+
+
+def _mapping(flags: argparse.Namespace, runner: Runner) -> Mapping | None:
+    if not flags.map:
+        return None
+    mapping = Mapping.load(flags.map)
+    if not runner.remote:  # elsewhere the workers have the secrets
+        mapping.check_secrets()
+    return mapping
 
 
 def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> RunConfig:

@@ -31,6 +31,8 @@ from sinks.sql import SqlSink, WriteToSql
 from sources.jobs.source import JobsSource
 from transforms import notes
 from transforms.errors import SluiceError
+from transforms.mapping.map import Map
+from transforms.mapping.mapping import Mapping
 from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
 from transforms.read import standing
@@ -47,12 +49,14 @@ def build(
     Write stores a record that fails and may succeed later; Read reads it again once it is due.
     """
     sources = (*config.sources, config.jobs)
-    checked = (
+    parsed = (
         pipeline
         | "Read" >> execution.reading(runner, sources, config.ledger, streaming=config.streaming)
         | "Parse" >> Parse(config.parse)
-        | "Validate" >> Validate(config.schema)
     )
+    if config.mapping is not None:
+        parsed = parsed | "Map" >> Map(config.mapping, run=sink.run)
+    checked = parsed | "Validate" >> Validate(config.schema)
     written = applied(checked, config.steps) | "Write" >> WriteToSql(sink, config.write)
     written.settled | "CommitOffsets" >> Acknowledge(sources)
     return written
@@ -110,7 +114,10 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
 
 def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     """The configuration with sources that are there and know the table's columns."""
-    fields = replace(sink.fields(), renamed=bool(config.steps))
+    fields = sink.fields()
+    if config.mapping is not None:
+        fields = replace(fields, names=_named(fields.names, config.mapping), complete=False)
+    fields = replace(fields, renamed=config.mapping is not None or bool(config.steps))
     sources = tuple(source.expecting(fields) for source in config.sources)
     budget = config.write.outage_budget
     for source in sources:
@@ -119,6 +126,11 @@ def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     if config.dead_letters is not None:
         once_reachable(config.dead_letters.check, budget)
     return replace(config, sources=fixed)
+
+
+def _named(names: frozenset[str], mapping: Mapping) -> frozenset[str]:
+    """The fields of which a record needs one before ``mapping``, if it needs ``names`` after it."""
+    return names | mapping.reads if names and mapping.reads is not None else frozenset()
 
 
 def _report(

@@ -14,7 +14,7 @@ from transforms.steps.retry import Retry
 
 Steps = tuple[beam.PTransform, ...]
 
-BUILT_IN = ("Read", "Parse", "Validate", "Write", "CommitOffsets")
+BUILT_IN = ("Read", "Parse", "Map", "Validate", "Write", "CommitOffsets")
 """Labels of the steps that every ingest has itself."""
 
 _SOURCE_LINE = re.compile(r" at .+:\d+")

@@ -44,7 +44,8 @@ class RecordBatchCoder(coders.Coder):
     """
 
     def encode(self, value: RecordBatch) -> bytes:
-        if value.expansions is not None or any(f.origin.expansion for f in value.failures):
+        expanded = value.expansions is not None or any(f.origin.expansion for f in value.failures)
+        if expanded or value.cells is not None:
             return self._encode_expanded(value)
         raws = list(value.raws)
         return _encode(_batch_to(value, raws, list(map(_failure_to, value.failures))))
@@ -62,6 +63,7 @@ class RecordBatchCoder(coders.Coder):
             None if value.expansions is None else list(map(text_of, value.expansions)),
             None if value.ahead is None else list(value.ahead),
             list(numbers),
+            *(() if value.cells is None else (dict(value.cells),)),
         ]
         return _encode([*fields[:_SINGLE], *further], EXPANDED)
 
@@ -70,7 +72,7 @@ class RecordBatchCoder(coders.Coder):
             encoded, "RecordBatch"
         )
         failures, filtered, claim, *further = rest
-        elements, expansions, ahead, shared = (*further, None, None, None, None)[:4]
+        elements, expansions, ahead, shared, cells = (*further, *(None,) * 5)[:5]
         if shared is not None:
             raws = [shared[number] for number in raws]
             for failure in failures:
@@ -90,6 +92,7 @@ class RecordBatchCoder(coders.Coder):
             elements=elements,
             expansions=None if expansions is None else list(map(expansion_of, expansions)),
             ahead=ahead,
+            cells=cells,
         )
 
     def is_deterministic(self) -> bool:

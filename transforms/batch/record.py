@@ -261,6 +261,8 @@ class RecordBatch:
         expansions: Expansion of each record. None as long as no step has made several of one.
         ahead: How many branches of its expansion each record has yet to take: a job that was one of
             several goes through all steps again. None if none has any.
+        cells: By field, the column whose cell it is, where a mapping may have given the cells of CSV
+            other names. None: each column is the field of its name.
     """
 
     span: Span
@@ -277,6 +279,7 @@ class RecordBatch:
     elements: Sequence[int | None] | None = None
     expansions: Sequence[Expansion] | None = None
     ahead: Sequence[int] | None = None
+    cells: Mapping[str, str] | None = None
 
     @property
     def read(self) -> int:
@@ -341,7 +344,7 @@ class RecordBatch:
         return RecordBatch(
             *(self.span, self.format, self.offsets, self.raws, values, self.times, self.keys),
             *(self.headers, self.failures, self.filtered, self.claim, self.elements),
-            *(self.expansions, self.ahead),
+            *(self.expansions, self.ahead, self.cells),
         )
 
     def keep(

@@ -105,13 +105,16 @@ def number_of(text: str) -> int | Decimal | None:
 
 
 @lru_cache(maxsize=256)  # one entry per header
-def column_types(schema: str, columns: tuple[str, ...]) -> ColumnTypes:
+def column_types(schema: str, columns: tuple[str, ...] | None) -> ColumnTypes:
     """What ``schema`` allows in each of ``columns``; columns without a type are left out.
+
+    None stands for all columns that the schema names.
 
     ``TYPED_TEXT`` is among the types of a column whose strings are all dates, times or UUIDs.
     """
     properties = properties_of(schema).allowed
-    restricted = [(name, properties[name]) for name in columns if name in properties]
+    names = properties if columns is None else columns
+    restricted = [(name, properties[name]) for name in names if name in properties]
     return tuple((name, _types(each)) for name, each in restricted if not each.anything)
 
 

@@ -25,6 +25,7 @@ UNITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _START = datetime(1970, 1, 1)
 _LONGEST = 25  # digits before the point, which is more than nanoseconds of the year 9999 have
 _FINEST = 18  # digits of a second
+_USUAL = 10**18
 _SHOWN = 60
 
 
@@ -96,33 +97,54 @@ def _number(cell: Any) -> int | Decimal | None:
 
 
 def _instant(column: EpochColumn, number: int | Decimal, cell: Any) -> str:
-    """ISO 8601 text of an instant in UTC, to the last digit.
+    """ISO 8601 text of the instant, or of the day, in a cell.
 
     Raises:
         Reject: It is beyond the years 1 to 9999, or has too many digits.
     """
-    sign, digits, exponent = Decimal(number).as_tuple()
-    if not isinstance(exponent, int):  # not a number
-        raise _refused(column, cell, "is no number")
-    places = UNITS[column.unit] - exponent
-    if len(digits) - places > _LONGEST:
-        raise _refused(column, cell, "is beyond the years 1 to 9999")
-    whole = int("".join(map(str, digits))) * (-1 if sign else 1)
+    try:
+        text = instant(number, column.unit)
+    except ValueError as error:
+        raise _refused(column, cell, str(error)) from None
+    return text[: len("2000-01-01")] if column.day else text
+
+
+def instant(number: int | Decimal, unit: str) -> str:
+    """ISO 8601 text of an instant in UTC, to the last digit.
+
+    Args:
+        number: How many units after 1970 it is.
+        unit: One of ``UNITS``.
+
+    Raises:
+        ValueError: It is beyond the years 1 to 9999, or has too many digits; the message says which.
+
+    >>> instant(1718000000123, "ms")
+    '2024-06-10T06:13:20.123Z'
+    """
+    if type(number) is int and -_USUAL < number < _USUAL:
+        whole, places, length = number, UNITS[unit], _LONGEST
+    else:
+        sign, digits, exponent = Decimal(number).as_tuple()
+        if not isinstance(exponent, int):  # not a number
+            raise ValueError("is no number")
+        places, length = UNITS[unit] - exponent, len(digits)
+        if length - places > _LONGEST:
+            raise ValueError("is beyond the years 1 to 9999")
+        whole = int("".join(map(str, digits))) * (-1 if sign else 1)
     if places <= 0:
         seconds, fraction = whole * 10**-places, ""
     else:
-        if places > len(digits) + _LONGEST:
-            raise _refused(column, cell, f"has more than {_FINEST} digits of a second")
+        if places > length + _LONGEST:
+            raise ValueError(f"has more than {_FINEST} digits of a second")
         seconds, rest = divmod(whole, 10**places)
         fraction = f"{rest:0{places}}".rstrip("0")
     if len(fraction) > _FINEST:
-        raise _refused(column, cell, f"has more than {_FINEST} digits of a second")
+        raise ValueError(f"has more than {_FINEST} digits of a second")
     try:
         at = _START + timedelta(seconds=seconds)
     except OverflowError:
-        raise _refused(column, cell, "is beyond the years 1 to 9999") from None
-    if column.day:
-        return at.date().isoformat()
+        raise ValueError("is beyond the years 1 to 9999") from None
     return f"{at.isoformat()}{'.' if fraction else ''}{fraction}Z"
 
 

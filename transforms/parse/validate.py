@@ -21,7 +21,7 @@ from transforms import instruments
 from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError, Reject
 from transforms.parse.convert import column_types, convert
-from transforms.parse.csv.cells import any_quoted_empty, quoted_empty
+from transforms.parse.csv.cells import any_quoted_empty, quoted_fields
 from transforms.parse.json_text import encode_json
 from transforms.parse.patterns import MASK, Pattern, given_up, is_linear
 from transforms.steps.each_record import apply_to_values
@@ -135,7 +135,8 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     if batch.values is None:
         raise ValueError("Validate needs parsed records: put Parse before it")
     validator = compiled(schema)
-    plan = column_types(schema, batch.format.columns) if batch.format.name == "csv" else ()
+    columns = batch.format.columns if batch.cells is None else None  # a mapping names them anew
+    plan = column_types(schema, columns) if batch.format.name == "csv" else ()
     # Every Parquet row may hold dates and bytes; in other formats they are rare.
     typed = batch.format.name in ("parquet", "avro")
 
@@ -163,7 +164,7 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
         return whole(values)
 
     if plan and any_quoted_empty(batch.raws, batch.format):
-        quoted = [quoted_empty(raw, batch.format) for raw in batch.raws]
+        quoted = [quoted_fields(batch, index) for index in range(len(batch.raws))]
         return apply_to_values(
             batch,
             list(zip(batch.values, quoted, strict=True)),

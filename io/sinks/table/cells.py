@@ -18,7 +18,7 @@ from sinks.table.target import Column, Target
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import Reject
 from transforms.parse.convert import column_types, number_of
-from transforms.parse.csv.cells import quoted_empty
+from transforms.parse.csv.cells import quoted_fields
 from transforms.parse.json_text import decode_long
 
 STAGE = "write"
@@ -106,7 +106,7 @@ def _typed(batch: RecordBatch, index: int, name: str, kind: Kind) -> Any:
     assert batch.values is not None  # noqa: S101 - the caller has them
     text = batch.values[index][name]
     if not text:
-        if name not in quoted_empty(batch.raws[index], batch.format):
+        if name not in quoted_fields(batch, index):
             return None
         if kind == "any":
             return text  # for the database to judge

@@ -86,3 +86,15 @@ def test_it_is_the_same_in_every_process() -> None:
         for seed in ("1", "2", "3")
     }
     assert len(hashes) == 1
+
+
+@dataclass(frozen=True)
+class Pair:
+    number: int
+    chosen: bool
+
+
+def test_each_of_many_small_parts_counts() -> None:
+    # The parts of a dataclass are made while they are hashed, and must not be taken for one another.
+    choices = [[Pair(number, number == chosen) for number in range(50)] for chosen in range(50)]
+    assert len(set(map(fingerprint, choices))) == 50

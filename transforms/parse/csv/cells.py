@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from transforms.batch.record import Format
+from transforms.batch.record import Format, RecordBatch
 
 
 def written_cells(text: str, format: Format) -> list[str]:  # noqa: A002 - the concept's name
@@ -60,6 +60,14 @@ def quoted_empty(raw: bytes, format: Format) -> frozenset[str]:  # noqa: A002
     return frozenset(
         name for name, cell in zip(format.columns, cells, strict=False) if cell == pair
     )
+
+
+def quoted_fields(batch: RecordBatch, index: int) -> frozenset[str]:
+    """The fields of a record that are such cells, under the names that a mapping gave them."""
+    columns = quoted_empty(batch.raws[index], batch.format)
+    if batch.cells is None or not columns:
+        return columns
+    return frozenset(name for name, column in batch.cells.items() if column in columns)
 
 
 def any_quoted_empty(raws: Sequence[bytes], format: Format) -> bool:  # noqa: A002

@@ -1,0 +1,1 @@
+"""Casts: ``numbers``, ``words`` (boolean), ``texts`` (text, json), ``dates`` by ``formats`` or epoch."""
