@@ -155,6 +155,12 @@ def _add_action(one: argparse.ArgumentParser, action: Action) -> None:
             help="the labels of its steps, in order (default: those that its jobs have)",
         )
         done.add_argument("--no_steps", action="store_true", help="it has no steps of its own")
+        done.add_argument(
+            "--no_map",
+            action="store_true",
+            help="a program without a mapping may take them, and writes what the mapping of these "
+            "jobs hid (default: jobs made under a mapping wait for one)",
+        )
     done.add_argument(
         "--limit",
         type=flags.positive_int,

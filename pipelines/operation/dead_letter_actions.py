@@ -131,6 +131,7 @@ def _act(flags: Any) -> int:
         max_replays=getattr(flags, "max_replays", MAX_REPLAYS),
         limit=flags.limit,
         adopter=None if adopts is None else job_actions.adopter(database, chosen, *adopts),
+        unmapped=getattr(flags, "no_map", False),
     )
     if flags.dry_run:
         outcome = job_actions.preview(database, order)

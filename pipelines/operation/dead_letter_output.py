@@ -253,8 +253,8 @@ def group_as_json(group: Group) -> dict[str, Any]:
 def owner_as_json(owner: PipelineIdentity | None) -> dict[str, Any]:
     """The pipeline that owns jobs; nulls where no pipeline does."""
     if owner is None:
-        return {"pipeline": None, "steps": None}
-    return {"pipeline": owner.name, "steps": list(owner.steps)}
+        return {"pipeline": None, "steps": None, "mapped": None}
+    return {"pipeline": owner.name, "steps": list(owner.steps), "mapped": owner.mapped}
 
 
 def entry_as_json(entry: Entry) -> dict[str, Any]:
@@ -279,7 +279,9 @@ def _times(job: Job) -> dict[str, str | None]:
 
 def _attempt(error: Mapping[str, Any]) -> str:
     replay = f", replay {error['replay']}" if error.get("replay") else ""
-    return f"attempt {error.get('attempt')}{replay}, {error.get('at')}: {error.get('error')}"
+    version = f", version {error['version']}" if error.get("version") else ""
+    attempt = f"attempt {error.get('attempt')}{replay}{version}, {error.get('at')}"
+    return f"{attempt}: {error.get('error')}"
 
 
 def _headers(headers: Headers) -> list[dict[str, Any]]:

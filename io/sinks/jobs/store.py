@@ -97,8 +97,10 @@ def insert_failures(
     dialect = dialect_of(connection)
     at = dialect.now(connection)
     owner = job_owner.columns_of(target, pipeline)
+    version = owner["version"]
     rows = {
-        entry[0].origin: _values(read_by, target, *entry, at, run) | owner for entry in failures
+        entry[0].origin: _values(read_by, target, *entry, at, run, version) | owner
+        for entry in failures
     }
     values = list(rows.values())
     for start in range(0, len(values), CHUNK):
@@ -210,6 +212,7 @@ def _values(
     max_attempts: int,
     at: datetime,
     run: str,
+    version: str | None,
 ) -> dict[str, Any]:
     return {
         "target": target,
@@ -228,7 +231,15 @@ def _values(
         "replays": 0,
         "inserted_at": at,
         "attempted_at": at,
-        **columns_of(failure, following, attempt=1, replay=0, errors=(), at=at, run=run),
+        **columns_of(
+            *(failure, following),
+            attempt=1,
+            replay=0,
+            errors=(),
+            at=at,
+            run=run,
+            version=version,
+        ),
     }
 
 
@@ -273,5 +284,5 @@ def _job(row: Any, execution: Execution | None) -> Job:
         completed_at=row.completed_at,
         cancelled_at=row.cancelled_at,
         discarded_at=row.discarded_at,
-        pipeline=job_owner.owner_of(row.pipeline, row.steps, row.version),
+        pipeline=job_owner.owner_of(row.pipeline, row.steps, row.version, row.mapped),
     )
