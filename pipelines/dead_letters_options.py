@@ -41,7 +41,7 @@ _HELP = {
     "purge": "delete finished jobs; the ledger goes on counting their records as what they became",
     "adopt": "give jobs to a pipeline: jobs of no pipeline, or of one that was renamed or changed",
     "prune": "delete finished jobs that have been kept long enough",
-    "audit": "show who replayed, cancelled, purged, adopted or pruned what, when and why",
+    "audit": "show who replayed, cancelled, purged, adopted, pruned or revealed what, when and why",
 }
 
 _EXAMPLE = {
@@ -80,6 +80,8 @@ def parser() -> Parser:
             _add_action(one, ACTIONS[name])
         elif name == "prune":
             _add_prune(one)
+        if name in ("list", "show"):
+            _add_reveal(one)
         _add_printed(one, limited=name in ("list", "audit"))
     return parser
 
@@ -178,6 +180,18 @@ def _add_action(one: argparse.ArgumentParser, action: Action) -> None:
     _add_trail(done, "why, for the audit trail; required except with --dry_run")
 
 
+def _add_reveal(one: argparse.ArgumentParser) -> None:
+    group = one.add_argument_group("hidden fields")
+    group.add_argument(
+        "--reveal",
+        action="store_true",
+        help="show fields that a mapping hides, with an entry in the audit trail (default: they are "
+        "masked, and what cannot be read is described); second places for dead letters "
+        "(--dead_letters of an ingest) get all bytes as they were read",
+    )
+    _add_reason(group, "why, for the audit trail; required with --reveal")
+
+
 def _add_prune(one: argparse.ArgumentParser) -> None:
     which = one.add_argument_group("which jobs")
     which.add_argument(
@@ -194,9 +208,13 @@ def _add_prune(one: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_trail(done: argparse._ActionsContainer, reason: str) -> None:
+def _add_reason(done: argparse._ActionsContainer, reason: str) -> None:
     done.add_argument("--reason", metavar="TEXT", help=reason)
     done.add_argument("--by", metavar="NAME", help="who (default: the user of this process)")
+
+
+def _add_trail(done: argparse._ActionsContainer, reason: str) -> None:
+    _add_reason(done, reason)
     done.add_argument(
         "--dry_run", action="store_true", help="only report how many jobs would change"
     )
