@@ -50,7 +50,7 @@ def build(
     checked = (
         pipeline
         | "Read" >> execution.reading(runner, sources, config.ledger, streaming=config.streaming)
-        | "Parse" >> Parse(config.parse)
+        | "Parse" >> Parse(replace(config.parse, quotes=not config.hidden))
         | "Validate" >> Validate(config.schema)
     )
     written = applied(checked, config.steps) | "Write" >> WriteToSql(sink, config.write)
@@ -76,6 +76,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         budget=config.budget,
         pipeline=config.pipeline,
         heartbeat=Heartbeat(config.sql.database, run_id),
+        hidden=config.hidden,
     )
     entry = entry_of(run_id, config, run)
     with observed(config, run), ExitStack() as entries:
@@ -110,7 +111,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
 
 def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     """The configuration with sources that are there and know the table's columns."""
-    fields = replace(sink.fields(), renamed=bool(config.steps))
+    fields = replace(sink.fields(), renamed=bool(config.steps), quotes=not config.hidden)
     sources = tuple(source.expecting(fields) for source in config.sources)
     budget = config.write.outage_budget
     for source in sources:

@@ -20,6 +20,7 @@ from transforms.parse.csv.rows import rows_of
 from transforms.parse.hidden.masking import MASK, Masker, Pairs, parsed, written
 from transforms.parse.hidden.paths import HEADER, KEY, Hidden, folded, in_record, merged
 from transforms.parse.text import FIELD
+from transforms.parse.typed_rows import TYPED
 
 WITHHELD = "not shown, since it may quote hidden fields"
 """What stands for a text that cannot be masked."""
@@ -39,7 +40,6 @@ _UNREADABLE = (
     AttributeError,
     csv.Error,
 )
-_TYPED = ("parquet", "avro")
 
 State = Literal["whole", "masked", "withheld"]
 
@@ -159,7 +159,7 @@ def _masked(failure: Failure, masker: Masker) -> bytes | None:
             return _csv(raw, format_, masker)
         if format_.name == "text":
             return _text(raw, masker)
-        if format_.name in _TYPED and not raw.startswith(b"{"):
+        if format_.name in TYPED and not raw.startswith(b"{"):
             return _typed(raw, masker)
         return _json(raw, format_.encoding, masker)
     except _UNREADABLE:
