@@ -186,8 +186,7 @@ def _add_reveal(one: argparse.ArgumentParser) -> None:
         "--reveal",
         action="store_true",
         help="show fields that a mapping hides, with an entry in the audit trail (default: they are "
-        "masked, and what cannot be read is described); second places for dead letters "
-        "(--dead_letters of an ingest) get all bytes as they were read",
+        "masked, and what cannot be read is described)",
     )
     _add_reason(group, "why, for the audit trail; required with --reveal")
 

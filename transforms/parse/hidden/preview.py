@@ -18,7 +18,7 @@ from transforms.batch.record import Failure, Format, Headers
 from transforms.parse.csv.columns import fewest, names_of
 from transforms.parse.csv.rows import rows_of
 from transforms.parse.hidden.masking import MASK, Masker, Pairs, parsed, written
-from transforms.parse.hidden.paths import HEADER, KEY, Hidden, folded, in_record, merged
+from transforms.parse.hidden.paths import EVERYTHING, HEADER, KEY, Hidden, folded, in_record, merged
 from transforms.parse.text import FIELD
 from transforms.parse.typed_rows import TYPED
 
@@ -66,7 +66,7 @@ class Preview:
     def described(self) -> str:
         """What is said of bytes that are not shown."""
         return (
-            f"{self.size:,} bytes, not shown: it cannot be told where the hidden fields are; sha256 "
+            f"{self.size:,} bytes, not shown, since nobody can tell what in them is hidden; sha256 "
             f"{self.digest}"
         )
 
@@ -92,7 +92,10 @@ def preview(
             cannot be read.
     """
     masker = Masker(in_record(hidden))
-    of_record = _masked(failure, masker) if hidden else failure.raw
+    if EVERYTHING in hidden and failure.raw:
+        of_record = None
+    else:
+        of_record = _masked(failure, masker) if hidden else failure.raw
     state: State = "whole"
     if of_record is None:
         state = "withheld"
@@ -242,7 +245,7 @@ def _text(raw: bytes, masker: Masker) -> bytes:
 
 def _key(key: bytes | None, hidden: Hidden, masker: Masker) -> bytes | None:
     """The key of a message, masked."""
-    named = merged(path[1:] for path in hidden if path[0] == KEY)
+    named = merged(path[1:] for path in hidden if path[:1] == (KEY,))
     if key is None or not hidden:
         return key
     if (KEY,) in hidden:
@@ -253,7 +256,7 @@ def _key(key: bytes | None, hidden: Hidden, masker: Masker) -> bytes | None:
 def _headers(headers: Headers, hidden: Hidden, masker: Masker) -> Headers:
     if not hidden:
         return headers
-    names = {folded(path[0]) for path in hidden}
+    names = {folded(path[0]) for path in hidden if path}
     return tuple(
         (
             name,

@@ -70,6 +70,11 @@ class TestJson:
             assert f"{len(raw):,} bytes" in one.described
             assert sha256(raw).hexdigest() in one.described
 
+    def test_nothing_of_a_record_is_shown_if_all_of_it_is_hidden(self) -> None:
+        one = seen(b'{"a": 1}', hidden=((),), key=b"k", headers=(("h", b"v"),))
+        assert (one.state, one.failure.raw, one.failure.key) == ("withheld", b"", b"k")
+        assert seen(b"", hidden=((),)).state == "whole"
+
     def test_where_nothing_is_hidden_everything_is_shown_as_it_is(self) -> None:
         raw = b'{"email": "x'
         one = seen(raw, hidden=(), message=f"at {raw.decode()}", key=b"k", headers=(("h", b"v"),))
