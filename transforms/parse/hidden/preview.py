@@ -101,7 +101,7 @@ def preview(
         state = "withheld"
     elif of_record != failure.raw:
         state = "masked"
-    of_key = _key(failure.key, hidden, masker)
+    key, headers = _message(failure, of_record, hidden, masker)
 
     def text(said: str, by: str | None) -> str:
         if of_record is None and by not in silent:
@@ -112,8 +112,8 @@ def preview(
         failure=replace(
             failure,
             raw=of_record or b"",
-            key=of_key,
-            headers=_headers(failure.headers, hidden, masker),
+            key=key,
+            headers=headers,
             message=text(failure.message, version),
             stack=text(failure.stack, version),
         ),
@@ -241,6 +241,19 @@ def _text(raw: bytes, masker: Masker) -> bytes:
         return raw
     masker.hide(raw.decode("utf-8", "replace"))
     return MASK.encode()
+
+
+def _message(
+    failure: Failure, of_record: bytes | None, hidden: Hidden, masker: Masker
+) -> tuple[bytes | None, Headers]:
+    """The key and the headers, masked.
+
+    They may repeat a hidden value. Where no record tells which that is, nothing of them is shown.
+    """
+    if hidden and not of_record:
+        names = (name for name, _ in failure.headers)
+        return failure.key and MASK.encode(), tuple((name, MASK.encode()) for name in names)
+    return _key(failure.key, hidden, masker), _headers(failure.headers, hidden, masker)
 
 
 def _key(key: bytes | None, hidden: Hidden, masker: Masker) -> bytes | None:

@@ -72,7 +72,7 @@ class TestJson:
 
     def test_nothing_of_a_record_is_shown_if_all_of_it_is_hidden(self) -> None:
         one = seen(b'{"a": 1}', hidden=((),), key=b"k", headers=(("h", b"v"),))
-        assert (one.state, one.failure.raw, one.failure.key) == ("withheld", b"", b"k")
+        assert (one.state, one.failure.raw, one.failure.key) == ("withheld", b"", b"***")
         assert seen(b"", hidden=((),)).state == "whole"
 
     def test_where_nothing_is_hidden_everything_is_shown_as_it_is(self) -> None:
@@ -156,11 +156,17 @@ class TestMessages:
         assert one.failure.key == b"user:***"
         assert one.failure.headers == (("from", b"***"),)
 
+    def test_a_record_that_is_not_shown_has_neither_key_nor_headers(self) -> None:
+        one = seen(b"{", key=MAIL.encode(), headers=(("from", MAIL.encode()),))
+        assert (one.failure.key, one.failure.headers) == (b"***", (("from", b"***"),))
+        assert seen(b"", key=b"k").failure.key == b"***", "a message without a value"
+        assert seen(b"{", key=None).failure.key is None
+
     def test_a_key_that_is_json_is_masked_like_a_record(self) -> None:
         key = b'{"email": "e@x.y", "pin": "1234", "id": 1}'
-        one = seen(b"{", hidden=(("email",), ("@key", "pin")), key=key)
+        one = seen(b"{}", hidden=(("email",), ("@key", "pin")), key=key)
         assert one.failure.key == b'{"email": "***", "pin": "***", "id": 1}'
-        assert seen(b"{", hidden=(("@key", "pin"),), key=b"1234").failure.key == b"***"
+        assert seen(b"{}", hidden=(("@key", "pin"),), key=b"1234").failure.key == b"***"
 
 
 class TestTexts:
