@@ -336,6 +336,31 @@ class TestReveal:
             assert (entry["reason"], entry["count"]) == ("ticket 7", count)
         assert one["filter"] == {"ids": [int(id_)]}
 
+    def test_without_it_fields_are_masked_and_what_cannot_be_read_is_described(
+        self, id_: str, sink: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert dead_letters("show", "--sink", sink, "--id", id_) == 0
+        out = capsys.readouterr().out
+        assert "bytes, not shown, since nobody can tell" in out
+        assert "--reveal shows all" in out
+        assert "hex" not in out
+        assert dead_letters("list", "--sink", sink, "--category", "malformed", "--json") == 0
+        withheld = [job for job in json.loads(capsys.readouterr().out) if job["record"] != "masked"]
+        assert len(withheld) == 3, "half of a surrogate pair is no reason not to find the field"
+        for job in withheld:
+            raw = query(sink, f"SELECT raw FROM ingest_jobs WHERE id = {job['id']}")[0][0]
+            assert (job["record"], job["text"], job["raw_base64"]) == ("withheld", None, None)
+            assert (job["size"], job["sha256"]) == (len(raw), hashlib.sha256(raw).hexdigest())
+        assert dead_letters("list", "--sink", sink, "--stage", "Call", "--json") == 0
+        (job,) = json.loads(capsys.readouterr().out)
+        masked = {"id": 2, "email": "***", "note": "broken"}
+        assert (job["record"], json.loads(job["text"])) == ("masked", masked)
+        assert json.loads(base64.b64decode(job["raw_base64"])) == masked
+        assert dead_letters("show", "--sink", sink, "--id", str(job["id"])) == 0
+        out = capsys.readouterr().out
+        assert '"email": "***"' in out
+        assert "fields that a pipeline of the table hides; --reveal shows all" in out
+
     def test_it_needs_a_reason_and_a_reason_needs_it(
         self, id_: str, sink: str, capsys: pytest.CaptureFixture[str]
     ) -> None:

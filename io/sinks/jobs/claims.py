@@ -43,7 +43,7 @@ def take(
     at = dialect.now(connection)
     dialect.defer_flush(connection)  # an undone claim is noticed when it is settled
     dialect.prefer_indexes(connection, ordered=False)
-    for owner in _longest_due(connection, owners):
+    for owner in _longest_due(connection, owners, at):
         rows = dialect.take(
             connection,
             queue.c.job,
@@ -73,10 +73,13 @@ def first_due(
     return sorted((due, owner) for due, owner in zip(row, owners, strict=True) if due is not None)
 
 
-def _longest_due(connection: sa.Connection, owners: Sequence[uuid.UUID]) -> Sequence[uuid.UUID]:
+def _longest_due(
+    connection: sa.Connection, owners: Sequence[uuid.UUID], at: datetime
+) -> Sequence[uuid.UUID]:
+    """Those of ``owners`` that have jobs due; one alone is simply tried."""
     if len(owners) == 1:
         return owners
-    return [owner for _, owner in first_due(connection, owners)]
+    return [owner for due, owner in first_due(connection, owners) if due <= at]
 
 
 def give_back(connection: sa.Connection, untried: Sequence[Claim]) -> None:
