@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from transforms.batch.record import JSON, Failure, Format, Origin
 from transforms.parse.hidden.preview import WITHHELD, Preview, preview, without_values
@@ -80,6 +83,35 @@ class TestJson:
         one = seen(raw, hidden=(), message=f"at {raw.decode()}", key=b"k", headers=(("h", b"v"),))
         assert (one.state, one.failure.raw, one.failure.key) == ("whole", raw, b"k")
         assert (one.failure.message, one.failure.headers) == ('at {"email": "x', (("h", b"v"),))
+
+
+SCALARS = st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5)
+DOCUMENTS = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(DOCUMENTS, st.sampled_from(["email", "user"]), st.data())
+@settings(max_examples=200, deadline=None)
+def test_wherever_a_hidden_field_is_and_whatever_is_around_it_its_value_is_not_shown(
+    beside: Any, name: str, data: st.DataObject
+) -> None:
+    value: Any = data.draw(st.sampled_from([MAIL, [MAIL], {"x": [MAIL]}]))
+    if name == "user":
+        value = data.draw(st.sampled_from([{"card": value}, [{"card": value}], MAIL, [MAIL]]))
+    document: Any = {"a": beside, name: value, "b": beside}
+    for _ in range(data.draw(st.integers(0, 3))):
+        document = data.draw(st.sampled_from([[document], {"inside": document}]))
+    raw = json.dumps(document, ensure_ascii=data.draw(st.booleans())).encode("utf-8", "replace")
+    cut = data.draw(st.integers(0, len(raw)) | st.just(len(raw)))
+    one = seen(raw[:cut], message=f"at {raw[:cut].decode('utf-8', 'replace')}")
+    assert MAIL.encode() not in one.failure.raw
+    assert MAIL not in one.failure.message
+    assert one.state == ("withheld" if 0 < cut < len(raw) else one.state)
 
 
 class TestCsv:
