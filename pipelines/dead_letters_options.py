@@ -41,7 +41,7 @@ _HELP = {
     "purge": "delete finished jobs; the ledger goes on counting their records as what they became",
     "adopt": "give jobs to a pipeline: jobs of no pipeline, or of one that was renamed or changed",
     "prune": "delete finished jobs that have been kept long enough",
-    "audit": "show who replayed, cancelled, purged, adopted or pruned what, when and why",
+    "audit": "show who replayed, cancelled, purged, adopted, pruned or revealed what, when and why",
 }
 
 _EXAMPLE = {
@@ -80,6 +80,8 @@ def parser() -> Parser:
             _add_action(one, ACTIONS[name])
         elif name == "prune":
             _add_prune(one)
+        if name in ("list", "show"):
+            _add_reveal(one)
         _add_printed(one, limited=name in ("list", "audit"))
     return parser
 
@@ -155,6 +157,12 @@ def _add_action(one: argparse.ArgumentParser, action: Action) -> None:
             help="the labels of its steps, in order (default: those that its jobs have)",
         )
         done.add_argument("--no_steps", action="store_true", help="it has no steps of its own")
+        done.add_argument(
+            "--no_map",
+            action="store_true",
+            help="a program without a mapping may take them, and writes what the mapping of these "
+            "jobs hid (default: jobs made under a mapping wait for one)",
+        )
     done.add_argument(
         "--limit",
         type=flags.positive_int,
@@ -170,6 +178,17 @@ def _add_action(one: argparse.ArgumentParser, action: Action) -> None:
             help="leave alone jobs that were replayed this often (default: %(default)s)",
         )
     _add_trail(done, "why, for the audit trail; required except with --dry_run")
+
+
+def _add_reveal(one: argparse.ArgumentParser) -> None:
+    group = one.add_argument_group("hidden fields")
+    group.add_argument(
+        "--reveal",
+        action="store_true",
+        help="show fields that a mapping hides, with an entry in the audit trail (default: they are "
+        "masked, and what cannot be read is described)",
+    )
+    _add_reason(group, "why, for the audit trail; required with --reveal")
 
 
 def _add_prune(one: argparse.ArgumentParser) -> None:
@@ -188,9 +207,13 @@ def _add_prune(one: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_trail(done: argparse._ActionsContainer, reason: str) -> None:
+def _add_reason(done: argparse._ActionsContainer, reason: str) -> None:
     done.add_argument("--reason", metavar="TEXT", help=reason)
     done.add_argument("--by", metavar="NAME", help="who (default: the user of this process)")
+
+
+def _add_trail(done: argparse._ActionsContainer, reason: str) -> None:
+    _add_reason(done, reason)
     done.add_argument(
         "--dry_run", action="store_true", help="only report how many jobs would change"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT, Reject, RetryLater
+from transforms.errors import MESSAGE_LIMIT, STACK_LIMIT, Reject, RetryLater, SluiceError
 from transforms.secrets import redact
 
 CAUSES_LIMIT = 5
@@ -12,7 +12,7 @@ _LOOKED_AT = 2
 """How many times the limit is searched for secrets, so that none is cut in two at the limit."""
 
 
-def stack_of(error: BaseException) -> str:
+def stack_of(error: BaseException, *, quotes: bool = True) -> str:
     """The printed stack of ``error`` and its causes, without secrets, the end kept when it is long.
 
     Like ``traceback.format_exception``, but without carets below the lines, which take four
@@ -21,8 +21,12 @@ def stack_of(error: BaseException) -> str:
     An error that a step raises on purpose shows only where it was raised, because its message
     says the rest. A flood of such records would otherwise be stored with the same lines each, and
     again at every attempt. If nothing else led to the error, the stack is one line.
+
+    Args:
+        error: The error.
+        quotes: Whether messages may be shown; otherwise only the places are.
     """
-    if isinstance(error, Reject | RetryLater) and _next(error) is None:
+    if isinstance(error, Reject | RetryLater) and (_next(error) is None or not quotes):
         return _place(error)
     printed: list[str] = []
     current: BaseException | None = error
@@ -32,7 +36,8 @@ def stack_of(error: BaseException) -> str:
             calls = calls[-1:]
         frames = traceback.StackSummary.extract(iter(calls))
         heading = ["Traceback (most recent call last):\n"] if frames else []
-        printed.append("".join([*heading, *frames.format(), *_exception_only(current)]))
+        said = _exception_only(current) if quotes else [f"{type(current).__name__}\n"]
+        printed.append("".join([*heading, *frames.format(), *said]))
         current = _next(current)
     whole = "\nwhich led to:\n\n".join(reversed(printed))
     return redact(whole[-_LOOKED_AT * STACK_LIMIT :])[-STACK_LIMIT:]
@@ -54,7 +59,15 @@ def _exception_only(error: BaseException) -> list[str]:
     return traceback.format_exception_only(type(error), error)
 
 
-def message_of(error: BaseException) -> str:
-    """The message of ``error``, or its type if it has none; at most 2,000 characters, no secrets."""
+def message_of(error: BaseException, *, quotes: bool = True) -> str:
+    """The message of ``error``, or its type if it has none; at most 2,000 characters, no secrets.
+
+    Args:
+        error: The error.
+        quotes: Whether it may quote what was read. Otherwise the text of an error that was not
+            raised on purpose is left out, since nobody knows what is in it.
+    """
+    if not quotes and not isinstance(error, SluiceError):
+        return f"{type(error).__name__}; its text is left out, since it may quote hidden fields"
     text = (str(error) or type(error).__name__)[: _LOOKED_AT * MESSAGE_LIMIT]
     return redact(text)[:MESSAGE_LIMIT]

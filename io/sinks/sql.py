@@ -41,6 +41,7 @@ from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
+from transforms.parse.hidden.paths import Hidden
 from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import Settled, Write, WriteConfig
@@ -68,6 +69,8 @@ class SqlSink:
             nobody and wait until they are adopted.
         heartbeat: What each process that writes keeps up to date; None for a run that is not
             entered in ``ingest_runs``.
+        hidden: The paths in a record as read that the pipeline hides before this write. Whoever
+            looks at failed records of the table does not see them.
     """
 
     config: SqlConfig
@@ -78,6 +81,7 @@ class SqlSink:
     budget: DeadBudget | None = None
     pipeline: PipelineIdentity | None = None
     heartbeat: Heartbeat | None = None
+    hidden: Hidden = ()
 
     def prepare(self) -> bool:
         """Create what is missing and check the target, once, on the submitting machine.
@@ -91,7 +95,8 @@ class SqlSink:
             Contention: The database kept asking for another try.
         """
         created = targets.prepare(self.config)
-        pipelines.register(self.config, self._name)
+        version = None if self.pipeline is None else self.pipeline.version
+        pipelines.register(self.config, self._name, self.hidden, version)
         return created
 
     @property

@@ -16,6 +16,7 @@ from sources.jobs.source import JobsSource
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
 from transforms.mapping.mapping import Mapping
+from transforms.parse.hidden.paths import Hidden
 from transforms.parse.parse import ParseConfig
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
@@ -43,6 +44,8 @@ class IngestConfig:
         streaming: Whether to go on after everything that exists has been read.
         steps: The user's own steps, between Validate and Write.
         pipeline: The pipeline's name and the labels of its steps.
+        hidden: The paths in a record as read that its mapping hides. Nothing quotes a record that
+            cannot be read, and whoever looks at failed records does not see these fields.
     """
 
     sources: tuple[Source, ...]
@@ -60,6 +63,7 @@ class IngestConfig:
     streaming: bool
     steps: Steps
     pipeline: PipelineIdentity
+    hidden: Hidden = ()
 
 
 @dataclass(frozen=True, slots=True)

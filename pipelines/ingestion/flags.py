@@ -342,7 +342,7 @@ def _add_failures(parser: Parser) -> None:
         "--dead_letters",
         metavar="URI",
         help="a second place for dead letters: kafka://host:port/topic, s3://bucket/prefix or a "
-        "folder",
+        "folder; it gets them as they were read, also the fields that a mapping hides",
     )
     group.add_argument(
         "--fail_on_dead_letters",

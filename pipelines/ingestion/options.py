@@ -127,13 +127,14 @@ def _ingest_config(
     )
     pipeline = identity_of(
         *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields),
-        *((mapping,) if mapping is not None else ()),
+        mapping=None if mapping is None else mapping.operations,
     )
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(
         sources=sources,
         parse=parse,
         mapping=mapping,
+        hidden=() if mapping is None else mapping.hidden,
         schema=schema,
         sql=sql,
         ledger=SqlLedger(sql, pipeline.name),

@@ -52,7 +52,7 @@ def build(
     parsed = (
         pipeline
         | "Read" >> execution.reading(runner, sources, config.ledger, streaming=config.streaming)
-        | "Parse" >> Parse(config.parse)
+        | "Parse" >> Parse(replace(config.parse, quotes=not config.hidden))
     )
     if config.mapping is not None:
         parsed = parsed | "Map" >> Map(config.mapping, run=sink.run)
@@ -80,6 +80,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         budget=config.budget,
         pipeline=config.pipeline,
         heartbeat=Heartbeat(config.sql.database, run_id),
+        hidden=config.hidden,
     )
     entry = entry_of(run_id, config, run)
     with observed(config, run), ExitStack() as entries:
@@ -117,7 +118,9 @@ def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     fields = sink.fields()
     if config.mapping is not None:
         fields = replace(fields, names=_named(fields.names, config.mapping), complete=False)
-    fields = replace(fields, renamed=config.mapping is not None or bool(config.steps))
+    fields = replace(
+        fields, renamed=config.mapping is not None or bool(config.steps), quotes=not config.hidden
+    )
     sources = tuple(source.expecting(fields) for source in config.sources)
     budget = config.write.outage_budget
     for source in sources:

@@ -65,6 +65,7 @@ def entry_of(run_id: str, config: IngestConfig, run: RunConfig) -> Run:
         version=program_version(),
         options={**run.options, "sources": _sources(config)},
         streaming=config.streaming,
+        pipeline_version=config.pipeline.version,
     )
 
 

@@ -21,11 +21,20 @@ _SOURCE_LINE = re.compile(r" at .+:\d+")
 """Part of a label that Beam derives from a function without a name; it changes with every edit."""
 
 
-def identity_of(name: str, steps: Steps, *options: object) -> PipelineIdentity:
+def identity_of(
+    name: str, steps: Steps, *options: object, mapping: object | None = None
+) -> PipelineIdentity:
     """The identity of the pipeline called ``name`` (empty: its table's name) that has ``steps``.
 
     A ``Retry`` only says when to try a record again and never changes one. So it is part of the
-    version, as ``options`` are, but it is not one of the labels.
+    version, as ``options`` and ``mapping`` are, but it is not one of the labels.
+
+    Args:
+        name: The pipeline's name.
+        steps: The user's own steps.
+        options: What else shapes a row.
+        mapping: What says how records are mapped before the steps, as plain values; None for no
+            mapping.
 
     Raises:
         ConfigError: A step is not a transform, or has no label that can name it.
@@ -34,7 +43,8 @@ def identity_of(name: str, steps: Steps, *options: object) -> PipelineIdentity:
     changing = [
         label for label, step in zip(labels, steps, strict=True) if not isinstance(step, Retry)
     ]
-    return PipelineIdentity(name, tuple(changing), fingerprint(steps, options))
+    version = fingerprint(steps, options, mapping)
+    return PipelineIdentity(name, tuple(changing), version, mapping is not None)
 
 
 def applied(batches: beam.PCollection, steps: Sequence[beam.PTransform]) -> beam.PCollection:

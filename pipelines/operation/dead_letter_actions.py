@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines import command
 from pipelines.operation import dead_letter_output as output
-from pipelines.operation.dead_letter_filters import actor_of, adopter_of, filter_of
+from pipelines.operation.dead_letter_filters import actor_of, adopter_of, filter_of, reveal_of
 from pipelines.terminal import safe
 from sinks.database.database import Database
 from sinks.database.migrations import migrate, version
@@ -74,8 +74,8 @@ def _database(flags: Any) -> Database:
 
 
 def _list(flags: Any) -> int:
-    chosen, database = filter_of(flags), _database(flags)
-    listed = jobs.list_jobs(database, chosen, limit=flags.limit)
+    chosen, reveal, database = filter_of(flags), reveal_of(flags), _database(flags)
+    listed = jobs.list_jobs(database, chosen, limit=flags.limit, reveal=reveal)
     if flags.json:
         output.print_json([output.job_as_json(each) for each in listed])
         return command.OK
@@ -87,8 +87,8 @@ def _list(flags: Any) -> int:
 
 
 def _show(flags: Any) -> int:
-    database = _database(flags)
-    job = jobs.get_job(database, flags.id)
+    reveal, database = reveal_of(flags), _database(flags)
+    job = jobs.get_job(database, flags.id, reveal=reveal)
     if job is None:
         raise ConfigError(f"there is no dead letter {flags.id} in this database")
     if flags.json:
@@ -131,6 +131,7 @@ def _act(flags: Any) -> int:
         max_replays=getattr(flags, "max_replays", MAX_REPLAYS),
         limit=flags.limit,
         adopter=None if adopts is None else job_actions.adopter(database, chosen, *adopts),
+        unmapped=getattr(flags, "no_map", False),
     )
     if flags.dry_run:
         outcome = job_actions.preview(database, order)
@@ -168,7 +169,9 @@ def _audit(flags: Any) -> int:
     console = command.console()
     output.show_audit(console, entries)
     if not entries:
-        console.print("nothing has been replayed, cancelled, purged, adopted or pruned yet")
+        console.print(
+            "nothing has been replayed, cancelled, purged, adopted, pruned or revealed yet"
+        )
     return command.OK
 
 

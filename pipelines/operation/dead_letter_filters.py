@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.dead_letters_options import ALL
+from sinks.jobs.audit_trail import Reveal
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.retention import duration
 from transforms.batch.job_states import ADOPT
@@ -76,6 +77,22 @@ def _owner_filter(flags: Any) -> dict[str, Any]:
             raise ConfigError("--from_steps needs --from_pipeline NAME")
         name = ""
     return {"pipeline": name, "steps": None if steps is None else labels_of(steps)}
+
+
+def reveal_of(flags: Any) -> Reveal | None:
+    """Who wants to see hidden fields, and why; None if nobody does.
+
+    Raises:
+        ConfigError: The reason is missing, or there is one for nothing.
+    """
+    reason = (flags.reason or "").strip()
+    if not flags.reveal:
+        if reason or flags.by:
+            raise ConfigError("--reason and --by are for --reveal")
+        return None
+    if not reason:
+        raise ConfigError("--reveal needs --reason TEXT for the audit trail")
+    return Reveal(actor_of(flags), reason)
 
 
 def actor_of(flags: Any) -> str:

@@ -31,6 +31,8 @@ SHOWN = 2_000
 
 HEX_SHOWN = 512
 
+_REVEALS = "--reveal shows all"
+
 NARROWEST = 40
 """A message that has fewer columns of the terminal than this stands below its job."""
 
@@ -51,7 +53,7 @@ def show_list(console: Console, jobs: Sequence[Job]) -> None:
     if not jobs:
         return
     cells = _cells(jobs)
-    previews = [_preview(job.failure.raw) for job in jobs]
+    previews = [_preview(job) for job in jobs]
     messages = [safe(_LINE_ENDS.sub(" ", job.failure.message.strip())) for job in jobs]
     if not console.is_terminal:
         cells["bytes"] = previews
@@ -111,8 +113,10 @@ def _first(name: str, raw: bytes, limit: int) -> str:
     return name if len(raw) <= limit else f"{name} (first {limit:,})"
 
 
-def _preview(raw: bytes) -> str:
-    text = as_text(raw[: PREVIEW + 1])
+def _preview(job: Job) -> str:
+    if job.preview.state == "withheld":
+        return f"({job.preview.described})"
+    text = as_text(job.failure.raw[: PREVIEW + 1])
     return text if len(text) <= PREVIEW else text[: PREVIEW - 1] + "…"
 
 
@@ -159,9 +163,8 @@ def show_one(console: Console, job: Job) -> None:
         *((name, value) for name, value in _times(job).items() if value),
         *([("attempted_by", job.attempted_by)] if job.attempted_by else []),
         *(("error", _attempt(error)) for error in job.errors),
-        ("size", f"{len(failure.raw):,} bytes"),
-        (_first("bytes", failure.raw, SHOWN), as_text(failure.raw[:SHOWN])),
-        (_first("hex", failure.raw, HEX_SHOWN), failure.raw[:HEX_SHOWN].hex(" ")),
+        ("size", f"{job.preview.size:,} bytes"),
+        *_bytes(job),
     ]
     if failure.key is not None:
         lines.append(("key", as_text(failure.key)))
@@ -175,6 +178,17 @@ def show_one(console: Console, job: Job) -> None:
             _print(console, [head, line])
             head = " " * len(head)
     console.print(shown(failure.stack), soft_wrap=True)
+
+
+def _bytes(job: Job) -> list[tuple[str, object]]:
+    """The lines with the bytes of a record, as far as they may be shown."""
+    raw = job.failure.raw
+    if job.preview.state == "withheld":
+        return [("bytes", f"({job.preview.described}; {_REVEALS})")]
+    shown_bytes: tuple[str, object] = (_first("bytes", raw, SHOWN), as_text(raw[:SHOWN]))
+    if job.preview.state == "masked":
+        return [shown_bytes, ("masked", f"fields that a pipeline of the table hides; {_REVEALS}")]
+    return [shown_bytes, (_first("hex", raw, HEX_SHOWN), raw[:HEX_SHOWN].hex(" "))]
 
 
 def show_stats(console: Console, groups: Sequence[Group]) -> None:
@@ -208,10 +222,14 @@ def show_audit(console: Console, entries: Sequence[Entry]) -> None:
 
 
 def job_as_json(job: Job) -> dict[str, Any]:
-    """One job. Its bytes are given as base64 and, if they are UTF-8, as text. Times are ISO 8601."""
-    failure = job.failure
+    """One job. Its bytes are given as base64 and, if they are UTF-8, as text. Times are ISO 8601.
+
+    ``record`` says how much of the record they are: ``whole``, ``masked`` or ``withheld``.
+    """
+    failure, seen = job.failure, job.preview
+    raw = None if seen.state == "withheld" else failure.raw
     try:
-        text = failure.raw.decode()
+        text = None if raw is None else raw.decode()
     except UnicodeDecodeError:
         text = None
     return {
@@ -238,8 +256,11 @@ def job_as_json(job: Job) -> dict[str, Any]:
         **_times(job),
         "attempted_by": job.attempted_by,
         "event_time": failure.event_time,
+        "record": seen.state,
+        "size": seen.size,
+        **({"sha256": seen.digest} if seen.state == "withheld" else {}),
         "text": text,
-        "raw_base64": _base64(failure.raw),
+        "raw_base64": _base64(raw),
         "key_base64": _base64(failure.key),
         "headers": _headers(failure.headers),
     }
@@ -262,8 +283,8 @@ def group_as_json(group: Group) -> dict[str, Any]:
 def owner_as_json(owner: PipelineIdentity | None) -> dict[str, Any]:
     """The pipeline that owns jobs; nulls where no pipeline does."""
     if owner is None:
-        return {"pipeline": None, "steps": None}
-    return {"pipeline": owner.name, "steps": list(owner.steps)}
+        return {"pipeline": None, "steps": None, "mapped": None}
+    return {"pipeline": owner.name, "steps": list(owner.steps), "mapped": owner.mapped}
 
 
 def entry_as_json(entry: Entry) -> dict[str, Any]:
@@ -288,7 +309,9 @@ def _times(job: Job) -> dict[str, str | None]:
 
 def _attempt(error: Mapping[str, Any]) -> str:
     replay = f", replay {error['replay']}" if error.get("replay") else ""
-    return f"attempt {error.get('attempt')}{replay}, {error.get('at')}: {error.get('error')}"
+    version = f", version {error['version']}" if error.get("version") else ""
+    attempt = f"attempt {error.get('attempt')}{replay}{version}, {error.get('at')}"
+    return f"{attempt}: {error.get('error')}"
 
 
 def _headers(headers: Headers) -> list[dict[str, Any]]:

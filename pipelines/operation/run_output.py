@@ -15,7 +15,7 @@ from pipelines.terminal import shown
 from sinks.runs.history import RunRow
 
 SHORT = 8
-"""How many characters of a run's id a list shows; enough to call it by."""
+"""How many characters of a run's id and of a version a list shows; enough to tell them apart."""
 
 
 def print_list(runs: Sequence[RunRow], as_json: bool) -> None:
@@ -27,13 +27,14 @@ def print_list(runs: Sequence[RunRow], as_json: bool) -> None:
     if not runs:
         console.print("no runs")
         return
-    columns = ("run", "pipeline", "runner", "state", "started", "ended", "read", "rows", "dead")
-    table = Table(*columns, box=None)
+    names = ("run", "pipeline", "version", "runner", "state", "started", "ended")
+    table = Table(*names, "read", "rows", "dead", box=None)
     for run in runs:
         counts = run.counts
         cells = (
             run.id[:SHORT],
             run.pipeline,
+            (run.pipeline_version or "")[:SHORT],
             run.runner,
             run.state,
             _time(run.started_at),
@@ -53,12 +54,13 @@ def print_one(run: RunRow, as_json: bool) -> None:
     lines: list[tuple[str, object]] = [
         ("run", run.id),
         ("pipeline", run.pipeline),
+        ("pipeline version", run.pipeline_version or ""),
         ("table", run.target),
         ("state", run.state),
         ("runner", run.runner),
         ("job", run.job or ""),
         ("started by", run.program),
-        ("version", run.version),
+        ("sluice version", run.version),
         ("started", _time(run.started_at)),
         ("last heard", _time(run.heartbeat_at)),
         ("ended", _time(run.ended_at)),

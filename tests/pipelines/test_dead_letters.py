@@ -185,7 +185,7 @@ class TestReplay:
     ) -> None:
         argv = ["replay", "--sink", sink, "--category", "malformed"]
         (done,) = answer(capsys, *argv, "--reason", "repaired", "--by", "ann")
-        owners = [{"pipeline": "t", "steps": [], "count": 2}]
+        owners = [{"pipeline": "t", "steps": [], "mapped": False, "count": 2}]
         assert done.pop("owners") == owners
         assert done.pop("states") == {"discarded": 2}
         assert done == {"action": "replay", "count": 2, "left_alone": {}, "dry_run": False}

@@ -56,3 +56,23 @@ def test_no_secret_is_kept_even_where_the_text_is_cut() -> None:
     with pytest.raises(ValueError, match="week") as caught:
         raise ValueError("word-of-the-week\n" + "y" * (errors.STACK_LIMIT - 30))
     assert "week" not in stack_of(caught.value)
+
+
+def test_what_may_quote_a_record_is_left_out_on_demand() -> None:
+    def parse() -> None:
+        try:
+            int("adalovelace")
+        except ValueError as error:
+            raise errors.Reject("no number at byte 3", "malformed") from error
+
+    with pytest.raises(errors.Reject) as caught:
+        parse()
+    assert "adalovelace" in stack_of(caught.value)
+    assert message_of(caught.value, quotes=False) == "no number at byte 3"
+    assert stack_of(caught.value, quotes=False).endswith("in parse")
+    cause = caught.value.__cause__
+    assert cause is not None
+    told = message_of(cause, quotes=False) + stack_of(cause, quotes=False)
+    assert "ValueError" in told
+    assert 'int("adalovelace")' in told, "the line of code, not the text of the error"
+    assert "invalid literal" not in told

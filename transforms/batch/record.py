@@ -148,8 +148,12 @@ class Failure:
         sqlstate: str | None = None,
         transient: bool = False,
         snooze: float | None = None,
+        quotes: bool = True,
     ) -> Failure:
-        """The failure of ``record`` at ``stage`` with ``error``."""
+        """The failure of ``record`` at ``stage`` with ``error``.
+
+        ``quotes`` says whether its texts may quote the record, as in ``error_texts``.
+        """
         return cls(
             origin=record.origin,
             raw=record.raw,
@@ -157,8 +161,8 @@ class Failure:
             stage=stage,
             category=category,
             exception=type(error).__name__,
-            message=message_of(error),
-            stack=stack_of(error),
+            message=message_of(error, quotes=quotes),
+            stack=stack_of(error, quotes=quotes),
             sqlstate=sqlstate,
             transient=transient,
             event_time=record.event_time,

@@ -66,10 +66,13 @@ def epoch_columns(texts: Sequence[str], schema: str | None = None) -> tuple[Epoc
     return tuple(columns.values())
 
 
-def with_instants(batch: RecordBatch, columns: Sequence[EpochColumn], stage: str) -> RecordBatch:
+def with_instants(
+    batch: RecordBatch, columns: Sequence[EpochColumn], stage: str, *, quotes: bool = True
+) -> RecordBatch:
     """``batch`` with text for the numbers of ``columns``; what is no number stays as it is.
 
-    A record with a number that is no instant of the years 1 to 9999 becomes a failure.
+    A record with a number that is no instant of the years 1 to 9999 becomes a failure, whose message
+    says the number if it ``quotes``.
     """
     if not columns or not batch.values:
         return batch
@@ -81,10 +84,10 @@ def with_instants(batch: RecordBatch, columns: Sequence[EpochColumn], stage: str
         for column in columns:
             cell = value.get(column.name)
             if cell is not None and (number := _number(cell)) is not None:
-                changed[column.name] = _instant(column, number, cell)
+                changed[column.name] = _instant(column, number, cell if quotes else "a number of")
         return {**value, **changed} if changed else value
 
-    return apply_to_values(batch, batch.values, one, stage)
+    return apply_to_values(batch, batch.values, one, stage, quotes=quotes)
 
 
 def _number(cell: Any) -> int | Decimal | None:

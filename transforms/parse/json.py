@@ -62,13 +62,16 @@ _STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
 
-def parse_object(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
+def parse_object(
+    raw: bytes, max_bytes: int, max_depth: int, *, quotes: bool = True
+) -> dict[str, Any]:
     """The JSON object in ``raw``.
 
     Args:
         raw: UTF-8 text, perhaps with a byte order mark.
         max_bytes: The longest ``raw`` that is read.
         max_depth: The deepest nesting that is read; the object itself is level 1.
+        quotes: Whether a message may quote it.
 
     Raises:
         Reject: ``too_large``, ``too_deep``, ``invalid_utf8``, ``malformed`` or ``not_object``.
@@ -81,7 +84,7 @@ def parse_object(raw: bytes, max_bytes: int, max_depth: int) -> dict[str, Any]:
     try:
         value = decode_long(raw)
     except _UNREADABLE as error:
-        _reject(raw, error)
+        _reject(raw, error, quotes)
     if type(value) is not dict:
         hint = "; --json_layout array reads its elements" if type(value) is list else ""
         raise Reject(f"expected a JSON object, got {_NAMES[type(value)]}{hint}", "not_object")
@@ -122,7 +125,7 @@ def _is_deep(raw: bytes, max_depth: int) -> bool:
     )
 
 
-def _reject(raw: bytes, error: Exception) -> NoReturn:
+def _reject(raw: bytes, error: Exception, quotes: bool) -> NoReturn:
     """Reject ``raw`` with one sentence that says why it cannot be read."""
     if isinstance(error, RecursionError):
         raise Reject("JSON is nested deeper than this process can read", "too_deep") from error
@@ -132,31 +135,33 @@ def _reject(raw: bytes, error: Exception) -> NoReturn:
         raise Reject(text, "invalid_utf8") from error
     if raw.startswith(b"\0") and len(raw) >= _WIRE_HEADER and raw[1] not in _JSON_STARTS:
         number = int.from_bytes(raw[1:_WIRE_HEADER], "big")
+        schema = f", schema id {number}" if quotes else ""
         raise Reject(
-            f"Confluent wire format, schema id {number}: not plain JSON, and decoding by a schema "
+            f"Confluent wire format{schema}: not plain JSON, and decoding by a schema "
             "registry is not supported",
             "malformed",
         ) from error
     # msgspec reports bad bytes outside strings as bad JSON, and gives no place inside strings.
-    text_of(raw)
+    text_of(raw, quotes=quotes)
     said = str(error)
     if isinstance(error, ArithmeticError) or "out of range" in said:
-        message = _too_long_number(raw)
+        message = _too_long_number(raw, quotes)
     elif "truncated" in said or "surrogate" in said:  # msgspec calls some lone halves truncated
-        message = _why_truncated(raw)
+        message = _why_truncated(raw, quotes)
     elif place := _PLACE.search(said):
-        message = said[: place.start()] + _where(raw.decode(), int(place[1]))
+        message = said[: place.start()] + _where(raw.decode(), int(place[1]), quotes)
     else:
         message = said
     raise Reject(message, "malformed") from error
 
 
-def _where(text: str, near: int) -> str:
-    """The byte at which ``text`` stops being JSON, and what stands there.
+def _where(text: str, near: int, quotes: bool) -> str:
+    """The byte at which ``text`` stops being JSON and, with ``quotes``, what stands there.
 
     Args:
         text: What is not JSON.
         near: The byte that msgspec names. It is right, or a little behind the place.
+        quotes: Whether the text may be quoted.
     """
     begin = near
     with suppress(RecursionError):
@@ -164,14 +169,14 @@ def _where(text: str, near: int) -> str:
             json.loads(text, parse_int=str, parse_float=str)
         except json.JSONDecodeError as error:
             begin = min(near, len(text[: error.pos].encode()))
-    rest = text.encode()[begin:]
+    rest = text.encode()[begin:] if quotes else b""
     shown = rest[:_SHOWN].decode(errors="replace")
     if not shown.isprintable():
         shown = shown.encode("unicode_escape").decode()
     return f"(byte {begin}): {shown}" + "…" * (len(rest) > _SHOWN) if rest else f"(byte {begin})"
 
 
-def _too_long_number(raw: bytes) -> str:
+def _too_long_number(raw: bytes, quotes: bool) -> str:
     """Which number of ``raw`` is longer than what is read."""
     for token in _NUMBER.finditer(raw):
         number = (token[1] or b"").decode()
@@ -183,9 +188,10 @@ def _too_long_number(raw: bytes) -> str:
                     f"{MAX_DIGITS:,}"
                 )
         elif number and _is_beyond(number):
+            shown = f": {number[:_SHOWN]}" + "…" * (len(number) > _SHOWN) if quotes else ""
             return (
                 f"the number at byte {token.start()} has more than {MAX_DIGITS:,} digits, or an "
-                f"exponent beyond that: {number[:_SHOWN]}" + "…" * (len(number) > _SHOWN)
+                f"exponent beyond that{shown}"
             )
     return TOO_LONG
 
@@ -198,7 +204,7 @@ def _is_beyond(number: str) -> bool:
     return False
 
 
-def _why_truncated(raw: bytes) -> str:
+def _why_truncated(raw: bytes, quotes: bool) -> str:
     """Why ``raw``, which msgspec calls truncated, is not JSON."""
     opened: list[re.Match[bytes]] = []
     for token in _TOKEN.finditer(raw):
@@ -211,7 +217,8 @@ def _why_truncated(raw: bytes) -> str:
             opened.append(token)
         elif half := next((escape for escape in _ESCAPE.finditer(text) if escape[1]), None):
             where = f"byte {token.start() + half.start()}"
-            return f"{half[0].decode()} ({where}) is half of a character: its other half is missing"
+            what = f"{half[0].decode()} ({where})" if quotes else f"an escape ({where})"
+            return f"{what} is half of a character: its other half is missing"
     if opened:
         place = opened[-1].start()
         what = _OPENS[raw[place : place + 1]]

@@ -17,14 +17,12 @@ from transforms.parse import typed_rows
 from transforms.parse.csv.rows import parse_row, parse_rows
 from transforms.parse.epochs import EpochColumn, with_instants
 from transforms.parse.json import parse_object, parse_objects
+from transforms.parse.quotes import without_quotes
 from transforms.parse.raw import check_size, text_of, with_head_only
 from transforms.parse.text import parse_text
 from transforms.steps.each_record import apply_to_values
 
 STAGE = "parse"
-
-_TYPED = ("parquet", "avro")
-"""Formats whose values come from the reader; their raw bytes are those of ``typed_rows``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,8 @@ class ParseConfig:
         max_depth: A JSON record that is nested deeper is rejected (``too_deep``); the outermost
             object is level 1.
         epochs: The columns whose numbers are instants.
+        quotes: Whether the messages of failures may quote what was read. Without it they say the
+            place only: nobody knows whether a fragment is of a field that is hidden later.
 
     Raises:
         ConfigError: A bound is less than 1.
@@ -44,6 +44,7 @@ class ParseConfig:
     max_record_bytes: int = 1 << 20
     max_depth: int = 100
     epochs: tuple[EpochColumn, ...] = ()
+    quotes: bool = True
 
     def __post_init__(self) -> None:
         for name in ("max_record_bytes", "max_depth"):
@@ -75,15 +76,18 @@ def parse(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     Raises:
         ValueError: The format is unknown (a defect of the reader).
     """
-    if batch.format.name not in _TYPED or batch.values is None:
+    quotes = config.quotes
+    if not quotes and batch.failures:
+        batch = replace(batch, failures=tuple(map(without_quotes, batch.failures)))
+    if batch.format.name not in typed_rows.TYPED or batch.values is None:
         batch = _read(batch, config)
-    return with_instants(batch, config.epochs, STAGE) if config.epochs else batch
+    return with_instants(batch, config.epochs, STAGE, quotes=quotes) if config.epochs else batch
 
 
 def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     """``batch`` with the values that its bytes say."""
     one, whole = _parsers(batch.format, config)
-    parsed = apply_to_values(batch, batch.raws, one, STAGE, whole)
+    parsed = apply_to_values(batch, batch.raws, one, STAGE, whole, quotes=config.quotes)
     if batch.claim is not None or len(parsed.failures) == len(batch.failures):
         return parsed  # the bytes of a job stay as they were stored
     limit = config.max_record_bytes
@@ -96,33 +100,37 @@ def _parsers(
     config: ParseConfig,
 ) -> tuple[Callable[[bytes], Any], Callable[[Sequence[bytes]], Sequence[Any] | None]]:
     """What reads one record, and what reads a chunk of good ones."""
-    size, depth = config.max_record_bytes, config.max_depth
-    parse_one = partial(parse_object, max_bytes=size, max_depth=depth)
+    size, depth, quotes = config.max_record_bytes, config.max_depth, config.quotes
+    parse_one = partial(parse_object, max_bytes=size, max_depth=depth, quotes=quotes)
     if format.encoding and format.name == "json":
-        return (lambda raw: parse_one(text_of(raw, format.encoding).encode())), (lambda raws: None)
+
+        def parse_encoded(raw: bytes) -> Any:
+            return parse_one(text_of(raw, format.encoding, quotes=quotes).encode())
+
+        return parse_encoded, (lambda raws: None)
     if format.name == "json":
         return parse_one, partial(parse_objects, max_bytes=size, max_depth=depth)
-    if format.name in _TYPED:
+    if format.name in typed_rows.TYPED:
         # Earlier versions kept a row as a plain JSON object.
         return (
-            lambda raw: parse_one(raw) if raw.startswith(b"{") else _parse_typed(raw, size),
+            lambda raw: parse_one(raw) if raw.startswith(b"{") else _parse_typed(raw, size, quotes),
             lambda raws: typed_rows.decode_all(raws) if max(map(len, raws)) <= size else None,
         )
     if format.name == "csv":
         return (
-            partial(parse_row, max_bytes=size, format=format),
+            partial(parse_row, max_bytes=size, format=format, quotes=quotes),
             partial(parse_rows, max_bytes=size, format=format),
         )
     if format.name == "text":
-        return partial(parse_text, max_bytes=size), (lambda raws: None)
+        return partial(parse_text, max_bytes=size, quotes=quotes), (lambda raws: None)
     raise ValueError(
         f"unknown record format {format.name!r}; known: json, csv, text, parquet, avro"
     )
 
 
-def _parse_typed(raw: bytes, max_bytes: int) -> dict[str, Any]:
+def _parse_typed(raw: bytes, max_bytes: int, quotes: bool) -> dict[str, Any]:
     check_size(raw, max_bytes)
-    return typed_rows.decode(raw)
+    return typed_rows.decode(raw, quotes=quotes)
 
 
 class _ParseFn(beam.DoFn):

@@ -45,12 +45,13 @@ def cut_message(length: int, max_bytes: int, kept: int, digest: str) -> str:
     )
 
 
-def text_of(raw: bytes, encoding: str = "") -> str:
+def text_of(raw: bytes, encoding: str = "", *, quotes: bool = True) -> str:
     """``raw`` as text.
 
     Args:
         raw: The bytes.
         encoding: Their encoding; empty for UTF-8.
+        quotes: Whether a message may quote them.
 
     Raises:
         Reject: ``invalid_utf8`` or, in another encoding, ``invalid_text``, naming the first byte
@@ -60,5 +61,7 @@ def text_of(raw: bytes, encoding: str = "") -> str:
         return raw.decode(encoding or "utf-8")
     except UnicodeDecodeError as error:
         name, category = (encoding, "invalid_text") if encoding else ("UTF-8", "invalid_utf8")
-        place = f"byte {error.start} (0x{raw[error.start]:02X})"
+        place = f"byte {error.start}"
+        if quotes:
+            place += f" (0x{raw[error.start]:02X})"
         raise Reject(f"not {name} at {place}: {error.reason}", category) from error

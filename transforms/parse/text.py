@@ -8,12 +8,13 @@ FIELD = "payload"
 """The field that has the text."""
 
 
-def parse_text(raw: bytes, max_bytes: int) -> dict[str, str]:
+def parse_text(raw: bytes, max_bytes: int, *, quotes: bool = True) -> dict[str, str]:
     """The record that holds the text ``raw`` as it is.
 
     Args:
         raw: UTF-8 text.
         max_bytes: The longest ``raw`` that is read.
+        quotes: Whether a message may quote it.
 
     Raises:
         Reject: ``too_large`` or ``invalid_utf8``.
@@ -22,4 +23,4 @@ def parse_text(raw: bytes, max_bytes: int) -> dict[str, str]:
     {'payload': 'hello'}
     """
     check_size(raw, max_bytes)
-    return {FIELD: text_of(raw)}
+    return {FIELD: text_of(raw, quotes=quotes)}

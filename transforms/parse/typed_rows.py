@@ -32,6 +32,9 @@ from transforms.parse.json_text import encode_decimal_text
 Kind = Any
 """The type of a column, as a stored row names it."""
 
+TYPED = ("parquet", "avro")
+"""Formats whose values come from the reader; their raw bytes are such rows."""
+
 ANY: Kind = "any"
 """The kind of values that each have a type of their own."""
 
@@ -86,8 +89,8 @@ class RowEncoder:
         return encode_decimal_text([row, msgspec.Raw(self._types), unreadable])
 
 
-def decode(raw: bytes) -> dict[str, Any]:
-    """The row whose bytes are ``raw``.
+def decode(raw: bytes, *, quotes: bool = True) -> dict[str, Any]:
+    """The row whose bytes are ``raw``; ``quotes`` says whether a message may quote them.
 
     Raises:
         Reject: ``malformed``: the row could not be read when it was stored, or ``raw`` is damaged.
@@ -101,9 +104,10 @@ def decode(raw: bytes) -> dict[str, Any]:
             if value is not None:
                 values[name] = read(value)
     except _DAMAGED as error:
-        raise Reject(f"the kept row cannot be read: {error}", "malformed") from error
+        reason = f": {error}" if quotes else ""
+        raise Reject(f"the kept row cannot be read{reason}", "malformed") from error
     if unreadable:
-        raise Reject(problem_of(unreadable), "malformed")
+        raise Reject(problem_of(unreadable, quotes=quotes), "malformed")
     return values
 
 
@@ -115,12 +119,23 @@ def decode_all(raws: Sequence[bytes]) -> list[dict[str, Any]] | None:
         return None
 
 
-def problem_of(unreadable: Mapping[str, Unreadable]) -> str:
-    """One line that names the columns that cannot be read, and what is wrong with each."""
+def problem_of(unreadable: Mapping[str, Unreadable], *, quotes: bool = True) -> str:
+    """One line that names the columns that cannot be read and, with ``quotes``, what is wrong."""
     return "; ".join(
-        f"column {name!r} ({each.type}): {each.problem[:_SHOWN]}"
+        f"column {name!r} ({each.type}): "
+        + (each.problem[:_SHOWN] if quotes else "a value that cannot be read")
         for name, each in unreadable.items()
     )
+
+
+def unreadable_in(raw: bytes) -> dict[str, Unreadable]:
+    """The values in a row of ``RowEncoder.encode_unreadable`` that cannot be read.
+
+    Raises:
+        ValueError: The row has none, or is damaged.
+    """
+    _, _, third = _parts(raw)
+    return msgspec.json.decode(third, type=dict[str, Unreadable])
 
 
 def written(kind: Kind, value: Any) -> Any:

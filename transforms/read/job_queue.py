@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -37,7 +37,16 @@ class Waiting:
                 f"{jobs} of table {self.table} belong{s} to no pipeline and wait{s} for "
                 f"`dead_letters adopt`; {this}"
             )
-        return f"{jobs} of table {self.table} wait{s} for pipeline {self.owner}; {this}"
+        line = f"{jobs} of table {self.table} wait{s} for pipeline {self.owner}; {this}"
+        if self.program is None or self.program != replace(self.owner, mapped=False):
+            return line
+        steps = f"--steps {','.join(self.owner.steps)}" if self.owner.steps else "--no_steps"
+        name = self.owner.name
+        return (
+            f"{line}, has no mapping, and would write what that one hides: give it the mapping, or "
+            f"hand them over: `dead_letters adopt --from_pipeline {name} --pipeline {name} {steps} "
+            "--no_map`"
+        )
 
 
 class JobQueue(Hashable, Protocol):

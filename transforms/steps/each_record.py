@@ -88,6 +88,8 @@ def apply_to_values(
     fn: Callable[[Any], Any],
     stage: str,
     whole: Callable[[Sequence[Any]], Sequence[Any] | None] | None = None,
+    *,
+    quotes: bool = True,
 ) -> RecordBatch:
     """``batch`` with the value ``fn(item)`` for each of ``items``, one per record.
 
@@ -99,6 +101,7 @@ def apply_to_values(
         stage: Names the step in failures.
         whole: Does the same for a whole chunk, and returns None if any of its items needs
             ``fn``, as one that becomes several does.
+        quotes: Whether the texts of failures may quote what was read.
 
     Raises:
         StepEnded: ``fn`` raised ``MemoryError`` or ``SystemExit``.
@@ -130,7 +133,7 @@ def apply_to_values(
                 value = None
             except Exception as error:  # noqa: BLE001 - kept, with its stack, in the failure
                 gone.add(index)
-                failures.append(failure_of(batch.record(index), error, stage))
+                failures.append(failure_of(batch.record(index), error, stage, quotes=quotes))
                 value = None
             values.append(value)
     if expands:
@@ -177,17 +180,17 @@ def _ended(origin: Origin, error: MemoryError | SystemExit, stage: str) -> StepE
     )
 
 
-def failure_of(record: Record, error: Exception, stage: str) -> Failure:
+def failure_of(record: Record, error: Exception, stage: str, *, quotes: bool = True) -> Failure:
     """The failure of ``record`` for the exception that a step raised."""
     if isinstance(error, Reject):
-        return Failure.of(record, stage, error.category, error)
+        return Failure.of(record, stage, error.category, error, quotes=quotes)
     if isinstance(error, Snooze):
         return Failure.of(
             record, stage, "snoozed", error, transient=True, snooze=max(0.0, error.seconds)
         )
     if isinstance(error, RetryLater):
         return Failure.of(record, stage, "retry_later", error, transient=True)
-    return Failure.of(record, stage, "exception", error)
+    return Failure.of(record, stage, "exception", error, quotes=quotes)
 
 
 class _EachRecordFn(beam.DoFn):

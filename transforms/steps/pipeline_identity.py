@@ -15,12 +15,16 @@ LIMIT = 255
 class PipelineIdentity:
     """The name of a pipeline and the labels of its user steps, which own its jobs.
 
-    Programs of equal identity take each other's jobs, even if the steps have changed since.
+    Programs of equal identity take each other's jobs, even if the steps have changed since. A
+    program with a mapping also takes the jobs of one that has none and is otherwise the same, since
+    that is how a mapping that is added heals them. The other way round, what the mapping hides
+    would be written in clear text.
 
     Attributes:
         name: The name of the pipeline; empty for the label of its target table.
         steps: The labels of the user steps, in order.
-        version: A hash of the code of the steps. Jobs record it; nothing compares it.
+        version: A hash of steps, mapping and options. Jobs and runs record it; nothing compares it.
+        mapped: Whether records go through a mapping before the steps.
 
     Raises:
         ConfigError: The name or a label cannot be used, or two labels are equal.
@@ -29,6 +33,7 @@ class PipelineIdentity:
     name: str = ""
     steps: tuple[str, ...] = ()
     version: str = field(default="", compare=False)
+    mapped: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple(self.steps))
@@ -50,7 +55,7 @@ class PipelineIdentity:
         return self if self.name else replace(self, name=label)
 
     def __str__(self) -> str:
-        return f"{self.name} [{', '.join(self.steps)}]"
+        return f"{self.name} [{', '.join(self.steps)}]{' with a mapping' * self.mapped}"
 
 
 def labels_of(text: str) -> tuple[str, ...]:

@@ -118,6 +118,8 @@ pipelines = sa.Table(
     # When a program of this name last started; null if none has since version 1, where a ledger
     # belonged to its table.
     sa.Column("prepared_at", UtcDateTime),
+    # Every path in a record that a mapping of it has ever hidden, as JSON; null for none.
+    sa.Column("hidden", _TEXT),
 )
 
 progress = sa.Table(
@@ -212,12 +214,14 @@ jobs = sa.Table(
     # The pipeline that may try it; null means nobody, see ``sinks.jobs.owner``.
     sa.Column("pipeline", _NAME),
     sa.Column("steps", _TEXT),  # labels, as JSON
-    sa.Column("version", sa.String(32)),  # of the program that last tried it
-    sa.Column("owner", sa.Uuid),  # a hash of target, pipeline and steps
+    sa.Column("version", sa.String(32)),  # of the pipeline that last tried it
+    sa.Column("owner", sa.Uuid),  # a hash of target, pipeline, steps and mapped
     # The pipeline that read the record, whose ledger counts it; null stands for the target's name.
     sa.Column("read_by", _NAME),
     sa.Column("element", sa.BigInteger),  # of a message that holds several records
     sa.Column("expansion", _TEXT),  # of a record of which steps made several
+    # Whether the pipeline has a mapping; a program without one must not take the job.
+    sa.Column("mapped", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint(
         _in(state for state in JOB_STATES if state != EXECUTING),
         name="ingest_jobs_state",
@@ -266,7 +270,9 @@ audit = sa.Table(
     metadata,
     sa.Column("id", _ID, primary_key=True, autoincrement=True),
     sa.Column("at", UtcDateTime, nullable=False),
-    sa.Column("action", sa.String(16), nullable=False),  # replay, cancel, purge, prune, adopt
+    sa.Column(
+        "action", sa.String(16), nullable=False
+    ),  # replay, cancel, purge, prune, adopt, reveal
     sa.Column("actor", _NAME, nullable=False),
     sa.Column("reason", _TEXT, nullable=False),
     sa.Column("filter", sa.JSON, nullable=False),
@@ -299,6 +305,8 @@ runs = sa.Table(
     sa.Column("ended_at", UtcDateTime),
     sa.Column("outcome", sa.String(16)),  # null until it has ended
     sa.Column("message", _TEXT),  # of the error that ended it
+    # Of the pipeline: a hash of its steps, mapping and options.
+    sa.Column("pipeline_version", sa.String(32)),
     sa.Index("ingest_runs_started", "started_at"),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -66,12 +66,14 @@ def carry_out(database: Database, order: Order, *, actor: str, reason: str) -> O
         SinkFailed: It refuses the change.
     """
 
-    owners: Counter[tuple[str | None, str | None]] = Counter()
+    owners: Counter[PipelineIdentity | None] = Counter()
     states: Counter[str] = Counter()
 
     def committed(picked: Sequence[Picked]) -> None:
         states.update(job.state for job in picked)
-        owners.update((job.pipeline, job.steps) for job in picked)
+        owners.update(
+            job_owner.owner_of(job.pipeline, job.steps, None, job.mapped) for job in picked
+        )
 
     def change(connection: sa.Connection, picked: Sequence[Picked]) -> None:
         changed = _CHANGES[order.action.name](connection, picked, order)
@@ -98,12 +100,7 @@ def carry_out(database: Database, order: Order, *, actor: str, reason: str) -> O
         limit=order.limit,
         committed=committed,
     )
-    return Outcome(
-        count,
-        left_alone,
-        states,
-        {job_owner.owner_of(*columns, None): number for columns, number in owners.items()},
-    )
+    return Outcome(count, left_alone, states, owners)
 
 
 def adopter(
@@ -232,11 +229,11 @@ def _adopt(connection: sa.Connection, picked: Sequence[Picked], order: Order) ->
     assert order.adopter is not None, "an order to adopt says by whom"  # noqa: S101
     _rename_steps(connection, picked, order.adopter.steps)
     changed = 0
-    of_target: dict[str, list[int]] = defaultdict(list)
+    groups: dict[tuple[str, bool], list[int]] = defaultdict(list)
     for job in picked:
-        of_target[job.target].append(job.id)
-    for target, ids in of_target.items():
-        values = job_owner.columns_of(target, order.adopter)
+        groups[job.target, job.mapped and not order.unmapped].append(job.id)
+    for (target, mapped), ids in groups.items():
+        values = job_owner.columns_of(target, replace(order.adopter, mapped=mapped))
         del values["version"]
         queued = sa.update(queue).where(dialect_of(connection).is_one_of(queue.c.job, ids))
         moved = connection.execute(queued.values(owner=values["owner"])).rowcount

@@ -26,11 +26,11 @@ class Entry:
     Attributes:
         id: The number of the entry.
         at: When it was made.
-        action: ``replay``, ``cancel``, ``purge``, ``adopt`` or ``prune``.
+        action: ``replay``, ``cancel``, ``purge``, ``adopt``, ``prune`` or ``reveal``.
         actor: Who acted.
         reason: Why.
         filter: Which jobs were meant.
-        count: How many jobs this transaction changed.
+        count: How many jobs this transaction changed, or showed.
     """
 
     id: int
@@ -55,11 +55,11 @@ def enter(
 
     Args:
         connection: In that transaction.
-        action: ``replay``, ``cancel``, ``purge`` or ``prune``.
+        action: As in ``Entry``.
         actor: Who; cut at 255 characters.
         reason: Why; cut at 2,000 characters.
         which: Which jobs were meant, as JSON.
-        count: How many jobs were changed.
+        count: How many jobs were changed, or shown.
     """
     connection.execute(
         sa.insert(audit).values(
@@ -71,6 +71,23 @@ def enter(
             count=count,
         )
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """A look at what hidden fields hold, by somebody who says why.
+
+    Attributes:
+        actor: Who looks.
+        reason: Why.
+    """
+
+    actor: str
+    reason: str
+
+    def enter(self, connection: sa.Connection, which: Mapping[str, Any], count: int) -> None:
+        """Add the entry, in the transaction that reads ``count`` jobs that match ``which``."""
+        enter(connection, "reveal", actor=self.actor, reason=self.reason, which=which, count=count)
 
 
 def entries(database: Database, *, limit: int = 100) -> list[Entry]:

@@ -31,11 +31,12 @@ class Picked:
     state: str
     pipeline: str | None
     steps: str | None
+    mapped: bool
 
 
 _PICKED = (
     *(jobs.c.id, READ_BY, jobs.c.target, jobs.c.source, jobs.c.partition),
-    *(jobs.c.state, jobs.c.pipeline, jobs.c.steps),
+    *(jobs.c.state, jobs.c.pipeline, jobs.c.steps, jobs.c.mapped),
 )
 
 Where = Callable[[Dialect], sa.ColumnElement[bool]]

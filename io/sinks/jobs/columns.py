@@ -24,6 +24,7 @@ def columns_of(
     errors: Sequence[Mapping[str, Any]],
     at: datetime,
     run: str,
+    version: str | None,
 ) -> dict[str, Any]:
     """The columns, by name.
 
@@ -35,6 +36,7 @@ def columns_of(
         errors: The history before this attempt.
         at: When it failed.
         run: The run that counts it.
+        version: Of the pipeline that made the attempt; None if it is not known.
     """
     message = clean(failure.message, MESSAGE_LIMIT)
     discarded = following.state == "discarded"
@@ -55,6 +57,7 @@ def columns_of(
             at=at,
             error=message,
             due=None if discarded else scheduled_at,
+            version=version,
         ),
         "run": run,
         "scheduled_at": scheduled_at,
@@ -70,6 +73,7 @@ def with_error(
     at: datetime,
     error: str,
     due: datetime | None,
+    version: str | None = None,
 ) -> list[Mapping[str, Any]]:
     """``errors`` with one more entry; the oldest are dropped beyond ``ERRORS_KEPT``.
 
@@ -80,6 +84,7 @@ def with_error(
         at: When it failed.
         error: The message, of bounded length.
         due: When the next attempt is due, or None.
+        version: Of the pipeline that made the attempt; None if it is not known.
     """
     entry = {
         "attempt": attempt,
@@ -87,5 +92,6 @@ def with_error(
         "at": at.isoformat(),
         "error": error,
         "due": None if due is None else due.isoformat(),
+        **({"version": version} if version else {}),
     }
     return [*errors, entry][-ERRORS_KEPT:]

@@ -45,6 +45,8 @@ class Order:
         max_replays: Jobs that were replayed this often are left alone.
         limit: The most jobs to change, the oldest first.
         adopter: The pipeline that adopts the jobs if the action is ``ADOPT``.
+        unmapped: Whether a program without a mapping may take them from then on; otherwise jobs
+            that were made under a mapping stay so.
     """
 
     action: Action
@@ -53,6 +55,7 @@ class Order:
     max_replays: int = MAX_REPLAYS
     limit: int | None = None
     adopter: PipelineIdentity | None = None
+    unmapped: bool = False
 
     @classmethod
     def of(
@@ -64,6 +67,7 @@ class Order:
         max_replays: int = MAX_REPLAYS,
         limit: int | None = None,
         adopter: PipelineIdentity | None = None,
+        unmapped: bool = False,
     ) -> Order:
         """The order for the state that ``which`` names, for the default states, or for all states.
 
@@ -78,13 +82,15 @@ class Order:
                     f"not {which.state}"
                 )
             states = (which.state,)
-        return cls(action, replace(which, state=None), states, max_replays, limit, adopter)
+        which = replace(which, state=None)
+        return cls(action, which, states, max_replays, limit, adopter, unmapped)
 
     def where(self, dialect: Dialect) -> sa.ColumnElement[bool]:
         """The jobs to change, in the SQL of a database."""
         spared = [sa.not_(condition) for condition in self._spared().values()]
         if self.adopter is not None:
-            spared.append(_not_of(self.adopter))
+            others = _not_of(self.adopter)
+            spared.append(sa.or_(others, jobs.c.mapped) if self.unmapped else others)
         return sa.and_(self.which.where(dialect), job_state.is_in(*self.states), *spared)
 
     def left_alone(self, dialect: Dialect) -> dict[str, sa.ColumnElement[bool]]:
@@ -111,6 +117,8 @@ class Order:
             stated["limit"] = self.limit
         if self.adopter is not None:
             stated["to"] = {"pipeline": self.adopter.name, "steps": list(self.adopter.steps)}
+            if self.unmapped:
+                stated["to"]["mapped"] = False
         return stated
 
 

@@ -48,8 +48,8 @@ def complete(
     taken_here = claims.c.id.in_([claim.id for claim in batch_claims])
     query = sa.select(claims.c.id, claims.c.lease, claims.c.attempted_at, claims.c.owner)
     rows = connection.execute(query.where(taken_here).order_by(claims.c.id).with_for_update()).all()
-    owner = None if pipeline is None else job_owner.id_of(target, pipeline)
-    if any(row.owner != owner for row in rows):
+    owners = () if pipeline is None else job_owner.owners_of(target, pipeline)
+    if any(row.owner not in (owners or (None,)) for row in rows):
         raise SinkFailed(
             f"failed records of table {target} were read for another pipeline than the one that "
             "writes them; give SqlJobQueue and SqlSink the same pipeline"
@@ -73,6 +73,9 @@ def complete(
             "completed_at": at,
             "version": None if pipeline is None else pipeline.version,
         }
+        if pipeline is not None and pipeline.mapped:
+            # From now on they are jobs of a mapping: no program without one may take them.
+            values |= {"mapped": True, "owner": owners[0]}
         completed = dialect.is_one_of(jobs.c.id, sorted(numbers))
         connection.execute(sa.update(jobs).where(completed).values(values))
     return set(held)
@@ -95,7 +98,7 @@ def fail(
     dialect = dialect_of(connection)
     at = dialect.now(connection)
     numbers = [attempt.job for attempt, _, _ in failures]
-    query = sa.select(jobs.c.id, jobs.c.errors, jobs.c.replays).where(
+    query = sa.select(jobs.c.id, jobs.c.errors, jobs.c.replays, jobs.c.version).where(
         dialect.is_one_of(jobs.c.id, numbers)
     )
     before = {row.id: row for row in connection.execute(query)}
@@ -151,6 +154,7 @@ def _failed(
         errors=before.errors,
         at=at,
         run=run,
+        version=before.version,  # which ``complete`` set
     )
     values["completed_at"] = None  # which ``complete`` set
     return {"id": attempt.job, **values}

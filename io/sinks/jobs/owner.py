@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
@@ -27,20 +28,30 @@ LISTED = 10
 
 
 def id_of(target: str, pipeline: PipelineIdentity) -> uuid.UUID:
-    """The owner in the queue: a hash of the table, the pipeline's name and its steps."""
+    """The owner in the queue: a hash of the table, the pipeline's name, its steps and ``mapped``."""
     named = pipeline.named(target)
-    text = json.dumps([target, named.name, *named.steps])
+    fields = [target, named.name, *named.steps]
+    text = json.dumps([fields, "mapped"] if named.mapped else fields)
     return uuid.UUID(bytes=blake2b(text.encode(), digest_size=16).digest())
+
+
+def owners_of(target: str, pipeline: PipelineIdentity) -> tuple[uuid.UUID, ...]:
+    """The owners whose jobs ``pipeline`` takes: with a mapping, also itself without one."""
+    own = id_of(target, pipeline)
+    if not pipeline.mapped:
+        return (own,)
+    return own, id_of(target, replace(pipeline, mapped=False))
 
 
 def columns_of(target: str, pipeline: PipelineIdentity | None) -> dict[str, Any]:
     """The columns of a job that name its owner."""
     if pipeline is None:
-        return {"pipeline": None, "steps": None, "version": None, "owner": None}
+        return {"pipeline": None, "steps": None, "version": None, "mapped": False, "owner": None}
     return {
         "pipeline": pipeline.named(target).name,
         "steps": steps_text(pipeline.steps),
         "version": pipeline.version,
+        "mapped": pipeline.mapped,
         "owner": id_of(target, pipeline),
     }
 
@@ -50,11 +61,13 @@ def steps_text(steps: Sequence[str]) -> str:
     return json.dumps(list(steps), ensure_ascii=False)
 
 
-def owner_of(name: str | None, steps: str | None, version: str | None) -> PipelineIdentity | None:
+def owner_of(
+    name: str | None, steps: str | None, version: str | None, mapped: bool = False
+) -> PipelineIdentity | None:
     """The pipeline that these columns of a job name; None if they name none."""
     if name is None:
         return None
-    return PipelineIdentity(name, tuple(json.loads(steps or "[]")), version or "")
+    return PipelineIdentity(name, tuple(json.loads(steps or "[]")), version or "", mapped)
 
 
 def adopter(
@@ -97,8 +110,8 @@ def left(
     """
     others = queue.c.target == target
     if pipeline is not None:
-        owner = id_of(target, pipeline)
-        others = sa.and_(others, sa.or_(queue.c.owner.is_(None), queue.c.owner != owner))
+        owners = owners_of(target, pipeline)
+        others = sa.and_(others, sa.or_(queue.c.owner.is_(None), queue.c.owner.not_in(owners)))
     count = sa.func.count()
     groups = (
         sa.select(queue.c.owner, count.label("count"), sa.func.min(queue.c.job).label("one"))
@@ -109,7 +122,7 @@ def left(
         .subquery()
     )
     query = (
-        sa.select(jobs.c.pipeline, jobs.c.steps, jobs.c.version, groups.c.count)
+        sa.select(jobs.c.pipeline, jobs.c.steps, jobs.c.version, jobs.c.mapped, groups.c.count)
         .join(groups, jobs.c.id == groups.c.one)
         .order_by(groups.c.count.desc(), jobs.c.pipeline, jobs.c.steps)
     )

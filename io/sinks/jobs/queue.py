@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -91,9 +92,9 @@ class SqlJobQueue:
             leases.hold(self.config.database, lease, self.lease_seconds, self.maintain)
         with transaction(self.config.database, "claim failed records") as connection:
             label = label_of(connection, self.config.table_name)
-            owner = job_owner.id_of(label, self.pipeline)
+            owners = job_owner.owners_of(label, self.pipeline)
             name = self.pipeline.named(label).name
-            return job_claims.take(connection, name, owner, lease, limits)
+            return job_claims.take(connection, name, owners, lease, limits)
 
     def give_back(self, batches: Sequence[RecordBatch]) -> None:
         """Undo claims whose jobs were not tried: they wait again, and no attempt is used."""
@@ -103,9 +104,8 @@ class SqlJobQueue:
     def due_in(self) -> float | None:
         """Seconds until the next waiting job is due; None if no job waits."""
         with transaction(self.config.database, "read failed records", write=False) as connection:
-            owned = self._mine(connection, queue.c.owner)
-            query = sa.select(sa.func.min(queue.c.due_at)).where(owned)
-            return _seconds_until(connection, connection.execute(query).scalar_one())
+            firsts = job_claims.first_due(connection, self._owners(connection))
+            return _seconds_until(connection, firsts[0][0] if firsts else None)
 
     def lease_ends_in(self) -> float | None:
         """Seconds until the next lease with executing jobs runs out; None if no job is executing."""
@@ -135,10 +135,15 @@ class SqlJobQueue:
     def _mine(
         self, connection: sa.Connection, owner: sa.ColumnElement[Any]
     ) -> sa.ColumnElement[bool]:
-        """Whether ``owner`` is this pipeline."""
+        """Whether the jobs of ``owner`` are for this pipeline."""
+        return owner.in_(self._owners(connection))
+
+    def _owners(self, connection: sa.Connection) -> Sequence[uuid.UUID]:
+        """The owners whose jobs this pipeline takes."""
         if self.pipeline is None:
-            return sa.false()
-        return owner == job_owner.id_of(label_of(connection, self.config.table_name), self.pipeline)
+            return ()
+        label = label_of(connection, self.config.table_name)
+        return job_owner.owners_of(label, self.pipeline)
 
     def maintain(self) -> None:
         """Rescue jobs and, at most once a minute, delete those that were kept long enough."""

@@ -50,7 +50,7 @@ def groups(database: Database, which: JobFilter) -> list[Group]:
     with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             return []
-        owner = (jobs.c.pipeline, jobs.c.steps)
+        owner = (jobs.c.pipeline, jobs.c.steps, jobs.c.mapped)
         matching = (
             sa.select(
                 jobs.c.target, CURRENT, jobs.c.stage, jobs.c.category, *owner, jobs.c.inserted_at
@@ -58,7 +58,7 @@ def groups(database: Database, which: JobFilter) -> list[Group]:
             .where(which.where(dialect_of(connection)))
             .subquery()
         )
-        names = ("target", "state", "stage", "category", "pipeline", "steps")
+        names = ("target", "state", "stage", "category", "pipeline", "steps", "mapped")
         kind = tuple(matching.c[name] for name in names)
         count = sa.func.count().label("jobs")
         first = sa.func.min(matching.c.inserted_at).label("first")
@@ -69,7 +69,7 @@ def groups(database: Database, which: JobFilter) -> list[Group]:
                 state=row.state,
                 stage=row.stage,
                 category=row.category,
-                pipeline=owner_of(row.pipeline, row.steps, None),
+                pipeline=owner_of(row.pipeline, row.steps, None, row.mapped),
                 count=row.jobs,
                 oldest=row.first,
             )

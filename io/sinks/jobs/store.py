@@ -20,13 +20,17 @@ from sinks.database.engine import transaction
 from sinks.database.migrations import version
 from sinks.database.tables import jobs, queue
 from sinks.jobs import owner as job_owner
+from sinks.jobs.audit_trail import Reveal
 from sinks.jobs.columns import columns_of
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.state import CURRENT, QUEUED, Execution, executions
+from sinks.ledger import hidden_fields
+from sinks.ledger.hidden_fields import HiddenFields
 from transforms.batch.expansion import expansion_of, text_of
 from transforms.batch.job_states import EXECUTING, WAITING_STATES
 from transforms.batch.record import Failure, Format, Headers, Origin
 from transforms.batch.retry_policy import Next
+from transforms.parse.hidden.preview import Preview, preview
 from transforms.parse.json_text import encode_decimal_text
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -59,6 +63,8 @@ class Job:
         discarded_at: When it became a dead letter.
         pipeline: The pipeline that may try it again, with the version that tried it last, or
             None.
+        preview: How much of the record is there: fields that a pipeline of the table hides are
+            masked in ``failure`` and ``errors``, unless they were to be revealed.
     """
 
     id: int
@@ -77,6 +83,7 @@ class Job:
     cancelled_at: datetime | None
     discarded_at: datetime | None
     pipeline: PipelineIdentity | None
+    preview: Preview
 
 
 def insert_failures(
@@ -102,8 +109,10 @@ def insert_failures(
     dialect = dialect_of(connection)
     at = dialect.now(connection)
     owner = job_owner.columns_of(target, pipeline)
+    version = owner["version"]
     rows = {
-        entry[0].origin: _values(read_by, target, *entry, at, run) | owner for entry in failures
+        entry[0].origin: _values(read_by, target, *entry, at, run, version) | owner
+        for entry in failures
     }
     for chunk in _chunks(list(rows.values())):
         dialect.insert_absent(connection, jobs, chunk, "origin")
@@ -122,13 +131,22 @@ def _chunks(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]
     yield rows[start:]
 
 
-def list_jobs(database: Database, which: JobFilter | None = None, *, limit: int = 100) -> list[Job]:
+def list_jobs(
+    database: Database,
+    which: JobFilter | None = None,
+    *,
+    limit: int = 100,
+    reveal: Reveal | None = None,
+) -> list[Job]:
     """The newest jobs that match ``which``, at most ``limit``.
+
+    Hidden fields are masked, except for a ``reveal``, which is entered in the audit trail.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(database, "read failed records", write=False) as connection:
+    write = reveal is not None
+    with transaction(database, "read failed records", write=write) as connection:
         if not exists(connection):
             return []
         query = (
@@ -137,20 +155,20 @@ def list_jobs(database: Database, which: JobFilter | None = None, *, limit: int 
             .order_by(jobs.c.id.desc())
             .limit(limit)
         )
-        return _jobs(connection, query)
+        listed = _jobs(connection, query, hides=reveal is None)
+        if reveal is not None and listed:
+            reveal.enter(connection, (which or JobFilter()).as_json(), len(listed))
+        return listed
 
 
-def get_job(database: Database, job_id: int) -> Job | None:
-    """The job with this number, or None.
+def get_job(database: Database, job_id: int, *, reveal: Reveal | None = None) -> Job | None:
+    """The job with this number, or None; hidden fields as in ``list_jobs``.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(database, "read failed records", write=False) as connection:
-        if not exists(connection):
-            return None
-        matching = _jobs(connection, sa.select(*_SHOWN).where(jobs.c.id == job_id))
-        return matching[0] if matching else None
+    jobs_of_id = list_jobs(database, JobFilter(ids=(job_id,)), limit=1, reveal=reveal)
+    return jobs_of_id[0] if jobs_of_id else None
 
 
 def count_jobs(
@@ -227,6 +245,7 @@ def _values(
     max_attempts: int,
     at: datetime,
     run: str,
+    version: str | None,
 ) -> dict[str, Any]:
     return {
         "target": target,
@@ -246,45 +265,40 @@ def _values(
         "replays": 0,
         "inserted_at": at,
         "attempted_at": at,
-        **columns_of(failure, following, attempt=1, replay=0, errors=(), at=at, run=run),
+        **columns_of(
+            *(failure, following),
+            attempt=1,
+            replay=0,
+            errors=(),
+            at=at,
+            run=run,
+            version=version,
+        ),
     }
 
 
 _SHOWN = (*(column for column in jobs.c if column.name != "state"), CURRENT)
 
 
-def _jobs(connection: sa.Connection, query: sa.Select[Any]) -> list[Job]:
+def _jobs(connection: sa.Connection, query: sa.Select[Any], *, hides: bool) -> list[Job]:
     rows = connection.execute(query).all()
+    hidden = hidden_fields.of_targets(connection, {row.target for row in rows}) if hides else {}
     any_executing = any(row.state == EXECUTING for row in rows)
     executing = executions(connection) if any_executing else {}
-    return [_job(row, executing.get(row.id)) for row in rows]
+    nothing = HiddenFields()
+    return [_job(row, executing.get(row.id), hidden.get(row.target, nothing)) for row in rows]
 
 
-def _job(row: Any, execution: Execution | None) -> Job:
+def _job(row: Any, execution: Execution | None, hidden: HiddenFields) -> Job:
+    seen = preview(_failure(row), row.version, row.errors, hidden.paths, hidden.versions)
     return Job(
         id=row.id,
         target=row.target,
         state=row.state,
-        failure=Failure(
-            origin=Origin(
-                *(row.source, row.partition, row.offset, row.element, expansion_of(row.expansion))
-            ),
-            raw=bytes(row.raw),
-            format=msgspec.json.decode(row.format, type=Format),
-            stage=row.stage,
-            category=row.category,
-            exception=row.exception,
-            message=row.message,
-            stack=row.stack,
-            sqlstate=row.sqlstate,
-            transient=row.state == "retryable",
-            event_time=row.event_time,
-            key=None if row.key is None else bytes(row.key),
-            headers=msgspec.json.decode(row.headers, type=Headers) if row.headers else (),
-        ),
+        failure=seen.failure,
         attempt=row.attempt + (row.state == EXECUTING),
         max_attempts=row.max_attempts,
-        errors=row.errors,
+        errors=seen.errors,
         replays=row.replays,
         inserted_at=row.inserted_at,
         scheduled_at=row.scheduled_at,
@@ -293,5 +307,27 @@ def _job(row: Any, execution: Execution | None) -> Job:
         completed_at=row.completed_at,
         cancelled_at=row.cancelled_at,
         discarded_at=row.discarded_at,
-        pipeline=job_owner.owner_of(row.pipeline, row.steps, row.version),
+        pipeline=job_owner.owner_of(row.pipeline, row.steps, row.version, row.mapped),
+        preview=seen,
+    )
+
+
+def _failure(row: Any) -> Failure:
+    """The failure that a row of ``ingest_jobs`` keeps, with everything in clear."""
+    return Failure(
+        origin=Origin(
+            *(row.source, row.partition, row.offset, row.element, expansion_of(row.expansion))
+        ),
+        raw=bytes(row.raw),
+        format=msgspec.json.decode(row.format, type=Format),
+        stage=row.stage,
+        category=row.category,
+        exception=row.exception,
+        message=row.message,
+        stack=row.stack,
+        sqlstate=row.sqlstate,
+        transient=row.state == "retryable",
+        event_time=row.event_time,
+        key=None if row.key is None else bytes(row.key),
+        headers=msgspec.json.decode(row.headers, type=Headers) if row.headers else (),
     )

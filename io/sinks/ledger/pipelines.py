@@ -10,13 +10,17 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
 from sinks.database.label import TargetTable, label_of, pipeline_named
 from sinks.database.tables import jobs, pipelines, progress
+from sinks.ledger.hidden_fields import HiddenFields
 from transforms.batch.counts import COUNTS
 from transforms.errors import ConfigError
+from transforms.parse.hidden.paths import Hidden
 
 _log = logging.getLogger(__name__)
 
 
-def register(config: TargetTable, name: str) -> None:
+def register(
+    config: TargetTable, name: str, hidden: Hidden = (), version: str | None = None
+) -> None:
     """Enter a pipeline that begins to run.
 
     In version 1 of the tables, a ledger belonged to its table, and pipelines of all names shared
@@ -26,25 +30,28 @@ def register(config: TargetTable, name: str) -> None:
     Args:
         config: The table that it writes, and its database.
         name: Its name; empty for the label of the table.
+        hidden: The paths in its records that it hides.
+        version: Its version.
 
     Raises:
         ConfigError: A pipeline of this name writes another table, or the database refuses.
         SinkUnavailable: The database cannot be reached.
         Contention: The database kept asking for another try.
     """
-    retried(lambda: _register(config, name))
+    retried(lambda: _register(config, name, HiddenFields.of(hidden, version)))
 
 
-def _register(config: TargetTable, name: str) -> None:
+def _register(config: TargetTable, name: str, hidden: HiddenFields) -> None:
     with transaction(config.database, "register a pipeline", refused=ConfigError) as connection:
         dialect = dialect_of(connection)
         dialect.lock(connection, [("", "prepare")])
         label = label_of(connection, config.table_name)
         pipeline = pipeline_named(connection, config.table_name, name)
         at = dialect.now(connection)
-        entry = sa.select(pipelines.c.target).where(pipelines.c.name == pipeline)
-        target = connection.execute(entry).scalar_one_or_none()
-        if target is None:
+        entry = sa.select(pipelines.c.target, pipelines.c.hidden)
+        row = connection.execute(entry.where(pipelines.c.name == pipeline)).one_or_none()
+        target = None if row is None else row.target
+        if row is None:
             if pipeline != label and _is_of_version_1(connection, label, pipeline):
                 _copy(connection, label, pipeline)
                 _log.warning(
@@ -52,8 +59,8 @@ def _register(config: TargetTable, name: str) -> None:
                     "before each had its own",
                     *(pipeline, label),
                 )
-            row = {"name": pipeline, "target": label, "prepared_at": at}
-            connection.execute(sa.insert(pipelines), row)
+            values = {"name": pipeline, "target": label, "prepared_at": at}
+            connection.execute(sa.insert(pipelines), {**values, "hidden": hidden.as_text()})
         elif target != label:
             raise ConfigError(
                 f"pipeline {pipeline} writes table {target}, not {label}, and what it has settled is "
@@ -61,7 +68,10 @@ def _register(config: TargetTable, name: str) -> None:
             )
         else:
             named = pipelines.c.name == pipeline
-            connection.execute(sa.update(pipelines).where(named).values(prepared_at=at))
+            # What was hidden once stays hidden: failed records of that time are still there.
+            all_hidden = HiddenFields.from_text(row.hidden) | hidden
+            values = {"prepared_at": at, "hidden": all_hidden.as_text()}
+            connection.execute(sa.update(pipelines).where(named).values(values))
 
 
 def _is_of_version_1(connection: sa.Connection, label: str, pipeline: str) -> bool:

@@ -66,6 +66,7 @@ class RunRow:
         state: How it is, or how it ended. A run is lost when it has not ended and none of its
             processes has been heard for a minute.
         workers: Its processes, the first one first.
+        pipeline_version: A hash of the pipeline's steps, mapping and options; None if not known.
     """
 
     id: str
@@ -82,6 +83,7 @@ class RunRow:
     message: str | None
     state: RunState
     workers: Sequence[WorkerRow]
+    pipeline_version: str | None = None
 
     @property
     def counts(self) -> Counts:

@@ -38,6 +38,7 @@ class Run:
         version: Of this program.
         options: The options that the user gave, by name, without secrets.
         streaming: Whether it goes on after everything has been read.
+        pipeline_version: A hash of the pipeline's steps, mapping and options; empty if not known.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Run:
     version: str
     options: Mapping[str, Any] = field(default_factory=dict)
     streaming: bool = False
+    pipeline_version: str = ""
 
     def begin(self) -> None:
         """Enter the run, and delete the oldest runs beyond those that are kept.
@@ -71,6 +73,7 @@ class Run:
                 "options": dict(self.options),
                 "streaming": self.streaming,
                 "started_at": dialect_of(connection).now(connection),
+                "pipeline_version": self.pipeline_version or None,
             }
             connection.execute(sa.insert(runs), row)
             _delete_old(connection, pipeline)

@@ -45,6 +45,14 @@ class TestIdentity:
         policy = Retry(RetryPolicy(Backoff(1, 2)))
         assert identity_of("", (HIDE, policy)) == identity_of("", (HIDE,))
 
+    def test_a_mapping_is_part_of_the_version_and_no_label(self) -> None:
+        plain = identity_of("mine", (HIDE,))
+        one, other = (identity_of("mine", (HIDE,), mapping=text) for text in ("one", "other"))
+        assert (plain.mapped, one.mapped) == (False, True)
+        assert one == other != plain
+        assert one.steps == plain.steps
+        assert len({plain.version, one.version, other.version}) == 3
+
     def test_the_version_changes_with_functions_and_options_only(self) -> None:
         one = identity_of("", (HIDE,), "options").version
         assert identity_of("", (EachRecord(hide, "Hide"),), "options").version == one

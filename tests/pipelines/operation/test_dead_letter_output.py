@@ -197,7 +197,7 @@ def test_one_of_several_is_named_by_its_step() -> None:
 
 
 def test_jobs_of_no_pipeline_have_nulls() -> None:
-    assert output.owner_as_json(None) == {"pipeline": None, "steps": None}
+    assert output.owner_as_json(None) == {"pipeline": None, "steps": None, "mapped": None}
 
 
 def test_a_group_says_how_old_its_oldest_job_is() -> None:

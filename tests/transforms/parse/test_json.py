@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transforms.errors import Reject
 from transforms.parse.json import depth, parse_object, parse_objects
 
-LIMITS = {"max_bytes": 1_000, "max_depth": 10}
+LIMITS: dict[str, Any] = {"max_bytes": 1_000, "max_depth": 10}
 
 
 def rejection(raw: bytes) -> Reject:

@@ -15,13 +15,14 @@ Row = dict[str, str | None]
 """A row by column; None where the text stands for NULL in this format."""
 
 
-def parse_row(raw: bytes, max_bytes: int, format: Format) -> Row:  # noqa: A002
+def parse_row(raw: bytes, max_bytes: int, format: Format, *, quotes: bool = True) -> Row:  # noqa: A002
     """The row in ``raw``, by column.
 
     Args:
         raw: The text of one row, without the newline at its end.
         max_bytes: The longest ``raw`` that is read.
         format: The columns, delimiter, quote and so on.
+        quotes: Whether a message may quote it.
 
     Raises:
         Reject: ``too_large``, ``invalid_utf8``, ``invalid_text``, ``malformed``,
@@ -32,12 +33,13 @@ def parse_row(raw: bytes, max_bytes: int, format: Format) -> Row:  # noqa: A002
     named = tuple(filter(None, columns))
     if len(set(named)) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
-        raise Reject(f"the header names column {twice!r} twice", "duplicate_column")
-    text = text_of(raw, format.encoding)
+        column = f"column {twice!r}" if quotes else "a column"
+        raise Reject(f"the header names {column} twice", "duplicate_column")
+    text = text_of(raw, format.encoding, quotes=quotes)
     try:
         rows = list(rows_of([text], max_bytes, format))
     except csv.Error as error:
-        reason = _why(text, format) or str(error)
+        reason = _why(text, format, quotes) or str(error)
         raise Reject(f"CSV is malformed: {reason}", "malformed") from error
     row = rows[0] if rows else []
     if not fewest(columns) <= len(row) <= len(columns):
@@ -85,7 +87,7 @@ def parse_rows(
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _why(text: str, format: Format) -> str:  # noqa: A002
+def _why(text: str, format: Format, quotes: bool) -> str:  # noqa: A002
     """Where and why ``text`` is not one row; empty if the csv module has to say it."""
     quoted, begin, at = False, True, 0  # begin: at the beginning of a field
     opened = 0
@@ -100,8 +102,9 @@ def _why(text: str, format: Format) -> str:  # noqa: A002
                 continue
             quoted = False
             if after not in ("", format.delimiter, "\r", "\n"):
+                what = repr(after) if quotes else "something"
                 return (
-                    f"the quote at byte {_byte(text, at, format)} ends a field, and {after!r} "
+                    f"the quote at byte {_byte(text, at, format)} ends a field, and {what} "
                     f"follows instead of {format.delimiter!r}"
                 )
         elif begin and here == format.quote:

@@ -92,6 +92,7 @@ def _runs(op: Operations, present: Present) -> None:
             sa.Column("ended_at", UtcDateTime),
             sa.Column("outcome", sa.String(16)),
             sa.Column("message", TEXT),
+            sa.Column("pipeline_version", sa.String(32)),
             sa.Index("ingest_runs_started", "started_at"),
         )
 
@@ -112,6 +113,14 @@ def _workers(op: Operations, present: Present) -> None:
         )
 
 
+def _hidden(op: Operations, present: Present) -> None:
+    if not present.has("ingest_pipelines", "hidden"):
+        op.add_column("ingest_pipelines", sa.Column("hidden", TEXT))
+    if not present.has("ingest_jobs", "mapped"):
+        mapped = sa.Column("mapped", sa.Boolean, nullable=False, server_default=sa.false())
+        op.add_column("ingest_jobs", mapped)
+
+
 MIGRATION = Migration(
     version=3,
     summary="records of one message are told apart, files are known by their content, runs are kept",
@@ -124,5 +133,6 @@ MIGRATION = Migration(
         Step(_runs),
         Step(_workers),
         Step(_expansions),
+        Step(_hidden),
     ),
 )

@@ -77,7 +77,12 @@ class Header:
             return False
         if options.header is not None:
             return options.header
-        reason = _like_data(cells)
+        like_data = _like_data(cells)
+        reason = None
+        if like_data is not None:
+            place, what = like_data
+            field = _shown(cells[place].strip()) if self.expected.quotes else f"field {place + 1}"
+            reason = f"{field} is {what}"
         names = [self._trimmed(cell) for cell in cells]
         if reason is None and not any(names):
             reason = "none of its fields is a name"
@@ -145,12 +150,14 @@ class Header:
         for at, (written, name) in enumerate(zip(trimmed, names, strict=True)):
             if written == name or name in self.expected.names:
                 continue
-            what = f"is called {_shown(written)}, as one before it is"
+            quoted = f" {_shown(written)}," if self.expected.quotes else ""
+            what = f"is called{quoted} as one before it is"
             if not written:
                 values = [row[at] if at < len(row) else "" for row in rows if row]
                 if not (values and all(values)):
                     continue
-                what = f"has no name, but a value in each row ({_shown(values[0])})"
+                example = f" ({_shown(values[0])})" if self.expected.quotes else ""
+                what = f"has no name, but a value in each row{example}"
             raise Undecided(
                 f"column {at + 1} in the header of {self.uri} {what}, and the table has no column "
                 f"{name}: give --unknown_fields ignore to leave it out, or names by "
@@ -184,8 +191,8 @@ def _key(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
-def _like_data(cells: Sequence[str]) -> str | None:
-    """What looks like data in a first record; None if all of it may be names.
+def _like_data(cells: Sequence[str]) -> tuple[int, str] | None:
+    """The place of what looks like data in a first record, and what it is; None if all may be names.
 
     Beside a name, numbers and dates may be names too if they rise in equal steps or are years,
     as in a table with one column for each year.
@@ -198,13 +205,13 @@ def _like_data(cells: Sequence[str]) -> str | None:
     if value is None:
         value = next((cell for cell in stripped if cell.lower() in ("true", "false")), None)
     if value is not None:
-        return f"{_shown(value)} is a value"
+        return stripped.index(value), "a value"
     if numbers and not (
         named and (_are_years(numbers) or _is_series(list(map(_integer, numbers))))
     ):
-        return f"{_shown(numbers[0])} is a number"
+        return stripped.index(numbers[0]), "a number"
     if dates and not (named and _is_series(list(map(_day, dates)))):
-        return f"{_shown(dates[0])} is a date"
+        return stripped.index(dates[0]), "a date"
     return None
 
 

@@ -16,6 +16,7 @@ from sinks.jobs import chunks as job_chunks
 from sinks.jobs.actions import Outcome, carry_out, oldest, preview
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
+from sinks.jobs.owner import columns_of
 from sinks.jobs.queue import SqlJobQueue
 from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import (
@@ -38,6 +39,7 @@ from transforms.steps.pipeline_identity import PipelineIdentity
 
 HIDE = PipelineIdentity("people", ("Hide",))
 CONCEAL = PipelineIdentity("people", ("Conceal",))
+UNDER_A_MAPPING = columns_of("events", replace(HIDE, mapped=True))
 NOBODYS = JobFilter(pipeline="")
 
 
@@ -130,6 +132,34 @@ class TestAdopt:
             other.commit()
             assert adopting.result(30).count == 1
         assert owned(config) == [None, '["Hide"]']
+
+    @pytest.mark.parametrize("unmapped", [False, True])
+    def test_jobs_of_a_mapping_stay_so_unless_the_order_says_otherwise(
+        self, database: Database, unmapped: bool
+    ) -> None:
+        config = prepared(database)
+        store(
+            config, *({"state": state, **UNDER_A_MAPPING} for state in ("available", "discarded"))
+        )
+        order = Order.of(
+            ADOPT, JobFilter(pipeline="people"), every_state=True, adopter=HIDE, unmapped=unmapped
+        )
+        count = 2 if unmapped else 0
+        assert carry_out(config.database, order, **WHO).count == count
+        assert takes(config, HIDE) == (1 if unmapped else 0)
+        (entry,) = audit_trail.entries(config.database) if unmapped else [None]
+        if entry is not None:
+            to = {"pipeline": "people", "steps": ["Hide"], "mapped": False}
+            assert (entry.filter["to"], entry.count) == (to, 2)
+
+    def test_a_pipeline_that_is_renamed_keeps_its_mapping(self, database: Database) -> None:
+        config = prepared(database)
+        store(config, {"state": "available", **UNDER_A_MAPPING})
+        renamed = JobFilter(pipeline="people")
+        others = PipelineIdentity("others", ("Hide",))
+        assert act(config, ADOPT, renamed, adopter=others).count == 1
+        assert takes(config, others) == 0
+        assert takes(config, replace(others, mapped=True)) == 1
 
     def test_nothing_is_adopted_without_its_trail(self, database: Database) -> None:
         config = prepared(database)

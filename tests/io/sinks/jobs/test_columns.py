@@ -17,7 +17,9 @@ AT = datetime(2026, 1, 2, tzinfo=UTC)
 
 def columns(following: Next, **changes: Any) -> dict[str, Any]:
     failure = retryable(3, **changes)
-    return columns_of(failure, following, attempt=2, replay=1, errors=(), at=AT, run="r")
+    return columns_of(
+        failure, following, attempt=2, replay=1, errors=(), at=AT, run="r", version="v1"
+    )
 
 
 def test_a_retry_is_due_after_its_delay() -> None:

@@ -176,3 +176,88 @@ def test_labels_come_back_as_they_were(database: Database) -> None:
     with transaction(sink.config.database, "test", write=False) as connection:
         assert connection.execute(sa.select(jobs.c.pipeline)).scalar_one() == 'a "b" [c]'
     assert claimed(sink, odd) != []
+
+
+class TestMapping:
+    """What was made under a mapping may be hidden by it: no program without one writes it."""
+
+    mapped = replace(HIDE, mapped=True, version="m1")
+
+    def test_a_program_without_a_mapping_leaves_jobs_made_under_one(
+        self, database: Database
+    ) -> None:
+        sink = sink_of(database, self.mapped)
+        fail(sink, "p", 2)
+        queue = SqlJobQueue(sink.config, pipeline=HIDE)
+        assert claimed(sink, HIDE) == []
+        assert (queue.due_in(), queue.waiting()[0]) == (None, 0)
+        (left,) = queue.left()
+        assert (left.owner, left.jobs, left.program) == (
+            replace(self.mapped, name="events"),
+            2,
+            replace(HIDE, name="events"),
+        )
+        assert claimed(sink, self.mapped) != []
+
+    def test_a_program_with_a_mapping_takes_both_the_longest_due_first(
+        self, database: Database
+    ) -> None:
+        sink = sink_of(database, HIDE)
+        fail(sink, "before", 2)
+        fail(replace(sink, pipeline=self.mapped), "after", 1)
+        database.run("UPDATE ingest_queue SET due_at = '2001-01-01 00:00:00' WHERE job <> 3")
+        queue = SqlJobQueue(sink.config, pipeline=self.mapped)
+        assert queue.waiting()[0] == 3
+        assert queue.left() == []
+        lease = queue.lease()
+        batches = [queue.claim(lease, LIMITS) for _ in range(3)]
+        assert [[batch.span.partition for batch in taken] for taken in batches] == [
+            ["before"],
+            ["after"],
+            [],
+        ]
+
+    def test_of_one_owner_that_others_are_taking_it_goes_on_to_the_next(
+        self, database: Database
+    ) -> None:
+        if database.kind != "postgres":
+            pytest.skip("elsewhere one transaction at a time takes jobs")
+        sink = sink_of(database, HIDE)
+        fail(sink, "before", 1)
+        fail(replace(sink, pipeline=self.mapped), "after", 1)
+        database.run("UPDATE ingest_queue SET due_at = '2001-01-01 00:00:00' WHERE job = 1")
+        with transaction(sink.config.database, "test") as connection:
+            connection.execute(sa.text("SELECT * FROM ingest_queue WHERE job = 1 FOR UPDATE"))
+            (batch,) = claimed(sink, self.mapped)
+            assert batch.span.partition == "after"
+
+    def test_what_was_tried_under_a_mapping_is_from_then_on_of_one(
+        self, database: Database
+    ) -> None:
+        sink = sink_of(database, HIDE)
+        fail(sink, "p", 2)
+        (batch,) = claimed(sink, self.mapped)
+        again = batch.keep([0], [{"id": 0}], [retryable(1)])
+        replace(sink, pipeline=self.mapped).commit([again])
+        assert stored(sink.config, "state", "mapped", "version") == [
+            ("completed", True, "m1"),
+            ("retryable", True, "m1"),
+        ]
+        assert claimed(sink, HIDE) == []
+        assert claimed(sink, self.mapped) != []
+
+    def test_what_is_given_back_untried_stays_as_it_was(self, database: Database) -> None:
+        sink = sink_of(database, HIDE)
+        fail(sink, "p", 1)
+        taken = claimed(sink, self.mapped)
+        SqlJobQueue(sink.config, pipeline=self.mapped).give_back(taken)
+        assert claimed(sink, HIDE) != []
+
+    def test_a_write_without_the_mapping_cannot_settle_what_was_read_with_it(
+        self, database: Database
+    ) -> None:
+        sink = sink_of(database, self.mapped)
+        fail(sink, "p", 1)
+        batches = [parsed(batch) for batch in claimed(sink, self.mapped)]
+        with pytest.raises(SinkFailed, match="another pipeline"):
+            replace(sink, pipeline=HIDE).commit(batches)

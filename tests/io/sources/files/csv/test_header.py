@@ -110,3 +110,23 @@ class TestWhatMatchesNothing:
         with pytest.raises(Undecided, match=r"column 2 .*'id'.*id_2"):
             columns_of("id,id\n1,", "id", complete=True)
         assert columns_of("id,id\n1,2", "id", "id_2", complete=True) == ("id", "id_2")
+
+
+class TestQuotes:
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [
+            ("id,ada@example.org\n1,x", "field 2 is a value"),
+            ("name,17\n", "field 2 is a number"),
+            ("2026-01-02,name\n", "field 1 is a date"),
+            (",id\nada@example.org,1", "column 1 .* has no name, but a value in each row, and"),
+            ("id,id\n1,ada@example.org", "column 2 .* is called as one before it is"),
+        ],
+    )
+    def test_where_fields_are_hidden_no_cell_is_in_a_message(self, text: str, says: str) -> None:
+        fields = ExpectedFields(frozenset({"id"}), complete=True, quotes=False)
+        rows = [line.split(",") for line in text.split("\n")]
+        with pytest.raises(Undecided, match=says) as refused:
+            Header(CsvOptions.of(), fields, URI).columns(rows)
+        for cell in ("ada@example.org", "17", "2026-01-02", "'id'"):
+            assert cell not in str(refused.value)

@@ -1,0 +1,1 @@
+"""What is shown of records that have hidden fields: ``paths`` names them, ``preview`` masks them."""
