@@ -62,9 +62,9 @@ def address_of(program: str, argv: Sequence[str]) -> tuple[str, int]:
     if program == "exporter":
         address: tuple[str, int] = exporter.parser().parse_args(list(argv)).listen
         return address
-    given = from_argv(argv)[1].metrics_address
-    assert given is not None
-    return given
+    shown_at = from_argv(argv)[1].metrics_address
+    assert shown_at is not None
+    return shown_at
 
 
 programs = pytest.mark.parametrize("program", PODS)
@@ -105,8 +105,8 @@ def test_a_program_is_restarted_if_it_is_not_live_and_waits_if_it_is_not_ready(
 def test_everything_that_goes_on_has_a_probe() -> None:
     for manifest in manifests():
         if manifest["kind"] == "Deployment":
-            for each in manifest["spec"]["template"]["spec"]["containers"]:
-                assert {"startupProbe", "readinessProbe", "livenessProbe"} <= each.keys()
+            for described in manifest["spec"]["template"]["spec"]["containers"]:
+                assert {"startupProbe", "readinessProbe", "livenessProbe"} <= described.keys()
     for name, service in compose()["services"].items():
         ends_or_does_nothing = service["restart"] == "no" or "/pause:" in service["image"]
         assert ("healthcheck" in service) != ends_or_does_nothing, name
