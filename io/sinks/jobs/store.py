@@ -26,6 +26,7 @@ from sinks.jobs.state import CURRENT, QUEUED, Execution, executions
 from transforms.batch.job_states import EXECUTING, WAITING_STATES
 from transforms.batch.record import Failure, Format, Headers, Origin
 from transforms.batch.retry_policy import Next
+from transforms.errors import SluiceError
 from transforms.parse.json_text import encode_decimal_text
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -138,6 +139,20 @@ def get_job(database: Database, job_id: int) -> Job | None:
             return None
         matching = _jobs(connection, sa.select(*_SHOWN).where(jobs.c.id == job_id))
         return matching[0] if matching else None
+
+
+def job_number(database: Database, read_by: str, origin: Origin) -> int | None:
+    """The number of the job of a record that a pipeline has read, for the log.
+
+    None if it has none, or if the database cannot tell now.
+    """
+    query = sa.select(jobs.c.id).where(jobs.c.origin == origin_of(read_by, origin))
+    try:
+        with transaction(database, "find a failed record", write=False) as connection:
+            number: int | None = connection.scalar(query)
+            return number
+    except SluiceError:
+        return None
 
 
 def count_jobs(
