@@ -217,6 +217,7 @@ def _run(
             pipeline,
             run.runner,
             display=run.progress,
+            sources=config.sources,
             streaming=config.streaming,
             submitted=lambda submission: _note(config, submission, entry),
         )

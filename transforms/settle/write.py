@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -348,6 +348,8 @@ def _measure(
             instruments.observe("freshness", [now - at for at in batch.times], batch.span.source)
     for result in settled:
         first_dead_letters.report(result.dead, job_of)
+        for source, number in Counter(failure.origin.source for failure in result.dead).items():
+            instruments.add("dead_letters", number, source)
         for failure in (*result.dead, *result.retry):
             instruments.add("record_failures", 1, failure.stage, failure.category)
         if result.attempts:
