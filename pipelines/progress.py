@@ -207,7 +207,7 @@ def _short(now: Reading, before: Reading, *, streaming: bool) -> str:
     if now.retrying:
         parts.append(f"{now.retrying:,} retrying")
     left = None if streaming else now.left(before)
-    if left is not None:
+    if left:
         parts.append(f"{left:,.0f} s left")
     if now.lag is not None:
         parts.append(f"lag {now.lag:,}")

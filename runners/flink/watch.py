@@ -105,7 +105,7 @@ class _Start:
         if self.failure is None:
             _log.warning(
                 "job %s does not run yet after %.0f s: it is %s, its tasks %s "
-                "(`python -m runners.flink status` has more)",
+                "(`sluice flink status` has more)",
                 *(self.job, START_SECONDS, self.state, ", ".join(self.tasks) or "none"),
                 extra={"flink_job": self.job, "seconds": START_SECONDS},
             )

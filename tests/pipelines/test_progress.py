@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 import threading
 from pathlib import Path
 
@@ -18,6 +14,7 @@ import pytest
 from pipelines import progress
 from pipelines.progress import MOST_SOURCES, Mode
 from tests.pipelines.telemetry.test_by_source import Folder
+from tests.terminals import terminals
 from transforms import instruments, metrics
 from transforms.batch.backoff import Backoff, Outage
 
@@ -136,31 +133,17 @@ def test_a_terminal_shows_a_line_a_source_above_the_bar_none_wider_than_it_is(
         path = tmp_path / f"source-{number}.jsonl"
         path.write_text("".join(f'{{"id": "{number}-{n}"}}\n' for n in range(number + 1)) + "{\n")
         argv += ["--source", str(path)]
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
     environment |= {"TERM": "xterm-256color"}
-    with subprocess.Popen(
-        argv, stdout=subprocess.DEVNULL, stderr=theirs, env=environment
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while block := os.read(ours, 65_536):
-                shown += block
-        except OSError:  # the other end is closed
-            pass
-        os.close(ours)
-    assert process.returncode == 0
-    text = shown.decode()
-    assert "\x1b[1A" in text or re.search(r"\x1b\[\d*A", text), "it is drawn again in its place"
-    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text).replace("\r", "\n")
-    lines = [line.rstrip() for line in plain.split("\n")]
-    bars = [n for n, line in enumerate(lines) if "records" in line and "━" in line]
-    frame = [line for line in lines[: bars[-1]] if line][-MOST_SOURCES - 1 :]
+    with terminals(1) as (terminal,):
+        subprocess.run(
+            argv, stdout=subprocess.DEVNULL, stderr=terminal.end, env=environment, check=True
+        )
+    lines = terminal.screen()
+    (bar,) = (n for n, line in enumerate(lines) if "━" in line)
+    frame = lines[bar - MOST_SOURCES - 1 : bar]
     for number, line in enumerate(frame[:-1]):
         assert re.search(rf"source-{number}\.jsonl +100%, {number + 2} records, .*1 dead$", line)
     assert re.match(r"2 more sources +100%, 21 records, .*2 dead$", frame[-1])
-    assert re.search(r"━.* 65 records, .*10 dead", lines[bars[-1]])
-    drawn = [line for line in lines if "source-" in line and "records" in line]
-    assert all(len(line) <= 80 for line in drawn)
+    assert re.search(r"━.* 65 records, .*10 dead", lines[bar])
+    assert all(len(line) <= 80 for line in lines[bar - MOST_SOURCES - 1 :])

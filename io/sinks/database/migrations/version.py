@@ -12,7 +12,7 @@ from sinks.database.migrations.present import Present
 from sinks.database.tables import VERSION, metadata, versions
 from transforms.errors import ConfigError
 
-MIGRATE = "`python -m pipelines.migrate --sink URL`"
+MIGRATE = "`sluice migrate --sink URL`"
 """The command that brings tables up to date, for messages."""
 
 
