@@ -31,7 +31,7 @@ FIELDS = frozenset(
         *("source", "partition", "offset", "element", "first_offset", "last_offset"),
         *("job", "jobs", "lease", "holder", "stage", "category", "service", "seconds"),
         "flink_job",
-        *("records", "records_per_second", "lag", "dead", "retrying", "away"),
+        *("records", "records_per_second", "lag", "lag_by_source", "dead", "retrying", "away"),
         *("freshness_seconds", "seconds_since_commit"),
     }
 )

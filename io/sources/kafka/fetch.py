@@ -150,7 +150,7 @@ class Fetcher:
         if code in LOST:
             fetched.lost.append(place)
         elif code not in GONE:
-            LOGGER.warning("%s %s", error.name(), error.str(), extra={"service": "kafka"})
+            LOGGER.warning("%s %s", error.name(), error.str())
             drain.wait(_ERROR_PAUSE)  # errors may arrive faster than messages
         fetched.news = True
 
