@@ -94,6 +94,7 @@ def execute(
     *,
     release: Callable[[], object] = released,
     display: progress.Mode = "none",
+    sources: Sequence[Source] = (),
     streaming: bool = False,
     submitted: Callable[[Submission], object] | None = None,
 ) -> tuple[Counter[str], list[str]]:
@@ -105,6 +106,7 @@ def execute(
         release: Called at the end, however it ends; releases what this process holds. By default,
             what is settled is acknowledged to its source, and held jobs are released.
         display: How to show how far it is.
+        sources: Of which it is shown how far each is.
         streaming: Whether it goes on after everything has been read.
         submitted: Called with the job once a cluster has accepted it.
 
@@ -119,7 +121,7 @@ def execute(
     runner.tune_process()
     drained = runner.drained_by_signals
     stopping = stop_on_signals(drain.request) if drained else nullcontext(list[str]())
-    with stopping as signals, progress.shown(display, streaming=streaming):
+    with stopping as signals, progress.shown(display, sources, streaming=streaming):
         try:
             result = pipeline.run()
             if runner.submitted is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Ledger, merge
 from transforms.batch.expected import ExpectedFields
-from transforms.batch.record import JSON, Record, RecordBatch, Span
+from transforms.batch.record import JSON, Failure, Record, RecordBatch, Span
 from transforms.batch.splits import Acknowledger, Cut, Polled, Position, Split
 from transforms.settle.write import Settled
 
@@ -169,6 +169,9 @@ class ListSink:
         return None
 
     def begin(self) -> None:
+        return None
+
+    def job_of(self, failure: Failure) -> int | None:
         return None
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:

@@ -1,4 +1,4 @@
-"""Every command of README and of the tutorial runs as printed, and prints what they show.
+"""Every command of README and of the tutorial runs as printed, and a terminal shows what they show.
 
 A page is one session of bash, in a folder prepared as the page says. What a page may leave to the
 reader's machine is replaced here, in sight: hosts (``Stage.stands_for``) and set-up (``SET_UP``).
@@ -29,6 +29,7 @@ import pytest
 from examples.events import BREAKS, COLUMNS, SCHEMA, csv_line, events
 from tests.services.kafka_mock import mock_cluster
 from tests.services.kafka_produce import produce
+from tests.terminals import terminals
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -83,10 +84,10 @@ def commands(page: str) -> list[Command]:
 def pattern(shown: Sequence[str]) -> re.Pattern[str]:
     """What printed lines have to match to have the shape of ``shown``.
 
-    The width of gaps is free, and so is what takes time: seconds, records/s, the clock of the
-    progress bar. ``…`` stands for any part of a line, and a line of it for any lines.
+    The width of gaps is free, and so is what takes time: seconds, rates, the clock of the progress
+    bar. ``…`` stands for any part of a line, and a line of it for any lines.
     """
-    free = (r"\d+\.\d+ s\b", r"[\d,]+ records/s", r"\d:\d\d:\d\d")
+    free = (r"\d+\.\d+ s\b", r"[\d,]+ records/s", r"[\d,]+/s", r"\d:\d\d:\d\d")
     expression = ""
     for line in map(squeezed, shown):
         if line == "…":
@@ -125,23 +126,29 @@ class Stage:
             for name, content in blocks(text, kind):
                 (self.folder / name).write_text(content)
         steps = commands(text)
-        log = self.folder.parent / "log"
-        log.mkdir()
-        script = "".join(
-            f"{{ {self._here(step.text)}\n}} > {log}/{number} 2>&1; echo $? > {log}/{number}.code\n"
-            for number, step in enumerate(steps)
-        )
-        environment = {**os.environ, **self.environment}
+        codes = self.folder.parent / "codes"
+        environment = {
+            **{name: value for name, value in os.environ.items() if name != "COLUMNS"},
+            "TERM": "xterm-256color",
+            "PAGER": "cat",
+            **self.environment,
+        }
         environment["PATH"] = os.pathsep.join((self.environment["PATH"], os.environ["PATH"]))
-        subprocess.run(["bash", "-c", script], cwd=self.folder, env=environment, check=True)
-        for number, step in enumerate(steps):
-            printed = (log / str(number)).read_text()
-            assert (log / f"{number}.code").read_text() == "0\n", f"$ {step.text}\n{printed}"
+        # Each on a terminal of its own, so wide that no table is folded.
+        with terminals(len(steps), columns=400) as places:
+            script = "".join(
+                f"{{ {self._here(step.text)}\n}} > {place.path} 2>&1; echo $? >> {codes}\n"
+                for step, place in zip(steps, places, strict=True)
+            )
+            subprocess.run(["bash", "-c", script], cwd=self.folder, env=environment, check=True)
+        ends = codes.read_text().split()
+        for step, place, end in zip(steps, places, ends, strict=True):
+            printed = place.screen()
+            shown = "\n".join(printed)
+            assert end == "0", f"$ {step.text}\n{shown}"
             if step.output:
-                # The pages leave out the log, which is JSON where it is no terminal.
-                kept = [line for line in printed.strip().splitlines() if line[:8] != '{"time":']
-                lines = "".join(f"{squeezed(line)}\n" for line in kept)
-                assert pattern(step.output).fullmatch(lines), f"$ {step.text}\n{printed}"
+                lines = "".join(f"{squeezed(line)}\n" for line in printed)
+                assert pattern(step.output).fullmatch(lines), f"$ {step.text}\n{shown}"
 
     def _here(self, command: str) -> str:
         for name, here in self.stands_for.items():
@@ -216,6 +223,8 @@ def test_the_commands_of_readme_run_as_printed(
     (folder / "events.schema.json").write_text(json.dumps(SCHEMA))
     with mock_cluster() as broker:
         produce(broker, "events", [(None, line) for line in raw[20:]])
+        clicks = [b'{"id": "%d"}' % number for number in range(30)]
+        produce(broker, "clicks", [(None, line) for line in [*clicks, b'{"id": "30",']])
         Stage(
             folder,
             {**SET_UP, "@db/app": database, "broker:9092": broker},

@@ -25,6 +25,10 @@ Counter = Literal[
     "stage_seconds",  # by stage
     "writer_busy_seconds",
     "bytes_read",  # by source; of the records, as they are parsed
+    "records_read",  # by source as it was given
+    "stored_bytes_read",  # likewise; of objects, as they are stored
+    "stored_bytes_planned",  # likewise
+    "dead_letters",  # by source as origins have it
     "record_failures",  # by stage and category; at every attempt
     "job_attempts",  # by result
     "outage_seconds",  # by service; spent waiting

@@ -15,6 +15,7 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import DATABASE_ERRORS, transaction
 from sinks.failures import Fate
 from sinks.jobs import outcomes as job_outcomes
+from sinks.jobs.store import job_number
 from sinks.ledger import ledger, pipelines
 from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ledger import SqlLedger
@@ -38,7 +39,7 @@ from sinks.writers import writer_of
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
 from transforms.batch.expected import ExpectedFields
-from transforms.batch.record import RecordBatch
+from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
 from transforms.parse.hidden.paths import Hidden
@@ -137,6 +138,12 @@ class SqlSink:
         """Start the heartbeat of this process."""
         if self.heartbeat is not None:
             self.heartbeat.start()
+
+    def job_of(self, failure: Failure) -> int | None:
+        """The number of the job of a failure that this sink has settled; None if it cannot be told."""
+        target = targets.remembered(self.config)
+        read_by = self._name or ("" if target is None else target.label)
+        return job_number(self.config.database, read_by, failure.origin)
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Settle ``batches`` in one transaction; see ``transforms.settle.write.Sink``.

@@ -220,6 +220,10 @@ class OutboxReader:
             _log.warning(
                 "part %d of %d of %s is being published by another process, left to it",
                 *(self._number + 1, self._count, self._source.uri),
+                extra={
+                    "source": self._source.uri,
+                    "partition": f"{self._number + 1}/{self._count}",
+                },
             )
             return Polled((), self._position, done=True)
         self._idle += 1
@@ -235,7 +239,8 @@ class OutboxReader:
         try:
             self._source.queue.release(self._number, self._count)
         except (SinkUnavailable, Contention) as error:
-            _log.debug("the lease is left to run out: %s", error)
+            line = "the lease is left to run out: %s"
+            _log.debug(line, error, extra={"source": self._source.uri})
 
     @property
     def _position(self) -> Position:

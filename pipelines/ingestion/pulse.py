@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipelines.telemetry.reading import Reading, line_of
+from sinks.runs.process_figures import figures
 
 SECONDS = 30.0
 
@@ -46,6 +47,7 @@ def tell(now: Reading, before: Reading, level: int = logging.INFO) -> None:
             "records": now.records,
             "records_per_second": now.rate(before),
             "lag": now.lag,
+            "lag_by_source": figures()["lag"],
             "dead": now.dead,
             "retrying": now.retrying,
             "freshness_seconds": None if age == float("inf") else age,

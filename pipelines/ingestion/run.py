@@ -152,7 +152,7 @@ def _report(
     if not result.counts.conserved:
         raise SluiceError(
             f"the counts of this run do not add up ({result.counts.read:,} read): a defect, please "
-            "report it; `python -m pipelines.audit` has the truth from the database"
+            "report it; `sluice audit` has the truth from the database"
         )
     if signals:
         ending.outcome = "stopped"
@@ -184,8 +184,8 @@ def _unresolved(config: IngestConfig, fresh: int) -> str:
         parts.append(f"{fresh:,} records became dead letters in this run")
     if left:
         parts.append(
-            f"{left:,} dead letters of these sources are unresolved; `python -m "
-            f"pipelines.dead_letters list --table {config.sql.table}` shows them (add "
+            f"{left:,} dead letters of these sources are unresolved; `sluice "
+            f"dead-letters list --table {config.sql.table}` shows them (add "
             "--state cancelled for those given up by hand); replay or purge resolves them"
         )
     return "; ".join(parts)
@@ -232,6 +232,7 @@ def _run(
             pipeline,
             run.runner,
             display=run.progress,
+            sources=config.sources,
             streaming=config.streaming,
             submitted=lambda submission: _note(config, submission, entry),
         )

@@ -67,7 +67,7 @@ class Loop:
             samples = self.read()
         except SluiceError as error:
             if str(error) != self.failure:
-                _log.warning("%s", error)
+                _log.warning("%s", error, extra={"service": "database"})
             self.last, self.failure = None, str(error)
         else:
             self.last, self.succeeded = _Reading(samples, time.monotonic() - started), time.time()

@@ -28,9 +28,10 @@ LEVELS = ("debug", "info", "warning", "error")
 FIELDS = frozenset(
     {
         *("runner", "streaming", "sources"),
-        *("source", "partition", "offset", "first_offset", "last_offset"),
-        *("job", "jobs", "lease", "stage", "category", "service", "seconds"),
-        *("records", "records_per_second", "lag", "dead", "retrying", "away"),
+        *("source", "partition", "offset", "element", "first_offset", "last_offset"),
+        *("job", "jobs", "lease", "holder", "stage", "category", "service", "seconds"),
+        "flink_job",
+        *("records", "records_per_second", "lag", "lag_by_source", "dead", "retrying", "away"),
         *("freshness_seconds", "seconds_since_commit"),
     }
 )

@@ -91,7 +91,7 @@ def _rest(master: str) -> FlinkRest:
 def _explained(text: str) -> str:
     if "JobCancellationException" in text:
         return "the job was cancelled; what is committed stays, and the next run goes on from there"
-    return f"the job failed: {cause(text)} (`python -m runners.flink status` has more)"
+    return f"the job failed: {cause(text)} (`sluice flink status` has more)"
 
 
 def _tune_process() -> None:

@@ -95,7 +95,7 @@ def not_shown(marked: Marked) -> str:
     return (
         f"the job was submitted, but {marked.rest.address} did not show it within "
         f"{SUBMIT_SECONDS:.0f} s, so its id is not known; it may run: "
-        "`python -m runners.flink status` lists all jobs"
+        "`sluice flink status` lists all jobs"
     )
 
 

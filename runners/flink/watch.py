@@ -105,8 +105,9 @@ class _Start:
         if self.failure is None:
             _log.warning(
                 "job %s does not run yet after %.0f s: it is %s, its tasks %s "
-                "(`python -m runners.flink status` has more)",
+                "(`sluice flink status` has more)",
                 *(self.job, START_SECONDS, self.state, ", ".join(self.tasks) or "none"),
+                extra={"flink_job": self.job, "seconds": START_SECONDS},
             )
             return
         cancelled(self.rest, self.job)
@@ -184,7 +185,8 @@ def _watched(
                 state = rest.get(f"/jobs/{job}")["state"]
                 if state in ("RUNNING", "RESTARTING") and len(shown) < _LINES:
                     if str(failure) not in shown:
-                        _log.warning("job %s starts again: %s", job, failure, extra={"job": job})
+                        line = "Flink job %s starts again: %s"
+                        _log.warning(line, job, failure, extra={"flink_job": job})
                     shown.add(str(failure))
 
     thread = threading.Thread(target=watch, name="flink-watch", daemon=True)

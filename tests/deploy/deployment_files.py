@@ -50,10 +50,19 @@ def kustomizations() -> list[dict[str, Any]]:
     return [yaml.safe_load(file.read_text()) for file in files]
 
 
-def only(kind: str) -> dict[str, Any]:
-    """The one manifest of that kind."""
-    (manifest,) = (each for each in manifests() if each["kind"] == kind)
+def only(kind: str, name: str | None = None) -> dict[str, Any]:
+    """The one manifest of that kind, and of that name if there are several."""
+    (manifest,) = (
+        each
+        for each in manifests()
+        if each["kind"] == kind and name in (None, each["metadata"]["name"])
+    )
     return manifest
+
+
+def arguments(command: list[str]) -> list[str]:
+    """A command of the compose file as its program gets it."""
+    return [each.replace("$$", "$") for each in command]
 
 
 def pod_specs() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -73,7 +82,7 @@ def by_compose() -> Deployment:
     managers = [each for each in services.values() if each.get("command") == "taskmanager"]
     written = yaml.safe_load(managers[0]["environment"]["FLINK_PROPERTIES"])
     return Deployment(
-        submit=tuple(each.replace("$$", "$") for each in services["submit"]["entrypoint"][3:]),
+        submit=tuple(arguments(services["submit"]["entrypoint"][2:])),
         flink={name: str(value) for name, value in written.items()},
         task_managers=len(managers),
         images=tuple(each["image"] for each in services.values()),

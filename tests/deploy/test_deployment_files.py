@@ -14,6 +14,7 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+import yaml
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PortableOptions
 
 from pipelines.ingestion.options import from_argv
@@ -106,9 +107,11 @@ class TestSubmit:
         assert port_at(master, "jobmanager") == "8081"
 
     def test_kubernetes_endpoints_are_services_on_the_ports_they_listen_on(self) -> None:
-        options, service = beam_options(by_kubernetes()), only("Service")
+        options, service = beam_options(by_kubernetes()), only("Service", "sluice-job-server")
         portable, name = options.view_as(PortableOptions), service["metadata"]["name"]
-        (server,) = only("Deployment")["spec"]["template"]["spec"]["containers"]
+        (server,) = only("Deployment", "sluice-job-server")["spec"]["template"]["spec"][
+            "containers"
+        ]
         listening = {each["name"]: each["containerPort"] for each in server["ports"]}
         ports = {
             str(each["port"]): listening[each["targetPort"]] for each in service["spec"]["ports"]
@@ -194,7 +197,9 @@ class TestVersions:
     @deployments
     def test_every_image_is_pinned(self, deployment: Deployment) -> None:
         version = PROJECT["project"]["version"]
-        renamed = {each["name"]: each["newTag"] for k in kustomizations() for each in k["images"]}
+        renamed = {
+            each["name"]: each["newTag"] for k in kustomizations() for each in k.get("images", ())
+        }
         for image in deployment.images:
             name, _, tag = tagged(image).partition(":")
             tag = tag or renamed[name]
@@ -352,7 +357,8 @@ class TestWorkers:
         processes = int(beam_options(deployment).view_as(PortableOptions).sdk_worker_parallelism)
         most = deployment.task_managers * processes * (POOL_SIZE + MAX_OVERFLOW)
         (allowed,) = re.findall(r"max_connections=(\d+)", " ".join(services["postgres"]["command"]))
-        assert int(allowed) >= most + POOL_SIZE + MAX_OVERFLOW  # the submitter's own
+        commands = 2  # the submitter and the exporter
+        assert int(allowed) >= most + commands * (POOL_SIZE + MAX_OVERFLOW)
 
 
 def workers(composed: dict[str, Any]) -> dict[str, Any]:
@@ -541,10 +547,16 @@ class TestSchemas:
         assert all(isinstance(value, str) for value in spec["flinkConfiguration"].values())
 
     def test_kustomize_names_every_manifest(self) -> None:
-        for folder in (DEPLOY / "kubernetes", DEPLOY / "kubernetes" / "submit"):
-            files = {each.name for each in folder.glob("*.yaml")} - {"kustomization.yaml"}
-            (named,) = (k["resources"] for k in kustomizations() if set(k["resources"]) == files)
-            assert len(named) == len(files)
+        root, files = DEPLOY / "kubernetes", set()
+        for path in root.rglob("kustomization.yaml"):
+            files.add(path)
+            named = yaml.safe_load(path.read_text())["resources"]
+            beside = {each.name for each in path.parent.glob("*.yaml")} - {path.name}
+            assert {each for each in named if each.endswith(".yaml")} == beside
+            for other in set(named) - beside:  # a folder
+                assert (path.parent / other / "kustomization.yaml").exists()
+            files |= {path.parent / name for name in beside}
+        assert files == set(root.rglob("*.yaml"))
 
 
 def folder_of(package: str, package_dir: Mapping[str, str]) -> str:

@@ -91,7 +91,7 @@ class TestReaders:
             assert reads() == 2
             captured = capsys.readouterr()
             assert "have version 1" in captured.err
-            assert "pipelines.migrate" in captured.err
+            assert "`sluice migrate --sink URL`" in captured.err
             assert captured.err.count("\n") == 1
         assert migrate(old, "--check") == 1
 

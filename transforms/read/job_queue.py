@@ -35,7 +35,7 @@ class Waiting:
         if self.owner is None:
             return (
                 f"{jobs} of table {self.table} belong{s} to no pipeline and wait{s} for "
-                f"`dead_letters adopt`; {this}"
+                f"`sluice dead-letters adopt`; {this}"
             )
         line = f"{jobs} of table {self.table} wait{s} for pipeline {self.owner}; {this}"
         if self.program is None or self.program != replace(self.owner, mapped=False):

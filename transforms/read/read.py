@@ -223,6 +223,7 @@ def _poll(reader: Reader, seconds: float, source: str) -> Polled:
         instruments.end_stage("read" if read else "wait")
     if polled.batches:
         instruments.add("bytes_read", sum(batch.raw_bytes for batch in polled.batches), source)
+        instruments.add("records_read", sum(batch.read for batch in polled.batches), source)
     return polled
 
 

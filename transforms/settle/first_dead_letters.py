@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from transforms.batch.record import Failure
 from transforms.per_process import PerProcess
@@ -16,10 +16,15 @@ MOST_KINDS = 100
 _kinds: PerProcess[None, set[tuple[str, str]]] = PerProcess(lambda _: set())
 
 
-def report(dead: Sequence[Failure]) -> None:
+def report(dead: Sequence[Failure], job_of: Callable[[Failure], int | None]) -> None:
     """Log one warning for the first dead letter of each stage and category.
 
     Its message is left out, since it may quote the record.
+
+    Args:
+        dead: The dead letters of a batch, which are stored.
+        job_of: Returns the number of a dead letter's job, or None if that cannot be told. Asked for
+            those that are logged.
     """
     if not dead:
         return
@@ -28,7 +33,7 @@ def report(dead: Sequence[Failure]) -> None:
         kind = failure.stage, failure.category
         if kind not in kinds and len(kinds) < MOST_KINDS:
             kinds.add(kind)
-            _tell(failure)
+            _tell(failure, job_of(failure))
 
 
 def reset() -> None:
@@ -36,16 +41,14 @@ def reset() -> None:
     _kinds.clear()
 
 
-def _tell(failure: Failure) -> None:
+def _tell(failure: Failure, job: int | None) -> None:
     origin = failure.origin
+    place = {"source": origin.source, "partition": origin.partition, "offset": origin.offset}
+    if origin.element is not None:
+        place["element"] = origin.element
     _log.warning(
-        "the first dead letter of stage %s, category %s: %s, partition %s, offset %s",
-        *(failure.stage, failure.category, origin.source, origin.partition, origin.offset),
-        extra={
-            "stage": failure.stage,
-            "category": failure.category,
-            "source": origin.source,
-            "partition": origin.partition,
-            "offset": origin.offset,
-        },
+        "the first dead letter of stage %s, category %s: %s%s",
+        *(failure.stage, failure.category, "" if job is None else f"job {job}, "),
+        ", ".join(f"{name} {value}" for name, value in place.items()),
+        extra={"stage": failure.stage, "category": failure.category, "job": job, **place},
     )

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -82,6 +82,13 @@ class Sink(Protocol):
 
     def begin(self) -> None:
         """Say that this process is ready to settle batches; called again and again, so cheap."""
+        ...
+
+    def job_of(self, failure: Failure) -> int | None:
+        """The number of the job under which a settled failure is kept, for the log.
+
+        None if that cannot be told; it never raises.
+        """
         ...
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
@@ -215,8 +222,18 @@ def commit(
             if attempt > config.contention_tries:
                 raise
             seconds = config.backoff.delay(attempt)
-            _log.warning("waiting %.1f s: %s", seconds, error, extra={"seconds": seconds})
+            place = _place_of(batches)
+            _log.warning("waiting %.1f s: %s", seconds, error, extra={"seconds": seconds, **place})
             pause(seconds)
+
+
+def _place_of(batches: Sequence[RecordBatch]) -> dict[str, object]:
+    """Where the records of a transaction are from: of several ranges, the first."""
+    if not batches:
+        return {}
+    span = batches[0].span
+    offsets = {"first_offset": span.start, "last_offset": span.end - 1}
+    return {"source": span.source, "partition": span.partition, **offsets}
 
 
 def _observe(started: float, result: str) -> None:
@@ -316,11 +333,15 @@ def _commit_pending(sink: Sink, pending: Sequence[_Pending], config: WriteConfig
     started = time.monotonic()
     batches = [each.batch for each in pending]
     settled, waited = commit(sink, batches, config)
-    _measure(batches, settled)
+    _measure(batches, settled, sink.job_of)
     return _Committed(pending, settled, time.monotonic() - started, waited)
 
 
-def _measure(batches: Sequence[RecordBatch], settled: Sequence[Settled]) -> None:
+def _measure(
+    batches: Sequence[RecordBatch],
+    settled: Sequence[Settled],
+    job_of: Callable[[Failure], int | None],
+) -> None:
     """Count what a commit has settled, and how old it was."""
     now = time.time()
     instruments.committed()
@@ -329,7 +350,9 @@ def _measure(batches: Sequence[RecordBatch], settled: Sequence[Settled]) -> None
         if batch.times:
             instruments.observe("freshness", [now - at for at in batch.times], batch.span.source)
     for result in settled:
-        first_dead_letters.report(result.dead)
+        first_dead_letters.report(result.dead, job_of)
+        for source, number in Counter(failure.origin.source for failure in result.dead).items():
+            instruments.add("dead_letters", number, source)
         for failure in (*result.dead, *result.retry):
             instruments.add("record_failures", 1, failure.stage, failure.category)
         if result.attempts:

@@ -48,6 +48,7 @@ class RateLimit(logging.Filter):
             more = passed.suppressed.pop(kind, 0)
         record.msg = redact(line) + (f" (and {more} more like it)" if more else "")
         record.args = ()
+        record.service = "kafka"
         if record.levelno > logging.WARNING:
             record.levelno, record.levelname = logging.WARNING, "WARNING"
         return True

@@ -132,12 +132,19 @@ class _HeldLeases:
                 "holder": self._holder,
                 "expires_at": at + timedelta(seconds=seconds),
             }
+            before = connection.scalar(sa.select(leases.c.holder).where(leases.c.name == name))
             free = sa.or_(leases.c.holder == self._holder, leases.c.expires_at <= at)
             taken = connection.execute(
                 sa.update(leases).where(leases.c.name == name, free).values(row)
             ).rowcount
             if not taken and not dialect.insert_absent(connection, leases, [row], "name"):
                 return False
+        if taken and before and before != self._holder:
+            _log.warning(
+                "took over the lease %s, which ran out: %s held it",
+                *(name, before),
+                extra={"lease": name, "holder": before},
+            )
         clock = time.monotonic()
         with self._lock:
             self._leases[database, name] = _Lease(seconds, clock, clock + seconds / 3, beat)
@@ -158,7 +165,11 @@ class _HeldLeases:
         with self._lock:
             self._leases.pop((database, name), None)
         with transaction(database, "give up a lease") as connection:
-            self._set_expiry(connection, name, timedelta(0))
+            of_this_process = sa.and_(leases.c.name == name, leases.c.holder == self._holder)
+            at = dialect_of(connection).now(connection)
+            # Without a holder, so that who takes it next does not speak of a process that is gone.
+            given_up = {"holder": "", "expires_at": at}
+            connection.execute(sa.update(leases).where(of_this_process).values(given_up))
 
     def release_all(self) -> None:
         with self._lock:
@@ -167,7 +178,9 @@ class _HeldLeases:
             try:
                 self.release(database, name)
             except SluiceError as error:
-                _log.debug("the lease %s is left to run out: %s", name, error)
+                _log.debug(
+                    "the lease %s is left to run out: %s", name, error, extra={"lease": name}
+                )
 
     def _renew_all(self) -> None:
         """Renew what is due until nothing is held, or the process has forgotten its leases."""
@@ -200,9 +213,10 @@ class _HeldLeases:
             return
         try:
             with transaction(database, "renew a lease") as connection:
-                renewed = self._set_expiry(connection, name, timedelta(seconds=lease.seconds))
+                renewed = self._renewed(connection, name, timedelta(seconds=lease.seconds))
         except SluiceError as error:
-            _log.warning("the lease %s could not be renewed, trying again: %s", name, error)
+            line = "the lease %s could not be renewed, trying again: %s"
+            _log.warning(line, name, error, extra={"lease": name, "service": "database"})
             renewed = True
         with self._lock:
             if renewed:
@@ -216,7 +230,7 @@ class _HeldLeases:
                     "the lease %s was taken by another process", name, extra={"lease": name}
                 )
 
-    def _set_expiry(self, connection: sa.Connection, name: str, after: timedelta) -> bool:
+    def _renewed(self, connection: sa.Connection, name: str, after: timedelta) -> bool:
         """Let the lease run out ``after`` now; False if another process has it."""
         expires_at = dialect_of(connection).now(connection) + after
         of_this_process = sa.and_(leases.c.name == name, leases.c.holder == self._holder)

@@ -185,4 +185,8 @@ def _warn_of_taken_names(failures: Sequence[Failure]) -> None:
     taken = {name for failure in failures for name in taken_names(failure.headers)}
     unseen = [name for name in sorted(taken) if next(OCCURRENCES.get(name)) == 0]
     if unseen:
-        _log.warning("headers kept as they were in dead letters: %s", ", ".join(unseen))
+        _log.warning(
+            "headers kept as they were in dead letters: %s",
+            ", ".join(unseen),
+            extra={"source": failures[0].origin.source},
+        )

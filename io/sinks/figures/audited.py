@@ -30,11 +30,11 @@ def audited(database: Database, topics: str) -> list[Sample]:
         topics: A pattern of those names of sources in the ledger that are labels themselves.
 
     Raises:
-        ConfigError: The tables have another version.
+        ConfigError: There are no tables, or they have another version.
         SinkUnavailable: The database cannot be reached.
     """
     with transaction(database, "read its figures", write=False) as connection:
-        version.check(connection)
+        version.check_present(connection, database)
         patterns = patterns_of(connection, topics)
         of_jobs = [*_jobs(connection), *_retention(connection)]
     return [*_partitions(database, patterns), *of_jobs]

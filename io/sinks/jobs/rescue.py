@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +21,11 @@ from sinks.jobs.store import enqueue
 from sinks.ledger import moves as ledger_moves
 from transforms.batch.counts import Counts
 
+_log = logging.getLogger(__name__)
+
+_MOST_LINES = 10
+"""How many leases are told of at a time, and how many jobs of each."""
+
 
 def rescue(database: Database) -> int:
     """Make the jobs of leases that ran out due again, or discard those without attempts left.
@@ -32,14 +39,37 @@ def rescue(database: Database) -> int:
         SinkUnavailable: The database cannot be reached; the claims before are rescued.
         Contention: It asks for another try.
     """
-    rescued = 0
-    while (count := _rescue_claim(database)) is not None:
-        rescued += count
-    return rescued
+    rescued: dict[str, list[int]] = {}
+    try:
+        while (claim := _rescue_claim(database)) is not None:
+            lease, numbers = claim
+            rescued.setdefault(lease, []).extend(numbers)
+    finally:
+        _tell({lease: numbers for lease, numbers in rescued.items() if numbers})
+    return sum(map(len, rescued.values()))
 
 
-def _rescue_claim(database: Database) -> int | None:
-    """Rescue the jobs of one claim; returns how many, or None when no claim is lost."""
+def _tell(rescued: Mapping[str, Sequence[int]]) -> None:
+    """Log which leases were taken over."""
+    for lease, numbers in list(rescued.items())[:_MOST_LINES]:
+        first = numbers[:_MOST_LINES]
+        _log.warning(
+            "lease %s ran out, its process is gone: its jobs wait again (%s)",
+            *(lease, _list(first, len(numbers))),
+            extra={"lease": lease, "jobs": first},
+        )
+    others = list(rescued.values())[_MOST_LINES:]
+    if others:
+        _log.warning("so do %d jobs of %d more leases", sum(map(len, others)), len(others))
+
+
+def _list(first: Sequence[int], count: int) -> str:
+    more = count - len(first)
+    return ", ".join(map(str, first)) + (f" and {more:,} more" if more else "")
+
+
+def _rescue_claim(database: Database) -> tuple[str, list[int]] | None:
+    """Rescue the jobs of one claim; returns its lease and their numbers; None if no claim is lost."""
     with transaction(database, "rescue failed records") as connection:
         dialect = dialect_of(connection)
         at = dialect.now(connection)
@@ -57,7 +87,7 @@ def _rescue_claim(database: Database) -> int | None:
             enqueue(connection, claimed)
         spent = [row for row in rows if row.attempt >= row.max_attempts]
         ledger_moves.move_jobs(connection, spent, Counts(dead=1, retrying=-1))
-        return len(rows)
+        return claim.lease, [row.id for row in rows]
 
 
 def _lost_claim(connection: sa.Connection, at: datetime) -> Any:

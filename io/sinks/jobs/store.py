@@ -30,6 +30,7 @@ from transforms.batch.expansion import expansion_of, text_of
 from transforms.batch.job_states import EXECUTING, WAITING_STATES
 from transforms.batch.record import Failure, Format, Headers, Origin
 from transforms.batch.retry_policy import Next
+from transforms.errors import SluiceError
 from transforms.parse.hidden.preview import Preview, preview
 from transforms.parse.json_text import encode_decimal_text
 from transforms.steps.pipeline_identity import PipelineIdentity
@@ -169,6 +170,20 @@ def get_job(database: Database, job_id: int, *, reveal: Reveal | None = None) ->
     """
     jobs_of_id = list_jobs(database, JobFilter(ids=(job_id,)), limit=1, reveal=reveal)
     return jobs_of_id[0] if jobs_of_id else None
+
+
+def job_number(database: Database, read_by: str, origin: Origin) -> int | None:
+    """The number of the job of a record that a pipeline has read, for the log.
+
+    None if it has none, or if the database cannot tell now.
+    """
+    query = sa.select(jobs.c.id).where(jobs.c.origin == origin_of(read_by, origin))
+    try:
+        with transaction(database, "find a failed record", write=False) as connection:
+            number: int | None = connection.scalar(query)
+            return number
+    except SluiceError:
+        return None
 
 
 def count_jobs(

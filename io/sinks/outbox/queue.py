@@ -77,7 +77,7 @@ class SqlOutboxQueue:
             SinkUnavailable: The database cannot be reached.
         """
         without = ConfigError(
-            f"{self.database} has no outbox; run `python -m pipelines.ingest … --outbox` first"
+            f"{self.database} has no outbox; run `sluice ingest … --outbox` first"
         )
         if not exists(self.database):
             raise without

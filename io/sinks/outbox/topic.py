@@ -14,7 +14,7 @@ from clients.kafka.producer import KafkaProducer, Message, producer
 from sinks.outbox.queue import SqlOutboxQueue
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
-from transforms.batch.record import RecordBatch
+from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import SinkFailed, SinkUnavailable
 from transforms.per_process import PerProcess
 from transforms.settle.write import Settled
@@ -83,6 +83,9 @@ class OutboxTopic:
 
     def begin(self) -> None:
         """Do nothing: the lease of a publisher shows that it lives."""
+
+    def job_of(self, failure: Failure) -> None:
+        """Nothing: a change that cannot be published is no failed record."""
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Produce every row, wait for the report of each, then mark the rows as published.

@@ -110,7 +110,7 @@ class _Worker:
                 now = dialect.now(connection)
                 dialect.upsert(connection, workers, [self._row(now, now if ended else None)])
         except SluiceError as error:
-            _log.debug("the heartbeat is late: %s", error)
+            _log.debug("the heartbeat is late: %s", error, extra={"service": "database"})
 
     def _row(self, now: datetime, ended: datetime | None) -> dict[str, Any]:
         with self._lock:

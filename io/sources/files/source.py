@@ -43,7 +43,7 @@ from sources.storage.objects import Storage, StoredObject
 from sources.storage.s3 import S3Storage
 from sources.storage.s3_names import SCHEME as S3_SCHEME
 from sources.storage.tails import Tails
-from transforms import metrics
+from transforms import instruments, metrics
 from transforms.batch.coverage import Coverage, Ledger, VersionedLedger
 from transforms.batch.expected import ExpectedFields
 from transforms.batch.splits import Acknowledger, BatchLimits, Position, Reader, Split
@@ -283,6 +283,7 @@ class FilesSource:
             else:
                 metrics.count("splits_planned")
                 metrics.count("bytes_planned", planned.size)
+                instruments.add("stored_bytes_planned", planned.size, self.uri)
                 yield planned
 
     def open(self, split: Split, position: Position, ledger: Ledger) -> Reader:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from sources.files.aside.selection import leave
-from transforms import metrics
+from transforms import instruments, metrics
 from transforms.batch.splits import Polled, Position, Reader, Split
 from transforms.errors import ObjectUnavailable
 
@@ -30,7 +30,7 @@ class WalkReader:
         self._splits = splits
         self._open = open_split
         self._reader: Reader | None = None
-        self._left = 0
+        self._left, self._source = 0, ""
         self._count = 0
 
     def poll(self, timeout: float) -> Polled:
@@ -43,7 +43,7 @@ class WalkReader:
             split = next(self._splits, None)
             if split is None:
                 return Polled((), self._position, done=True)
-            self._left = split.size
+            self._left, self._source = split.size, split.source
             self._reader = self._open(split)
         try:
             polled = self._reader.poll(timeout)
@@ -51,7 +51,9 @@ class WalkReader:
             leave(str(error))
             polled = Polled((), (), done=True)
         left = 0 if polled.done else self._reader.backlog()
-        metrics.count("bytes_read", max(0, self._left - left))
+        done = max(0, self._left - left)
+        metrics.count("bytes_read", done)
+        instruments.add("stored_bytes_read", done, self._source)
         self._left = left
         if polled.done:
             self._reader.close()

@@ -199,7 +199,11 @@ class WatchReader:
         self._begun.discard(hashed)
         if self._put_off.add(hashed):
             leave(str(error))
-            _log.warning("%s; it is tried again now and then", error)
+            _log.warning(
+                "%s; it is tried again now and then",
+                error,
+                extra={"source": self._stored.uri},
+            )
 
     def _open(self, split: Split) -> Reader:
         opened = self._watched.open_growing

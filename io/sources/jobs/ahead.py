@@ -42,7 +42,11 @@ class ClaimsAhead:
             if ahead is not None and (batches := ahead.result()):
                 self._queue.give_back(batches)
         except SluiceError as error:
-            _log.debug("jobs taken ahead are due again once their lease ends: %s", error)
+            _log.debug(
+                "jobs taken ahead are due again once their lease ends: %s",
+                error,
+                extra={"lease": self._lease},
+            )
         self._thread.shutdown()
 
     def _claim(self) -> Sequence[RecordBatch]:

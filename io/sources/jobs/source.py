@@ -216,7 +216,7 @@ class _LeftJobs:
                 fresh = waiting.owner not in self._reported
                 self._reported.add(waiting.owner)
             if fresh:
-                _log.warning("%s", waiting)
+                _log.warning("%s", waiting, extra={"jobs": waiting.jobs})
 
 
 LEFT_JOBS = PerProcess(_LeftJobs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from typing import Any
 
 from sources.kafka.cluster import Place
 from sources.kafka.partition import Partition
@@ -28,8 +29,12 @@ class HeldBack:
         self._since: dict[Place, tuple[int, float]] = {}
         self._say_at: dict[Place, float] = {}
 
-    def lines(self, partitions: Collection[Partition], *, bounded: bool) -> list[str]:
+    def lines(
+        self, partitions: Collection[Partition], *, bounded: bool
+    ) -> dict[str, dict[str, Any]]:
         """A line for each of ``partitions`` that is due; beyond eight, one for the others.
+
+        Each comes with what it knows, for the log.
 
         Args:
             partitions: Those that are held back now.
@@ -48,11 +53,18 @@ class HeldBack:
                 self._say_at[place] = now + AGAIN_SECONDS
                 due.append(partition)
         after = "a later run reads them" if bounded else "they are read"
-        lines = [
-            f"{_line(partition)}; {after} once it has ended" for partition in due[:_MOST_LINES]
-        ]
+        lines: dict[str, dict[str, Any]] = {
+            f"{_line(partition)}; {after} once it has ended": _fields(partition)
+            for partition in due[:_MOST_LINES]
+        }
         more = len(due) - len(lines)
-        return [*lines, f"and {more} more partitions are held back"] if more else lines
+        return lines | {f"and {more} more partitions are held back": {}} if more else lines
+
+
+def _fields(partition: Partition) -> dict[str, Any]:
+    place = {"source": partition.source, "partition": partition.label}
+    first, last = partition.held_from, partition.held_from + partition.held - 1
+    return {**place, "first_offset": first, "last_offset": last}
 
 
 def _line(partition: Partition) -> str:

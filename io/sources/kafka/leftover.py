@@ -38,6 +38,12 @@ def messages_of_old_topic(cluster: Cluster, partition: Partition, messages: Mess
         _log.warning(
             "messages of %s/%d that were fetched before it was deleted are not used: %s",
             *(partition.topic, partition.number, error),
+            extra={
+                "source": partition.source,
+                "partition": partition.label,
+                "first_offset": start,
+                "last_offset": end - 1,
+            },
         )
         return []
     for index, message in enumerate(messages):

@@ -155,8 +155,8 @@ class Committer:
                 _log.warning(
                     "group %s: offsets are not committed, so tools will show too much lag "
                     "(nothing else depends on them): %s",
-                    self._group,
-                    error,
+                    *(self._group, error),
+                    extra={"service": "kafka"},
                 )
             return False
         self._warned = False
@@ -204,7 +204,8 @@ class Follower:
         try:
             settled = self._ledger.coverage(sorted(set(partitions)))
         except SluiceError as error:
-            _log.debug("the group does not follow the ledger for now: %s", error)
+            line = "the group does not follow the ledger for now: %s"
+            _log.debug(line, error, extra={"service": "database"})
             return
         self._due = self._clock() + self._interval
         spans = [

@@ -192,9 +192,11 @@ class KafkaReader:
         for topic in look.topics.missing:
             if self._stop_if_missing and not self._started:
                 raise SourceUnavailable(f"topic {topic} does not exist (any more)")
-            self._warn_once(f"topic {topic} does not exist; waiting for it")
-        for line in look.notes:
-            self._warn_once(line)
+            self._warn_once(
+                f"topic {topic} does not exist; waiting for it", source=f"kafka://{topic}"
+            )
+        for line, fields in look.notes.items():
+            self._warn_once(line, **fields)
         for new in look.new:
             self._begin(new)
         if self._starts.bounded:
@@ -224,7 +226,10 @@ class KafkaReader:
         for batch in batches:
             if batch.failures:
                 metrics.count("skipped_offsets", batch.span.end - batch.span.start)
-                _log.warning("%s", batch.failures[0].message)
+                span = batch.span
+                offsets = {"first_offset": span.start, "last_offset": span.end - 1}
+                place = {"source": span.source, "partition": span.partition}
+                _log.warning("%s", batch.failures[0].message, extra={**place, **offsets})
         self._ready += batches
 
     def _drop_vanished(self, look: Look) -> None:
@@ -240,7 +245,7 @@ class KafkaReader:
             self._leave(vanished)
         for topic in dict.fromkeys(each.topic for each in deleted):
             farewell = _farewell(topic, [each for each in deleted if each.topic == topic])
-            self._warn_once(farewell)
+            self._warn_once(farewell, source=f"kafka://{topic}")
             if self._stop_if_missing and not self._stopped:
                 self._stopped = f"{farewell}; it is not waited for"
         self._gone.update((each.place, each) for each in deleted)
@@ -275,7 +280,8 @@ class KafkaReader:
         self._warn_once(
             f"topic {partition.topic} was deleted and created again (as "
             f"{look.topics.ids[partition.topic]}): {new}; whatever was written to the old "
-            "one after it was last seen can no longer be read"
+            "one after it was last seen can no longer be read",
+            source=partition.source,
         )
         coverage = look.settled.get(partition.topic, {}).get(partition.label)
         end = partition.seen if partition.end is None else partition.end
@@ -338,13 +344,14 @@ class KafkaReader:
 
     def _say_what_is_held(self, partitions: Collection[Partition]) -> None:
         held = [partition for partition in partitions if partition.held]
-        for line in self._held_back.lines(held, bounded=self._starts.bounded):
-            _log.warning("%s", line)
+        lines = self._held_back.lines(held, bounded=self._starts.bounded)
+        for line, fields in lines.items():
+            _log.warning("%s", line, extra=fields)
 
-    def _warn_once(self, line: str) -> None:
+    def _warn_once(self, line: str, **fields: object) -> None:
         if line not in self._warned:
             self._warned.add(line)
-            _log.warning("%s", line)
+            _log.warning("%s", line, extra=fields)
 
 
 def _farewell(topic: str, partitions: Collection[Partition]) -> str:

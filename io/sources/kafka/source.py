@@ -104,7 +104,8 @@ class KafkaSource:
             )
         if self.parallel:  # a reader elsewhere says it there
             for topic in topics.missing:
-                _log.warning("topic %s does not exist; waiting for it", topic)
+                line = "topic %s does not exist; waiting for it"
+                _log.warning(line, topic, extra={"source": f"kafka://{topic}"})
         if not topics.labels and not self.streaming:
             raise ConfigError(f"no topic at {address.brokers} matches {address.topic_text}")
         if address.group and topics.labels:

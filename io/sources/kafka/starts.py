@@ -49,7 +49,7 @@ class Look:
         replaced: Partitions of topics that were deleted and created again, which the split had
             to read up to a known end.
         settled: What the ledger has of the topics that were deleted and created again.
-        notes: Lines for the user.
+        notes: Lines for the user, each with what it knows, for the log.
     """
 
     topics: Topics
@@ -57,7 +57,7 @@ class Look:
     truncated: str | None = None
     replaced: tuple[Partition, ...] = ()
     settled: Settled = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +191,18 @@ class Starts:
         )
         pinned = self.address.start != "earliest"
         partitions: list[NewPartition] = []
-        notes: list[str] = []
+        notes: dict[str, dict[str, object]] = {}
         for place, label in new.items():
             (topic, number), (low, high) = place, bounds[place]
             history = histories[topic]
             beginning = history.beginning(label, low, chosen.get(place), pinned=pinned)
             if beginning.recreated:
                 if number == 0 and not any(topic == held_topic for held_topic, _ in held):
-                    notes += _recreated_note(topic, history)
+                    notes |= _recreated_note(topic, history)
                 if low:
-                    notes.append(f"{topic}/{number} begins at offset {low}, the first that exists")
+                    line = f"{topic}/{number} begins at offset {low}, the first that exists"
+                    source = f"kafka://{topic}"
+                    notes[line] = {"source": source, "partition": label, "first_offset": low}
             log_end = max(high, log_ends[place])
             if beginning.offset > log_end:
                 log_end = max(log_end, self.cluster.log_ends([place])[place])
@@ -218,7 +220,7 @@ class Starts:
                 partition.end = resumed.ends[topic].get(partition.label, stable)
             ranges = settled[topic].get(partition.label, Coverage()).ranges
             partitions.append(NewPartition(partition, low, beginning.pins, ranges))
-        return replace(look, new=tuple(partitions), notes=tuple(notes))
+        return replace(look, new=tuple(partitions), notes=notes)
 
     def _added(self, place: Place, new: Mapping[Place, str], settled: Settled) -> bool:
         """Whether the topic has grown since an earlier run, which read others of its partitions."""
@@ -286,7 +288,7 @@ class _Resumed:
                 self.ends[partition.topic][partition.label] = partition.end
 
 
-def _recreated_note(topic: str, history: History) -> list[str]:
+def _recreated_note(topic: str, history: History) -> dict[str, dict[str, object]]:
     """Say that a topic is another one than an earlier run has read, if that run was not done."""
     open_ends = sorted(
         (number_of(label), coverage.ranges[-1][1])
@@ -294,7 +296,7 @@ def _recreated_note(topic: str, history: History) -> list[str]:
         if id_of(label) in history.earlier_ids and coverage.ranges and coverage.end is None
     )
     if not open_ends:
-        return []
+        return {}
     shown = ", ".join(f"partition {number}: {end}" for number, end in open_ends[:_SHOWN])
     more = f" and {len(open_ends) - _SHOWN} more" if len(open_ends) > _SHOWN else ""
     line = (
@@ -302,4 +304,4 @@ def _recreated_note(topic: str, history: History) -> list[str]:
         "is read from its beginning; it is not known whether the old one had more than was read of "
         f"it (up to offset, {shown}{more})"
     )
-    return [line]
+    return {line: {"source": f"kafka://{topic}"}}

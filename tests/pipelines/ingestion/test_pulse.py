@@ -10,6 +10,7 @@ import pytest
 from pipelines.ingestion import pulse
 from pipelines.telemetry.reading import Reading
 from tests.waiting import wait_until
+from transforms import instruments
 
 
 def test_a_line_has_the_figures_for_people_and_for_programs(
@@ -17,11 +18,14 @@ def test_a_line_has_the_figures_for_people_and_for_programs(
 ) -> None:
     caplog.set_level(logging.INFO, "pipelines")
     before = Reading(at=0, records=100)
+    instruments.reset()
+    instruments.hold("source_lag_records", 9, "kafka://t", "reader")
     pulse.tell(Reading(at=30, records=400, dead=2, retrying=1, lag=9, since_commit=4.0), before)
     (record,) = caplog.records
     assert record.getMessage().startswith("10 records/s, 400 records, lag 9, 2 dead, 1 retrying")
     extra = vars(record)
     assert (extra["records_per_second"], extra["lag"], extra["dead"]) == (10, 9, 2)
+    assert extra["lag_by_source"] == {"kafka://t": 9}
     assert extra["freshness_seconds"] is None
     assert extra["away"] == {}
 

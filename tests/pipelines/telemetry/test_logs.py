@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +165,21 @@ def test_a_line_goes_to_what_stderr_is_at_the_time(
         _log.info("x")
     assert json.loads(other.getvalue())["event"] == "x"
     assert capsys.readouterr().err == ""
+
+
+ROOT = Path(__file__).resolve().parents[3]
+WINGS = ("pipelines", "transforms", "io", "runners", "sluice")
+
+
+def test_every_field_that_a_line_is_given_gets_through() -> None:
+    fields = {
+        key.value
+        for wing in WINGS
+        for path in (ROOT / wing).rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.keyword) and call.arg == "extra"
+        for key in (call.value.keys if isinstance(call.value, ast.Dict) else ())
+        if isinstance(key, ast.Constant)
+    }
+    assert len(fields) > 15, "the calls have been looked at"
+    assert fields <= logs.FIELDS

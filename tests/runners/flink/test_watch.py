@@ -161,5 +161,5 @@ def test_while_it_is_waited_for_what_a_job_survives_is_said_once(
     beams.wait_until_finish = wait_until_finish
     finished(beams, cannot_heal)
     (line,) = reported(caplog)
-    assert line.startswith(f"job {OWN} starts again: a Python worker ended")
+    assert line.startswith(f"Flink job {OWN} starts again: a Python worker ended")
     assert CANCELLED not in cluster.requests

@@ -12,7 +12,7 @@ def test_jobs_left_to_others_are_reported_with_both_pipelines() -> None:
         "3 jobs of table people wait for pipeline people [Hide]; this program is people []"
     )
     assert str(Waiting("people", None, 1, program)) == (
-        "1 job of table people belongs to no pipeline and waits for `dead_letters adopt`; "
+        "1 job of table people belongs to no pipeline and waits for `sluice dead-letters adopt`; "
         "this program is people []"
     )
 

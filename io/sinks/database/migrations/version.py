@@ -12,7 +12,7 @@ from sinks.database.migrations.present import Present
 from sinks.database.tables import VERSION, metadata, versions
 from transforms.errors import ConfigError
 
-MIGRATE = "`python -m pipelines.migrate --sink URL`"
+MIGRATE = "`sluice migrate --sink URL`"
 """The command that brings tables up to date, for messages."""
 
 
@@ -40,6 +40,17 @@ def check(connection: sa.Connection) -> None:
     _refuse_other(version_of(connection))
 
 
+def check_present(connection: sa.Connection, database: Database) -> None:
+    """Refuse tables of another version, or none, before they are read.
+
+    Raises:
+        ConfigError: ``database`` has none, or they have an earlier or a later version.
+    """
+    version = version_of(connection)
+    _refuse_none(version, database)
+    _refuse_other(version)
+
+
 def require(database: Database, *, migrated: bool = True) -> None:
     """Refuse a database that has no tables, or tables of another version, before it is asked.
 
@@ -59,12 +70,16 @@ def require(database: Database, *, migrated: bool = True) -> None:
         doing = "read the version of its tables"
         with transaction(database, doing, write=False, refused=ConfigError) as connection:
             version = version_of(connection)
+    _refuse_none(version, database)
+    if migrated:
+        _refuse_other(version)
+
+
+def _refuse_none(version: int | None, database: Database) -> None:
     if version is None:
         raise ConfigError(
             f"{database} has no ingest_ tables: nothing was ingested into it; check --sink"
         )
-    if migrated:
-        _refuse_other(version)
 
 
 def _refuse_other(version: int | None) -> None:

@@ -200,9 +200,8 @@ def check_counts(uri: str, metadata: pq.FileMetaData, groups: Sequence[RowGroup]
     if metadata.num_rows != total:
         _log.warning(
             "%s: its footer says %d rows, its row groups have %d; those of the row groups are read",
-            uri,
-            metadata.num_rows,
-            total,
+            *(uri, metadata.num_rows, total),
+            extra={"source": uri},
         )
 
 

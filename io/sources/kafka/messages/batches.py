@@ -181,6 +181,11 @@ def _headers(messages: Messages) -> list[Headers] | None:
             LOGGER.warning(
                 "HEADERS of %s/%s at offset %s are left out: a name is not UTF-8",
                 *(unreadable.topic(), unreadable.partition(), unreadable.offset()),
+                extra={
+                    "source": f"kafka://{unreadable.topic()}",
+                    "partition": str(unreadable.partition()),
+                    "offset": unreadable.offset(),
+                },
             )
             headers.append(None)
     if headers.count(None) == len(headers):

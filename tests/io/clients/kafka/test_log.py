@@ -21,6 +21,7 @@ class TestRateLimit:
         first = line("FAIL refused")
         assert limit.filter(first)
         assert first.getMessage() == "FAIL refused"
+        assert vars(first)["service"] == "kafka"
         assert not limit.filter(line("FAIL refused"))
         assert not limit.filter(line("FAIL refused again"))
         assert limit.filter(line("MAXPOLL other"))

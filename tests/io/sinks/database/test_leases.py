@@ -59,17 +59,37 @@ def test_a_lease_is_free_once_it_has_run_out_and_not_before(leased: Database) ->
     assert leases.hold(leased.database, "one", 60)
 
 
+def test_it_is_said_once_that_a_lease_of_another_process_was_taken_over(
+    leased: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        leases.hold(leased.database, "one", 60)
+    run_out(leased, "one")
+    leases.hold(leased.database, "one", 60)  # its own
+    assert caplog.messages == []
+    run_out(leased, "one")
+    another_process()
+    for _ in range(2):
+        assert leases.hold(leased.database, "one", 60)
+    (line,) = map(vars, caplog.records)
+    assert line["lease"] == "one"
+    assert leases.process_name() in line["holder"]
+
+
 def test_its_holder_may_take_it_again(leased: Database) -> None:
     assert leases.hold(leased.database, "one", 60)
     assert leases.hold(leased.database, "one", 60)
 
 
-def test_a_lease_that_was_given_up_is_free_at_once(leased: Database) -> None:
+def test_a_lease_that_was_given_up_is_free_at_once(
+    leased: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     leases.hold(leased.database, "one", 60)
     leases.release(leased.database, "one")
     assert not leases.touch(leased.database, "one")
     another_process()
     assert leases.hold(leased.database, "one", 60)
+    assert caplog.messages == [], "nobody is gone"
 
 
 def test_only_its_holder_can_give_it_up(leased: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sinks.figures.audited import audited
 from sinks.figures.figures import figures
 from tests.io.sinks.figures.samples import by_labels
 from tests.io.sinks.runs.test_runs import begun
@@ -24,3 +25,11 @@ def test_tables_of_another_version_are_refused(database: Database) -> None:
     database.run("UPDATE ingest_schema SET version = 99")
     with pytest.raises(ConfigError, match="version 99"):
         figures(database.database, "kafka://*")
+
+
+def test_a_database_in_which_nothing_was_ingested_is_told_from_one_without_figures(
+    database: Database,
+) -> None:
+    for read in (figures, audited):
+        with pytest.raises(ConfigError, match="no ingest_ tables: nothing was ingested"):
+            read(database.database, "kafka://*")

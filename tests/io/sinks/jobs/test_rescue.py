@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from sinks.database import leases
 from sinks.database.engine import transaction
 from sinks.jobs.queue import SqlJobQueue
@@ -17,12 +19,19 @@ from tests.io.sinks.jobs.queued_jobs import (
 from tests.io.sinks.tested_database import Database
 
 
-def test_jobs_of_a_lease_that_ran_out_are_due_again(queue: Queue) -> None:
+def test_jobs_of_a_lease_that_ran_out_are_due_again(
+    queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
     queue.claim()
     assert queue.queue.rescue() == 0, "its process is alive"
     expire(queue)
     assert queue.queue.rescue() == 5
     assert set(queue.states().values()) == {"available"}
+    (line,) = (vars(each) for each in caplog.records if "ran out" in each.message)
+    assert (line["lease"], set(line["jobs"])) == (
+        queue.lease,
+        {job.id for job in list_jobs(queue.config.database)},
+    )
     (batch,) = queue.claim()
     assert {each.number for each in batch.claim.attempts.values()} == {3}  # type: ignore[union-attr]
     (job, *_) = list_jobs(queue.config.database)

@@ -23,10 +23,17 @@ def held(number: int = 0, at: int = 5, high: int = 12) -> Partition:
 def test_a_read_that_ends_says_it_at_once() -> None:
     lines = HeldBack().lines([held(), held(1, at=11)], bounded=True)
     after = "a later run reads them once it has ended"
-    assert lines == [
+    assert list(lines) == [
         f"topic events partition 0: 7 offsets behind an open transaction from offset 5; {after}",
         f"topic events partition 1: 1 offset behind an open transaction from offset 11; {after}",
     ]
+    zeroth, _ = lines.values()
+    assert zeroth == {
+        "source": "kafka://events",
+        "partition": "0@A",
+        "first_offset": 5,
+        "last_offset": 11,
+    }
 
 
 def test_a_stream_says_it_once_the_transaction_is_long_and_again_much_later() -> None:
@@ -55,4 +62,4 @@ def test_transactions_that_end_are_not_spoken_of() -> None:
 def test_of_many_partitions_a_few_are_named() -> None:
     lines = HeldBack().lines([held(number) for number in range(100)], bounded=True)
     assert len(lines) == 9
-    assert lines[-1] == "and 92 more partitions are held back"
+    assert list(lines)[-1] == "and 92 more partitions are held back"

@@ -177,17 +177,23 @@ class TestRecreated:
         assert "topic t was deleted and created again" in recreated
         assert "partition 0: 12" in recreated
         assert first_offset == "t/0 begins at offset 4, the first that exists"
+        assert look.notes[recreated] == {"source": "kafka://t"}
+        assert look.notes[first_offset] == {
+            "source": "kafka://t",
+            "partition": "0@B",
+            "first_offset": 4,
+        }
 
     def test_nothing_is_reported_of_a_topic_that_was_finished(self) -> None:
         ledger = MemoryLedger({("kafka://t", "0@A"): Coverage(((0, 12),), end=12)})
         look = starts(Answers(labels(1, "B")), ledger=ledger).look({}, (), first=True)
-        assert (offsets(look), look.notes) == ({0: 0}, ())
+        assert (offsets(look), look.notes) == ({0: 0}, {})
 
     def test_while_it_is_read_the_ledger_is_asked_what_the_old_one_had(self) -> None:
         split = starts(Answers(labels(1, "B")), ledger=self.LEDGER, bounded=False)
         look = split.look({("t", 0): "0@A"}, (), first=False)
         assert look.settled == {"t": {"0@A": Coverage(((0, 12),))}}
-        assert (offsets(look), look.notes) == ({0: 0}, ()), "the reader says it"
+        assert (offsets(look), look.notes) == ({0: 0}, {}), "the reader says it"
 
 
 class TestHeldBack:
