@@ -9,15 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-
 from pipelines.telemetry.reading import Reading, line_of
 
 Mode = Literal["bar", "plain", "none"]
@@ -95,6 +86,15 @@ def _lines(streaming: bool) -> Callable[[], None]:
 @contextmanager
 def _bar(streaming: bool) -> Iterator[Callable[[], None]]:
     """A bar, and what brings it up to date."""
+    from rich.console import Console  # takes time, which a run without a terminal does not need
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
     bar = Progress(
         BarColumn(bar_width=12),
         TaskProgressColumn(),
