@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pipelines import command
 from pipelines.ingestion.flags import Option, parser
 from pipelines.telemetry import logs
+from runners.beam_imports import import_beam
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -53,8 +54,9 @@ def ingest(
 
 def main(argv: Sequence[str]) -> int:
     """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3, 4 dead letters)."""
-    parser().parse_known_args(list(argv))  # for --help and a wrong value, Beam is not imported
+    _, beam_flags = parser().parse_known_args(list(argv))  # for --help, Beam is not imported
     with command.importing():
+        import_beam(beam_flags)
         from pipelines.ingestion import options, run
 
     return run.carry_out(*options.from_argv(argv))

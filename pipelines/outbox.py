@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from pipelines import command, flags
 from pipelines.command import Parser
+from runners.beam_imports import import_beam
 
 _DESCRIPTION = """\
 Publish the changes that ingests with --outbox have kept: each at least once, in order per key.
@@ -74,6 +75,7 @@ def main(argv: Sequence[str]) -> int:
     """Publish; returns the exit code (0 done, 1 failed or stopped, 2 usage)."""
     options, rest = parser().parse_known_args(list(argv))
     with command.importing():
+        import_beam(rest)
         from pipelines.operation.publish import publish
 
     return publish(options, rest, parser())

@@ -5,19 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
-
-from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.text import Text
 
 from pipelines.telemetry.by_source import Named, SourceReading, readings
 from pipelines.telemetry.reading import Reading, line_of
@@ -157,29 +147,14 @@ def _lines(rows: _Rows, streaming: bool) -> Callable[[], None]:
     return line
 
 
-class _Display(Progress):
-    """A bar below the lines of its sources."""
-
-    rows: Sequence[str] = ()
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """The lines, each cut at the end of the terminal's, and the bar."""
-        for row in self.rows:
-            yield Text(row, no_wrap=True, overflow="ellipsis")
-        yield from super().get_renderables()
-
-
 @contextmanager
 def _bar(rows: _Rows, streaming: bool) -> Iterator[Callable[[], None]]:
     """A bar, and what brings it up to date."""
-    bar = _Display(
-        BarColumn(bar_width=12),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[line]}"),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        auto_refresh=False,
+    from pipelines.telemetry.bar import (
+        Bar,  # takes time, which a run without a terminal does not need
     )
+
+    bar = Bar()
     task = bar.add_task("ingest", total=None, line="")
     past = deque([(Reading.now(), rows.read())], maxlen=_WINDOW)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from clients.kafka.config import Config as KafkaConfig
@@ -10,11 +11,12 @@ from clients.s3 import S3Settings
 from sources.files.csv.options import CsvOptions
 from sources.files.json.options import JsonOptions
 from sources.files.source import FilesSource
-from sources.kafka.messages.elements import cutter_of
-from sources.kafka.source import KafkaSource, MissingTopic
 from sources.ownership import refuse_unknown_scheme
 from transforms.batch.splits import BatchLimits, Source
 from transforms.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sources.kafka.source import KafkaSource, MissingTopic
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,10 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
 
 
 def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
+    # Here, because files need neither these nor librdkafka.
+    from sources.kafka.messages.elements import cutter_of
+    from sources.kafka.source import KafkaSource
+
     messages = cutter_of(
         options.format,
         json=options.json,

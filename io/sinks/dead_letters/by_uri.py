@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from clients.kafka import address as kafka_address
 from clients.kafka.config import Config
 from clients.s3 import S3Settings, refuse_credentials
 from sinks.dead_letters.files import DeadLetterFiles
-from sinks.dead_letters.objects import DeadLetterObjects
-from sinks.dead_letters.topic import DeadLetterTopic
 from transforms.errors import ConfigError
 from transforms.secret_urls import refuse_secrets, refuse_single_slash
 from transforms.settle.dead_letters import DeadLetterSink
+
+if TYPE_CHECKING:
+    from sinks.dead_letters.objects import DeadLetterObjects
+    from sinks.dead_letters.topic import DeadLetterTopic
 
 
 def dead_letter_sink_for(
@@ -57,6 +60,8 @@ def dead_letter_sink_for(
 
 
 def _topic(uri: str, config: Config, timeout: float) -> DeadLetterTopic:
+    from sinks.dead_letters.topic import DeadLetterTopic  # with librdkafka, which few runs need
+
     brokers, topic, query = kafka_address.split(uri)
     if query:
         raise ConfigError(
@@ -68,6 +73,8 @@ def _topic(uri: str, config: Config, timeout: float) -> DeadLetterTopic:
 
 
 def _objects(uri: str, settings: S3Settings) -> DeadLetterObjects:
+    from sinks.dead_letters.objects import DeadLetterObjects  # with botocore, which few runs need
+
     refuse_credentials(uri)
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     if not bucket or any(sign in uri for sign in "*?["):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from sources.files.avro.reader import AvroReader
 from sources.files.csv.options import CsvOptions
 from sources.files.failures import FailedReader
 from sources.files.formats import LOOK, StoredFormat
 from sources.files.json.layout import Layout
 from sources.files.look import Look, LookingReader
-from sources.files.parquet.reader import ParquetReader
 from sources.files.plan import Part, part_of
 from sources.files.text import TextReader
 from sources.files.versions.takeover import TakeoverReader
@@ -21,7 +20,9 @@ from transforms.batch.splits import BatchLimits, Position, Reader, Split
 from transforms.errors import ObjectFailed
 from transforms.parse.raw import HEAD_BYTES
 
-_TYPED: dict[str, type[ParquetReader | AvroReader]] = {"parquet": ParquetReader, "avro": AvroReader}
+if TYPE_CHECKING:
+    from sources.files.avro.reader import AvroReader
+    from sources.files.parquet.reader import ParquetReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Opening:
         return Look(storage, self.csv, self.expected, self.max_kept_bytes, growing)
 
     def _open_as(self, part: Part, storage: Storage | None, *, growing: bool) -> Reader:
-        typed = _TYPED.get(part.stored_format.format)
+        typed = _typed(part.stored_format.format)
         if typed is not None:
             storage, limit = storage or self.storage, self.max_record_bytes
             return typed(storage, part, self.limits, limit, growing=growing)
@@ -115,3 +116,16 @@ class Opening:
             self.expected,
             growing=growing,
         )
+
+
+def _typed(name: str) -> type[ParquetReader | AvroReader] | None:
+    """The reader of a format with types; Arrow and fastavro are imported for these formats only."""
+    if name == "parquet":
+        from sources.files.parquet.reader import ParquetReader
+
+        return ParquetReader
+    if name == "avro":
+        from sources.files.avro.reader import AvroReader
+
+        return AvroReader
+    return None

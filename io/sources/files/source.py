@@ -40,7 +40,6 @@ from sources.files.walk import WalkReader
 from sources.files.watch import WatchedStorage, WatchReader
 from sources.storage.local import LocalStorage, begins_as_read, recall
 from sources.storage.objects import Storage, StoredObject
-from sources.storage.s3 import S3Storage
 from sources.storage.s3_names import SCHEME as S3_SCHEME
 from sources.storage.tails import Tails
 from transforms import instruments, metrics
@@ -112,7 +111,11 @@ class FilesSource:
     @property
     def storage(self) -> Storage:
         """Where the objects are."""
-        return S3Storage(self.s3) if self.uri.startswith(S3_SCHEME) else LocalStorage()
+        if not self.uri.startswith(S3_SCHEME):
+            return LocalStorage()
+        from sources.storage.s3 import S3Storage  # with botocore, which local files do not need
+
+        return S3Storage(self.s3)
 
     @property
     def _opening(self) -> Opening:

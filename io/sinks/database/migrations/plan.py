@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from sinks.database.migrations import sequence
 from sinks.database.migrations.migration import Migration, Step
 from sinks.database.migrations.present import Present
 from sinks.database.tables import UtcDateTime, versions
@@ -34,6 +33,8 @@ class Act:
 
 def due(version: int) -> tuple[Migration, ...]:
     """The migrations that tables of ``version`` lack."""
+    from sinks.database.migrations import sequence  # takes time, which current tables do not need
+
     return tuple(migration for migration in sequence.MIGRATIONS if migration.version > version)
 
 

@@ -1,0 +1,85 @@
+"""Beam is imported without what no pipeline uses, and nothing of that is left behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runners import beam_imports
+
+PROGRAM = """
+import logging, os, sys
+from runners.beam_imports import UNUSED, import_beam
+before = dict(os.environ)
+import_beam([])
+assert "apache_beam" in sys.modules
+assert not [name for name in UNUSED if name in sys.modules], "imported, or still hidden"
+assert dict(os.environ) == before
+assert logging.root.manager.disable == 0
+import pyarrow, pymongo
+from apache_beam.io.gcp import gcsfilesystem
+from apache_beam import Create, Pipeline
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that, equal_to
+with Pipeline(runner=FnApiRunner()) as pipeline:
+    assert_that(pipeline | Create([1, 2]), equal_to([1, 2]))
+"""
+
+
+@pytest.mark.slow
+def test_what_beam_was_imported_without_can_be_imported_later() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=Path(__file__).resolve().parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_with_a_flag_of_its_own_beam_is_imported_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "apache_beam", raising=False)
+    imported: list[str] = []
+    monkeypatch.setattr(beam_imports, "import_module", imported.append)
+    beam_imports.import_beam(["--profile_location=gs://bucket/profiles"])
+    assert imported == []
+
+
+def test_nothing_stays_hidden_if_beam_cannot_be_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        assert sys.modules["pymongo"] is None
+        assert os.environ["OPENBLAS_NUM_THREADS"] == "1"
+        raise ImportError(name)
+
+    monkeypatch.delitem(sys.modules, "apache_beam", raising=False)
+    monkeypatch.delitem(sys.modules, "pymongo", raising=False)
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setattr(beam_imports, "import_module", fail)
+    with pytest.raises(ImportError):
+        beam_imports.import_beam([])
+    assert "pymongo" not in sys.modules
+    assert "OPENBLAS_NUM_THREADS" not in os.environ
+    assert logging.root.manager.disable == logging.NOTSET
+
+
+def test_threads_that_the_user_chose_for_linear_algebra_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen: list[str] = []
+    monkeypatch.delitem(sys.modules, "apache_beam", raising=False)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    monkeypatch.setattr(
+        beam_imports,
+        "import_module",
+        lambda name: chosen.append(os.environ["OPENBLAS_NUM_THREADS"]),
+    )
+    beam_imports.import_beam([])
+    assert chosen == ["3"]
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "3"
