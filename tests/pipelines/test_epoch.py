@@ -23,7 +23,7 @@ ingest = partial(commands.ingest, table="t", key="id")
 AT = 1_700_000_101
 FLAGS = ("--epoch", "tz=ms", "--epoch", "ts=s", "--epoch", "d=us")
 
-SQLITE_ROWS = [(1, "2023-11-14 22:15:01.005000", "2023-11-14 22:15:01.000000", "2023-11-14")]
+SQLITE_ROWS = [(1, "2023-11-14T22:15:01.005Z", "2023-11-14T22:15:01Z", "2023-11-14")]
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
