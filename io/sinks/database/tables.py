@@ -138,6 +138,8 @@ progress = sa.Table(
     sa.Column("content", sa.String(100)),
     sa.Column("run", sa.String(36)),  # that wrote the row last; null if it was before version 3
     sa.CheckConstraint("end_offset >= start_offset", name="ingest_progress_range"),
+    # A file that was renamed is looked for by the name of its partition.
+    sa.Index("ingest_progress_partition", "pipeline", "partition"),
 )
 
 counts = sa.Table(

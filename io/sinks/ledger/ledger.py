@@ -117,8 +117,6 @@ class SqlLedger:
     def elsewhere(self, partitions: Sequence[str]) -> dict[Partition, Coverage]:
         """The coverage of ``partitions`` of whatever source, by source and partition.
 
-        It reads the whole ledger of the pipeline once for each 500 names.
-
         Raises:
             SinkUnavailable: The database cannot be reached.
         """

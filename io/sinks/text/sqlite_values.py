@@ -24,6 +24,7 @@ Affinity = Literal["integer", "text", "none", "real", "numeric"]
 Binder = Callable[[Any], Any]
 
 _INT64 = range(-(2**63), 2**63)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
 
 
 def affinity_of(declared: str) -> Affinity:
@@ -145,12 +146,18 @@ def _text(value: Any) -> Any:
 
 
 def _date(kind: Kind, value: Any) -> Any:
-    """A number is refused: SQLite would store it as a number, even in a column of dates."""
+    """A number is refused: SQLite would store it as a number, even in a column of dates.
+
+    A date drops the time behind it, as in Postgres.
+    """
     if isinstance(value, (bool, int, float, Decimal)):
         raise refusal(kind, value)
     if isinstance(value, str):
         check_stored(kind, value)
-    return _plain(value)
+    plain = _plain(value)
+    if kind == "date" and type(plain) is str and len(plain) > 10 and _INSTANT.match(plain):
+        return plain[:10]
+    return plain
 
 
 def _exact(value: Any) -> Any:

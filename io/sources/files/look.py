@@ -63,7 +63,7 @@ class Look:
 
     def _of(self, pinned: PinnedObject, split: Split, stored_format: StoredFormat) -> StoredFormat:
         uri = split.name
-        stored = PeekedStream(PlainStream(pinned, 0, split.size))
+        stored = PeekedStream(PlainStream(pinned, 0, split.size, first=SAMPLE_BYTES))
         compression = stored_format.compression
         if not stored_format.certain:
             compression = compression_by(stored.head, compression, pinned.content_encoding, uri)

@@ -12,7 +12,7 @@ from sources.files.decompress import CompressedStream
 from sources.files.encodings import DecodedStream, PeekedStream, keeps_ascii, marked_encoding
 from sources.files.failures import EndsEarly, Undecided, may_pass, object_failure
 from sources.files.framing import BOM, FramedRecords, Framer, LineFramer
-from sources.files.json.layout import LINES, MOST_LOOKED, Layout, read_layout
+from sources.files.json.layout import LINES, MOST_LOOKED, SAMPLE_BYTES, Layout, read_layout
 from sources.files.magic import HEAD_BYTES, compression_by, kind_of
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
@@ -269,7 +269,8 @@ class TextReader:
         """The decompressed bytes from the first one on; they say how the object is written."""
         part = self._part
         end = part.size if part.end is None else part.end
-        peeked = PeekedStream(PlainStream(pinned, 0, end, beyond=not part.final))
+        first = SAMPLE_BYTES if self._quiet else 0
+        peeked = PeekedStream(PlainStream(pinned, 0, end, beyond=not part.final, first=first))
         if self._heed_compression(peeked.head, pinned.content_encoding):
             peeked = PeekedStream(CompressedStream(peeked, self._compression, part.uri))
         self._heed_mark(peeked.head)

@@ -42,12 +42,23 @@ class PlainStream:
         end: Where the object ends, or the part of it to read.
         beyond: Whether to read on beyond ``end``, in short reads, since one record may end
             there.
+        first: How many bytes to read at first, and nothing ahead of them, since the start may be
+            all that is wanted; 0 for a whole block.
     """
 
-    def __init__(self, pinned: PinnedObject, start: int, end: int, *, beyond: bool = False) -> None:
+    def __init__(
+        self,
+        pinned: PinnedObject,
+        start: int,
+        end: int,
+        *,
+        beyond: bool = False,
+        first: int = 0,
+    ) -> None:
         self._pinned = pinned
         self._end = end
         self._beyond = beyond
+        self._first = first
         self._at = start
         self._block = b""
         self._taken = 0
@@ -63,8 +74,9 @@ class PlainStream:
         if self._taken >= len(self._block):
             self._block = self._fetch()
             self._taken = 0
-            if self._pinned.distant and self._block:
+            if self._pinned.distant and self._block and not self._first:
                 self._fetch_ahead(self._at + len(self._block))
+            self._first = 0
         part = self._block[self._taken : self._taken + BLOCK_BYTES]
         self._taken += len(part)
         self._at += len(part)
@@ -75,7 +87,7 @@ class PlainStream:
         coming, self._coming = self._coming, None
         if coming is not None:
             return coming.result()
-        length = min(self._end - self._at, self._pinned.block_bytes)
+        length = min(self._end - self._at, self._first or self._pinned.block_bytes)
         if length <= 0:
             if not self._beyond:
                 return b""

@@ -49,6 +49,12 @@ def _content(op: Operations, present: Present) -> None:
         op.add_column("ingest_progress", sa.Column("content", sa.String(100)))
 
 
+def _names(op: Operations, present: Present) -> None:
+    name = "ingest_progress_partition"
+    if present.has("ingest_progress") and name not in present.indexes("ingest_progress"):
+        op.create_index(name, "ingest_progress", ["pipeline", "partition"])
+
+
 def _totals(op: Operations, present: Present) -> None:
     if not present.has("ingest_progress", "run"):
         op.add_column("ingest_progress", sa.Column("run", sa.String(36)))
@@ -134,5 +140,6 @@ MIGRATION = Migration(
         Step(_workers),
         Step(_expansions),
         Step(_hidden),
+        Step(_names, reads=(("ingest_progress", 200_000),)),
     ),
 )

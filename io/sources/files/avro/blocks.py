@@ -6,28 +6,26 @@ Format: https://avro.apache.org/docs/1.12.0/specification/#object-container-file
 from __future__ import annotations
 
 import io
-import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import cramjam
 import fastavro
 from fastavro.read import HEADER_SCHEMA, SYNC_SIZE
 
-from sources.files.decompress import CompressedStream
+from sources.files.avro import codecs
 from sources.files.failures import EndsEarly
 from sources.files.magic import AVRO, kind_of
 from sources.storage.stream import Stream
 from transforms.errors import ObjectFailed
 
-BLOCK_BYTES = 32 << 20
-"""The longest block that is read, compressed or not; writers make them of 16 KiB to 2 MiB."""
-
 _HEADER_BYTES = 16 << 20
 _MOST_EMPTY = 1_000_000
 """The most elements of a block that take no bytes."""
 
-_CODECS = {"zstandard": "zstd", "bzip2": "bz2", "xz": "xz"}
+_MOST_LONG = 1 << 32
+"""The most elements of a long block."""
+
 _VARINT = 10
 
 
@@ -38,11 +36,14 @@ class Block:
     Attributes:
         count: How many elements it says to have.
         data: Their bytes, decompressed.
+        pieces: The same of a long block, piece by piece. They end early with a ``ValueError``
+            if the block is damaged.
         problem: Why they cannot be read; empty if they can.
     """
 
     count: int
     data: bytes = b""
+    pieces: Iterator[bytes] | None = None
     problem: str = ""
 
 
@@ -61,6 +62,7 @@ class Blocks:
         self._ended = False
         self._before = 0
         self._problem = ""
+        self._long: _LongBlock | None = None
         self.meta: dict[str, bytes] = {}
         self.sync = b""
 
@@ -71,7 +73,8 @@ class Blocks:
 
     @property
     def ended(self) -> bool:
-        """Whether no block follows."""
+        """Whether no block follows the last one returned."""
+        self._leave_long()
         return not self._fill(1)
 
     @property
@@ -100,7 +103,7 @@ class Blocks:
         except Exception as error:
             raise self._corrupt(f"its Avro header is damaged ({reason_of(error)})") from error
         self.meta, self.sync = header["meta"], header["sync"]
-        if self.codec not in ("null", "deflate", "snappy", *_CODECS):
+        if self.codec not in codecs.NAMES:
             raise ObjectFailed(
                 f"{self._uri} is compressed with the Avro codec {self.codec!r}; null, deflate, "
                 "snappy, zstandard, bzip2 and xz can be read",
@@ -117,35 +120,76 @@ class Blocks:
             EndsEarly: The object ends within the block.
         """
         if self._problem:
-            return self._damaged(self._problem)  # an outage broke the search for the next marker
+            return self.go_on_behind_marker(
+                self._problem
+            )  # an outage broke the search for the next marker
+        self._leave_long()
         if not self._fill(1):
             return None
         at = self._before
         self._fill(2 * _VARINT)
         count, size, start = self._numbers()
         end = start + size
-        if count < 0 or not 0 <= size <= BLOCK_BYTES:
-            return self._damaged(
-                f"the block at byte {at:,} says {count:,} elements, {size:,} bytes"
-            )
+        said = f"the block at byte {at:,} says {count:,} elements, {size:,} bytes"
+        if count < 0 or size < 0 or (size > codecs.BLOCK_BYTES and count > _MOST_LONG):
+            return self.go_on_behind_marker(said)
+        if size > codecs.BLOCK_BYTES:
+            self._drop(start)
+            self._long = _LongBlock(self, at, size)
+            return self._long_block(count, self._long, said)
         if not self._fill(end + SYNC_SIZE):
             if self._buffer.find(self.sync, start) < 0:
-                reason = "it ends in the middle of an Avro block"
-                raise EndsEarly(f"{self._uri} cannot be read on: {reason}", "object_corrupt")
-            return self._damaged(f"the block at byte {at:,} is longer than the object")
+                raise self._ends_early()
+            return self.go_on_behind_marker(f"the block at byte {at:,} is longer than the object")
         if self._buffer[end : end + SYNC_SIZE] != self.sync:
-            return self._damaged(f"the block at byte {at:,} does not end where it says")
+            return self.go_on_behind_marker(f"the block at byte {at:,} does not end where it says")
         stored = bytes(self._buffer[start:end])
         self._drop(end + SYNC_SIZE)
-        if count <= skip_to:
+        if 0 < count <= min(skip_to, _MOST_EMPTY):
             return Block(count)
         try:
-            data = decompressed(self.codec, stored, self._uri)
+            data = codecs.decompressed(self.codec, stored, self._uri)
+        except codecs.LongBlock:
+            if count > _MOST_LONG:
+                return Block(1, problem=said)
+            return self._long_block(count, iter((stored,)), said)
         except (ValueError, ObjectFailed) as error:
-            return Block(count, problem=f"the block at byte {at:,} is damaged: {reason_of(error)}")
-        if count > max(len(data), _MOST_EMPTY):
-            return Block(1, problem=f"the block at byte {at:,} says {count:,} elements")
+            problem = f"the block at byte {at:,} is damaged: {reason_of(error)}"
+            return Block(max(1, min(count, _MOST_LONG)), problem=problem)
+        if count > max(len(data), _MOST_EMPTY) or (data and not count):
+            return Block(1, problem=said)
         return Block(count, data)
+
+    def _long_block(self, count: int, stored: Iterator[bytes], said: str) -> Block:
+        if not count:
+            return Block(1, problem=said)
+        return Block(count, pieces=codecs.pieces_of(self.codec, stored, self._uri))
+
+    def _leave_long(self) -> None:
+        """Pass over what is left of a long block."""
+        while self._long is not None:
+            try:
+                for _ in self._long:
+                    pass
+                self._long = None
+            except ValueError:
+                self._long = None  # it is damaged, and its rest has been passed over
+
+    def long_piece(self, left: int) -> bytes:
+        """At most ``left`` of the stored bytes of a long block; nothing if the marker is next."""
+        size = min(left, codecs.PIECE_BYTES)
+        enough = self._fill(size + SYNC_SIZE)
+        marker = self._buffer.find(self.sync, 0, size + SYNC_SIZE - 1)
+        if marker < 0 and not enough:
+            raise self._ends_early()
+        return self._take(size if marker < 0 else marker)
+
+    def pass_marker(self) -> bool:
+        """Whether the next bytes are the marker, which is then passed."""
+        if not self._fill(SYNC_SIZE) or self._buffer[:SYNC_SIZE] != self.sync:
+            return False
+        self._drop(SYNC_SIZE)
+        return True
 
     def take(self, length: int) -> bytes:
         """The next ``length`` bytes of the header.
@@ -158,11 +202,14 @@ class Blocks:
             raise self._corrupt(f"its Avro header is longer than {_HEADER_BYTES >> 20} MiB")
         if not self._fill(length):
             raise EndsEarly(f"{self._uri} ends in the middle of its Avro header", "object_corrupt")
+        return self._take(length)
+
+    def _take(self, length: int) -> bytes:
         taken = bytes(self._buffer[:length])
         self._drop(length)
         return taken
 
-    def _damaged(self, problem: str) -> Block:
+    def go_on_behind_marker(self, problem: str) -> Block:
         """Go on behind the next marker; how many elements precede it is not known."""
         self._problem = problem
         while (marker := self._buffer.find(self.sync)) < 0:
@@ -202,63 +249,52 @@ class Blocks:
         del self._buffer[:length]
         self._before += length
 
+    def _ends_early(self) -> EndsEarly:
+        reason = "it ends in the middle of an Avro block"
+        return EndsEarly(f"{self._uri} cannot be read on: {reason}", "object_corrupt")
+
     def _corrupt(self, reason: str) -> ObjectFailed:
         return ObjectFailed(f"{self._uri} cannot be read: {reason}", "object_corrupt")
-
-
-def decompressed(codec: str, stored: bytes, uri: str) -> bytes:
-    """The data of a block.
-
-    Raises:
-        ValueError, ObjectFailed: It is damaged, or longer than ``BLOCK_BYTES``.
-    """
-    if codec == "null":
-        return stored
-    if codec == "deflate":
-        return _inflated(stored)
-    if codec == "snappy":
-        return _of_snappy(stored)
-    stream = CompressedStream(_Memory(stored), _CODECS[codec], uri)
-    data = bytearray()
-    while part := stream.read():
-        data += part
-        _check_length(len(data))
-    return bytes(data)
-
-
-def _inflated(stored: bytes) -> bytes:
-    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        data = inflate.decompress(stored, BLOCK_BYTES + 1)
-    except zlib.error as error:
-        raise ValueError(str(error)) from error
-    _check_length(len(data))
-    if not inflate.eof:
-        raise ValueError("its deflate data has no end")
-    return data
-
-
-def _of_snappy(stored: bytes) -> bytes:
-    """Raw snappy, followed by the CRC-32 of the data."""
-    try:
-        _check_length(cramjam.snappy.decompress_raw_len(stored[:-4]))
-        data = bytes(cramjam.snappy.decompress_raw(stored[:-4]))
-    except cramjam.DecompressionError as error:
-        raise ValueError(str(error)) from error
-    if zlib.crc32(data) != int.from_bytes(stored[-4:], "big"):
-        raise ValueError("its checksum does not match")
-    return data
-
-
-def _check_length(length: int) -> None:
-    if length > BLOCK_BYTES:
-        raise ValueError(f"it has more than {BLOCK_BYTES >> 20} MiB decompressed")
 
 
 def reason_of(error: Exception) -> str:
     """What ``error`` says, in one line; many errors of fastavro say nothing."""
     said = "the data ends too early" if isinstance(error, EOFError) else type(error).__name__
     return " ".join(str(error).split())[:200] or said
+
+
+class _LongBlock:
+    """The stored bytes of a block that is not held, in pieces; at most up to the next marker.
+
+    Args:
+        blocks: Where they come from.
+        at: The offset of the block.
+        left: How many it says to have.
+    """
+
+    def __init__(self, blocks: Blocks, at: int, left: int) -> None:
+        self._blocks = blocks
+        self._problem = f"the block at byte {at:,} does not end where it says"
+        self._left = left
+        self._ended = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._ended:
+            raise StopIteration
+        piece = self._blocks.long_piece(self._left) if self._left else b""
+        self._left -= len(piece)
+        if piece:
+            return piece
+        whole = not self._left and self._blocks.pass_marker()
+        if not whole:
+            self._blocks.go_on_behind_marker(self._problem)
+        self._ended = True
+        if whole:
+            raise StopIteration
+        raise ValueError(self._problem)
 
 
 class _HeaderFile(io.RawIOBase):
@@ -270,17 +306,3 @@ class _HeaderFile(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """Exactly ``size`` bytes."""
         return self._blocks.take(size)
-
-
-class _Memory:
-    """Bytes as a stream of one block."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.stored = 0
-
-    def read(self) -> bytes:
-        """All bytes, once."""
-        data, self._data = self._data, b""
-        self.stored += len(data)
-        return data

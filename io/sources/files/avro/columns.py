@@ -44,6 +44,12 @@ def rows_of(
     return rows_in(names, columns, len(records), encoder)
 
 
+def written_of(stored: Any, shape: Shape) -> Any:
+    """A decoded value as JSON takes it, or an ``Unreadable``."""
+    column = _values([stored], shape, _check)
+    return column.unreadable.get(0, column.written[0])
+
+
 def _values(stored: list[Any], shape: Shape, check: Callable[[Any], None] | None) -> ColumnValues:
     values: list[Any] = stored
     unreadable: dict[int, Unreadable] = {}

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import fastavro
-from fastavro import _read_py
-from fastavro.read import HEADER_SCHEMA
-
 from sources.files.avro.blocks import Block, Blocks, reason_of
 from sources.files.avro.columns import rows_of
-from sources.files.avro.shapes import Shape, Shapes
+from sources.files.avro.decoder import Decoder, WholeBlock
+from sources.files.avro.elements import MEMORY, DamagedBlock, Elements
 from sources.files.content import stored_content
 from sources.files.decompress import CompressedStream
 from sources.files.encodings import PeekedStream
 from sources.files.failures import may_pass, object_failure
-from sources.files.framing import oversized, unreadable
+from sources.files.framing import RefusedRecord, oversized, unreadable
 from sources.files.magic import compression_by
 from sources.files.plan import Part
 from sources.storage.objects import PinnedObject, Storage
@@ -28,13 +22,9 @@ from sources.storage.stream import PlainStream, Stream
 from transforms.batch.content import Content
 from transforms.batch.record import Failure, Format, Origin, RecordBatch, Span
 from transforms.batch.splits import BatchLimits, Polled
-from transforms.errors import ObjectFailed, SluiceError
-from transforms.parse.typed_rows import RowEncoder
+from transforms.errors import ObjectFailed, SourceUnavailable
 
 _FORMAT = Format("avro")
-
-LARGE = 1 << 20
-"""The longest element of a block that is longer itself, in stored bytes."""
 
 
 @dataclass(slots=True)
@@ -48,6 +38,7 @@ class _OpenObject:
         at: The number of the first element of the block under way.
         block: The block under way; None between two.
         elements: What is left of it.
+        failed: Why the object ends within it.
     """
 
     pinned: PinnedObject
@@ -55,77 +46,8 @@ class _OpenObject:
     decoder: Decoder
     at: int = 0
     block: Block | None = None
-    elements: Iterator[Any] | None = None
-
-
-class Decoder:
-    """Decodes the elements of blocks.
-
-    Args:
-        schema: The schema of the object, as JSON.
-
-    Raises:
-        ObjectFailed: Its elements are no records, or cannot be read with bounded memory.
-    """
-
-    def __init__(self, schema: bytes) -> None:
-        names: dict[str, Any] = {}
-        parsed: Any = fastavro.parse_schema(json.loads(schema), names)
-        shapes = Shapes(names)
-        whole = shapes.of(parsed)
-        if not isinstance(parsed, dict) or parsed.get("type") not in ("record", "error"):
-            raise ObjectFailed("its elements are no records", "unknown_format")
-        self.shapes: dict[str, Shape] = shapes.fields[parsed["name"]]
-        self.recursive = shapes.recursive
-        self.encoder = RowEncoder({name: shape.kind for name, shape in self.shapes.items()})
-        self._file = io.BytesIO()
-        meta = {"avro.schema": json.dumps(whole.decoded).encode(), "avro.codec": b"null"}
-        header = {"magic": b"Obj\x01", "meta": meta, "sync": bytes(16)}
-        fastavro.schemaless_writer(self._file, HEADER_SCHEMA, header)
-        self._file.seek(0)
-        # The compiled reader would overflow the stack of the process.
-        reader = _read_py.block_reader if self.recursive else fastavro.block_reader
-        self._reader: Any = reader(self._file, handle_unicode_errors="surrogateescape")
-        self._schema: Any = fastavro.parse_schema(whole.decoded)
-
-    def elements(self, block: Block) -> Iterator[Any]:
-        """The elements of ``block``, lazily; whatever it raises, the rest cannot be read."""
-        if len(block.data) > LARGE and not self.recursive:
-            return self._one_by_one(block)
-        self._file.seek(0)
-        self._file.truncate()
-        for number in (block.count, len(block.data)):
-            fastavro.schemaless_writer(self._file, "long", number)
-        self._file.write(block.data)
-        self._file.write(bytes(16))
-        self._file.seek(0)
-        elements: Iterator[Any] = iter(next(self._reader))
-        return elements
-
-    def _one_by_one(self, block: Block) -> Iterator[Any]:
-        """The elements of a long block: a byte of one may become hundreds in memory."""
-        window: Any = _Window(block.data)
-        for _ in range(block.count):
-            window.begin = window.tell()
-            yield fastavro.schemaless_reader(
-                window, self._schema, None, handle_unicode_errors="surrogateescape"
-            )
-
-
-class _Window(io.BytesIO):
-    """The data of a block, of which an element may read ``LARGE`` bytes."""
-
-    begin = 0
-
-    def read(self, size: int | None = -1) -> bytes:
-        """The next ``size`` bytes.
-
-        Raises:
-            ValueError: The element is longer than allowed.
-        """
-        if self.tell() + (size or 0) - self.begin > LARGE:
-            raise ValueError(f"it is longer than {LARGE:,} bytes")
-        return super().read(size)
+    elements: Elements | WholeBlock | None = None
+    failed: ObjectFailed | None = None
 
 
 class AvroReader:
@@ -192,29 +114,82 @@ class AvroReader:
                 opened.at += block.count
                 continue
             opened.block = block
-        return [self._read(opened, opened.block)]
+        try:
+            return [self._read(opened, opened.block)]
+        except SourceUnavailable:
+            opened.elements = None  # the next call finds its place in the block again
+            if opened.block.pieces is not None:
+                opened.pinned.close()
+                self._opened = None
+            raise
 
     def _read(self, opened: _OpenObject, block: Block) -> RecordBatch:
         """The next records of the block under way."""
         end = opened.at + block.count
         if block.problem:
             return self._give_up(opened, end, [], block.problem)
+        if opened.failed is not None:
+            raise opened.failed
         records: list[Any] = []
-        wanted = max(1, self._limits.bytes * block.count // (len(block.data) + 1))
+        refused: RefusedRecord | None = None
         try:
             if opened.elements is None:
-                opened.elements = opened.decoder.elements(block)
-                skipped = self._position - opened.at
-                next(islice(opened.elements, skipped, skipped), None)
-            records.extend(islice(opened.elements, min(wanted, self._limits.records)))
-        except SluiceError:
+                opened.elements = opened.decoder.elements(
+                    block, opened.at, self._position - opened.at, self._max_record_bytes
+                )
+            refused = self._take(opened.elements, block, records)
+        except SourceUnavailable:
             raise
+        except ObjectFailed as error:
+            if not records:
+                raise
+            opened.failed = error
         except Exception as error:  # noqa: BLE001 - whatever fastavro raises concerns the content
+            if isinstance(opened.elements, WholeBlock):
+                return self._read_carefully(opened, block)
             reason = f"an element cannot be read ({reason_of(error)})"
             return self._give_up(opened, end, records, reason)
-        if not records:
+        if not records and refused is None:
             return self._give_up(opened, end, [], "the block has fewer elements than it says")
-        return self._rows(opened, records, self._position + len(records), end)
+        to = self._position + len(records) + (refused is not None)
+        failures = [] if refused is None else [self._failure(refused)]
+        return self._rows(opened, records, to, end, failures)
+
+    def _read_carefully(self, opened: _OpenObject, block: Block) -> RecordBatch:
+        """The same once more, element by element, since one of them is bad."""
+        done = self._position - opened.at
+        try:
+            opened.elements = opened.decoder.one_by_one(
+                block, opened.at, done, self._max_record_bytes
+            )
+        except Exception as error:  # noqa: BLE001 - as above
+            reason = f"an element cannot be read ({reason_of(error)})"
+            return self._give_up(opened, opened.at + block.count, [], reason)
+        return self._read(opened, block)
+
+    def _take(
+        self, elements: Elements | WholeBlock, block: Block, records: list[Any]
+    ) -> RefusedRecord | None:
+        """Append the next elements to ``records``, up to one that is refused."""
+        limits = self._limits
+        if isinstance(elements, WholeBlock):
+            fixed = max(1, elements.fixed)
+            share = limits.bytes * block.count // (len(block.data) + 1)
+            wanted = min(share, limits.records, MEMORY // fixed)
+            records.extend(islice(elements.elements, max(1, wanted)))
+            return None
+        taken = 0
+        for element in elements:
+            if isinstance(element, RefusedRecord):
+                return element
+            records.append(element)
+            taken += elements.cost
+            if len(records) >= limits.records or taken >= limits.bytes:
+                break
+        return None
+
+    def _failure(self, refused: RefusedRecord) -> Failure:
+        return refused.failure(self._origin(refused.offset), _FORMAT)
 
     def _give_up(
         self, opened: _OpenObject, end: int, records: list[Any], problem: str
@@ -225,34 +200,35 @@ class AvroReader:
         lost = f"elements {broke:,} to {end - 1:,} are" if several else f"element {broke:,} is"
         error = ObjectFailed(f"{self._part.uri}: {lost} lost: {problem}", "object_corrupt")
         failure = object_failure(self._origin(broke), _FORMAT, error)
-        return self._rows(opened, records, end, end, failure)
+        return self._rows(opened, records, end, end, [failure])
 
     def _rows(
-        self, opened: _OpenObject, records: list[Any], to: int, end: int, *failures: Failure
+        self, opened: _OpenObject, records: list[Any], to: int, end: int, failures: list[Failure]
     ) -> RecordBatch:
         """The batch of ``records``, up to ``to`` in a block that ends at ``end``."""
-        decoder, first = opened.decoder, self._position
+        decoder, first, limit = opened.decoder, self._position, self._max_record_bytes
         rows = rows_of(records, decoder.shapes, decoder.encoder, recursive=decoder.recursive)
-        refused = [
-            unreadable(first + i, rows.raws[i], fault, self._max_record_bytes)
-            for i, fault in rows.faults.items()
-        ]
-        limit = self._max_record_bytes
-        refused += [
-            oversized(first + i, raw, limit)
-            for i, raw in enumerate(rows.raws)
-            if len(raw) > limit and i not in rows.faults
-        ]
-        bad = {each.offset - first for each in refused}
-        good = [i for i in range(len(records)) if i not in bad] if bad else range(len(records))
+        refused = {i: unreadable(first + i, rows.raws[i], x, limit) for i, x in rows.faults.items()}
+        for i, raw in enumerate(rows.raws):
+            if len(raw) > limit and i not in refused:
+                refused[i] = oversized(first + i, raw, limit)
         if to >= end:
+            last = len(records) - 1
+            problem = "" if failures else _problem_behind(opened.elements)
+            if problem and last not in refused:
+                refused[last] = RefusedRecord(
+                    end - 1, rows.raws[last], "object_corrupt", ObjectFailed.__name__, problem
+                )
+            done = opened.blocks.ended
             opened.at, opened.block, opened.elements = end, None, None
-            self._done = opened.blocks.ended
+            self._done = done
+        good = range(len(records))
+        kept = [i for i in good if i not in refused] if refused else good
         return self._batch(
-            [first + i for i in good],
-            [rows.raws[i] for i in good],
-            [rows.values[i] for i in good],
-            [*failures, *(e.failure(self._origin(e.offset), _FORMAT) for e in refused)],
+            [first + i for i in kept],
+            [rows.raws[i] for i in kept],
+            [rows.values[i] for i in kept],
+            [*map(self._failure, refused.values()), *failures],
             to,
         )
 
@@ -322,3 +298,12 @@ class AvroReader:
 
     def _origin(self, offset: int) -> Origin:
         return Origin(self._part.uri, self._part.version, offset)
+
+
+def _problem_behind(elements: Elements | WholeBlock | None) -> str:
+    """What is wrong behind the last element of a block."""
+    try:
+        rest = 0 if elements is None else elements.rest()
+    except DamagedBlock as error:
+        return f"the block is damaged behind this element: {error}"
+    return f"the block has {rest:,} more bytes behind this, its last element" if rest else ""

@@ -83,7 +83,7 @@ def _gzip(stored: Iterator[bytes]) -> Iterator[bytes]:
     engine = zlib.decompressobj(wbits=47)  # gzip or zlib
     for piece in stored:
         left = piece
-        while left:
+        while left and not engine.eof:  # what follows the end is never consumed
             yield engine.decompress(left, PIECE_BYTES)
             left = engine.unconsumed_tail
     yield engine.flush()

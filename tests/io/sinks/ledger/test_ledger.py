@@ -28,6 +28,27 @@ def numbers(start: int, end: int) -> list[dict[str, Any]]:
 
 
 class TestSqlLedger:
+    def test_partitions_of_any_source_are_looked_up_by_their_names(
+        self, database: Database
+    ) -> None:
+        database.run(TABLE)
+        sink = database.sink(key=["id"])
+        sink.commit([make_batch(numbers(0, 3), partition="v1", source="file:///a")])
+        sink.commit([make_batch(numbers(3, 5), partition="v2", source="file:///b")])
+        assert SqlLedger(sink.config).elsewhere(["v2", "v3"]) == {
+            ("file:///b", "v2"): Coverage(((0, 2),))
+        }
+
+    def test_looking_up_names_does_not_read_the_whole_ledger(
+        self, sqlite_database: Database
+    ) -> None:
+        sqlite_database.run(TABLE)
+        sqlite_database.sink(key=["id"]).prepare()
+        names = "partition IN ('v1', 'v2')"
+        query = f"SELECT source, content FROM ingest_progress WHERE pipeline = 'events' AND {names}"
+        plan = str(sqlite_database.rows(f"EXPLAIN QUERY PLAN {query}"))
+        assert "ingest_progress_partition (pipeline=? AND partition=?)" in plan
+
     def test_without_a_ledger_nothing_is_settled(self, database: Database) -> None:
         ledger = SqlLedger(database.config(key=["id"]))
         assert ledger.coverage([PLACE]) == {}

@@ -31,6 +31,11 @@ from tests.io.sinks.tested_database import Database
         ("json", None, None),
         ("text", {"a": Decimal("1.0")}, '{"a":1.0}'),
         ("text", datetime.date(2026, 1, 2), "2026-01-02"),
+        ("date", "2026-01-02T03:04:05Z", "2026-01-02"),
+        ("date", datetime.datetime(2026, 1, 2, 3, 4), "2026-01-02"),
+        ("date", "2026-01-02", "2026-01-02"),
+        ("date", "January 2nd, 2026", "January 2nd, 2026"),
+        ("timestamp", "2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"),
         ("blob", b"\x00", b"\x00"),
     ],
 )

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mypy_boto3_s3 import S3Client
 
+from clients.s3 import S3Settings
+from sources.files.json.options import JsonOptions
 from sources.files.plan import SettledObject
 from sources.files.source import FilesSource
+from sources.storage.s3 import S3Object
 from tests.io.sources.reading import MemoryLedger, failures, raws, read_all, read_split
 from transforms import metrics
 from transforms.batch.expected import ExpectedFields
@@ -173,3 +177,31 @@ def test_what_a_glob_does_not_mean_is_passed_over_and_noted(folder: Path) -> Non
     tally = metrics.tally()
     assert (tally["objects_passed_over"], tally["objects_unavailable"]) == (5, 1)
     metrics.reset()
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("layout", ["lines", "auto"])
+def test_planning_reads_no_more_of_an_object_than_it_looks_at(
+    s3: S3Client,
+    s3_settings: S3Settings,
+    bucket: str,
+    layout: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    s3.put_object(Bucket=bucket, Key="a.json", Body=b'{"id": 1}\n' * 400_000)
+    lengths: list[int] = []
+    get = S3Object.read_at
+
+    def counted(self: S3Object, offset: int, length: int) -> bytes:
+        lengths.append(length)
+        return get(self, offset, length)
+
+    monkeypatch.setattr(S3Object, "read_at", counted)
+    files = FilesSource(
+        f"s3://{bucket}/*.json",
+        s3=s3_settings,
+        split_bytes=1 << 20,
+        json=JsonOptions(layout=layout),
+    )
+    assert len(list(files.splits(MemoryLedger()))) == 4
+    assert lengths == [64 << 10]

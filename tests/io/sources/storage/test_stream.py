@@ -84,3 +84,12 @@ def test_a_read_that_failed_can_be_tried_again(distant: bool) -> None:
         blocks.append(block)
     assert b"".join(blocks) == DATA
     assert 1 <= faults <= 2
+
+
+def test_where_the_start_may_be_all_that_is_wanted_it_alone_is_read() -> None:
+    pinned = Pinned(DATA, distant=True, block_bytes=20)
+    stream = PlainStream(pinned, 0, 50, first=7)
+    start = stream.read()
+    assert (start, pinned.reads) == (DATA[:7], [(0, 7)])
+    assert start + b"".join(iter(stream.read, b"")) == DATA
+    assert pinned.reads[:2] == [(0, 7), (7, 20)]

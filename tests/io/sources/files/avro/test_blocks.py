@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import io
-import zlib
 from typing import Any
 
-import cramjam
 import fastavro
 import pytest
 from fastavro.read import HEADER_SCHEMA
 
-from sources.files.avro import blocks as module
-from sources.files.avro.blocks import Block, Blocks, decompressed
+from sources.files.avro import codecs
+from sources.files.avro.blocks import Block, Blocks
 from sources.files.failures import EndsEarly
-from tests.io.sources.files.test_decompress import CODECS, Stored
+from tests.io.sources.files.test_decompress import Stored
 from transforms.errors import ObjectFailed
 
 SCHEMA = {"type": "record", "name": "r", "fields": [{"name": "n", "type": "long"}]}
@@ -66,9 +64,83 @@ def test_a_block_that_does_not_end_where_it_says_is_damaged() -> None:
     assert not any(each.problem for each in blocks[1:])
 
 
-def test_a_length_beyond_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BLOCK_BYTES", 5)
-    assert all(each.problem for each in cut(written()))
+def long_blocks(data: bytes, block: int = 7) -> list[tuple[int, bytes, str]]:
+    """The count, data and problem of each block."""
+    blocks = Blocks(Stored(data, block), "file:///a.avro")
+    blocks.read_header()
+    cut: list[tuple[int, bytes, str]] = []
+    while (each := blocks.next()) is not None:
+        content, problem = each.data, each.problem
+        try:
+            for piece in each.pieces or ():
+                content += piece
+        except ValueError as error:
+            problem = str(error)
+        cut.append((each.count, content, problem))
+    return cut
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "xz", "snappy", "bzip2"])
+@pytest.mark.parametrize("block", [7, 1 << 20])
+def test_long_blocks_are_read_in_pieces(
+    codec: str, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = written(600, codec)
+    whole = long_blocks(data)
+    monkeypatch.setattr(codecs, "BLOCK_BYTES", 15)
+    monkeypatch.setattr(codecs, "PIECE_BYTES", 4)
+    assert long_blocks(data, block) == whole
+    blocks = Blocks(Stored(data, block), "file:///a.avro")
+    blocks.read_header()
+    counts = []
+    while (each := blocks.next(skip_to=1 << 20)) is not None:
+        counts.append(each.count)
+    assert counts == [count for count, _, _ in whole], "passed over without being decompressed"
+
+
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_a_long_block_that_does_not_end_where_it_says_costs_no_other(
+    shift: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(codecs, "BLOCK_BYTES", 5)
+    data = written()
+    whole = long_blocks(data)
+    at = data.find(marker_of(data)) + 16
+    size = data[at + 1]
+    damaged = data[: at + 1] + bytes((size + 2 * shift,)) + data[at + 2 :]
+    blocks = long_blocks(damaged)
+    assert blocks[1:] == whole[1:]
+    count, content, problem = blocks[0]
+    assert count == whole[0][0]
+    assert whole[0][1].startswith(content)
+    assert "does not end where it says" in problem
+
+
+def test_a_long_block_that_is_cut_ends_the_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codecs, "BLOCK_BYTES", 5)
+    with pytest.raises(EndsEarly, match="middle of an Avro block"):
+        long_blocks(written()[:-20])
+
+
+def test_a_block_of_no_elements_with_data_is_a_problem() -> None:
+    data = written(3)
+    at = data.find(marker_of(data)) + 16
+    (block,) = cut(data[:at] + b"\0" + data[at + 1 :])
+    assert (block.count, bool(block.problem)) == (1, True)
+
+
+def test_a_count_that_is_not_believed_is_not_believed_when_the_block_is_passed_over() -> None:
+    data = written(3)
+    at = data.find(marker_of(data)) + 16
+    count = io.BytesIO()
+    fastavro.schemaless_writer(count, "long", 5_000_000)
+    stored = data[:at] + count.getvalue() + data[at + 1 :]
+    for skip_to in (0, 1 << 40):
+        blocks = Blocks(Stored(stored, 1 << 20), "file:///a.avro")
+        blocks.read_header()
+        block = blocks.next(skip_to=skip_to)
+        assert block is not None
+        assert block.count == 1
 
 
 def test_an_object_that_ends_early_says_so() -> None:
@@ -99,39 +171,3 @@ def test_more_elements_than_bytes_are_not_believed() -> None:
     stored.write(bytes(range(16)))
     (block,) = cut(stored.getvalue())
     assert (block.count, bool(block.problem)) == (1, True)
-
-
-def raw_deflate(data: bytes) -> bytes:
-    return zlib.compress(data, wbits=-15)
-
-
-def snappy(data: bytes) -> bytes:
-    raw = bytes(cramjam.snappy.compress_raw(data))
-    return raw + zlib.crc32(data).to_bytes(4, "big")
-
-
-COMPRESS: dict[str, Any] = {
-    "deflate": raw_deflate,
-    "snappy": snappy,
-    "zstandard": CODECS["zstd"],
-    "bzip2": CODECS["bz2"],
-    "xz": CODECS["xz"],
-}
-
-
-@pytest.mark.parametrize("codec", COMPRESS)
-def test_every_codec_is_bounded_and_checked(codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    compress = COMPRESS[codec]
-    data = b"0123456789" * 1_000
-    assert decompressed(codec, compress(data), "u") == data
-    with pytest.raises((ValueError, ObjectFailed)):
-        decompressed(codec, compress(data)[:-5], "u")
-    monkeypatch.setattr(module, "BLOCK_BYTES", 9_999)
-    with pytest.raises(ValueError, match="decompressed"):
-        decompressed(codec, compress(data), "u")
-
-
-def test_a_snappy_block_has_a_checksum() -> None:
-    stored = snappy(b"0123456789")
-    with pytest.raises(ValueError, match="checksum"):
-        decompressed("snappy", stored[:-1] + bytes((stored[-1] ^ 1,)), "u")

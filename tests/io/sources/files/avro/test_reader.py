@@ -7,6 +7,7 @@ import tracemalloc
 import zlib
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -252,22 +253,148 @@ def block_of(path: Path, schema: Any, body: bytes, count: int = 1) -> FilesSourc
     return FilesSource(str(path))
 
 
+def varint(number: int) -> bytes:
+    stored = io.BytesIO()
+    fastavro.schemaless_writer(stored, "long", number)
+    return stored.getvalue()
+
+
+def record(**fields: Any) -> dict[str, Any]:
+    kinds = [{"name": name, "type": kind} for name, kind in fields.items()]
+    return {"type": "record", "name": "r", "fields": kinds}
+
+
 def test_an_element_that_would_fill_the_memory_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sources.files.avro.reader.LARGE", 32 << 10)
+    monkeypatch.setattr("sources.files.avro.elements.MEMORY", 8 << 20)
+    monkeypatch.setattr("sources.files.avro.decoder.MEMORY", 8 << 20)
     item = {"type": "record", "name": "i", "fields": [{"name": "n", "type": "int"}]}
-    fields = [{"name": "a", "type": {"type": "array", "items": item}}]
-    schema = {"type": "record", "name": "r", "fields": fields}
-    size = io.BytesIO()
-    fastavro.schemaless_writer(size, "long", 1 << 20)
-    files = block_of(tmp_path / "a.avro", schema, size.getvalue() + bytes((1 << 20) + 1))
+    schema = record(id="int", a={"type": "array", "items": item})
+    bad = varint(200_000) + bytes(200_001)
+    body = b"\x02\x00" + b"\x04" + bad + b"\x06\x02\x0e\x00"
+    files = block_of(tmp_path / "a.avro", schema, body, count=3)
+    tracemalloc.start()
+    batches = read_all(files)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    (failure,) = failures(batches)
+    assert (failure.origin.offset, failure.category) == (1, "too_large")
+    assert "its values take too much memory" in failure.message
+    assert values(batches) == [{"id": 1, "a": []}, {"id": 3, "a": [{"n": 7}]}]
+    assert peak < 20 << 20, "all of it takes about 40 MiB"
+
+
+LONG = record(id="long", text=["null", "string"], blob="bytes", tail="string")
+LIMIT = 2_000_000
+
+
+def long_rows(size: int) -> list[dict[str, Any]]:
+    return [
+        {"id": 1, "text": "a", "blob": b"", "tail": "t"},
+        {"id": 2, "text": "é" * (size // 2), "blob": b"\xff", "tail": "u"},
+        {"id": 3, "text": None, "blob": b"b" * 1_500_000, "tail": "v"},
+    ]
+
+
+@pytest.mark.parametrize("codec", ["null", "deflate", "snappy", "xz"])
+@pytest.mark.parametrize("held", [32 << 20, 1_000])
+@pytest.mark.parametrize("start", [0, 2])
+def test_a_record_in_a_long_block_is_read_up_to_the_limit_and_costs_no_other(
+    tmp_path: Path, codec: str, held: int, start: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sources.files.avro.codecs.BLOCK_BYTES", held)
+    size = 3_000_000
+    path = tmp_path / "a.avro"
+    rows = long_rows(size)
+    with path.open("wb") as file:
+        fastavro.writer(file, LONG, [*rows, *rows], codec, sync_interval=1 << 30)
+    files = FilesSource(str(path), max_record_bytes=LIMIT + 100)
+    (split,) = files.splits(MemoryLedger())
+    batches = drained(files.open(split, (("", start),), MemoryLedger()))
+    bad = failures(batches)
+    assert [each.origin.offset for each in bad] == [each for each in (1, 4) if each >= start]
+    assert {(each.category, each.exception) for each in bad} == {("too_large", "RecordTooLarge")}
+    text = rows[1]["text"].encode()
+    assert f"column 'text' has {size:,} bytes with the sha256 {sha256(text).hexdigest()}" in (
+        bad[0].message
+    )
+    assert bad[0].raw.startswith('[{"id":2,"blob":"/w==","tail":"u","text":"éé'.encode())
+    assert len(bad[0].raw) <= 64 << 10
+    assert values(batches) == [
+        row for number, row in enumerate([*rows, *rows]) if number >= start and row["id"] != 2
+    ]
+    assert batches[-1].span.final
+    assert batches[-1].span.end == 6
+
+
+def test_a_symbol_that_is_not_there_costs_its_record_alone(tmp_path: Path) -> None:
+    schema = record(id="int", kind={"type": "enum", "name": "k", "symbols": ["A", "B"]})
+    body = b"\x02\x00" + b"\x04\x0e" + b"\x06\x02"
+    batches = read_all(block_of(tmp_path / "a.avro", schema, body, count=3))
+    (failure,) = failures(batches)
+    assert (failure.origin.offset, failure.category) == (1, "malformed")
+    assert failure.raw.startswith(b'[{"id":2},{},{"kind":')
+    assert "'kind'" in failure.message
+    assert values(batches) == [{"id": 1, "kind": "A"}, {"id": 3, "kind": "B"}]
+
+
+@pytest.mark.parametrize("held", [32 << 20, 0])
+def test_a_block_with_fewer_elements_than_it_says_is_one_failure(
+    tmp_path: Path, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sources.files.avro.codecs.BLOCK_BYTES", held)
+    files = block_of(tmp_path / "a.avro", record(id="int"), b"\x02\x04", count=1_000)
+    batches = read_all(files)
+    (failure,) = failures(batches)
+    assert "elements 2 to 999 are lost" in failure.message
+    assert values(batches) == [{"id": 1}, {"id": 2}]
+    assert batches[-1].span.end == 1_000
+
+
+@pytest.mark.parametrize("held", [32 << 20, 0])
+def test_a_block_with_more_data_than_elements_puts_its_last_element_in_doubt(
+    tmp_path: Path, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sources.files.avro.codecs.BLOCK_BYTES", held)
+    files = block_of(tmp_path / "a.avro", record(id="int"), b"\x02\x04\x06\x08", count=3)
+    batches = read_all(files)
+    (failure,) = failures(batches)
+    assert (failure.origin.offset, failure.category) == (2, "object_corrupt")
+    assert "1 more bytes behind" in failure.message
+    assert decode(failure.raw) == {"id": 3}, "a replay writes it"
+    assert values(batches) == [{"id": 1}, {"id": 2}]
+
+
+def test_a_block_that_expands_hugely_is_read_in_bounded_memory(tmp_path: Path) -> None:
+    size = 100 << 20
+    body = b"\x02" + varint(size) + bytes(size) + b"\x04\x02x"
+    files = block_of(tmp_path / "a.avro", record(id="int", text="string"), body, count=2)
+    del body
+    tracemalloc.start()
+    batches = read_all(files)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    (failure,) = failures(batches)
+    assert "column 'text' has 104,857,600 bytes" in failure.message
+    assert values(batches) == [{"id": 2, "text": "x"}]
+    assert peak < 70 << 20
+
+
+def test_records_nested_in_items_cannot_fill_the_memory(tmp_path: Path) -> None:
+    nested: Any = "boolean"
+    for depth in range(50):
+        fields = [{"name": "f", "type": nested}]
+        nested = {"type": "record", "name": f"n{depth}", "fields": fields}
+    schema = record(a={"type": "array", "items": nested})
+    count = 100_000
+    files = block_of(tmp_path / "a.avro", schema, varint(count) + bytes(count + 1))
     tracemalloc.start()
     (failure,) = failures(read_all(files))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert "longer than 32,768 bytes" in failure.message
-    assert peak < 32 << 20, "all of it takes about 200 MiB"
+    assert "too much memory" in failure.message
+    assert peak < 150 << 20, "all of it takes 1 GB"
 
 
 def test_a_long_block_of_short_elements_is_read(tmp_path: Path) -> None:

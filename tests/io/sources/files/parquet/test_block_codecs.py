@@ -47,6 +47,12 @@ def test_what_ends_early_or_refers_to_nothing_is_undecodable(codec: str) -> None
         decompressed(codec, iter([bad])).read(100)
 
 
+def test_what_follows_the_end_of_gzip_data_is_passed_over() -> None:
+    stored = pa.Codec("gzip").compress(TEXTS["mixed"], asbytes=True) + b"more"
+    reader = decompressed("GZIP", iter([stored]))
+    assert b"".join(iter(lambda: reader.read(65_537), b"")) == TEXTS["mixed"]
+
+
 def test_a_codec_without_such_a_decoder_is_undecodable() -> None:
     with pytest.raises(Undecodable, match="in LZ4 can only be decompressed as a whole"):
         decompressed("LZ4", iter([b""]))
