@@ -77,9 +77,7 @@ def test_after_a_kill_on_flink_all_figures_are_those_of_the_input(
     assert after == {"read": 3 * PART, **expected}
     gained = {key: after[key] - before[key] for key in after}
     assert {key: summary[key] for key in gained} == gained, "the summary is of its run"
-    newest = listed(sink, capsys)[0]
-    assert newest["state"] == "completed"
-    assert {key: newest[key] for key in gained} == gained, "so is the row of the run"
+    assert listed(sink, capsys)[0]["state"] == "completed"
     of_tables(sink, expected, capsys)
     ((label,),) = query(sink, "SELECT DISTINCT source FROM ingest_progress")
     of_exporter(sink, expected, label)
