@@ -15,7 +15,9 @@ from pipelines.flags import add_sink, add_verbose, positive_int
 _DESCRIPTION = """\
 Show the runs of pipelines: which go on, which have ended and how, and which are lost.
 
-A run is lost when it has not ended and none of its processes has been heard for a minute."""
+A run is lost when no end of it was noted and none of its processes has been heard for a minute.
+That also shows for a job that was submitted to a cluster with --detach, once it has ended, unless
+`sluice flink stop` or `cancel` has noted its end (--sink)."""
 
 _EXAMPLES = """\
 examples:

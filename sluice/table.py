@@ -46,9 +46,9 @@ COMMANDS = (
     _of_pipelines("exporter", _LOOK, "show figures of all pipelines to Prometheus"),
     _of_pipelines("dead-letters", _LOOK, "list, replay, cancel or purge records that failed"),
     Command(
-        *("flink", "runners.flink.jobs", _RUN),
+        *("flink", "sluice.flink", _RUN),
         "show, stop or cancel the jobs of a Flink cluster",
-        "python -m runners.flink",
+        "python -m sluice.flink",
     ),
     _of_pipelines("migrate", _MAINTAIN, "bring the tables beside yours to this version"),
     Command(

@@ -80,7 +80,7 @@ WINGS = {
     "runners.flink.local": {"runners", "runners.flink"},
     "runners.prism": {"runners"},
     "pipelines": {"runners"} | SOURCES | SINKS | CLIENTS | TRANSFORMS,
-    "sluice": {"pipelines", "runners"},
+    "sluice": {"pipelines", "runners", "runners.flink"},  # whose jobs are a command
 }
 """Which wings each wing may import; a folder without an entry belongs to the one around it."""
 

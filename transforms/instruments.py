@@ -46,12 +46,14 @@ Histogram = Literal[
     "commit_duration",  # seconds, by result
     "commit_records",
     "freshness",  # seconds, by source
+    "job_wait",  # seconds; of the job that waits for the longest, at each claim
 ]
 
 BOUNDS: Mapping[Histogram, Sequence[float]] = {
     "commit_duration": (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
     "commit_records": (1, 10, 100, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 100_000),
     "freshness": (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3_600, 21_600, 86_400),
+    "job_wait": (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3_600, 21_600, 86_400),
 }
 """The upper bounds of the buckets; the last bucket has none."""
 

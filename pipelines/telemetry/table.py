@@ -170,6 +170,12 @@ FROM_PROCESS = (
         "further attempts at records that had failed",
     ),
     Metric(
+        "sluice_job_wait_seconds",
+        "histogram",
+        _PIPELINE,
+        "how long the longest waiting job of a claim had been due",
+    ),
+    Metric(
         "sluice_outage_seconds_total",
         "counter",
         (*_PIPELINE, "service"),

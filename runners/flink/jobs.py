@@ -202,10 +202,10 @@ def _only_job(rest: FlinkRest) -> str:
     return str(running[0])
 
 
-def parser() -> Parser:
-    """The options of ``runners.flink``."""
-    parser = Parser(
-        prog="python -m runners.flink",
+def parser(kind: type[Parser] = Parser, program: str = "python -m runners.flink") -> Parser:
+    """The options of ``runners.flink``, in a parser of the class ``kind`` for ``program``."""
+    parser = kind(
+        prog=program,
         description="Show the jobs of a Flink cluster, stop them with a savepoint, cancel them.",
         epilog="examples:\n"
         "  %(prog)s status --flink_master localhost:8081 --json\n"
@@ -245,16 +245,23 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; 0 done, 1 failed."""
     with streams.lasting():
-        return _main(argv)
+        return carry_out(parser().parse_args(argv))
 
 
-def _main(argv: Sequence[str] | None) -> int:
-    arguments = parser().parse_args(argv)
+def carry_out(arguments: argparse.Namespace, ended: Callable[[str], object] | None = None) -> int:
+    """Do what the arguments of ``parser`` say, and print it; 0 done, 1 failed.
+
+    Args:
+        arguments: The arguments.
+        ended: Called with the id of a job that was stopped or cancelled, before it is printed.
+    """
     try:
         jobs = _acted_on(arguments)
     except (JobError, FlinkRefused, FlinkUnreachable) as error:
         sys.stderr.write(f"flink: {error}\n")
         return 1
+    if arguments.action != "status" and ended is not None:
+        ended(jobs[0]["job"])
     if arguments.json:
         sys.stdout.write(json.dumps(jobs, indent=2) + "\n")
         return 0

@@ -170,6 +170,10 @@ class Dialect(Protocol):
         """
         ...
 
+    def read_one_moment(self, connection: sa.Connection) -> None:
+        """Have all statements of a transaction that has only begun read the same state."""
+        ...
+
     def group_in_memory(self, connection: sa.Connection) -> None:
         """Have the rest of the transaction group rows as they come, rather than sort them first."""
         ...

@@ -151,6 +151,9 @@ class Generic:
     def prefer_indexes(self, connection: sa.Connection, *, ordered: bool) -> None:
         """Nothing that every database takes."""
 
+    def read_one_moment(self, connection: sa.Connection) -> None:
+        """Nothing: SQLite and MySQL do so by themselves."""
+
     def group_in_memory(self, connection: sa.Connection) -> None:
         """Nothing: only Postgres needs to be told."""
 

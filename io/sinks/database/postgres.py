@@ -182,6 +182,9 @@ class Postgres(Generic):
         """Of a table that changes fast the planner knows little: it would read or sort all of it."""
         connection.exec_driver_sql(f"{_NO_SCANS}; {_NO_SORTS}" if ordered else _NO_SCANS)
 
+    def read_one_moment(self, connection: sa.Connection) -> None:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
     def group_in_memory(self, connection: sa.Connection) -> None:
         """The planner takes each row for a group when it groups by an expression, and would sort."""
         connection.exec_driver_sql("SET LOCAL enable_sort = off; SET LOCAL work_mem = '64MB'")

@@ -28,9 +28,10 @@ def activity(connection: sa.Connection) -> Iterator[Sample]:
         ids = [row.id for row in rows[start : start + 500]]
         for worker in connection.execute(sa.select(workers).where(workers.c.run.in_(ids))):
             beats[worker.run].append(worker)
-    newest = {(pipeline, target): at for pipeline, target, at in connection.execute(_NEWEST)}
+    last = connection.execute(_LAST).all()
+    newest = {(pipeline, target): started for pipeline, target, started, _ in last}
     yield from _runs(rows, beats, alive, newest)
-    for pipeline, target, committed in connection.execute(_COMMITTED):
+    for pipeline, target, _, committed in last:
         if committed is not None:
             at = committed.timestamp()
             labels = {"pipeline": pipeline, "target": target}
@@ -92,11 +93,13 @@ _OPEN = (
     .order_by(runs.c.started_at.desc())
     .limit(OPEN_RUNS)
 )
-_NEWEST = sa.select(runs.c.pipeline, runs.c.target, sa.func.max(runs.c.started_at)).group_by(
-    runs.c.pipeline, runs.c.target
-)
-_COMMITTED = (
-    sa.select(runs.c.pipeline, runs.c.target, sa.func.max(workers.c.committed_at))
-    .select_from(runs.join(workers, workers.c.run == runs.c.id))
+_LAST = (
+    sa.select(
+        runs.c.pipeline,
+        runs.c.target,
+        sa.func.max(runs.c.started_at),
+        sa.func.max(workers.c.committed_at),
+    )
+    .select_from(runs.outerjoin(workers, workers.c.run == runs.c.id))
     .group_by(runs.c.pipeline, runs.c.target)
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -13,13 +13,12 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.migrations import version
 from sinks.database.tables import READ_BY, jobs, runs
-from sinks.figures.labels import label_of, patterns_of
+from sinks.figures.labels import Labels, labels_of
 from sinks.figures.sample import Sample
-from sinks.figures.totals import Patterns
 from sinks.jobs.retention import FINISHED, Retention
-from sinks.jobs.state import CURRENT
+from sinks.jobs.state import is_in
 from sinks.ledger.accounts import accounts
-from transforms.batch.job_states import JOB_STATES
+from transforms.batch.job_states import EXECUTING, JOB_STATES
 
 
 def audited(database: Database, topics: str) -> list[Sample]:
@@ -34,18 +33,19 @@ def audited(database: Database, topics: str) -> list[Sample]:
         SinkUnavailable: The database cannot be reached.
     """
     with transaction(database, "read its figures", write=False) as connection:
+        dialect_of(connection).read_one_moment(connection)
         version.check_present(connection, database)
-        patterns = patterns_of(connection, topics)
-        of_jobs = [*_jobs(connection), *_retention(connection)]
-    return [*_partitions(database, patterns), *of_jobs]
+        labels = labels_of(connection, topics)
+        of_jobs = list(_jobs(connection))
+    return [*_partitions(database, labels), *of_jobs]
 
 
-def _partitions(database: Database, patterns: Patterns) -> Iterator[Sample]:
+def _partitions(database: Database, labels_of_sources: Labels) -> Iterator[Sample]:
     names = ("gaps", "violations", "complete", "open")
     sums: dict[tuple[str, str], Counter[str]] = {}
     for account in accounts(database):
         progress = account.progress
-        place = progress.pipeline, label_of(progress.source, patterns)
+        place = progress.pipeline, labels_of_sources.of(progress.source)
         whole = progress.counts.conserved and account.balanced and account.added_up
         sums.setdefault(place, Counter()).update(
             {
@@ -65,34 +65,32 @@ def _partitions(database: Database, patterns: Patterns) -> Iterator[Sample]:
 
 
 def _jobs(connection: sa.Connection) -> Iterator[Sample]:
+    """Jobs by state, and the ages of the oldest ones that have ended, in two passes over all of them."""
     now = dialect_of(connection).now(connection)
-    kinds = sa.select(
-        READ_BY.label("pipeline"), jobs.c.target, CURRENT.label("state"), jobs.c.discarded_at
-    ).subquery()
-    query = sa.select(
-        kinds.c.pipeline,
-        kinds.c.target,
-        kinds.c.state,
-        sa.func.count(),
-        sa.func.min(kinds.c.discarded_at),
-    ).group_by(kinds.c.pipeline, kinds.c.target, kinds.c.state)
-    numbers: dict[tuple[str, str], Mapping[str, int]] = {}
-    for pipeline, target, state, number, oldest in connection.execute(query):
-        place = pipeline, target
-        numbers[place] = {**numbers.get(place, dict.fromkeys(JOB_STATES, 0)), state: number}
-        if state == "discarded" and oldest is not None:
-            seconds = (now - oldest).total_seconds()
-            labels = {"pipeline": pipeline, "target": target}
-            yield Sample("sluice_dead_letter_oldest_seconds", seconds, labels)
+    numbers: dict[tuple[str, str], Counter[str]] = {}
+    oldest: dict[tuple[str, str], datetime] = {}  # by table and state
+    for pipeline, target, state, number, *ends in connection.execute(_BY_STATE):
+        numbers.setdefault((pipeline, target), Counter())[state] += number
+        end = dict(zip(FINISHED, ends, strict=True)).get(state)
+        if end is not None:
+            oldest[target, state] = min(end, oldest.get((target, state), end))
+            if state == "discarded":
+                seconds = (now - end).total_seconds()
+                labels = {"pipeline": pipeline, "target": target}
+                yield Sample("sluice_dead_letter_oldest_seconds", seconds, labels)
+    for pipeline, target, state, number in connection.execute(_EXECUTING):
+        numbers[pipeline, target].update({state: -number, EXECUTING: number})
     for (pipeline, target), states in sorted(numbers.items()):
-        for state, number in states.items():
+        for state in JOB_STATES:
             labels = {"pipeline": pipeline, "target": target, "state": state}
-            yield Sample("sluice_jobs", number, labels)
+            yield Sample("sluice_jobs", states[state], labels)
+    yield from _retention(connection, now, oldest)
 
 
-def _retention(connection: sa.Connection) -> Iterator[Sample]:
+def _retention(
+    connection: sa.Connection, now: datetime, oldest: Mapping[tuple[str, str], datetime]
+) -> Iterator[Sample]:
     """How much longer jobs are kept than their pipeline's last run said."""
-    now = dialect_of(connection).now(connection)
     newest: dict[tuple[str, str], Mapping[str, object]] = {}
     rows = sa.select(runs.c.pipeline, runs.c.target, runs.c.options).order_by(
         runs.c.started_at.desc()
@@ -104,9 +102,17 @@ def _retention(connection: sa.Connection) -> Iterator[Sample]:
         if not isinstance(retain, list):
             continue
         for state, period in Retention.parse(map(str, retain)).periods:
-            of_state = jobs.c.target == target, jobs.c.state == state
-            oldest = connection.scalar(sa.select(sa.func.min(FINISHED[state])).where(*of_state))
-            over = timedelta(0) if oldest is None else now - oldest - period
+            end = oldest.get((target, state))
+            over = timedelta(0) if end is None else now - end - period
             labels = {"pipeline": pipeline, "target": target, "state": state}
             seconds = max(0.0, over.total_seconds())
             yield Sample("sluice_retention_overdue_seconds", seconds, labels)
+
+
+_PLACE = (READ_BY.label("pipeline"), jobs.c.target, jobs.c.state)
+_GROUPS = (READ_BY, jobs.c.target, jobs.c.state)
+# Each state as it is stored, so that Postgres lets several processes read: no look at the queue.
+_BY_STATE = sa.select(
+    *_PLACE, sa.func.count(), *(sa.func.min(end) for end in FINISHED.values())
+).group_by(*_GROUPS)
+_EXECUTING = sa.select(*_PLACE, sa.func.count()).where(is_in(EXECUTING)).group_by(*_GROUPS)

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sinks.database.dialects import dialect_of
 from sinks.database.tables import READ_BY, claims, jobs, queue
 from sinks.jobs.store import enqueue
+from transforms import instruments
 from transforms.batch.expansion import Expansion, expansion_of
 from transforms.batch.record import Attempt, Claim, Format, Headers, RecordBatch, Span
 from transforms.batch.splits import BatchLimits
@@ -41,9 +42,11 @@ def take(
     """
     dialect = dialect_of(connection)
     at = dialect.now(connection)
-    dialect.defer_flush(connection)  # an undone claim is noticed when it is settled
     dialect.prefer_indexes(connection, ordered=False)
-    for owner in _longest_due(connection, owners, at):
+    due = [(first, owner) for first, owner in first_due(connection, owners) if first <= at]
+    if due:
+        dialect.defer_flush(connection)  # an undone claim is noticed when it is settled
+    for first, owner in due:
         rows = dialect.take(
             connection,
             queue.c.job,
@@ -54,6 +57,8 @@ def take(
         if batches := _batches(rows):
             claimed = [_claim(pipeline, owner, lease, at, batch) for batch in batches]
             connection.execute(sa.insert(claims), claimed)
+            # Of the one that waits for the longest: to ask for the time of each would cost too much.
+            instruments.observe("job_wait", [(at - first).total_seconds()])
             return batches
     return ()
 
@@ -71,15 +76,6 @@ def first_due(
     ]
     row = connection.execute(sa.select(*firsts)).one()
     return sorted((due, owner) for due, owner in zip(row, owners, strict=True) if due is not None)
-
-
-def _longest_due(
-    connection: sa.Connection, owners: Sequence[uuid.UUID], at: datetime
-) -> Sequence[uuid.UUID]:
-    """Those of ``owners`` that have jobs due; one alone is simply tried."""
-    if len(owners) == 1:
-        return owners
-    return [owner for due, owner in first_due(connection, owners) if due <= at]
 
 
 def give_back(connection: sa.Connection, untried: Sequence[Claim]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from operator import attrgetter
 
 import sqlalchemy as sa
 
@@ -71,12 +71,15 @@ def accounts(database: Database) -> Iterator[Account]:
                 spans[0].jobs_retrying,
                 spans[0].jobs_dead,
                 sum(entry.purged for entry in entries),
-                {entry.target: _counts(entry) for entry in entries if entry.target is not None},
+                {
+                    entry.target: Counts(*_counts_of(entry))
+                    for entry in entries
+                    if entry.target is not None
+                },
             )
 
 
-def _counts(row: Any) -> Counts:
-    return Counts(*(getattr(row, name) for name in COUNTS))
+_counts_of = attrgetter(*COUNTS)
 
 
 def _number(*states: str) -> sa.ColumnElement[int]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
 from sinks.database.label import TargetTable, label_of, pipeline_named
@@ -106,6 +107,23 @@ class Run:
                 "message": redact(message)[:MESSAGE_LENGTH] or None,
             }
             connection.execute(sa.update(runs).where(runs.c.id == self.id).values(values))
+
+
+def end_job(database: Database, job: str) -> int:
+    """Note that a job of a cluster was ended by hand; returns how many runs that ends: 0 or 1.
+
+    Args:
+        database: Where the run was entered.
+        job: The job's id in the cluster.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached: the run will be shown as lost.
+        Contention: It asks for another try.
+    """
+    with transaction(database, "note the end of a run") as connection:
+        now = dialect_of(connection).now(connection)
+        its = sa.update(runs).where(runs.c.job == job[:64], runs.c.outcome.is_(None))
+        return connection.execute(its.values(ended_at=now, outcome="stopped")).rowcount
 
 
 def program_name() -> str:

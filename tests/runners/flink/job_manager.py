@@ -24,6 +24,7 @@ class JobManager:
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {"/jobs": {"jobs": []}}
         self.requests: list[str] = []
+        self.cancels = False  # whether a job that is to be cancelled ends
         manager = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,6 +40,9 @@ class JobManager:
 
             def do_PATCH(self) -> None:
                 manager.requests.append(f"PATCH {self.path}")
+                job = self.path.partition("?")[0]
+                if manager.cancels and job in manager.answers:
+                    manager.answers[job] = {"state": "CANCELED"}
                 self.send_response(202)
                 self.send_header("Content-Length", "2")
                 self.end_headers()

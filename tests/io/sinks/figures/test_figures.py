@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
+from sinks.database.engine import engine_of
 from sinks.figures.audited import audited
 from sinks.figures.figures import figures
 from tests.io.sinks.figures.samples import by_labels
@@ -33,3 +35,24 @@ def test_a_database_in_which_nothing_was_ingested_is_told_from_one_without_figur
     for read in (figures, audited):
         with pytest.raises(ConfigError, match="no ingest_ tables: nothing was ingested"):
             read(database.database, "kafka://*")
+
+
+def test_nothing_is_counted_twice_while_a_ledger_is_forgotten(postgres: Database) -> None:
+    sink = postgres.sink(key=["id"])
+    batch = make_batch([{"id": "1"}, {"id": "2"}])
+    sink.commit([batch])
+    engine = engine_of(postgres.database)
+    forgotten: list[str] = []
+
+    def forget(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "ingest_counts" in statement and not forgotten:
+            forgotten.append(statement)
+            postgres.run("DELETE FROM ingest_progress")
+            sink.commit([batch])  # moves what was counted before
+
+    sa.event.listen(engine, "after_cursor_execute", forget)
+    values = by_labels(figures(postgres.database, "kafka://*"))
+    sa.event.remove(engine, "after_cursor_execute", forget)
+    assert sum(values["sluice_records_read_total"].values()) == 2, "as of one moment"
+    values = by_labels(figures(postgres.database, "kafka://*"))
+    assert sum(values["sluice_records_read_total"].values()) == 4

@@ -6,20 +6,25 @@ import pytest
 
 from sinks.database.engine import transaction
 from sinks.figures import labels
-from sinks.figures.labels import label_of, patterns_of
+from sinks.figures.labels import Labels, labels_of
 from tests.io.sinks.runs.test_runs import begun
 from tests.io.sinks.tested_database import Database
 
 TOPICS = "kafka://*"
 
 
-def of(database: Database) -> list[tuple[str, str | None]]:
+def read(database: Database) -> Labels:
     with transaction(database.database, "test", write=False) as connection:
-        return list(patterns_of(connection, TOPICS))
+        return labels_of(connection, TOPICS)
 
 
-def given(database: Database, run: str, *uris: str) -> None:
-    begun(database, run, options={"sources": [{"uri": f"./{u}", "pattern": u} for u in uris]})
+def of(database: Database) -> list[tuple[str, str | None]]:
+    return list(read(database).patterns)
+
+
+def given(database: Database, run: str, *uris: str, pipeline: str = "") -> None:
+    sources = [{"uri": f"./{u}", "pattern": u} for u in uris]
+    begun(database, run, pipeline, options={"sources": sources})
 
 
 def test_the_longer_pattern_comes_first(database: Database) -> None:
@@ -39,9 +44,30 @@ def test_there_are_at_most_so_many_those_of_the_newest_runs(
 
 
 def test_a_name_has_the_label_of_the_first_pattern_that_matches() -> None:
-    patterns = [("file:///a/*.jsonl", "./a"), ("file:///*", "./"), (TOPICS, None)]
-    assert label_of("file:///a/b/c.jsonl", patterns) == "./a"
-    assert label_of("file:///a/b/c.csv", patterns) == "./"
-    assert label_of("kafka://t", patterns) == "kafka://t"
-    assert label_of("s3://b/k", patterns) == "other"
-    assert label_of("file:///a/x.jsonlines", patterns[:1]) == "other"
+    some = Labels([("file:///a/*.jsonl", "./a"), ("file:///*", "./"), (TOPICS, None)])
+    assert some.of("file:///a/b/c.jsonl") == "./a"
+    assert some.of("file:///a/b/c.csv") == "./"
+    assert some.of("kafka://t") == "kafka://t"
+    assert some.of("s3://b/k") == "other"
+    assert Labels(some.patterns[:1]).of("file:///a/x.jsonlines") == "other"
+
+
+def test_a_pipeline_keeps_its_label_however_often_others_run(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(database, "1", "rare*", pipeline="rare")
+    for run in range(2, 5):
+        given(database, str(run), "often*", pipeline="often")
+    monkeypatch.setattr(labels, "_NEWEST", labels._NEWEST.limit(1))
+    assert set(of(database)) >= {("rare*", "./rare*"), ("often*", "./often*")}
+
+
+def test_what_a_pipeline_reads_is_its_own_unless_another_pattern_may_come_before(
+    database: Database,
+) -> None:
+    given(database, "1", "file:///a/*", pipeline="one")
+    given(database, "2", "file:///a/b/*", pipeline="two")
+    given(database, "3", "file:///c/*", pipeline="three")
+    given(database, "4", "kafka://*", pipeline="four")
+    own = {name: pattern for name, (pattern, _) in read(database).own.items()}
+    assert own == {"two": "file:///a/b/*", "three": "file:///c/*"}

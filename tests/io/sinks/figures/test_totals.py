@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from itertools import pairwise
 
+from sinks.figures.labels import Labels
 from sinks.figures.totals import totals
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
@@ -15,10 +16,14 @@ from transforms.batch.job_states import ACTIONS
 
 EVENTS = ("events", "events", "./a*")
 PATTERNS = [("file:///a*", "./a*"), ("kafka://*", None)]
+OWN = Labels(PATTERNS, {"events": PATTERNS[0]})
 
 
-def of(database: Database) -> Values:
-    return read(database, partial(totals, patterns=PATTERNS))
+def of(database: Database, labels: Labels = OWN) -> Values:
+    """The totals, which are the same whether or not a pipeline's own pattern is known."""
+    values = read(database, partial(totals, labels=labels))
+    assert values == read(database, partial(totals, labels=Labels(PATTERNS)))
+    return values
 
 
 def test_each_outcome_is_counted_by_the_uri_that_was_given(database: Database) -> None:

@@ -14,6 +14,7 @@ from tests.io.sinks.jobs.queued_jobs import (
     retryable,
 )
 from tests.io.sinks.tested_database import Database
+from transforms import instruments
 from transforms.batch.backoff import Backoff
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import BatchLimits
@@ -46,6 +47,18 @@ class TestClaim:
         due = queue.queue.due_in()
         assert due is not None
         assert 40 < due <= 100
+
+    def test_how_long_the_first_of_a_claim_was_due_is_measured(self, database: Database) -> None:
+        queue = Queue(database, retryable(0), retryable(1))
+        earlier = "'2020-01-01 00:00:00'"
+        database.run(f"UPDATE ingest_queue SET due_at = {earlier} WHERE job = 1")
+        instruments.reset()
+        queue.claim()
+        (waits,) = instruments.measured().histograms["job_wait"].values()
+        assert (sum(waits.counts), waits.counts[-1]) == (1, 1), "one claim, of more than a day"
+        assert list(queue.queue.claim(queue.lease, LIMITS)) == []
+        (waits,) = instruments.measured().histograms["job_wait"].values()
+        assert sum(waits.counts) == 1, "nothing was taken"
 
     def test_a_batch_is_of_one_partition(self, database: Database) -> None:
         queue = Queue(database, retryable(0, "p"), retryable(0, "q"))

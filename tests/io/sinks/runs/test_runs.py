@@ -12,9 +12,9 @@ from sinks.runs.runs import Run
 from tests.io.sinks.tested_database import Database
 
 
-def begun(database: Database, id_: str = "1", **more: Any) -> Run:
+def begun(database: Database, id_: str = "1", pipeline: str = "", **more: Any) -> Run:
     database.sink(key=["id"])
-    run = Run(id_, database.config(), "", "DirectRunner", "1.2.3", **more)
+    run = Run(id_, database.config(), pipeline, "DirectRunner", "1.2.3", **more)
     run.begin()
     return run
 
