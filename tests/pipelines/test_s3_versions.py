@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from mypy_boto3_s3 import S3Client
+from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 from tests.pipelines.commands import ingested
 from tests.pipelines.tables import query
@@ -23,7 +24,7 @@ def lines(first: int, count: int, width: int = 0) -> bytes:
 
 def upload(s3: S3Client, bucket: str, data: bytes, part_bytes: int) -> None:
     begun = s3.create_multipart_upload(Bucket=bucket, Key="in/a.jsonl")["UploadId"]
-    parts = []
+    parts: list[CompletedPartTypeDef] = []
     for number, at in enumerate(range(0, len(data), part_bytes), 1):
         part = s3.upload_part(
             Bucket=bucket,

@@ -267,9 +267,8 @@ class TextReader:
 
     def _from_start(self, pinned: PinnedObject) -> PeekedStream:
         """The decompressed bytes from the first one on; they say how the object is written."""
-        part = self._part
+        part, first = self._part, SAMPLE_BYTES if self._quiet else 0
         end = part.size if part.end is None else part.end
-        first = SAMPLE_BYTES if self._quiet else 0
         peeked = PeekedStream(PlainStream(pinned, 0, end, beyond=not part.final, first=first))
         if self._heed_compression(peeked.head, pinned.content_encoding):
             peeked = PeekedStream(CompressedStream(peeked, self._compression, part.uri))
