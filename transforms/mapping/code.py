@@ -37,11 +37,19 @@ class Code:
     def line(self, template: str, **values: Any) -> None:
         """Add a line: a fixed template, in which each ``{name}`` is a bound value."""
         bound = {name: self.bind(value) for name, value in values.items()}
-        self._lines.append("    " * self._depth + template.format(**bound))
+        self.raw(template.format(**bound))
 
     def indent(self) -> None:
         """The next lines are inside the last one."""
         self._depth += 1
+
+    def raw(self, text: str) -> None:
+        """Add a line of fixed text and of bound names."""
+        self._lines.append("    " * self._depth + text)
+
+    def before(self, text: str) -> None:
+        """Add such a line above the first loop."""
+        self._lines.insert(1, "    " + text)
 
     def outside(self) -> None:
         """The next lines are in the outermost loop again."""

@@ -140,9 +140,10 @@ def _applied(batch: RecordBatch, part: Part, origins: Origins) -> RecordBatch:
     def whole(indices: Sequence[int]) -> Sequence[Any] | None:
         out: list[Any] = []
         refused = False
-        while len(out) < len(indices):
+        run, items = part.of(indices, values)
+        while (done := len(out)) < len(indices):
             try:
-                part.run(indices[len(out) :], values, origins, out)
+                run(items[done:], indices[done:], values, origins, out)
             except MemoryError:
                 raise
             except Exception as error:  # noqa: BLE001 - kept, and raised again for its record

@@ -6,7 +6,7 @@ A template must leave ``r`` a dict of its own, raise ``Reject`` for what does no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,18 +85,23 @@ class Writer:
         self.code.line(f"x = r.get({key})")
         self.code.line(f"if x is not None: r[{key}] = {{change}}(x)", change=change)
 
-    def set(self, name: str, value: Constant | OriginValue) -> None:
-        """Set a field, as the rest of the line where one has begun."""
-        self.code.line(f"r[{{name}}] = {self.expression(value)}", name=name)
-
     def expression(self, value: Constant | OriginValue) -> str:
         """What stands for a value."""
         if isinstance(value, Constant):
             return self.code.bind(value.value)
         bound = self.code.bind(value)
-        if value.kind in OF_BATCH:
+        if value.kind not in OF_BATCH:
+            return f"origins.of_record({bound}, i)"
+        if value.kind == "path":  # not every source has it
             return f"origins.of_batch({bound})"
-        return f"origins.of_record({bound}, i)"
+        variable = self.code.fresh()
+        self.code.before(f"{variable} = origins.of_batch({bound})")
+        return variable
+
+    def missing(self, variable: str) -> str:
+        """The condition that says whether a value is null, or an empty cell of CSV."""
+        blank = f" or ({variable} == '' and type({variable}) is str)" if self.csv else ""
+        return f"{variable} is None{blank}"
 
 
 def _select(writer: Writer, operation: Select) -> None:
@@ -139,7 +144,7 @@ def _put(writer: Writer, variable: str, name: str, to: str) -> None:
 
 def _assign(writer: Writer, operation: Assign) -> None:
     for name, value in operation.pairs:
-        writer.set(name, value)
+        writer.code.line(f"r[{{name}}] = {writer.expression(value)}", name=name)
 
 
 def _default(writer: Writer, operation: Default) -> None:
@@ -147,8 +152,7 @@ def _default(writer: Writer, operation: Default) -> None:
     for name, value in operation.pairs:
         key = code.bind(name)
         code.line(f"x = r.get({key})")
-        blank = " or (x == '' and type(x) is str)" if writer.csv else ""
-        code.line(f"if x is None{blank}: r[{key}] = {writer.expression(value)}")
+        code.line(f"if {writer.missing('x')}: r[{key}] = {writer.expression(value)}")
 
 
 def _path(writer: Writer, operation: TakePath) -> None:
@@ -157,16 +161,17 @@ def _path(writer: Writer, operation: TakePath) -> None:
     slow = code.bind(walk(steps, Field("path", operation.name)))
     code.line(f"x = r.get({{name}}, {absent})", name=steps[0])
     for step in steps[1:]:
-        if isinstance(step, str):
-            fast, within = f"x.get({code.bind(step)}, {absent})", "type(x) is dict"
-        else:
-            fast, within = f"x[{step}]", f"type(x) is list and {_within(step)}"
-        code.line(f"x = {fast} if {within} else {slow}(r)")
+        fast, fits = within(code, "x", step, absent)
+        code.line(f"x = {fast} if {fits} else {slow}(r)")
     code.line(f"if x is not {absent}: r[{{name}}] = x", name=operation.name)
 
 
-def _within(index: int) -> str:
-    return f"len(x) > {index}" if index >= 0 else f"len(x) >= {-index}"
+def within(code: Code, variable: str, step: str | int, absent: str) -> tuple[str, str]:
+    """What takes a step into a value, and whether it can be taken."""
+    if isinstance(step, str):
+        return f"{variable}.get({code.bind(step)}, {absent})", f"type({variable}) is dict"
+    long_enough = f"> {step}" if step >= 0 else f">= {-step}"
+    return f"{variable}[{step}]", f"type({variable}) is list and len({variable}) {long_enough}"
 
 
 def _flatten(writer: Writer, operation: Flatten) -> None:
@@ -175,9 +180,24 @@ def _flatten(writer: Writer, operation: Flatten) -> None:
     )
 
 
-def _cast(writer: Writer, operation: Cast) -> None:
-    for name, to in operation.pairs:
-        writer.change(name, _caster(to, writer.field(name, "cast"), csv=writer.csv))
+def changes_of(
+    writer: Writer, operation: Cast | Hash | Mask
+) -> Iterator[tuple[str, Callable[[Any], Any]]]:
+    """The fields that an operation replaces, and by which function where they are not null."""
+    if isinstance(operation, Cast):
+        for name, to in operation.pairs:
+            yield name, _caster(to, writer.field(name, "cast"), csv=writer.csv)
+    elif isinstance(operation, Hash):
+        for name, reference in operation.pairs:
+            yield name, hashed(reference, writer.field(name, "hash"))
+    else:
+        for name, kept in operation.pairs:
+            yield name, masked(kept, writer.field(name, "mask"))
+
+
+def _change(writer: Writer, operation: Cast | Hash | Mask) -> None:
+    for name, change in changes_of(writer, operation):
+        writer.change(name, change)
 
 
 def _caster(to: CastTo, of: Field, *, csv: bool) -> Callable[[Any], Any]:
@@ -204,16 +224,6 @@ def _change_texts(writer: Writer, names: tuple[str, ...], method: str) -> None:
         key = writer.code.bind(name)
         writer.code.line(f"x = r.get({key})")
         writer.code.line(f"if type(x) is str: r[{key}] = x.{method}()")
-
-
-def _hash(writer: Writer, operation: Hash) -> None:
-    for name, reference in operation.pairs:
-        writer.change(name, hashed(reference, writer.field(name, "hash")))
-
-
-def _mask(writer: Writer, operation: Mask) -> None:
-    for name, kept in operation.pairs:
-        writer.change(name, masked(kept, writer.field(name, "mask")))
 
 
 def _filter(writer: Writer, operation: Filter) -> None:
@@ -258,12 +268,12 @@ _TEMPLATES: dict[type, Callable[[Writer, Any], None]] = {
     Assign: _assign,
     TakePath: _path,
     Flatten: _flatten,
-    Cast: _cast,
+    Cast: _change,
     Default: _default,
     Trim: _trim,
     Case: _case,
-    Hash: _hash,
-    Mask: _mask,
+    Hash: _change,
+    Mask: _change,
     Filter: _filter,
     Compute: _compute,
     Unnest: _unnest,

@@ -22,6 +22,9 @@ from transforms.parse.numbers import exact
 
 Read = Callable[[str], Moment | None]
 
+_USUAL_SIGNS = "--T::Z"
+"""Every third character of ``2024-02-03T04:05:06Z``, from the fifth on."""
+
 _RANGE = "is beyond the years 1 to 9999"
 
 
@@ -37,15 +40,7 @@ def timestamp(to: MomentCast, field: Field, *, csv: bool) -> Callable[[Any], Any
     from_iso = datetime.fromisoformat
 
     def cast(value: Any) -> Any:
-        if (
-            iso
-            and type(value) is str
-            and len(value) == 20
-            and value[10] == "T"
-            and value[19] == "Z"
-            and value[7] == "-"
-            and value[13] == value[16] == ":"
-        ):
+        if iso and type(value) is str and len(value) == 20 and value[4::3] == _USUAL_SIGNS:
             try:
                 from_iso(value)
             except ValueError:

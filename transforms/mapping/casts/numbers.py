@@ -13,10 +13,8 @@ from transforms.mapping.operations import Numeric
 from transforms.parse.convert import number_of
 from transforms.parse.numbers import INT_DIGITS, exact
 
-_USUAL = 18
+USUAL_DIGITS = 18
 """A text of so many digits is read without a closer look."""
-
-_PLAIN = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 
 _EXACT_FLOAT = 1 << 53
 """Up to here a float holds every integer."""
@@ -34,11 +32,11 @@ def numeric(to: Numeric, field: Field, *, csv: bool) -> Callable[[Any], Any]:
     if to.to == "number":
         return number
     if to.to == "decimal":
-        return _decimal(number, plain=_is_plain(to))
+        return _decimal(number, plain=_has_usual_signs(to))
     return _integer(number, field)
 
 
-def _is_plain(to: Numeric) -> bool:
+def _has_usual_signs(to: Numeric) -> bool:
     return not to.thousands and to.point == "."
 
 
@@ -58,7 +56,12 @@ def _integer(number: Callable[[Any], Any], field: Field) -> Callable[[Any], Any]
     def cast(value: Any) -> Any:
         if type(value) is int:
             return value
-        if type(value) is str and value.isdecimal() and value.isascii() and len(value) <= _USUAL:
+        if (
+            type(value) is str
+            and value.isdecimal()
+            and value.isascii()
+            and len(value) <= USUAL_DIGITS
+        ):
             return int(value)
         return whole(value)
 
@@ -76,11 +79,14 @@ def _whole(read: Decimal, value: Any, field: Field) -> int | Decimal:
 
 
 def _decimal(number: Callable[[Any], Any], *, plain: bool) -> Callable[[Any], Any]:
-    is_plain = _PLAIN.fullmatch
-
     def cast(value: Any) -> Any:
         if type(value) is str:
-            if plain and is_plain(value):
+            if (
+                plain
+                and len(value) <= USUAL_DIGITS
+                and value.isascii()
+                and value.replace(".", "", 1).isdecimal()
+            ):
                 return exact(value)
         elif type(value) is Decimal and value.is_finite():
             return value
@@ -95,7 +101,7 @@ def _decimal(number: Callable[[Any], Any], *, plain: bool) -> Callable[[Any], An
 def _number(to: Numeric, field: Field, *, csv: bool) -> Callable[[Any], Any]:
     """The function that gives the number that a value is, as it is written."""
     what = _WHAT[to.to]
-    pattern = None if _is_plain(to) else _pattern(to)
+    pattern = None if _has_usual_signs(to) else _pattern(to)
 
     def number(value: Any) -> Any:
         kind = type(value)
