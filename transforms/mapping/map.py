@@ -36,22 +36,24 @@ class Map(beam.PTransform):
     Args:
         mapping: What to do.
         run: What ``@run`` stands for.
+        now: What ``@now`` stands for; None for the time at which a batch is mapped.
 
     Raises:
         ConfigError: The mapping asks for ``@run``, and ``run`` is empty.
     """
 
-    def __init__(self, mapping: Mapping, run: str = "") -> None:
+    def __init__(self, mapping: Mapping, run: str = "", now: datetime | None = None) -> None:
         super().__init__()
         if mapping.needs_run and not run:
             raise ConfigError("the mapping asks for @run: give Map(mapping, run=…)")
         self._mapping = mapping
         self._run = run
+        self._now = now
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
-        return batches | "Shape" >> beam.ParDo(_MapFn(self._mapping, self._run)).with_input_types(
-            RecordBatch
-        ).with_output_types(RecordBatch)
+        return batches | "Shape" >> beam.ParDo(
+            _MapFn(self._mapping, self._run, self._now)
+        ).with_input_types(RecordBatch).with_output_types(RecordBatch)
 
 
 class Mapper:
@@ -60,14 +62,16 @@ class Mapper:
     Args:
         mapping: What to do.
         run: What ``@run`` stands for.
+        now: What ``@now`` stands for; None for the time at which a batch is mapped.
 
     Raises:
         ConfigError: A secret cannot be resolved.
     """
 
-    def __init__(self, mapping: Mapping, run: str = "") -> None:
+    def __init__(self, mapping: Mapping, run: str = "", now: datetime | None = None) -> None:
         self._mapping = mapping
         self._run = run
+        self._now = now
         self._csv_parts = compiled(mapping.operations, csv=True)
         self._parts = compiled(mapping.operations, csv=False)
         self._cells: dict[tuple[str, ...], Dict[str, str]] = {}
@@ -88,7 +92,7 @@ class Mapper:
         return self._mapped(batch, self._parts)
 
     def _mapped(self, batch: RecordBatch, parts: Sequence[Part]) -> RecordBatch:
-        now = datetime.now(UTC)
+        now = self._now or datetime.now(UTC)
         for part in parts:
             batch = _applied(batch, part, Origins(batch, self._run, now))
         return batch
@@ -181,12 +185,13 @@ def _rejection(error: Exception) -> Reject:
 
 
 class _MapFn(beam.DoFn):
-    def __init__(self, mapping: Mapping, run: str) -> None:
+    def __init__(self, mapping: Mapping, run: str, now: datetime | None) -> None:
         self._mapping = mapping
         self._run = run
+        self._now = now
 
     def setup(self) -> None:
-        self._mapper = Mapper(self._mapping, self._run)
+        self._mapper = Mapper(self._mapping, self._run, self._now)
 
     def process(self, batch: RecordBatch) -> Sequence[RecordBatch]:
         with instruments.stage("map"):
