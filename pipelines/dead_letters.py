@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines import command
-from pipelines.dead_letters_options import parser
+from pipelines.operation.dead_letter_options import parser
 
 
 def main(argv: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ import getpass
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.dead_letters_options import ALL
+from pipelines.operation.dead_letter_options import ALL
 from sinks.jobs.audit_trail import Reveal
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.retention import duration

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.dead_letters_options import parser
 from pipelines.operation.dead_letter_actions import carry_out
+from pipelines.operation.dead_letter_options import parser
 from sinks.database.database import Database
 from sinks.database.migrations import migrate
 from transforms.errors import ConfigError

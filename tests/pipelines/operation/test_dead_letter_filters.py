@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.dead_letters_options import parser
 from pipelines.operation.dead_letter_filters import actor_of, adopter_of, filter_of
+from pipelines.operation.dead_letter_options import parser
 from transforms.errors import ConfigError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.dead_letters_options import parser
+from pipelines.operation.dead_letter_options import parser
 from transforms.batch.job_states import ACTIONS
 from transforms.errors import ConfigError
 
