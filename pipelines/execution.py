@@ -23,9 +23,11 @@ from transforms.batch.splits import Source
 from transforms.errors import ConfigError, DeadBudgetExceeded, SluiceError, from_text
 from transforms.per_process import PerProcess
 from transforms.read import drain
-from transforms.read.read import Pacing, ReadSplits
+from transforms.read.read import ReadSplits
 from transforms.read.readers import READERS
+from transforms.read.reading import Pacing
 from transforms.settle import acknowledge
+from transforms.steps.attempt import close_steps
 
 _TURNS: PerProcess[None, threading.Lock] = PerProcess(lambda _: threading.Lock())
 
@@ -82,7 +84,8 @@ def reading(
 
 
 def released() -> None:
-    """Acknowledge what is settled, and release the jobs that this process holds."""
+    """Close the clients of steps, acknowledge what is settled, and release the jobs that are held."""
+    close_steps()
     acknowledge.flush()
     leases.release_all()
     heartbeat.stop_all()

@@ -51,6 +51,7 @@ def parser() -> Parser:
     _add_formats(parser)
     _add_json(parser)
     _add_csv(parser)
+    _add_steps(parser)
     _add_target(parser)
     _add_retries(parser)
     _add_failures(parser)
@@ -261,6 +262,20 @@ def _add_target(parser: Parser) -> None:
         "--outbox",
         action="store_true",
         help="also keep every change to the table in ingest_outbox, for pipelines.outbox",
+    )
+
+
+def _add_steps(parser: Parser) -> None:
+    add = parser.add_argument_group("steps of your own").add_argument
+    add(
+        "--step",
+        action="append",
+        default=[],
+        metavar="REF",
+        help="a function that each record passes before it is written: ./file.py:function or "
+        "package.module:function, with options as ?concurrency=8&timeout=5&rate=100&batch=50&"
+        "setup=NAME&teardown=NAME&label=NAME (seconds, calls a second, records a call; default: one call "
+        "at a time, without bounds, labelled as the function); may be repeated",
     )
 
 

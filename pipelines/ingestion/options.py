@@ -15,6 +15,7 @@ from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.flags import set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
+from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
 from pipelines.progress import Mode, mode_of
 from runners.runner import Runner
@@ -83,7 +84,7 @@ def from_argv(
 
     Args:
         argv: The arguments.
-        steps: The user's own steps.
+        steps: The steps of a program; those of ``--step`` follow them.
 
     Raises:
         ConfigError: It names the option that is missing, unknown or wrong.
@@ -96,7 +97,8 @@ def from_argv(
     if missing:
         raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
     set_outage_budget(flags, runner)
-    return _ingest_config(flags, runner, tuple(steps)), _run_config(flags, runner, rest)
+    every = (*steps, *steps_of(flags.step, remote=runner.remote))
+    return _ingest_config(flags, runner, every), _run_config(flags, runner, rest)
 
 
 def _ingest_config(

@@ -37,6 +37,7 @@ from transforms.read import standing
 from transforms.read.job_queue import Waiting
 from transforms.settle import first_dead_letters
 from transforms.settle.acknowledge import Acknowledge
+from transforms.steps.service import Waits
 
 
 def build(
@@ -53,7 +54,8 @@ def build(
         | "Parse" >> Parse(config.parse)
         | "Validate" >> Validate(config.schema)
     )
-    written = applied(checked, config.steps) | "Write" >> WriteToSql(sink, config.write)
+    waits = Waits(config.write.backoff, config.write.outage_budget)
+    written = applied(checked, config.steps, waits) | "Write" >> WriteToSql(sink, config.write)
     written.settled | "CommitOffsets" >> Acknowledge(sources)
     return written
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from transforms.batch.content import Content
@@ -222,8 +223,10 @@ class Record:
     headers: Headers = ()
 
     def with_value(self, value: Any) -> Record:
-        """The same record with another value."""
-        return replace(self, value=value)
+        """The same record with another value; faster than ``replace``."""
+        return Record(
+            *(self.raw, value, self.origin, self.format, self.event_time, self.key, self.headers)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +305,21 @@ class RecordBatch:
 
     def records(self) -> Iterator[Record]:
         """Every good record, in order."""
-        return map(self.record, range(len(self.raws)))
+        nothing = repeat(None)
+        source, partition, format_ = self.span.source, self.span.partition, self.format
+        columns = zip(
+            self.offsets,
+            self.raws,
+            nothing if self.values is None else self.values,
+            nothing if self.elements is None else self.elements,
+            nothing if self.times is None else self.times,
+            nothing if self.keys is None else self.keys,
+            repeat(()) if self.headers is None else self.headers,
+            strict=False,
+        )
+        for offset, raw, value, element, at, key, headers in columns:
+            origin = Origin(source, partition, offset, element)
+            yield Record(raw, value, origin, format_, at, key, headers)
 
     def with_values(self, values: Sequence[Any]) -> RecordBatch:
         """The same records with other values; faster than ``replace``, for small batches."""
