@@ -69,9 +69,21 @@ def empty_pipeline(runner: Runner, flags: Sequence[str]) -> Iterator[beam.Pipeli
 
 
 def reading(
-    runner: Runner, sources: Sequence[Source], ledger: Ledger, *, streaming: bool
+    runner: Runner,
+    sources: Sequence[Source],
+    ledger: Ledger,
+    *,
+    streaming: bool,
+    most_records: int | None = None,
 ) -> ReadSplits:
     """The transform that reads ``sources`` in the way that suits ``runner``.
+
+    Args:
+        runner: The runner.
+        sources: What is read.
+        ledger: Knows what is settled.
+        streaming: Whether to read forever.
+        most_records: The most records of a batch; None leaves it to the sources.
 
     Raises:
         ConfigError: A source was not made for ``streaming``.
@@ -79,6 +91,7 @@ def reading(
     pacing = Pacing(
         bundle_seconds=runner.streaming_bundle_seconds if streaming else None,
         resume_seconds=runner.resume_seconds,
+        most_records=most_records,
     )
     return ReadSplits(sources, ledger, pacing, streaming=streaming, spread=runner.parallel)
 
@@ -99,6 +112,7 @@ def execute(
     display: progress.Mode = "none",
     streaming: bool = False,
     submitted: Callable[[Submission], object] | None = None,
+    stop: Callable[[], None] = drain.request,
 ) -> tuple[Counter[str], list[str]]:
     """Run a finished pipeline to its end.
 
@@ -110,6 +124,7 @@ def execute(
         display: How to show how far it is.
         streaming: Whether it goes on after everything has been read.
         submitted: Called with the job once a cluster has accepted it.
+        stop: Called when a signal asks a pipeline of this process to stop.
 
     Returns:
         The pipeline's counters, and the names of the signals that asked it to stop.
@@ -121,7 +136,7 @@ def execute(
     metrics.reset()
     runner.tune_process()
     drained = runner.drained_by_signals
-    stopping = stop_on_signals(drain.request) if drained else nullcontext(list[str]())
+    stopping = stop_on_signals(stop) if drained else nullcontext(list[str]())
     with stopping as signals, progress.shown(display, streaming=streaming):
         try:
             result = pipeline.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
 from pipelines.command import Parser
@@ -21,6 +22,9 @@ from transforms.batch.retry_policy import FOREIGN_KEY
 STREAMING_REST = 10.0
 BOUNDED_REST = 1.0
 """Seconds without a write after which a file is whole, by default."""
+
+LEAST_IN_FLIGHT = 4
+"""A quarter each for the steps, the writer's queue (which takes one batch more) and its commit."""
 
 MAX_DEAD = "50%"
 """How many records may become dead letters by default; a percentage, as ``--max_dead``."""
@@ -365,9 +369,23 @@ def _add_failures(parser: Parser) -> None:
     add_outage_budget(group)
 
 
+def _in_flight(text: str) -> int:
+    number = positive_int(text)
+    if number < LEAST_IN_FLIGHT:
+        raise argparse.ArgumentTypeError(f"must be at least {LEAST_IN_FLIGHT}, got {text!r}")
+    return number
+
+
 def _add_run(parser: Parser) -> None:
     group = parser.add_argument_group("the run")
     add_runner(group)
+    group.add_argument(
+        "--max_in_flight",
+        type=_in_flight,
+        metavar="N",
+        help="the most records in each process that are read and not committed; whatever is slow then "
+        f"holds the source back; at least {LEAST_IN_FLIGHT} (default: about 25,000, in batches of 5,000)",
+    )
     group.add_argument(
         "--detach",
         action="store_true",

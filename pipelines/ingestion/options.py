@@ -13,7 +13,7 @@ from clients.s3 import S3Settings
 from pipelines import cluster, command
 from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.flags import set_outage_budget
-from pipelines.ingestion.config import IngestConfig, RunConfig
+from pipelines.ingestion.config import IngestConfig, RunConfig, part_of
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
@@ -137,7 +137,9 @@ def _ingest_config(
         write=WriteConfig(
             backoff=_outage_backoff(flags.backoff_base, flags.backoff_cap),
             outage_budget=flags.outage_budget,
+            **_bounds(flags.max_in_flight),
         ),
+        max_in_flight=flags.max_in_flight,
         retry=RetryPolicy(
             Backoff(flags.backoff_base, flags.backoff_cap),
             flags.max_attempts,
@@ -156,6 +158,15 @@ def _ingest_config(
         steps=steps,
         pipeline=pipeline,
     )
+
+
+def _bounds(max_in_flight: int | None) -> dict[str, int]:
+    """When the writer's queue is full, so that no more records than that are in flight.
+
+    The queue is full with a quarter, or with one batch more, which is another quarter; then it waits
+    for the commit that is under way, which took what the queue had before.
+    """
+    return {} if max_in_flight is None else {"commit_records": part_of(max_in_flight)}
 
 
 def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> RunConfig:

@@ -14,9 +14,9 @@ from dataclasses import replace
 import apache_beam as beam
 
 from pipelines import command, execution, progress
-from pipelines.ingestion import summary
+from pipelines.ingestion import stuck_step, summary
 from pipelines.ingestion.begun import begun
-from pipelines.ingestion.config import IngestConfig, RunConfig
+from pipelines.ingestion.config import IngestConfig, RunConfig, part_of
 from pipelines.ingestion.observed import observed
 from pipelines.ingestion.pulse import beating
 from pipelines.ingestion.run_entry import Ending, entered, entry_of
@@ -48,9 +48,13 @@ def build(
     Write stores a record that fails and may succeed later; Read reads it again once it is due.
     """
     sources = (*config.sources, config.jobs)
+    most = None if config.max_in_flight is None else part_of(config.max_in_flight)
+    read = execution.reading(
+        runner, sources, config.ledger, streaming=config.streaming, most_records=most
+    )
     checked = (
         pipeline
-        | "Read" >> execution.reading(runner, sources, config.ledger, streaming=config.streaming)
+        | "Read" >> read
         | "Parse" >> Parse(config.parse)
         | "Validate" >> Validate(config.schema)
     )
@@ -221,6 +225,7 @@ def _run(
             display=run.progress,
             streaming=config.streaming,
             submitted=lambda submission: _note(config, submission, entry),
+            stop=stuck_step.stop,
         )
 
 

@@ -17,6 +17,7 @@ from transforms import instruments
 from transforms.batch.divide import divided
 from transforms.batch.record import Failure, Origin, Record, RecordBatch
 from transforms.errors import Reject, RetryLater, Snooze, StepEnded
+from transforms.steps import inline_calls
 from transforms.steps import passage as passages
 from transforms.steps import service as services
 from transforms.steps.attempt import Outcome, UserStep, attempted, is_async
@@ -275,7 +276,11 @@ class _EachRecordFn(beam.DoFn):
     ) -> tuple[RecordBatch | None, int | None, str]:
         """Returns what was taken, the offset of what was not, and why the service is away."""
         taking = _Taking(self._step, service, batch, passage)
-        part = taking.one_by_one() if self._plain else taking.side_by_side()
+        if self._plain:
+            with inline_calls.calling(self._step.label):
+                part = taking.one_by_one()
+        else:
+            part = taking.side_by_side()
         if taking.back_from is not None and not part.read:
             return None, taking.back_from, taking.away
         return part, taking.back_from, taking.away

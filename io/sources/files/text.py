@@ -104,7 +104,9 @@ class TextReader:
             except ObjectFailed as error:
                 self._fault = error
             batch = self._take()
-        return Polled(() if batch is None else (batch,), (("", self._position),), self._done)
+        batches = () if batch is None else (batch,)
+        position = (("", self._position),)
+        return Polled(batches, position, self._done, content_of=self._meter.part)
 
     def look(self) -> Layout:
         """Open the object and find out how it is written; returns the layout of JSON.
