@@ -23,6 +23,9 @@ from transforms.background import in_background
 from transforms.errors import ServiceUnavailable
 from transforms.steps.rate import Rate
 
+HANG_SECONDS = 1.0
+"""How long all calls may hang before nobody waits for a place; a cancelled task needs a moment."""
+
 _LOOK_SECONDS = 0.1
 """How often a thread that waits for calls asks whether it should stop."""
 
@@ -83,6 +86,7 @@ class Calls:
         self._changed = threading.Condition()
         self._free = concurrency
         self._hung = 0
+        self._hung_since = time.monotonic()
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads = 0
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -167,9 +171,9 @@ class Calls:
         """Wait until another call may be made; False if none should be."""
         while not halted(calls):
             with self._changed:
-                if self._hung >= self._concurrency:
-                    if flight:
-                        return False
+                if self._hung < self._concurrency:
+                    self._hung_since = time.monotonic()
+                elif not flight and time.monotonic() - self._hung_since > HANG_SECONDS:
                     self._all_hang()
                 free = self._free > 0
                 if not free:

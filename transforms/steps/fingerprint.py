@@ -29,20 +29,20 @@ def fingerprint(*parts: object) -> str:
     False
     """
     digest = blake2b(digest_size=8)
-    for count, word in enumerate(_words(parts, set())):
+    for count, word in enumerate(_words(parts, {})):
         if count >= NODES:
             break
         digest.update(word.encode("utf-8", "surrogatepass") + b"\0")
     return digest.hexdigest()
 
 
-def _words(value: object, seen: set[int]) -> Iterator[str]:
+def _words(value: object, seen: dict[int, object]) -> Iterator[str]:
     if isinstance(value, _PLAIN):
         yield repr(value)
         return
     if id(value) in seen:
         return
-    seen.add(id(value))
+    seen[id(value)] = value  # kept, so that no other value can have its id
     yield type(value).__qualname__
     for part in _parts(value):
         yield from _words(part, seen)
