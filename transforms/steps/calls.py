@@ -93,7 +93,7 @@ class Calls:
         self._running: dict[Call, asyncio.Task[None]] = {}
         if iscoroutinefunction(fn):
             self._loop = asyncio.new_event_loop()
-            in_background(self._loop.run_forever, f"step {label}")
+            in_background(self._run_loop, f"step {label}")
         instruments.hold("step_concurrency", concurrency, label)
 
     def run(
@@ -159,8 +159,18 @@ class Calls:
         """Let idle threads end."""
         for _ in range(self._threads):
             self._tasks.put(None)
-        if self._loop is not None:
+        if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _run_loop(self) -> None:
+        assert self._loop is not None  # noqa: S101 - it runs the loop
+        self._loop.run_forever()
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self._loop.run_until_complete(asyncio.wait(tasks, timeout=HANG_SECONDS))
+        self._loop.close()
 
     def _take_slot(
         self,

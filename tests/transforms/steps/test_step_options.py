@@ -33,5 +33,5 @@ def test_what_makes_no_sense_is_named(options: dict[str, Any], line: str) -> Non
 def test_only_a_step_without_options_is_plain() -> None:
     assert StepOptions().plain
     for options in ({"concurrency": 2}, {"timeout": 1.0}, {"rate": 5.0}, {"batch": 1}):
-        assert not StepOptions(**options).plain  # type: ignore[arg-type]
+        assert not StepOptions(**options).plain
     assert not StepOptions(setup=dict).plain
