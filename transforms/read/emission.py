@@ -56,7 +56,7 @@ class Emission:
     def take_back(self, passage: Passage) -> None:
         """Emit again what the steps gave back; jobs are released, and come again by themselves."""
         batch, offset = passage.batch, passage.back_from
-        if offset is None:
+        if offset is None or offset >= max(batch.span.end, batch.span.start + 1):
             return
         if passage.whole:
             self._ahead.appendleft(batch)
