@@ -22,7 +22,7 @@ from transforms.steps.each_record import EachRecord
 
 pytestmark = pytest.mark.slow
 
-TEXT = """
+TEXT = r"""
 import os
 import urllib.request
 
