@@ -33,7 +33,7 @@ class IngestConfig:
         sql: Where rows, dead letters and progress go.
         ledger: What the pipeline has settled there.
         write: Bounds of a transaction, and waits during an outage.
-        max_in_flight: The most records that are read and not committed, or None.
+        batch_records: The most records of a batch; None leaves it to the sources.
         retry: How often, and after which waits, to try a record again.
         jobs: Where records come back from when another attempt is due.
         dead_letters: A second place for dead letters, or None.
@@ -50,7 +50,7 @@ class IngestConfig:
     sql: SqlConfig
     ledger: SqlLedger
     write: WriteConfig
-    max_in_flight: int | None
+    batch_records: int | None
     retry: RetryPolicy
     jobs: JobsSource
     dead_letters: DeadLetterSink | None
@@ -59,11 +59,6 @@ class IngestConfig:
     streaming: bool
     steps: Steps
     pipeline: PipelineIdentity
-
-
-def part_of(max_in_flight: int) -> int:
-    """The most records of a batch, and of the writer's queue, so that no more are in flight."""
-    return max(1, max_in_flight // 4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 
 from pipelines.command import Parser
@@ -11,8 +10,10 @@ from pipelines.flags import (
     add_outage_budget,
     add_output,
     add_runner,
+    add_step,
     positive_int,
     seconds,
+    whole,
 )
 from pipelines.telemetry.address import address
 from sources.files.formats import COMPRESSIONS, FORMATS
@@ -55,7 +56,7 @@ def parser() -> Parser:
     _add_formats(parser)
     _add_json(parser)
     _add_csv(parser)
-    _add_steps(parser)
+    add_step(parser)
     _add_target(parser)
     _add_retries(parser)
     _add_failures(parser)
@@ -269,20 +270,6 @@ def _add_target(parser: Parser) -> None:
     )
 
 
-def _add_steps(parser: Parser) -> None:
-    add = parser.add_argument_group("steps of your own").add_argument
-    add(
-        "--step",
-        action="append",
-        default=[],
-        metavar="REF",
-        help="a function that each record passes before it is written: ./file.py:function or "
-        "package.module:function, with options as ?concurrency=8&timeout=5&rate=100&batch=50&"
-        "setup=NAME&teardown=NAME&label=NAME (seconds, calls a second, records a call; default: one call "
-        "at a time, without bounds, labelled as the function); may be repeated",
-    )
-
-
 def _add_retries(parser: Parser) -> None:
     add = parser.add_argument_group("retries").add_argument
     add(
@@ -369,19 +356,12 @@ def _add_failures(parser: Parser) -> None:
     add_outage_budget(group)
 
 
-def _in_flight(text: str) -> int:
-    number = positive_int(text)
-    if number < LEAST_IN_FLIGHT:
-        raise argparse.ArgumentTypeError(f"must be at least {LEAST_IN_FLIGHT}, got {text!r}")
-    return number
-
-
 def _add_run(parser: Parser) -> None:
     group = parser.add_argument_group("the run")
     add_runner(group)
     group.add_argument(
         "--max_in_flight",
-        type=_in_flight,
+        type=whole(at_least=LEAST_IN_FLIGHT),
         metavar="N",
         help="the most records in each process that are read and not committed; whatever is slow then "
         f"holds the source back; at least {LEAST_IN_FLIGHT} (default: about 25,000, in batches of 5,000)",

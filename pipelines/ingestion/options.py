@@ -13,7 +13,7 @@ from clients.s3 import S3Settings
 from pipelines import cluster, command
 from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.flags import set_outage_budget
-from pipelines.ingestion.config import IngestConfig, RunConfig, part_of
+from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
@@ -127,6 +127,7 @@ def _ingest_config(
     pipeline = identity_of(
         *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields)
     )
+    batch_records = _part_of(flags.max_in_flight)
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(
         sources=sources,
@@ -137,9 +138,9 @@ def _ingest_config(
         write=WriteConfig(
             backoff=_outage_backoff(flags.backoff_base, flags.backoff_cap),
             outage_budget=flags.outage_budget,
-            **_bounds(flags.max_in_flight),
+            commit_records=batch_records or WriteConfig().commit_records,
         ),
-        max_in_flight=flags.max_in_flight,
+        batch_records=batch_records,
         retry=RetryPolicy(
             Backoff(flags.backoff_base, flags.backoff_cap),
             flags.max_attempts,
@@ -160,13 +161,13 @@ def _ingest_config(
     )
 
 
-def _bounds(max_in_flight: int | None) -> dict[str, int]:
-    """When the writer's queue is full, so that no more records than that are in flight.
+def _part_of(max_in_flight: int | None) -> int | None:
+    """The most records of a batch, and of the writer's queue, so that no more than that are in flight.
 
-    The queue is full with a quarter, or with one batch more, which is another quarter; then it waits
+    The queue is full with a quarter, or with one batch more, which is another quarter. Then it waits
     for the commit that is under way, which took what the queue had before.
     """
-    return {} if max_in_flight is None else {"commit_records": part_of(max_in_flight)}
+    return None if max_in_flight is None else max_in_flight // 4
 
 
 def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> RunConfig:

@@ -16,7 +16,7 @@ import apache_beam as beam
 from pipelines import command, execution, progress
 from pipelines.ingestion import stuck_step, summary
 from pipelines.ingestion.begun import begun
-from pipelines.ingestion.config import IngestConfig, RunConfig, part_of
+from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.observed import observed
 from pipelines.ingestion.pulse import beating
 from pipelines.ingestion.run_entry import Ending, entered, entry_of
@@ -48,9 +48,12 @@ def build(
     Write stores a record that fails and may succeed later; Read reads it again once it is due.
     """
     sources = (*config.sources, config.jobs)
-    most = None if config.max_in_flight is None else part_of(config.max_in_flight)
     read = execution.reading(
-        runner, sources, config.ledger, streaming=config.streaming, most_records=most
+        runner,
+        sources,
+        config.ledger,
+        streaming=config.streaming,
+        most_records=config.batch_records,
     )
     checked = (
         pipeline

@@ -52,6 +52,7 @@ def same(record):
 """
 
 
+LATE = ("--backoff_base", "3600", "--backoff_cap", "3600", "--retry_wait", "0")
 SOON = ("--backoff_base", "0.02", "--backoff_cap", "0.05")
 
 SIZES: list[int] = []
@@ -75,6 +76,13 @@ def folder(tmp_path: Path, service: HttpService) -> Path:
     (tmp_path / "fn.py").write_text(TEXT.format(base=service.url()))
     write(tmp_path, 60)
     return tmp_path
+
+
+def make_due(sink: str) -> None:
+    """Let every job be due, as if its time had come."""
+    at = "'2020-01-01 00:00:00.000000'"
+    query(sink, f"UPDATE ingest_queue SET due_at = {at}")
+    query(sink, f"UPDATE ingest_jobs SET scheduled_at = {at}")
 
 
 def write(folder: Path, count: int) -> None:
@@ -165,10 +173,9 @@ def test_jobs_that_meet_an_outage_use_no_attempt(
     write(folder, 5)
     step = ("--step", f"{folder}/fn.py:fetch")
     service.status = 500
-    late = ("--backoff_base", "3600", "--backoff_cap", "3600", "--retry_wait", "0")
-    run_ingest(folder / "in.jsonl", sink, *step, *late)
+    run_ingest(folder / "in.jsonl", sink, *step, *LATE)
     assert query(sink, "SELECT DISTINCT attempt, state FROM ingest_jobs") == [(1, "retryable")]
-    query(sink, "UPDATE ingest_queue SET due_at = '2000-01-01 00:00:00.000000'")
+    make_due(sink)
     before = len(service.calls)
     service.status = lambda number: 503 if number <= before + 4 else 200
     ingested(folder / "in.jsonl", sink, *step, *SOON)
@@ -243,10 +250,13 @@ def test_retries_share_the_time_of_the_service(
 ) -> None:
     """A claim of due jobs has as many as fit into two seconds."""
     write(folder, 100)
-    step = ("--step", f"{folder}/fn.py:fetch", "--backoff_base", "0.01")
+    step = ("--step", f"{folder}/fn.py:fetch")
     service.status = 500
-    run_ingest(folder / "in.jsonl", sink, *step, "--retry_wait", "0", "--max_dead", "100%")
-    service.status = 200
+    run_ingest(folder / "in.jsonl", sink, *step, *LATE)
+    make_due(sink)
+    service.status, service.seconds = 200, 0.01
     summary = ingested(folder / "in.jsonl", sink, *step)
     assert count_rows(sink, "events") == 100
-    assert summary["retrying"] == 0
+    assert (summary["attempts"], len(service.calls)) == (100, 200)
+    claims = query(sink, "SELECT DISTINCT attempted_at FROM ingest_jobs")
+    assert len(claims) > 1, "32 at first"

@@ -62,12 +62,12 @@ class TestWhatIsTaken:
         assert step(reference.format(folder=folder)).label == "same"
 
     def test_options_are_those_of_a_step(self) -> None:
-        made = step(
+        asking = step(
             "./fn.py:with_client?label=Ask&concurrency=8&timeout=2.5&rate=100&batch=50"
             "&setup=connect&teardown=leave"
         )
-        options = made._options
-        assert made.label == "Ask"
+        options = asking._options
+        assert asking.label == "Ask"
         assert (options.concurrency, options.timeout, options.rate, options.batch) == (
             *(8, 2.5, 100.0, 50),
         )

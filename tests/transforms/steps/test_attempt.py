@@ -186,15 +186,15 @@ class TestGroups:
 
 class TestClient:
     def test_it_is_made_once_in_a_process_and_closed_at_the_end(self) -> None:
-        made: list[object] = []
+        clients: list[object] = []
         closed: list[object] = []
 
         def connect() -> object:
-            made.append(object())
-            return made[-1]
+            clients.append(object())
+            return clients[-1]
 
         def call(record: Record, client: object) -> Record:
-            assert client is made[0]
+            assert client is clients[0]
             return record
 
         reader = Reader(call, {"setup": connect, "teardown": closed.append, "concurrency": 2})
@@ -202,9 +202,9 @@ class TestClient:
         again = pickle.loads(pickle.dumps(reader.step.token))
         assert replace(reader.step, token=again) == reader.step, "a copy is the same step"
         reader.emit(numbered(5))
-        assert (len(made), closed) == (1, [])
+        assert (len(clients), closed) == (1, [])
         close_steps()
-        assert closed == made
+        assert closed == clients
 
     def test_a_client_that_cannot_be_made_ends_the_run(self) -> None:
         reader = Reader(lambda record, client: record, {"setup": lambda: 1 / 0})
