@@ -23,9 +23,11 @@ from transforms.batch.splits import Source
 from transforms.errors import ConfigError, DeadBudgetExceeded, SluiceError, from_text
 from transforms.per_process import PerProcess
 from transforms.read import drain
-from transforms.read.read import Pacing, ReadSplits
+from transforms.read.read import ReadSplits
 from transforms.read.readers import READERS
+from transforms.read.reading import Pacing
 from transforms.settle import acknowledge
+from transforms.steps.attempt import close_steps
 
 _TURNS: PerProcess[None, threading.Lock] = PerProcess(lambda _: threading.Lock())
 
@@ -67,9 +69,21 @@ def empty_pipeline(runner: Runner, flags: Sequence[str]) -> Iterator[beam.Pipeli
 
 
 def reading(
-    runner: Runner, sources: Sequence[Source], ledger: Ledger, *, streaming: bool
+    runner: Runner,
+    sources: Sequence[Source],
+    ledger: Ledger,
+    *,
+    streaming: bool,
+    most_records: int | None = None,
 ) -> ReadSplits:
     """The transform that reads ``sources`` in the way that suits ``runner``.
+
+    Args:
+        runner: The runner.
+        sources: What is read.
+        ledger: Knows what is settled.
+        streaming: Whether to read forever.
+        most_records: The most records of a batch; None leaves it to the sources.
 
     Raises:
         ConfigError: A source was not made for ``streaming``.
@@ -77,12 +91,14 @@ def reading(
     pacing = Pacing(
         bundle_seconds=runner.streaming_bundle_seconds if streaming else None,
         resume_seconds=runner.resume_seconds,
+        most_records=most_records,
     )
     return ReadSplits(sources, ledger, pacing, streaming=streaming, spread=runner.parallel)
 
 
 def released() -> None:
-    """Acknowledge what is settled, and release the jobs that this process holds."""
+    """Close the clients of steps, acknowledge what is settled, and release the jobs that are held."""
+    close_steps()
     acknowledge.flush()
     leases.release_all()
     heartbeat.stop_all()
@@ -97,6 +113,7 @@ def execute(
     sources: Sequence[Source] = (),
     streaming: bool = False,
     submitted: Callable[[Submission], object] | None = None,
+    stop: Callable[[], None] = drain.request,
 ) -> tuple[Counter[str], list[str]]:
     """Run a finished pipeline to its end.
 
@@ -109,6 +126,7 @@ def execute(
         sources: Of which it is shown how far each is.
         streaming: Whether it goes on after everything has been read.
         submitted: Called with the job once a cluster has accepted it.
+        stop: Called when a signal asks a pipeline of this process to stop.
 
     Returns:
         The pipeline's counters, and the names of the signals that asked it to stop.
@@ -120,7 +138,7 @@ def execute(
     metrics.reset()
     runner.tune_process()
     drained = runner.drained_by_signals
-    stopping = stop_on_signals(drain.request) if drained else nullcontext(list[str]())
+    stopping = stop_on_signals(stop) if drained else nullcontext(list[str]())
     with stopping as signals, progress.shown(display, sources, streaming=streaming):
         try:
             result = pipeline.run()

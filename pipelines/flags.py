@@ -27,6 +27,25 @@ def positive_int(text: str) -> int:
     return number
 
 
+def whole(at_least: int) -> Callable[[str], int]:
+    """The type of a flag that takes a whole number.
+
+    Args:
+        at_least: The smallest number that makes sense.
+
+    Returns:
+        A function that raises ``argparse.ArgumentTypeError`` for anything else.
+    """
+
+    def parse(text: str) -> int:
+        number = positive_int(text)
+        if number < at_least:
+            raise argparse.ArgumentTypeError(f"must be at least {at_least}, got {text!r}")
+        return number
+
+    return parse
+
+
 def seconds(at_least: float) -> Callable[[str], float]:
     """The type of a flag that takes a number of seconds.
 
@@ -56,6 +75,21 @@ def add_runner(parser: argparse._ActionsContainer) -> None:
         default="DirectRunner",
         metavar="NAME",
         help=f"one of {', '.join(NAMES)}; Beam's options for it may follow (default: DirectRunner)",
+    )
+
+
+def add_step(parser: argparse.ArgumentParser) -> None:
+    """Add ``--step``."""
+    add = parser.add_argument_group("steps of your own").add_argument
+    add(
+        "--step",
+        action="append",
+        default=[],
+        metavar="REF",
+        help="a function that each record passes before it is written: ./file.py:function or "
+        "package.module:function, with options as ?concurrency=8&timeout=5&rate=100&batch=50&"
+        "setup=NAME&teardown=NAME&label=NAME (seconds, calls a second, records a call; default: one call "
+        "at a time, without bounds, labelled as the function); may be repeated",
     )
 
 

@@ -73,7 +73,7 @@ def test_every_name_that_an_example_can_show_stands_in_one() -> None:
     shown = {name for program in examples(API) for name, _ in imports(program)}
     # Raised or received, so that an example has no reason to import them.
     assert documented().keys() - shown == {
-        *("Snooze", "ConfigError", "Record", "RecordBatch", "Failure")
+        *("Snooze", "ServiceUnavailable", "ConfigError", "Record", "RecordBatch", "Failure")
     }
 
 

@@ -14,6 +14,7 @@
   + ``Contention``          the database asked for the transaction to be run again
   + ``SinkFailed``          the database refuses the whole write, and no record is to blame (exit 1)
   + ``StepEnded``           a step ended the program or ran out of memory (exit 1)
+  + ``ServiceUnavailable``  the service that a step calls is away: wait, then fail (exit 1)
   + ``DeadBudgetExceeded``  too many records would become dead letters (exit 4)
 
 Anything else is a defect of the program and fails the run loudly.
@@ -144,6 +145,14 @@ class DeadBudgetExceeded(SluiceError):
 
 class StepEnded(SluiceError):
     """A step ended the program or ran out of memory at one record; its batch is not settled."""
+
+
+class ServiceUnavailable(SluiceError):
+    """The service that a step calls is away, whichever record it is called with.
+
+    A step may raise it. Its records then wait, and no attempt is used; it ends the run once the
+    outage budget is used up.
+    """
 
 
 _STEP = re.compile(r" \[while running '(?P<label>[^']*)'\]$")

@@ -33,6 +33,8 @@ Counter = Literal[
     "job_attempts",  # by result
     "outage_seconds",  # by service; spent waiting
     "leases_lost",
+    "step_busy_seconds",  # by step; of all its calls together
+    "step_calls",  # by step and result
 ]
 
 Gauge = Literal[
@@ -40,6 +42,9 @@ Gauge = Literal[
     "writer_queue_capacity_records",
     "source_lag_records",  # by source and split
     "leases",
+    "step_concurrency",  # by step
+    "step_queue_records",  # by step
+    "step_hung_calls",  # by step
 ]
 
 Histogram = Literal[

@@ -36,6 +36,7 @@ class IngestConfig:
         sql: Where rows, dead letters and progress go.
         ledger: What the pipeline has settled there.
         write: Bounds of a transaction, and waits during an outage.
+        batch_records: The most records of a batch; None leaves it to the sources.
         retry: How often, and after which waits, to try a record again.
         jobs: Where records come back from when another attempt is due.
         dead_letters: A second place for dead letters, or None.
@@ -55,6 +56,7 @@ class IngestConfig:
     sql: SqlConfig
     ledger: SqlLedger
     write: WriteConfig
+    batch_records: int | None
     retry: RetryPolicy
     jobs: JobsSource
     dead_letters: DeadLetterSink | None

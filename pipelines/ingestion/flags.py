@@ -10,8 +10,10 @@ from pipelines.flags import (
     add_outage_budget,
     add_output,
     add_runner,
+    add_step,
     positive_int,
     seconds,
+    whole,
 )
 from pipelines.telemetry.address import address
 from sources.files.formats import COMPRESSIONS, FORMATS
@@ -21,6 +23,9 @@ from transforms.batch.retry_policy import FOREIGN_KEY
 STREAMING_REST = 10.0
 BOUNDED_REST = 1.0
 """Seconds without a write after which a file is whole, by default."""
+
+LEAST_IN_FLIGHT = 4
+"""A quarter each for the steps, the writer's queue (which takes one batch more) and its commit."""
 
 MAX_DEAD = "50%"
 """How many records may become dead letters by default; a percentage, as ``--max_dead``."""
@@ -51,6 +56,7 @@ def parser() -> Parser:
     _add_formats(parser)
     _add_json(parser)
     _add_csv(parser)
+    add_step(parser)
     _add_target(parser)
     _add_retries(parser)
     _add_failures(parser)
@@ -363,6 +369,13 @@ def _add_failures(parser: Parser) -> None:
 def _add_run(parser: Parser) -> None:
     group = parser.add_argument_group("the run")
     add_runner(group)
+    group.add_argument(
+        "--max_in_flight",
+        type=whole(at_least=LEAST_IN_FLIGHT),
+        metavar="N",
+        help="the most records in each process that are read and not committed; whatever is slow then "
+        f"holds the source back; at least {LEAST_IN_FLIGHT} (default: about 25,000, in batches of 5,000)",
+    )
     group.add_argument(
         "--detach",
         action="store_true",

@@ -16,6 +16,7 @@ from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.flags import set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
+from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
 from pipelines.progress import Mode, mode_of
 from runners.runner import Runner
@@ -85,7 +86,7 @@ def from_argv(
 
     Args:
         argv: The arguments.
-        steps: The user's own steps.
+        steps: The steps of a program; those of ``--step`` follow them.
 
     Raises:
         ConfigError: It names the option that is missing, unknown or wrong.
@@ -98,7 +99,8 @@ def from_argv(
     if missing:
         raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
     set_outage_budget(flags, runner)
-    return _ingest_config(flags, runner, tuple(steps)), _run_config(flags, runner, rest)
+    every = (*steps, *steps_of(flags.step, remote=runner.remote))
+    return _ingest_config(flags, runner, every), _run_config(flags, runner, rest)
 
 
 def _ingest_config(
@@ -129,6 +131,7 @@ def _ingest_config(
         *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields),
         mapping=None if mapping is None else mapping.operations,
     )
+    batch_records = _part_of(flags.max_in_flight)
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(
         sources=sources,
@@ -141,7 +144,9 @@ def _ingest_config(
         write=WriteConfig(
             backoff=_outage_backoff(flags.backoff_base, flags.backoff_cap),
             outage_budget=flags.outage_budget,
+            commit_records=batch_records or WriteConfig().commit_records,
         ),
+        batch_records=batch_records,
         retry=RetryPolicy(
             Backoff(flags.backoff_base, flags.backoff_cap),
             flags.max_attempts,
@@ -169,6 +174,15 @@ def _mapping(flags: argparse.Namespace, runner: Runner) -> Mapping | None:
     if not runner.remote:  # elsewhere the workers have the secrets
         mapping.check_secrets()
     return mapping
+
+
+def _part_of(max_in_flight: int | None) -> int | None:
+    """The most records of a batch, and of the writer's queue, so that no more than that are in flight.
+
+    The queue is full with a quarter, or with one batch more, which is another quarter. Then it waits
+    for the commit that is under way, which took what the queue had before.
+    """
+    return None if max_in_flight is None else max_in_flight // 4
 
 
 def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> RunConfig:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import apache_beam as beam
 
 from pipelines import command, execution, progress
-from pipelines.ingestion import summary
+from pipelines.ingestion import stuck_step, summary
 from pipelines.ingestion.begun import begun
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.observed import observed
@@ -39,6 +39,7 @@ from transforms.read import standing
 from transforms.read.job_queue import Waiting
 from transforms.settle import first_dead_letters
 from transforms.settle.acknowledge import Acknowledge
+from transforms.steps.service import Waits
 
 
 def build(
@@ -49,15 +50,23 @@ def build(
     Write stores a record that fails and may succeed later; Read reads it again once it is due.
     """
     sources = (*config.sources, config.jobs)
+    read = execution.reading(
+        runner,
+        sources,
+        config.ledger,
+        streaming=config.streaming,
+        most_records=config.batch_records,
+    )
     parsed = (
         pipeline
-        | "Read" >> execution.reading(runner, sources, config.ledger, streaming=config.streaming)
+        | "Read" >> read
         | "Parse" >> Parse(replace(config.parse, quotes=not config.hidden))
     )
     if config.mapping is not None:
         parsed = parsed | "Map" >> Map(config.mapping, run=sink.run)
     checked = parsed | "Validate" >> Validate(config.schema)
-    written = applied(checked, config.steps) | "Write" >> WriteToSql(sink, config.write)
+    waits = Waits(config.write.backoff, config.write.outage_budget)
+    written = applied(checked, config.steps, waits) | "Write" >> WriteToSql(sink, config.write)
     written.settled | "CommitOffsets" >> Acknowledge(sources)
     return written
 
@@ -235,6 +244,7 @@ def _run(
             sources=config.sources,
             streaming=config.streaming,
             submitted=lambda submission: _note(config, submission, entry),
+            stop=stuck_step.stop,
         )
 
 

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import apache_beam as beam
 
 from transforms.errors import ConfigError
+from transforms.steps.each_record import EachRecord
 from transforms.steps.fingerprint import fingerprint
 from transforms.steps.pipeline_identity import PipelineIdentity
 from transforms.steps.retry import Retry
+from transforms.steps.service import Waits
 
 Steps = tuple[beam.PTransform, ...]
 
@@ -47,14 +49,21 @@ def identity_of(
     return PipelineIdentity(name, tuple(changing), version, mapping is not None)
 
 
-def applied(batches: beam.PCollection, steps: Sequence[beam.PTransform]) -> beam.PCollection:
+def applied(
+    batches: beam.PCollection, steps: Sequence[beam.PTransform], waits: Waits | None = None
+) -> beam.PCollection:
     """Apply ``steps`` to ``batches``, one after another. The steps can be used again afterwards.
+
+    Args:
+        batches: What the first step takes.
+        steps: The steps.
+        waits: How long they wait for their services; None for the usual time.
 
     Raises:
         ConfigError: A step returns something other than the one collection that the next takes.
     """
     for step in steps:
-        _untie(step)
+        _prepare(step, waits or Waits())
         output = batches | step
         if not isinstance(output, beam.PCollection):
             raise ConfigError(
@@ -65,16 +74,18 @@ def applied(batches: beam.PCollection, steps: Sequence[beam.PTransform]) -> beam
     return batches
 
 
-def _untie(step: beam.PTransform) -> None:
-    """Make ``step``, and the transforms inside it, forget the pipeline that used them last.
+def _prepare(step: beam.PTransform, waits: Waits) -> None:
+    """Tell ``step``, and the transforms inside it, how long to wait for their services.
 
-    Otherwise Beam refuses to use them in another pipeline.
+    They also forget the pipeline that used them last: otherwise Beam refuses to use them in another.
     """
     step.pipeline = None
+    if isinstance(step, EachRecord):
+        step.waiting(waits)
     for value in vars(step).values():
         for part in value if isinstance(value, (list, tuple)) else (value,):
             if isinstance(part, beam.PTransform):
-                _untie(part)
+                _prepare(part, waits)
 
 
 def _label(number: int, step: object) -> str:

@@ -187,6 +187,31 @@ FROM_PROCESS = (
         (*_PIPELINE, "service"),
         "how long a service has been away by now",
     ),
+    Metric(
+        "sluice_step_busy_seconds_total",
+        "counter",
+        (*_PIPELINE, "step"),
+        "seconds that the calls of a step took, all of them together",
+    ),
+    Metric("sluice_step_calls_total", "counter", (*_PIPELINE, "step", "result"), "calls of a step"),
+    Metric(
+        "sluice_step_concurrency",
+        "gauge",
+        (*_PIPELINE, "step"),
+        "how many calls of a step may be made at once",
+    ),
+    Metric(
+        "sluice_step_queue_records",
+        "gauge",
+        (*_PIPELINE, "step"),
+        "records of a batch that wait for their call",
+    ),
+    Metric(
+        "sluice_step_hung_calls",
+        "gauge",
+        (*_PIPELINE, "step"),
+        "calls that have timed out and still not returned",
+    ),
     Metric("sluice_leases", "gauge", _PIPELINE, "leases that this process holds"),
     Metric(
         "sluice_leases_lost_total", "counter", _PIPELINE, "leases that another process has taken"

@@ -12,7 +12,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from runners import direct
 from tests.fakes import ListSource, NoLedger
 from transforms.read import drain
-from transforms.read.read import Pacing, ReadSplits
+from transforms.read.read import ReadSplits
+from transforms.read.reading import Pacing
 
 
 def test_the_runner_is_named_and_not_chosen_by_beam() -> None:

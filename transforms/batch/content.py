@@ -47,6 +47,18 @@ class Content:
         crc = _times(_power(after.length), self.crc) ^ after.crc
         return Content(self.length + after.length, crc, self.framing)
 
+    def without(self, before: Content) -> Content:
+        """What follows on ``before``, with which these bytes begin.
+
+        >>> from zlib import crc32
+        >>> Content(5, crc32(b"abcde")).without(Content(2, crc32(b"ab"))).crc == crc32(b"cde")
+        True
+        """
+        length = self.length - before.length
+        if not before.length or not length:
+            return self if length else Content(framing=self.framing)
+        return Content(length, self.crc ^ _times(_power(length), before.crc), self.framing)
+
 
 def content_from(text: str) -> Content:
     """The content that a text stands for, as ``str`` writes it.

@@ -233,8 +233,10 @@ class Record:
     headers: Headers = ()
 
     def with_value(self, value: Any) -> Record:
-        """The same record with another value."""
-        return replace(self, value=value)
+        """The same record with another value; faster than ``replace``."""
+        return Record(
+            *(self.raw, value, self.origin, self.format, self.event_time, self.key, self.headers)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from transforms.batch.content import Content
 from transforms.batch.coverage import Ledger
 from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import RecordBatch, Span
@@ -21,6 +22,9 @@ An object has one pair with an empty name. A Kafka split has one pair for each p
 
 Cut = Callable[[RecordBatch], Iterable[RecordBatch]]
 """Makes of a batch of messages the batches of the records that they hold."""
+
+ContentOf = Callable[[int, int], Content | None]
+"""The bytes between two offsets of what was polled last; None if they are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,9 @@ class Polled:
         rest: There is nothing to read for now: end the bundle and let other splits go on.
         cut: Applied to one batch after another as they are emitted, so that what is cut of one is
             gone before the next; None if records need no cutting.
+        content_of: The bytes of a part of a span, for a batch that is emitted in parts; None if
+            they are not known.
+        release: Called with batches that will not be emitted, where somebody has to hear of it.
     """
 
     batches: Sequence[RecordBatch]
@@ -69,6 +76,8 @@ class Polled:
     watermark: float | None = None
     rest: bool = False
     cut: Cut | None = None
+    content_of: ContentOf | None = None
+    release: Callable[[Sequence[RecordBatch]], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)

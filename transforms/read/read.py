@@ -7,42 +7,20 @@ watermark, pacing, backlog and drain. A connector supplies a ``Source`` and a ``
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
-from apache_beam.transforms.window import TimestampedValue
-from apache_beam.utils.timestamp import Duration, Timestamp
 
 import transforms.batch.coders  # noqa: F401  registers the coders of Split and RecordBatch
-from transforms import instruments
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
-from transforms.batch.splits import Polled, Position, Reader, Source, Split
+from transforms.batch.splits import Source, Split
 from transforms.errors import ConfigError
-from transforms.read import drain
-from transforms.read.readers import READERS
-from transforms.read.restriction import Remaining, Restrictions
-
-
-@dataclass(frozen=True, slots=True)
-class Pacing:
-    """How long the source keeps a bundle open, and how it waits.
-
-    Attributes:
-        bundle_seconds: Seconds after which a split checkpoints itself; None reads a bounded split
-            to its end in one bundle.
-        poll_seconds: The longest wait for the first record of a poll.
-        resume_seconds: How long the runner should wait before the split goes on. Flink rounds it
-            down to whole seconds; DirectRunner ignores it.
-    """
-
-    bundle_seconds: float | None = None
-    poll_seconds: float = 0.2
-    resume_seconds: float = 0.0
+from transforms.read.reading import Pacing, Reading
+from transforms.read.restriction import Restrictions
+from transforms.steps import service as services
 
 
 class ReadSplits(beam.PTransform):
@@ -88,6 +66,7 @@ class ReadSplits(beam.PTransform):
         return self._ledger
 
     def expand(self, pbegin: beam.pvalue.PBegin) -> beam.PCollection:
+        services.reset()  # of an earlier pipeline of this process
         kind = _ReadStreaming if self._streaming else _ReadBounded
         planned = (
             pbegin
@@ -136,45 +115,8 @@ class _ReadFn(beam.DoFn):
     def read(self, split: Split, tracker: Any, watermark: Any) -> Iterator[Any]:
         """Poll, claim and emit until the split is done or checkpointed, or its time is up."""
         source = self._source_of(split)
-        position: Position = tracker.current_restriction().position
-        reader = READERS.take(source, split, position)
-        if reader is None:
-            reader = source.open(split, position, self._ledger)
-        deadline = (
-            None
-            if self._pacing.bundle_seconds is None
-            else time.monotonic() + self._pacing.bundle_seconds
-        )
-        keep = False
-        try:
-            while True:
-                if drain.requested():
-                    # The rest stays unread on purpose; the ledger knows where to resume.
-                    tracker.try_claim(Remaining(position, done=True))
-                    return
-                polled = _poll(reader, self._pacing.poll_seconds, split.source)
-                # Poll before claiming: a slow poll must not hold the lock of the tracker.
-                remaining = Remaining(polled.position, reader.backlog(), polled.done)
-                if not tracker.try_claim(remaining):
-                    return
-                position = polled.position
-                for batch in polled.batches:
-                    if polled.cut is None:
-                        yield _timestamped(batch)
-                    else:
-                        yield from map(_timestamped, polled.cut(batch))
-                if polled.watermark is not None:
-                    _advance(watermark, polled.watermark)
-                if polled.done:
-                    return
-                if polled.rest or (deadline is not None and time.monotonic() >= deadline):
-                    READERS.put(source, split, position, reader)
-                    keep = True
-                    tracker.defer_remainder(Duration(self._pacing.resume_seconds))
-                    return
-        finally:
-            if not keep:
-                reader.close()
+        reading = Reading(source, split, self._ledger, tracker, watermark, self._pacing)
+        yield from reading.batches()
 
     def _source_of(self, split: Split) -> Source:
         """The source of a split; the split may come from the saved state of another pipeline."""
@@ -210,31 +152,3 @@ class _ReadStreaming(_ReadFn):
         ),
     ) -> Iterator[Any]:
         yield from self.read(split, tracker, watermark)
-
-
-def _poll(reader: Reader, seconds: float, source: str) -> Polled:
-    """What the reader has; to have waited in vain is no reading."""
-    read = False
-    instruments.begin_stage()
-    try:
-        polled = reader.poll(seconds)
-        read = bool(polled.batches)
-    finally:
-        instruments.end_stage("read" if read else "wait")
-    if polled.batches:
-        instruments.add("bytes_read", sum(batch.raw_bytes for batch in polled.batches), source)
-        instruments.add("records_read", sum(batch.read for batch in polled.batches), source)
-    return polled
-
-
-def _timestamped(batch: RecordBatch) -> Any:
-    """The batch at its earliest event time, or unchanged if it has no event times."""
-    return TimestampedValue(batch, min(batch.times)) if batch.times else batch
-
-
-def _advance(watermark: Any, seconds: float) -> None:
-    """Move the watermark forward, never back (``set_watermark`` raises on a regress)."""
-    reached = Timestamp.of(seconds)
-    current = watermark.current_watermark()
-    if current is None or reached > current:
-        watermark.set_watermark(reached)

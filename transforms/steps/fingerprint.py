@@ -71,6 +71,8 @@ def _parts(value: object) -> Iterator[object]:
         yield from (member for _, member in sorted(vars(value).items()) if _is_code(member))
     elif isinstance(value, types.ModuleType):
         yield value.__name__
+    elif hasattr(value, "__fingerprint__"):
+        yield value.__fingerprint__()
     elif is_dataclass(value):
         yield from ((field.name, getattr(value, field.name)) for field in fields(value))
         yield type(value)

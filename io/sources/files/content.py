@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 from sources.storage.objects import PinnedObject
@@ -46,6 +46,8 @@ class Meter:
         self._start = start
         self._read = start
         self._pieces: deque[_Piece] = deque()
+        self._taken: list[_Piece] = []
+        self._framing = ""
 
     def read(self, offset: int, block: bytes) -> None:
         """Take note of ``block``, read at ``offset``; what is settled already is passed over."""
@@ -70,6 +72,7 @@ class Meter:
 
     def take(self, end: int, framing: str) -> Content | None:
         """What was read up to ``end`` since the last call; None if not all of it was."""
+        self._taken, self._framing = [], framing
         length, start = end - self._start, self._start
         self._start = end
         content, crc = Content(), 0
@@ -79,11 +82,14 @@ class Meter:
                 content = content.then(Content(piece.start - start, crc))
                 content = content.then(Content(piece.end - piece.start, piece.crc))
                 start, crc = piece.end, 0
+                self._taken.append(piece)
                 if piece.end > end:
                     self._lose(end)
                     return None
                 continue
-            crc = crc32(piece.data[: end - piece.start], crc)
+            data = piece.data[: end - piece.start]
+            self._taken.append(_Piece(piece.start, piece.start + len(data), data))
+            crc = crc32(data, crc)
             if piece.end > end:
                 self._pieces.appendleft(_Piece(end, piece.end, piece.data[end - piece.start :]))
         if self._read < end:
@@ -92,10 +98,32 @@ class Meter:
         content = content.then(Content(end - start, crc))
         return Content(length, content.crc, framing)
 
+    def part(self, start: int, end: int) -> Content | None:
+        """What the last call of ``take`` took between two offsets; None if that is not known."""
+        content, at = Content(framing=self._framing), start
+        for piece in self._taken:
+            if piece.end <= at or at >= end:
+                continue
+            if piece.data is None:
+                if at != piece.start or piece.end > end:
+                    return None
+                content = content.then(Content(piece.end - at, piece.crc))
+                at = piece.end
+            else:
+                data = piece.data[at - piece.start : end - piece.start]
+                content = content.then(Content(len(data), crc32(data)))
+                at += len(data)
+        return replace(content, framing=self._framing) if at == end else None
+
     def _lose(self, end: int) -> None:
         """Go on behind ``end``, of which not all bytes were read."""
         self._pieces.clear()
         self._read = max(self._read, end)
+
+
+def no_content_yet(start: int, end: int) -> Content:
+    """The bytes of a part of a file whose offsets count rows: its end brings those of all of it."""
+    return Content()
 
 
 def stored_content(pinned: PinnedObject, size: int, framing: str) -> Content | None:

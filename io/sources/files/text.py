@@ -86,8 +86,7 @@ class TextReader:
         read = part.end is not None and part.start >= part.end
         self._exhausted = read and (not part.final or part.end == 0)
         self._fault: ObjectFailed | None = None
-        self._quiet = False
-        self._done = False
+        self._quiet = self._done = False
 
     def poll(self, timeout: float) -> Polled:
         """The next batch, or none if reading it takes longer than ``timeout``.
@@ -104,7 +103,8 @@ class TextReader:
             except ObjectFailed as error:
                 self._fault = error
             batch = self._take()
-        return Polled(() if batch is None else (batch,), (("", self._position),), self._done)
+        batches, position = () if batch is None else (batch,), (("", self._position),)
+        return Polled(batches, position, self._done, content_of=self._meter.part)
 
     def look(self) -> Layout:
         """Open the object and find out how it is written; returns the layout of JSON.

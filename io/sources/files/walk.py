@@ -59,7 +59,9 @@ class WalkReader:
             self._reader.close()
             self._reader = None
         self._count += len(polled.batches)
-        return Polled(polled.batches, self._position, watermark=polled.watermark)
+        return Polled(
+            polled.batches, self._position, watermark=polled.watermark, content_of=polled.content_of
+        )
 
     def backlog(self) -> int:
         """What is left of the current object; what follows it is not known."""

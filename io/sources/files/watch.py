@@ -29,7 +29,7 @@ from transforms.batch.backoff import Backoff, Clock, Outage, jitter
 from transforms.batch.content import Content
 from transforms.batch.coverage import Coverage
 from transforms.batch.record import RecordBatch, Span
-from transforms.batch.splits import Polled, Reader, Split
+from transforms.batch.splits import ContentOf, Polled, Reader, Split
 from transforms.errors import ObjectUnavailable, SourceUnavailable
 from transforms.read import drain
 
@@ -121,6 +121,7 @@ class WatchReader:
         self._page: Future[list[StoredObject]] | None = None
         self._not_before = clock()
         self._outage: Outage | None = None
+        self._content_of: ContentOf | None = None
 
     def poll(self, timeout: float) -> Polled:
         """The next batches; waits at most ``timeout`` seconds for an object to appear.
@@ -140,7 +141,7 @@ class WatchReader:
             if not batches and (self._clock() >= deadline or drain.requested()):
                 break
         self._count += len(batches)
-        return Polled(batches, (("", self._count),))
+        return Polled(batches, (("", self._count),), content_of=self._content_of)
 
     def backlog(self) -> int:
         """Bytes listed and not read yet."""
@@ -177,6 +178,7 @@ class WatchReader:
             self._split = self._splits.popleft()
             self._last = None
         polled = self._reader.poll(timeout)
+        self._content_of = polled.content_of
         self._recover()
         for batch in polled.batches:
             self._last, content = batch, batch.span.content

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
 from transforms.errors import SluiceError
 from transforms.read.job_queue import JobQueue
+from transforms.steps import service
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +52,14 @@ class ClaimsAhead:
         self._thread.shutdown()
 
     def _claim(self) -> Sequence[RecordBatch]:
-        return self._queue.claim(self._lease, self._limits)
+        return self._queue.claim(self._lease, self._fitting())
+
+    def _fitting(self) -> BatchLimits:
+        """The bounds of a claim that the steps can take in about two seconds: it is not divided."""
+        most = service.allowance()
+        if most is None or most >= self._limits.records:
+            return self._limits
+        return replace(self._limits, records=most)
 
     def _is_full(self, batches: Sequence[RecordBatch]) -> bool:
         records = sum(len(batch.raws) for batch in batches)

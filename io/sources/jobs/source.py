@@ -15,7 +15,7 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Acknowledger, BatchLimits, Polled, Position, Split
-from transforms.errors import Contention, SinkUnavailable
+from transforms.errors import Contention, SinkUnavailable, SluiceError
 from transforms.per_process import PerProcess
 from transforms.read import drain
 from transforms.read.job_queue import JobQueue
@@ -137,7 +137,8 @@ class JobsReader:
             self._taken = True
             self._waiting_since = None
             self._count += len(batches)
-            return Polled(batches, self._position, watermark=time.time())
+            watermark = time.time()
+            return Polled(batches, self._position, watermark=watermark, release=self._release)
         if self._source.streaming:
             return self._rest()
         if wait is not None:
@@ -165,6 +166,13 @@ class JobsReader:
         if self._claims is None:
             self._claims = ClaimsAhead(self._source.queue, self._source.limits)
         return self._claims.take()
+
+    def _release(self, batches: Sequence[RecordBatch]) -> None:
+        """Give back jobs that the steps could not take: they have not been tried."""
+        try:
+            self._source.queue.give_back(batches)
+        except SluiceError as error:
+            _log.debug("jobs that were not tried are due again once their lease ends: %s", error)
 
     def _wait(self) -> float | None:
         """How long to wait for a job to become due; None if there is nothing to wait for.

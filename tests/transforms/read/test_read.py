@@ -18,8 +18,9 @@ from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Split
 from transforms.errors import ConfigError
 from transforms.read import drain
-from transforms.read.read import Pacing, ReadSplits
+from transforms.read.read import ReadSplits
 from transforms.read.readers import READERS
+from transforms.read.reading import Pacing
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from sources.files.avro.blocks import Block, Blocks, reason_of
 from sources.files.avro.columns import rows_of
 from sources.files.avro.decoder import Decoder, WholeBlock
 from sources.files.avro.elements import MEMORY, DamagedBlock, Elements
-from sources.files.content import stored_content
+from sources.files.content import no_content_yet, stored_content
 from sources.files.decompress import CompressedStream
 from sources.files.encodings import PeekedStream
 from sources.files.failures import may_pass, object_failure
@@ -90,7 +90,8 @@ class AvroReader:
                 batches = self._next()
             except ObjectFailed as error:
                 batches = self._fail(error)
-        return Polled(batches, (("", self._position),), self._done)
+        position = (("", self._position),)
+        return Polled(batches, position, self._done, content_of=no_content_yet)
 
     def backlog(self) -> int:
         """Stored bytes left to read."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sources.files.content import stored_content
+from sources.files.content import no_content_yet, stored_content
 from sources.files.failures import may_pass, object_failure
 from sources.files.framing import RefusedRecord
 from sources.files.parquet.arrow_rows import encoder_of
@@ -88,7 +88,8 @@ class ParquetReader:
                 batches = self._fail(error)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is about this object
                 batches = self._fail(self._failed(error))
-        return Polled(batches, (("", self._position),), self._done)
+        position = (("", self._position),)
+        return Polled(batches, position, self._done, content_of=no_content_yet)
 
     def backlog(self) -> int:
         """Stored bytes left to read, in proportion to the rows."""

@@ -67,7 +67,7 @@ class RestingReader:
             self._ended = polled.done
             return polled
         self._deadline = self._wall() + self._rest
-        return Polled(polled.batches, self._position)
+        return Polled(polled.batches, self._position, content_of=polled.content_of)
 
     def backlog(self) -> int:
         """What is left to read."""

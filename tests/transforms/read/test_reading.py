@@ -1,0 +1,222 @@
+"""The loop of a reader, with steps that cannot take everything: Beam's part is played by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests import fakes
+from tests.fakes import ListSource, NoLedger
+from transforms.batch.backoff import forget_outages
+from transforms.batch.record import RecordBatch
+from transforms.read import drain
+from transforms.read.readers import READERS
+from transforms.read.reading import Pacing, Reading
+from transforms.read.restriction import Remaining, SplitTracker
+from transforms.steps import passage as passages
+from transforms.steps import service as services
+from transforms.steps.service import Service, Waits
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    fakes.OPENED.clear()
+    fakes.CLOSED.clear()
+    drain.reset()
+    services.reset()
+    forget_outages()
+    yield
+    READERS.close()
+    drain.reset()
+    services.reset()
+    forget_outages()
+
+
+@dataclass(frozen=True)
+class Step:
+    def service(self) -> Service:
+        return Service("Call", Waits())
+
+
+class Tracker:
+    """What a splittable DoFn sees of its restriction, and the residual that is left in the end."""
+
+    def __init__(self, remaining: Remaining) -> None:
+        self.inner = SplitTracker(remaining, bounded=False)
+        self.residual: Remaining | None = None
+        self.delay: float | None = None
+
+    def current_restriction(self) -> Remaining:
+        return self.inner.current_restriction()
+
+    def try_claim(self, remaining: Remaining) -> bool:
+        return self.inner.try_claim(remaining)
+
+    def defer_remainder(self, delay: Any) -> None:
+        self.delay = float(delay.micros) / 1e6
+        split = self.inner.try_split(0)
+        self.residual = None if split is None else split[1]
+
+
+@dataclass
+class Bundles:
+    """Reads a split bundle after bundle, through a step that may give back."""
+
+    step: Callable[[RecordBatch], int | None]
+    source: ListSource
+    pacing: Pacing = Pacing(bundle_seconds=0.0)  # noqa: RUF009 - frozen
+    emitted: list[tuple[int, int]] = field(default_factory=list)
+    positions: list[Any] = field(default_factory=list)
+    delays: list[float | None] = field(default_factory=list)
+
+    def run(self, most: int = 100, *, meanwhile: Callable[[Tracker], None] | None = None) -> None:
+        split = next(iter(self.source.splits(NoLedger())))
+        remaining: Remaining | None = Remaining()
+        for _ in range(most):
+            if remaining is None:
+                return
+            tracker = Tracker(remaining)
+            reading = Reading(self.source, split, NoLedger(), tracker, None, self.pacing)
+            for batch in reading.batches():
+                if meanwhile is not None:
+                    meanwhile(tracker)
+                back_from = self.step(batch)
+                if back_from is not None:
+                    passage = passages.current(batch)
+                    assert passage is not None
+                    passage.give_back(back_from)
+                end = batch.span.end if back_from is None else back_from
+                if end > batch.span.start:
+                    self.emitted.append((batch.span.start, end))
+            tracker.inner.check_done()
+            remaining = tracker.residual
+            if remaining is not None:
+                self.positions.append(dict(remaining.position).get("", 0))
+                self.delays.append(tracker.delay)
+        assert remaining is None, "the split never ends"
+
+
+def test_the_rest_of_a_poll_goes_on_in_the_next_bundle_and_is_polled_once() -> None:
+    bundles = Bundles(lambda batch: batch.span.start + 2, ListSource("a", records=6, batch=6))
+    services.of(Step()).took(1_000, 0.1)
+    bundles.run()
+    assert bundles.emitted == [(0, 2), (2, 4), (4, 6)]
+    assert len(fakes.OPENED) == 1
+    # A restriction says where the poll began: nobody else has the rest of it.
+    assert bundles.positions == [0, 0]
+
+
+def test_without_steps_nothing_is_cut_and_with_a_bound_everything() -> None:
+    bundles = Bundles(lambda batch: None, ListSource("a", records=6, batch=6))
+    bundles.run()
+    assert bundles.emitted == [(0, 6)]
+    bundles = Bundles(
+        lambda batch: None, ListSource("a", records=6, batch=6), Pacing(most_records=4)
+    )
+    bundles.run()
+    assert bundles.emitted == [(0, 4), (4, 6)]
+
+
+def test_the_first_batch_of_a_step_is_small() -> None:
+    services.of(Step())
+    bundles = Bundles(lambda batch: None, ListSource("a", records=100, batch=100), Pacing())
+    bundles.run()
+    assert bundles.emitted[0] == (0, services.PROBE)
+
+
+def test_whoever_reads_a_poll_again_elsewhere_begins_where_it_began() -> None:
+    bundles = Bundles(lambda batch: batch.span.start + 2, ListSource("a", records=6, batch=3))
+    split = next(iter(bundles.source.splits(NoLedger())))
+    tracker = Tracker(Remaining())
+    reading = Reading(bundles.source, split, NoLedger(), tracker, None, bundles.pacing)
+    for batch in reading.batches():
+        passage = passages.current(batch)
+        assert passage is not None
+        passage.give_back(2)
+    READERS.close()  # the process has ended
+    bundles.step = lambda batch: None
+    bundles.run()
+    assert tracker.residual is not None
+    assert dict(tracker.residual.position).get("", 0) == 0
+    assert bundles.emitted == [(0, 3), (3, 6)]
+
+
+def test_a_split_that_the_runner_has_taken_emits_here_what_it_claimed() -> None:
+    taken: list[Remaining] = []
+
+    def checkpoint(tracker: Tracker) -> None:
+        if not taken:
+            split = tracker.inner.try_split(0)
+            assert split is not None
+            taken.append(split[1])
+
+    bundles = Bundles(lambda batch: batch.span.start + 1, ListSource("a", records=6, batch=3))
+    bundles.run(meanwhile=checkpoint)
+    assert bundles.emitted == [(0, 1), (1, 2), (2, 3)]
+    assert dict(taken[0].position)[""] == 3
+
+
+def test_while_the_service_is_away_the_runner_is_asked_to_wait() -> None:
+    service = services.of(Step())
+    calls: list[int] = []
+
+    def away_at_first(batch: RecordBatch) -> int | None:
+        calls.append(len(batch.raws))
+        if len(calls) == 1:
+            service.away("refused")
+            return batch.span.start
+        service.answered()
+        return None
+
+    pacing = Pacing(bundle_seconds=0.0, resume_seconds=1.5)
+    bundles = Bundles(away_at_first, ListSource("a", records=6, batch=6), pacing)
+    bundles.run(most=10_000)
+    assert bundles.delays[0] is not None
+    assert bundles.delays[0] >= 1.5
+    assert calls[1] == 1, "it is tried with one record"
+    assert bundles.emitted[-1][1] == 6
+
+
+def test_where_the_runner_does_not_wait_the_reader_does_once_all_is_settled() -> None:
+    service = services.of(Step())
+    tries: list[int] = []
+
+    def away_at_first(batch: RecordBatch) -> int | None:
+        tries.append(batch.span.start)
+        if len(tries) < 3:
+            service.away("refused")
+            return batch.span.start
+        service.answered()
+        return None
+
+    bundles = Bundles(away_at_first, ListSource("a", records=6, batch=6), Pacing())
+    bundles.run()
+    assert tries[:3] == [0, 0, 0]
+    assert len(bundles.positions) <= 2, "no bundle for each look"
+    assert bundles.emitted[-1][1] == 6
+
+
+def test_nothing_is_polled_while_the_service_is_away() -> None:
+    service = services.of(Step())
+    service.away("refused")
+    split = next(iter(ListSource("a").splits(NoLedger())))
+    tracker = Tracker(Remaining())
+    pacing = Pacing(resume_seconds=1.5)
+    reading = Reading(ListSource("a"), split, NoLedger(), tracker, None, pacing)
+    assert list(reading.batches()) == []
+    assert fakes.OPENED == []
+    assert tracker.residual == Remaining()
+
+
+def test_a_drain_leaves_the_rest_of_a_poll_unread() -> None:
+    def drained(batch: RecordBatch) -> int | None:
+        drain.request()
+        return batch.span.start + 2
+
+    bundles = Bundles(drained, ListSource("a", records=6, batch=6))
+    bundles.run()
+    assert bundles.emitted == [(0, 2)]
+    assert fakes.CLOSED == ["memory://a/0"]

@@ -1,0 +1,241 @@
+"""Read one split until it is done or checkpointed, or its time is up: the loop of a reader.
+
+What a poll has brought is emitted in batches that the steps can take in about two seconds each. Steps that
+cannot take a batch now give it back (``transforms.steps.passage``). The claim of the poll is then given back
+as well: the rest is kept with the reader, the restriction returns to where the poll began, and the split is
+deferred, so that checkpoints pass. Whoever goes on elsewhere reads that poll again, and the ledger trims
+what is settled of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import Duration, Timestamp
+
+from transforms import instruments
+from transforms.batch.coverage import Ledger
+from transforms.batch.record import RecordBatch
+from transforms.batch.splits import Polled, Position, Reader, Source, Split
+from transforms.read import drain
+from transforms.read.emission import Emission, Interrupted
+from transforms.read.readers import READERS
+from transforms.read.restriction import Remaining
+from transforms.steps import passage as passages
+from transforms.steps import service as services
+
+_LOOK_SECONDS = 1.0
+"""How long a reader waits for the steps before it asks again, where the runner does not wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pacing:
+    """How long the source keeps a bundle open, and how it waits.
+
+    Attributes:
+        bundle_seconds: Seconds after which a split checkpoints itself; None reads a bounded split
+            to its end in one bundle.
+        poll_seconds: The longest wait for the first record of a poll.
+        resume_seconds: How long the runner should wait before the split goes on. Flink rounds it
+            down to whole seconds; DirectRunner ignores it.
+        most_records: The most records of a batch; None leaves it to the source.
+    """
+
+    bundle_seconds: float | None = None
+    poll_seconds: float = 0.2
+    resume_seconds: float = 0.0
+    most_records: int | None = None
+
+
+class Reading:
+    """One call of the splittable DoFn.
+
+    Args:
+        source: The source of the split.
+        split: What is read.
+        ledger: Knows what is settled.
+        tracker: Of the restriction; what has been claimed is emitted.
+        watermark: The watermark estimator.
+        pacing: How long bundles are.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        split: Split,
+        ledger: Ledger,
+        tracker: Any,
+        watermark: Any,
+        pacing: Pacing,
+    ) -> None:
+        self._source = source
+        self._split = split
+        self._ledger = ledger
+        self._tracker = tracker
+        self._watermark = watermark
+        self._pacing = pacing
+        self._position: Position = tracker.current_restriction().position
+        self._before = self._position
+        kept = READERS.take(source, split, self._position)
+        self._emission: Emission | None = None
+        self._reader: Reader | None = kept
+        if isinstance(kept, Interrupted):
+            self._reader, self._emission = kept.reader, kept.emission
+            self._claim_again(kept.emission.polled)
+        seconds = pacing.bundle_seconds
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self._emitted = False
+        self._over = False
+
+    def batches(self) -> Iterator[Any]:
+        """Poll, claim and emit."""
+        try:
+            while not self._over:
+                if drain.requested():
+                    # The rest stays unread on purpose; the ledger knows where to resume.
+                    self._tracker.try_claim(Remaining(self._position, done=True))
+                    return
+                wait = services.turn()
+                if wait:
+                    self._wait(wait)
+                    continue
+                if self._emission is None:
+                    self._poll()
+                if self._emission is not None:
+                    yield from self._emit(self._emission)
+        finally:
+            if self._emission is not None:
+                self._emission.abandon()
+            if self._reader is not None:
+                self._reader.close()
+
+    def _poll(self) -> None:
+        """Poll and claim; afterwards there is something to emit, or it is over."""
+        if self._reader is None:
+            self._reader = self._source.open(self._split, self._position, self._ledger)
+        polled = _poll(self._reader, self._pacing.poll_seconds, self._split.source)
+        if not polled.batches:
+            services.leave_turns()
+        # Poll before claiming: a slow poll must not hold the lock of the tracker.
+        if self._tracker.try_claim(Remaining(polled.position, self._reader.backlog())):
+            self._before, self._position = self._position, polled.position
+            self._emission = Emission(polled)
+        else:
+            Emission(polled).abandon()
+            self._over = True
+
+    def _claim_again(self, polled: Polled) -> None:
+        if not self._tracker.try_claim(Remaining(polled.position, self._reader.backlog())):  # type: ignore[union-attr]
+            self._over = True
+        self._position = polled.position
+
+    def _emit(self, emission: Emission) -> Iterator[Any]:
+        """Emit what was polled, as far as the steps take it now."""
+        while emission.rest:
+            batch = emission.next(self._most())
+            if batch is None:
+                break
+            passage = emission.passage(batch)
+            passages.begin(passage)
+            try:
+                yield _timestamped(batch)
+            finally:
+                passages.end()
+            self._emitted = True
+            if passage.back_from is not None:
+                emission.take_back(passage)
+                if emission.rest:
+                    if not services.is_away() and self._late:
+                        self._suspend(0.0)
+                    return
+                break
+            services.leave_turns()
+            if emission.rest and (drain.requested() or (self._late and self._suspend(0.0))):
+                return
+            if emission.rest and services.is_away():
+                return
+        self._emission = None
+        self._finish(emission.polled)
+
+    def _finish(self, polled: Polled) -> None:
+        """Everything of a poll is emitted."""
+        if polled.watermark is not None:
+            _advance(self._watermark, polled.watermark)
+        if polled.done:
+            self._tracker.try_claim(Remaining(self._position, done=True))
+            self._over = True
+        elif polled.rest or self._late:
+            self._suspend(self._pacing.resume_seconds)
+
+    def _most(self) -> int | None:
+        """How many records the next batch may have."""
+        bounds = (services.allowance(), self._pacing.most_records)
+        return min((bound for bound in bounds if bound is not None), default=None)
+
+    @property
+    def _late(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for the steps, in the way that the runner allows.
+
+        A runner that heeds delays keeps the split meanwhile. Another one would give it back at once; so the
+        bundle ends only to settle what was emitted in it, and the rest of the time passes here.
+        """
+        runner_waits = self._pacing.resume_seconds > 0
+        if (self._emitted or runner_waits) and self._suspend(
+            max(seconds + 0.5, self._pacing.resume_seconds)
+        ):
+            return
+        with instruments.stage("wait"):
+            drain.wait(min(seconds, _LOOK_SECONDS))
+
+    def _suspend(self, delay: float) -> bool:
+        """End the bundle, and let the split go on after ``delay`` seconds.
+
+        Returns False if the runner has taken a checkpoint meanwhile: what was claimed is to be emitted here.
+        """
+        emission, reader, position = self._emission, self._reader, self._position
+        if emission is not None and reader is not None:
+            position = self._before
+            if not self._tracker.try_claim(Remaining(position, reader.backlog())):
+                return False
+        if reader is not None:
+            kept = reader if emission is None else Interrupted(reader, emission)
+            READERS.put(self._source, self._split, position, kept)
+        self._reader = self._emission = None
+        self._tracker.defer_remainder(Duration(delay))
+        self._over = True
+        return True
+
+
+def _poll(reader: Reader, seconds: float, source: str) -> Polled:
+    """What the reader has; to have waited in vain is no reading."""
+    read = False
+    instruments.begin_stage()
+    try:
+        polled = reader.poll(seconds)
+        read = bool(polled.batches)
+    finally:
+        instruments.end_stage("read" if read else "wait")
+    if polled.batches:
+        instruments.add("bytes_read", sum(batch.raw_bytes for batch in polled.batches), source)
+        instruments.add("records_read", sum(batch.read for batch in polled.batches), source)
+    return polled
+
+
+def _timestamped(batch: RecordBatch) -> Any:
+    """The batch at its earliest event time, or unchanged if it has no event times."""
+    return TimestampedValue(batch, min(batch.times)) if batch.times else batch
+
+
+def _advance(watermark: Any, seconds: float) -> None:
+    """Move the watermark forward, never back (``set_watermark`` raises on a regress)."""
+    reached = Timestamp.of(seconds)
+    current = watermark.current_watermark()
+    if current is None or reached > current:
+        watermark.set_watermark(reached)
