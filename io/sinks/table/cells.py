@@ -19,7 +19,7 @@ from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import Reject
 from transforms.parse.convert import column_types, number_of
 from transforms.parse.csv.cells import quoted_fields
-from transforms.parse.json_text import decode_long
+from transforms.parse.json_text import decode_json, decode_long
 
 STAGE = "write"
 _USUAL = 16  # digits
@@ -131,7 +131,10 @@ def _typed(batch: RecordBatch, index: int, name: str, kind: Kind) -> Any:
 
 def _json(name: str, text: str) -> Any:
     try:
-        return decode_long(text)
+        try:
+            return decode_json(text)
+        except ValueError:
+            return decode_long(text)
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise Reject(f"column {name}: {_shown(text)} is not JSON: {error}", "data") from error
 

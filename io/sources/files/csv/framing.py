@@ -165,13 +165,15 @@ class CsvFramer:
 
     def _cut_at(self, block: bytes, *, alone: bool) -> None:
         r"""Cut ``block`` at newlines, and at each ``\r`` too if one stands ``alone``."""
-        ends: Sequence[bytes] | None = None
+        ends: list[bytes] | None = None
         if alone:
             parts = _ENDS.split(block)
             lines, ends = parts[::2], parts[1::2]
         else:
             lines = block.split(b"\n")
         tail = lines.pop()
+        if lines and self._partial.length:
+            self._extend(lines.pop(0), b"\n" if ends is None else ends.pop(0))
         if lines and (self._partial.length or self._is_marked(block)):
             self._cut_quoted(lines, ends)
         elif lines:
