@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from sinks.jobs.stats import Group
 from sinks.jobs.store import Job
 from transforms.batch.expansion import Branch
 from transforms.batch.record import JSON, Failure, Origin
+from transforms.parse.hidden.preview import preview
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -39,7 +41,7 @@ def job(**changes: Any) -> Job:
         headers=(("h", b"\x00"), ("empty", None)),
         key=b"k",
     )
-    values = {
+    values: dict[str, Any] = {
         "id": 7,
         "target": "t",
         "state": "discarded",
@@ -57,7 +59,15 @@ def job(**changes: Any) -> Job:
         "attempted_by": None,
         "pipeline": PipelineIdentity("p", ("A",), "v"),
     }
-    return Job(**{**values, **changes})
+    values |= changes
+    return Job(**values, preview=preview(values["failure"], None, (), ()))
+
+
+def hiding(raw: bytes) -> Job:
+    """A job whose record has a hidden field, as the store gives it."""
+    one = job()
+    seen = preview(replace(one.failure, raw=raw), None, one.errors, (("email",),))
+    return replace(one, failure=seen.failure, errors=seen.errors, preview=seen)
 
 
 def printed(show: Callable[[Console], object], *, terminal: int = 0) -> str:
@@ -228,3 +238,30 @@ def test_an_entry_of_the_trail_is_one_line() -> None:
     ]
     assert "[x]" in line
     assert output.entry_as_json(entry)["at"] == AT.isoformat()
+
+
+class TestHiddenFields:
+    masked = hiding(b'{"email": "a@b.cd", "n": 1}')
+    withheld = hiding(b'{"email": "a@b.cd')
+
+    def test_a_list_shows_masks_or_a_description(self) -> None:
+        out = printed(lambda console: output.show_list(console, [self.masked, self.withheld]))
+        assert '{"email": "***", "n": 1}' in out
+        assert "(17 bytes, not shown, since nobody can tell what in them is hidden; sha256 " in out
+
+    def test_one_job_says_how_to_see_everything_and_has_no_hex(self) -> None:
+        for one, text in ((self.masked, '{"email": "***", "n": 1}'), (self.withheld, "17 bytes")):
+            out = printed(partial(output.show_one, job=one))
+            assert text in out
+            assert "--reveal shows all" in out
+            assert "hex" not in out
+            assert "a@b.cd" not in out
+
+    def test_json_says_how_much_of_the_record_it_has(self) -> None:
+        masked, withheld = map(output.job_as_json, (self.masked, self.withheld))
+        assert (masked["record"], masked["text"]) == ("masked", '{"email": "***", "n": 1}')
+        assert base64.b64decode(masked["raw_base64"]).decode() == masked["text"]
+        assert (withheld["record"], withheld["size"]) == ("withheld", 17)
+        assert (withheld["text"], withheld["raw_base64"]) == (None, None)
+        assert len(withheld["sha256"]) == 64
+        assert output.job_as_json(job())["record"] == "whole"

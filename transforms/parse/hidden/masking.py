@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from transforms.parse.hidden.paths import Hidden, folded
-
-MASK = "***"
+from transforms.parse.hidden.values import MASK, SHORTEST, without_values
 
 
 class Pairs(NamedTuple):
@@ -59,6 +58,19 @@ class Masker:
             inside = _through_array(inside)
             return [self._masked(part, inside) for part in value]
         return self.hide(value) if inside else value
+
+    def everywhere(self, value: Any) -> Any:
+        """``value`` without what has been masked, where it stands once more in another field."""
+        if not self.values:
+            return value
+        if isinstance(value, Pairs):
+            return Pairs([(name, self.everywhere(part)) for name, part in value.items])
+        if isinstance(value, list):
+            return list(map(self.everywhere, value))
+        if isinstance(value, Number):
+            repeats = value.text in self.values and len(value.text) >= SHORTEST
+            return MASK if repeats else value
+        return without_values(value, self.values) if isinstance(value, str) else value
 
     def hide(self, value: Any) -> Any:
         """What stands for a hidden value; null, true and false tell nothing and stay."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -17,19 +16,14 @@ from typing import Any, Literal
 from transforms.batch.record import Failure, Format, Headers
 from transforms.parse.csv.columns import fewest, names_of
 from transforms.parse.csv.rows import rows_of
-from transforms.parse.hidden.masking import MASK, Masker, Pairs, parsed, written
+from transforms.parse.hidden.masking import Masker, Pairs, parsed, written
 from transforms.parse.hidden.paths import EVERYTHING, HEADER, KEY, Hidden, folded, in_record, merged
+from transforms.parse.hidden.values import MASK, without_values
 from transforms.parse.text import FIELD
 from transforms.parse.typed_rows import TYPED
 
 WITHHELD = "not shown, since it may quote hidden fields"
 """What stands for a text that cannot be masked."""
-
-_SHORTEST = 4
-"""Shorter values would blank out innocent text."""
-
-_CUT_AT = 20
-"""A message may quote only the beginning of a value, but hardly less than this."""
 
 _UNREADABLE = (
     ValueError,
@@ -127,31 +121,6 @@ def preview(
     )
 
 
-def without_values(text: str, values: Iterable[str]) -> str:
-    """``text`` with a mask for each of ``values``, as they are or as JSON and Python write them.
-
-    A value that is quoted only in part is masked too, if that is its beginning.
-    """
-    for value in sorted(values, key=len, reverse=True):
-        if len(value) < _SHORTEST:
-            continue
-        for spelt in dict.fromkeys((value, json.dumps(value)[1:-1], repr(value)[1:-1])):
-            text = _without(text, spelt)
-    return text
-
-
-def _without(text: str, value: str) -> str:
-    beginning = value[:_CUT_AT]
-    at = text.find(beginning)
-    while at >= 0:
-        end = at + len(beginning)
-        while end < len(text) and end - at < len(value) and text[end] == value[end - at]:
-            end += 1
-        text = text[:at] + MASK + text[end:]
-        at = text.find(beginning, at + len(MASK))
-    return text
-
-
 def _masked(failure: Failure, masker: Masker) -> bytes | None:
     """The record's bytes with its hidden fields masked; None if they cannot be told apart."""
     raw, format_ = failure.raw, failure.format
@@ -171,7 +140,7 @@ def _masked(failure: Failure, masker: Masker) -> bytes | None:
 
 def _json(raw: bytes, encoding: str, masker: Masker) -> bytes:
     value = parsed(raw.decode(encoding or "utf-8-sig"))
-    shown = masker.masked(value)
+    shown = masker.everywhere(masker.masked(value))
     return raw if shown == value else written(shown).encode("utf-8", "backslashreplace")
 
 
@@ -194,6 +163,7 @@ def _typed(raw: bytes, masker: Masker) -> bytes:
         Pairs([(name, MASK if folded(name) in names else each) for name, each in part.items])
         for part in rest
     ]
+    shown, lost = masker.everywhere([shown, lost])
     if (shown, lost) == (row, rest):
         return raw
     return written([shown, types, *lost]).encode("utf-8", "backslashreplace")
@@ -222,6 +192,7 @@ def _csv(raw: bytes, format_: Format, masker: Masker) -> bytes:
         masker.hide(cell) if cell and folded(name) in names else cell
         for name, cell in zip(names_of(columns), cells, strict=False)
     ]
+    shown = masker.everywhere(shown)
     if shown == cells:
         return raw
     line = io.StringIO()
