@@ -17,6 +17,7 @@ SERVICES = {"postgres_server", "kafka_broker", "prism", "flink", "s3_endpoint"}
 FLINK = (
     "tests/pipelines/test_flink.py",
     "tests/pipelines/test_numbers_on_flink.py",
+    "tests/pipelines/test_flink_steps.py",
     "tests/pipelines/test_own_stream.py",
     "tests/pipelines/test_listeners.py",
     "tests/deploy/test_worker_pool.py",

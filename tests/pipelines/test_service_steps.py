@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.ingest import ingest
@@ -243,6 +246,29 @@ def test_in_flight_are_no_more_records_than_allowed(folder: Path, sink: str) -> 
     assert code == 0
     assert max(SIZES) == 10
     assert count_rows(sink, "events") == 500
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv.gz", "parquet"])
+def test_a_file_that_is_settled_in_parts_is_recognised_by_the_same_bytes(
+    tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"in.{suffix}"
+    rows = [{"id": n} for n in range(100)]
+    if suffix == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    elif suffix == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\r\n" for row in rows))
+    else:
+        path.write_bytes(gzip.compress(b"id\n" + b"".join(b"%d\n" % n for n in range(100))))
+    contents = []
+    for name, more in (("whole", ()), ("parts", ("--max_in_flight", "28"))):
+        sink = f"sqlite:///{tmp_path}/{name}.db"
+        ingested(path, sink, *more)
+        contents.append(
+            query(sink, "SELECT start_offset, end_offset, content FROM ingest_progress")
+        )
+    assert contents[0] == contents[1]
+    assert contents[0][0][2]
 
 
 def test_retries_share_the_time_of_the_service(

@@ -19,6 +19,7 @@ _AWAY = frozenset(
         "ServiceUnavailable",
         # the standard library, requests, botocore, redis
         *("ConnectionError", "gaierror", "RemoteDisconnected", "ConnectTimeout"),
+        *("IncompleteRead", "IncompleteReadError"),  # closed in the middle of an answer
         # urllib3
         *("NewConnectionError", "ConnectTimeoutError", "NameResolutionError", "ProtocolError"),
         *("ClosedPoolError", "ProxyError"),
@@ -26,6 +27,7 @@ _AWAY = frozenset(
         *("NetworkError", "RemoteProtocolError", "ConnectError"),
         # aiohttp
         *("ClientConnectionError", "ServerDisconnectedError", "ConnectionTimeoutError"),
+        "ClientPayloadError",
         # botocore
         *("EndpointConnectionError", "ConnectionClosedError", "EndpointProviderError"),
     }

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import http.client
 import socket
 import urllib.error
 from email.message import Message
@@ -37,6 +39,8 @@ def answered(status: int) -> Any:
         ConnectionRefusedError(),
         ConnectionResetError(),
         BrokenPipeError(),
+        asyncio.IncompleteReadError(b"HTTP/1.1", None),
+        http.client.IncompleteRead(b"HTTP/1.1"),
         socket.gaierror(-2, "Name or service not known"),
         urllib.error.URLError(ConnectionRefusedError()),
         http_error(503),

@@ -54,6 +54,27 @@ def test_a_range_that_was_not_read_to_its_end_has_no_checksum_and_the_next_one_h
     assert meter.take(8, "") == Content(3, crc32(b"fgh"))
 
 
+@given(
+    cuts=st.lists(st.integers(0, 1_000), max_size=8),
+    kept=st.integers(0, 1_000),
+    ends=st.tuples(st.integers(0, 1_000), st.integers(0, 1_000)),
+)
+def test_every_part_of_what_was_taken_last_has_the_checksum_of_its_bytes_or_none(
+    cuts: list[int], kept: int, ends: tuple[int, int]
+) -> None:
+    meter, at = Meter(0), 0
+    for cut in [*sorted(cuts), 1_000]:
+        meter.read(at, DATA[at:cut])
+        at = cut
+    meter.keep_from(kept)
+    meter.take(1_000, "csv")
+    start, end = sorted(ends)
+    part = meter.part(start, end)
+    if end <= kept:  # a record begins there at the latest
+        assert part is not None
+    assert part in (None, Content(end - start, crc32(DATA[start:end]), "csv"))
+
+
 @pytest.mark.parametrize(
     ("format_", "framing"),
     [
