@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transforms.document import Part, load, part_of
 from transforms.mapping import lineage
-from transforms.mapping.compiled import compiled
+from transforms.mapping.compiling.compiled import compiled
 from transforms.mapping.operations import Assign, Default, Operation, OriginValue
-from transforms.mapping.spec import operations_of
+from transforms.mapping.reading.document import Part, load, part_of
+from transforms.mapping.reading.spec import operations_of
 
 
 @dataclass(frozen=True, slots=True)
