@@ -274,6 +274,7 @@ def _changed_table(target: Target) -> ChangedTable:
 def _effects(written: Written, records: Records, work: Sequence[Work]) -> Effects:
     """What the outbox keeps, in the order of the records."""
     effects = Effects()
+    expanded = any(part.batch.expansions is not None for part in work)
     for index in sorted(written.effects):
         number, position = records.place_of(index)
         batch = work[number].batch
@@ -283,7 +284,10 @@ def _effects(written: Written, records: Records, work: Sequence[Work]) -> Effect
         effects.partitions.append(batch.span.partition)
         effects.offsets.append(batch.offsets[position])
         effects.elements.append(None if batch.elements is None else batch.elements[position])
-        effects.expansions.append(() if batch.expansions is None else batch.expansions[position])
+        if expanded:
+            effects.expansions.append(
+                () if batch.expansions is None else batch.expansions[position]
+            )
     return effects
 
 

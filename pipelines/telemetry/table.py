@@ -33,7 +33,7 @@ FROM_DATABASE = (
         "sluice_records_expanded_total",
         "counter",
         (*_PIPELINE, "source"),
-        "records beyond the first of their message",
+        "records beyond the first of their message, or of those that a step made of one",
     ),
     Metric(
         "sluice_records_total",

@@ -168,7 +168,7 @@ class SplitCoder(coders.Coder):
         return _encode([*fields, spans] if spans else fields)
 
     def decode(self, encoded: bytes) -> Split:
-        source, name, version, size, start, end, *further = _decode(encoded, "Split")
+        source, name, version, size, start, end, *further = _decode(encoded, "Split", VERSION)
         spans = tuple(_span_from(span) for span in further[0]) if further else ()
         return Split(source, name, version, size, start, end, spans)
 
@@ -183,12 +183,12 @@ def _encode(fields: list[Any], version: int = VERSION) -> bytes:
     return bytes((version,)) + plain.encode(fields)
 
 
-def _decode(encoded: bytes, what: str) -> Any:
-    if not encoded or encoded[0] not in (VERSION, EXPANDED):
+def _decode(encoded: bytes, what: str, newest: int = EXPANDED) -> Any:
+    if not encoded or not VERSION <= encoded[0] <= newest:
         version = f"version {encoded[0]}" if encoded else "no bytes"
         raise ValueError(
-            f"cannot decode a {what}: found {version}, this program reads versions {VERSION} and "
-            f"{EXPANDED}; drain the pipeline with the program that wrote it"
+            f"cannot decode a {what}: found {version}, this program reads up to version {newest}; "
+            "drain the pipeline with the program that wrote it"
         )
     return plain.decode(memoryview(encoded)[1:])
 

@@ -16,11 +16,12 @@ class Counts:
 
     Attributes:
         read: Records read; a message of a topic counts once, however many records it holds.
-        expanded: Records beyond the first of their message.
+        expanded: Records beyond the first of their message, or of those that a step made of one.
         inserted: Rows that were new.
         updated: Rows that were changed.
         duplicates: Records whose key was there already.
-        filtered: Records that a user step dropped on purpose, and messages that hold none.
+        filtered: Records that a user step dropped on purpose or made none of, and messages that
+            hold none.
         dead: Records that became dead letters.
         retrying: Records that are scheduled for another attempt.
     """

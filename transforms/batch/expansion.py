@@ -6,6 +6,7 @@ only their expansions tell them apart.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -55,6 +56,11 @@ def number_of(element: int | None, expansion: Expansion) -> int:
     and not both.
     """
     return expansion[0].number if expansion else element or 0
+
+
+def renamed(expansion: Expansion, names: Mapping[str, str]) -> Expansion:
+    """The expansion with new names of steps; what ``names`` does not have keeps its name."""
+    return tuple(branch._replace(step=names.get(branch.step, branch.step)) for branch in expansion)
 
 
 def short(expansion: Expansion) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from transforms.batch.content import Content
@@ -322,7 +323,21 @@ class RecordBatch:
 
     def records(self) -> Iterator[Record]:
         """Every good record, in order."""
-        return map(self.record, range(len(self.raws)))
+        source, partition = self.span.source, self.span.partition
+        columns = zip(
+            self.raws,
+            repeat(None) if self.values is None else self.values,
+            self.offsets,
+            repeat(None) if self.elements is None else self.elements,
+            repeat(()) if self.expansions is None else self.expansions,
+            repeat(None) if self.times is None else self.times,
+            repeat(None) if self.keys is None else self.keys,
+            repeat(()) if self.headers is None else self.headers,
+            strict=False,  # what a batch lacks is repeated without end
+        )
+        for raw, value, offset, element, expansion, time, key, headers in columns:
+            origin = Origin(source, partition, offset, element, expansion)
+            yield Record(raw, value, origin, self.format, time, key, headers)
 
     def with_values(self, values: Sequence[Any]) -> RecordBatch:
         """The same records with other values; faster than ``replace``, for small batches."""

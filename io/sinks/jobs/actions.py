@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,17 +14,20 @@ from sinks.database.database import Database
 from sinks.database.dialect import Dialect
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import jobs, queue
+from sinks.database.tables import READ_BY, jobs, queue
+from sinks.database.update import update_each
 from sinks.jobs import audit_trail
 from sinks.jobs import owner as job_owner
 from sinks.jobs.chunks import Picked, change_in_chunks
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
 from sinks.jobs.state import CURRENT
-from sinks.jobs.store import enqueue, exists
+from sinks.jobs.store import enqueue, exists, origin_of
 from sinks.ledger import moves as ledger_moves
 from transforms.batch.counts import Counts
+from transforms.batch.expansion import expansion_of, renamed, text_of
 from transforms.batch.job_states import DEAD_STATES, WAITING_STATES
+from transforms.batch.record import Origin
 from transforms.errors import ConfigError, Contention
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -221,8 +225,12 @@ def _purge(connection: sa.Connection, picked: Sequence[Picked], order: Order) ->
 
 
 def _adopt(connection: sa.Connection, picked: Sequence[Picked], order: Order) -> int:
-    """Give jobs another owner, in the queue as well. Their version stays the one that tried them."""
+    """Give jobs another owner, in the queue as well. Their version stays the one that tried them.
+
+    Where the owner has as many steps as the one before, each step has taken the place of another.
+    """
     assert order.adopter is not None, "an order to adopt says by whom"  # noqa: S101
+    _rename_steps(connection, picked, order.adopter.steps)
     changed = 0
     of_target: dict[str, list[int]] = defaultdict(list)
     for job in picked:
@@ -240,6 +248,31 @@ def _adopt(connection: sa.Connection, picked: Sequence[Picked], order: Order) ->
         # Otherwise some were taken meanwhile, and are at an attempt.
     return changed
 
+
+def _rename_steps(
+    connection: sa.Connection, picked: Sequence[Picked], labels: Sequence[str]
+) -> None:
+    """Let expansions name the steps as their new owner does; other jobs have none."""
+    ids = [job.id for job in picked]
+    expanded = sa.select(*_EXPANDED).where(
+        dialect_of(connection).is_one_of(jobs.c.id, ids), jobs.c.expansion.is_not(None)
+    )
+    rows = []
+    for row in connection.execute(expanded):
+        before = json.loads(row.steps or "[]")
+        names = dict(zip(before, labels, strict=True)) if len(before) == len(labels) else {}
+        expansion = renamed(expansion_of(row.expansion), names)
+        origin = Origin(row.source, row.partition, row.offset, row.element, expansion)
+        if text_of(expansion) != row.expansion:
+            key = origin_of(row.read_by, origin)
+            rows.append({"id": row.id, "expansion": text_of(expansion), "origin": key})
+    update_each(connection, jobs, rows)
+
+
+_EXPANDED = (
+    *(jobs.c.id, jobs.c.steps, READ_BY.label("read_by"), jobs.c.source, jobs.c.partition),
+    *(jobs.c.offset, jobs.c.element, jobs.c.expansion),
+)
 
 _CHANGES: dict[str, Callable[[sa.Connection, Sequence[Picked], Order], int]] = {
     "adopt": _adopt,

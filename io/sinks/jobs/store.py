@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -31,6 +31,10 @@ from transforms.parse.json_text import encode_decimal_text
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 CHUNK = 1_000
+"""How many jobs one statement stores."""
+
+CHUNK_BYTES = 16 << 20
+"""About how many bytes of records one statement stores: those that a step made of one share theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +105,21 @@ def insert_failures(
     rows = {
         entry[0].origin: _values(read_by, target, *entry, at, run) | owner for entry in failures
     }
-    values = list(rows.values())
-    for start in range(0, len(values), CHUNK):
-        chunk = values[start : start + CHUNK]
+    for chunk in _chunks(list(rows.values())):
         dialect.insert_absent(connection, jobs, chunk, "origin")
         waiting = [row["origin"] for row in chunk if row["state"] != "discarded"]
         if waiting:
             enqueue(connection, jobs.c.origin.in_(waiting))
+
+
+def _chunks(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:
+    start = size = 0
+    for end, row in enumerate(rows):
+        size += len(row["raw"])
+        if end > start and (size > CHUNK_BYTES or end - start == CHUNK):
+            yield rows[start:end]
+            start, size = end, len(row["raw"])
+    yield rows[start:]
 
 
 def list_jobs(database: Database, which: JobFilter | None = None, *, limit: int = 100) -> list[Job]:

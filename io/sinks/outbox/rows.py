@@ -53,7 +53,7 @@ class Effects:
         partitions: The partitions of their origins.
         offsets: The offsets of their origins.
         elements: The numbers of the records in their messages, None where they are whole ones.
-        expansions: The expansions of their origins.
+        expansions: The expansions of their origins; empty if none has any.
     """
 
     operations: list[Operation] = field(default_factory=list)
@@ -86,7 +86,7 @@ def insert(connection: sa.Connection, table: ChangedTable, effects: Effects) -> 
     }
     if effects.elements.count(None) < len(effects.elements):
         columns["element"] = effects.elements
-    if any(effects.expansions):
+    if effects.expansions:
         columns["expansion"] = [text_of(each) or None for each in effects.expansions]
     constants = {"target": table.label, "created_at": at}
     dialect_of(connection).insert(connection, outbox, columns, constants)
@@ -117,7 +117,7 @@ def _last_of_each(
         [effects.partitions[p] for p in places],
         [effects.offsets[p] for p in places],
         [effects.elements[p] for p in places],
-        [effects.expansions[p] for p in places],
+        [effects.expansions[p] for p in places] if effects.expansions else [],
     )
 
 
@@ -132,7 +132,8 @@ def _keys(table: ChangedTable, effects: Effects) -> list[str]:
     else:
         columns = [effects.sources, effects.partitions, effects.offsets]
         if len(table.key) > len(columns):
-            columns.append(list(map(number_of, effects.elements, effects.expansions)))
+            expansions = effects.expansions or [()] * len(effects.elements)
+            columns.append(list(map(number_of, effects.elements, expansions)))
     keys = (dict(zip(table.key, cells, strict=True)) for cells in zip(*columns, strict=True))
     return [encode_anything(key).decode() for key in keys]
 

@@ -63,8 +63,8 @@ class SqlConfig:
         schema: JSON Schema as JSON text; it only shapes a table to be created, whose columns
             keep the order of its properties.
         create: Whether a ``missing`` table is created, or ``never``.
-        elements: Whether one message may hold several records, so that it takes a number to tell
-            them apart where the origin is the key.
+        elements: Whether one message may hold several records, or a step make several of one, so
+            that it takes a number to tell them apart where the origin is the key.
     """
 
     database: Database
@@ -115,7 +115,7 @@ class SqlConfig:
             unknown_fields: ``reject``, ``ignore`` or ``payload``.
             schema: JSON Schema, parsed or as text.
             create: ``missing`` or ``never``.
-            elements: Whether one message may hold several records.
+            elements: Whether one message may hold several records, or a step make several of one.
             connect_timeout: Seconds.
             statement_timeout: Seconds.
 

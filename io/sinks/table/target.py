@@ -15,7 +15,7 @@ ORIGIN_COLUMNS = ("ingest_source", "ingest_partition", "ingest_offset")
 """The key of a table whose records have no key of their own: where each record came from."""
 
 ELEMENT_COLUMNS = (*ORIGIN_COLUMNS, "ingest_element")
-"""The same where a message may hold several records; a record that is a whole message has 0."""
+"""The same where one offset may have several records; a record that is the only one has 0."""
 
 PAYLOAD = "payload"
 

@@ -18,6 +18,7 @@ from pipelines.operation import dead_letter_output as output
 from sinks.jobs.audit_trail import Entry
 from sinks.jobs.stats import Group
 from sinks.jobs.store import Job
+from transforms.batch.expansion import Branch
 from transforms.batch.record import JSON, Failure, Origin
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -182,6 +183,17 @@ def test_a_job_as_json_holds_its_bytes_in_full() -> None:
     ]
     assert (document["discarded_at"], document["completed_at"]) == (AT.isoformat(), None)
     assert (document["pipeline"], document["steps"]) == ("p", ["A"])
+
+
+def test_one_of_several_is_named_by_its_step() -> None:
+    origin = Origin("file:///in/a.jsonl", "v1", 17, expansion=(Branch(2, 5, "Lines"),))
+    line = job(failure=replace(job().failure, origin=origin))
+    assert "record 2 (from 0) of the 5 that step Lines made of one" in printed(
+        lambda console: output.show_one(console, line)
+    )
+    assert "a.jsonl@17[2/5]" in printed(lambda console: output.show_list(console, [line]))
+    assert output.job_as_json(line)["expansion"] == "2/5:Lines"
+    assert output.job_as_json(job())["expansion"] is None
 
 
 def test_jobs_of_no_pipeline_have_nulls() -> None:

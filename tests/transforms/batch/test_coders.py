@@ -17,7 +17,18 @@ from hypothesis import strategies as st
 from tests.fakes import batch_of
 from transforms.batch.coders import FailureCoder, RecordBatchCoder, RecordCoder, SplitCoder
 from transforms.batch.content import Content
-from transforms.batch.record import JSON, Failure, Format, Origin, Record, RecordBatch, Span
+from transforms.batch.expansion import Branch
+from transforms.batch.record import (
+    JSON,
+    Attempt,
+    Claim,
+    Failure,
+    Format,
+    Origin,
+    Record,
+    RecordBatch,
+    Span,
+)
 from transforms.batch.splits import Split
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
@@ -29,7 +40,15 @@ values = st.dictionaries(
     max_size=4,
 )
 formats = st.builds(Format, text, st.lists(text, max_size=3).map(tuple), text)
-origins = st.builds(Origin, text, text, whole, st.none() | whole)
+branches = st.builds(Branch, whole, whole, text)
+expansions = st.just(()) | st.lists(branches, max_size=2).map(tuple)
+origins = st.builds(Origin, text, text, whole, st.none() | whole, expansions)
+attempts = st.dictionaries(
+    st.tuples(whole, st.none() | whole, expansions),
+    st.builds(Attempt, whole, whole, whole, text),
+    max_size=2,
+)
+claims = st.builds(Claim, text, attempts, text)
 headers = st.lists(st.tuples(text, st.none() | st.binary()), max_size=2).map(tuple)
 failures = st.builds(
     Failure,
@@ -60,6 +79,7 @@ def batches(draw: st.DrawFn) -> RecordBatch:
     def column(items: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
         return st.lists(items, min_size=count, max_size=count)
 
+    paths = draw(st.none() | column(expansions))
     return RecordBatch(
         span=draw(st.builds(Span, text, text, whole, whole, st.booleans())),
         format=draw(formats),
@@ -71,6 +91,9 @@ def batches(draw: st.DrawFn) -> RecordBatch:
         keys=draw(st.none() | column(st.none() | st.binary())),
         elements=draw(st.none() | column(st.none() | whole)),
         headers=draw(st.none() | column(headers)),
+        claim=draw(st.none() | claims),
+        expansions=paths,
+        ahead=None if paths is None else draw(st.none() | column(whole)),
         filtered=tuple(draw(st.lists(whole, max_size=2))),
     )
 
@@ -156,14 +179,62 @@ class TestEveryCoder:
         encoded = coder.encode(value)
         assert encoded[0] == 1
         kind = type(value).__name__
-        with pytest.raises(ValueError, match=f"cannot decode a {kind}: found version 2"):
-            coder.decode(b"\x02" + encoded[1:])
+        with pytest.raises(ValueError, match=f"cannot decode a {kind}: found version 3"):
+            coder.decode(b"\x03" + encoded[1:])
         with pytest.raises(ValueError, match=f"cannot decode a {kind}: found no bytes"):
             coder.decode(b"")
 
     def test_damaged_bytes_are_refused(self, coder: coders.Coder, value: Any) -> None:
         with pytest.raises(ValueError, match="truncated"):
             coder.decode(coder.encode(value)[:-1])
+
+
+EARLIER = (
+    "019c95a173a1700708c293a46a736f6e90a12c910791c4027b7dc0c0c0c0919f93a173a17007c401ff93a46a"
+    "736f6e90a12ca57061727365a96d616c666f726d6564a145a16da173c0c2c0c090c0c09093a2633191960702"
+    "010203a372756ea66576656e74739102"
+)
+"""A batch as the program before expansions coded it: a claim of one job, an element, a failure."""
+
+EXPANDED = Origin("s", "p", 7, expansion=(Branch(1, 2, "Lines"),))
+
+
+class TestExpansions:
+    def test_earlier_programs_refuse_what_has_them(self) -> None:
+        batch = replace(sample(), expansions=[(), EXPANDED.expansion])
+        assert RecordBatchCoder().encode(batch)[0] == 2
+        failed = replace(sample(), failures=(replace(FAILURE, origin=EXPANDED),))
+        assert RecordBatchCoder().encode(failed)[0] == 2
+        assert RecordCoder().encode(replace(sample().record(0), origin=EXPANDED))[0] == 2
+        assert FailureCoder().encode(replace(FAILURE, origin=EXPANDED))[0] == 2
+        with pytest.raises(ValueError, match="found version 2, this program reads up to version 1"):
+            SplitCoder().decode(b"\2" + SplitCoder().encode(SPLIT)[1:])
+
+    def test_shared_bytes_are_coded_once(self) -> None:
+        raw = b"x" * 10_000
+        lines = [(Branch(number, 100, "Lines"),) for number in range(100)]
+        batch = RecordBatch(
+            Span("s", "p", 0, 1),
+            JSON,
+            [0] * 100,
+            [raw] * 100,
+            failures=(replace(FAILURE, raw=raw),),
+            expansions=lines,
+        )
+        encoded = RecordBatchCoder().encode(batch)
+        assert len(encoded) < 2 * len(raw)
+        decoded = RecordBatchCoder().decode(encoded)
+        assert decoded == batch
+        assert decoded.raw_bytes == len(raw)
+
+    def test_what_earlier_programs_wrote_is_read(self) -> None:
+        encoded = bytes.fromhex(EARLIER)
+        batch = RecordBatchCoder().decode(encoded)
+        assert batch.claim is not None
+        assert dict(batch.claim.attempts) == {(7, 2, ()): Attempt(1, 2, 3, "run")}
+        assert (batch.elements, batch.expansions, batch.ahead) == ([2], None, None)
+        assert batch.failures == (FAILURE,)
+        assert RecordBatchCoder().encode(batch) == encoded
 
 
 def test_a_value_that_cannot_travel_is_named() -> None:

@@ -61,6 +61,24 @@ def test_each_failure_leaves_on_the_output_that_fits_it() -> None:
         assert types == [RecordBatch, Failure, Failure]
 
 
+def test_one_of_several_fails_by_itself() -> None:
+    def several(record: Record) -> list[Record]:
+        return [record.with_value(number) for number in range(3)]
+
+    def second(record: Record) -> Record:
+        if record.value == 1:
+            raise Reject("no")
+        return record
+
+    batch = apply(apply(mixed(), several, "Items"), second, "Check")
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        outputs = pipeline | beam.Create([batch]) | SplitFailures()
+        places = outputs.dead | beam.Map(lambda failure: failure.origin.place)
+        assert_that(places, equal_to(["0[1/3]", "4[1/3]", "1"]), label="dead")
+        left = outputs.batches | beam.Map(lambda each: each.values)
+        assert_that(left, equal_to([[0, 2, 0, 2]]), label="batches")
+
+
 def test_a_failure_stands_at_its_event_time() -> None:
     batch = mixed([1.0, 2.0, 3.0, 4.0, 5.0])
     with TestPipeline(runner=FnApiRunner()) as pipeline:

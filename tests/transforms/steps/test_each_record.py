@@ -253,6 +253,19 @@ class TestEachRecord:
         ):
             _ = pipeline | beam.Create([numbered(9)]) | EachRecord(end, "Mask")
 
+    def test_several_of_one_cross_a_shuffle_with_all_that_a_replay_needs(self) -> None:
+        def letters(record: Record) -> list[Record]:
+            return [record.with_value(5 * index) for index in range(record.value)]
+
+        with TestPipeline(runner=FnApiRunner()) as pipeline:
+            several = pipeline | beam.Create([numbered(4)]) | EachRecord(letters, "letters")
+            doubled = several | beam.Reshuffle() | EachRecord(odd, "double")
+            sums = doubled | beam.Map(lambda batch: (batch.read, batch.expanded, batch.raw_bytes))
+            # Three records of one byte have become 0; 0, 5; and 0, 5, 10. One has become none.
+            assert_that(sums, equal_to([(7, 3, 3)]), label="sums")
+            values = doubled | "V" >> beam.FlatMap(lambda batch: batch.values)
+            assert_that(values, equal_to([0, 0, 0, 20]), label="values")
+
     def test_its_output_has_the_batch_coder(self) -> None:
         with TestPipeline(runner=FnApiRunner()) as pipeline:
             applied = pipeline | beam.Create([numbered(1)]) | EachRecord(odd, "double")

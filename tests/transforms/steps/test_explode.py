@@ -14,6 +14,7 @@ from apache_beam.utils.timestamp import Timestamp
 from tests.fakes import batch_of
 from transforms.batch.record import Record, RecordBatch
 from transforms.parse.parse import Parse
+from transforms.steps.each_record import EachRecord
 from transforms.steps.explode import Explode
 
 
@@ -22,6 +23,10 @@ def at(batch: RecordBatch, seconds: float) -> beam.PTransform:
     return "At" >> beam.Create([batch]) | beam.Map(TimestampedValue, seconds).with_output_types(
         RecordBatch
     )
+
+
+def unnested(record: Record) -> list[Record]:
+    return [record.with_value(item) for item in record.value["items"]]
 
 
 class _Stamped(beam.DoFn):
@@ -52,6 +57,16 @@ def test_records_are_whole_and_failures_stay_behind() -> None:
         records = pipeline | beam.Create([batch]) | Parse() | Explode()
         expected = [batch.record(i).with_value({"n": i + 1}) for i in (0, 2)]
         assert_that(records, equal_to(expected))
+
+
+def test_each_of_several_records_is_an_element_with_the_time_of_the_whole() -> None:
+    batch = replace(batch_of(b'{"items":[1,2]}', b'{"items":[]}', start=10), times=[100.5, 101.0])
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        records = pipeline | at(batch, 100.5) | Parse() | EachRecord(unnested, "Items") | Explode()
+        places = records | beam.Map(lambda record: (record.origin.place, record.value))
+        assert_that(places, equal_to([("10[0/2]", 1), ("10[1/2]", 2)]))
+        stamped = records | beam.ParDo(_Stamped())
+        assert_that(stamped, equal_to([(10, Timestamp(100.5))] * 2), label="times")
 
 
 def test_records_can_be_windowed_by_event_time() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from sinks.dead_letters.headers import PREFIX, appended, error_headers, taken_names
 from tests.io.sinks.dead_letters.dead_letter import failure
+from transforms.batch.expansion import Branch
 from transforms.batch.record import Headers, Origin
 
 
@@ -48,6 +49,14 @@ def test_an_element_of_a_message_is_named_by_its_number() -> None:
     origin = Origin("kafka://orders", "3@ID", 7, element=4)
     *whole, last = error_headers("t", failure(origin=origin), task="1")
     assert last == ("__connect.errors.element", b"4")
+    assert len(whole) == 10
+
+
+def test_one_of_several_is_named_by_its_expansion() -> None:
+    origin = Origin("kafka://orders", "3@ID", 7, 4, (Branch(2, 5, "Zeilen ä"),))
+    *whole, element, last = error_headers("t", failure(origin=origin), task="1")
+    assert element == ("__connect.errors.element", b"4")
+    assert last == ("__connect.errors.expansion", "2/5:Zeilen ä".encode())
     assert len(whole) == 10
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sinks.dead_letters.json_lines import chunks, json_line
 from tests.io.sinks.dead_letters.dead_letter import failure
+from transforms.batch.expansion import Branch
 from transforms.batch.record import Failure, Format, Origin
 
 AT = datetime(2026, 1, 31, 12, 0, 0, 5000, tzinfo=UTC)
@@ -55,6 +56,12 @@ def test_it_has_all_that_is_known() -> None:
 def test_an_element_of_a_message_has_its_number() -> None:
     assert written(failure(origin=Origin("kafka://t", "0", 12, 3)))["element"] == 3
     assert "element" not in written(failure(origin=Origin("kafka://t", "0", 12)))
+
+
+def test_one_of_several_names_its_expansion() -> None:
+    origin = Origin("kafka://t", "0", 12, expansion=(Branch(2, 5, "Lines"), Branch(0, 3, "Words")))
+    assert written(failure(origin=origin))["expansion"] == "2/5:Lines,0/3:Words"
+    assert "expansion" not in written(failure(origin=Origin("kafka://t", "0", 12)))
 
 
 def test_bytes_that_are_not_text_come_back_from_base64() -> None:

@@ -60,7 +60,8 @@ def test_the_total_stays_if_the_step_is_repeated(old: Database) -> None:
 def test_records_of_before_were_whole_messages(old: Database) -> None:
     carry_out(old, *ALL)
     for query in (
-        "SELECT count(*) FROM ingest_jobs WHERE element IS NOT NULL",
+        "SELECT count(*) FROM ingest_jobs WHERE element IS NOT NULL OR expansion IS NOT NULL",
+        "SELECT count(*) FROM ingest_outbox WHERE expansion IS NOT NULL",
         "SELECT sum(expanded) FROM ingest_progress",
         "SELECT sum(expanded) FROM ingest_counts",
         "SELECT count(*) FROM ingest_progress WHERE content IS NOT NULL",
