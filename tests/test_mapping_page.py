@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from transforms.batch.record import JSON, Format, RecordBatch, Span
-from transforms.document import parsed
 from transforms.mapping.map import Mapper
 from transforms.mapping.mapping import Mapping
+from transforms.mapping.reading.document import parsed
 from transforms.parse.json_text import decode_json
 from transforms.parse.parse import ParseConfig, parse
 
@@ -76,3 +76,8 @@ def test_an_example_does_what_it_shows(
                 assert value == decode_json(shown), json.dumps(value, default=str)
             else:
                 assert re.fullmatch(re.escape(shown).replace("…", ".*"), value)
+
+
+def test_the_program_of_the_page_runs() -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    exec(compile(program, str(PAGE), "exec"), {})

@@ -3,6 +3,7 @@
 batch      what flows: records, batches, splits, counts, and how they are coded
 read       ``ReadSplits``: read the splits of sources that the ledger lacks
 parse      ``Parse`` and ``Validate``: from raw bytes to checked values
+mapping    ``Map``: records shaped by a document
 steps      ``EachRecord``, ``Retry``, ``Explode``: what a user puts between Validate and Write
 settle     ``Write``: commit batches with their failures and counts
 

@@ -120,7 +120,8 @@ def _ingest_config(
         unknown_fields=flags.unknown_fields,
         schema=_TEXT_SCHEMA if text and schema is None else schema,
         create=flags.create,
-        elements=any(source.holds_several for source in sources),
+        elements=any(source.holds_several for source in sources)
+        or (mapping is not None and mapping.unnests),
     )
     parse = ParseConfig(
         max_record_bytes=flags.max_record_bytes,

@@ -24,8 +24,8 @@ from typing import Any
 
 from pipelines.testing.trial import SOURCE, Sample, Trial
 from transforms.batch.record import Format
-from transforms.document import Part, load
 from transforms.mapping.mapping import Mapping
+from transforms.mapping.reading.document import Part, load
 from transforms.parse.json_text import encode_json
 from transforms.parse.validate import load_schema
 

@@ -178,6 +178,15 @@ def test_an_array_becomes_rows_that_fail_alone_and_are_replayed_alone(
     assert audit(sink) == 0
 
 
+def test_records_of_an_array_without_a_key_have_their_number(tmp_path: Path) -> None:
+    sink = f"sqlite:///{tmp_path}/t.db"
+    source = file(tmp_path, '{"id":1,"items":["a","b"]}\n', "t.jsonl")
+    more = ("--map", file(tmp_path, "- unnest: items\n", "m.yaml"))
+    ingested(source, sink, *more, table="t", key=None)
+    rows = query(sink, "SELECT ingest_element, payload FROM t ORDER BY 1")
+    assert [(number, json.loads(text)["items"]) for number, text in rows] == [(0, "a"), (1, "b")]
+
+
 @pytest.mark.parametrize("header", ["Customer ID,x", "id,x", "x,y"])
 def test_a_header_needs_a_name_of_the_mapping_or_of_the_table(
     header: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

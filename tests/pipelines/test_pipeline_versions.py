@@ -78,7 +78,6 @@ def shown_runs(sink: str, capsys: pytest.CaptureFixture[str]) -> Any:
     return shown(runs_command.main, "runs", capsys, "list", "--sink", sink, "--json")
 
 
-@pytest.mark.skip(reason="until an ingest has --map")
 def test_a_changed_mapping_is_a_new_version_that_heals(
     sink: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

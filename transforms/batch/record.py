@@ -107,7 +107,7 @@ class Failure:
         origin: Where it came from.
         raw: Its bytes as read, text or not.
         format: How to read them.
-        stage: ``read``, ``parse``, ``validate``, ``write`` or the label of a user step.
+        stage: ``read``, ``parse``, ``map``, ``validate``, ``write`` or the label of a user step.
         category: A stable word to filter by, e.g. ``malformed``, ``schema``, ``constraint``.
         exception: Class name of the exception.
         message: Message of the exception.

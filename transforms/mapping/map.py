@@ -15,11 +15,11 @@ from transforms import instruments
 from transforms.batch.record import RecordBatch
 from transforms.batch.several import Several
 from transforms.errors import ConfigError, Reject
-from transforms.mapping.compiled import Part, compiled
+from transforms.mapping.compiling.compiled import Part, compiled
+from transforms.mapping.compiling.templates import GONE
 from transforms.mapping.field import CATEGORY, QUOTED_EMPTY, QuotedEmpty
 from transforms.mapping.mapping import Mapping
 from transforms.mapping.origin_values import Origins
-from transforms.mapping.templates import GONE
 from transforms.parse.csv.cells import any_quoted_empty, quoted_fields
 from transforms.parse.csv.columns import names_of
 from transforms.steps.each_record import Drop, apply_to_values

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transforms.document import Part, load, part_of
 from transforms.mapping import lineage
-from transforms.mapping.compiled import compiled
-from transforms.mapping.operations import Assign, Default, Operation, OriginValue
-from transforms.mapping.spec import operations_of
+from transforms.mapping.compiling.compiled import compiled
+from transforms.mapping.operations import Assign, Default, Operation, OriginValue, Unnest
+from transforms.mapping.reading.document import Part, load, part_of
+from transforms.mapping.reading.spec import operations_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,11 @@ class Mapping:
             if isinstance(operation, Assign | Default)
             for _, value in operation.pairs
         )
+
+    @property
+    def unnests(self) -> bool:
+        """Whether it may make several records of one."""
+        return any(isinstance(operation, Unnest) for operation in self.operations)
 
     def cells(self, columns: Iterable[str]) -> Dict[str, str]:
         """By mapped field, the column of a CSV file whose cell it is."""

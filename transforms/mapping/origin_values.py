@@ -74,7 +74,10 @@ class Origins:
 
     def _of_path(self, name: str) -> str | None:
         source = self.batch.span.source
-        folders = re.findall(rf"/{re.escape(name)}=([^/]*)(?=/)", source)
+        path = (
+            unquote(source) if source.startswith("file:") else source
+        )  # keys of S3 are as they are
+        folders = re.findall(rf"/{re.escape(name)}=([^/]*)(?=/)", path)
         if not folders:
             raise Reject(
                 f"set @path.{name}: no folder {name}=… is in the path of {source}", CATEGORY

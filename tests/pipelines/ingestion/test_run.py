@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import apache_beam as beam
+import pytest
 
 from pipelines.ingestion.options import from_argv
 from pipelines.ingestion.run import build
@@ -13,15 +14,21 @@ from sinks.sql import SqlSink
 from transforms.steps.each_record import EachRecord
 
 
-def test_a_users_steps_are_between_validate_and_write(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_mapping_is_before_validate_and_a_users_steps_before_write(
+    mapped: bool, tmp_path: Path
+) -> None:
     argv = ["--source", "/a.jsonl", "--sink", f"sqlite:///{tmp_path}/a.db", "--table", "t"]
+    if mapped:
+        (tmp_path / "map.yaml").write_text("- trim: a\n")
+        argv += ["--map", str(tmp_path / "map.yaml")]
     steps = (EachRecord(lambda record: record, "First"), EachRecord(lambda record: None, "Second"))
     config, run = from_argv(argv, steps)
     pipeline = beam.Pipeline()
     build(pipeline, config, SqlSink(config.sql, config.retry), run.runner)
     (root,) = pipeline.transforms_stack
-    assert [part.full_label for part in root.parts] == [
-        *BUILT_IN[:3],
-        *("First", "Second"),
-        *BUILT_IN[3:],
-    ]
+    own = ("First", "Second")
+    built_in = [label for label in BUILT_IN if mapped or label != "Map"]
+    labels = [part.full_label for part in root.parts]
+    assert [label for label in labels if label not in own] == built_in
+    assert labels[labels.index("Validate") :][:4] == ["Validate", *own, "Write"]

@@ -57,6 +57,8 @@ def test_now_is_one_time_for_a_batch() -> None:
         ("s3://b/dt=2026-01-01/hour=5/x.jsonl", "5"),
         ("s3://b/hour=1/hour=2/x.jsonl", "2"),
         ("s3://b/hour=a%3Ab/x.jsonl", "a:b"),
+        ("file:///b/hour%3D5/x.jsonl", "5"),
+        ("file:///b/hour%3Da%253Ab/x.jsonl", "a:b"),
         ("s3://b/hour=/x.jsonl", ""),
         ("s3://b/hour=__HIVE_DEFAULT_PARTITION__/x.jsonl", None),
         ("s3://b/rush-hour=5/x.jsonl", "refused"),

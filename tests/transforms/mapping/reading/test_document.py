@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from transforms import document
-from transforms.document import load, parsed, part_of
 from transforms.errors import ConfigError
+from transforms.mapping.reading import document
+from transforms.mapping.reading.document import load, parsed, part_of
 from transforms.parse.json_text import encode_json
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from transforms.mapping.code import Code
+from transforms.mapping.compiling.code import Code
 
 
 def test_values_are_bound_and_never_become_source() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from transforms.document import parsed
 from transforms.errors import ConfigError
 from transforms.mapping.operations import (
     Assign,
@@ -28,7 +27,8 @@ from transforms.mapping.operations import (
     Trim,
     Unnest,
 )
-from transforms.mapping.spec import operations_of
+from transforms.mapping.reading.document import parsed
+from transforms.mapping.reading.spec import operations_of
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Literal, cast
 
-from transforms.document import Part
-from transforms.mapping.cast_spec import cast_of
 from transforms.mapping.expressions import Expression
 from transforms.mapping.operations import (
     Assign,
@@ -33,6 +31,8 @@ from transforms.mapping.operations import (
 )
 from transforms.mapping.origin_values import NAMED, OF_BATCH, OF_RECORD
 from transforms.mapping.paths import steps_of
+from transforms.mapping.reading.cast_spec import cast_of
+from transforms.mapping.reading.document import Part
 
 MAX_OPERATIONS = 1_000
 MAX_NAME = 1_000
@@ -132,11 +132,11 @@ def _rename(part: Part) -> Rename:
 
 
 def _set(part: Part) -> Assign:
-    return Assign(tuple((name, _value(each)) for name, each in _pairs(part, "{field: value}")))
+    return Assign(tuple((name, _value(item)) for name, item in _pairs(part, "{field: value}")))
 
 
 def _default(part: Part) -> Default:
-    return Default(tuple((name, _value(each)) for name, each in _pairs(part, "{field: value}")))
+    return Default(tuple((name, _value(item)) for name, item in _pairs(part, "{field: value}")))
 
 
 def _value(part: Part) -> Constant | OriginValue:
@@ -152,13 +152,13 @@ def _value(part: Part) -> Constant | OriginValue:
     if kind in (*OF_BATCH, *OF_RECORD) and kind not in NAMED and not dot:
         return OriginValue(kind)
     listed = ", ".join(
-        f"@{each}.NAME" if each in NAMED else f"@{each}" for each in (*OF_BATCH, *OF_RECORD)
+        f"@{item}.NAME" if item in NAMED else f"@{item}" for item in (*OF_BATCH, *OF_RECORD)
     )
     raise part.refused(f"{text} stands for nothing; there are {listed}; @{text} is the text itself")
 
 
 def _path(part: Part) -> Sequence[Operation]:
-    return [_taken(name, each) for name, each in _pairs(part, "{field: path.within.the.record}")]
+    return [_taken(name, item) for name, item in _pairs(part, "{field: path.within.the.record}")]
 
 
 def _taken(name: str, part: Part) -> TakePath:
@@ -192,7 +192,7 @@ def _count(options: dict[str, Part], name: str, least: int) -> int:
 
 
 def _cast(part: Part) -> Cast:
-    return Cast(tuple((name, cast_of(each)) for name, each in _pairs(part, "{field: type}")))
+    return Cast(tuple((name, cast_of(item)) for name, item in _pairs(part, "{field: type}")))
 
 
 def _trim(part: Part) -> Trim:
@@ -201,17 +201,17 @@ def _trim(part: Part) -> Trim:
 
 def _case(part: Part) -> Case:
     pairs: list[tuple[str, Literal["upper", "lower"]]] = []
-    for name, each in _pairs(part, "{field: upper} or {field: lower}"):
-        if each.value not in ("upper", "lower"):
-            raise each.refused(f"a case is upper or lower, got {each.kind}")
-        pairs.append((name, each.value))
+    for name, item in _pairs(part, "{field: upper} or {field: lower}"):
+        if item.value not in ("upper", "lower"):
+            raise item.refused(f"a case is upper or lower, got {item.kind}")
+        pairs.append((name, item.value))
     return Case(tuple(pairs))
 
 
 def _hash(part: Part) -> Hash:
     if not isinstance(part.value, dict):
         return Hash(tuple((name, "") for name in _names(part)))
-    return Hash(tuple((name, _hash_key(each)) for name, each in _pairs(part, "{field: sha256}")))
+    return Hash(tuple((name, _hash_key(item)) for name, item in _pairs(part, "{field: sha256}")))
 
 
 def _hash_key(part: Part) -> str:
@@ -244,7 +244,7 @@ def _mask(part: Part) -> Mask:
     if not isinstance(part.value, dict):
         return Mask(tuple((name, Kept()) for name in _names(part)))
     return Mask(
-        tuple((name, _kept(each)) for name, each in _pairs(part, "{field: {keep_last: 4}}"))
+        tuple((name, _kept(item)) for name, item in _pairs(part, "{field: {keep_last: 4}}"))
     )
 
 
@@ -268,7 +268,7 @@ def _filter(part: Part) -> Filter:
 
 
 def _compute(part: Part) -> Sequence[Operation]:
-    return [Compute(name, _expression(each)) for name, each in _pairs(part, "{field: expression}")]
+    return [Compute(name, _expression(item)) for name, item in _pairs(part, "{field: expression}")]
 
 
 def _expression(part: Part) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from transforms.mapping.casts.numbers import USUAL_DIGITS
-from transforms.mapping.code import Code
+from transforms.mapping.compiling.code import Code
+from transforms.mapping.compiling.templates import Writer, changes_of, within
 from transforms.mapping.field import Field
 from transforms.mapping.objects import ABSENT, walk
 from transforms.mapping.operations import (
@@ -30,7 +31,6 @@ from transforms.mapping.operations import (
     TakePath,
     Trim,
 )
-from transforms.mapping.templates import Writer, changes_of, within
 from transforms.parse.numbers import exact
 
 MOST_FIELDS = 500

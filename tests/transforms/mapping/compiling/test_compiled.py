@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from transforms.mapping.compiled import compiled
+from transforms.mapping.compiling.compiled import compiled
 from transforms.mapping.mapping import Mapping
 
 

@@ -15,7 +15,7 @@ from transforms.mapping.casts import texts
 from transforms.mapping.casts.dates import day, timestamp
 from transforms.mapping.casts.numbers import numeric
 from transforms.mapping.casts.words import boolean
-from transforms.mapping.code import Code
+from transforms.mapping.compiling.code import Code
 from transforms.mapping.expressions import Expression, condition, evaluated
 from transforms.mapping.field import Field
 from transforms.mapping.hiding import hashed, masked

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 
-from transforms.mapping import uniform
-from transforms.mapping.code import Code
+from transforms.mapping.compiling import uniform
+from transforms.mapping.compiling.code import Code
+from transforms.mapping.compiling.templates import Writer
+from transforms.mapping.compiling.uniform import MOST_FIELDS, Shape
 from transforms.mapping.lineage import Lineage
 from transforms.mapping.objects import record_of
 from transforms.mapping.operations import Filter, Operation, Unnest
 from transforms.mapping.origin_values import Origins
-from transforms.mapping.templates import Writer
-from transforms.mapping.uniform import MOST_FIELDS, Shape
 
 Run = Callable[[Sequence[Any], Sequence[int], Sequence[Any], Origins, list[Any]], None]
 """Takes items, the indices of their records, all values of the batch, and where these come from.

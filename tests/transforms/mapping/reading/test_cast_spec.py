@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from transforms.document import parsed
 from transforms.errors import ConfigError
-from transforms.mapping.cast_spec import cast_of
 from transforms.mapping.operations import CastTo, Moment, Numeric, Truth, Written
+from transforms.mapping.reading.cast_spec import cast_of
+from transforms.mapping.reading.document import parsed
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Literal, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from transforms.document import Part
 from transforms.mapping.casts import formats
 from transforms.mapping.operations import CastTo, Moment, Numeric, Truth, Written
+from transforms.mapping.reading.document import Part
 from transforms.parse.epochs import UNITS
 
 _SIGN = re.compile(r"[^0-9A-Za-z+\-]")
@@ -68,10 +68,10 @@ def _words(options: Options, name: str) -> tuple[str, ...]:
     if part is None:
         return ()
     parts = part.value if isinstance(part.value, list) else [part]
-    for each in parts:
-        if isinstance(each.value, list | dict) or not each.text.strip():
-            raise each.refused(f"{name} must be words, got {each.kind}")
-    return tuple(each.text.strip().lower() for each in parts)
+    for item in parts:
+        if isinstance(item.value, list | dict) or not item.text.strip():
+            raise item.refused(f"{name} must be words, got {item.kind}")
+    return tuple(item.text.strip().lower() for item in parts)
 
 
 def _moment(to: Part, options: Options) -> Moment:
@@ -115,14 +115,14 @@ def _formats(options: Options, name: str, to: str) -> tuple[str, ...]:
     parts = part.value if isinstance(part.value, list) else [part]
     if not parts:
         raise part.refused(f"{name} is empty; leave it out for ISO 8601")
-    for each in parts:
-        if not isinstance(each.value, str):
-            raise each.refused(f"a format must be a text such as '%d/%m/%Y', got {each.kind}")
+    for item in parts:
+        if not isinstance(item.value, str):
+            raise item.refused(f"a format must be a text such as '%d/%m/%Y', got {item.kind}")
         try:
-            formats.check(each.value, time=to == "timestamp")
+            formats.check(item.value, time=to == "timestamp")
         except ValueError as error:
-            raise each.refused(str(error)) from None
-    return tuple(each.value for each in parts)
+            raise item.refused(str(error)) from None
+    return tuple(item.value for item in parts)
 
 
 def _written(to: Part, options: Options) -> Written:
