@@ -9,22 +9,15 @@ from dataclasses import dataclass, field
 import apache_beam as beam
 import sqlalchemy as sa
 
-from sinks import failures, targets
-from sinks.database.classify import classify
+from sinks import entries, failures, targets
 from sinks.database.dialects import dialect_of
-from sinks.database.engine import DATABASE_ERRORS, transaction
+from sinks.database.engine import transaction
+from sinks.entries import Overlap
 from sinks.failures import Fate
 from sinks.jobs import outcomes as job_outcomes
 from sinks.jobs.store import job_number
-from sinks.ledger import ledger, pipelines
-from sinks.ledger import moves as ledger_moves
+from sinks.ledger import pipelines
 from sinks.ledger.ledger import SqlLedger
-from sinks.ledger.ranges import (
-    Partition,
-    Settlement,
-    coverage_of,
-    refuse_another_framing,
-)
 from sinks.outbox import rows as outbox
 from sinks.outbox.rows import ChangedTable, Effects
 from sinks.runs.heartbeat import Heartbeat
@@ -34,7 +27,7 @@ from sinks.table.origin import without_ambiguous
 from sinks.table.records import Records, Written, records_of
 from sinks.table.rows import Poison
 from sinks.table.target import Target
-from sinks.work import Work, coverage_of_batches, partition_of, plan
+from sinks.work import Work, coverage_of_batches, plan
 from sinks.writers import writer_of
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
@@ -160,7 +153,7 @@ class SqlSink:
         for _ in range(OVERLAP_TRIES):
             try:
                 return self._commit(batches, isolate, look_again=not altered)
-            except _Overlap:
+            except Overlap:
                 continue
             except _Altered:
                 altered = True
@@ -217,7 +210,7 @@ class SqlSink:
                 ]
                 if spending is not None:
                     spending.check(results)
-                _record(connection, pipeline, target.label, work, results, self.run)
+                entries.record(connection, pipeline, target.label, work, results, self.run)
                 self._deliver(target, fates)
                 settled = results  # only the COMMIT is left
         except SinkUnavailable as error:
@@ -267,10 +260,6 @@ class WriteToSql(beam.PTransform):
 
     def expand(self, batches: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
         return batches | "Sql" >> Write(self._sink, self._write)
-
-
-class _Overlap(Exception):
-    """Another writer has settled some of these ranges since the transaction began."""
 
 
 class _Altered(Exception):
@@ -338,65 +327,3 @@ def _settled(work: Work, inserted: int, updated: int, run: str) -> Settled:
         dead=dead,
         retry=retry,
     )
-
-
-def _record(
-    connection: sa.Connection,
-    pipeline: str,
-    label: str,
-    work: Sequence[Work],
-    settled: Sequence[Settled],
-    run: str,
-) -> None:
-    """Enter what was settled into the ledger, unless another writer has done so in the meantime."""
-    moves = _moves(pipeline, work, settled)
-    news = [
-        (partition_of(part.batch), _settlement(part, result))
-        for part, result in zip(work, settled, strict=True)
-        if part.gaps is not None
-    ]
-    if not news and not moves:
-        return
-    # All at once: taking locks one after another could end in a deadlock.
-    places = sorted({partition for partition, _ in news})
-    moved = {(reader, *place) for reader, deltas in moves.items() for place in deltas}
-    both = sorted({*((pipeline, *place) for place in places), *moved})
-    dialect_of(connection).lock(connection, both)
-    before = ledger.settlements(connection, pipeline, places)
-    for part in work if before else ():
-        coverage = coverage_of(before.get(partition_of(part.batch), ()))
-        for gap in part.gaps or ():
-            if coverage.gaps(*gap) != [gap]:
-                raise _Overlap
-    for place, settlement in news if before else ():
-        refuse_another_framing(place, before.get(place, ()), settlement)
-    try:
-        ledger.record(connection, pipeline, label, before, news, run)
-    except DATABASE_ERRORS as error:
-        # Where no lock holds others off, two writers meet in the ledger's primary key.
-        if classify(error).kind == "record":
-            raise _Overlap from error
-        raise
-    for reader, deltas in moves.items():
-        ledger_moves.move(connection, reader, label, deltas)
-
-
-def _moves(
-    pipeline: str, work: Sequence[Work], settled: Sequence[Settled]
-) -> dict[str, dict[Partition, Counts]]:
-    """What became of jobs, by the pipeline that has read them: it counts them as retrying."""
-    moves: dict[str, dict[Partition, Counts]] = {}
-    for part, result in zip(work, settled, strict=True):
-        if result.attempts:
-            claim, place = part.batch.claim, partition_of(part.batch)
-            deltas = moves.setdefault(claim.read_by if claim else pipeline, {})
-            counted_before = Counts(read=-result.counts.read, retrying=-result.counts.read)
-            deltas[place] = deltas.get(place, Counts()) + result.counts + counted_before
-    return moves
-
-
-def _settlement(work: Work, settled: Settled) -> Settlement:
-    span = work.batch.span
-    untrimmed = span.start == span.end or work.gaps == [(span.start, span.end)]
-    content = span.content if untrimmed else None
-    return Settlement(span.start, span.end, span.final, settled.counts, content)
