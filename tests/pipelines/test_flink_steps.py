@@ -72,7 +72,7 @@ def test_checkpoints_pass_while_the_service_of_a_step_answers_nobody(
         assert command.run("ingest", ingest_main, argv) == 0
         job = capsys.readouterr().out.strip()
         try:
-            wait_until(lambda: len(service.calls) > 250, "a call that is not answered")
+            wait_until(lambda: len(service.calls) > 220, "a call that is not answered")
             calls, before = len(service.calls), checkpoints(flink, job)["completed"]
             wait_until(lambda: checkpoints(flink, job)["completed"] >= before + 8, "8 checkpoints")
             tried = len(service.calls) - calls

@@ -26,6 +26,9 @@ from transforms.steps.rate import Rate
 HANG_SECONDS = 1.0
 """How long all calls may hang before nobody waits for a place; a cancelled task needs a moment."""
 
+MOST_HUNG = 1_000
+"""How many threads may hang, beside those of the concurrency."""
+
 _LOOK_SECONDS = 0.1
 """How often a thread that waits for calls asks whether it should stop."""
 
@@ -49,6 +52,7 @@ class Call:
         result: What it returned.
         error: What it raised, or ``CallTimedOut`` or ``Abandoned``.
         given_up: Whether it may go on although nobody waits for it.
+        written_off: Whether its place was given to another call meanwhile.
     """
 
     argument: Any
@@ -57,6 +61,7 @@ class Call:
     result: Any = None
     error: BaseException | None = None
     given_up: bool = False
+    written_off: bool = False
 
 
 class Calls:
@@ -85,12 +90,15 @@ class Calls:
         self._rate = None if rate is None else Rate(rate)
         self._changed = threading.Condition()
         self._free = concurrency
-        self._hung = 0
+        self._running = 0
+        self._hung: set[Call] = set()
+        self._written_off = 0
+        self._said_so = False
         self._hung_since = time.monotonic()
         self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._running: dict[Call, asyncio.Task[None]] = {}
+        self._awaited: dict[Call, asyncio.Task[None]] = {}
         if iscoroutinefunction(fn):
             self._loop = asyncio.new_event_loop()
             in_background(self._run_loop, f"step {label}")
@@ -165,7 +173,7 @@ class Calls:
     def _run_loop(self) -> None:
         assert self._loop is not None  # noqa: S101 - it runs the loop
         self._loop.run_forever()
-        tasks = list(self._running.values())
+        tasks = list(self._awaited.values())
         for task in tasks:
             task.cancel()
         if tasks:
@@ -181,8 +189,8 @@ class Calls:
         """Wait until another call may be made; False if none should be."""
         while not halted(calls):
             with self._changed:
-                if self._hung < self._concurrency:
-                    self._hung_since = time.monotonic()
+                if len(self._hung) < self._concurrency:
+                    self._hung_since, self._said_so = time.monotonic(), False
                 elif not flight and time.monotonic() - self._hung_since > HANG_SECONDS:
                     self._all_hang()
                 free = self._free > 0
@@ -194,6 +202,7 @@ class Calls:
                     with self._changed:
                         if self._free > 0:
                             self._free -= 1
+                            self._running += 1
                             return True
                 else:
                     time.sleep(min(pause, _LOOK_SECONDS))
@@ -201,7 +210,16 @@ class Calls:
         return False
 
     def _all_hang(self) -> None:
-        calls = "its only call has" if self._concurrency == 1 else f"all {self._hung} calls have"
+        """Say that the service is away; whoever tries it again after that gets a place for one call.
+
+        Calls to a service that has vanished may never return, even when it is back.
+        """
+        if self._said_so and len(self._hung) + self._written_off < MOST_HUNG + self._concurrency:
+            self._free = max(self._free, 1)
+            return
+        self._said_so = True
+        hung = len(self._hung)
+        calls = "its only call has" if hung == 1 else f"all {hung} calls have"
         raise ServiceUnavailable(f"{calls} timed out and still not returned")
 
     def _begin(self, call: Call) -> None:
@@ -213,7 +231,8 @@ class Calls:
 
     def _put(self, work: Callable[[], None]) -> None:
         with self._changed:
-            new = self._threads < max(1, self._concurrency - self._free)
+            busy = self._running + len(self._hung) + self._written_off
+            new = self._threads < max(1, busy)
             self._threads += new
         if new:
             in_background(self._work, f"step {self._label}")
@@ -232,26 +251,45 @@ class Calls:
 
     def _begin_task(self, call: Call) -> None:
         assert self._loop is not None  # noqa: S101 - the loop calls this
-        self._running[call] = self._loop.create_task(self._await(call))
+        self._awaited[call] = self._loop.create_task(self._await(call))
 
     async def _await(self, call: Call) -> None:
         try:
             result, error = await self._fn(call.argument), None
         except BaseException as raised:  # noqa: BLE001 - raised again where it is gathered
             result, error = None, raised
-        del self._running[call]
+        del self._awaited[call]
         self._end(call, result, error)
 
     def _end(self, call: Call, result: Any, error: BaseException | None) -> None:
         with self._changed:
-            self._free += 1
-            if call.given_up:
-                self._hung -= 1
-                instruments.hold("step_hung_calls", self._hung, self._label)
+            if call.written_off:
+                self._written_off -= 1
+            elif call.given_up:
+                self._hung.remove(call)
+                self._free += 1
             else:
                 call.result, call.error = result, error
                 call.seconds = time.monotonic() - call.started
+                self._running -= 1
+                self._free += 1
+                if len(self._hung) >= self._concurrency:  # the service answers again
+                    self._write_off()
+            if call.given_up:
+                self._count_hung()
             self._changed.notify_all()
+
+    def _write_off(self) -> None:
+        """Give the places of the calls that hang to others; the lock is held."""
+        for call in self._hung:
+            call.written_off = True
+        self._written_off += len(self._hung)
+        self._hung.clear()
+        self._free = self._concurrency - self._running
+
+    def _count_hung(self) -> None:
+        hung = len(self._hung) + self._written_off
+        instruments.hold("step_hung_calls", hung, self._label)
 
     def _wait(self, flight: deque[Call], leaving: bool) -> None:
         """Wait a little for the first call in flight, or for none if ``leaving``."""
@@ -287,13 +325,14 @@ class Calls:
         call.given_up = True
         call.error = error
         call.seconds = time.monotonic() - call.started
-        self._hung += 1
-        instruments.hold("step_hung_calls", self._hung, self._label)
+        self._running -= 1
+        self._hung.add(call)
+        self._count_hung()
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._cancel, call)
 
     def _cancel(self, call: Call) -> None:
-        task = self._running.get(call)
+        task = self._awaited.get(call)
         if task is not None:
             task.cancel()
 

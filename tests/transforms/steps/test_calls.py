@@ -109,11 +109,46 @@ def test_once_every_thread_hangs_the_service_is_away(monkeypatch: pytest.MonkeyP
     with calls_of(gate, concurrency=2, timeout=0.05) as calls:
         errors = [type(call.error) for call in made(calls, range(5))]
         assert errors == [CallTimedOut, CallTimedOut, ServiceUnavailable]
-        (only,) = made(calls, range(5))
-        assert str(only.error) == "all 2 calls have timed out and still not returned"
+        assert str(made(calls, [0])[-1].error) == "no answer within 0.05 s", "a place to try"
         gate.opened.set()
         wait_until(lambda: not gate.waiting, "the threads")
         wait_until(lambda: made(calls, [7])[0].result == -7, "a thread for the next call")
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+def test_calls_that_never_return_do_not_keep_others_from_a_service_that_is_back(
+    tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls_module, "HANG_SECONDS", 0.01)
+    gate, back = Gate(), threading.Event()
+
+    def call(number: int) -> int:
+        return number if back.is_set() else gate(number)
+
+    with calls_of(call, concurrency=4, timeout=0.05) as calls:
+        assert isinstance(made(calls, range(9))[-1].error, ServiceUnavailable)
+        for _ in range(tries - 1):
+            assert isinstance(made(calls, [0])[-1].error, CallTimedOut)
+        back.set()
+        assert made(calls, [5])[0].result == 5
+        assert [call.result for call in made(calls, range(9))] == list(range(9))
+        assert instruments.measured().gauges["step_hung_calls"]["Step",] == 4 + tries - 1
+        gate.opened.set()
+        wait_until(
+            lambda: instruments.measured().gauges["step_hung_calls"]["Step",] == 0, "the threads"
+        )
+        assert [call.result for call in made(calls, range(9))] == list(range(9))
+
+
+def test_threads_that_hang_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls_module, "HANG_SECONDS", 0.01)
+    monkeypatch.setattr(calls_module, "MOST_HUNG", 3)
+    gate = Gate()
+    with calls_of(gate, concurrency=2, timeout=0.01) as calls:
+        for _ in range(10):
+            made(calls, range(5))
+        assert gate.most == 2 + 3
+        gate.opened.set()
 
 
 def test_a_task_that_times_out_is_cancelled_and_leaves_its_place() -> None:
