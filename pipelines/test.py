@@ -18,11 +18,7 @@ Run the cases of a file through a mapping, a schema and steps, without a source 
 
 Exit 0 when every case comes out as expected, 1 otherwise."""
 
-_EXAMPLES = """\
-examples:
-  %(prog)s customers.test.yaml
-  %(prog)s tests/*.test.yaml --json
-
+_FILE = """\
 a file:
   map: customers.map.yaml
   cases:
@@ -33,11 +29,16 @@ a file:
       input: {Customer ID: seven}
       failure: {stage: map}"""
 
+_EXAMPLES = """\
+examples:
+  %(prog)s customers.test.yaml
+  %(prog)s tests/*.test.yaml --json"""
+
 
 def parser() -> command.Parser:
     """The flags of ``pipelines.test``."""
     parser = command.Parser(
-        prog="python -m pipelines.test", description=_DESCRIPTION, epilog=_EXAMPLES
+        prog="python -m pipelines.test", description=f"{_DESCRIPTION}\n\n{_FILE}", epilog=_EXAMPLES
     )
     asked = parser.add_argument_group("what is tested")
     asked.add_argument(

@@ -113,7 +113,7 @@ def parsed(text: str, name: str, *, as_json: bool = False) -> Part:
     """
     if as_json:
         _check_json(text, name)
-        text = text.replace("\t", " ")  # which YAML refuses; within a string JSON has none
+        text = text.translate(_AS_YAML)
     loader = _loader(text, name)
     try:
         node = loader.get_single_node()
@@ -154,6 +154,13 @@ def _plain_part(value: Any, place: str, depth: int) -> Part:
         text = str(value).lower() if isinstance(value, bool) else str(value)
         return Part(value, text, place)
     raise ConfigError(f"{place}: {type(value).__name__} is not a plain value")
+
+
+_AS_YAML = str.maketrans(
+    {"\t": " ", **{mark: f"\\u{ord(mark):04x}" for mark in "\x85\u2028\u2029"}}
+)
+"""Makes YAML of JSON: no tabs, which JSON has between values only, and escapes for what YAML takes for
+the end of a line, which JSON has within strings only."""
 
 
 class _Loader(yaml.SafeLoader):

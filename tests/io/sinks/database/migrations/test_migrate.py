@@ -138,7 +138,7 @@ class TestPrepare:
     ) -> None:
         monkeypatch.setattr(migrate, "BY_ITSELF_SECONDS", 0.0)
         with pytest.raises(
-            ConfigError, match=r"ingest_progress has about \d+ rows.*run `python -m"
+            ConfigError, match=r"ingest_progress has about \d+ rows.*run `sluice mi"
         ):
             migrate.prepare(old.database)
         assert version(old) == 1

@@ -81,7 +81,7 @@ def test_a_table_that_lacks_another_column_is_refused(database: Database, lost: 
 def test_who_reads_earlier_tables_is_told_what_to_do(database: Database) -> None:
     restore_version_1(database)
     with pytest.raises(
-        ConfigError, match=rf"have version 1, .* reads version {VERSION}: run `python -m pi"
+        ConfigError, match=rf"have version 1, .* reads version {VERSION}: run `sluice mi"
     ):
         version.require(database.database)
 
