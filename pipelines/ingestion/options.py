@@ -128,7 +128,7 @@ def _ingest_config(
     )
     pipeline = identity_of(
         *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields),
-        *((mapping,) if mapping is not None else ()),
+        *((repr(mapping),) if mapping is not None else ()),  # all of it, however long it is
     )
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(

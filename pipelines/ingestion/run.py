@@ -49,14 +49,11 @@ def build(
     Write stores a record that fails and may succeed later; Read reads it again once it is due.
     """
     sources = (*config.sources, config.jobs)
-    parsed = (
-        pipeline
-        | "Read" >> execution.reading(runner, sources, config.ledger, streaming=config.streaming)
-        | "Parse" >> Parse(config.parse)
-    )
+    reading = execution.reading(runner, sources, config.ledger, streaming=config.streaming)
+    parsing = "Parse" >> Parse(config.parse)
     if config.mapping is not None:
-        parsed = parsed | "Map" >> Map(config.mapping, run=sink.run)
-    checked = parsed | "Validate" >> Validate(config.schema)
+        parsing = "Map" >> Map(config.mapping, run=sink.run, parse=config.parse)
+    checked = pipeline | "Read" >> reading | parsing | "Validate" >> Validate(config.schema)
     written = applied(checked, config.steps) | "Write" >> WriteToSql(sink, config.write)
     written.settled | "CommitOffsets" >> Acknowledge(sources)
     return written
