@@ -32,7 +32,12 @@ _FILLERS: dict[str, Any] = {"expansions": (), "ahead": 0}
 
 
 def in_pieces(batch: RecordBatch, step: Callable[[RecordBatch], RecordBatch]) -> RecordBatch:
-    """``batch`` after ``step``, which is given one piece after another."""
+    """``batch`` after ``step``, which is given one piece after another.
+
+    Args:
+        batch: The records.
+        step: Gives records other values, and decides which of them there are; no more than that.
+    """
     if len(batch.raws) <= RECORDS:
         return step(batch)
     return _joined(batch, list(map(step, _pieces(batch))))
@@ -47,10 +52,16 @@ def _pieces(batch: RecordBatch) -> Iterator[RecordBatch]:
         yield replace(alone, **parts)
 
 
+def _is_whole(piece: RecordBatch) -> bool:
+    """Whether a step has left all records of a piece where they are."""
+    return not piece.failures and not piece.filtered and piece.expansions is None
+
+
 def _joined(batch: RecordBatch, pieces: Sequence[RecordBatch]) -> RecordBatch:
     """The pieces of ``batch`` as one, with its failures of before."""
     columns: dict[str, Any] = {}
-    for name in _COLUMNS:
+    names = ("values",) if all(map(_is_whole, pieces)) else _COLUMNS
+    for name in names:
         parts = [getattr(piece, name) for piece in pieces]
         if all(part is None for part in parts):
             columns[name] = None

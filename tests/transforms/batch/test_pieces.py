@@ -72,3 +72,4 @@ def test_a_step_sees_pieces_and_what_failed_before_stays() -> None:
     assert sizes == [RECORDS] * 3 + [7]
     assert (result.failures, result.filtered) == (failed, (9,))
     assert result.values == batch.raws
+    assert result.offsets is batch.offsets
