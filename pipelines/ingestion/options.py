@@ -130,7 +130,8 @@ def _ingest_config(
     )
     pipeline = identity_of(
         *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields),
-        mapping=None if mapping is None else mapping.operations,
+        # The text, so that all of it counts, however long it is.
+        mapping=None if mapping is None else repr(mapping),
     )
     batch_records = _part_of(flags.max_in_flight)
     retention = Retention.parse(flags.retain) if flags.retain else None

@@ -50,21 +50,18 @@ def build(
     Write stores a record that fails and may succeed later; Read reads it again once it is due.
     """
     sources = (*config.sources, config.jobs)
-    read = execution.reading(
+    reading = execution.reading(
         runner,
         sources,
         config.ledger,
         streaming=config.streaming,
         most_records=config.batch_records,
     )
-    parsed = (
-        pipeline
-        | "Read" >> read
-        | "Parse" >> Parse(replace(config.parse, quotes=not config.hidden))
-    )
+    parse = replace(config.parse, quotes=not config.hidden)
+    parsing = "Parse" >> Parse(parse)
     if config.mapping is not None:
-        parsed = parsed | "Map" >> Map(config.mapping, run=sink.run)
-    checked = parsed | "Validate" >> Validate(config.schema)
+        parsing = "Map" >> Map(config.mapping, run=sink.run, parse=parse)
+    checked = pipeline | "Read" >> reading | parsing | "Validate" >> Validate(config.schema)
     waits = Waits(config.write.backoff, config.write.outage_budget)
     written = applied(checked, config.steps, waits) | "Write" >> WriteToSql(sink, config.write)
     written.settled | "CommitOffsets" >> Acknowledge(sources)

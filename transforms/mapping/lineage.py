@@ -33,7 +33,7 @@ from transforms.mapping.operations import (
 Path = tuple[str, ...]
 EVERYTHING: Path = ()
 ELEMENT = "*"
-_MOST_SPLITS = 8
+_MOST_SPLITS = 6
 """A name with more separators in it stands for the whole object that was flattened."""
 
 

@@ -12,6 +12,7 @@ import apache_beam as beam
 
 import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms import instruments
+from transforms.batch.pieces import in_pieces
 from transforms.batch.record import RecordBatch
 from transforms.batch.several import Several
 from transforms.errors import ConfigError, Reject
@@ -22,6 +23,7 @@ from transforms.mapping.mapping import Mapping
 from transforms.mapping.origin_values import Origins
 from transforms.parse.csv.cells import any_quoted_empty, quoted_fields
 from transforms.parse.csv.columns import names_of
+from transforms.parse.parse import ParseConfig, parse
 from transforms.steps.each_record import Drop, apply_to_values
 
 STAGE = "map"
@@ -37,22 +39,32 @@ class Map(beam.PTransform):
         mapping: What to do.
         run: What ``@run`` stands for.
         now: What ``@now`` stands for; None for the time at which a batch is mapped.
+        parse: Take the place of ``Parse`` with this configuration as well. Records are then parsed and
+            mapped some hundreds at a time, which costs half as much as one step after the other.
 
     Raises:
         ConfigError: The mapping asks for ``@run``, and ``run`` is empty.
     """
 
-    def __init__(self, mapping: Mapping, run: str = "", now: datetime | None = None) -> None:
+    def __init__(
+        self,
+        mapping: Mapping,
+        run: str = "",
+        *,
+        now: datetime | None = None,
+        parse: ParseConfig | None = None,
+    ) -> None:
         super().__init__()
         if mapping.needs_run and not run:
             raise ConfigError("the mapping asks for @run: give Map(mapping, run=…)")
         self._mapping = mapping
         self._run = run
         self._now = now
+        self._parse = parse
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         return batches | "Shape" >> beam.ParDo(
-            _MapFn(self._mapping, self._run, self._now)
+            _MapFn(self._mapping, self._run, self._now, self._parse)
         ).with_input_types(RecordBatch).with_output_types(RecordBatch)
 
 
@@ -185,14 +197,23 @@ def _rejection(error: Exception) -> Reject:
 
 
 class _MapFn(beam.DoFn):
-    def __init__(self, mapping: Mapping, run: str, now: datetime | None) -> None:
+    def __init__(
+        self, mapping: Mapping, run: str, now: datetime | None, parse: ParseConfig | None
+    ) -> None:
         self._mapping = mapping
         self._run = run
         self._now = now
+        self._parse = parse
 
     def setup(self) -> None:
         self._mapper = Mapper(self._mapping, self._run, self._now)
 
     def process(self, batch: RecordBatch) -> Sequence[RecordBatch]:
+        return (in_pieces(batch, self._mapped),)
+
+    def _mapped(self, batch: RecordBatch) -> RecordBatch:
+        if self._parse is not None:
+            with instruments.stage("parse"):
+                batch = parse(batch, self._parse)
         with instruments.stage("map"):
-            return (self._mapper.map(batch),)
+            return self._mapper.map(batch)
