@@ -3,7 +3,7 @@
     python -m benchmarks.steps.service SECONDS
 
 It prints its port. ``stop`` and ``start`` close and open it, ``status N`` sets what it answers (0: nothing,
-for ever), ``calls`` prints when each call came (monotonic seconds).
+for ever), ``seconds N`` how long that takes, ``calls`` prints when each call came (monotonic seconds).
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ def main(seconds: float) -> None:
                     service.start()
                 case ["status", number]:
                     service.status = int(number)
+                case ["seconds", number]:
+                    service.seconds = float(number)
                 case ["calls"]:
                     print(json.dumps([at for at, _ in service.calls]), flush=True)
 

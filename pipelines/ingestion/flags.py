@@ -373,8 +373,8 @@ def _add_run(parser: Parser) -> None:
         "--max_in_flight",
         type=whole(at_least=LEAST_IN_FLIGHT),
         metavar="N",
-        help="the most records in each process that are read and not committed; whatever is slow then "
-        f"holds the source back; at least {LEAST_IN_FLIGHT} (default: about 25,000, in batches of 5,000)",
+        help="the most records of each reader (DirectRunner has one, Flink one for each subtask) that are "
+        f"emitted and not committed; whatever is slow holds the source back; at least {LEAST_IN_FLIGHT} (default: about 25,000, in batches of 5,000)",
     )
     group.add_argument(
         "--detach",

@@ -22,6 +22,13 @@ def test_another_count_is_refused(text: str) -> None:
         flags.positive_int(text)
 
 
+def test_a_count_may_have_another_least_number() -> None:
+    assert flags.whole(at_least=4)("4") == 4
+    for text in ("3", "x"):
+        with pytest.raises(argparse.ArgumentTypeError, match="must be"):
+            flags.whole(at_least=4)(text)
+
+
 def test_seconds_may_be_fractions() -> None:
     assert flags.seconds(at_least=0)("0.5") == 0.5
     assert flags.seconds(at_least=1)("1") == 1

@@ -15,6 +15,7 @@ from pipelines.ingestion.options import from_argv
 from pipelines.outbox import main as outbox_main
 from runners.runner import Runner
 from transforms.errors import ConfigError
+from transforms.steps.each_record import EachRecord
 
 FLINK = ["--runner", "FlinkRunner", "--table", "t"]
 
@@ -53,6 +54,27 @@ def test_waits_in_place_are_shorter_than_in_one_process() -> None:
         assert (config.write.outage_budget, config.jobs.outage_budget) == (seconds, seconds)
     config, _ = from_argv([*argv, "--runner", "FlinkRunner", "--outage_budget", "7"])
     assert config.write.outage_budget == 7
+
+
+def test_steps_of_the_command_line_follow_those_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "fn.py").write_text("def same(record): return record\n")
+    argv = ["--source", "/in/*.jsonl", "--sink", "sqlite:///a.db", "--table", "t"]
+    step = EachRecord(str, "First")
+    config, _ = from_argv([*argv, "--step", f"{tmp_path}/fn.py:same"], [step])
+    assert config.pipeline.steps == ("First", "same")
+    changed, _ = from_argv([*argv, "--step", f"{tmp_path}/fn.py:same?concurrency=2"], [step])
+    assert changed.pipeline == config.pipeline
+    assert changed.pipeline.version != config.pipeline.version
+
+
+def test_no_more_records_are_in_flight_than_allowed() -> None:
+    argv = ["--source", "/in/*.jsonl", "--sink", "sqlite:///a.db", "--table", "t"]
+    config, _ = from_argv([*argv, "--max_in_flight", "100"])
+    assert (config.batch_records, config.write.commit_records) == (25, 25)
+    unbounded, _ = from_argv(argv)
+    assert (unbounded.batch_records, unbounded.write.commit_records) == (None, 10_000)
+    with pytest.raises(ConfigError, match="--max_in_flight: must be at least 4, got '3'"):
+        from_argv([*argv, "--max_in_flight", "3"])
 
 
 TOPIC = ["--source", "kafka://host:1/t", "--sink", "sqlite:///a.db", "--table", "t"]

@@ -10,7 +10,7 @@ import pytest
 
 from tests import fakes
 from tests.fakes import ListSource, NoLedger
-from transforms.batch.backoff import forget_outages
+from transforms.batch.backoff import Backoff, forget_outages
 from transforms.batch.record import RecordBatch
 from transforms.read import drain
 from transforms.read.readers import READERS
@@ -38,7 +38,13 @@ def fresh() -> Iterator[None]:
 @dataclass(frozen=True)
 class Step:
     def service(self) -> Service:
-        return Service("Call", Waits())
+        return Service("Call", Waits(Backoff(0.01, 0.01)))
+
+
+@dataclass(frozen=True)
+class SlowToReturn:
+    def service(self) -> Service:
+        return Service("Call", Waits(Backoff(60.0, 60.0)))
 
 
 class Tracker:
@@ -200,7 +206,7 @@ def test_where_the_runner_does_not_wait_the_reader_does_once_all_is_settled() ->
 
 
 def test_nothing_is_polled_while_the_service_is_away() -> None:
-    service = services.of(Step())
+    service = services.of(SlowToReturn())
     service.away("refused")
     split = next(iter(ListSource("a").splits(NoLedger())))
     tracker = Tracker(Remaining())
