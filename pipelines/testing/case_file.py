@@ -16,24 +16,29 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.ingestion.step_references import steps_of
 from pipelines.testing.trial import SOURCE, Sample, Trial
 from transforms.batch.record import Format
+from transforms.errors import ConfigError
 from transforms.mapping.mapping import Mapping
 from transforms.mapping.reading.document import Part, load
 from transforms.parse.json_text import encode_json
 from transforms.parse.validate import load_schema
+from transforms.steps.each_record import EachRecord
 
 FORMATS = ("json", "csv", "text")
 RUN = "test"
 MOST_CASES = 10_000
 
-_SUITE = (*("map", "schema", "format", "columns", "delimiter", "nulls", "now", "run", "cases"),)
+_SUITE = (
+    *("map", "schema", "steps", "format", "columns", "delimiter", "nulls", "now", "run", "cases"),
+)
 _ORIGIN = ("source", "partition", "offset", "key", "headers", "timestamp")
 _EXPECTED = ("row", "rows", "failure")
 _CASE = ("name", "input", *_ORIGIN, *_EXPECTED)
@@ -104,15 +109,21 @@ def suite_of(path: str | Path) -> Suite:
     read_as = _format_of(document)
     trial = Trial(
         mapping=_mapping_of(fields.get("map"), folder),
-        schema=_loaded(fields.get("schema"), lambda name: load_schema(folder / name)),
+        schema=load_schema(folder / _text(fields["schema"])) if "schema" in fields else None,
+        steps=_steps_of(fields["steps"], folder) if "steps" in fields else (),
         run=_text(fields["run"]) if "run" in fields else RUN,
         now=_instant(fields["now"]) if "now" in fields else None,
     )
     return Suite(trial, tuple(_case_of(part, read_as) for part in cases.value))
 
 
-def _loaded(part: Part | None, read: Callable[[str], Any]) -> Any:
-    return None if part is None else read(_text(part))
+def _steps_of(part: Part, folder: Path) -> tuple[EachRecord, ...]:
+    """The steps of a list of references, whose files lie in the folder unless they are absolute."""
+    references = [f"{folder / text}" if text.startswith(".") else text for text in _texts(part)]
+    try:
+        return steps_of(references, remote=False)
+    except ConfigError as error:
+        raise part.refused(str(error)) from error
 
 
 def _mapping_of(part: Part | None, folder: Path) -> Mapping | None:

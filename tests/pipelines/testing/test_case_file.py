@@ -89,6 +89,14 @@ def test_the_operations_may_stand_in_the_file(tmp_path: Path) -> None:
     assert mapping.reads == frozenset({"a"})
 
 
+def test_steps_are_those_of_files_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("def shout(record):\n    return record.with_value({'a': 'A'})\n")
+    path = tmp_path / "a.test.yaml"
+    path.write_text("steps: ['./s.py:shout']\ncases: [{name: n, input: {a: a}, row: {a: A}}]")
+    suite = suite_of(path)
+    assert suite.trial.outcome(suite.cases[0].sample).row == {"a": "A"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -116,6 +124,7 @@ def test_the_operations_may_stand_in_the_file(tmp_path: Path) -> None:
         ("format: text\ncases: [{name: n, input: {}, row: {}}]", "the input is a text"),
         ("format: csv\ndelimiter: ab\ncases: [{name: n, input: {a: 1}, row: {}}]", "one character"),
         ("map: nowhere.yaml\ncases: [{name: n, input: {}, row: {}}]", "cannot read "),
+        ("steps: [./no.py:f]\ncases: [{name: n, input: {}, row: {}}]", "1:8: --step "),
         ("map: [{dropp: [a]}]\ncases: [{name: n, input: {}, row: {}}]", "1:8: "),
     ],
 )

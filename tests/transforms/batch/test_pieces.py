@@ -65,14 +65,14 @@ def test_a_step_sees_pieces_and_what_failed_before_stays() -> None:
     sizes = []
 
     def seen(piece: RecordBatch) -> RecordBatch:
-        sizes.append(piece.read)
+        sizes.append(len(piece.raws))
         return piece.with_values(list(piece.raws))
 
     result = in_pieces(batch, seen)
     assert sizes == [RECORDS] * 3 + [7]
     assert (result.failures, result.filtered) == (failed, (9,))
     assert result.values == batch.raws
-    assert result.offsets is batch.offsets
+    assert list(result.offsets) == list(batch.offsets)
 
 
 def test_a_step_is_given_the_failures_of_before_once() -> None:
