@@ -24,7 +24,7 @@ from transforms.mapping.origin_values import Origins
 from transforms.parse.csv.cells import any_quoted_empty, quoted_fields
 from transforms.parse.csv.columns import names_of
 from transforms.parse.parse import ParseConfig, parse
-from transforms.steps.each_record import Drop, apply_to_values
+from transforms.steps.apply import Drop, apply_to_values
 
 STAGE = "map"
 

@@ -17,7 +17,7 @@ from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError, Reject
 from transforms.parse.allowed import properties_of
 from transforms.parse.convert import number_of
-from transforms.steps.each_record import apply_to_values
+from transforms.steps.apply import apply_to_values
 
 UNITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 """The units, and by how many digits each is smaller than a second."""

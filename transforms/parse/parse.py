@@ -20,7 +20,7 @@ from transforms.parse.json import parse_object, parse_objects
 from transforms.parse.quotes import without_quotes
 from transforms.parse.raw import check_size, text_of, with_head_only
 from transforms.parse.text import parse_text
-from transforms.steps.each_record import apply_to_values
+from transforms.steps.apply import apply_to_values
 
 STAGE = "parse"
 

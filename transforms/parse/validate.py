@@ -24,7 +24,7 @@ from transforms.parse.convert import column_types, convert
 from transforms.parse.csv.cells import any_quoted_empty, quoted_fields
 from transforms.parse.json_text import encode_json
 from transforms.parse.patterns import MASK, Pattern, given_up, is_linear
-from transforms.steps.each_record import apply_to_values
+from transforms.steps.apply import apply_to_values
 
 if TYPE_CHECKING:
     from jsonschema_rs import KeywordValidator

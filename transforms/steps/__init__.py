@@ -1,6 +1,6 @@
 """Steps that a user puts between Validate and Write, and the identity of a pipeline.
 
-``EachRecord`` (``each_record``) applies a function to every record and keeps its failures with the
+``EachRecord`` (``each_record``, by ``apply``) applies a function to every record and keeps its failures with the
 batch, ``Retry`` (``retry``) gives those failures a policy, ``Explode`` (``explode``) makes one
 element of each record.
 

@@ -9,7 +9,7 @@ from transforms.batch.pieces import RECORDS, in_pieces
 from transforms.batch.record import JSON, RecordBatch, Span
 from transforms.batch.several import Several
 from transforms.errors import Reject
-from transforms.steps.each_record import Drop, apply_to_values
+from transforms.steps.apply import Drop, apply_to_values
 
 COUNT = 3 * RECORDS + 7
 

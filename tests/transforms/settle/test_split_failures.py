@@ -15,7 +15,7 @@ from tests.fakes import batch_of
 from transforms.batch.record import Failure, Record, RecordBatch
 from transforms.errors import Reject, RetryLater
 from transforms.settle.split_failures import SplitFailures
-from transforms.steps.each_record import apply
+from transforms.steps.apply import apply
 
 
 def step(record: Record) -> Record | None:
