@@ -158,9 +158,11 @@ flink-down: setup ## Stop that cluster
 options: setup ## Write docs/options.md from the commands' own --help
 	$(BIN)/python -m tests.options_page
 
-# uv writes the hashes of all files of each version that .venv has. It is needed for nothing else.
+# uv writes the hashes of all files of each version that .venv has. It is needed for nothing else. Extras
+# are kept: pip takes the newest version of what is asked for with an extra and pinned without it.
 HASHED = .venv-lock/bin/uv pip compile --quiet pyproject.toml --constraint .venv-lock/versions.txt \
-	--generate-hashes --no-annotate --no-header --no-emit-index-url --python-version 3.11
+	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-strip-extras \
+	--python-version 3.11
 
 lock: setup ## Pin the versions that .venv has now, with hashes
 	$(PYTHON) -m venv --clear .venv-lock

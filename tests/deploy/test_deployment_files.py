@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Mapping
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import kubernetes_validate
 import pytest
 import yaml
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PortableOptions
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from pipelines.ingestion.options import from_argv
 from runners.flink.local import config as flink_config
@@ -50,7 +53,9 @@ deployments = pytest.mark.parametrize(
 
 def locked(package: str) -> str:
     match = re.search(
-        rf"^{re.escape(package)}==(\S+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE
+        rf"^{re.escape(package)}(?:\[.*\])?==(\S+)",
+        (ROOT / "requirements.lock").read_text(),
+        re.MULTILINE,
     )
     assert match is not None, f"{package} is not in requirements.lock"
     return match[1]
@@ -254,20 +259,21 @@ class TestLocks:
         text = (ROOT / name).read_text()
         entries = re.split(r"^(?=\w)", text, flags=re.MULTILINE)[1:]
         assert len(entries) > 100
-        pattern = r"[\w.-]+==[\w.!+]+(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n"
+        pattern = r"[\w.-]+(?:\[[\w, -]+\])?==[\w.!+]+(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n"
         assert [entry for entry in entries if not re.fullmatch(pattern, entry)] == []
         assert "://" not in text
 
     def test_the_tests_run_with_what_the_image_has(self) -> None:
         of_image, of_tests = (
-            set(re.findall(r"^\w\S+==\S+", (ROOT / name).read_text(), re.MULTILINE))
+            set(re.findall(r"^\w.+==\S+", (ROOT / name).read_text(), re.MULTILINE))
             for name in self.FILES
         )
         assert of_image < of_tests
 
     def test_everything_that_is_asked_for_is_locked(self) -> None:
         def missing(name: str, requirements: list[str]) -> list[str]:
-            pins = {each.partition("==")[0] for each in (ROOT / name).read_text().splitlines()}
+            lines = (ROOT / name).read_text().splitlines()
+            pins = {re.split(r"\[|==", each)[0] for each in lines}
             names = [re.split(r"[\[<>=!~; ]", each)[0].lower() for each in requirements]
             return [each for each in names if each not in pins]
 
@@ -276,6 +282,28 @@ class TestLocks:
         assert missing("requirements.lock", [*project["dependencies"], *build]) == []
         extra = project["optional-dependencies"]["test"]
         assert missing("requirements-test.lock", [*project["dependencies"], *extra]) == []
+
+    def test_what_is_asked_for_with_an_extra_is_locked_with_it(self) -> None:
+        """Otherwise pip looks for the newest version, which has no hash here, once there is one."""
+        lines = (ROOT / "requirements-test.lock").read_text().splitlines()
+        pins = [Requirement(line.rstrip(" \\")) for line in lines if re.match(r"\w", line)]
+        locked = {(canonicalize_name(pin.name), extra) for pin in pins for extra in pin.extras}
+        names = {canonicalize_name(pin.name) for pin in pins}
+        asked = [
+            requirement
+            for distribution in distributions()
+            if canonicalize_name(distribution.name) in names
+            for requirement in map(Requirement, distribution.requires or ())
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        ]
+        missing = [
+            str(requirement)
+            for requirement in asked
+            for extra in requirement.extras
+            if (canonicalize_name(requirement.name), extra) not in locked
+        ]
+        assert len(asked) > 100
+        assert missing == []
 
     def test_nothing_is_installed_without_a_hash(self) -> None:
         makefile, image = (ROOT / "Makefile").read_text(), (DEPLOY / "Dockerfile").read_text()
