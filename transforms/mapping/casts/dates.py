@@ -22,8 +22,11 @@ from transforms.parse.numbers import exact
 
 Read = Callable[[str], Moment | None]
 
-_USUAL_SIGNS = "--T::Z"
-"""Every third character of ``2024-02-03T04:05:06Z``, from the fifth on."""
+USUAL_TIMESTAMP = "2024-02-03T04:05:06Z"
+"""A text of this length and with these signs needs no closer look than Python's."""
+
+_USUAL_SIGNS = USUAL_TIMESTAMP[4::3]
+_USUAL_LENGTH = len(USUAL_TIMESTAMP)
 
 _RANGE = "is beyond the years 1 to 9999"
 
@@ -40,7 +43,12 @@ def timestamp(to: MomentCast, field: Field, *, csv: bool) -> Callable[[Any], Any
     from_iso = datetime.fromisoformat
 
     def cast(value: Any) -> Any:
-        if iso and type(value) is str and len(value) == 20 and value[4::3] == _USUAL_SIGNS:
+        if (
+            iso
+            and type(value) is str
+            and len(value) == _USUAL_LENGTH
+            and value[4::3] == _USUAL_SIGNS
+        ):
             try:
                 from_iso(value)
             except ValueError:

@@ -8,8 +8,10 @@ that leads nowhere) is left to the function for any records.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
+from transforms.mapping.casts.dates import USUAL_TIMESTAMP
 from transforms.mapping.casts.numbers import USUAL_DIGITS
 from transforms.mapping.compiling.code import Code
 from transforms.mapping.compiling.templates import Writer, changes_of, within
@@ -24,6 +26,7 @@ from transforms.mapping.operations import (
     Drop,
     Hash,
     Mask,
+    Moment,
     Numeric,
     Operation,
     Rename,
@@ -158,6 +161,14 @@ class _Uniform:
             )
             read = self.code.bind(int if to == Numeric("integer") else exact)
             self.code.raw(f"    {variable} = {read}({variable})")
+            self.code.raw(otherwise)
+        elif to == Moment("timestamp"):
+            self.code.raw(
+                f"if type({variable}) is str and len({variable}) == {len(USUAL_TIMESTAMP)} "
+                f"and {variable}[4::3] == {USUAL_TIMESTAMP[4::3]!r}:"
+            )
+            self.code.raw(f"    try: {self.code.bind(datetime.fromisoformat)}({variable})")
+            self.code.raw(f"    except ValueError: {change}({variable})")  # which refuses it
             self.code.raw(otherwise)
         else:
             self.code.raw(otherwise.removeprefix("el"))
