@@ -13,8 +13,8 @@ NODES = 10_000
 """The most objects that are hashed; what lies deeper does not count."""
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
-_NOT_OURS = ("pipeline", "_type_hints", "side_inputs", "_cached_fn_data")
-"""Attributes of a transform that Beam changes while applying it."""
+_NOT_OURS = ("pipeline", "_type_hints", "side_inputs", "_cached_fn_data", "_waits")
+"""Attributes of a transform that change while it is applied, by Beam or (``_waits``) by the program."""
 
 
 def fingerprint(*parts: object) -> str:

@@ -14,6 +14,7 @@ from transforms.batch.record import Record
 from transforms.parse.parse import ParseConfig
 from transforms.steps.each_record import EachRecord
 from transforms.steps.fingerprint import fingerprint
+from transforms.steps.service import Waits
 
 
 def function_of(text: str) -> Callable[[Any], Any]:
@@ -98,3 +99,24 @@ def test_each_of_many_small_parts_counts() -> None:
     # The parts of a dataclass are made while they are hashed, and must not be taken for one another.
     choices = [[Pair(number, number == chosen) for number in range(50)] for chosen in range(50)]
     assert len(set(map(fingerprint, choices))) == 50
+
+
+def test_how_long_a_step_waits_is_no_part_of_it() -> None:
+    step = EachRecord(str, "Step")
+    before = fingerprint(step)
+    step.waiting(Waits(budget=7.0))
+    assert fingerprint(step) == before
+
+
+def test_every_option_of_a_step_counts() -> None:
+    options: list[dict[str, Any]] = [
+        {},
+        {"concurrency": 2},
+        {"timeout": 2.0},
+        {"rate": 2.0},
+        {"batch": 2},
+        {"setup": dict},
+        {"setup": dict, "teardown": print},
+    ]
+    versions = {fingerprint(EachRecord(str, "Step", **each)) for each in options}
+    assert len(versions) == len(options)
