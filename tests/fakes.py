@@ -7,8 +7,9 @@ reference keeps pointing at this process's state.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Ledger, merge
@@ -16,6 +17,7 @@ from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import JSON, Failure, Record, RecordBatch, Span
 from transforms.batch.splits import Acknowledger, Cut, Polled, Position, Split
 from transforms.settle.write import Settled
+from transforms.steps.apply import apply_to_values, checked
 
 
 class NoLedger:
@@ -197,6 +199,13 @@ def _settle(batch: RecordBatch) -> Settled:
         retrying=len(retry),
     )
     return Settled(batch.span, counts, dead=dead, retry=retry)
+
+
+def apply(batch: RecordBatch, fn: Callable[[Record], Any], label: str) -> RecordBatch:
+    """``batch`` with ``fn`` applied to each record, as a step that calls it in its own thread does."""
+    return apply_to_values(
+        batch, list(batch.records()), lambda record: checked(record, fn(record)), label
+    )
 
 
 def batch_of(

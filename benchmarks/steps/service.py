@@ -3,7 +3,8 @@
     python -m benchmarks.steps.service SECONDS
 
 It prints its port. ``stop`` and ``start`` close and open it, ``status N`` sets what it answers (0: nothing,
-for ever), ``seconds N`` how long that takes, ``calls`` prints when each call came (monotonic seconds).
+for ever), ``failing N`` lets N of 100 calls fail (500), ``seconds N`` says how long an answer takes, ``calls``
+prints when each call came (monotonic seconds).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -30,10 +31,21 @@ def main(seconds: float) -> None:
                     service.start()
                 case ["status", number]:
                     service.status = int(number)
+                case ["failing", percent]:
+                    service.status = _failing(int(percent))
                 case ["seconds", number]:
                     service.seconds = float(number)
                 case ["calls"]:
                     print(json.dumps([at for at, _ in service.calls]), flush=True)
+
+
+def _failing(percent: int) -> Callable[[int], int]:
+    """What answers ``percent`` of 100 calls with 500, evenly."""
+
+    def status(number: int) -> int:
+        return 500 if number * percent // 100 > (number - 1) * percent // 100 else 200
+
+    return status
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,6 @@ from transforms.batch.several import Several, with_several
 from transforms.errors import Reject, RetryLater, Snooze, StepEnded
 from transforms.steps.unavailable import verdict
 
-RecordFn = Callable[[Record], Record | Sequence[Record] | None]
-"""A per-record step; returns the record with its new value, several of them, or None to drop it."""
-
 CHUNK = 500
 """The most records in one uninterrupted call into C.
 
@@ -83,18 +80,6 @@ def _several(record: Record, result: Any) -> Several:
 
 
 _MORE_THAN_VALUE = "the step changed more than the value; use record.with_value(...)"
-
-
-def apply(batch: RecordBatch, fn: RecordFn, stage: str) -> RecordBatch:
-    """``batch`` with ``fn`` applied to each record; those that fail become its failures.
-
-    The argument is not modified; unchanged lists are shared with it.
-    """
-
-    def value_of(record: Record) -> Any:
-        return checked(record, fn(record))
-
-    return apply_to_values(batch, list(batch.records()), value_of, stage)
 
 
 def apply_to_values(

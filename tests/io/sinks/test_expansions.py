@@ -20,6 +20,7 @@ from sinks.jobs.store import list_jobs, origin_of
 from sinks.ledger.accounts import accounts
 from sinks.outbox.queue import SqlOutboxQueue
 from sinks.sql import SqlSink
+from tests.fakes import apply
 from tests.io.sinks.tested_database import Database, counts
 from tests.waiting import wait_until
 from transforms.batch.backoff import Backoff
@@ -31,7 +32,6 @@ from transforms.batch.several import CHANGED
 from transforms.batch.splits import BatchLimits
 from transforms.errors import Reject, RetryLater, SinkFailed
 from transforms.settle.write import Settled
-from transforms.steps.apply import apply
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 PIPELINE = PipelineIdentity("events", ("Check", "Lines", "Each", "Words", "Last"))

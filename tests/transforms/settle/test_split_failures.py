@@ -11,11 +11,10 @@ from apache_beam.testing.util import assert_that, equal_to
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 
-from tests.fakes import batch_of
+from tests.fakes import apply, batch_of
 from transforms.batch.record import Failure, Record, RecordBatch
 from transforms.errors import Reject, RetryLater
 from transforms.settle.split_failures import SplitFailures
-from transforms.steps.apply import apply
 
 
 def step(record: Record) -> Record | None:

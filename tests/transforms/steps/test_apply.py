@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import batch_of
+from tests.fakes import apply, batch_of
 from transforms.batch.expansion import Branch
 from transforms.batch.record import Attempt, Claim, Origin, Record, RecordBatch
 from transforms.batch.several import CHANGED, Several
 from transforms.errors import Reject, RetryLater, Snooze
-from transforms.steps.apply import CHUNK, apply, apply_to_values
+from transforms.steps.apply import CHUNK, apply_to_values
 
 
 def numbered(count: int) -> RecordBatch:
@@ -154,7 +154,8 @@ class TestApply:
         assert ([f.category for f in applied.failures], applied.filtered) == ([CHANGED], ())
 
     def test_values_in_a_list_are_refused(self) -> None:
-        (failure,) = apply(numbered(1), lambda _: [1], "wrong").failures  # type: ignore[list-item]
+        (failure,) = apply(numbered(1), lambda _: [1], "wrong").failures
+
         assert failure.message == (
             "the step returned a list with int; return a list of Records, or Several(values)"
         )
