@@ -39,7 +39,7 @@ class Lag:
         self._closed = threading.Event()
         self._watched = False
         self._noted_at = 0.0  # monotonic
-        self._next: dict[Place, tuple[str, int]] = {}
+        self._open: list[Partition] = []
         self._sources: set[str] = set()
 
     def note(self, partitions: Collection[Partition]) -> None:
@@ -50,9 +50,9 @@ class Lag:
         with self._lock:
             self._noted_at = time.monotonic()
             # Those of a bounded run end where they ended at its start.
-            self._next = {p.place: (p.source, p.next) for p in partitions if p.end is None}
+            self._open = [partition for partition in partitions if partition.end is None]
             self._show(lags)
-            if self._next and not self._watched:
+            if self._open and not self._watched:
                 self._watched = True
                 in_background(self._watch, "kafka-lag")
 
@@ -66,7 +66,9 @@ class Lag:
     def _watch(self) -> None:
         while not self._closed.wait(self._silent_seconds):
             with self._lock:
-                noted_at, places = self._noted_at, dict(self._next)
+                noted_at = self._noted_at
+                # The reader has gone on since it noted them.
+                places = {part.place: (part.source, part.next) for part in self._open}
             if not places or time.monotonic() - noted_at < self._silent_seconds:
                 continue
             try:

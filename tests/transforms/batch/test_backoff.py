@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import math
 from weakref import WeakSet
 
@@ -209,8 +210,11 @@ class TestOutage:
 
 class TestLines:
     @pytest.fixture(autouse=True)
-    def _none_under_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _none_under_way(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
         monkeypatch.setattr(backoff, "_under_way", WeakSet())
+        caplog.set_level(logging.INFO, "transforms.batch.backoff")  # others may want more
 
     def outage(self, service: str = "kafka", budget: float = 60, **more: bool) -> Outage:
         clock = Clock()

@@ -72,6 +72,18 @@ def test_while_the_reader_is_held_back_the_brokers_are_asked() -> None:
     assert shown() == {}
 
 
+def test_what_was_read_since_it_was_noted_is_no_lag() -> None:
+    brokers = Brokers()
+    brokers.ends = {("t", 0): 9}
+    lag, partition = Lag(brokers, silent_seconds=0.01), Partition("t", 0, "0", next=5, high=9)
+    lag.note([partition])
+    partition.next = 8
+    try:
+        wait_until(lambda: shown() == {"kafka://t": 1}, "the lag behind what was read")
+    finally:
+        lag.close()
+
+
 def test_the_end_of_a_bounded_run_is_not_asked_for() -> None:
     brokers = Brokers()
     bounded, stream = Lag(brokers, silent_seconds=0.01), Lag(brokers, silent_seconds=0.01)
