@@ -22,6 +22,7 @@ from transforms.mapping.operations import (
     Hash,
     Mask,
     Operation,
+    OriginValue,
     Rename,
     Select,
     TakePath,
@@ -29,6 +30,7 @@ from transforms.mapping.operations import (
     Unnest,
     Written,
 )
+from transforms.parse.hidden.paths import HEADER, KEY
 
 Path = tuple[str, ...]
 EVERYTHING: Path = ()
@@ -104,7 +106,11 @@ class _State:
                 before = named[to] if to in gone else self.of(to)
                 gone[to] = named[to] = self.of(name).either(before)
         elif isinstance(operation, Assign):
-            named.update({name: NOTHING for name, _ in operation.pairs})
+            named.update({name: _set_to(value) for name, value in operation.pairs})
+        elif isinstance(operation, Default):
+            named.update(
+                {name: self.of(name).either(_set_to(value)) for name, value in operation.pairs}
+            )
         elif isinstance(operation, TakePath):
             taken = self.of(str(operation.steps[0])).part(operation.steps[1:])
             named[operation.name] = taken.either(self.of(operation.name))
@@ -126,6 +132,14 @@ class _State:
             if operation.index:
                 named[operation.index] = NOTHING
         return _State(named, rules)
+
+
+def _set_to(value: object) -> Origin:
+    """What a field comes from that is set to ``value``: the key or a header of a message, or nothing."""
+    if not isinstance(value, OriginValue) or value.kind not in ("key", "header"):
+        return NOTHING
+    name = KEY if value.kind == "key" else HEADER + value.name
+    return Origin(frozenset({(name,)}))
 
 
 def _flattened(state: _State, operation: Flatten) -> Rule:

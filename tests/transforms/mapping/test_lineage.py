@@ -23,6 +23,11 @@ def hidden(*operations: dict[str, Any]) -> tuple[tuple[str, ...], ...]:
         ([{"rename": {"A": "x", "B": "x"}}, {"hash": ["x"]}], [("A",), ("B",), ("x",)]),
         ([{"path": {"m": "u.mails[0].at"}}, {"hash": ["m"]}], [("m",), ("u", "mails", "*", "at")]),
         ([{"set": {"a": 1}}, {"hash": ["a"]}], []),
+        (
+            [{"set": {"k": "@key", "h": "@header.user"}}, {"hash": ["k"]}, {"mask": ["h"]}],
+            [("@key",), ("@header.user",)],
+        ),
+        ([{"default": {"k": "@key"}}, {"hash": ["k"]}], [("@key",), ("k",)]),
         ([{"compute": {"k": "join('', [a, b.c])"}}, {"hash": ["k"]}], [("a",), ("b",)]),
         ([{"compute": {"k": "keys(@)"}}, {"hash": ["k"]}], [EVERYTHING]),
         ([{"cast": {"j": "json"}}, {"path": {"s": "j.s"}}, {"hash": ["s"]}], [("j",), ("s",)]),
