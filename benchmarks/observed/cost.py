@@ -99,7 +99,7 @@ def explained(engine: sa.Engine, statements: list[tuple[str, Any]]) -> float:
     """Execute the statements again; returns how many ms Postgres says that planning and executing took."""
     sum_ms = 0.0
     with engine.connect() as connection, connection.begin():
-        cursor = connection.connection.cursor()
+        cursor: Any = connection.connection.cursor()
         for statement, parameters in statements:
             if statement.startswith("SELECT"):
                 cursor.execute(
