@@ -6,7 +6,7 @@ NEWEST := .venv-newest-beam
 
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps bench-kafka kills-kafka faults-kafka faults latency
-.PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe
+.PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -151,6 +151,9 @@ soak: setup ## Stream for half an hour and measure memory (docs/kafka.md)
 
 observe: setup ## Let every alert fire and end, on a real Prometheus (docs/metrics.md)
 	$(BIN)/python -m benchmarks.observed.observe
+
+exporter-cost: setup ## Measure the exporter's reading of a million jobs (docs/metrics.md)
+	$(BIN)/python -m benchmarks.observed.cost
 
 flink-up: setup ## Start a Flink cluster and Beam's job server on this machine (docs/flink.md)
 	$(BIN)/python -m runners.flink.local up
