@@ -2,8 +2,8 @@
 
     python -m benchmarks.observed.cost [--jobs 1000000] [--partitions 100000] [--pipelines 1] [--rounds 20]
 
-The database is made by SQL: a tenth of the jobs waits, half of them are completed. It prints medians of the wall time, of this process's CPU time, and of the time that Postgres says its
-statements took.
+The database is made by SQL: a tenth of the jobs waits, half of them are completed. It prints medians of
+the wall time, of this process's CPU time, and of the time that Postgres says its statements took.
 """
 
 from __future__ import annotations
