@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 NEWEST := .venv-newest-beam
 
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench kills options lock clean
-.PHONY: test-newest-beam bench-steps backpressure-steps bench-kafka kills-kafka faults-kafka faults latency
+.PHONY: test-newest-beam bench-steps backpressure-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe
 
 help: ## List the targets
@@ -139,6 +139,9 @@ bench-steps: setup ## Steps that call a service: calls at once, a service that i
 
 backpressure-steps: setup ## Let the service of a step become slower, and draw how a run follows (docs/steps.svg)
 	$(BIN)/python -m benchmarks.steps.backpressure docs/steps.svg
+
+steps-flink: setup ## The same on Flink (docs/steps-flink.svg), and then a service that answers nobody for a minute
+	$(BIN)/python -m benchmarks.steps.flink docs/steps-flink.svg
 
 backpressure: setup ## Slow the database in mid-stream and draw the consequences (docs/backpressure.svg)
 	$(BIN)/python -m benchmarks.kafka.backpressure
