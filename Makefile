@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 NEWEST := .venv-newest-beam
 
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench kills options lock clean
-.PHONY: test-newest-beam bench-steps backpressure-steps failing-steps bench-kafka kills-kafka faults-kafka faults latency
+.PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
 help: ## List the targets
@@ -142,6 +142,9 @@ backpressure-steps: setup ## Let the service of a step become slower, and draw h
 
 failing-steps: setup ## Let the service of a step fail, and draw what becomes of the retries (docs/retries.svg)
 	$(BIN)/python -m benchmarks.steps.failing docs/retries.svg
+
+steps-flink: setup ## The same on Flink (docs/steps-flink.svg), and then a service that answers nobody for a minute
+	$(BIN)/python -m benchmarks.steps.flink docs/steps-flink.svg
 
 backpressure: setup ## Slow the database in mid-stream and draw the consequences (docs/backpressure.svg)
 	$(BIN)/python -m benchmarks.kafka.backpressure

@@ -99,6 +99,7 @@ def http_service(seconds: float = 0.0) -> Iterator[HttpService]:
             service.stop()
         service._loop.call_soon_threadsafe(service._loop.stop)
         thread.join()
+        service._loop.close()
 
 
 def get(url: str, timeout: float | None = None) -> bytes:
