@@ -115,6 +115,7 @@ def observe(factor: int) -> tuple[dict[str, Fired], list[str], int, list[tuple[f
         prepare(root, database.dsn)
         broker.create_topic(TOPIC, 2)
         broker.create_topic("changes", 1)
+        (root / "step.py").write_text("def same(record):\n    return record\n")
         exporter = Exporter(root / "exporter", database.dsn, ports.exporter)
         ingestion = Ingestion(
             *(root / "ingest", f"kafka://{broker.bootstrap}/{TOPIC}", database.dsn, "events"),
@@ -122,6 +123,7 @@ def observe(factor: int) -> tuple[dict[str, Fired], list[str], int, list[tuple[f
                 *("--key", "event_id", "--metrics_address", str(ports.process)),
                 *("--outage_budget", str(OUTAGE_BUDGET), "--job_lease", str(JOB_LEASE)),
                 *("--max_attempts", "1000", "--backoff_cap", "5"),
+                *("--step", f"{root}/step.py:same?concurrency=2"),
             ),
         )
         try:
