@@ -103,6 +103,7 @@ class Calls:
             self._loop = asyncio.new_event_loop()
             in_background(self._run_loop, f"step {label}")
         instruments.hold("step_concurrency", concurrency, label)
+        instruments.hold("step_hung_calls", 0, label)
 
     def run(
         self,

@@ -92,6 +92,7 @@ def test_a_call_that_hangs_times_out_and_keeps_its_thread_until_it_returns() -> 
         return gate(number) if number == 1 else number
 
     with calls_of(hang_at_one, concurrency=2, timeout=0.05) as calls:
+        assert instruments.measured().gauges["step_hung_calls"]["Step",] == 0
         ended = made(calls, range(4))
         assert [type(call.error) for call in ended] == [
             *(type(None), CallTimedOut, type(None), type(None)),
