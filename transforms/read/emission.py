@@ -96,14 +96,6 @@ class Interrupted:
         self.reader = reader
         self.emission = emission
 
-    def poll(self, timeout: float) -> Polled:
-        """Never called: what is left is emitted first, and then its reader is asked."""
-        raise NotImplementedError
-
-    def backlog(self) -> int:
-        """What is left behind the last poll."""
-        return self.reader.backlog()
-
     def close(self) -> None:
         """Nobody emits the rest."""
         self.emission.abandon()

@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 
 from transforms.batch.splits import Position, Reader, Source, Split
 from transforms.per_process import PerProcess
+from transforms.read.emission import Interrupted
+
+Kept = Reader | Interrupted
+"""What stands between two bundles: a reader, or one whose last poll is not emitted yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,7 @@ class _Idle:
 
     position: Position
     since: float
-    reader: Reader
+    reader: Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ class Readers:
     def __init__(self) -> None:
         self._shelves = PerProcess[None, _Shelf](lambda _: _Shelf())
 
-    def take(self, source: Source, split: Split, position: Position) -> Reader | None:
+    def take(self, source: Source, split: Split, position: Position) -> Kept | None:
         """The reader that stands at ``position`` of ``split``, or None."""
         shelf = self._shelves.get(None)
         with shelf.lock:
@@ -54,10 +58,10 @@ class Readers:
         entry.reader.close()
         return None
 
-    def put(self, source: Source, split: Split, position: Position, reader: Reader) -> None:
+    def put(self, source: Source, split: Split, position: Position, reader: Kept) -> None:
         """Keep ``reader`` for the next bundle; close those that nobody took."""
         now = time.monotonic()
-        stale: list[Reader] = []
+        stale: list[Kept] = []
         shelf = self._shelves.get(None)
         with shelf.lock:
             shelf.idle[source, split] = _Idle(position, now, reader)

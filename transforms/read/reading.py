@@ -82,10 +82,12 @@ class Reading:
         self._before = self._position
         kept = READERS.take(source, split, self._position)
         self._emission: Emission | None = None
-        self._reader: Reader | None = kept
+        self._reader: Reader | None = None
         if isinstance(kept, Interrupted):
             self._reader, self._emission = kept.reader, kept.emission
             self._claim_again(kept.emission.polled)
+        else:
+            self._reader = kept
         seconds = pacing.bundle_seconds
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._emitted = False

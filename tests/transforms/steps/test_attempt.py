@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from tests.fakes import batch_of
+from tests.transforms.steps.test_apply import odd
 from transforms.batch.backoff import Backoff, forget_outages
 from transforms.batch.record import Claim, Record, RecordBatch
-from transforms.errors import Reject, RetryLater, ServiceUnavailable, SluiceError, StepEnded
+from transforms.errors import Reject, ServiceUnavailable, SluiceError, StepEnded
 from transforms.steps import attempt as attempts
 from transforms.steps import each_record as module
 from transforms.steps import passage as passages
@@ -91,20 +92,6 @@ def in_groups(fn: Callable[[Record], Any]) -> Callable[[list[Record]], list[Any]
         return [fn(record) for record in records]
 
     return of_many
-
-
-def odd(record: Record) -> Record | None:
-    """Doubles; rejects 1, postpones 3, drops 5, has a bug at 7."""
-    match record.value:
-        case 1:
-            raise Reject("one is odd", "oddity")
-        case 3:
-            raise RetryLater("come back")
-        case 5:
-            return None
-        case 7:
-            return record.with_value(1 / 0)
-    return record.with_value(record.value * 2)
 
 
 @pytest.mark.parametrize("options", [{}, {"concurrency": 4}], ids=["plain", "threads"])
