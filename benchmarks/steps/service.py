@@ -2,8 +2,8 @@
 
     python -m benchmarks.steps.service SECONDS
 
-It prints its port. ``stop`` and ``start`` close and open it, ``status N`` sets what it answers (0: nothing,
-for ever), ``failing N`` lets N of 100 calls fail (500), ``seconds N`` says how long an answer takes, ``calls``
+It prints its port. ``stop`` and ``start`` close and open it, ``status N`` sets what it answers (0: it
+never does), ``failing N`` lets N of 100 calls fail (500), ``seconds N`` says how long an answer takes, ``calls``
 prints when each call came (monotonic seconds).
 """
 

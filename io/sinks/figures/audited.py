@@ -10,10 +10,9 @@ import sqlalchemy as sa
 
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
-from sinks.database.engine import transaction
-from sinks.database.migrations import version
 from sinks.database.tables import READ_BY, jobs, runs
-from sinks.figures.labels import Labels, labels_of
+from sinks.figures.labels import Labels
+from sinks.figures.moment import one_moment
 from sinks.figures.sample import Sample
 from sinks.jobs.retention import FINISHED, Retention
 from sinks.jobs.state import is_in
@@ -32,10 +31,7 @@ def audited(database: Database, topics: str) -> list[Sample]:
         ConfigError: There are no tables, or they have another version.
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(database, "read its figures", write=False) as connection:
-        dialect_of(connection).read_one_moment(connection)
-        version.check_present(connection, database)
-        labels = labels_of(connection, topics)
+    with one_moment(database, topics) as (connection, labels):
         of_jobs = list(_jobs(connection))
     return [*_partitions(database, labels), *of_jobs]
 

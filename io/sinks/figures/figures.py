@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from sinks.database.database import Database
-from sinks.database.dialects import dialect_of
-from sinks.database.engine import transaction
-from sinks.database.migrations import version
 from sinks.figures.activity import activity
 from sinks.figures.backlog import backlog
 from sinks.figures.by_hand import by_hand
-from sinks.figures.labels import labels_of
+from sinks.figures.moment import one_moment
 from sinks.figures.sample import Sample
 from sinks.figures.totals import totals
 
@@ -25,11 +22,7 @@ def figures(database: Database, topics: str) -> list[Sample]:
         ConfigError: There are no tables, or they have another version.
         SinkUnavailable: The database cannot be reached.
     """
-    with transaction(database, "read its figures", write=False) as connection:
-        # No row is counted twice, or not at all, while it goes from one table to another.
-        dialect_of(connection).read_one_moment(connection)
-        version.check_present(connection, database)
-        labels = labels_of(connection, topics)
+    with one_moment(database, topics) as (connection, labels):
         return [
             *backlog(connection),
             *activity(connection),

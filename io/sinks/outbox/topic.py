@@ -85,7 +85,7 @@ class OutboxTopic:
         """Do nothing: the lease of a publisher shows that it lives."""
 
     def job_of(self, failure: Failure) -> None:
-        """Nothing: a change that cannot be published is no failed record."""
+        """Nothing: a change that cannot be published is not a failed record."""
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Produce every row, wait for the report of each, then mark the rows as published.

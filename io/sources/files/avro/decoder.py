@@ -27,7 +27,7 @@ class Decoder:
         schema: The schema of the object, as JSON.
 
     Raises:
-        ObjectFailed: Its elements are no records, or cannot be read with bounded memory.
+        ObjectFailed: Its elements are not records, or cannot be read with bounded memory.
     """
 
     def __init__(self, schema: bytes) -> None:
