@@ -119,6 +119,7 @@ class Failure:
         headers: The message's headers.
         retry: The policy of the step that failed; None leaves it to the writer's.
         snooze: Seconds to wait without using an attempt, if the step asked for that.
+        target: The table that its route has sent it to; None for the pipeline's own.
     """
 
     origin: Origin
@@ -136,6 +137,7 @@ class Failure:
     headers: Headers = ()
     retry: RetryPolicy | None = None
     snooze: float | None = None
+    target: str | None = None
 
     @classmethod
     def of(
@@ -198,11 +200,13 @@ class Claim:
             origin. A step may make several records of a job: then only the job is here.
         read_by: The pipeline that has read the records, whose ledger counts them. It may differ
             from the one that tries them again, which may have adopted them.
+        target: The table that all of them are meant for; empty for the pipeline's own.
     """
 
     id: str
     attempts: Mapping[tuple[int, int | None, Expansion], Attempt]
     read_by: str
+    target: str = ""
 
     @property
     def jobs(self) -> list[int]:
@@ -269,6 +273,9 @@ class RecordBatch:
             several goes through all steps again. None if none has any.
         cells: By field, the column whose cell it is, where a mapping may have given the cells of CSV
             other names. None: each column is the field of its name.
+        targets: The table that its route has sent each record to. None where nothing is routed: all
+            are for the pipeline's own table.
+        routed_cells: ``cells`` by table, where routes have mappings of their own.
     """
 
     span: Span
@@ -286,6 +293,8 @@ class RecordBatch:
     expansions: Sequence[Expansion] | None = None
     ahead: Sequence[int] | None = None
     cells: Mapping[str, str] | None = None
+    targets: Sequence[str] | None = None
+    routed_cells: Mapping[str, Mapping[str, str] | None] | None = None
 
     @property
     def read(self) -> int:
@@ -350,7 +359,7 @@ class RecordBatch:
         return RecordBatch(
             *(self.span, self.format, self.offsets, self.raws, values, self.times, self.keys),
             *(self.headers, self.failures, self.filtered, self.claim, self.elements),
-            *(self.expansions, self.ahead, self.cells),
+            *(self.expansions, self.ahead, self.cells, self.targets, self.routed_cells),
         )
 
     def keep(
@@ -379,6 +388,7 @@ class RecordBatch:
             elements=None if self.elements is None else [self.elements[i] for i in indices],
             expansions=None if self.expansions is None else [self.expansions[i] for i in indices],
             ahead=None if self.ahead is None else [self.ahead[i] for i in indices],
+            targets=None if self.targets is None else [self.targets[i] for i in indices],
             failures=(*self.failures, *failures),
             filtered=(*self.filtered, *filtered),
         )

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -56,6 +56,7 @@ class Settled:
         raw_bytes: Bytes of the settled records, as read.
         dead: The dead letters, which are stored now.
         retry: The failures that are scheduled for another attempt, which are stored now.
+        by_target: ``counts`` by table; empty where all are of the pipeline's own.
     """
 
     span: Span
@@ -67,6 +68,7 @@ class Settled:
     raw_bytes: int = 0
     dead: tuple[Failure, ...] = ()
     retry: tuple[Failure, ...] = ()
+    by_target: Mapping[str, Counts] = field(default_factory=dict)
 
 
 class Sink(Protocol):

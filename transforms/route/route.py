@@ -1,0 +1,57 @@
+"""A route: which records go to which table, and how they are written there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass, field
+from typing import Any
+
+from transforms.mapping.mapping import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When what waits for a table is written, within a bundle.
+
+    Attributes:
+        records: As soon as so many records wait; None for no such bound.
+        bytes: As soon as they have so many bytes, as read; None for no such bound.
+        age: As soon as the first has waited for so many seconds; None for no such bound.
+    """
+
+    records: int | None = None
+    bytes: int | None = None
+    age: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Sends the records that meet a condition to a table. Picklable, without secrets.
+
+    Attributes:
+        table: ``NAME`` or ``SCHEMA.NAME``; ``${field}`` in it stands for a field of the record.
+        when: The condition, as in a routes file (docs/routes.md); empty for every record.
+        name: Its name, which is unique; by default ``table``.
+        key: Columns that identify a record.
+        on_conflict: ``ignore``, ``update`` or ``newest:FIELD``.
+        unknown_fields: ``reject``, ``ignore`` or ``payload``.
+        schema: JSON Schema of its records as text, or None.
+        mapping: How its records are shaped for the table, or None.
+        tables: The names that ``table`` may become, where it has fields; empty if ``pattern`` says.
+        pattern: A regular expression that the whole name must match; empty if ``tables`` says.
+        bounds: When its records are written.
+        sink: Another sink than that of the pipeline: ``s3://…`` or ``file:///…``; empty for that.
+    """
+
+    table: str
+    when: Dict[str, Any] | str = field(default_factory=dict, hash=False)
+    name: str = ""
+    key: tuple[str, ...] = ()
+    on_conflict: str = "ignore"
+    unknown_fields: str = "reject"
+    schema: str | None = None
+    mapping: Mapping | None = None
+    tables: tuple[str, ...] = ()
+    pattern: str = ""
+    bounds: Bounds = Bounds()
+    sink: str = ""
