@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pipelines.telemetry import logs
 from runners.runner import NAMES, Runner
 
+OBJECT_SCHEMES = ("s3", "file")
+"""The schemes of sinks that hold objects instead of tables."""
+
 _LARGEST = 2**63 - 1
 """The largest number that every database can compare a column with."""
 
@@ -66,6 +69,21 @@ def seconds(at_least: float) -> Callable[[str], float]:
         return number
 
     return parse
+
+
+def database_url(text: str) -> str:
+    """The type of a ``--sink`` that is a database.
+
+    Raises:
+        argparse.ArgumentTypeError: ``text`` names a place for objects, whose state is elsewhere.
+    """
+    scheme = text.partition(":")[0].lower()
+    if scheme in OBJECT_SCHEMES:
+        raise argparse.ArgumentTypeError(
+            f"{scheme}:// holds objects only; their ledger, jobs and counts are in the database that "
+            "the ingest has as --state: give its URL"
+        )
+    return text
 
 
 def add_runner(parser: argparse._ActionsContainer) -> None:
@@ -129,9 +147,11 @@ def add_sink(parser: argparse._ActionsContainer, text: str = "SQLAlchemy URL") -
     """Add ``--sink``, which has to be given; ``text`` says which database it names."""
     parser.add_argument(
         "--sink",
+        type=database_url,
         required=True,
         metavar="URL",
-        help=f"{text}: sqlite:///ingest.db, postgresql://user@host/db",
+        help=f"{text}: sqlite:///ingest.db, postgresql://user@host/db; of an ingest into objects, its "
+        "--state",
     )
 
 

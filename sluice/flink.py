@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines import command
-from pipelines.flags import add_verbose
+from pipelines.flags import add_verbose, database_url
 from runners.flink import jobs
 from runners.parser import Parser
 
@@ -19,6 +19,7 @@ def parser() -> Parser:
     noted = parser.add_argument_group("what is noted")
     noted.add_argument(
         "--sink",
+        type=database_url,
         metavar="URL",
         help="the database of the job's run: stop and cancel note there that it was stopped; otherwise "
         "a run that was submitted with --detach is shown as lost (default: nothing is noted)",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +18,7 @@ from sinks.database.database import Database
 from sinks.database.migrations import version
 from sinks.database.tables import jobs as jobs_table
 from sinks.jobs import store as jobs
-from sinks.ledger.accounts import Account, accounts
+from sinks.ledger.accounts import Account, Stored, accounts
 from sinks.ledger.ledger import PartitionProgress
 from sources.ownership import owned_by
 from transforms.batch.counts import OUTCOMES, Counts
@@ -35,7 +37,8 @@ class Verdict:
     Attributes:
         account: The counts of the ledger, and the jobs that exist.
         ok: Whether there is no gap, each record that was read has an outcome, each dead letter
-            and retry that the ledger counts exists as a job, and the tables' counts add up.
+            and retry that the ledger counts exists as a job, and the same holds for each table,
+            whose counts add up to those of the ledger.
     """
 
     account: Account
@@ -46,7 +49,8 @@ class Verdict:
         """Judge one partition."""
         progress = account.progress
         whole = not progress.coverage.holes and progress.counts.conserved
-        return cls(account, whole and account.balanced and account.added_up)
+        tables = account.added_up and not account.faulty_tables
+        return cls(account, whole and account.balanced and tables)
 
     @property
     def complaint(self) -> str:
@@ -61,17 +65,21 @@ class Verdict:
                 f"not settled: {gaps}" + (" and more" if len(holes) > _RANGES else "")
             )
         if not counts.conserved:
-            sums = " + ".join(f"{number:,} {name}" for name, number in counts if name in OUTCOMES)
-            complaints.append(f"{counts.read:,} read, but {sums}")
+            complaints.append(_not_conserved(counts))
         if not account.balanced:
-            complaints.append(
-                f"the ledger has {counts.dead:,} dead and {counts.retrying:,} retrying, but there "
-                f"are {account.dead:,} jobs that are dead, {account.purged:,} that were purged, and "
-                f"{account.retrying:,} that wait"
-            )
+            whole = Stored(account.retrying, account.dead, account.purged)
+            complaints.append(f"the ledger {_not_balanced(counts, whole)}")
         if not account.added_up:
             complaints.append("the counts of its tables do not add up to those of the ledger")
+        if len(account.tables) > 1:  # the counts of one are those of the ledger
+            complaints += map(self._complaint_of, account.faulty_tables)
         return "; ".join(complaints)
+
+    def _complaint_of(self, table: str) -> str:
+        counts = self.account.tables[table]
+        if not counts.conserved:
+            return f"table {table}: {_not_conserved(counts)}"
+        return f"table {table} {_not_balanced(counts, self.account.stored.get(table, Stored()))}"
 
     @property
     def progress(self) -> PartitionProgress:
@@ -96,9 +104,29 @@ class Verdict:
                 table: dict(counts) for table, counts in sorted(self.account.tables.items())
             },
             "jobs": {"retrying": self.account.retrying, "dead": self.account.dead},
+            "faulty_tables": self.account.faulty_tables,
             "purged": self.account.purged,
             "ok": self.ok,
         }
+
+
+def _not_conserved(counts: Counts) -> str:
+    return f"{counts.read:,} read{_expanded(counts)}, but {_sums(counts)}"
+
+
+def _not_balanced(counts: Counts, stored: Stored) -> str:
+    return (
+        f"has {counts.dead:,} dead and {counts.retrying:,} retrying, but there are {stored.dead:,} "
+        f"jobs that are dead, {stored.purged:,} that were purged, and {stored.retrying:,} that wait"
+    )
+
+
+def _sums(counts: Counts) -> str:
+    return " + ".join(f"{number:,} {name}" for name, number in counts if name in OUTCOMES)
+
+
+def _expanded(counts: Counts) -> str:
+    return f" + {counts.expanded:,} expanded" if counts.expanded else ""
 
 
 def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
@@ -142,11 +170,15 @@ def print_table(flags: Any) -> int:
     """Print a table of the first partitions and the sums of all; returns how many are not ok."""
     shown_verdicts: list[Verdict] = []
     totals = Counts()
+    tables: dict[str, dict[str, Counts]] = defaultdict(dict)
     partitions = failed = unfinished = 0
     for verdict in verdicts(flags.sink, flags.source):
         partitions += 1
         failed += not verdict.ok
         totals += verdict.progress.counts
+        of_pipeline = tables[verdict.progress.pipeline]
+        for table, counts in verdict.account.tables.items():
+            of_pipeline[table] = of_pipeline.get(table, Counts()) + counts
         unfinished += verdict.progress.coverage.end is None
         if partitions <= SHOWN or not verdict.ok:
             shown_verdicts.append(verdict)
@@ -157,9 +189,8 @@ def print_table(flags: Any) -> int:
     console.print(_table(shown_verdicts))
     if partitions > SHOWN:
         console.print(f"… {partitions - SHOWN:,} more (--json lists all)")
-    sums = " + ".join(f"{number:,} {name}" for name, number in totals if name in OUTCOMES)
-    expanded = f" + {totals.expanded:,} expanded" if totals.expanded else ""
-    console.print(f"{totals.read:,} read{expanded} = {sums}", highlight=False)
+    console.print(f"{totals.read:,} read{_expanded(totals)} = {_sums(totals)}", highlight=False)
+    _print_tables(console, {name: each for name, each in tables.items() if len(each) > 1})
     stored = sum(jobs.count_jobs(Database(flags.sink), by=("state",)).values())
     console.print(f"{stored:,} rows in {jobs_table.name}", highlight=False)
     console.print(
@@ -173,6 +204,16 @@ def print_table(flags: Any) -> int:
             place = f"{progress.pipeline}: {progress.source} ({progress.partition})"
             console.print(shown(f"{place}: {verdict.complaint}"), soft_wrap=True)
     return failed
+
+
+def _print_tables(console: Console, of_pipelines: Mapping[str, Mapping[str, Counts]]) -> None:
+    """A line for each table of the pipelines that have several."""
+    several = len(of_pipelines) > 1
+    for pipeline, tables in sorted(of_pipelines.items()):
+        before = f"  {pipeline}, " if several else "  "
+        for table, counts in sorted(tables.items()):
+            line = f"{before}{table}: {counts.read:,} read{_expanded(counts)} = {_sums(counts)}"
+            console.print(shown(line), soft_wrap=True)
 
 
 def _table(listed: list[Verdict]) -> Table:
@@ -192,7 +233,7 @@ def _cells(verdict: Verdict, *, named: bool) -> list[Text]:
     if len(coverage.ranges) > _RANGES:
         settled += " …"
     state = "complete" if coverage.complete else "open"
-    if not verdict.account.added_up:
+    if not verdict.account.added_up or verdict.account.faulty_tables:
         state = "TABLES DO NOT ADD UP"
     if not verdict.account.balanced:
         state = "JOBS DO NOT MATCH"

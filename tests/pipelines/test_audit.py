@@ -90,6 +90,21 @@ def test_the_table_is_named_where_it_has_not_the_pipelines_name(
     assert ["t", "t"] in [line[:2] for line in lines]
 
 
+def test_the_counts_of_several_tables_have_a_line_each(
+    sink: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query(
+        sink,
+        "INSERT INTO ingest_counts SELECT pipeline, 'other', source, partition, 1, 1, 0, 0, 0, 0, 0, "
+        "0, 0, 0 FROM ingest_counts LIMIT 1",
+    )
+    capsys.readouterr()
+    assert audit(sink) == 1, "the ledger has not the record of the other table"
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert any(line.startswith("other: 1 read = 1 inserted") for line in lines), lines
+    assert any("the counts of its tables do not add up" in line for line in lines)
+
+
 def test_a_gap_is_found(sink: str, capsys: pytest.CaptureFixture[str]) -> None:
     query(sink, "UPDATE ingest_progress SET end_offset = 10 WHERE source LIKE '%a.jsonl'")
     query(
@@ -179,6 +194,15 @@ def test_a_database_without_our_tables_is_a_mistake_and_no_file_is_created(
     capsys.readouterr()
     assert command(f"sqlite:///{tmp_path}/other.db") == 2
     assert "file is not a database" in capsys.readouterr().err
+
+
+def test_a_place_for_objects_is_one_line_that_asks_for_its_state(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert audit("s3://bucket/prefix?format=parquet") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("audit: argument --sink: s3:// holds objects only")
+    assert "--state" in line
 
 
 def test_an_unreachable_database_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

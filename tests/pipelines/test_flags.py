@@ -49,3 +49,18 @@ def test_the_budget_of_an_outage_is_the_runners_unless_it_is_chosen(
     options = parser.parse_args(chosen)
     flags.set_outage_budget(options, named("FlinkRunner"))
     assert options.outage_budget == seconds
+
+
+@pytest.mark.parametrize(
+    "uri", ["s3://bucket/prefix?format=parquet", "file:///data", "S3://bucket"]
+)
+def test_a_command_that_asks_the_database_refuses_a_place_for_objects_and_names_the_state(
+    uri: str,
+) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="has as --state: give its URL"):
+        flags.database_url(uri)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///ingest.db", "postgresql+psycopg://user@host/db"])
+def test_a_database_is_taken_as_it_is(url: str) -> None:
+    assert flags.database_url(url) == url

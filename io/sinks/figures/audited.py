@@ -42,7 +42,8 @@ def _partitions(database: Database, labels_of_sources: Labels) -> Iterator[Sampl
     for account in accounts(database):
         progress = account.progress
         place = progress.pipeline, labels_of_sources.of(progress.source)
-        whole = progress.counts.conserved and account.balanced and account.added_up
+        tables = account.added_up and not account.faulty_tables
+        whole = progress.counts.conserved and account.balanced and tables
         sums.setdefault(place, Counter()).update(
             {
                 "gaps": bool(progress.coverage.holes),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 
@@ -19,6 +19,25 @@ from transforms.batch.job_states import DEAD_STATES, UNFINISHED_STATES
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """The jobs that are stored for a partition, or for one table of it.
+
+    Attributes:
+        retrying: How many are unfinished.
+        dead: How many are discarded or cancelled.
+        purged: How many dead letters were deleted by hand.
+    """
+
+    retrying: int = 0
+    dead: int = 0
+    purged: int = 0
+
+    def fits(self, counts: Counts) -> bool:
+        """Whether ``counts`` has every one of them under its present outcome."""
+        return counts.retrying == self.retrying and counts.dead == self.dead + self.purged
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """What is known about one partition.
 
@@ -28,6 +47,7 @@ class Account:
         dead: How many are discarded or cancelled.
         purged: How many dead letters were deleted by hand.
         tables: What its records became, by the table that they were meant for.
+        stored: The jobs, by table.
     """
 
     progress: PartitionProgress
@@ -35,17 +55,26 @@ class Account:
     dead: int
     purged: int
     tables: Mapping[str, Counts]
+    stored: Mapping[str, Stored] = field(default_factory=dict)
 
     @property
     def balanced(self) -> bool:
         """Whether the ledger counts every stored job under its present outcome."""
-        whole = self.progress.counts
-        return whole.retrying == self.retrying and whole.dead == self.dead + self.purged
+        return Stored(self.retrying, self.dead, self.purged).fits(self.progress.counts)
 
     @property
     def added_up(self) -> bool:
         """Whether the counts of all tables add up to those of the ledger."""
         return sum(self.tables.values(), Counts()) == self.progress.counts
+
+    @property
+    def faulty_tables(self) -> list[str]:
+        """The tables whose own counts do not add up, or do not have their jobs; sorted."""
+        return sorted(
+            table
+            for table, counts in self.tables.items()
+            if not (counts.conserved and self.stored.get(table, Stored()).fits(counts))
+        )
 
 
 def accounts(database: Database) -> Iterator[Account]:
@@ -66,20 +95,19 @@ def accounts(database: Database) -> Iterator[Account]:
             spans = [entry for entry in entries if entry.target is None]
             if not spans:
                 continue  # a partition whose ledger was deleted by hand
+            of_tables = {entry.target: entry for entry in entries if entry.target is not None}
             yield Account(
                 ledger.progress_of(place, spans),
                 spans[0].jobs_retrying,
                 spans[0].jobs_dead,
                 sum(entry.purged for entry in entries),
-                {
-                    entry.target: Counts(*_counts_of(entry))
-                    for entry in entries
-                    if entry.target is not None
-                },
+                {table: Counts(*_counts_of(entry)) for table, entry in of_tables.items()},
+                {table: Stored(*_jobs_of(entry)) for table, entry in of_tables.items()},
             )
 
 
 _counts_of = attrgetter(*COUNTS)
+_jobs_of = attrgetter("jobs_retrying", "jobs_dead", "purged")
 
 
 def _number(*states: str) -> sa.ColumnElement[int]:
@@ -87,15 +115,28 @@ def _number(*states: str) -> sa.ColumnElement[int]:
 
 
 _PLACE = ("pipeline", "source", "partition")
-_JOBS = (
+# Both sums below are of one look at the jobs, which may be millions.
+_JOBS_OF_TABLES = (
     sa.select(
         READ_BY.label("pipeline"),
         jobs.c.source,
         jobs.c.partition,
+        jobs.c.target,
         _number(*UNFINISHED_STATES).label("retrying"),
         _number(*DEAD_STATES).label("dead"),
     )
-    .group_by(READ_BY, jobs.c.source, jobs.c.partition)
+    .group_by(READ_BY, jobs.c.source, jobs.c.partition, jobs.c.target)
+    .cte("jobs_of_tables")
+)
+_JOBS = (
+    sa.select(
+        *(_JOBS_OF_TABLES.c[name] for name in _PLACE),
+        *(
+            sa.cast(sa.func.sum(_JOBS_OF_TABLES.c[name]), sa.BigInteger).label(name)
+            for name in ("retrying", "dead")
+        ),
+    )
+    .group_by(*(_JOBS_OF_TABLES.c[name] for name in _PLACE))
     .subquery()
 )
 _SPANS = sa.select(
@@ -115,7 +156,12 @@ _TABLES = sa.select(
     sa.cast(sa.null(), progress.c.updated_at.type),
     counts.c.target,
     counts.c.purged,
-    *(sa.literal(0, sa.BigInteger) for _ in ("jobs_retrying", "jobs_dead")),
+    *(sa.func.coalesce(_JOBS_OF_TABLES.c[name], 0) for name in ("retrying", "dead")),
+).select_from(
+    counts.outerjoin(
+        _JOBS_OF_TABLES,
+        sa.and_(*(counts.c[n] == _JOBS_OF_TABLES.c[n] for n in (*_PLACE, "target"))),
+    )
 )
 _BOTH = sa.union_all(_SPANS, _TABLES).subquery()
 _ALL = sa.select(_BOTH).order_by(*(_BOTH.c[name] for name in (*_PLACE, "start_offset")))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipelines.operation.verdicts import Verdict, verdicts
-from sinks.ledger.accounts import Account
+from sinks.ledger.accounts import Account, Stored
 from sinks.ledger.ledger import PartitionProgress
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage
@@ -28,8 +28,20 @@ def verdict(
 ) -> Verdict:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     progress = PartitionProgress("t", "file:///a", "0", coverage, counts, at)
+    tables = {"t": counts if table is None else table}
+    stored = {"t": Stored(retrying, dead, purged)}
+    return Verdict.of(Account(progress, retrying, dead, purged, tables, stored))
+
+
+def routed(tables: dict[str, Counts], stored: dict[str, Stored]) -> Verdict:
+    """The verdict on a partition whose ledger has the sums of its tables and of their jobs."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    whole = sum(tables.values(), Counts())
+    progress = PartitionProgress("p", "file:///a", "0", WHOLE, whole, at)
+    jobs = list(stored.values())
+    retrying, dead = sum(each.retrying for each in jobs), sum(each.dead for each in jobs)
     return Verdict.of(
-        Account(progress, retrying, dead, purged, {"t": counts if table is None else table})
+        Account(progress, retrying, dead, sum(each.purged for each in jobs), tables, stored)
     )
 
 
@@ -82,6 +94,21 @@ def test_another_is_not(faulty: Verdict) -> None:
 )
 def test_what_is_wrong_is_said_with_its_figures(faulty: Verdict, complaint: str) -> None:
     assert faulty.complaint == complaint
+
+
+def test_tables_are_judged_one_by_one_though_their_sum_is_right() -> None:
+    orders, payments = Counts(read=2, inserted=1, dead=1), Counts(read=3, inserted=3)
+    jobs = {"orders": Stored(dead=1)}
+    assert routed({"orders": orders, "payments": payments}, jobs).ok
+    read = {"orders": Counts(read=1, inserted=1, dead=1), "payments": Counts(read=4, inserted=3)}
+    shifted = routed(read, jobs)
+    assert not shifted.ok
+    assert shifted.complaint.count("read, but") == 2, "both tables, not the whole"
+    assert shifted.complaint.startswith("table orders: 1 read, but 1 inserted")
+    elsewhere = routed({"orders": orders, "payments": payments}, {"payments": Stored(dead=1)})
+    assert not elsewhere.ok
+    assert elsewhere.as_json()["faulty_tables"] == ["orders", "payments"]
+    assert "table orders has 1 dead and 0 retrying, but there are 0 jobs" in elsewhere.complaint
 
 
 def test_a_source_that_cannot_be_read_is_refused_before_the_database_is_asked() -> None:
