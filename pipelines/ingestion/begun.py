@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from pipelines import progress
 from pipelines.ingestion.config import IngestConfig, RunConfig
+from pipelines.ingestion.own_table import own_table
 from pipelines.telemetry import logs
-from sinks import targets
 from sinks.runs.runs import Run
 from transforms.secrets import redact
 
@@ -23,8 +23,7 @@ def begun(entry: Run, config: IngestConfig, run: RunConfig) -> Iterator[None]:
     The line is for programs and for those who see no bar: with a bar on a terminal, it is a line of
     debugging.
     """
-    target = targets.remembered(config.sql)
-    label = str(config.sql.table_name) if target is None else target.label
+    label = own_table(config.sql)
     pipeline = config.pipeline.name or label
     sources = [redact(source.uri) for source in config.sources]
     with logs.about(run=entry.id, pipeline=pipeline, target=label):

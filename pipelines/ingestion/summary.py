@@ -11,12 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.ingestion.config import IngestConfig
+from pipelines.ingestion.own_table import own_table
+from pipelines.operation.run_output import tables_of
 from pipelines.terminal import shown
 from sinks.ledger import ledger
 from sinks.ledger.ledger import SqlLedger
 from sources.files.json.layout import LINES, parsed_partition
-from transforms import notes
-from transforms.batch.counts import COUNTS, Counts
+from transforms import metrics, notes
+from transforms.batch.counts import COUNTS, Counts, by_table
 from transforms.batch.splits import Source
 from transforms.notes import Note
 from transforms.read import standing
@@ -57,6 +59,8 @@ class Summary:
             an open transaction, and how many offsets that are.
         notes: What is said of objects that were left or passed over, or whose content told how
             to read them.
+        tables: ``counts`` by table. What concerns no table, such as a record that cannot be parsed,
+            is counted for the pipeline's own.
     """
 
     counts: Counts
@@ -75,6 +79,7 @@ class Summary:
     left: tuple[Waiting, ...] = ()
     sources: tuple[dict[str, Any], ...] = field(default=())
     notes: tuple[Note, ...] = ()
+    tables: Mapping[str, Counts] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """One flat object: the counts and all other figures by their names."""
@@ -85,7 +90,8 @@ class Summary:
 def summarize(counters: Mapping[str, int], seconds: float, config: IngestConfig) -> Summary:
     """The summary of a run that ended with ``counters`` after ``seconds``."""
     scheduled, first = config.jobs.queue.waiting()
-    counts = Counts(**{name: counters.get(name, 0) for name in COUNTS})
+    counts = _counts_of(counters)
+    by_route = {table: _counts_of(each) for table, each in metrics.tables(counters).items()}
     return Summary(
         counts=counts,
         attempts=counters.get("attempts", 0),
@@ -103,7 +109,12 @@ def summarize(counters: Mapping[str, int], seconds: float, config: IngestConfig)
         left=tuple(config.jobs.queue.left()),
         sources=_reached(config.sources, config.ledger),
         notes=tuple(notes.noted()),
+        tables=by_table(counts, by_route, own_table(config.sql)),
     )
+
+
+def _counts_of(numbers: Mapping[str, int]) -> Counts:
+    return Counts(**{name: numbers.get(name, 0) for name in COUNTS})
 
 
 def _reached(sources: Sequence[Source], of: SqlLedger) -> tuple[dict[str, Any], ...]:
@@ -159,6 +170,8 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
         if number or name in _ALWAYS_SHOWN:
             table.add_row(f"{number:,}", name)
     console.print(table)
+    if len(summary.tables) > 1:
+        console.print(tables_of(summary.tables))
     if summary.resumed or summary.resumed_bytes:
         console.print(
             f"resumed: {summary.resumed:,} objects were settled before; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from rich.table import Table
 from pipelines import command
 from pipelines.terminal import shown
 from sinks.runs.history import RunRow
+from transforms.batch.counts import COUNTS, Counts
 
 SHORT = 8
 """How many characters of a run's id and of a version a list shows; enough to tell them apart."""
@@ -80,6 +81,24 @@ def print_one(run: RunRow, as_json: bool) -> None:
         table.add_row(*map(shown, cells))
     if run.workers:
         console.print(table)
+    if len(run.tables) > 1:
+        console.print(tables_of(run.tables))
+
+
+def tables_of(tables: Mapping[str, Counts]) -> Table:
+    """A line for each table, with the outcomes that any of them has."""
+    names = [
+        name
+        for name in COUNTS
+        if name in ("read", "inserted") or any(dict(counts)[name] for counts in tables.values())
+    ]
+    table = Table("table", box=None)
+    for name in names:
+        table.add_column(name, justify="right")
+    for label, counts in tables.items():
+        numbers = dict(counts)
+        table.add_row(shown(label), *(f"{numbers[name]:,}" for name in names))
+    return table
 
 
 def _options(run: RunRow) -> Iterator[tuple[str, Any]]:
@@ -101,6 +120,7 @@ def _as_json(run: RunRow) -> dict[str, Any]:
     for worker in figures["workers"]:
         worker.update(worker.pop("counts"))
     figures.update(dict(run.counts))
+    figures["tables"] = {table: dict(counts) for table, counts in run.tables.items()}
     return {name: _plain(value) for name, value in figures.items()}
 
 

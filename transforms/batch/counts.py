@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from operator import add, attrgetter
+from operator import add, attrgetter, sub
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,9 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         return Counts(*map(add, _numbers(self), _numbers(other)))
 
+    def __sub__(self, other: Counts) -> Counts:
+        return Counts(*map(sub, _numbers(self), _numbers(other)))
+
     def __iter__(self) -> Iterator[tuple[str, int]]:
         """The name and number of every count, in the order of ``COUNTS``."""
         return zip(COUNTS, _numbers(self), strict=True)
@@ -51,6 +54,22 @@ class Counts:
     def conserved(self) -> bool:
         """Whether every record has exactly one outcome."""
         return self.records == sum(number for name, number in self if name in OUTCOMES)
+
+
+def by_table(whole: Counts, tables: Mapping[str, Counts], own: str) -> dict[str, Counts]:
+    """What became of records, by table, in the order of their names; tables without any are left out.
+
+    Args:
+        whole: All of them.
+        tables: Those that were counted for a table.
+        own: The pipeline's own table, which has all others.
+
+    >>> by_table(Counts(read=3, inserted=3), {"orders": Counts(read=1, inserted=1)}, "events")["events"]
+    Counts(read=2, expanded=0, inserted=2, updated=0, duplicates=0, filtered=0, dead=0, retrying=0)
+    """
+    rest = whole - sum(tables.values(), Counts())
+    every = {**tables, own: tables.get(own, Counts()) + rest}
+    return {table: counts for table, counts in sorted(every.items()) if any(_numbers(counts))}
 
 
 COUNTS = tuple(field.name for field in fields(Counts))

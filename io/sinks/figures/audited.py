@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -81,13 +81,19 @@ def _jobs(connection: sa.Connection) -> Iterator[Sample]:
         for state in JOB_STATES:
             labels = {"pipeline": pipeline, "target": target, "state": state}
             yield Sample("sluice_jobs", states[state], labels)
-    yield from _retention(connection, now, oldest)
+    yield from _retention(connection, now, oldest, numbers)
 
 
 def _retention(
-    connection: sa.Connection, now: datetime, oldest: Mapping[tuple[str, str], datetime]
+    connection: sa.Connection,
+    now: datetime,
+    oldest: Mapping[tuple[str, str], datetime],
+    places: Iterable[tuple[str, str]],
 ) -> Iterator[Sample]:
-    """How much longer jobs are kept than their pipeline's last run said."""
+    """How much longer jobs are kept than their pipeline's last run said, in each of its tables."""
+    tables: dict[str, set[str]] = defaultdict(set)
+    for pipeline, table in places:
+        tables[pipeline].add(table)
     newest: dict[tuple[str, str], Mapping[str, object]] = {}
     rows = sa.select(runs.c.pipeline, runs.c.target, runs.c.options).order_by(
         runs.c.started_at.desc()
@@ -98,12 +104,14 @@ def _retention(
         retain = options.get("retain")
         if not isinstance(retain, list):
             continue
-        for state, period in Retention.parse(map(str, retain)).periods:
-            end = oldest.get((target, state))
-            over = timedelta(0) if end is None else now - end - period
-            labels = {"pipeline": pipeline, "target": target, "state": state}
-            seconds = max(0.0, over.total_seconds())
-            yield Sample("sluice_retention_overdue_seconds", seconds, labels)
+        periods = Retention.parse(map(str, retain)).periods
+        for table in sorted(tables[pipeline] | {target}):
+            for state, period in periods:
+                end = oldest.get((table, state))
+                over = timedelta(0) if end is None else now - end - period
+                labels = {"pipeline": pipeline, "target": table, "state": state}
+                seconds = max(0.0, over.total_seconds())
+                yield Sample("sluice_retention_overdue_seconds", seconds, labels)
 
 
 _PLACE = (READ_BY.label("pipeline"), jobs.c.target, jobs.c.state)

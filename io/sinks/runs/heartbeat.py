@@ -71,6 +71,7 @@ class _Worker:
         self._name = new_name("worker")
         self._lock = threading.Lock()
         self._counts = Counts()
+        self._tables: dict[str, Counts] = {}
         self._committed: float | None = None  # monotonic
         self._started = time.monotonic()
         self._stopped = threading.Event()
@@ -86,6 +87,9 @@ class _Worker:
         counts = sum((each.counts for each in settled), Counts())
         with self._lock:
             self._counts += counts
+            for result in settled:
+                for table, of_table in result.by_target.items():
+                    self._tables[table] = self._tables.get(table, Counts()) + of_table
             self._committed = time.monotonic()
 
     def stop(self) -> None:
@@ -115,6 +119,7 @@ class _Worker:
     def _row(self, now: datetime, ended: datetime | None) -> dict[str, Any]:
         with self._lock:
             counts, committed = self._counts, self._committed
+            tables = {table: _some(counts) for table, counts in sorted(self._tables.items())}
         clock = time.monotonic()
         return {
             "name": self._name,
@@ -126,8 +131,12 @@ class _Worker:
             if committed is None
             else now - timedelta(seconds=clock - committed),
             **dict(counts),
-            "figures": figures(),
+            "figures": {**figures(), **({"tables": tables} if tables else {})},
         }
+
+
+def _some(counts: Counts) -> dict[str, int]:
+    return {name: number for name, number in counts if number}
 
 
 _workers: PerProcess[Heartbeat, _Worker] = PerProcess(_Worker)

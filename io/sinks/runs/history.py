@@ -14,7 +14,7 @@ from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import runs, workers
-from transforms.batch.counts import COUNTS, Counts
+from transforms.batch.counts import COUNTS, Counts, by_table
 from transforms.errors import ConfigError
 
 LOST_SECONDS = 60.0
@@ -89,6 +89,15 @@ class RunRow:
     def counts(self) -> Counts:
         """What all its processes have settled, as of their heartbeats."""
         return sum((worker.counts for worker in self.workers), Counts())
+
+    @property
+    def tables(self) -> dict[str, Counts]:
+        """The same by table, in the order of their names."""
+        tables: dict[str, Counts] = {}
+        for worker in self.workers:
+            for table, numbers in (worker.figures.get("tables") or {}).items():
+                tables[table] = tables.get(table, Counts()) + Counts(**numbers)
+        return by_table(self.counts, tables, self.target)
 
     @property
     def heartbeat_at(self) -> datetime | None:

@@ -95,6 +95,15 @@ def test_layouts_of_json_are_printed_for_the_first_objects() -> None:
     ]
 
 
+def test_several_tables_have_a_line_each() -> None:
+    tables = {"orders": Counts(read=2, inserted=1, dead=1), "payments": Counts(read=1, inserted=1)}
+    lines = [line.split() for line in printed(replace(RUN, tables=tables)).splitlines()]
+    assert ["orders", "2", "1", "1"] in lines
+    assert ["payments", "1", "1", "0"] in lines
+    assert "orders" not in printed(replace(RUN, tables={"orders": COUNTS}))
+    assert replace(RUN, tables=tables).as_json()["tables"]["orders"]["dead"] == 1
+
+
 def test_it_is_one_flat_object() -> None:
     figures = RUN.as_json()
     assert figures["next_attempt_at"] is None

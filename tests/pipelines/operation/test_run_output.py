@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -63,3 +64,27 @@ def test_json_has_times_and_the_counts_of_all_processes(capsys: pytest.CaptureFi
     assert run["started_at"] == "2026-03-01T12:30:45.000999+00:00"
     assert (run["read"], run["workers"][0]["read"]) == (2_468, 1_234)
     assert run["workers"][0]["figures"] == {"lag": {"t": 7}}
+    assert run["tables"]["events"]["read"] == 2_468
+
+
+ROUTED = replace(
+    RUN,
+    workers=tuple(
+        replace(WORKER, figures={"tables": {"orders": {"read": read, "inserted": read}}})
+        for read in (1_000, 1_200)
+    ),
+)
+
+
+def test_several_tables_have_a_line_each_and_the_own_one_has_the_rest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    print_one(ROUTED, as_json=False)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[-3:] == [
+        ["table", "read", "inserted"],
+        ["events", "268", "268"],
+        ["orders", "2,200", "2,200"],
+    ]
+    print_one(RUN, as_json=False)
+    assert "table   read" not in capsys.readouterr().out

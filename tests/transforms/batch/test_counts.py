@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.batch.counts import COUNTS, OUTCOMES, Counts
+from transforms.batch.counts import COUNTS, OUTCOMES, Counts, by_table
 
 numbers = st.integers(min_value=-1_000, max_value=1_000)
 counts = st.builds(Counts, **dict.fromkeys(COUNTS, numbers))
@@ -28,6 +28,16 @@ def test_records_within_messages_have_outcomes_of_their_own() -> None:
     assert whole.records == 5
     assert whole.conserved
     assert not Counts(read=2, expanded=3, inserted=2).conserved
+
+
+@given(st.dictionaries(st.sampled_from("abc"), counts), counts)
+def test_the_tables_add_up_to_the_whole_and_the_own_one_has_the_rest(
+    tables: dict[str, Counts], whole: Counts
+) -> None:
+    every = by_table(whole, tables, "a")
+    assert sum(every.values(), Counts()) == whole
+    assert Counts() not in every.values()
+    assert all(every.get(name, Counts()) == tables[name] for name in tables if name != "a")
 
 
 def test_the_names_are_those_of_the_ledgers_columns() -> None:

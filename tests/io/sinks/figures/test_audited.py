@@ -57,3 +57,30 @@ def test_jobs_that_are_kept_longer_than_the_last_run_said_are_overdue(database: 
     database.run("UPDATE ingest_jobs SET discarded_at = '2020-01-01 00:00:00'")
     overdue = of(database)["sluice_retention_overdue_seconds"]
     assert overdue[*EVENTS, "discarded"] > 86_400
+
+
+def test_the_last_run_speaks_for_every_table_of_its_pipeline(database: Database) -> None:
+    sink = database.sink(key=["id"])
+    sink.commit([make_batch([], failures=[make_failure(0)])])
+    begun(database, options={"retain": ["discarded=1d"]})
+    database.run(
+        "UPDATE ingest_jobs SET target = 'orders', read_by = 'events', "
+        "discarded_at = '2020-01-01 00:00:00'"
+    )
+    overdue = of(database)["sluice_retention_overdue_seconds"]
+    assert overdue[*EVENTS, "discarded"] == 0
+    assert overdue["events", "orders", "discarded"] > 86_400
+
+
+def test_a_table_whose_counts_do_not_have_its_jobs_is_seen(database: Database) -> None:
+    sink = database.sink(key=["id"])
+    sink.commit([make_batch([], failures=[make_failure(0), make_failure(1)])])
+    database.run(
+        "INSERT INTO ingest_counts (pipeline, target, source, partition, read, inserted, updated, "
+        "duplicates, filtered, dead, retrying, purged) SELECT pipeline, 'orders', source, partition, "
+        "1, 0, 0, 0, 0, 1, 0, 0 FROM ingest_counts",
+        "UPDATE ingest_counts SET read = 1, dead = 1 WHERE target = 'events'",
+    )
+    assert of(database)["sluice_conservation_violations"] == {OTHER: 1}, "both jobs are of events"
+    database.run("UPDATE ingest_jobs SET target = 'orders', read_by = 'events' WHERE id = 1")
+    assert of(database)["sluice_conservation_violations"] == {OTHER: 0}

@@ -16,6 +16,7 @@ from sinks.runs.heartbeat import Heartbeat
 from sinks.sql import SqlSink
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms import instruments
+from transforms.batch.counts import Counts
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +94,17 @@ def test_a_run_that_is_not_entered_has_no_heartbeat(database: Database) -> None:
     sink.begin()
     sink.commit([make_batch([{"id": "1"}])])
     assert database.rows("SELECT count(*) FROM ingest_workers") == [(0,)]
+
+
+def test_what_is_settled_for_each_table_is_kept_beside(database: Database) -> None:
+    sink = watched(database)
+    assert sink.heartbeat is not None
+    (settled,) = sink.commit([make_batch([{"id": "1"}])])
+    instruments.reset()
+    routed = replace(settled, by_target={"orders": Counts(read=1, dead=1)})
+    sink.heartbeat.settled([routed])
+    sink.heartbeat.settled([routed])
+    heartbeat.stop_all()
+    with transaction(database.database, "test", write=False) as connection:
+        row = connection.scalar(sa.select(workers.c.figures))
+    assert row["tables"] == {"orders": {"read": 2, "dead": 2}}
