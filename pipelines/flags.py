@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pipelines.telemetry import logs
 from runners.runner import NAMES, Runner
 
-OBJECT_SCHEMES = ("s3", "file")
+_OBJECT_SCHEMES = ("s3", "file")
 """The schemes of sinks that hold objects instead of tables."""
 
 _LARGEST = 2**63 - 1
@@ -71,16 +71,24 @@ def seconds(at_least: float) -> Callable[[str], float]:
     return parse
 
 
+def is_of_objects(sink: str) -> bool:
+    """Whether a ``--sink`` is a place for objects and no database."""
+    return _scheme(sink) in _OBJECT_SCHEMES
+
+
+def _scheme(uri: str) -> str:
+    return uri.partition(":")[0].lower()
+
+
 def database_url(text: str) -> str:
     """The type of a ``--sink`` that is a database.
 
     Raises:
         argparse.ArgumentTypeError: ``text`` names a place for objects, whose state is elsewhere.
     """
-    scheme = text.partition(":")[0].lower()
-    if scheme in OBJECT_SCHEMES:
+    if is_of_objects(text):
         raise argparse.ArgumentTypeError(
-            f"{scheme}:// holds objects only; their ledger, jobs and counts are in the database that "
+            f"{_scheme(text)}:// holds objects only; their ledger, jobs and counts are in the database that "
             "the ingest has as --state: give its URL"
         )
     return text

@@ -15,6 +15,7 @@ from pipelines.flags import (
     seconds,
     whole,
 )
+from pipelines.ingestion.configuring.target_flags import add_target
 from pipelines.telemetry.address import address
 from sources.files.formats import COMPRESSIONS, FORMATS
 from sources.files.json.options import LAYOUTS
@@ -40,7 +41,11 @@ examples:
   %(prog)s --source 's3://bucket/2026/*.csv.gz' --sink postgresql://user@host/db \\
       --table orders --key order_id --on_conflict newest:updated_at
   %(prog)s --source kafka://localhost:9092/orders --sink 'postgresql://user:${env:PGPASSWORD}@host/db' \\
-      --table orders --key order_id --streaming"""
+      --table orders --key order_id --streaming
+  %(prog)s --source kafka://localhost:9092/shop --sink postgresql://user@host/db \
+      --routes shop.routes.yaml --pipeline shop
+  %(prog)s --source kafka://localhost:9092/shop --sink 's3://bucket/shop?format=parquet' \
+      --state postgresql://user@host/db --pipeline shop"""
 
 
 def parser() -> Parser:
@@ -48,8 +53,8 @@ def parser() -> Parser:
     parser = Parser(
         prog="python -m pipelines.ingest",
         usage="%(prog)s --source URI --sink URL --table NAME [--key FIELD] [options]",
-        description="Read files, S3 objects or Kafka topics into a SQL table; "
-        "each record takes effect exactly once.",
+        description="Read files, S3 objects or Kafka topics into tables of a SQL database, or into "
+        "objects of S3; each record takes effect exactly once.",
         epilog=_EXAMPLES,
     )
     _add_source(parser)
@@ -57,7 +62,7 @@ def parser() -> Parser:
     _add_json(parser)
     _add_csv(parser)
     add_step(parser)
-    _add_target(parser)
+    add_target(parser)
     _add_retries(parser)
     _add_failures(parser)
     _add_run(parser)
@@ -244,50 +249,14 @@ def _add_csv(parser: Parser) -> None:
     )
 
 
-def _add_target(parser: Parser) -> None:
-    add = parser.add_argument_group("where it is written").add_argument
-    add(
-        "--sink",
-        metavar="URL",
-        help="SQLAlchemy URL: sqlite:///ingest.db, postgresql://user@host/db; "
-        "${env:NAME} and ${file:/path} in it are read where they are used; required",
-    )
-    add("--table", metavar="NAME", help="the target table, with its schema if needed; required")
-    add(
-        "--create",
-        default="missing",
-        choices=("missing", "never"),
-        help="whether a missing table is created, or refused (default: missing)",
-    )
-    add("--key", default="", metavar="FIELD[,FIELD]", help="the key (default: the record's origin)")
-    add(
-        "--on_conflict",
-        default="ignore",
-        metavar="ignore|update|newest:FIELD",
-        help="what to do with a record whose key exists already (default: ignore)",
-    )
-    add(
-        "--unknown_fields",
-        default="reject",
-        choices=("reject", "ignore", "payload"),
-        help="a field without a column rejects the record, is ignored, or goes to `payload` "
-        "(default: reject)",
-    )
-    add(
-        "--outbox",
-        action="store_true",
-        help="also keep every change to the table in ingest_outbox, for pipelines.outbox",
-    )
-
-
 def _add_retries(parser: Parser) -> None:
     add = parser.add_argument_group("retries").add_argument
     add(
         "--pipeline",
         default="",
         metavar="NAME",
-        help="the pipeline's name: it takes only the retries of its own name and steps "
-        "(default: the table)",
+        help="the pipeline's name: it takes only the retries of its own name and steps; required "
+        "without --table (default: the table)",
     )
     add(
         "--max_attempts",

@@ -15,6 +15,7 @@ from pipelines import cluster, command
 from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.flags import set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
+from pipelines.ingestion.configuring import destination
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
@@ -95,9 +96,7 @@ def from_argv(
     kafka_config.parse(flags.kafka_config)  # first, since what stands behind it may be a password
     runner = runner_of(flags.runner)  # from here on, Beam knows the runner's own options
     refuse_unknown(rest, parser(), argv)
-    missing = [f"--{name}" for name in ("source", "sink", "table") if not getattr(flags, name)]
-    if missing:
-        raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
+    destination.check(flags, parser().parse_known_args([])[0])
     set_outage_budget(flags, runner)
     every = (*steps, *steps_of(flags.step, remote=runner.remote))
     return _ingest_config(flags, runner, every), _run_config(flags, runner, rest)

@@ -107,4 +107,5 @@ def test_what_is_settled_for_each_table_is_kept_beside(database: Database) -> No
     heartbeat.stop_all()
     with transaction(database.database, "test", write=False) as connection:
         row = connection.scalar(sa.select(workers.c.figures))
+    assert row is not None
     assert row["tables"] == {"orders": {"read": 2, "dead": 2}}

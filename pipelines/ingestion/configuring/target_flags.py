@@ -1,0 +1,64 @@
+"""The flags that say where records are written: a table, several by routes, or objects."""
+
+from __future__ import annotations
+
+from pipelines.command import Parser
+from pipelines.flags import database_url
+
+
+def add_target(parser: Parser) -> None:
+    """Add the flags of tables and objects."""
+    add = parser.add_argument_group("where it is written").add_argument
+    add(
+        "--sink",
+        metavar="URL",
+        help="SQLAlchemy URL: sqlite:///ingest.db, postgresql://user@host/db; "
+        "${env:NAME} and ${file:/path} in it are read where they are used; or a place for objects: "
+        "s3://bucket/prefix?format=parquet, file:///folder?format=jsonl.gz (docs/objects.md); required",
+    )
+    add(
+        "--state",
+        type=database_url,
+        metavar="URL",
+        help="with a --sink of objects, the database of their ledger, jobs, counts and dead letters, as "
+        "a SQLAlchemy URL; required with it",
+    )
+    add(
+        "--table",
+        metavar="NAME",
+        help="the target table, with its schema if needed; required without --routes, with which it "
+        "gets the records that match none; with a --sink of objects the folder of the dataset below "
+        "the prefix (default: the prefix itself)",
+    )
+    add(
+        "--routes",
+        metavar="FILE",
+        help="which records go to which tables, in YAML or JSON (docs/routes.md); what matches no "
+        "route is a dead letter without --table or a default route; --key, --on_conflict, "
+        "--unknown_fields and --schema are then those of --table",
+    )
+    add(
+        "--create",
+        default="missing",
+        choices=("missing", "never"),
+        help="whether a missing table is created, or refused (default: missing)",
+    )
+    add("--key", default="", metavar="FIELD[,FIELD]", help="the key (default: the record's origin)")
+    add(
+        "--on_conflict",
+        default="ignore",
+        metavar="ignore|update|newest:FIELD",
+        help="what to do with a record whose key exists already (default: ignore)",
+    )
+    add(
+        "--unknown_fields",
+        default="reject",
+        choices=("reject", "ignore", "payload"),
+        help="a field without a column rejects the record, is ignored, or goes to `payload` "
+        "(default: reject)",
+    )
+    add(
+        "--outbox",
+        action="store_true",
+        help="also keep every change to the table in ingest_outbox, for pipelines.outbox",
+    )
