@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
@@ -37,8 +37,6 @@ MetricName = Literal[  # beside the names of ``transforms.batch.counts.COUNTS``
     "skipped_offsets",  # offsets of a topic that were deleted before they were read
 ]
 
-_OF_TABLE = " of "  # between the name of a count and a table, in the name of a counter
-
 GaugeName = Literal["lag",]  # offsets of a topic that can be read and have not been
 
 
@@ -64,23 +62,6 @@ def count_all(counts: Iterable[tuple[str, int]]) -> None:
     for name, number in counts:
         if number:
             _add(name, number)
-
-
-def count_table(table: str, counts: Iterable[tuple[str, int]]) -> None:
-    """Add what became of the records of a table to the counters that ``tables`` reads."""
-    for name, number in counts:
-        if number:
-            _add(f"{name}{_OF_TABLE}{table}", number)
-
-
-def tables(counters: Mapping[str, int]) -> dict[str, dict[str, int]]:
-    """What was counted by ``count_table``: by table, the numbers by their names."""
-    by_table: dict[str, dict[str, int]] = {}
-    for counter, number in counters.items():
-        name, of_table, table = counter.partition(_OF_TABLE)
-        if of_table:
-            by_table.setdefault(table, {})[name] = number
-    return by_table
 
 
 def _add(name: str, n: int) -> None:

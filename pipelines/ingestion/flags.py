@@ -256,7 +256,7 @@ def _add_retries(parser: Parser) -> None:
         default="",
         metavar="NAME",
         help="the pipeline's name: it takes only the retries of its own name and steps; required "
-        "without --table (default: the table)",
+        "with --routes and no --table (default: the table, or the place for objects)",
     )
     add(
         "--max_attempts",

@@ -16,8 +16,11 @@ from transforms.steps.service import Waits
 
 Steps = tuple[beam.PTransform, ...]
 
-BUILT_IN = ("Read", "Parse", "Map", "Validate", "Write", "CommitOffsets")
+BUILT_IN = ("Read", "Parse", "Map", "Validate", "Route", "Write", "CommitOffsets")
 """Labels of the steps that every ingest has itself."""
+
+_OF_ROUTES = "route/"
+"""How the step of a route begins, ``Route/NAME``: the one that made several records of one."""
 
 _SOURCE_LINE = re.compile(r" at .+:\d+")
 """Part of a label that Beam derives from a function without a name; it changes with every edit."""
@@ -102,4 +105,6 @@ def _label(number: int, step: object) -> str:
         )
     if label.lower() in (name.lower() for name in BUILT_IN):
         raise ConfigError(f"step {number} has the name of a built-in step, {label!r}; rename it")
+    if label.lower().startswith(_OF_ROUTES):
+        raise ConfigError(f"step {number} has a name that only routes have, {label!r}; rename it")
     return label

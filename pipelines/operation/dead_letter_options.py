@@ -124,7 +124,9 @@ def _add_filters(
         metavar="LABEL[,LABEL]",
         help="kept for a pipeline with these steps; '' has none",
     )
-    filters.add_argument("--stage", help="read, parse, map, validate, write or a step's label")
+    filters.add_argument(
+        "--stage", help="read, parse, map, validate, route, write or a step's label"
+    )
     filters.add_argument("--category", help="e.g. malformed, schema, constraint")
     filters.add_argument(
         "--origin", "--source", metavar="URI", help="from this object or topic; * is any text"

@@ -36,18 +36,6 @@ def test_every_count_goes_to_the_counter_of_its_name() -> None:
     assert metrics.tally() == {"read": 6, "inserted": 6, "dead": 1, "retrying": -1}
 
 
-def test_counts_of_a_table_stand_beside_those_of_the_whole() -> None:
-    metrics.count_all(Counts(read=3, inserted=3))
-    metrics.count_table("app.orders", Counts(read=2, inserted=2))
-    metrics.count_table("list of names", Counts(inserted=1))
-    metrics.count_table("app.orders", Counts(read=1, retrying=-1))
-    assert metrics.tally()["read"] == 3
-    assert metrics.tables(metrics.tally()) == {
-        "app.orders": {"read": 3, "inserted": 2, "retrying": -1},
-        "list of names": {"inserted": 1},
-    }
-
-
 def test_a_new_pipeline_starts_at_zero() -> None:
     metrics.count("commits")
     metrics.reset()

@@ -370,8 +370,6 @@ def _emit(value: object, pending: _Pending) -> WindowedValue:
 
 def _count(settled: Settled) -> None:
     metrics.count_all(settled.counts)
-    for table, counts in settled.by_target.items():
-        metrics.count_table(table, counts)
     metrics.count("attempts", settled.attempts)
     metrics.count("trimmed", settled.trimmed)
     metrics.count("batches")

@@ -20,7 +20,7 @@ from transforms.errors import ConfigError
 from transforms.read.job_queue import Waiting
 from transforms.steps.pipeline_identity import PipelineIdentity
 
-STAGES = ("read", "parse", "validate", "write")
+STAGES = ("read", "parse", "validate", "route", "write")
 """The stages that every pipeline has. Any other stage is the label of a user's step."""
 
 LISTED = 10

@@ -49,10 +49,9 @@ def check(flags: argparse.Namespace, defaults: argparse.Namespace) -> None:
         raise ConfigError(
             f"{options}: objects are only added to, never changed; leave it out, or write to a database"
         )
-    if tableless and not flags.table and not flags.pipeline:
-        kind = "--routes" if flags.routes else "--sink of objects"
+    if flags.routes and not flags.table and not flags.pipeline:
         raise ConfigError(
-            f"{kind} without --table: missing --pipeline NAME, under which the ledger and the retries "
+            "--routes without --table: missing --pipeline NAME, under which the ledger and the retries "
             "are kept"
         )
     if flags.routes and not flags.table and (options := chosen(_OF_TABLE)):

@@ -45,6 +45,12 @@ class TestIdentity:
         policy = Retry(RetryPolicy(Backoff(1, 2)))
         assert identity_of("", (HIDE, policy)) == identity_of("", (HIDE,))
 
+    @pytest.mark.parametrize("label", ["Route", "route", "Route/orders", "ROUTE/x"])
+    def test_the_names_of_routes_are_refused(self, label: str) -> None:
+        with pytest.raises(ConfigError, match="rename it"):
+            identity_of("mine", (EachRecord(keep, label),))
+        assert identity_of("mine", (EachRecord(keep, "Routes"),)).steps == ("Routes",)
+
     def test_a_mapping_is_part_of_the_version_and_no_label(self) -> None:
         plain = identity_of("mine", (HIDE,))
         one, other = (identity_of("mine", (HIDE,), mapping=text) for text in ("one", "other"))

@@ -33,14 +33,6 @@ def failing(batch: RecordBatch, *, transient: bool) -> RecordBatch:
     return batch.keep(range(len(batch.raws)), batch.values, [failure])
 
 
-class Routed(ListSink):
-    """Counts all that it is given for the table ``orders``."""
-
-    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
-        settled = super().commit(batches, isolate=isolate)
-        return [replace(each, by_target={"orders": each.counts}) for each in settled]
-
-
 class TestWrite:
     def test_what_is_settled_is_emitted_and_counted(self) -> None:
         sink = ListSink.fresh("settled")
@@ -52,15 +44,6 @@ class TestWrite:
         assert sorted(sink.stored.offsets()) == [0, 1, 2]
         tally = metrics.tally()
         assert (tally["read"], tally["inserted"], tally["batches"]) == (3, 3, 2)
-
-    def test_it_is_counted_by_table_too(self) -> None:
-        write = WriteFn(Routed.fresh("tables"), FAST)
-        write.setup()
-        write.start_bundle()
-        list(write.process(batch_of(b"1"), timestamp=0, window=None))
-        list(write.finish_bundle())
-        write.teardown()
-        assert metrics.tables(metrics.tally()) == {"orders": {"read": 1, "inserted": 1}}
 
     def test_failures_leave_on_the_output_that_fits_them(self) -> None:
         sink = ListSink.fresh("failures")

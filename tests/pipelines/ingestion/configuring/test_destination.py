@@ -25,6 +25,7 @@ def check(*argv: str) -> None:
         [*DATABASE, "--table", "t", "--key", "id", "--schema", "s.json", *ROUTES],
         [*DATABASE, *ROUTES, "--pipeline", "shop"],
         [*DATABASE, *ROUTES, "--pipeline", "shop", "--outbox", "--create", "never"],
+        [*BUCKET, *STATE],
         [*BUCKET, *STATE, "--pipeline", "shop"],
         [*BUCKET, *STATE, "--table", "orders", "--schema", "s.json"],
         [*BUCKET, *STATE, *ROUTES, "--pipeline", "shop"],
@@ -48,7 +49,7 @@ def test_what_fits_is_taken(argv: list[str]) -> None:
         ),
         ([*DATABASE, "--table", "t", *STATE], "--state is for a --sink of objects"),
         (BUCKET, "--sink of objects: missing --state URL"),
-        ([*BUCKET, *STATE], "--sink of objects without --table: missing --pipeline NAME"),
+        ([*BUCKET, *STATE, *ROUTES], "--routes without --table: missing --pipeline NAME"),
         ([*BUCKET, *STATE, "--table", "t", "--key", "id"], "--key: objects are only added to"),
         (
             [*BUCKET, *STATE, "--table", "t", "--outbox", "--on_conflict", "update"],
