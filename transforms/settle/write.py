@@ -31,7 +31,7 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.record import Failure, RecordBatch, Span
 from transforms.errors import CommitUnknown, Contention, SinkUnavailable
 from transforms.read import drain
-from transforms.settle import first_dead_letters, lineage
+from transforms.settle import first_dead_letters, lineage, target_counts
 from transforms.settle.bounds import TableBounds
 from transforms.settle.gather import Gather, Waiting
 
@@ -393,3 +393,4 @@ def _count(settled: Settled) -> None:
     metrics.count("attempts", settled.attempts)
     metrics.count("trimmed", settled.trimmed)
     metrics.count("batches")
+    target_counts.count(settled.by_target)

@@ -138,6 +138,21 @@ class TestGroupCommit:
         write.teardown()
 
 
+class Routed(ListSink):
+    """Settles all for the table ``orders``."""
+
+    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
+        settled = super().commit(batches, isolate=isolate)
+        return [replace(each, by_target={"orders": each.counts}) for each in settled]
+
+
+def test_what_is_settled_is_counted_by_table_too() -> None:
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        pipeline | beam.Create([batch_of(b"1", b"2")]) | Write(Routed.fresh("routed"), FAST)
+    tally = metrics.tally()
+    assert (tally["inserted"], tally["inserted@orders"]) == (2, 2)
+
+
 class InRanges(ListSink):
     """Takes records only in ranges of five."""
 
