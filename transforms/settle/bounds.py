@@ -1,0 +1,74 @@
+"""Bounds: when what waits for a table is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """When what waits for a table is written, within a bundle. Without any bound: at once.
+
+    Attributes:
+        records: As soon as so many records wait; None for no such bound.
+        bytes: As soon as they have so many bytes, as read; None for no such bound.
+        age: As soon as the first has waited for so many seconds; None for no such bound.
+    """
+
+    records: int | None = None
+    bytes: int | None = None
+    age: float | None = None
+
+    @property
+    def unset(self) -> bool:
+        """Whether there is none of them, so that nothing waits."""
+        return self.records is None and self.bytes is None and self.age is None
+
+
+@dataclass(frozen=True, slots=True)
+class TableBounds:
+    """The bounds of every table, by its label. Picklable.
+
+    Attributes:
+        home: Those of the pipeline's own table, and of each that has no others.
+        tables: Those of single tables, by label.
+        patterns: Those of tables whose label a regular expression matches as a whole; the first
+            that does counts.
+    """
+
+    home: Bounds = Bounds()
+    tables: Mapping[str, Bounds] = field(default_factory=dict, hash=False)
+    patterns: tuple[tuple[str, Bounds], ...] = ()
+
+    def of(self, label: str) -> Bounds:
+        """The bounds of the table ``label``."""
+        bounds = self.tables.get(label)
+        if bounds is not None:
+            return bounds
+        matching = (bounds for pattern, bounds in self.patterns if re.fullmatch(pattern, label))
+        return next(matching, self.home)
+
+    @property
+    def unset(self) -> bool:
+        """Whether no table has any."""
+        return all(bounds.unset for bounds in self._every)
+
+    @property
+    def most_records(self) -> int:
+        """The largest number of records that a table may wait for; 0 if none has such a bound."""
+        return max((bounds.records or 0 for bounds in self._every), default=0)
+
+    @property
+    def most_bytes(self) -> int:
+        """The largest number of bytes that a table may wait for; 0 if none has such a bound."""
+        return max((bounds.bytes or 0 for bounds in self._every), default=0)
+
+    @property
+    def _every(self) -> tuple[Bounds, ...]:
+        return (self.home, *self.tables.values(), *(bounds for _, bounds in self.patterns))
+
+
+OF_OBJECTS = Bounds(records=100_000, bytes=64 << 20, age=10.0)
+"""By default, where a transaction makes an object of each folder: fewer and larger ones."""
