@@ -17,12 +17,13 @@ from pipelines.terminal import shown
 from sinks.ledger import ledger
 from sinks.ledger.ledger import SqlLedger
 from sources.files.json.layout import LINES, parsed_partition
-from transforms import metrics, notes
+from transforms import notes
 from transforms.batch.counts import COUNTS, Counts, by_table
 from transforms.batch.splits import Source
 from transforms.notes import Note
 from transforms.read import standing
 from transforms.read.job_queue import Waiting
+from transforms.settle.target_counts import by_target
 
 _ALWAYS_SHOWN = ("read", "inserted", "duplicates", "dead")
 
@@ -90,8 +91,7 @@ class Summary:
 def summarize(counters: Mapping[str, int], seconds: float, config: IngestConfig) -> Summary:
     """The summary of a run that ended with ``counters`` after ``seconds``."""
     scheduled, first = config.jobs.queue.waiting()
-    counts = _counts_of(counters)
-    by_route = {table: _counts_of(each) for table, each in metrics.tables(counters).items()}
+    counts = Counts(**{name: counters.get(name, 0) for name in COUNTS})
     return Summary(
         counts=counts,
         attempts=counters.get("attempts", 0),
@@ -109,12 +109,8 @@ def summarize(counters: Mapping[str, int], seconds: float, config: IngestConfig)
         left=tuple(config.jobs.queue.left()),
         sources=_reached(config.sources, config.ledger),
         notes=tuple(notes.noted()),
-        tables=by_table(counts, by_route, own_table(config.sql)),
+        tables=by_table(counts, by_target(counters), own_table(config.sql)),
     )
-
-
-def _counts_of(numbers: Mapping[str, int]) -> Counts:
-    return Counts(**{name: numbers.get(name, 0) for name in COUNTS})
 
 
 def _reached(sources: Sequence[Source], of: SqlLedger) -> tuple[dict[str, Any], ...]:

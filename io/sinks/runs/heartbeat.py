@@ -25,6 +25,7 @@ from sinks.runs.process_figures import figures
 from transforms.batch.backoff import jitter
 from transforms.batch.counts import Counts
 from transforms.errors import SluiceError
+from transforms.metrics import MOST_TARGETS, OTHER_TARGETS
 from transforms.per_process import PerProcess
 from transforms.settle.write import Settled
 
@@ -89,7 +90,9 @@ class _Worker:
             self._counts += counts
             for result in settled:
                 for table, of_table in result.by_target.items():
-                    self._tables[table] = self._tables.get(table, Counts()) + of_table
+                    is_named = table in self._tables or len(self._tables) < MOST_TARGETS
+                    label = table if is_named else OTHER_TARGETS
+                    self._tables[label] = self._tables.get(label, Counts()) + of_table
             self._committed = time.monotonic()
 
     def stop(self) -> None:
