@@ -39,7 +39,7 @@ def _of_pipelines(name: str, group: str, line: str) -> Command:
 _MOVE, _TRY, _LOOK, _RUN, _MAINTAIN = "move data", "try", "look", "run", "maintain"
 
 COMMANDS = (
-    _of_pipelines("ingest", _MOVE, "read files, S3 objects or Kafka topics into a table"),
+    _of_pipelines("ingest", _MOVE, "read files, S3 objects or Kafka topics into tables or objects"),
     _of_pipelines("outbox", _MOVE, "publish the changes of a table to a Kafka topic"),
     _of_pipelines("test", _TRY, "run cases of a file through a mapping, a schema and steps"),
     _of_pipelines("audit", _LOOK, "prove from the database that nothing was lost"),
