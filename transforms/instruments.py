@@ -17,7 +17,7 @@ from typing import Literal
 
 from transforms.per_process import PerProcess
 
-Stage = Literal["read", "parse", "map", "validate", "step", "write", "wait"]
+Stage = Literal["read", "parse", "map", "validate", "step", "route", "write", "wait"]
 """What the thread that carries the bundles does; ``write`` is to wait for the writer's commit, and
 ``wait`` to wait for something to read."""
 

@@ -1,7 +1,7 @@
 """How batches, records, failures and splits travel between processes.
 
-Every form starts with a version byte (2 where there are expansions, which earlier programs do not
-know, otherwise 1), is deterministic (the bytes of a split are its state key
+Every form starts with a version byte (2 where there are expansions and 3 where there are targets, which
+earlier programs do not know, otherwise 1), is deterministic (the bytes of a split are its state key
 on Flink) and holds plain values only: nothing is ever unpickled. Importing this module registers
 the coders for their types.
 """
@@ -34,6 +34,9 @@ VERSION = 1
 EXPANDED = 2
 """The version of what has expansions; there the bytes that several records share are coded once."""
 
+ROUTED = 3
+"""The version of what has targets; a batch is otherwise as in ``EXPANDED``."""
+
 
 class RecordBatchCoder(coders.Coder):
     """Codes a ``RecordBatch``.
@@ -45,12 +48,13 @@ class RecordBatchCoder(coders.Coder):
 
     def encode(self, value: RecordBatch) -> bytes:
         expanded = value.expansions is not None or any(f.origin.expansion for f in value.failures)
-        if expanded or value.cells is not None:
-            return self._encode_expanded(value)
+        routed = _is_routed(value)
+        if expanded or routed or value.cells is not None:
+            return self._encode_expanded(value, ROUTED if routed else EXPANDED)
         raws = list(value.raws)
         return _encode(_batch_to(value, raws, list(map(_failure_to, value.failures))))
 
-    def _encode_expanded(self, value: RecordBatch) -> bytes:
+    def _encode_expanded(self, value: RecordBatch, version: int) -> bytes:
         numbers: dict[bytes, int] = {}
         raws = [numbers.setdefault(raw, len(numbers)) for raw in value.raws]
         failures = [
@@ -58,21 +62,26 @@ class RecordBatchCoder(coders.Coder):
             for failure in value.failures
         ]
         fields = _batch_to(value, raws, failures)
-        further = [
+        further: list[Any] = [
             None if value.elements is None else list(value.elements),
             None if value.expansions is None else list(map(text_of, value.expansions)),
             None if value.ahead is None else list(value.ahead),
             list(numbers),
-            *(() if value.cells is None else (dict(value.cells),)),
         ]
-        return _encode([*fields[:_SINGLE], *further], EXPANDED)
+        cells = None if value.cells is None else dict(value.cells)
+        if version == ROUTED:
+            further += [cells, *_targets_to(value)]
+        elif cells is not None:
+            further.append(cells)
+        return _encode([*fields[:_SINGLE], *further], version)
 
     def decode(self, encoded: bytes) -> RecordBatch:
         span, format_, offsets, raws, values, times, keys, headers, *rest = _decode(
             encoded, "RecordBatch"
         )
         failures, filtered, claim, *further = rest
-        elements, expansions, ahead, shared, cells = (*further, *(None,) * 5)[:5]
+        further += [None] * (_FURTHER - len(further))
+        elements, expansions, ahead, shared, cells, names, targets, routed_cells = further
         if shared is not None:
             raws = [shared[number] for number in raws]
             for failure in failures:
@@ -93,6 +102,8 @@ class RecordBatchCoder(coders.Coder):
             expansions=None if expansions is None else list(map(expansion_of, expansions)),
             ahead=ahead,
             cells=cells,
+            targets=None if targets is None else [names[number] for number in targets],
+            routed_cells=routed_cells,
         )
 
     def is_deterministic(self) -> bool:
@@ -147,7 +158,8 @@ class FailureCoder(coders.Coder):
     """Codes a ``Failure``; raises what ``RecordBatchCoder`` raises."""
 
     def encode(self, value: Failure) -> bytes:
-        return _encode(_failure_to(value), _version_of(value.origin))
+        version = _version_of(value.origin) if value.target is None else ROUTED
+        return _encode(_failure_to(value), version)
 
     def decode(self, encoded: bytes) -> Failure:
         return _failure_from(_decode(encoded, "Failure"))
@@ -183,7 +195,7 @@ def _encode(fields: list[Any], version: int = VERSION) -> bytes:
     return bytes((version,)) + plain.encode(fields)
 
 
-def _decode(encoded: bytes, what: str, newest: int = EXPANDED) -> Any:
+def _decode(encoded: bytes, what: str, newest: int = ROUTED) -> Any:
     if not encoded or not VERSION <= encoded[0] <= newest:
         version = f"version {encoded[0]}" if encoded else "no bytes"
         raise ValueError(
@@ -246,6 +258,32 @@ def _batch_to(batch: RecordBatch, raws: list[Any], failures: list[list[Any]]) ->
 _SINGLE = 11
 """How many fields a batch has where each record is a whole message."""
 
+_FURTHER = 8
+"""How many further fields it has at most."""
+
+
+def _is_routed(batch: RecordBatch) -> bool:
+    """Whether any part of a batch has a target."""
+    return (
+        batch.targets is not None
+        or batch.routed_cells is not None
+        or (batch.claim is not None and batch.claim.target != "")
+        or any(failure.target is not None for failure in batch.failures)
+    )
+
+
+def _targets_to(batch: RecordBatch) -> list[Any]:
+    """The names of targets, the number of the name of each record, and the cells by target."""
+    numbers: dict[str, int] = {}
+    targets = None
+    if batch.targets is not None:
+        targets = [numbers.setdefault(target, len(numbers)) for target in batch.targets]
+    cells = batch.routed_cells
+    by_target = None
+    if cells is not None:
+        by_target = {target: None if of is None else dict(of) for target, of in cells.items()}
+    return [list(numbers), targets, by_target]
+
 
 def _format_to(format_: Format) -> list[Any]:
     fields: list[Any] = [format_.name, list(format_.columns), format_.delimiter]
@@ -274,6 +312,9 @@ def _headers_from(fields: list[list[Any]]) -> Headers:
 _RAW = 1
 """Where in the fields of a failure its bytes are."""
 
+_UNROUTED_FAILURE = 15
+"""How many fields a failure has without a target."""
+
 
 def _failure_to(failure: Failure, number: int | None = None) -> list[Any]:
     """The fields of a failure; ``number`` stands for its bytes if they are coded elsewhere."""
@@ -293,13 +334,15 @@ def _failure_to(failure: Failure, number: int | None = None) -> list[Any]:
         _headers_to(failure.headers),
         None if failure.retry is None else _policy_to(failure.retry),
         failure.snooze,
+        *(() if failure.target is None else (failure.target,)),
     ]
 
 
 def _failure_from(fields: list[Any]) -> Failure:
-    origin, raw, format_, *rest, headers, retry, snooze = fields
+    target = fields[_UNROUTED_FAILURE] if len(fields) > _UNROUTED_FAILURE else None
+    origin, raw, format_, *rest, headers, retry, snooze = fields[:_UNROUTED_FAILURE]
     policy = None if retry is None else _policy_from(retry)
-    tail: list[Any] = [*rest, _headers_from(headers), policy, snooze]
+    tail: list[Any] = [*rest, _headers_from(headers), policy, snooze, target]
     return Failure(_origin_from(origin), raw, _format_from(format_), *tail)
 
 
@@ -323,16 +366,17 @@ def _claim_to(claim: Claim) -> list[Any]:
             for (offset, element, expansion), each in claim.attempts.items()
         ],
         claim.read_by,
+        *((claim.target,) if claim.target else ()),
     ]
 
 
 def _claim_from(fields: list[Any]) -> Claim:
-    id_, attempts, read_by = fields
+    id_, attempts, read_by, *target = fields
     tries: dict[tuple[int, int | None, Expansion], Attempt] = {}
     for offset, element, job, number, most, run, *further in attempts:
         expansion = expansion_of(further[0]) if further else ()
         tries[offset, element, expansion] = Attempt(job, number, most, run)
-    return Claim(id_, tries, read_by)
+    return Claim(id_, tries, read_by, *target)
 
 
 coders.registry.register_coder(RecordBatch, RecordBatchCoder)

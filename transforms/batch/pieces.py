@@ -26,6 +26,7 @@ _COLUMNS = (
     "elements",
     "expansions",
     "ahead",
+    "targets",
 )
 _FILLERS: dict[str, Any] = {"expansions": (), "ahead": 0}
 """What stands for a column that a step has given to some pieces only."""
@@ -59,9 +60,17 @@ def _is_whole(piece: RecordBatch) -> bool:
 
 def _joined(batch: RecordBatch, pieces: Sequence[RecordBatch]) -> RecordBatch:
     """The pieces of ``batch`` as one."""
+    if not all(map(_is_whole, pieces)):
+        return replace(joined(pieces), span=batch.span)
+    parts = [piece.values for piece in pieces if piece.values is not None]
+    values = list(chain.from_iterable(parts)) if parts else None
+    return replace(batch, values=values, cells=pieces[0].cells)
+
+
+def joined(pieces: Sequence[RecordBatch]) -> RecordBatch:
+    """The records, failures and filtered offsets of batches of one span, in their order."""
     columns: dict[str, Any] = {}
-    names = ("values",) if all(map(_is_whole, pieces)) else _COLUMNS
-    for name in names:
+    for name in _COLUMNS:
         parts = [getattr(piece, name) for piece in pieces]
         if all(part is None for part in parts):
             columns[name] = None
@@ -73,9 +82,8 @@ def _joined(batch: RecordBatch, pieces: Sequence[RecordBatch]) -> RecordBatch:
         )
         columns[name] = list(chain.from_iterable(filled))
     return replace(
-        batch,
+        pieces[0],
         **columns,
         failures=tuple(chain.from_iterable(piece.failures for piece in pieces)),
         filtered=tuple(chain.from_iterable(piece.filtered for piece in pieces)),
-        cells=pieces[0].cells,
     )

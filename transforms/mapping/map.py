@@ -27,6 +27,7 @@ from transforms.parse.parse import ParseConfig, parse
 from transforms.steps.apply import Drop, apply_to_values
 
 STAGE = "map"
+_MOST_HEADERS = 256
 
 
 class Map(beam.PTransform):
@@ -75,18 +76,22 @@ class Mapper:
         mapping: What to do.
         run: What ``@run`` stands for.
         now: What ``@now`` stands for; None for the time at which a batch is mapped.
+        stage: Names it in failures, and in the expansions of what it makes several records of.
 
     Raises:
         ConfigError: A secret cannot be resolved.
     """
 
-    def __init__(self, mapping: Mapping, run: str = "", now: datetime | None = None) -> None:
+    def __init__(
+        self, mapping: Mapping, run: str = "", now: datetime | None = None, stage: str = STAGE
+    ) -> None:
         self._mapping = mapping
         self._run = run
         self._now = now
+        self._stage = stage
         self._csv_parts = compiled(mapping.operations, csv=True)
         self._parts = compiled(mapping.operations, csv=False)
-        self._cells: dict[tuple[str, ...], Dict[str, str]] = {}
+        self._cells: dict[tuple[tuple[str, str], ...], Dict[str, str]] = {}
 
     def __reduce__(self) -> Any:
         raise TypeError("a Mapper may hold secrets and is not pickled")
@@ -106,22 +111,33 @@ class Mapper:
     def _mapped(self, batch: RecordBatch, parts: Sequence[Part]) -> RecordBatch:
         now = self._now or datetime.now(UTC)
         for part in parts:
-            batch = _applied(batch, part, Origins(batch, self._run, now))
+            batch = _applied(batch, part, Origins(batch, self._run, now), self._stage)
         return batch
 
     def _mapped_csv(self, batch: RecordBatch) -> RecordBatch:
         """A batch of CSV, in which cells that are empty in quotes are told from empty ones."""
-        columns = batch.format.columns
-        if columns not in self._cells:
-            self._cells[columns] = self._mapping.cells(names_of(columns))
-        batch = replace(batch, cells=None)
+        cells = self._cells_after(batch)
         marked = any_quoted_empty(batch.raws, batch.format)
         if marked:
             batch = batch.with_values(_marked(batch))
         batch = self._mapped(batch, self._csv_parts)
         if marked:
             batch = batch.with_values(list(map(_unmarked, batch.values or ())))
-        return replace(batch, cells=self._cells[columns])
+        return replace(batch, cells=cells)
+
+    def _cells_after(self, batch: RecordBatch) -> Dict[str, str]:
+        """By field behind the mapping, the column whose cell it is; another may have come before."""
+        if batch.cells is None:
+            before = {name: name for name in names_of(batch.format.columns)}
+        else:
+            before = dict(batch.cells)
+        key = tuple(before.items())
+        if key not in self._cells:
+            if len(self._cells) >= _MOST_HEADERS:
+                self._cells.clear()
+            cells = self._mapping.cells(before)
+            self._cells[key] = {field: before[name] for field, name in cells.items()}
+        return self._cells[key]
 
 
 def _marked(batch: RecordBatch) -> list[Any]:
@@ -148,7 +164,7 @@ _HOLDERS = (QuotedEmpty, dict, list)
 """The types of what may be, or have in it, a mark."""
 
 
-def _applied(batch: RecordBatch, part: Part, origins: Origins) -> RecordBatch:
+def _applied(batch: RecordBatch, part: Part, origins: Origins, stage: str) -> RecordBatch:
     """``batch`` after a part of a mapping; each record is mapped once, whether it fits or not."""
     values: Sequence[Any] = batch.values or ()
     results: dict[int, Any] = {}
@@ -179,7 +195,7 @@ def _applied(batch: RecordBatch, part: Part, origins: Origins) -> RecordBatch:
             raise Drop
         return Several(result) if part.unnests else result
 
-    return apply_to_values(batch, range(len(values)), one, STAGE, whole)
+    return apply_to_values(batch, range(len(values)), one, stage, whole)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class Properties:
         self.required |= other.required
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=1_000)
 def properties_of(schema: str) -> Properties:
     """The properties that ``schema``, a valid JSON Schema as JSON text, names for the whole record.
 

@@ -104,7 +104,7 @@ def number_of(text: str) -> int | Decimal | None:
         return None
 
 
-@lru_cache(maxsize=256)  # one entry per header
+@lru_cache(maxsize=1_000)  # one entry per header and schema
 def column_types(schema: str, columns: tuple[str, ...] | None) -> ColumnTypes:
     """What ``schema`` allows in each of ``columns``; columns without a type are left out.
 

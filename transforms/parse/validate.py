@@ -93,7 +93,7 @@ def load_schema(path: str | Path) -> str:
     return schema
 
 
-@lru_cache(maxsize=16)  # a process runs few pipelines; to compile a schema takes milliseconds
+@lru_cache(maxsize=1_000)  # one for each route; to compile a schema takes milliseconds
 def compiled(schema: str) -> Any:
     """The validator of ``schema``, compiled once in each process.
 

@@ -9,6 +9,9 @@ from typing import Any
 from transforms.mapping.mapping import Mapping
 from transforms.settle.bounds import Bounds
 
+UNROUTED = "(none)"
+"""The label of the pipeline's own table where it has none: what matches no route is dead."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -17,13 +20,14 @@ class Route:
     Attributes:
         table: ``NAME`` or ``SCHEMA.NAME``; ``${field}`` in it stands for a field of the record.
         when: The condition, as in a routes file (docs/routes.md); empty for every record.
-        name: Its name, which is unique; by default ``table``.
+        name: Its name, which is unique and has no ``/``; by default ``table``.
         key: Columns that identify a record.
         on_conflict: ``ignore``, ``update`` or ``newest:FIELD``.
         unknown_fields: ``reject``, ``ignore`` or ``payload``.
         schema: JSON Schema of its records as text, or None.
         mapping: How its records are shaped for the table, or None.
         tables: The names that ``table`` may become, where it has fields; empty if ``pattern`` says.
+            Where it has one field, its values stand for the names as well.
         pattern: A regular expression that the whole name must match; empty if ``tables`` says.
         bounds: When its records are written.
         sink: Another sink than that of the pipeline: ``s3://…`` or ``file:///…``; empty for that.
@@ -41,3 +45,7 @@ class Route:
     pattern: str = ""
     bounds: Bounds = Bounds()  # noqa: RUF009 - frozen
     sink: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", self.table)
