@@ -14,7 +14,7 @@ from pipelines import command
 from pipelines.flags import add_verbose
 
 _DESCRIPTION = """\
-Run the cases of a file through a mapping, a schema and steps, without a source or a database.
+Run the cases of a file through a mapping, a schema, steps and routes, without a source or a database.
 
 Exit 0 when every case comes out as expected, 1 otherwise."""
 

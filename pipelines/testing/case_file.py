@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,10 +26,11 @@ from pipelines.ingestion.step_references import steps_of
 from pipelines.testing.trial import SOURCE, Sample, Trial
 from transforms.batch.record import Format
 from transforms.errors import ConfigError
-from transforms.mapping.mapping import Mapping
+from transforms.mapping.mapping import Mapping as RecordMapping
 from transforms.mapping.reading.document import Part, load
 from transforms.parse.json_text import encode_json
 from transforms.parse.validate import load_schema
+from transforms.route.routes import Routes
 from transforms.steps.each_record import EachRecord
 
 FORMATS = ("json", "csv", "text")
@@ -37,12 +38,13 @@ RUN = "test"
 MOST_CASES = 10_000
 
 _SUITE = (
-    *("map", "schema", "steps", "format", "columns", "delimiter", "nulls", "now", "run", "cases"),
+    *("map", "schema", "steps", "routes", "table", "format", "columns", "delimiter", "nulls"),
+    *("now", "run", "cases"),
 )
 _ORIGIN = ("source", "partition", "offset", "key", "headers", "timestamp")
 _EXPECTED = ("row", "rows", "failure")
-_CASE = ("name", "input", *_ORIGIN, *_EXPECTED)
-_FAILURE = ("stage", "category", "message", "retried")
+_CASE = ("name", "input", *_ORIGIN, "table", *_EXPECTED)
+_FAILURE = ("stage", "category", "message", "retried", "table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,14 @@ class ExpectedFailure:
         category: Its category.
         message: A part of its message.
         retried: Whether the record would be tried again.
+        table: The table that its route sent it to.
     """
 
     stage: str | None = None
     category: str | None = None
     message: str | None = None
     retried: bool | None = None
+    table: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +74,15 @@ class Case:
         name: What the case is about.
         place: Where it is, for messages.
         sample: The record.
-        rows: The values that are to be written, in order.
+        rows: The values that are to be written, in order, by the table; where nothing is routed, all
+            of them under an empty name.
         failure: How it is to fail; None if it is not.
     """
 
     name: str
     place: str
     sample: Sample
-    rows: tuple[Any, ...]
+    rows: Mapping[str, tuple[Any, ...]]
     failure: ExpectedFailure | None
 
 
@@ -106,6 +111,12 @@ def suite_of(path: str | Path) -> Suite:
         raise cases.refused(f"cases is a list of cases, got {cases.kind}")
     if len(cases.value) > MOST_CASES:
         raise cases.refused(f"a file has at most {MOST_CASES:,} cases")
+    if "table" in fields and "routes" not in fields:
+        raise document.refused("table needs 'routes': it gets what matches none", "table")
+    if "routes" in fields and "schema" in fields and "table" not in fields:
+        raise document.refused(
+            "with routes, the schema is that of 'table', and there is none", "schema"
+        )
     read_as = _format_of(document)
     trial = Trial(
         mapping=_mapping_of(fields.get("map"), folder),
@@ -113,8 +124,11 @@ def suite_of(path: str | Path) -> Suite:
         steps=_steps_of(fields["steps"], folder) if "steps" in fields else (),
         run=_text(fields["run"]) if "run" in fields else RUN,
         now=_instant(fields["now"]) if "now" in fields else None,
+        routes=Routes.load(folder / _text(fields["routes"])) if "routes" in fields else None,
+        table=_text(fields["table"]) if "table" in fields else "",
     )
-    return Suite(trial, tuple(_case_of(part, read_as) for part in cases.value))
+    routed = trial.routes is not None
+    return Suite(trial, tuple(_case_of(part, read_as, routed=routed) for part in cases.value))
 
 
 def _steps_of(part: Part, folder: Path) -> tuple[EachRecord, ...]:
@@ -126,12 +140,12 @@ def _steps_of(part: Part, folder: Path) -> tuple[EachRecord, ...]:
         raise part.refused(str(error)) from error
 
 
-def _mapping_of(part: Part | None, folder: Path) -> Mapping | None:
+def _mapping_of(part: Part | None, folder: Path) -> RecordMapping | None:
     if part is None:
         return None
     if isinstance(part.value, list):
-        return Mapping.from_part(part)
-    mapping: Mapping = Mapping.load(folder / _text(part))
+        return RecordMapping.from_part(part)
+    mapping: RecordMapping = RecordMapping.load(folder / _text(part))
     return mapping
 
 
@@ -152,7 +166,7 @@ def _format_of(document: Part) -> Format:
     )
 
 
-def _case_of(part: Part, read_as: Format) -> Case:
+def _case_of(part: Part, read_as: Format, *, routed: bool) -> Case:
     _check_keys(part, _CASE, "a case")
     fields = part.value
     for name in ("name", "input"):
@@ -162,23 +176,39 @@ def _case_of(part: Part, read_as: Format) -> Case:
         raise part.refused("the case expects nothing: add row, rows or failure")
     if "row" in fields and "rows" in fields:
         raise part.refused("give row or rows", "rows")
+    if routed and "row" in fields and "table" not in fields:
+        raise part.refused("with routes, a row needs 'table', which gets it", "row")
+    if "table" in fields and not (routed and "row" in fields):
+        raise part.refused("table says where, with routes, the row of 'row' goes", "table")
     return Case(
         name=_text(fields["name"]),
         place=part.place,
         sample=_sample_of(part, read_as),
-        rows=_rows_of(fields),
+        rows=_rows_of(fields, routed=routed),
         failure=_failure_of(fields["failure"]) if "failure" in fields else None,
     )
 
 
-def _rows_of(fields: dict[str, Part]) -> tuple[Any, ...]:
+def _rows_of(fields: dict[str, Part], *, routed: bool) -> dict[str, tuple[Any, ...]]:
     if "row" in fields:
-        return (_fields(fields["row"]).plain,)
-    if "rows" not in fields:
-        return ()
-    if not isinstance(fields["rows"].value, list):
-        raise fields["rows"].refused(f"rows is a list of rows, got {fields['rows'].kind}")
-    return tuple(_fields(part).plain for part in fields["rows"].value)
+        table = _text(fields["table"]) if "table" in fields else ""
+        return {table: (_fields(fields["row"]).plain,)}
+    rows = fields.get("rows")
+    if rows is None:
+        return {}
+    if not routed:
+        return {"": _list_of(rows)}
+    if isinstance(rows.value, list) and not rows.value:
+        return {}
+    if not isinstance(rows.value, dict):
+        raise rows.refused(f"with routes, rows are lists of rows by their table, got {rows.kind}")
+    return {table: _list_of(part) for table, part in rows.value.items()}
+
+
+def _list_of(rows: Part) -> tuple[Any, ...]:
+    if not isinstance(rows.value, list):
+        raise rows.refused(f"rows is a list of rows, got {rows.kind}")
+    return tuple(_fields(part).plain for part in rows.value)
 
 
 def _failure_of(part: Part) -> ExpectedFailure:
@@ -187,10 +217,12 @@ def _failure_of(part: Part) -> ExpectedFailure:
     retried = fields.get("retried")
     if retried is not None and not isinstance(retried.value, bool):
         raise retried.refused(f"retried is true or false, got {retried.kind}")
-    stage, category, message = (
-        _text(fields[name]) if name in fields else None for name in _FAILURE[:3]
+    stage, category, message, table = (
+        _text(fields[name]) if name in fields else None
+        for name in ("stage", "category", "message", "table")
     )
-    return ExpectedFailure(stage, category, message, None if retried is None else retried.value)
+    again = None if retried is None else retried.value
+    return ExpectedFailure(stage, category, message, again, table)
 
 
 def _sample_of(part: Part, read_as: Format) -> Sample:

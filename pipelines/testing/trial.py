@@ -10,7 +10,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Mapping as Dict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,9 @@ from transforms.mapping.mapping import Mapping
 from transforms.parse.json_text import encode_json
 from transforms.parse.parse import Parse, ParseConfig
 from transforms.parse.validate import Validate, plain
+from transforms.route.assign import AssignRoutes
+from transforms.route.route import UNROUTED, Route
+from transforms.route.routes import Routes
 
 SOURCE = "file:///sample.jsonl"
 
@@ -66,10 +69,20 @@ class Outcome:
     Attributes:
         rows: The values that would be written, in order: one, none, or several.
         failures: Why it, or some of what it became, would not be written.
+        tables: The table of each row; empty where nothing is routed.
     """
 
     rows: tuple[Any, ...] = ()
     failures: tuple[Failure, ...] = ()
+    tables: tuple[str, ...] = ()
+
+    @property
+    def by_table(self) -> dict[str, tuple[Any, ...]]:
+        """The rows by their table; where nothing is routed, all of them under an empty name."""
+        by_table: dict[str, tuple[Any, ...]] = {}
+        for table, row in zip(self.tables or [""] * len(self.rows), self.rows, strict=True):
+            by_table[table] = (*by_table.get(table, ()), row)
+        return by_table
 
     @property
     def row(self) -> Any:
@@ -108,6 +121,9 @@ class Trial:
         parse: Bounds of a record.
         run: What ``@run`` stands for.
         now: What ``@now`` stands for; None for the time of the trial.
+        routes: As ``--routes`` gives them, or None.
+        table: With routes, the table of what matches none, with ``schema``; empty if that goes to
+            their default, or is dead.
     """
 
     mapping: Mapping | None = None
@@ -116,6 +132,8 @@ class Trial:
     parse: ParseConfig = field(default_factory=ParseConfig)
     run: str = "trial"
     now: datetime | None = None
+    routes: Routes | None = None
+    table: str = ""
 
     def outcome(self, sample: Sample | Dict[str, Any]) -> Outcome:
         """What becomes of one record, or of a JSON record with these fields."""
@@ -135,11 +153,20 @@ class Trial:
             )
             if self.mapping is not None:
                 parsed = parsed | "Map" >> Map(self.mapping, run=self.run, now=self.now)
-            checked = parsed | "Validate" >> Validate(self.schema)
-            _ = applied(checked, self.steps) | "Collect" >> beam.ParDo(_CollectFn(token))
+            schema = self.schema if self.routes is None else None  # that of the table
+            checked = parsed | "Validate" >> Validate(schema)
+            outcome = applied(checked, self.steps)
+            if self.routes is not None:
+                outcome = outcome | "Route" >> self._routed(self.routes)
+            _ = outcome | "Collect" >> beam.ParDo(_CollectFn(token))
             pipeline.run().wait_until_finish()
         collected = _COLLECTED.pop(token, {})
-        return [_outcome(collected.get(number, ())) for number in range(len(records))]
+        return [_outcome(collected.get(number, ()), self.table) for number in range(len(records))]
+
+    def _routed(self, routes: Routes) -> AssignRoutes:
+        if self.table:
+            routes = Routes(routes.routes, Route(self.table, schema=self.schema))
+        return AssignRoutes(routes, self.table or UNROUTED, run=self.run, now=self.now)
 
 
 _COLLECTED: dict[str, dict[int, list[RecordBatch]]] = {}
@@ -175,8 +202,14 @@ def _number_of(span: Span) -> int:
     return span.end - span.start - 1
 
 
-def _outcome(batches: Sequence[RecordBatch]) -> Outcome:
+def _outcome(batches: Sequence[RecordBatch], own: str) -> Outcome:
+    """What became of a sample; failures that are of no route are of the ``own`` table, if any."""
     return Outcome(
         rows=tuple(value for batch in batches for value in batch.values or ()),
-        failures=tuple(failure for batch in batches for failure in batch.failures),
+        failures=tuple(
+            replace(failure, target=failure.target or own or None)
+            for batch in batches
+            for failure in batch.failures
+        ),
+        tables=tuple(table for batch in batches for table in batch.targets or ()),
     )

@@ -21,7 +21,13 @@ _SHOWN = 200
 def differences(case: Case, outcome: Outcome) -> list[str]:
     """What is other than the case expects, a line each; at most ``MOST_DIFFERENCES``."""
     lines: list[str] = []
-    for line in (*_failure_differences(case, outcome), *_row_differences(case.rows, outcome.rows)):
+    rows = outcome.by_table
+    of_rows = (
+        line
+        for table in sorted({*case.rows, *rows})
+        for line in _row_differences(case.rows.get(table, ()), rows.get(table, ()), table)
+    )
+    for line in (*_failure_differences(case, outcome), *of_rows):
         if len(lines) == MOST_DIFFERENCES:
             lines.append("and more")
             break
@@ -56,16 +62,22 @@ def _unlike(expected: ExpectedFailure, failure: Failure) -> Iterator[str]:
     if expected.retried is not None and expected.retried != failure.transient:
         would = "would be" if failure.transient else "would not be"
         yield f"failure, retried: expected {_word(expected.retried)}; it {would} tried again"
+    if expected.table is not None and expected.table != failure.target:
+        yield f"failure, table: expected {expected.table}, got {failure.target or 'none'}"
 
 
-def _row_differences(expected: Sequence[Any], rows: Sequence[Any]) -> Iterator[str]:
+def _row_differences(
+    expected: Sequence[Any], rows: Sequence[Any], table: str = ""
+) -> Iterator[str]:
+    """What differs in the rows of ``table``, which is empty where nothing is routed."""
+    of_table = f"{table}: " if table else ""
     if len(expected) != len(rows):
-        yield f"expected {_count(len(expected))}, got {_count(len(rows))}"
+        yield f"{of_table}expected {_count(len(expected))}, got {_count(len(rows))}"
     for number, (wanted, row) in enumerate(zip(expected, rows, strict=False), 1):
         place = f"row {number}" if len(expected) > 1 else "row"
-        yield from _unequal(wanted, row, place)
+        yield from _unequal(wanted, row, f"{of_table}{place}")
     for number, row in enumerate(rows[len(expected) :], len(expected) + 1):
-        yield f"row {number}: {_written(row)}"
+        yield f"{of_table}row {number}: {_written(row)}"
 
 
 def _unequal(expected: Any, value: Any, place: str) -> Iterator[str]:

@@ -28,20 +28,68 @@ def test_a_case_has_its_name_its_record_and_its_rows(tmp_path: Path) -> None:
     case = one(tmp_path, "input: {id: 1.50, at: no}, row: {id: 1}")
     assert (case.name, case.failure) == ("n", None)
     assert case.sample.raw == b'{"id":1.50,"at":"no"}'
-    assert case.rows == ({"id": 1},)
+    assert case.rows == {"": ({"id": 1},)}
     assert case.place.endswith("a.test.yaml:3:3")
 
 
 def test_a_text_is_the_record_as_it_is(tmp_path: Path) -> None:
     case = one(tmp_path, "input: '{not JSON', rows: []")
-    assert (case.sample.raw, case.rows) == (b"{not JSON", ())
+    assert (case.sample.raw, case.rows) == (b"{not JSON", {"": ()})
 
 
 def test_rows_and_a_failure_may_both_be_expected(tmp_path: Path) -> None:
     failure = "{stage: Ask, category: c, message: m, retried: true}"
     case = one(tmp_path, f"input: {{}}, rows: [{{a: 1.5}}, {{a: 2}}], failure: {failure}")
-    assert case.rows == ({"a": Decimal("1.5")}, {"a": 2})
+    assert case.rows == {"": ({"a": Decimal("1.5")}, {"a": 2})}
     assert case.failure == ExpectedFailure("Ask", "c", "m", retried=True)
+
+
+@pytest.fixture
+def routed(tmp_path: Path) -> str:
+    """The head of a file whose records are routed."""
+    (tmp_path / "shop.yaml").write_text("routes:\n- {table: orders, when: {field: type, is: o}}\n")
+    return "routes: shop.yaml"
+
+
+def test_with_routes_rows_are_expected_by_their_table(tmp_path: Path, routed: str) -> None:
+    case = one(tmp_path, "input: {}, rows: {orders: [{a: 1}, {a: 2}], other: []}", routed)
+    assert case.rows == {"orders": ({"a": 1}, {"a": 2}), "other": ()}
+    assert one(tmp_path, "input: {}, row: {a: 1}, table: orders", routed).rows == {
+        "orders": ({"a": 1},)
+    }
+    assert one(tmp_path, "input: {}, rows: []", routed).rows == {}
+    failure = one(tmp_path, "input: {}, failure: {table: orders}", routed).failure
+    assert failure == ExpectedFailure(table="orders")
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("input: {}, row: {a: 1}", "with routes, a row needs 'table'"),
+        ("input: {}, rows: [{a: 1}]", "with routes, rows are lists of rows by their table"),
+        ("input: {}, rows: {orders: {a: 1}}", "rows is a list of rows"),
+        ("input: {}, rows: [], table: orders", "table says where"),
+    ],
+)
+def test_rows_without_a_table_are_refused_with_routes(
+    case: str, message: str, tmp_path: Path, routed: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"a.test.yaml:3:[0-9]+: {message}"):
+        one(tmp_path, case, routed)
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("table: t", "table needs 'routes'"),
+        ("routes: shop.yaml\nschema: s.json", "the schema is that of 'table', and there is none"),
+    ],
+)
+def test_a_head_that_does_not_fit_is_refused(
+    head: str, message: str, tmp_path: Path, routed: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        one(tmp_path, "input: {}, rows: []", head)
 
 
 def test_the_origin_may_be_given(tmp_path: Path) -> None:

@@ -10,6 +10,8 @@ from pipelines.testing.trial import Sample, Trial
 from transforms.batch.record import Format, Record
 from transforms.errors import RetryLater
 from transforms.mapping.mapping import Mapping
+from transforms.route.route import Route
+from transforms.route.routes import Routes
 from transforms.steps.each_record import EachRecord
 
 CUSTOMERS = Mapping.of([{"rename": {"Customer ID": "id"}}, {"cast": {"id": "integer"}}])
@@ -78,3 +80,31 @@ def test_a_record_without_a_failure_has_none_to_give() -> None:
 
 def test_no_samples_have_no_outcomes() -> None:
     assert Trial().outcomes([]) == []
+
+
+def test_routes_give_each_row_its_table_after_the_steps() -> None:
+    routes = Routes(
+        [
+            Route("orders", {"field": "type", "is": "order"}, schema='{"required": ["id"]}'),
+            Route("entries", {"field": "type", "is": "order"}, name="copy"),
+        ]
+    )
+    retyped = EachRecord(lambda r: r.with_value({**r.value, "type": r.value["kind"]}), "Retype")
+    trial = Trial(routes=routes, steps=[retyped])
+    whole, partial, lost = trial.outcomes(
+        [{"id": 1, "kind": "order"}, {"kind": "order"}, {"id": 1, "kind": "robot"}]
+    )
+    row = {"id": 1, "kind": "order", "type": "order"}
+    assert whole.by_table == {"orders": (row,), "entries": (row,)}
+    assert list(partial.by_table) == ["entries"]
+    assert (partial.failure.stage, partial.failure.target) == ("validate", "orders")
+    assert (lost.failure.category, lost.failure.target) == ("no_route", None)
+
+
+def test_what_matches_no_route_goes_to_the_table_with_its_schema() -> None:
+    routes = Routes([Route("orders", {"field": "type", "is": "order"})])
+    trial = Trial(routes=routes, table="rest", schema='{"required": ["id"]}')
+    order, other, bad = trial.outcomes([{"type": "order"}, {"id": 1}, {"type": "x"}])
+    assert list(order.by_table) == ["orders"], "the schema is not that of other tables"
+    assert other.by_table == {"rest": ({"id": 1},)}
+    assert (bad.failure.category, bad.failure.target) == ("schema", "rest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def case(*rows: Any, failure: ExpectedFailure | None = None) -> Case:
-    return Case("n", "a:1:1", Sample(b"{}"), rows, failure)
+    return Case("n", "a:1:1", Sample(b"{}"), {"": rows}, failure)
 
 
 def failed(stage: str = "map", category: str = "mapping", message: str = "no number") -> Outcome:
@@ -115,3 +116,23 @@ def test_differences_are_bounded() -> None:
     lines = differences(case({}), outcome)
     assert len(lines) == MOST_DIFFERENCES + 1
     assert lines[-1] == "and more"
+
+
+def test_rows_are_compared_table_by_table() -> None:
+    expected = Case("n", "a:1:1", Sample(b"{}"), {"orders": ({"a": 1},), "lines": ()}, None)
+    same = Outcome(({"a": 1},), tables=("orders",))
+    assert differences(expected, same) == []
+    other = Outcome(({"a": 2}, {"b": 1}), tables=("orders", "lines"))
+    assert differences(expected, other) == [
+        "lines: expected no row, got one row",
+        'lines: row 1: {"b":1}',
+        "orders: row, a: expected 1, got 2",
+    ]
+
+
+def test_a_failure_may_have_to_be_of_a_table() -> None:
+    failure = replace(failed().failures[0], target="orders")
+    expected = case(failure=ExpectedFailure(table="lines"))
+    (line,) = differences(expected, Outcome((), (failure,)))
+    assert line == "failure, table: expected lines, got orders"
+    assert differences(case(failure=ExpectedFailure(table="orders")), Outcome((), (failure,))) == []

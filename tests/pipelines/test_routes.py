@@ -1,0 +1,214 @@
+"""One stream into several tables, from the command line to what the tables, the jobs and the audit say."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import command
+from pipelines import ingest as ingest_command
+from pipelines import runs as runs_command
+from tests.pipelines.commands import OUTCOMES, audit, dead_letters, printed
+from tests.pipelines.tables import query
+
+pytestmark = pytest.mark.slow
+
+TYPES = ("order", "customer", *(f"kind{number}" for number in range(3, 11)))
+"""Ten types of events, of which the first has a foreign key to the second."""
+
+EACH = 12
+"""How many records there are of each type."""
+
+ROUTES: list[dict[str, Any]] = [
+    {"table": "orders", "when": {"field": "type", "is": "order"}, "key": ["id"]},
+    {"table": "customers", "when": {"field": "type", "is": "customer"}, "key": ["id"]},
+    {
+        "table": "${type}",
+        "name": "kinds",
+        "when": "starts_with(type, 'kind')",
+        "pattern": "kind[0-9]+",
+        "key": ["id"],
+    },
+]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, sink: str) -> str:
+    """A database with two tables of a shop, and a file of events: orders before their customers."""
+    query(
+        sink,
+        "CREATE TABLE customers (id INTEGER PRIMARY KEY, type TEXT NOT NULL, customer INTEGER)",
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, type TEXT NOT NULL, "
+        "customer INTEGER NOT NULL REFERENCES customers (id))",
+    )
+    events = [event(kind, number) for number in range(EACH) for kind in TYPES]
+    write_events(tmp_path, "a", events)
+    return sink
+
+
+def event(kind: str, number: int, **more: Any) -> dict[str, Any]:
+    return {"id": number, "type": kind, "customer": number, **more}
+
+
+def write_events(folder: Path, name: str, events: list[dict[str, Any]], *lines: str) -> None:
+    text = [*map(json.dumps, events), *lines]
+    (folder / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in text))
+
+
+def write_routes(folder: Path, routes: list[dict[str, Any]], **more: Any) -> str:
+    path = folder / "routes.json"
+    path.write_text(json.dumps({"routes": routes, **more}))
+    return str(path)
+
+
+def run(folder: Path, sink: str, *more: str, pipeline: str | None = "shop") -> dict[str, Any]:
+    """Ingest the events of a folder, which has to succeed; returns the summary, whose tables add up."""
+    path = folder / "summary.json"
+    argv = ["--source", f"{folder}/*.jsonl", "--sink", sink, "--no_progress"]
+    argv += ["--summary_json", str(path), *more]
+    argv += ["--pipeline", pipeline] if pipeline is not None else []
+    assert command.run("ingest", ingest_command.main, argv) == 0
+    summary: dict[str, Any] = json.loads(path.read_text())
+    for counts in (summary, *summary["tables"].values()):
+        outcomes = sum(counts[outcome] for outcome in OUTCOMES)
+        assert counts["read"] + counts["expanded"] == outcomes
+    for name in ("read", "expanded", *OUTCOMES):
+        assert sum(counts[name] for counts in summary["tables"].values()) == summary[name]
+    return summary
+
+
+def counted(summary: Mapping[str, Any], name: str) -> dict[str, int]:
+    return {table: counts[name] for table, counts in summary["tables"].items() if counts[name]}
+
+
+def test_ten_types_go_to_ten_tables_and_what_matches_no_route_is_dead(
+    tmp_path: Path, shop: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_events(tmp_path, "b", [event("robot", 1), event("kind", 2)], '{"id": ')
+    routes = write_routes(tmp_path, ROUTES)
+    summary = run(tmp_path, shop, "--routes", routes)
+    tables = {"orders": EACH, "customers": EACH, **dict.fromkeys(TYPES[2:], EACH)}
+    assert counted(summary, "inserted") == tables
+    assert counted(summary, "dead") == {"(none)": 3}
+    assert {table: query(shop, f"SELECT count(*) FROM {table}")[0][0] for table in tables} == tables
+    dead = query(shop, "SELECT target, stage, category FROM ingest_jobs")
+    assert Counter(dead) == {
+        ("(none)", "route", "no_route"): 2,
+        ("(none)", "parse", "malformed"): 1,
+    }
+    out, _ = capsys.readouterr()
+    for kind in TYPES[2:]:
+        assert f"made table {kind} (" in out
+    assert "made table orders" not in out, "it was there"
+    assert "made table (none)" not in out
+    assert audit(shop) == 0
+    assert run(tmp_path, shop, "--routes", routes)["read"] == 0
+
+
+def test_commands_count_each_table(
+    tmp_path: Path, shop: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path, shop, "--routes", write_routes(tmp_path, ROUTES))
+    capsys.readouterr()
+    assert audit(shop) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert any(line.startswith(f"orders: {EACH} read = {EACH} inserted") for line in lines), lines
+    listed = ["list", "--sink", shop, "--json"]
+    assert command.run("runs", runs_command.main, listed) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert (entry["pipeline"], entry["target"]) == ("shop", "(none)")
+    assert entry["tables"]["orders"]["inserted"] == EACH
+
+
+def test_a_record_of_two_tables_is_replayed_into_the_one_that_refused_it(
+    tmp_path: Path, shop: str
+) -> None:
+    strict = {"properties": {"customer": {"maximum": 5}}}
+    (tmp_path / "order.schema").write_text(json.dumps(strict))
+    orders = {**ROUTES[0], "schema": "order.schema"}
+    entries = {"table": "entries", "when": {"field": "type", "is": "order"}, "key": ["id"]}
+    argv = ("--routes", write_routes(tmp_path, [orders, entries, *ROUTES[1:]]))
+    first = run(tmp_path, shop, *argv)
+    assert counted(first, "inserted")["entries"] == EACH
+    assert counted(first, "dead") == {"orders": EACH - 6}
+    assert first["expanded"] == EACH
+    assert query(shop, "SELECT DISTINCT target FROM ingest_jobs") == [("orders",)]
+    assert audit(shop) == 0
+
+    (tmp_path / "order.schema").write_text("{}")
+    assert dead_letters("replay", "--sink", shop, "--table", "orders", "--reason", "v2") == 0
+    again = run(tmp_path, shop, *argv)
+    assert counted(again, "inserted") == {"orders": EACH - 6}
+    assert again["duplicates"] == 0, "the other table is left alone"
+    assert query(shop, "SELECT count(*) FROM orders") == [(EACH,)]
+    assert query(shop, "SELECT DISTINCT state FROM ingest_jobs") == [("completed",)]
+    assert audit(shop) == 0
+
+
+def test_a_route_that_is_added_reads_nothing_again_and_heals_what_matched_none(
+    tmp_path: Path, shop: str
+) -> None:
+    write_events(tmp_path, "b", [event("robot", 1)])
+    run(tmp_path, shop, "--routes", write_routes(tmp_path, ROUTES))
+    robots = {"table": "robots", "when": {"field": "type", "is": "robot"}, "key": ["id"]}
+    argv = ("--routes", write_routes(tmp_path, [robots, *ROUTES]))
+    assert run(tmp_path, shop, *argv)["read"] == 0
+    assert query(shop, "SELECT count(*) FROM robots") == [(0,)]
+    assert dead_letters("replay", "--sink", shop, "--reason", "a route for robots") == 0
+    healed = run(tmp_path, shop, *argv)
+    assert counted(healed, "inserted") == {"robots": 1}
+    assert query(shop, "SELECT count(*) FROM robots") == [(1,)]
+    assert query(shop, "SELECT state FROM ingest_jobs") == [("completed",)]
+    assert audit(shop) == 0
+
+
+def test_a_pipeline_of_one_table_that_gets_routes_keeps_its_ledger_and_jobs(
+    tmp_path: Path, sink: str
+) -> None:
+    events = [event("order", 1), event("robot", 2)]
+    write_events(tmp_path, "a", events, '{"id": ')
+    one = ("--table", "events", "--key", "id")
+    assert run(tmp_path, sink, *one, pipeline=None)["inserted"] == 2
+    robots = {"table": "robots", "when": {"field": "type", "is": "robot"}, "key": ["id"]}
+    write_events(tmp_path, "b", [event("order", 3), event("robot", 4)])
+    argv = (*one, "--routes", write_routes(tmp_path, [robots]))
+    assert dead_letters("replay", "--sink", sink, "--reason", "try") == 0
+    second = run(tmp_path, sink, *argv, pipeline=None)
+    assert second["read"] == 3, "the new file, and the job"
+    assert second["attempts"] == 1
+    assert counted(second, "inserted") == {"events": 1, "robots": 1}
+    assert counted(second, "dead") == {"events": 1}, "which is still no JSON"
+    assert query(sink, "SELECT DISTINCT pipeline FROM ingest_progress") == [("events",)]
+    assert query(sink, "SELECT name, target FROM ingest_pipelines") == [("events", "events")]
+    assert audit(sink) == 0
+
+
+@pytest.mark.parametrize(
+    ("routes", "more", "line"),
+    [
+        ([{"table": "a"}], ("--table", "t"), "--table"),
+        ([{"table": "a", "when": {"feld": "type"}}], ("--pipeline", "p"), "routes.json:1:"),
+        ([], ("--pipeline", "p"), "routes"),
+    ],
+    ids=["two defaults", "a mistake", "no route"],
+)
+def test_routes_that_do_not_fit_are_one_line(
+    routes: list[dict[str, Any]],
+    more: tuple[str, ...],
+    line: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": 1}\n')
+    database = tmp_path / "a.db"
+    argv = ["--source", f"{tmp_path}/a.jsonl", "--sink", f"sqlite:///{database}"]
+    argv += ["--routes", write_routes(tmp_path, routes), *more]
+    assert command.run("ingest", ingest_command.main, argv) == 2
+    (message,) = printed(capsys.readouterr().err)
+    assert line in message
+    assert not database.exists()
