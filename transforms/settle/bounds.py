@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 
@@ -27,28 +26,36 @@ class Bounds:
         return self.records is None and self.bytes is None and self.age is None
 
 
+def tightest(bounds: Iterable[Bounds]) -> Bounds:
+    """The bounds under which no table waits for longer than under any of ``bounds``."""
+    every = list(bounds)
+    if any(each.unset for each in every):
+        return Bounds()
+    return Bounds(
+        min((each.records for each in every if each.records is not None), default=None),
+        min((each.bytes for each in every if each.bytes is not None), default=None),
+        min((each.age for each in every if each.age is not None), default=None),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class TableBounds:
     """The bounds of every table, by its label. Picklable.
 
     Attributes:
-        home: Those of the pipeline's own table, and of each that has no others.
-        tables: Those of single tables, by label.
-        patterns: Those of tables whose label a regular expression matches as a whole; the first
-            that does counts.
+        home: Those of the pipeline's own table, where no route names it.
+        tables: Those of the tables that routes name, by label.
+        others: Those of all further tables, whose names come from records: ``tightest`` of their
+            routes. None for those of ``home``.
     """
 
     home: Bounds = Bounds()
     tables: Mapping[str, Bounds] = field(default_factory=dict, hash=False)
-    patterns: tuple[tuple[str, Bounds], ...] = ()
+    others: Bounds | None = None
 
     def of(self, label: str) -> Bounds:
         """The bounds of the table ``label``."""
-        bounds = self.tables.get(label)
-        if bounds is not None:
-            return bounds
-        matching = (bounds for pattern, bounds in self.patterns if re.fullmatch(pattern, label))
-        return next(matching, self.home)
+        return self.tables.get(label, self.home if self.others is None else self.others)
 
     @property
     def unset(self) -> bool:
@@ -67,7 +74,8 @@ class TableBounds:
 
     @property
     def _every(self) -> tuple[Bounds, ...]:
-        return (self.home, *self.tables.values(), *(bounds for _, bounds in self.patterns))
+        others = () if self.others is None else (self.others,)
+        return (self.home, *self.tables.values(), *others)
 
 
 OF_OBJECTS = Bounds(records=100_000, bytes=64 << 20, age=10.0)

@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from transforms.batch.record import RecordBatch
-from transforms.settle.bounds import Bounds, TableBounds
+from transforms.settle.bounds import TableBounds
 
 _HOME = ""
 """The label of the pipeline's own table, where no route has given one."""
@@ -46,7 +46,6 @@ class Gather:
         self._most_bytes = bytes_
         self._bounds = bounds
         self._nothing_waits = bounds.unset
-        self._by_label: dict[str, Bounds] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -102,8 +101,11 @@ class Gather:
         if batch.claim is not None:
             return True
         rows: Mapping[str, int]
-        rows = Counter(batch.targets) if batch.targets else {_HOME: batch.read}
-        bounds = {label: self._bounds_of(label) for label in rows}
+        if batch.targets:
+            rows = Counter(batch.targets)
+            bounds = {label: self._bounds.of(label) for label in rows}
+        else:
+            rows, bounds = {_HOME: batch.read}, {_HOME: self._bounds.home}
         if any(each.unset for each in bounds.values()):
             return True
         if any(each.bytes is not None for each in bounds.values()):
@@ -120,13 +122,6 @@ class Gather:
             or self._row_bytes[label] >= (each.bytes or inf)
             for label, each in bounds.items()
         )
-
-    def _bounds_of(self, label: str) -> Bounds:
-        bounds = self._by_label.get(label)
-        if bounds is None:
-            bounds = self._bounds.home if label == _HOME else self._bounds.of(label)
-            self._by_label[label] = bounds
-        return bounds
 
 
 def _bytes_by_label(batch: RecordBatch) -> Mapping[str, int]:

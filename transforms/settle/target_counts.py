@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from transforms import instruments, metrics
 from transforms.batch.counts import COUNTS, OUTCOMES, Counts
@@ -13,9 +13,16 @@ _FINAL = frozenset(OUTCOMES) - {"retrying"}
 """Outcomes whose numbers never fall."""
 
 
-def count(by_target: Mapping[str, Counts]) -> None:
-    """Count what a commit has settled for each table; call it on the thread of the bundle."""
-    for target, counts in by_target.items():
+def count(settled: Iterable[Mapping[str, Counts]]) -> None:
+    """Count what the batches of a commit have settled for each table.
+
+    Call it on the thread of the bundle, once a commit: counters cost more than sums.
+    """
+    sums: dict[str, Counts] = {}
+    for by_target in settled:
+        for target, counts in by_target.items():
+            sums[target] = sums[target] + counts if target in sums else counts
+    for target, counts in sums.items():
         label = metrics.count_target(target, counts)
         for name, number in counts:
             if number > 0 and name in _FINAL:

@@ -342,6 +342,7 @@ class WriteFn(beam.DoFn):
         metrics.count("commits")
         metrics.count("commit_ms", round(done.seconds * 1000))
         metrics.count("outage_ms", round(done.waited * 1000))
+        target_counts.count(settled.by_target for settled in done.settled)
         for pending, settled in zip(done.pending, done.settled, strict=True):
             _count(settled)
             yield _emit(settled, pending)
@@ -393,4 +394,3 @@ def _count(settled: Settled) -> None:
     metrics.count("attempts", settled.attempts)
     metrics.count("trimmed", settled.trimmed)
     metrics.count("batches")
-    target_counts.count(settled.by_target)

@@ -1,27 +1,37 @@
-"""Every table has bounds: its own, those of the pattern that its name matches, or those of home."""
+"""Every table has bounds: its own, those of tables that nobody named, or those of home."""
 
 from __future__ import annotations
 
 import pickle
+from itertools import product
 
-from transforms.settle.bounds import Bounds, TableBounds
+from transforms.settle.bounds import Bounds, TableBounds, tightest
 
-ORDERS, EVENTS, HOME = Bounds(records=10), Bounds(bytes=1_000), Bounds(age=2.0)
-TABLES = TableBounds(HOME, {"orders": ORDERS, "event_x": ORDERS}, (("event_.*", EVENTS),))
-
-
-def test_a_table_has_its_own_bounds_before_those_of_a_pattern_and_those_of_home() -> None:
-    labels = ("orders", "event_x", "event_y", "other")
-    assert [TABLES.of(label) for label in labels] == [ORDERS, ORDERS, EVENTS, HOME]
+ORDERS, OTHERS, HOME = Bounds(records=10), Bounds(bytes=1_000), Bounds(age=2.0)
+TABLES = TableBounds(HOME, {"orders": ORDERS}, OTHERS)
 
 
-def test_a_pattern_matches_a_whole_label() -> None:
-    assert TABLES.of("app.event_y") == HOME
+def test_a_table_that_nobody_named_has_the_bounds_of_others_or_of_home() -> None:
+    assert [TABLES.of(label) for label in ("orders", "new")] == [ORDERS, OTHERS]
+    assert TableBounds(HOME, {"orders": ORDERS}).of("new") == HOME
 
 
-def test_the_first_pattern_that_matches_counts() -> None:
-    both = TableBounds(patterns=(("a.*", ORDERS), ("ab", EVENTS)))
-    assert both.of("ab") == ORDERS
+def test_the_tightest_bounds_let_nothing_wait_for_longer_than_any() -> None:
+    values = (None, 1, 2)
+    every = [Bounds(*numbers) for numbers in product(values, values, values)]
+
+    def begins(bounds: Bounds, records: int, bytes_: int, age: float) -> bool:
+        return (
+            bounds.unset
+            or records >= (bounds.records or 9)
+            or bytes_ >= (bounds.bytes or 9)
+            or age >= (bounds.age or 9)
+        )
+
+    for one, other in product(every, every):
+        for waiting in product((0, 1, 2), repeat=3):
+            expected = begins(one, *waiting) or begins(other, *waiting)
+            assert begins(tightest([one, other]), *waiting) == expected, (one, other, waiting)
 
 
 def test_the_largest_of_all_tables_is_what_there_must_be_room_for() -> None:
@@ -31,7 +41,7 @@ def test_the_largest_of_all_tables_is_what_there_must_be_room_for() -> None:
 
 def test_bounds_are_unset_only_if_no_table_has_any() -> None:
     assert TableBounds(tables={"orders": Bounds()}).unset
-    assert not TableBounds(patterns=(("a", EVENTS),)).unset
+    assert not TableBounds(others=OTHERS).unset
     assert not Bounds(age=0.0).unset
 
 

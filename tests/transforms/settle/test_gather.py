@@ -85,8 +85,8 @@ class TestBounds:
         assert not add(waiting, batch_of(*[b"1"] * 49))
         assert add(waiting, batch_of(b"1"))
 
-    def test_a_table_that_nobody_named_has_the_bounds_of_home(self) -> None:
-        waiting = gather()
+    def test_tables_that_nobody_named_have_the_bounds_of_others(self) -> None:
+        waiting = gather(bounds=replace(TABLES, home=Bounds(), others=Bounds(records=50)))
         assert not add(waiting, batch(*["new"] * 49))
         assert not add(waiting, batch("newer")), "each table is counted for itself"
         assert add(waiting, batch("new"))

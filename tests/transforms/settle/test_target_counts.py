@@ -31,7 +31,7 @@ def _fresh() -> Iterator[None]:
 def test_counts_come_back_for_each_table_apart_from_those_of_the_whole() -> None:
     metrics.count_all(ORDERS + ODD)
     for _ in range(2):
-        target_counts.count({"orders": ORDERS, "a@b.é c": ODD})
+        target_counts.count([{"orders": ORDERS, "a@b.é c": ODD}])
     assert target_counts.by_target(metrics.tally()) == {
         "a@b.é c": ODD + ODD,
         "orders": ORDERS + ORDERS,
@@ -39,8 +39,13 @@ def test_counts_come_back_for_each_table_apart_from_those_of_the_whole() -> None
     assert metrics.tally()["inserted"] == 4
 
 
+def test_the_batches_of_a_commit_are_added_up() -> None:
+    target_counts.count([{"orders": ORDERS}, {}, {"orders": ORDERS, "lines": ODD}])
+    assert target_counts.by_target(metrics.tally()) == {"lines": ODD, "orders": ORDERS + ORDERS}
+
+
 def test_without_routes_there_is_no_counter_of_a_table() -> None:
-    target_counts.count({})
+    target_counts.count([{}, {}])
     assert metrics.tally() == {}
     assert target_counts.by_target({"read": 3, "inserted": 3}) == {}
 
@@ -50,14 +55,14 @@ def test_counters_of_something_else_are_no_counts_of_a_table() -> None:
 
 
 def test_what_no_longer_waits_for_an_attempt_is_subtracted() -> None:
-    target_counts.count({"orders": Counts(read=1, retrying=1)})
-    target_counts.count({"orders": Counts(inserted=1, retrying=-1)})
+    target_counts.count([{"orders": Counts(read=1, retrying=1)}])
+    target_counts.count([{"orders": Counts(inserted=1, retrying=-1)}])
     assert target_counts.by_target(metrics.tally()) == {"orders": Counts(read=1, inserted=1)}
 
 
 def test_tables_beyond_the_most_are_counted_together() -> None:
     for number in (*range(MOST_TARGETS + 5), MOST_TARGETS + 4, 0):
-        target_counts.count({f"t{number}": Counts(read=1, inserted=1)})
+        target_counts.count([{f"t{number}": Counts(read=1, inserted=1)}])
     counts = target_counts.by_target(metrics.tally())
     assert len(counts) == MOST_TARGETS + 1
     assert list(counts)[-1] == OTHER_TARGETS
@@ -77,8 +82,8 @@ def test_of_the_tables_of_several_processes_the_largest_keep_their_names() -> No
 
 
 def test_a_process_shows_only_what_never_falls() -> None:
-    target_counts.count({"orders": Counts(read=3, inserted=1, dead=1, retrying=1)})
-    target_counts.count({"orders": Counts(inserted=1, retrying=-1)})
+    target_counts.count([{"orders": Counts(read=3, inserted=1, dead=1, retrying=1)}])
+    target_counts.count([{"orders": Counts(inserted=1, retrying=-1)}])
     series = instruments.measured().counters["table_records"]
     assert series == {("orders", "inserted"): 2, ("orders", "dead"): 1}
 
@@ -86,7 +91,7 @@ def test_a_process_shows_only_what_never_falls() -> None:
 def test_every_outcome_of_every_named_table_has_a_series_of_its_own() -> None:
     every = Counts(inserted=1, updated=1, duplicates=1, filtered=1, dead=1)
     for number in range(MOST_TARGETS + 1):
-        target_counts.count({f"t{number}": every})
+        target_counts.count([{f"t{number}": every}])
     series = instruments.measured().counters["table_records"]
     assert set(series.values()) == {1}
     assert len(series) == 5 * (MOST_TARGETS + 1)
@@ -94,7 +99,7 @@ def test_every_outcome_of_every_named_table_has_a_series_of_its_own() -> None:
 
 def test_a_runner_that_returns_metrics_alone_returns_them_by_table() -> None:
     def settle(_: int) -> None:
-        target_counts.count({"app.orders": ORDERS})
+        target_counts.count([{"app.orders": ORDERS}])
 
     pipeline = beam.Pipeline(runner=FnApiRunner())
     pipeline | beam.Create([1, 2]) | beam.Map(settle)
