@@ -12,12 +12,14 @@ from pipelines.progress import Mode
 from runners.runner import Runner
 from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig
+from sinks.tables import Tables
 from sources.jobs.source import JobsSource
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
 from transforms.mapping.mapping import Mapping
 from transforms.parse.hidden.paths import Hidden
 from transforms.parse.parse import ParseConfig
+from transforms.route.routes import Routes
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
@@ -32,7 +34,7 @@ class IngestConfig:
         sources: What to read.
         parse: Bounds of a record.
         mapping: How records are shaped before they are checked, or None.
-        schema: JSON Schema of a mapped record as text, or None.
+        schema: JSON Schema of a mapped record as text, or None; routes have their own.
         sql: Where rows, dead letters and progress go.
         ledger: What the pipeline has settled there.
         write: Bounds of a transaction, and waits during an outage.
@@ -47,6 +49,8 @@ class IngestConfig:
         pipeline: The pipeline's name and the labels of its steps.
         hidden: The paths in a record as read that its mapping hides. Nothing quotes a record that
             cannot be read, and whoever looks at failed records does not see these fields.
+        routes: Which records go to which tables; None if all go to the one of ``sql``.
+        tables: The tables of the routes in the database of ``sql``, or None without routes.
     """
 
     sources: tuple[Source, ...]
@@ -66,6 +70,8 @@ class IngestConfig:
     steps: Steps
     pipeline: PipelineIdentity
     hidden: Hidden = ()
+    routes: Routes | None = None
+    tables: Tables | None = None
 
 
 @dataclass(frozen=True, slots=True)

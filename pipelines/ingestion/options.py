@@ -16,6 +16,7 @@ from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.flags import set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.configuring import destination
+from pipelines.ingestion.configuring.routing import routes_of
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
@@ -26,6 +27,7 @@ from sinks.jobs.queue import SqlJobQueue
 from sinks.jobs.retention import Retention
 from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig
+from sinks.tables import Tables
 from sources.by_uri import SourceOptions, source_for
 from sources.files.csv.options import CsvOptions
 from sources.files.json.options import JsonOptions
@@ -36,9 +38,12 @@ from transforms.batch.splits import Source
 from transforms.errors import ConfigError
 from transforms.mapping.mapping import Mapping
 from transforms.parse.epochs import epoch_columns
+from transforms.parse.hidden.paths import Hidden
 from transforms.parse.parse import ParseConfig
 from transforms.parse.text import FIELD
 from transforms.parse.validate import load_schema
+from transforms.route.route import UNROUTED, Route
+from transforms.route.routes import Routes
 from transforms.secrets import redact
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
@@ -107,20 +112,21 @@ def _ingest_config(
 ) -> IngestConfig:
     schema = load_schema(flags.schema) if flags.schema else None
     mapping = _mapping(flags, runner)
-    sources = _sources(flags, parallel=runner.parallel)
+    routes = _routes(flags, runner, schema)
+    sources = _sources(flags, routes, parallel=runner.parallel)
     text = flags.format == "text"
     if text and _key(flags.key) not in ((), (FIELD,)):
         raise ConfigError(f"--format text has one field, {FIELD}; leave out --key {flags.key}")
     sql = SqlConfig.of(
         url=flags.sink,
-        table=flags.table,
+        table=flags.table or UNROUTED,
         key=_key(flags.key),
         on_conflict=flags.on_conflict,
         unknown_fields=flags.unknown_fields,
         schema=_TEXT_SCHEMA if text and schema is None else schema,
         create=flags.create,
         elements=any(source.holds_several for source in sources)
-        or (mapping is not None and mapping.unnests),
+        or any(each.unnests for each in (mapping, *_mappings(routes)) if each is not None),
     )
     parse = ParseConfig(
         max_record_bytes=flags.max_record_bytes,
@@ -129,8 +135,9 @@ def _ingest_config(
     )
     pipeline = identity_of(
         *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields),
-        # The text, so that all of it counts, however long it is.
-        mapping=None if mapping is None else repr(mapping),
+        # Texts, so that all of them counts, however long they are.
+        *(() if routes is None else (repr(routes),)),
+        mapping=repr(mapping) if mapping is not None or _mappings(routes) else None,
     )
     batch_records = _part_of(flags.max_in_flight)
     retention = Retention.parse(flags.retain) if flags.retain else None
@@ -138,8 +145,8 @@ def _ingest_config(
         sources=sources,
         parse=parse,
         mapping=mapping,
-        hidden=() if mapping is None else mapping.hidden,
-        schema=schema,
+        hidden=_hidden(mapping, routes),
+        schema=schema if routes is None else None,
         sql=sql,
         ledger=SqlLedger(sql, pipeline.name),
         write=WriteConfig(
@@ -165,6 +172,8 @@ def _ingest_config(
         streaming=flags.streaming,
         steps=steps,
         pipeline=pipeline,
+        routes=routes,
+        tables=None if routes is None else Tables.of(sql, routes.all),
     )
 
 
@@ -175,6 +184,37 @@ def _mapping(flags: argparse.Namespace, runner: Runner) -> Mapping | None:
     if not runner.remote:  # elsewhere the workers have the secrets
         mapping.check_secrets()
     return mapping
+
+
+def _routes(flags: argparse.Namespace, runner: Runner, schema: str | None) -> Routes | None:
+    if not flags.routes:
+        return None
+    default = None
+    if flags.table:
+        default = Route(
+            flags.table,
+            key=_key(flags.key),
+            on_conflict=flags.on_conflict,
+            unknown_fields=flags.unknown_fields,
+            schema=schema,
+        )
+    routes = routes_of(flags.routes, default)
+    if not runner.remote:  # elsewhere the workers have the secrets
+        routes.check_secrets()
+    return routes
+
+
+def _mappings(routes: Routes | None) -> list[Mapping]:
+    """The mappings that routes have of their own."""
+    every = () if routes is None else routes.all
+    return [route.mapping for route in every if route.mapping is not None]
+
+
+def _hidden(mapping: Mapping | None, routes: Routes | None) -> Hidden:
+    """The paths in a record as read that no message shows."""
+    if routes is not None:
+        return routes.hidden(mapping)
+    return () if mapping is None else mapping.hidden
 
 
 def _part_of(max_in_flight: int | None) -> int | None:
@@ -194,7 +234,7 @@ def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) 
         if flags.dead_letters is not None:
             cluster.refuse_relative_paths("--dead_letters", [flags.dead_letters], runner)
         cluster.refuse_local_database(flags.sink, runner)
-        name = f"ingest-{flags.table}"
+        name = f"ingest-{flags.table or flags.pipeline}"
         beam_options += cluster.job_options(name, rest, streaming=flags.streaming)
     return RunConfig(
         runner=runner,
@@ -245,7 +285,9 @@ def _rest_seconds(flags: argparse.Namespace) -> float:
     return rest_seconds
 
 
-def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]:
+def _sources(
+    flags: argparse.Namespace, routes: Routes | None, *, parallel: bool
+) -> tuple[Source, ...]:
     options = SourceOptions(
         format=flags.format,
         max_record_bytes=flags.max_record_bytes,
@@ -258,7 +300,7 @@ def _sources(flags: argparse.Namespace, *, parallel: bool) -> tuple[Source, ...]
         encoding=flags.encoding,
         compression=flags.compression,
         exclude=tuple(flags.exclude),
-        keyed=bool(flags.key),
+        keyed=bool(flags.key) if routes is None else all(route.key for route in routes.all),
         missing_topic=flags.missing_topic,
         poll_interval=flags.poll_interval,
         csv=CsvOptions.of(

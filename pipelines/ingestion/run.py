@@ -17,7 +17,10 @@ from pipelines import command, execution, progress
 from pipelines.ingestion import stuck_step, summary
 from pipelines.ingestion.begun import begun
 from pipelines.ingestion.config import IngestConfig, RunConfig
+from pipelines.ingestion.configuring.routing import bounds_of
+from pipelines.ingestion.expected_fields import expected_fields
 from pipelines.ingestion.observed import observed
+from pipelines.ingestion.own_table import own_table
 from pipelines.ingestion.pulse import beating
 from pipelines.ingestion.run_entry import Ending, entered, entry_of
 from pipelines.ingestion.steps import applied
@@ -28,15 +31,16 @@ from sinks.ledger import submissions
 from sinks.runs.heartbeat import Heartbeat
 from sinks.runs.runs import Outcome, Run
 from sinks.sql import SqlSink, WriteToSql
+from sinks.tables import default_schema
 from sources.jobs.source import JobsSource
 from transforms import notes
 from transforms.errors import SluiceError
 from transforms.mapping.map import Map
-from transforms.mapping.mapping import Mapping
 from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
 from transforms.read import standing
 from transforms.read.job_queue import Waiting
+from transforms.route.assign import AssignRoutes
 from transforms.settle import first_dead_letters
 from transforms.settle.acknowledge import Acknowledge
 from transforms.steps.service import Waits
@@ -63,7 +67,13 @@ def build(
         parsing = "Map" >> Map(config.mapping, run=sink.run, parse=parse)
     checked = pipeline | "Read" >> reading | parsing | "Validate" >> Validate(config.schema)
     waits = Waits(config.write.backoff, config.write.outage_budget)
-    written = applied(checked, config.steps, waits) | "Write" >> WriteToSql(sink, config.write)
+    good, write = applied(checked, config.steps, waits), config.write
+    if config.routes is not None:
+        schema = default_schema(config.sql.database) or ""
+        home = own_table(config.sql)
+        good = good | "Route" >> AssignRoutes(config.routes, home, schema, sink.run)
+        write = write.with_bounds(bounds_of(config.routes, schema), config.batch_records)
+    written = good | "Write" >> WriteToSql(sink, write)
     written.settled | "CommitOffsets" >> Acknowledge(sources)
     return written
 
@@ -87,6 +97,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         pipeline=config.pipeline,
         heartbeat=Heartbeat(config.sql.database, run_id),
         hidden=config.hidden,
+        tables=config.tables,
     )
     entry = entry_of(run_id, config, run)
     with observed(config, run), ExitStack() as entries:
@@ -98,8 +109,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             ending = entries.enter_context(entered(entry))
             config = _checked(config, sink)
             entries.enter_context(begun(entry, config, run))
-            if created:
-                _report_created(config, run)
+            _report_created(created, config, run)
             notes.reset()
             standing.reset()
             first_dead_letters.reset()
@@ -120,13 +130,8 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
 
 
 def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
-    """The configuration with sources that are there and know the table's columns."""
-    fields = sink.fields()
-    if config.mapping is not None:
-        fields = replace(fields, names=_named(fields.names, config.mapping), complete=False)
-    fields = replace(
-        fields, renamed=config.mapping is not None or bool(config.steps), quotes=not config.hidden
-    )
+    """The configuration with sources that are there and know the tables' columns."""
+    fields = expected_fields(config, sink)
     sources = tuple(source.expecting(fields) for source in config.sources)
     budget = config.write.outage_budget
     for source in sources:
@@ -135,11 +140,6 @@ def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     if config.dead_letters is not None:
         once_reachable(config.dead_letters.check, budget)
     return replace(config, sources=fixed)
-
-
-def _named(names: frozenset[str], mapping: Mapping) -> frozenset[str]:
-    """The fields of which a record needs one before ``mapping``, if it needs ``names`` after it."""
-    return names | mapping.reads if names and mapping.reads is not None else frozenset()
 
 
 def _report(
@@ -191,10 +191,17 @@ def _unresolved(config: IngestConfig, fresh: int) -> str:
     if left:
         parts.append(
             f"{left:,} dead letters of these sources are unresolved; `sluice "
-            f"dead-letters list --table {config.sql.table}` shows them (add "
+            f"dead-letters list {_which(config)}` shows them (add "
             "--state cancelled for those given up by hand); replay or purge resolves them"
         )
     return "; ".join(parts)
+
+
+def _which(config: IngestConfig) -> str:
+    """The filter for the failed records of a pipeline: with routes they are of several tables."""
+    if config.routes is None:
+        return f"--table {config.sql.table}"
+    return f"--pipeline {config.pipeline.name or own_table(config.sql)}"
 
 
 def _left_for_later(result: summary.Summary) -> str:
@@ -205,13 +212,22 @@ def _left_for_later(result: summary.Summary) -> str:
     return f"{first or 'objects could not be read'}{others}; run again to read what is left"
 
 
-def _report_created(config: IngestConfig, run: RunConfig) -> None:
-    """Say that the table was made: its name may be a mistake."""
-    text = f"made table {config.sql.table} ({targets.shape_of(config.sql)})"
-    if run.detach:  # nothing but the job's id goes to stdout
-        print(f"ingest: {text}", file=sys.stderr)
-    else:
-        command.console().print(text, highlight=False, markup=False, soft_wrap=True)
+def _report_created(created: Sequence[str], config: IngestConfig, run: RunConfig) -> None:
+    """Say which tables were made: a name may be a mistake."""
+    if not created:
+        return
+    configs = [config.sql]
+    if config.tables is not None:
+        uses = config.tables.known(default_schema(config.sql.database))
+        configs = [use.config for use in uses.values()]
+    for table in configs:
+        if table.table not in created:
+            continue
+        text = f"made table {table.table} ({targets.shape_of(table)})"
+        if run.detach:  # nothing but the job's id goes to stdout
+            print(f"ingest: {text}", file=sys.stderr)
+        else:
+            command.console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _report_left(left: Sequence[Waiting]) -> None:

@@ -24,14 +24,19 @@ TYPES = ("order", "customer", *(f"kind{number}" for number in range(3, 11)))
 EACH = 12
 """How many records there are of each type."""
 
+ORDERS: dict[str, Any] = {
+    "table": "orders",
+    "when": {"field": "type", "is": "order"},
+    "key": ["id"],
+}
 ROUTES: list[dict[str, Any]] = [
-    {"table": "orders", "when": {"field": "type", "is": "order"}, "key": ["id"]},
+    ORDERS,
     {"table": "customers", "when": {"field": "type", "is": "customer"}, "key": ["id"]},
     {
         "table": "${type}",
         "name": "kinds",
         "when": "starts_with(type, 'kind')",
-        "pattern": "kind[0-9]+",
+        "tables": list(TYPES[2:]),
         "key": ["id"],
     },
 ]
@@ -60,9 +65,9 @@ def write_events(folder: Path, name: str, events: list[dict[str, Any]], *lines: 
     (folder / f"{name}.jsonl").write_text("".join(f"{line}\n" for line in text))
 
 
-def write_routes(folder: Path, routes: list[dict[str, Any]], **more: Any) -> str:
+def write_routes(folder: Path, routes: list[dict[str, Any]]) -> str:
     path = folder / "routes.json"
-    path.write_text(json.dumps({"routes": routes, **more}))
+    path.write_text(json.dumps({"routes": routes}))
     return str(path)
 
 
@@ -130,7 +135,7 @@ def test_a_record_of_two_tables_is_replayed_into_the_one_that_refused_it(
 ) -> None:
     strict = {"properties": {"customer": {"maximum": 5}}}
     (tmp_path / "order.schema").write_text(json.dumps(strict))
-    orders = {**ROUTES[0], "schema": "order.schema"}
+    orders = {**ORDERS, "schema": "order.schema"}
     entries = {"table": "entries", "when": {"field": "type", "is": "order"}, "key": ["id"]}
     argv = ("--routes", write_routes(tmp_path, [orders, entries, *ROUTES[1:]]))
     first = run(tmp_path, shop, *argv)
@@ -191,14 +196,22 @@ def test_a_pipeline_of_one_table_that_gets_routes_keeps_its_ledger_and_jobs(
 @pytest.mark.parametrize(
     ("routes", "more", "line"),
     [
-        ([{"table": "a"}], ("--table", "t"), "--table"),
-        ([{"table": "a", "when": {"feld": "type"}}], ("--pipeline", "p"), "routes.json:1:"),
-        ([], ("--pipeline", "p"), "routes"),
+        (
+            {"routes": [ORDERS], "default": {"table": "rest"}},
+            ("--table", "t"),
+            "--table t gets what matches no route, and so does the default of",
+        ),
+        (
+            {"routes": [{**ORDERS, "when": {"feld": "type"}}]},
+            ("--pipeline", "p"),
+            "routes.json:1:",
+        ),
+        ({"routes": []}, ("--pipeline", "p"), "routes is a list of routes"),
     ],
     ids=["two defaults", "a mistake", "no route"],
 )
 def test_routes_that_do_not_fit_are_one_line(
-    routes: list[dict[str, Any]],
+    routes: dict[str, Any],
     more: tuple[str, ...],
     line: str,
     tmp_path: Path,
@@ -207,7 +220,8 @@ def test_routes_that_do_not_fit_are_one_line(
     (tmp_path / "a.jsonl").write_text('{"id": 1}\n')
     database = tmp_path / "a.db"
     argv = ["--source", f"{tmp_path}/a.jsonl", "--sink", f"sqlite:///{database}"]
-    argv += ["--routes", write_routes(tmp_path, routes), *more]
+    (tmp_path / "routes.json").write_text(json.dumps(routes))
+    argv += ["--routes", f"{tmp_path}/routes.json", *more]
     assert command.run("ingest", ingest_command.main, argv) == 2
     (message,) = printed(capsys.readouterr().err)
     assert line in message
