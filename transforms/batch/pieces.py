@@ -64,7 +64,7 @@ def _joined(batch: RecordBatch, pieces: Sequence[RecordBatch]) -> RecordBatch:
         return replace(joined(pieces), span=batch.span)
     parts = [piece.values for piece in pieces if piece.values is not None]
     values = list(chain.from_iterable(parts)) if parts else None
-    return replace(batch, values=values, cells=pieces[0].cells)
+    return replace(batch, values=values, failures=(), filtered=(), cells=pieces[0].cells)
 
 
 def joined(pieces: Sequence[RecordBatch]) -> RecordBatch:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from transforms.batch.record import RecordBatch
 from transforms.errors import Reject
 from transforms.route.conditions.columns import Columns
-from transforms.route.conditions.condition import Condition, Subject, Test
+from transforms.route.conditions.condition import Condition, Subject, Check
 from transforms.route.conditions.predicate import Bind, bound, reduced, texts_of
 
 Numbers = tuple[int, ...]
@@ -60,7 +60,7 @@ class Plan:
         wanted: dict[object, list[int]] = {}
         self._tests: list[tuple[int, Bind]] = []
         for number, when in tests.items():
-            if isinstance(when, Test) and when.subject == self._subject and _can_be_looked_up(when):
+            if isinstance(when, Check) and when.subject == self._subject and _can_be_looked_up(when):
                 for value in when.values:
                     wanted.setdefault(value, []).append(number)
                     if csv:
@@ -113,12 +113,12 @@ class Plan:
 def _common_subject(whens: Iterable[Condition]) -> Subject | None:
     """The subject of which most conditions want certain values."""
     counts = Counter(
-        when.subject for when in whens if isinstance(when, Test) and _can_be_looked_up(when)
+        when.subject for when in whens if isinstance(when, Check) and _can_be_looked_up(when)
     )
     return counts.most_common(1)[0][0] if counts else None
 
 
-def _can_be_looked_up(test: Test) -> bool:
+def _can_be_looked_up(test: Check) -> bool:
     """Whether a test wants values that a dict tells apart as the test does.
 
     A dict takes 1 for true, and 0.1 of a float for another number than that of a decimal.

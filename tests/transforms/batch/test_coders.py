@@ -48,7 +48,7 @@ attempts = st.dictionaries(
     st.builds(Attempt, whole, whole, whole, text),
     max_size=2,
 )
-claims = st.builds(Claim, text, attempts, text)
+claims = st.builds(Claim, text, attempts, text, st.just("") | text)
 headers = st.lists(st.tuples(text, st.none() | st.binary()), max_size=2).map(tuple)
 failures = st.builds(
     Failure,
@@ -65,11 +65,15 @@ failures = st.builds(
     event_time=moment,
     key=st.none() | st.binary(),
     headers=headers,
+    target=st.none() | text,
 )
 records = st.builds(
     Record, st.binary(), values, origins, formats, moment, st.none() | st.binary(), headers
 )
 splits = st.builds(Split, text, text, text, whole, whole, st.none() | whole)
+
+
+cells = st.none() | st.dictionaries(text, text, max_size=2)
 
 
 @st.composite
@@ -95,6 +99,9 @@ def batches(draw: st.DrawFn) -> RecordBatch:
         expansions=paths,
         ahead=None if paths is None else draw(st.none() | column(whole)),
         filtered=tuple(draw(st.lists(whole, max_size=2))),
+        cells=draw(cells),
+        targets=draw(st.none() | column(text)),
+        routed_cells=draw(st.none() | st.dictionaries(text, cells, max_size=2)),
     )
 
 
@@ -179,8 +186,8 @@ class TestEveryCoder:
         encoded = coder.encode(value)
         assert encoded[0] == 1
         kind = type(value).__name__
-        with pytest.raises(ValueError, match=f"cannot decode a {kind}: found version 3"):
-            coder.decode(b"\x03" + encoded[1:])
+        with pytest.raises(ValueError, match=f"cannot decode a {kind}: found version 4"):
+            coder.decode(b"\x04" + encoded[1:])
         with pytest.raises(ValueError, match=f"cannot decode a {kind}: found no bytes"):
             coder.decode(b"")
 
@@ -235,6 +242,33 @@ class TestExpansions:
         assert (batch.elements, batch.expansions, batch.ahead) == ([2], None, None)
         assert batch.failures == (FAILURE,)
         assert RecordBatchCoder().encode(batch) == encoded
+
+
+class TestTargets:
+    def test_earlier_programs_refuse_what_has_them(self) -> None:
+        claim = Claim("1", {}, "events", "app.orders")
+        routed = (
+            replace(sample(), targets=["app.orders", "app.orders"]),
+            replace(sample(), failures=(replace(FAILURE, target="app.orders"),)),
+            replace(sample(), claim=claim),
+        )
+        for batch in routed:
+            encoded = RecordBatchCoder().encode(batch)
+            assert encoded[0] == 3
+            assert RecordBatchCoder().decode(encoded) == batch
+        assert FailureCoder().encode(replace(FAILURE, target="app.orders"))[0] == 3
+
+    def test_the_name_of_a_target_is_coded_once(self) -> None:
+        name = "app." + "t" * 1_000
+        batch = replace(sample(), raws=[b"{}"] * 2, targets=[name, name])
+        assert RecordBatchCoder().encode(batch).count(name.encode()) == 1
+
+    def test_what_has_none_is_coded_as_before(self) -> None:
+        claim = Claim("1", {(7, 2, ()): Attempt(1, 2, 3, "run")}, "events")
+        batch = replace(sample(), claim=claim, failures=(FAILURE,), cells={"a": "A"})
+        assert RecordBatchCoder().encode(batch)[0] == 2
+        assert RecordBatchCoder().encode(replace(batch, cells=None))[0] == 1
+        assert FailureCoder().encode(FAILURE)[0] == 1
 
 
 def test_a_value_that_cannot_travel_is_named() -> None:

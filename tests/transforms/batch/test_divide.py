@@ -85,3 +85,9 @@ def test_the_end_of_a_file_of_rows_keeps_its_content() -> None:
     batch = replace(batch, span=replace(batch.span, content=whole))
     first, second = divided(batch, 1, Content())
     assert (first.span.content, second.span.content) == (Content(), whole)
+
+
+def test_targets_stay_with_their_records() -> None:
+    batch = replace(parsed(), targets=["a", "b", "c"])
+    first, second = divided(batch, 14)
+    assert (first.targets, second.targets) == (["a", "b"], ["c"])

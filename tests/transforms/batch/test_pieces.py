@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from transforms.batch.pieces import RECORDS, in_pieces
+from transforms.batch.pieces import RECORDS, in_pieces, joined
 from transforms.batch.record import JSON, RecordBatch, Span
 from transforms.batch.several import Several
 from transforms.errors import Reject
@@ -41,9 +41,11 @@ def test_a_batch_in_pieces_is_what_it_is_as_a_whole(count: int) -> None:
         keys=[b"k%d" % number for number in range(count)],
         headers=[(("h", b"%d" % number),) for number in range(count)],
         elements=[number % 2 or None for number in range(count)],
+        targets=[f"t{number % 3}" for number in range(count)],
     )
     pieces, whole = in_pieces(batch, step), step(batch)
     columns = ("offsets", "raws", "values", "times", "keys", "headers", "elements", "expansions")
+    columns += ("targets",)
     for name in columns:
         assert _listed(getattr(pieces, name)) == _listed(getattr(whole, name)), name
     places = [failure.origin for failure in pieces.failures]
@@ -87,3 +89,11 @@ def test_a_step_is_given_the_failures_of_before_once() -> None:
     result = in_pieces(batch, look)
     assert seen == [(1, 1), (0, 0), (0, 0), (0, 0)]
     assert (result.failures, result.filtered) == ((), ())
+
+
+def test_batches_are_joined_in_their_order() -> None:
+    first, second = step(batch_of(9)), replace(batch_of(1), values=["x"], expansions=[((0, 2, "s"),)])
+    whole = joined([first, second])
+    assert whole.values == [*range(7), "x"]
+    assert whole.expansions == [*[()] * 7, ((0, 2, "s"),)]
+    assert (whole.failures, whole.filtered) == (first.failures, (8,))

@@ -161,6 +161,14 @@ class TestCsv:
         assert coder.decode(coder.encode(batch)) == replace(batch, offsets=batch.offsets)
         assert batch.cells == {"t": "T"}
 
+    def test_a_second_mapping_goes_on_from_the_names_of_the_first(self) -> None:
+        batch = csv_batch('1,""', columns=["n", "t"])
+        once = mapped_batch([{"rename": {"t": "u"}}], batch)
+        twice = mapped_batch([{"rename": {"u": "t", "n": "m"}}], once)
+        assert twice.cells == {"t": "t", "m": "n"}
+        schema = '{"properties": {"t": {"type": ["null", "string"]}, "m": {"type": "integer"}}}'
+        assert validate(twice, schema).values == [{"t": "", "m": 1}]
+
     def test_a_mark_of_an_empty_text_does_not_leave_the_mapping(self) -> None:
         batch = csv_batch('"",x', columns=["a", "b"])
         result = mapped_batch([{"rename": {"a": "c"}}, {"path": {"d": "c"}}], batch)

@@ -24,7 +24,7 @@ class Subject:
 
     Attributes:
         kind: Which part of a record, or of where it comes from.
-        name: The name of a header or of a folder ``name=…`` of the source's path.
+        name: The name of a header, or of a folder ``name=…`` of the source's path.
         steps: The path of a field.
     """
 
@@ -34,7 +34,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Check:
     """Whether a subject has one of certain values; what it lacks, and null, has none.
 
     Attributes:
@@ -80,7 +80,7 @@ class Not:
     part: Condition
 
 
-Condition = Test | Holds | All | AnyOf | Not
+Condition = Check | Holds | All | AnyOf | Not
 
 _NAMED: tuple[Kind, ...] = ("field", "header", "path")
 _DIRECT: tuple[Kind, ...] = ("topic", "source", "key", "event_type")
@@ -142,7 +142,7 @@ def _subject(kind: Kind, name: Part) -> Subject:
     if kind != "field":
         return Subject(kind, name.text)
     try:
-        return Subject(kind, name.text, steps_of(name.text))
+        return Subject(kind, steps=steps_of(name.text))
     except ValueError as error:
         raise name.refused(str(error)) from None
 
@@ -168,7 +168,7 @@ def _direct(part: Part) -> Sequence[Condition]:
         wild = [text for text in texts if "*" in text or (kind == "source" and "?" in text)]
         globs = texts if kind == "source" else wild
         values = [text for text in texts if text not in globs]
-        tests.append(Test(Subject(kind), tuple(values), tuple(globs)))
+        tests.append(Check(Subject(kind), tuple(values), tuple(globs)))
     return tests
 
 
@@ -185,23 +185,23 @@ def _text(part: Part, what: str) -> str:
     return part.text
 
 
-def _tests(subject: Subject, part: Part) -> Sequence[Test]:
+def _tests(subject: Subject, part: Part) -> Sequence[Check]:
     """What a mapping says of ``subject``: all of it must hold."""
-    tests: list[Test] = []
+    tests: list[Check] = []
     if "is" in part.value:
-        tests.append(Test(subject, (_value(part.value["is"], subject),)))
+        tests.append(Check(subject, (_value(part.value["is"], subject),)))
     if "in" in part.value:
         values = part.value["in"]
         if not isinstance(values.value, list) or not values.value:
             raise values.refused(f"in takes a list: [a, b], got {values.kind}")
-        tests.append(Test(subject, tuple(_value(each, subject) for each in values.value)))
+        tests.append(Check(subject, tuple(_value(each, subject) for each in values.value)))
     if "exists" in part.value:
         exists = part.value["exists"]
         if type(exists.value) is not bool:
             raise exists.refused(f"exists must be true or false, got {exists.kind}")
-        tests.append(Test(subject, exists=exists.value))
+        tests.append(Check(subject, exists=exists.value))
     if "matches" in part.value:
-        tests.append(Test(subject, pattern=_pattern(part.value["matches"])))
+        tests.append(Check(subject, pattern=_pattern(part.value["matches"])))
     return tests
 
 

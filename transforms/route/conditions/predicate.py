@@ -18,7 +18,7 @@ from transforms.route.conditions.condition import (
     Condition,
     Holds,
     Not,
-    Test,
+    Check,
     Value,
 )
 from transforms.route.conditions.globs import source_glob, text_glob
@@ -39,7 +39,7 @@ Bind = Callable[[Columns], Predicate]
 
 def reduced(when: Condition, batch: RecordBatch) -> Condition | bool:
     """What is left of a condition once it is known where the batch comes from."""
-    if isinstance(when, Test) and when.subject.kind in OF_BATCH:
+    if isinstance(when, Check) and when.subject.kind in OF_BATCH:
         return _fits(when)(of_batch(when.subject, batch))
     if isinstance(when, Not):
         part = reduced(when.part, batch)
@@ -67,7 +67,7 @@ def bound(when: Condition, route: str, *, csv: bool, hidden: bool) -> Bind:
         csv: Whether the records are of CSV, whose cells are texts.
         hidden: Whether no message may show a value.
     """
-    if isinstance(when, Test):
+    if isinstance(when, Check):
         fits, subject = _fits(when, csv=csv), when.subject
 
         def test(columns: Columns) -> Predicate:
@@ -119,7 +119,7 @@ def texts_of(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _fits(test: Test, *, csv: bool = False) -> Callable[[Any], bool]:
+def _fits(test: Check, *, csv: bool = False) -> Callable[[Any], bool]:
     """Whether a value of its subject passes a test."""
     if test.exists is not None:
         wanted = test.exists
