@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.ingestion.steps import Steps
 from pipelines.progress import Mode
@@ -24,6 +24,9 @@ from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
+
+if TYPE_CHECKING:
+    from sinks.object_datasets import Objects  # with pyarrow, which tables do not need
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class IngestConfig:
         hidden: The paths in a record as read that its mapping hides. Nothing quotes a record that
             cannot be read, and whoever looks at failed records does not see these fields.
         routes: Which records go to which tables; None if all go to the one of ``sql``.
-        tables: The tables of the routes in the database of ``sql``, or None without routes.
+        tables: The tables of the routes in the database of ``sql``, or None if there are none.
+        objects: The datasets of objects that records go to, or None.
     """
 
     sources: tuple[Source, ...]
@@ -72,6 +76,7 @@ class IngestConfig:
     hidden: Hidden = ()
     routes: Routes | None = None
     tables: Tables | None = None
+    objects: Objects | None = None
 
 
 @dataclass(frozen=True, slots=True)

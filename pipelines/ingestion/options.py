@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping as Dict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 
@@ -13,7 +13,7 @@ from clients.kafka import config as kafka_config
 from clients.s3 import S3Settings
 from pipelines import cluster, command
 from pipelines.beam_options import refuse_unknown, runner_of
-from pipelines.flags import set_outage_budget
+from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.configuring import destination
 from pipelines.ingestion.configuring.routing import routes_of
@@ -48,6 +48,9 @@ from transforms.secrets import redact
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
+
+if TYPE_CHECKING:
+    from sinks.object_datasets import Objects
 
 _TEXT_SCHEMA = {"properties": {FIELD: {"type": "string"}}, "required": [FIELD]}
 """What makes a column of text, not JSON, of a table that is created for ``--format text``."""
@@ -118,8 +121,8 @@ def _ingest_config(
     if text and _key(flags.key) not in ((), (FIELD,)):
         raise ConfigError(f"--format text has one field, {FIELD}; leave out --key {flags.key}")
     sql = SqlConfig.of(
-        url=flags.sink,
-        table=flags.table or UNROUTED,
+        url=flags.state or flags.sink,
+        table=_own_target(flags),
         key=_key(flags.key),
         on_conflict=flags.on_conflict,
         unknown_fields=flags.unknown_fields,
@@ -128,6 +131,7 @@ def _ingest_config(
         elements=any(source.holds_several for source in sources)
         or any(each.unnests for each in (mapping, *_mappings(routes)) if each is not None),
     )
+    objects = _objects(flags, sql, routes)
     parse = ParseConfig(
         max_record_bytes=flags.max_record_bytes,
         max_depth=flags.max_depth,
@@ -173,7 +177,8 @@ def _ingest_config(
         steps=steps,
         pipeline=pipeline,
         routes=routes,
-        tables=None if routes is None else Tables.of(sql, routes.all),
+        tables=None if routes is None or flags.state else Tables.of(sql, routes.all),
+        objects=objects,
     )
 
 
@@ -192,7 +197,7 @@ def _routes(flags: argparse.Namespace, runner: Runner, schema: str | None) -> Ro
     default = None
     if flags.table:
         default = Route(
-            flags.table,
+            _own_target(flags),
             key=_key(flags.key),
             on_conflict=flags.on_conflict,
             unknown_fields=flags.unknown_fields,
@@ -202,6 +207,26 @@ def _routes(flags: argparse.Namespace, runner: Runner, schema: str | None) -> Ro
     if not runner.remote:  # elsewhere the workers have the secrets
         routes.check_secrets()
     return routes
+
+
+def _own_target(flags: argparse.Namespace) -> str:
+    """The pipeline's own table or dataset; ``UNROUTED`` where routes name all."""
+    if flags.routes and not flags.table:
+        return UNROUTED
+    if not is_of_objects(flags.sink):
+        return str(flags.table)
+    from pipelines.ingestion.configuring.datasets import own_dataset
+
+    return own_dataset(flags).label
+
+
+def _objects(flags: argparse.Namespace, sql: SqlConfig, routes: Routes | None) -> Objects | None:
+    leads = routes is not None and any(route.sink for route in routes.all)
+    if not leads and not is_of_objects(flags.sink):
+        return None
+    from pipelines.ingestion.configuring.datasets import objects_of  # imports pyarrow
+
+    return objects_of(flags, sql, routes)
 
 
 def _mappings(routes: Routes | None) -> list[Mapping]:
@@ -233,8 +258,8 @@ def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) 
         cluster.refuse_relative_paths("--source", flags.source, runner)
         if flags.dead_letters is not None:
             cluster.refuse_relative_paths("--dead_letters", [flags.dead_letters], runner)
-        cluster.refuse_local_database(flags.sink, runner)
-        name = f"ingest-{flags.table or flags.pipeline}"
+        cluster.refuse_local_database(flags.state or flags.sink, runner)
+        name = f"ingest-{flags.table or flags.pipeline or 'objects'}"
         beam_options += cluster.job_options(name, rest, streaming=flags.streaming)
     return RunConfig(
         runner=runner,

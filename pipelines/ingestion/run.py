@@ -67,12 +67,13 @@ def build(
         parsing = "Map" >> Map(config.mapping, run=sink.run, parse=parse)
     checked = pipeline | "Read" >> reading | parsing | "Validate" >> Validate(config.schema)
     waits = Waits(config.write.backoff, config.write.outage_budget)
-    good, write = applied(checked, config.steps, waits), config.write
+    good = applied(checked, config.steps, waits)
+    schema = None if config.routes is None else default_schema(config.sql.database)
     if config.routes is not None:
-        schema = default_schema(config.sql.database) or ""
         home = own_table(config.sql)
-        good = good | "Route" >> AssignRoutes(config.routes, home, schema, sink.run)
-        write = write.with_bounds(bounds_of(config.routes, schema), config.batch_records)
+        good = good | "Route" >> AssignRoutes(config.routes, home, schema or "", sink.run)
+    bounds = bounds_of(config.routes, schema or "", config.objects)
+    write = config.write.with_bounds(bounds, config.batch_records)
     written = good | "Write" >> WriteToSql(sink, write)
     written.settled | "CommitOffsets" >> Acknowledge(sources)
     return written
@@ -98,6 +99,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         heartbeat=Heartbeat(config.sql.database, run_id),
         hidden=config.hidden,
         tables=config.tables,
+        objects=config.objects,
     )
     entry = entry_of(run_id, config, run)
     with observed(config, run), ExitStack() as entries:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from transforms.errors import ConfigError
 from transforms.route.label import label_of
 from transforms.route.route import Route
 from transforms.route.routes import Routes
 from transforms.route.table_template import has_fields
-from transforms.settle.bounds import TableBounds, tightest
+from transforms.settle.bounds import OF_OBJECTS, Bounds, TableBounds, tightest
+
+if TYPE_CHECKING:
+    from sinks.object_datasets import Objects  # with pyarrow, which tables do not need
 
 
 def routes_of(path: str, default: Route | None) -> Routes:
@@ -27,17 +32,22 @@ def routes_of(path: str, default: Route | None) -> Routes:
     return Routes(routes.routes, default)
 
 
-def bounds_of(routes: Routes, schema: str) -> TableBounds:
-    """When the tables of ``routes`` are written.
+def bounds_of(routes: Routes | None, schema: str, objects: Objects | None = None) -> TableBounds:
+    """When tables and datasets are written: those of routes as these say, otherwise tables at once.
 
     Args:
-        routes: The routes.
+        routes: The routes, if there are any.
         schema: The default schema of the database, which labels of tables leave out.
+        objects: The datasets; without bounds of its route, one waits for larger objects.
     """
-    tables = {
-        label_of(route.table, schema): route.bounds
-        for route in routes.all
-        if not has_fields(route.table)
-    }
+    datasets = () if objects is None else tuple(objects.by_label)
+    if routes is None:
+        return TableBounds(home=OF_OBJECTS if datasets else Bounds())
+    tables = dict.fromkeys(datasets, OF_OBJECTS)
+    for route in routes.all:
+        if not has_fields(route.table):
+            label = label_of(route.table, schema)
+            if not route.bounds.unset or label not in tables:
+                tables[label] = route.bounds
     named = [route.bounds for route in routes.all if has_fields(route.table)]
     return TableBounds(tables=tables, others=tightest(named) if named else None)

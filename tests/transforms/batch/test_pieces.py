@@ -92,7 +92,10 @@ def test_a_step_is_given_the_failures_of_before_once() -> None:
 
 
 def test_batches_are_joined_in_their_order() -> None:
-    first, second = step(batch_of(9)), replace(batch_of(1), values=["x"], expansions=[((0, 2, "s"),)])
+    first, second = (
+        step(batch_of(9)),
+        replace(batch_of(1), values=["x"], expansions=[((0, 2, "s"),)]),
+    )
     whole = joined([first, second])
     assert whole.values == [*range(7), "x"]
     assert whole.expansions == [*[()] * 7, ((0, 2, "s"),)]

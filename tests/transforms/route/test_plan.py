@@ -31,7 +31,9 @@ CONDITIONS: list[Any] = [
 
 def matched(whens: list[Any], batch: RecordBatch) -> list[tuple[int, ...]]:
     conditions = [condition_of(part_of(when, "here")) if when else All() for when in whens]
-    matches = Plan(conditions, [str(n) for n in range(len(whens))], batch, hidden=False).matches(batch)
+    matches = Plan(conditions, [str(n) for n in range(len(whens))], batch, hidden=False).matches(
+        batch
+    )
     return [matches.routes[code] for code in matches.codes]
 
 

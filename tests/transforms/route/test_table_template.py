@@ -105,4 +105,9 @@ def test_a_template_that_is_not_right_is_refused(
 
 
 def test_a_name_has_fields_or_not() -> None:
-    assert [has_fields(name) for name in ("a", "a.${b}", "$b", "{b}")] == [False, True, False, False]
+    assert [has_fields(name) for name in ("a", "a.${b}", "$b", "{b}")] == [
+        False,
+        True,
+        False,
+        False,
+    ]
