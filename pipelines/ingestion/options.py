@@ -198,6 +198,7 @@ def _routes(flags: argparse.Namespace, runner: Runner, schema: str | None) -> Ro
     if flags.table:
         default = Route(
             _own_target(flags),
+            name="--table",  # as messages call it
             key=_key(flags.key),
             on_conflict=flags.on_conflict,
             unknown_fields=flags.unknown_fields,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -226,3 +227,41 @@ def test_routes_that_do_not_fit_are_one_line(
     (message,) = printed(capsys.readouterr().err)
     assert line in message
     assert not database.exists()
+
+
+def written(folder: Path) -> Counter[str]:
+    """The types of all records in the objects below a folder."""
+    lines = (
+        line
+        for path in folder.rglob("*.jsonl.gz")
+        for line in gzip.decompress(path.read_bytes()).splitlines()
+    )
+    return Counter(json.loads(line)["type"] for line in lines)
+
+
+def test_a_route_to_objects_stands_beside_tables(tmp_path: Path, shop: str) -> None:
+    place = f"file://{tmp_path}/lake?format=jsonl.gz"
+    archive = {"table": "archive", "when": {"exists": True, "field": "id"}, "sink": place}
+    argv = ("--routes", write_routes(tmp_path, [*ROUTES, archive]))
+    summary = run(tmp_path, shop, *argv)
+    assert counted(summary, "inserted")["archive"] == EACH * len(TYPES)
+    assert counted(summary, "inserted")["orders"] == EACH
+    assert written(tmp_path / "lake" / "archive") == dict.fromkeys(TYPES, EACH)
+    assert audit(shop) == 0
+    assert run(tmp_path, shop, *argv)["read"] == 0
+
+
+def test_routes_may_lead_to_objects_alone(tmp_path: Path, sink: str) -> None:
+    events = [event("order", 1), event("order", 2), event("robot", 3)]
+    write_events(tmp_path, "a", events, '{"id": ')
+    orders = {name: ORDERS[name] for name in ("table", "when")}
+    place = f"file://{tmp_path}/lake?format=jsonl.gz"
+    argv = ("--state", sink, "--table", "rest", "--routes", write_routes(tmp_path, [orders]))
+    summary = run(tmp_path, place, *argv)
+    assert written(tmp_path / "lake" / "orders") == {"order": 2}
+    assert written(tmp_path / "lake" / "rest") == {"robot": 1}
+    own = f"file://{tmp_path}/lake/rest"
+    assert counted(summary, "inserted") == {"orders": 2, own: 1}
+    assert counted(summary, "dead") == {own: 1}
+    assert audit(sink) == 0
+    assert run(tmp_path, place, *argv)["read"] == 0
