@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from transforms.batch.record import RecordBatch
 from transforms.errors import Reject
 from transforms.route.conditions.columns import Columns
-from transforms.route.conditions.condition import Condition, Subject, Check
+from transforms.route.conditions.condition import Check, Condition, Subject
 from transforms.route.conditions.predicate import Bind, bound, reduced, texts_of
 
 Numbers = tuple[int, ...]
@@ -60,7 +60,11 @@ class Plan:
         wanted: dict[object, list[int]] = {}
         self._tests: list[tuple[int, Bind]] = []
         for number, when in tests.items():
-            if isinstance(when, Check) and when.subject == self._subject and _can_be_looked_up(when):
+            if (
+                isinstance(when, Check)
+                and when.subject == self._subject
+                and _can_be_looked_up(when)
+            ):
                 for value in when.values:
                     wanted.setdefault(value, []).append(number)
                     if csv:

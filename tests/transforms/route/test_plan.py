@@ -31,13 +31,15 @@ CONDITIONS: list[Any] = [
 
 def matched(whens: list[Any], batch: RecordBatch) -> list[tuple[int, ...]]:
     conditions = [condition_of(part_of(when, "here")) if when else All() for when in whens]
-    matches = Plan(conditions, [str(n) for n in range(len(whens))], batch, hidden=False).matches(batch)
+    matches = Plan(conditions, [str(n) for n in range(len(whens))], batch, hidden=False).matches(
+        batch
+    )
     return [matches.routes[code] for code in matches.codes]
 
 
 def test_all_routes_whose_condition_holds_are_there() -> None:
     whens = [{"field": "type", "is": "a"}, {}, {"field": "type", "in": ["a", "b"]}]
-    values = ({"type": "a"}, {"type": "b"}, {"type": "c"}, {})
+    values: Any = ({"type": "a"}, {"type": "b"}, {"type": "c"}, {})
     assert matched(whens, batch_of(values)) == [(0, 1, 2), (1, 2), (1,), (1,)]
 
 

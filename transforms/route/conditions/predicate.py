@@ -15,10 +15,10 @@ from transforms.route.conditions.columns import Columns, of_batch
 from transforms.route.conditions.condition import (
     All,
     AnyOf,
+    Check,
     Condition,
     Holds,
     Not,
-    Check,
     Value,
 )
 from transforms.route.conditions.globs import source_glob, text_glob

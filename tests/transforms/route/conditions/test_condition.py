@@ -9,11 +9,11 @@ from transforms.mapping.reading.document import parsed
 from transforms.route.conditions.condition import (
     All,
     AnyOf,
+    Check,
     Condition,
     Holds,
     Not,
     Subject,
-    Check,
     condition_of,
 )
 
