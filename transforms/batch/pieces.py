@@ -11,23 +11,12 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from transforms.batch.record import RecordBatch
+from transforms.batch.record import COLUMNS, RecordBatch
 
 RECORDS = 250
 """How many records a piece has."""
 
-_COLUMNS = (
-    "offsets",
-    "raws",
-    "values",
-    "times",
-    "keys",
-    "headers",
-    "elements",
-    "expansions",
-    "ahead",
-    "targets",
-)
+_COLUMNS = ("values", *COLUMNS)
 _FILLERS: dict[str, Any] = {"expansions": (), "ahead": 0}
 """What stands for a column that a step has given to some pieces only."""
 

@@ -8,7 +8,7 @@ it as a ``Record`` through ``EachRecord``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
 from operator import itemgetter
@@ -378,27 +378,22 @@ class RecordBatch:
             failures: Failures to add.
             filtered: Offsets of the records that were dropped on purpose.
         """
-        take = _taking(indices)
+        columns = {name: getattr(self, name) for name in COLUMNS}
+        take: Callable[[Any], Iterable[Any]] = lambda column: [column[i] for i in indices]
+        if len(indices) > 1:
+            take = itemgetter(*indices)  # in C
+        taken: Any = {
+            name: None if old is None else list(take(old)) for name, old in columns.items()
+        }
         return replace(
             self,
-            offsets=take(self.offsets),
-            raws=take(self.raws),
+            **taken,
             values=values,
-            times=None if self.times is None else take(self.times),
-            keys=None if self.keys is None else take(self.keys),
-            headers=None if self.headers is None else take(self.headers),
-            elements=None if self.elements is None else take(self.elements),
-            expansions=None if self.expansions is None else take(self.expansions),
-            ahead=None if self.ahead is None else take(self.ahead),
-            targets=None if self.targets is None else take(self.targets),
             failures=(*self.failures, *failures),
             filtered=(*self.filtered, *filtered),
         )
 
 
-def _taking(indices: Sequence[int]) -> Callable[[Sequence[Any]], list[Any]]:
-    """What takes the items at ``indices`` out of a column; in C, where there are several."""
-    if len(indices) > 1:
-        get = itemgetter(*indices)
-        return lambda column: list(get(column))
-    return lambda column: [column[index] for index in indices]
+_OF_MESSAGE = ("offsets", "raws", "times", "keys", "headers", "elements")
+COLUMNS = (*_OF_MESSAGE, "expansions", "ahead", "targets")
+"""The lists of a batch with an entry for each record, beside their values."""

@@ -62,7 +62,8 @@ class Router:
             if has_fields(route.table):
                 self._labels.append("")
                 self._templates[number] = TableTemplate(
-                    route.table, route.tables, route.pattern, default_schema
+                    *(route.table, route.tables, route.pattern, default_schema),
+                    hidden=self._hidden,
                 )
             else:
                 self._labels.append(label_of(route.table, default_schema))
@@ -198,13 +199,8 @@ class Router:
                     targets[row] = template.label(values)
                 except Reject as error:
                     gone.add(row)
-                    failures.append(
-                        Failure.of(
-                            batch.record(row),
-                            *(STAGE, error.category, error),
-                            quotes=not self._hidden,
-                        )
-                    )
+                    record = batch.record(row)
+                    failures.append(Failure.of(record, STAGE, error.category, error))
         batch = replace(batch, targets=targets)
         if not gone:
             return batch, numbers

@@ -80,18 +80,18 @@ def merged(batch: RecordBatch, parts: Sequence[tuple[Sequence[int], RecordBatch]
         return batch.with_values(values)
     left = [row for row in range(len(values)) if row not in gone]
     rest = batch.keep(left, [values[row] for row in left])
-    whole = joined([rest, *changed])
-    return _in_order(whole)
+    whole = _in_order(joined([rest, *changed]))
+    return whole if any(whole.ahead or ()) else replace(whole, ahead=None)
 
 
 def _is_whole(part: RecordBatch, count: int, batch: RecordBatch) -> bool:
-    """Whether all records of a part are where they were."""
+    """Whether all records of a part are where they were; jobs may have taken branches."""
     return (
         len(part.raws) == count
         and not part.failures
         and not part.filtered
         and (part.expansions is None) == (batch.expansions is None)
-        and (part.ahead is None) == (batch.ahead is None)
+        and batch.ahead is None
     )
 
 

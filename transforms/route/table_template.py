@@ -35,6 +35,7 @@ class TableTemplate:
             ``pattern`` says it.
         pattern: The regular expression that the whole name must match; empty if ``tables`` says it.
         default_schema: Tables of it have labels without it.
+        hidden: Whether no message may show a value.
 
     Raises:
         ConfigError: It has no field, or not one of ``tables`` and ``pattern``, or a name in them
@@ -42,8 +43,15 @@ class TableTemplate:
     """
 
     def __init__(
-        self, table: str, tables: Sequence[str] = (), pattern: str = "", default_schema: str = ""
+        self,
+        table: str,
+        tables: Sequence[str] = (),
+        pattern: str = "",
+        default_schema: str = "",
+        *,
+        hidden: bool = False,
     ) -> None:
+        self._hidden = hidden
         self._table = table
         self._schema = default_schema
         literals = _FIELD.split(table)
@@ -94,21 +102,22 @@ class TableTemplate:
         name = self._literals[0]
         for steps, value, literal in zip(self.fields, values, self._literals[1:], strict=True):
             if not isinstance(value, str) or not value:
-                raise Reject(f"table {self._table}: {text_of(steps)} {_why(value)}", CATEGORY)
+                raise Reject(f"table {self._table}: {text_of(steps)} {self._why(value)}", CATEGORY)
             name += value + literal
         if name in self._labels:
             return self._labels[name]
         if len(name) > MAX_NAME or not self._match(name):
             raise Reject(
-                f"table {shown(name)} is not allowed for {self._table}; {self._allowed()}", CATEGORY
+                f"{self._shown(name)} is not allowed for {self._table}; {self._allowed()}", CATEGORY
             )
         try:
             label = label_of(name, self._schema)
         except ConfigError as error:
-            raise Reject(str(error), CATEGORY) from None
+            message = f"{self._shown(name)} is no name of a table" if self._hidden else str(error)
+            raise Reject(message, CATEGORY) from None
         if len(self._labels) >= MOST_TABLES:
             raise Reject(
-                f"table {shown(name)} is one too many: {self._table} has named {MOST_TABLES:,} "
+                f"{self._shown(name)} is one too many: {self._table} has named {MOST_TABLES:,} "
                 "tables in this process",
                 CATEGORY,
             )
@@ -135,6 +144,18 @@ class TableTemplate:
         listed = ", ".join(self._tables[:_LISTED])
         return f"there are {listed}" + (f" and {more:,} more" if more > 0 else "")
 
+    def _shown(self, name: str) -> str:
+        return "its name" if self._hidden else f"table {shown(name)}"
+
+    def _why(self, value: Any) -> str:
+        if value is ABSENT:
+            return "is not there"
+        if value is None:
+            return "is null"
+        if value == "":
+            return "is empty"
+        return "is no text" if self._hidden else f"is {shown(value)}, which is no text"
+
     @staticmethod
     def _no_match(name: str) -> bool:
         return False
@@ -147,11 +168,3 @@ def has_fields(table: str) -> bool:
     (False, True)
     """
     return _FIELD.search(table) is not None
-
-
-def _why(value: Any) -> str:
-    if value is ABSENT:
-        return "is not there"
-    if value is None:
-        return "is null"
-    return "is empty" if value == "" else f"is {shown(value)}, which is no text"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from transforms.batch.expansion import Branch
 from transforms.batch.pieces import RECORDS, in_pieces, joined
 from transforms.batch.record import JSON, RecordBatch, Span
 from transforms.batch.several import Several
@@ -45,8 +46,7 @@ def test_a_batch_in_pieces_is_what_it_is_as_a_whole(count: int) -> None:
     )
     pieces, whole = in_pieces(batch, step), step(batch)
     columns = ("offsets", "raws", "values", "times", "keys", "headers", "elements", "expansions")
-    columns += ("targets",)
-    for name in columns:
+    for name in (*columns, "targets"):
         assert _listed(getattr(pieces, name)) == _listed(getattr(whole, name)), name
     places = [failure.origin for failure in pieces.failures]
     assert places == [failure.origin for failure in whole.failures]
@@ -94,9 +94,9 @@ def test_a_step_is_given_the_failures_of_before_once() -> None:
 def test_batches_are_joined_in_their_order() -> None:
     first, second = (
         step(batch_of(9)),
-        replace(batch_of(1), values=["x"], expansions=[((0, 2, "s"),)]),
+        replace(batch_of(1), values=["x"], expansions=[(Branch(0, 2, "s"),)]),
     )
     whole = joined([first, second])
     assert whole.values == [*range(7), "x"]
-    assert whole.expansions == [*[()] * 7, ((0, 2, "s"),)]
+    assert whole.expansions == [*[()] * 7, (Branch(0, 2, "s"),)]
     assert (whole.failures, whole.filtered) == (first.failures, (8,))

@@ -39,7 +39,7 @@ def matched(whens: list[Any], batch: RecordBatch) -> list[tuple[int, ...]]:
 
 def test_all_routes_whose_condition_holds_are_there() -> None:
     whens = [{"field": "type", "is": "a"}, {}, {"field": "type", "in": ["a", "b"]}]
-    values = ({"type": "a"}, {"type": "b"}, {"type": "c"}, {})
+    values: Any = ({"type": "a"}, {"type": "b"}, {"type": "c"}, {})
     assert matched(whens, batch_of(values)) == [(0, 1, 2), (1, 2), (1,), (1,)]
 
 

@@ -87,7 +87,7 @@ def test_the_default_schema_may_be_left_out_of_a_name() -> None:
 
 
 def test_a_default_has_no_condition() -> None:
-    with pytest.raises(ConfigError, match="the default, app.orders, has no condition"):
+    with pytest.raises(ConfigError, match=r"the default, app\.orders, has no condition"):
         Routes([Route("a")], ORDERS)
 
 

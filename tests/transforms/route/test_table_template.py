@@ -53,6 +53,12 @@ class TestAllowedNames:
         template = TableTemplate("app.${type}", ["orders"])
         assert refusal(template, value) == f"table app.${{type}}: type {why}"
 
+    @pytest.mark.parametrize("value", ["s3cret", ["s3cret"], 53])
+    def test_what_is_hidden_is_not_shown(self, value: Any) -> None:
+        message = refusal(TableTemplate("app.${type}", ["orders"], hidden=True), value)
+        assert "s3cret" not in message
+        assert "53" not in message
+
 
 class TestPattern:
     def test_the_whole_name_must_match(self) -> None:

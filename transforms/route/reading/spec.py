@@ -18,10 +18,11 @@ from transforms.route.route import Route
 from transforms.route.table_template import TableTemplate, has_fields
 from transforms.settle.bounds import Bounds
 
-_ROUTE = (
+ROUTE_KEYS = (
     *("table", "name", "when", "tables", "pattern", "key", "on_conflict", "unknown_fields"),
     *("schema", "map", "batch_records", "batch_bytes", "batch_age", "sink"),
 )
+"""The keys of a route."""
 
 
 def document_of(document: Part, folder: Path) -> tuple[list[Route], Route | None]:
@@ -36,7 +37,7 @@ def document_of(document: Part, folder: Path) -> tuple[list[Route], Route | None
     """
     if not isinstance(document.value, dict):
         raise document.refused(f"a routes file begins with 'routes:', got {document.kind}")
-    check_keys(document, ("routes", "default"), "a routes file")
+    _check_keys(document, ("routes", "default"), "a routes file")
     listed = document.value.get("routes")
     if listed is None or not isinstance(listed.value, list) or not listed.value:
         got = "nothing" if listed is None else listed.kind
@@ -56,12 +57,8 @@ def document_of(document: Part, folder: Path) -> tuple[list[Route], Route | None
     return routes, _default(document.value.get("default"), folder)
 
 
-def check_keys(part: Part, keys: Iterable[str], what: str) -> None:
-    """Refuse a key that a part of a document does not have.
-
-    Raises:
-        ConfigError: It says where, and which key may be meant.
-    """
+def _check_keys(part: Part, keys: Iterable[str], what: str) -> None:
+    """Refuse a key that a part of a document does not have."""
     keys = tuple(keys)
     for name in part.value:
         if name not in keys:
@@ -83,7 +80,7 @@ def _default(part: Part | None, folder: Path) -> Route | None:
 def _route(part: Part, folder: Path) -> Route:
     if not isinstance(part.value, dict):
         raise part.refused(f"a route is a mapping, e.g. '- table: orders', got {part.kind}")
-    check_keys(part, _ROUTE, "a route")
+    _check_keys(part, ROUTE_KEYS, "a route")
     if "table" not in part.value:
         raise part.refused("table is missing: the table that the route sends records to")
     options: dict[str, Any] = {

@@ -20,13 +20,13 @@ def column(subject: Subject, *values: Any, **more: Any) -> list[Any]:
 
 
 def test_a_field_that_is_not_there_is_absent_and_null_is_null() -> None:
-    values = ({"a": 1}, {}, {"a": None}, "text", None)
+    values: Any = ({"a": 1}, {}, {"a": None}, "text", None)
     assert column(field("a"), *values) == [1, ABSENT, None, ABSENT, ABSENT]
     assert column(field("a"), {"a": 1}, {"a": 2}) == [1, 2]
 
 
 def test_a_path_leads_into_objects_and_arrays() -> None:
-    values = ({"a": {"b": [1, 2]}}, {"a": {"b": []}}, {"a": 5}, {"a": {"b": {"0": 1}}})
+    values: Any = ({"a": {"b": [1, 2]}}, {"a": {"b": []}}, {"a": 5}, {"a": {"b": {"0": 1}}})
     assert column(field("a", "b", -1), *values) == [2, ABSENT, ABSENT, ABSENT]
     assert within({"a": [3]}, ("a", 0)) == 3
 
@@ -38,7 +38,7 @@ def test_an_empty_cell_of_csv_is_not_there() -> None:
 
 def test_the_last_header_of_a_name_counts_and_bytes_stay_bytes() -> None:
     headers = [(("h", b"a"), ("h", b"b")), (), (("h", None),), (("h", b"\xff"),)]
-    values = [{}] * 4
+    values: Any = [{}] * 4
     assert column(Subject("header", "h"), *values, headers=headers) == [
         *("b", ABSENT, ABSENT, b"\xff")
     ]
@@ -49,7 +49,7 @@ def test_the_last_header_of_a_name_counts_and_bytes_stay_bytes() -> None:
 
 
 def test_the_type_of_an_event_is_in_a_header_or_in_the_field() -> None:
-    values = ({"type": "field"}, {"type": "field"}, {})
+    values: Any = ({"type": "field"}, {"type": "field"}, {})
     headers = [(("ce_type", b"header"),), (), ()]
     assert column(EVENT, *values, headers=headers) == ["header", "field", ABSENT]
 

@@ -48,7 +48,7 @@ class TestValues:
         assert outcomes({"field": "b", "is": True}, batch) == [True, False]
 
     def test_what_exists_is_there_and_not_null(self) -> None:
-        values = ({"a": 0}, {"a": None}, {}, {"a": False})
+        values: Any = ({"a": 0}, {"a": None}, {}, {"a": False})
         assert holds({"field": "a", "exists": True}, *values) == [True, False, False, True]
         assert holds({"field": "a", "exists": False}, *values) == [False, True, True, False]
 
@@ -65,7 +65,7 @@ class TestValues:
 
 class TestTogether:
     def test_all_any_and_not(self) -> None:
-        values = ({"a": 1, "b": 1}, {"a": 1}, {"b": 1}, {})
+        values: Any = ({"a": 1, "b": 1}, {"a": 1}, {"b": 1}, {})
         a, b = {"field": "a", "exists": True}, {"field": "b", "exists": True}
         assert holds({"all": [a, b]}, *values) == [True, False, False, False]
         assert holds({"any": [a, b]}, *values) == [True, True, True, False]
@@ -76,7 +76,7 @@ class TestTogether:
         assert holds(when, {"type": "n", "a": 6}, {"type": "t", "a": "text"}) == [True, False]
 
     def test_an_expression_that_cannot_be_evaluated_refuses_the_record(self) -> None:
-        with pytest.raises(Reject, match="^route r: condition: a > `5` cannot be evaluated: ") as r:
+        with pytest.raises(Reject, match=r"^route r: condition: a > `5` cannot") as r:
             holds("a > `5`", {"a": "text"})
         assert r.value.category == "condition"
 

@@ -17,11 +17,11 @@ def test_units_of_a_time() -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1 TB2", "MB", "1e9", "0.1B", "1,000", "٣"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size; write e.g. 1MB"):
+    with pytest.raises(ValueError, match="is no size; write"):
         bytes_of(text)
 
 
 @pytest.mark.parametrize("text", ["", "0s", "-1s", "1 day", "1MB", "nan"])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no time; write e.g. 2s"):
+    with pytest.raises(ValueError, match="is no time; write"):
         seconds_of(text)
