@@ -153,7 +153,7 @@ def in_order(
     What a table refers to comes before it. How deep each lies in the graph of foreign keys is
     remembered until a table is looked at again.
     """
-    if len(configs) <= 1:
+    if len(configs) < 2:
         return list(range(len(configs)))
     depths = _DEPTHS.get(configs[0].database)
     if any(config not in depths for config in configs):
