@@ -31,6 +31,7 @@ from sinks.ledger import submissions
 from sinks.runs.heartbeat import Heartbeat
 from sinks.runs.runs import Outcome, Run
 from sinks.sql import SqlSink, WriteToSql
+from sinks.table.config import SqlConfig
 from sinks.tables import default_schema
 from sources.jobs.source import JobsSource
 from transforms import notes
@@ -111,7 +112,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             ending = entries.enter_context(entered(entry))
             config = _checked(config, sink)
             entries.enter_context(begun(entry, config, run))
-            _report_created(created, config, run)
+            _report_created(created, run)
             notes.reset()
             standing.reset()
             first_dead_letters.reset()
@@ -214,17 +215,9 @@ def _left_for_later(result: summary.Summary) -> str:
     return f"{first or 'objects could not be read'}{others}; run again to read what is left"
 
 
-def _report_created(created: Sequence[str], config: IngestConfig, run: RunConfig) -> None:
+def _report_created(created: Sequence[SqlConfig], run: RunConfig) -> None:
     """Say which tables were made: a name may be a mistake."""
-    if not created:
-        return
-    configs = [config.sql]
-    if config.tables is not None:
-        uses = config.tables.known(default_schema(config.sql.database))
-        configs = [use.config for use in uses.values()]
-    for table in configs:
-        if table.table not in created:
-            continue
+    for table in created:
         text = f"made table {table.table} ({targets.shape_of(table)})"
         if run.detach:  # nothing but the job's id goes to stdout
             print(f"ingest: {text}", file=sys.stderr)

@@ -14,7 +14,8 @@ def add_target(parser: Parser) -> None:
         metavar="URL",
         help="SQLAlchemy URL: sqlite:///ingest.db, postgresql://user@host/db; "
         "${env:NAME} and ${file:/path} in it are read where they are used; or a place for objects: "
-        "s3://bucket/prefix?format=parquet, file:///folder?format=jsonl.gz (docs/objects.md); required",
+        "s3://bucket/prefix?format=parquet, file:///folder?format=jsonl.gz, with &partition=day,FIELD "
+        "for folders; required",
     )
     add(
         "--state",
@@ -34,8 +35,8 @@ def add_target(parser: Parser) -> None:
         "--routes",
         metavar="FILE",
         help="which records go to which tables, in YAML or JSON (docs/routes.md); what matches no "
-        "route is a dead letter without --table or a default route; --key, --on_conflict, "
-        "--unknown_fields and --schema are then those of --table",
+        "route goes to --table, whose are then --key, --on_conflict, --unknown_fields and --schema, "
+        "or is a dead letter (default: all records go to --table)",
     )
     add(
         "--create",
