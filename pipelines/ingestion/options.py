@@ -141,6 +141,7 @@ def _ingest_config(
         *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields),
         # Texts, so that all of them counts, however long they are.
         *(() if routes is None else (repr(routes),)),
+        *(() if objects is None else (repr(objects.datasets),)),
         mapping=repr(mapping) if mapping is not None or _mappings(routes) else None,
     )
     batch_records = _part_of(flags.max_in_flight)

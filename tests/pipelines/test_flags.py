@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 
 import pytest
 
 from pipelines import flags
 from pipelines.command import Parser
 from runners.runner import named
+from transforms.errors import ConfigError
 
 
 @pytest.mark.parametrize(("text", "number"), [("1", 1), ("20", 20), (str(2**63 - 1), 2**63 - 1)])
@@ -64,3 +66,24 @@ def test_a_command_that_asks_the_database_refuses_a_place_for_objects_and_names_
 @pytest.mark.parametrize("url", ["sqlite:///ingest.db", "postgresql+psycopg://user@host/db"])
 def test_a_database_is_taken_as_it_is(url: str) -> None:
     assert flags.database_url(url) == url
+
+
+@pytest.mark.parametrize(
+    ("module", "argv"),
+    [
+        ("audit", []),
+        ("runs", ["list"]),
+        ("runs", ["show", "--run", "1"]),
+        ("exporter", []),
+        ("outbox", ["--to", "kafka://h/t"]),
+        ("migrate", []),
+        ("dead_letters", ["list"]),
+        ("dead_letters", ["prune", "--retain", "completed=1d"]),
+    ],
+)
+def test_every_command_that_asks_the_database_refuses_a_place_for_objects(
+    module: str, argv: list[str]
+) -> None:
+    command = import_module(f"pipelines.{module}")
+    with pytest.raises(ConfigError, match="--sink: s3:// holds objects only"):
+        command.main([*argv, "--sink", "s3://bucket/prefix?format=parquet"])

@@ -265,3 +265,32 @@ def test_routes_may_lead_to_objects_alone(tmp_path: Path, sink: str) -> None:
     assert counted(summary, "dead") == {own: 1}
     assert audit(sink) == 0
     assert run(tmp_path, place, *argv)["read"] == 0
+
+
+def test_a_header_need_not_fit_every_table(tmp_path: Path, shop: str) -> None:
+    query(shop, "CREATE TABLE robots (id INTEGER PRIMARY KEY, type TEXT, model TEXT)")
+    (tmp_path / "a.jsonl").unlink()
+    (tmp_path / "b.csv").write_text("id,type,model\n1,robot,R2\n2,customer,\n")
+    robots = {"table": "robots", "when": {"field": "type", "is": "robot"}, "key": ["id"]}
+    path = tmp_path / "summary.json"
+    argv = ["--source", f"{tmp_path}/*.csv", "--sink", shop, "--no_progress", "--pipeline", "shop"]
+    argv += ["--summary_json", str(path), "--max_dead", "5"]
+    argv += ["--routes", write_routes(tmp_path, [robots, ROUTES[1]])]
+    assert command.run("ingest", ingest_command.main, argv) == 0
+    summary = json.loads(path.read_text())
+    assert counted(summary, "inserted") == {"robots": 1}
+    assert counted(summary, "dead") == {"customers": 1}, "which has no column model"
+
+
+def test_fields_that_a_route_hides_are_hidden_wherever_failures_are_shown(
+    tmp_path: Path, sink: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_events(tmp_path, "a", [event("order", 1, email="ann@example.org")])
+    (tmp_path / "s.json").write_text('{"required": ["nothing"]}')
+    orders = {**ORDERS, "map": [{"hash": {"email": "sha256"}}], "schema": "s.json"}
+    run(tmp_path, sink, "--max_dead", "5", "--routes", write_routes(tmp_path, [orders]))
+    capsys.readouterr()
+    assert dead_letters("list", "--sink", sink, "--json") == 0
+    (job,) = json.loads(capsys.readouterr().out)
+    assert (job["table"] if "table" in job else job["target"]) == "orders"
+    assert "ann@example.org" not in json.dumps(job)

@@ -26,9 +26,9 @@ def test_each_route_has_its_own_settings_in_the_database_of_the_pipeline() -> No
         Route("orders", key=("id",), on_conflict="newest:at", unknown_fields="payload"),
         Route("app.notes", schema='{"properties":{"a":{}}}'),
     ]
-    known = tables(*routes, create="never", elements=True).known(SCHEMA)
-    assert list(known) == ["app.notes", "orders"]
-    orders, notes = known["orders"].config, known["app.notes"].config
+    by_label = tables(*routes, create="never", elements=True).known(SCHEMA)
+    assert list(by_label) == ["app.notes", "orders"]
+    orders, notes = by_label["orders"].config, by_label["app.notes"].config
     assert (orders.key, orders.on_conflict.field, orders.unknown_fields) == (
         ("id",),
         "at",
@@ -40,9 +40,9 @@ def test_each_route_has_its_own_settings_in_the_database_of_the_pipeline() -> No
 
 
 def test_the_own_table_is_one_of_them() -> None:
-    known = tables(Route("orders"), table="public.events", key=["id"]).known(SCHEMA)
-    assert set(known) == {"events", "orders"}
-    assert known["events"].config.key == ("id",)
+    by_label = tables(Route("orders"), table="public.events", key=["id"]).known(SCHEMA)
+    assert set(by_label) == {"events", "orders"}
+    assert by_label["events"].config.key == ("id",)
 
 
 def test_a_route_to_another_sink_has_no_table() -> None:

@@ -41,8 +41,8 @@ def sink(database: Database) -> SqlSink:
 
 
 def order(database: Database, action: Action, **which: Any) -> int:
-    made = Order.of(action, JobFilter(**which))
-    return carry_out(database.database, made, actor="me", reason="test").count
+    chosen = Order.of(action, JobFilter(**which))
+    return carry_out(database.database, chosen, actor="me", reason="test").count
 
 
 class TestRead:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import command, execution
+from pipelines.ingestion.config import IngestConfig
 from pipelines.ingestion.flags import parser
 from pipelines.ingestion.options import from_argv
 from pipelines.outbox import main as outbox_main
@@ -170,3 +172,51 @@ def test_every_option_of_json_is_in_the_help() -> None:
     shown = parser().format_help()
     assert "--json_layout {auto,lines,array,sequence}" in shown
     assert "--json_path NAME[.NAME]" in shown
+
+
+def routed(folder: Path, **route: object) -> IngestConfig:
+    """The configuration of a pipeline with one route, to the table ``orders``."""
+    entry = {"table": "orders", "when": {"field": "type", "is": "order"}, **route}
+    (folder / "routes.json").write_text(json.dumps({"routes": [entry]}))
+    argv = ["--source", "/a.jsonl", "--sink", f"sqlite:///{folder}/a.db", "--table", "events"]
+    return from_argv([*argv, "--routes", f"{folder}/routes.json"])[0]
+
+
+def test_routes_are_part_of_the_version_and_of_nothing_else_that_owns_jobs(tmp_path: Path) -> None:
+    argv = ["--source", "/a.jsonl", "--sink", f"sqlite:///{tmp_path}/a.db", "--table", "events"]
+    plain = from_argv(argv)[0].pipeline
+    one, other = routed(tmp_path).pipeline, routed(tmp_path, key=["id"]).pipeline
+    assert plain == one == other
+    assert len({plain.version, one.version, other.version}) == 3
+    assert routed(tmp_path).pipeline.version == one.version
+
+
+def test_a_mapping_of_a_route_makes_a_pipeline_one_with_a_mapping_and_hides(tmp_path: Path) -> None:
+    assert not routed(tmp_path).pipeline.mapped
+    mapped = routed(tmp_path, map=[{"hash": {"email": "sha256"}}])
+    assert mapped.pipeline.mapped
+    assert mapped.hidden == (("email",),)
+
+
+def test_with_routes_the_schema_is_that_of_the_table_alone(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text('{"required": ["id"]}')
+    schema = ["--schema", f"{tmp_path}/s.json"]
+    (tmp_path / "routes.json").write_text(
+        '{"routes": [{"table": "a", "when": {"exists": true, "field": "b"}}]}'
+    )
+    argv = ["--source", "/a.jsonl", "--sink", f"sqlite:///{tmp_path}/a.db", "--table", "events"]
+    config, _ = from_argv([*argv, *schema, "--routes", f"{tmp_path}/routes.json"])
+    assert config.schema is None
+    assert config.routes is not None
+    assert config.routes.default is not None
+    assert config.routes.default.schema == '{"required": ["id"]}'
+    assert from_argv([*argv, *schema])[0].schema == '{"required": ["id"]}'
+
+
+def test_messages_are_arrays_of_records_only_if_every_table_has_a_key(tmp_path: Path) -> None:
+    argv = ["--source", "kafka://h/t", "--sink", f"sqlite:///{tmp_path}/a.db", "--pipeline", "p"]
+    for key, several in (({}, False), ({"key": ["id"]}, True)):
+        entry = {"table": "orders", "when": "type", **key}
+        (tmp_path / "routes.json").write_text(json.dumps({"routes": [entry]}))
+        config, _ = from_argv([*argv, "--routes", f"{tmp_path}/routes.json"])
+        assert any(source.holds_several for source in config.sources) is several

@@ -33,3 +33,16 @@ def test_a_mapping_is_before_validate_and_a_users_steps_before_write(
     labels = [part.full_label for part in root.parts]
     assert [label for label in labels if label not in own] == built_in
     assert labels[labels.index("Validate") :][:4] == ["Validate", *own, "Write"]
+
+
+def test_routes_stand_between_the_users_steps_and_write(tmp_path: Path) -> None:
+    (tmp_path / "routes.yaml").write_text("routes:\n- {table: orders, when: type}\n")
+    argv = ["--source", "/a.jsonl", "--sink", f"sqlite:///{tmp_path}/a.db", "--pipeline", "shop"]
+    steps = (EachRecord(lambda record: record, "Own"),)
+    config, run = from_argv([*argv, "--routes", f"{tmp_path}/routes.yaml"], steps)
+    pipeline = beam.Pipeline()
+    sink = SqlSink(config.sql, config.retry, pipeline=config.pipeline, tables=config.tables)
+    build(pipeline, config, sink, run.runner)
+    (root,) = pipeline.transforms_stack
+    labels = [part.full_label for part in root.parts]
+    assert labels[labels.index("Validate") :][:4] == ["Validate", "Own", "Route", "Write"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sinks.database.depths import depths_of
 from sinks.database.engine import transaction
-from sinks.table.depths import depths_of
 from sinks.text.table_name import TableName
 from sinks.writers import writer_of
 from tests.io.sinks.tested_database import Database
