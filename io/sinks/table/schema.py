@@ -55,12 +55,15 @@ def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
     properties = properties_of(config.schema)
     if not properties.allowed:
         raise ConfigError(
-            "the schema has no properties to make columns of; create the table yourself"
+            f"table {config.table_name}: the schema has no properties to make columns of; create the "
+            "table yourself"
         )
     required = properties.required.union(config.key)
     missing = [name for name in config.key if name not in properties.allowed]
     if missing:
-        raise ConfigError(f"the schema has no property for the key {', '.join(missing)}")
+        raise ConfigError(
+            f"table {config.table_name}: the schema has no property for the key {', '.join(missing)}"
+        )
     columns = [
         NewColumn(name, _column_type(name, allowed), _may_be_null(allowed, name in required))
         for name, allowed in properties.allowed.items()
