@@ -10,6 +10,7 @@ from pipelines import progress
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.own_table import own_table
 from pipelines.telemetry import logs
+from sinks.database.label import UNROUTED
 from sinks.runs.runs import Run
 from transforms.secrets import redact
 
@@ -29,8 +30,16 @@ def begun(entry: Run, config: IngestConfig, run: RunConfig) -> Iterator[None]:
     with logs.about(run=entry.id, pipeline=pipeline, target=label):
         _log.log(
             logging.DEBUG if progress.drawn(run.progress) else logging.INFO,
-            "run %s begins: pipeline %s, table %s, %s, from %s",
-            *(entry.id, pipeline, label, run.runner.name, ", ".join(sources)),
+            "run %s begins: pipeline %s, %s, %s, from %s",
+            *(entry.id, pipeline, _where(label, config), run.runner.name, ", ".join(sources)),
             extra={"runner": run.runner.name, "sources": sources, "streaming": config.streaming},
         )
         yield
+
+
+def _where(label: str, config: IngestConfig) -> str:
+    """What is written, in words."""
+    if config.sql.table == UNROUTED:
+        return "tables of its routes"
+    own = f"table {label}" if config.sql.has_table else f"objects in {label}"
+    return own if config.routes is None else f"{own} and those of its routes"

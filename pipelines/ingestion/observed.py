@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 
 from pipelines.ingestion.config import IngestConfig, RunConfig
+from pipelines.ingestion.own_table import own_table
 from pipelines.ingestion.run_entry import program_version
-from sinks import targets
 from transforms import instruments
 from transforms.batch.backoff import forget_outages
 
@@ -32,8 +32,7 @@ def observed(config: IngestConfig, run: RunConfig) -> Iterator[None]:
     from pipelines.telemetry.server import serving
 
     def labels() -> dict[str, str]:
-        target = targets.remembered(config.sql)  # known once the table has been looked at
-        label = str(config.sql.table_name) if target is None else target.label
+        label = own_table(config.sql)  # known once the table has been looked at
         return {"pipeline": config.pipeline.name or label, "target": label}
 
     build = {

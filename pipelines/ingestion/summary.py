@@ -14,8 +14,10 @@ from pipelines.ingestion.config import IngestConfig
 from pipelines.ingestion.own_table import own_table
 from pipelines.operation.run_output import tables_of
 from pipelines.terminal import shown
+from sinks.database.label import UNROUTED
 from sinks.ledger import ledger
 from sinks.ledger.ledger import SqlLedger
+from sinks.tables import default_schema
 from sources.files.json.layout import LINES, parsed_partition
 from transforms import notes
 from transforms.batch.counts import COUNTS, Counts, by_table
@@ -60,8 +62,9 @@ class Summary:
             an open transaction, and how many offsets that are.
         notes: What is said of objects that were left or passed over, or whose content told how
             to read them.
-        tables: ``counts`` by table. What concerns no table, such as a record that cannot be parsed,
-            is counted for the pipeline's own.
+        tables: ``counts`` by table, also of those that got nothing, as far as their names are known
+            beforehand. What concerns no table, such as a record that cannot be parsed, is counted
+            for the pipeline's own.
     """
 
     counts: Counts
@@ -109,8 +112,19 @@ def summarize(counters: Mapping[str, int], seconds: float, config: IngestConfig)
         left=tuple(config.jobs.queue.left()),
         sources=_reached(config.sources, config.ledger),
         notes=tuple(notes.noted()),
-        tables=by_table(counts, by_target(counters), own_table(config.sql)),
+        tables=by_table(counts, by_target(counters), own_table(config.sql), _labels(config)),
     )
+
+
+def _labels(config: IngestConfig) -> set[str]:
+    """The tables and datasets that are known beforehand, by their labels."""
+    own = own_table(config.sql)
+    labels = {own} if config.routes is None or config.sql.table != UNROUTED else set[str]()
+    if config.tables is not None:
+        labels |= config.tables.known(default_schema(config.sql.database)).keys()
+    if config.objects is not None:
+        labels |= config.objects.by_label.keys()
+    return labels
 
 
 def _reached(sources: Sequence[Source], of: SqlLedger) -> tuple[dict[str, Any], ...]:
@@ -166,8 +180,9 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
         if number or name in _ALWAYS_SHOWN:
             table.add_row(f"{number:,}", name)
     console.print(table)
-    if len(summary.tables) > 1:
-        console.print(tables_of(summary.tables))
+    tables = {label: counts for label, counts in summary.tables.items() if counts != Counts()}
+    if len(tables) > 1:
+        console.print(tables_of(tables))
     if summary.resumed or summary.resumed_bytes:
         console.print(
             f"resumed: {summary.resumed:,} objects were settled before; "

@@ -295,3 +295,28 @@ def test_fields_that_a_route_hides_are_hidden_wherever_failures_are_shown(
     (job,) = json.loads(capsys.readouterr().out)
     assert job["table"] == "orders"
     assert "ann@example.org" not in json.dumps(job)
+
+
+def test_dead_letters_of_every_table_fail_a_run_that_asks_for_it(
+    tmp_path: Path, shop: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_events(tmp_path, "b", [event("order", 99)])  # whose customer is not there
+    argv = [
+        "--source",
+        f"{tmp_path}/*.jsonl",
+        "--sink",
+        shop,
+        "--no_progress",
+        "--pipeline",
+        "shop",
+    ]
+    argv += ["--routes", write_routes(tmp_path, ROUTES), "--fail_on_dead_letters"]
+    argv += ["--max_attempts", "1"]
+    for _ in range(2):
+        assert command.run("ingest", ingest_command.main, argv) == command.DEAD_LETTERS
+        *_, line = printed(capsys.readouterr().err)
+        assert "1 dead letters of these sources are unresolved" in line
+        assert "dead-letters list --pipeline shop" in line
+    assert dead_letters("list", "--sink", shop, "--pipeline", "shop", "--json") == 0
+    (job,) = json.loads(capsys.readouterr().out)
+    assert (job["table"], job["category"]) == ("orders", "foreign_key")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
 from operator import add, attrgetter, sub
 
@@ -56,20 +56,28 @@ class Counts:
         return self.records == sum(number for name, number in self if name in OUTCOMES)
 
 
-def by_table(whole: Counts, tables: Mapping[str, Counts], own: str) -> dict[str, Counts]:
-    """What became of records, by table, in the order of their names; tables without any are left out.
+def by_table(
+    whole: Counts, tables: Mapping[str, Counts], own: str, expected: Collection[str] = ()
+) -> dict[str, Counts]:
+    """What became of records, by table, in the order of their names.
 
     Args:
         whole: All of them.
         tables: Those that were counted for a table.
         own: The pipeline's own table, which has all others.
+        expected: Tables that are not left out where there are no records of them.
 
     >>> by_table(Counts(read=3, inserted=3), {"orders": Counts(read=1, inserted=1)}, "events")["events"]
     Counts(read=2, expanded=0, inserted=2, updated=0, duplicates=0, filtered=0, dead=0, retrying=0)
     """
     rest = whole - sum(tables.values(), Counts())
-    every = {**tables, own: tables.get(own, Counts()) + rest}
-    return {table: counts for table, counts in sorted(every.items()) if any(_numbers(counts))}
+    every = {**dict.fromkeys(expected, Counts()), **tables}
+    every[own] = every.get(own, Counts()) + rest
+    return {
+        table: counts
+        for table, counts in sorted(every.items())
+        if table in expected or any(_numbers(counts))
+    }
 
 
 COUNTS = tuple(field.name for field in fields(Counts))

@@ -38,6 +38,7 @@ def test_the_tables_add_up_to_the_whole_and_the_own_one_has_the_rest(
     assert sum(every.values(), Counts()) == whole
     assert Counts() not in every.values()
     assert all(every.get(name, Counts()) == tables[name] for name in tables if name != "a")
+    assert {"x", "a"} <= by_table(whole, tables, "a", ["x", "a"]).keys(), "though nothing came"
 
 
 def test_the_names_are_those_of_the_ledgers_columns() -> None:
