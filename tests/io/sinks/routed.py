@@ -139,7 +139,7 @@ def _lines(record: Record) -> Any:
 
 def due(sink: SqlSink) -> Sequence[RecordBatch]:
     """All jobs that wait, claimed."""
-    queue = SqlJobQueue(sink.config, pipeline=PIPELINE)
+    queue = SqlJobQueue(sink.config, pipeline=sink.pipeline)
     wait_until(lambda: (queue.due_in() or 0) <= 0, "a job that is due")
     return queue.claim(queue.lease(), BatchLimits())
 

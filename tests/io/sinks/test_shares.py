@@ -13,10 +13,12 @@ from sinks.database.engine import transaction
 from sinks.database.label import UNROUTED
 from sinks.jobs.store import list_jobs
 from sinks.sql import SqlSink, Tables
+from sinks.work import Work
 from tests.io.sinks.routed import (
     LINES,
     NOTES,
     ORDERS,
+    PIPELINE,
     Steps,
     attempt,
     batch_of,
@@ -155,10 +157,10 @@ class TestNamesFromRecords:
         sink.commit([Steps().applied(batch_of(*records))])
         assert (rows(database, "t_a"), rows(database, "t_b")) == (["1", "3"], ["2"])
 
-    def test_listed_ones_are_created_before(self, database: Database) -> None:
-        config = sink_of(database, Route("${type}", key=("id",), tables=("a", "b"))).config
+    def test_listed_ones_are_created_before(self, sqlite_database: Database) -> None:
+        config = sink_of(sqlite_database, Route("${type}", key=("id",), tables=("a", "b"))).config
         assert config.table == UNROUTED
-        assert (rows(database, "a"), rows(database, "b")) == ([], [])
+        assert (rows(sqlite_database, "a"), rows(sqlite_database, "b")) == ([], [])
 
     def test_one_that_cannot_be_used_fails_its_records_alone(self, database: Database) -> None:
         database.run(ORDERS, "CREATE TABLE t_bad (other integer)")
@@ -172,17 +174,21 @@ class TestNamesFromRecords:
         assert "no key column id" in job.failure.message
         assert tables_of(database)["t_bad"] == {"expanded": 1, "dead": 1}
 
-    def test_with_create_never_a_missing_one_fails_its_records(self, database: Database) -> None:
+    def test_with_create_never_a_missing_one_fails_its_records(
+        self, sqlite_database: Database
+    ) -> None:
         named = Route("${type}", name="any", key=("id",), pattern="t_.*")
-        sink = sink_of(database, named, create="never")
+        sink = sink_of(sqlite_database, named, create="never")
         (settled,) = sink.commit([Steps().applied(batch_of({"id": 1, "to": ["t_x"]}))])
         (dead,) = settled.dead
         assert "does not exist, and --create is never" in dead.message
 
-    def test_there_is_a_bound(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_there_is_a_bound(
+        self, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("sinks.tables.MOST_TABLES", 1)
         named = Route("${type}", name="any", key=("id",), pattern="t_.*")
-        sink = sink_of(database, named)
+        sink = sink_of(sqlite_database, named)
         records = [{"id": 1, "to": ["t_a"]}, {"id": 2, "to": ["t_b"]}, {"id": 3, "to": ["t_a"]}]
         (settled,) = sink.commit([Steps().applied(batch_of(*records))])
         assert counts(settled) == {"read": 3, "inserted": 2, "dead": 1}
@@ -205,31 +211,33 @@ class TestOriginAsKey:
         for table in ("a", "b"):
             assert database.rows(f"SELECT ingest_offset FROM {table}") == [(0,)]
 
-    def test_two_routes_to_one_table_make_two_rows(self, database: Database) -> None:
-        sink = sink_of(database, Route("a", name="debit"), Route("a", name="credit"))
+    def test_two_routes_to_one_table_make_two_rows(self, sqlite_database: Database) -> None:
+        sink = sink_of(sqlite_database, Route("a", name="debit"), Route("a", name="credit"))
         sink.commit([Steps().applied(batch_of({"id": 1, "to": ["a", "a"]}))])
-        assert database.rows("SELECT ingest_offset, ingest_element FROM a ORDER BY 2") == [
+        assert sqlite_database.rows("SELECT ingest_offset, ingest_element FROM a ORDER BY 2") == [
             *((0, 0), (0, 1))
         ]
 
 
 class TestPreparation:
-    def test_it_says_which_tables_were_created(self, database: Database) -> None:
-        database.run(ORDERS)
-        config = database.config(UNROUTED)
-        sink = sink_of(database, *keyed("orders", "new"))
+    def test_it_says_which_tables_were_created(self, sqlite_database: Database) -> None:
+        sqlite_database.run(ORDERS)
+        config = sqlite_database.config(UNROUTED)
+        sink = sink_of(sqlite_database, *keyed("orders", "new"))
         assert sink.prepare() == ()
         assert config.has_table is False
         created = replace(sink, tables=Tables.of(config, keyed("orders", "newer"))).prepare()
         assert [each.table for each in created] == ["newer"]
 
-    def test_nothing_is_created_if_one_table_does_not_fit(self, database: Database) -> None:
-        database.run(ORDERS)
+    def test_nothing_is_created_if_one_table_does_not_fit(self, sqlite_database: Database) -> None:
+        sqlite_database.run(ORDERS)
         with pytest.raises(ConfigError, match="table gone does not exist, and --create is never"):
-            sink_of(database, *keyed("orders", "gone"), create="never")
+            sink_of(sqlite_database, *keyed("orders", "gone"), create="never")
 
-    def test_a_pipeline_without_a_table_needs_a_name_and_routes(self, database: Database) -> None:
-        config = database.config(UNROUTED)
+    def test_a_pipeline_without_a_table_needs_a_name_and_routes(
+        self, sqlite_database: Database
+    ) -> None:
+        config = sqlite_database.config(UNROUTED)
         with pytest.raises(ConfigError, match="give --table, or routes"):
             SqlSink(config).prepare()
         with pytest.raises(ConfigError, match="needs a name; give --pipeline"):
@@ -254,6 +262,18 @@ class TestJobs:
         claims = {batch.claim.target: batch.offsets for batch in due(sink) if batch.claim}
         assert claims == {"": [2], "orders": [0], "notes": [1]}
 
+    def test_what_the_pipeline_hides_is_hidden_in_jobs_of_every_table(
+        self, sqlite_database: Database
+    ) -> None:
+        sqlite_database.run(ORDERS)
+        sink = replace(sink_of(sqlite_database, *keyed("orders")), hidden=(("secret",),))
+        sink.prepare()
+        record = {"id": 1, "n": -1, "secret": "hunter2", "to": ["orders"]}
+        sink.commit([Steps().applied(batch_of(record))])
+        (job,) = list_jobs(sqlite_database.database)
+        assert job.target == "orders"
+        assert b"hunter2" not in job.failure.raw
+
     def test_a_replay_writes_the_table_of_the_job_alone(self, three: Database) -> None:
         sink = sink_of(three, *ALL)
         steps = Steps(late={(1, "orders")})
@@ -271,6 +291,18 @@ class TestJobs:
         assert three.rows("SELECT target FROM ingest_queue") == [("orders",)]
         attempt(sink, Steps())
         assert tables_of(three) == {"orders": {"read": 1, "inserted": 1}}
+
+    def test_one_that_named_no_reader_keeps_it_in_another_table(self, database: Database) -> None:
+        database.run(ORDERS, NOTES)
+        sink = sink_of(database, *keyed("orders"), home="notes", key=["id"])
+        nameless = replace(sink, pipeline=replace(PIPELINE, name=""))
+        nameless.prepare()
+        nameless.commit([Steps(away={1}).applied(batch_of({"id": 1, "to": ["orders"]}))])
+        database.run("UPDATE ingest_jobs SET read_by = NULL")  # as earlier versions left it
+        steps = Steps(late={(1, "orders")})
+        nameless.commit([steps.applied(batch) for batch in due(nameless)])
+        assert database.rows("SELECT target, read_by FROM ingest_jobs") == [("orders", "notes")]
+        assert tables_of(database) == {"orders": {"read": 1, "retrying": 1}}
 
     def test_a_job_that_fails_before_its_route_stays_one_of_its_table(
         self, three: Database
@@ -323,6 +355,27 @@ class TestOrder:
             "notes": {"read": 2, "updated": 2},
             "orders": {"read": 2, "updated": 2},
         }
+
+
+def test_each_table_has_the_cells_that_the_mapping_of_its_route_names() -> None:
+    routed_cells = {"a": {"x": "column"}, "b": None}
+    batch = replace(
+        make_batch([{"x": "1"}, {"x": "2"}, {"x": "3"}]),
+        targets=["a", "public.b", "a"],
+        routed_cells={**routed_cells, "public.b": None},
+        cells={"x": "other"},
+    )
+    (part,) = work = [Work(batch, None, 0)]
+    of_table = shares.dealt(work, UNROUTED, "public")
+    assert {label: [b.cells for _, b in parts] for label, parts in of_table.items()} == {
+        "a": [{"x": "column"}],
+        "b": [None],
+    }
+    assert {label: [list(b.offsets) for _, b in parts] for label, parts in of_table.items()} == {
+        "a": [[0, 2]],
+        "b": [[1]],
+    }
+    assert part.targets == ["a", "b", "a"]
 
 
 class _Letters:

@@ -45,13 +45,19 @@ def order(database: Database, action: Action, **which: Any) -> int:
     return carry_out(database.database, chosen, actor="me", reason="test").count
 
 
+@pytest.fixture
+def sqlite_sink(sqlite_database: Database) -> SqlSink:
+    sqlite_database.run(ORDERS, LINES, NOTES)
+    return sink_of(sqlite_database, *keyed(*TABLES))
+
+
 class TestRead:
     def test_the_first_row_of_a_record_is_read_and_the_others_expanded_for_their_tables(
-        self, database: Database, sink: SqlSink
+        self, sqlite_database: Database, sqlite_sink: SqlSink
     ) -> None:
         records = [{"id": 1, "to": ["notes", "orders"]}, {"id": 2, "to": ["orders"]}]
-        settled = sink.commit([Steps().applied(batch_of(*records))])
-        assert tables_of(database) == {
+        settled = sqlite_sink.commit([Steps().applied(batch_of(*records))])
+        assert tables_of(sqlite_database) == {
             "notes": {"read": 1, "inserted": 1},
             "orders": {"read": 1, "expanded": 1, "inserted": 2},
         }
@@ -61,27 +67,29 @@ class TestRead:
         }
 
     def test_a_message_is_read_for_the_table_of_its_first_element(
-        self, database: Database, sink: SqlSink
+        self, sqlite_database: Database, sqlite_sink: SqlSink
     ) -> None:
         message = [{"id": 1, "to": ["notes"]}, {"id": 2, "to": ["orders"]}]
-        sink.commit([Steps().applied(batch_of(message, message))])
-        assert tables_of(database) == {
+        sqlite_sink.commit([Steps().applied(batch_of(message, message))])
+        assert tables_of(sqlite_database) == {
             "notes": {"read": 2, "inserted": 1, "duplicates": 1},
             "orders": {"expanded": 2, "inserted": 1, "duplicates": 1},
         }
 
-    def test_what_a_step_leaves_out_is_of_no_table(self, database: Database, sink: SqlSink) -> None:
+    def test_what_a_step_leaves_out_is_of_no_table(
+        self, sqlite_database: Database, sqlite_sink: SqlSink
+    ) -> None:
         steps = Steps(dropped={1, 3})
         message = [{"id": 3, "to": ["notes"]}, {"id": 4, "to": ["notes"]}]
-        sink.commit([steps.applied(batch_of([{"id": 1, "to": ["notes"]}], message))])
-        assert tables_of(database) == {
+        sqlite_sink.commit([steps.applied(batch_of([{"id": 1, "to": ["notes"]}], message))])
+        assert tables_of(sqlite_database) == {
             UNROUTED: {"read": 2, "filtered": 2},
             "notes": {"expanded": 1, "inserted": 1},
         }
 
-    def test_without_routes_nothing_is_told_apart(self, database: Database) -> None:
-        database.run(ORDERS)
-        (settled,) = database.sink("orders", key=["id"]).commit(
+    def test_without_routes_nothing_is_told_apart(self, sqlite_database: Database) -> None:
+        sqlite_database.run(ORDERS)
+        (settled,) = sqlite_database.sink("orders", key=["id"]).commit(
             [replace(Steps().applied(batch_of({"id": 1, "to": ["x"]})), targets=None)]
         )
         assert settled.by_target == {}
