@@ -72,6 +72,20 @@ class TestFreshRecords:
         assert [failure.origin.offset for failure in batch.failures] == [1, 2]
         assert batch.read == 3
 
+    def test_the_message_says_what_most_routes_look_at(self) -> None:
+        batch = routed(of_type("x", None, {}), ORDERS, Route("big", "n > `5`"))
+        says = [failure.message.partition("no route ")[2] for failure in batch.failures]
+        assert says == [
+            "(type is 'x'), and there is no default",
+            "(type is null), and there is no default",
+            "(type is an object), and there is no default",
+        ]
+        hiding = replace(ORDERS, mapping=Mapping.of([{"hash": ["type"]}]))
+        (failure,) = routed(of_type("s3cret"), hiding).failures
+        assert "s3cret" not in failure.message
+        headers = routed(of_type("x"), Route("a", {"header": "kind", "is": "a"}))
+        assert "(header kind is not there)" in headers.failures[0].message
+
     def test_what_no_route_gets_goes_to_the_default(self) -> None:
         batch = routed(of_type("order", "x"), ORDERS, default=Route("rest"), home="rest")
         assert batch.targets == ["app.orders", "rest"]
