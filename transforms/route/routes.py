@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from transforms.errors import ConfigError
@@ -93,6 +94,23 @@ class Routes:
     def needs_run(self) -> bool:
         """Whether a mapping asks for ``@run``."""
         return any(route.mapping is not None and route.mapping.needs_run for route in self.all)
+
+    def of_table(self, label: str, default_schema: str = "") -> Route | None:
+        """The route that says how a table is written: one that names it, or one that may become it.
+
+        Args:
+            label: The label of the table, as ``AssignRoutes`` gives it.
+            default_schema: Tables of it have labels without it.
+        """
+        named = (route for route in self.all if _label(route, default_schema) == label)
+        spelt = (label, f"{default_schema}.{label}") if default_schema else (label,)
+        becoming = (
+            route
+            for route in self.all
+            if has_fields(route.table)
+            if any(map(TableTemplate(route.table, route.tables, route.pattern).allows, spelt))
+        )
+        return next(chain(named, becoming), None)
 
     def conditions(self) -> list[Condition]:
         """The condition of each route but the default."""

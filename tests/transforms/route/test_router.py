@@ -306,3 +306,29 @@ class TestJobs:
     def test_a_job_of_the_default_goes_there_again(self) -> None:
         rest = Route("rest")
         assert routed(job({"type": "x"}, "rest"), ORDERS, default=rest).targets == ["rest"]
+
+    @drawn(
+        st.dictionaries(
+            st.sampled_from(["type", "n", "lines", "log"]),
+            st.sampled_from(["order", "user", 1, "x", [1, 2], [{"n": 1}, 5], [], None]),
+        )
+    )
+    def test_each_row_and_each_failure_is_the_same_again_as_a_job(self, value: Any) -> None:
+        routes = (
+            replace(ORDERS, mapping=Mapping.of([{"unnest": "lines"}, {"cast": {"n": "integer"}}])),
+            replace(ORDERS, name="again", schema=NUMBER),
+            replace(USERS, schema=NUMBER),
+            Route("log.${log}", {"field": "log", "exists": True}, tables=("user", "order")),
+            Route("numbers", "n > `0`"),
+        )
+        default = Route("rest", schema=NUMBER)
+        fresh = routed(batch_of([value]), *routes, default=default, home="rest")
+        for row, record in enumerate(fresh.records()):
+            again = job(value, (fresh.targets or ())[row], record.origin.expansion)
+            result = routed(again, *routes, default=default, home="rest")
+            assert (result.values, result.targets) == ([record.value], [(fresh.targets or ())[row]])
+            assert (list(result.records()), result.ahead) == ([record], None)
+        for failure in fresh.failures:
+            again = job(value, failure.target or "", failure.origin.expansion)
+            result = routed(again, *routes, default=default, home="rest")
+            assert result.failures == (failure,)

@@ -110,3 +110,19 @@ def test_what_a_mapping_needs_is_asked_of_all() -> None:
     secret = Mapping.of([{"hash": {"a": {"hmac": "${env:NO_SUCH_VARIABLE_HERE}"}}}])
     with pytest.raises(ConfigError, match="NO_SUCH_VARIABLE_HERE"):
         Routes([Route("a", mapping=secret)]).check_secrets()
+
+
+def test_how_a_table_is_written_is_said_by_the_route_that_names_it_first_of_all() -> None:
+    log = Route("app.${type}", tables=("orders", "users"), key=("seq",))
+    matched = Route("public.${type}", pattern="public[.]log_.*", key=("at",))
+    routes = Routes([log, matched, ORDERS], Route("public.rest"))
+
+    def key(label: str) -> Any:
+        route = routes.of_table(label, "public")
+        return None if route is None else route.key
+
+    assert key("app.orders") == ("id",)
+    assert key("app.users") == ("seq",)
+    assert key("log_a") == ("at",)
+    assert key("rest") == ()
+    assert key("other") is None
