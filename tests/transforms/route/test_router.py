@@ -34,7 +34,11 @@ def routed(
     default: Route | None = None,
     home: str = UNROUTED,
 ) -> RecordBatch:
-    return Router(Routes(routes, default), home, "public", run="run-1").route(batch)
+    return router(*routes, default=default, home=home).route(batch)
+
+
+def router(*routes: Route, default: Route | None = None, home: str = UNROUTED) -> Router:
+    return Router(Routes(routes, default), home, "public", run="run-1")
 
 
 def of_type(*types: Any) -> RecordBatch:
@@ -144,6 +148,7 @@ class TestTablesFromRecords:
 class TestShapes:
     MAPPED = replace(ORDERS, mapping=Mapping.of([{"cast": {"n": "integer"}}, {"drop": ["type"]}]))
     CHECKED = replace(USERS, schema=NUMBER)
+    ROUTER = router(MAPPED, CHECKED, route("archive", "user"))
 
     def test_each_table_has_its_own(self) -> None:
         batch = batch_of([{"type": "order", "n": "7"}, {"type": "user", "n": 1}])
@@ -206,10 +211,10 @@ class TestShapes:
         self, records: list[tuple[str, Any]]
     ) -> None:
         batch = batch_of([{"type": type_, "n": n} for type_, n in records])
-        routes = (self.MAPPED, self.CHECKED, route("archive", "user"))
-        together = routed(batch, *routes)
+        together = self.ROUTER.route(batch)
         alone = [
-            routed(batch.keep([i], [(batch.values or ())[i]]), *routes) for i in range(len(records))
+            self.ROUTER.route(batch.keep([index], [value]))
+            for index, value in enumerate(batch.values or ())
         ]
         assert list(together.offsets) == [offset for one in alone for offset in one.offsets]
         assert together.values == [value for one in alone for value in one.values or ()]
@@ -234,6 +239,15 @@ def job(value: Any, target: str = "", expansion: Expansion = (), *further: Any) 
 
 class TestJobs:
     ROUTES = (ORDERS, USERS, route("archive"))
+    ROUTER = router(
+        replace(ORDERS, mapping=Mapping.of([{"unnest": "lines"}, {"cast": {"n": "integer"}}])),
+        replace(ORDERS, name="again", schema=NUMBER),
+        replace(USERS, schema=NUMBER),
+        Route("log.${log}", {"field": "log", "exists": True}, tables=("user", "order")),
+        Route("numbers", "n > `0`"),
+        default=Route("rest", schema=NUMBER),
+        home="rest",
+    )
 
     def test_a_job_of_home_is_routed_like_a_fresh_record(self) -> None:
         for target in ("", "home"):
@@ -314,21 +328,13 @@ class TestJobs:
         )
     )
     def test_each_row_and_each_failure_is_the_same_again_as_a_job(self, value: Any) -> None:
-        routes = (
-            replace(ORDERS, mapping=Mapping.of([{"unnest": "lines"}, {"cast": {"n": "integer"}}])),
-            replace(ORDERS, name="again", schema=NUMBER),
-            replace(USERS, schema=NUMBER),
-            Route("log.${log}", {"field": "log", "exists": True}, tables=("user", "order")),
-            Route("numbers", "n > `0`"),
-        )
-        default = Route("rest", schema=NUMBER)
-        fresh = routed(batch_of([value]), *routes, default=default, home="rest")
+        fresh = self.ROUTER.route(batch_of([value]))
         for row, record in enumerate(fresh.records()):
             again = job(value, (fresh.targets or ())[row], record.origin.expansion)
-            result = routed(again, *routes, default=default, home="rest")
+            result = self.ROUTER.route(again)
             assert (result.values, result.targets) == ([record.value], [(fresh.targets or ())[row]])
             assert (list(result.records()), result.ahead) == ([record], None)
         for failure in fresh.failures:
             again = job(value, failure.target or "", failure.origin.expansion)
-            result = routed(again, *routes, default=default, home="rest")
+            result = self.ROUTER.route(again)
             assert result.failures == (failure,)
