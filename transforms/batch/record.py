@@ -158,12 +158,7 @@ class Failure:
         ``quotes`` says whether its texts may quote the record, as in ``error_texts``.
         """
         return cls(
-            origin=record.origin,
-            raw=record.raw,
-            format=record.format,
-            stage=stage,
-            category=category,
-            exception=type(error).__name__,
+            *(record.origin, record.raw, record.format, stage, category, type(error).__name__),
             message=message_of(error, quotes=quotes),
             stack=stack_of(error, quotes=quotes),
             sqlstate=sqlstate,
@@ -354,6 +349,10 @@ class RecordBatch:
         for raw, value, offset, element, expansion, time, key, headers in columns:
             origin = Origin(source, partition, offset, element, expansion)
             yield Record(raw, value, origin, self.format, time, key, headers)
+
+    def of_target(self, failure: Failure, index: int) -> Failure:
+        """``failure``, of the record at ``index``, with the table that it was sent to, if any."""
+        return failure if self.targets is None else replace(failure, target=self.targets[index])
 
     def with_values(self, values: Sequence[Any]) -> RecordBatch:
         """The same records with other values; faster than ``replace``, for small batches."""

@@ -134,12 +134,14 @@ def _changed(
         message = (
             f"this was {then} of one; now step {stage!r} makes {now} of it, where there was 1 then"
         )
-    return Failure.of(batch.record(index), stage, CHANGED, ExpansionChanged(message))
+    failure = Failure.of(batch.record(index), stage, CHANGED, ExpansionChanged(message))
+    return batch.of_target(failure, index)
 
 
 def _too_many(batch: RecordBatch, index: int, stage: str, count: int) -> Failure:
     message = f"the step makes {count:,} records of this one; {MOST_RECORDS:,} are the most"
-    return Failure.of(batch.record(index), stage, TOO_MANY, TooManyRecords(message))
+    failure = Failure.of(batch.record(index), stage, TOO_MANY, TooManyRecords(message))
+    return batch.of_target(failure, index)
 
 
 def _branches(count: int, step: str) -> Sequence[Expansion]:

@@ -49,8 +49,13 @@ def lost(batch: RecordBatch, index: int, name: str) -> Failure:
         f"this was one of the records that route {name!r} was sent; now there is no such route, or "
         "its condition does not hold"
     )
+    return _changed(batch, index, message)
+
+
+def _changed(batch: RecordBatch, index: int, message: str) -> Failure:
+    """The failure of a job, which stays in its table."""
     failure = Failure.of(batch.record(index), STAGE, CHANGED, ExpansionChanged(message))
-    return replace(failure, target=batch.claim.target or None if batch.claim else None)
+    return replace(failure, target=(batch.claim.target or None) if batch.claim else None)
 
 
 def _ahead(batch: RecordBatch, index: int) -> Branch | None:
@@ -126,8 +131,7 @@ def _with_jobs(
                 f"this was record {taken.number} of the {taken.of:,} that step {taken.step!r} made of "
                 f"one; now it goes to {len(to)} routes, where it went to 1 then"
             )
-            error = ExpansionChanged(message)
-            refused.append(Failure.of(batch.record(index), STAGE, CHANGED, error))
+            refused.append(_changed(batch, index, message))
             continue
         if to and taken is not None and taken.step == step_of(names[to[0]]):
             left -= 1

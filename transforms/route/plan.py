@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from transforms.batch.record import RecordBatch
 from transforms.errors import Reject
@@ -24,11 +25,14 @@ class Matches:
         codes: A code for each record.
         routes: By code, the numbers of the routes.
         refused: By number of the record, why a condition cannot be evaluated for it.
+        looked_at: What most routes look at, for messages, and its value in each record; None if
+            there is no such subject.
     """
 
     codes: Sequence[int]
     routes: Sequence[Numbers]
     refused: Mapping[int, Reject] = field(default_factory=dict)
+    looked_at: tuple[str, Sequence[Any]] | None = None
 
 
 class Plan:
@@ -83,16 +87,18 @@ class Plan:
     def matches(self, batch: RecordBatch) -> Matches:
         """The routes that each record of a batch of the source meets."""
         columns = Columns(batch)
+        looked_at = None
         codes: list[int] = [0] * len(batch.raws)
         if self._subject is not None:
             code_of, column = self._codes.get, columns.of(self._subject)
+            looked_at = str(self._subject), column
             try:
                 codes = [code_of(value, 0) for value in column]
             except TypeError:  # an array or an object, which is none of the values
-                codes = [code_of(value, 0) if _is_single(value) else 0 for value in column]
+                codes = [code_of(value, 0) if _is_hashable(value) else 0 for value in column]
         if not self._tests:
-            return Matches(codes, self._routes)
-        return self._tested(columns, codes)
+            return Matches(codes, self._routes, looked_at=looked_at)
+        return replace(self._tested(columns, codes), looked_at=looked_at)
 
     def _tested(self, columns: Columns, codes: list[int]) -> Matches:
         routes = list(self._routes)
@@ -134,5 +140,9 @@ def _is_sure(value: object) -> bool:
     return type(value) is str or (type(value) is int and value not in (0, 1))
 
 
-def _is_single(value: object) -> bool:
-    return not isinstance(value, list | dict)
+def _is_hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True

@@ -10,6 +10,8 @@ from typing import Any
 
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import Reject
+from transforms.mapping.field import shown
+from transforms.mapping.objects import ABSENT
 from transforms.route.branches import STAGE, branched, lost, map_step_of, route_ahead
 from transforms.route.conditions.columns import Columns
 from transforms.route.conditions.condition import Subject
@@ -149,12 +151,24 @@ class Router:
                     codes[index] = code = len(routes)
                     routes.append(to)
             if error is None and not routes[code]:
-                error = Reject(_NOWHERE, CATEGORY)
+                error = self._nowhere(matches, index)
             if error is not None:
                 failures.append(Failure.of(batch.record(index), STAGE, error.category, error))
                 codes[index] = nowhere
         names = [*self._names, ""]
         return branched(batch, codes, routes, names, failures)
+
+    def _nowhere(self, matches: Matches, index: int) -> Reject:
+        """Why a record goes nowhere, with the value that most routes look at."""
+        what = ""
+        if matches.looked_at is not None and not self._hidden:
+            name, column = matches.looked_at
+            value = column[index]
+            is_ = "is not there" if value is ABSENT else f"is {_shown(value)}"
+            what = f" ({name} {is_})"
+        return Reject(
+            f"the record meets the condition of no route{what}, and there is no default", CATEGORY
+        )
 
     def _of_job(self, batch: RecordBatch, index: int, routes: Numbers) -> Numbers | None:
         """Where a job goes of those routes that a fresh record would go to; None: it has lost its."""
@@ -232,7 +246,8 @@ class Router:
         return replace(batch, routed_cells=cells) if cells else batch
 
 
-_NOWHERE = "the record meets the condition of no route, and there is no default"
+def _shown(value: Any) -> str:
+    return "null" if value is None else shown(value)
 
 
 def _are_special(batch: RecordBatch, home: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from transforms.errors import ConfigError
@@ -72,6 +73,13 @@ class Routes:
             ConfigError: As ``load``.
         """
         routes, default = document_of(part, folder)
+        every = routes if default is None else [*routes, default]
+        contradiction = _contradiction(every)
+        if contradiction is not None:
+            number, name, message = contradiction
+            listed = part.value["routes"].value
+            of = listed[number] if number < len(listed) else part.value["default"]
+            raise of.refused(message, at=name)
         try:
             return cls(routes, default)
         except ConfigError as error:
@@ -86,6 +94,23 @@ class Routes:
     def needs_run(self) -> bool:
         """Whether a mapping asks for ``@run``."""
         return any(route.mapping is not None and route.mapping.needs_run for route in self.all)
+
+    def of_table(self, label: str, default_schema: str = "") -> Route | None:
+        """The route that says how a table is written: one that names it, or one that may become it.
+
+        Args:
+            label: The label of the table, as ``AssignRoutes`` gives it.
+            default_schema: Tables of it have labels without it.
+        """
+        named = (route for route in self.all if _label(route, default_schema) == label)
+        spelt = (label, f"{default_schema}.{label}") if default_schema else (label,)
+        becoming = (
+            route
+            for route in self.all
+            if has_fields(route.table)
+            if any(map(TableTemplate(route.table, route.tables, route.pattern).allows, spelt))
+        )
+        return next(chain(named, becoming), None)
 
     def conditions(self) -> list[Condition]:
         """The condition of each route but the default."""
@@ -123,20 +148,31 @@ class Routes:
         Raises:
             ConfigError: Two routes say different things of one table.
         """
-        firsts: dict[str, Route] = {}
-        for route in self.all:
-            label = _label(route, default_schema)
-            first = firsts.setdefault(label, route)
-            for name in _OF_TABLE:
-                if getattr(first, name) != getattr(route, name):
-                    raise ConfigError(
-                        f"routes {first.name} and {route.name} write {label} with different {name}; "
-                        "a table has one"
-                    )
+        contradiction = _contradiction(self.all, default_schema)
+        if contradiction is not None:
+            raise ConfigError(contradiction[2])
 
 
 _OF_TABLE = ("key", "on_conflict", "unknown_fields", "bounds", "sink")
 """What routes of one table must agree on."""
+
+
+def _contradiction(
+    routes: Sequence[Route], default_schema: str = ""
+) -> tuple[int, str, str] | None:
+    """The number of a route that contradicts another, about what, and the message; None if none does."""
+    firsts: dict[str, Route] = {}
+    for number, route in enumerate(routes):
+        label = _label(route, default_schema)
+        first = firsts.setdefault(label, route)
+        for name in _OF_TABLE:
+            if getattr(first, name) != getattr(route, name):
+                both = f"routes {first.name} and {route.name}"
+                if first.name == route.name:  # no two routes have one
+                    both = f"route {first.name} and the default"
+                message = f"{both} write {label} with different {name}; a table has one"
+                return number, name, message
+    return None
 
 
 def _label(route: Route, default_schema: str) -> str:

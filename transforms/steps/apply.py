@@ -137,7 +137,8 @@ def apply_to_values(
                 return divided(part, back.offset)[0]
             except Exception as error:  # noqa: BLE001 - kept, with its stack, in the failure
                 gone.add(index)
-                failures.append(failure_of(batch.record(index), error, stage, quotes=quotes))
+                failure = failure_of(batch.record(index), error, stage, quotes=quotes)
+                failures.append(batch.of_target(failure, index))
                 value = None
             values.append(value)
     return _kept(batch, values, gone, failures, filtered, stage, expands=expands)

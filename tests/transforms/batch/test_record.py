@@ -21,6 +21,7 @@ def full_batch() -> RecordBatch:
         times=[0.1, 0.2, 0.3],
         keys=[b"k", None, b"l"],
         headers=[(("h", b"1"),), (), ()],
+        targets=["t", "u", "t"],
     )
 
 
@@ -53,6 +54,7 @@ class TestRecordBatch:
         assert part.times == [0.1, 0.3]
         assert part.keys == [b"k", b"l"]
         assert part.headers == [(("h", b"1"),), ()]
+        assert part.targets == ["t", "t"]
 
     def test_failures_and_filtered_records_are_added_to_those_before(self) -> None:
         part = full_batch().keep([0, 1], [1, 2], [rejected(9)]).keep([0], [1], filtered=[8])
@@ -68,6 +70,12 @@ def test_a_failure_has_all_that_a_replay_needs() -> None:
     assert (failure.event_time, failure.key, failure.headers) == (0.1, b"k", (("h", b"1"),))
     assert (failure.stage, failure.category, failure.exception) == ("Hide", "rejected", "Reject")
     assert (failure.message, failure.sqlstate, failure.transient) == ("no", "22001", True)
+
+
+def test_a_failure_is_of_the_table_that_its_record_was_sent_to() -> None:
+    batch = full_batch()
+    assert batch.of_target(rejected(8), 1).target == "u"
+    assert replace(batch, targets=None).of_target(rejected(8), 1).target is None
 
 
 def test_a_claim_names_its_jobs() -> None:

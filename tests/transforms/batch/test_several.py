@@ -158,3 +158,10 @@ class TestJobs:
             (*LINE, Branch(1, 2, "Words")),
         ]
         assert words.expanded == 1
+
+
+def test_a_failure_is_of_the_table_that_its_record_was_sent_to() -> None:
+    batch = replace(parsed("a"), targets=["t"])
+    assert [failure.target for failure in made(batch, Several("x" * 10_001)).failures] == ["t"]
+    left = with_all_taken(replace(job(LINE), targets=["t"]), "write")
+    assert [failure.target for failure in left.failures] == ["t"]

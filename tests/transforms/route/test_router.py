@@ -34,7 +34,11 @@ def routed(
     default: Route | None = None,
     home: str = UNROUTED,
 ) -> RecordBatch:
-    return Router(Routes(routes, default), home, "public", run="run-1").route(batch)
+    return router(*routes, default=default, home=home).route(batch)
+
+
+def router(*routes: Route, default: Route | None = None, home: str = UNROUTED) -> Router:
+    return Router(Routes(routes, default), home, "public", run="run-1")
 
 
 def of_type(*types: Any) -> RecordBatch:
@@ -71,6 +75,20 @@ class TestFreshRecords:
         }
         assert [failure.origin.offset for failure in batch.failures] == [1, 2]
         assert batch.read == 3
+
+    def test_the_message_says_what_most_routes_look_at(self) -> None:
+        batch = routed(of_type("x", None, {}), ORDERS, Route("big", "n > `5`"))
+        says = [failure.message.partition("no route ")[2] for failure in batch.failures]
+        assert says == [
+            "(type is 'x'), and there is no default",
+            "(type is null), and there is no default",
+            "(type is an object), and there is no default",
+        ]
+        hiding = replace(ORDERS, mapping=Mapping.of([{"hash": ["type"]}]))
+        (failure,) = routed(of_type("s3cret"), hiding).failures
+        assert "s3cret" not in failure.message
+        headers = routed(of_type("x"), Route("a", {"header": "kind", "is": "a"}))
+        assert "(header kind is not there)" in headers.failures[0].message
 
     def test_what_no_route_gets_goes_to_the_default(self) -> None:
         batch = routed(of_type("order", "x"), ORDERS, default=Route("rest"), home="rest")
@@ -130,6 +148,7 @@ class TestTablesFromRecords:
 class TestShapes:
     MAPPED = replace(ORDERS, mapping=Mapping.of([{"cast": {"n": "integer"}}, {"drop": ["type"]}]))
     CHECKED = replace(USERS, schema=NUMBER)
+    ROUTER = router(MAPPED, CHECKED, route("archive", "user"))
 
     def test_each_table_has_its_own(self) -> None:
         batch = batch_of([{"type": "order", "n": "7"}, {"type": "user", "n": 1}])
@@ -192,10 +211,10 @@ class TestShapes:
         self, records: list[tuple[str, Any]]
     ) -> None:
         batch = batch_of([{"type": type_, "n": n} for type_, n in records])
-        routes = (self.MAPPED, self.CHECKED, route("archive", "user"))
-        together = routed(batch, *routes)
+        together = self.ROUTER.route(batch)
         alone = [
-            routed(batch.keep([i], [(batch.values or ())[i]]), *routes) for i in range(len(records))
+            self.ROUTER.route(batch.keep([index], [value]))
+            for index, value in enumerate(batch.values or ())
         ]
         assert list(together.offsets) == [offset for one in alone for offset in one.offsets]
         assert together.values == [value for one in alone for value in one.values or ()]
@@ -220,6 +239,15 @@ def job(value: Any, target: str = "", expansion: Expansion = (), *further: Any) 
 
 class TestJobs:
     ROUTES = (ORDERS, USERS, route("archive"))
+    ROUTER = router(
+        replace(ORDERS, mapping=Mapping.of([{"unnest": "lines"}, {"cast": {"n": "integer"}}])),
+        replace(ORDERS, name="again", schema=NUMBER),
+        replace(USERS, schema=NUMBER),
+        Route("log.${log}", {"field": "log", "exists": True}, tables=("user", "order")),
+        Route("numbers", "n > `0`"),
+        default=Route("rest", schema=NUMBER),
+        home="rest",
+    )
 
     def test_a_job_of_home_is_routed_like_a_fresh_record(self) -> None:
         for target in ("", "home"):
@@ -292,3 +320,21 @@ class TestJobs:
     def test_a_job_of_the_default_goes_there_again(self) -> None:
         rest = Route("rest")
         assert routed(job({"type": "x"}, "rest"), ORDERS, default=rest).targets == ["rest"]
+
+    @drawn(
+        st.dictionaries(
+            st.sampled_from(["type", "n", "lines", "log"]),
+            st.sampled_from(["order", "user", 1, "x", [1, 2], [{"n": 1}, 5], [], None]),
+        )
+    )
+    def test_each_row_and_each_failure_is_the_same_again_as_a_job(self, value: Any) -> None:
+        fresh = self.ROUTER.route(batch_of([value]))
+        for row, record in enumerate(fresh.records()):
+            again = job(value, (fresh.targets or ())[row], record.origin.expansion)
+            result = self.ROUTER.route(again)
+            assert (result.values, result.targets) == ([record.value], [(fresh.targets or ())[row]])
+            assert (list(result.records()), result.ahead) == ([record], None)
+        for failure in fresh.failures:
+            again = job(value, failure.target or "", failure.origin.expansion)
+            result = self.ROUTER.route(again)
+            assert result.failures == (failure,)

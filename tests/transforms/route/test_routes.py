@@ -23,9 +23,15 @@ def test_routes_are_read_from_a_file(tmp_path: Path) -> None:
 
 def test_an_error_says_file_line_and_column(tmp_path: Path) -> None:
     path = tmp_path / "routes.yaml"
-    path.write_text("routes:\n- table: t\n  key: id\n- {table: t, name: other}\n")
-    with pytest.raises(ConfigError, match=r"^\S*routes.yaml:1:1: routes t and other write t with"):
-        Routes.load(path)
+    contradictions = {
+        "- {table: t, name: other}": "4:3: routes t and other write t with different key",
+        "- {table: t, name: other, key: a}": "4:27: routes t and other write t with different key",
+        "default: {table: t}": "4:10: route t and the default write t with different key",
+    }
+    for line, message in contradictions.items():
+        path.write_text(f"routes:\n- table: t\n  key: id\n{line}\n")
+        with pytest.raises(ConfigError, match=rf"^\S*routes.yaml:{message}"):
+            Routes.load(path)
 
 
 def test_they_travel_to_workers() -> None:
@@ -104,3 +110,19 @@ def test_what_a_mapping_needs_is_asked_of_all() -> None:
     secret = Mapping.of([{"hash": {"a": {"hmac": "${env:NO_SUCH_VARIABLE_HERE}"}}}])
     with pytest.raises(ConfigError, match="NO_SUCH_VARIABLE_HERE"):
         Routes([Route("a", mapping=secret)]).check_secrets()
+
+
+def test_how_a_table_is_written_is_said_by_the_route_that_names_it_first_of_all() -> None:
+    log = Route("app.${type}", tables=("orders", "users"), key=("seq",))
+    matched = Route("public.${type}", pattern="public[.]log_.*", key=("at",))
+    routes = Routes([log, matched, ORDERS], Route("public.rest"))
+
+    def key(label: str) -> Any:
+        route = routes.of_table(label, "public")
+        return None if route is None else route.key
+
+    assert key("app.orders") == ("id",)
+    assert key("app.users") == ("seq",)
+    assert key("log_a") == ("at",)
+    assert key("rest") == ()
+    assert key("other") is None

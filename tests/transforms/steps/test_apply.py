@@ -203,3 +203,10 @@ class TestApplyToValues:
         assert single == list(range(CHUNK, 2 * CHUNK))
         assert applied.values == [-i for i in range(count) if i != CHUNK + 7]
         assert [failure.origin.offset for failure in applied.failures] == [100 + CHUNK + 7]
+
+
+def test_a_failure_is_of_the_table_that_its_record_was_sent_to() -> None:
+    batch = replace(batch_of(b"1", b"x", b"3"), targets=["t", "u", "t"])
+    result = apply_to_values(batch, batch.raws, int, "s")
+    assert [failure.target for failure in result.failures] == ["u"]
+    assert result.targets == ["t", "t"]

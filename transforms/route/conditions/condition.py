@@ -10,7 +10,7 @@ from typing import Literal, cast
 
 from transforms.errors import ConfigError
 from transforms.mapping.expressions import Expression
-from transforms.mapping.paths import Steps, steps_of
+from transforms.mapping.paths import Steps, steps_of, text_of
 from transforms.mapping.reading.document import Part
 from transforms.route.conditions.whole_match import whole_match
 
@@ -31,6 +31,11 @@ class Subject:
     kind: Kind
     name: str = ""
     steps: Steps = ()
+
+    def __str__(self) -> str:
+        if self.kind == "field":
+            return text_of(self.steps)
+        return " ".join(filter(None, (self.kind.replace("_", " "), self.name)))
 
 
 @dataclass(frozen=True, slots=True)
