@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from sinks.objects.encoding.cells import Unfit, array_of
+from sinks.objects.encoding.cells import array_of
 from sinks.objects.encoding.column_types import TIMESTAMP
 from sinks.objects.encoding.folder_names import EMPTY, PARTITION, folder_name
 from sinks.objects.encoding.rows import Refused
+from sinks.objects.encoding.unfit import Unfit
 from transforms.errors import ConfigError, Reject
 
 MOST_FOLDERS = 1_000
@@ -26,6 +27,9 @@ TOO_MANY = "too_many_folders"
 _MOST_LEVELS = 8
 _SECONDS = {"month": 86_400, "day": 86_400, "hour": 3_600}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LOWEST = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+_HIGHEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+_MOST_PATH = 512  # bytes of all folders together; a key of S3 has 1,024
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,10 @@ class Partitioning:
                 parts += _time_names(level, value)
             else:
                 parts.append(folder_name(level.names[0], value))
-        return "/".join(parts)
+        path = "/".join(parts)
+        if len(path.encode()) > _MOST_PATH:
+            raise Reject(f"its folders have more than {_MOST_PATH} bytes: {path[:100]}…", PARTITION)
+        return path
 
 
 def _level(word: str) -> Level:
@@ -202,12 +209,29 @@ def _keys(
     elif times is None:
         return [None]
     else:
-        low, high = min(times) // seconds, max(times) // seconds
-        if low == high:  # NaN, which no source gives, is not
-            return [int(low)]
+        low, high = min(times), max(times)
+        if low // seconds == high // seconds and low >= _LOWEST and high < _HIGHEST:
+            return [int(low // seconds)]
         moments = times
-    keys = [None if moment is None else int(moment // seconds) for moment in moments]
+    keys = [_key(moment, seconds, index, refused) for index, moment in enumerate(moments)]
     return keys[:1] if _are_same(keys) else keys
+
+
+def _key(
+    moment: float | None, seconds: int, index: int, refused: dict[int, Exception]
+) -> int | None:
+    """The number of the hour or day of a time."""
+    if moment is None:
+        return None
+    if not _LOWEST <= moment < _HIGHEST:  # NaN neither
+        refused.setdefault(index, _out_of_years(moment))
+        return None
+    return int(moment // seconds)
+
+
+def _out_of_years(moment: float) -> Reject:
+    text = f"its time names no folder: {moment!r} s since 1970 is not in the years 1 to 9999"
+    return Reject(text, PARTITION)
 
 
 def _cells(path: Sequence[str], values: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -271,5 +295,6 @@ def _time_names(level: Level, key: int | None) -> list[str]:
     if key is None:
         return [f"{name}={EMPTY}" for name in level.names]
     moment = _EPOCH + timedelta(seconds=key * _SECONDS[level.unit])
-    texts = {"month": "{:%Y-%m}", "dt": "{:%Y-%m-%d}", "hour": "{:%H}"}
-    return [f"{name}={texts[name].format(moment)}" for name in level.names]
+    text = moment.isoformat()
+    values = {"month": text[:7], "dt": text[:10], "hour": text[11:13]}
+    return [f"{name}={values[name]}" for name in level.names]
