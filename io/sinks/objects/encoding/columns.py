@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
-from sinks.objects.encoding.column_types import JSON_TEXT, ColumnType
+from sinks.objects.encoding.column_types import JSON_TEXT, TEXT, ColumnType
 from sinks.objects.encoding.origins import ELEMENT_FIELDS, ORIGIN_FIELDS
 from sinks.objects.encoding.schema_types import types_of
 from sinks.objects.encoding.stored_types import stored_types
@@ -77,6 +78,23 @@ class Columns:
         types = types_of(
             schema, open_objects=unknown_fields != PAYLOAD, ignoring=unknown_fields == "ignore"
         )
+        return cls(_with_payload(types, unknown_fields), unknown_fields, False, origin, elements)
+
+    @classmethod
+    def of_text(
+        cls,
+        names: Sequence[str],
+        *,
+        unknown_fields: UnknownFields = "reject",
+        origin: bool = True,
+        elements: bool = False,
+    ) -> Columns:
+        """Columns of text for CSV without a schema, by its header.
+
+        Raises:
+            ConfigError: A column has a name that is taken.
+        """
+        types = dict.fromkeys(names, TEXT)
         return cls(_with_payload(types, unknown_fields), unknown_fields, False, origin, elements)
 
     @classmethod

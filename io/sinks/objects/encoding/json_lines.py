@@ -6,12 +6,12 @@ import gzip
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
+from sinks.objects.encoding.cells.json_cells import json_texts
+from sinks.objects.encoding.cells.unfit import DATA, FAILURES
 from sinks.objects.encoding.columns import Columns
 from sinks.objects.encoding.encoded import Encoded
-from sinks.objects.encoding.json_cells import json_texts
 from sinks.objects.encoding.origins import Origins
 from sinks.objects.encoding.rows import Refused
-from sinks.objects.encoding.unfit import DATA, FAILURES
 from transforms.errors import Reject
 
 LEVEL = 4

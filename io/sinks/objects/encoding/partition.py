@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from operator import itemgetter
 from typing import Any
 
-from sinks.objects.encoding.cells import array_of
+from sinks.objects.encoding.cells.arrays import array_of
+from sinks.objects.encoding.cells.unfit import Unfit
 from sinks.objects.encoding.column_types import TIMESTAMP
 from sinks.objects.encoding.folder_names import EMPTY, PARTITION, folder_name
 from sinks.objects.encoding.rows import Refused
-from sinks.objects.encoding.unfit import Unfit
 from transforms.errors import ConfigError, Reject
 
 MOST_FOLDERS = 1_000
@@ -210,7 +211,8 @@ def _keys(
         return [None]
     else:
         low, high = min(times), max(times)
-        if low // seconds == high // seconds and low >= _LOWEST and high < _HIGHEST:
+        same = low // seconds == high // seconds and low >= _LOWEST and high < _HIGHEST
+        if same and isfinite(sum(times)):  # NaN hides from min and max
             return [int(low // seconds)]
         moments = times
     keys = [_key(moment, seconds, index, refused) for index, moment in enumerate(moments)]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from sinks.objects.encoding.cells import array_of
+from sinks.objects.encoding.cells.arrays import array_of
+from sinks.objects.encoding.cells.unfit import DATA, UNKNOWN_FIELD, Unfit
 from sinks.objects.encoding.column_types import ColumnType
 from sinks.objects.encoding.columns import PAYLOAD, Columns
 from sinks.objects.encoding.origins import Origins
-from sinks.objects.encoding.unfit import DATA, UNKNOWN_FIELD, Unfit
 from transforms.errors import Reject
 
 Refused = list[tuple[int, Exception]]

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sinks.objects.encoding.unfit import Explained, shown
+from sinks.objects.encoding.cells.unfit import Explained, shown
 from sinks.text.date_text import check_text
 
 _TEXTS = frozenset({str, type(None)})

@@ -12,11 +12,18 @@ from typing import Any
 
 import pyarrow as pa
 
+from sinks.objects.encoding.cells.json_cells import texts_of_json
+from sinks.objects.encoding.cells.number_cells import decimals, double_of, doubles, integers
+from sinks.objects.encoding.cells.time_cells import dates, timestamps
+from sinks.objects.encoding.cells.unfit import (
+    FAILURES,
+    SHOWN,
+    UNKNOWN_FIELD,
+    Explained,
+    Unfit,
+    shown,
+)
 from sinks.objects.encoding.column_types import ColumnType
-from sinks.objects.encoding.json_cells import texts_of_json
-from sinks.objects.encoding.number_cells import decimals, double_of, doubles, integers
-from sinks.objects.encoding.time_cells import dates, timestamps
-from sinks.objects.encoding.unfit import FAILURES, SHOWN, UNKNOWN_FIELD, Explained, Unfit, shown
 from sinks.text.copy_text import as_text
 
 Array = Any  # pa.Array of whichever type

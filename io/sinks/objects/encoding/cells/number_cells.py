@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sinks.objects.encoding.unfit import FAILURES, Explained, shown
+from sinks.objects.encoding.cells.unfit import FAILURES, Explained, shown
 
 _CERTAIN = 15  # digits that a double keeps, whichever they are
 _NONE = type(None)

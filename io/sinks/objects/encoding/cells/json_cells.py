@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sinks.objects.encoding.unfit import Explained
+from sinks.objects.encoding.cells.unfit import Explained
 from transforms.parse.json_text import encode_json
 
 
