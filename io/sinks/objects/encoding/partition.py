@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,7 @@ TOO_MANY = "too_many_folders"
 _MOST_LEVELS = 8
 _SECONDS = {"month": 86_400, "day": 86_400, "hour": 3_600}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLAIN = frozenset({str, int, type(None)})
 _LOWEST = datetime(1, 1, 1, tzinfo=UTC).timestamp()
 _HIGHEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 _MOST_PATH = 512  # bytes of all folders together; a key of S3 has 1,024
@@ -134,36 +136,34 @@ class Partitioning:
             except Reject as error:
                 return Folders([], [(index, error) for index in range(len(values))])
         columns = [list(column) * len(values) if len(column) == 1 else column for column in keys]
-        return self._divided(list(zip(*columns, strict=True)), refused)
+        return self._divided(columns, refused)
 
-    def _divided(self, keys: Sequence[tuple[Any, ...]], refused: dict[int, Exception]) -> Folders:
-        names: dict[Any, str | Reject] = {}
-        indices: dict[str, list[int]] = {}
-        for index, key in enumerate(keys):
-            if index in refused:
+    def _divided(self, columns: Sequence[Sequence[Any]], refused: dict[int, Exception]) -> Folders:
+        """The folders of records whose keys, level by level, are ``columns``."""
+        keys: Sequence[tuple[Any, ...]] = list(zip(*columns, strict=True))
+        plain = all(_PLAIN.issuperset(map(type, column)) for column in columns)
+        groups: dict[Any, list[int]] = defaultdict(list)
+        for index, key in enumerate(keys if plain else [tuple(map(_marked, key)) for key in keys]):
+            groups[key].append(index)
+        folders: dict[str, list[int]] = {}
+        for group in groups.values():
+            indices = [index for index in group if index not in refused] if refused else group
+            if not indices:
                 continue
-            marked = tuple(map(_marked, key))
-            name = names.get(marked)
-            if name is None:
-                name = names[marked] = self._named(key)
-            if isinstance(name, str) and name not in indices and len(indices) >= self.most:
-                name = Reject(
-                    f"folder {name} would be one more than the {self.most:,} that a commit may "
-                    "have; partition by a field with fewer values",
-                    TOO_MANY,
-                )
-            if isinstance(name, Reject):
-                refused[index] = name
+            try:
+                name = self._name(keys[indices[0]])
+                if name not in folders and len(folders) >= self.most:
+                    raise Reject(
+                        f"folder {name} would be one more than the {self.most:,} that a commit may "
+                        "have; partition by a field with fewer values",
+                        TOO_MANY,
+                    )
+            except Reject as error:
+                refused.update(dict.fromkeys(indices, error))
             else:
-                indices.setdefault(name, []).append(index)
-        folders = [Folder(name, own) for name, own in indices.items()]
-        return Folders(folders, sorted(refused.items()))
-
-    def _named(self, key: Sequence[Any]) -> str | Reject:
-        try:
-            return self._name(key)
-        except Reject as error:
-            return error
+                folders[name] = sorted(folders.get(name, []) + indices)
+        named = [Folder(name, indices) for name, indices in folders.items()]
+        return Folders(named, sorted(refused.items()))
 
     def _name(self, key: Sequence[Any]) -> str:
         parts = []
@@ -259,7 +259,7 @@ def _are_same(cells: Sequence[Any]) -> bool:
 
 def _marked(value: Any) -> Any:
     """``value`` as a key of a dict, in which True is not 1."""
-    if type(value) in (str, int, type(None)):
+    if type(value) in _PLAIN:
         return value
     try:
         hash(value)
