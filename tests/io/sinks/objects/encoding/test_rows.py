@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 
 from sinks.objects.encoding.columns import Columns, UnknownFields
 from sinks.objects.encoding.origins import Origins
@@ -107,3 +111,45 @@ def test_origins_of_several_records_need_their_columns() -> None:
         rows_of(Columns.of(SCHEMA), [{"id": 1}, {"id": 2}], several)
     encoded = rows_of(Columns.of(SCHEMA, elements=True), [{"id": 1}, {"id": 2}], several)
     assert [row["ingest_element"] for row in encoded.batch.to_pylist()] == [0, 1]
+
+
+EVERY_TYPE = {
+    "i": {"type": "integer"},
+    "l": {"type": "integer", "maximum": 2**70},
+    "n": {"type": "number"},
+    "m": {"type": "number", "multipleOf": 0.01},
+    "b": {"type": "boolean"},
+    "s": {"type": "string"},
+    "t": {"type": "string", "format": "date-time"},
+    "d": {"type": "string", "format": "date"},
+    "j": {},
+    "o": {"type": "object", "properties": {"n": {"type": "number"}, "s": {"type": "string"}}},
+    "a": {"type": "array", "items": {"type": "integer"}},
+}
+VALUES = st.sampled_from(
+    [
+        *(None, 0, 1, -1, 2**53 + 1, 2**63, 10**40, True, False, 1.5, 0.1, float("nan")),
+        *(Decimal("0.10"), Decimal("1.234"), Decimal(2), Decimal("1E+400"), Decimal("NaN")),
+        *("", "a", "\ud800", "17", "2026-01-31", "20260131", "2026-01-31T10:15:00Z"),
+        *("2026-01-31t10:15:00z", "2026-01-31 10:15", "2026-01-31T10:15:00.1234567Z", b"\xff"),
+        *(date(2026, 1, 31), datetime(2026, 1, 31, tzinfo=UTC), datetime(2026, 1, 31)),
+        *({}, {"n": 1}, {"n": "x"}, {"z": 1}, [], [1, None], [1, "x"], [2**63], object()),
+    ]
+)
+
+
+@drawn(st.lists(st.dictionaries(st.sampled_from([*EVERY_TYPE, "zz"]), VALUES, max_size=4)))
+def test_a_record_fares_alone_as_it_does_among_others(values: list[Any]) -> None:
+    for unknown_fields in get_args(UnknownFields):
+        columns = Columns.of(
+            json.dumps({"properties": EVERY_TYPE}), unknown_fields=unknown_fields, origin=False
+        )
+        together = rows_of(columns, values, Origins("s", "p", range(len(values))))
+        written: list[Any] = []
+        refused: list[tuple[int, str]] = []
+        for index, value in enumerate(values):
+            alone = rows_of(columns, [value], Origins("s", "p", [0]))
+            written += alone.batch.to_pylist()
+            refused += [(index, str(error)) for _, error in alone.refused]
+        assert together.batch.to_pylist() == written
+        assert [(index, str(error)) for index, error in together.refused] == refused
