@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from sinks.objects.encoding.columns import Columns
+from sinks.objects.encoding.columns import Columns, columns_for
+from transforms.batch.record import Format
 from transforms.errors import ConfigError
 
 ORIGIN = ["ingest_source", "ingest_partition", "ingest_offset"]
@@ -67,8 +68,25 @@ def test_a_word_that_is_none_of_the_three_is_refused() -> None:
 
 
 def test_the_header_of_a_csv_file_makes_columns_of_text() -> None:
-    columns = Columns.of_text(("a", "b"), origin=False)
-    assert columns.schema == pa.schema([("a", pa.string()), ("b", pa.string())])
+    columns = columns_for(None, Format("csv", ("a", "b")))
+    assert columns.schema.names == [*ORIGIN, "a", "b", "payload"]
+    assert set(columns.schema.types[3:]) == {pa.string()}
+    assert columns.unknown_fields == "payload"
+
+
+@pytest.mark.parametrize("name", ["payload", "ingest_offset"])
+def test_a_header_with_a_name_of_ours_makes_no_columns(name: str) -> None:
+    assert columns_for(None, Format("csv", ("a", name))) == Columns.of(None)
+
+
+def test_a_header_does_not_name_the_fields_of_mapped_records() -> None:
+    assert columns_for(None, Format("csv", ("a",)), mapped=True) == Columns.of(None)
+
+
+def test_a_schema_decides_before_a_header() -> None:
+    text = schema(n={"type": "integer"})
+    columns = columns_for(text, Format("csv", ("a",)), unknown_fields="ignore", elements=True)
+    assert columns == Columns.of(text, unknown_fields="ignore", elements=True)
 
 
 def test_a_typed_source_keeps_its_types() -> None:
