@@ -90,27 +90,22 @@ class Columns:
         Steps may give its records further fields, which are not refused. A header that has one of
         our own names has no columns but ``payload``.
         """
-        if _RESERVED.union((PAYLOAD,)).intersection(names):
-            return cls.of(None, origin=origin, elements=elements)
-        fields = _with_payload(dict.fromkeys(names, TEXT), "payload")
-        return cls(fields, "payload", False, origin, elements)
+        return cls._of_source(dict.fromkeys(names, TEXT), origin, elements)
 
     @classmethod
-    def of_arrow(
-        cls,
-        schema: Any,
-        *,
-        unknown_fields: UnknownFields = "reject",
-        origin: bool = True,
-        elements: bool = False,
-    ) -> Columns:
+    def of_arrow(cls, schema: Any, *, origin: bool = True, elements: bool = False) -> Columns:
         """The columns of a typed source, by the Arrow schema of its objects (``pa.Schema``).
 
-        Raises:
-            ConfigError: A column has a name that is taken.
+        Other fields go to ``payload``, as those of ``of_text`` do.
         """
-        types = stored_types(schema)
-        return cls(_with_payload(types, unknown_fields), unknown_fields, False, origin, elements)
+        return cls._of_source(stored_types(schema), origin, elements)
+
+    @classmethod
+    def _of_source(cls, types: dict[str, ColumnType], origin: bool, elements: bool) -> Columns:
+        if _RESERVED.union((PAYLOAD,)).intersection(types):
+            return cls.of(None, origin=origin, elements=elements)
+        fields = _with_payload(types, "payload")
+        return cls(fields, "payload", False, origin, elements)
 
     @cached_property
     def types(self) -> dict[str, ColumnType]:

@@ -92,7 +92,11 @@ def test_a_schema_decides_before_a_header() -> None:
 def test_a_typed_source_keeps_its_types() -> None:
     types: list[tuple[str, Any]] = [("id", pa.int32()), ("at", pa.date32())]
     own = pa.schema(types)
-    assert Columns.of_arrow(own, origin=False).schema == own
+    columns = Columns.of_arrow(own, origin=False)
+    assert list(zip(columns.schema.names, columns.schema.types, strict=True)) == [
+        *types,
+        ("payload", pa.string()),
+    ]
 
 
 def test_columns_travel_to_other_processes() -> None:
