@@ -24,6 +24,7 @@ from pipelines.ingestion.own_table import own_table
 from pipelines.ingestion.pulse import beating
 from pipelines.ingestion.run_entry import Ending, entered, entry_of
 from pipelines.ingestion.steps import applied
+from pipelines.ingestion.stored_types import with_stored_types
 from pipelines.operation.start import once_reachable
 from runners.runner import Runner, Submission
 from sinks import targets
@@ -111,6 +112,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             created = once_reachable(sink.prepare, budget)
             ending = entries.enter_context(entered(entry))
             config = _checked(config, sink)
+            sink = _with_stored_types(sink, config)
             entries.enter_context(begun(entry, config, run))
             _report_created(created, run)
             notes.reset()
@@ -143,6 +145,15 @@ def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     if config.dead_letters is not None:
         once_reachable(config.dead_letters.check, budget)
     return replace(config, sources=fixed)
+
+
+def _with_stored_types(sink: SqlSink, config: IngestConfig) -> SqlSink:
+    """The sink with the types of what is read, for objects that no schema describes."""
+    objects = sink.objects
+    if objects is None:
+        return sink
+    budget = config.write.outage_budget
+    return replace(sink, objects=once_reachable(lambda: with_stored_types(objects, config), budget))
 
 
 def _report(
