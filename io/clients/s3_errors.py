@@ -1,12 +1,23 @@
-"""Read errors of boto3, for sources and sinks alike."""
+"""Read errors of boto3, for sources and sinks alike, and say what they mean for a write."""
 
 from __future__ import annotations
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
 from urllib3.exceptions import HTTPError
+
+from transforms.errors import SinkFailed, SinkUnavailable
 
 FAULTS = (ClientError, BotoCoreError, HTTPError)
 """Everything that a request, or the transfer of its body, may raise."""
+
+_MAY_PASS = frozenset({408, 409, 425, 429})
+"""Statuses below 500 that another attempt may not meet."""
 
 
 def place_of(uri: str, endpoint: str | None) -> str:
@@ -34,3 +45,42 @@ def code_of(error: ClientError) -> str:
 def line_of(error: Exception) -> str:
     """The message of ``error`` on one line."""
     return " ".join(str(error).split())
+
+
+def write_fault(error: Exception, what: str, uri: str, endpoint: str | None) -> Exception:
+    """What one of ``FAULTS`` means for a write, in one line without secrets.
+
+    Args:
+        error: What was raised.
+        what: What is written, for the message, e.g. ``dead letters``.
+        uri: The bucket and prefix.
+        endpoint: The address of the service, if it is not AWS.
+
+    Returns:
+        ``SinkUnavailable`` where waiting may help, otherwise ``SinkFailed``.
+    """
+    where = place_of(uri, endpoint)
+    if isinstance(error, ClientError):
+        return _refused(error, what, where)
+    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
+        return SinkFailed(
+            f"no AWS credentials to write {what} to {where}: set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, a profile or a role"
+        )
+    if isinstance(error, ParamValidationError):
+        return SinkFailed(f"{uri} is not a valid place for {what}: {line_of(error)}")
+    # The texts of these name hosts and time-outs; requests are signed in headers, not URLs.
+    return SinkUnavailable(f"cannot reach {where}: {type(error).__name__}")
+
+
+def _refused(error: ClientError, what: str, where: str) -> Exception:
+    code, status = code_of(error), status_of(error)
+    # The answer to HEAD has no body, so it has a status but no code.
+    if code == "NoSuchBucket" or status == 404:
+        return SinkFailed(f"the bucket of {where} does not exist; create it for the {what}")
+    if status in (401, 403):
+        return SinkFailed(f"access to {where} is denied ({code}): check the credentials")
+    line = f"S3 does not take {what} at {where}: {code or 'HTTP error'} ({status})"
+    if status >= 500 or status in _MAY_PASS or code in ("SlowDown", "RequestTimeout"):
+        return SinkUnavailable(line)
+    return SinkFailed(line)

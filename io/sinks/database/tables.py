@@ -7,7 +7,9 @@ says what the columns of each target are.
 ``ingest_claims`` those that are being tried. ``ingest_leases`` says which processes are alive.
 ``ingest_audit`` has what was done to jobs by hand, ``ingest_outbox`` the changes to publish, and
 ``ingest_submissions`` the jobs that were submitted to a cluster. ``ingest_runs`` has the runs of
-pipelines, and ``ingest_workers`` the processes that work for them. ``ingest_schema`` says which version
+pipelines, and ``ingest_workers`` the processes that work for them. ``ingest_intents`` has the objects
+that are being written into buckets and folders, ``ingest_objects`` those that were, and
+``ingest_manifests`` names the buckets and folders. ``ingest_schema`` says which version
 of these tables a database has. They are in the database's default schema, so that one ledger serves
 every target table.
 """
@@ -22,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
 from sinks.database.dialects import dialect_named
-from sinks.text import encoding as text_encoding
+from sinks.text.stored_text import StoredText
 from transforms.batch.counts import COUNTS
 from transforms.batch.job_states import EXECUTING, JOB_STATES
 
@@ -51,36 +53,6 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-class StoredText(TypeDecorator[str]):
-    """Any text, even in a database whose encoding lacks some characters."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def bind_processor(self, dialect: sa.Dialect) -> Any:
-        """None where the database can hold every text, so that values cost no call.
-
-        That is known as soon as there is a connection.
-        """
-        if text_encoding.holds_all(dialect):
-            return self.impl_instance.bind_processor(dialect)
-        return super().bind_processor(dialect)
-
-    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:
-        """The same for what is read."""
-        if text_encoding.holds_all(dialect):
-            return self.impl_instance.result_processor(dialect, coltype)
-        return super().result_processor(dialect, coltype)
-
-    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
-        """Escape what the database cannot hold."""
-        return None if value is None else text_encoding.escaped(dialect, value)
-
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> str | None:
-        """Return the text as it was."""
-        return None if value is None else text_encoding.unescaped(dialect, value)
-
-
 # MySQL indexes text only up to a length; elsewhere text has no length.
 _NAME = StoredText().with_variant(sa.String(255), "mysql", "mariadb")
 _TEXT = StoredText()
@@ -90,7 +62,7 @@ _ID = sa.BigInteger().with_variant(
 
 metadata = sa.MetaData()
 
-VERSION = 3
+VERSION = 4
 """Of the tables below. Whoever changes one adds the migration to it, in ``migrations``."""
 
 
@@ -365,4 +337,61 @@ outbox = sa.Table(
         sqlite_where=sa.text("published_at IS NOT NULL"),
     ),
     sqlite_autoincrement=True,  # otherwise the number of a deleted row would be reused
+)
+
+intents = sa.Table(
+    "ingest_intents",
+    metadata,
+    sa.Column("pipeline", _NAME, primary_key=True),
+    # Of jobs, the source is empty, and the partition the id of their claim.
+    sa.Column("source", _NAME, primary_key=True),
+    sa.Column("partition", _NAME, primary_key=True),
+    sa.Column("start_offset", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("end_offset", sa.BigInteger, nullable=False),
+    sa.Column("id", sa.String(12), nullable=False),  # a part of the names of its objects
+    sa.Column("fence", sa.BigInteger, nullable=False),  # one more whenever it is taken over
+    sa.Column("objects", sa.JSON, nullable=False),  # for each: sink, target, name
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+)
+
+objects = sa.Table(
+    "ingest_objects",
+    metadata,
+    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    *(sa.Column(name, _NAME, nullable=False) for name in ("sink", "target")),  # the dataset's label
+    sa.Column("name", _TEXT, nullable=False),  # within the sink
+    # The records in it; empty for jobs, and for an object that was made of others.
+    *(sa.Column(name, _NAME, nullable=False) for name in ("pipeline", "source", "partition")),
+    *(
+        sa.Column(name, sa.BigInteger, nullable=False)
+        for name in ("start_offset", "end_offset", "rows", "bytes")
+    ),
+    sa.Column("etag", _TEXT, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("pending", sa.Boolean, nullable=False),  # whether the manifest does not say so yet
+    sa.Column("published", sa.BigInteger),  # the number of the manifest that says so
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("changed_at", UtcDateTime, nullable=False),  # when it came into its state
+    sa.Column("deleted_at", UtcDateTime),  # when it was deleted from the sink
+    # Part of its dataset, merged into another object, or never part of it.
+    sa.CheckConstraint(_in(("settled", "replaced", "orphan")), name="ingest_objects_state"),
+    sa.Index("ingest_objects_target", "sink", "target", "state"),
+    sa.Index(
+        "ingest_objects_pending",
+        "sink",
+        "pending",
+        postgresql_where=sa.text("pending"),
+        sqlite_where=sa.text("pending"),
+    ),
+)
+
+manifests = sa.Table(
+    "ingest_manifests",
+    metadata,
+    sa.Column("sink", _NAME, primary_key=True),
+    sa.Column("id", sa.String(32), nullable=False),  # which the manifest has too
+    sa.Column("number", sa.BigInteger, nullable=False),  # the last that is known
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("published_at", UtcDateTime),
 )

@@ -8,21 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from botocore.exceptions import (
-    ClientError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-)
-
 from clients.s3 import S3Settings, client
-from clients.s3_errors import FAULTS, code_of, line_of, place_of, status_of
+from clients.s3_errors import FAULTS, write_fault
 from sinks.dead_letters.json_lines import chunks, json_line
 from transforms.batch.record import Failure
-from transforms.errors import ConfigError, SinkFailed, SinkUnavailable
-
-_MAY_PASS = frozenset({408, 409, 425, 429})
-"""Statuses below 500 that another attempt may not meet."""
+from transforms.errors import ConfigError, SinkFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +68,8 @@ class DeadLetterObjects:
         except FAULTS as error:
             raise self._described(error) from error
 
-    def _described(self, error: Exception) -> SinkFailed | SinkUnavailable:
-        where = place_of(self.uri, self.settings.endpoint_url)
-        if isinstance(error, ClientError):
-            return _refused(error, where)
-        if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-            return SinkFailed(
-                f"no AWS credentials to write dead letters to {where}: set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY, a profile or a role"
-            )
-        if isinstance(error, ParamValidationError):
-            return SinkFailed(f"{self.uri} is not a valid place for dead letters: {line_of(error)}")
-        # The texts of these name hosts and time-outs; requests are signed in headers, not URLs.
-        return SinkUnavailable(f"cannot reach {where}: {type(error).__name__}")
+    def _described(self, error: Exception) -> Exception:
+        return write_fault(error, "dead letters", self.uri, self.settings.endpoint_url)
 
 
 def key_of(prefix: str, at: datetime, chance: int | None = None) -> str:
@@ -109,16 +88,3 @@ def key_of(prefix: str, at: datetime, chance: int | None = None) -> str:
     number |= (0b10 << 62) | (bits & ((1 << 62) - 1))
     name = f"{at:%Y/%m/%d}/{uuid.UUID(int=number)}.jsonl"
     return f"{prefix}/{name}" if prefix else name
-
-
-def _refused(error: ClientError, where: str) -> SinkFailed | SinkUnavailable:
-    code, status = code_of(error), status_of(error)
-    # The answer to HEAD has no body, so it has a status but no code.
-    if code == "NoSuchBucket" or status == 404:
-        return SinkFailed(f"the bucket of {where} does not exist; create it for the dead letters")
-    if status in (401, 403):
-        return SinkFailed(f"access to {where} is denied ({code}): check the credentials")
-    what = f"S3 does not take dead letters at {where}: {code or 'HTTP error'} ({status})"
-    if status >= 500 or status in _MAY_PASS or code in ("SlowDown", "RequestTimeout"):
-        return SinkUnavailable(what)
-    return SinkFailed(what)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from sinks.database.migrations import to_1, to_2, to_3
+from sinks.database.migrations import to_1, to_2, to_3, to_4
 from sinks.database.migrations.migration import Migration
 
-MIGRATIONS: tuple[Migration, ...] = (to_1.MIGRATION, to_2.MIGRATION, to_3.MIGRATION)
+MIGRATIONS: tuple[Migration, ...] = (
+    to_1.MIGRATION,
+    to_2.MIGRATION,
+    to_3.MIGRATION,
+    to_4.MIGRATION,
+)

@@ -1,4 +1,4 @@
-"""Types of the tables beside the target."""
+"""Types of the columns of the tables beside the target."""
 
 from __future__ import annotations
 
