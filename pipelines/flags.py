@@ -70,8 +70,9 @@ def seconds(at_least: float) -> Callable[[str], float]:
 
 
 _SIZES = {
-    **{"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9},
-    **{"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30},
+    unit: thousand**power
+    for thousand, units in ((1_000, ("b", "kb", "mb", "gb")), (1_024, ("", "kib", "mib", "gib")))
+    for power, unit in enumerate(units)
 }
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([A-Za-z]*)")
 

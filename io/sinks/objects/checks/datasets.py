@@ -106,11 +106,8 @@ def state_of(database: Database, sink: str) -> State:
     """
     with transaction(database, "read its objects", write=False) as connection:
         dialect_of(connection).read_one_moment(connection)
-        waiting = dict(
-            connection.execute(
-                _WAITING.where(objects.c.sink == sink).group_by(objects.c.state)
-            ).all()
-        )
+        by_state = _WAITING.where(objects.c.sink == sink).group_by(objects.c.state)
+        waiting: dict[str, int] = {row[0]: row[1] for row in connection.execute(by_state)}
         pending = sa.select(sa.func.count()).where(objects.c.sink == sink, objects.c.pending)
         return State(
             sink,

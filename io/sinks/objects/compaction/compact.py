@@ -13,7 +13,7 @@ import logging
 import secrets
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -203,7 +203,7 @@ def _merge(work: Compaction, kin: _Kin, group: Sequence[Part]) -> Part:
 def _write(work: Compaction, kin: _Kin, group: Sequence[Part], path: Path) -> int:
     place = [group[0].name]
 
-    def files() -> Iterator[BinaryIO]:
+    def files() -> Generator[BinaryIO]:
         for part, result in ahead(partial(opened, work.store), group):
             work.alive()
             place[0] = part.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 from pyarrow import types
@@ -31,7 +31,9 @@ def unified(one: pa.Schema, other: pa.Schema) -> pa.Schema | None:
     if fields is None:
         return None
     mine, theirs = one.metadata or {}, other.metadata or {}
-    shared = {name: text for name, text in mine.items() if theirs.get(name) == text}
+    shared: dict[bytes | str, bytes | str] = {
+        name: text for name, text in mine.items() if theirs.get(name) == text
+    }
     return pa.schema(fields, metadata=shared or None)
 
 
@@ -68,7 +70,7 @@ def fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def _fields(one: list[pa.Field], other: list[pa.Field]) -> list[pa.Field] | None:
+def _fields(one: list[pa.Field[Any]], other: list[pa.Field[Any]]) -> list[pa.Field[Any]] | None:
     of_other = {field.name: field for field in other}
     fields = []
     for field in one:
@@ -101,7 +103,7 @@ def _type(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     return None
 
 
-def _decimal(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+def _decimal(one: Any, other: Any) -> pa.DataType | None:
     scale = max(one.scale, other.scale)
     digits = max(one.precision - one.scale, other.precision - other.scale) + scale
     if digits > 76:  # the most that Arrow has
@@ -109,7 +111,7 @@ def _decimal(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     return pa.decimal128(digits, scale) if digits <= 38 else pa.decimal256(digits, scale)
 
 
-def _struct(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+def _struct(one: Any, other: Any) -> pa.DataType | None:
     children = [[kind.field(n) for n in range(kind.num_fields)] for kind in (one, other)]
     if any(len({child.name for child in of_one}) < len(of_one) for of_one in children):
         return None
@@ -117,7 +119,7 @@ def _struct(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     return None if fields is None else pa.struct(fields)
 
 
-def _list(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+def _list(one: Any, other: Any) -> pa.DataType | None:
     value = _type(one.value_type, other.value_type)
     if value is None:
         return None
@@ -125,14 +127,14 @@ def _list(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     return pa.list_(one.value_field.with_type(value).with_nullable(nullable))
 
 
-def _map(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+def _map(one: Any, other: Any) -> pa.DataType | None:
     value = _type(one.item_type, other.item_type)
     if value is None or not one.key_type.equals(other.key_type):
         return None
     return pa.map_(one.key_type, value)
 
 
-Widen = Callable[[pa.DataType, pa.DataType], pa.DataType | None]
+Widen = Callable[[Any, Any], pa.DataType | None]
 _NESTED: tuple[tuple[Callable[[pa.DataType], bool], Widen], ...] = (
     (types.is_decimal, _decimal),
     (types.is_struct, _struct),

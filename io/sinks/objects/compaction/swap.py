@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -60,8 +61,8 @@ def reserve(database: Database, sink: str, group: Sequence[Part], name: str) -> 
                 "pending": False,
                 **dict.fromkeys(("created_at", "changed_at"), at),
             }
-            result = connection.execute(sa.insert(objects).values(row))
-            return int(result.inserted_primary_key[0])
+            key = connection.execute(sa.insert(objects).values(row)).inserted_primary_key
+            return int(key[0]) if key is not None else 0
 
     return retried(enter)
 
@@ -119,17 +120,20 @@ def swap(
                 which={"sink": row.sink, "target": group[0].target, "into": row.name},
                 count=len(group),
             )
-        where = _range(group)
+        origin = _range(group)
         return Part(
-            *(number, group[0].target, group[0].pipeline, row.name),
-            *(str(where["source"]), str(where["partition"])),
-            *(int(where["start_offset"]), int(where["end_offset"]), rows, size, etag),
+            number,
+            group[0].target,
+            group[0].pipeline,
+            row.name,
+            *(origin["source"], origin["partition"], origin["start_offset"], origin["end_offset"]),
+            *(rows, size, etag),
         )
 
     return retried(change)
 
 
-def _range(group: Sequence[Part]) -> dict[str, str | int]:
+def _range(group: Sequence[Part]) -> dict[str, Any]:
     """Where the records of an object come from that is made of ``group``.
 
     Of several sources or partitions, nothing is said, as of jobs.

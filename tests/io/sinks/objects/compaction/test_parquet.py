@@ -10,7 +10,7 @@ import pytest
 
 from sinks.objects.compaction import parquet
 
-WIDE = pa.schema([("n", pa.int64()), ("x", pa.string())])
+WIDE = pa.schema([("n", pa.int64())]).append(pa.field("x", pa.string()))
 
 
 def written(path: Path, table: pa.Table, rows: int = 1_000) -> Path:

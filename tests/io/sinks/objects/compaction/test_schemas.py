@@ -8,6 +8,7 @@ import pytest
 from sinks.objects.compaction.schemas import alike, fitted, unified
 
 INT = pa.schema([("n", pa.int64())])
+WIDE = INT.append(pa.field("x", pa.string()))
 TEXT = pa.schema([("n", pa.string())])
 
 
@@ -70,7 +71,7 @@ def test_decimals_keep_all_digits_before_and_behind_the_point() -> None:
 
 
 def test_a_column_that_one_lacks_is_null_in_its_rows() -> None:
-    required = pa.schema([("n", pa.int64()), pa.field("x", pa.string(), nullable=False)])
+    required = INT.append(pa.field("x", pa.string(), nullable=False))
     schema = unified(INT, required)
     assert schema is not None
     assert schema.field("x").nullable
@@ -80,7 +81,7 @@ def test_a_column_that_one_lacks_is_null_in_its_rows() -> None:
 
 def test_the_order_of_columns_makes_no_difference() -> None:
     batch = pa.record_batch([pa.array(["a"]), pa.array([1])], ["x", "n"])
-    schema = unified(pa.schema([("n", pa.int64()), ("x", pa.string())]), batch.schema)
+    schema = unified(WIDE, batch.schema)
     assert schema is not None
     assert fitted(batch, schema).to_pylist() == [{"n": 1, "x": "a"}]
 
@@ -111,7 +112,6 @@ def test_only_metadata_that_both_have_is_kept() -> None:
 
 
 def test_what_fits_together_is_one_set_with_one_schema() -> None:
-    wide = pa.schema([("n", pa.int64()), ("x", pa.string())])
-    sets = alike([("a", INT), ("b", TEXT), ("c", wide), ("d", TEXT), ("e", INT)])
+    sets = alike([("a", INT), ("b", TEXT), ("c", WIDE), ("d", TEXT), ("e", INT)])
     assert [members for members, _ in sets] == [["a", "c", "e"], ["b", "d"]]
     assert [schema.names for _, schema in sets] == [["n", "x"], ["n"]]
