@@ -87,20 +87,37 @@ class Lake:
         with transaction(self.database, "settle") as connection:
             at = dialect_of(connection).now(connection)
             row = {
-                **{"sink": self.sink, "target": self.target(dataset), "name": name},
-                **{"pipeline": pipeline, "source": "s", "partition": partition},
-                **{"start_offset": start, "end_offset": start + len(rows), "rows": len(rows)},
-                **{"bytes": stored.bytes, "etag": etag, "state": "settled", "pending": False},
-                **{"published": 0, "created_at": at, "changed_at": at},
+                "sink": self.sink,
+                "target": self.target(dataset),
+                "name": name,
+                "pipeline": pipeline,
+                "source": "s",
+                "partition": partition,
+                "start_offset": start,
+                "end_offset": start + len(rows),
+                "rows": len(rows),
+                "bytes": stored.bytes,
+                "etag": etag,
+                "state": "settled",
+                "pending": False,
+                "published": 0,
+                "created_at": at,
+                "changed_at": at,
                 **columns,
             }
             count = {
-                **{"pipeline": pipeline, "target": row["target"], "source": "s"},
-                **{"partition": partition, "purged": 0, "dead_letters": 0},
+                "pipeline": pipeline,
+                "target": row["target"],
+                "source": "s",
+                "partition": partition,
+                "purged": 0,
+                "dead_letters": 0,
                 **dict.fromkeys(COUNTS, 0),
-                **{"read": len(rows), "inserted": len(rows)},
+                "read": len(rows),
+                "inserted": len(rows),
             }
-            dialect_of(connection).add(connection, counts, [count])
+            if row["state"] == "settled":
+                dialect_of(connection).add(connection, counts, [count])
             key = connection.execute(sa.insert(objects).values(row)).inserted_primary_key
         assert key is not None
         return int(key[0])

@@ -56,7 +56,7 @@ def test_the_object_is_the_one_that_was_settled(
 
 def test_what_nobody_asks_for_any_more_is_not_read() -> None:
     asked: list[int] = []
-    read: Callable[[Part], None] = lambda part: asked.append(part.id)  # noqa: E731
+    read: Callable[[Part], None] = lambda part: asked.append(part.id)
     reader = ahead(read, (replace(PART, id=number) for number in range(1_000)))
     next(reader)
     reader.close()
