@@ -109,10 +109,10 @@ def properties_of(schema: str) -> Properties:
     frozenset({'integer', 'null'})
     """
     document = json.loads(schema)
-    return _Reader(document).properties(document)
+    return SchemaReader(document).properties(document)
 
 
-class _Reader:
+class SchemaReader:
     """Reads one schema; each of its nodes once, so that references may form any graph."""
 
     def __init__(self, document: Any) -> None:
@@ -137,7 +137,7 @@ class _Reader:
         self._open.add(name)
         self._depth += 1
         result = _own(node)
-        for part in self._parts(node):
+        for part in self.parts(node):
             result = result.both(self.allowed(part))
         for branches in _branches(node):
             union = NOTHING
@@ -165,7 +165,7 @@ class _Reader:
         required = node.get("required")
         if isinstance(required, list):
             result.required = frozenset(key for key in required if isinstance(key, str))
-        for part in self._parts(node):
+        for part in self.parts(node):
             result.add_all(self.properties(part))
         for branches in _branches(node):
             result.add_all(_alternatives(map(self.properties, branches)))
@@ -177,7 +177,7 @@ class _Reader:
         self._objects[name] = result
         return result
 
-    def _parts(self, node: Mapping[str, Any]) -> Iterator[Any]:
+    def parts(self, node: Mapping[str, Any]) -> Iterator[Any]:
         """The subschemas that apply together with ``node``."""
         for keyword in ("$ref", "$dynamicRef"):
             if isinstance(node.get(keyword), str):
