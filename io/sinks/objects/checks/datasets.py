@@ -156,7 +156,7 @@ def _datasets(connection: sa.Connection, sink: str) -> Iterator[Dataset]:
 def _intents(connection: sa.Connection, sink: str) -> Iterator[Intent]:
     at = dialect_of(connection).now(connection)
     for row in connection.execute(sa.select(intents).order_by(intents.c.created_at)):
-        number = sum(entry.get("sink") == sink for entry in row.objects)
+        number = sum(of_sink == sink for of_sink, *_ in row.objects)
         if number:
             yield Intent(
                 *(row.pipeline, row.source, row.partition, row.start_offset, row.end_offset),

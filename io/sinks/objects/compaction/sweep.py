@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
-from sinks.database.tables import objects
+from sinks.database.tables import intents, objects
 from sinks.jobs import audit_trail
 from sinks.objects.compaction.parts import by_place, chunks, load
 from sinks.objects.compaction.plan import Part
@@ -99,12 +99,10 @@ def sweep(work: Sweep) -> tuple[int, int]:
     number, size = _look_again(work), 0
     for chunk in due(work):
         work.alive()
-        marked = _mark(work, [part.id for part in chunk])
-        for part in chunk:
-            if part.id in marked:
-                work.store.delete(part.name)
-                number += 1
-                size += part.bytes
+        for part in _mark(work, chunk):
+            work.store.delete(part.name)
+            number += 1
+            size += part.bytes
     return number, size
 
 
@@ -117,16 +115,19 @@ def _now(work: Sweep) -> datetime:
         return dialect_of(connection).now(connection)
 
 
-def _mark(work: Sweep, numbers: Sequence[int]) -> set[int]:
+def _mark(work: Sweep, chunk: Sequence[Part]) -> list[Part]:
     """Mark objects as deleted, in one transaction with the audit trail; those that may be deleted."""
 
-    def change() -> set[int]:
+    def change() -> list[Part]:
         with transaction(work.database, "mark deleted objects") as connection:
             dialect = dialect_of(connection)
-            chosen = sa.and_(dialect.is_one_of(objects.c.id, numbers), _UNNAMED)
+            spared = _spared(connection, work.sink, [part.name for part in chunk])
+            chosen = [part for part in chunk if part.name not in spared]
+            numbers = [part.id for part in chosen]
+            where = sa.and_(dialect.is_one_of(objects.c.id, numbers), _UNNAMED)
             marked = connection.execute(
                 sa.update(objects)
-                .where(chosen, objects.c.deleted_at.is_(None))
+                .where(where, objects.c.deleted_at.is_(None))
                 .values(deleted_at=dialect.now(connection))
             ).rowcount
             if marked:
@@ -138,10 +139,26 @@ def _mark(work: Sweep, numbers: Sequence[int]) -> set[int]:
                     which={"sink": work.sink, "keep_seconds": work.keep.total_seconds()},
                     count=marked,
                 )
-            query = sa.select(objects.c.id).where(chosen, objects.c.deleted_at.is_not(None))
-            return set(connection.scalars(query))
+            gone = sa.select(objects.c.id).where(where, objects.c.deleted_at.is_not(None))
+            ids = set(connection.scalars(gone))
+            return [part for part in chosen if part.id in ids]
 
     return retried(change)
+
+
+def _spared(connection: sa.Connection, sink: str, names: Sequence[str]) -> set[str]:
+    """Which of ``names`` an open intent may write yet, or a settled object has.
+
+    An intent that is repeated may write fewer objects than before, whose names become orphans, and then
+    all of them after all. Intents are read first: what they settle, they settle as they end.
+    """
+    spared = set()
+    for written in connection.scalars(sa.select(intents.c.id)):
+        spared |= {name for name in names if f"-{written}." in name}
+    settled = sa.select(objects.c.name).where(
+        objects.c.sink == sink, objects.c.state == "settled", objects.c.name.in_(names)
+    )
+    return spared | set(connection.scalars(settled))
 
 
 def _look_again(work: Sweep) -> int:

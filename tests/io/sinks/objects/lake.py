@@ -18,7 +18,7 @@ from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.migrations import migrate
-from sinks.database.tables import audit, counts, manifests, objects
+from sinks.database.tables import audit, counts, intents, manifests, objects
 from sinks.objects.compaction.swap import Actor
 from sinks.objects.config import ObjectConfig
 from sinks.objects.store import ObjectStore
@@ -121,6 +121,23 @@ class Lake:
             key = connection.execute(sa.insert(objects).values(row)).inserted_primary_key
         assert key is not None
         return int(key[0])
+
+    def intend(self, intent: str, *names: str, partition: str = "0", start: int = 0) -> None:
+        """Enter an open intent of ten offsets."""
+        with transaction(self.database, "intend") as connection:
+            at = dialect_of(connection).now(connection)
+            row = {
+                **dict(
+                    zip(("pipeline", "source", "partition"), ("p", "s", partition), strict=True)
+                ),
+                "start_offset": start,
+                "end_offset": start + 10,
+                "id": intent,
+                "fence": 1,
+                "objects": [[self.sink, self.target("t"), name] for name in names],
+                **dict.fromkeys(("created_at", "updated_at"), at),
+            }
+            connection.execute(sa.insert(intents).values(row))
 
     def update(self, number: int | None = None, **columns: Any) -> None:
         """Change the rows of the state; of all objects, or of one."""

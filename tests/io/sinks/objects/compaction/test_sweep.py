@@ -78,6 +78,24 @@ def test_what_the_state_does_not_know_is_not_deleted(old: Lake) -> None:
     assert "t/foreign.parquet" in old.names()
 
 
+def test_what_an_open_intent_may_write_again_stays(lake: Lake) -> None:
+    lake.settle("t/0-10-0123456789ab.parquet", ROW, state="orphan")
+    lake.settle("t/0-10-ba9876543210.parquet", ROW, state="orphan")
+    lake.age(2 * HOUR)
+    lake.intend("0123456789ab", "t/other-0123456789ab.parquet")
+    assert sweep(work(lake))[0] == 1
+    assert lake.names() == ["t/0-10-0123456789ab.parquet"]
+
+
+def test_an_orphan_that_was_settled_after_all_stays(lake: Lake) -> None:
+    lake.settle("t/a.parquet", ROW, state="orphan")
+    lake.age(2 * HOUR)
+    lake.store.delete("t/a.parquet")
+    lake.settle("t/a.parquet", ROW)
+    assert sweep(work(lake)) == (0, 0)
+    assert lake.names() == ["t/a.parquet"]
+
+
 def test_another_sink_is_left_alone(lake: Lake) -> None:
     lake.settle("t/a.parquet", ROW, state="orphan", sink="file:///elsewhere")
     lake.age(2 * HOUR)
