@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -24,13 +24,22 @@ class Overlap(Exception):
 def record(
     connection: sa.Connection,
     pipeline: str,
-    label: str,
+    home: str,
     work: Sequence[Work],
     settled: Sequence[Settled],
     run: str,
 ) -> None:
-    """Enter what was settled into the ledger, unless another writer has done so in the meantime."""
-    moves = _moves(pipeline, work, settled)
+    """Enter what was settled into the ledger, unless another writer has done so in the meantime.
+
+    Args:
+        connection: In the transaction that settles it.
+        pipeline: The pipeline that reads, or tries jobs again.
+        home: The label of its own table, which all counts are of that name no other.
+        work: What was done for each batch.
+        settled: What became of it.
+        run: The run that has done it.
+    """
+    moves = _moves(pipeline, home, work, settled)
     news = [
         (partition_of(part.batch), _settlement(part, result))
         for part, result in zip(work, settled, strict=True)
@@ -40,7 +49,12 @@ def record(
         return
     # All at once: taking locks one after another could end in a deadlock.
     places = sorted({partition for partition, _ in news})
-    moved = {(reader, *place) for reader, deltas in moves.items() for place in deltas}
+    moved = {
+        (reader, *place)
+        for reader, tables in moves.items()
+        for deltas in tables.values()
+        for place in deltas
+    }
     both = sorted({*((pipeline, *place) for place in places), *moved})
     dialect_of(connection).lock(connection, both)
     before = ledger.settlements(connection, pipeline, places)
@@ -51,29 +65,44 @@ def record(
                 raise Overlap
     for place, settlement in news if before else ():
         refuse_another_framing(place, before.get(place, ()), settlement)
+    tables: Tables = {}
+    for part, result in zip(work, settled, strict=True):
+        if part.gaps is not None:
+            _add(tables, partition_of(part.batch), part.tally or {home: result.counts})
     try:
-        ledger.record(connection, pipeline, label, before, news, run)
+        ledger.record(connection, pipeline, before, news, tables, run)
     except DATABASE_ERRORS as error:
         # Where no lock holds others off, two writers meet in the ledger's primary key.
         if classify(error).kind == "record":
             raise Overlap from error
         raise
-    for reader, deltas in moves.items():
-        ledger_moves.move(connection, reader, label, deltas)
+    for reader, deltas in sorted(moves.items()):
+        ledger_moves.move(connection, reader, deltas)
+
+
+Tables = dict[str, dict[Partition, Counts]]
+"""Counts by table and partition."""
 
 
 def _moves(
-    pipeline: str, work: Sequence[Work], settled: Sequence[Settled]
-) -> dict[str, dict[Partition, Counts]]:
+    pipeline: str, home: str, work: Sequence[Work], settled: Sequence[Settled]
+) -> dict[str, Tables]:
     """What became of jobs, by the pipeline that has read them: it counts them as retrying."""
-    moves: dict[str, dict[Partition, Counts]] = {}
+    moves: dict[str, Tables] = {}
     for part, result in zip(work, settled, strict=True):
         if result.attempts:
-            claim, place = part.batch.claim, partition_of(part.batch)
-            deltas = moves.setdefault(claim.read_by if claim else pipeline, {})
+            claim = part.batch.claim
             counted_before = Counts(read=-result.counts.read, retrying=-result.counts.read)
-            deltas[place] = deltas.get(place, Counts()) + result.counts + counted_before
+            tables = moves.setdefault(claim.read_by if claim else pipeline, {})
+            delta = part.tally or {home: result.counts + counted_before}
+            _add(tables, partition_of(part.batch), delta)
     return moves
+
+
+def _add(tables: Tables, place: Partition, counts: Mapping[str, Counts]) -> None:
+    for target, number in counts.items():
+        of_table = tables.setdefault(target, {})
+        of_table[place] = of_table[place] + number if place in of_table else number
 
 
 def _settlement(work: Work, settled: Settled) -> Settlement:

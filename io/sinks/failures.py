@@ -97,12 +97,21 @@ def _job_of(origin: Origin, claim: Claim) -> tuple[Attempt | None, Parent | None
 def store(
     connection: sa.Connection,
     read_by: str,
-    target: str,
+    home: str,
     fates: Sequence[Fate],
     run: str,
     pipeline: PipelineIdentity | None,
 ) -> None:
-    """Make jobs of first failures; record the others as further attempts at their jobs."""
+    """Make jobs of first failures; record the others as further attempts at their jobs.
+
+    Args:
+        connection: In the transaction that settles the records.
+        read_by: The pipeline that has read those that come from a source.
+        home: The pipeline's own table, as ``label_of`` names it.
+        fates: What follows from each failure.
+        run: The run that counts them.
+        pipeline: The pipeline that owns the jobs; None if no pipeline does.
+    """
     first: dict[str, list[tuple[Failure, Next, int]]] = {read_by: []}
     for fate in fates:
         if fate.attempt is None:
@@ -110,8 +119,8 @@ def store(
             first.setdefault(reader, []).append((fate.failure, fate.next, fate.max_attempts))
     again = [(f.attempt, f.failure, f.next) for f in fates if f.attempt is not None]
     for reader, failures in first.items():
-        jobs.insert_failures(connection, reader, target, failures, run, pipeline)
-    job_outcomes.fail(connection, again, run)
+        jobs.insert_failures(connection, reader, home, failures, run, pipeline)
+    job_outcomes.fail(connection, again, run, home)
     job_outcomes.remark(connection, _remarks(fates))
 
 

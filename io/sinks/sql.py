@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import apache_beam as beam
 import sqlalchemy as sa
 
-from sinks import entries, failures, targets
-from sinks.database.dialects import dialect_of
+from sinks import entries, failures, shares, targets
 from sinks.database.engine import transaction
+from sinks.database.label import label_in, label_of
 from sinks.entries import Overlap
 from sinks.failures import Fate
 from sinks.jobs import outcomes as job_outcomes
 from sinks.jobs.store import job_number
 from sinks.ledger import pipelines
 from sinks.ledger.ledger import SqlLedger
-from sinks.outbox import rows as outbox
-from sinks.outbox.rows import ChangedTable, Effects
 from sinks.runs.heartbeat import Heartbeat
-from sinks.table.cells import with_typed_cells
 from sinks.table.config import OnConflict, SqlConfig
-from sinks.table.origin import without_ambiguous
-from sinks.table.records import Records, Written, records_of
-from sinks.table.rows import Poison
-from sinks.table.target import Target
+from sinks.tables import Tables, default_schema, use_of
+from sinks.tallies import tally_of
+from sinks.text.table_name import TableName
 from sinks.work import Work, coverage_of_batches, plan
 from sinks.writers import writer_of
 from transforms.batch.counts import Counts
@@ -41,7 +37,7 @@ from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import Settled, Write, WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
 
-__all__ = ["OnConflict", "SqlConfig", "SqlLedger", "SqlSink", "WriteToSql"]
+__all__ = ["OnConflict", "SqlConfig", "SqlLedger", "SqlSink", "Tables", "WriteToSql"]
 
 
 OVERLAP_TRIES = 3  # attempts at a commit whose ranges other writers settle in the meantime
@@ -49,10 +45,10 @@ OVERLAP_TRIES = 3  # attempts at a commit whose ranges other writers settle in t
 
 @dataclass(frozen=True, slots=True)
 class SqlSink:
-    """Writes batches to a table. Picklable; implements ``transforms.settle.write.Sink``.
+    """Writes batches to tables. Picklable; implements ``transforms.settle.write.Sink``.
 
     Attributes:
-        config: Which database and table, and how.
+        config: Which database, the pipeline's own table, and how it is written.
         retry: When to retry a record whose step has no policy of its own.
         dead_letters: A second place for dead letters.
         run: Names the run in which retrying records are counted.
@@ -65,6 +61,8 @@ class SqlSink:
             entered in ``ingest_runs``.
         hidden: The paths in a record as read that the pipeline hides before this write. Whoever
             looks at failed records of the table does not see them.
+        tables: The tables that routes send records to, all in the same database: one transaction
+            writes them with the ledger. None where all records are for the pipeline's own table.
     """
 
     config: SqlConfig
@@ -76,31 +74,64 @@ class SqlSink:
     pipeline: PipelineIdentity | None = None
     heartbeat: Heartbeat | None = None
     hidden: Hidden = ()
+    tables: Tables | None = None
 
-    def prepare(self) -> bool:
-        """Create what is missing and check the target, once, on the submitting machine.
+    def prepare(self) -> tuple[str, ...]:
+        """Create what is missing and check the targets, once, on the submitting machine.
+
+        Tables whose names come from records are created too, as far as their names are listed.
 
         Returns:
-            Whether the target table was created.
+            The tables that were created.
 
         Raises:
             ConfigError: The table, key or options do not fit, or the database refuses.
             SinkUnavailable: The database cannot be reached.
             Contention: The database kept asking for another try.
         """
-        created = targets.prepare(self.config)
+        configs = [self.config] if self.config.has_table else []
+        if self.tables is not None:
+            schema = default_schema(self.config.database)
+            configs = [use.config for use in self.tables.known(schema).values()]
+        elif not configs:
+            raise ConfigError("there is no table to write; give --table, or routes")
+        if not self.config.has_table and not self._name:
+            raise ConfigError(
+                "without a table of its own, a pipeline needs a name; give --pipeline"
+            )
+        created = targets.prepare(self.config.database, configs)
         version = None if self.pipeline is None else self.pipeline.version
         pipelines.register(self.config, self._name, self.hidden, version)
-        return created
+        return tuple(config.table for config in created)
+
+    def label(self, table: str) -> str:
+        """The name by which records say that they go to ``table``: without the default schema.
+
+        Raises:
+            ConfigError: It is no name of a table.
+            SinkUnavailable: The database cannot be reached.
+        """
+        return label_in(default_schema(self.config.database), TableName.parse(table))
 
     @property
     def _name(self) -> str:
         """The name of the pipeline; empty for the label of the table."""
         return "" if self.pipeline is None else self.pipeline.name
 
-    def fields(self) -> ExpectedFields:
-        """What the table expects of the fields of records; known after ``prepare``."""
-        target = targets.remembered(self.config)
+    def fields(self, label: str = "") -> ExpectedFields:
+        """What a table expects of the fields of records; known after ``prepare``.
+
+        Args:
+            label: The table; empty for the pipeline's own.
+
+        Raises:
+            ConfigError: No route sends records to it.
+            SinkUnavailable: The database cannot be reached.
+        """
+        config = self.config
+        if label and self.tables is not None:
+            config = use_of(self.tables, label, default_schema(config.database)).config
+        target = targets.remembered(config)
         return ExpectedFields() if target is None else target.expected_fields
 
     def check_read(self, ledger: Ledger) -> None:
@@ -158,9 +189,12 @@ class SqlSink:
             except _Altered:
                 altered = True
             except SinkFailed:
-                if altered or not targets.is_altered(self.config):
+                if altered or not shares.are_altered(self.config, self.tables, batches):
                     raise
                 altered = True
+            except Contention:
+                targets.forget_order(self.config.database)
+                raise
         raise Contention(
             f"other writers kept settling the same ranges of {self.config.table}; trying again"
         )
@@ -170,48 +204,36 @@ class SqlSink:
     ) -> list[Settled]:
         settled: list[Settled] = []
         spending = None if self.budget is None else spending_of(self.budget, self.run)
+        unusable = shares.unusable(self.tables, self.config.database, batches)
         try:
-            with transaction(self.config.database, f"write {self.config.table}") as connection:
-                dialect, writer = dialect_of(connection), writer_of(connection)
-                target = targets.target_in(connection, self.config, writer)
-                pipeline = self._name or target.label
+            with transaction(self.config.database, self._doing) as connection:
+                writer = writer_of(connection)
+                home = label_of(connection, self.config.table_name)
+                schema = connection.dialect.default_schema_name
+                pipeline = self._name or home
                 coverage = coverage_of_batches(connection, pipeline, batches)
-                work = plan(batches, coverage, self._held(connection, target, batches))
-                typed, schema = dialect.checks_types, self.config.schema
-                for part in work:
-                    if target.origin_key:
-                        part.batch = without_ambiguous(part.batch)
-                    part.batch = with_typed_cells(target, part.batch, typed=typed, schema=schema)
-                records = records_of(
-                    connection.dialect,
-                    target,
-                    [part.batch for part in work],
-                    isolate=isolate,
-                    effects=self.outbox,
+                work = plan(batches, coverage, self._held(connection, home, batches))
+                of_tables = shares.shares_of(
+                    connection, writer, self.config, self.tables, work, unusable
                 )
-                written = writer.write(connection, target, records)
-                if look_again and targets.is_outdated(
-                    connection, self.config, writer, target, written.poison
-                ):
-                    raise _Altered
-                if written.effects:
-                    effects = _effects(written, records, work)
-                    outbox.insert(connection, _changed_table(target), effects)
-                _assign(written.poison, records, work)
+                for share in of_tables:
+                    share.isolate, share.effects = isolate, self.outbox
+                    share.write(connection, writer)
+                    if look_again and targets.is_outdated(
+                        *(connection, share.use.config, writer, share.target),
+                        share.written.poison,
+                    ):
+                        raise _Altered
+                    share.settle(connection, work)
                 for part in work:
-                    part.decide(self.retry)
+                    part.decide(self.retry, home, schema)
                 fates = [fate for part in work for fate in part.fates]
-                failures.store(connection, pipeline, target.label, fates, self.run, self.pipeline)
-                results = [
-                    _settled(part, inserted, updated, self.run)
-                    for part, inserted, updated in zip(
-                        work, written.inserted, written.updated, strict=True
-                    )
-                ]
+                failures.store(connection, pipeline, home, fates, self.run, self.pipeline)
+                results = [_settled(part, home, self.run) for part in work]
                 if spending is not None:
                     spending.check(results)
-                entries.record(connection, pipeline, target.label, work, results, self.run)
-                self._deliver(target, fates)
+                entries.record(connection, pipeline, home, work, results, self.run)
+                self._deliver(home, fates)
                 settled = results  # only the COMMIT is left
         except SinkUnavailable as error:
             if not settled:
@@ -221,25 +243,35 @@ class SqlSink:
             raise unknown from error
         if spending is not None:
             spending.spend(settled)
-        writer.committed(target, written)
+        for share in of_tables:
+            writer.committed(share.target, share.written)
         if self.heartbeat is not None:
             self.heartbeat.settled(settled)
         return settled
 
+    @property
+    def _doing(self) -> str:
+        return f"write {self.config.table}" if self.tables is None else "write tables"
+
     def _held(
-        self, connection: sa.Connection, target: Target, batches: Sequence[RecordBatch]
+        self, connection: sa.Connection, home: str, batches: Sequence[RecordBatch]
     ) -> set[str]:
         """The claims of ``batches`` that this process still holds; their jobs become completed."""
         claims = [batch.claim for batch in batches if batch.claim is not None]
         if not claims:
             return set()
-        return job_outcomes.complete(connection, target.label, claims, self.pipeline)
+        return job_outcomes.complete(connection, home, claims, self.pipeline)
 
-    def _deliver(self, target: Target, fates: Sequence[Fate]) -> None:
+    def _deliver(self, home: str, fates: Sequence[Fate]) -> None:
         """Hand the dead letters on before the commit: after it, a crash would lose them."""
-        dead = [fate.failure for fate in fates if fate.is_dead]
-        if dead and self.dead_letters is not None:
-            self.dead_letters.deliver(target.label, dead)
+        if self.dead_letters is None:
+            return
+        dead: dict[str, list[Failure]] = {}
+        for fate in fates:
+            if fate.is_dead:
+                dead.setdefault(fate.failure.target or home, []).append(fate.failure)
+        for target in sorted(dead):
+            self.dead_letters.deliver(target, dead[target])
 
 
 class WriteToSql(beam.PTransform):
@@ -266,55 +298,26 @@ class _Altered(Exception):
     """The table has been altered, and records were refused for what it was."""
 
 
-def _changed_table(target: Target) -> ChangedTable:
-    keyed = () if target.origin_key else target.key
-    types = {column.name: column.type for column in target.columns if column.name in keyed}
-    return ChangedTable(target.label, target.key, types, target.whole_payload)
-
-
-def _effects(written: Written, records: Records, work: Sequence[Work]) -> Effects:
-    """What the outbox keeps, in the order of the records."""
-    effects = Effects()
-    expanded = any(part.batch.expansions is not None for part in work)
-    for index in sorted(written.effects):
-        number, position = records.place_of(index)
-        batch = work[number].batch
-        effects.operations.append(written.effects[index])
-        effects.values.append(records.values[index])
-        effects.sources.append(batch.span.source)
-        effects.partitions.append(batch.span.partition)
-        effects.offsets.append(batch.offsets[position])
-        effects.elements.append(None if batch.elements is None else batch.elements[position])
-        if expanded:
-            effects.expansions.append(
-                () if batch.expansions is None else batch.expansions[position]
-            )
-    return effects
-
-
-def _assign(poison: Sequence[Poison], records: Records, work: Sequence[Work]) -> None:
-    """Turn poison into failures of the batch that each record came with."""
-    for refusal in sorted(poison, key=lambda refusal: refusal.index):
-        number, position = records.place_of(refusal.index)
-        part = work[number]
-        part.poison.append(refusal.failure_of(part.batch.record(position)))
-
-
-def _settled(work: Work, inserted: int, updated: int, run: str) -> Settled:
+def _settled(work: Work, home: str, run: str) -> Settled:
     batch = work.batch
     attempts = batch.claim.attempts.values() if batch.claim is not None else ()
     again = sum(attempt.run == run for attempt in attempts)
     expanded = batch.expanded
     dead = tuple(fate.failure for fate in work.fates if fate.is_dead)
     retry = tuple(fate.failure for fate in work.fates if not fate.is_dead)
+    written = sum(work.outcomes.values(), Counts())
+    by_target: Mapping[str, Counts] = {}
+    if work.is_routed:
+        tally = tally_of(work, home, run)
+        by_target, work.tally = tally.run, tally.ledger
     return Settled(
         span=batch.span,
         counts=Counts(
             read=batch.read - expanded - again,
             expanded=expanded,
-            inserted=inserted,
-            updated=updated,
-            duplicates=len(batch.raws) - inserted - updated - len(work.poison),
+            inserted=written.inserted,
+            updated=written.updated,
+            duplicates=written.duplicates,
             filtered=len(batch.filtered),
             dead=len(dead),
             retrying=len(retry) - again,
@@ -326,4 +329,5 @@ def _settled(work: Work, inserted: int, updated: int, run: str) -> Settled:
         raw_bytes=work.raw_bytes,
         dead=dead,
         retry=retry,
+        by_target=by_target,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import exists, retried, transaction
 from sinks.database.label import label_of
@@ -27,13 +28,16 @@ from transforms.throttle import Throttle
 
 @dataclass(slots=True)
 class _Memory:
-    """The target of one configuration as this process last saw it."""
+    """The target of one configuration as this process last saw it, or why it cannot be created."""
 
     target: Target | None = None
+    refusal: str = ""
 
 
 _MEMORIES: PerProcess[SqlConfig, _Memory] = PerProcess(lambda _: _Memory())
 
+
+_DEPTHS: PerProcess[Database, dict[SqlConfig, int]] = PerProcess(lambda _: {})
 
 SHOWN = 10  # columns in a message
 
@@ -47,19 +51,43 @@ LOOKS: Throttle[tuple[SqlConfig, str, int]] = Throttle(0.5)
 _TURNS = 16
 
 
-def prepare(config: SqlConfig) -> bool:
-    """Create what is missing, and check and remember the target.
+def prepare(database: Database, configs: Sequence[SqlConfig]) -> list[SqlConfig]:
+    """Create what is missing in ``database``, and check and remember the targets of ``configs``.
 
     Returns:
-        Whether the target was created.
+        Those whose tables were created.
 
     Raises:
-        ConfigError: The table, key or options do not fit, or the database refuses.
+        ConfigError: A table, key or options do not fit, or the database refuses.
         SinkUnavailable: The database cannot be reached.
         Contention: The database kept asking for another try.
     """
-    _refuse(config)
-    migrate.prepare(config.database)
+    for config in configs:
+        _refuse(config)
+    migrate.prepare(database)
+    return [config for config in configs if _create(config)]
+
+
+def create(config: SqlConfig) -> bool:
+    """Create and remember a target whose name has come from a record, if it is missing.
+
+    The transaction is its own. The ledger and its other tables are there. Returns whether the table
+    was created; what is raised is that of ``prepare``.
+    """
+    memory = _MEMORIES.get(config)
+    if memory.refusal and not LOOKS.take_turn((config, "create", 0)):
+        raise ConfigError(memory.refusal)
+    try:
+        _refuse(config)
+        created = _create(config)
+    except ConfigError as error:
+        memory.refusal = str(error)
+        raise
+    memory.refusal = ""
+    return created
+
+
+def _create(config: SqlConfig) -> bool:
     # Altering a table may deadlock with programs that are at work.
     target, created = retried(lambda: _prepare(config))
     _MEMORIES.get(config).target = target
@@ -117,6 +145,28 @@ def target_in(connection: sa.Connection, config: SqlConfig, writer: TableWriter)
     return memory.target
 
 
+def in_order(
+    connection: sa.Connection, writer: TableWriter, configs: Sequence[SqlConfig]
+) -> list[int]:
+    """The places of ``configs`` in the order in which every process writes their tables.
+
+    What a table refers to comes before it. How deep each lies in the graph of foreign keys is
+    remembered until a table is looked at again.
+    """
+    if len(configs) == 1:
+        return [0]
+    depths = _DEPTHS.get(configs[0].database)
+    if any(config not in depths for config in configs):
+        # Of all at once: they are of one catalogue.
+        names = [config.table_name for config in configs]
+        depths.update(zip(configs, writer.depths(connection, names), strict=True))
+    ranks = [
+        (depths[config], label_of(connection, config.table_name), place)
+        for place, config in enumerate(configs)
+    ]
+    return [place for *_, place in sorted(ranks)]
+
+
 def is_outdated(
     connection: sa.Connection,
     config: SqlConfig,
@@ -148,7 +198,13 @@ def is_outdated(
         return False
     current = _seen(connection, config, writer)
     _MEMORIES.get(config).target = current
+    forget_order(config.database)
     return current != target
+
+
+def forget_order(database: Database) -> None:
+    """Forget how deep the tables lie: foreign keys may be others now."""
+    _DEPTHS.pop(database)
 
 
 def is_altered(config: SqlConfig) -> bool:
@@ -165,6 +221,7 @@ def is_altered(config: SqlConfig) -> bool:
     except SluiceError:
         forget(config)
         return False
+    forget_order(config.database)
     return before is not None and memory.target != before
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
 from sinks.failures import Fate, fates_of
 from sinks.ledger import ledger
 from sinks.ledger.ranges import Partition, coverage_of, emptied, missing, trimmed
+from sinks.tables import without_schema
+from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Range, merge
 from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
@@ -27,6 +29,9 @@ class Work:
         trimmed: How many records had been settled before.
         poison: Records that the database refused.
         fates: What follows from each failure, those of earlier steps first.
+        outcomes: What became of the good records, by the label of the table.
+        targets: The label of the table of each record; empty where nothing is routed.
+        tally: What it adds to the ledger, by the label of the table; empty where nothing is routed.
     """
 
     batch: RecordBatch
@@ -34,6 +39,9 @@ class Work:
     trimmed: int
     poison: list[Failure] = field(default_factory=list)
     fates: list[Fate] = field(default_factory=list)
+    outcomes: dict[str, Counts] = field(default_factory=dict)
+    targets: Sequence[str] = ()
+    tally: Mapping[str, Counts] = field(default_factory=dict)
 
     @property
     def failed_again(self) -> tuple[int, int]:
@@ -49,9 +57,46 @@ class Work:
             return self.batch.raw_bytes + sum(map(len, failed))
         return sum({id(raw): len(raw) for raw in (*self.batch.raws, *failed)}.values())
 
-    def decide(self, retry: RetryPolicy) -> None:
-        """Decide what follows from each failure."""
-        self.fates = fates_of((*self.batch.failures, *self.poison), self.batch.claim, retry)
+    @property
+    def is_routed(self) -> bool:
+        """Whether any of its records is, or was, for another table than the pipeline's own."""
+        claim = self.batch.claim
+        return (
+            self.batch.targets is not None
+            or (claim is not None and bool(claim.target))
+            or any(failure.target is not None for failure in self.batch.failures)
+        )
+
+    def add(self, label: str, counts: Counts) -> None:
+        """Count what became of records in the table ``label``."""
+        before = self.outcomes.get(label)
+        self.outcomes[label] = counts if before is None else before + counts
+
+    def decide(self, retry: RetryPolicy, home: str = "", schema: str | None = None) -> None:
+        """Decide what follows from each failure.
+
+        Args:
+            retry: When to retry a record whose step has no policy of its own.
+            home: The label of the pipeline's own table.
+            schema: The default schema, which labels leave out.
+        """
+        failures: Sequence[Failure] = (*self.batch.failures, *self.poison)
+        if self.is_routed:
+            failures = [self._addressed(failure, home, schema) for failure in failures]
+        self.fates = fates_of(failures, self.batch.claim, retry)
+
+    def _addressed(self, failure: Failure, home: str, schema: str | None) -> Failure:
+        """``failure`` with the label of its table; None for the pipeline's own.
+
+        A job that fails before its route has been looked for stays one of its table.
+        """
+        claim, target = self.batch.claim, failure.target
+        if target is None and claim is not None and failure.stage != "route":
+            target = claim.target or None
+        if target is not None:
+            label = without_schema(target, schema)
+            target = None if label == home else label
+        return failure if target == failure.target else replace(failure, target=target)
 
 
 def coverage_of_batches(
@@ -74,7 +119,7 @@ def plan(
         if batch.claim is not None:
             if batch.claim.id in unused:
                 unused.remove(batch.claim.id)
-                work.append(Work(with_all_taken(batch, "write"), None, 0))
+                work.append(Work(_all_taken(batch), None, 0))
             else:
                 work.append(Work(emptied(batch), None, batch.read))
             continue
@@ -88,6 +133,20 @@ def plan(
             end = batch.span.end if batch.span.final else coverage.end
             seen[place] = Coverage(ranges, end)
     return work
+
+
+def _all_taken(batch: RecordBatch) -> RecordBatch:
+    """``batch`` without jobs that no step has made several of as before; they stay in their table."""
+    taken = with_all_taken(batch, "write")
+    if batch.targets is None or taken is batch or batch.ahead is None:
+        return taken
+    late = [target for target, left in zip(batch.targets, batch.ahead, strict=True) if left]
+    before = len(batch.failures)
+    failures = [
+        replace(failure, target=target)
+        for failure, target in zip(taken.failures[before:], late, strict=True)
+    ]
+    return replace(taken, failures=(*batch.failures, *failures))
 
 
 def partition_of(batch: RecordBatch) -> Partition:

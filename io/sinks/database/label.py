@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.text.table_name import TableName
 
+UNROUTED = "(none)"
+"""Stands for the table of a pipeline that has none of its own, because routes name all tables."""
+
 
 class TargetTable(Protocol):
     """A target table and the database it is in; ``SqlConfig`` is one, with much more."""
@@ -26,8 +29,12 @@ class TargetTable(Protocol):
 
 def label_of(connection: sa.Connection, table: TableName) -> str:
     """The table's one name in the ledger, however the user spelled the default schema."""
-    default = connection.dialect.default_schema_name
-    schema = None if table.schema in (None, default) else table.schema
+    return label_in(connection.dialect.default_schema_name, table)
+
+
+def label_in(default_schema: str | None, table: TableName) -> str:
+    """The same where the default schema is known."""
+    schema = None if table.schema in (None, default_schema) else table.schema
     return str(TableName(table.name, schema))
 
 

@@ -233,7 +233,8 @@ def _adopt(connection: sa.Connection, picked: Sequence[Picked], order: Order) ->
     for job in picked:
         groups[job.target, job.mapped and not order.unmapped].append(job.id)
     for (target, mapped), ids in groups.items():
-        values = job_owner.columns_of(target, replace(order.adopter, mapped=mapped))
+        home = job_owner.home_of(connection, order.adopter.name, target)
+        values = job_owner.columns_of(home, replace(order.adopter, mapped=mapped))
         del values["version"]
         queued = sa.update(queue).where(dialect_of(connection).is_one_of(queue.c.job, ids))
         moved = connection.execute(queued.values(owner=values["owner"])).rowcount

@@ -27,8 +27,9 @@ def take(
     owners: Sequence[uuid.UUID],
     lease: str,
     limits: BatchLimits,
+    home: str,
 ) -> Sequence[RecordBatch]:
-    """Claim due jobs, the longest due first, as batches with one partition and format each.
+    """Claim due jobs, the longest due first, as batches with one partition, format and table each.
 
     They are of one owner: the one whose first job has been due longest and can be taken.
 
@@ -39,6 +40,7 @@ def take(
             ``owner.owners_of``.
         lease: The lease under which they are executing from now on.
         limits: Bounds of the number of records and, approximately, of their bytes.
+        home: The pipeline's own table, as ``label_of`` names it.
     """
     dialect = dialect_of(connection)
     at = dialect.now(connection)
@@ -54,7 +56,7 @@ def take(
             sa.select(*_CLAIMED),
             jobs.c.id,
         )
-        if batches := _batches(rows):
+        if batches := _batches(rows, home):
             claimed = [_claim(pipeline, owner, lease, at, batch) for batch in batches]
             connection.execute(sa.insert(claims), claimed)
             # Of the one that waits for the longest: to ask for the time of each would cost too much.
@@ -101,6 +103,7 @@ _CLAIMED = (
     READ_BY,
     jobs.c.element,
     jobs.c.expansion,
+    jobs.c.target,
 )
 
 
@@ -138,12 +141,12 @@ def _claim(
     }
 
 
-def _batches(rows: Iterable[Any]) -> list[RecordBatch]:
+def _batches(rows: Iterable[Any], home: str) -> list[RecordBatch]:
     groups: dict[tuple[Any, ...], list[Any]] = defaultdict(list)
     for row in rows:
         several = row[13] is not None, row[14] is not None
-        groups[row[1], row[2], row[5], row[6] is not None, row[12], several].append(row)
-    return [_batch(sorted(group, key=_place)) for group in groups.values()]
+        groups[row[1], row[2], row[5], row[6] is not None, row[12], several, row[15]].append(row)
+    return [_batch(sorted(group, key=_place), home) for group in groups.values()]
 
 
 def _place(row: Any) -> tuple[int, int, Expansion]:
@@ -151,12 +154,12 @@ def _place(row: Any) -> tuple[int, int, Expansion]:
     return row[3], row[13] or 0, expansion_of(row[14])
 
 
-def _batch(rows: Sequence[Any]) -> RecordBatch:
+def _batch(rows: Sequence[Any], home: str) -> RecordBatch:
     # By columns: a row's attributes cost more than all the rest.
     ids, sources, partitions, offsets, raws, formats, times, keys, headers, *rest = zip(
         *rows, strict=True
     )
-    *tries, read_by, elements, texts = rest
+    *tries, read_by, elements, texts, targets = rest
     attempts = map(Attempt._make, zip(ids, *tries, strict=True))
     expansions = list(map(expansion_of, texts))
     expanded = texts[0] is not None
@@ -172,6 +175,7 @@ def _batch(rows: Sequence[Any]) -> RecordBatch:
             uuid.uuid4().hex,
             dict(zip(zip(offsets, elements, expansions, strict=True), attempts, strict=True)),
             read_by[0],
+            "" if targets[0] == home else targets[0],
         ),
         elements=None if elements[0] is None else list(elements),
         expansions=expansions if expanded else None,

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
-from sinks.database.tables import claims, jobs
+from sinks.database.tables import READ_BY, claims, jobs
 from sinks.database.update import update_each
 from sinks.jobs import owner as job_owner
 from sinks.jobs.columns import columns_of, with_error
@@ -24,7 +24,7 @@ from transforms.steps.pipeline_identity import PipelineIdentity
 
 def complete(
     connection: sa.Connection,
-    target: str,
+    home: str,
     batch_claims: Sequence[Claim],
     pipeline: PipelineIdentity | None,
 ) -> set[str]:
@@ -35,7 +35,7 @@ def complete(
 
     Args:
         connection: In a transaction.
-        target: The table, as the ledger names it.
+        home: The pipeline's own table, as the ledger names it.
         batch_claims: The claims of the batches that are written.
         pipeline: The pipeline whose steps the jobs went through.
 
@@ -48,10 +48,10 @@ def complete(
     taken_here = claims.c.id.in_([claim.id for claim in batch_claims])
     query = sa.select(claims.c.id, claims.c.lease, claims.c.attempted_at, claims.c.owner)
     rows = connection.execute(query.where(taken_here).order_by(claims.c.id).with_for_update()).all()
-    owners = () if pipeline is None else job_owner.owners_of(target, pipeline)
+    owners = () if pipeline is None else job_owner.owners_of(home, pipeline)
     if any(row.owner not in (owners or (None,)) for row in rows):
         raise SinkFailed(
-            f"failed records of table {target} were read for another pipeline than the one that "
+            f"failed records of table {home} were read for another pipeline than the one that "
             "writes them; give SqlJobQueue and SqlSink the same pipeline"
         )
     held = {uuid.UUID(row.id).hex: (row.lease, row.attempted_at) for row in rows}
@@ -85,27 +85,33 @@ def fail(
     connection: sa.Connection,
     failures: Sequence[tuple[Attempt, Failure, Next]],
     run: str,
+    home: str,
 ) -> None:
     """Record the jobs that failed again: the error in their history, and when they are due.
+
+    One that has failed on its way to another table than before is a job of that one from now on.
 
     Args:
         connection: In the transaction that ``complete`` has run in.
         failures: Each failure with its attempt and what follows.
         run: The run that counts them from now on.
+        home: The pipeline's own table, as the ledger names it.
     """
     if not failures:
         return
     dialect = dialect_of(connection)
     at = dialect.now(connection)
     numbers = [attempt.job for attempt, _, _ in failures]
-    query = sa.select(jobs.c.id, jobs.c.errors, jobs.c.replays, jobs.c.version).where(
-        dialect.is_one_of(jobs.c.id, numbers)
-    )
+    query = sa.select(*_BEFORE).where(dialect.is_one_of(jobs.c.id, numbers))
     before = {row.id: row for row in connection.execute(query)}
     rows = [
         _failed(attempt, failure, following, before[attempt.job], at, run)
         for attempt, failure, following in failures
     ]
+    targets = [failure.target or home for _, failure, _ in failures]
+    if any(before[row["id"]].target != to for row, to in zip(rows, targets, strict=True)):
+        for row, target in zip(rows, targets, strict=True):
+            row |= {"target": target, "read_by": before[row["id"]].read_by}
     update_each(connection, jobs, rows)
     enqueue(connection, dialect.is_one_of(jobs.c.id, numbers))
 
@@ -141,6 +147,12 @@ def remark(connection: sa.Connection, remarks: Sequence[tuple[Attempt, str]]) ->
         for attempt, sentence in remarks
     ]
     update_each(connection, jobs, rows)
+
+
+_BEFORE = (
+    *(jobs.c.id, jobs.c.errors, jobs.c.replays, jobs.c.version),
+    *(jobs.c.target, READ_BY.label("read_by")),
+)
 
 
 def _failed(

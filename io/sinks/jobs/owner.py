@@ -15,12 +15,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.tables import jobs, queue
+from sinks.database.label import UNROUTED
+from sinks.database.tables import READ_BY, counts, jobs, pipelines, queue
 from transforms.errors import ConfigError
 from transforms.read.job_queue import Waiting
 from transforms.steps.pipeline_identity import PipelineIdentity
 
-STAGES = ("read", "parse", "validate", "write")
+STAGES = ("read", "parse", "map", "route", "validate", "write")
 """The stages that every pipeline has. Any other stage is the label of a user's step."""
 
 LISTED = 10
@@ -28,7 +29,11 @@ LISTED = 10
 
 
 def id_of(target: str, pipeline: PipelineIdentity) -> uuid.UUID:
-    """The owner in the queue: a hash of the table, the pipeline's name, its steps and ``mapped``."""
+    """The owner in the queue: a hash of the table, the pipeline's name, its steps and ``mapped``.
+
+    ``target`` is the pipeline's own table, whatever other tables its records are meant for: all its
+    jobs have one owner.
+    """
     named = pipeline.named(target)
     fields = [target, named.name, *named.steps]
     text = json.dumps([fields, "mapped"] if named.mapped else fields)
@@ -101,33 +106,71 @@ def adopter(
     return PipelineIdentity(name)
 
 
+def home_of(connection: sa.Connection, name: str, target: str) -> str:
+    """The table by which the pipeline ``name`` owns jobs that are meant for ``target``.
+
+    It is its own table if it sends records to ``target``, and ``target`` as far as is known
+    otherwise.
+
+    Args:
+        connection: In a transaction.
+        name: The pipeline's name.
+        target: The table, as the ledger names it.
+    """
+    own = sa.select(pipelines.c.target).where(pipelines.c.name == name)
+    home: str | None = connection.scalar(own)
+    if home is None or target in (home, UNROUTED):
+        return home or target
+    sent = sa.select(counts.c.target).where(counts.c.pipeline == name, counts.c.target == target)
+    return target if connection.execute(sent.limit(1)).first() is None else home
+
+
 def left(
     connection: sa.Connection, target: str, pipeline: PipelineIdentity | None
 ) -> list[Waiting]:
-    """How many queued jobs of ``target`` wait for each pipeline other than ``pipeline``.
+    """How many queued jobs of a pipeline's tables wait for each pipeline other than itself.
 
-    The pipelines with most jobs come first, at most ``LISTED`` of them.
+    The tables are its own and those that its records were meant for. The pipelines with most jobs
+    come first, at most ``LISTED`` of them.
+
+    Args:
+        connection: In a transaction.
+        target: The pipeline's own table, as the ledger names it.
+        pipeline: The pipeline; None if it has no name.
     """
-    others = queue.c.target == target
+    program = None if pipeline is None else pipeline.named(target)
+    others: sa.ColumnElement[bool] = sa.true()
     if pipeline is not None:
         owners = owners_of(target, pipeline)
-        others = sa.and_(others, sa.or_(queue.c.owner.is_(None), queue.c.owner.not_in(owners)))
-    count = sa.func.count()
+        others = sa.or_(queue.c.owner.is_(None), queue.c.owner.not_in(owners))
+    count = sa.func.count().label("count")
     groups = (
-        sa.select(queue.c.owner, count.label("count"), sa.func.min(queue.c.job).label("one"))
+        sa.select(queue.c.target, queue.c.owner, count, sa.func.min(queue.c.job).label("one"))
         .where(others)
-        .group_by(queue.c.owner)
-        .order_by(count.desc())
-        .limit(LISTED)
+        .group_by(queue.c.target, queue.c.owner)
         .subquery()
     )
-    query = (
-        sa.select(jobs.c.pipeline, jobs.c.steps, jobs.c.version, jobs.c.mapped, groups.c.count)
-        .join(groups, jobs.c.id == groups.c.one)
-        .order_by(groups.c.count.desc(), jobs.c.pipeline, jobs.c.steps)
+    name = target if program is None else program.name
+    # Many pipelines share the name of no table; the jobs of others there are not its concern.
+    here = groups.c.target == target if target != UNROUTED else READ_BY.in_([name])
+    routed = sa.exists().where(
+        counts.c.pipeline == name, counts.c.target == groups.c.target, counts.c.target != UNROUTED
     )
-    program = None if pipeline is None else pipeline.named(target)
+    query = (
+        sa.select(
+            groups.c.target,
+            jobs.c.pipeline,
+            jobs.c.steps,
+            jobs.c.version,
+            jobs.c.mapped,
+            groups.c.count,
+        )
+        .join(groups, jobs.c.id == groups.c.one)
+        .where(sa.or_(here, routed))
+        .order_by(groups.c.count.desc(), groups.c.target, jobs.c.pipeline, jobs.c.steps)
+        .limit(LISTED)
+    )
     return [
-        Waiting(target, owner_of(*owner), number, program)
-        for *owner, number in connection.execute(query)
+        Waiting(table, owner_of(*owner), number, program)
+        for table, *owner, number in connection.execute(query)
     ]

@@ -20,7 +20,7 @@ from sinks.database.tables import leases as leases_table
 from sinks.jobs import claims as job_claims
 from sinks.jobs import owner as job_owner
 from sinks.jobs.rescue import rescue
-from sinks.jobs.retention import Retention, prune
+from sinks.jobs.retention import Kept, Retention, prune
 from sinks.jobs.state import has_jobs_executing
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
@@ -47,10 +47,12 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class SqlJobQueue:
-    """The due jobs of one pipeline and target table. Implements ``transforms.read.job_queue.JobQueue``.
+    """The due jobs of one pipeline, whatever tables they are meant for.
+
+    Implements ``transforms.read.job_queue.JobQueue``.
 
     Attributes:
-        config: The database and the target table.
+        config: The database and the pipeline's own table.
         lease_seconds: How long a process may be silent before its jobs are rescued.
         retention: How long to keep jobs in a final state; None keeps them forever.
         pipeline: The pipeline that owns the jobs; None claims no jobs.
@@ -94,7 +96,7 @@ class SqlJobQueue:
             label = label_of(connection, self.config.table_name)
             owners = job_owner.owners_of(label, self.pipeline)
             name = self.pipeline.named(label).name
-            return job_claims.take(connection, name, owners, lease, limits)
+            return job_claims.take(connection, name, owners, lease, limits, label)
 
     def give_back(self, batches: Sequence[RecordBatch]) -> None:
         """Undo claims whose jobs were not tried: they wait again, and no attempt is used."""
@@ -126,7 +128,7 @@ class SqlJobQueue:
             return count + int(executing_now), first
 
     def left(self) -> Sequence[Waiting]:
-        """The jobs of the table that wait for other pipelines, or have no owner."""
+        """The jobs of the pipeline's tables that wait for other pipelines, or have no owner."""
         with transaction(self.config.database, "read failed records", write=False) as connection:
             return job_owner.left(
                 connection, label_of(connection, self.config.table_name), self.pipeline
@@ -152,8 +154,10 @@ class SqlJobQueue:
             return
         with transaction(self.config.database, "read failed records", write=False) as connection:
             label = label_of(connection, self.config.table_name)
+        name = "" if self.pipeline is None else self.pipeline.named(label).name
         reason = "--retain of a running ingest"
-        prune(self.config.database, label, self.retention, actor="ingest", reason=reason)
+        which = Kept(label, name)
+        prune(self.config.database, which, self.retention, actor="ingest", reason=reason)
 
     def rescue(self) -> int:
         """Make the jobs of leases that ran out due again; returns how many there were."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import jobs
+from sinks.database.label import UNROUTED
+from sinks.database.tables import READ_BY, jobs
 from sinks.jobs import audit_trail
 from sinks.jobs.chunks import Change, Picked, Where, change_in_chunks
 from sinks.jobs.store import exists
@@ -80,8 +82,31 @@ class Retention:
         return cls(tuple(periods.items()))
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Which jobs a running pipeline deletes in the end: those of its own table, and its own ones.
+
+    Attributes:
+        target: Its own table, as the ledger names it; ``UNROUTED`` for none.
+        pipeline: Its name; empty if it has none.
+    """
+
+    target: str
+    pipeline: str = ""
+
+    def where(self) -> sa.ColumnElement[bool]:
+        """The condition."""
+        conditions: list[sa.ColumnElement[bool]] = []
+        if self.target != UNROUTED:  # which many pipelines share
+            conditions.append(jobs.c.target == self.target)
+        if self.pipeline:
+            read = sa.and_(jobs.c.pipeline.is_(None), READ_BY.in_([self.pipeline]))
+            conditions += [jobs.c.pipeline == self.pipeline, read]
+        return sa.or_(sa.false(), *conditions)
+
+
 def prune(
-    database: Database, target: str | None, retention: Retention, *, actor: str, reason: str
+    database: Database, target: str | Kept | None, retention: Retention, *, actor: str, reason: str
 ) -> dict[str, int]:
     """Delete the jobs that have been kept long enough; the ledger keeps its counts.
 
@@ -90,7 +115,7 @@ def prune(
 
     Args:
         database: Which database.
-        target: The table, as the ledger names it; None for all.
+        target: The table, as the ledger names it, or what a pipeline keeps; None for all.
         retention: For how long each state is kept.
         actor: Who does it.
         reason: Why.
@@ -112,7 +137,7 @@ def prune(
     return deleted
 
 
-def prunable(database: Database, target: str | None, retention: Retention) -> dict[str, int]:
+def prunable(database: Database, target: str | Kept | None, retention: Retention) -> dict[str, int]:
     """How many jobs ``prune`` would delete now, by state; deletes nothing.
 
     Raises:
@@ -129,7 +154,9 @@ def prunable(database: Database, target: str | None, retention: Retention) -> di
         }
 
 
-def oldest(database: Database, target: str | None, retention: Retention, limit: int) -> list[int]:
+def oldest(
+    database: Database, target: str | Kept | None, retention: Retention, limit: int
+) -> list[int]:
     """The numbers of the first jobs that ``prune`` would delete.
 
     Raises:
@@ -151,18 +178,22 @@ def _bounds(database: Database, retention: Retention) -> dict[str, datetime]:
     return {state: at - length for state, length in retention.periods}
 
 
-def _old(target: str | None, state: str, before: datetime) -> sa.ColumnElement[bool]:
+def _old(target: str | Kept | None, state: str, before: datetime) -> sa.ColumnElement[bool]:
     conditions = [jobs.c.state == state, FINISHED[state] < before]
-    if target is not None:
+    if isinstance(target, Kept):
+        conditions.append(target.where())
+    elif target is not None:
         conditions.append(jobs.c.target == target)
     return sa.and_(*conditions)
 
 
 def _deletion(
-    target: str | None, state: str, before: datetime, actor: str, reason: str
+    target: str | Kept | None, state: str, before: datetime, actor: str, reason: str
 ) -> tuple[Where, Change]:
-    which = {"states": [state], "before": before.isoformat()}
-    if target is not None:
+    which: dict[str, Any] = {"states": [state], "before": before.isoformat()}
+    if isinstance(target, Kept):
+        which |= asdict(target)
+    elif target is not None:
         which["target"] = target
     old = _old(target, state, before)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -90,7 +90,7 @@ class Job:
 def insert_failures(
     connection: sa.Connection,
     read_by: str,
-    target: str,
+    home: str,
     failures: Sequence[tuple[Failure, Next, int]],
     run: str,
     pipeline: PipelineIdentity | None,
@@ -100,7 +100,8 @@ def insert_failures(
     Args:
         connection: In the transaction that settles their batch.
         read_by: The pipeline that has read them, whose ledger counts them.
-        target: The table that they were meant for, as ``label_of`` names it.
+        home: The own table of the pipeline that owns them, as ``label_of`` names it; it is also that
+            of the failures that name none.
         failures: Each failure with what follows from it and its number of attempts.
         run: The run that counts them.
         pipeline: The pipeline that owns them; None if no pipeline does until they are adopted.
@@ -109,10 +110,10 @@ def insert_failures(
         return
     dialect = dialect_of(connection)
     at = dialect.now(connection)
-    owner = job_owner.columns_of(target, pipeline)
+    owner = job_owner.columns_of(home, pipeline)
     version = owner["version"]
     rows = {
-        entry[0].origin: _values(read_by, target, *entry, at, run, version) | owner
+        entry[0].origin: _values(read_by, home, *entry, at, run, version) | owner
         for entry in failures
     }
     for chunk in _chunks(list(rows.values())):
@@ -254,7 +255,7 @@ _USUAL = asdict(Format(""))
 
 def _values(
     read_by: str,
-    target: str,
+    home: str,
     failure: Failure,
     following: Next,
     max_attempts: int,
@@ -263,7 +264,7 @@ def _values(
     version: str | None,
 ) -> dict[str, Any]:
     return {
-        "target": target,
+        "target": failure.target or home,
         "read_by": read_by,
         "origin": origin_of(read_by, failure.origin),
         "source": failure.origin.source,
@@ -297,11 +298,24 @@ _SHOWN = (*(column for column in jobs.c if column.name != "state"), CURRENT)
 
 def _jobs(connection: sa.Connection, query: sa.Select[Any], *, hides: bool) -> list[Job]:
     rows = connection.execute(query).all()
-    hidden = hidden_fields.of_targets(connection, {row.target for row in rows}) if hides else {}
+    hidden = _hidden(connection, rows) if hides else None
     any_executing = any(row.state == EXECUTING for row in rows)
     executing = executions(connection) if any_executing else {}
-    nothing = HiddenFields()
-    return [_job(row, executing.get(row.id), hidden.get(row.target, nothing)) for row in rows]
+    return [_job(row, executing.get(row.id), hidden(row) if hidden else _IN_CLEAR) for row in rows]
+
+
+_IN_CLEAR = HiddenFields()
+
+
+def _hidden(connection: sa.Connection, rows: Sequence[Any]) -> Callable[[Any], HiddenFields]:
+    """What is hidden of a job: by pipelines of its table, by its reader and by its owner."""
+    names = {row.read_by or row.target for row in rows} | {row.pipeline for row in rows}
+    fields = hidden_fields.of_jobs(connection, {row.target for row in rows}, names - {None})
+
+    def of_row(row: Any) -> HiddenFields:
+        return fields.of(row.target, row.read_by or row.target, row.pipeline)
+
+    return of_row
 
 
 def _job(row: Any, execution: Execution | None, hidden: HiddenFields) -> Job:

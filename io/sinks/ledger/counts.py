@@ -61,7 +61,7 @@ def purge(
         dialect_of(connection).add(connection, counts, rows)
 
 
-def unresolved(connection: sa.Connection, pipeline: str, target: str) -> dict[str, int]:
+def unresolved(connection: sa.Connection, pipeline: str) -> dict[str, int]:
     """How many dead letters of each source are neither replayed nor deleted; without zeros.
 
     The counts tell it, one row for each partition that is read by its primary key: the table of
@@ -69,15 +69,13 @@ def unresolved(connection: sa.Connection, pipeline: str, target: str) -> dict[st
 
     Args:
         connection: In any transaction.
-        pipeline: The pipeline that has read the records.
-        target: The table that they were meant for, as ``label_of`` names it.
+        pipeline: The pipeline that has read the records, for whatever table.
     """
     number = sa.func.sum(counts.c.dead - counts.c.purged)
     query = (
         sa.select(counts.c.source, number)
         .where(
             counts.c.pipeline == pipeline,
-            counts.c.target == target,
             counts.c.dead > counts.c.purged,
         )
         .group_by(counts.c.source)
@@ -85,18 +83,22 @@ def unresolved(connection: sa.Connection, pipeline: str, target: str) -> dict[st
     return {source: int(dead) for source, dead in connection.execute(query)}
 
 
-def begin(connection: sa.Connection, pipeline: str, target: str, sums: Deltas) -> None:
+def begin(connection: sa.Connection, pipeline: str, tables: Mapping[str, Deltas]) -> None:
     """Enter the counts of partitions that the ledger did not have before.
 
-    They replace what a ledger that was deleted by hand has left. The arguments are those of
-    ``add``.
+    They replace what a ledger that was deleted by hand has left, for whatever table.
+
+    Args:
+        connection: As for ``add``.
+        pipeline: As for ``add``.
+        tables: The counts by table, as ``label_of`` names it.
 
     Raises:
         Contention: As ``add``.
     """
-    rows = _rows(pipeline, target, sums)
+    rows = [row for target in sorted(tables) for row in _rows(pipeline, target, tables[target])]
     if rows:
-        _forget(connection, pipeline, sums)
+        _forget(connection, pipeline, {place for sums in tables.values() for place in sums})
         dialect_of(connection).upsert(connection, counts, rows)
 
 

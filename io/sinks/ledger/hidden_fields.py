@@ -7,12 +7,13 @@ failed before a mapping hid the field, or have been handed to a pipeline that hi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
 import sqlalchemy as sa
 
+from sinks.database.label import UNROUTED
 from sinks.database.tables import pipelines
 from transforms.parse.hidden.paths import Hidden, merged
 
@@ -53,14 +54,39 @@ class HiddenFields:
         return HiddenFields(merged(self.paths, other.paths), versions)
 
 
-def of_targets(connection: sa.Connection, targets: Collection[str]) -> dict[str, HiddenFields]:
-    """What has ever been hidden of the records of each of ``targets``; those of which nothing was
-    are left out.
+@dataclass(frozen=True, slots=True)
+class HiddenOfJobs:
+    """What has ever been hidden, by the table and by the name of the pipelines that hid it."""
+
+    targets: Mapping[str, HiddenFields]
+    pipelines: Mapping[str, HiddenFields]
+
+    def of(self, target: str, *names: str | None) -> HiddenFields:
+        """What is hidden of a record that was meant for ``target``, by its pipelines or ``names``."""
+        fields = self.targets.get(target, _NOTHING)
+        for name in {name for name in names if name is not None}:
+            fields |= self.pipelines.get(name, _NOTHING)
+        return fields
+
+
+def of_jobs(
+    connection: sa.Connection, targets: Collection[str], names: Collection[str]
+) -> HiddenOfJobs:
+    """What is hidden by the pipelines whose own table is one of ``targets``, and by those ``names``.
+
+    A pipeline with routes sends records to tables that are not its own: its name says what it hides.
     """
-    query = sa.select(pipelines.c.target, pipelines.c.hidden).where(
-        pipelines.c.target.in_(targets), pipelines.c.hidden.is_not(None)
+    which = sa.or_(pipelines.c.target.in_(targets), pipelines.c.name.in_(names))
+    query = sa.select(pipelines.c.name, pipelines.c.target, pipelines.c.hidden).where(
+        which, pipelines.c.hidden.is_not(None)
     )
-    fields: dict[str, HiddenFields] = defaultdict(HiddenFields)
-    for target, text in connection.execute(query):
-        fields[target] |= HiddenFields.from_text(text)
-    return dict(fields)
+    by_target: dict[str, HiddenFields] = defaultdict(HiddenFields)
+    by_name: dict[str, HiddenFields] = {}
+    for name, target, text in connection.execute(query):
+        fields = by_name[name] = HiddenFields.from_text(text)
+        if target != UNROUTED:  # which many pipelines share
+            by_target[target] |= fields
+    return HiddenOfJobs(by_target, by_name)
+
+
+_NOTHING = HiddenFields()

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.label import TargetTable, label_of, pipeline_named
+from sinks.database.label import TargetTable, pipeline_named
 from sinks.database.tables import progress
 from sinks.ledger import counts as table_counts
-from sinks.ledger.counts import CHUNK
+from sinks.ledger.counts import CHUNK, Deltas
 from sinks.ledger.ranges import Partition, Settlement, coverage_of, merged
 from transforms.batch.content import content_from
 from transforms.batch.counts import COUNTS, Counts
@@ -91,8 +91,7 @@ class SqlLedger:
             if not exists(connection):
                 return {}
             name = pipeline_named(connection, self.config.table_name, self.pipeline)
-            label = label_of(connection, self.config.table_name)
-            return table_counts.unresolved(connection, name, label)
+            return table_counts.unresolved(connection, name)
 
     def is_empty(self) -> bool:
         """Whether nothing is settled at all.
@@ -161,9 +160,9 @@ def settlements(
 def record(
     connection: sa.Connection,
     pipeline: str,
-    target: str,
     before: Settlements,
     news: Sequence[tuple[Partition, Settlement]],
+    tables: Mapping[str, Deltas],
     run: str,
 ) -> None:
     """Write ``news`` into the ledger, merged with those of the rows ``before`` that they touch.
@@ -171,9 +170,10 @@ def record(
     Args:
         connection: In a transaction that holds the locks of the partitions.
         pipeline: The pipeline that has read them.
-        target: The table that the records were meant for, as ``label_of`` names it.
         before: The ledger's rows of these partitions.
         news: What is settled now, by partition.
+        tables: The counts of ``news`` by the table that the records were meant for, as ``label_of``
+            names it, and by partition.
         run: The run that has settled it.
     """
     now = datetime.now(UTC)
@@ -197,13 +197,14 @@ def record(
         connection.execute(_DELETE, gone)
     if changed:
         dialect_of(connection).upsert(connection, progress, changed)
-    sums = {
-        place: _sum([settlement.counts for settlement in rows]) for place, rows in fresh.items()
+    for target in sorted(tables):
+        more = {place: total for place, total in tables[target].items() if place in before}
+        table_counts.add(connection, pipeline, target, more)
+    first = {
+        target: {place: total for place, total in sums.items() if place not in before}
+        for target, sums in tables.items()
     }
-    more = {place: total for place, total in sums.items() if place in before}
-    table_counts.add(connection, pipeline, target, more)
-    first = {place: total for place, total in sums.items() if place not in before}
-    table_counts.begin(connection, pipeline, target, first)
+    table_counts.begin(connection, pipeline, first)
 
 
 def _sum(counts: Sequence[Counts]) -> Counts:

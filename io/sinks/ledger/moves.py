@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -19,8 +19,8 @@ from transforms.batch.counts import Counts
 from transforms.errors import Contention
 
 
-def move(connection: sa.Connection, pipeline: str, target: str, deltas: Deltas) -> None:
-    """Add ``deltas`` to the ledger of ``pipeline`` in the caller's transaction.
+def move(connection: sa.Connection, pipeline: str, tables: Mapping[str, Deltas]) -> None:
+    """Add counts to the ledger of ``pipeline`` in the caller's transaction.
 
     Spans merge, so the row that counted a record is not known: the first row of its partition takes
     the whole delta. Afterwards only the sums over a partition have a meaning; a count of a single
@@ -29,27 +29,29 @@ def move(connection: sa.Connection, pipeline: str, target: str, deltas: Deltas) 
     Args:
         connection: In a transaction that holds the ledger's locks of these partitions.
         pipeline: The pipeline that has read the records.
-        target: The table that they were meant for, as ``label_of`` names it.
-        deltas: What to add; if all are zero, nothing is done.
+        tables: What to add, by the table that they were meant for, as ``label_of`` names it. If all
+            are zero, nothing is done.
 
     Raises:
         Contention: Another writer merged the row away meanwhile, where no lock prevents it.
     """
-    changes_of = {
-        place: changes
-        for place, counts in deltas.items()
-        if (changes := {name: count for name, count in counts if count})
-    }
-    if not changes_of:
+    deltas: dict[Partition, Counts] = {}
+    for of_table in tables.values():
+        for place, delta in of_table.items():
+            if delta != _NOTHING:
+                deltas[place] = deltas.get(place, _NOTHING) + delta
+    if not deltas:
         return
-    places = sorted(changes_of)
+    places = sorted(deltas)
     now = datetime.now(UTC)
     settled = ledger.settlements(connection, pipeline, places)
     for (source, partition), rows in settled.items():
         start = min(row.start for row in rows)
         changed: dict[str, Any] = {
-            name: progress.c[name] + count for name, count in changes_of[source, partition].items()
+            name: progress.c[name] + count for name, count in deltas[source, partition] if count
         }
+        if not changed:
+            continue  # from one table to another
         done = connection.execute(
             sa.update(progress)
             .where(
@@ -65,7 +67,12 @@ def move(connection: sa.Connection, pipeline: str, target: str, deltas: Deltas) 
                 f"another writer merged the ledger of {source} ({partition}) at the same time; "
                 "trying again"
             )
-    table_counts.add(connection, pipeline, target, {place: deltas[place] for place in settled})
+    for target in sorted(tables):
+        of_table = {place: delta for place, delta in tables[target].items() if place in settled}
+        table_counts.add(connection, pipeline, target, of_table)
+
+
+_NOTHING = Counts()
 
 
 class Counted(Protocol):
@@ -98,9 +105,12 @@ def move_jobs(connection: sa.Connection, jobs: Iterable[Counted], delta: Counts)
     Raises:
         Contention: As ``move``.
     """
+    tables: dict[str, dict[str, Deltas]] = {}
     for (pipeline, target), numbers in _locked(connection, jobs).items():
         deltas = {place: _times(delta, number) for place, number in numbers.items()}
-        move(connection, pipeline, target, deltas)
+        tables.setdefault(pipeline, {})[target] = deltas
+    for pipeline, of_pipeline in sorted(tables.items()):
+        move(connection, pipeline, of_pipeline)
 
 
 def purge_jobs(connection: sa.Connection, jobs: Iterable[Counted]) -> None:

@@ -13,17 +13,12 @@ from transforms.errors import ConfigError
 from transforms.secret_urls import refuse_secrets
 
 ObjectFormat = Literal["parquet", "jsonl.gz"]
-Compression = Literal["zstd", "snappy", "gzip", "none"]
-TimeUnit = Literal["year", "month", "day", "hour"]
-
-TIME_UNITS: tuple[TimeUnit, ...] = get_args(TimeUnit)
-"""What ``partition`` takes beside names of fields: the event time, cut to one of these."""
 
 SCHEMES = ("s3", "file")
 """Schemes of the URIs of objects as a sink."""
 
 _DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_PARAMETERS = ("format", "partition", "compression")
+_PARAMETERS = ("format", "partition")
 _LONGEST = 200  # characters of a bucket and prefix: they are a part of labels in the database
 
 
@@ -35,17 +30,15 @@ class ObjectConfig:
         url: ``s3://bucket/prefix`` or ``file:///folder``, without a slash at its end: the label of
             the sink in the tables of its state.
         format: ``parquet`` or ``jsonl.gz``.
-        partition: The columns of the partition folders, in order: units of the event time
-            (``TIME_UNITS``) and names of fields. Empty for no such folders.
-        compression: Of the columns of Parquet.
+        partition: The levels of the partition folders, as ``encoding.partition`` reads them: ``month``,
+            ``day`` or ``hour`` of the event time, ``day:FIELD``, and fields. Empty for no folders.
         dataset: The folder of the dataset below the prefix; empty for the prefix itself.
         settings: Where S3 is.
     """
 
     url: str
     format: ObjectFormat = "parquet"
-    partition: tuple[str, ...] = ()
-    compression: Compression = "zstd"
+    partition: str = ""
     dataset: str = ""
     settings: S3Settings = field(default_factory=S3Settings)
 
@@ -69,8 +62,7 @@ class ObjectConfig:
 
         Args:
             uri: ``s3://bucket[/prefix]`` or ``file:///folder`` (percent-encoded), with parameters:
-                ``format=parquet|jsonl.gz``, ``partition=day,FIELD,…``,
-                ``compression=zstd|snappy|gzip|none`` (of Parquet).
+                ``format=parquet|jsonl.gz`` and ``partition=day,FIELD,…``.
             dataset: The folder of the dataset below the prefix; empty for the prefix itself.
             endpoint_url: Address of an S3 service other than AWS.
             settings: All settings of S3, in place of ``endpoint_url``.
@@ -95,12 +87,10 @@ class ObjectConfig:
         if len(url) > _LONGEST:
             raise ConfigError(f"{url} is too long for a sink: {_LONGEST} characters at most")
         parameters = _parameters(url, query if question else "")
-        format_, compression = _choices(url, parameters)
         return cls(
             url=url,
-            format=format_,
+            format=_format(url, parameters.get("format", "parquet")),
             partition=_partition(url, parameters.get("partition")),
-            compression=compression,
             dataset=dataset,
             settings=settings or S3Settings(endpoint_url=endpoint_url),
         )
@@ -181,27 +171,19 @@ def _parameters(url: str, query: str) -> dict[str, str]:
     return values
 
 
-def _choices(url: str, parameters: dict[str, str]) -> tuple[ObjectFormat, Compression]:
-    for name, allowed in (
-        ("format", get_args(ObjectFormat)),
-        ("compression", get_args(Compression)),
-    ):
-        value = parameters.get(name)
-        if value is not None and value not in allowed:
-            raise ConfigError(f"{url}: {name} must be {' or '.join(allowed)}, got {value!r}")
-    format_ = parameters.get("format", "parquet")
-    if format_ != "parquet" and "compression" in parameters:
-        raise ConfigError(f"{url}: compression is an option of Parquet; {format_} has its own")
-    compression = parameters.get("compression", "zstd")
-    return cast(ObjectFormat, format_), cast(Compression, compression)
+def _format(url: str, text: str) -> ObjectFormat:
+    if text not in get_args(ObjectFormat):
+        allowed = " or ".join(get_args(ObjectFormat))
+        raise ConfigError(f"{url}: format must be {allowed}, got {text!r}")
+    return cast(ObjectFormat, text)
 
 
-def _partition(url: str, text: str | None) -> tuple[str, ...]:
+def _partition(url: str, text: str | None) -> str:
     if text is None:
-        return ()
-    names = tuple(name.strip() for name in text.split(","))
+        return ""
+    names = [name.strip() for name in text.split(",")]
     if "" in names or len(set(names)) != len(names):
         raise ConfigError(
             f"{url}: partition must be distinct names, e.g. partition=day,type, got {text!r}"
         )
-    return names
+    return ",".join(names)

@@ -15,10 +15,10 @@ from typing import Any, BinaryIO, cast
 
 from botocore.exceptions import ClientError
 
+from clients.ranged import RangedObject
 from clients.s3 import client
 from clients.s3_errors import FAULTS, code_of, status_of, write_fault
 from sinks.objects.config import ObjectConfig
-from sinks.objects.ranged import RangedObject
 from sinks.objects.store import Data, ObjectChanged, ObjectExists, Stored
 from transforms.errors import ConfigError, SinkFailed
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from sinks.database.database import Database
+from sinks.database.label import UNROUTED
 from sinks.text.table_name import TableName
 from transforms.errors import ConfigError
 
@@ -55,7 +56,7 @@ class SqlConfig:
 
     Attributes:
         database: The database of the table, its ledger, its jobs and its outbox.
-        table: Target table, optionally ``schema.table``.
+        table: Target table, optionally ``schema.table``; ``UNROUTED`` for none of its own.
         key: Columns that identify a record; empty makes its origin the key.
         on_conflict: What to do with a record whose key is there already.
         unknown_fields: What to do with a field that has no column: ``reject`` the record,
@@ -137,6 +138,11 @@ class SqlConfig:
             create=create,
             elements=elements,
         )
+
+    @property
+    def has_table(self) -> bool:
+        """Whether there is a table at all: where routes name all tables, there is none."""
+        return self.table != UNROUTED
 
     @property
     def table_name(self) -> TableName:

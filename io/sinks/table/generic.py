@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.tables import Operation
+from sinks.table.depths import depths_of
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import blame_of, isolate, poison_of
 from sinks.table.records import Records, Written
@@ -91,6 +92,19 @@ class GenericWriter:
             ),
             schema=table.schema,
         ).create(connection, checkfirst=True)
+
+    def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:
+        """Reflect by SQLAlchemy's inspector, in the default schema and those of ``tables``."""
+        inspector = sa.inspect(connection)
+        default = connection.dialect.default_schema_name
+        references = []
+        for schema in {None, *(table.schema for table in tables if table.schema != default)}:
+            for (_, name), keys in inspector.get_multi_foreign_keys(schema=schema).items():
+                for key in keys:
+                    other = key["referred_schema"] or schema or default
+                    references.append(((schema or default, name), (other, key["referred_table"])))
+        depths = depths_of(references)
+        return [depths.get((table.schema or default, table.name), 0) for table in tables]
 
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write ``records``."""

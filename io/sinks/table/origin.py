@@ -7,15 +7,19 @@ of one. Where both have been at work, or two steps, a key is needed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from sinks.table.target import ELEMENT_COLUMNS, ORIGIN_COLUMNS
 from sinks.text.encoding import all_escaped
-from transforms.batch.expansion import number_of
+from transforms.batch.expansion import Expansion, number_of
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import SinkFailed
+
+ROUTES = "Route/"
+"""How the label of a step begins that sends a record to several tables."""
 
 AMBIGUOUS = "ambiguous_origin"
 """Category of a record that one number cannot tell from the others of its offset."""
@@ -25,14 +29,32 @@ class AmbiguousOrigin(Exception):
     """A table without a key would need two numbers to tell this record from others."""
 
 
-def without_ambiguous(batch: RecordBatch) -> RecordBatch:
-    """``batch`` without the records that one number cannot tell apart, which fail."""
+def without_routes(batch: RecordBatch) -> RecordBatch:
+    """``batch`` as if routes had made nothing of its records: each is the only one in its table."""
+    if batch.expansions is None:
+        return batch
+    expansions = list(map(_without_routes, batch.expansions))
+    return replace(batch, expansions=expansions if any(expansions) else None)
+
+
+def _without_routes(expansion: Expansion) -> Expansion:
+    return tuple(branch for branch in expansion if not branch.step.startswith(ROUTES))
+
+
+def without_ambiguous(batch: RecordBatch, *, routes: bool = True) -> RecordBatch:
+    """``batch`` without the records that one number cannot tell apart, which fail.
+
+    Args:
+        batch: Records for one table.
+        routes: Whether several routes may have made several rows of this table of one record.
+    """
     if batch.expansions is None:
         return batch
     elements = batch.elements or [None] * len(batch.raws)
     good: list[int] = []
     failures: list[Failure] = []
-    for index, (element, expansion) in enumerate(zip(elements, batch.expansions, strict=True)):
+    for index, (element, whole) in enumerate(zip(elements, batch.expansions, strict=True)):
+        expansion = whole if routes else _without_routes(whole)
         if len(expansion) + (element is not None and bool(expansion)) <= 1:
             good.append(index)
             continue

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.tables import Operation
+from sinks.table.depths import depths_of
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import blame_of, isolate, poison_of
 from sinks.table.records import Records, Written
@@ -87,6 +88,22 @@ class SqliteWriter:
         _cursor(connection).execute(
             f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({', '.join(lines)})"
         )
+
+    def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:
+        """Read the pragma of every table; a foreign key stays within its schema."""
+        depths: dict[tuple[str, str], int] = {}
+        for schema in {table.schema or "main" for table in tables}:
+            rows = _all(
+                connection,
+                f"""SELECT m.name, k."table" FROM {quote(schema)}.sqlite_master m
+                JOIN pragma_foreign_key_list(m.name, ?) k
+                WHERE m.type = 'table'""",
+                (schema,),
+            )
+            # SQLite does not tell capitals apart in names.
+            references = [(own.lower(), other.lower()) for own, other in rows]
+            depths |= {(schema, name): depth for name, depth in depths_of(references).items()}
+        return [depths.get((table.schema or "main", table.name.lower()), 0) for table in tables]
 
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write ``records`` in their order, batch by batch, so that each batch is counted."""
@@ -254,8 +271,10 @@ def _cursor(connection: sa.Connection) -> Any:
     return connection.connection.cursor()
 
 
-def _all(connection: sa.Connection, statement: str) -> list[tuple[Any, ...]]:
-    return list(_cursor(connection).execute(statement).fetchall())
+def _all(
+    connection: sa.Connection, statement: str, values: Sequence[Any] = ()
+) -> list[tuple[Any, ...]]:
+    return list(_cursor(connection).execute(statement, values).fetchall())
 
 
 def _bind(target: Target, block: Block, poison: list[Poison]) -> Block:

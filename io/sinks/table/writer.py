@@ -30,6 +30,10 @@ class TableWriter(Protocol):
         """Create ``table`` with ``key`` as its primary key, unless it exists."""
         ...
 
+    def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:
+        """How deep each of ``tables`` lies in the graph of all foreign keys (``depths_of``)."""
+        ...
+
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write ``records``; those that the database refuses become poison.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from sinks.table.depths import depths_of
 from sinks.table.postgres import copy, direct
 from sinks.table.records import Records, Written
 from sinks.table.schema import LogicalType, NewColumn
@@ -120,6 +121,17 @@ _SELF_REFERENCES = sa.text(
 )
 
 
+_REFERENCES = sa.text(
+    """
+    SELECT DISTINCT cn.nspname, c.relname, pn.nspname, p.relname
+    FROM pg_constraint k
+    JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace
+    JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
+    WHERE k.contype = 'f' AND k.conrelid <> k.confrelid
+    """
+)
+
+
 class PostgresWriter:
     """PostgreSQL 12 or later, with psycopg2."""
 
@@ -172,6 +184,13 @@ class PostgresWriter:
         # The driver's cursor leaves percent signs in names alone.
         cursor = connection.connection.cursor()
         cursor.execute(f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({', '.join(lines)})")
+
+    def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:
+        """Read the system catalogue."""
+        rows = connection.execute(_REFERENCES)
+        depths = depths_of([((own, table), (other, to)) for own, table, other, to in rows])
+        default = connection.dialect.default_schema_name
+        return [depths.get((table.schema or default, table.name), 0) for table in tables]
 
     def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
         """Write by COPY."""

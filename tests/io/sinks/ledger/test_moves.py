@@ -20,7 +20,7 @@ def moved(database: Database, deltas: Deltas) -> dict[str, tuple[list[int], Coun
     sink.commit([make_batch([{"id": "1"}], 10), make_batch([{"id": "2"}], 20)])
     sink.commit([make_batch([{"id": "3"}], source=B[0])])
     with transaction(sink.config.database, "test") as connection:
-        move(connection, "events", "events", deltas)
+        move(connection, "events", {"events": deltas})
     return {
         each.source: ([low for low, _ in each.coverage.ranges], each.counts)
         for each in ledger.audit(sink.config.database)
@@ -58,7 +58,7 @@ def test_another_pipelines_partition_is_left_alone(database: Database) -> None:
     sink = database.sink(key=["id"])
     sink.commit([make_batch([{"id": "1"}])])
     with transaction(sink.config.database, "test") as connection:
-        move(connection, "others", "events", {A: Counts(dead=1)})
+        move(connection, "others", {"events": {A: Counts(dead=1)}})
     (only,) = ledger.audit(sink.config.database)
     assert only.counts == Counts(read=1, inserted=1)
 
@@ -69,7 +69,7 @@ def test_a_move_is_the_callers_transaction(database: Database) -> None:
 
     def move_and_fail() -> None:
         with transaction(sink.config.database, "test") as connection:
-            move(connection, "events", "events", {A: Counts(dead=1)})
+            move(connection, "events", {"events": {A: Counts(dead=1)}})
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

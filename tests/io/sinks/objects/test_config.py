@@ -16,7 +16,7 @@ def test_a_bucket_and_what_is_written_there() -> None:
     config = ObjectConfig.of(uri, "orders", endpoint_url="http://localhost:9000")
     assert config.url == "s3://lake/raw/events"
     assert (config.bucket, config.prefix, config.folder) == ("lake", "raw/events/", None)
-    assert (config.format, config.partition) == ("jsonl.gz", ("day", "type"))
+    assert (config.format, config.partition) == ("jsonl.gz", "day,type")
     assert config.label == "s3://lake/raw/events/orders"
     assert config.settings == S3Settings(endpoint_url="http://localhost:9000")
     assert pickle.loads(pickle.dumps(config)) == config
@@ -29,9 +29,9 @@ def test_a_folder_is_decoded_and_has_one_spelling() -> None:
     assert config == ObjectConfig.of("file://localhost/data/a%20b/c?partition=hour")
 
 
-def test_parquet_with_zstd_is_the_default_and_the_whole_bucket_a_place() -> None:
+def test_parquet_is_the_default_and_the_whole_bucket_a_place() -> None:
     config = ObjectConfig.of("s3://lake")
-    assert (config.format, config.compression, config.partition) == ("parquet", "zstd", ())
+    assert (config.format, config.partition) == ("parquet", "")
     assert (config.url, config.prefix) == ("s3://lake", "")
 
 
@@ -58,8 +58,6 @@ def test_a_dataset_is_one_folder() -> None:
         ("s3://lake/raw?format=csv", "format must be parquet or jsonl.gz, got 'csv'"),
         ("s3://lake/raw?format=parquet&format=parquet", "parameter format twice"),
         ("s3://lake/raw?format", "cannot be read"),
-        ("s3://lake/raw?format=jsonl.gz&compression=zstd", "an option of Parquet"),
-        ("s3://lake/raw?compression=lz4", "compression must be zstd or"),
         ("s3://lake/raw?partition=", "distinct names"),
         ("s3://lake/raw?partition=day,,type", "distinct names"),
         ("s3://lake/raw?partition=day,day", "distinct names"),

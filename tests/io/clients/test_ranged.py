@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 
-from sinks.objects.ranged import RangedObject
+from clients.ranged import RangedObject
 
 DATA = bytes(range(10))
 

@@ -1,0 +1,182 @@
+"""The datasets of a pipeline in a commit: which objects it writes, and under which intents."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from sinks.database.dialects import dialect_of
+from sinks.ledger.ranges import Partition
+from sinks.objects import intents as stored
+from sinks.objects.cutting import Cuts, Intent, ObjectId, cut
+from sinks.objects.names import full_name, jobs_name, new_id, range_name
+from sinks.objects.planned import Dataset, Piece, Plan, Planned, Refusal
+from transforms.batch.coverage import Coverage, Range
+from transforms.batch.record import RecordBatch
+
+Shares = Mapping[str, Sequence[tuple[int, RecordBatch]]]
+"""By the label of each dataset, its records by the number of their batch in the commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """What a commit settles, whatever its records are for.
+
+    Attributes:
+        ranges: By partition; none of them is settled.
+        coverage: What is settled of each of these partitions.
+    """
+
+    ranges: Mapping[Partition, Sequence[Range]]
+    coverage: Mapping[Partition, Coverage]
+
+
+def begin(
+    connection: sa.Connection,
+    pipeline: str,
+    datasets: Mapping[str, Dataset],
+    shares: Shares,
+    settling: Settling,
+) -> Plan:
+    """Plan the objects of a commit, and enter their intents.
+
+    Args:
+        connection: In a transaction that writes.
+        pipeline: The pipeline that has read the records.
+        datasets: By label.
+        shares: What to write.
+        settling: What the commit settles.
+
+    Raises:
+        Superseded: Another writer took over an intent at the same time.
+        Contention: Likewise, where no lock holds writers off.
+    """
+    places = sorted(settling.ranges)
+    if places:
+        dialect_of(connection).lock(connection, [(pipeline, *place) for place in places])
+    claims = {b.claim.id for share in shares.values() for _, b in share if b.claim is not None}
+    if claims:
+        stored.retire_jobs(connection, pipeline)
+    opened = stored.open_intents(connection, pipeline, [*places, *(("", id_) for id_ in claims)])
+    planning = _Planning(pipeline, datasets)
+    for place in places:
+        covered = settling.coverage.get(place, Coverage())
+        planning.cuts[place] = cut(settling.ranges[place], opened.get(place, ()), covered)
+    for claim in claims:
+        again = opened.get(("", claim), [])
+        planning.cuts["", claim] = Cuts(repeated=again, new=[] if again else [(0, 0)])
+    for label, share in shares.items():
+        for number, batch in share:
+            planning.add(label, number, batch)
+    return planning.enter(connection)
+
+
+class _Planning:
+    """Collects the records of each object."""
+
+    def __init__(self, pipeline: str, datasets: Mapping[str, Dataset]) -> None:
+        self.cuts: dict[Partition, Cuts] = {}
+        self._pipeline = pipeline
+        self._datasets = datasets
+        self._refused: list[Refusal] = []
+        # By intent, dataset and folder.
+        self._pieces: dict[Intent, dict[tuple[str, str], list[Piece]]] = defaultdict(
+            lambda: defaultdict(list)
+        )
+        self._intents: dict[Partition, list[Intent]] = {}
+
+    def add(self, label: str, number: int, batch: RecordBatch) -> None:
+        """Divide the records of a batch that are for one dataset among its objects."""
+        if not batch.raws:
+            return
+        dataset = self._datasets[label]
+        place = _place_of(batch)
+        for intent in self._intents_of(place):
+            inside = _inside(batch, intent)
+            if inside is not None and not inside:
+                continue
+            part = batch if inside is None else _picked(batch, inside)
+            folders = dataset.partitioning.folders(part.values or (), part.times)
+            for index, error in folders.refused:
+                own = index if inside is None else inside[index]
+                self._refused.append(Refusal(label, number, own, error))
+            for folder in folders.folders:
+                indices = _composed(inside, folder.indices)
+                piece = Piece(number, batch, indices)
+                self._pieces[intent][label, folder.name].append(piece)
+
+    def enter(self, connection: sa.Connection) -> Plan:
+        """Enter, take over and retire intents."""
+        current: list[Intent] = []
+        fresh: list[Intent] = []
+        planned: list[Planned] = []
+        for cuts in self.cuts.values():
+            stored.retire(connection, cuts.retired)
+            stored.retire(connection, [each for each in cuts.repeated if each not in self._pieces])
+        for intent, objects in self._pieces.items():
+            ids = {key: self._id(intent, *key, pieces) for key, pieces in objects.items()}
+            if intent.fence:
+                entered = stored.take_over(connection, intent, list(ids.values()))
+            else:
+                entered = replace(intent, fence=1, objects=tuple(ids.values()))
+                fresh.append(entered)
+            current.append(entered)
+            for key, pieces in objects.items():
+                dataset = self._datasets[key[0]]
+                planned.append(Planned(dataset, ids[key], entered, tuple(pieces)))
+        stored.enter(connection, fresh)
+        return Plan(tuple(current), tuple(planned), tuple(self._refused))
+
+    def _intents_of(self, place: Partition) -> list[Intent]:
+        """The intents of a partition, in order; one that is new has no fence yet."""
+        if place not in self._intents:
+            cuts = self.cuts[place]
+            new = [
+                Intent(self._pipeline, *place, *bounds, id=new_id(), fence=0) for bounds in cuts.new
+            ]
+            self._intents[place] = sorted([*cuts.repeated, *new], key=lambda each: each.start)
+        return self._intents[place]
+
+    def _id(self, intent: Intent, label: str, folder: str, pieces: Sequence[Piece]) -> ObjectId:
+        dataset = self._datasets[label]
+        if intent.is_of_jobs:
+            claims = [piece.batch.claim for piece in pieces]
+            jobs = [job for claim in claims if claim is not None for job in claim.jobs]
+            name = jobs_name(min(jobs), max(jobs), intent.id)
+        else:
+            place = (intent.source, intent.partition, intent.start, intent.end)
+            name = range_name(*place, intent.id)
+        config = dataset.config
+        name = full_name(config.dataset, folder, name, dataset.extension)
+        return ObjectId(config.url, label, name)
+
+
+def _place_of(batch: RecordBatch) -> Partition:
+    """Where the intents of a batch are entered."""
+    if batch.claim is not None:
+        return "", batch.claim.id
+    return batch.span.source, batch.span.partition
+
+
+def _inside(batch: RecordBatch, intent: Intent) -> Sequence[int] | None:
+    """The records of a batch that lie in an intent; None if all do."""
+    if intent.is_of_jobs:
+        return None
+    offsets = batch.offsets
+    low, high = bisect_left(offsets, intent.start), bisect_left(offsets, intent.end)
+    return None if (low, high) == (0, len(offsets)) else range(low, high)
+
+
+def _picked(batch: RecordBatch, indices: Sequence[int]) -> RecordBatch:
+    return batch.keep(indices, None if batch.values is None else [batch.values[i] for i in indices])
+
+
+def _composed(outer: Sequence[int] | None, inner: Sequence[int] | None) -> Sequence[int] | None:
+    """The indices in a batch of records that are picked twice."""
+    if outer is None:
+        return inner
+    return outer if inner is None else [outer[i] for i in inner]

@@ -1,0 +1,185 @@
+"""The table of intents: entered before objects are written, and gone once they are settled.
+
+An intent that another writer has taken over has a higher fence, and one that was retired is gone.
+Whoever finds that of its own must not go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.database.dialects import dialect_of
+from sinks.database.tables import claims, intents, objects
+from sinks.ledger.ranges import Partition
+from sinks.objects.cutting import Intent, ObjectId
+
+
+class Superseded(Exception):
+    """Another writer has taken over an intent, or has retired it."""
+
+
+def open_intents(
+    connection: sa.Connection, pipeline: str, places: Iterable[Partition]
+) -> dict[Partition, list[Intent]]:
+    """The intents of ``pipeline`` that are open, by partition; those without any are absent."""
+    wanted = set(places)
+    columns = intents.c
+    result: dict[Partition, list[Intent]] = {}
+    for source in sorted({source for source, _ in wanted}):
+        query = sa.select(intents).where(columns.pipeline == pipeline, columns.source == source)
+        for row in connection.execute(query):
+            if (source, row.partition) in wanted:
+                result.setdefault((source, row.partition), []).append(_intent(row))
+    return result
+
+
+def enter(connection: sa.Connection, fresh: Sequence[Intent]) -> None:
+    """Enter new intents.
+
+    Raises:
+        Contention: Another writer has entered one that begins at the same offset.
+    """
+    at = dialect_of(connection).now(connection)
+    if fresh:
+        rows = [
+            {
+                **_key(intent),
+                "end_offset": intent.end,
+                "id": intent.id,
+                "fence": intent.fence,
+                "objects": [list(name) for name in intent.objects],
+                "created_at": at,
+                "updated_at": at,
+            }
+            for intent in fresh
+        ]
+        connection.execute(sa.insert(intents), rows)
+
+
+def take_over(connection: sa.Connection, intent: Intent, names: Sequence[ObjectId]) -> Intent:
+    """Write an open intent again, as objects called ``names``; others of it become orphans.
+
+    Raises:
+        Superseded: Another writer was faster.
+    """
+    taken = replace(intent, fence=intent.fence + 1, objects=tuple(names))
+    changed = connection.execute(
+        sa.update(intents)
+        .where(*_matches(intent))
+        .values(
+            fence=taken.fence,
+            objects=[list(name) for name in names],
+            updated_at=dialect_of(connection).now(connection),
+        )
+    )
+    if changed.rowcount != 1:
+        raise Superseded
+    dropped = set(intent.objects) - set(names)
+    enter_orphans(connection, intent, sorted(dropped))
+    return taken
+
+
+def retire(connection: sa.Connection, gone: Iterable[Intent]) -> None:
+    """Give up open intents: their objects become orphans, to be deleted."""
+    for intent in gone:
+        deleted = connection.execute(sa.delete(intents).where(*_matches(intent)))
+        if deleted.rowcount == 1:
+            enter_orphans(connection, intent, intent.objects)
+
+
+def retire_jobs(connection: sa.Connection, pipeline: str) -> None:
+    """Give up the intents of jobs whose claim is gone: whoever claims them next makes others."""
+    columns = intents.c
+    query = sa.select(intents).where(columns.pipeline == pipeline, columns.source == "")
+    of_jobs = [_intent(row) for row in connection.execute(query)]
+    if of_jobs:
+        ids = [intent.partition for intent in of_jobs]
+        held = connection.scalars(sa.select(claims.c.id).where(claims.c.id.in_(ids)))
+        present = {claim.replace("-", "") for claim in held}
+        retire(connection, [i for i in of_jobs if i.partition.replace("-", "") not in present])
+
+
+def is_current(connection: sa.Connection, intent: Intent) -> bool:
+    """Whether no other writer has taken over ``intent``, or has retired it."""
+    query = sa.select(intents.c.fence).where(*_matches(intent))
+    return connection.execute(query).first() is not None
+
+
+def close(connection: sa.Connection, done: Iterable[Intent]) -> None:
+    """Delete intents whose objects are being settled in the same transaction.
+
+    Raises:
+        Superseded: One of them is another writer's now.
+    """
+    for intent in done:
+        deleted = connection.execute(sa.delete(intents).where(*_matches(intent)))
+        if deleted.rowcount != 1:
+            raise Superseded
+
+
+def enter_orphans(connection: sa.Connection, intent: Intent, names: Sequence[ObjectId]) -> None:
+    """Note objects that may have been written, and are a part of no dataset."""
+    at = dialect_of(connection).now(connection)
+    if names:
+        rows = [
+            {
+                **object_row(intent, name),
+                "rows": 0,
+                "bytes": 0,
+                "etag": "",
+                "state": "orphan",
+                "pending": False,
+                "created_at": at,
+                "changed_at": at,
+            }
+            for name in names
+        ]
+        connection.execute(sa.insert(objects), rows)
+
+
+def object_row(intent: Intent, name: ObjectId) -> dict[str, Any]:
+    """The columns of ``ingest_objects`` that an intent and a name tell."""
+    of_jobs = intent.is_of_jobs
+    return {
+        "sink": name.sink,
+        "target": name.target,
+        "name": name.name,
+        "pipeline": intent.pipeline,
+        "source": intent.source,
+        "partition": "" if of_jobs else intent.partition,
+        "start_offset": intent.start,
+        "end_offset": intent.end,
+    }
+
+
+def _intent(row: Any) -> Intent:
+    return Intent(
+        pipeline=row.pipeline,
+        source=row.source,
+        partition=row.partition,
+        start=row.start_offset,
+        end=row.end_offset,
+        id=row.id,
+        fence=row.fence,
+        objects=tuple(ObjectId(*name) for name in row.objects),
+    )
+
+
+def _key(intent: Intent) -> dict[str, Any]:
+    return {
+        "pipeline": intent.pipeline,
+        "source": intent.source,
+        "partition": intent.partition,
+        "start_offset": intent.start,
+    }
+
+
+def _matches(intent: Intent) -> list[sa.ColumnElement[bool]]:
+    """The row of ``intent``, as long as it is at this fence."""
+    columns = intents.c
+    place = [columns[name] == value for name, value in _key(intent).items()]
+    return [*place, columns.id == intent.id, columns.fence == intent.fence]
