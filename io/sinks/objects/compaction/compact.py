@@ -68,7 +68,8 @@ class Compacted:
         rows: How many records these have; those that were merged twice are counted twice.
         bytes_before: The size of the objects that were replaced.
         bytes_after: The size of the new ones; 0 if nothing was written.
-        problems: One line for each group of objects that could not be merged.
+        folders: The same by folder: how many objects were replaced, and by how many.
+        problems: One line for each object or group of them that could not be merged.
     """
 
     merged: int = 0
@@ -76,6 +77,7 @@ class Compacted:
     rows: int = 0
     bytes_before: int = 0
     bytes_after: int = 0
+    folders: dict[str, tuple[int, int]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def give_up(self, problem: str) -> None:
@@ -87,6 +89,8 @@ class Compacted:
         """Count one group that became an object of ``after`` bytes."""
         self.merged += len(group)
         self.written += 1
+        merged, written = self.folders.get(group[0].folder, (0, 0))
+        self.folders[group[0].folder] = merged + len(group), written + 1
         self.rows += sum(part.rows for part in group)
         self.bytes_before += sum(part.bytes for part in group)
         self.bytes_after += after

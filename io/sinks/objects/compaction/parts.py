@@ -13,8 +13,14 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import objects
 from sinks.objects.compaction.plan import SMALL, Part
+from sinks.objects.names import SEGMENTS
 
 CHUNK = 500
+
+IS_SEGMENT = sa.and_(
+    objects.c.state == "orphan", objects.c.name.startswith(SEGMENTS, autoescape=True)
+)
+"""Parts of a manifest that a sweep has seen (``segments``)."""
 
 
 class Place(NamedTuple):

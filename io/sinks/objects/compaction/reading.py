@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO, TypeVar
 
@@ -25,7 +25,7 @@ class Unmergeable(SinkFailed):
 
 def ahead(
     read: Callable[[Part], Result], parts: Iterable[Part]
-) -> Iterator[tuple[Part, Callable[[], Result]]]:
+) -> Generator[tuple[Part, Callable[[], Result]]]:
     """Each of ``parts`` in order, with a function that returns, or raises, what ``read`` did for it.
 
     ``AHEAD`` of them are read side by side, in threads.

@@ -19,7 +19,7 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
 from sinks.database.tables import intents, objects
 from sinks.jobs import audit_trail
-from sinks.objects.compaction.parts import by_place, chunks, load
+from sinks.objects.compaction.parts import IS_SEGMENT, by_place, chunks, load
 from sinks.objects.compaction.plan import Part
 from sinks.objects.compaction.swap import Actor
 from sinks.objects.store import ObjectStore
@@ -50,27 +50,6 @@ class Sweep:
     keep: timedelta
     by: Actor
     alive: Callable[[], None]
-
-
-def begin_to_keep(work: Sweep) -> None:
-    """Let the time of replaced objects begin now that the manifest still names: its readers need them.
-
-    To be called before the manifest is published.
-
-    Raises:
-        SinkUnavailable: The database cannot be reached.
-    """
-
-    def change() -> None:
-        with transaction(work.database, "keep replaced objects") as connection:
-            connection.execute(
-                sa.update(objects)
-                .where(objects.c.sink == work.sink, objects.c.pending)
-                .where(objects.c.state == "replaced")
-                .values(changed_at=dialect_of(connection).now(connection))
-            )
-
-    retried(change)
 
 
 def due(work: Sweep) -> Iterator[list[Part]]:
@@ -106,7 +85,9 @@ def sweep(work: Sweep) -> tuple[int, int]:
     return number, size
 
 
-_UNNAMED = sa.and_(objects.c.state.in_(("replaced", "orphan")), sa.not_(objects.c.pending))
+_UNNAMED = sa.and_(
+    objects.c.state.in_(("replaced", "orphan")), sa.not_(objects.c.pending), sa.not_(IS_SEGMENT)
+)
 """What no manifest names."""
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import sqlite3
+import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +22,11 @@ from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.migrations import migrate
-from sinks.database.tables import audit, counts, intents, manifests, objects
+from sinks.database.tables import audit, counts, intents, objects
 from sinks.objects.compaction.swap import Actor
 from sinks.objects.config import ObjectConfig
+from sinks.objects.prepare import prepare
+from sinks.objects.publish import Publisher
 from sinks.objects.store import ObjectStore
 from sinks.objects.stores import store_of
 from transforms.batch.counts import COUNTS
@@ -44,12 +50,8 @@ class Lake:
     def within(cls, path: Path) -> Lake:
         """An empty sink below ``path``."""
         lake = cls(path / "lake", Database(f"sqlite:///{path}/state.db"))
-        migrate.prepare(lake.database)
-        lake.store.check()
-        with transaction(lake.database, "begin") as connection:
-            at = dialect_of(connection).now(connection)
-            row = {"sink": lake.sink, "id": "s" * 32, "number": 0, "created_at": at}
-            connection.execute(sa.insert(manifests).values(row))
+        (path / "state.db").write_bytes(_empty_state())
+        prepare(lake.database, lake.sink, lake.store)
         return lake
 
     @property
@@ -64,6 +66,11 @@ class Lake:
     @property
     def store(self) -> ObjectStore:
         return store_of(self.config)
+
+    @property
+    def publisher(self) -> Publisher:
+        """Of its manifest."""
+        return Publisher(self.database, self.sink, self.store)
 
     def target(self, dataset: str) -> str:
         """The label of a dataset."""
@@ -169,9 +176,9 @@ class Lake:
         """The names of what is settled."""
         return [name for name, state in self.states().items() if state == "settled"]
 
-    def names(self) -> list[str]:
-        """What there is in the folder."""
-        return [name for name, _ in self.store.names()]
+    def data(self) -> list[str]:
+        """What there is in the folder beside the manifest."""
+        return [name for name, _ in self.store.names() if not name.startswith("_manifest")]
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows of all settled objects."""
@@ -198,3 +205,13 @@ def decoded(name: str, path: Path) -> list[dict[str, Any]]:
     if name.endswith(".jsonl.gz"):
         return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
     return pq.ParquetFile(path).read().to_pylist()
+
+
+@cache
+def _empty_state() -> bytes:
+    """The file of a database with all tables: to make them takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/state.db"
+        migrate.prepare(Database(f"sqlite:///{path}"))
+        with closing(sqlite3.connect(path)) as connection:
+            return connection.serialize()

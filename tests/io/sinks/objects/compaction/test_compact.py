@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sinks.objects.compaction import compact as compaction
+from sinks.objects.compaction import swap
 from sinks.objects.compaction.compact import Compacted, Compaction, compact
 from tests.io.sinks.objects.lake import BY, Lake
 from transforms.errors import SinkFailed
@@ -50,15 +51,15 @@ class TestMerging:
         assert filled.states() == before
 
     def test_replaced_objects_stay_for_their_readers(self, filled: Lake) -> None:
-        before = filled.names()
+        before = filled.data()
         compact(work(filled))
-        assert set(before) < set(filled.names())
+        assert set(before) < set(filled.data())
 
     def test_a_dry_run_only_counts(self, filled: Lake) -> None:
-        names, states = filled.names(), filled.states()
+        names, states = filled.data(), filled.states()
         done = compact(work(filled), dry_run=True)
         assert (done.merged, done.written, done.rows) == (3, 1, 3)
-        assert (filled.names(), filled.states(), filled.trail()) == (names, states, [])
+        assert (filled.data(), filled.states(), filled.trail()) == (names, states, [])
 
     def test_the_sizes_are_those_of_the_objects(self, filled: Lake) -> None:
         sizes = {name: stored.bytes for name, stored in filled.store.names()}
@@ -184,11 +185,11 @@ class TestCrashes:
             raise Killed
 
         with monkeypatch.context() as patch:
-            patch.setattr(compaction.swap if step == "swap" else compaction, step, killed)
+            patch.setattr(swap if step == "swap" else compaction, step, killed)
             with pytest.raises(Killed):
                 compact(work(filled))
         assert sorted(filled.rows(), key=str) == before
-        unknown = set(filled.names()) - set(filled.states())
+        unknown = set(filled.data()) - set(filled.states())
         assert unknown == set(), "whatever is left is to be swept"
         assert compact(work(filled)).merged == 3
         assert sorted(filled.rows(), key=str) == before
@@ -241,7 +242,7 @@ def test_no_two_objects_have_one_name(filled: Lake) -> None:
     names = set()
     for _ in range(2):
         compact(work(filled))
-        names |= {name for name in filled.names() if "compacted" in name}
+        names |= {name for name in filled.data() if "compacted" in name}
         filled.update(state="settled")
     assert len(names) == 2
 

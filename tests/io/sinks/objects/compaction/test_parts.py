@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from sinks.database.tables import objects
 from sinks.objects.compaction import parts
 from sinks.objects.compaction.parts import Place
+from sinks.objects.compaction.plan import Part
 from tests.io.sinks.objects.lake import Lake
 
 ROW = [{"n": 1}]
@@ -39,9 +40,7 @@ def test_one_dataset_may_be_named(lake: Lake) -> None:
 def test_objects_are_loaded_as_they_were_entered(lake: Lake) -> None:
     number = lake.settle("t/a.parquet", ROW, start=7, partition="3", bytes=99, etag="e")
     (part,) = parts.load(lake.database, [number, number + 1])
-    assert part == parts.Part(
-        number, lake.target("t"), "p", "t/a.parquet", "s", "3", 7, 8, 1, 99, "e"
-    )
+    assert part == Part(number, lake.target("t"), "p", "t/a.parquet", "s", "3", 7, 8, 1, 99, "e")
 
 
 def test_all_objects_are_loaded_however_many_there_are(lake: Lake) -> None:

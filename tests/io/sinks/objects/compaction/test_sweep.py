@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from sinks.objects.compaction.sweep import FEW, REMEMBERED, Sweep, begin_to_keep, due, sweep
+from sinks.objects.compaction.sweep import FEW, REMEMBERED, Sweep, due, sweep
 from tests.io.sinks.objects.lake import BY, Lake
 
 HOUR = timedelta(hours=1)
@@ -29,7 +29,7 @@ def test_what_was_kept_long_enough_is_deleted(old: Lake) -> None:
     sizes = {name: stored.bytes for name, stored in old.store.names()}
     gone = sizes["t/replaced.parquet"] + sizes["t/orphan.parquet"]
     assert sweep(work(old)) == (2, gone)
-    assert old.names() == ["t/settled.parquet"]
+    assert old.data() == ["t/settled.parquet"]
     assert old.states() == {
         "t/settled.parquet": "settled",
         "t/replaced.parquet": "deleted",
@@ -46,7 +46,7 @@ def test_the_audit_trail_says_how_many(old: Lake) -> None:
 def test_what_is_due_can_be_listed(old: Lake) -> None:
     listed = [part.name for chunk in due(work(old)) for part in chunk]
     assert listed == ["t/replaced.parquet", "t/orphan.parquet"]
-    assert len(old.names()) == 3
+    assert len(old.data()) == 3
 
 
 def test_younger_objects_stay(lake: Lake) -> None:
@@ -54,28 +54,30 @@ def test_younger_objects_stay(lake: Lake) -> None:
     lake.settle("t/b.parquet", ROW, state="orphan")
     lake.age(HOUR / 2)
     assert sweep(work(lake)) == (0, 0)
-    assert len(lake.names()) == 2
+    assert len(lake.data()) == 2
     assert sweep(replace(work(lake), keep=timedelta(0)))[0] == 2
 
 
 def test_what_the_manifest_still_names_stays(old: Lake) -> None:
     old.update(pending=True)
     assert sweep(work(old)) == (0, 0)
-    assert len(old.names()) == 3
+    assert len(old.data()) == 3
 
 
 def test_the_time_of_an_object_begins_when_the_manifest_no_longer_names_it(old: Lake) -> None:
     old.update(pending=True)
-    begin_to_keep(work(old))
-    old.update(pending=False)  # the manifest is published
+    old.publisher.publish()
+    old.age(HOUR / 2)
     assert [part.name for chunk in due(work(old)) for part in chunk] == ["t/orphan.parquet"]
+    old.age(HOUR / 2)
+    assert sweep(work(old))[0] == 2
 
 
 def test_what_the_state_does_not_know_is_not_deleted(old: Lake) -> None:
     old.store.create("t/foreign.parquet", b"")
     sweep(work(old))
     sweep(work(old))
-    assert "t/foreign.parquet" in old.names()
+    assert "t/foreign.parquet" in old.data()
 
 
 def test_what_an_open_intent_may_write_again_stays(lake: Lake) -> None:
@@ -84,7 +86,7 @@ def test_what_an_open_intent_may_write_again_stays(lake: Lake) -> None:
     lake.age(2 * HOUR)
     lake.intend("0123456789ab", "t/other-0123456789ab.parquet")
     assert sweep(work(lake))[0] == 1
-    assert lake.names() == ["t/0-10-0123456789ab.parquet"]
+    assert lake.data() == ["t/0-10-0123456789ab.parquet"]
 
 
 def test_an_orphan_that_was_settled_after_all_stays(lake: Lake) -> None:
@@ -93,7 +95,7 @@ def test_an_orphan_that_was_settled_after_all_stays(lake: Lake) -> None:
     lake.store.delete("t/a.parquet")
     lake.settle("t/a.parquet", ROW)
     assert sweep(work(lake)) == (0, 0)
-    assert lake.names() == ["t/a.parquet"]
+    assert lake.data() == ["t/a.parquet"]
 
 
 def test_another_sink_is_left_alone(lake: Lake) -> None:
@@ -112,7 +114,7 @@ def test_what_is_written_again_later_is_deleted_again(lake: Lake, number: int) -
     sweep(work(lake))
     lake.store.create(names[-1], b"of a writer that was stopped for long")
     assert sweep(work(lake)) == (1, 0)
-    assert lake.names() == ["t/settled.parquet"]
+    assert lake.data() == ["t/settled.parquet"]
 
 
 def test_a_sweep_that_ended_between_the_mark_and_the_deletion_is_finished(
@@ -128,9 +130,9 @@ def test_a_sweep_that_ended_between_the_mark_and_the_deletion_is_finished(
         patch.setattr(type(old.store), "delete", killed)
         with pytest.raises(Killed):
             sweep(work(old))
-    assert len(old.names()) == 3
+    assert len(old.data()) == 3
     assert sweep(work(old))[0] == 2
-    assert old.names() == ["t/settled.parquet"]
+    assert old.data() == ["t/settled.parquet"]
 
 
 def test_a_name_is_forgotten_in_the_end(old: Lake) -> None:

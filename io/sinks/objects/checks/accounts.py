@@ -15,7 +15,7 @@ from sinks.database.tables import counts, intents, manifests, objects
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class DatasetAccount:
     """What one pipeline has written into one dataset.
 
     Attributes:
@@ -79,7 +79,7 @@ class State:
     """
 
     sink: str
-    datasets: tuple[Dataset, ...]
+    datasets: tuple[DatasetAccount, ...]
     intents: tuple[Intent, ...]
     pending: int
     orphans: int
@@ -122,7 +122,7 @@ def state_of(database: Database, sink: str) -> State:
 _WAITING = sa.select(objects.c.state, sa.func.count()).where(objects.c.deleted_at.is_(None))
 
 
-def _datasets(connection: sa.Connection, sink: str) -> Iterator[Dataset]:
+def _datasets(connection: sa.Connection, sink: str) -> Iterator[DatasetAccount]:
     key = (objects.c.target, objects.c.pipeline)
     sums = [sa.func.coalesce(sa.func.sum(objects.c[name]), 0) for name in ("rows", "bytes")]
     written = {
@@ -150,7 +150,7 @@ def _datasets(connection: sa.Connection, sink: str) -> Iterator[Dataset]:
             continue  # of a sink within this one
         number, rows, size = written.get((target, pipeline), (0, 0, 0))
         inserted = counted.get((target, pipeline), 0)
-        yield Dataset(pipeline, target, number, rows, size, inserted)
+        yield DatasetAccount(pipeline, target, number, rows, size, inserted)
 
 
 def _intents(connection: sa.Connection, sink: str) -> Iterator[Intent]:
