@@ -176,6 +176,9 @@ class ListSink:
     def job_of(self, failure: Failure) -> int | None:
         return None
 
+    def complete(self, batches: Sequence[RecordBatch]) -> bool:
+        return True
+
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         stored = self.stored
         stored.isolated.append(isolate)

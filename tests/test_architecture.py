@@ -64,6 +64,7 @@ WINGS = {
         "transforms.batch",
         "transforms.mapping",
         "transforms.parse",
+        "transforms.settle",  # the bounds of a table
         "transforms.steps",
     },
     "transforms.settle": {"transforms", "transforms.batch", "transforms.read"},

@@ -30,6 +30,7 @@ Counter = Literal[
     "stored_bytes_planned",  # likewise
     "dead_letters",  # by source as origins have it
     "record_failures",  # by stage and category; at every attempt
+    "table_records",  # by table and outcome
     "job_attempts",  # by result
     "outage_seconds",  # by service; spent waiting
     "leases_lost",
@@ -64,6 +65,9 @@ BOUNDS: Mapping[Histogram, Sequence[float]] = {
 
 MOST_SERIES = 100
 """How many combinations of labels each name may have; those beyond are counted together."""
+
+MOST_SERIES_OF: Mapping[str, int] = {"table_records": 1_200}
+"""The same for names that may have more: ``transforms.metrics`` bounds the tables."""
 
 OTHER = "other"
 """Every label of the series that those beyond are counted in."""
@@ -123,7 +127,7 @@ def add(name: Counter, amount: float, *labels: str) -> None:
     process = _process.get(None)
     with process.lock:
         series = process.measured.counters.setdefault(name, {})
-        key = _bounded(series, labels)
+        key = _bounded(series, labels, MOST_SERIES_OF.get(name, MOST_SERIES))
         series[key] = series.get(key, 0.0) + amount
 
 
@@ -240,7 +244,7 @@ def reset() -> None:
     _process.clear()
 
 
-def _bounded(series: Mapping[Labels, object], labels: Labels) -> Labels:
-    if labels in series or len(series) < MOST_SERIES:
+def _bounded(series: Mapping[Labels, object], labels: Labels, most: int = MOST_SERIES) -> Labels:
+    if labels in series or len(series) < most:
         return labels
     return (OTHER,) * len(labels)

@@ -37,6 +37,15 @@ MetricName = Literal[  # beside the names of ``transforms.batch.counts.COUNTS``
     "skipped_offsets",  # offsets of a topic that were deleted before they were read
 ]
 
+MOST_TARGETS = 200
+"""How many tables each process counts by name; those beyond are counted together."""
+
+OTHER_TARGETS = "(other)"
+"""The name under which those beyond are counted; no table has it."""
+
+OF_TARGET = "@"
+"""Stands between the name of a count and the table that it is of: ``inserted@app.orders``."""
+
 GaugeName = Literal["lag",]  # offsets of a topic that can be read and have not been
 
 
@@ -46,6 +55,8 @@ class _Tally:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     counts: Counter[str] = field(default_factory=Counter)
+    targets: set[str] = field(default_factory=set)
+    """The tables that are counted by name."""
 
 
 _tallies = PerProcess[None, _Tally](lambda _: _Tally())
@@ -62,6 +73,21 @@ def count_all(counts: Iterable[tuple[str, int]]) -> None:
     for name, number in counts:
         if number:
             _add(name, number)
+
+
+def count_target(target: str, counts: Iterable[tuple[str, int]]) -> str:
+    """Add each of ``counts`` to the counter of its name and of the table ``target``.
+
+    Returns:
+        What the table is counted as: its label, or ``OTHER_TARGETS``.
+    """
+    tally = _tallies.get(None)
+    with tally.lock:
+        if target not in tally.targets and len(tally.targets) < MOST_TARGETS:
+            tally.targets.add(target)
+        label = target if target in tally.targets else OTHER_TARGETS
+    count_all((f"{name}{OF_TARGET}{label}", number) for name, number in counts)
+    return label
 
 
 def _add(name: str, n: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
@@ -142,7 +142,10 @@ class Share:
 
 
 def unusable(
-    tables: Tables | None, database: Database, batches: Sequence[RecordBatch]
+    tables: Tables | None,
+    database: Database,
+    batches: Sequence[RecordBatch],
+    elsewhere: Collection[str] = (),
 ) -> dict[str, str]:
     """Why tables that records name cannot be used, by label; those that are missing are created.
 
@@ -154,7 +157,7 @@ def unusable(
         Contention: It kept asking for another try.
     """
     reasons: dict[str, str] = {}
-    for use in _uses(tables, database, batches):
+    for use in _uses(tables, database, batches, elsewhere):
         if not use.on_demand or targets.remembered(use.config) is not None:
             continue
         label = label_in(default_schema(database), use.config.table_name)
@@ -167,21 +170,31 @@ def unusable(
     return reasons
 
 
-def are_altered(config: SqlConfig, tables: Tables | None, batches: Sequence[RecordBatch]) -> bool:
+def are_altered(
+    config: SqlConfig,
+    tables: Tables | None,
+    batches: Sequence[RecordBatch],
+    elsewhere: Collection[str] = (),
+) -> bool:
     """Whether one of the tables, which have just refused a whole write, is another one now."""
     configs = [config] if config.has_table else []
-    configs += [use.config for use in _uses(tables, config.database, batches)]
+    configs += [use.config for use in _uses(tables, config.database, batches, elsewhere)]
     altered = [targets.is_altered(each) for each in dict.fromkeys(configs)]  # all are looked at
     return any(altered)
 
 
-def _uses(tables: Tables | None, database: Database, batches: Sequence[RecordBatch]) -> list[Use]:
-    """How the tables of ``batches`` are written."""
+def _uses(
+    tables: Tables | None,
+    database: Database,
+    batches: Sequence[RecordBatch],
+    elsewhere: Collection[str],
+) -> list[Use]:
+    """How the tables of ``batches`` are written; labels that are ``elsewhere`` name none."""
     if tables is None:
         return []
     schema = default_schema(database)
     names = {name for batch in batches for name in set(batch.targets or ())}
-    labels = sorted({without_schema(name, schema) for name in names})
+    labels = sorted({without_schema(name, schema) for name in names} - {*elsewhere})
     return [use_of(tables, label, schema) for label in labels]
 
 
@@ -192,6 +205,7 @@ def shares_of(
     tables: Tables | None,
     work: Sequence[Work],
     refused: Mapping[str, str],
+    elsewhere: Collection[str] = (),
 ) -> list[Share]:
     """The records of each table, in the order in which every process writes tables.
 
@@ -202,6 +216,7 @@ def shares_of(
         tables: Those that routes send records to.
         work: What is left of each batch.
         refused: Why tables cannot be used, by label: their records fail.
+        elsewhere: Labels whose records are not for tables.
 
     Raises:
         SinkFailed: Records are for a table that this sink does not have.
@@ -211,6 +226,8 @@ def shares_of(
     uses: list[Use] = []
     parts: list[Parts] = []
     for label, of_table in dealt(work, home, schema).items():
+        if label in elsewhere:
+            continue
         if label in refused:
             _refuse(work, of_table, label, refused[label])
         elif label != UNROUTED or any(batch.raws for _, batch in of_table):

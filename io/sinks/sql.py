@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import apache_beam as beam
 import sqlalchemy as sa
 
 from sinks import entries, failures, shares, targets
 from sinks.database.engine import transaction
-from sinks.database.label import label_in, label_of
+from sinks.database.label import UNROUTED, label_in, label_of
 from sinks.entries import Overlap
 from sinks.failures import Fate
 from sinks.jobs import outcomes as job_outcomes
@@ -36,6 +37,10 @@ from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import Settled, Write, WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
+
+if TYPE_CHECKING:
+    from sinks.object_datasets import Objects
+    from sinks.object_shares import ObjectShares
 
 __all__ = ["OnConflict", "SqlConfig", "SqlLedger", "SqlSink", "Tables", "WriteToSql"]
 
@@ -63,6 +68,7 @@ class SqlSink:
             looks at failed records of the table does not see them.
         tables: The tables that routes send records to, all in the same database: one transaction
             writes them with the ledger. None where all records are for the pipeline's own table.
+        objects: The datasets of objects that records go to, too; None for none.
     """
 
     config: SqlConfig
@@ -75,6 +81,7 @@ class SqlSink:
     heartbeat: Heartbeat | None = None
     hidden: Hidden = ()
     tables: Tables | None = None
+    objects: Objects | None = None
 
     def prepare(self) -> tuple[str, ...]:
         """Create what is missing and check the targets, once, on the submitting machine.
@@ -93,13 +100,16 @@ class SqlSink:
         if self.tables is not None:
             schema = default_schema(self.config.database)
             configs = [use.config for use in self.tables.known(schema).values()]
-        elif not configs:
+        elif not configs and self.objects is None:
             raise ConfigError("there is no table to write; give --table, or routes")
-        if not self.config.has_table and not self._name:
+        if self.config.table == UNROUTED and not self._name:
             raise ConfigError(
                 "without a table of its own, a pipeline needs a name; give --pipeline"
             )
         created = targets.prepare(self.config.database, configs)
+        if self.objects is not None:
+            self.objects.check_labels([config.table for config in configs])
+            self.objects.prepare(self.config.database)
         version = None if self.pipeline is None else self.pipeline.version
         pipelines.register(self.config, self._name, self.hidden, version)
         return tuple(config.table for config in created)
@@ -166,8 +176,13 @@ class SqlSink:
     def job_of(self, failure: Failure) -> int | None:
         """The number of the job of a failure that this sink has settled; None if it cannot be told."""
         target = targets.remembered(self.config)
-        read_by = self._name or ("" if target is None else target.label)
+        label = self.config.table if target is None else target.label
+        read_by = self._name or label
         return job_number(self.config.database, read_by, failure.origin)
+
+    def complete(self, batches: Sequence[RecordBatch]) -> bool:
+        """Yes: the ledger takes any range."""
+        return True
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Settle ``batches`` in one transaction; see ``transforms.settle.write.Sink``.
@@ -189,7 +204,9 @@ class SqlSink:
             except _Altered:
                 altered = True
             except SinkFailed:
-                if altered or not shares.are_altered(self.config, self.tables, batches):
+                if altered or not shares.are_altered(
+                    self.config, self.tables, batches, self._elsewhere
+                ):
                     raise
                 altered = True
             except Contention:
@@ -204,7 +221,9 @@ class SqlSink:
     ) -> list[Settled]:
         settled: list[Settled] = []
         spending = None if self.budget is None else spending_of(self.budget, self.run)
-        unusable = shares.unusable(self.tables, self.config.database, batches)
+        elsewhere = self._elsewhere
+        unusable = shares.unusable(self.tables, self.config.database, batches, elsewhere)
+        objects = self._written_objects(batches)
         try:
             with transaction(self.config.database, self._doing) as connection:
                 writer = writer_of(connection)
@@ -213,8 +232,10 @@ class SqlSink:
                 pipeline = self._name or home
                 coverage = coverage_of_batches(connection, pipeline, batches)
                 work = plan(batches, coverage, self._held(connection, home, batches))
+                if objects is not None:
+                    objects.check(work)
                 of_tables = shares.shares_of(
-                    connection, writer, self.config, self.tables, work, unusable
+                    connection, writer, self.config, self.tables, work, unusable, elsewhere
                 )
                 for share in of_tables:
                     share.isolate, share.effects = isolate, self.outbox
@@ -225,6 +246,8 @@ class SqlSink:
                     ):
                         raise _Altered
                     share.settle(connection, work)
+                if objects is not None:
+                    objects.account(work)
                 for part in work:
                     part.decide(self.retry, home, schema)
                 fates = [fate for part in work for fate in part.fates]
@@ -233,6 +256,8 @@ class SqlSink:
                 if spending is not None:
                     spending.check(results)
                 entries.record(connection, pipeline, home, work, results, self.run)
+                if objects is not None:
+                    objects.settle(connection)
                 self._deliver(home, fates)
                 settled = results  # only the COMMIT is left
         except SinkUnavailable as error:
@@ -247,7 +272,33 @@ class SqlSink:
             writer.committed(share.target, share.written)
         if self.heartbeat is not None:
             self.heartbeat.settled(settled)
+        if self.objects is not None and objects is not None:
+            self.objects.publish_now_and_then(self.config.database)
         return settled
+
+    def _written_objects(self, batches: Sequence[RecordBatch]) -> ObjectShares | None:
+        """The objects of a commit, written before its transaction; None without any."""
+        if self.objects is None:
+            return None
+        from sinks.object_shares import written_objects  # with pyarrow, which tables do not need
+
+        return written_objects(self.objects, self.config, self._name, batches)
+
+    def finish(self) -> None:
+        """Publish what the bundle has settled as objects.
+
+        Raises:
+            SinkUnavailable: The state or a store cannot be reached.
+            Contention: Other writers kept publishing.
+            SinkFailed: A store refuses, or a manifest is gone.
+        """
+        if self.objects is not None:
+            self.objects.publish(self.config.database)
+
+    @property
+    def _elsewhere(self) -> frozenset[str]:
+        """The labels of datasets: their records are for no table."""
+        return frozenset() if self.objects is None else frozenset(self.objects.by_label)
 
     @property
     def _doing(self) -> str:

@@ -164,6 +164,12 @@ FROM_PROCESS = (
         "failures, at every attempt",
     ),
     Metric(
+        "sluice_table_records_total",
+        "counter",
+        (*_PIPELINE, "table", "outcome"),
+        "records that routes have sent to each table, by what became of them",
+    ),
+    Metric(
         "sluice_job_attempts_total",
         "counter",
         (*_PIPELINE, "result"),

@@ -10,6 +10,7 @@ import pytest
 from tests.transforms.forks import in_child
 from transforms import metrics
 from transforms.batch.counts import Counts
+from transforms.metrics import MOST_TARGETS, OTHER_TARGETS
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,19 @@ def test_every_count_goes_to_the_counter_of_its_name() -> None:
     metrics.count_all(Counts(read=5, inserted=4, dead=1))
     metrics.count_all(Counts(read=1, retrying=-1, inserted=2))
     assert metrics.tally() == {"read": 6, "inserted": 6, "dead": 1, "retrying": -1}
+
+
+def test_a_table_has_counters_of_its_own() -> None:
+    assert metrics.count_target("app.orders", Counts(read=2, inserted=2)) == "app.orders"
+    assert metrics.tally() == {"read@app.orders": 2, "inserted@app.orders": 2}
+
+
+def test_a_new_pipeline_names_its_tables_anew() -> None:
+    for number in range(MOST_TARGETS):
+        metrics.count_target(f"t{number}", Counts(read=1))
+    assert metrics.count_target("late", Counts(read=1)) == OTHER_TARGETS
+    metrics.reset()
+    assert metrics.count_target("late", Counts(read=1)) == "late"
 
 
 def test_a_new_pipeline_starts_at_zero() -> None:

@@ -7,21 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from transforms.mapping.mapping import Mapping
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """When what waits for a table is written, within a bundle.
-
-    Attributes:
-        records: As soon as so many records wait; None for no such bound.
-        bytes: As soon as they have so many bytes, as read; None for no such bound.
-        age: As soon as the first has waited for so many seconds; None for no such bound.
-    """
-
-    records: int | None = None
-    bytes: int | None = None
-    age: float | None = None
+from transforms.settle.bounds import Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,5 +39,5 @@ class Route:
     mapping: Mapping | None = None
     tables: tuple[str, ...] = ()
     pattern: str = ""
-    bounds: Bounds = Bounds()
+    bounds: Bounds = Bounds()  # noqa: RUF009 - frozen
     sink: str = ""

@@ -2,8 +2,9 @@
 
 A writer thread, beside the thread of the bundle, commits all batches that have arrived since its
 last commit in one transaction: a lone batch at once, many small ones together, like the group
-commit of a database. The database works while the next batch is parsed. The queue is bounded, so
-a slow database holds the source back.
+commit of a database. Where tables have bounds, what arrives waits until one of them is reached
+(``gather``). The database works while the next batch is parsed. What waits is bounded, so a slow
+database holds the source back.
 
 Nothing is emitted before its commit, and a bundle does not end before the commits of its batches:
 the checkpoint of a runner never runs ahead of the database.
@@ -13,10 +14,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import apache_beam as beam
@@ -30,7 +31,9 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.record import Failure, RecordBatch, Span
 from transforms.errors import CommitUnknown, Contention, SinkUnavailable
 from transforms.read import drain
-from transforms.settle import first_dead_letters, lineage
+from transforms.settle import first_dead_letters, lineage, target_counts
+from transforms.settle.bounds import TableBounds
+from transforms.settle.gather import Gather, Waiting
 
 _log = logging.getLogger(__name__)
 
@@ -93,6 +96,15 @@ class Sink(Protocol):
         """
         ...
 
+    def complete(self, batches: Sequence[RecordBatch]) -> bool:
+        """Whether ``batches``, of which a bound is reached, may be committed without further ones.
+
+        No, where they end within a range that must be settled as a whole. Then this is asked again
+        with each further batch, so it must be cheap. The end of the bundle does not ask, nor do
+        twice as many records or bytes as a transaction takes.
+        """
+        ...
+
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Settle ``batches`` in one transaction: rows, dead letters and ledger.
 
@@ -124,6 +136,7 @@ class WriteConfig:
         outage_budget: Seconds to wait, inside the bundle, for a database that is away.
         contention_tries: Attempts at a transaction that the database rolls back, before one last
             attempt without the records that make it roll back.
+        bounds: When what waits for a table is written; without them at once.
     """
 
     commit_records: int = 10_000
@@ -131,6 +144,23 @@ class WriteConfig:
     backoff: Backoff = field(default_factory=lambda: Backoff(base=0.25, cap=15.0))
     outage_budget: float = 300.0
     contention_tries: int = 5
+    bounds: TableBounds = TableBounds()  # noqa: RUF009 - frozen
+
+    def with_bounds(self, bounds: TableBounds, most_records: int | None = None) -> WriteConfig:
+        """The same with ``bounds``, and with room for what they let wait.
+
+        Args:
+            bounds: The bounds of each table.
+            most_records: Records at which a transaction takes no further batch, whatever the bounds
+                ask for; None leaves it to them.
+        """
+        records = max(self.commit_records, bounds.most_records)
+        return replace(
+            self,
+            bounds=bounds,
+            commit_records=records if most_records is None else most_records,
+            commit_bytes=max(self.commit_bytes, bounds.most_bytes),
+        )
 
 
 class Write(beam.PTransform):
@@ -163,19 +193,10 @@ class Write(beam.PTransform):
 
 
 @dataclass(frozen=True, slots=True)
-class _Pending:
-    """A batch that waits for its commit, and the timestamp and windows of its results."""
-
-    batch: RecordBatch
-    timestamp: Any
-    windows: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Committed:
     """What one commit settled, and the seconds that it took and waited."""
 
-    pending: Sequence[_Pending]
+    pending: Sequence[Waiting]
     settled: Sequence[Settled]
     seconds: float
     waited: float
@@ -265,13 +286,14 @@ class WriteFn(beam.DoFn):
         # One thread, so that the commits of a split stay in order. The first commit starts it.
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
         self._sink.begin()
-        instruments.hold("writer_queue_capacity_records", self._config.commit_records)
+        config = self._config
+        self._gather = Gather(config.commit_records, config.commit_bytes, config.bounds)
+        instruments.hold("writer_queue_capacity_records", config.commit_records)
 
     def start_bundle(self) -> None:
         # A failed bundle may have left a commit running; its batches come again.
-        self._queue: deque[_Pending] = deque()
-        self._queued_records = 0
-        self._queued_bytes = 0
+        self._gather.take()
+        self._held = False
         self._running: Future[_Committed] | None = None
 
     def process(
@@ -280,36 +302,34 @@ class WriteFn(beam.DoFn):
         timestamp: Any = beam.DoFn.TimestampParam,
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Any]:
-        self._queue.append(_Pending(batch, timestamp, (window,)))
-        self._queued_records += batch.read
-        self._queued_bytes += batch.raw_bytes
-        instruments.hold("writer_queue_records", self._queued_records)
-        if self._running is not None and (self._full() or self._running.done()):
+        gather, now = self._gather, time.monotonic()
+        gather.add(Waiting(batch, timestamp, (window,)), now)
+        instruments.hold("writer_queue_records", gather.records)
+        if self._running is not None and (gather.full or self._running.done()):
             yield from self._finish()
-        if self._running is None:
-            self._start()
+        if self._running is None and gather.due(now):
+            complete = self._sink.complete(gather.batches)
+            self._held |= not complete
+            if complete or gather.overfull:
+                alone = self._held and gather.overfull
+                self._start()
+                if alone:  # as much as otherwise a commit and what waits behind it
+                    yield from self._finish()
 
     def finish_bundle(self) -> Iterator[Any]:
-        while self._running is not None or self._queue:
+        while self._running is not None or self._gather:
             if self._running is not None:
                 yield from self._finish()
-            if self._queue:
+            if self._gather:
                 self._start()
 
     def teardown(self) -> None:
         self._writer.shutdown(wait=True, cancel_futures=True)
 
-    def _full(self) -> bool:
-        return (
-            self._queued_records >= self._config.commit_records
-            or self._queued_bytes >= self._config.commit_bytes
-        )
-
     def _start(self) -> None:
-        """Hand the whole queue to the writer thread, as one transaction."""
-        pending = tuple(self._queue)
-        self._queue.clear()
-        self._queued_records = self._queued_bytes = 0
+        """Hand everything that waits to the writer thread, as one transaction."""
+        pending = self._gather.take()
+        self._held = False
         instruments.hold("writer_queue_records", 0)
         self._running = self._writer.submit(_commit_pending, self._sink, pending, self._config)
 
@@ -322,6 +342,7 @@ class WriteFn(beam.DoFn):
         metrics.count("commits")
         metrics.count("commit_ms", round(done.seconds * 1000))
         metrics.count("outage_ms", round(done.waited * 1000))
+        target_counts.count(settled.by_target for settled in done.settled)
         for pending, settled in zip(done.pending, done.settled, strict=True):
             _count(settled)
             yield _emit(settled, pending)
@@ -331,7 +352,7 @@ class WriteFn(beam.DoFn):
                 yield TaggedOutput(RETRY, _emit(failure, pending))
 
 
-def _commit_pending(sink: Sink, pending: Sequence[_Pending], config: WriteConfig) -> _Committed:
+def _commit_pending(sink: Sink, pending: Sequence[Waiting], config: WriteConfig) -> _Committed:
     started = time.monotonic()
     batches = [each.batch for each in pending]
     settled, waited = commit(sink, batches, config)
@@ -364,7 +385,7 @@ def _measure(
             instruments.add("job_attempts", discarded, "discarded")
 
 
-def _emit(value: object, pending: _Pending) -> WindowedValue:
+def _emit(value: object, pending: Waiting) -> WindowedValue:
     return WindowedValue(value, pending.timestamp, pending.windows)
 
 

@@ -13,6 +13,11 @@ UNROUTED = "(none)"
 """Stands for the table of a pipeline that has none of its own, because routes name all tables."""
 
 
+def is_table(table: str) -> bool:
+    """Whether ``table`` names a table: neither ``UNROUTED`` nor the URL of a dataset of objects."""
+    return table != UNROUTED and "://" not in table
+
+
 class TargetTable(Protocol):
     """A target table and the database it is in; ``SqlConfig`` is one, with much more."""
 

@@ -84,8 +84,10 @@ class ObjectConfig:
         else:
             refuse_secrets("a file:// URI", uri, "a folder needs none")
             url = _folder(place, rest)
-        if len(url) > _LONGEST:
-            raise ConfigError(f"{url} is too long for a sink: {_LONGEST} characters at most")
+        if len(url) > _LONGEST or url.endswith("."):
+            raise ConfigError(
+                f"{url} cannot be the name of a sink: {_LONGEST} characters at most, no point at its end"
+            )
         parameters = _parameters(url, query if question else "")
         return cls(
             url=url,
@@ -97,7 +99,7 @@ class ObjectConfig:
 
     @property
     def label(self) -> str:
-        """The name of the dataset in the ledger and the jobs: the URL of its folder.
+        """The name of the dataset where it is the pipeline's own: the URL of its folder.
 
         >>> ObjectConfig("s3://lake/raw", dataset="orders").label
         's3://lake/raw/orders'

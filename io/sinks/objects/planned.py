@@ -22,15 +22,13 @@ class Dataset:
     Attributes:
         config: Where it is, and in which format.
         columns: The columns of its objects.
+        label: Its name in the counts and the jobs, by which records are sent to it: that of the
+            route, or ``config.label`` for the pipeline's own.
     """
 
     config: ObjectConfig
     columns: Columns
-
-    @property
-    def label(self) -> str:
-        """Its name in the ledger and the jobs."""
-        return self.config.label
+    label: str
 
     @cached_property
     def partitioning(self) -> Partitioning:
@@ -47,7 +45,7 @@ class Dataset:
         return json_lines.EXTENSION if self.config.format == "jsonl.gz" else ".parquet"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"config": self.config, "columns": self.columns}
+        return {"config": self.config, "columns": self.columns, "label": self.label}
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,10 @@ class OutboxTopic:
     def job_of(self, failure: Failure) -> None:
         """Nothing: a change that cannot be published is not a failed record."""
 
+    def complete(self, batches: Sequence[RecordBatch]) -> bool:
+        """Yes: any rows can be published."""
+        return True
+
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Produce every row, wait for the report of each, then mark the rows as published.
 

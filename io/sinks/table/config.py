@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from sinks.database.database import Database
-from sinks.database.label import UNROUTED
+from sinks.database.label import is_table
 from sinks.text.table_name import TableName
 from transforms.errors import ConfigError
 
@@ -56,7 +56,8 @@ class SqlConfig:
 
     Attributes:
         database: The database of the table, its ledger, its jobs and its outbox.
-        table: Target table, optionally ``schema.table``; ``UNROUTED`` for none of its own.
+        table: Target table, optionally ``schema.table``; ``UNROUTED`` for none of its own, the URL
+            of a dataset if that is where records go.
         key: Columns that identify a record; empty makes its origin the key.
         on_conflict: What to do with a record whose key is there already.
         unknown_fields: What to do with a field that has no column: ``reject`` the record,
@@ -141,8 +142,11 @@ class SqlConfig:
 
     @property
     def has_table(self) -> bool:
-        """Whether there is a table at all: where routes name all tables, there is none."""
-        return self.table != UNROUTED
+        """Whether there is a table at all: where routes name all tables, there is none.
+
+        Nor is there if the pipeline's own target is a dataset of objects, whose URL is the name.
+        """
+        return is_table(self.table)
 
     @property
     def table_name(self) -> TableName:

@@ -68,9 +68,12 @@ def test_every_measure_has_its_metric(metrics: ProcessMetrics) -> None:
     instruments.hold("writer_queue_records", 5)
     instruments.observe("commit_records", (7,))
     instruments.observe("commit_duration", (0.3,), "ok")
+    instruments.add("table_records", 4, "app.orders", "inserted")
     labels = {"stage": "parse", "category": "malformed"}
     assert value(metrics, "sluice_record_failures_total", **labels) == 2
     assert value(metrics, "sluice_writer_queue_records") == 5
+    of_table = {"table": "app.orders", "outcome": "inserted"}
+    assert value(metrics, "sluice_table_records_total", **of_table) == 4
     assert value(metrics, "sluice_commit_records_sum") == 7
     assert value(metrics, "sluice_commit_duration_seconds_count", result="ok") == 1
     assert value(metrics, "sluice_connections", state="used") is not None

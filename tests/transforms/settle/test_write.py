@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
+from typing import cast
 
 import apache_beam as beam
 import pytest
@@ -16,6 +19,7 @@ from transforms.batch.backoff import Backoff, services_away
 from transforms.batch.counts import Counts
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import CommitUnknown, Contention, Reject, SinkFailed, SinkUnavailable
+from transforms.settle.bounds import Bounds, TableBounds
 from transforms.settle.write import DEAD, RETRY, Settled, Write, WriteConfig, WriteFn, commit
 
 FAST = WriteConfig(backoff=Backoff(base=0.001, cap=0.002), outage_budget=10, contention_tries=2)
@@ -132,6 +136,150 @@ class TestGroupCommit:
         assert self.process(write, batch_of(b"0")) == []
         assert [each.value.counts.inserted for each in write.finish_bundle()] == [1]
         write.teardown()
+
+
+class Routed(ListSink):
+    """Settles all for the table ``orders``."""
+
+    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
+        settled = super().commit(batches, isolate=isolate)
+        return [replace(each, by_target={"orders": each.counts}) for each in settled]
+
+
+def test_what_is_settled_is_counted_by_table_too() -> None:
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        pipeline | beam.Create([batch_of(b"1", b"2")]) | Write(Routed.fresh("routed"), FAST)
+    tally = metrics.tally()
+    assert (tally["inserted"], tally["inserted@orders"]) == (2, 2)
+
+
+class InRanges(ListSink):
+    """Takes records only in ranges of five."""
+
+    def complete(self, batches: Sequence[RecordBatch]) -> bool:
+        return sum(batch.read for batch in batches) % 5 == 0
+
+
+class TestBounds:
+    WAITING = TableBounds(Bounds(records=3))
+
+    def commits(self, sink: ListSink, config: WriteConfig, batches: int) -> list[int]:
+        """How many batches of one record, which arrive one after the other, each commit takes.
+
+        A second number, if any, is that of the end of the bundle.
+        """
+        write = WriteFn(sink, config)
+        write.setup()
+        write.start_bundle()
+        for n in range(batches):
+            list(write.process(batch_of(b"%d" % n, start=n), timestamp=0, window=None))
+            if write._running is not None:
+                wait([write._running], 10)
+        list(write.finish_bundle())
+        write.teardown()
+        assert sink.stored.offsets() == list(range(batches))
+        return [len(commit) for commit in sink.stored.commits]
+
+    def test_a_transaction_begins_with_a_bound_and_at_the_end_of_the_bundle(self) -> None:
+        sink = ListSink.fresh("bounds")
+        assert self.commits(sink, WriteConfig(bounds=self.WAITING), 8) == [3, 3, 2]
+
+    def test_the_general_bound_holds(self) -> None:
+        sink = ListSink.fresh("general")
+        config = WriteConfig(commit_records=2, bounds=self.WAITING)
+        assert self.commits(sink, config, 5) == [2, 2, 1]
+
+    def test_a_range_waits_until_it_is_complete(self) -> None:
+        sink = InRanges.fresh("ranges")
+        assert self.commits(sink, WriteConfig(), 12) == [5, 5, 2]
+
+    def test_an_incomplete_range_waits_for_twice_a_transaction_at_most(self) -> None:
+        sink = InRanges.fresh("overfull")
+        assert self.commits(sink, WriteConfig(commit_records=2), 6) == [4, 2]
+
+    def test_what_was_held_is_committed_before_anything_else_waits(self) -> None:
+        sink = InRanges.fresh("alone")
+        write = WriteFn(sink, WriteConfig(commit_records=2))
+        write.setup()
+        write.start_bundle()
+        emitted = [
+            [each.value.span.start for each in write.process(batch_of(b"1", start=n), 0, None)]
+            for n in range(4)
+        ]
+        write.teardown()
+        assert emitted == [[], [], [], [0, 1, 2, 3]]
+
+    def test_a_bundle_that_failed_leaves_nothing_to_wait_with_the_next(self) -> None:
+        sink = ListSink.fresh("bounds-failed")
+        write = WriteFn(sink, WriteConfig(bounds=self.WAITING))
+        write.setup()
+        for _ in range(2):
+            write.start_bundle()
+            list(write.process(batch_of(b"1", b"2"), timestamp=0, window=None))
+        list(write.finish_bundle())
+        write.teardown()
+        assert sink.stored.offsets() == [0, 1]
+
+
+class Never(ListSink):
+    """Never has a whole range."""
+
+    def complete(self, batches: Sequence[RecordBatch]) -> bool:
+        return False
+
+
+class LateWriter:
+    """The slowest writer: it commits only while somebody waits for it."""
+
+    def submit(self, function: Callable[..., object], *arguments: object) -> LateWriter:
+        self._call = partial(function, *arguments)
+        return self
+
+    def done(self) -> bool:
+        return False
+
+    def result(self) -> object:
+        return self._call()
+
+
+@pytest.mark.parametrize("kind", [ListSink, InRanges, Never])
+@pytest.mark.parametrize("waits", [Bounds(), Bounds(records=7), Bounds(age=3_600.0)])
+@pytest.mark.parametrize("sizes", [[1], [3], [4], [4, 3]])
+def test_four_times_the_records_of_a_transaction_are_in_flight_at_most(
+    kind: type[ListSink], waits: Bounds, sizes: list[int]
+) -> None:
+    most = 4
+    sink = kind.fresh("in-flight")
+    write = WriteFn(sink, FAST.with_bounds(TableBounds(waits), most))
+    write.setup()
+    write._writer = cast(ThreadPoolExecutor, LateWriter())
+    write.start_bundle()
+    start, in_flight, numbers = 0, 0, []
+    for size in sizes * 10:
+        batch = batch_of(*[b"1"] * size, start=start)
+        start += size
+        in_flight += size
+        numbers.append(in_flight)
+        in_flight -= sum(each.value.counts.read for each in write.process(batch, 0, None))
+    list(write.finish_bundle())
+    assert max(numbers) <= 4 * most
+    assert sink.stored.offsets() == list(range(start))
+
+
+class TestRoom:
+    BOUNDS = TableBounds(Bounds(records=50_000), {"a": Bounds(bytes=64 << 20)})
+
+    def test_there_is_room_for_what_the_bounds_let_wait(self) -> None:
+        config = FAST.with_bounds(self.BOUNDS)
+        assert (config.commit_records, config.commit_bytes) == (50_000, 64 << 20)
+        assert (config.bounds, config.outage_budget) == (self.BOUNDS, FAST.outage_budget)
+
+    def test_small_bounds_take_no_room_away(self) -> None:
+        config = FAST.with_bounds(TableBounds(Bounds(records=5, bytes=5)))
+        assert (config.commit_records, config.commit_bytes) == (10_000, 16 << 20)
+
+    def test_a_limit_of_records_holds_whatever_the_bounds_ask_for(self) -> None:
+        assert FAST.with_bounds(self.BOUNDS, 25).commit_records == 25
 
 
 class FoundSettled(ListSink):

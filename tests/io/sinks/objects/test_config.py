@@ -61,7 +61,7 @@ def test_a_dataset_is_one_folder() -> None:
         ("s3://lake/raw?partition=", "distinct names"),
         ("s3://lake/raw?partition=day,,type", "distinct names"),
         ("s3://lake/raw?partition=day,day", "distinct names"),
-        (f"s3://lake/{'a' * 200}", "too long"),
+        (f"s3://lake/{'a' * 200}", "200 characters at most"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_reason(uri: str, message: str) -> None:

@@ -1,0 +1,125 @@
+"""The datasets of objects that a pipeline writes, alone or beside tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sinks.database.database import Database
+from sinks.objects.config import ObjectConfig
+from sinks.objects.encoding.columns import Columns, UnknownFields
+from sinks.objects.planned import Dataset
+from sinks.objects.prepare import prepare
+from sinks.objects.publish import Publisher
+from sinks.objects.stores import store_of
+from transforms.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The datasets of a pipeline. Picklable, without secrets.
+
+    Attributes:
+        datasets: Each with a label of its own, by which records are sent to it.
+
+    Raises:
+        ConfigError: Two have one label, or the folders of one cannot be named.
+    """
+
+    datasets: tuple[Dataset, ...]
+
+    def __post_init__(self) -> None:
+        labels = [dataset.label for dataset in self.datasets]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ConfigError(
+                f"dataset {twice[0]} is written to two places; name one of them otherwise"
+            )
+        for dataset in self.datasets:
+            _ = dataset.partitioning  # or it says what is wrong
+
+    @classmethod
+    def of(
+        cls,
+        config: ObjectConfig,
+        *,
+        schema: str | None = None,
+        unknown_fields: UnknownFields = "reject",
+        elements: bool = False,
+        label: str = "",
+    ) -> Objects:
+        """One dataset.
+
+        Args:
+            config: Where it is, and in which format.
+            schema: JSON Schema of its records as text; without it the objects have each record as a
+                whole.
+            unknown_fields: What to do with a field that the schema lacks.
+            elements: Whether an offset may have several records.
+            label: The label by which records are sent to it; by default that of the pipeline's own.
+
+        Raises:
+            ConfigError: The schema or the folders do not fit.
+        """
+        columns = Columns.of(schema, unknown_fields=unknown_fields, elements=elements)
+        return cls((Dataset(config, columns, label or config.label),))
+
+    def __add__(self, other: Objects) -> Objects:
+        """The datasets of both.
+
+        Raises:
+            ConfigError: Two have one label.
+        """
+        return Objects((*self.datasets, *other.datasets))
+
+    @property
+    def by_label(self) -> dict[str, Dataset]:
+        """Each dataset by its label."""
+        return {dataset.label: dataset for dataset in self.datasets}
+
+    def publishers(self, database: Database) -> Iterator[Publisher]:
+        """What publishes the manifest of each bucket or folder."""
+        configs = {dataset.config.url: dataset.config for dataset in self.datasets}
+        for url, config in sorted(configs.items()):
+            yield Publisher(database, url, store_of(config))
+
+    def check_labels(self, tables: Sequence[str]) -> None:
+        """Refuse a dataset that has the name of a table of the same pipeline.
+
+        Raises:
+            ConfigError: One has.
+        """
+        both = sorted(self.by_label.keys() & {*tables})
+        if both:
+            raise ConfigError(f"{both[0]} is both a table and a dataset; name one otherwise")
+
+    def prepare(self, database: Database) -> None:
+        """Check each bucket or folder, and publish what an earlier run has left.
+
+        Args:
+            database: The state, whose tables are there.
+
+        Raises:
+            ConfigError: Nothing can be written there, or it belongs to another state.
+            SinkUnavailable: The state or the store cannot be reached.
+            Contention: The database kept asking for another try.
+        """
+        for publisher in self.publishers(database):
+            prepare(database, publisher.url, publisher.store)
+            publisher.publish()
+
+    def publish(self, database: Database) -> None:
+        """Publish everything that is settled.
+
+        Raises:
+            SinkUnavailable: The state or a store cannot be reached.
+            Contention: Other writers kept publishing.
+            SinkFailed: A store refuses, or a manifest is gone.
+        """
+        for publisher in self.publishers(database):
+            publisher.publish()
+
+    def publish_now_and_then(self, database: Database) -> None:
+        """Publish at most once a second; what fails is done the next time."""
+        for publisher in self.publishers(database):
+            publisher.publish_now_and_then()

@@ -1,0 +1,154 @@
+"""The part of a commit that goes to objects: before the transaction, in it, and after it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from sinks import shares
+from sinks.database.engine import transaction
+from sinks.database.label import label_of
+from sinks.database.tables import claims
+from sinks.entries import Overlap
+from sinks.ledger.ranges import Partition
+from sinks.object_datasets import Objects
+from sinks.objects import datasets as planning
+from sinks.objects.datasets import Settling
+from sinks.objects.intents import Superseded
+from sinks.objects.planned import Refusal, Written
+from sinks.objects.settle import settle
+from sinks.objects.writing import write
+from sinks.shares import Parts
+from sinks.table.config import SqlConfig
+from sinks.work import Work, coverage_of_batches, partition_of, plan
+from transforms.batch.counts import Counts
+from transforms.batch.coverage import Range
+from transforms.batch.record import Failure, RecordBatch
+from transforms.errors import Reject
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectShares:
+    """The objects of a commit, which are written and not settled.
+
+    Attributes:
+        shares: The records of each dataset.
+        written: The objects.
+        shape: How much of each batch was left to settle when they were planned.
+        home: The label of the pipeline's own target.
+    """
+
+    shares: dict[str, Parts]
+    written: Written
+    shape: tuple[object, ...]
+    home: str
+
+    def check(self, work: Sequence[Work]) -> None:
+        """Compare what is left to settle now with what was written.
+
+        Raises:
+            Overlap: Another writer has settled a part of it since, or has jobs of it now.
+        """
+        if _shape(work) != self.shape:
+            raise Overlap
+
+    def account(self, work: Sequence[Work]) -> None:
+        """Tell each batch what became of its records."""
+        refused = Counter((refusal.target, refusal.number) for refusal in self.written.refused)
+        batches = {
+            (label, number): batch
+            for label, parts in self.shares.items()
+            for number, batch in parts
+        }
+        for (label, number), batch in batches.items():
+            rows = len(batch.raws) - refused[label, number]
+            work[number].add(label, Counts(inserted=rows))
+        for refusal in sorted(self.written.refused, key=lambda each: (each.number, each.index)):
+            batch = batches[refusal.target, refusal.number]
+            work[refusal.number].poison.append(self._failure(batch, refusal))
+
+    def settle(self, connection: sa.Connection) -> None:
+        """Make the objects part of their datasets; in the transaction, after the ledger.
+
+        Raises:
+            Overlap: Another writer has taken over.
+        """
+        try:
+            settle(connection, self.written)
+        except Superseded:
+            raise Overlap from None
+
+    def _failure(self, batch: RecordBatch, refusal: Refusal) -> Failure:
+        error = refusal.error
+        category = error.category if isinstance(error, Reject) else "data"
+        failure = Failure.of(batch.record(refusal.index), "write", category, error)
+        own = refusal.target == self.home
+        return failure if own else replace(failure, target=refusal.target)
+
+
+def written_objects(
+    objects: Objects, config: SqlConfig, name: str, batches: Sequence[RecordBatch]
+) -> ObjectShares | None:
+    """Write the objects of a commit, before the transaction that settles them.
+
+    Args:
+        objects: The datasets.
+        config: The pipeline's own target, and the state.
+        name: The name of the pipeline; empty for the label of the target.
+        batches: What the commit settles.
+
+    Returns:
+        None if no records are for objects.
+
+    Raises:
+        Overlap: Another writer has taken over.
+        SinkUnavailable: The state or a store cannot be reached.
+        Contention: The state asks for another try.
+        SinkFailed: A store refuses.
+    """
+    try:
+        return _written(objects, config, name, batches)
+    except Superseded:
+        raise Overlap from None
+
+
+def _written(
+    objects: Objects, config: SqlConfig, name: str, batches: Sequence[RecordBatch]
+) -> ObjectShares | None:
+    of_label = objects.by_label
+    with transaction(config.database, "plan objects") as connection:
+        home = label_of(connection, config.table_name)
+        pipeline = name or home
+        coverage = coverage_of_batches(connection, pipeline, batches)
+        work = plan(batches, coverage, _held(connection, batches))
+        dealt = shares.dealt(work, home, connection.dialect.default_schema_name)
+        own = {label: parts for label, parts in dealt.items() if label in of_label}
+        if not any(batch.raws for parts in own.values() for _, batch in parts):
+            return None
+        ranges: dict[Partition, list[Range]] = {}
+        for part in work:
+            if part.gaps:
+                ranges.setdefault(partition_of(part.batch), []).extend(part.gaps)
+        settling = Settling(ranges, coverage)
+        planned = planning.begin(connection, pipeline, of_label, own, settling)
+    return ObjectShares(own, write(planned, config.database), _shape(work), home)
+
+
+def _held(connection: sa.Connection, batches: Sequence[RecordBatch]) -> set[str]:
+    """The claims of ``batches`` that are there; whose they are is looked at when they are settled."""
+    ids = [batch.claim.id for batch in batches if batch.claim is not None]
+    if not ids:
+        return set()
+    present = connection.scalars(sa.select(claims.c.id).where(claims.c.id.in_(ids)))
+    held = {claim.replace("-", "") for claim in present}
+    return {claim for claim in ids if claim.replace("-", "") in held}
+
+
+def _shape(work: Sequence[Work]) -> tuple[object, ...]:
+    return tuple(
+        (tuple(part.gaps) if part.gaps is not None else None, part.trimmed, len(part.batch.raws))
+        for part in work
+    )
