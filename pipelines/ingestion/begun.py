@@ -6,9 +6,8 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipelines import progress
 from pipelines.ingestion.config import IngestConfig, RunConfig
-from pipelines.telemetry import logs
+from pipelines.telemetry import logs, progress
 from sinks import targets
 from sinks.runs.runs import Run
 from transforms.secrets import redact
