@@ -137,6 +137,8 @@ class Stored:
     isolated: list[bool] = field(default_factory=list)
     gate: threading.Event | None = None
     waiting: threading.Event = field(default_factory=threading.Event)
+    finished: list[int] = field(default_factory=list)
+    """For each bundle that has ended, the number of commits before."""
 
     def offsets(self) -> list[int]:
         """Offsets of all records committed, in order."""
@@ -189,6 +191,9 @@ class ListSink:
             raise stored.faults.pop(0)
         stored.commits.append(list(batches))
         return [_settle(batch) for batch in batches]
+
+    def finish(self) -> None:
+        self.stored.finished.append(len(self.stored.commits))
 
 
 def _settle(batch: RecordBatch) -> Settled:

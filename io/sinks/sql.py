@@ -181,8 +181,14 @@ class SqlSink:
         return job_number(self.config.database, read_by, failure.origin)
 
     def complete(self, batches: Sequence[RecordBatch]) -> bool:
-        """Yes: the ledger takes any range."""
-        return True
+        """Yes for tables: the ledger takes any range. Objects are to replace what a crash has left."""
+        if self.objects is None:
+            return True
+        from sinks.object_ranges import ends_within  # with pyarrow, which tables do not need
+
+        database = self.config.database
+        pipeline = self._name or label_in(default_schema(database), self.config.table_name)
+        return not ends_within(database, pipeline, batches)
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Settle ``batches`` in one transaction; see ``transforms.settle.write.Sink``.

@@ -31,14 +31,13 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.record import Failure, RecordBatch, Span
 from transforms.errors import CommitUnknown, Contention, SinkUnavailable
 from transforms.read import drain
-from transforms.settle import first_dead_letters, lineage, target_counts
+from transforms.settle import finishing, first_dead_letters, lineage, target_counts
 from transforms.settle.bounds import TableBounds
 from transforms.settle.gather import Gather, Waiting
 
 _log = logging.getLogger(__name__)
 
-DEAD = "dead"
-RETRY = "retry"
+DEAD, RETRY = "dead", "retry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +121,10 @@ class Sink(Protocol):
             Contention: The transaction was rolled back (deadlock, serialization).
             SinkFailed: The database refuses, and no record is to blame.
         """
+        ...
+
+    def finish(self) -> None:
+        """Do what a bundle ends with, after its last commit; it raises what ``commit`` does."""
         ...
 
 
@@ -322,6 +325,7 @@ class WriteFn(beam.DoFn):
                 yield from self._finish()
             if self._gather:
                 self._start()
+        finishing.finish(self._sink.finish, self._config.backoff, self._config.outage_budget)
 
     def teardown(self) -> None:
         self._writer.shutdown(wait=True, cancel_futures=True)

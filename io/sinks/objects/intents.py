@@ -16,6 +16,7 @@ from sinks.database.dialects import dialect_of
 from sinks.database.tables import claims, intents, objects
 from sinks.ledger.ranges import Partition
 from sinks.objects.cutting import Intent, ObjectId
+from transforms.batch.coverage import Range
 
 
 class Superseded(Exception):
@@ -35,6 +36,18 @@ def open_intents(
             if (source, row.partition) in wanted:
                 result.setdefault((source, row.partition), []).append(_intent(row))
     return result
+
+
+def open_ranges(connection: sa.Connection, pipeline: str) -> dict[Partition, list[Range]]:
+    """The ranges of all open intents of ``pipeline``, by partition; those of jobs are left out."""
+    columns = intents.c
+    query = sa.select(
+        columns.source, columns.partition, columns.start_offset, columns.end_offset
+    ).where(columns.pipeline == pipeline, columns.source != "")
+    ranges: dict[Partition, list[Range]] = {}
+    for source, partition, start, end in connection.execute(query):
+        ranges.setdefault((source, partition), []).append((start, end))
+    return ranges
 
 
 def enter(connection: sa.Connection, fresh: Sequence[Intent]) -> None:

@@ -91,6 +91,9 @@ class OutboxTopic:
         """Yes: any rows can be published."""
         return True
 
+    def finish(self) -> None:
+        """Do nothing: each commit is all that there is to it."""
+
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Produce every row, wait for the report of each, then mark the rows as published.
 

@@ -137,6 +137,16 @@ class TestGroupCommit:
         assert [each.value.counts.inserted for each in write.finish_bundle()] == [1]
         write.teardown()
 
+    def test_a_bundle_ends_with_what_the_sink_does_after_its_last_commit(self) -> None:
+        sink = ListSink.fresh("finished")
+        write = self.drive(sink, FAST)
+        self.process(write, batch_of(b"0"))
+        self.process(write, batch_of(b"1", start=1))
+        assert sink.stored.finished == []
+        list(write.finish_bundle())
+        write.teardown()
+        assert sink.stored.finished == [len(sink.stored.commits)]
+
 
 class Routed(ListSink):
     """Settles all for the table ``orders``."""
