@@ -39,24 +39,24 @@ class Lake:
     """The sink and its state.
 
     Attributes:
-        folder: Where the objects are.
+        folder: Where the objects are, if they are in a folder.
         database: The state.
+        config: The bucket or folder.
     """
 
     folder: Path
     database: Database
+    config: ObjectConfig
 
     @classmethod
-    def within(cls, path: Path) -> Lake:
-        """An empty sink below ``path``."""
-        lake = cls(path / "lake", Database(f"sqlite:///{path}/state.db"))
+    def within(cls, path: Path, config: ObjectConfig | None = None) -> Lake:
+        """An empty sink below ``path``, or in a bucket; its state is below ``path``."""
+        folder = path / "lake"
+        config = config or ObjectConfig.of(folder.as_uri())
+        lake = cls(folder, Database(f"sqlite:///{path}/state.db"), config)
         (path / "state.db").write_bytes(_empty_state())
         prepare(lake.database, lake.sink, lake.store)
         return lake
-
-    @property
-    def config(self) -> ObjectConfig:
-        return ObjectConfig.of(self.folder.as_uri())
 
     @property
     def sink(self) -> str:
