@@ -153,8 +153,8 @@ def in_order(
     What a table refers to comes before it. How deep each lies in the graph of foreign keys is
     remembered until a table is looked at again.
     """
-    if len(configs) == 1:
-        return [0]
+    if len(configs) < 2:
+        return list(range(len(configs)))
     depths = _DEPTHS.get(configs[0].database)
     if any(config not in depths for config in configs):
         # Of all at once: they are of one catalogue.

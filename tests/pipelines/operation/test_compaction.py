@@ -14,14 +14,14 @@ from sinks.database import leases
 from sinks.database.engine import transaction
 from sinks.database.tables import leases as lease_table
 from sinks.objects.config import ObjectConfig
-from tests.io.sinks.objects.lake import Lake
+from tests.io.sinks.objects.filled_lake import FilledLake
 from tests.pipelines.commands import audit
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FilledLake:
     """Three published objects of one dataset, one of another."""
-    lake = Lake.within(tmp_path)
+    lake = FilledLake.within(tmp_path)
     for number in range(3):
         lake.settle(f"t/{number}.parquet", [{"n": number}], start=number, pending=True)
     lake.settle("u/a.parquet", [{"n": 9}], start=9, pending=True)
@@ -29,7 +29,7 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
-def compacted(lake: Lake, *more: str) -> int:
+def compacted(lake: FilledLake, *more: str) -> int:
     """The exit code of the command."""
     argv = ["--sink", lake.sink, "--state", lake.database.url, *more]
     return command.run("compact", compact_command.main, argv)
@@ -41,14 +41,14 @@ def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return dict(entry)
 
 
-def by_manifest(lake: Lake) -> list[Any]:
+def by_manifest(lake: FilledLake) -> list[Any]:
     """The values of all rows, as a reader of the manifest sees them."""
     names = [entry.name for entry in lake.publisher.entries()]
     return sorted(n for name in names for n in pq.read_table(lake.folder / name)["n"].to_pylist())
 
 
 def test_small_objects_are_merged_and_the_manifest_says_so(
-    lake: Lake, capsys: pytest.CaptureFixture[str]
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert compacted(lake, "--json", "--reason", "too many", "--by", "ada") == 0
     done = printed(capsys)
@@ -61,7 +61,9 @@ def test_small_objects_are_merged_and_the_manifest_says_so(
     assert audit(lake.database.url, "--objects") == 0
 
 
-def test_running_again_changes_nothing(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_running_again_changes_nothing(
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
+) -> None:
     compacted(lake)
     states, number = lake.states(), lake.publisher.root()[0].number
     assert compacted(lake) == 0
@@ -70,7 +72,7 @@ def test_running_again_changes_nothing(lake: Lake, capsys: pytest.CaptureFixture
 
 
 def test_replaced_objects_are_deleted_after_a_while(
-    lake: Lake, capsys: pytest.CaptureFixture[str]
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
 ) -> None:
     compacted(lake)
     assert len(lake.data()) == 5
@@ -84,14 +86,16 @@ def test_replaced_objects_are_deleted_after_a_while(
     assert by_manifest(lake) == [0, 1, 2, 9]
 
 
-def test_what_a_crash_left_is_published_first(lake: Lake) -> None:
+def test_what_a_crash_left_is_published_first(lake: FilledLake) -> None:
     lake.update(1, state="replaced", pending=True)
     assert compacted(lake, "--keep", "1s") == 0
     assert by_manifest(lake) == [1, 2, 9]
     assert "t/0.parquet" in lake.data(), "its time begins with the manifest without it"
 
 
-def test_a_dry_run_says_what_would_be_done(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_says_what_would_be_done(
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
+) -> None:
     lake.settle("t/o.parquet", [{"n": 1}], state="orphan")
     lake.age(timedelta(hours=2))
     states, names = lake.states(), lake.data()
@@ -110,14 +114,16 @@ def test_a_dry_run_says_what_would_be_done(lake: Lake, capsys: pytest.CaptureFix
     assert (lake.states(), lake.data()) == (states, names)
 
 
-def test_what_cannot_be_merged_is_exit_1(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_merged_is_exit_1(
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
+) -> None:
     lake.store.delete("t/1.parquet")
     assert compacted(lake) == 1
     assert "left as it is: t/1.parquet is not there" in capsys.readouterr().out
     assert len(lake.settled()) == 3
 
 
-def test_two_at_once_are_refused(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_at_once_are_refused(lake: FilledLake, capsys: pytest.CaptureFixture[str]) -> None:
     root, _ = lake.publisher.root()
     with transaction(lake.database, "hold") as connection:
         far = root.published_at
@@ -130,14 +136,16 @@ def test_two_at_once_are_refused(lake: Lake, capsys: pytest.CaptureFixture[str])
     assert lake.states() == states
 
 
-def test_the_lease_is_given_up(lake: Lake) -> None:
+def test_the_lease_is_given_up(lake: FilledLake) -> None:
     before = leases.number()
     for _ in range(2):
         assert compacted(lake) == 0
     assert leases.number() == before
 
 
-def test_another_dataset_is_left_alone(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_dataset_is_left_alone(
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert compacted(lake, "--table", "u", "--json") == 0
     assert printed(capsys)["merged"] == 0
     assert compacted(lake, "--table", "t", "--json") == 0
@@ -154,7 +162,7 @@ def test_another_dataset_is_left_alone(lake: Lake, capsys: pytest.CaptureFixture
     ],
 )
 def test_a_mistake_is_one_line(
-    lake: Lake, capsys: pytest.CaptureFixture[str], change: list[str], message: str
+    lake: FilledLake, capsys: pytest.CaptureFixture[str], change: list[str], message: str
 ) -> None:
     assert compacted(lake, *change) == 2
     captured = capsys.readouterr()
@@ -164,7 +172,7 @@ def test_a_mistake_is_one_line(
 
 
 def test_a_sink_that_the_state_does_not_know_is_a_mistake(
-    lake: Lake, capsys: pytest.CaptureFixture[str]
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["--sink", "file:///elsewhere", "--state", lake.database.url]
     assert command.run("compact", compact_command.main, argv) == 2
@@ -184,7 +192,9 @@ def test_a_state_that_is_no_state_is_a_mistake(
 def test_s3_is_compacted_likewise(
     tmp_path: Path, s3_endpoint: str, bucket: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lake = Lake.within(tmp_path, ObjectConfig.of(f"s3://{bucket}/lake", endpoint_url=s3_endpoint))
+    lake = FilledLake.within(
+        tmp_path, ObjectConfig.of(f"s3://{bucket}/lake", endpoint_url=s3_endpoint)
+    )
     for number in range(3):
         lake.settle(f"t/{number}.parquet", [{"n": number}], start=number, pending=True)
     lake.publisher.publish()
@@ -201,7 +211,9 @@ def test_s3_is_compacted_likewise(
     assert audit(lake.database.url, "--objects", *more) == 0
 
 
-def test_a_manifest_that_is_gone_is_exit_1(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_manifest_that_is_gone_is_exit_1(
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
+) -> None:
     lake.store.delete("_manifest.json")
     lake.update(1, pending=True)
     assert compacted(lake) == 1

@@ -6,26 +6,26 @@ from pathlib import Path
 import pytest
 
 from pipelines.operation.object_verdicts import object_verdicts, print_all
-from tests.io.sinks.objects.lake import Lake
+from tests.io.sinks.objects.filled_lake import FilledLake
 from tests.pipelines.commands import audit
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FilledLake:
     """A sink with two objects that its manifest names."""
-    lake = Lake.within(tmp_path)
+    lake = FilledLake.within(tmp_path)
     for number in range(2):
         lake.settle(f"t/{number}.jsonl.gz", [{"n": number}], start=number, pending=True)
     lake.publisher.publish()
     return lake
 
 
-def audited(lake: Lake, *more: str) -> int:
+def audited(lake: FilledLake, *more: str) -> int:
     """The exit code of an audit of its state."""
     return audit(lake.database.url, *more)
 
 
-def test_a_sink_that_is_right_has_no_findings(lake: Lake) -> None:
+def test_a_sink_that_is_right_has_no_findings(lake: FilledLake) -> None:
     (verdict,) = object_verdicts(lake.database.url, objects=True, endpoint_url=None)
     assert verdict.ok
     assert verdict.manifest == (lake.publisher.root()[0].number, 2)
@@ -33,14 +33,16 @@ def test_a_sink_that_is_right_has_no_findings(lake: Lake) -> None:
     assert verdict.listing.objects == 2
 
 
-def test_without_being_asked_to_nobody_looks_at_the_objects(lake: Lake) -> None:
+def test_without_being_asked_to_nobody_looks_at_the_objects(lake: FilledLake) -> None:
     lake.store.delete("t/0.jsonl.gz")
     (verdict,) = object_verdicts(lake.database.url, objects=False, endpoint_url=None)
     assert verdict.ok
     assert (verdict.manifest, verdict.listing) == (None, None)
 
 
-def test_an_object_that_is_gone_is_exit_1(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_object_that_is_gone_is_exit_1(
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
+) -> None:
     lake.store.delete("t/0.jsonl.gz")
     assert audited(lake) == 0
     assert audited(lake, "--objects") == 1
@@ -49,7 +51,7 @@ def test_an_object_that_is_gone_is_exit_1(lake: Lake, capsys: pytest.CaptureFixt
 
 
 def test_rows_that_the_ledger_does_not_count_are_exit_1(
-    lake: Lake, capsys: pytest.CaptureFixture[str]
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lake.update(1, rows=5)
     assert audited(lake) == 1
@@ -59,13 +61,17 @@ def test_rows_that_the_ledger_does_not_count_are_exit_1(
     )
 
 
-def test_a_manifest_that_is_gone_is_exit_1(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_manifest_that_is_gone_is_exit_1(
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
+) -> None:
     lake.store.delete("_manifest.json")
     assert audited(lake, "--objects") == 1
     assert "_manifest.json is gone" in capsys.readouterr().out
 
 
-def test_json_has_an_object_for_each_sink(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_has_an_object_for_each_sink(
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
+) -> None:
     lake.intend("0123456789ab", "t/i.parquet")
     lake.store.create("t/foreign", b"")
     assert audited(lake, "--json", "--objects") == 0
@@ -96,7 +102,7 @@ def test_json_has_an_object_for_each_sink(lake: Lake, capsys: pytest.CaptureFixt
 
 
 def test_people_see_what_waits_and_what_is_being_written(
-    lake: Lake, capsys: pytest.CaptureFixture[str]
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for number in range(7):
         lake.intend("0123456789ab", "t/i.parquet", start=number)
@@ -111,7 +117,7 @@ def test_people_see_what_waits_and_what_is_being_written(
 
 
 def test_objects_of_one_source_cannot_be_told_apart(
-    lake: Lake, capsys: pytest.CaptureFixture[str]
+    lake: FilledLake, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert audited(lake, "--objects", "--source", "s3://b/*") == 2
     assert "leave out --source" in capsys.readouterr().err

@@ -10,10 +10,10 @@ from sinks.database.engine import transaction
 from sinks.database.migrations import migrate
 from sinks.database.tables import manifests
 from sinks.objects.checks.accounts import sinks, state_of
-from tests.io.sinks.objects.lake import Lake
+from tests.io.sinks.objects.filled_lake import FilledLake
 
 
-def test_the_rows_of_objects_stand_beside_what_the_ledger_counts(lake: Lake) -> None:
+def test_the_rows_of_objects_stand_beside_what_the_ledger_counts(lake: FilledLake) -> None:
     lake.settle("t/a.jsonl.gz", [{"n": 1}, {"n": 2}], bytes=40)
     lake.settle("t/b.jsonl.gz", [{"n": 3}], start=2, bytes=30)
     lake.settle("u/a.jsonl.gz", [{"n": 4}], pipeline="q", bytes=20)
@@ -26,21 +26,21 @@ def test_the_rows_of_objects_stand_beside_what_the_ledger_counts(lake: Lake) -> 
     assert all(each.ok for each in datasets)
 
 
-def test_an_object_that_the_state_lost_is_seen(lake: Lake) -> None:
+def test_an_object_that_the_state_lost_is_seen(lake: FilledLake) -> None:
     lake.settle("t/a.jsonl.gz", [{"n": 1}])
     lake.update(state="orphan")
     (dataset,) = state_of(lake.database, lake.sink).datasets
     assert (dataset.rows, dataset.inserted, dataset.ok) == (0, 1, False)
 
 
-def test_an_object_that_nothing_counts_is_seen(lake: Lake) -> None:
+def test_an_object_that_nothing_counts_is_seen(lake: FilledLake) -> None:
     lake.settle("t/a.jsonl.gz", [{"n": 1}])
     lake.update(rows=2)
     (dataset,) = state_of(lake.database, lake.sink).datasets
     assert (dataset.rows, dataset.inserted, dataset.ok) == (2, 1, False)
 
 
-def test_open_intents_are_listed_with_their_age(lake: Lake) -> None:
+def test_open_intents_are_listed_with_their_age(lake: FilledLake) -> None:
     lake.intend("0123456789ab", "t/a.parquet", "t/b.parquet", start=5)
     (intent,) = state_of(lake.database, lake.sink).intents
     assert (intent.pipeline, intent.source, intent.partition) == ("p", "s", "0")
@@ -49,7 +49,7 @@ def test_open_intents_are_listed_with_their_age(lake: Lake) -> None:
     assert state_of(lake.database, "file:///elsewhere").intents == ()
 
 
-def test_what_waits_is_counted(lake: Lake) -> None:
+def test_what_waits_is_counted(lake: FilledLake) -> None:
     lake.settle("t/a.parquet", [{"n": 1}], pending=True)
     for number in range(2):
         lake.settle(f"t/r{number}.parquet", [{"n": 1}], state="replaced")
@@ -58,7 +58,7 @@ def test_what_waits_is_counted(lake: Lake) -> None:
     assert (state.pending, state.replaced, state.orphans) == (1, 2, 1)
 
 
-def test_a_sink_within_another_is_judged_by_itself(lake: Lake) -> None:
+def test_a_sink_within_another_is_judged_by_itself(lake: FilledLake) -> None:
     lake.settle("t/a.jsonl.gz", [{"n": 1}])
     inner = lake.target("t")
     with transaction(lake.database, "enter") as connection:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.io.sinks.objects.lake import Lake
+from tests.io.sinks.objects.filled_lake import FilledLake
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Lake:
+def lake(tmp_path: Path) -> FilledLake:
     """An empty sink in a folder."""
-    return Lake.within(tmp_path)
+    return FilledLake.within(tmp_path)

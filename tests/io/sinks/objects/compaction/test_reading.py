@@ -9,7 +9,7 @@ import pytest
 from sinks.objects.compaction import parts, reading
 from sinks.objects.compaction.plan import Part
 from sinks.objects.compaction.reading import AHEAD, Unmergeable, ahead, opened
-from tests.io.sinks.objects.lake import Lake
+from tests.io.sinks.objects.filled_lake import FilledLake
 
 PART = Part(1, "t", "p", "t/a.parquet", "s", "0", 0, 1, 1, 1, "e")
 
@@ -39,7 +39,7 @@ def test_one_that_cannot_be_read_does_not_end_the_others() -> None:
 
 @pytest.mark.parametrize("whole", [reading.WHOLE_BYTES, 0])
 def test_the_object_is_the_one_that_was_settled(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, whole: int
+    lake: FilledLake, monkeypatch: pytest.MonkeyPatch, whole: int
 ) -> None:
     monkeypatch.setattr(reading, "WHOLE_BYTES", whole)
     number = lake.settle("t/a.jsonl.gz", [{"n": 1}])

@@ -10,23 +10,23 @@ from sinks.objects.compaction import sweep as objects_sweep
 from sinks.objects.compaction.sweep import Sweep
 from sinks.objects.manifest import Root, as_bytes
 from sinks.objects.names import MANIFEST, SEGMENTS
-from tests.io.sinks.objects.lake import BY, Lake
+from tests.io.sinks.objects.filled_lake import BY, FilledLake
 
 HOUR = timedelta(hours=1)
 LOOSE = f"{SEGMENTS}loose.json"
 
 
-def swept(lake: Lake) -> int:
+def swept(lake: FilledLake) -> int:
     """What a sweep deletes of the manifest's parts."""
     work = Sweep(lake.database, lake.store, lake.sink, HOUR, BY, lambda: None)
     return segments.sweep(work, lake.publisher)
 
 
-def parts(lake: Lake) -> list[str]:
+def parts(lake: FilledLake) -> list[str]:
     return [name for name, _ in lake.store.names(SEGMENTS)]
 
 
-def replace_root(lake: Lake) -> Root:
+def replace_root(lake: FilledLake) -> Root:
     """As every change of the manifest does."""
     root, etag = lake.publisher.root()
     new = Root(root.sink, root.number + 1, 1, datetime.now(UTC), root.segments, root.objects)
@@ -34,7 +34,7 @@ def replace_root(lake: Lake) -> Root:
     return new
 
 
-def test_a_part_that_no_root_names_is_deleted_in_the_end(lake: Lake) -> None:
+def test_a_part_that_no_root_names_is_deleted_in_the_end(lake: FilledLake) -> None:
     lake.store.create(LOOSE, b"")
     assert swept(lake) == 0
     replace_root(lake)
@@ -45,7 +45,7 @@ def test_a_part_that_no_root_names_is_deleted_in_the_end(lake: Lake) -> None:
     assert lake.trail() == [("sweep", "ada", "because", 1)]
 
 
-def test_a_part_stays_while_its_writer_may_still_name_it(lake: Lake) -> None:
+def test_a_part_stays_while_its_writer_may_still_name_it(lake: FilledLake) -> None:
     lake.store.create(LOOSE, b"")
     swept(lake)
     lake.age(2 * HOUR)
@@ -54,7 +54,7 @@ def test_a_part_stays_while_its_writer_may_still_name_it(lake: Lake) -> None:
     assert swept(lake) == 1
 
 
-def test_a_part_stays_for_readers_of_an_older_manifest(lake: Lake) -> None:
+def test_a_part_stays_for_readers_of_an_older_manifest(lake: FilledLake) -> None:
     lake.store.create(LOOSE, b"")
     swept(lake)
     replace_root(lake)
@@ -63,7 +63,9 @@ def test_a_part_stays_for_readers_of_an_older_manifest(lake: Lake) -> None:
     assert parts(lake) == [LOOSE]
 
 
-def test_a_part_that_is_named_after_all_stays(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_is_named_after_all_stays(
+    lake: FilledLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(manifest, "SEGMENT_OBJECTS", 1)
     for number in range(2):
         lake.settle(f"t/{number}.parquet", [{"n": 1}], pending=True)
@@ -78,7 +80,7 @@ def test_a_part_that_is_named_after_all_stays(lake: Lake, monkeypatch: pytest.Mo
     assert list(lake.states().values()) == ["settled", "settled"]
 
 
-def test_the_sweep_of_objects_leaves_parts_alone(lake: Lake) -> None:
+def test_the_sweep_of_objects_leaves_parts_alone(lake: FilledLake) -> None:
     lake.store.create(LOOSE, b"")
     swept(lake)
     lake.age(2 * HOUR)

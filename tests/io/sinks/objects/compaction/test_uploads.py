@@ -10,7 +10,7 @@ from sinks.objects.compaction.sweep import Sweep
 from sinks.objects.compaction.uploads import abort, expired
 from sinks.objects.config import ObjectConfig
 from sinks.objects.stores import store_of
-from tests.io.sinks.objects.lake import BY, Lake
+from tests.io.sinks.objects.filled_lake import BY, FilledLake
 from transforms.errors import SinkFailed
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_uploads_of_objects_that_the_state_knows_end(
-    lake: Lake, s3: S3Client, s3_endpoint: str, bucket: str
+    lake: FilledLake, s3: S3Client, s3_endpoint: str, bucket: str
 ) -> None:
     config = ObjectConfig.of(f"s3://{bucket}/lake", endpoint_url=s3_endpoint)
     for key in ("lake/t/a.parquet", "lake/t/foreign.parquet", "other/t/a.parquet"):
@@ -35,7 +35,7 @@ def test_uploads_of_objects_that_the_state_knows_end(
     assert abort(work, config) == 0
 
 
-def test_a_bucket_that_is_gone_is_said_in_one_line(lake: Lake, s3_endpoint: str) -> None:
+def test_a_bucket_that_is_gone_is_said_in_one_line(lake: FilledLake, s3_endpoint: str) -> None:
     config = ObjectConfig.of("s3://no-such-bucket/lake", endpoint_url=s3_endpoint)
     work = Sweep(lake.database, store_of(config), config.url, timedelta(0), BY, lambda: None)
     with pytest.raises(SinkFailed, match="the bucket of s3://no-such-bucket/lake"):
