@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from sinks.database.database import Database
 from sinks.objects.compaction import json_lines, parts, swap
-from sinks.objects.compaction.plan import Part, groups
+from sinks.objects.compaction.plan import Origin, Part, groups
 from sinks.objects.compaction.reading import Unmergeable, ahead, opened
 from sinks.objects.compaction.swap import Superseded
 from sinks.objects.store import ObjectChanged, ObjectExists, ObjectStore
@@ -219,7 +219,22 @@ def _write(work: Compaction, kin: _Kin, group: Sequence[Part], path: Path) -> in
             return json_lines.merge(read, path)
         from sinks.objects.compaction import parquet
 
-        return parquet.merge(read, kin.schema, path)
+        return parquet.merge(read, kin.schema, path, _metadata(group))
+
+
+def _metadata(group: Sequence[Part]) -> dict[str, str]:
+    """What the object says of itself, as the objects that it is made of do."""
+    origin = Origin.of(group)
+    of_one = {
+        "sluice.source": origin.source,
+        "sluice.partition": origin.partition,
+        "sluice.range": f"{origin.start}-{origin.end}",
+    }
+    return {
+        "sluice.pipeline": group[0].pipeline,
+        "sluice.compacted": str(len(group)),
+        **(of_one if origin.source else {}),
+    }
 
 
 def _name(group: Sequence[Part], suffix: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,13 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sinks.objects.compaction.schemas import fitted
+from sinks.objects.encoding.parquet import GROUP_BYTES, GROUP_ROWS
 
 BATCH_ROWS = 8_192
 BATCH_BYTES = 8 * 1024 * 1024
 """What is decoded at a time, as far as a footer tells."""
-
-GROUP_BYTES = 64 * 1024 * 1024
-"""A row group is written once its rows take this much memory."""
 
 
 def schema_of(file: BinaryIO) -> tuple[pa.Schema, int]:
@@ -29,13 +27,16 @@ def schema_of(file: BinaryIO) -> tuple[pa.Schema, int]:
     return opened.schema_arrow, opened.metadata.num_rows
 
 
-def merge(files: Iterable[BinaryIO], schema: pa.Schema, path: Path) -> int:
+def merge(
+    files: Iterable[BinaryIO], schema: pa.Schema, path: Path, metadata: Mapping[str, str]
+) -> int:
     """Write the rows of ``files`` one after another to ``path``; returns how many there are.
 
     Args:
         files: Parquet objects. Each is asked for once the one before it is done.
         schema: Takes the rows of all of them (``schemas.unified``).
         path: The file to write.
+        metadata: Its key-value metadata.
 
     Raises:
         pyarrow.ArrowException: An object cannot be read on.
@@ -44,14 +45,16 @@ def merge(files: Iterable[BinaryIO], schema: pa.Schema, path: Path) -> int:
     rows = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         waiting: list[pa.RecordBatch] = []
-        size = 0
+        size = count = 0
         for batch in _batches(files, schema):
             waiting.append(batch)
             size += batch.nbytes
-            if size >= GROUP_BYTES:
+            count += batch.num_rows
+            if size >= GROUP_BYTES or count >= GROUP_ROWS:
                 rows += _write(writer, waiting)
-                waiting, size = [], 0
+                waiting, size, count = [], 0, 0
         rows += _write(writer, waiting)
+        writer.add_key_value_metadata(dict(metadata))
     return rows
 
 

@@ -53,6 +53,33 @@ class Part:
         return self.source, self.partition, self.start, self.id
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the records of an object come from; nothing is said of several partitions, as of jobs.
+
+    Attributes:
+        source: The source; empty for several.
+        partition: Its partition; empty for several.
+        start: The first offset.
+        end: The offset behind the last.
+    """
+
+    source: str = ""
+    partition: str = ""
+    start: int = 0
+    end: int = 0
+
+    @classmethod
+    def of(cls, group: Sequence[Part]) -> Origin:
+        """That of an object which is made of ``group``."""
+        places = {(part.source, part.partition) for part in group}
+        if len(places) > 1:
+            return cls()
+        ((source, partition),) = places
+        start, end = min(part.start for part in group), max(part.end for part in group)
+        return cls(source, partition, start, end)
+
+
 def groups(parts: Iterable[Part], target_bytes: int) -> list[Sequence[Part]]:
     """Small objects in the order of their records, cut into groups of about ``target_bytes``.
 

@@ -45,7 +45,8 @@ def alike(schemas: Iterable[tuple[Thing, pa.Schema]]) -> list[tuple[list[Thing],
     sets: list[tuple[list[Thing], pa.Schema]] = []
     for thing, schema in schemas:
         for number, (members, common) in enumerate(sets):
-            wider = common if schema.equals(common) else unified(common, schema)
+            same = schema.equals(common, check_metadata=True)
+            wider = common if same else unified(common, schema)
             if wider is not None:
                 members.append(thing)
                 sets[number] = members, wider

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,7 +13,7 @@ from sinks.database.engine import retried, transaction
 from sinks.database.tables import objects
 from sinks.jobs import audit_trail
 from sinks.objects.compaction.parts import chunks
-from sinks.objects.compaction.plan import Part
+from sinks.objects.compaction.plan import Origin, Part
 from transforms.errors import SinkFailed
 
 
@@ -46,6 +45,8 @@ def reserve(database: Database, sink: str, group: Sequence[Part], name: str) -> 
         SinkUnavailable: The database cannot be reached.
     """
 
+    origin = Origin.of(group)
+
     def enter() -> int:
         with transaction(database, "enter an object") as connection:
             at = dialect_of(connection).now(connection)
@@ -54,7 +55,10 @@ def reserve(database: Database, sink: str, group: Sequence[Part], name: str) -> 
                 "target": group[0].target,
                 "name": name,
                 "pipeline": group[0].pipeline,
-                **_range(group),
+                "source": origin.source,
+                "partition": origin.partition,
+                "start_offset": origin.start,
+                "end_offset": origin.end,
                 **dict.fromkeys(("rows", "bytes"), 0),
                 "etag": "",
                 "state": "orphan",
@@ -120,31 +124,13 @@ def swap(
                 which={"sink": row.sink, "target": group[0].target, "into": row.name},
                 count=len(group),
             )
-        origin = _range(group)
+        origin = Origin.of(group)
         return Part(
             number,
             group[0].target,
             group[0].pipeline,
             row.name,
-            *(origin["source"], origin["partition"], origin["start_offset"], origin["end_offset"]),
-            *(rows, size, etag),
+            *(origin.source, origin.partition, origin.start, origin.end, rows, size, etag),
         )
 
     return retried(change)
-
-
-def _range(group: Sequence[Part]) -> dict[str, Any]:
-    """Where the records of an object come from that is made of ``group``.
-
-    Of several sources or partitions, nothing is said, as of jobs.
-    """
-    places = {(part.source, part.partition) for part in group}
-    if len(places) > 1:
-        return {"source": "", "partition": "", "start_offset": 0, "end_offset": 0}
-    ((source, partition),) = places
-    return {
-        "source": source,
-        "partition": partition,
-        "start_offset": min(part.start for part in group),
-        "end_offset": max(part.end for part in group),
-    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -19,6 +18,7 @@ from sinks.objects.compaction import segments
 from sinks.objects.compaction.compact import Compacted, Compaction, compact
 from sinks.objects.compaction.swap import Actor
 from sinks.objects.compaction.sweep import Sweep, sweep
+from sinks.objects.writing import write
 from tests.io.sinks.objects.lake import Lake
 from tests.io.sinks.tested_database import make_batch
 from transforms.batch.record import RecordBatch
@@ -29,6 +29,12 @@ BATCHES = 12
 
 class Crash(Exception):
     """The process ends here."""
+
+
+def write_and_crash(*arguments: Any, **options: Any) -> Any:
+    """What a commit does before its transaction, and no more."""
+    write(*arguments, **options)
+    raise Crash
 
 
 def batch(start: int, end: int) -> RecordBatch:
@@ -88,7 +94,7 @@ def test_writers_and_two_compactions_beside_each_other(lake: Lake) -> None:
     sink = lake.sink()
     written = threading.Event()
 
-    def write() -> None:
+    def write_all() -> None:
         try:
             for number in range(BATCHES):
                 sink.commit([batch(number * 5, number * 5 + 5)])
@@ -103,7 +109,7 @@ def test_writers_and_two_compactions_beside_each_other(lake: Lake) -> None:
             merge(lake)
 
     with ThreadPoolExecutor(3) as pool:
-        futures = [pool.submit(work) for work in (write, merge_on_and_on, merge_on_and_on)]
+        futures = [pool.submit(work) for work in (write_all, merge_on_and_on, merge_on_and_on)]
         for future in futures:
             future.result(timeout=120)
     lake.publisher.publish()
@@ -123,14 +129,9 @@ def test_a_sweep_leaves_what_a_crashed_writer_will_write_again(
     sink = lake.sink()
     sink.commit([batch(0, 5)])
     sink.finish()
-    write: Callable[..., Any] = object_shares.write
-
-    def crashing(*arguments: Any, **options: Any) -> Any:
-        write(*arguments, **options)
-        raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(object_shares, "write", crashing)
+        patch.setattr(object_shares, "write", write_and_crash)
         with pytest.raises(Crash):
             sink.commit([batch(5, 10)])
     before = lake.listed()
@@ -152,14 +153,9 @@ def test_a_sweep_deletes_what_a_crashed_writer_has_given_up(
 ) -> None:
     lake = local_lake
     sink = lake.sink()
-    write: Callable[..., Any] = object_shares.write
-
-    def crashing(*arguments: Any, **options: Any) -> Any:
-        write(*arguments, **options)
-        raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(object_shares, "write", crashing)
+        patch.setattr(object_shares, "write", write_and_crash)
         with pytest.raises(Crash):
             sink.commit([batch(0, 10)])
     (lost,) = lake.listed()

@@ -96,6 +96,20 @@ class TestMerging:
         assert compact(work(lake, target_bytes=target)) == Compacted()
         assert [row["n"] for row in lake.rows()] == list(range(12))
 
+    def test_the_object_says_where_its_records_come_from(self, lake: FilledLake) -> None:
+        for number in range(2):
+            lake.settle(f"t/{number}.parquet", [{"n": number}], start=number)
+        compact(work(lake))
+        (name,) = lake.settled()
+        metadata = pq.ParquetFile(lake.folder / name).metadata.metadata or {}
+        assert {key: text for key, text in metadata.items() if key.startswith(b"sluice")} == {
+            b"sluice.pipeline": b"p",
+            b"sluice.source": b"s",
+            b"sluice.partition": b"0",
+            b"sluice.range": b"0-2",
+            b"sluice.compacted": b"2",
+        }
+
 
 class TestSchemas:
     def test_schemas_that_grew_become_one(self, lake: FilledLake) -> None:

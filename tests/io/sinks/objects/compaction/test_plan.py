@@ -7,7 +7,7 @@ from hypothesis import given as whatever
 from hypothesis import strategies as st
 
 from sinks.objects.compaction import plan
-from sinks.objects.compaction.plan import Part, groups
+from sinks.objects.compaction.plan import Origin, Part, groups
 
 TARGET = 1_000
 
@@ -76,3 +76,11 @@ def test_what_has_been_merged_is_not_merged_again(sizes: list[int]) -> None:
 
 def test_the_folder_of_an_object_is_that_of_its_partition() -> None:
     assert parts(1)[0].folder == "t/dt=1"
+
+
+def test_the_origin_of_one_partition_is_the_range_around_all() -> None:
+    assert Origin.of(parts(1, 1, 1)[1:]) == Origin("a", "0", 10, 30)
+
+
+def test_of_several_sources_nothing_is_said() -> None:
+    assert Origin.of([*parts(1), *parts(1, source="b")]) == Origin()

@@ -111,6 +111,12 @@ def test_only_metadata_that_both_have_is_kept() -> None:
     assert schema.metadata == {b"table": b"t"}
 
 
+def test_metadata_of_one_is_not_said_of_all() -> None:
+    ((members, schema),) = alike([("a", INT.with_metadata({"from": "a"})), ("b", INT)])
+    assert members == ["a", "b"]
+    assert schema.metadata is None
+
+
 def test_what_fits_together_is_one_set_with_one_schema() -> None:
     sets = alike([("a", INT), ("b", TEXT), ("c", WIDE), ("d", TEXT), ("e", INT)])
     assert [members for members, _ in sets] == [["a", "c", "e"], ["b", "d"]]
