@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, cast, get_args
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
-from clients.s3 import S3Settings, refuse_credentials
+from clients.s3 import CREDENTIALS, S3Settings, refuse_credentials
 from transforms.errors import ConfigError
 from transforms.secret_urls import refuse_secrets
 
@@ -79,7 +79,8 @@ class ObjectConfig:
                 f"URI is {scheme if separator else 'missing'}"
             )
         if scheme == "s3":
-            refuse_credentials(uri)
+            refuse_credentials(place)
+            refuse_secrets("an s3:// URI", uri, CREDENTIALS)
             url = _bucket(place)
         else:
             refuse_secrets("a file:// URI", uri, "a folder needs none")

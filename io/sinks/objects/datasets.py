@@ -52,8 +52,7 @@ def begin(
         settling: What the commit settles.
 
     Raises:
-        Superseded: Another writer took over an intent at the same time.
-        Contention: Likewise, where no lock holds writers off.
+        Superseded: Another writer took over an intent, or entered one, at the same time.
     """
     places = sorted(settling.ranges)
     if places:

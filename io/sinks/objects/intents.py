@@ -12,7 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.database.classify import classify
 from sinks.database.dialects import dialect_of
+from sinks.database.engine import DATABASE_ERRORS
 from sinks.database.tables import claims, intents, objects
 from sinks.ledger.ranges import Partition
 from sinks.objects.cutting import Intent, ObjectId
@@ -54,7 +56,8 @@ def enter(connection: sa.Connection, fresh: Sequence[Intent]) -> None:
     """Enter new intents.
 
     Raises:
-        Contention: Another writer has entered one that begins at the same offset.
+        Superseded: Where no lock holds writers off, another has entered one that begins at the same
+            offset; the transaction must be rolled back.
     """
     at = dialect_of(connection).now(connection)
     if fresh:
@@ -70,7 +73,12 @@ def enter(connection: sa.Connection, fresh: Sequence[Intent]) -> None:
             }
             for intent in fresh
         ]
-        connection.execute(sa.insert(intents), rows)
+        try:
+            connection.execute(sa.insert(intents), rows)
+        except DATABASE_ERRORS as error:
+            if classify(error).kind == "record":
+                raise Superseded from error
+            raise
 
 
 def take_over(connection: sa.Connection, intent: Intent, names: Sequence[ObjectId]) -> Intent:

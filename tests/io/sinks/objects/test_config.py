@@ -35,6 +35,10 @@ def test_parquet_is_the_default_and_the_whole_bucket_a_place() -> None:
     assert (config.url, config.prefix) == ("s3://lake", "")
 
 
+def test_the_time_of_a_field_names_folders_of_a_whole_bucket_too() -> None:
+    assert ObjectConfig.of("s3://lake?partition=day:created_at").partition == "day:created_at"
+
+
 def test_a_dataset_is_one_folder() -> None:
     config = ObjectConfig.of("s3://lake/raw")
     assert config.of_dataset("a.b").label == "s3://lake/raw/a.b"
@@ -74,6 +78,7 @@ def test_what_does_not_fit_is_refused_with_the_reason(uri: str, message: str) ->
     [
         "s3://KEY:hunter2@lake/raw",
         "s3://lake/raw?password=hunter2",
+        "s3://KEY:hunt?er2@lake/hunter2",
         "file://me:hunter2@localhost/data",
     ],
 )

@@ -1,0 +1,105 @@
+"""The table of intents: who has one, and who has lost it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import sqlalchemy as sa
+
+from sinks.database.engine import transaction
+from sinks.database.migrations import migrate
+from sinks.objects import intents
+from sinks.objects.cutting import Intent, ObjectId
+from sinks.objects.intents import Superseded
+from tests.io.sinks.tested_database import Database
+
+A, B, C = (ObjectId("file:///lake", "events", name) for name in "abc")
+PLACE = ("s", "0")
+
+
+def intent(start: int = 0, end: int = 10, **options: int) -> Intent:
+    return Intent("p", *PLACE, start, end, "0" * 12, objects=(A, B), **options)
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[sa.Connection]:
+    migrate.prepare(database.database)
+    with transaction(database.database, "test") as connection:
+        yield connection
+
+
+def opened(connection: sa.Connection) -> list[Intent]:
+    return intents.open_intents(connection, "p", [PLACE]).get(PLACE, [])
+
+
+def orphans(connection: sa.Connection) -> list[str]:
+    rows = connection.execute(sa.text("SELECT name, state FROM ingest_objects ORDER BY name"))
+    names = [tuple(row) for row in rows]
+    assert {state for _, state in names} <= {"orphan"}
+    return [name for name, _ in names]
+
+
+def test_an_intent_is_open_until_it_is_closed(connection: sa.Connection) -> None:
+    intents.enter(connection, [intent(), intent(10, 20)])
+    assert opened(connection) == [intent(), intent(10, 20)]
+    assert intents.open_ranges(connection, "p") == {PLACE: [(0, 10), (10, 20)]}
+    assert intents.open_intents(connection, "q", [PLACE]) == {}
+    assert intents.open_intents(connection, "p", [("s", "1")]) == {}
+    intents.close(connection, [intent()])
+    assert opened(connection) == [intent(10, 20)]
+
+
+def test_whoever_takes_over_raises_the_fence(connection: sa.Connection) -> None:
+    intents.enter(connection, [intent()])
+    taken = intents.take_over(connection, intent(), [B, C])
+    assert taken == replace(intent(), fence=2, objects=(B, C))
+    assert opened(connection) == [taken]
+    assert orphans(connection) == ["a"], "it may have been written, and is written no more"
+    assert not intents.is_current(connection, intent())
+    assert intents.is_current(connection, taken)
+    for lost in (
+        lambda: intents.close(connection, [intent()]),
+        lambda: intents.take_over(connection, intent(), [B]),
+    ):
+        with pytest.raises(Superseded):
+            lost()
+
+
+def test_what_is_retired_leaves_orphans_once(connection: sa.Connection) -> None:
+    intents.enter(connection, [intent()])
+    intents.retire(connection, [intent()])
+    intents.retire(connection, [intent()])
+    assert (opened(connection), orphans(connection)) == ([], ["a", "b"])
+    with pytest.raises(Superseded):
+        intents.close(connection, [intent()])
+
+
+def test_a_new_intent_at_the_same_place_is_not_the_old_one(connection: sa.Connection) -> None:
+    intents.enter(connection, [intent()])
+    intents.retire(connection, [intent()])
+    intents.enter(connection, [replace(intent(), id="1" * 12)])
+    assert not intents.is_current(connection, intent())
+
+
+def test_two_intents_cannot_begin_at_one_offset(connection: sa.Connection) -> None:
+    intents.enter(connection, [intent()])
+    with pytest.raises(Superseded):
+        intents.enter(connection, [intent(0, 20)])
+    connection.rollback()
+
+
+def test_intents_of_jobs_end_with_their_claim(connection: sa.Connection) -> None:
+    held, gone = "0" * 31 + "1", "0" * 31 + "2"
+    connection.execute(
+        sa.text(
+            "INSERT INTO ingest_claims (id, pipeline, lease, jobs, count, attempted_at) "
+            f"VALUES ('{held}', 'p', 'l', '[]', 0, '2026-11-26 00:00:00')"
+        )
+    )
+    of_jobs = [Intent("p", "", claim, 0, 0, "0" * 12, objects=(A,)) for claim in (held, gone)]
+    intents.enter(connection, of_jobs)
+    intents.retire_jobs(connection, "p")
+    assert list(intents.open_intents(connection, "p", [("", held), ("", gone)])) == [("", held)]
+    assert orphans(connection) == ["a"]

@@ -1,0 +1,110 @@
+"""The manifest follows the state."""
+
+from __future__ import annotations
+
+import pytest
+
+from sinks.objects import publish
+from sinks.objects.publish import TURNS, Publisher
+from tests.io.sinks.objects.lake import Lake
+from tests.io.sinks.tested_database import make_batch
+from transforms.errors import SinkFailed, SinkUnavailable
+
+
+def test_only_what_is_pending_is_published(lake: Lake) -> None:
+    sink = lake.sink()
+    sink.commit([make_batch([{"id": 1}])])
+    assert lake.ids() == [1], "a process publishes its first commit at once"
+    sink.commit([make_batch([{"id": 2}], 1)])
+    assert lake.ids() == [1], "and others at most once a second"
+    assert lake.publisher.publish() == 2
+    assert lake.ids() == [1, 2]
+    assert lake.publisher.publish() is None
+    assert lake.database.rows("SELECT number FROM ingest_manifests") == [(2,)]
+    assert lake.database.rows("SELECT published FROM ingest_objects ORDER BY id") == [(1,), (2,)]
+
+
+def test_a_replacement_is_published_as_a_whole(local_lake: Lake) -> None:
+    sink = local_lake.sink()
+    sink.commit([make_batch([{"id": 1}])])
+    sink.commit([make_batch([{"id": 2}], 1)])
+    sink.finish()
+    # As a compaction does it; the first object stands for what the two have become.
+    local_lake.database.run(
+        "UPDATE ingest_objects SET state = 'replaced', pending = 1 WHERE id = 2"
+    )
+    local_lake.publisher.publish()
+    assert local_lake.ids() == [1]
+
+
+def test_what_changes_in_the_state_meanwhile_stays_pending(
+    local_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = local_lake.sink()
+    sink.commit([make_batch([{"id": 1}])])
+    sink.commit([make_batch([{"id": 2}], 1)])
+    put = Publisher._put
+
+    def replaced(self: Publisher, *arguments: object) -> bool:
+        local_lake.database.run("UPDATE ingest_objects SET state = 'replaced' WHERE id = 2")
+        return put(self, *arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "_put", replaced)
+        local_lake.publisher.publish()
+    assert local_lake.ids() == [1, 2]
+    local_lake.publisher.publish()
+    assert local_lake.ids() == [1]
+
+
+def test_many_objects_are_spread_over_segments(
+    local_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sinks.objects.manifest.SEGMENT_OBJECTS", 2)
+    sink = local_lake.sink()
+    for number in range(7):
+        sink.commit([make_batch([{"id": number}], number)])
+        sink.finish()
+    assert local_lake.ids() == list(range(7))
+    assert len(local_lake.publisher.root()[0].segments) == 3
+
+
+def test_a_manifest_that_cannot_be_written_now_is_written_later(
+    local_lake: Lake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = local_lake.sink()
+
+    def away(*_: object) -> bool:
+        raise SinkUnavailable("the store is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "_put", away)
+        (settled,) = sink.commit([make_batch([{"id": 1}])])
+        assert settled.counts.inserted == 1
+        assert "is published later: the store is away" in caplog.text
+        with pytest.raises(SinkUnavailable, match="the store is away"):
+            sink.finish()
+    sink.finish()
+    assert local_lake.ids() == [1]
+
+
+def test_writers_that_never_come_first_are_told(
+    local_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = local_lake.sink()
+    TURNS.take_turn((local_lake.database.database, local_lake.config().url))
+    sink.commit([make_batch([{"id": 1}])])
+    monkeypatch.setattr(publish, "_BACKOFF", publish.Backoff(base=0.001, cap=0.001))
+    monkeypatch.setattr(Publisher, "_put", lambda *_: False)
+    with pytest.raises(publish.Contention, match=r"kept replacing the manifest of file:///.*/lake"):
+        sink.finish()
+
+
+def test_a_part_of_the_manifest_that_is_gone_is_named(local_lake: Lake) -> None:
+    publisher = local_lake.publisher
+    local_lake.sink()
+    with pytest.raises(SinkFailed, match=r"lake/_manifest/1.json, a part of the manifest, is gone"):
+        publisher.load(publish.Segment("_manifest/1.json", 1, 1, 1))
+    (local_lake.folder / "_manifest.json").unlink()
+    with pytest.raises(SinkFailed, match=r"_manifest.json is gone; without it nobody can tell"):
+        publisher.root()

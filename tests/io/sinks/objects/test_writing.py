@@ -1,0 +1,103 @@
+"""One object: created once, replaced by whoever has the intent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sinks.objects.config import ObjectConfig
+from sinks.objects.cutting import Intent, ObjectId
+from sinks.objects.encoding.columns import Columns
+from sinks.objects.folder_store import FolderStore
+from sinks.objects.planned import Dataset, Piece, Planned
+from sinks.objects.writing import Superseded, encoded, put
+from tests.io.sinks.objects.lake import SCHEMA
+from tests.io.sinks.tested_database import make_batch
+from transforms.errors import Contention
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(ObjectConfig.of(f"file://{tmp_path}/lake"))
+
+
+def test_a_first_attempt_asks_nobody(store: FolderStore) -> None:
+    def unasked() -> bool:
+        raise AssertionError("nothing was there")
+
+    etag = put(store, "x", b"1", unasked, first=True)
+    assert store.read("x") == (b"1", etag)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_an_earlier_attempt_left_is_replaced(store: FolderStore, first: bool) -> None:
+    store.create("x", b"0")
+    put(store, "x", b"1", lambda: True, first=first)
+    content = store.read("x")
+    assert content is not None
+    assert content[0] == b"1"
+
+
+def test_a_later_attempt_creates_what_is_not_there(store: FolderStore) -> None:
+    put(store, "x", b"1", lambda: True, first=False)
+    assert store.head("x") is not None
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_whoever_has_lost_the_intent_changes_nothing(store: FolderStore, first: bool) -> None:
+    etag = store.create("x", b"0")
+    with pytest.raises(Superseded):
+        put(store, "x", b"1", lambda: False, first=first)
+    assert store.read("x") == (b"0", etag)
+
+
+def test_an_object_that_changes_is_looked_at_again(store: FolderStore) -> None:
+    etag = store.create("x", b"0")
+    late = iter([b"other"])
+
+    def is_current() -> bool:
+        for data in late:
+            store.replace("x", data, etag)
+        return True
+
+    put(store, "x", b"1", is_current, first=False)
+    content = store.read("x")
+    assert content is not None
+    assert content[0] == b"1"
+
+
+def test_an_object_that_keeps_changing_is_contention(store: FolderStore) -> None:
+    store.create("x", b"0")
+
+    def is_current() -> bool:
+        stored = store.head("x")
+        assert stored is not None
+        store.replace("x", b"other", stored.etag)
+        return True
+
+    with pytest.raises(Contention, match="object x kept changing"):
+        put(store, "x", b"1", is_current, first=False)
+
+
+def planned(format_: str, fence: int) -> Planned:
+    config = ObjectConfig.of(f"file:///lake?format={format_}")
+    dataset = Dataset(config, Columns.of(SCHEMA), config.label)
+    batch = make_batch([{"id": 1}, {"id": "x"}, {"id": 3}])
+    intent = Intent("p", "file:///a", "p", 0, 3, "i", fence)
+    name = ObjectId(config.url, dataset.label, "x")
+    return Planned(dataset, name, intent, (Piece(0, batch, [0, 1]), Piece(1, batch, [2])))
+
+
+def test_a_record_that_does_not_fit_is_refused_by_its_place_in_its_batch() -> None:
+    _, rows, refused = encoded(planned("parquet", 1))
+    assert rows == 2
+    assert [(each.number, each.index, str(each.error)) for each in refused] == [
+        (0, 1, "field id: 'x' is not an integer")
+    ]
+
+
+@pytest.mark.parametrize("format_", ["parquet", "jsonl.gz"])
+def test_attempts_differ_in_their_bytes_and_so_in_their_etags(format_: str) -> None:
+    contents = [encoded(planned(format_, fence))[0] for fence in (1, 1, 2)]
+    assert contents[0] == contents[1] != contents[2]
