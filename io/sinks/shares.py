@@ -281,7 +281,7 @@ def _refuse(work: Sequence[Work], parts: Parts, label: str, reason: str) -> None
     error = UnusableTable(f"table {label}: {reason}")
     for number, batch in parts:
         failures = [
-            replace(Failure.of(record, "write", NO_TABLE, error, quotes=False), target=label)
+            replace(Failure.of(record, "write", NO_TABLE, error), target=label)
             for record in batch.records()
         ]
         work[number].poison += failures

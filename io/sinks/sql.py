@@ -83,13 +83,13 @@ class SqlSink:
     tables: Tables | None = None
     objects: Objects | None = None
 
-    def prepare(self) -> tuple[str, ...]:
+    def prepare(self) -> tuple[SqlConfig, ...]:
         """Create what is missing and check the targets, once, on the submitting machine.
 
         Tables whose names come from records are created too, as far as their names are listed.
 
         Returns:
-            The tables that were created.
+            How each table that was created is written.
 
         Raises:
             ConfigError: The table, key or options do not fit, or the database refuses.
@@ -112,7 +112,7 @@ class SqlSink:
             self.objects.prepare(self.config.database)
         version = None if self.pipeline is None else self.pipeline.version
         pipelines.register(self.config, self._name, self.hidden, version)
-        return tuple(config.table for config in created)
+        return tuple(created)
 
     def label(self, table: str) -> str:
         """The name by which records say that they go to ``table``: without the default schema.

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -58,8 +59,7 @@ class Destination:
     def table_of(self, label: str, schema: str | None) -> TableName | None:
         """The table called ``label``; None if the route sends no records to it."""
         if not self.is_dynamic or self.tables:
-            names = self.allowed(schema)
-            return next((name for name in names if label_in(schema, name) == label), None)
+            return _allowed(self, schema).get(label)
         name = self._name(label, schema)
         if name is None or not self.pattern:
             return name
@@ -77,6 +77,12 @@ class Destination:
                     return TableName(text[len(fixed) + 1 :], fixed)
                 return TableName.parse(text)
         return None
+
+
+@lru_cache(maxsize=100)
+def _allowed(destination: Destination, schema: str | None) -> dict[str, TableName]:
+    """The tables that are known beforehand, by label."""
+    return {label_in(schema, name): name for name in destination.allowed(schema)}
 
 
 @dataclass(frozen=True, slots=True)

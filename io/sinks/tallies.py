@@ -92,7 +92,7 @@ def _add_read(sums: _Sums, work: Work, home: str) -> None:
     """Count the records of a source: once as read, and what else was made of them as expanded."""
     batch = work.batch
     if batch.elements is None and batch.expansions is None:
-        targets = Counter(home if batch.targets is None else target for target in work.targets)
+        targets = Counter(_targets(work, home))
         for row in _failed(work, home):
             targets[row.target] += 1
         for target, number in targets.items():
@@ -155,9 +155,13 @@ def _rows(work: Work, home: str) -> Iterator[_Row]:
     nothing: Sequence[None] = [None] * len(batch.raws)
     elements = nothing if batch.elements is None else batch.elements
     expansions = [()] * len(batch.raws) if batch.expansions is None else batch.expansions
-    targets = [home] * len(batch.raws) if batch.targets is None else work.targets
-    yield from map(_Row, batch.offsets, elements, expansions, targets)
+    yield from map(_Row, batch.offsets, elements, expansions, _targets(work, home))
     yield from _failed(work, home)
+
+
+def _targets(work: Work, home: str) -> Sequence[str]:
+    """The table of each record."""
+    return [home] * len(work.batch.raws) if work.batch.targets is None else work.targets
 
 
 def _failed(work: Work, home: str) -> Iterator[_Row]:

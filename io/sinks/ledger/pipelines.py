@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
-from sinks.database.label import TargetTable, label_of, pipeline_named
+from sinks.database.label import UNROUTED, TargetTable, label_of, pipeline_named
 from sinks.database.tables import jobs, pipelines, progress
 from sinks.ledger.hidden_fields import HiddenFields
 from transforms.batch.counts import COUNTS
@@ -50,7 +50,6 @@ def _register(config: TargetTable, name: str, hidden: HiddenFields) -> None:
         at = dialect.now(connection)
         entry = sa.select(pipelines.c.target, pipelines.c.hidden)
         row = connection.execute(entry.where(pipelines.c.name == pipeline)).one_or_none()
-        target = None if row is None else row.target
         if row is None:
             if pipeline != label and _is_of_version_1(connection, label, pipeline):
                 _copy(connection, label, pipeline)
@@ -61,17 +60,28 @@ def _register(config: TargetTable, name: str, hidden: HiddenFields) -> None:
                 )
             values = {"name": pipeline, "target": label, "prepared_at": at}
             connection.execute(sa.insert(pipelines), {**values, "hidden": hidden.as_text()})
-        elif target != label:
-            raise ConfigError(
-                f"pipeline {pipeline} writes table {target}, not {label}, and what it has settled is "
-                "never read again; give each table a pipeline of its own (--pipeline NAME)"
-            )
+        elif row.target != label:
+            raise ConfigError(_another_table(pipeline, row.target, label))
         else:
             named = pipelines.c.name == pipeline
             # What was hidden once stays hidden: failed records of that time are still there.
             all_hidden = HiddenFields.from_text(row.hidden) | hidden
             values = {"prepared_at": at, "hidden": all_hidden.as_text()}
             connection.execute(sa.update(pipelines).where(named).values(values))
+
+
+def _another_table(pipeline: str, before: str, now: str) -> str:
+    """What to say where a pipeline has another table of its own than when it began."""
+    if before == UNROUTED:
+        return f"pipeline {pipeline} has no table of its own so far; leave --table {now} out"
+    if now == UNROUTED:
+        return (
+            f"pipeline {pipeline} writes table {before}; give --table {before} besides the routes"
+        )
+    return (
+        f"pipeline {pipeline} writes table {before}, not {now}, and what it has settled is never read "
+        "again; give each table a pipeline of its own (--pipeline NAME)"
+    )
 
 
 def _is_of_version_1(connection: sa.Connection, label: str, pipeline: str) -> bool:

@@ -185,8 +185,8 @@ class Publisher:
                     connection.execute(sa.update(objects).where(*these).values(values))
                 newer = (manifests.c.sink == self.url, manifests.c.number < number)
                 at = dialect.now(connection)
-                known = {"number": number, "published_at": at}
-                connection.execute(sa.update(manifests).where(*newer).values(known))
+                published = {"number": number, "published_at": at}
+                connection.execute(sa.update(manifests).where(*newer).values(published))
 
         retried(enter)
 

@@ -39,7 +39,7 @@ def settle(connection: sa.Connection, written: Written) -> None:
     ]
     if rows:
         connection.execute(sa.insert(objects), rows)
-    for each in written.objects:
-        intent = each.planned.intent
-        if not each.rows and intent.fence > 1:  # an earlier attempt may have had records for it
-            enter_orphans(connection, intent, [each.planned.id])
+    for result in written.objects:
+        intent = result.planned.intent
+        if not result.rows and intent.fence > 1:  # an earlier attempt may have had records for it
+            enter_orphans(connection, intent, [result.planned.id])

@@ -50,8 +50,8 @@ def write(plan: Plan, database: Database) -> Written:
             try:
                 results = [each.result() for each in running]
             except BaseException:
-                for each in running:
-                    each.cancel()
+                for task in running:
+                    task.cancel()
                 raise
     refused = [refusal for _, refusals in results for refusal in refusals]
     return Written(plan.intents, tuple(each for each, _ in results), (*plan.refused, *refused))

@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.database.depths import depths_of
 from sinks.database.tables import Operation
-from sinks.table.depths import depths_of
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import blame_of, isolate, poison_of
 from sinks.table.records import Records, Written

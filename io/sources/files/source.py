@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
 
 from clients.s3 import S3Settings, refuse_credentials
 from sources.files.aside.leaving import LeavingReader
@@ -214,6 +216,19 @@ class FilesSource:
     def owns(self, source: str) -> bool:
         """Whether ``uri`` matches the object named ``source``."""
         return self.storage.matches(self.uri, source)
+
+    def stored_schema(self) -> Any | None:
+        """Arrow's schema (``pa.Schema``) if the first objects are all Parquet and share one.
+
+        Raises:
+            SourceUnavailable: The storage cannot be reached.
+        """
+        readable = [stored for stored in islice(self._listed(), PAGE) if not set_aside(stored)]
+        if any(self._stored_format(stored.uri).format != "parquet" for stored in readable):
+            return None
+        from sources.files.parquet.footer import shared_schema  # with pyarrow
+
+        return shared_schema(self.storage, readable)
 
     def plan(self, ledger: Ledger) -> Iterator[Split | SettledObject]:
         """The splits that are left to read, and the objects that are settled, lazily."""

@@ -12,6 +12,7 @@ from tests.io.sinks.objects.lake import Lake
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.coverage import Range
 from transforms.batch.record import RecordBatch
+from transforms.errors import SinkUnavailable
 
 PLACE = ("file:///a", "p")
 
@@ -60,7 +61,7 @@ def test_a_state_that_is_away_keeps_no_batch_waiting(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object, **__: object) -> None:
-        raise object_ranges.SluiceError("away")
+        raise SinkUnavailable("away")
 
     monkeypatch.setattr(object_ranges, "transaction", away)
     LOOKS.clear()

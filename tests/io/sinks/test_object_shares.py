@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import apache_beam as beam
 import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.test_pipeline import TestPipeline
+from mypy_boto3_s3 import S3Client
 
+from sinks import object_shares
+from sinks.jobs.queue import SqlJobQueue
 from sinks.object_datasets import Objects
+from sinks.object_shares import written_objects
+from sinks.objects import writing
 from sinks.objects.config import ObjectConfig
 from sinks.objects.publish import TURNS
-from sinks.sql import SqlConfig, SqlSink, Tables
+from sinks.sql import SqlConfig, SqlSink, Tables, WriteToSql
+from tests.io.sinks.jobs.queued_jobs import LIMITS, PIPELINE, SOON, parsed, retryable
 from tests.io.sinks.objects.lake import SCHEMA, Lake
 from tests.io.sinks.tested_database import Database, make_batch
+from tests.waiting import wait_until
 from transforms.batch.record import RecordBatch
 from transforms.errors import DeadBudgetExceeded
 from transforms.route.route import Route
@@ -25,20 +35,23 @@ BAD = {"id": "x", "type": "a"}
 
 
 @pytest.fixture
-def lake(database: Database, tmp_path: Path) -> Lake:
-    return Lake(database, tmp_path / "lake")
+def lake(sqlite_database: Database, tmp_path: Path) -> Lake:
+    """With SQLite as its state."""
+    return Lake(sqlite_database, tmp_path / "lake")
 
 
 @pytest.fixture
-def local_lake(sqlite_database: Database, tmp_path: Path) -> Lake:
-    return Lake(sqlite_database, tmp_path / "lake")
+def every_lake(database: Database, tmp_path: Path) -> Lake:
+    """With each kind of database as its state."""
+    return Lake(database, tmp_path / "lake")
 
 
 def values(*ids: int) -> list[Mapping[str, Any]]:
     return [{"id": n, "type": "ab"[n % 2]} for n in ids]
 
 
-def test_records_are_settled_once(lake: Lake) -> None:
+def test_records_are_settled_once(every_lake: Lake) -> None:
+    lake = every_lake
     sink = lake.sink("?partition=type")
     batches = [make_batch(values(0, 1)), make_batch(values(2), 2, final=True)]
     counts = [settled.counts for settled in sink.commit(batches)]
@@ -71,56 +84,111 @@ def test_a_record_that_fits_no_column_is_a_dead_letter_of_the_dataset(lake: Lake
     assert rows == [(lake.config().label, "data", "field id: 'x' is not an integer")]
 
 
-def test_only_what_is_new_in_a_batch_is_written(local_lake: Lake) -> None:
-    sink = local_lake.sink()
+def test_only_what_is_new_in_a_batch_is_written(lake: Lake) -> None:
+    sink = lake.sink()
     sink.commit([make_batch(values(0, 1))])
     sink.commit([make_batch(values(0, 1, 2, 3))])
     sink.finish()
-    assert local_lake.ids() == [0, 1, 2, 3]
+    assert lake.ids() == [0, 1, 2, 3]
 
 
-def test_a_range_without_records_settles_and_writes_nothing(local_lake: Lake) -> None:
-    sink = local_lake.sink()
+def test_a_range_without_records_settles_and_writes_nothing(lake: Lake) -> None:
+    sink = lake.sink()
     (settled,) = sink.commit([make_batch([], filtered=3)])
     assert settled.counts.filtered == 3
     sink.finish()
-    assert (local_lake.listed(), local_lake.publisher.root()[0].number) == ([], 0)
+    assert (lake.listed(), lake.publisher.root()[0].number) == ([], 0)
 
 
-def test_lines_of_json_are_the_same_records(local_lake: Lake) -> None:
-    sink = local_lake.sink("?format=jsonl.gz")
+def test_lines_of_json_are_the_same_records(lake: Lake) -> None:
+    sink = lake.sink("?format=jsonl.gz")
     sink.commit([make_batch(values(0, 1))])
     sink.finish()
-    assert local_lake.ids() == [0, 1]
-    assert all(name.endswith(".jsonl.gz") for name in local_lake.listed())
+    assert lake.ids() == [0, 1]
+    assert all(name.endswith(".jsonl.gz") for name in lake.listed())
 
 
-def test_a_budget_of_dead_letters_undoes_the_commit(local_lake: Lake) -> None:
-    sink = local_lake.sink(budget=DeadBudget(records=0))
+def test_a_budget_of_dead_letters_undoes_the_commit(lake: Lake) -> None:
+    sink = lake.sink(budget=DeadBudget.parse("0"))
     with pytest.raises(DeadBudgetExceeded):
         sink.commit([make_batch([*values(0), BAD])])
     sink.finish()
-    assert (local_lake.ids(), local_lake.states()) == ([], [])
-    assert len(local_lake.intents()) == 1, "another attempt will replace its object"
+    assert (lake.ids(), lake.states()) == ([], [])
+    assert len(lake.intents()) == 1, "another attempt will replace its object"
 
 
-def test_jobs_are_written_as_objects_of_their_own(lake: Lake) -> None:
-    sink = lake.sink()
-    sink.commit([make_batch([*values(0), BAD])])
-    lake.database.run("UPDATE ingest_jobs SET state = 'available'")
-    rows = lake.database.rows("SELECT id FROM ingest_jobs")
-    assert len(rows) == 1
-    sink.finish()
-    assert lake.ids() == [0]
+class TestJobs:
+    """A record that failed before is written in an object of its own."""
+
+    @pytest.fixture
+    def batch(self, lake: Lake) -> RecordBatch:
+        """Two jobs that are being tried, beside a record that is settled."""
+        sink = self.sink(lake)
+        sink.commit([make_batch(values(0), failures=[retryable(1), retryable(2)])])
+        queue = SqlJobQueue(sink.config, lease_seconds=30, pipeline=PIPELINE)
+        lease = queue.lease()
+        batches: list[RecordBatch] = []
+
+        def claim() -> bool:
+            batches.extend(queue.claim(lease, LIMITS))
+            return bool(batches)
+
+        wait_until(claim, "they are due")
+        return parsed(batches[0])
+
+    def sink(self, lake: Lake) -> SqlSink:
+        sink = lake.sink(pipeline=PIPELINE)
+        return replace(sink, retry=SOON, run="run-1")
+
+    def test_it_is_settled_with_the_job(self, lake: Lake, batch: RecordBatch) -> None:
+        sink = self.sink(lake)
+        (settled,) = sink.commit([batch])
+        sink.finish()
+        assert (settled.attempts, settled.counts.inserted) == (2, 2)
+        assert lake.ids() == [0, 1, 2]
+        assert lake.database.rows("SELECT DISTINCT state FROM ingest_jobs") == [("completed",)]
+        assert sum("/jobs-" in name for name in lake.listed()) == 1
+        assert lake.database.rows("SELECT count(*) FROM ingest_intents") == [(0,)]
+
+    def test_after_a_crash_its_object_is_an_orphan(
+        self, lake: Lake, batch: RecordBatch, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sink = self.sink(lake)
+        assert sink.objects is not None
+        written_objects(sink.objects, sink.config, PIPELINE.name, [batch])
+        lake.database.run("DELETE FROM ingest_claims")  # as a rescue does it
+        (settled,) = sink.commit([batch])
+        assert settled.trimmed == 2
+        sink.commit([batch, make_batch(values(3), 3)])
+        sink.finish()
+        assert lake.ids() == [0, 3]
+
+    def test_jobs_that_are_lost_meanwhile_are_not_settled(
+        self, lake: Lake, batch: RecordBatch, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sink = self.sink(lake)
+        write = writing.write
+
+        def lose(*arguments: Any) -> Any:
+            lake.database.run("DELETE FROM ingest_claims")
+            return write(*arguments)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(object_shares, "write", lose)
+            (settled,) = sink.commit([batch])
+        sink.finish()
+        assert (settled.trimmed, settled.counts.records, lake.ids()) == (2, 0, [0])
 
 
 class TestBesideTables:
     """Routes send some records to a table, some to objects, some to both."""
 
-    @pytest.fixture
-    def sink(self, database: Database, lake: Lake) -> Iterator[SqlSink]:
-        home = SqlConfig.of(database.url, "orders", key=["id"], schema=json.loads(SCHEMA))
-        routes = [Route("orders"), Route("archive", sink="file:///elsewhere")]
+    def sink(self, lake: Lake) -> SqlSink:
+        home = SqlConfig.of(lake.database.url, "orders", key=["id"], schema=json.loads(SCHEMA))
+        routes = [
+            Route("orders", key=("id",), schema=SCHEMA),
+            Route("archive", sink="file:///elsewhere"),
+        ]
         config = ObjectConfig.of(f"file://{lake.folder}", "archive")
         TURNS.clear()
         sink = SqlSink(
@@ -129,15 +197,15 @@ class TestBesideTables:
             objects=Objects.of(config, schema=SCHEMA, label="archive"),
         )
         sink.prepare()
-        yield sink
+        return sink
 
     def batch(self, *targets: str, start: int = 0) -> RecordBatch:
         ids = range(start, start + len(targets))
         return replace(make_batch(values(*ids), start), targets=targets)
 
-    def test_both_are_settled_in_one_transaction(
-        self, sink: SqlSink, lake: Lake, database: Database
-    ) -> None:
+    def test_both_are_settled_in_one_transaction(self, every_lake: Lake) -> None:
+        lake, database = every_lake, every_lake.database
+        sink = self.sink(lake)
         (settled,) = sink.commit([self.batch("orders", "archive", "archive")])
         sink.finish()
         assert database.rows("SELECT id FROM orders") == [(0,)]
@@ -150,8 +218,9 @@ class TestBesideTables:
         assert sorted(rows) == [("archive", 2), ("orders", 1)]
 
     def test_the_table_fails_and_the_objects_count_for_nothing(
-        self, sink: SqlSink, lake: Lake, database: Database, monkeypatch: pytest.MonkeyPatch
+        self, lake: Lake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        sink = self.sink(lake)
         with monkeypatch.context() as patch:
             patch.setattr("sinks.shares.Share.write", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
@@ -162,17 +231,50 @@ class TestBesideTables:
         sink.finish()
         assert lake.ids() == [1]
         assert len(lake.listed()) == 1, "the object has replaced itself"
-        assert database.rows("SELECT id FROM orders") == [(0,)]
+        assert lake.database.rows("SELECT id FROM orders") == [(0,)]
 
-    def test_a_refused_record_is_a_job_of_its_dataset(
-        self, sink: SqlSink, database: Database
-    ) -> None:
+    def test_a_refused_record_is_a_job_of_its_dataset(self, lake: Lake) -> None:
         batch = replace(make_batch([*values(0), BAD]), targets=("orders", "archive"))
-        (settled,) = sink.commit([batch])
+        (settled,) = self.sink(lake).commit([batch])
         assert [failure.target for failure in (*settled.dead, *settled.retry)] == ["archive"]
-        assert database.rows("SELECT target FROM ingest_jobs") == [("archive",)]
+        assert lake.database.rows("SELECT target FROM ingest_jobs") == [("archive",)]
 
-    def test_a_batch_for_tables_only_enters_no_intent(self, sink: SqlSink, lake: Lake) -> None:
+    def test_a_batch_for_tables_only_enters_no_intent(self, lake: Lake) -> None:
+        sink = self.sink(lake)
         sink.commit([self.batch("orders", "orders")])
         sink.finish()
         assert (lake.intents(), lake.listed()) == ([], [])
+
+
+def test_a_bucket_is_written_like_a_folder(
+    sqlite_database: Database, s3_endpoint: str, bucket: str, s3: S3Client
+) -> None:
+    config = ObjectConfig.of(f"s3://{bucket}/raw", "events", endpoint_url=s3_endpoint)
+    objects = Objects.of(config, schema=SCHEMA)
+    sink = SqlSink(SqlConfig(sqlite_database.database, config.label), objects=objects)
+    TURNS.clear()
+    sink.prepare()
+    written_objects(objects, sink.config, "", [make_batch(values(0, 1))])  # and then a crash
+    sink.commit([make_batch(values(0, 1)), make_batch(values(2), 2)])
+    sink.finish()
+    (publisher,) = objects.publishers(sqlite_database.database)
+    entries = publisher.entries()
+    assert sorted((entry.rows, entry.dataset) for entry in entries) == [
+        (1, "events"),
+        (2, "events"),
+    ]
+    keys = [row["Key"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert sorted(keys) == sorted(
+        ["raw/_manifest.json", *(f"raw/{entry.name}" for entry in entries)]
+    )
+    for entry in entries:
+        stored = publisher.store.head(entry.name)
+        assert stored is not None
+        assert (stored.etag, stored.bytes) == (entry.etag, entry.bytes)
+
+
+def test_a_pipeline_of_beam_ends_with_its_manifest(lake: Lake) -> None:
+    with TestPipeline(runner=FnApiRunner()) as pipeline:
+        batches = [make_batch(values(0, 1)), make_batch(values(2), 2)]
+        pipeline | beam.Create(batches) | WriteToSql(lake.sink())
+    assert lake.ids() == [0, 1, 2]

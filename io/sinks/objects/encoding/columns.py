@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
-from sinks.objects.encoding.column_types import JSON_TEXT, ColumnType
+from sinks.objects.encoding.column_types import JSON_TEXT, TEXT, ColumnType
 from sinks.objects.encoding.origins import ELEMENT_FIELDS, ORIGIN_FIELDS
 from sinks.objects.encoding.schema_types import types_of
 from sinks.objects.encoding.stored_types import stored_types
+from transforms.batch.record import Format
 from transforms.errors import ConfigError
 
 UnknownFields = Literal["reject", "ignore", "payload"]
@@ -80,21 +82,30 @@ class Columns:
         return cls(_with_payload(types, unknown_fields), unknown_fields, False, origin, elements)
 
     @classmethod
-    def of_arrow(
-        cls,
-        schema: Any,
-        *,
-        unknown_fields: UnknownFields = "reject",
-        origin: bool = True,
-        elements: bool = False,
+    def of_text(
+        cls, names: Sequence[str], *, origin: bool = True, elements: bool = False
     ) -> Columns:
+        """Columns of text for CSV without a schema, by its header, and ``payload`` for other fields.
+
+        Steps may give its records further fields, which are not refused. A header that has one of
+        our own names has no columns but ``payload``.
+        """
+        return cls._of_source(dict.fromkeys(names, TEXT), origin, elements)
+
+    @classmethod
+    def of_arrow(cls, schema: Any, *, origin: bool = True, elements: bool = False) -> Columns:
         """The columns of a typed source, by the Arrow schema of its objects (``pa.Schema``).
 
-        Raises:
-            ConfigError: A column has a name that is taken.
+        Other fields go to ``payload``, as those of ``of_text`` do.
         """
-        types = stored_types(schema)
-        return cls(_with_payload(types, unknown_fields), unknown_fields, False, origin, elements)
+        return cls._of_source(stored_types(schema), origin, elements)
+
+    @classmethod
+    def _of_source(cls, types: dict[str, ColumnType], origin: bool, elements: bool) -> Columns:
+        if _RESERVED.union((PAYLOAD,)).intersection(types):
+            return cls.of(None, origin=origin, elements=elements)
+        fields = _with_payload(types, "payload")
+        return cls(fields, "payload", False, origin, elements)
 
     @cached_property
     def types(self) -> dict[str, ColumnType]:
@@ -112,6 +123,32 @@ class Columns:
     def __getstate__(self) -> dict[str, Any]:
         cached = ("types", "schema")
         return {name: value for name, value in self.__dict__.items() if name not in cached}
+
+
+@lru_cache(maxsize=64)
+def columns_for(
+    schema: str | None,
+    format_: Format,
+    *,
+    mapped: bool = False,
+    unknown_fields: UnknownFields = "reject",
+    elements: bool = False,
+) -> Columns:
+    """The columns for the records of a batch; remembered, so that it may be asked for each batch.
+
+    Args:
+        schema: JSON Schema as JSON text, or None.
+        format_: The batch's format: the header of a CSV file makes columns where there is no schema.
+        mapped: Whether a mapping may have given the fields other names (``RecordBatch.cells``).
+        unknown_fields: As in ``Columns``.
+        elements: As in ``Columns``.
+
+    Raises:
+        ConfigError: As ``Columns.of``.
+    """
+    if schema is None and format_.name == "csv" and format_.columns and not mapped:
+        return Columns.of_text(format_.columns, elements=elements)
+    return Columns.of(schema, unknown_fields=unknown_fields, elements=elements)
 
 
 def _with_payload(

@@ -6,7 +6,8 @@ import gzip
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
-from sinks.objects.encoding.cells import DATA, FAILURES, json_texts
+from sinks.objects.encoding.cells.json_cells import json_texts
+from sinks.objects.encoding.cells.unfit import DATA, FAILURES
 from sinks.objects.encoding.columns import Columns
 from sinks.objects.encoding.encoded import Encoded
 from sinks.objects.encoding.origins import Origins

@@ -11,14 +11,14 @@ import pyarrow as pa
 from transforms.batch.expansion import Expansion, text_of
 from transforms.batch.record import RecordBatch
 
-ORIGIN_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
+ORIGIN_FIELDS: tuple[tuple[str, Any], ...] = (
     ("ingest_source", pa.string()),
     ("ingest_partition", pa.string()),
     ("ingest_offset", pa.int64()),
 )
 """The columns of the origin, and their types in Arrow."""
 
-ELEMENT_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
+ELEMENT_FIELDS: tuple[tuple[str, Any], ...] = (
     ("ingest_element", pa.int64()),
     ("ingest_expansion", pa.string()),
 )

@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from operator import itemgetter
 from typing import Any
 
-from sinks.objects.encoding.cells import Unfit, array_of
+from sinks.objects.encoding.cells.arrays import array_of
+from sinks.objects.encoding.cells.unfit import Unfit
 from sinks.objects.encoding.column_types import TIMESTAMP
 from sinks.objects.encoding.folder_names import EMPTY, PARTITION, folder_name
 from sinks.objects.encoding.rows import Refused
@@ -26,6 +29,10 @@ TOO_MANY = "too_many_folders"
 _MOST_LEVELS = 8
 _SECONDS = {"month": 86_400, "day": 86_400, "hour": 3_600}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PLAIN = frozenset({str, int, type(None)})
+_LOWEST = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+_HIGHEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+_MOST_PATH = 512  # bytes of all folders together; a key of S3 has 1,024
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,36 +136,34 @@ class Partitioning:
             except Reject as error:
                 return Folders([], [(index, error) for index in range(len(values))])
         columns = [list(column) * len(values) if len(column) == 1 else column for column in keys]
-        return self._divided(list(zip(*columns, strict=True)), refused)
+        return self._divided(columns, refused)
 
-    def _divided(self, keys: Sequence[tuple[Any, ...]], refused: dict[int, Exception]) -> Folders:
-        names: dict[Any, str | Reject] = {}
-        indices: dict[str, list[int]] = {}
-        for index, key in enumerate(keys):
-            if index in refused:
+    def _divided(self, columns: Sequence[Sequence[Any]], refused: dict[int, Exception]) -> Folders:
+        """The folders of records whose keys, level by level, are ``columns``."""
+        keys: Sequence[tuple[Any, ...]] = list(zip(*columns, strict=True))
+        plain = all(_PLAIN.issuperset(map(type, column)) for column in columns)
+        groups: dict[Any, list[int]] = defaultdict(list)
+        for index, key in enumerate(keys if plain else [tuple(map(_marked, key)) for key in keys]):
+            groups[key].append(index)
+        folders: dict[str, list[int]] = {}
+        for group in groups.values():
+            indices = [index for index in group if index not in refused] if refused else group
+            if not indices:
                 continue
-            marked = tuple(map(_marked, key))
-            name = names.get(marked)
-            if name is None:
-                name = names[marked] = self._named(key)
-            if isinstance(name, str) and name not in indices and len(indices) >= self.most:
-                name = Reject(
-                    f"folder {name} would be one more than the {self.most:,} that a commit may "
-                    "have; partition by a field with fewer values",
-                    TOO_MANY,
-                )
-            if isinstance(name, Reject):
-                refused[index] = name
+            try:
+                name = self._name(keys[indices[0]])
+                if name not in folders and len(folders) >= self.most:
+                    raise Reject(
+                        f"folder {name} would be one more than the {self.most:,} that a commit may "
+                        "have; partition by a field with fewer values",
+                        TOO_MANY,
+                    )
+            except Reject as error:
+                refused.update(dict.fromkeys(indices, error))
             else:
-                indices.setdefault(name, []).append(index)
-        folders = [Folder(name, own) for name, own in indices.items()]
-        return Folders(folders, sorted(refused.items()))
-
-    def _named(self, key: Sequence[Any]) -> str | Reject:
-        try:
-            return self._name(key)
-        except Reject as error:
-            return error
+                folders[name] = sorted(folders.get(name, []) + indices)
+        named = [Folder(name, indices) for name, indices in folders.items()]
+        return Folders(named, sorted(refused.items()))
 
     def _name(self, key: Sequence[Any]) -> str:
         parts = []
@@ -167,7 +172,10 @@ class Partitioning:
                 parts += _time_names(level, value)
             else:
                 parts.append(folder_name(level.names[0], value))
-        return "/".join(parts)
+        path = "/".join(parts)
+        if len(path.encode()) > _MOST_PATH:
+            raise Reject(f"its folders have more than {_MOST_PATH} bytes: {path[:100]}…", PARTITION)
+        return path
 
 
 def _level(word: str) -> Level:
@@ -202,12 +210,30 @@ def _keys(
     elif times is None:
         return [None]
     else:
-        low, high = min(times) // seconds, max(times) // seconds
-        if low == high:  # NaN, which no source gives, is not
-            return [int(low)]
+        low, high = min(times), max(times)
+        same = low // seconds == high // seconds and low >= _LOWEST and high < _HIGHEST
+        if same and isfinite(sum(times)):  # NaN hides from min and max
+            return [int(low // seconds)]
         moments = times
-    keys = [None if moment is None else int(moment // seconds) for moment in moments]
+    keys = [_key(moment, seconds, index, refused) for index, moment in enumerate(moments)]
     return keys[:1] if _are_same(keys) else keys
+
+
+def _key(
+    moment: float | None, seconds: int, index: int, refused: dict[int, Exception]
+) -> int | None:
+    """The number of the hour or day of a time."""
+    if moment is None:
+        return None
+    if not _LOWEST <= moment < _HIGHEST:  # NaN neither
+        refused.setdefault(index, _out_of_years(moment))
+        return None
+    return int(moment // seconds)
+
+
+def _out_of_years(moment: float) -> Reject:
+    text = f"its time names no folder: {moment!r} s since 1970 is not in the years 1 to 9999"
+    return Reject(text, PARTITION)
 
 
 def _cells(path: Sequence[str], values: Sequence[Mapping[str, Any]]) -> list[Any]:
@@ -233,7 +259,7 @@ def _are_same(cells: Sequence[Any]) -> bool:
 
 def _marked(value: Any) -> Any:
     """``value`` as a key of a dict, in which True is not 1."""
-    if type(value) in (str, int, type(None)):
+    if type(value) in _PLAIN:
         return value
     try:
         hash(value)
@@ -271,5 +297,6 @@ def _time_names(level: Level, key: int | None) -> list[str]:
     if key is None:
         return [f"{name}={EMPTY}" for name in level.names]
     moment = _EPOCH + timedelta(seconds=key * _SECONDS[level.unit])
-    texts = {"month": "{:%Y-%m}", "dt": "{:%Y-%m-%d}", "hour": "{:%H}"}
-    return [f"{name}={texts[name].format(moment)}" for name in level.names]
+    text = moment.isoformat()
+    values = {"month": text[:7], "dt": text[:10], "hour": text[11:13]}
+    return [f"{name}={values[name]}" for name in level.names]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from sinks.objects.encoding.cells import DATA, UNKNOWN_FIELD, Unfit, array_of
+from sinks.objects.encoding.cells.arrays import array_of
+from sinks.objects.encoding.cells.unfit import DATA, UNKNOWN_FIELD, Unfit
 from sinks.objects.encoding.column_types import ColumnType
 from sinks.objects.encoding.columns import PAYLOAD, Columns
 from sinks.objects.encoding.origins import Origins

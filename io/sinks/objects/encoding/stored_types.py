@@ -20,7 +20,8 @@ from sinks.objects.encoding.column_types import (
 def stored_types(schema: Any) -> dict[str, ColumnType]:
     """The type of each column of an Arrow schema, in its order.
 
-    Layouts that only Arrow tells apart (large, view, dictionary) become the plain one.
+    Layouts that only Arrow tells apart (large, view, dictionary) become the plain one, floats of
+    fewer bits become doubles, and times are in microseconds, as Python has them.
     """
     return {field.name: _type(field.type) for field in schema}
 
@@ -64,7 +65,7 @@ def _scalar(arrow: Any) -> ColumnType:
     if types.is_integer(arrow):
         return ColumnType("integer", arrow)
     if types.is_floating(arrow):
-        return stored(pa.float32() if types.is_float16(arrow) else arrow)
+        return stored(pa.float64())
     if types.is_decimal(arrow):
         fits = arrow.precision <= 38
         wide: Any = pa.decimal128 if fits else pa.decimal256

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from sinks.table.depths import depths_of
+from sinks.database.depths import depths_of
 from sinks.table.postgres import copy, direct
 from sinks.table.records import Records, Written
 from sinks.table.schema import LogicalType, NewColumn

@@ -7,8 +7,9 @@ and does not say where a column's pages begin without that risk.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +17,8 @@ import pyarrow.parquet as pq
 
 from sources.files.parquet.paged_file import Chunk
 from sources.files.parquet.thrift import list_bytes, read_struct, struct_bytes, varint_bytes
-from sources.storage.objects import PinnedObject
-from transforms.errors import ObjectFailed
+from sources.storage.objects import PinnedObject, Storage, StoredObject
+from transforms.errors import ObjectFailed, ObjectUnavailable
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +27,10 @@ _MOST_BYTES = 64 << 20
 _CODECS = dict(
     enumerate(["UNCOMPRESSED", "SNAPPY", "GZIP", "LZO", "BROTLI", "LZ4", "ZSTD", "LZ4_RAW"])
 )
+MOST_LOOKED_AT = 20
+"""How many objects are looked at; the rows of others that differ are judged one by one."""
+
+_UNREADABLE = (ObjectFailed, ObjectUnavailable, pa.ArrowException, OSError, ValueError)
 _MOST_ROWS = 1 << 48
 """More rows than any object has; their numbers fit into the ledger."""
 
@@ -212,3 +217,36 @@ def int96_columns(file: pq.ParquetFile) -> frozenset[str]:
     return frozenset(
         name for name in file.schema_arrow.names if any(p.startswith(f"{name}.") for p in paths)
     )
+
+
+def shared_schema(storage: Storage, objects: Iterable[StoredObject]) -> Any | None:
+    """Arrow's schema (``pa.Schema``) of the first objects, or None if they do not share one.
+
+    Objects that cannot be read are passed over: the run says what is wrong with them.
+
+    Raises:
+        SourceUnavailable: The storage cannot be reached.
+    """
+    shared: Any | None = None
+    for stored in islice(objects, MOST_LOOKED_AT):
+        try:
+            schema = _schema(storage, stored)
+        except _UNREADABLE:
+            continue
+        if shared is not None and not schema.equals(shared):
+            return None
+        shared = schema
+    return shared
+
+
+def _schema(storage: Storage, stored: StoredObject) -> Any:
+    pinned = storage.open(stored.uri, stored.version)
+    try:
+        metadata = read_footer(stored.uri, pinned, stored.size).metadata
+    finally:
+        pinned.close()
+    schema: Any = metadata.schema.to_arrow_schema().remove_metadata()
+    names = schema.names
+    if len(set(names)) < len(names):
+        raise ObjectFailed(f"{stored.uri} has a column twice", "object_corrupt")
+    return pa.schema([field.remove_metadata() for field in schema])

@@ -9,13 +9,20 @@ import sqlalchemy as sa
 
 from sinks.database import leases
 from sinks.database.engine import transaction
+from sinks.database.label import UNROUTED
 from sinks.database.tables import jobs
+from sinks.jobs.actions import carry_out
+from sinks.jobs.filter import JobFilter
+from sinks.jobs.orders import Order
 from sinks.jobs.queue import SqlJobQueue
 from sinks.sql import SqlSink
+from tests.io.sinks import routed
 from tests.io.sinks.jobs.queued_jobs import retryable
 from tests.io.sinks.jobs.stored_jobs import stored
+from tests.io.sinks.routed import NOTES, ORDERS, Steps, batch_of, keyed
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.backoff import Backoff
+from transforms.batch.job_states import ADOPT
 from transforms.batch.record import RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import BatchLimits
@@ -261,3 +268,52 @@ class TestMapping:
         batches = [parsed(batch) for batch in claimed(sink, self.mapped)]
         with pytest.raises(SinkFailed, match="another pipeline"):
             replace(sink, pipeline=HIDE).commit(batches)
+
+
+class TestTablesOfRoutes:
+    """All jobs of a pipeline have one owner, whatever tables they are meant for."""
+
+    records = batch_of(
+        *({"id": 1, "to": ["orders"]}, {"id": 2, "to": ["notes"]}, {"id": 3, "to": ["notes"]})
+    )
+    steps = Steps(away={1}, late={(2, "notes"), (3, "notes")})
+
+    @pytest.fixture
+    def sink(self, database: Database) -> SqlSink:
+        database.run(ORDERS, NOTES)
+        sink = routed.sink_of(database, *keyed("orders", "notes"))
+        sink.commit([self.steps.applied(self.records)])
+        return sink
+
+    def test_one_queue_has_them(self, sink: SqlSink) -> None:
+        queue = SqlJobQueue(sink.config, pipeline=routed.PIPELINE)
+        assert queue.waiting()[0] == 3
+        assert queue.left() == []
+
+    def test_those_that_wait_for_other_steps_are_told_by_table(self, sink: SqlSink) -> None:
+        changed = replace(routed.PIPELINE, steps=("Changed",))
+        queue = SqlJobQueue(sink.config, pipeline=changed)
+        assert [(left.table, left.jobs) for left in queue.left()] == [("notes", 2), (UNROUTED, 1)]
+
+    def test_a_pipeline_without_a_table_is_not_told_of_those_of_others(self, sink: SqlSink) -> None:
+        other = replace(routed.PIPELINE, name="other")
+        replace(sink, pipeline=other).prepare()
+        assert SqlJobQueue(sink.config, pipeline=other).left() == []
+
+    def test_adopted_ones_are_taken_by_a_pipeline_that_sends_records_there(
+        self, database: Database, sink: SqlSink
+    ) -> None:
+        changed = replace(routed.PIPELINE, steps=("Changed",))
+        order = Order.of(ADOPT, JobFilter(target="notes"), adopter=changed)
+        assert carry_out(database.database, order, actor="me", reason="renamed").count == 2
+        assert SqlJobQueue(sink.config, pipeline=changed).waiting()[0] == 2
+
+    def test_a_pipeline_of_another_table_does_not_write_what_it_adopts_there(
+        self, database: Database, sink: SqlSink
+    ) -> None:
+        own = replace(database.sink("events", key=["id"]), pipeline=HIDE)
+        own.prepare()
+        adopter = replace(HIDE, name="events")
+        order = Order.of(ADOPT, JobFilter(target="notes"), adopter=adopter)
+        carry_out(database.database, order, actor="me", reason="by mistake")
+        assert SqlJobQueue(own.config, pipeline=HIDE).waiting()[0] == 0

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from sinks.database.label import UNROUTED
 from sinks.jobs import audit_trail
 from sinks.jobs import chunks as job_chunks
-from sinks.jobs.retention import LONGEST, Retention, duration, oldest, prunable, prune
+from sinks.jobs.retention import LONGEST, Kept, Retention, duration, oldest, prunable, prune
 from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import counted, prepared, refuse_audit, store, stored, trail
 from tests.io.sinks.tested_database import Database
@@ -138,3 +139,25 @@ class TestPrune:
         assert pruned(config, "completed=1d") == {"completed": 0}
         assert prunable(config.database, None, retention) == {"completed": 0}
         assert oldest(config.database, None, retention, 5) == []
+
+
+def test_a_running_pipeline_deletes_its_jobs_of_all_tables_and_no_others(
+    database: Database,
+) -> None:
+    config = prepared(database)
+    old = finished("completed", timedelta(days=9))
+    store(config, {**old, "pipeline": "router"}, target="orders")
+    store(config, {**old, "pipeline": "other"}, target="orders", partition="q")
+    store(config, {**old, "pipeline": "other"}, target=UNROUTED)
+    store(config, {**old, "pipeline": "router"}, target=UNROUTED, partition="q")
+    store(config, {**old, "pipeline": "other"})
+    rules = Retention.parse(["completed=7d"])
+    for kept, number in ((Kept(UNROUTED, "router"), 2), (Kept("events", "router"), 1)):
+        assert prunable(config.database, kept, rules) == {"completed": number}
+        done = prune(config.database, kept, rules, actor="ingest", reason="--retain")
+        assert done == {"completed": number}
+    assert sorted(stored(config, "target", "pipeline")) == [
+        (UNROUTED, "other"),
+        ("orders", "other"),
+    ]
+    assert trail(config)[0]

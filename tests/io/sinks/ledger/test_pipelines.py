@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from sinks.database.label import UNROUTED
 from sinks.ledger import pipelines
 from sinks.ledger.accounts import accounts
 from sinks.ledger.ledger import SqlLedger
@@ -72,3 +75,18 @@ def test_a_name_stands_for_one_table(shared: SqlConfig, database: Database) -> N
         pipelines.register(other, "orders")
     with pytest.raises(ConfigError, match="pipeline others writes table others, not events"):
         pipelines.register(shared, "others")
+
+
+def test_what_has_no_table_of_its_own_does_not_get_one_later(shared: SqlConfig) -> None:
+    nowhere = replace(shared, table=UNROUTED)
+    pipelines.register(nowhere, "router")
+    pipelines.register(nowhere, "router")
+    with pytest.raises(
+        ConfigError, match="router has no table of its own so far; leave --table ev"
+    ):
+        pipelines.register(shared, "router")
+    pipelines.register(shared, "people")
+    with pytest.raises(
+        ConfigError, match="people writes table events; give --table events besides"
+    ):
+        pipelines.register(nowhere, "people")

@@ -102,14 +102,17 @@ def test_writers_and_two_compactions_beside_each_other(lake: Lake) -> None:
         finally:
             written.set()
 
-    def merge_on_and_on() -> None:
+    def merge_on_and_on(*, sweeping: bool) -> None:
         last = False
         while not last:
             last = written.is_set()
             merge(lake)
+            if sweeping:
+                clean(lake)
 
     with ThreadPoolExecutor(3) as pool:
-        futures = [pool.submit(work) for work in (write_all, merge_on_and_on, merge_on_and_on)]
+        futures = [pool.submit(write_all)]
+        futures += [pool.submit(merge_on_and_on, sweeping=sweeping) for sweeping in (True, False)]
         for future in futures:
             future.result(timeout=120)
     lake.publisher.publish()

@@ -11,10 +11,13 @@ from sinks import object_shares
 from sinks.entries import Overlap
 from sinks.object_shares import ObjectShares, written_objects
 from sinks.objects import publish, writing
+from sinks.objects.intents import Superseded
 from sinks.objects.publish import Publisher
+from sinks.objects.store import ObjectChanged
 from sinks.sql import SqlSink
 from tests.io.sinks.objects.lake import Lake
 from tests.io.sinks.tested_database import make_batch
+from transforms.batch.backoff import Backoff
 from transforms.batch.record import RecordBatch
 from transforms.errors import SinkUnavailable
 from transforms.settle.write import Settled
@@ -68,15 +71,17 @@ def finish_commit(
 
 class TestCrashes:
     def test_after_the_intents_are_entered(
-        self, lake: Lake, monkeypatch: pytest.MonkeyPatch
+        self, local_lake: Lake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        lake = local_lake
         sink = lake.sink()
         with monkeypatch.context() as patch:
             patch.setattr(object_shares, "write", crash)
             with pytest.raises(Crash):
                 sink.commit([batch(0, 3)])
         assert lake.intents() == [(0, 3, 1)]
-        assert lake.listed() == lake.ids() == []
+        assert lake.listed() == []
+        assert lake.ids() == []
         write(lake.sink(), batch(0, 3))
         assert lake.ids() == [0, 1, 2]
         assert (lake.intents(), lake.states()) == ([], ["settled"])
@@ -100,8 +105,9 @@ class TestCrashes:
         assert lake.states() == ["settled", "settled"]
 
     def test_after_the_transaction_and_before_the_manifest(
-        self, lake: Lake, monkeypatch: pytest.MonkeyPatch
+        self, local_lake: Lake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        lake = local_lake
         sink = lake.sink()
         with monkeypatch.context() as patch:
             patch.setattr(Publisher, "publish_now_and_then", crash)
@@ -115,8 +121,9 @@ class TestCrashes:
         assert lake.ids() == [0, 1, 2]
 
     def test_between_the_manifest_and_its_entry_in_the_state(
-        self, lake: Lake, monkeypatch: pytest.MonkeyPatch
+        self, local_lake: Lake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        lake = local_lake
         sink = lake.sink()
         with monkeypatch.context() as patch:
             patch.setattr(Publisher, "_enter", crash)
@@ -131,8 +138,9 @@ class TestCrashes:
         assert [(bool(pending), known) for pending, known in rows] == [(False, number)]
 
     def test_a_bundle_that_ends_within_an_intent_makes_orphans_of_it(
-        self, lake: Lake, monkeypatch: pytest.MonkeyPatch
+        self, local_lake: Lake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        lake = local_lake
         sink = lake.sink()
         in_mid_commit(sink, [batch(0, 4)])
         (orphan,) = lake.listed()
@@ -143,7 +151,8 @@ class TestCrashes:
         assert names == [(orphan,)], "known, to be swept"
         assert orphan not in [entry.name for entry in lake.publisher.entries()]
 
-    def test_folders_that_are_other_ones_now_leave_orphans(self, lake: Lake) -> None:
+    def test_folders_that_are_other_ones_now_leave_orphans(self, local_lake: Lake) -> None:
+        lake = local_lake
         in_mid_commit(lake.sink("?partition=type"), [batch(0, 3)])
         (orphan,) = lake.listed()
         assert orphan.startswith("events/type=a/")
@@ -158,25 +167,27 @@ class TestStoppedWriters:
     """A writer is stopped for long, and goes on after another has taken over."""
 
     def test_its_object_does_not_come_back(
-        self, lake: Lake, monkeypatch: pytest.MonkeyPatch
+        self, local_lake: Lake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        lake = local_lake
         batches = [batch(0, 3)]
         stopped = lake.sink()
         plans = []
         with monkeypatch.context() as patch:
-            patch.setattr(object_shares, "write", lambda plan, _: plans.append(plan) or crash())
+            patch.setattr(object_shares, "write", crash_after(lambda plan, _: plans.append(plan)))
             with pytest.raises(Crash):
                 stopped.commit(batches)
         write(lake.sink(), *batches)
         before = lake.rows()
-        with pytest.raises(writing.Superseded):
+        with pytest.raises(Superseded):
             writing.write(plans[0], lake.database.database)
         assert lake.rows() == before
         assert len(lake.listed()) == 1
 
     def test_its_object_does_not_come_back_after_it_has_seen_the_new_one(
-        self, lake: Lake, monkeypatch: pytest.MonkeyPatch
+        self, local_lake: Lake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        lake = local_lake
         # The first attempt leaves an object, the second is stopped just before it replaces it.
         batches = [batch(0, 3)]
         in_mid_commit(lake.sink(), batches)
@@ -196,7 +207,7 @@ class TestStoppedWriters:
                 lake.sink().commit(batches)
         write(lake.sink(), *batches)
         before = lake.rows()
-        with pytest.raises(writing.ObjectChanged):
+        with pytest.raises(ObjectChanged):
             calls[0]()
         assert lake.rows() == before
 
@@ -218,8 +229,9 @@ class TestStoppedWriters:
         assert (lake.ids(), lake.states()) == ([0, 1, 2], ["settled"])
 
     def test_its_manifest_does_not_come_back(
-        self, lake: Lake, monkeypatch: pytest.MonkeyPatch
+        self, local_lake: Lake, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        lake = local_lake
         sink = lake.sink()
         sink.commit([batch(0, 3)])
         sink.finish()
@@ -249,7 +261,7 @@ class TestStoppedWriters:
         one.commit([batch(0, 2)])
         one.commit([batch(2, 3)])
         put = Publisher._put
-        monkeypatch.setattr(publish, "_BACKOFF", publish.Backoff(base=0.001, cap=0.001))
+        monkeypatch.setattr(publish, "_BACKOFF", Backoff(base=0.001, cap=0.001))
 
         def meddle(self: Publisher, *arguments: Any) -> bool:
             monkeypatch.setattr(Publisher, "_put", put)

@@ -18,6 +18,7 @@ from sinks.objects.intents import enter, open_ranges
 from sinks.objects.planned import Dataset, Plan
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.coverage import Coverage
+from transforms.batch.expansion import Expansion
 from transforms.batch.record import Attempt, Claim, RecordBatch
 
 PLACE = ("file:///a", "p")
@@ -99,7 +100,9 @@ def test_a_record_without_a_folder_is_refused(connection: sa.Connection) -> None
 
 
 def test_jobs_have_objects_of_their_own(connection: sa.Connection) -> None:
-    attempts = {(n, None, ()): Attempt(job, 2, 3, "r") for n, job in ((0, 12), (1, 5))}
+    attempts: dict[tuple[int, int | None, Expansion], Attempt] = {
+        (n, None, ()): Attempt(job, 2, 3, "r") for n, job in ((0, 12), (1, 5))
+    }
     claim = Claim("0" * 32, attempts, "p")
     result = plan(connection, replace(batch("aa"), claim=claim), batch("a", 2))
     names = sorted(planned.id.name for planned in result.objects)

@@ -19,8 +19,8 @@ A, B, C = (ObjectId("file:///lake", "events", name) for name in "abc")
 PLACE = ("s", "0")
 
 
-def intent(start: int = 0, end: int = 10, **options: int) -> Intent:
-    return Intent("p", *PLACE, start, end, "0" * 12, objects=(A, B), **options)
+def intent(start: int = 0, end: int = 10) -> Intent:
+    return Intent("p", *PLACE, start, end, "0" * 12, objects=(A, B))
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from sinks.objects import publish
+from sinks.objects.manifest import Segment
 from sinks.objects.publish import TURNS, Publisher
 from tests.io.sinks.objects.lake import Lake
 from tests.io.sinks.tested_database import make_batch
-from transforms.errors import SinkFailed, SinkUnavailable
+from transforms.batch.backoff import Backoff
+from transforms.errors import Contention, SinkFailed, SinkUnavailable
 
 
 def test_only_what_is_pending_is_published(lake: Lake) -> None:
@@ -94,9 +96,9 @@ def test_writers_that_never_come_first_are_told(
     sink = local_lake.sink()
     TURNS.take_turn((local_lake.database.database, local_lake.config().url))
     sink.commit([make_batch([{"id": 1}])])
-    monkeypatch.setattr(publish, "_BACKOFF", publish.Backoff(base=0.001, cap=0.001))
+    monkeypatch.setattr(publish, "_BACKOFF", Backoff(base=0.001, cap=0.001))
     monkeypatch.setattr(Publisher, "_put", lambda *_: False)
-    with pytest.raises(publish.Contention, match=r"kept replacing the manifest of file:///.*/lake"):
+    with pytest.raises(Contention, match=r"kept replacing the manifest of file:///.*/lake"):
         sink.finish()
 
 
@@ -104,7 +106,7 @@ def test_a_part_of_the_manifest_that_is_gone_is_named(local_lake: Lake) -> None:
     publisher = local_lake.publisher
     local_lake.sink()
     with pytest.raises(SinkFailed, match=r"lake/_manifest/1.json, a part of the manifest, is gone"):
-        publisher.load(publish.Segment("_manifest/1.json", 1, 1, 1))
+        publisher.load(Segment("_manifest/1.json", 1, 1, 1))
     (local_lake.folder / "_manifest.json").unlink()
     with pytest.raises(SinkFailed, match=r"_manifest.json is gone; without it nobody can tell"):
         publisher.root()

@@ -10,8 +10,9 @@ from sinks.objects.config import ObjectConfig
 from sinks.objects.cutting import Intent, ObjectId
 from sinks.objects.encoding.columns import Columns
 from sinks.objects.folder_store import FolderStore
+from sinks.objects.intents import Superseded
 from sinks.objects.planned import Dataset, Piece, Planned
-from sinks.objects.writing import Superseded, encoded, put
+from sinks.objects.writing import encoded, put
 from tests.io.sinks.objects.lake import SCHEMA
 from tests.io.sinks.tested_database import make_batch
 from transforms.errors import Contention

@@ -168,3 +168,43 @@ def test_fields_beside_a_group_of_no_fields_are_read(tmp_path: Path, repetition:
     batches = read_all(FilesSource(str(path)))
     assert values(batches) == rows
     assert not failures(batches)
+
+
+COLUMNS: list[tuple[str, Any]] = [("id", pa.int32()), ("tags", pa.list_(pa.string()))]
+SCHEMA = pa.schema(COLUMNS)
+
+
+def write_empty(path: Path, schema: Any = SCHEMA) -> None:
+    pq.write_table(schema.empty_table(), path)
+
+
+def schema_of(folder: Path) -> Any:
+    return FilesSource(f"{folder}/*").stored_schema()
+
+
+def test_objects_that_share_a_schema_have_it(tmp_path: Path) -> None:
+    write_empty(tmp_path / "a.parquet")
+    write_empty(tmp_path / "b.parquet", SCHEMA.with_metadata({"writer": "another"}))
+    schema = schema_of(tmp_path)
+    assert schema.names == ["id", "tags"]
+    assert schema.field("id").type == pa.int32()
+    assert schema.field("tags").type.value_type == pa.string()
+
+
+def test_objects_that_differ_have_none(tmp_path: Path) -> None:
+    write_empty(tmp_path / "a.parquet")
+    write_empty(tmp_path / "b.parquet", pa.schema([pa.field("id", pa.int64())]))
+    assert schema_of(tmp_path) is None
+
+
+def test_objects_of_another_format_have_none(tmp_path: Path) -> None:
+    write_empty(tmp_path / "a.parquet")
+    (tmp_path / "b.jsonl").write_bytes(b"{}\n")
+    assert schema_of(tmp_path) is None
+
+
+def test_an_object_that_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"no Parquet")
+    assert schema_of(tmp_path) is None
+    write_empty(tmp_path / "b.parquet")
+    assert schema_of(tmp_path).names == ["id", "tags"]
