@@ -12,7 +12,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics import MetricsFilter
 
-from pipelines import progress
+from pipelines.telemetry import progress
 from runners.runner import Runner, RunnerUnavailable, Submission
 from runners.signals import stop_on_signals
 from sinks.database import leases

@@ -51,6 +51,7 @@ COMMANDS = (
         "show, stop or cancel the jobs of a Flink cluster",
         "python -m sluice.flink",
     ),
+    _of_pipelines("compact", _MAINTAIN, "merge small objects of a sink, and delete old ones"),
     _of_pipelines("migrate", _MAINTAIN, "bring the tables beside yours to this version"),
     Command(
         *("completion", "sluice.completion", _MAINTAIN),

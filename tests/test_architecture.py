@@ -41,6 +41,8 @@ SINKS = {
     "sinks.jobs",
     "sinks.ledger",
     "sinks.objects",
+    "sinks.objects.checks",
+    "sinks.objects.compaction",
     "sinks.outbox",
     "sinks.runs",
     "sinks.table",
@@ -81,6 +83,10 @@ WINGS = {
     "sinks.table": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.jobs": {"sinks.database", "sinks.ledger", "sinks.text"} | TRANSFORMS,
     "sinks.objects": {"sinks.database", "sinks.ledger", "sinks.text"} | CLIENTS | TRANSFORMS,
+    "sinks.objects.checks": {"sinks.database", "sinks.objects"} | TRANSFORMS,
+    "sinks.objects.compaction": {"sinks.database", "sinks.jobs", "sinks.objects"}  # the audit trail
+    | CLIENTS
+    | TRANSFORMS,
     "sinks.outbox": {"sinks.database", "sinks.ledger", "sinks.text"} | CLIENTS | TRANSFORMS,
     "sinks.dead_letters": CLIENTS | TRANSFORMS,
     "sinks.runs": {"sinks.database"} | TRANSFORMS,

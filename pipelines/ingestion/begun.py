@@ -6,10 +6,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipelines import progress
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.own_table import own_table
-from pipelines.telemetry import logs
+from pipelines.telemetry import logs, progress
 from sinks.database.label import UNROUTED
 from sinks.runs.runs import Run
 from transforms.secrets import redact

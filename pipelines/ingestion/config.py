@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.ingestion.steps import Steps
-from pipelines.progress import Mode
+from pipelines.telemetry.progress import Mode
 from runners.runner import Runner
 from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig

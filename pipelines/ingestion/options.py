@@ -20,7 +20,7 @@ from pipelines.ingestion.configuring.routing import routes_of
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
-from pipelines.progress import Mode, mode_of
+from pipelines.telemetry.progress import Mode, mode_of
 from runners.runner import Runner
 from sinks.dead_letters.by_uri import dead_letter_sink_for
 from sinks.jobs.queue import SqlJobQueue

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import apache_beam as beam
 
-from pipelines import command, execution, progress
+from pipelines import command, execution
 from pipelines.ingestion import stuck_step, summary
 from pipelines.ingestion.begun import begun
 from pipelines.ingestion.config import IngestConfig, RunConfig
@@ -26,6 +26,7 @@ from pipelines.ingestion.run_entry import Ending, entered, entry_of
 from pipelines.ingestion.steps import applied
 from pipelines.ingestion.stored_types import with_stored_types
 from pipelines.operation.start import once_reachable
+from pipelines.telemetry import progress
 from runners.runner import Runner, Submission
 from sinks import targets
 from sinks.ledger import submissions

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines import command
+from pipelines.operation.object_verdicts import ObjectVerdict
 from pipelines.terminal import shown
 from sinks.database.database import Database
 from sinks.database.migrations import version
@@ -154,11 +156,12 @@ def verdicts(sink: str, source: str | None) -> Iterator[Verdict]:
         )
 
 
-def print_json(flags: Any) -> int:
-    """Print every partition as an object of one list; returns how many are not ok."""
+def print_json(flags: Any, more: Iterable[ObjectVerdict] = ()) -> int:
+    """Print every partition, and ``more``, as objects of one list; returns how many are not ok."""
     failed = 0
     separator = "["
-    for verdict in verdicts(flags.sink, flags.source):
+    listed: Iterator[Verdict | ObjectVerdict] = chain(verdicts(flags.sink, flags.source), more)
+    for verdict in listed:
         print(f"{separator}\n{json.dumps(verdict.as_json())}", end="")
         separator = ","
         failed += not verdict.ok

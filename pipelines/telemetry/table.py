@@ -84,7 +84,9 @@ FROM_DATABASE = (
     ),
     Metric("sluice_outbox_pending", "gauge", ("target",), "changes that are not published"),
     Metric("sluice_outbox_oldest_seconds", "gauge", ("target",), "age of the oldest of them"),
-    Metric("sluice_actions_total", "counter", ("action",), "jobs that were changed by hand"),
+    Metric(
+        "sluice_actions_total", "counter", ("action",), "jobs and objects that were changed by hand"
+    ),
     Metric("sluice_exporter_up", "gauge", (), "whether the last reading of the database succeeded"),
     Metric(
         "sluice_exporter_duration_seconds", "gauge", ("loop",), "how long the last reading took"

@@ -87,3 +87,24 @@ def test_every_command_that_asks_the_database_refuses_a_place_for_objects(
     command = import_module(f"pipelines.{module}")
     with pytest.raises(ConfigError, match="--sink: s3:// holds objects only"):
         command.main([*argv, "--sink", "s3://bucket/prefix?format=parquet"])
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1", 1),
+        ("1000", 1_000),
+        ("256MB", 256_000_000),
+        ("64 KiB", 65_536),
+        ("1.5gb", 1_500_000_000),
+        ("1GiB", 1 << 30),
+    ],
+)
+def test_a_size_has_a_unit_or_is_bytes(text: str, number: int) -> None:
+    assert flags.size(text) == number
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "MB", "1 XB", "1 MB or so", "9999999999999 GB"])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="must be a size such as 256MB"):
+        flags.size(text)

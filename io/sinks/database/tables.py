@@ -246,7 +246,7 @@ audit = sa.Table(
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column(
         "action", sa.String(16), nullable=False
-    ),  # replay, cancel, purge, prune, adopt, reveal
+    ),  # replay, cancel, purge, prune, adopt, reveal, compact, sweep
     sa.Column("actor", _NAME, nullable=False),
     sa.Column("reason", _TEXT, nullable=False),
     sa.Column("filter", sa.JSON, nullable=False),

@@ -1,4 +1,4 @@
-"""The audit trail: who did what to which jobs, when and why. Nothing deletes its rows."""
+"""The audit trail: who did what to which jobs and objects, when and why. Nothing deletes its rows."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Entry:
     Attributes:
         id: The number of the entry.
         at: When it was made.
-        action: ``replay``, ``cancel``, ``purge``, ``adopt``, ``prune`` or ``reveal``.
+        action: ``replay``, ``cancel``, ``purge``, ``adopt``, ``prune``, ``reveal``, ``compact`` or ``sweep``.
         actor: Who acted.
         reason: Why.
-        filter: Which jobs were meant.
-        count: How many jobs this transaction changed, or showed.
+        filter: Which jobs or objects were meant.
+        count: How many of them this transaction changed, or showed.
     """
 
     id: int

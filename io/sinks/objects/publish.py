@@ -179,7 +179,9 @@ class Publisher:
                 for state in sorted({row.state for row in rows}):
                     numbers = [row.id for row in rows if row.state == state]
                     these = (dialect.is_one_of(objects.c.id, numbers), objects.c.state == state)
-                    values = {"pending": False, "published": number}
+                    values: dict[str, Any] = {"pending": False, "published": number}
+                    if state == "replaced":  # its readers need it for a while from now on
+                        values["changed_at"] = dialect.now(connection)
                     connection.execute(sa.update(objects).where(*these).values(values))
                 newer = (manifests.c.sink == self.url, manifests.c.number < number)
                 at = dialect.now(connection)

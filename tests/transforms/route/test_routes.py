@@ -9,8 +9,9 @@ import pytest
 
 from transforms.errors import ConfigError
 from transforms.mapping.mapping import Mapping
-from transforms.route.route import Bounds, Route
+from transforms.route.route import Route
 from transforms.route.routes import Routes
+from transforms.settle.bounds import Bounds
 
 ORDERS = Route("app.orders", {"field": "type", "is": "order"}, key=("id",))
 

@@ -9,7 +9,8 @@ from transforms.errors import ConfigError
 from transforms.mapping.mapping import Mapping
 from transforms.mapping.reading.document import parsed
 from transforms.route.reading.spec import document_of
-from transforms.route.route import Bounds, Route
+from transforms.route.route import Route
+from transforms.settle.bounds import Bounds
 
 FULL = """
 routes:

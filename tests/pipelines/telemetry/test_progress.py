@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import progress
-from pipelines.progress import MOST_SOURCES, Mode
+from pipelines.telemetry import progress
+from pipelines.telemetry.progress import MOST_SOURCES, Mode
 from tests.pipelines.telemetry.test_by_source import Folder
 from tests.terminals import terminals
 from transforms import instruments, metrics
