@@ -133,8 +133,17 @@ def _datasets(connection: sa.Connection, sink: str) -> Iterator[DatasetAccount]:
             .group_by(*key)
         )
     }
+    # Of routes, the name of the dataset alone: another pipeline may have a table of that name.
+    routed = {
+        (target, pipeline)
+        for target, pipeline in connection.execute(
+            sa.select(*key).where(objects.c.sink == sink).distinct()
+        )
+    }
     inside = sa.or_(
-        counts.c.target == sink, counts.c.target.startswith(f"{sink}/", autoescape=True)
+        counts.c.target == sink,
+        counts.c.target.startswith(f"{sink}/", autoescape=True),
+        counts.c.target.in_(sa.select(objects.c.target).where(objects.c.sink == sink)),
     )
     counted = {
         (target, pipeline): int(inserted)
@@ -143,6 +152,7 @@ def _datasets(connection: sa.Connection, sink: str) -> Iterator[DatasetAccount]:
             .where(inside)
             .group_by(counts.c.target, counts.c.pipeline)
         )
+        if target.startswith(sink) or (target, pipeline) in routed
     }
     others = set(connection.scalars(sa.select(manifests.c.sink))) - {sink}
     for target, pipeline in sorted(written.keys() | counted.keys()):
