@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from sinks import shares
-from sinks.database.engine import transaction
+from sinks.database.engine import dispose_engines, transaction
 from sinks.database.label import UNROUTED
 from sinks.jobs.store import list_jobs
 from sinks.sql import SqlSink, Tables
@@ -192,6 +193,25 @@ class TestNamesFromRecords:
         records = [{"id": 1, "to": ["t_a"]}, {"id": 2, "to": ["t_b"]}, {"id": 3, "to": ["t_a"]}]
         (settled,) = sink.commit([Steps().applied(batch_of(*records))])
         assert counts(settled) == {"read": 3, "inserted": 2, "dead": 1}
+
+    @pytest.mark.integration
+    def test_a_role_that_may_create_none_stops_the_write(self, postgres: Database) -> None:
+        postgres.run(
+            f"CREATE ROLE writer_{os.getpid()} LOGIN",
+            "REVOKE CREATE ON SCHEMA public FROM public",
+        )
+        named = Route("${type}", name="any", key=("id",), pattern="t_.*")
+        sink_of(postgres, named)
+        role = f"writer_{os.getpid()}"
+        postgres.run(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+        url = postgres.url.replace("//postgres:", f"//{role}:", 1)
+        sink = sink_of(Database("postgres", url), named)
+        try:
+            with pytest.raises(SinkFailed, match="permission denied for schema public"):
+                sink.commit([Steps().applied(batch_of({"id": 1, "to": ["t_x"]}))])
+        finally:
+            dispose_engines()
+            postgres.run(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
     def test_a_table_that_no_route_names_stops_the_write(self, three: Database) -> None:
         sink = sink_of(three, *keyed("orders"))
