@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -253,6 +254,12 @@ class TestPreparation:
         sqlite_database.run(ORDERS)
         with pytest.raises(ConfigError, match="table gone does not exist, and --create is never"):
             sink_of(sqlite_database, *keyed("orders", "gone"), create="never")
+
+    def test_with_create_never_no_database_is_created(self, tmp_path: Path) -> None:
+        database = Database("sqlite", f"sqlite:///{tmp_path}/none.db")
+        with pytest.raises(ConfigError, match="none.db does not exist, and --create is never"):
+            sink_of(database, *keyed("orders"), create="never")
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_pipeline_without_a_table_needs_a_name_and_routes(
         self, sqlite_database: Database
