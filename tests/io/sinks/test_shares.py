@@ -179,6 +179,7 @@ class TestNamesFromRecords:
     def test_with_create_never_a_missing_one_fails_its_records(
         self, sqlite_database: Database
     ) -> None:
+        sqlite_database.run(ORDERS)
         named = Route("${type}", name="any", key=("id",), pattern="t_.*")
         sink = sink_of(sqlite_database, named, create="never")
         (settled,) = sink.commit([Steps().applied(batch_of({"id": 1, "to": ["t_x"]}))])
@@ -257,7 +258,7 @@ class TestPreparation:
 
     def test_with_create_never_no_database_is_created(self, tmp_path: Path) -> None:
         database = Database("sqlite", f"sqlite:///{tmp_path}/none.db")
-        with pytest.raises(ConfigError, match="none.db does not exist, and --create is never"):
+        with pytest.raises(ConfigError, match=r"none\.db does not exist, and --create is never"):
             sink_of(database, *keyed("orders"), create="never")
         assert list(tmp_path.iterdir()) == []
 
