@@ -30,6 +30,11 @@ class Generic:
     keeps_zones: bool = False
     builds_beside: bool = False
 
+    @property
+    def in_flight(self) -> int:
+        """One: whether keys are equal, only the database knows."""
+        return 1
+
     def longest_name(self, connection: sa.Connection) -> tuple[int, Literal["bytes", "characters"]]:
         """As SQLAlchemy knows it."""
         return connection.dialect.max_identifier_length, "characters"

@@ -58,6 +58,11 @@ class Postgres(Generic):
     builds_beside: bool = True
 
     @property
+    def in_flight(self) -> int:
+        """Three where rows are copied: while one is encoded and one is sent, the server writes."""
+        return 3 if self.copies else 1
+
+    @property
     def copies(self) -> bool:
         """Whether the driver is psycopg2, whose cursors COPY."""
         return self.writing == "copy"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError
@@ -94,7 +94,20 @@ class OutboxTopic:
     def finish(self) -> None:
         """Do nothing: each commit is all that there is to it."""
 
-    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
+    def in_flight(self) -> int:
+        """One: a topic has the changes in their order."""
+        return 1
+
+    def footprint(self, batches: Sequence[RecordBatch]) -> None:
+        """Nothing: each publisher has partitions of its own."""
+
+    def commit(
+        self,
+        batches: Sequence[RecordBatch],
+        *,
+        isolate: bool = False,
+        turn: Callable[[], None] | None = None,
+    ) -> list[Settled]:
         """Produce every row, wait for the report of each, then mark the rows as published.
 
         Raises:

@@ -13,14 +13,13 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from tests.fakes import STORED, ListSink, batch_of, record_of
+from tests.fakes import ListSink, batch_of, record_of
 from transforms import metrics
-from transforms.batch.backoff import Backoff, services_away
-from transforms.batch.counts import Counts
+from transforms.batch.backoff import Backoff
 from transforms.batch.record import Failure, RecordBatch
-from transforms.errors import CommitUnknown, Contention, Reject, SinkFailed, SinkUnavailable
+from transforms.errors import Reject, SinkFailed
 from transforms.settle.bounds import Bounds, TableBounds
-from transforms.settle.write import DEAD, RETRY, Settled, Write, WriteConfig, WriteFn, commit
+from transforms.settle.write import DEAD, RETRY, Settled, Write, WriteConfig, WriteFn
 
 FAST = WriteConfig(backoff=Backoff(base=0.001, cap=0.002), outage_budget=10, contention_tries=2)
 
@@ -151,7 +150,13 @@ class TestGroupCommit:
 class Routed(ListSink):
     """Settles all for the table ``orders``."""
 
-    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
+    def commit(
+        self,
+        batches: Sequence[RecordBatch],
+        *,
+        isolate: bool = False,
+        turn: Callable[[], None] | None = None,
+    ) -> list[Settled]:
         settled = super().commit(batches, isolate=isolate)
         return [replace(each, by_target={"orders": each.counts}) for each in settled]
 
@@ -183,8 +188,7 @@ class TestBounds:
         write.start_bundle()
         for n in range(batches):
             list(write.process(batch_of(b"%d" % n, start=n), timestamp=0, window=None))
-            if write._running is not None:
-                wait([write._running], 10)
+            wait([running.future for running in write._running], 10)
         list(write.finish_bundle())
         write.teardown()
         assert sink.stored.offsets() == list(range(batches))
@@ -241,9 +245,14 @@ class Never(ListSink):
 class LateWriter:
     """The slowest writer: it commits only while somebody waits for it."""
 
+    def __init__(self, call: Callable[[], object] = object) -> None:
+        self._call = call
+
     def submit(self, function: Callable[..., object], *arguments: object) -> LateWriter:
-        self._call = partial(function, *arguments)
-        return self
+        return LateWriter(partial(function, *arguments))
+
+    def add_done_callback(self, callback: object) -> None:
+        return None
 
     def done(self) -> bool:
         return False
@@ -255,11 +264,12 @@ class LateWriter:
 @pytest.mark.parametrize("kind", [ListSink, InRanges, Never])
 @pytest.mark.parametrize("waits", [Bounds(), Bounds(records=7), Bounds(age=3_600.0)])
 @pytest.mark.parametrize("sizes", [[1], [3], [4], [4, 3]])
-def test_four_times_the_records_of_a_transaction_are_in_flight_at_most(
-    kind: type[ListSink], waits: Bounds, sizes: list[int]
+@pytest.mark.parametrize("side_by_side", [1, 3])
+def test_twice_the_records_of_each_transaction_and_of_the_queue_are_in_flight_at_most(
+    kind: type[ListSink], waits: Bounds, sizes: list[int], side_by_side: int
 ) -> None:
     most = 4
-    sink = kind.fresh("in-flight")
+    sink = kind.fresh("in-flight", side_by_side=side_by_side)
     write = WriteFn(sink, FAST.with_bounds(TableBounds(waits), most))
     write.setup()
     write._writer = cast(ThreadPoolExecutor, LateWriter())
@@ -272,93 +282,5 @@ def test_four_times_the_records_of_a_transaction_are_in_flight_at_most(
         numbers.append(in_flight)
         in_flight -= sum(each.value.counts.read for each in write.process(batch, 0, None))
     list(write.finish_bundle())
-    assert max(numbers) <= 4 * most
+    assert max(numbers) <= 2 * (side_by_side + 1) * most
     assert sink.stored.offsets() == list(range(start))
-
-
-class TestRoom:
-    BOUNDS = TableBounds(Bounds(records=50_000), {"a": Bounds(bytes=64 << 20)})
-
-    def test_there_is_room_for_what_the_bounds_let_wait(self) -> None:
-        config = FAST.with_bounds(self.BOUNDS)
-        assert (config.commit_records, config.commit_bytes) == (50_000, 64 << 20)
-        assert (config.bounds, config.outage_budget) == (self.BOUNDS, FAST.outage_budget)
-
-    def test_small_bounds_take_no_room_away(self) -> None:
-        config = FAST.with_bounds(TableBounds(Bounds(records=5, bytes=5)))
-        assert (config.commit_records, config.commit_bytes) == (10_000, 16 << 20)
-
-    def test_a_limit_of_records_holds_whatever_the_bounds_ask_for(self) -> None:
-        assert FAST.with_bounds(self.BOUNDS, 25).commit_records == 25
-
-
-class FoundSettled(ListSink):
-    """Finds everything settled already."""
-
-    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
-        return [
-            replace(each, counts=Counts(), trimmed=each.counts.read)
-            for each in super().commit(batches, isolate=isolate)
-        ]
-
-
-class TestCommit:
-    BATCHES = (batch_of(b"1"),)
-
-    def test_an_outage_is_said_at_its_begin_and_its_end(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        sink = ListSink.fresh("said", *[SinkUnavailable("cannot reach it")] * 5)
-        commit(sink, [batch_of(b"1")], FAST)
-        begin, end = caplog.messages
-        assert begin.startswith("cannot reach it; waiting for it, for another 10 s at most")
-        assert end.startswith("database answers again after ")
-        assert services_away() == {}
-
-    def test_an_outage_is_waited_for(self) -> None:
-        sink = ListSink.fresh("outage", *[SinkUnavailable("down")] * 5)
-        settled, waited = commit(sink, self.BATCHES, FAST)
-        assert [each.counts.inserted for each in settled] == [1]
-        assert 5 * 0.0005 <= waited <= 5 * 0.002
-
-    def test_a_commit_whose_answer_was_lost_counts_once_it_is_found(self) -> None:
-        lost = CommitUnknown("cut while committing")
-        lost.settled = [Settled(self.BATCHES[0].span, Counts(read=1, inserted=1))]
-        sink = FoundSettled.fresh("lost", lost)
-        settled, _ = commit(sink, self.BATCHES, FAST)
-        assert settled == lost.settled
-        sink = FoundSettled.fresh("lost", SinkUnavailable("before the commit"))
-        settled, _ = commit(sink, self.BATCHES, FAST)
-        assert (settled[0].counts.inserted, settled[0].trimmed) == (0, 1)
-
-    def test_a_commit_that_did_not_go_through_is_made(self) -> None:
-        lost = CommitUnknown("cut while committing")
-        lost.settled = [Settled(self.BATCHES[0].span, Counts(read=1, duplicates=1))]
-        settled, _ = commit(ListSink.fresh("not-lost", lost), self.BATCHES, FAST)
-        assert (settled[0].counts.inserted, settled[0].counts.duplicates) == (1, 0)
-
-    def test_an_outage_longer_than_the_budget_fails(self) -> None:
-        sink = ListSink.fresh("long-outage", *[SinkUnavailable("down")] * 5)
-        config = WriteConfig(backoff=Backoff(0.001, 0.002), outage_budget=0)
-        with pytest.raises(SinkUnavailable):
-            commit(sink, self.BATCHES, config)
-        assert len(STORED["long-outage"].faults) == 4, "no try after the budget"
-
-    def test_contention_is_tried_again_so_many_times(self) -> None:
-        sink = ListSink.fresh("contention", *[Contention("deadlock")] * 2)
-        settled, _ = commit(sink, self.BATCHES, FAST)
-        assert [each.counts.inserted for each in settled] == [1]
-        sink = ListSink.fresh("contention", *[Contention("deadlock")] * 3)
-        with pytest.raises(Contention):
-            commit(sink, self.BATCHES, FAST)
-
-    def test_only_the_last_try_sets_records_aside(self) -> None:
-        sink = ListSink.fresh("isolate", *[Contention("deadlock")] * 2)
-        commit(sink, self.BATCHES, FAST)
-        assert sink.stored.isolated == [False, False, True]
-
-    def test_a_refusal_is_not_tried_again(self) -> None:
-        sink = ListSink.fresh("refusal", SinkFailed("no"), SinkFailed("again"))
-        with pytest.raises(SinkFailed, match="no"):
-            commit(sink, self.BATCHES, FAST)
-        assert len(STORED["refusal"].faults) == 1
