@@ -101,7 +101,10 @@ def commit(
             return list(unknown) if _went_through(unknown, settled) else settled, waited
         except Overtaken as error:
             outage.end()  # it answers
-            flight.stumble(alone=isinstance(error, TurnTimedOut))
+            slow = isinstance(error, TurnTimedOut)
+            flight.stumble(alone=slow)
+            if slow:
+                _log.warning("the commit ahead is slow; trying again after it: %s", error)
         except SinkUnavailable as error:
             _observe(started, "error")
             flight.stumble()  # those behind it roll back rather than wait with open transactions

@@ -194,7 +194,7 @@ class Flights:
                 if not any(other.line is flight.line for other in self._ahead(flight)):
                     return
                 if not self._changed.wait(deadline - time.monotonic()):
-                    raise TurnTimedOut
+                    raise TurnTimedOut(f"not done after {self._longest_turn:g} s")
             if flight.line.failed or self._is_behind(flight):
                 raise Overtaken
 

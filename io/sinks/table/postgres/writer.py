@@ -180,7 +180,9 @@ class PostgresWriter:
                 row.name for row in described if row.checked or relation.looks_at_all
             ).union(*(each.columns for each in checks)),
             references=references,
-            ancestors=frozenset(label_in(default, TableName(*each)) for each in ancestors),
+            ancestors=frozenset(
+                label_in(default, TableName(name, schema)) for schema, name in ancestors
+            ),
             checks=None if relation.computing else tuple(each.condition for each in checks),
         )
         return Description(columns, unique, relation.deferrable, relation.partitioned, interplay)
