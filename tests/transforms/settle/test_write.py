@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
@@ -14,11 +15,13 @@ from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
 from tests.fakes import ListSink, batch_of, record_of
+from tests.waiting import wait_until
 from transforms import metrics
 from transforms.batch.backoff import Backoff
 from transforms.batch.record import Failure, RecordBatch
-from transforms.errors import Reject, SinkFailed
+from transforms.errors import Contention, Reject, SinkFailed, SinkUnavailable
 from transforms.settle.bounds import Bounds, TableBounds
+from transforms.settle.flight import Footprint
 from transforms.settle.write import DEAD, RETRY, Settled, Write, WriteConfig, WriteFn
 
 FAST = WriteConfig(backoff=Backoff(base=0.001, cap=0.002), outage_budget=10, contention_tries=2)
@@ -284,3 +287,168 @@ def test_twice_the_records_of_each_transaction_and_of_the_queue_are_in_flight_at
     list(write.finish_bundle())
     assert max(numbers) <= 2 * (side_by_side + 1) * most
     assert sink.stored.offsets() == list(range(start))
+
+
+@dataclass(frozen=True)
+class Gated(ListSink):
+    """Commits wait for the gate of their first record, and then for their turn; raws are the keys."""
+
+    side_by_side: int = 3
+
+    def footprint(self, batches: Sequence[RecordBatch]) -> Footprint:
+        keys = frozenset(raw for batch in batches for raw in batch.raws)
+        return Footprint(self.name, {"t": keys})
+
+    def commit(
+        self,
+        batches: Sequence[RecordBatch],
+        *,
+        isolate: bool = False,
+        turn: Callable[[], None] | None = None,
+    ) -> list[Settled]:
+        assert turn is not None
+        gates = GATES[self.name]
+        gates.entered[batches[0].span.start].set()
+        gates.isolated.append((batches[0].span.start, isolate))
+        assert gates.open[batches[0].span.start].wait(10)
+        if gates.faults[batches[0].span.start]:
+            raise gates.faults[batches[0].span.start].pop(0)
+        turn()
+        return super().commit(batches, isolate=isolate)
+
+
+@dataclass
+class Gates:
+    """The gates of commits, by the first offset of each."""
+
+    entered: defaultdict[int, threading.Event] = field(
+        default_factory=lambda: defaultdict(threading.Event)
+    )
+    open: defaultdict[int, threading.Event] = field(
+        default_factory=lambda: defaultdict(threading.Event)
+    )
+    faults: defaultdict[int, list[BaseException]] = field(default_factory=lambda: defaultdict(list))
+    isolated: list[tuple[int, bool]] = field(default_factory=list)
+
+    def open_all(self) -> None:
+        for start in range(10):
+            self.open[start].set()
+
+
+GATES: dict[str, Gates] = {}
+
+
+class TestSideBySide:
+    """Each batch has one record, which is enough for a commit of its own."""
+
+    def write_of(self, name: str, *raws: bytes) -> tuple[WriteFn, Gates, ListSink]:
+        GATES[name] = Gates()
+        sink = Gated.fresh(name, side_by_side=3)
+        write = WriteFn(sink, replace(FAST, commit_records=2))
+        write.setup()
+        write.start_bundle()
+        for start, raw in enumerate(raws):
+            assert list(write.process(batch_of(raw, start=start), 0, None)) == []
+        return write, GATES[name], sink
+
+    def test_those_of_different_keys_are_in_flight_together(self) -> None:
+        write, gates, sink = self.write_of("together", b"1", b"2", b"3")
+        assert all(gates.entered[start].wait(10) for start in range(3))
+        gates.open_all()
+        settled = [each.value.span.start for each in write.finish_bundle()]
+        write.teardown()
+        assert settled == [0, 1, 2]
+        assert sink.stored.offsets() == [0, 1, 2]
+
+    def test_one_that_shares_a_key_begins_when_the_other_is_done(self) -> None:
+        write, gates, sink = self.write_of("shared", b"1", b"1")
+        assert gates.entered[0].wait(10)
+        assert not gates.entered[1].is_set()
+        gates.open[1].set()
+        gates.open[0].set()
+        list(write.finish_bundle())
+        write.teardown()
+        assert sink.stored.offsets() == [0, 1]
+
+    def test_they_settle_in_order_whichever_is_ready_first(self) -> None:
+        write, gates, sink = self.write_of("in-order", b"1", b"2", b"3")
+        gates.open[1].set()
+        gates.open[2].set()
+        assert gates.entered[2].wait(10)
+        assert sink.stored.offsets() == []
+        gates.open[0].set()
+        list(write.finish_bundle())
+        write.teardown()
+        assert sink.stored.offsets() == [0, 1, 2]
+
+    def test_nothing_behind_a_failure_settles(self) -> None:
+        write, gates, sink = self.write_of("failure", b"1", b"2", b"3")
+        gates.faults[1] = [SinkFailed("no")] * 2
+        gates.open_all()
+        with pytest.raises(SinkFailed, match="no"):
+            list(write.finish_bundle())
+        assert sink.stored.offsets() == [0]
+        write.start_bundle()  # the batches come again
+        for start in (1, 2):
+            list(write.process(batch_of(b"%d" % start, start=start), 0, None))
+        list(write.finish_bundle())
+        write.teardown()
+        assert sink.stored.offsets() == [0, 1, 2]
+
+    def test_those_behind_an_outage_come_after_it(self) -> None:
+        write, gates, sink = self.write_of("outage", b"1", b"2", b"3")
+        assert all(gates.entered[start].wait(10) for start in range(3))
+        gates.faults[0] = [SinkUnavailable("away")] * 3
+        gates.open_all()
+        assert [each.value.span.start for each in write.finish_bundle()] == [0, 1, 2]
+        write.teardown()
+        assert sink.stored.offsets() == [0, 1, 2]
+
+    def test_a_refusal_counts_only_of_one_that_was_alone(self) -> None:
+        write, gates, sink = self.write_of("refusal", b"1", b"2", b"3")
+        assert all(gates.entered[start].wait(10) for start in range(3))
+        gates.faults[1] = [SinkFailed("because of the others")]
+        gates.open_all()
+        assert [each.value.span.start for each in write.finish_bundle()] == [0, 1, 2]
+        write.teardown()
+        assert sink.stored.offsets() == [0, 1, 2]
+
+    def test_records_are_set_aside_only_when_nothing_else_is_in_flight(self) -> None:
+        write, gates, sink = self.write_of("isolated", b"1", b"2", b"3")
+        assert all(gates.entered[start].wait(10) for start in range(3))
+        gates.faults[1] = [Contention("deadlock")] * FAST.contention_tries
+        gates.open_all()
+        assert [each.value.span.start for each in write.finish_bundle()] == [0, 1, 2]
+        write.teardown()
+        tries = [isolate for start, isolate in gates.isolated if start == 1]
+        assert tries[-1] is True
+        assert sink.stored.isolated == [False, True, False]
+
+    def test_a_bundle_that_fails_elsewhere_settles_nothing_more(self) -> None:
+        write, gates, sink = self.write_of("elsewhere", b"1", b"2")
+        assert all(gates.entered[start].wait(10) for start in range(2))
+        gates.open[1].set()
+        failed = write._line
+        next_bundle = threading.Thread(target=write.start_bundle)
+        next_bundle.start()
+        wait_until(lambda: failed.failed, "the commits under way are told")
+        gates.open[0].set()
+        next_bundle.join()
+        assert sink.stored.offsets() == []
+        list(write.process(batch_of(b"1", start=0), 0, None))
+        list(write.finish_bundle())
+        write.teardown()
+        assert sink.stored.offsets() == [0]
+
+    def test_what_waits_is_gathered_while_something_is_under_way_until_it_is_enough(self) -> None:
+        GATES["gathered"] = Gates()
+        sink = Gated.fresh("gathered", side_by_side=3)
+        write = WriteFn(sink, replace(FAST, commit_records=8))
+        write.setup()
+        write.start_bundle()
+        for start in range(6):
+            list(write.process(batch_of(b"%d" % start, start=start), 0, None))
+        GATES["gathered"].open_all()
+        list(write.finish_bundle())
+        write.teardown()
+        assert [len(commit) for commit in sink.stored.commits] == [1, 4, 1]
