@@ -117,7 +117,12 @@ class _Planning:
             stored.retire(connection, cuts.retired)
             stored.retire(connection, [each for each in cuts.repeated if each not in self._pieces])
         for intent, objects in self._pieces.items():
-            ids = {key: self._id(intent, *key, pieces) for key, pieces in objects.items()}
+            ids = self._ids(intent, objects)
+            if intent.fence and not {*intent.objects} <= {*ids.values()}:
+                # Its folders are other ones now. A name that was given up never comes back.
+                stored.retire(connection, [intent])
+                intent = replace(intent, id=new_id(), fence=0)
+                ids = self._ids(intent, objects)
             if intent.fence:
                 entered = stored.take_over(connection, intent, list(ids.values()))
             else:
@@ -139,6 +144,12 @@ class _Planning:
             ]
             self._intents[place] = sorted([*cuts.repeated, *new], key=lambda each: each.start)
         return self._intents[place]
+
+    def _ids(
+        self, intent: Intent, objects: Mapping[tuple[str, str], Sequence[Piece]]
+    ) -> dict[tuple[str, str], ObjectId]:
+        """The object of each dataset and folder."""
+        return {key: self._id(intent, *key, pieces) for key, pieces in objects.items()}
 
     def _id(self, intent: Intent, label: str, folder: str, pieces: Sequence[Piece]) -> ObjectId:
         dataset = self._datasets[label]

@@ -82,7 +82,7 @@ def enter(connection: sa.Connection, fresh: Sequence[Intent]) -> None:
 
 
 def take_over(connection: sa.Connection, intent: Intent, names: Sequence[ObjectId]) -> Intent:
-    """Write an open intent again, as objects called ``names``; others of it become orphans.
+    """Write an open intent again, as objects called ``names``: at least those that it had.
 
     Raises:
         Superseded: Another writer was faster.
@@ -99,8 +99,6 @@ def take_over(connection: sa.Connection, intent: Intent, names: Sequence[ObjectI
     )
     if changed.rowcount != 1:
         raise Superseded
-    dropped = set(intent.objects) - set(names)
-    enter_orphans(connection, intent, sorted(dropped))
     return taken
 
 
