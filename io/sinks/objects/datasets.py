@@ -17,6 +17,7 @@ from sinks.objects.names import full_name, jobs_name, new_id, range_name
 from sinks.objects.planned import Dataset, Piece, Plan, Planned, Refusal
 from transforms.batch.coverage import Coverage, Range
 from transforms.batch.record import RecordBatch
+from transforms.errors import SinkFailed
 
 Shares = Mapping[str, Sequence[tuple[int, RecordBatch]]]
 """By the label of each dataset, its records by the number of their batch in the commit."""
@@ -92,6 +93,8 @@ class _Planning:
         """Divide the records of a batch that are for one dataset among its objects."""
         if not batch.raws:
             return
+        if batch.values is None:
+            raise SinkFailed("records for objects have no values; put Parse before the write")
         dataset = self._datasets[label]
         place = _place_of(batch)
         for intent in self._intents_of(place):
@@ -99,7 +102,7 @@ class _Planning:
             if inside is not None and not inside:
                 continue
             part = batch if inside is None else _picked(batch, inside)
-            folders = dataset.partitioning.folders(part.values or (), part.times)
+            folders = dataset.partitioning.folders(part.values, part.times)
             for index, error in folders.refused:
                 own = index if inside is None else inside[index]
                 self._refused.append(Refusal(label, number, own, error))

@@ -114,7 +114,7 @@ def retire_jobs(connection: sa.Connection, pipeline: str) -> None:
     """Give up the intents of jobs whose claim is gone: whoever claims them next makes others."""
     columns = intents.c
     query = sa.select(intents).where(columns.pipeline == pipeline, columns.source == "")
-    of_jobs = [_intent(row) for row in connection.execute(query)]
+    of_jobs = [_intent(row) for row in connection.execute(query.order_by(columns.partition))]
     if of_jobs:
         ids = [intent.partition for intent in of_jobs]
         held = connection.scalars(sa.select(claims.c.id).where(claims.c.id.in_(ids)))
