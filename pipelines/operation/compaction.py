@@ -84,7 +84,7 @@ def carry_out(flags: Any) -> int:
         command.check_printed()
     else:
         _show(outcome, dry_run=flags.dry_run)
-    return command.FAILED if outcome.compacted.problems else command.OK
+    return command.FAILED if outcome.compacted.left else command.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +213,7 @@ def _as_json(outcome: Outcome, config: ObjectConfig, *, dry_run: bool) -> dict[s
         "parts": outcome.parts,
         "uploads": outcome.uploads,
         "manifest": outcome.manifest,
+        "left": done.left,
         "problems": done.problems,
     }
 
@@ -241,8 +242,10 @@ def _show(outcome: Outcome, *, dry_run: bool) -> None:
         )
     for line in lines:
         console.print(line, highlight=False)
-    for problem in done.problems:
+    for problem in done.problems[:SHOWN]:
         console.print(shown(f"left as it is: {problem}"), soft_wrap=True)
+    if done.left > SHOWN:
+        console.print(f"… {done.left - SHOWN:,} more are left as they are")
 
 
 def _size(number: float) -> str:

@@ -96,6 +96,17 @@ class TestMerging:
         assert compact(work(lake, target_bytes=target)) == Compacted()
         assert [row["n"] for row in lake.rows()] == list(range(12))
 
+    @pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
+    def test_a_folder_of_very_many_objects_is_taken_bit_by_bit(
+        self, lake: FilledLake, monkeypatch: pytest.MonkeyPatch, suffix: str
+    ) -> None:
+        monkeypatch.setattr(compaction, "AT_ONCE", 3)
+        for number in range(7):
+            lake.settle(f"t/{number}.{suffix}", [{"n": number}], start=number)
+        compact(work(lake))
+        assert len(lake.settled()) == 1
+        assert sorted(row["n"] for row in lake.rows()) == list(range(7))
+
     def test_the_object_says_where_its_records_come_from(self, lake: FilledLake) -> None:
         for number in range(2):
             lake.settle(f"t/{number}.parquet", [{"n": number}], start=number)
@@ -183,6 +194,12 @@ class TestDoubts:
         assert done.merged == 0
         assert len(done.problems) == 1
         assert done.problems[0].startswith(f"t/b.{suffix} cannot be read: ")
+
+    def test_of_very_many_problems_the_first_are_kept(self) -> None:
+        done = Compacted()
+        for number in range(compaction.MOST_PROBLEMS + 5):
+            done.give_up(str(number))
+        assert (done.left, len(done.problems)) == (1_005, 1_000)
 
 
 class TestCrashes:
