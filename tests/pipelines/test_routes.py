@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines import command
@@ -16,6 +18,9 @@ from pipelines import ingest as ingest_command
 from pipelines import runs as runs_command
 from tests.pipelines.commands import OUTCOMES, audit, dead_letters, printed
 from tests.pipelines.tables import query
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 pytestmark = pytest.mark.slow
 
@@ -320,3 +325,26 @@ def test_dead_letters_of_every_table_fail_a_run_that_asks_for_it(
     assert dead_letters("list", "--sink", shop, "--pipeline", "shop", "--json") == 0
     (job,) = json.loads(capsys.readouterr().out)
     assert (job["table"], job["category"]) == ("orders", "foreign_key")
+
+
+@pytest.mark.integration
+def test_a_stream_goes_to_objects_of_s3(tmp_path: Path, s3: S3Client, s3_endpoint: str) -> None:
+    s3.create_bucket(Bucket="lake")
+    write_events(tmp_path, "a", [event("order", number) for number in range(EACH)], '{"id": ')
+    schema = {"properties": {"id": {"type": "integer"}, "type": {"type": "string"}, "customer": {}}}
+    (tmp_path / "s.json").write_text(json.dumps(schema))
+    state = f"sqlite:///{tmp_path}/state.db"
+    argv = ["--state", state, "--table", "orders", "--schema", f"{tmp_path}/s.json"]
+    argv += ["--s3_endpoint_url", s3_endpoint]
+    place = "s3://lake/shop?format=parquet&partition=type"
+    summary = run(tmp_path, place, *argv)
+    assert summary["tables"]["s3://lake/shop/orders"]["inserted"] == EACH
+    names = [each["Key"] for each in s3.list_objects_v2(Bucket="lake")["Contents"]]
+    (name,) = [name for name in names if name.endswith(".parquet")]
+    assert name.startswith("shop/orders/type=order/")
+    body = s3.get_object(Bucket="lake", Key=name)["Body"].read()
+    assert set(pq.read_table(io.BytesIO(body))["id"].to_pylist()) == set(range(EACH))
+    assert pq.read_table(io.BytesIO(body)).num_rows == EACH
+    assert audit(state) == 0
+    assert run(tmp_path, place, *argv)["read"] == 0
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket="lake")["Contents"]] == names
