@@ -121,6 +121,19 @@ def test_ten_types_go_to_ten_tables_and_what_matches_no_route_is_dead(
     assert run(tmp_path, shop, "--routes", routes)["read"] == 0
 
 
+def test_a_table_that_a_record_names_is_made_and_told_of(
+    tmp_path: Path, sink: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_events(tmp_path, "a", [event("kind3", 1), event("kind4", 1), event("robot", 1)])
+    kinds = {name: value for name, value in ROUTES[2].items() if name != "tables"}
+    routes = write_routes(tmp_path, [{**kinds, "pattern": "kind[0-9]"}])
+    summary = run(tmp_path, sink, "--max_dead", "9", "--routes", routes)
+    assert counted(summary, "inserted") == {"kind3": 1, "kind4": 1}
+    err = capsys.readouterr().err
+    for table in ("kind3", "kind4"):
+        assert err.count(f"made table {table} (id text, payload json") == 1
+
+
 def test_commands_count_each_table(
     tmp_path: Path, shop: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
