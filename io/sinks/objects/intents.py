@@ -33,14 +33,14 @@ class Busy(Exception):
     """Another process has entered or taken over an intent a moment ago."""
 
 
-_OWN: PerProcess[None, dict[tuple[str, int], None]] = PerProcess(lambda _: {})
+OWN: PerProcess[None, dict[tuple[str, int], None]] = PerProcess(lambda _: {})
 """The id and fence of each intent that this process has, the oldest first."""
 
 _MOST_OWN = 10_000
 
 
 def _keep(own: Iterable[Intent]) -> None:
-    memory = _OWN.get(None)
+    memory = OWN.get(None)
     memory.update(((intent.id, intent.fence), None) for intent in own)
     while len(memory) > _MOST_OWN:
         del memory[next(iter(memory))]
@@ -54,7 +54,7 @@ def leave_others_alone(opened: Iterable[Intent], ranges: Sequence[Range]) -> Non
     Raises:
         Busy: An intent that touches ``ranges`` is another's, and younger than ``GRACE``.
     """
-    memory = _OWN.get(None)
+    memory = OWN.get(None)
     for intent in opened:
         own = (intent.id, intent.fence) in memory
         if not own and intent.age < GRACE and intent.touches(ranges):
