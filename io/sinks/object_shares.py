@@ -27,7 +27,7 @@ from sinks.work import Work, coverage_of_batches, partition_of, plan
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Range
 from transforms.batch.record import Failure, RecordBatch
-from transforms.errors import Reject
+from transforms.errors import Reject, SinkFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,12 @@ class ObjectShares:
         for (label, number), batch in batches.items():
             rows = len(batch.raws) - refused[label, number]
             work[number].add(label, Counts(inserted=rows))
+        expected = sum(len(batch.raws) for batch in batches.values()) - len(self.written.refused)
+        rows = sum(result.rows for result in self.written.objects)
+        if rows != expected:  # never settle what was not written
+            raise SinkFailed(
+                f"{rows:,} records were written as objects, and {expected:,} were to be"
+            )
         for refusal in sorted(self.written.refused, key=lambda each: (each.number, each.index)):
             batch = batches[refusal.target, refusal.number]
             work[refusal.number].poison.append(self._failure(batch, refusal))

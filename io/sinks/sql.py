@@ -186,9 +186,7 @@ class SqlSink:
             return True
         from sinks.object_ranges import ends_within  # with pyarrow, which tables do not need
 
-        database = self.config.database
-        pipeline = self._name or label_in(default_schema(database), self.config.table_name)
-        return not ends_within(database, pipeline, batches)
+        return not ends_within(self.config, self._name, batches)
 
     def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
         """Settle ``batches`` in one transaction; see ``transforms.settle.write.Sink``.

@@ -57,8 +57,8 @@ class Destination:
                 yield TableName.parse(self.config.table.replace(_FIELD, text))
 
     def table_of(self, label: str, schema: str | None) -> TableName | None:
-        """The table called ``label``; None if the route sends no records to it."""
-        if not self.is_dynamic or self.tables:
+        """The table called ``label``; None if records cannot give the name. It is dynamic."""
+        if self.tables:
             return _allowed(self, schema).get(label)
         name = self._name(label, schema)
         if name is None or not self.pattern:
@@ -116,6 +116,10 @@ class Tables:
     home: SqlConfig
     destinations: tuple[Destination, ...] = ()
 
+    def __hash__(self) -> int:
+        # Of a thousand tables it would take milliseconds, at every look for how one is written.
+        return hash((self.home, len(self.destinations)))
+
     @classmethod
     def of(cls, home: SqlConfig, routes: Iterable[Route]) -> Tables:
         """The tables of ``routes``; those that go to another sink are left out.
@@ -151,12 +155,10 @@ class Tables:
         """
         own = self.home if self.home.has_table else None
         is_own = own is not None and label_in(schema, own.table_name) == label
-        senders = [
-            (each, name)
-            for each in self.destinations
-            if (name := each.table_of(label, schema)) is not None
-        ]
-        fixed = [(each, name) for each, name in senders if not each.is_dynamic]
+        by_label, dynamic = _sorted(self, schema)
+        fixed = by_label.get(label, ())
+        named = [(each, name) for each in dynamic if (name := each.table_of(label, schema))]
+        senders = [*fixed, *named]
         if not senders and not is_own:
             raise ConfigError(f"no route sends records to table {label}")
         several = len(senders) > 1
@@ -211,6 +213,23 @@ def has_place(tables: Tables, label: str) -> bool:
 _MOST_REMEMBERED = 10_000
 _USES: PerProcess[Tables, dict[str, Use]] = PerProcess(lambda _: {})
 _NAMED: PerProcess[Tables, set[str]] = PerProcess(lambda _: set())
+
+
+Sender = tuple[Destination, TableName]
+"""A destination, and the table of it that is meant."""
+
+
+@lru_cache(maxsize=100)
+def _sorted(
+    tables: Tables, schema: str | None
+) -> tuple[dict[str, list[Sender]], Sequence[Destination]]:
+    """The destinations whose tables are fixed, by label, and those whose names records give."""
+    fixed: dict[str, list[Sender]] = {}
+    for each in tables.destinations:
+        if not each.is_dynamic:
+            name = each.config.table_name
+            fixed.setdefault(label_in(schema, name), []).append((each, name))
+    return fixed, [each for each in tables.destinations if each.is_dynamic]
 
 
 def default_schema(database: Database) -> str | None:

@@ -82,7 +82,7 @@ def enter(connection: sa.Connection, fresh: Sequence[Intent]) -> None:
 
 
 def take_over(connection: sa.Connection, intent: Intent, names: Sequence[ObjectId]) -> Intent:
-    """Write an open intent again, as objects called ``names``; others of it become orphans.
+    """Write an open intent again, as objects called ``names``: at least those that it had.
 
     Raises:
         Superseded: Another writer was faster.
@@ -99,8 +99,6 @@ def take_over(connection: sa.Connection, intent: Intent, names: Sequence[ObjectI
     )
     if changed.rowcount != 1:
         raise Superseded
-    dropped = set(intent.objects) - set(names)
-    enter_orphans(connection, intent, sorted(dropped))
     return taken
 
 
@@ -116,7 +114,7 @@ def retire_jobs(connection: sa.Connection, pipeline: str) -> None:
     """Give up the intents of jobs whose claim is gone: whoever claims them next makes others."""
     columns = intents.c
     query = sa.select(intents).where(columns.pipeline == pipeline, columns.source == "")
-    of_jobs = [_intent(row) for row in connection.execute(query)]
+    of_jobs = [_intent(row) for row in connection.execute(query.order_by(columns.partition))]
     if of_jobs:
         ids = [intent.partition for intent in of_jobs]
         held = connection.scalars(sa.select(claims.c.id).where(claims.c.id.in_(ids)))

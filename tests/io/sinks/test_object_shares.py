@@ -20,6 +20,7 @@ from sinks.object_datasets import Objects
 from sinks.object_shares import written_objects
 from sinks.objects import writing
 from sinks.objects.config import ObjectConfig
+from sinks.objects.planned import Written
 from sinks.objects.publish import TURNS
 from sinks.sql import SqlConfig, SqlSink, Tables, WriteToSql
 from tests.io.sinks.jobs.queued_jobs import LIMITS, PIPELINE, SOON, parsed, retryable
@@ -27,7 +28,7 @@ from tests.io.sinks.objects.lake import SCHEMA, Lake
 from tests.io.sinks.tested_database import Database, make_batch
 from tests.waiting import wait_until
 from transforms.batch.record import RecordBatch
-from transforms.errors import DeadBudgetExceeded
+from transforms.errors import DeadBudgetExceeded, SinkFailed
 from transforms.route.route import Route
 from transforms.settle.dead_budget import DeadBudget
 
@@ -278,3 +279,17 @@ def test_a_pipeline_of_beam_ends_with_its_manifest(lake: Lake) -> None:
         batches = [make_batch(values(0, 1)), make_batch(values(2), 2)]
         pipeline | beam.Create(batches) | WriteToSql(lake.sink())
     assert lake.ids() == [0, 1, 2]
+
+
+def test_records_without_values_are_not_taken_for_none(lake: Lake) -> None:
+    sink = lake.sink()
+    with pytest.raises(SinkFailed, match="put Parse before the write"):
+        sink.commit([replace(make_batch(values(0)), values=None)])
+
+
+def test_what_was_not_written_is_not_settled(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = lake.sink()
+    monkeypatch.setattr(object_shares, "write", lambda plan, _: Written(plan.intents))
+    with pytest.raises(SinkFailed, match="0 records were written as objects, and 2 were to be"):
+        sink.commit([make_batch(values(0, 1))])
+    assert lake.states() == []

@@ -262,6 +262,18 @@ class TestJobs:
         claims = {batch.claim.target: batch.offsets for batch in due(sink) if batch.claim}
         assert claims == {"": [2], "orders": [0], "notes": [1]}
 
+    def test_what_the_pipeline_hides_is_hidden_in_jobs_of_every_table(
+        self, sqlite_database: Database
+    ) -> None:
+        sqlite_database.run(ORDERS)
+        sink = replace(sink_of(sqlite_database, *keyed("orders")), hidden=(("secret",),))
+        sink.prepare()
+        record = {"id": 1, "n": -1, "secret": "hunter2", "to": ["orders"]}
+        sink.commit([Steps().applied(batch_of(record))])
+        (job,) = list_jobs(sqlite_database.database)
+        assert job.target == "orders"
+        assert b"hunter2" not in job.failure.raw
+
     def test_a_replay_writes_the_table_of_the_job_alone(self, three: Database) -> None:
         sink = sink_of(three, *ALL)
         steps = Steps(late={(1, "orders")})
