@@ -230,11 +230,10 @@ def _show(outcome: Outcome, *, dry_run: bool) -> None:
     if len(outcome.names) > SHOWN:
         console.print(f"… {outcome.deleted - SHOWN:,} more objects to delete")
     size = "" if dry_run else f" ({_size(done.bytes_before)} → {_size(done.bytes_after)})"
+    what = "old objects to delete" if dry_run else "old objects deleted"
     lines = [
         f"{done.merged:,} small objects {would}become {done.written:,}{size}",
-        f"{outcome.deleted:,} old objects {would}be deleted"
-        if dry_run
-        else f"{outcome.deleted:,} old objects deleted ({_size(outcome.deleted_bytes)})",
+        f"{what}: {outcome.deleted:,} ({_size(outcome.deleted_bytes)})",
     ]
     if outcome.parts or outcome.uploads:
         lines.append(
