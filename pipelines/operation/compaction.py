@@ -139,8 +139,10 @@ class _Work:
         return Publisher(self.database, self.config.url, store_of(self.config))
 
     def _compaction(self, alive: Callable[[], None]) -> Compaction:
-        store = store_of(self.config)
-        return Compaction(self.database, store, self.config.url, self.target_bytes, self.by, alive)
+        store, publish = store_of(self.config), self._publisher().publish
+        return Compaction(
+            self.database, store, self.config.url, self.target_bytes, self.by, alive, publish
+        )
 
     def _sweep(self, alive: Callable[[], None]) -> Sweep:
         store = store_of(self.config)

@@ -21,7 +21,7 @@ def nothing() -> None:
 
 
 def work(lake: FilledLake, **changes: Any) -> Compaction:
-    whole = Compaction(lake.database, lake.store, lake.sink, TARGET, BY, nothing)
+    whole = Compaction(lake.database, lake.store, lake.sink, TARGET, BY, nothing, nothing)
     return replace(whole, **changes)
 
 
@@ -106,6 +106,23 @@ class TestMerging:
         compact(work(lake))
         assert len(lake.settled()) == 1
         assert sorted(row["n"] for row in lake.rows()) == list(range(7))
+
+    def test_the_manifest_is_published_now_and_then(
+        self, lake: FilledLake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(compaction, "PUBLISHED_AFTER", 4)
+        for folder in range(4):
+            for number in range(2):
+                lake.settle(f"t/dt={folder}/{number}.jsonl.gz", [{"n": 1}], start=number)
+        merged: list[int] = []
+
+        def publish() -> None:
+            merged.append(len(lake.settled()))
+
+        compact(work(lake, publish=publish), dry_run=True)
+        assert merged == []
+        compact(work(lake, publish=publish))
+        assert merged == [6, 4], "of eight objects, after every second folder"
 
     def test_the_object_says_where_its_records_come_from(self, lake: FilledLake) -> None:
         for number in range(2):
