@@ -139,8 +139,10 @@ class _Work:
         return Publisher(self.database, self.config.url, store_of(self.config))
 
     def _compaction(self, alive: Callable[[], None]) -> Compaction:
-        store = store_of(self.config)
-        return Compaction(self.database, store, self.config.url, self.target_bytes, self.by, alive)
+        store, publish = store_of(self.config), self._publisher().publish
+        return Compaction(
+            self.database, store, self.config.url, self.target_bytes, self.by, alive, publish
+        )
 
     def _sweep(self, alive: Callable[[], None]) -> Sweep:
         store = store_of(self.config)
@@ -230,11 +232,10 @@ def _show(outcome: Outcome, *, dry_run: bool) -> None:
     if len(outcome.names) > SHOWN:
         console.print(f"… {outcome.deleted - SHOWN:,} more objects to delete")
     size = "" if dry_run else f" ({_size(done.bytes_before)} → {_size(done.bytes_after)})"
+    what = "old objects to delete" if dry_run else "old objects deleted"
     lines = [
         f"{done.merged:,} small objects {would}become {done.written:,}{size}",
-        f"{outcome.deleted:,} old objects {would}be deleted"
-        if dry_run
-        else f"{outcome.deleted:,} old objects deleted ({_size(outcome.deleted_bytes)})",
+        f"{what}: {outcome.deleted:,} ({_size(outcome.deleted_bytes)})",
     ]
     if outcome.parts or outcome.uploads:
         lines.append(

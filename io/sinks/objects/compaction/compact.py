@@ -36,6 +36,9 @@ _log = logging.getLogger(__name__)
 AT_ONCE = 20_000
 """How many objects of a folder are looked at together: a bound of memory."""
 
+PUBLISHED_AFTER = 5_000
+"""After so many replaced objects, the manifest is published."""
+
 MOST_PROBLEMS = 1_000
 
 PARQUET, LINES = ".parquet", ".jsonl.gz"
@@ -53,6 +56,8 @@ class Compaction:
         by: Who does it.
         alive: Called before each object is read and before each change; raises ``SluiceError`` once
             this process must not go on.
+        publish: Brings the manifest up to the state: now and then, so that whoever publishes does not
+            meet a million changes at once.
     """
 
     database: Database
@@ -61,6 +66,7 @@ class Compaction:
     target_bytes: int
     by: swap.Actor
     alive: Callable[[], None]
+    publish: Callable[[], object]
 
 
 @dataclass(slots=True)
@@ -123,6 +129,8 @@ class _Kin:
 def compact(work: Compaction, target: str | None = None, *, dry_run: bool = False) -> Compacted:
     """Merge the small objects of a sink until none are left that can be merged.
 
+    What came last is not published yet.
+
     Args:
         work: What is to be done.
         target: The label of one dataset; None for all.
@@ -133,6 +141,7 @@ def compact(work: Compaction, target: str | None = None, *, dry_run: bool = Fals
         SinkFailed: They refuse, or another process has taken over.
     """
     done = Compacted()
+    published = 0
     places = parts.small(work.database, work.sink, target, work.target_bytes)
     for numbers in places.values():
         left: list[Part] = []
@@ -140,6 +149,9 @@ def compact(work: Compaction, target: str | None = None, *, dry_run: bool = Fals
             members = parts.load(work.database, numbers[start : start + AT_ONCE])
             kinds = _kin(work, [*left, *members], done)
             left = [part for kin in kinds for part in _merge_all(work, kin, done, dry_run=dry_run)]
+            if done.merged - published >= PUBLISHED_AFTER and not dry_run:
+                work.publish()
+                published = done.merged
     return done
 
 
