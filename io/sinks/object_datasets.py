@@ -107,7 +107,9 @@ class Objects:
             for label, use in tables.known(default_schema).items():
                 table = use.config
                 columns = Columns.of(
-                    table.schema, unknown_fields=table.unknown_fields, elements=table.elements
+                    table.schema,
+                    unknown_fields=table.unknown_fields,
+                    elements=table.elements or use.several,
                 )
                 datasets.append(Dataset(config.of_dataset(label), columns, label))
         return cls(tuple(datasets))

@@ -18,11 +18,12 @@ from sinks.object_datasets import Objects
 from sinks.objects import datasets as planning
 from sinks.objects.datasets import Settling
 from sinks.objects.intents import GRACE, Busy, Superseded
-from sinks.objects.planned import Refusal, Written
+from sinks.objects.planned import Dataset, Refusal, Written
 from sinks.objects.settle import settle
 from sinks.objects.writing import write
 from sinks.shares import Parts
 from sinks.table.config import SqlConfig
+from sinks.table.origin import without_routes
 from sinks.work import Work, coverage_of_batches, partition_of, plan
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Range
@@ -144,6 +145,7 @@ def _written(
         work = plan(batches, coverage, _held(connection, batches))
         dealt = shares.dealt(work, home, connection.dialect.default_schema_name)
         own = {label: parts for label, parts in dealt.items() if label in of_label}
+        stored = {label: _stored(of_label[label], parts) for label, parts in own.items()}
         if not any(batch.raws for parts in own.values() for _, batch in parts):
             return None
         ranges: dict[Partition, list[Range]] = {}
@@ -151,8 +153,15 @@ def _written(
             if part.gaps:
                 ranges.setdefault(partition_of(part.batch), []).extend(part.gaps)
         settling = Settling(ranges, coverage)
-        planned = planning.begin(connection, pipeline, of_label, own, settling)
+        planned = planning.begin(connection, pipeline, of_label, stored, settling)
     return ObjectShares(own, write(planned, config.database), _shape(work), home)
+
+
+def _stored(dataset: Dataset, parts: Parts) -> Parts:
+    """The records of a dataset, with no more of their origins than its objects tell."""
+    if dataset.columns.elements:
+        return parts
+    return [(number, without_routes(batch)) for number, batch in parts]
 
 
 def _held(connection: sa.Connection, batches: Sequence[RecordBatch]) -> set[str]:

@@ -269,6 +269,25 @@ def test_a_route_to_objects_stands_beside_tables(tmp_path: Path, shop: str) -> N
     assert run(tmp_path, shop, *argv)["read"] == 0
 
 
+def test_a_record_of_a_table_and_of_a_dataset_is_one_row_of_each(tmp_path: Path, sink: str) -> None:
+    write_events(tmp_path, "a", [event("order", number) for number in range(EACH)])
+    place = f"file://{tmp_path}/lake?format=parquet"
+    every = [{**ORDERS, "name": "orders"}, {"table": "archive", "sink": place}]
+    late = {"table": "archive", "name": "late", "sink": place, "when": "id >= `10`"}
+    summary = run(tmp_path, sink, "--routes", write_routes(tmp_path, every))
+    assert counted(summary, "inserted") == {"orders": EACH, "archive": EACH}
+    (first,) = (tmp_path / "lake" / "archive").iterdir()
+    assert "ingest_expansion" not in pq.ParquetFile(first).schema_arrow.names
+    # Where two routes may give one record two rows, these can be told apart.
+    write_events(tmp_path, "b", [event("order", number) for number in (20, 21)])
+    summary = run(tmp_path, sink, "--routes", write_routes(tmp_path, [*every, late]))
+    assert counted(summary, "inserted") == {"orders": 2, "archive": 4}
+    (second,) = set((tmp_path / "lake" / "archive").iterdir()) - {first}
+    names = ["ingest_offset", "ingest_expansion"]
+    rows = pq.ParquetFile(second).read(names).to_pylist()
+    assert len({tuple(row.values()) for row in rows}) == 4
+
+
 def test_routes_may_lead_to_objects_alone(tmp_path: Path, sink: str) -> None:
     events = [event("order", 1), event("order", 2), event("robot", 3)]
     write_events(tmp_path, "a", events, '{"id": ')

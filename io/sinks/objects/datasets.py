@@ -105,7 +105,7 @@ class _Planning:
             if inside is not None and not inside:
                 continue
             part = batch if inside is None else _picked(batch, inside)
-            folders = dataset.partitioning.folders(part.values or (), part.times)
+            folders = dataset.partitioning.folders(part.values or [], part.times)
             for index, error in folders.refused:
                 own = index if inside is None else inside[index]
                 self._refused.append(Refusal(label, number, own, error))
