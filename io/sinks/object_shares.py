@@ -17,7 +17,7 @@ from sinks.ledger.ranges import Partition
 from sinks.object_datasets import Objects
 from sinks.objects import datasets as planning
 from sinks.objects.datasets import Settling
-from sinks.objects.intents import Superseded
+from sinks.objects.intents import GRACE, Busy, Superseded
 from sinks.objects.planned import Refusal, Written
 from sinks.objects.settle import settle
 from sinks.objects.writing import write
@@ -27,7 +27,10 @@ from sinks.work import Work, coverage_of_batches, partition_of, plan
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Range
 from transforms.batch.record import Failure, RecordBatch
-from transforms.errors import Reject, SinkFailed
+from transforms.errors import Contention, Reject, SinkFailed
+from transforms.read import drain
+
+_LOOK_SECONDS = 0.5  # between two looks whether another process has ended what it writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +118,19 @@ def written_objects(
         Contention: The state asks for another try.
         SinkFailed: A store refuses.
     """
-    try:
-        return _written(objects, config, name, batches)
-    except Superseded:
-        raise Overlap from None
+    waited = 0.0
+    while True:
+        try:
+            return _written(objects, config, name, batches)
+        except Superseded:
+            raise Overlap from None
+        except Busy:
+            if waited >= 2 * GRACE or drain.requested():
+                raise Contention(
+                    f"another process keeps writing the same ranges of {config.table}; trying again"
+                ) from None
+            drain.wait(_LOOK_SECONDS)
+            waited += _LOOK_SECONDS
 
 
 def _written(

@@ -11,7 +11,7 @@ import apache_beam as beam
 import sqlalchemy as sa
 
 from sinks import entries, failures, shares, targets
-from sinks.database.engine import transaction
+from sinks.database.engine import exists, transaction
 from sinks.database.label import UNROUTED, label_in, label_of
 from sinks.entries import Overlap
 from sinks.failures import Fate
@@ -98,6 +98,8 @@ class SqlSink:
         """
         configs = [self.config] if self.config.has_table else []
         if self.tables is not None:
+            if self.config.create == "never" and not exists(self.config.database):
+                raise ConfigError(f"{self.config.database} does not exist, and --create is never")
             schema = default_schema(self.config.database)
             configs = [use.config for use in self.tables.known(schema).values()]
         elif not configs and self.objects is None:

@@ -225,10 +225,10 @@ def _sorted(
 ) -> tuple[dict[str, list[Sender]], Sequence[Destination]]:
     """The destinations whose tables are fixed, by label, and those whose names records give."""
     fixed: dict[str, list[Sender]] = {}
-    for each in tables.destinations:
-        if not each.is_dynamic:
-            name = each.config.table_name
-            fixed.setdefault(label_in(schema, name), []).append((each, name))
+    for destination in tables.destinations:
+        if not destination.is_dynamic:
+            name = destination.config.table_name
+            fixed.setdefault(label_in(schema, name), []).append((destination, name))
     return fixed, [each for each in tables.destinations if each.is_dynamic]
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from sinks.database.classify import classify
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
-from sinks.database.engine import exists, retried, transaction
+from sinks.database.engine import DATABASE_ERRORS, exists, retried, transaction
 from sinks.database.label import label_of
 from sinks.database.migrations import migrate
 from sinks.table import layouts
@@ -38,6 +39,9 @@ _MEMORIES: PerProcess[SqlConfig, _Memory] = PerProcess(lambda _: _Memory())
 
 
 _DEPTHS: PerProcess[Database, dict[SqlConfig, int]] = PerProcess(lambda _: {})
+
+LACK_OF_RIGHT = "42501"
+"""The code of a refusal that is about the role, not about the table."""
 
 SHOWN = 10  # columns in a message
 
@@ -71,8 +75,17 @@ def prepare(database: Database, configs: Sequence[SqlConfig]) -> list[SqlConfig]
 def create(config: SqlConfig) -> bool:
     """Create and remember a target whose name has come from a record, if it is missing.
 
-    The transaction is its own. The ledger and its other tables are there. Returns whether the table
-    was created; what is raised is that of ``prepare``.
+    The transaction is its own. The ledger and its other tables are there. What was refused is tried
+    again at most once in half a second.
+
+    Returns:
+        Whether the table was created.
+
+    Raises:
+        ConfigError: The name or the table does not fit.
+        SinkFailed: The role has no right to create it, whatever its name.
+        SinkUnavailable: The database cannot be reached.
+        Contention: The database kept asking for another try.
     """
     memory = _MEMORIES.get(config)
     if memory.refusal and not LOOKS.take_turn((config, "create", 0)):
@@ -81,6 +94,9 @@ def create(config: SqlConfig) -> bool:
         _refuse(config)
         created = _create(config)
     except ConfigError as error:
+        cause = error.__cause__
+        if isinstance(cause, DATABASE_ERRORS) and classify(cause).sqlstate == LACK_OF_RIGHT:
+            raise SinkFailed(str(error)) from error
         memory.refusal = str(error)
         raise
     memory.refusal = ""

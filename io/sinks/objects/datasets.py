@@ -53,6 +53,7 @@ def begin(
         settling: What the commit settles.
 
     Raises:
+        Busy: Another process may just be writing a part of it.
         Superseded: Another writer took over an intent, or entered one, at the same time.
     """
     places = sorted(settling.ranges)
@@ -62,6 +63,8 @@ def begin(
     if claims:
         stored.retire_jobs(connection, pipeline)
     opened = stored.open_intents(connection, pipeline, [*places, *(("", id_) for id_ in claims)])
+    for place in places:
+        stored.leave_others_alone(opened.get(place, ()), settling.ranges[place])
     planning = _Planning(pipeline, datasets)
     for place in places:
         covered = settling.coverage.get(place, Coverage())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sinks import shares
-from sinks.database.engine import transaction
+from sinks.database.engine import dispose_engines, transaction
 from sinks.database.label import UNROUTED
 from sinks.jobs.store import list_jobs
 from sinks.sql import SqlSink, Tables
@@ -177,6 +179,7 @@ class TestNamesFromRecords:
     def test_with_create_never_a_missing_one_fails_its_records(
         self, sqlite_database: Database
     ) -> None:
+        sqlite_database.run(ORDERS)
         named = Route("${type}", name="any", key=("id",), pattern="t_.*")
         sink = sink_of(sqlite_database, named, create="never")
         (settled,) = sink.commit([Steps().applied(batch_of({"id": 1, "to": ["t_x"]}))])
@@ -192,6 +195,25 @@ class TestNamesFromRecords:
         records = [{"id": 1, "to": ["t_a"]}, {"id": 2, "to": ["t_b"]}, {"id": 3, "to": ["t_a"]}]
         (settled,) = sink.commit([Steps().applied(batch_of(*records))])
         assert counts(settled) == {"read": 3, "inserted": 2, "dead": 1}
+
+    @pytest.mark.integration
+    def test_a_role_that_may_create_none_stops_the_write(self, postgres: Database) -> None:
+        postgres.run(
+            f"CREATE ROLE writer_{os.getpid()} LOGIN",
+            "REVOKE CREATE ON SCHEMA public FROM public",
+        )
+        named = Route("${type}", name="any", key=("id",), pattern="t_.*")
+        sink_of(postgres, named)
+        role = f"writer_{os.getpid()}"
+        postgres.run(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+        url = postgres.url.replace("//postgres:", f"//{role}:", 1)
+        sink = sink_of(Database("postgres", url), named)
+        try:
+            with pytest.raises(SinkFailed, match="permission denied for schema public"):
+                sink.commit([Steps().applied(batch_of({"id": 1, "to": ["t_x"]}))])
+        finally:
+            dispose_engines()
+            postgres.run(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
     def test_a_table_that_no_route_names_stops_the_write(self, three: Database) -> None:
         sink = sink_of(three, *keyed("orders"))
@@ -233,6 +255,12 @@ class TestPreparation:
         sqlite_database.run(ORDERS)
         with pytest.raises(ConfigError, match="table gone does not exist, and --create is never"):
             sink_of(sqlite_database, *keyed("orders", "gone"), create="never")
+
+    def test_with_create_never_no_database_is_created(self, tmp_path: Path) -> None:
+        database = Database("sqlite", f"sqlite:///{tmp_path}/none.db")
+        with pytest.raises(ConfigError, match=r"none\.db does not exist, and --create is never"):
+            sink_of(database, *keyed("orders"), create="never")
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_pipeline_without_a_table_needs_a_name_and_routes(
         self, sqlite_database: Database
