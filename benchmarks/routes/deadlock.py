@@ -5,7 +5,8 @@
 Two pipelines read one topic of ten types into the same ten tables, which have few keys. Their routes
 stand in opposite order and have different bounds, so their transactions hold different tables. Every
 record overwrites the row of its key. Deadlocks are counted by ``pg_stat_database``, since the pipelines
-would only try again. That it counts them, and that the two do wait for each other, is shown too.
+would only try again. That it counts them, and that the two do wait for each other, is shown too. With
+``--twins`` the first pipeline has two processes.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -25,11 +26,12 @@ from benchmarks.kafka.feed import DELIVERY_SECONDS, TICK_SECONDS, failures_of, i
 from benchmarks.kafka.ingestion import Ingestion
 from benchmarks.routes.event_types import EVENT_TYPES, SCHEMA_NAME, Destinations, write_routes
 from benchmarks.routes.records import Plan, records
-from benchmarks.routes.stage import RETRIES, stage
-from benchmarks.routes.tables import new_database
+from benchmarks.routes.stage import RETRIES, Stage, stage
+from benchmarks.routes.tables import deadlocks, new_database
 from tests.waiting import wait_until
 
 TOPIC = "contended"
+PIPELINES = ("forwards", "backwards")
 SAMPLE_SECONDS = 0.05
 PATIENCE_SECONDS = 120.0
 UNBOUNDED_RECORDS = 1 << 40
@@ -45,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--rate", type=float, default=4_000.0)
+    parser.add_argument("--twins", action="store_true", help="two processes of the first pipeline")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     plan = Plan(UNBOUNDED_RECORDS, seed=arguments.seed, broken=0.001, late=0.0, keys=50)
@@ -52,14 +55,14 @@ def main() -> None:
         control(new_database(services.servers.dsn, "control"))
         url = new_database(services.servers.dsn, "contended")
         services.servers.broker.create_topic(TOPIC, plan.partitions)
-        with both(services.servers.root, services.servers.uri(TOPIC), url) as pipelines:
+        with running(services, url, twins=arguments.twins) as pipelines:
             sent, waits = load(services.servers.broker.bootstrap, url, plan, arguments, pipelines)
             for each in pipelines:
                 each.stop()
-        deadlocks = counted(url)
+        count = deadlocks(url)
         commits = written(url)
-    if deadlocks:
-        raise SystemExit(f"{deadlocks} deadlocks in {arguments.minutes:.0f} minutes")
+    if count:
+        raise SystemExit(f"{count} deadlocks in {arguments.minutes:.0f} minutes")
     assert waits, "the two never waited for each other, so this proves nothing"
     print(
         f"no deadlock in {arguments.minutes:.0f} minutes: {sent:,} records, read by two pipelines, "
@@ -68,28 +71,41 @@ def main() -> None:
 
 
 @contextmanager
-def both(root: Any, source: str, url: str) -> Iterator[tuple[Ingestion, Ingestion]]:
-    """The two pipelines, running."""
-    names = [kind.name for kind in EVENT_TYPES]
-    pipelines = []
-    for number, name in enumerate(("forwards", "backwards")):
-        routes = Destinations(
-            on_conflict="update",
-            bounds={each: bounds(index + number) for index, each in enumerate(names)},
-            reversed=bool(number),
-        )
-        flags = ["--pipeline", name, "--routes", str(write_routes(root / f"{name}-routes", routes))]
-        pipelines.append(streaming(root / name, source, url, flags))
-    first, second = pipelines
+def running(services: Stage, url: str, *, twins: bool) -> Iterator[Sequence[Ingestion]]:
+    """The processes, one after the other, since each creates the tables beside the targets."""
+    root, source = services.servers.root, services.servers.uri(TOPIC)
+    flags = {
+        name: [
+            "--pipeline",
+            name,
+            "--routes",
+            str(write_routes(root / f"{name}-routes", routes(at))),
+        ]
+        for at, name in enumerate(PIPELINES)
+    }
+    names = (*PIPELINES, *(PIPELINES[:1] if twins else ()))
+    processes = [
+        Ingestion(root / f"{name}-{number}", source, url, None, [*flags[name], *RETRIES])
+        for number, name in enumerate(names)
+    ]
     try:
-        first.start()
-        # One after the other, since both create the tables beside the targets.
-        wait_until(lambda: settled_by(url, "forwards") is not None, "the first has started")
-        second.start()
-        yield first, second
+        for name, process in zip(names, processes, strict=True):
+            process.start()
+            wait_until(lambda name=name: settled_by(url, name) is not None, f"{name} has started")  # type: ignore[misc]
+        yield processes
     finally:
-        first.close()
-        second.close()
+        for process in processes:
+            process.close()
+
+
+def routes(number: int) -> Destinations:
+    """The routes of one of the pipelines."""
+    names = [kind.name for kind in EVENT_TYPES]
+    return Destinations(
+        on_conflict="update",
+        bounds={each: bounds(index + number) for index, each in enumerate(names)},
+        reversed=bool(number),
+    )
 
 
 def bounds(number: int) -> Mapping[str, Any]:
@@ -102,17 +118,12 @@ def bounds(number: int) -> Mapping[str, Any]:
     return choices[number % len(choices)]
 
 
-def streaming(folder: Any, source: str, url: str, flags: list[str]) -> Ingestion:
-    """One streaming pipeline, not started."""
-    return Ingestion(folder, source, url, None, [*flags, *RETRIES])
-
-
 def load(
     bootstrap: str,
     url: str,
     plan: Plan,
     arguments: argparse.Namespace,
-    pipelines: tuple[Ingestion, Ingestion],
+    processes: Sequence[Ingestion],
 ) -> tuple[int, int]:
     """Produce for some minutes; returns the number of records, and of samples with a wait."""
     stop = threading.Event()
@@ -123,13 +134,13 @@ def load(
         try:
             while time.monotonic() < deadline and not producing.done():
                 waits += _number(connection, WAITING) > 0
-                for each in pipelines:
-                    each.check()
+                for process in processes:
+                    process.check()
                 time.sleep(SAMPLE_SECONDS)
         finally:
             stop.set()
         sent = producing.result()
-        for name in ("forwards", "backwards"):
+        for name in PIPELINES:
             wait_until(
                 lambda name=name: settled_by(url, name) == sent,  # type: ignore[misc]
                 f"{name} has settled all",
@@ -168,13 +179,6 @@ def settled_by(url: str, pipeline: str) -> int | None:
     return None
 
 
-def counted(url: str) -> int:
-    """How many deadlocks the server has detected in the database."""
-    query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-    with psycopg.connect(url) as connection:
-        return _number(connection, query)
-
-
 def written(url: str) -> str:
     """How many rows were inserted and updated, and in how many transactions."""
     counts: Counter[str] = Counter()
@@ -191,7 +195,7 @@ def written(url: str) -> str:
 
 def control(url: str) -> None:
     """Let two transactions lock two tables in opposite order: the deadlock must be counted."""
-    assert counted(url) == 0
+    assert deadlocks(url) == 0
     names = ("logins", "refunds")
     held = threading.Barrier(2)
 
@@ -204,7 +208,7 @@ def control(url: str) -> None:
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(lock, names), pool.submit(lock, names[::-1])]:
             done.result()
-    wait_until(lambda: counted(url) == 1, "the server counts the deadlock")
+    wait_until(lambda: deadlocks(url) == 1, "the server counts the deadlock")
     print("a deadlock made on purpose is counted", flush=True)
 
 

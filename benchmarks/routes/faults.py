@@ -1,13 +1,16 @@
 """Stop a writer of objects beyond its time, and take the S3 service away, in the middle of a stream.
 
     python -m benchmarks.routes.faults [--rounds 6] [--portion 40000] [--away 20] [--seed 1]
-        [--part stopped|away]
+        [--part stopped|away|compacted]
 
 ``stopped``: a process is suspended (SIGSTOP) while it writes objects, in every other round with an upload
 on its way. A second process reads on, ``sluice compact`` merges the objects, and then the first one
 continues. It must not bring back anything: the manifest names each record once, no object that was
 there has another content, and each object that is there is one that the database knows. Once what was
 replaced need not be kept any more, the listing is the manifest.
+
+``compacted``: ``sluice compact`` is killed at random points, and then runs to its end. The records stay
+the same, and what it has replaced is gone.
 
 ``away``: MinIO is killed in mid-run and comes back. The run must end with exit code 0, and with exactly the
 records.
@@ -30,12 +33,22 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from benchmarks.commands import killed_within
 from benchmarks.kafka.ingestion import Ingestion
 from benchmarks.routes.expected import Expected, expected
-from benchmarks.routes.kills import adds_nothing, report, settled
+from benchmarks.routes.kills import adds_nothing, report, settled, whole_run
 from benchmarks.routes.lake import Lake, Manifest, state_differences
 from benchmarks.routes.records import Plan, records
-from benchmarks.routes.stage import Run, Stage, compact, compared, conclude, stage, truth
+from benchmarks.routes.stage import (
+    Run,
+    Stage,
+    compact,
+    compact_command,
+    compared,
+    conclude,
+    stage,
+    truth,
+)
 from tests.services.tcp_proxy import TcpProxy
 from tests.waiting import wait_until
 
@@ -52,16 +65,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--portion", type=int, default=40_000, help="records of a round")
     parser.add_argument("--away", type=float, default=20.0, help="seconds without the service")
-    parser.add_argument("--records", type=int, default=1_000_000, help="of the part away")
+    parser.add_argument("--records", type=int, default=1_000_000, help="of the other parts")
+    parser.add_argument("--kills", type=int, default=5, help="of sluice compact")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--part", choices=("stopped", "away"), help="only this one")
+    parser.add_argument("--part", choices=PARTS, help="only this one")
     arguments = parser.parse_args()
-    if arguments.part in (None, "stopped"):
-        with stage("routes-stopped") as services:
-            stopped(services, arguments)
-    if arguments.part in (None, "away"):
-        with stage("routes-away") as services:
-            away(services, arguments)
+    for name, part in PARTS.items():
+        if arguments.part in (None, name):
+            print(f"## {name}", flush=True)
+            with stage(f"routes-{name}") as services:
+                part(services, arguments)
 
 
 class Topic:
@@ -116,11 +129,8 @@ def stopped(services: Stage, arguments: argparse.Namespace) -> None:
             print(f"round {number}: suspended {how}, {at:,} settled; nothing came back", flush=True)
         first.stop()
     compact(run, *KEEP_NOTHING)
-    lake = _lake(run)
-    names, listing = lake.manifest().names, lake.listing()
-    assert listing.keys() == names, f"not in the manifest: {sorted(listing.keys() - names)[:5]}"
     must_be = topic.must_be()
-    conclude(compared(run, must_be))
+    conclude([*compared(run, must_be), *left_over(run)])
     report(f"{arguments.rounds} times suspended", must_be)
 
 
@@ -180,7 +190,10 @@ def brought_back(
 def known_to(run: Run) -> set[str]:
     """The names of all objects that the database has, in whatever state, and of open intents."""
     with psycopg.connect(run.url) as connection:
-        return {name for (name,) in connection.execute("SELECT name FROM ingest_objects")}
+        names = {name for (name,) in connection.execute("SELECT name FROM ingest_objects")}
+        for (objects,) in connection.execute("SELECT objects FROM ingest_intents"):
+            names |= {each["name"] for each in objects}
+    return names
 
 
 def intents(run: Run) -> int:
@@ -254,6 +267,40 @@ def away(services: Stage, arguments: argparse.Namespace) -> None:
     report(f"MinIO away for {arguments.away:.0f} s", must_be)
 
 
+def compacted(services: Stage, arguments: argparse.Namespace) -> None:
+    """Kill compactions at random, and let one run to its end."""
+    rng = random.Random(arguments.seed)
+    plan = Plan(arguments.records, seed=arguments.seed)
+    services.fill(TOPIC, plan)
+    run = services.run("compacted", "objects")
+    source = services.servers.uri(TOPIC, "?until=latest")
+    whole_run(run, source, services.servers.root / "summary.json")
+    must_be = truth(plan, "objects")
+    conclude(compared(run, must_be))
+    before = len(_lake(run).manifest().entries)
+    for number in range(1, arguments.kills + 1):
+        command = compact_command(run, *KEEP)
+        if not killed_within(command, rng.uniform(0.8, 4.0)):
+            print(f"finished before kill {number}", flush=True)
+            break
+        objects = len(_lake(run).manifest().entries)
+        print(f"compaction killed with {objects:,} objects in the manifest", flush=True)
+    compact(run, *KEEP_NOTHING)
+    conclude([*compared(run, must_be), *left_over(run)])
+    after = len(_lake(run).manifest().entries)
+    assert after < before, f"{before:,} objects became {after:,}"
+    report(f"{before:,} objects compacted to {after:,}", must_be)
+
+
+def left_over(run: Run) -> list[str]:
+    """What is there and not in the manifest, in lines for people."""
+    names, listing = _lake(run).manifest().names, _lake(run).listing()
+    return [f"{name} is there and not in the manifest" for name in sorted(listing.keys() - names)]
+
+
+PARTS = {"stopped": stopped, "compacted": compacted, "away": away}
+
+
 def _lake(run: Run) -> Lake:
     assert run.lake is not None
     return run.lake
@@ -285,3 +332,7 @@ def _await_all(run: Run, topic: Topic, ingestion: Ingestion) -> None:
 def _unpublished(run: Run) -> list[str]:
     with psycopg.connect(run.url) as connection:
         return state_differences(connection, _lake(run).manifest())
+
+
+if __name__ == "__main__":
+    main()

@@ -31,10 +31,9 @@ OURS = re.compile(r"(^|/)_manifest(\.json$|/)")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An object, as the manifest names it."""
+    """An object, as the manifest names it: its name begins with the folder of its dataset."""
 
     name: str
-    dataset: str
     rows: int
     bytes: int
     etag: str
@@ -79,9 +78,14 @@ class Lake:
     credentials: tuple[str, str]
 
     @property
+    def url(self) -> str:
+        """The sink, as the database labels it."""
+        return f"s3://{self.bucket}/{self.prefix}"
+
+    @property
     def uri(self) -> str:
         """The sink, as ``--sink`` and a route take it."""
-        return f"s3://{self.bucket}/{self.prefix}?format=parquet"
+        return f"{self.url}?format=parquet"
 
     def read(self, name: str) -> bytes:
         """The content of one object, whose name is relative to the prefix."""
@@ -91,13 +95,11 @@ class Lake:
     def manifest(self) -> Manifest:
         """What the manifest names now; it must be there."""
         root = json.loads(self.read(ROOT))
-        listed: list[Mapping[str, Any]] = list(root["entries"])
+        listed: list[Mapping[str, Any]] = list(root["objects"])
         for segment in root["segments"]:
-            name = segment if isinstance(segment, str) else segment["name"]
-            listed += json.loads(self.read(name))["entries"]
+            listed += json.loads(self.read(segment["name"]))["objects"]
         entries = tuple(
-            Entry(each["name"], each["dataset"], each["rows"], each["bytes"], each["etag"])
-            for each in listed
+            Entry(each["name"], each["rows"], each["bytes"], each["etag"]) for each in listed
         )
         manifest = Manifest(root["number"], str(root["sink"]), entries)
         twice = [name for name, times in Counter(e.name for e in entries).items() if times > 1]
@@ -137,7 +139,7 @@ class Lake:
         )
         whole: Contents = Counter()
         for entry in manifest.entries:
-            if entry.dataset == kind.name:
+            if entry.name.startswith(f"{kind.name}/"):
                 file: Any = pq.ParquetFile(
                     f"{self.bucket}/{self.prefix}/{entry.name}", filesystem=service
                 )
@@ -161,7 +163,7 @@ class Lake:
 
     def _copies(self, manifest: Manifest, kind: EventType, folder: Path) -> Iterator[str]:
         for number, entry in enumerate(manifest.entries):
-            if entry.dataset == kind.name:
+            if entry.name.startswith(f"{kind.name}/"):
                 path = folder / f"{kind.name}-{number}.parquet"
                 path.write_bytes(self.read(entry.name))
                 yield str(path)

@@ -30,6 +30,7 @@ from benchmarks.routes.tables import (
     counts,
     counts_differ_from_ledger,
     dead_letters,
+    deadlocks,
     new_database,
     table_contents,
 )
@@ -170,12 +171,15 @@ def compared(run: Run, must_be: Expected) -> list[str]:
         for kind in EVENT_TYPES if run.tables else ():
             rows = table_contents(connection, kind, whole=False)
             lines += differences(kind.label, rows, must_be.tables[kind.name])
-        lines += dead_differences(dead_letters(connection), must_be.dead)
+        objects = "" if run.lake is None else run.lake.url
+        lines += dead_differences(dead_letters(connection, objects), must_be.dead)
         lines += counts_differ_from_ledger(connection)
-        lines += sum_differences(counts(connection), must_be)
+        lines += sum_differences(counts(connection, objects), must_be)
         if run.lake is not None:
             lines += _objects_compared(run.lake, connection, must_be)
     lines += _audited(run.url, must_be.ends)
+    if count := deadlocks(run.url):
+        lines.append(f"the server has detected {count} deadlocks")
     if run.lake is not None:
         audit_objects(run)
     return [f"{run.name}: {line}" for line in lines]
@@ -230,11 +234,17 @@ def audit_objects(run: Run) -> None:
 
 def compact(run: Run, *more: str) -> None:
     """Let ``sluice compact`` merge objects; fails unless it exits with 0."""
+    _checked(compact_command(run, *more))
+
+
+def compact_command(run: Run, *more: str) -> list[str]:
+    """The command line of ``sluice compact``."""
     assert run.lake is not None
     program = str(Path(sys.executable).with_name("sluice"))
-    command = [program, "compact", "--sink", run.lake.uri]
-    command += ["--state", run.url, "--s3_endpoint_url", run.lake.endpoint, *more]
-    _checked(command)
+    return [
+        *(program, "compact", "--sink", run.lake.uri, "--state", run.url),
+        *("--s3_endpoint_url", run.lake.endpoint, *more),
+    ]
 
 
 def _checked(command: Sequence[str]) -> None:

@@ -56,23 +56,40 @@ def table_contents(connection: psycopg.Connection, kind: EventType, *, whole: bo
         return contents(names, cursor)
 
 
-def dead_letters(connection: psycopg.Connection) -> Counter[Dead]:
-    """All dead letters, and every job that still waits, as one of the stage that it waits at."""
+def dead_letters(connection: psycopg.Connection, objects: str = "") -> Counter[Dead]:
+    """All dead letters, and every job that still waits, as one of the stage that it waits at.
+
+    Args:
+        connection: To the database.
+        objects: The URL of the sink of objects, whose datasets are labelled by it; empty for none.
+    """
     dead: Counter[Dead] = Counter()
     query = (
         'SELECT partition, "offset", target, stage, category FROM ingest_jobs '
         "WHERE state <> 'completed'"
     )
     for partition, offset, target, stage, category in connection.execute(query):
-        dead[partition_of(partition), offset, target, stage, category] += 1
+        label = unprefixed(target, objects)
+        dead[partition_of(partition), offset, label, stage, category] += 1
     return dead
 
 
-def counts(connection: psycopg.Connection) -> Mapping[str, Mapping[str, int]]:
-    """By the label of each target, its counts by their names; targets without any are left out."""
+def unprefixed(label: str, objects: str) -> str:
+    """The label of a target, of a dataset of ``objects`` without the URL of the sink."""
+    return label.removeprefix(f"{objects}/") if objects else label
+
+
+def counts(connection: psycopg.Connection, objects: str = "") -> Mapping[str, Mapping[str, int]]:
+    """By the label of each target, its counts by their names; targets without any are left out.
+
+    ``objects`` is that of ``dead_letters``.
+    """
     sums = ", ".join(f"sum({name})::bigint" for name in COUNTS)
     rows = connection.execute(f"SELECT target, {sums} FROM ingest_counts GROUP BY target".encode())
-    by_target = {target: dict(zip(COUNTS, numbers, strict=True)) for target, *numbers in rows}
+    by_target = {
+        unprefixed(target, objects): dict(zip(COUNTS, numbers, strict=True))
+        for target, *numbers in rows
+    }
     return {target: numbers for target, numbers in by_target.items() if any(numbers.values())}
 
 
@@ -105,5 +122,14 @@ def jobs_left(url: str) -> int:
     query = "SELECT count(*) FROM ingest_jobs WHERE state NOT IN ('completed', 'discarded', 'cancelled')"
     with psycopg.connect(url) as connection:
         row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def deadlocks(url: str) -> int:
+    """How many deadlocks the server has detected in the database."""
+    query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+    with psycopg.connect(url) as connection:
+        row = connection.execute(query).fetchone()
     assert row is not None
     return int(row[0])
