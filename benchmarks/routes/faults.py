@@ -33,7 +33,6 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from benchmarks.commands import killed_within
 from benchmarks.kafka.ingestion import Ingestion
 from benchmarks.routes.expected import Expected, expected
 from benchmarks.routes.kills import adds_nothing, report, settled, whole_run
@@ -279,8 +278,7 @@ def compacted(services: Stage, arguments: argparse.Namespace) -> None:
     conclude(compared(run, must_be))
     before = len(_lake(run).manifest().entries)
     for number in range(1, arguments.kills + 1):
-        command = compact_command(run, *KEEP)
-        if not killed_within(command, rng.uniform(0.8, 4.0)):
+        if not killed_compaction(run, rng.uniform(0.8, 4.0)):
             print(f"finished before kill {number}", flush=True)
             break
         objects = len(_lake(run).manifest().entries)
@@ -290,6 +288,25 @@ def compacted(services: Stage, arguments: argparse.Namespace) -> None:
     after = len(_lake(run).manifest().entries)
     assert after < before, f"{before:,} objects became {after:,}"
     report(f"{before:,} objects compacted to {after:,}", must_be)
+
+
+def killed_compaction(run: Run, seconds: float) -> bool:
+    """Kill a compaction after ``seconds``; False if it ended before, with 0.
+
+    One that is refused, since the one that was killed before it still has its lease, does not count.
+    """
+    deadline = time.monotonic() + LEASE_PATIENCE_SECONDS
+    while True:
+        with subprocess.Popen(compact_command(run, *KEEP), stdout=subprocess.DEVNULL) as process:
+            try:
+                status = process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return True
+        if status == 0:
+            return False
+        assert time.monotonic() < deadline, f"sluice compact ended with {status}"
+        time.sleep(1)
 
 
 def left_over(run: Run) -> list[str]:
