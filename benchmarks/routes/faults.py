@@ -39,6 +39,7 @@ from benchmarks.routes.kills import adds_nothing, report, settled, whole_run
 from benchmarks.routes.lake import Lake, Manifest, state_differences
 from benchmarks.routes.records import Plan, records
 from benchmarks.routes.stage import (
+    LEASE_PATIENCE_SECONDS,
     Run,
     Stage,
     compact,
