@@ -39,6 +39,8 @@ from tests.services.minio import PASSWORD, USER, Minio, running
 
 BUCKET = "lake"
 LEASE_PATIENCE_SECONDS = 90.0
+SHOWN = 2_000
+"""Characters of what a failed command has printed."""
 RETRIES = (
     "--max_attempts",
     "10",
@@ -179,11 +181,9 @@ def compared(run: Run, must_be: Expected) -> list[str]:
         lines += sum_differences(counts(connection, objects), must_be)
         if run.lake is not None:
             lines += _objects_compared(run.lake, connection, must_be)
-    lines += _audited(run.url, must_be.ends)
+    lines += _audits(run, must_be)
     if count := deadlocks(run.url):
         lines.append(f"the server has detected {count} deadlocks")
-    if run.lake is not None:
-        audit_objects(run)
     return [f"{run.name}: {line}" for line in lines]
 
 
@@ -211,6 +211,16 @@ def same(one: Run, other: Run) -> list[str]:
             rows = table_contents(second, kind, whole=True)
             lines += differences(f"{kind.label} of {other.name}, not as {one.name}", rows, right)
     return lines
+
+
+def _audits(run: Run, must_be: Expected) -> Iterator[str]:
+    """What the audits say against the run."""
+    try:
+        if run.lake is not None:
+            audit_objects(run)
+        yield from _audited(run.url, must_be.ends)
+    except AssertionError as error:
+        yield str(error)[-SHOWN:]
 
 
 def _audited(url: str, ends: Mapping[int, int]) -> Iterator[str]:
