@@ -25,8 +25,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -107,16 +108,19 @@ class Topic:
 def stopped(services: Stage, arguments: argparse.Namespace) -> None:
     """Suspend the first process again and again, and let the second one take over."""
     rng = random.Random(arguments.seed)
-    plan = Plan(3 * arguments.rounds * arguments.portion, seed=arguments.seed)
+    plan = Plan(4 * arguments.rounds * arguments.portion, seed=arguments.seed)
     topic = Topic(services, plan)
     run = services.run("stopped", "objects")
     with TcpProxy(_address(services)) as proxy, two(services, run, proxy) as (first, second):
         first.start()
+        topic.feed(arguments.portion // 10)
+        _await_all(run, topic, first)
         for number in range(1, arguments.rounds + 1):
             in_upload = number % 2 == 0
-            _feed_some(run, topic, first, arguments.portion)
-            suspend(run, first, proxy, rng, in_upload=in_upload)
+            feed = partial(topic.feed, arguments.portion)
+            suspend(run, first, proxy, feed, rng, in_upload=in_upload)
             at = settled(run)
+            print(f"round {number}: suspended at {at:,} of {topic.sent:,} settled", flush=True)
             second.start()
             _await_all(run, topic, second)
             conclude(compared(run, topic.must_be()))
@@ -134,21 +138,24 @@ def stopped(services: Stage, arguments: argparse.Namespace) -> None:
     report(f"{arguments.rounds} times suspended", must_be)
 
 
-def _feed_some(run: Run, topic: Topic, first: Ingestion, portion: int) -> None:
-    before = settled(run)
-    topic.feed(portion)
-    _await(lambda: settled(run) > before, "the first settles something", first)
-
-
 def suspend(
-    run: Run, first: Ingestion, proxy: TcpProxy, rng: random.Random, *, in_upload: bool
+    run: Run,
+    first: Ingestion,
+    proxy: TcpProxy,
+    feed: Callable[[], None],
+    rng: random.Random,
+    *,
+    in_upload: bool,
 ) -> None:
-    """Suspend the first process, by wish while the service does not answer an upload of it."""
+    """Feed records and suspend the first process: at random, or while its upload is not answered."""
+    _await(lambda: intents(run) == 0, "nothing is on its way", first)
     if in_upload:
         proxy.stall()
+        feed()
         _await(lambda: intents(run) > 0, "an upload is on its way", first)
     else:
-        time.sleep(rng.uniform(0.0, 0.5))
+        feed()
+        time.sleep(rng.uniform(0.0, 1.0))
     os.kill(first.pid, signal.SIGSTOP)
 
 
@@ -197,11 +204,12 @@ def known_to(run: Run) -> set[str]:
 
 
 def intents(run: Run) -> int:
-    """How many intents are open."""
-    with psycopg.connect(run.url) as connection:
+    """How many intents are open; 0 before there is a table of them."""
+    with psycopg.connect(run.url) as connection, suppress(psycopg.errors.UndefinedTable):
         row = connection.execute("SELECT count(*) FROM ingest_intents").fetchone()
-    assert row is not None
-    return int(row[0])
+        assert row is not None
+        return int(row[0])
+    return 0
 
 
 @contextmanager
