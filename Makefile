@@ -6,6 +6,7 @@ NEWEST := .venv-newest-beam
 
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
+.PHONY: bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
 help: ## List the targets
@@ -202,6 +203,21 @@ bench-flink: setup ## Measure a topic into Postgres on Flink, with 1, 2 and 4 su
 
 idle-flink: setup ## Measure the cost of an idle stream on Flink, and the growth of its state
 	$(BIN)/python -m benchmarks.flink.idle --minutes 15
+
+bench-routes: setup ## Measure ten tables against one, and Parquet on S3 against Postgres, interleaved
+	$(BIN)/python -m benchmarks.routes.rates
+
+kills-routes: setup ## Kill runs into ten tables and Parquet on S3, and compare with what must be there
+	$(BIN)/python -m benchmarks.routes.kills
+
+kills-routes-flink: setup ## The same on Flink with two subtasks, where a TaskManager is killed
+	$(BIN)/python -m benchmarks.routes.flink
+
+faults-routes: setup ## Suspend a writer of objects, kill compactions, take MinIO away
+	$(BIN)/python -m benchmarks.routes.faults
+
+deadlock-routes: setup ## Let two processes commit overlapping routes for ten minutes
+	$(BIN)/python -m benchmarks.routes.deadlock
 
 scale: setup ## Find where the database becomes the limit, by a model on measured costs (docs/scaling.md)
 	$(BIN)/python -m benchmarks.scale.scale

@@ -24,7 +24,7 @@ class Ingestion:
         folder: A new folder for its log.
         source: URI of the topic.
         dsn: The database.
-        table: The table.
+        table: The table; None if further flags say where records go.
         more: Further flags.
         runner: The name of the runner.
     """
@@ -34,7 +34,7 @@ class Ingestion:
         folder: Path,
         source: str,
         dsn: str,
-        table: str,
+        table: str | None,
         more: Sequence[str] = (),
         runner: str = "DirectRunner",
     ) -> None:
@@ -43,7 +43,8 @@ class Ingestion:
         self._log = folder / "ingest.log"
         self._command = [
             *(sys.executable, "-m", "pipelines.ingest", "--runner", runner, "--streaming"),
-            *("--source", source, "--sink", dsn, "--table", table, "--no_progress", *more),
+            *("--source", source, "--sink", dsn, *(("--table", table) if table else ())),
+            *("--no_progress", *more),
         ]
         self._process: ServiceProcess | None = None
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from clients.s3 import S3Settings
 from sinks.database.database import Database
+from sinks.database.label import UNROUTED
 from sinks.objects.config import ObjectConfig
 from sinks.objects.encoding.columns import Columns, UnknownFields
 from sinks.objects.planned import Dataset
 from sinks.objects.prepare import prepare
 from sinks.objects.publish import Publisher
 from sinks.objects.stores import store_of
+from sinks.table.config import SqlConfig
+from sinks.tables import Tables
 from transforms.errors import ConfigError
+from transforms.route.route import Route
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,7 @@ class Objects:
         unknown_fields: UnknownFields = "reject",
         elements: bool = False,
         label: str = "",
+        columns: Columns | None = None,
     ) -> Objects:
         """One dataset.
 
@@ -57,12 +63,56 @@ class Objects:
             unknown_fields: What to do with a field that the schema lacks.
             elements: Whether an offset may have several records.
             label: The label by which records are sent to it; by default that of the pipeline's own.
+            columns: The columns of its objects, in place of those of ``schema``.
 
         Raises:
             ConfigError: The schema or the folders do not fit.
         """
-        columns = Columns.of(schema, unknown_fields=unknown_fields, elements=elements)
+        if columns is None:
+            columns = Columns.of(schema, unknown_fields=unknown_fields, elements=elements)
         return cls((Dataset(config, columns, label or config.label),))
+
+    @classmethod
+    def of_routes(
+        cls,
+        routes: Iterable[Route],
+        home: SqlConfig,
+        *,
+        own: ObjectConfig | None = None,
+        settings: S3Settings | None = None,
+        default_schema: str | None = None,
+    ) -> Objects:
+        """The datasets that routes send records to: a folder for each of their tables.
+
+        Args:
+            routes: Where records go. Those with a ``sink`` go to datasets there.
+            home: The pipeline's own target, and the state.
+            own: Where the others go; None for tables.
+            settings: Where S3 is, for routes with a ``sink``.
+            default_schema: The schema that labels leave out.
+
+        Raises:
+            ConfigError: A route has a key or changes rows, its names are not listed, or it cannot
+                name a folder.
+        """
+        places: dict[ObjectConfig, list[Route]] = {}
+        for route in routes:
+            config = ObjectConfig.of(route.sink, settings=settings) if route.sink else own
+            if config is not None:
+                _check(route)
+                places.setdefault(config, []).append(replace(route, sink=""))
+        datasets = []
+        for config, own_routes in places.items():
+            tables = Tables.of(replace(home, table=UNROUTED, key=()), own_routes)
+            for label, use in tables.known(default_schema).items():
+                table = use.config
+                columns = Columns.of(
+                    table.schema,
+                    unknown_fields=table.unknown_fields,
+                    elements=table.elements or use.several,
+                )
+                datasets.append(Dataset(config.of_dataset(label), columns, label))
+        return cls(tuple(datasets))
 
     def __add__(self, other: Objects) -> Objects:
         """The datasets of both.
@@ -123,3 +173,16 @@ class Objects:
         """Publish at most once a second; what fails is done the next time."""
         for publisher in self.publishers(database):
             publisher.publish_now_and_then()
+
+
+def _check(route: Route) -> None:
+    name = route.name or route.table
+    if route.key or route.on_conflict != "ignore":
+        raise ConfigError(
+            f"route {name}: objects are only added to, never changed; leave out key and on_conflict"
+        )
+    if "${" in route.table and not route.tables:
+        raise ConfigError(
+            f"route {name}: list the datasets that {route.table} may become (tables: [...]); a "
+            "pattern is for tables of a database"
+        )

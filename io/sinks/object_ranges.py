@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sinks.database.database import Database
 from sinks.database.engine import transaction
+from sinks.database.label import TargetTable, pipeline_named
 from sinks.ledger.ranges import Partition
 from sinks.objects.intents import open_ranges
 from transforms.batch.coverage import Range, merge
@@ -32,17 +33,24 @@ class _Memory:
 _MEMORIES: PerProcess[tuple[Database, str], _Memory] = PerProcess(lambda _: _Memory())
 
 
-def ends_within(database: Database, pipeline: str, batches: Sequence[RecordBatch]) -> bool:
+def ends_within(config: TargetTable, name: str, batches: Sequence[RecordBatch]) -> bool:
     """Whether the next batches can make a range whole that is open and that these begin.
 
     What is remembered may be out of date: then batches wait in vain, at most until the end of their
     bundle.
+
+    Args:
+        config: The pipeline's own target, and the state.
+        name: The name of the pipeline; empty for the label of the target.
+        batches: Of one bundle.
     """
-    key = (database, pipeline)
+    database = config.database
+    key = (database, name or str(config.table_name))
     memory = _MEMORIES.get(key)
     if LOOKS.take_turn(key):
         try:
             with transaction(database, "look for open intents", write=False) as connection:
+                pipeline = pipeline_named(connection, config.table_name, name)
                 memory.ranges = open_ranges(connection, pipeline)
         except SluiceError as error:
             _log.debug("open intents are looked for later: %s", error)

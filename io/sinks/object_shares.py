@@ -17,17 +17,21 @@ from sinks.ledger.ranges import Partition
 from sinks.object_datasets import Objects
 from sinks.objects import datasets as planning
 from sinks.objects.datasets import Settling
-from sinks.objects.intents import Superseded
-from sinks.objects.planned import Refusal, Written
+from sinks.objects.intents import GRACE, Busy, Superseded
+from sinks.objects.planned import Dataset, Refusal, Written
 from sinks.objects.settle import settle
 from sinks.objects.writing import write
 from sinks.shares import Parts
 from sinks.table.config import SqlConfig
+from sinks.table.origin import without_routes
 from sinks.work import Work, coverage_of_batches, partition_of, plan
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Range
 from transforms.batch.record import Failure, RecordBatch
-from transforms.errors import Reject
+from transforms.errors import Contention, Reject, SinkFailed
+from transforms.read import drain
+
+_LOOK_SECONDS = 0.5  # between two looks whether another process has ended what it writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,12 @@ class ObjectShares:
         for (label, number), batch in batches.items():
             rows = len(batch.raws) - refused[label, number]
             work[number].add(label, Counts(inserted=rows))
+        expected = sum(len(batch.raws) for batch in batches.values()) - len(self.written.refused)
+        rows = sum(result.rows for result in self.written.objects)
+        if rows != expected:  # never settle what was not written
+            raise SinkFailed(
+                f"{rows:,} records were written as objects, and {expected:,} were to be"
+            )
         for refusal in sorted(self.written.refused, key=lambda each: (each.number, each.index)):
             batch = batches[refusal.target, refusal.number]
             work[refusal.number].poison.append(self._failure(batch, refusal))
@@ -109,10 +119,19 @@ def written_objects(
         Contention: The state asks for another try.
         SinkFailed: A store refuses.
     """
-    try:
-        return _written(objects, config, name, batches)
-    except Superseded:
-        raise Overlap from None
+    waited = 0.0
+    while True:
+        try:
+            return _written(objects, config, name, batches)
+        except Superseded:
+            raise Overlap from None
+        except Busy:
+            if waited >= 2 * GRACE or drain.requested():
+                raise Contention(
+                    f"another process keeps writing the same ranges of {config.table}; trying again"
+                ) from None
+            drain.wait(_LOOK_SECONDS)
+            waited += _LOOK_SECONDS
 
 
 def _written(
@@ -126,6 +145,7 @@ def _written(
         work = plan(batches, coverage, _held(connection, batches))
         dealt = shares.dealt(work, home, connection.dialect.default_schema_name)
         own = {label: parts for label, parts in dealt.items() if label in of_label}
+        stored = {label: _stored(of_label[label], parts) for label, parts in own.items()}
         if not any(batch.raws for parts in own.values() for _, batch in parts):
             return None
         ranges: dict[Partition, list[Range]] = {}
@@ -133,8 +153,15 @@ def _written(
             if part.gaps:
                 ranges.setdefault(partition_of(part.batch), []).extend(part.gaps)
         settling = Settling(ranges, coverage)
-        planned = planning.begin(connection, pipeline, of_label, own, settling)
+        planned = planning.begin(connection, pipeline, of_label, stored, settling)
     return ObjectShares(own, write(planned, config.database), _shape(work), home)
+
+
+def _stored(dataset: Dataset, parts: Parts) -> Parts:
+    """The records of a dataset, with no more of their origins than its objects tell."""
+    if dataset.columns.elements:
+        return parts
+    return [(number, without_routes(batch)) for number, batch in parts]
 
 
 def _held(connection: sa.Connection, batches: Sequence[RecordBatch]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -43,6 +44,9 @@ NO_TABLE = "no_table"
 
 class UnusableTable(Exception):
     """A table that is named by records cannot be created or written."""
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -164,7 +168,8 @@ def unusable(
         try:
             if tables is not None and not has_place(tables, label):
                 raise ConfigError(f"records have named {MOST_TABLES:,} other tables before")
-            targets.create(use.config)
+            if targets.create(use.config):
+                _log.info("made table %s (%s)", label, targets.shape_of(use.config))
         except ConfigError as error:
             reasons[label] = str(error)
     return reasons

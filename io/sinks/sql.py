@@ -190,9 +190,7 @@ class SqlSink:
             return True
         from sinks.object_ranges import ends_within  # with pyarrow, which tables do not need
 
-        database = self.config.database
-        pipeline = self._name or label_in(default_schema(database), self.config.table_name)
-        return not ends_within(database, pipeline, batches)
+        return not ends_within(self.config, self._name, batches)
 
     def in_flight(self) -> int:
         """As many as the database takes to advantage; one where objects are written."""

@@ -84,7 +84,7 @@ def carry_out(flags: Any) -> int:
         command.check_printed()
     else:
         _show(outcome, dry_run=flags.dry_run)
-    return command.FAILED if outcome.compacted.problems else command.OK
+    return command.FAILED if outcome.compacted.left else command.OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,10 @@ class _Work:
         return Publisher(self.database, self.config.url, store_of(self.config))
 
     def _compaction(self, alive: Callable[[], None]) -> Compaction:
-        store = store_of(self.config)
-        return Compaction(self.database, store, self.config.url, self.target_bytes, self.by, alive)
+        store, publish = store_of(self.config), self._publisher().publish
+        return Compaction(
+            self.database, store, self.config.url, self.target_bytes, self.by, alive, publish
+        )
 
     def _sweep(self, alive: Callable[[], None]) -> Sweep:
         store = store_of(self.config)
@@ -213,6 +215,7 @@ def _as_json(outcome: Outcome, config: ObjectConfig, *, dry_run: bool) -> dict[s
         "parts": outcome.parts,
         "uploads": outcome.uploads,
         "manifest": outcome.manifest,
+        "left": done.left,
         "problems": done.problems,
     }
 
@@ -229,11 +232,10 @@ def _show(outcome: Outcome, *, dry_run: bool) -> None:
     if len(outcome.names) > SHOWN:
         console.print(f"… {outcome.deleted - SHOWN:,} more objects to delete")
     size = "" if dry_run else f" ({_size(done.bytes_before)} → {_size(done.bytes_after)})"
+    what = "old objects to delete" if dry_run else "old objects deleted"
     lines = [
         f"{done.merged:,} small objects {would}become {done.written:,}{size}",
-        f"{outcome.deleted:,} old objects {would}be deleted"
-        if dry_run
-        else f"{outcome.deleted:,} old objects deleted ({_size(outcome.deleted_bytes)})",
+        f"{what}: {outcome.deleted:,} ({_size(outcome.deleted_bytes)})",
     ]
     if outcome.parts or outcome.uploads:
         lines.append(
@@ -241,8 +243,10 @@ def _show(outcome: Outcome, *, dry_run: bool) -> None:
         )
     for line in lines:
         console.print(line, highlight=False)
-    for problem in done.problems:
+    for problem in done.problems[:SHOWN]:
         console.print(shown(f"left as it is: {problem}"), soft_wrap=True)
+    if done.left > SHOWN:
+        console.print(f"… {done.left - SHOWN:,} more are left as they are")
 
 
 def _size(number: float) -> str:

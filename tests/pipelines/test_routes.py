@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines import command
@@ -16,6 +18,9 @@ from pipelines import ingest as ingest_command
 from pipelines import runs as runs_command
 from tests.pipelines.commands import OUTCOMES, audit, dead_letters, printed
 from tests.pipelines.tables import query
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 pytestmark = pytest.mark.slow
 
@@ -114,6 +119,19 @@ def test_ten_types_go_to_ten_tables_and_what_matches_no_route_is_dead(
     assert "made table (none)" not in out
     assert audit(shop) == 0
     assert run(tmp_path, shop, "--routes", routes)["read"] == 0
+
+
+def test_a_table_that_a_record_names_is_made_and_told_of(
+    tmp_path: Path, sink: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_events(tmp_path, "a", [event("kind3", 1), event("kind4", 1), event("robot", 1)])
+    kinds = {name: value for name, value in ROUTES[2].items() if name != "tables"}
+    routes = write_routes(tmp_path, [{**kinds, "pattern": "kind[0-9]"}])
+    summary = run(tmp_path, sink, "--max_dead", "9", "--routes", routes)
+    assert counted(summary, "inserted") == {"kind3": 1, "kind4": 1}
+    err = capsys.readouterr().err
+    for table in ("kind3", "kind4"):
+        assert err.count(f"made table {table} (id text, payload json") == 1
 
 
 def test_commands_count_each_table(
@@ -251,6 +269,25 @@ def test_a_route_to_objects_stands_beside_tables(tmp_path: Path, shop: str) -> N
     assert run(tmp_path, shop, *argv)["read"] == 0
 
 
+def test_a_record_of_a_table_and_of_a_dataset_is_one_row_of_each(tmp_path: Path, sink: str) -> None:
+    write_events(tmp_path, "a", [event("order", number) for number in range(EACH)])
+    place = f"file://{tmp_path}/lake?format=parquet"
+    every = [{**ORDERS, "name": "orders"}, {"table": "archive", "sink": place}]
+    late = {"table": "archive", "name": "late", "sink": place, "when": "id >= `10`"}
+    summary = run(tmp_path, sink, "--routes", write_routes(tmp_path, every))
+    assert counted(summary, "inserted") == {"orders": EACH, "archive": EACH}
+    (first,) = (tmp_path / "lake" / "archive").iterdir()
+    assert "ingest_expansion" not in pq.ParquetFile(first).schema_arrow.names
+    # Where two routes may give one record two rows, these can be told apart.
+    write_events(tmp_path, "b", [event("order", number) for number in (20, 21)])
+    summary = run(tmp_path, sink, "--routes", write_routes(tmp_path, [*every, late]))
+    assert counted(summary, "inserted") == {"orders": 2, "archive": 4}
+    (second,) = set((tmp_path / "lake" / "archive").iterdir()) - {first}
+    names = ["ingest_offset", "ingest_expansion"]
+    rows = pq.ParquetFile(second).read(names).to_pylist()
+    assert len({tuple(row.values()) for row in rows}) == 4
+
+
 def test_routes_may_lead_to_objects_alone(tmp_path: Path, sink: str) -> None:
     events = [event("order", 1), event("order", 2), event("robot", 3)]
     write_events(tmp_path, "a", events, '{"id": ')
@@ -320,3 +357,26 @@ def test_dead_letters_of_every_table_fail_a_run_that_asks_for_it(
     assert dead_letters("list", "--sink", shop, "--pipeline", "shop", "--json") == 0
     (job,) = json.loads(capsys.readouterr().out)
     assert (job["table"], job["category"]) == ("orders", "foreign_key")
+
+
+@pytest.mark.integration
+def test_a_stream_goes_to_objects_of_s3(tmp_path: Path, s3: S3Client, s3_endpoint: str) -> None:
+    s3.create_bucket(Bucket="lake")
+    write_events(tmp_path, "a", [event("order", number) for number in range(EACH)], '{"id": ')
+    schema = {"properties": {"id": {"type": "integer"}, "type": {"type": "string"}, "customer": {}}}
+    (tmp_path / "s.json").write_text(json.dumps(schema))
+    state = f"sqlite:///{tmp_path}/state.db"
+    argv = ["--state", state, "--table", "orders", "--schema", f"{tmp_path}/s.json"]
+    argv += ["--s3_endpoint_url", s3_endpoint]
+    place = "s3://lake/shop?format=parquet&partition=type"
+    summary = run(tmp_path, place, *argv)
+    assert summary["tables"]["s3://lake/shop/orders"]["inserted"] == EACH
+    names = [each["Key"] for each in s3.list_objects_v2(Bucket="lake")["Contents"]]
+    (name,) = [name for name in names if name.endswith(".parquet")]
+    assert name.startswith("shop/orders/type=order/")
+    body = s3.get_object(Bucket="lake", Key=name)["Body"].read()
+    assert set(pq.read_table(io.BytesIO(body))["id"].to_pylist()) == set(range(EACH))
+    assert pq.read_table(io.BytesIO(body)).num_rows == EACH
+    assert audit(state) == 0
+    assert run(tmp_path, place, *argv)["read"] == 0
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket="lake")["Contents"]] == names

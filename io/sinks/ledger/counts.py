@@ -38,7 +38,12 @@ def add(connection: sa.Connection, pipeline: str, target: str, deltas: Deltas) -
     Raises:
         Contention: Another writer entered the same row, where no lock prevents it.
     """
-    rows = _rows(pipeline, target, deltas)
+    add_to_each(connection, pipeline, {target: deltas})
+
+
+def add_to_each(connection: sa.Connection, pipeline: str, tables: Mapping[str, Deltas]) -> None:
+    """Add to the counts of several tables, by their names; otherwise as ``add``."""
+    rows = [row for target in sorted(tables) for row in _rows(pipeline, target, tables[target])]
     if rows:
         dialect_of(connection).add(connection, counts, rows)
 

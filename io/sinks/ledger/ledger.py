@@ -197,13 +197,12 @@ def record(
         connection.execute(_DELETE, gone)
     if changed:
         dialect_of(connection).upsert(connection, progress, changed)
-    for target in sorted(tables):
-        more = {place: total for place, total in tables[target].items() if place in before}
-        table_counts.add(connection, pipeline, target, more)
-    first = {
-        target: {place: total for place, total in sums.items() if place not in before}
-        for target, sums in tables.items()
-    }
+    more: dict[str, Deltas] = {}
+    first: dict[str, Deltas] = {}
+    for target, sums in tables.items():
+        more[target] = {place: total for place, total in sums.items() if place in before}
+        first[target] = {place: total for place, total in sums.items() if place not in before}
+    table_counts.add_to_each(connection, pipeline, more)
     table_counts.begin(connection, pipeline, first)
 
 

@@ -67,9 +67,11 @@ def move(connection: sa.Connection, pipeline: str, tables: Mapping[str, Deltas])
                 f"another writer merged the ledger of {source} ({partition}) at the same time; "
                 "trying again"
             )
-    for target in sorted(tables):
-        of_table = {place: delta for place, delta in tables[target].items() if place in settled}
-        table_counts.add(connection, pipeline, target, of_table)
+    there = {
+        target: {place: delta for place, delta in of_table.items() if place in settled}
+        for target, of_table in tables.items()
+    }
+    table_counts.add_to_each(connection, pipeline, there)
 
 
 _NOTHING = Counts()

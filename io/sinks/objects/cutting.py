@@ -30,6 +30,7 @@ class Intent:
         id: A part of the names of its objects.
         fence: One more whenever another attempt takes it over.
         objects: What is written, as far as anybody has said.
+        age: Seconds since it was entered or taken over.
     """
 
     pipeline: str
@@ -40,6 +41,11 @@ class Intent:
     id: str
     fence: int = 1
     objects: tuple[ObjectId, ...] = ()
+    age: float = field(default=0.0, compare=False)
+
+    def touches(self, ranges: Iterable[Range]) -> bool:
+        """Whether it has an offset of one of ``ranges``."""
+        return any(self.start < high and low < self.end for low, high in ranges)
 
     @property
     def is_of_jobs(self) -> bool:
@@ -77,9 +83,7 @@ def cut(ranges: Iterable[Range], intents: Sequence[Intent], settled: Coverage) -
         if inside and own[0] >= position:  # where no lock holds writers off, intents may overlap
             cuts.repeated.append(intent)
             position = own[1]
-        elif any(own[0] < high and low < own[1] for low, high in merged) or settled.gaps(*own) != [
-            own
-        ]:
+        elif intent.touches(merged) or settled.gaps(*own) != [own]:
             cuts.retired.append(intent)
     for low, high in merged:
         position = low

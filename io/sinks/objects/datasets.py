@@ -17,6 +17,7 @@ from sinks.objects.names import full_name, jobs_name, new_id, range_name
 from sinks.objects.planned import Dataset, Piece, Plan, Planned, Refusal
 from transforms.batch.coverage import Coverage, Range
 from transforms.batch.record import RecordBatch
+from transforms.errors import SinkFailed
 
 Shares = Mapping[str, Sequence[tuple[int, RecordBatch]]]
 """By the label of each dataset, its records by the number of their batch in the commit."""
@@ -52,6 +53,7 @@ def begin(
         settling: What the commit settles.
 
     Raises:
+        Busy: Another process may just be writing a part of it.
         Superseded: Another writer took over an intent, or entered one, at the same time.
     """
     places = sorted(settling.ranges)
@@ -61,6 +63,8 @@ def begin(
     if claims:
         stored.retire_jobs(connection, pipeline)
     opened = stored.open_intents(connection, pipeline, [*places, *(("", id_) for id_ in claims)])
+    for place in places:
+        stored.leave_others_alone(opened.get(place, ()), settling.ranges[place])
     planning = _Planning(pipeline, datasets)
     for place in places:
         covered = settling.coverage.get(place, Coverage())
@@ -92,6 +96,8 @@ class _Planning:
         """Divide the records of a batch that are for one dataset among its objects."""
         if not batch.raws:
             return
+        if batch.values is None:
+            raise SinkFailed("records for objects have no values; put Parse before the write")
         dataset = self._datasets[label]
         place = _place_of(batch)
         for intent in self._intents_of(place):
@@ -99,7 +105,7 @@ class _Planning:
             if inside is not None and not inside:
                 continue
             part = batch if inside is None else _picked(batch, inside)
-            folders = dataset.partitioning.folders(part.values or (), part.times)
+            folders = dataset.partitioning.folders(part.values or [], part.times)
             for index, error in folders.refused:
                 own = index if inside is None else inside[index]
                 self._refused.append(Refusal(label, number, own, error))
@@ -117,7 +123,12 @@ class _Planning:
             stored.retire(connection, cuts.retired)
             stored.retire(connection, [each for each in cuts.repeated if each not in self._pieces])
         for intent, objects in self._pieces.items():
-            ids = {key: self._id(intent, *key, pieces) for key, pieces in objects.items()}
+            ids = self._ids(intent, objects)
+            if intent.fence and not {*intent.objects} <= {*ids.values()}:
+                # Its folders are other ones now. A name that was given up never comes back.
+                stored.retire(connection, [intent])
+                intent = replace(intent, id=new_id(), fence=0)
+                ids = self._ids(intent, objects)
             if intent.fence:
                 entered = stored.take_over(connection, intent, list(ids.values()))
             else:
@@ -139,6 +150,12 @@ class _Planning:
             ]
             self._intents[place] = sorted([*cuts.repeated, *new], key=lambda each: each.start)
         return self._intents[place]
+
+    def _ids(
+        self, intent: Intent, objects: Mapping[tuple[str, str], Sequence[Piece]]
+    ) -> dict[tuple[str, str], ObjectId]:
+        """The object of each dataset and folder."""
+        return {key: self._id(intent, *key, pieces) for key, pieces in objects.items()}
 
     def _id(self, intent: Intent, label: str, folder: str, pieces: Sequence[Piece]) -> ObjectId:
         dataset = self._datasets[label]

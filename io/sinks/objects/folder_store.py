@@ -39,7 +39,7 @@ _REFUSED = frozenset(
 """The folder is wrong or may not be written; anything else, e.g. a full disk, may pass."""
 
 _TEMPORARY = "_temporary"
-_LOCK = "_temporary/lock"
+_LOCK = "lock"
 _ABANDONED = 86_400.0  # seconds after which a temporary file is nobody's
 
 
@@ -156,7 +156,7 @@ class FolderStore:
     def _locked(self) -> Iterator[None]:
         """Hold the lock of the folder; it ends with the process that holds it."""
         deadline = time.monotonic() + self.patience
-        descriptor = os.open(self._path(_LOCK), os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(self._path(f"{_TEMPORARY}/{_LOCK}"), os.O_RDWR | os.O_CREAT, 0o644)
         try:
             while True:
                 try:
@@ -184,8 +184,9 @@ class FolderStore:
         """Delete temporary files of writers that have ended long ago."""
         with self._faults():
             for path in self._path(_TEMPORARY).iterdir():
-                if path != self._path(_LOCK) and time.time() - path.stat().st_mtime > _ABANDONED:
-                    path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # its writer has not ended
+                    if path.name != _LOCK and time.time() - path.stat().st_mtime > _ABANDONED:
+                        path.unlink()
 
 
 def _stored(status: os.stat_result) -> Stored:

@@ -19,10 +19,46 @@ from sinks.database.tables import claims, intents, objects
 from sinks.ledger.ranges import Partition
 from sinks.objects.cutting import Intent, ObjectId
 from transforms.batch.coverage import Range
+from transforms.per_process import PerProcess
+
+GRACE = 10.0
+"""Seconds for which an intent of another process is left alone: it may be at work."""
 
 
 class Superseded(Exception):
     """Another writer has taken over an intent, or has retired it."""
+
+
+class Busy(Exception):
+    """Another process has entered or taken over an intent a moment ago."""
+
+
+OWN: PerProcess[None, dict[tuple[str, int], None]] = PerProcess(lambda _: {})
+"""The id and fence of each intent that this process has, the oldest first."""
+
+_MOST_OWN = 10_000
+
+
+def _keep(own: Iterable[Intent]) -> None:
+    memory = OWN.get(None)
+    memory.update(((intent.id, intent.fence), None) for intent in own)
+    while len(memory) > _MOST_OWN:
+        del memory[next(iter(memory))]
+
+
+def leave_others_alone(opened: Iterable[Intent], ranges: Sequence[Range]) -> None:
+    """Refuse to take over, or to retire, what another process may just be writing.
+
+    Two live writers of the same ranges would otherwise take them from each other without end.
+
+    Raises:
+        Busy: An intent that touches ``ranges`` is another's, and younger than ``GRACE``.
+    """
+    memory = OWN.get(None)
+    for intent in opened:
+        own = (intent.id, intent.fence) in memory
+        if not own and intent.age < GRACE and intent.touches(ranges):
+            raise Busy
 
 
 def open_intents(
@@ -32,11 +68,13 @@ def open_intents(
     wanted = set(places)
     columns = intents.c
     result: dict[Partition, list[Intent]] = {}
+    now = dialect_of(connection).now(connection)
     for source in sorted({source for source, _ in wanted}):
         query = sa.select(intents).where(columns.pipeline == pipeline, columns.source == source)
         for row in connection.execute(query):
             if (source, row.partition) in wanted:
-                result.setdefault((source, row.partition), []).append(_intent(row))
+                intent = replace(_intent(row), age=(now - row.updated_at).total_seconds())
+                result.setdefault((source, row.partition), []).append(intent)
     return result
 
 
@@ -79,10 +117,11 @@ def enter(connection: sa.Connection, fresh: Sequence[Intent]) -> None:
             if classify(error).kind == "record":
                 raise Superseded from error
             raise
+        _keep(fresh)
 
 
 def take_over(connection: sa.Connection, intent: Intent, names: Sequence[ObjectId]) -> Intent:
-    """Write an open intent again, as objects called ``names``; others of it become orphans.
+    """Write an open intent again, as objects called ``names``: at least those that it had.
 
     Raises:
         Superseded: Another writer was faster.
@@ -99,8 +138,7 @@ def take_over(connection: sa.Connection, intent: Intent, names: Sequence[ObjectI
     )
     if changed.rowcount != 1:
         raise Superseded
-    dropped = set(intent.objects) - set(names)
-    enter_orphans(connection, intent, sorted(dropped))
+    _keep([taken])
     return taken
 
 
@@ -116,7 +154,7 @@ def retire_jobs(connection: sa.Connection, pipeline: str) -> None:
     """Give up the intents of jobs whose claim is gone: whoever claims them next makes others."""
     columns = intents.c
     query = sa.select(intents).where(columns.pipeline == pipeline, columns.source == "")
-    of_jobs = [_intent(row) for row in connection.execute(query)]
+    of_jobs = [_intent(row) for row in connection.execute(query.order_by(columns.partition))]
     if of_jobs:
         ids = [intent.partition for intent in of_jobs]
         held = connection.scalars(sa.select(claims.c.id).where(claims.c.id.in_(ids)))

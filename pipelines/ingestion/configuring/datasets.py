@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
-from functools import reduce
-from operator import add
 
 from clients.s3 import S3Settings
 from pipelines.flags import is_of_objects
-from sinks.database.label import UNROUTED
 from sinks.object_datasets import Objects
 from sinks.objects.config import ObjectConfig
 from sinks.table.config import SqlConfig
-from sinks.tables import Tables
 from transforms.errors import ConfigError
-from transforms.route.route import Route
 from transforms.route.routes import Routes
 
 
@@ -44,60 +38,41 @@ def objects_of(flags: argparse.Namespace, sql: SqlConfig, routes: Routes | None)
     if routes is None:
         if own is None:
             return None
-        return Objects.of(
-            own, schema=sql.schema, unknown_fields=sql.unknown_fields, elements=sql.elements
-        )
-    by_sink: dict[str, list[Route]] = {}
+        return _own(own, sql)
     for route in routes.all:
-        sink = route.sink or (flags.sink if own is not None else "")
-        if sink:
-            _check(route)
-            by_sink.setdefault(sink, []).append(replace(route, sink=""))
-    nowhere = replace(sql, table=UNROUTED)
-    every = [
-        _dataset(flags, own, sink, label, use.config)
-        for sink, leading in by_sink.items()
-        for label, use in Tables.of(nowhere, leading).known(None).items()
-    ]
-    return reduce(add, every) if every else None
+        if route.sink and not is_of_objects(route.sink):
+            raise ConfigError(
+                f"route {route.name}: a sink of its own is a place for objects, s3://bucket/prefix or "
+                "file:///folder; all tables are in the database of --sink"
+            )
+    settings = _settings(flags)
+    others = [route for route in routes.all if own is None or route.table != own.label]
+    place = None if own is None else ObjectConfig.of(flags.sink, settings=settings)
+    whole = Objects.of_routes(others, sql, own=place, settings=settings)
+    if own is not None and len(others) < len(routes.all):
+        whole = whole + _own(own, sql)
+    _refuse_shared(whole)
+    return whole if whole.datasets else None
 
 
-def _dataset(
-    flags: argparse.Namespace, own: ObjectConfig | None, sink: str, label: str, config: SqlConfig
-) -> Objects:
-    """The dataset to which routes send records under ``label``."""
-    if own is not None and label == own.label:
-        where = own
-    else:
-        where = ObjectConfig.of(sink, label, settings=_settings(flags))
+def _own(own: ObjectConfig, sql: SqlConfig) -> Objects:
+    """The pipeline's own dataset."""
     return Objects.of(
-        where,
-        schema=config.schema,
-        unknown_fields=config.unknown_fields,
-        elements=config.elements,
-        label=label,
+        own, schema=sql.schema, unknown_fields=sql.unknown_fields, elements=sql.elements
     )
+
+
+def _refuse_shared(objects: Objects) -> None:
+    """Refuse two datasets in one folder: one object would take the name of another."""
+    labels: dict[str, str] = {}
+    for dataset in objects.datasets:
+        other = labels.setdefault(dataset.config.label, dataset.label)
+        if other != dataset.label:
+            raise ConfigError(
+                f"{dataset.config.label} is the folder of two datasets, {other} and {dataset.label}; "
+                "name one of the tables otherwise"
+            )
 
 
 def _settings(flags: argparse.Namespace) -> S3Settings:
     return S3Settings(endpoint_url=flags.s3_endpoint_url)
-
-
-def _check(route: Route) -> None:
-    """Refuse what only tables can honour."""
-    if route.sink and not is_of_objects(route.sink):
-        raise ConfigError(
-            f"route {route.name}: a sink of its own is a place for objects, s3://bucket/prefix or "
-            "file:///folder; all tables are in the database of --sink"
-        )
-    wrong = [name for name in ("key", "on_conflict") if getattr(route, name) not in ((), "ignore")]
-    if wrong:
-        raise ConfigError(
-            f"route {route.name}: {', '.join(wrong)}: objects are only added to, never changed; leave "
-            "it out"
-        )
-    if route.pattern:
-        raise ConfigError(
-            f"route {route.name}: the datasets of objects are known beforehand; name them with "
-            "tables: [...] instead of a pattern"
-        )

@@ -15,7 +15,7 @@ def add_target(parser: Parser) -> None:
         help="SQLAlchemy URL: sqlite:///ingest.db, postgresql://user@host/db; "
         "${env:NAME} and ${file:/path} in it are read where they are used; or a place for objects: "
         "s3://bucket/prefix?format=parquet, file:///folder?format=jsonl.gz, with &partition=day,FIELD "
-        "for folders; required",
+        "for folders (docs/objects.md); required",
     )
     add(
         "--state",

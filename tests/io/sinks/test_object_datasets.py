@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from clients.s3 import S3Settings
 from sinks.object_datasets import Objects
 from sinks.objects.config import ObjectConfig
 from sinks.sql import SqlConfig, SqlSink
 from tests.io.sinks.objects.lake import SCHEMA
 from tests.io.sinks.tested_database import Database
 from transforms.errors import ConfigError
+from transforms.route.route import Route
 
 
 def objects(dataset: str, label: str = "", query: str = "") -> Objects:
@@ -59,3 +61,48 @@ def test_a_pipeline_prepares_its_folder_and_its_state(
     ]
     tables = sqlite_database.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
     assert all(name.startswith(("ingest_", "sqlite_")) for (name,) in tables), "no table is made"
+
+
+class TestRoutes:
+    HOME = SqlConfig.of("sqlite:///state.db", "events", key=["id"])
+
+    def test_a_route_with_a_sink_sends_to_a_dataset_of_its_name(self) -> None:
+        routes = [
+            Route("orders", key=("id",)),
+            Route("app.archive", sink="s3://lake/raw?partition=day", schema=SCHEMA),
+            Route("app.${type}", sink="file:///lake", tables=("app.a", "app.b")),
+        ]
+        settings = S3Settings(endpoint_url="http://localhost:9000")
+        datasets = Objects.of_routes(
+            routes, self.HOME, settings=settings, default_schema="app"
+        ).by_label
+        assert {label: dataset.config.label for label, dataset in datasets.items()} == {
+            "archive": "s3://lake/raw/archive",
+            "a": "file:///lake/a",
+            "b": "file:///lake/b",
+        }
+        archive = datasets["archive"]
+        assert (archive.config.partition, archive.config.settings) == ("day", settings)
+        assert list(archive.columns.types) == ["id", "type"]
+
+    def test_a_pipeline_of_objects_sends_all_routes_there(self) -> None:
+        routes = [Route("orders"), Route("people", sink="s3://other")]
+        own = ObjectConfig.of("s3://lake")
+        datasets = Objects.of_routes(routes, self.HOME, own=own).by_label
+        assert [each.config.label for each in datasets.values()] == [
+            "s3://lake/orders",
+            "s3://other/people",
+        ]
+
+    @pytest.mark.parametrize(
+        ("route", "message"),
+        [
+            (Route("orders", key=("id",)), "route orders: objects are only added to"),
+            (Route("orders", on_conflict="update"), "route orders: objects are only added to"),
+            (Route("${type}", pattern=".*"), r"list the datasets that \$\{type\} may become"),
+            (Route("a b"), "'a b' is not a folder of objects"),
+        ],
+    )
+    def test_what_objects_cannot_do_is_refused(self, route: Route, message: str) -> None:
+        with pytest.raises(ConfigError, match=message):
+            Objects.of_routes([route], self.HOME, own=ObjectConfig.of("s3://lake"))

@@ -65,4 +65,4 @@ def test_a_state_that_is_away_keeps_no_batch_waiting(
 
     monkeypatch.setattr(object_ranges, "transaction", away)
     LOOKS.clear()
-    assert not object_ranges.ends_within(sqlite_database.database, "other", [batch(0, 2)])
+    assert not object_ranges.ends_within(sqlite_database.config(), "other", [batch(0, 2)])

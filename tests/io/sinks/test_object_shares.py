@@ -17,9 +17,10 @@ from mypy_boto3_s3 import S3Client
 from sinks import object_shares
 from sinks.jobs.queue import SqlJobQueue
 from sinks.object_datasets import Objects
-from sinks.object_shares import written_objects
-from sinks.objects import writing
+from sinks.object_shares import ObjectShares, written_objects
+from sinks.objects import intents, writing
 from sinks.objects.config import ObjectConfig
+from sinks.objects.planned import Written
 from sinks.objects.publish import TURNS
 from sinks.sql import SqlConfig, SqlSink, Tables, WriteToSql
 from tests.io.sinks.jobs.queued_jobs import LIMITS, PIPELINE, SOON, parsed, retryable
@@ -27,7 +28,8 @@ from tests.io.sinks.objects.lake import SCHEMA, Lake
 from tests.io.sinks.tested_database import Database, make_batch
 from tests.waiting import wait_until
 from transforms.batch.record import RecordBatch
-from transforms.errors import DeadBudgetExceeded
+from transforms.errors import Contention, DeadBudgetExceeded, SinkFailed
+from transforms.read import drain
 from transforms.route.route import Route
 from transforms.settle.dead_budget import DeadBudget
 
@@ -278,3 +280,62 @@ def test_a_pipeline_of_beam_ends_with_its_manifest(lake: Lake) -> None:
         batches = [make_batch(values(0, 1)), make_batch(values(2), 2)]
         pipeline | beam.Create(batches) | WriteToSql(lake.sink())
     assert lake.ids() == [0, 1, 2]
+
+
+def test_records_without_values_are_not_taken_for_none(lake: Lake) -> None:
+    sink = lake.sink()
+    with pytest.raises(SinkFailed, match="put Parse before the write"):
+        sink.commit([replace(make_batch(values(0)), values=None)])
+
+
+def test_what_was_not_written_is_not_settled(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = lake.sink()
+    monkeypatch.setattr(object_shares, "write", lambda plan, _: Written(plan.intents))
+    with pytest.raises(SinkFailed, match="0 records were written as objects, and 2 were to be"):
+        sink.commit([make_batch(values(0, 1))])
+    assert lake.states() == []
+
+
+class TestAnotherProcess:
+    """What another process has begun a moment ago is left to it, for a while."""
+
+    @pytest.fixture
+    def begun(self, lake: Lake) -> ObjectShares:
+        """A commit of another process, before its transaction."""
+        sink = lake.sink()
+        assert sink.objects is not None
+        begun = written_objects(sink.objects, sink.config, "", [make_batch(values(0, 1))])
+        assert begun is not None
+        intents.OWN.clear()
+        return begun
+
+    def test_it_settles_what_it_has_begun(
+        self, lake: Lake, begun: ObjectShares, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def settle(_: float) -> None:
+            with monkeypatch.context() as patch:
+                patch.setattr(object_shares, "written_objects", lambda *_: begun)
+                lake.sink(prepare=False).commit([make_batch(values(0, 1))])
+
+        monkeypatch.setattr(drain, "wait", settle)
+        sink = lake.sink()
+        (settled,) = sink.commit([make_batch(values(0, 1, 2))])
+        assert (settled.trimmed, settled.counts.inserted) == (2, 1)
+        sink.finish()
+        assert (lake.ids(), lake.states()) == ([0, 1, 2], ["settled", "settled"])
+
+    def test_it_is_waited_for_with_an_end(
+        self, lake: Lake, begun: ObjectShares, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits: list[float] = []
+        monkeypatch.setattr(drain, "wait", waits.append)
+        with pytest.raises(Contention, match="another process keeps writing the same ranges"):
+            lake.sink().commit([make_batch(values(0, 1))])
+        assert sum(waits) == 2 * intents.GRACE
+
+    def test_what_is_old_is_taken_over_at_once(self, lake: Lake, begun: ObjectShares) -> None:
+        lake.database.run("UPDATE ingest_intents SET updated_at = '2026-01-01 00:00:00'")
+        sink = lake.sink()
+        sink.commit([make_batch(values(0, 1))])
+        sink.finish()
+        assert lake.ids() == [0, 1]

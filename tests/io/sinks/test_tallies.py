@@ -76,6 +76,17 @@ class TestRead:
             "orders": {"expanded": 2, "inserted": 1, "duplicates": 1},
         }
 
+    def test_a_message_without_its_first_element_is_read_once_too(
+        self, sqlite_database: Database, sqlite_sink: SqlSink
+    ) -> None:
+        message = [{"id": 1, "to": ["notes"]}, {"id": 2, "to": ["orders"]}]
+        batch = replace(batch_of(message), elements=[1, 2])
+        sqlite_sink.commit([Steps().applied(batch)])
+        assert tables_of(sqlite_database) == {
+            "notes": {"read": 1, "inserted": 1},
+            "orders": {"expanded": 1, "inserted": 1},
+        }
+
     def test_what_a_step_leaves_out_is_of_no_table(
         self, sqlite_database: Database, sqlite_sink: SqlSink
     ) -> None:

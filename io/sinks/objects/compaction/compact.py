@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from sinks.database.database import Database
 from sinks.objects.compaction import json_lines, parts, swap
-from sinks.objects.compaction.plan import Origin, Part, groups
+from sinks.objects.compaction.plan import SMALL, Origin, Part, groups
 from sinks.objects.compaction.reading import Unmergeable, ahead, opened
 from sinks.objects.compaction.swap import Superseded
 from sinks.objects.store import ObjectChanged, ObjectExists, ObjectStore
@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _log = logging.getLogger(__name__)
+
+AT_ONCE = 20_000
+"""How many objects of a folder are looked at together: a bound of memory."""
+
+PUBLISHED_AFTER = 5_000
+"""After so many replaced objects, the manifest is published."""
+
+MOST_PROBLEMS = 1_000
 
 PARQUET, LINES = ".parquet", ".jsonl.gz"
 
@@ -48,6 +56,8 @@ class Compaction:
         by: Who does it.
         alive: Called before each object is read and before each change; raises ``SluiceError`` once
             this process must not go on.
+        publish: Brings the manifest up to the state: now and then, so that whoever publishes does not
+            meet a million changes at once.
     """
 
     database: Database
@@ -56,6 +66,7 @@ class Compaction:
     target_bytes: int
     by: swap.Actor
     alive: Callable[[], None]
+    publish: Callable[[], object]
 
 
 @dataclass(slots=True)
@@ -69,7 +80,8 @@ class Compacted:
         bytes_before: The size of the objects that were replaced.
         bytes_after: The size of the new ones; 0 if nothing was written.
         folders: The same by folder: how many objects were replaced, and by how many.
-        problems: One line for each object or group of them that could not be merged.
+        left: How many objects, or groups of them, could not be merged.
+        problems: One line for each of the first ``MOST_PROBLEMS`` of these.
     """
 
     merged: int = 0
@@ -78,11 +90,14 @@ class Compacted:
     bytes_before: int = 0
     bytes_after: int = 0
     folders: dict[str, tuple[int, int]] = field(default_factory=dict)
+    left: int = 0
     problems: list[str] = field(default_factory=list)
 
     def give_up(self, problem: str) -> None:
         """Say what could not be merged, and log it."""
-        self.problems.append(problem)
+        self.left += 1
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(problem)
         _log.warning("left as it is: %s", problem)
 
     def add(self, group: Sequence[Part], after: int) -> None:
@@ -114,6 +129,8 @@ class _Kin:
 def compact(work: Compaction, target: str | None = None, *, dry_run: bool = False) -> Compacted:
     """Merge the small objects of a sink until none are left that can be merged.
 
+    What came last is not published yet.
+
     Args:
         work: What is to be done.
         target: The label of one dataset; None for all.
@@ -124,11 +141,17 @@ def compact(work: Compaction, target: str | None = None, *, dry_run: bool = Fals
         SinkFailed: They refuse, or another process has taken over.
     """
     done = Compacted()
+    published = 0
     places = parts.small(work.database, work.sink, target, work.target_bytes)
     for numbers in places.values():
-        if len(numbers) > 1:
-            for kin in _kin(work, parts.load(work.database, numbers), done):
-                _merge_all(work, kin, done, dry_run=dry_run)
+        left: list[Part] = []
+        for start in range(0, len(numbers), AT_ONCE):
+            members = parts.load(work.database, numbers[start : start + AT_ONCE])
+            kinds = _kin(work, [*left, *members], done)
+            left = [part for kin in kinds for part in _merge_all(work, kin, done, dry_run=dry_run)]
+            if done.merged - published >= PUBLISHED_AFTER and not dry_run:
+                work.publish()
+                published = done.merged
     return done
 
 
@@ -143,10 +166,13 @@ def _kin(work: Compaction, members: list[Part], done: Compacted) -> list[_Kin]:
     from sinks.objects.compaction import schemas
 
     footers: list[tuple[Part, pa.Schema]] = []
+    distinct: dict[bytes, pa.Schema] = {}  # most objects share one, and a schema takes space
     for part, result in ahead(partial(_footer, work.store), tables):
         work.alive()
         try:
-            footers.append((part, result()))
+            schema = result()
+            key = schema.serialize().to_pybytes()
+            footers.append((part, distinct.setdefault(key, schema)))
         except Unmergeable as error:
             done.give_up(str(error))
     return [*kin, *(_Kin(alike, PARQUET, schema) for alike, schema in schemas.alike(footers))]
@@ -162,8 +188,8 @@ def _footer(store: ObjectStore, part: Part) -> pa.Schema:
     return schema
 
 
-def _merge_all(work: Compaction, kin: _Kin, done: Compacted, *, dry_run: bool) -> None:
-    """Merge until nothing is small, or what is left cannot be merged.
+def _merge_all(work: Compaction, kin: _Kin, done: Compacted, *, dry_run: bool) -> list[Part]:
+    """Merge until nothing is small, or what is left cannot be merged; returns what is still small.
 
     New objects may be small again, since many rows together take less space.
     """
@@ -182,6 +208,7 @@ def _merge_all(work: Compaction, kin: _Kin, done: Compacted, *, dry_run: bool) -
             else:
                 members[new.id] = new
                 done.add(group, new.bytes)
+    return [part for part in members.values() if part.bytes * SMALL < work.target_bytes]
 
 
 def _merge(work: Compaction, kin: _Kin, group: Sequence[Part]) -> Part:

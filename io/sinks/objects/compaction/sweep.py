@@ -102,7 +102,7 @@ def _mark(work: Sweep, chunk: Sequence[Part]) -> list[Part]:
     def change() -> list[Part]:
         with transaction(work.database, "mark deleted objects") as connection:
             dialect = dialect_of(connection)
-            spared = _spared(connection, work.sink, [part.name for part in chunk])
+            spared = _spared(connection, work.sink, [part.id for part in chunk])
             chosen = [part for part in chunk if part.name not in spared]
             numbers = [part.id for part in chosen]
             where = sa.and_(dialect.is_one_of(objects.c.id, numbers), _UNNAMED)
@@ -127,13 +127,18 @@ def _mark(work: Sweep, chunk: Sequence[Part]) -> list[Part]:
     return retried(change)
 
 
-def _spared(connection: sa.Connection, sink: str, names: Sequence[str]) -> set[str]:
-    """Which of ``names`` an open intent may write yet, or a settled object has.
+def _spared(connection: sa.Connection, sink: str, numbers: Sequence[int]) -> set[str]:
+    """The names of those orphans that an open intent may write yet, or that a settled object has.
 
-    An intent that is repeated may write fewer objects than before, whose names become orphans, and then
-    all of them after all. Intents are read first: what they settle, they settle as they end.
+    Names that were given up do not come back, so there are none. It is asked all the same, since a
+    deletion cannot be undone. Intents are read first: what they settle, they settle as they end.
     """
-    spared = set()
+    chosen = dialect_of(connection).is_one_of(objects.c.id, numbers)
+    orphans = sa.select(objects.c.name).where(chosen, objects.c.state == "orphan")
+    names = list(connection.scalars(orphans))
+    if not names:
+        return set()
+    spared: set[str] = set()
     for written in connection.scalars(sa.select(intents.c.id)):
         spared |= {name for name in names if f"-{written}." in name}
     settled = sa.select(objects.c.name).where(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from sinks.objects.encoding.cells.json_cells import json_texts
 from sinks.objects.encoding.cells.unfit import DATA, FAILURES
@@ -23,6 +23,8 @@ EXTENSION = ".jsonl.gz"
 class JsonLinesObject:
     """An object of JSON lines that takes records until it is closed.
 
+    ``with`` gives it up if it cannot be finished; its file is then to be thrown away.
+
     A line is the record as JSON, with exact numbers, whatever the dataset's columns are.
 
     Args:
@@ -37,6 +39,12 @@ class JsonLinesObject:
         self._file = file
         self._stream: gzip.GzipFile | None = None
         self._rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream = None
 
     def add(self, values: Sequence[Mapping[str, Any]], origins: Origins) -> Refused:
         """Add records; returns those that cannot be written."""
@@ -64,9 +72,9 @@ def encode(
     metadata: Mapping[str, str] | None = None,
 ) -> Encoded:
     """Write records as one object of JSON lines; the arguments are those of Parquet's ``encode``."""
-    target = JsonLinesObject(columns, file, metadata)
-    refused = target.add(values, origins)
-    encoded = target.close()
+    with JsonLinesObject(columns, file, metadata) as target:
+        refused = target.add(values, origins)
+        encoded = target.close()
     return Encoded(encoded.rows, encoded.bytes, refused)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +25,8 @@ EXTENSION = ".parquet"
 class ParquetObject:
     """A Parquet object that takes rows until it is closed; at most one row group is in memory.
 
+    ``with`` gives it up if it cannot be finished; its file is then to be thrown away.
+
     Args:
         columns: Its columns.
         file: Where its bytes go; it stays open.
@@ -41,6 +43,13 @@ class ParquetObject:
         self._waiting: list[Any] = []
         self._waiting_rows = self._waiting_bytes = 0
         self._rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and self._writer is not None:
+            self._writer.is_open = False  # or it tries to write its footer when it is collected
 
     def add(self, values: Sequence[Mapping[str, Any]], origins: Origins) -> Refused:
         """Add records; returns those that cannot be written."""
@@ -94,7 +103,7 @@ def encode(
         file: Where the bytes go, from its beginning on.
         metadata: The object's key-value metadata.
     """
-    target = ParquetObject(columns, file, metadata)
-    refused = target.add(values, origins)
-    encoded = target.close()
+    with ParquetObject(columns, file, metadata) as target:
+        refused = target.add(values, origins)
+        encoded = target.close()
     return Encoded(encoded.rows, encoded.bytes, refused)

@@ -128,7 +128,7 @@ class Partitioning:
             return Folders([])
         if not self.levels:
             return Folders([Folder("", None)])
-        refused: dict[int, Exception] = {}
+        refused: dict[int, Reject] = {}
         keys = [_keys(level, values, times, refused) for level in self.levels]
         if not refused and all(len(column) == 1 for column in keys):
             try:
@@ -138,7 +138,7 @@ class Partitioning:
         columns = [list(column) * len(values) if len(column) == 1 else column for column in keys]
         return self._divided(columns, refused)
 
-    def _divided(self, columns: Sequence[Sequence[Any]], refused: dict[int, Exception]) -> Folders:
+    def _divided(self, columns: Sequence[Sequence[Any]], refused: dict[int, Reject]) -> Folders:
         """The folders of records whose keys, level by level, are ``columns``."""
         keys: Sequence[tuple[Any, ...]] = list(zip(*columns, strict=True))
         plain = all(_PLAIN.issuperset(map(type, column)) for column in columns)
@@ -198,7 +198,7 @@ def _keys(
     level: Level,
     values: Sequence[Mapping[str, Any]],
     times: Sequence[float] | None,
-    refused: dict[int, Exception],
+    refused: dict[int, Reject],
 ) -> Sequence[Any]:
     """What decides on the folder of each record: one key if all have the same."""
     if not level.unit:
@@ -219,9 +219,7 @@ def _keys(
     return keys[:1] if _are_same(keys) else keys
 
 
-def _key(
-    moment: float | None, seconds: int, index: int, refused: dict[int, Exception]
-) -> int | None:
+def _key(moment: float | None, seconds: int, index: int, refused: dict[int, Reject]) -> int | None:
     """The number of the hour or day of a time."""
     if moment is None:
         return None
@@ -269,7 +267,7 @@ def _marked(value: Any) -> Any:
 
 
 def _moments(
-    path: Sequence[str], values: Sequence[Mapping[str, Any]], refused: dict[int, Exception]
+    path: Sequence[str], values: Sequence[Mapping[str, Any]], refused: dict[int, Reject]
 ) -> Sequence[float | None]:
     """The time in a field of each record, in seconds since the epoch."""
     cells = [None if cell == "" else cell for cell in _cells(path, values)]

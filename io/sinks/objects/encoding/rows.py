@@ -16,7 +16,7 @@ from sinks.objects.encoding.columns import PAYLOAD, Columns
 from sinks.objects.encoding.origins import Origins
 from transforms.errors import Reject
 
-Refused = list[tuple[int, Exception]]
+Refused = list[tuple[int, Reject]]
 """The index of each record that cannot be written, ascending, and why."""
 
 _NAMED = 5  # fields in a message

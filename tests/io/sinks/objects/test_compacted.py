@@ -48,7 +48,11 @@ def state(lake: Lake) -> Database:
 def merge(lake: Lake) -> Compacted:
     """One compaction, which publishes what it has done."""
     publisher = lake.publisher
-    done = compact(Compaction(state(lake), publisher.store, publisher.url, 10**6, BY, lambda: None))
+    done = compact(
+        Compaction(
+            state(lake), publisher.store, publisher.url, 10**6, BY, lambda: None, publisher.publish
+        )
+    )
     publisher.publish()
     return done
 

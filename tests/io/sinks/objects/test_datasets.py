@@ -15,6 +15,7 @@ from sinks.objects.cutting import Intent, ObjectId
 from sinks.objects.datasets import Settling, begin
 from sinks.objects.encoding.columns import Columns
 from sinks.objects.intents import enter, open_ranges
+from sinks.objects.names import full_name, range_name
 from sinks.objects.planned import Dataset, Plan
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.coverage import Coverage
@@ -68,8 +69,9 @@ def test_batches_that_follow_each_other_share_an_object_in_each_folder(
 
 
 def test_batches_are_cut_at_an_open_intent(connection: sa.Connection) -> None:
-    name = ObjectId("s3://lake", "orders", "orders/type=a/x")
-    enter(connection, [Intent("p", *PLACE, 1, 3, "0" * 12, objects=(name,))])
+    name = range_name(*PLACE, 1, 3, "0" * 12)
+    object_ = ObjectId("s3://lake", "orders", full_name("orders", "type=a", name, ".parquet"))
+    enter(connection, [Intent("p", *PLACE, 1, 3, "0" * 12, objects=(object_,))])
     result = plan(connection, batch("aa"), batch("aa", 2))
     ranges = {(each.start, each.end): each.fence for each in result.intents}
     assert ranges == {(0, 1): 1, (1, 3): 2, (3, 4): 1}
@@ -84,6 +86,16 @@ def test_batches_are_cut_at_an_open_intent(connection: sa.Connection) -> None:
     assert by_intent == {(0, 1): [0], (1, 3): [1, 2], (3, 4): [3]}
     again = next(each for each in result.intents if each.fence == 2)
     assert again.id == "0" * 12, "its names are the same again"
+
+
+def test_a_name_that_was_given_up_never_comes_back(connection: sa.Connection) -> None:
+    first = plan(connection, batch("a"))
+    second = plan(connection, batch("b"))
+    third = plan(connection, batch("a"))
+    names = [each.id.name for result in (first, second, third) for each in result.objects]
+    assert len(set(names)) == 3
+    rows = connection.execute(sa.text("SELECT name FROM ingest_objects WHERE state = 'orphan'"))
+    assert {name for (name,) in rows} == set(names[:2])
 
 
 def test_a_range_without_records_for_objects_has_no_intent(connection: sa.Connection) -> None:

@@ -90,11 +90,11 @@ def test_tables_alone_need_no_dataset(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("route", "line"),
     [
-        ({**ORDERS, "key": ["id"]}, "route orders: key: objects are only added to"),
-        ({**ORDERS, "on_conflict": "update"}, "route orders: on_conflict: objects are only"),
+        ({**ORDERS, "key": ["id"]}, "route orders: objects are only added to"),
+        ({**ORDERS, "on_conflict": "update"}, "route orders: objects are only added to"),
         (
             {"table": "${type}", "name": "any", "when": "type", "pattern": "[a-z]+"},
-            "route any: the datasets of objects are known beforehand",
+            "route any: list the datasets that",
         ),
         ({**ORDERS, "sink": "postgresql://h/d"}, "a sink of its own is a place for objects"),
         ({**ORDERS, "sink": "s3://lake?formt=x"}, "unknown parameter 'formt'"),
@@ -111,3 +111,8 @@ def test_what_objects_cannot_honour_is_one_line(
 def test_an_unknown_parameter_of_the_sink_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown parameter 'partion'"):
         configured(tmp_path, sink="s3://lake?partion=day")
+
+
+def test_two_datasets_in_one_folder_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="s3://lake/shop/orders is the folder of two datasets"):
+        configured(tmp_path, "--table", "orders", routes=(ORDERS,))

@@ -21,7 +21,7 @@ def nothing() -> None:
 
 
 def work(lake: FilledLake, **changes: Any) -> Compaction:
-    whole = Compaction(lake.database, lake.store, lake.sink, TARGET, BY, nothing)
+    whole = Compaction(lake.database, lake.store, lake.sink, TARGET, BY, nothing, nothing)
     return replace(whole, **changes)
 
 
@@ -95,6 +95,34 @@ class TestMerging:
         assert done.written > 12 // 4, "a second look has merged what the first one made"
         assert compact(work(lake, target_bytes=target)) == Compacted()
         assert [row["n"] for row in lake.rows()] == list(range(12))
+
+    @pytest.mark.parametrize("suffix", ["parquet", "jsonl.gz"])
+    def test_a_folder_of_very_many_objects_is_taken_bit_by_bit(
+        self, lake: FilledLake, monkeypatch: pytest.MonkeyPatch, suffix: str
+    ) -> None:
+        monkeypatch.setattr(compaction, "AT_ONCE", 3)
+        for number in range(7):
+            lake.settle(f"t/{number}.{suffix}", [{"n": number}], start=number)
+        compact(work(lake))
+        assert len(lake.settled()) == 1
+        assert sorted(row["n"] for row in lake.rows()) == list(range(7))
+
+    def test_the_manifest_is_published_now_and_then(
+        self, lake: FilledLake, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(compaction, "PUBLISHED_AFTER", 4)
+        for folder in range(4):
+            for number in range(2):
+                lake.settle(f"t/dt={folder}/{number}.jsonl.gz", [{"n": 1}], start=number)
+        merged: list[int] = []
+
+        def publish() -> None:
+            merged.append(len(lake.settled()))
+
+        compact(work(lake, publish=publish), dry_run=True)
+        assert merged == []
+        compact(work(lake, publish=publish))
+        assert merged == [6, 4], "of eight objects, after every second folder"
 
     def test_the_object_says_where_its_records_come_from(self, lake: FilledLake) -> None:
         for number in range(2):
@@ -184,28 +212,42 @@ class TestDoubts:
         assert len(done.problems) == 1
         assert done.problems[0].startswith(f"t/b.{suffix} cannot be read: ")
 
+    def test_of_very_many_problems_the_first_are_kept(self) -> None:
+        done = Compacted()
+        for number in range(compaction.MOST_PROBLEMS + 5):
+            done.give_up(str(number))
+        assert (done.left, len(done.problems)) == (1_005, 1_000)
+
 
 class TestCrashes:
+    @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
     @pytest.mark.parametrize("step", ["_write", "_upload", "swap"])
     def test_a_run_that_ended_anywhere_is_made_good_by_the_next(
-        self, filled: FilledLake, monkeypatch: pytest.MonkeyPatch, step: str
+        self, filled: FilledLake, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
     ) -> None:
         before = sorted(filled.rows(), key=str)
 
         class Killed(BaseException):
             pass
 
-        def killed(*_: object) -> None:
+        module = swap if step == "swap" else compaction
+        done: Callable[..., object] = getattr(module, step)
+
+        def killed(*arguments: Any) -> None:
+            if after:
+                done(*arguments)
             raise Killed
 
         with monkeypatch.context() as patch:
-            patch.setattr(swap if step == "swap" else compaction, step, killed)
+            patch.setattr(module, step, killed)
             with pytest.raises(Killed):
                 compact(work(filled))
         assert sorted(filled.rows(), key=str) == before
         unknown = set(filled.data()) - set(filled.states())
         assert unknown == set(), "whatever is left is to be swept"
-        assert compact(work(filled)).merged == 3
+        swapped = step == "swap" and after
+        assert compact(work(filled)).merged == (0 if swapped else 3)
+        assert len(filled.settled()) == 2
         assert sorted(filled.rows(), key=str) == before
 
     def test_an_answer_that_was_lost_is_no_foreign_object(

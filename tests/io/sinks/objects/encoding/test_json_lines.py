@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import io
 import json
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from sinks.objects.encoding import json_lines
 from sinks.objects.encoding.columns import Columns
@@ -58,6 +60,20 @@ def test_batches_follow_each_other() -> None:
         assert target.add([value], Origins("s", "p", [0])) == []
     assert target.close().rows == 2
     assert gzip.decompress(file.getvalue()) == gzip.decompress(encoded(VALUES)[1])
+
+
+def test_an_object_that_is_given_up_leaves_its_closed_file_alone(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with (
+            (tmp_path / "x").open("wb") as file,
+            json_lines.JsonLinesObject(COLUMNS, file) as target,
+        ):
+            target.add(VALUES, Origins("s", "p", range(2)))
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        interrupted()
+    gc.collect()  # what cannot be raised there is an error of this test
 
 
 def test_what_json_has_no_form_for_is_refused_and_the_rest_is_written() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import io
 import json
 from datetime import UTC, date, datetime
@@ -199,6 +200,21 @@ def test_large_rows_are_written_before_they_are_many(monkeypatch: pytest.MonkeyP
         target.add([{"text": "x" * 6_000}], Origins("s", "p", [number]))
     target.close()
     assert pq.read_metadata(io.BytesIO(file.getvalue())).num_row_groups == 2
+
+
+def test_an_object_that_is_given_up_leaves_its_closed_file_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 200)
+
+    def interrupted() -> None:
+        with (tmp_path / "x").open("wb") as file, parquet.ParquetObject(EVENTS, file) as target:
+            target.add(VALUES, ORIGINS)
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        interrupted()
+    gc.collect()  # what cannot be raised there is an error of this test
 
 
 def test_refused_records_are_named_and_the_others_written() -> None:

@@ -26,7 +26,7 @@ def names(divided: Folders) -> dict[str, list[int] | None]:
 
 
 def reasons(divided: Folders) -> list[tuple[int, str]]:
-    return [(index, error.category) for index, error in divided.refused]  # type: ignore[attr-defined]
+    return [(index, error.category) for index, error in divided.refused]
 
 
 def test_without_levels_all_records_are_in_the_dataset_itself() -> None:

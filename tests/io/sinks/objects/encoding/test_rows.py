@@ -80,7 +80,7 @@ def test_a_field_without_a_column_refuses_its_record() -> None:
     encoded = rows([{"id": 1}, {"id": 2, "x": 1, "y": 2}])
     assert [row["id"] for row in fields(encoded)] == [1]
     ((index, error),) = encoded.refused
-    assert (index, error.category) == (1, "unknown_field")  # type: ignore[attr-defined]
+    assert (index, error.category) == (1, "unknown_field")
     assert "no column for field x, y;" in str(error)
 
 

@@ -20,6 +20,8 @@ from sinks.objects.encoding.column_types import (
     struct_of,
 )
 from sinks.objects.encoding.schema_types import MOST_FIELDS, types_of
+from sinks.table.config import SqlConfig
+from sinks.table.schema import new_columns
 from transforms.errors import ConfigError
 
 
@@ -126,3 +128,35 @@ def test_columns_keep_the_order_of_the_schema() -> None:
 def test_a_schema_without_properties_makes_no_columns() -> None:
     with pytest.raises(ConfigError, match="no properties"):
         types_of("{}", open_objects=True, ignoring=False)
+
+
+def test_types_are_those_of_the_table_that_the_schema_makes() -> None:
+    rules: dict[str, Any] = {
+        "text": {"type": "string"},
+        "uuid": {"type": "string", "format": "uuid"},
+        "time": {"type": "string", "format": "time"},
+        "timestamp": {"type": "string", "format": "date-time"},
+        "date": {"type": ["null", "string"], "format": "date"},
+        "integer": {"type": "integer", "minimum": -(2**63)},
+        "long": {"type": "integer", "minimum": -(2**64)},
+        "numeric": {"type": "number"},
+        "boolean": {"type": "boolean"},
+        "either": {"type": ["string", "boolean"]},
+        "texts": {"anyOf": [{"type": "string", "format": "date"}, {"type": "string"}]},
+        "object": {"type": "object"},
+    }
+    text = json.dumps({"properties": rules})
+    columns = new_columns(SqlConfig.of("sqlite://", "t", key=["text"], schema=text))
+    same = {
+        "text": TEXT,
+        "uuid": TEXT,
+        "time": TEXT,
+        "timestamp": TIMESTAMP,
+        "date": DATE,
+        "integer": INTEGER,
+        "boolean": BOOLEAN,
+        "json": JSON_TEXT,
+    }
+    expected = {column.name: same.get(column.type) for column in columns}
+    types = types_of(text, open_objects=True, ignoring=False)
+    assert types == {**expected, "long": LONG_INTEGER, "numeric": DOUBLE}
