@@ -144,7 +144,7 @@ def _ingest_config(
         *(() if objects is None else (repr(objects.datasets),)),
         mapping=repr(mapping) if mapping is not None or _mappings(routes) else None,
     )
-    batch_records = _part_of(flags.max_in_flight)
+    batch_records, in_flight = _parts_of(flags.max_in_flight)
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(
         sources=sources,
@@ -158,6 +158,7 @@ def _ingest_config(
             backoff=_outage_backoff(flags.backoff_base, flags.backoff_cap),
             outage_budget=flags.outage_budget,
             commit_records=batch_records or WriteConfig().commit_records,
+            in_flight=in_flight,
         ),
         batch_records=batch_records,
         retry=RetryPolicy(
@@ -244,13 +245,23 @@ def _hidden(mapping: Mapping | None, routes: Routes | None) -> Hidden:
     return () if mapping is None else mapping.hidden
 
 
-def _part_of(max_in_flight: int | None) -> int | None:
-    """The most records of a batch, and of the writer's queue, so that no more than that are in flight.
+_USEFUL_BATCH = 2_500
+"""Records of a batch from which on transactions side by side gain more than smaller batches cost."""
 
-    The queue is full with a quarter, or with one batch more, which is another quarter. Then it waits
-    for the commit that is under way, which took what the queue had before.
+
+def _parts_of(max_in_flight: int | None) -> tuple[int | None, int]:
+    """The most records of a batch, and how many transactions are side by side.
+
+    So no more than ``max_in_flight`` records are in flight. What waits for a transaction is full with the
+    records of one batch, or with one batch less a record and one more. Then it waits for a transaction under
+    way, each of which took as much before. Where batches would be small, there are fewer of these.
     """
-    return None if max_in_flight is None else max_in_flight // 4
+    side_by_side = WriteConfig().in_flight
+    if max_in_flight is None:
+        return None, side_by_side
+    while side_by_side > 1 and max_in_flight // (2 * (side_by_side + 1)) < _USEFUL_BATCH:
+        side_by_side -= 1
+    return max_in_flight // (2 * (side_by_side + 1)), side_by_side
 
 
 def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> RunConfig:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -141,7 +141,7 @@ def conflict(one: Footprint | None, other: Footprint | None) -> bool:
 @pytest.mark.integration
 class TestTables:
     def footprints(
-        self, database: Database, ddl: Sequence[str], rows: Sequence[dict[str, Any]]
+        self, database: Database, ddl: Sequence[str], rows: Sequence[Mapping[str, object]]
     ) -> list[Footprint]:
         database.run(*ddl)
         sink = database.sink(key=["id"])
@@ -173,7 +173,7 @@ class TestTables:
         self, postgres: Database
     ) -> None:
         ddl = ["CREATE TABLE events (id int PRIMARY KEY, n int CHECK (n > 0))"]
-        rows = [{"id": 1, "n": 1}, {"id": 2, "n": 1}, {"id": "1", "n": 3}]
+        rows: list[dict[str, Any]] = [{"id": n, "n": 1} for n in (1, 2, "1")]
         one, other, same = self.footprints(postgres, ddl, rows)
         assert not one.conflicts(other)
         assert one.conflicts(same)

@@ -121,12 +121,15 @@ def test_so_are_those_of_tables_that_refer_to_each_other(postgres: Database, see
     numbers = random.Random(seed)
     fates, rows = {}, {}
     records = []
+    parents = [0]
     for number in range(160):
-        if numbers.random() < 0.4:
-            records.append(("parents", {"id": numbers.randint(0, 40), "n": number}))
-        else:
-            child = {"id": number, "n": numbers.choice([-1, 1, 2, 3]), "parent": None}
-            records.append(("children", {**child, "parent": numbers.randint(0, 40)}))
+        value: dict[str, int] = {"id": number, "n": numbers.choice([-1, 1, 2, 3])}
+        if number == 0 or numbers.random() < 0.4:
+            parents.append(number)
+            records.append(("parents", {"id": number, "n": number}))
+        else:  # of a parent that is there already, or never is
+            value["parent"] = numbers.choice([*parents[-3:], 999])
+            records.append(("children", value))
     batches = []
     start = 0
     while start < len(records):
