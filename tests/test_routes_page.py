@@ -14,9 +14,9 @@ from transforms.mapping.reading.document import parsed
 from transforms.parse.json_text import decode_json
 from transforms.parse.parse import ParseConfig, parse
 from transforms.route.reading.spec import ROUTE_KEYS
-from transforms.route.route import UNROUTED
 from transforms.route.router import Router
 from transforms.route.routes import Routes
+from transforms.route.table_name import UNROUTED
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "routes.md"
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from clients.s3 import S3Settings
 from sinks.database.database import Database
-from sinks.database.label import UNROUTED
 from sinks.objects.config import ObjectConfig
 from sinks.objects.encoding.columns import Columns, UnknownFields
 from sinks.objects.planned import Dataset
@@ -18,6 +17,7 @@ from sinks.table.config import SqlConfig
 from sinks.tables import Tables
 from transforms.errors import ConfigError
 from transforms.route.route import Route
+from transforms.route.table_name import UNROUTED
 
 
 @dataclass(frozen=True)

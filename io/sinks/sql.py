@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from sinks import entries, failures, shares, targets
 from sinks.database.engine import exists, transaction
-from sinks.database.label import UNROUTED, label_in, label_of
+from sinks.database.label import label_in, label_of
 from sinks.entries import Overlap
 from sinks.failures import Fate
 from sinks.jobs import outcomes as job_outcomes
@@ -23,7 +23,6 @@ from sinks.runs.heartbeat import Heartbeat
 from sinks.table.config import OnConflict, SqlConfig
 from sinks.tables import Tables, default_schema, use_of
 from sinks.tallies import tally_of
-from sinks.text.table_name import TableName
 from sinks.work import Work, coverage_of_batches, plan
 from sinks.writers import writer_of
 from transforms.batch.counts import Counts
@@ -33,6 +32,7 @@ from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
 from transforms.parse.hidden.paths import Hidden
+from transforms.route.table_name import UNROUTED, TableName
 from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import Settled, Write, WriteConfig

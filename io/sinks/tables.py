@@ -15,10 +15,10 @@ from sinks.database.engine import transaction
 from sinks.database.label import label_in
 from sinks.table.config import OnConflict, SqlConfig
 from sinks.text.quoting import quoted
-from sinks.text.table_name import TableName
 from transforms.errors import ConfigError, SinkFailed
 from transforms.per_process import PerProcess
 from transforms.route.route import Route
+from transforms.route.table_name import TableName
 
 _FIELDS = re.compile(r"\$\{[^}]*\}")
 _FIELD = "\x01"  # stands for a field in the name of a table, since a path may have dots

@@ -42,8 +42,9 @@ from transforms.parse.hidden.paths import Hidden
 from transforms.parse.parse import ParseConfig
 from transforms.parse.text import FIELD
 from transforms.parse.validate import load_schema
-from transforms.route.route import UNROUTED, Route
+from transforms.route.route import Route
 from transforms.route.routes import Routes
+from transforms.route.table_name import UNROUTED
 from transforms.secrets import redact
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink

@@ -11,9 +11,9 @@ import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms import instruments
 from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError
-from transforms.route.route import UNROUTED
 from transforms.route.router import Router
 from transforms.route.routes import Routes
+from transforms.route.table_name import UNROUTED
 
 
 class AssignRoutes(beam.PTransform):

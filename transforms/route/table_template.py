@@ -11,7 +11,7 @@ from transforms.mapping.field import shown
 from transforms.mapping.objects import ABSENT
 from transforms.mapping.paths import Steps, steps_of, text_of
 from transforms.route.conditions.whole_match import whole_match
-from transforms.route.label import label_of
+from transforms.route.table_name import TableName
 
 CATEGORY = "no_route"
 """Category of a record that goes to no table."""
@@ -72,7 +72,7 @@ class TableTemplate:
         self._labels: dict[str, str] = {}
         for name in tables:
             whole = self._whole(name)
-            self._labels[whole] = label_of(whole, default_schema)
+            self._labels[whole] = TableName.parse(whole).label(default_schema)
         self._tables = tuple(self._labels)
         self._of_values: dict[tuple[Any, ...], str] = {}
 
@@ -111,7 +111,7 @@ class TableTemplate:
                 f"{self._shown(name)} is not allowed for {self._table}; {self._allowed()}", CATEGORY
             )
         try:
-            label = label_of(name, self._schema)
+            label = TableName.parse(name).label(self._schema)
         except ConfigError as error:
             message = f"{self._shown(name)} is no name of a table" if self._hidden else str(error)
             raise Reject(message, CATEGORY) from None

@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 
 from sinks.database.database import Database
 from sinks.database.label import is_table
-from sinks.text.table_name import TableName
 from transforms.errors import ConfigError
+from transforms.route.table_name import TableName
 
 ConflictMode = Literal["ignore", "update", "newest"]
 UnknownFields = Literal["reject", "ignore", "payload"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from transforms.errors import ConfigError
-from transforms.route.label import label_of
 from transforms.route.route import Route
 from transforms.route.routes import Routes
+from transforms.route.table_name import TableName
 from transforms.route.table_template import has_fields
 from transforms.settle.bounds import OF_OBJECTS, Bounds, TableBounds, tightest
 
@@ -46,7 +46,7 @@ def bounds_of(routes: Routes | None, schema: str, objects: Objects | None = None
     tables = dict.fromkeys(datasets, OF_OBJECTS)
     for route in routes.all:
         if not has_fields(route.table):
-            label = label_of(route.table, schema)
+            label = TableName.parse(route.table).label(schema)
             if not route.bounds.unset or label not in tables:
                 tables[label] = route.bounds
     named = [route.bounds for route in routes.all if has_fields(route.table)]

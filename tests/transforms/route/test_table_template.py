@@ -72,7 +72,7 @@ class TestPattern:
         assert len(message) < 300
 
     def test_a_name_that_matches_and_is_no_table_is_refused(self) -> None:
-        assert "a table is NAME" in refusal(TableTemplate("${type}", pattern=".*"), ".a")
+        assert "table must be NAME" in refusal(TableTemplate("${type}", pattern=".*"), ".a")
 
     def test_the_number_of_tables_is_bounded_and_those_before_go_on(self) -> None:
         template = TableTemplate("${type}", pattern=".*")
