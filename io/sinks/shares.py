@@ -254,8 +254,8 @@ def _use_of(
         return Use(config)
     if tables is None:
         raise SinkFailed(
-            f"records are for table {label}, and SqlSink has no such table; give it "
-            "tables=Tables.of(config, routes) with the routes that send them there"
+            f"records are for table {label}, and SqlSink has no such table; write "
+            "routed records by RouteToSql(RoutedSink.of(sink, routes))"
         )
     return use_of(tables, label, schema)
 

@@ -21,7 +21,7 @@ from sinks.ledger import pipelines
 from sinks.ledger.ledger import SqlLedger
 from sinks.runs.heartbeat import Heartbeat
 from sinks.table.config import OnConflict, SqlConfig
-from sinks.tables import Tables, default_schema, use_of
+from sinks.tables import Tables, check_routes, default_schema, use_of
 from sinks.tallies import tally_of
 from sinks.work import Work, coverage_of_batches, plan
 from sinks.writers import writer_of
@@ -167,7 +167,8 @@ class SqlSink:
             raise ConfigError(
                 f"ReadSplits asks the ledger of table {ledger.config.table_name}, but WriteToSql "
                 f"writes table {self.config.table}: neither would know what the other settles. Give "
-                "both the same SqlConfig, and each table a pipeline of its own"
+                "both the same SqlConfig; several tables take routes and one write, RouteToSql "
+                "(docs/routes.md), or a ReadSplits and a pipeline for each"
             )
 
     def begin(self) -> None:
@@ -348,6 +349,8 @@ class WriteToSql(beam.PTransform):
         self._write = write
 
     def expand(self, batches: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        if self._sink.tables is not None:
+            check_routes(batches, self._sink.tables)
         return batches | "Sql" >> Write(self._sink, self._write)
 
 

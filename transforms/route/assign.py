@@ -47,10 +47,10 @@ class AssignRoutes(beam.PTransform):
         now: datetime | None = None,
     ) -> None:
         super().__init__()
+        self.routes = routes
         routes.check_tables(default_schema)
         if routes.needs_run and not run:
             raise ConfigError("a mapping asks for @run: give AssignRoutes(routes, run=…)")
-        self._routes = routes
         self._home = home
         self._default_schema = default_schema
         self._run = run
@@ -58,7 +58,7 @@ class AssignRoutes(beam.PTransform):
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         return batches | "Assign" >> beam.ParDo(
-            _AssignFn(self._routes, self._home, self._default_schema, self._run, self._now)
+            _AssignFn(self.routes, self._home, self._default_schema, self._run, self._now)
         ).with_input_types(RecordBatch).with_output_types(RecordBatch)
 
 
