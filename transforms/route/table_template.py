@@ -10,6 +10,7 @@ from transforms.errors import ConfigError, Reject
 from transforms.mapping.field import shown
 from transforms.mapping.objects import ABSENT
 from transforms.mapping.paths import Steps, steps_of, text_of
+from transforms.per_process import PerProcess
 from transforms.route.conditions.whole_match import whole_match
 from transforms.route.table_name import TableName
 
@@ -21,6 +22,9 @@ MOST_TABLES = 1_000
 
 MAX_NAME = 200
 """The most characters of a name that comes from a record."""
+
+_NAMED: PerProcess[tuple[str, str, str], dict[str, str]] = PerProcess(lambda _: {})
+"""The labels of the tables that records have named, by name, for each template with a pattern."""
 
 _FIELD = re.compile(r"\$\{([^{}]*)\}")
 _LISTED = 10  # so many allowed names are shown
@@ -69,7 +73,7 @@ class TableTemplate:
             )
         self._pattern = pattern
         self._match: Callable[[str], bool] = whole_match(pattern) if pattern else self._no_match
-        self._labels: dict[str, str] = {}
+        self._labels = _NAMED.get((table, pattern, default_schema)) if pattern else {}
         for name in tables:
             whole = self._whole(name)
             self._labels[whole] = TableName.parse(whole).label(default_schema)
