@@ -18,7 +18,7 @@ from decimal import Decimal
 import apache_beam as beam
 
 from pipelines import command
-from pipelines.execution import empty_pipeline, execute
+from pipelines.execution import empty_pipeline, execute, reading
 from runners.runner import named
 from sinks.routed import RoutedSink, RouteToSql
 from sinks.sql import SqlConfig, SqlSink
@@ -28,7 +28,6 @@ from transforms.batch.record import Record
 from transforms.errors import Reject
 from transforms.mapping.mapping import Mapping
 from transforms.parse.parse import Parse
-from transforms.read.read import ReadSplits
 from transforms.route.route import Route
 from transforms.route.routes import Routes
 from transforms.steps.each_record import EachRecord
@@ -95,11 +94,13 @@ def main(argv: Sequence[str]) -> int:
     runner = named(arguments.runner)
     sink = routed_sink(arguments.sink, arguments.lake)
     sink.prepare()
-    sources = (source_for(arguments.source), JobsSource(sink.queue))
-    for source in sources:
+    every = (source_for(arguments.source), JobsSource(sink.queue))
+    for source in every:
         source.check()
+    sources = [source.fixed() for source in every]
     with empty_pipeline(runner, flags) as pipeline:
-        written(pipeline | ReadSplits(sources, sink.ledger), sink)
+        read = reading(runner, sources, sink.ledger, streaming=False)
+        written(pipeline | read, sink)
         counters, _ = execute(pipeline, runner)
     numbers = {name: counters[name] for name in ("read", "expanded", "inserted", "dead")}
     sys.stdout.write(", ".join(f"{number} {name}" for name, number in numbers.items()) + "\n")

@@ -186,8 +186,8 @@ def bounds_of(routes: Routes, schema: str, objects: Objects | None = None) -> Ta
 def _check_own_target(config: SqlConfig, place: ObjectConfig | None) -> None:
     if config.table != UNROUTED and (place is not None or not config.has_table):
         raise ConfigError(
-            f"SqlConfig has the target {config.table}, but what matches no route can only go to a "
-            "table beside tables; leave it out, and give the routes a default"
+            f"SqlConfig has the target {config.table}, and no record can go there: all routes lead to "
+            "objects; leave it out, and give the routes a default for what matches none"
         )
 
 
