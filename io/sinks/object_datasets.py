@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from clients.s3 import S3Settings
 from sinks.database.database import Database
-from sinks.database.label import UNROUTED
 from sinks.objects.config import ObjectConfig
 from sinks.objects.encoding.columns import Columns, UnknownFields
 from sinks.objects.planned import Dataset
@@ -18,6 +17,7 @@ from sinks.table.config import SqlConfig
 from sinks.tables import Tables
 from transforms.errors import ConfigError
 from transforms.route.route import Route
+from transforms.route.table_name import UNROUTED
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Objects:
         datasets: Each with a label of its own, by which records are sent to it.
 
     Raises:
-        ConfigError: Two have one label, or the folders of one cannot be named.
+        ConfigError: Two have one label or one folder, or the folders of one cannot be named.
     """
 
     datasets: tuple[Dataset, ...]
@@ -40,6 +40,7 @@ class Objects:
             raise ConfigError(
                 f"dataset {twice[0]} is written to two places; name one of them otherwise"
             )
+        _refuse_shared(self.datasets)
         for dataset in self.datasets:
             _ = dataset.partitioning  # or it says what is wrong
 
@@ -173,6 +174,18 @@ class Objects:
         """Publish at most once a second; what fails is done the next time."""
         for publisher in self.publishers(database):
             publisher.publish_now_and_then()
+
+
+def _refuse_shared(datasets: Sequence[Dataset]) -> None:
+    """Refuse two datasets in one folder: one object would take the name of another."""
+    labels: dict[str, str] = {}
+    for dataset in datasets:
+        other = labels.setdefault(dataset.config.label, dataset.label)
+        if other != dataset.label:
+            raise ConfigError(
+                f"{dataset.config.label} is the folder of two datasets, {other} and {dataset.label}; "
+                "name one of the tables otherwise"
+            )
 
 
 def _check(route: Route) -> None:

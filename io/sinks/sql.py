@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from sinks import entries, failures, shares, targets
 from sinks.database.engine import exists, transaction
-from sinks.database.label import UNROUTED, label_in, label_of
+from sinks.database.label import label_in, label_of
 from sinks.entries import Overlap
 from sinks.failures import Fate
 from sinks.jobs import outcomes as job_outcomes
@@ -21,9 +21,8 @@ from sinks.ledger import pipelines
 from sinks.ledger.ledger import SqlLedger
 from sinks.runs.heartbeat import Heartbeat
 from sinks.table.config import OnConflict, SqlConfig
-from sinks.tables import Tables, default_schema, use_of
+from sinks.tables import Tables, check_routes, default_schema, use_of
 from sinks.tallies import tally_of
-from sinks.text.table_name import TableName
 from sinks.work import Work, coverage_of_batches, plan
 from sinks.writers import writer_of
 from transforms.batch.counts import Counts
@@ -33,6 +32,7 @@ from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
 from transforms.parse.hidden.paths import Hidden
+from transforms.route.table_name import UNROUTED, TableName
 from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import Settled, Write, WriteConfig
@@ -167,7 +167,8 @@ class SqlSink:
             raise ConfigError(
                 f"ReadSplits asks the ledger of table {ledger.config.table_name}, but WriteToSql "
                 f"writes table {self.config.table}: neither would know what the other settles. Give "
-                "both the same SqlConfig, and each table a pipeline of its own"
+                "both the same SqlConfig; several tables take routes and one write, RouteToSql "
+                "(docs/routes.md), or a ReadSplits and a pipeline for each"
             )
 
     def begin(self) -> None:
@@ -348,6 +349,8 @@ class WriteToSql(beam.PTransform):
         self._write = write
 
     def expand(self, batches: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        if self._sink.tables is not None:
+            check_routes(batches, self._sink.tables)
         return batches | "Sql" >> Write(self._sink, self._write)
 
 

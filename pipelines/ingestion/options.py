@@ -42,8 +42,9 @@ from transforms.parse.hidden.paths import Hidden
 from transforms.parse.parse import ParseConfig
 from transforms.parse.text import FIELD
 from transforms.parse.validate import load_schema
-from transforms.route.route import UNROUTED, Route
+from transforms.route.route import Route
 from transforms.route.routes import Routes
+from transforms.route.table_name import UNROUTED
 from transforms.secrets import redact
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
@@ -89,13 +90,14 @@ def _flags(name: str, value: Option, *, repeated: bool) -> list[str]:
 
 
 def from_argv(
-    argv: Sequence[str], steps: Sequence[beam.PTransform] = ()
+    argv: Sequence[str], steps: Sequence[beam.PTransform] = (), routes: Routes | None = None
 ) -> tuple[IngestConfig, RunConfig]:
     """Parse the command line.
 
     Args:
         argv: The arguments.
         steps: The steps of a program; those of ``--step`` follow them.
+        routes: The routes of a program; those of ``--routes`` replace them.
 
     Raises:
         ConfigError: It names the option that is missing, unknown or wrong.
@@ -104,6 +106,7 @@ def from_argv(
     kafka_config.parse(flags.kafka_config)  # first, since what stands behind it may be a password
     runner = runner_of(flags.runner)  # from here on, Beam knows the runner's own options
     refuse_unknown(rest, parser(), argv)
+    flags.routes = flags.routes or routes
     destination.check(flags, parser().parse_known_args([])[0])
     set_outage_budget(flags, runner)
     every = (*steps, *steps_of(flags.step, remote=runner.remote))
@@ -302,6 +305,8 @@ def _given_options(flags: argparse.Namespace) -> dict[str, Any]:
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_secrets(each) for each in value]
+    if isinstance(value, Routes):
+        return "of the program"
     return redact(value) if isinstance(value, str) else value
 
 

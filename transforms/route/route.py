@@ -9,9 +9,6 @@ from typing import Any
 from transforms.mapping.mapping import Mapping
 from transforms.settle.bounds import Bounds
 
-UNROUTED = "(none)"
-"""The label of the pipeline's own table where it has none: what matches no route is dead."""
-
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -38,6 +38,11 @@ def test_two_datasets_have_two_names() -> None:
         objects("orders", "orders") + objects("other", "orders")
 
 
+def test_two_datasets_have_two_folders() -> None:
+    with pytest.raises(ConfigError, match="s3://lake/raw/orders is the folder of two datasets"):
+        objects("orders", "orders") + objects("orders", "others")
+
+
 def test_a_dataset_is_not_called_like_a_table() -> None:
     objects("orders", "orders").check_labels(["people"])
     with pytest.raises(ConfigError, match="orders is both a table and a dataset"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sinks.table.config import OnConflict
 from sinks.table.postgres import direct
 from sinks.table.target import Target
-from sinks.text.table_name import TableName
 from tests.io.sinks.tested_database import Database, make_batch
+from transforms.route.table_name import TableName
 
 
 def test_collisions_pause_it_for_twice_as_long_each_time() -> None:
