@@ -23,6 +23,7 @@ from benchmarks.peers.records import Records, bytes_needed, laid_out
 from benchmarks.peers.stage import Stage, stage
 from benchmarks.peers.table import section
 from tests.services.kafka_broker import available
+from tests.services.kafka_jars import KAFKA as BROKER
 
 SPARE = 1.2
 """Times the room that the records take: other files, and what a peer leaves behind in the table."""
@@ -57,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Failed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print("\n\n".join(sections))
+    print("\n".join(sections), end="")
     if options.write:
         page.write(sections)
     return 0
@@ -140,7 +141,6 @@ def measure(peers: Sequence[Peer], options: argparse.Namespace, load: float) -> 
     """Run the rounds of each source; returns the sections of the page."""
     sections = []
     with stage(any(peer.source == KAFKA for peer in peers), options.folder) as servers:
-        where = machine.described(servers.version, load)
         for source in (FILES, KAFKA):
             entrants = [peer for peer in peers if peer.source == source]
             if not entrants:
@@ -149,7 +149,10 @@ def measure(peers: Sequence[Peer], options: argparse.Namespace, load: float) -> 
             if source == KAFKA:
                 count = options.kafka_records or min(count, 1_000_000)
             results = contest(servers, source, entrants, count, options)
-            sections.append(section(source, count, results, where))
+            software = f"Postgres {servers.version}" + (
+                f", Kafka {BROKER}" if source == KAFKA else ""
+            )
+            sections.append(section(source, count, results, machine.described(software, load)))
     return sections
 
 

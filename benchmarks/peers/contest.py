@@ -14,7 +14,7 @@ from benchmarks.peers.peer import OURS, YARDSTICKS, Peer
 from benchmarks.peers.process import Failed
 from benchmarks.peers.records import Records
 from benchmarks.peers.rounds import MODES, expected_seconds, order
-from benchmarks.peers.stage import Stage
+from benchmarks.peers.stage import Stage, audited
 
 FEW = 1_000
 MORE = 20_000
@@ -100,14 +100,20 @@ class Contest:
 
     def _trial(self, result: Result, records: Records) -> Run:
         with self.stage.database(result.peer) as dsn:
-            return self.stage.run(result.peer, result.environment, records, dsn, TRIAL_SECONDS)
+            return self._run(result, records, dsn, TRIAL_SECONDS)
+
+    def _run(self, result: Result, records: Records, dsn: str, patience: float) -> Run:
+        run = self.stage.run(result.peer, result.environment, records, dsn, patience)
+        if result.peer.name in OURS.values():
+            audited(dsn, records.sums.rows)
+        return run
 
     def _measure(self, result: Result, number: int) -> None:
         """One run in each mode."""
         patience = 3 * max(self.limit, result.expected)
         with self.stage.database(result.peer) as dsn:
             for mode in MODES:
-                run = self.stage.run(result.peer, result.environment, self.records, dsn, patience)
+                run = self._run(result, self.records, dsn, patience)
                 result.runs[mode][number] = run
                 print(
                     f"round {number + 1} of {self.rounds}, {result.peer.name}, {mode}: "

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import psycopg
@@ -18,7 +17,7 @@ import psycopg
 from benchmarks.commands import audit
 from benchmarks.events_table import DDL
 from benchmarks.peers.figures import Run
-from benchmarks.peers.peer import OURS, Load, Peer
+from benchmarks.peers.peer import Load, Peer
 from benchmarks.peers.process import Failed, measured
 from benchmarks.peers.records import Records, Sums, key_of
 from tests.services.kafka_broker import KafkaBroker, Produced
@@ -38,24 +37,20 @@ class Stage:
 
     Attributes:
         root: A folder for everything.
-        server: The running Postgres.
+        url: Postgres' maintenance database; it runs on this machine.
+        psql: The psql that came with it.
         broker: The running broker; None if nobody needs one.
     """
 
     root: Path
-    server: Any
-    broker: KafkaBroker | None
-
-    @property
-    def psql(self) -> Path:
-        """The psql that came with the server."""
-        return Path(self.server.bin_path) / "psql"
+    url: str
+    psql: Path
+    broker: KafkaBroker | None = None
 
     @property
     def version(self) -> str:
         """The server's version: ``18.4``."""
-        with psycopg.connect(self.server.get_uri()) as connection:
-            return str(connection.execute("SHOW server_version").fetchone()[0]).split()[0]  # type: ignore[index]
+        return self._setting("server_version").split()[0]
 
     def publish(self, records: Records, topic: str) -> Records:
         """Fill a new topic with ``records``; returns them with it."""
@@ -69,7 +64,7 @@ class Stage:
         """An empty database for ``peer``, dropped afterwards; returns its URL."""
         name = f"peer_{peer.name.replace('-', '_')}"
         self._administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
-        dsn = self.server.get_uri(database=name)
+        dsn = self.url.replace("/postgres?", f"/{name}?")
         try:
             if not peer.makes_table:
                 with psycopg.connect(dsn) as connection:
@@ -81,7 +76,7 @@ class Stage:
     def run(
         self, peer: Peer, environment: Path | None, records: Records, dsn: str, patience: float
     ) -> Run:
-        """Let ``peer`` load ``records``, and check what it left.
+        """Let ``peer`` load ``records``, and check the rows.
 
         Raises:
             Failed: It failed, or the rows are not what they should be.
@@ -100,20 +95,25 @@ class Stage:
             )
             server_cpu = self._server_cpu(dsn) - before
             checked(dsn, records.sums)
-            if peer.name in OURS.values():
-                audited(dsn, records.sums.rows)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return Run(usage.seconds, usage.cpu, server_cpu, usage.peak_mib)
 
     def _administer(self, *statements: str) -> None:
-        with psycopg.connect(self.server.get_uri(), autocommit=True) as connection:
+        with psycopg.connect(self.url, autocommit=True) as connection:
             for statement in statements:
                 connection.execute(statement)
 
+    def _setting(self, name: str) -> str:
+        with psycopg.connect(self.url) as connection:
+            row = connection.execute("SELECT current_setting(%s)", [name]).fetchone()
+        assert row is not None
+        return str(row[0])
+
     def _server_cpu(self, dsn: str) -> float:
         """CPU seconds of all backends that have ended, once those of this database have."""
-        postmaster = psutil.Process(self.server.get_pid())
+        data = Path(self._setting("data_directory"))
+        postmaster = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
         database = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
         deadline = time.monotonic() + REAP_SECONDS
         while any(f" {database} " in f"{title} " for title in titles(postmaster)):
@@ -142,7 +142,7 @@ def stage(kafka: bool, folder: Path | None = None) -> Iterator[Stage]:
         server = get_server(root / "pg")
         stack.callback(server.cleanup)
         broker = stack.enter_context(KafkaBroker()) if kafka else None
-        yield Stage(root, server, broker)
+        yield Stage(root, server.get_uri(), Path(server.bin_path) / "psql", broker)
 
 
 def variables(peer: Peer, folder: Path) -> dict[str, str]:

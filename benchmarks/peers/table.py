@@ -30,10 +30,8 @@ def section(source: str, records: int, results: Sequence[Result], machine: str) 
     lines += [row(result, yardstick, records) for result in results]
     versions = dict.fromkeys(r.peer.versions for r in results if r.peer.packages)
     rounds = len(yardstick.runs[EMPTY])
-    lines += [
-        "",
-        f"{machine} {rounds} rounds; versions: {', '.join(versions) or 'the locked ones'}.",
-    ]
+    packages = ", ".join(versions) or "the locked ones"
+    lines += ["", f"{machine} Rounds: {rounds}. Versions: {packages}."]
     return "\n".join(lines) + "\n"
 
 

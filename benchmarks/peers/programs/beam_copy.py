@@ -51,8 +51,8 @@ class CopyRows(beam.DoFn):
 
     def _flush(self) -> None:
         with self._connection.cursor().copy("COPY staging FROM STDIN") as copy:
-            for each in self._rows:
-                copy.write_row(each)
+            for values in self._rows:
+                copy.write_row(values)
         self._connection.execute("INSERT INTO events SELECT * FROM staging ON CONFLICT DO NOTHING")
         self._connection.commit()
         self._rows = []

@@ -9,6 +9,7 @@ ingestion (binary COPY) and merged from there, one transaction a block.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import adbc_driver_postgresql.dbapi
 import pyarrow as pa
@@ -20,19 +21,17 @@ STAGING = """CREATE TEMP TABLE staging (event_id text, user_id bigint, type text
 occurred_at timestamptz, amount double precision, currency text, k bigint, s text)"""
 MERGE = """INSERT INTO events SELECT event_id::uuid, user_id, type, occurred_at, amount::numeric,
 currency, jsonb_build_object('k', k, 's', s) FROM staging ON CONFLICT DO NOTHING"""
-SCHEMA = pa.schema(
-    {
-        "event_id": pa.string(),
-        "user_id": pa.int64(),
-        "type": pa.string(),
-        "occurred_at": pa.timestamp("us", tz="UTC"),
-        "amount": pa.float64(),
-        "currency": pa.string(),
-        "props": pa.struct({"k": pa.int64(), "s": pa.string()}),
-    }
-)
+FIELDS: list[pa.Field[Any]] = [
+    pa.field("event_id", pa.string()),
+    pa.field("user_id", pa.int64()),
+    pa.field("type", pa.string()),
+    pa.field("occurred_at", pa.timestamp("us", tz="UTC")),
+    pa.field("amount", pa.float64()),
+    pa.field("currency", pa.string()),
+    pa.field("props", pa.struct([pa.field("k", pa.int64()), pa.field("s", pa.string())])),
+]
 READ = pyarrow.json.ReadOptions(block_size=8 << 20)
-PARSE = pyarrow.json.ParseOptions(explicit_schema=SCHEMA)
+PARSE = pyarrow.json.ParseOptions(explicit_schema=pa.schema(FIELDS))
 
 
 def load(dsn: str, paths: list[str]) -> None:
@@ -44,7 +43,8 @@ def load(dsn: str, paths: list[str]) -> None:
             with pyarrow.json.open_json(path, read_options=READ, parse_options=PARSE) as reader:
                 for batch in reader:
                     props = batch.column("props")
-                    columns = {name: batch.column(name) for name in SCHEMA.names[:-1]}
+                    assert isinstance(props, pa.StructArray)
+                    columns = {name: batch.column(name) for name in batch.schema.names[:-1]}
                     columns |= {"k": props.field("k"), "s": props.field("s")}
                     cursor.adbc_ingest(
                         "staging", pa.record_batch(columns), mode="append", temporary=True

@@ -43,4 +43,5 @@ def load(dsn: str, bootstrap: str, topic: str, records: int) -> None:
 
 
 if __name__ == "__main__":
-    load(*sys.argv[1:4], int(sys.argv[4]))
+    dsn, bootstrap, topic, number = sys.argv[1:]
+    load(dsn, bootstrap, topic, int(number))
