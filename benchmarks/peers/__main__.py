@@ -26,7 +26,7 @@ from tests.services.kafka_broker import available
 from tests.services.kafka_jars import KAFKA as BROKER
 
 SPARE = 1.2
-"""Times the room that the records take: other files, and what a peer leaves behind in the table."""
+"""Times the room that the records take: the server's log, and what peers leave behind in the table."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -116,7 +116,7 @@ class Stage:
         postmaster = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
         database = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
         deadline = time.monotonic() + REAP_SECONDS
-        while any(f" {database} " in f"{title} " for title in titles(postmaster)):
+        while is_busy(postmaster, database):
             if time.monotonic() > deadline:
                 raise Failed(f"a backend of {database} goes on after its client has ended")
             time.sleep(0.01)
@@ -159,15 +159,19 @@ def variables(peer: Peer, folder: Path) -> dict[str, str]:
     return {**own, **kept, **peer.variables}
 
 
-def titles(postmaster: psutil.Process) -> list[str]:
-    """What the children of the server call themselves."""
-    names = []
+def is_busy(postmaster: psutil.Process, database: str) -> bool:
+    """Whether the server has a backend of ``database``, or one that is about to be reaped."""
     for child in postmaster.children():
         try:
-            names.append(" ".join(child.cmdline()))
+            title = " ".join(child.cmdline())
+        except psutil.ZombieProcess:
+            return True  # its CPU time is counted once it is reaped
         except psutil.NoSuchProcess:
             continue
-    return names
+        # A process on its way out has no title any more.
+        if not title or f" {database} " in f"{title} ":
+            return True
+    return False
 
 
 def settled(dsn: str) -> None:
