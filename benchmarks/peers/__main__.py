@@ -92,7 +92,9 @@ def parser() -> argparse.ArgumentParser:
         help="leave out a peer whose run takes longer (default: 10)",
     )
     add(
-        "--folder", type=Path, help="where servers and records are put (default: the system's /tmp)"
+        "--folder",
+        type=folder,
+        help="where servers and records are put (default: the system's /tmp)",
     )
     add("--write", action="store_true", help="write the tables into docs/performance.md")
     add("--list", action="store_true", help="name the peers, and end")
@@ -110,6 +112,18 @@ def amount(text: str) -> int:
     if not digits.isdecimal() or not int(digits):
         raise argparse.ArgumentTypeError(f"{text!r} is no number as 20k or 1M")
     return int(digits) * unit
+
+
+def folder(text: str) -> Path:
+    """A folder that is there.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not.
+    """
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+    return path
 
 
 def chosen(text: str) -> list[Peer]:
@@ -163,8 +177,7 @@ def contest(
     ready = any(peer.name == "server" for peer in peers)
 
     def records(name: str, number: int) -> Records:
-        folder = servers.root / f"{source}-{name}"
-        laid = laid_out(folder, number, options.files, ready=ready)
+        laid = laid_out(servers.root / f"{source}-{name}", number, options.files, ready=ready)
         return servers.publish(laid, name) if source == KAFKA else laid
 
     print(f"Laying out {count:,} records ({source})", file=sys.stderr)

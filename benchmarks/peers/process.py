@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +96,8 @@ def measured(
 
         def kill() -> None:
             late.set()
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it ends at this very moment
+                os.killpg(process.pid, signal.SIGKILL)
 
         timer, memory = threading.Timer(patience, kill), Memory(process.pid)
         timer.start()

@@ -79,9 +79,10 @@ def cpu(runs: Sequence[Run]) -> str:
 def brief(reason: str) -> str:
     """A reason that fits into one cell: its first and its last line, without bars."""
     lines = [line.strip() for line in reason.splitlines() if line.strip()] or ["no runs"]
-    text = lines[0] if len(lines) == 1 else f"{lines[0]} … {lines[-1]}"
-    text = text.replace("|", "/").replace("`", "'")
-    return text if len(text) <= REASON else f"{text[: REASON - 1]}…"
+    parts = lines if len(lines) == 1 else [lines[0], lines[-1]]
+    most = REASON // len(parts)
+    cut = (part if len(part) <= most else f"{part[: most - 1]}…" for part in parts)
+    return " … ".join(cut).replace("|", "/").replace("`", "'")
 
 
 def astuple(figures: Spread) -> tuple[float, float, float]:

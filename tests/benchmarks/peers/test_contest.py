@@ -70,6 +70,7 @@ def test_wrong_rows_leave_a_peer_out_and_the_others_go_on(
         scripted(
             "changes", LOADS.replace("SELECT *", "SELECT event_id, 1, type, occurred_at, amount")
         ),
+        scripted("drops", f"{LOADS}cursor.execute('DROP TABLE events')\nconnection.commit()"),
         scripted("fails", "raise SystemExit('no driver')"),
         scripted("loads"),
     ]
@@ -77,6 +78,7 @@ def test_wrong_rows_leave_a_peer_out_and_the_others_go_on(
     said = reasons(results)
     assert said["loses"].startswith("wrong rows: (5,")
     assert said["changes"].startswith("wrong rows: (10,")
+    assert said["drops"].startswith('wrong rows: relation "events" does not exist')
     assert "no driver" in said["fails"]
     assert said["loads"] == ""
     assert "LEFT OUT: fails: it ended with 1: no driver" in capsys.readouterr().err

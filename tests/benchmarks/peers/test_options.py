@@ -41,3 +41,9 @@ def test_more_records_than_the_disk_takes_are_refused_before_anything_is_started
     assert main(flags) == 2
     assert "GiB are free: take fewer, another --folder" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--folder", "/no/such/folder"])
+    assert "'/no/such/folder' is no folder" in capsys.readouterr().err

@@ -76,3 +76,4 @@ def test_a_long_reason_is_its_first_and_its_last_line() -> None:
         "it ended with 1: Traceback … KeyError: 'a'"
     )
     assert len(brief("x" * 1_000)) == REASON
+    assert brief("x" * 1_000 + "\nKeyError: 'a'").endswith("x… … KeyError: 'a'")
