@@ -54,10 +54,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 2
     try:
+        if options.write:
+            page.check()
         sections = measure(peers, options, load)
-    except Failed as error:
+    except (Failed, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted: nothing is written", file=sys.stderr)
+        return 130
     print("\n".join(sections), end="")
     if options.write:
         page.write(sections)
@@ -153,7 +158,7 @@ def with_yardsticks(peers: Sequence[Peer]) -> list[Peer]:
 
 def measure(peers: Sequence[Peer], options: argparse.Namespace, load: float) -> list[str]:
     """Run the rounds of each source; returns the sections of the page."""
-    sections = []
+    sections, commit = [], machine.commit()
     with stage(any(peer.source == KAFKA for peer in peers), options.folder) as servers:
         for source in (FILES, KAFKA):
             entrants = [peer for peer in peers if peer.source == source]
@@ -166,7 +171,9 @@ def measure(peers: Sequence[Peer], options: argparse.Namespace, load: float) -> 
             software = f"Postgres {servers.version}" + (
                 f", Kafka {BROKER}" if source == KAFKA else ""
             )
-            sections.append(section(source, count, results, machine.described(software, load)))
+            sections.append(
+                section(source, count, results, machine.described(software, load, commit))
+            )
     return sections
 
 

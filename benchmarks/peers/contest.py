@@ -97,7 +97,8 @@ class Contest:
             (self.more.sums.rows, more.seconds),
         )
         if result.expected > self.limit and result.peer.name not in NEVER_LEFT_OUT:
-            raise Failed(f"one run would take about {result.expected / 60:,.0f} minutes")
+            minutes, most = result.expected / 60, self.limit / 60
+            raise Failed(f"one run would take about {minutes:,.1f} minutes, the limit is {most:g}")
 
     def _trial(self, result: Result, records: Records) -> Run:
         with self.stage.database(result.peer) as dsn:

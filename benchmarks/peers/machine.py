@@ -19,13 +19,13 @@ def load_average() -> float:
     return os.getloadavg()[0]
 
 
-def described(servers: str, load: float) -> str:
-    """This machine, the servers with their versions, the date, the commit, and the load before the measurement."""
+def described(servers: str, load: float, commit: str) -> str:
+    """This machine, the servers with their versions, the date, the commit, and the load before."""
     memory = psutil.virtual_memory().total / 2**30
     return (
         f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {os.cpu_count()} cores ({processor()}), "
         f"{memory:.0f} GiB, load {load:.1f} before; {servers}, Python "
-        f"{platform.python_version()}, commit {commit()}."
+        f"{platform.python_version()}, commit {commit}."
     )
 
 

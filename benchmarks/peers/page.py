@@ -21,7 +21,7 @@ def placed(page: str, section: str) -> str:
         ValueError: The page has not both markers, once each and in their order.
     """
     if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
-        raise ValueError(f"the page needs one line {BEGIN!r}, and after it one line {END!r}")
+        raise ValueError(f"{PAGE.name} needs one line {BEGIN!r}, and after it one line {END!r}")
     before, _, rest = page.partition(BEGIN)
     inside, _, after = rest.partition(END)
     heading = section.splitlines()[0]
@@ -41,3 +41,12 @@ def write(sections: list[str], path: Path = PAGE) -> None:
     for section in sections:
         text = placed(text, section)
     path.write_text(text)
+
+
+def check(path: Path = PAGE) -> None:
+    """Find out before a long measurement whether its tables can be written.
+
+    Raises:
+        ValueError: The page lacks a marker.
+    """
+    placed(path.read_text(), "### A section")

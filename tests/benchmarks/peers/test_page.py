@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.peers.page import BEGIN, END, PAGE, placed, write
+from benchmarks.peers.page import BEGIN, END, check, placed, write
 
 TEXT = f"# A page\n\n{BEGIN}\n{END}\n\n## The rest\n"
 ONE = "### Files, 10 records\n\nfirst\n"
@@ -35,8 +35,10 @@ def test_a_page_without_both_markers_is_left_alone(text: str, tmp_path: Path) ->
     page.write_text(text)
     with pytest.raises(ValueError, match="needs one line"):
         write([ONE], page)
+    with pytest.raises(ValueError, match="needs one line"):
+        check(page)
     assert page.read_text() == text
 
 
 def test_the_page_of_this_project_has_the_markers() -> None:
-    assert "first" in placed(PAGE.read_text(), ONE)
+    check()
