@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.ingestion.steps import Steps
 from pipelines.progress import Mode
@@ -15,13 +15,15 @@ from sinks.table.config import SqlConfig
 from sources.jobs.source import JobsSource
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
-from transforms.mapping.mapping import Mapping
 from transforms.parse.hidden.paths import Hidden
 from transforms.parse.parse import ParseConfig
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
+
+if TYPE_CHECKING:
+    from transforms.mapping.mapping import Mapping
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping as Dict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apache_beam as beam
 
@@ -33,7 +33,6 @@ from transforms.batch.backoff import Backoff
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
 from transforms.errors import ConfigError
-from transforms.mapping.mapping import Mapping
 from transforms.parse.epochs import epoch_columns
 from transforms.parse.parse import ParseConfig
 from transforms.parse.text import FIELD
@@ -42,6 +41,9 @@ from transforms.secrets import redact
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
+
+if TYPE_CHECKING:
+    from transforms.mapping.mapping import Mapping
 
 _TEXT_SCHEMA = {"properties": {FIELD: {"type": "string"}}, "required": [FIELD]}
 """What makes a column of text, not JSON, of a table that is created for ``--format text``."""
@@ -91,10 +93,11 @@ def from_argv(
     Raises:
         ConfigError: It names the option that is missing, unknown or wrong.
     """
-    flags, rest = parser().parse_known_args(list(argv))
+    names = parser()
+    flags, rest = names.parse_known_args(list(argv))
     kafka_config.parse(flags.kafka_config)  # first, since what stands behind it may be a password
     runner = runner_of(flags.runner)  # from here on, Beam knows the runner's own options
-    refuse_unknown(rest, parser(), argv)
+    refuse_unknown(rest, names, argv)
     missing = [f"--{name}" for name in ("source", "sink", "table") if not getattr(flags, name)]
     if missing:
         raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
@@ -172,6 +175,8 @@ def _ingest_config(
 def _mapping(flags: argparse.Namespace, runner: Runner) -> Mapping | None:
     if not flags.map:
         return None
+    from transforms.mapping.mapping import Mapping  # most runs have none, and it takes time
+
     mapping = Mapping.load(flags.map)
     if not runner.remote:  # elsewhere the workers have the secrets
         mapping.check_secrets()

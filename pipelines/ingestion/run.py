@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import apache_beam as beam
 
@@ -31,8 +32,6 @@ from sinks.sql import SqlSink, WriteToSql
 from sources.jobs.source import JobsSource
 from transforms import notes
 from transforms.errors import SluiceError
-from transforms.mapping.map import Map
-from transforms.mapping.mapping import Mapping
 from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
 from transforms.read import standing
@@ -40,6 +39,9 @@ from transforms.read.job_queue import Waiting
 from transforms.settle import first_dead_letters
 from transforms.settle.acknowledge import Acknowledge
 from transforms.steps.service import Waits
+
+if TYPE_CHECKING:
+    from transforms.mapping.mapping import Mapping
 
 
 def build(
@@ -60,6 +62,8 @@ def build(
     parse = replace(config.parse, quotes=not config.hidden)
     parsing = "Parse" >> Parse(parse)
     if config.mapping is not None:
+        from transforms.mapping.map import Map  # most runs have none, and it takes time
+
         parsing = "Map" >> Map(config.mapping, run=sink.run, parse=parse)
     checked = pipeline | "Read" >> reading | parsing | "Validate" >> Validate(config.schema)
     waits = Waits(config.write.backoff, config.write.outage_budget)
