@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from pipelines import command
 from pipelines.ingestion.flags import Option, parser
 from pipelines.telemetry import logs
 from runners.beam_imports import import_beam
+from runners.leaving import leave
 
 if TYPE_CHECKING:
     import apache_beam as beam
@@ -75,4 +75,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run("ingest", main, None))
+    leave(command.run("ingest", main, None))

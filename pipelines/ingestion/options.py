@@ -16,7 +16,6 @@ from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.configuring import destination
-from pipelines.ingestion.configuring.routing import routes_of
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
@@ -36,14 +35,12 @@ from transforms.batch.backoff import Backoff
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
 from transforms.errors import ConfigError
-from transforms.mapping.mapping import Mapping
 from transforms.parse.epochs import epoch_columns
 from transforms.parse.hidden.paths import Hidden
 from transforms.parse.parse import ParseConfig
 from transforms.parse.text import FIELD
 from transforms.parse.validate import load_schema
 from transforms.route.route import Route
-from transforms.route.routes import Routes
 from transforms.route.table_name import UNROUTED
 from transforms.secrets import redact
 from transforms.settle.dead_budget import DeadBudget
@@ -52,6 +49,8 @@ from transforms.settle.write import WriteConfig
 
 if TYPE_CHECKING:
     from sinks.object_datasets import Objects
+    from transforms.mapping.mapping import Mapping
+    from transforms.route.routes import Routes
 
 _TEXT_SCHEMA = {"properties": {FIELD: {"type": "string"}}, "required": [FIELD]}
 """What makes a column of text, not JSON, of a table that is created for ``--format text``."""
@@ -102,10 +101,11 @@ def from_argv(
     Raises:
         ConfigError: It names the option that is missing, unknown or wrong.
     """
-    flags, rest = parser().parse_known_args(list(argv))
+    names = parser()
+    flags, rest = names.parse_known_args(list(argv))
     kafka_config.parse(flags.kafka_config)  # first, since what stands behind it may be a password
     runner = runner_of(flags.runner)  # from here on, Beam knows the runner's own options
-    refuse_unknown(rest, parser(), argv)
+    refuse_unknown(rest, names, argv)
     flags.routes = flags.routes or routes
     destination.check(flags, parser().parse_known_args([])[0])
     set_outage_budget(flags, runner)
@@ -189,6 +189,8 @@ def _ingest_config(
 def _mapping(flags: argparse.Namespace, runner: Runner) -> Mapping | None:
     if not flags.map:
         return None
+    from transforms.mapping.mapping import Mapping  # most runs have none, and it takes time
+
     mapping = Mapping.load(flags.map)
     if not runner.remote:  # elsewhere the workers have the secrets
         mapping.check_secrets()
@@ -198,6 +200,8 @@ def _mapping(flags: argparse.Namespace, runner: Runner) -> Mapping | None:
 def _routes(flags: argparse.Namespace, runner: Runner, schema: str | None) -> Routes | None:
     if not flags.routes:
         return None
+    from pipelines.ingestion.configuring.routing import routes_of  # with mappings, as few runs need
+
     default = None
     if flags.table:
         default = Route(
@@ -299,14 +303,14 @@ def _given_options(flags: argparse.Namespace) -> dict[str, Any]:
     options = {name: value for name, value in vars(flags).items() if value != defaults.get(name)}
     if options.get("kafka_config"):  # any setting of librdkafka may be a secret
         options["kafka_config"] = [text.partition("=")[0] for text in options["kafka_config"]]
+    if not isinstance(options.get("routes", ""), str):
+        options["routes"] = "of the program"
     return {name: _without_secrets(value) for name, value in options.items()}
 
 
 def _without_secrets(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_secrets(each) for each in value]
-    if isinstance(value, Routes):
-        return "of the program"
     return redact(value) if isinstance(value, str) else value
 
 

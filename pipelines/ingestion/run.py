@@ -36,7 +36,6 @@ from sinks.table.config import SqlConfig
 from sources.jobs.source import JobsSource
 from transforms import notes
 from transforms.errors import SluiceError
-from transforms.mapping.map import Map
 from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
 from transforms.read import standing
@@ -65,6 +64,8 @@ def build(
     parse = replace(config.parse, quotes=not config.hidden)
     parsing = "Parse" >> Parse(parse)
     if config.mapping is not None:
+        from transforms.mapping.map import Map  # most runs have none, and it takes time
+
         parsing = "Map" >> Map(config.mapping, run=sink.run, parse=parse)
     checked = pipeline | "Read" >> reading | parsing | "Validate" >> Validate(config.schema)
     waits = Waits(config.write.backoff, config.write.outage_budget)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transforms.mapping.mapping import Mapping
 from transforms.settle.bounds import Bounds
+
+if TYPE_CHECKING:
+    from transforms.mapping.mapping import Mapping  # which takes time
 
 
 @dataclass(frozen=True, slots=True)

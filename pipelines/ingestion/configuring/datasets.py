@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from clients.s3 import S3Settings
 from pipelines.flags import is_of_objects
@@ -10,7 +11,9 @@ from sinks.object_datasets import Objects
 from sinks.objects.config import ObjectConfig
 from sinks.table.config import SqlConfig
 from transforms.errors import ConfigError
-from transforms.route.routes import Routes
+
+if TYPE_CHECKING:
+    from transforms.route.routes import Routes
 
 
 def own_dataset(flags: argparse.Namespace) -> ObjectConfig:

@@ -49,9 +49,11 @@ class Session:
         """Run a statement without a result."""
         self._cursor.execute(statement)
 
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """The rows of a statement's result."""
-        self._cursor.execute(statement)
+    def query(
+        self, statement: str, values: Sequence[object] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """The rows of a statement's result; ``values`` are bound to its placeholders."""
+        self._cursor.execute(statement, values)
         return list(self._cursor.fetchall())
 
     def blame(self, error: BaseException) -> Blame:
@@ -80,6 +82,12 @@ class Session:
         if self._target.deferrable:
             self.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
+    def load(self, table: str, names: Sequence[str], data: bytes) -> None:
+        """COPY ``data``, lines with the columns ``names``, into a table of this quoted name."""
+        statement = f"COPY {table} ({', '.join(map(quote, names))}) FROM STDIN"
+        # In one piece: every further one would wait for the interpreter's lock again.
+        self._cursor.copy_expert(statement, io.BytesIO(data), size=len(data) + 1)
+
     def copy(
         self,
         table: str,
@@ -98,13 +106,11 @@ class Session:
         Returns:
             The positions of the rows that are refused.
         """
-        statement = f"COPY {table} ({', '.join(map(quote, lines.names))}) FROM STDIN"
 
         def copy(start: int, end: int) -> int:
             data = lines.data(start, end)
             with self.savepoint("piece"):
-                # In one piece: every further one would wait for the interpreter's lock again.
-                self._cursor.copy_expert(statement, io.BytesIO(data), size=len(data) + 1)
+                self.load(table, lines.names, data)
                 self.check_deferred()
             return end - start
 
@@ -120,6 +126,11 @@ class Session:
         evidence.check()
         return refused
 
+    def undoes(self, error: BaseException) -> bool:
+        """Whether a savepoint undoes what raised ``error``, after which the transaction goes on."""
+        kinds = {*self._blamed, "fatal"}
+        return classify(error).kind in kinds and not self._cursor.connection.closed
+
     @contextmanager
     def savepoint(self, name: str) -> Iterator[None]:
         """Undo the block if it raises an error after which the transaction can go on."""
@@ -127,8 +138,7 @@ class Session:
         try:
             yield
         except psycopg2.Error as error:
-            kinds = {*self._blamed, "fatal"}
-            if classify(error).kind in kinds and not self._cursor.connection.closed:
+            if self.undoes(error):
                 # Without the release each failure would nest one level deeper, and every row
                 # that is read looks at all levels.
                 self.execute(
