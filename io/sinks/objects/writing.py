@@ -18,6 +18,7 @@ from typing import Any
 from sinks.database.database import Database
 from sinks.database.engine import transaction
 from sinks.objects import intents
+from sinks.objects.encoding.columns import Columns, columns_for
 from sinks.objects.encoding.json_lines import JsonLinesObject
 from sinks.objects.encoding.origins import Origins
 from sinks.objects.encoding.parquet import ParquetObject
@@ -127,7 +128,7 @@ def encoded(planned: Planned) -> tuple[bytes, int, list[Refusal]]:
     }
     file = io.BytesIO()
     kind = JsonLinesObject if dataset.config.format == "jsonl.gz" else ParquetObject
-    target = kind(dataset.columns, file, metadata)
+    target = kind(_columns(planned), file, metadata)
     refused: list[Refusal] = []
     for pieces in together(planned.pieces):
         parts = [_records(piece) for piece in pieces]
@@ -144,6 +145,16 @@ def encoded(planned: Planned) -> tuple[bytes, int, list[Refusal]]:
         # The time in gzip's header (RFC 1952, 2.3.1), which readers ignore.
         data = data[:4] + intent.fence.to_bytes(4, "little") + data[8:]
     return data, rows, refused
+
+
+def _columns(planned: Planned) -> Columns:
+    """The columns of an object; jobs may be of several formats, and then no header is theirs."""
+    columns = planned.dataset.columns
+    formats = {(part.batch.format, part.batch.cells is not None) for part in planned.pieces}
+    if len(formats) > 1:
+        return columns
+    [(format_, mapped)] = formats
+    return columns_for(columns, format_, mapped=mapped)
 
 
 def together(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:

@@ -16,8 +16,8 @@ SAMPLE_ROWS = 2_048
 """How many rows are looked at, the first of an object."""
 
 
-def repeating(table: Any) -> list[str]:
-    """The leaf columns of ``table`` (``pa.Table``) that are worth a dictionary, as Parquet calls them.
+def repeating(table: Any) -> Any:
+    """The leaf columns of ``table`` (``pa.Table``) that are worth one, a list of Parquet's names for them.
 
     A column is, unless more than half of its first values are distinct. What is nested is not looked
     at, and has dictionaries.
@@ -41,13 +41,14 @@ def _repeats(column: Any) -> bool:
 
 def _leaves(path: str, type_: Any) -> Iterator[str]:
     """The paths of the leaves of a column, as pyarrow writes it."""
+    parts: Any = type_  # pyarrow's guards know more types than can be in a Parquet file
     if pa.types.is_struct(type_):
-        for field in type_:
+        for field in parts:
             yield from _leaves(f"{path}.{field.name}", field.type)
     elif pa.types.is_map(type_):
-        yield from _leaves(f"{path}.key_value.key", type_.key_type)
-        yield from _leaves(f"{path}.key_value.value", type_.item_type)
+        yield from _leaves(f"{path}.key_value.key", parts.key_type)
+        yield from _leaves(f"{path}.key_value.value", parts.item_type)
     elif pa.types.is_nested(type_):
-        yield from _leaves(f"{path}.list.element", type_.value_type)
+        yield from _leaves(f"{path}.list.element", parts.value_type)
     else:
         yield path

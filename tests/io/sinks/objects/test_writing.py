@@ -19,6 +19,7 @@ from sinks.objects.planned import Dataset, Piece, Planned
 from sinks.objects.writing import encoded, put, together
 from tests.io.sinks.objects.lake import SCHEMA
 from tests.io.sinks.tested_database import make_batch
+from transforms.batch.record import JSON, Format
 from transforms.errors import Contention
 
 
@@ -129,3 +130,20 @@ def test_a_record_that_is_encoded_with_others_keeps_its_origin() -> None:
     rows = pq.read_table(io.BytesIO(data)).select(["ingest_offset", "id"]).to_pylist()
     assert rows == [{"ingest_offset": 1, "id": 2}, {"ingest_offset": 7, "id": 3}]
     assert [(each.number, each.index) for each in refused] == [(5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("formats", "names"), [(["csv", "csv"], ["id", "payload"]), (["csv", "json"], ["payload"])]
+)
+def test_the_header_of_csv_makes_columns_where_all_records_have_it(
+    formats: list[str], names: list[str]
+) -> None:
+    plan = planned("parquet", 1)
+    headers = {"csv": Format("csv", ("id",)), "json": JSON}
+    pieces = tuple(
+        Piece(number, replace(make_batch([{"id": "1"}]), format=headers[name]), None)
+        for number, name in enumerate(formats)
+    )
+    dataset = replace(plan.dataset, columns=Columns.of(None))
+    data, _, _ = encoded(replace(plan, dataset=dataset, pieces=pieces))
+    assert pq.read_schema(io.BytesIO(data)).names[3:] == names
