@@ -40,7 +40,7 @@ def bounds_of(routes: Routes | None, schema: str, objects: Objects | None = None
         schema: The default schema of the database, which labels of tables leave out.
         objects: The datasets; without bounds of its route, one waits for larger objects.
     """
-    datasets = () if objects is None else tuple(objects.by_label)
+    datasets = () if objects is None else tuple(objects.in_schema(schema).by_label)
     if routes is None:
         return TableBounds(home=OF_OBJECTS if datasets else Bounds())
     tables = dict.fromkeys(datasets, OF_OBJECTS)

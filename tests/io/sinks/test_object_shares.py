@@ -23,6 +23,7 @@ from sinks.objects.config import ObjectConfig
 from sinks.objects.planned import Written
 from sinks.objects.publish import TURNS
 from sinks.sql import SqlConfig, SqlSink, Tables, WriteToSql
+from sinks.tables import default_schema
 from tests.io.sinks.jobs.queued_jobs import LIMITS, PIPELINE, SOON, parsed, retryable
 from tests.io.sinks.objects.lake import SCHEMA, Lake
 from tests.io.sinks.tested_database import Database, make_batch
@@ -240,6 +241,20 @@ class TestBesideTables:
         (settled,) = self.sink(lake).commit([batch])
         assert [failure.target for failure in (*settled.dead, *settled.retry)] == ["archive"]
         assert lake.database.rows("SELECT target FROM ingest_jobs") == [("archive",)]
+
+    def test_a_dataset_may_be_spelt_with_the_default_schema(self, every_lake: Lake) -> None:
+        sink = self.sink(every_lake)
+        assert sink.objects is not None
+        schema = default_schema(every_lake.database.database)
+        (dataset,) = sink.objects.datasets
+        label = f"{schema}.archive"
+        spelt = replace(dataset, config=dataset.config.of_dataset(label), label=label)
+        sink = replace(sink, objects=Objects((spelt,)))
+        sink.prepare()
+        (settled,) = sink.commit([self.batch("archive", label)])
+        sink.finish()
+        assert settled.by_target["archive"].inserted == 2
+        assert every_lake.database.rows("SELECT target FROM ingest_objects") == [("archive",)]
 
     def test_a_batch_for_tables_only_enters_no_intent(self, lake: Lake) -> None:
         sink = self.sink(lake)
