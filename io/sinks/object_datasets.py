@@ -14,7 +14,7 @@ from sinks.objects.prepare import prepare
 from sinks.objects.publish import Publisher
 from sinks.objects.stores import store_of
 from sinks.table.config import SqlConfig
-from sinks.tables import Tables
+from sinks.tables import Tables, without_schema
 from transforms.errors import ConfigError
 from transforms.route.route import Route
 from transforms.route.table_name import UNROUTED
@@ -128,6 +128,19 @@ class Objects:
         """Each dataset by its label."""
         return {dataset.label: dataset for dataset in self.datasets}
 
+    def in_schema(self, schema: str | None) -> Objects:
+        """The same where ``schema`` is the one that labels leave out, known once the state is asked.
+
+        A dataset of a route is called as its folder, however the route has spelt the schema.
+
+        Raises:
+            ConfigError: Two have one label then.
+        """
+        start = f"{schema}."
+        if not schema or not any(dataset.label.startswith(start) for dataset in self.datasets):
+            return self
+        return Objects(tuple(_without_schema(dataset, schema) for dataset in self.datasets))
+
     def publishers(self, database: Database) -> Iterator[Publisher]:
         """What publishes the manifest of each bucket or folder."""
         configs = {dataset.config.url: dataset.config for dataset in self.datasets}
@@ -186,6 +199,13 @@ def _refuse_shared(datasets: Sequence[Dataset]) -> None:
                 f"{dataset.config.label} is the folder of two datasets, {other} and {dataset.label}; "
                 "name one of the tables otherwise"
             )
+
+
+def _without_schema(dataset: Dataset, schema: str) -> Dataset:
+    label = without_schema(dataset.label, schema)
+    if label == dataset.label or dataset.config.dataset != dataset.label:
+        return dataset
+    return replace(dataset, config=dataset.config.of_dataset(label), label=label)
 
 
 def _check(route: Route) -> None:

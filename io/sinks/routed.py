@@ -172,7 +172,7 @@ def bounds_of(routes: Routes, schema: str, objects: Objects | None = None) -> Ta
         schema: The default schema of the database, which labels of tables leave out.
         objects: The datasets; without bounds of its route, one waits for larger objects.
     """
-    datasets = () if objects is None else tuple(objects.by_label)
+    datasets = () if objects is None else tuple(objects.in_schema(schema).by_label)
     tables = dict.fromkeys(datasets, OF_OBJECTS)
     for route in routes.all:
         if not has_fields(route.table):

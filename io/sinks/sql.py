@@ -109,9 +109,10 @@ class SqlSink:
                 "without a table of its own, a pipeline needs a name; give --pipeline"
             )
         created = targets.prepare(self.config.database, configs)
-        if self.objects is not None:
-            self.objects.check_labels([config.table for config in configs])
-            self.objects.prepare(self.config.database)
+        datasets = self._datasets
+        if datasets is not None:
+            datasets.check_labels([config.table for config in configs])
+            datasets.prepare(self.config.database)
         version = None if self.pipeline is None else self.pipeline.version
         pipelines.register(self.config, self._name, self.hidden, version)
         return tuple(created)
@@ -285,11 +286,12 @@ class SqlSink:
 
     def _written_objects(self, batches: Sequence[RecordBatch]) -> ObjectShares | None:
         """The objects of a commit, written before its transaction; None without any."""
-        if self.objects is None:
+        datasets = self._datasets
+        if datasets is None:
             return None
         from sinks.object_shares import written_objects  # with pyarrow, which tables do not need
 
-        return written_objects(self.objects, self.config, self._name, batches)
+        return written_objects(datasets, self.config, self._name, batches)
 
     def finish(self) -> None:
         """Publish what the bundle has settled as objects.
@@ -305,7 +307,15 @@ class SqlSink:
     @property
     def _elsewhere(self) -> frozenset[str]:
         """The labels of datasets: their records are for no table."""
-        return frozenset() if self.objects is None else frozenset(self.objects.by_label)
+        datasets = self._datasets
+        return frozenset() if datasets is None else frozenset(datasets.by_label)
+
+    @property
+    def _datasets(self) -> Objects | None:
+        """``objects`` by the labels that records have."""
+        if self.objects is None:
+            return None
+        return self.objects.in_schema(default_schema(self.config.database))
 
     @property
     def _doing(self) -> str:

@@ -123,7 +123,8 @@ def _labels(config: IngestConfig) -> set[str]:
     if config.tables is not None:
         labels |= config.tables.known(default_schema(config.sql.database)).keys()
     if config.objects is not None:
-        labels |= config.objects.by_label.keys()
+        schema = default_schema(config.sql.database)
+        labels |= config.objects.in_schema(schema).by_label.keys()
     return labels
 
 

@@ -90,6 +90,24 @@ class TestRoutes:
         assert (archive.config.partition, archive.config.settings) == ("day", settings)
         assert list(archive.columns.types) == ["id", "type"]
 
+    def test_the_default_schema_is_left_out_once_it_is_known(self) -> None:
+        routes = [Route("public.orders"), Route("app.people"), Route("items")]
+        objects = Objects.of_routes(routes, self.HOME, own=ObjectConfig.of("s3://lake"))
+        assert objects.in_schema("other") is objects
+        assert objects.in_schema(None) is objects
+        datasets = objects.in_schema("public").by_label
+        assert {label: each.config.label for label, each in datasets.items()} == {
+            "app.people": "s3://lake/app.people",
+            "items": "s3://lake/items",
+            "orders": "s3://lake/orders",
+        }
+
+    def test_one_dataset_in_two_spellings_is_refused(self) -> None:
+        routes = [Route("public.orders"), Route("orders")]
+        objects = Objects.of_routes(routes, self.HOME, own=ObjectConfig.of("s3://lake"))
+        with pytest.raises(ConfigError, match="dataset orders is written to two places"):
+            objects.in_schema("public")
+
     def test_a_pipeline_of_objects_sends_all_routes_there(self) -> None:
         routes = [Route("orders"), Route("people", sink="s3://other")]
         own = ObjectConfig.of("s3://lake")
