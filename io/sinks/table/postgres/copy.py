@@ -190,7 +190,8 @@ class _CopyWriter:
         try:
             with self._session.savepoint("direct"):
                 for lines in blocks:
-                    bad = self._session.copy(table, lines, poison, blame)
+                    closing = "direct" if lines is blocks[-1] else "piece"
+                    bad = self._session.copy(table, lines, poison, blame, closing=closing)
                     loaded.append(lines.without(bad).indices if bad else lines.indices)
         except psycopg2.Error as error:
             if sqlstate_of(error) == UNIQUE_VIOLATION or blame_of(error) == "doubtful":

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg2
 
+from sinks.database.classify import sqlstate_of
 from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import Blame, isolate, poison_of
@@ -25,6 +26,7 @@ from sinks.table.rows import Poison
 from sinks.table.target import Target
 from sinks.table.turns import cuts_of, pieces
 
+_REFUSALS = frozenset({"23502", "23514"})  # not_null_violation, check_violation
 _FEW_STATEMENTS = 8  # that may each read the whole staging table
 
 
@@ -186,6 +188,24 @@ class Staging:
                 self._insert_isolated(block, start, end)
             self.written.poison.extend(block.poison)
 
+    def refused(self, block: StagedBlock, start: int, end: int) -> set[int] | None:
+        """Which of the rows ``[start, end)``, by number, lack a value or do not meet a CHECK.
+
+        None if it cannot be told.
+        """
+        statement = statements.refusals_statement(
+            self.target, self.table, block.lines.names, (start, end)
+        )
+        if statement is None:
+            return set()
+        try:
+            with self.session.savepoint("refusals"):
+                return {int(row[0]) for row in self.session.query(statement)}
+        except psycopg2.Error as error:
+            if self.session.blame(error) == "nobody":
+                raise
+            return None
+
     def finish(self) -> None:
         """Leave the staging table as the next commit expects it."""
         if self._indexed:
@@ -234,8 +254,14 @@ class Staging:
             self.session.refuse_lack_of(error, lambda: rights.needed(self.target, names))
             return self.session.blame(error)
 
+        def suspects(error: BaseException, first: int, last: int) -> Collection[int]:
+            if sqlstate_of(error) not in _REFUSALS:
+                return ()
+            numbers = self.refused(block, start + first, start + last)
+            return [number - start for number in numbers or ()]
+
         skip = {position - offset for position in block.refused if position >= offset}
-        isolate(count, insert, fail, blame, self._evidence, skip=skip)
+        isolate(count, insert, fail, blame, self._evidence, skip=skip, suspects=suspects)
 
     def _insert(self, block: StagedBlock, start: int, end: int) -> list[tuple[Any, ...]]:
         batch = None
