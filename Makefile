@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest-beam
 
-.PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench kills options lock clean
+.PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench bench-peers kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
@@ -114,14 +114,17 @@ format: setup ## Format the code and fix what can be fixed
 
 check: lint test ## What CI runs
 
-bench: setup ## Measure against a plain loader, interleaved (minutes; docs/performance.md)
-	$(BIN)/python -m benchmarks.files.ingest
+bench: setup ## Measure against a plain loader, in turns (minutes; docs/performance.md)
+	$(BIN)/python -m benchmarks.peers --peers plain,sluice --rounds 5
+
+bench-peers: setup ## The same with all peers, files and Kafka: make bench-peers OPTIONS='--records 10M --write'
+	$(BIN)/python -m benchmarks.peers $(OPTIONS)
 
 kills: setup ## Kill the process ten times at random and check the outcome (docs/performance.md)
 	$(BIN)/python -m benchmarks.files.kills
 
-bench-kafka: setup ## Measure a topic into Postgres against a plain loop, interleaved
-	$(BIN)/python -m benchmarks.kafka.ingest
+bench-kafka: setup ## Measure a topic into Postgres against a plain loop, in turns
+	$(BIN)/python -m benchmarks.peers --peers plain-loop,sluice-kafka --rounds 5
 
 kills-kafka: setup ## Kill a streaming run five times while records keep coming
 	$(BIN)/python -m benchmarks.kafka.kills

@@ -39,6 +39,8 @@ def refuse_unknown(rest: Sequence[str], parser: Parser, argv: Sequence[str] = ()
         ConfigError: It names the first unknown flag, and a known one that is close to it; or the
             first repeated one.
     """
+    if not rest:
+        return
     try:
         beam = flag_parser(option_classes())
         _, unknown = beam.parse_known_args(list(rest))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable
 
 from pipelines.telemetry import logs
 from runners.runner import NAMES, Runner
+from transforms.route.reading.quantities import bytes_of
 
 _OBJECT_SCHEMES = ("s3", "file")
 """The schemes of sinks that hold objects instead of tables."""
@@ -95,14 +95,6 @@ def database_url(text: str) -> str:
     return text
 
 
-_SIZES = {
-    unit: thousand**power
-    for thousand, units in ((1_000, ("b", "kb", "mb", "gb")), (1_024, ("", "kib", "mib", "gib")))
-    for power, unit in enumerate(units)
-}
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([A-Za-z]*)")
-
-
 def size(text: str) -> int:
     """The type of a flag that takes a number of bytes, at least 1; 1 MB is 10^6 bytes.
 
@@ -112,9 +104,10 @@ def size(text: str) -> int:
     >>> size("256MB"), size("64 KiB"), size("1000")
     (256000000, 65536, 1000)
     """
-    match = _SIZE.fullmatch(text)
-    unit = _SIZES.get(match[2].lower()) if match else None
-    number = int(float(match[1]) * unit) if match and unit else 0
+    try:
+        number = bytes_of(text)
+    except ValueError:
+        number = 0
     if not 1 <= number <= _LARGEST:
         raise argparse.ArgumentTypeError(f"must be a size such as 256MB or 64KiB, got {text!r}")
     return number

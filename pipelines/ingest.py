@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,13 +15,20 @@ from pipelines import command
 from pipelines.ingestion.flags import Option, parser
 from pipelines.telemetry import logs
 from runners.beam_imports import import_beam
+from runners.leaving import leave
 
 if TYPE_CHECKING:
     import apache_beam as beam
 
+    from transforms.route.routes import Routes
+
 
 def ingest(
-    *, steps: Sequence[beam.PTransform] = (), argv: Sequence[str] | None = None, **defaults: Option
+    *,
+    steps: Sequence[beam.PTransform] = (),
+    routes: Routes | Option = None,
+    argv: Sequence[str] | None = None,
+    **defaults: Option,
 ) -> int:
     """Run the program ``pipelines.ingest`` with steps of your own; returns its exit code.
 
@@ -36,6 +42,8 @@ def ingest(
         steps: Transforms from RecordBatch to RecordBatch, in order, each with its own label.
             Retries are kept for a pipeline with this name (``pipeline``, otherwise the table) and
             these labels only.
+        routes: Which records go to which tables, behind the steps: ``Routes``, or the path of a file
+            of them. ``--routes`` of ``argv`` is taken instead.
         argv: The flags of the command line; by default those of the process.
         defaults: Values for flags that ``argv`` does not set, by name: ``True`` for a switch, a
             list for several values.
@@ -45,9 +53,13 @@ def ingest(
         with command.importing():
             from pipelines.ingestion import options, run
 
-        arguments = options.with_defaults(flags, defaults)
+        if routes is None or isinstance(routes, int | float | Sequence):
+            option, of_program = routes, None
+        else:
+            option, of_program = None, routes
+        arguments = options.with_defaults(flags, {**defaults, "routes": option})
         logs.set_up(arguments)
-        return run.carry_out(*options.from_argv(arguments, steps))
+        return run.carry_out(*options.from_argv(arguments, steps, of_program))
 
     return command.run("ingest", program, argv)
 
@@ -63,4 +75,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(command.run("ingest", main, None))
+    leave(command.run("ingest", main, None))

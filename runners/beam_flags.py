@@ -178,6 +178,8 @@ def _ignored(runner: str, flags: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _changing(flags: Sequence[str]) -> dict[str, str]:
     """By ``dest``, the flags of Beam's whose value is not Beam's default."""
+    if not flags:
+        return {}
     parser = flag_parser(
         options
         for options in option_classes()

@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 UNUSED = (
     "apache_beam.io.aws.s3filesystem",
@@ -28,11 +30,39 @@ UNUSED = (
 )
 """What Beam goes without if it is not installed."""
 
+
+class Undecided(Exception):
+    """Stands for ``BeartypeDoorException`` in Beam: two type hints cannot be compared."""
+
+
+def _is_subhint(one: object, other: object) -> bool:
+    """``beartype.door.is_subhint``, imported at the first call."""
+    from beartype.door import is_subhint
+    from beartype.roar import BeartypeDoorException
+
+    try:
+        return is_subhint(one, other)
+    except BeartypeDoorException as error:
+        raise Undecided(str(error)) from error
+
+
+LATER: Mapping[str, Mapping[str, Any]] = {
+    # Beam compares type hints with it where its own rules do not suffice.
+    "beartype.door": {"is_subhint": _is_subhint},
+    "beartype.roar": {"BeartypeDoorException": Undecided},
+    # Beam fetches packages of a pipeline with it.
+    "httplib2": {},
+    # NumPy annotates a few results with it; thousands of literal types are made for it.
+    "numpy._typing": {"NDArray": list},
+}
+"""What Beam and NumPy import and rarely use: modules, and what stands for the names that are taken
+from them. Such a module is imported when anything else of it is used."""
+
 _BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def import_beam(beam_flags: Sequence[str]) -> None:
-    """Import Beam without ``UNUSED``, unless it is imported already or something may need them.
+    """Import Beam without ``UNUSED`` and ``LATER``, unless it is imported or something may need them.
 
     Afterwards all of it can be imported, but ``apache_beam.io`` lacks the connectors, and Beam's file
     systems are the local ones. So this is for a program that is ours from end to end, and not for
@@ -44,7 +74,7 @@ def import_beam(beam_flags: Sequence[str]) -> None:
     """
     if beam_flags or "apache_beam" in sys.modules:
         return
-    with _hidden(UNUSED), _one_blas_thread():
+    with _hidden(UNUSED), _postponed(LATER), _one_blas_thread():
         import_module("apache_beam")
 
 
@@ -61,6 +91,34 @@ def _hidden(names: Sequence[str]) -> Iterator[None]:
         for name in hidden:
             del sys.modules[name]
         logging.disable(disabled)
+
+
+class _Later(ModuleType):
+    """Stands for a module until something of it is used."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what the import system asks every module for
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)
+
+
+@contextmanager
+def _postponed(modules: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """Let imports of ``modules`` in the block give a module that is imported once it is used."""
+    postponed: dict[str, ModuleType] = {}
+    for name, parts in modules.items():
+        if name not in sys.modules:
+            postponed[name] = _Later(name)
+            vars(postponed[name]).update(parts)
+    sys.modules.update(postponed)
+    try:
+        yield
+    finally:
+        for name, module in postponed.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import gc
 import math
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ from runners.runner import Runner
 
 _SAMPLING_MILLISECONDS = 20
 _GC_THRESHOLD = 100_000
+_SWITCH_SECONDS = 0.0005
 _GC_SECONDS = 5.0
 """A bundle leaves some KB of cyclic garbage behind, which the few allocations of an idle stream
 would not collect for an hour. It is collected between two bundles, when there is no batch to scan."""
@@ -70,9 +72,13 @@ def _tune_process() -> None:
 
     Batches are acyclic, so the garbage collector finds little in them and has much to scan:
     collecting rarely gives a quarter more records a second (docs/performance.md).
+
+    The thread that writes waits for the interpreter's lock after every answer of the database, by
+    default 5 ms while the next batch is parsed. A commit has some ten answers for every table.
     """
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 100)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     _collector.due = time.monotonic() + _GC_SECONDS
 
 

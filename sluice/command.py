@@ -6,6 +6,7 @@ import difflib
 import sys
 from collections.abc import Sequence
 from itertools import groupby
+from typing import NoReturn
 
 from sluice.packages import hidden
 from sluice.table import COMMANDS, Command
@@ -29,6 +30,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     with streams.lasting():
         return _main(list(sys.argv[1:] if argv is None else argv))
+
+
+def program() -> NoReturn:
+    """Run one command, and end the process with its exit code."""
+    code = main()
+    if code == _USAGE:  # perhaps since another package hides this program's own
+        sys.exit(code)
+    from runners.leaving import leave
+
+    leave(code)
 
 
 def _main(arguments: Sequence[str]) -> int:

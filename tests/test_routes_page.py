@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from sinks.database.engine import dispose_engines
 from transforms.batch.record import JSON, RecordBatch, Span
 from transforms.mapping.reading.document import parsed
 from transforms.parse.json_text import decode_json
 from transforms.parse.parse import ParseConfig, parse
 from transforms.route.reading.spec import ROUTE_KEYS
-from transforms.route.route import UNROUTED
 from transforms.route.router import Router
 from transforms.route.routes import Routes
+from transforms.route.table_name import UNROUTED
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "routes.md"
 
@@ -76,6 +77,9 @@ def test_an_example_does_what_it_shows(file: str, text: str, tmp_path: Path) -> 
             assert re.fullmatch(re.escape(message).replace("…", ".*"), failure.message), line
 
 
-def test_the_program_of_the_page_runs() -> None:
+def test_the_program_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # its database has a relative path
+    dispose_engines()
     (program,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     exec(compile(program, str(PAGE), "exec"), {})
+    dispose_engines()

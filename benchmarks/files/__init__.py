@@ -1,5 +1,5 @@
 """Files into a database.
 
-``ingest`` measures against the ``plain_loader``, ``kills`` kills runs and compares the outcome with a
-clean run.
+``kills`` kills runs and compares the outcome with a clean run; ``plain_loader`` is the yardstick of
+``benchmarks.peers``.
 """

@@ -14,7 +14,7 @@ import time
 
 import psutil
 
-from benchmarks.files.ingest import fresh
+from benchmarks.events_table import fresh
 from benchmarks.flink.job import await_checkpoint, await_rows, explained, submit
 from benchmarks.kafka.services import Services, services
 from examples.events import events

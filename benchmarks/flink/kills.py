@@ -15,7 +15,7 @@ import argparse
 import time
 from collections.abc import Callable
 
-from benchmarks.files.ingest import fresh
+from benchmarks.events_table import fresh
 from benchmarks.flink.job import (
     await_,
     await_checkpoint,

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks.files.ingest import check, fresh
+from benchmarks.events_table import check, fresh
 from benchmarks.flink.job import explained
 from benchmarks.kafka.feed import Feed
 from benchmarks.kafka.services import Services, services

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.commands import audit, ingest_command
-from benchmarks.files.ingest import fresh
+from benchmarks.events_table import fresh
 from examples.events import SCHEMA, events, write
 from tests.services.tcp_proxy import TcpProxy
 

@@ -11,7 +11,7 @@ import argparse
 import time
 from collections.abc import Callable
 
-from benchmarks.files.ingest import fresh
+from benchmarks.events_table import fresh
 from benchmarks.kafka.checks import (
     POLL_SECONDS,
     Offsets,

@@ -16,7 +16,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from benchmarks.files.ingest import fresh
+from benchmarks.events_table import fresh
 from benchmarks.kafka.checks import (
     POLL_SECONDS,
     Offsets,

@@ -22,7 +22,7 @@ import orjson
 import psycopg
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from benchmarks.files.ingest import fresh
+from benchmarks.events_table import fresh
 from benchmarks.kafka.checks import Offsets, audited, await_settled, each_once, ends
 from benchmarks.kafka.feed import Feed
 from benchmarks.kafka.ingestion import Ingestion

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.files.ingest import fresh
+from benchmarks.events_table import fresh
 from benchmarks.kafka.checks import audited, await_settled, each_once, ends
 from benchmarks.kafka.feed import Feed
 from benchmarks.kafka.ingestion import Ingestion

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +22,14 @@ from pathlib import Path
 import psycopg
 
 from benchmarks.commands import ingest_command
-from benchmarks.files.ingest import Run, measured
+from benchmarks.peers.process import Usage, measured
 from benchmarks.routes.stage import BUCKET, Stage, stage
 from benchmarks.routes.tables import database_url, ledger_sums
 from examples.events import events
 from tests.services.kafka_broker import Produced
+
+PATIENCE = 1_800.0
+"""Seconds after which a run is killed."""
 
 TOPIC = "uniform"
 TYPES = tuple(f"type{number}" for number in range(10))
@@ -132,6 +136,14 @@ def route(kind: str) -> dict[str, object]:
     return {"table": kind, "when": when, "key": ["event_id"]}
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: the seconds of its summary, and what the whole process took."""
+
+    seconds: float
+    usage: Usage
+
+
 def compare(services: Stage, base: Way, other: Way, records: int, rounds: int) -> float:
     """Run and print the rounds; returns the median ratio of rates."""
     runs: dict[str, list[Run]] = {base.name: [], other.name: []}
@@ -143,8 +155,9 @@ def compare(services: Stage, base: Way, other: Way, records: int, rounds: int) -
         print(
             f"round {round_ + 1}: {base.name} {records / slow.seconds:,.0f}/s, "
             f"{other.name} {records / fast.seconds:,.0f}/s, ratio {slow.seconds / fast.seconds:.2f} "
-            f"(whole process {slow.wall / fast.wall:.2f}), peak {fast.peak_mib:.0f} MiB "
-            f"({base.name} {slow.peak_mib:.0f})",
+            f"(whole process {slow.usage.seconds / fast.usage.seconds:.2f}), "
+            f"peak {fast.usage.peak_mib:.0f} MiB "
+            f"({base.name} {slow.usage.peak_mib:.0f})",
             flush=True,
         )
     pairs = list(zip(runs[base.name], runs[other.name], strict=True))
@@ -152,7 +165,7 @@ def compare(services: Stage, base: Way, other: Way, records: int, rounds: int) -
         rates = sorted(records / run.seconds for run in those)
         print(
             f"{name}: {statistics.median(rates):,.0f} records/s ({rates[0]:,.0f}–{rates[-1]:,.0f}), "
-            f"peak {max(run.peak_mib for run in those):.0f} MiB"
+            f"peak {max(run.usage.peak_mib for run in those):.0f} MiB"
         )
     ratios = sorted(slow.seconds / fast.seconds for slow, fast in pairs)
     median = statistics.median(ratios)
@@ -165,9 +178,14 @@ def one_run(services: Stage, way: Way, number: int, records: int) -> Run:
     url = new_database(services.servers.dsn, f"rates_{number}")
     summary: Path = services.servers.root / "summary.json"
     source = services.servers.uri(TOPIC, "?until=latest")
-    run = measured(
-        ingest_command(["--source", source, *way.arguments(url, number)], summary), summary
+    usage = measured(
+        ingest_command(["--source", source, *way.arguments(url, number)], summary),
+        services.servers.root / "log",
+        folder=Path.cwd(),
+        environment=os.environ,
+        patience=PATIENCE,
     )
+    run = Run(json.loads(summary.read_text())["seconds"], usage)
     with psycopg.connect(url) as connection:
         sums = ledger_sums(connection)
     assert (sums["read"], sums["inserted"]) == (records, records), sums

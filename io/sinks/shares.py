@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sinks import targets
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
-from sinks.database.label import UNROUTED, label_in, label_of
+from sinks.database.label import label_in, label_of
 from sinks.outbox import rows as outbox
 from sinks.outbox.rows import ChangedTable, Effects
 from sinks.table.cells import with_typed_cells
@@ -34,6 +34,7 @@ from sinks.work import Work
 from transforms.batch.counts import Counts
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import ConfigError, SinkFailed
+from transforms.route.table_name import UNROUTED
 
 Parts = Sequence[tuple[int, RecordBatch]]
 """Records of one table by the number of the batch that they came with."""
@@ -253,8 +254,8 @@ def _use_of(
         return Use(config)
     if tables is None:
         raise SinkFailed(
-            f"records are for table {label}, and SqlSink has no such table; give it "
-            "tables=Tables.of(config, routes) with the routes that send them there"
+            f"records are for table {label}, and SqlSink has no such table; write "
+            "routed records by RouteToSql(RoutedSink.of(sink, routes))"
         )
     return use_of(tables, label, schema)
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sinks import entries, failures, footprints, shares, targets
 from sinks.database.classify import is_deadlock
 from sinks.database.engine import exists, transaction
-from sinks.database.label import UNROUTED, label_in, label_of
+from sinks.database.label import label_in, label_of
 from sinks.entries import Overlap
 from sinks.failures import Fate
 from sinks.jobs import outcomes as job_outcomes
@@ -22,9 +22,8 @@ from sinks.ledger import pipelines
 from sinks.ledger.ledger import SqlLedger
 from sinks.runs.heartbeat import Heartbeat
 from sinks.table.config import OnConflict, SqlConfig
-from sinks.tables import Tables, default_schema, use_of
+from sinks.tables import Tables, check_routes, default_schema, use_of
 from sinks.tallies import settled_of
-from sinks.text.table_name import TableName
 from sinks.work import coverage_of_batches, plan
 from sinks.writers import writer_of
 from transforms import instruments
@@ -34,6 +33,7 @@ from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
 from transforms.parse.hidden.paths import Hidden
+from transforms.route.table_name import UNROUTED, TableName
 from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.flight import Footprint
@@ -111,9 +111,10 @@ class SqlSink:
                 "without a table of its own, a pipeline needs a name; give --pipeline"
             )
         created = targets.prepare(self.config.database, configs)
-        if self.objects is not None:
-            self.objects.check_labels([config.table for config in configs])
-            self.objects.prepare(self.config.database)
+        datasets = self._datasets
+        if datasets is not None:
+            datasets.check_labels([config.table for config in configs])
+            datasets.prepare(self.config.database)
         version = None if self.pipeline is None else self.pipeline.version
         pipelines.register(self.config, self._name, self.hidden, version)
         return tuple(created)
@@ -169,7 +170,8 @@ class SqlSink:
             raise ConfigError(
                 f"ReadSplits asks the ledger of table {ledger.config.table_name}, but WriteToSql "
                 f"writes table {self.config.table}: neither would know what the other settles. Give "
-                "both the same SqlConfig, and each table a pipeline of its own"
+                "both the same SqlConfig; several tables take routes and one write, RouteToSql "
+                "(docs/routes.md), or a ReadSplits and a pipeline for each"
             )
 
     def begin(self) -> None:
@@ -311,11 +313,12 @@ class SqlSink:
 
     def _written_objects(self, batches: Sequence[RecordBatch]) -> ObjectShares | None:
         """The objects of a commit, written before its transaction; None without any."""
-        if self.objects is None:
+        datasets = self._datasets
+        if datasets is None:
             return None
         from sinks.object_shares import written_objects  # with pyarrow, which tables do not need
 
-        return written_objects(self.objects, self.config, self._name, batches)
+        return written_objects(datasets, self.config, self._name, batches)
 
     def finish(self) -> None:
         """Publish what the bundle has settled as objects.
@@ -331,7 +334,15 @@ class SqlSink:
     @property
     def _elsewhere(self) -> frozenset[str]:
         """The labels of datasets: their records are for no table."""
-        return frozenset() if self.objects is None else frozenset(self.objects.by_label)
+        datasets = self._datasets
+        return frozenset() if datasets is None else frozenset(datasets.by_label)
+
+    @property
+    def _datasets(self) -> Objects | None:
+        """``objects`` by the labels that records have."""
+        if self.objects is None:
+            return None
+        return self.objects.in_schema(default_schema(self.config.database))
 
     @property
     def _doing(self) -> str:
@@ -375,6 +386,8 @@ class WriteToSql(beam.PTransform):
         self._write = write
 
     def expand(self, batches: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        if self._sink.tables is not None:
+            check_routes(batches, self._sink.tables)
         return batches | "Sql" >> Write(self._sink, self._write)
 
 

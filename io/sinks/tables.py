@@ -10,15 +10,18 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
+import apache_beam as beam
+
 from sinks.database.database import Database
 from sinks.database.engine import transaction
 from sinks.database.label import label_in
 from sinks.table.config import OnConflict, SqlConfig
 from sinks.text.quoting import quoted
-from sinks.text.table_name import TableName
 from transforms.errors import ConfigError, SinkFailed
 from transforms.per_process import PerProcess
 from transforms.route.route import Route
+from transforms.route.table_name import TableName
+from transforms.settle import lineage
 
 _FIELDS = re.compile(r"\$\{[^}]*\}")
 _FIELD = "\x01"  # stands for a field in the name of a table, since a path may have dots
@@ -176,6 +179,25 @@ class Tables:
         if several and not config.key:
             config = replace(config, elements=True)
         return Use(config, several, on_demand=not fixed and not is_own)
+
+
+def check_routes(batches: beam.PCollection, tables: Tables) -> None:
+    """Refuse batches that were routed by other routes than those of ``tables``.
+
+    Raises:
+        ConfigError: A route of one is none of the other, or says something else of its table.
+    """
+    from transforms.route.assign import AssignRoutes  # with mappings, which tables do not need
+
+    for applied in lineage.applied_behind(batches, AssignRoutes):
+        sent = Tables.of(tables.home, applied.transform.routes.all).destinations
+        differing = {*sent} ^ {*tables.destinations}
+        for destination in sorted(differing, key=lambda each: each.route):
+            if destination.config.table != tables.home.table:
+                raise ConfigError(
+                    f"AssignRoutes and Tables.of differ in route {destination.route}; give both the "
+                    "same routes, or both jobs to one: RouteToSql(RoutedSink.of(sink, routes))"
+                )
 
 
 MOST_TABLES = 1_000

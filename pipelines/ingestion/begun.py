@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.own_table import own_table
 from pipelines.telemetry import logs, progress
-from sinks.database.label import UNROUTED
 from sinks.runs.runs import Run
+from transforms.route.table_name import UNROUTED
 from transforms.secrets import redact
 
 _log = logging.getLogger(__name__)

@@ -16,10 +16,8 @@ from sinks.tables import Tables
 from sources.jobs.source import JobsSource
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
-from transforms.mapping.mapping import Mapping
 from transforms.parse.hidden.paths import Hidden
 from transforms.parse.parse import ParseConfig
-from transforms.route.routes import Routes
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
@@ -27,6 +25,8 @@ from transforms.steps.pipeline_identity import PipelineIdentity
 
 if TYPE_CHECKING:
     from sinks.object_datasets import Objects  # with pyarrow, which tables do not need
+    from transforms.mapping.mapping import Mapping
+    from transforms.route.routes import Routes
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pipelines.ingestion.config import IngestConfig
 from sinks.sql import SqlSink
 from sinks.tables import default_schema
 from transforms.batch.expected import ExpectedFields
-from transforms.mapping.mapping import Mapping
-from transforms.route.routes import Routes
+
+if TYPE_CHECKING:
+    from transforms.mapping.mapping import Mapping
+    from transforms.route.routes import Routes
 
 
 def expected_fields(config: IngestConfig, sink: SqlSink) -> ExpectedFields:

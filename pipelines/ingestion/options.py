@@ -16,7 +16,6 @@ from pipelines.beam_options import refuse_unknown, runner_of
 from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.configuring import destination
-from pipelines.ingestion.configuring.routing import routes_of
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
@@ -36,14 +35,13 @@ from transforms.batch.backoff import Backoff
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
 from transforms.errors import ConfigError
-from transforms.mapping.mapping import Mapping
 from transforms.parse.epochs import epoch_columns
 from transforms.parse.hidden.paths import Hidden
 from transforms.parse.parse import ParseConfig
 from transforms.parse.text import FIELD
 from transforms.parse.validate import load_schema
-from transforms.route.route import UNROUTED, Route
-from transforms.route.routes import Routes
+from transforms.route.route import Route
+from transforms.route.table_name import UNROUTED
 from transforms.secrets import redact
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
@@ -51,6 +49,8 @@ from transforms.settle.write import WriteConfig
 
 if TYPE_CHECKING:
     from sinks.object_datasets import Objects
+    from transforms.mapping.mapping import Mapping
+    from transforms.route.routes import Routes
 
 _TEXT_SCHEMA = {"properties": {FIELD: {"type": "string"}}, "required": [FIELD]}
 """What makes a column of text, not JSON, of a table that is created for ``--format text``."""
@@ -89,21 +89,24 @@ def _flags(name: str, value: Option, *, repeated: bool) -> list[str]:
 
 
 def from_argv(
-    argv: Sequence[str], steps: Sequence[beam.PTransform] = ()
+    argv: Sequence[str], steps: Sequence[beam.PTransform] = (), routes: Routes | None = None
 ) -> tuple[IngestConfig, RunConfig]:
     """Parse the command line.
 
     Args:
         argv: The arguments.
         steps: The steps of a program; those of ``--step`` follow them.
+        routes: The routes of a program; those of ``--routes`` replace them.
 
     Raises:
         ConfigError: It names the option that is missing, unknown or wrong.
     """
-    flags, rest = parser().parse_known_args(list(argv))
+    names = parser()
+    flags, rest = names.parse_known_args(list(argv))
     kafka_config.parse(flags.kafka_config)  # first, since what stands behind it may be a password
     runner = runner_of(flags.runner)  # from here on, Beam knows the runner's own options
-    refuse_unknown(rest, parser(), argv)
+    refuse_unknown(rest, names, argv)
+    flags.routes = flags.routes or routes
     destination.check(flags, parser().parse_known_args([])[0])
     set_outage_budget(flags, runner)
     every = (*steps, *steps_of(flags.step, remote=runner.remote))
@@ -144,7 +147,12 @@ def _ingest_config(
         *(() if objects is None else (repr(objects.datasets),)),
         mapping=repr(mapping) if mapping is not None or _mappings(routes) else None,
     )
-    batch_records, in_flight = _parts_of(flags.max_in_flight)
+    write = WriteConfig(
+        backoff=_outage_backoff(flags.backoff_base, flags.backoff_cap),
+        outage_budget=flags.outage_budget,
+    )
+    if flags.max_in_flight is not None:
+        write = write.within(flags.max_in_flight)
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(
         sources=sources,
@@ -154,13 +162,8 @@ def _ingest_config(
         schema=schema if routes is None else None,
         sql=sql,
         ledger=SqlLedger(sql, pipeline.name),
-        write=WriteConfig(
-            backoff=_outage_backoff(flags.backoff_base, flags.backoff_cap),
-            outage_budget=flags.outage_budget,
-            commit_records=batch_records or WriteConfig().commit_records,
-            in_flight=in_flight,
-        ),
-        batch_records=batch_records,
+        write=write,
+        batch_records=None if flags.max_in_flight is None else write.commit_records,
         retry=RetryPolicy(
             Backoff(flags.backoff_base, flags.backoff_cap),
             flags.max_attempts,
@@ -187,6 +190,8 @@ def _ingest_config(
 def _mapping(flags: argparse.Namespace, runner: Runner) -> Mapping | None:
     if not flags.map:
         return None
+    from transforms.mapping.mapping import Mapping  # most runs have none, and it takes time
+
     mapping = Mapping.load(flags.map)
     if not runner.remote:  # elsewhere the workers have the secrets
         mapping.check_secrets()
@@ -196,6 +201,8 @@ def _mapping(flags: argparse.Namespace, runner: Runner) -> Mapping | None:
 def _routes(flags: argparse.Namespace, runner: Runner, schema: str | None) -> Routes | None:
     if not flags.routes:
         return None
+    from pipelines.ingestion.configuring.routing import routes_of  # with mappings, as few runs need
+
     default = None
     if flags.table:
         default = Route(
@@ -245,25 +252,6 @@ def _hidden(mapping: Mapping | None, routes: Routes | None) -> Hidden:
     return () if mapping is None else mapping.hidden
 
 
-_USEFUL_BATCH = 2_500
-"""Records of a batch from which on transactions side by side gain more than smaller batches cost."""
-
-
-def _parts_of(max_in_flight: int | None) -> tuple[int | None, int]:
-    """The most records of a batch, and how many transactions are side by side.
-
-    So no more than ``max_in_flight`` records are in flight. What waits for a transaction is full with the
-    records of one batch, or with one batch less a record and one more. Then it waits for a transaction under
-    way, each of which took as much before. Where batches would be small, there are fewer of these.
-    """
-    side_by_side = WriteConfig().in_flight
-    if max_in_flight is None:
-        return None, side_by_side
-    while side_by_side > 1 and max_in_flight // (2 * (side_by_side + 1)) < _USEFUL_BATCH:
-        side_by_side -= 1
-    return max_in_flight // (2 * (side_by_side + 1)), side_by_side
-
-
 def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> RunConfig:
     cluster.check_detach(flags, runner, rest)
     beam_options = list(rest)
@@ -307,6 +295,8 @@ def _given_options(flags: argparse.Namespace) -> dict[str, Any]:
     options = {name: value for name, value in vars(flags).items() if value != defaults.get(name)}
     if options.get("kafka_config"):  # any setting of librdkafka may be a secret
         options["kafka_config"] = [text.partition("=")[0] for text in options["kafka_config"]]
+    if not isinstance(options.get("routes", ""), str):
+        options["routes"] = "of the program"
     return {name: _without_secrets(value) for name, value in options.items()}
 
 

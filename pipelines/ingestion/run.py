@@ -17,7 +17,6 @@ from pipelines import command, execution
 from pipelines.ingestion import stuck_step, summary
 from pipelines.ingestion.begun import begun
 from pipelines.ingestion.config import IngestConfig, RunConfig
-from pipelines.ingestion.configuring.routing import bounds_of
 from pipelines.ingestion.expected_fields import expected_fields
 from pipelines.ingestion.observed import observed
 from pipelines.ingestion.own_table import own_table
@@ -34,18 +33,16 @@ from sinks.runs.heartbeat import Heartbeat
 from sinks.runs.runs import Outcome, Run
 from sinks.sql import SqlSink, WriteToSql
 from sinks.table.config import SqlConfig
-from sinks.tables import default_schema
 from sources.jobs.source import JobsSource
 from transforms import notes
 from transforms.errors import SluiceError
-from transforms.mapping.map import Map
 from transforms.parse.parse import Parse
 from transforms.parse.validate import Validate
 from transforms.read import standing
 from transforms.read.job_queue import Waiting
-from transforms.route.assign import AssignRoutes
 from transforms.settle import first_dead_letters
 from transforms.settle.acknowledge import Acknowledge
+from transforms.settle.bounds import OF_OBJECTS, Bounds, TableBounds
 from transforms.steps.service import Waits
 
 
@@ -67,15 +64,19 @@ def build(
     parse = replace(config.parse, quotes=not config.hidden)
     parsing = "Parse" >> Parse(parse)
     if config.mapping is not None:
+        from transforms.mapping.map import Map  # most runs have none, and it takes time
+
         parsing = "Map" >> Map(config.mapping, run=sink.run, parse=parse)
     checked = pipeline | "Read" >> reading | parsing | "Validate" >> Validate(config.schema)
     waits = Waits(config.write.backoff, config.write.outage_budget)
     good = applied(checked, config.steps, waits)
-    schema = None if config.routes is None else default_schema(config.sql.database)
-    if config.routes is not None:
-        home = own_table(config.sql)
-        good = good | "Route" >> AssignRoutes(config.routes, home, schema or "", sink.run)
-    bounds = bounds_of(config.routes, schema or "", config.objects)
+    if config.routes is None:
+        bounds = TableBounds(home=Bounds() if config.objects is None else OF_OBJECTS)
+    else:
+        from sinks.routed import RoutedSink  # with mappings; most runs have no routes
+
+        routed = RoutedSink(sink, config.routes)
+        good, bounds = good | "Route" >> routed.assign(), routed.bounds()
     write = config.write.with_bounds(bounds, config.batch_records)
     written = good | "Write" >> WriteToSql(sink, write)
     written.settled | "CommitOffsets" >> Acknowledge(sources)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import apache_beam as beam
 
+from transforms.batch.expansion import ROUTES
 from transforms.errors import ConfigError
 from transforms.steps.each_record import EachRecord
 from transforms.steps.fingerprint import fingerprint
@@ -18,9 +19,6 @@ Steps = tuple[beam.PTransform, ...]
 
 BUILT_IN = ("Read", "Parse", "Map", "Validate", "Route", "Write", "CommitOffsets")
 """Labels of the steps that every ingest has itself."""
-
-_OF_ROUTES = "route/"
-"""How the step of a route begins, ``Route/NAME``: the one that made several records of one."""
 
 _SOURCE_LINE = re.compile(r" at .+:\d+")
 """Part of a label that Beam derives from a function without a name; it changes with every edit."""
@@ -105,6 +103,6 @@ def _label(number: int, step: object) -> str:
         )
     if label.lower() in (name.lower() for name in BUILT_IN):
         raise ConfigError(f"step {number} has the name of a built-in step, {label!r}; rename it")
-    if label.lower().startswith(_OF_ROUTES):
+    if label.lower().startswith(ROUTES.lower()):
         raise ConfigError(f"step {number} has a name that only routes have, {label!r}; rename it")
     return label

@@ -14,7 +14,6 @@ from pipelines.ingestion.config import IngestConfig
 from pipelines.ingestion.own_table import own_table
 from pipelines.operation.run_output import tables_of
 from pipelines.terminal import shown
-from sinks.database.label import UNROUTED
 from sinks.ledger import ledger
 from sinks.ledger.ledger import SqlLedger
 from sinks.tables import default_schema
@@ -25,6 +24,7 @@ from transforms.batch.splits import Source
 from transforms.notes import Note
 from transforms.read import standing
 from transforms.read.job_queue import Waiting
+from transforms.route.table_name import UNROUTED
 from transforms.settle.target_counts import by_target
 
 _ALWAYS_SHOWN = ("read", "inserted", "duplicates", "dead")
@@ -123,7 +123,8 @@ def _labels(config: IngestConfig) -> set[str]:
     if config.tables is not None:
         labels |= config.tables.known(default_schema(config.sql.database)).keys()
     if config.objects is not None:
-        labels |= config.objects.by_label.keys()
+        schema = default_schema(config.sql.database)
+        labels |= config.objects.in_schema(schema).by_label.keys()
     return labels
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from pipelines import command
 from pipelines.operation.dead_letter_filters import actor_of
 from pipelines.terminal import shown
+from runners.signals import stop_on_signals
 from sinks.database import leases
 from sinks.database.database import Database
 from sinks.database.engine import transaction
@@ -116,22 +117,27 @@ class _Work:
                 f"out within {LEASE_SECONDS:.0f} s"
             )
         try:
-            alive = partial(self._hold, lease)
-            publisher = self._publisher()
-            publisher.publish()  # what an earlier run has left
-            outcome = Outcome(compact(self._compaction(alive), self.target))
-            publisher.publish()
-            swept = self._sweep(alive)
-            outcome.deleted, outcome.deleted_bytes = sweep.sweep(swept)
-            outcome.parts = segments.sweep(swept, publisher)
-            outcome.uploads = self._uploads(swept)
-            outcome.manifest = publisher.root()[0].number
+            with stop_on_signals(lambda: None) as signals:
+                return self._merged_and_swept(partial(self._hold, lease, signals))
         finally:
             with suppress(SluiceError):  # it runs out by itself
                 leases.release(self.database, lease)
+
+    def _merged_and_swept(self, alive: Callable[[], None]) -> Outcome:
+        publisher = self._publisher()
+        publisher.publish()  # what an earlier run has left
+        outcome = Outcome(compact(self._compaction(alive), self.target))
+        publisher.publish()
+        swept = self._sweep(alive)
+        outcome.deleted, outcome.deleted_bytes = sweep.sweep(swept)
+        outcome.parts = segments.sweep(swept, publisher)
+        outcome.uploads = self._uploads(swept)
+        outcome.manifest = publisher.root()[0].number
         return outcome
 
-    def _hold(self, lease: str) -> None:
+    def _hold(self, lease: str, signals: Sequence[str]) -> None:
+        if signals:
+            raise SluiceError(f"stopped by {signals[0]}; what was merged stays so, run it again")
         if not leases.touch(self.database, lease):
             raise SinkFailed(f"another process has taken over the compaction of {self.config.url}")
 

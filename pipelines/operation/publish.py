@@ -25,10 +25,10 @@ from sinks.jobs.retention import duration
 from sinks.outbox import queue as outbox_queue
 from sinks.outbox.queue import SqlOutboxQueue
 from sinks.outbox.topic import OutboxTopic
-from sinks.text.table_name import TableName
 from sources.outbox import OutboxSource
 from transforms.batch.coverage import Coverage
 from transforms.errors import ConfigError
+from transforms.route.table_name import TableName
 from transforms.settle.write import Write, WriteConfig
 
 SPLITS = 4

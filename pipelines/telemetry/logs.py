@@ -7,18 +7,16 @@ a record slips into a log. Libraries stay silent below critical unless ``--verbo
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from pipelines.terminal import SafeFormatter, safe
 from transforms.secrets import redact
-
-if TYPE_CHECKING:
-    from structlog.stdlib import ProcessorFormatter
 
 FORMATS = ("auto", "console", "json")
 """How lines look; ``auto`` is ``console`` on a terminal and ``json`` otherwise."""
@@ -104,7 +102,7 @@ class _Stderr(logging.StreamHandler[TextIO]):
 
 
 class _JsonFormatter(logging.Formatter):
-    """One JSON object a line, made by structlog, which is imported at the first line.
+    """One JSON object a line.
 
     Args:
         stacks: Whether to show stacks. The message of an exception may quote a record.
@@ -113,37 +111,20 @@ class _JsonFormatter(logging.Formatter):
     def __init__(self, *, stacks: bool) -> None:
         super().__init__()
         self._stacks = stacks
-        self._formatter: ProcessorFormatter | None = None
 
     def format(self, record: logging.LogRecord) -> str:
-        if self._formatter is None:
-            self._formatter = self._structured()
-        return self._formatter.format(record)
-
-    def _structured(self) -> ProcessorFormatter:
-        from structlog.processors import JSONRenderer  # it takes time, which --help does not need
-        from structlog.stdlib import ProcessorFormatter
-
-        return ProcessorFormatter(
-            foreign_pre_chain=[self._line],
-            processors=[ProcessorFormatter.remove_processors_meta, JSONRenderer()],
-        )
-
-    def _line(self, logger: Any, method: str, event: Any) -> Any:
-        """The fields of a line, in the order in which they are read."""
-        record: logging.LogRecord = event["_record"]
+        # The fields of a line, in the order in which they are read.
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": event["event"],
+            "event": record.getMessage(),
             **_about,
             **{name: value for name, value in vars(record).items() if name in FIELDS},
         }
         if self._stacks and record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        cleaned = {name: _cleaned(value) for name, value in line.items()}
-        return {**cleaned, "_record": record, "_from_structlog": False}
+        return json.dumps({name: _cleaned(value) for name, value in line.items()})
 
 
 def _cleaned(value: object) -> object:

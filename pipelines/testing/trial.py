@@ -26,8 +26,9 @@ from transforms.parse.json_text import encode_json
 from transforms.parse.parse import Parse, ParseConfig
 from transforms.parse.validate import Validate, plain
 from transforms.route.assign import AssignRoutes
-from transforms.route.route import UNROUTED, Route
+from transforms.route.route import Route
 from transforms.route.routes import Routes
+from transforms.route.table_name import UNROUTED
 
 SOURCE = "file:///sample.jsonl"
 

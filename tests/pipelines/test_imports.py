@@ -64,9 +64,11 @@ OTHERS = {
     # Beam's, of services that no pipeline here uses through it
     *("google.cloud.storage", "google.cloud.bigquery", "google.cloud.pubsub", "pymongo"),
     *("google.api_core", "google.cloud.dataflow", "apitools", "oauth2client"),
+    # what Beam and NumPy rarely use
+    *("beartype", "httplib2", "pyparsing", "numpy._typing"),
     # ours, for sources, formats, databases and displays that this run has not
     *("pyarrow", "boto3", "botocore", "urllib3", "confluent_kafka", "alembic"),
-    *("prometheus_client", "psutil", "rich.progress"),
+    *("prometheus_client", "psutil", "rich.progress", "transforms.mapping.mapping"),
     *("sources.kafka.source", "sources.storage.s3", "sources.files.parquet.reader"),
     *("sources.files.avro.reader", "sinks.dead_letters.topic", "sinks.dead_letters.objects"),
     *("sinks.database.postgres", "sinks.table.postgres.writer", "sinks.table.generic"),

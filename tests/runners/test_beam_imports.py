@@ -14,14 +14,24 @@ from runners import beam_imports
 
 PROGRAM = """
 import logging, os, sys
-from runners.beam_imports import UNUSED, import_beam
+from runners.beam_imports import LATER, UNUSED, import_beam
 before = dict(os.environ)
 import_beam([])
 assert "apache_beam" in sys.modules
-assert not [name for name in UNUSED if name in sys.modules], "imported, or still hidden"
+assert not [name for name in (*UNUSED, *LATER) if name in sys.modules], "imported, or still hidden"
 assert dict(os.environ) == before
 assert logging.root.manager.disable == 0
+from apache_beam.typehints import typehints
+assert typehints.is_consistent_with(bool, int) and not typehints.is_consistent_with(int, bool)
+assert not typehints.is_consistent_with(int, 3), "hints that cannot be compared"
+assert sys.modules["beartype.door"].is_subhint(bool, int)
+from apache_beam.internal.http_client import get_new_http
+assert "httplib2" not in sys.modules
+assert type(get_new_http()) is sys.modules["httplib2"].Http
 import pyarrow, pymongo
+from numpy.typing import NDArray
+import numpy
+assert numpy.linalg.eigh([[2.0, 0.0], [0.0, 3.0]]).eigenvalues.tolist() == [2.0, 3.0]
 from apache_beam.io.gcp import gcsfilesystem
 from apache_beam import Create, Pipeline
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner

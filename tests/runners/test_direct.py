@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 
 import apache_beam as beam
@@ -43,6 +44,17 @@ class CountBundles(beam.DoFn):
         RESIDENT.append(psutil.Process().memory_info().rss)
         if len(RESIDENT) >= BUNDLES:
             drain.request()
+
+
+def test_a_tuned_process_hands_the_lock_of_the_interpreter_on_within_a_millisecond() -> None:
+    before = sys.getswitchinterval(), gc.get_threshold()
+    try:
+        direct.RUNNER.tune_process()
+        assert sys.getswitchinterval() < 0.001
+    finally:
+        sys.setswitchinterval(before[0])
+        gc.set_threshold(*before[1])
+        gc.unfreeze()
 
 
 @pytest.fixture

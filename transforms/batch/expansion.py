@@ -24,6 +24,9 @@ class Branch(NamedTuple):
     step: str
 
 
+ROUTES = "Route/"
+"""How the step of a branch begins by which a record goes to one of several routes."""
+
 Expansion = tuple[Branch, ...]
 """A branch for each step that made several records of one, in the order of the steps."""
 

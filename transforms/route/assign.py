@@ -11,9 +11,9 @@ import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms import instruments
 from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError
-from transforms.route.route import UNROUTED
 from transforms.route.router import Router
 from transforms.route.routes import Routes
+from transforms.route.table_name import UNROUTED
 
 
 class AssignRoutes(beam.PTransform):
@@ -47,10 +47,10 @@ class AssignRoutes(beam.PTransform):
         now: datetime | None = None,
     ) -> None:
         super().__init__()
+        self.routes = routes
         routes.check_tables(default_schema)
         if routes.needs_run and not run:
             raise ConfigError("a mapping asks for @run: give AssignRoutes(routes, run=…)")
-        self._routes = routes
         self._home = home
         self._default_schema = default_schema
         self._run = run
@@ -58,7 +58,7 @@ class AssignRoutes(beam.PTransform):
 
     def expand(self, batches: beam.PCollection) -> beam.PCollection:
         return batches | "Assign" >> beam.ParDo(
-            _AssignFn(self._routes, self._home, self._default_schema, self._run, self._now)
+            _AssignFn(self.routes, self._home, self._default_schema, self._run, self._now)
         ).with_input_types(RecordBatch).with_output_types(RecordBatch)
 
 

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from transforms.batch.expansion import Branch, Expansion
+from transforms.batch.expansion import ROUTES, Branch, Expansion
 from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.several import CHANGED, ExpansionChanged
 from transforms.route.plan import Numbers
 
 STAGE = "route"
 
-_STEP = "Route/"
 _MAP = "/map"
 
 
@@ -27,20 +26,20 @@ def step_of(name: str) -> str:
     >>> step_of("orders")
     'Route/orders'
     """
-    return _STEP + name
+    return ROUTES + name
 
 
 def map_step_of(name: str) -> str:
     """The step of what the mapping of a route makes several records of."""
-    return _STEP + name + _MAP
+    return ROUTES + name + _MAP
 
 
 def route_ahead(batch: RecordBatch, index: int) -> str | None:
     """The route that a job has to go to because it was one of several; None for any other record."""
     branch = _ahead(batch, index)
-    if branch is None or not branch.step.startswith(_STEP):
+    if branch is None or not branch.step.startswith(ROUTES):
         return None
-    return branch.step.removeprefix(_STEP).partition("/")[0]
+    return branch.step.removeprefix(ROUTES).partition("/")[0]
 
 
 def lost(batch: RecordBatch, index: int, name: str) -> Failure:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transforms.mapping.mapping import Mapping
 from transforms.settle.bounds import Bounds
 
-UNROUTED = "(none)"
-"""The label of the pipeline's own table where it has none: what matches no route is dead."""
+if TYPE_CHECKING:
+    from transforms.mapping.mapping import Mapping  # which takes time
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from transforms.mapping.objects import ABSENT
 from transforms.route.branches import STAGE, branched, lost, map_step_of, route_ahead
 from transforms.route.conditions.columns import Columns
 from transforms.route.conditions.condition import Subject
-from transforms.route.label import label_of
 from transforms.route.plan import Matches, Numbers, Plan
 from transforms.route.routes import Routes
 from transforms.route.shaping import Cells, Shape, merged, part_of
+from transforms.route.table_name import TableName
 from transforms.route.table_template import CATEGORY, TableTemplate, has_fields
 
 MOST_PLANS = 100
@@ -68,7 +68,7 @@ class Router:
                     hidden=self._hidden,
                 )
             else:
-                self._labels.append(label_of(route.table, default_schema))
+                self._labels.append(TableName.parse(route.table).label(default_schema))
         self._plans: dict[tuple[str, str], Plan] = {}
 
     def __reduce__(self) -> Any:

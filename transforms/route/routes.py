@@ -12,9 +12,9 @@ from transforms.mapping.mapping import Mapping
 from transforms.mapping.reading.document import Part, load, part_of
 from transforms.parse.validate import compiled
 from transforms.route.conditions.condition import All, Condition, condition_of
-from transforms.route.label import label_of
 from transforms.route.reading.spec import document_of
 from transforms.route.route import Route
+from transforms.route.table_name import TableName
 from transforms.route.table_template import TableTemplate, has_fields
 
 MOST_ROUTES = 1_000
@@ -176,7 +176,11 @@ def _contradiction(
 
 
 def _label(route: Route, default_schema: str) -> str:
-    return route.table if has_fields(route.table) else label_of(route.table, default_schema)
+    return (
+        route.table
+        if has_fields(route.table)
+        else TableName.parse(route.table).label(default_schema)
+    )
 
 
 def _condition(route: Route) -> Condition:
@@ -194,7 +198,7 @@ def _check(route: Route) -> None:
     if has_fields(route.table):
         TableTemplate(route.table, route.tables, route.pattern)
     else:
-        label_of(route.table)
+        TableName.parse(route.table)
         if route.tables or route.pattern:
             raise ConfigError(
                 f"route {route.name}: tables and pattern are for a table with ${{field}} in its name"

@@ -10,8 +10,9 @@ from transforms.errors import ConfigError, Reject
 from transforms.mapping.field import shown
 from transforms.mapping.objects import ABSENT
 from transforms.mapping.paths import Steps, steps_of, text_of
+from transforms.per_process import PerProcess
 from transforms.route.conditions.whole_match import whole_match
-from transforms.route.label import label_of
+from transforms.route.table_name import TableName
 
 CATEGORY = "no_route"
 """Category of a record that goes to no table."""
@@ -21,6 +22,9 @@ MOST_TABLES = 1_000
 
 MAX_NAME = 200
 """The most characters of a name that comes from a record."""
+
+_NAMED: PerProcess[tuple[str, str, str], dict[str, str]] = PerProcess(lambda _: {})
+"""The labels of the tables that records have named, by name, for each template with a pattern."""
 
 _FIELD = re.compile(r"\$\{([^{}]*)\}")
 _LISTED = 10  # so many allowed names are shown
@@ -69,10 +73,10 @@ class TableTemplate:
             )
         self._pattern = pattern
         self._match: Callable[[str], bool] = whole_match(pattern) if pattern else self._no_match
-        self._labels: dict[str, str] = {}
+        self._labels = _NAMED.get((table, pattern, default_schema)) if pattern else {}
         for name in tables:
             whole = self._whole(name)
-            self._labels[whole] = label_of(whole, default_schema)
+            self._labels[whole] = TableName.parse(whole).label(default_schema)
         self._tables = tuple(self._labels)
         self._of_values: dict[tuple[Any, ...], str] = {}
 
@@ -111,7 +115,7 @@ class TableTemplate:
                 f"{self._shown(name)} is not allowed for {self._table}; {self._allowed()}", CATEGORY
             )
         try:
-            label = label_of(name, self._schema)
+            label = TableName.parse(name).label(self._schema)
         except ConfigError as error:
             message = f"{self._shown(name)} is no name of a table" if self._hidden else str(error)
             raise Reject(message, CATEGORY) from None

@@ -22,6 +22,10 @@ IN_FLIGHT = 3
 """With two, the server still waits now and then; more than three make nothing faster."""
 
 
+_USEFUL_BATCH = 2_500
+"""Records of a batch from which on transactions side by side gain more than smaller batches cost."""
+
+
 @dataclass(frozen=True, slots=True)
 class WriteConfig:
     """Bounds of the writer.
@@ -44,6 +48,19 @@ class WriteConfig:
     contention_tries: int = 5
     bounds: TableBounds = TableBounds()  # noqa: RUF009 - frozen
     in_flight: int = IN_FLIGHT
+
+    def within(self, records: int) -> WriteConfig:
+        """The same with at most ``records`` in flight, if no batch has more than ``commit_records``.
+
+        What waits for a transaction is full with one batch, or with one less a record and one more. Then
+        it waits for a transaction under way, each of which took as much before. Where batches would be
+        small, there are fewer of these.
+        """
+        side_by_side = self.in_flight
+        while side_by_side > 1 and records // (2 * (side_by_side + 1)) < _USEFUL_BATCH:
+            side_by_side -= 1
+        part = records // (2 * (side_by_side + 1))
+        return replace(self, commit_records=part, in_flight=side_by_side)
 
     def with_bounds(self, bounds: TableBounds, most_records: int | None = None) -> WriteConfig:
         """The same with ``bounds``, and with room for what they let wait.

@@ -1,4 +1,4 @@
-"""The reads that the records of a step come from, in the graph of a pipeline."""
+"""The reads, and other steps, that records come from, in the graph of a pipeline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ _written: WeakKeyDictionary[beam.pipeline.AppliedPTransform, bool] = WeakKeyDict
 
 def reads_behind(batches: beam.PCollection) -> list[beam.pipeline.AppliedPTransform]:
     """Every application of ``ReadSplits`` that ``batches`` come from, through any steps."""
-    reads: dict[int, beam.pipeline.AppliedPTransform] = {}
+    return applied_behind(batches, ReadSplits)
+
+
+def applied_behind(
+    batches: beam.PCollection, kind: type[beam.PTransform]
+) -> list[beam.pipeline.AppliedPTransform]:
+    """The nearest applications of a ``kind`` of transform that ``batches`` come from."""
+    nearest: dict[int, beam.pipeline.AppliedPTransform] = {}
     seen: set[int] = set()
     ahead = [batches]
     while ahead:
@@ -24,12 +31,13 @@ def reads_behind(batches: beam.PCollection) -> list[beam.pipeline.AppliedPTransf
         if producer is None or id(producer) in seen:
             continue
         seen.add(id(producer))
-        read = next((each for each in _outwards(producer) if _is_read(each)), None)
-        if read is None:
+        around = (each for each in _outwards(producer) if isinstance(each.transform, kind))
+        applied = next(around, None)
+        if applied is None:
             ahead += producer.inputs
         else:
-            reads[id(read)] = read
-    return list(reads.values())
+            nearest[id(applied)] = applied
+    return list(nearest.values())
 
 
 def claim_read(read: beam.pipeline.AppliedPTransform) -> None:
@@ -41,14 +49,10 @@ def claim_read(read: beam.pipeline.AppliedPTransform) -> None:
     if read in _written:
         raise ConfigError(
             f"two writes stand behind the read {read.full_label!r}: it asks one ledger what is "
-            "settled, so each would hide records from the other. Give each table a pipeline of its "
-            "own, with its own ReadSplits"
+            "settled, so each would hide records from the other. Several tables take routes and "
+            "one write, RouteToSql (docs/routes.md), or a ReadSplits and a pipeline for each"
         )
     _written[read] = True
-
-
-def _is_read(applied: beam.pipeline.AppliedPTransform) -> bool:
-    return isinstance(applied.transform, ReadSplits)
 
 
 def _outwards(

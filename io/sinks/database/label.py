@@ -7,10 +7,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from sinks.database.database import Database
-from sinks.text.table_name import TableName
-
-UNROUTED = "(none)"
-"""Stands for the table of a pipeline that has none of its own, because routes name all tables."""
+from transforms.route.table_name import UNROUTED, TableName
 
 
 def is_table(table: str) -> bool:
@@ -39,8 +36,7 @@ def label_of(connection: sa.Connection, table: TableName) -> str:
 
 def label_in(default_schema: str | None, table: TableName) -> str:
     """The same where the default schema is known."""
-    schema = None if table.schema in (None, default_schema) else table.schema
-    return str(TableName(table.name, schema))
+    return table.label(default_schema)
 
 
 def pipeline_named(connection: sa.Connection, table: TableName, name: str) -> str:

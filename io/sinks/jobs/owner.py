@@ -15,10 +15,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.label import UNROUTED
 from sinks.database.tables import READ_BY, counts, jobs, pipelines, queue
 from transforms.errors import ConfigError
 from transforms.read.job_queue import Waiting
+from transforms.route.table_name import UNROUTED
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 STAGES = ("read", "parse", "map", "route", "validate", "write")

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.label import UNROUTED
 from sinks.database.tables import READ_BY, jobs
 from sinks.jobs import audit_trail
 from sinks.jobs.chunks import Change, Picked, Where, change_in_chunks
@@ -21,6 +20,7 @@ from sinks.jobs.store import exists
 from sinks.ledger import moves as ledger_moves
 from transforms.batch.job_states import DEAD_STATES, FINAL_STATES
 from transforms.errors import ConfigError, Contention
+from transforms.route.table_name import UNROUTED
 
 LONGEST = timedelta(days=36_500)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

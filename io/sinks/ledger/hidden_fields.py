@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import msgspec
 import sqlalchemy as sa
 
-from sinks.database.label import UNROUTED
 from sinks.database.tables import pipelines
 from transforms.parse.hidden.paths import Hidden, merged
+from transforms.route.table_name import UNROUTED
 
 VERSIONS_KEPT = 100
 """Of how many versions it is known that they hid fields, the newest last."""

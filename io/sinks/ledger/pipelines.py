@@ -8,12 +8,13 @@ import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
-from sinks.database.label import UNROUTED, TargetTable, label_of, pipeline_named
+from sinks.database.label import TargetTable, label_of, pipeline_named
 from sinks.database.tables import jobs, pipelines, progress
 from sinks.ledger.hidden_fields import HiddenFields
 from transforms.batch.counts import COUNTS
 from transforms.errors import ConfigError
 from transforms.parse.hidden.paths import Hidden
+from transforms.route.table_name import UNROUTED
 
 _log = logging.getLogger(__name__)
 

@@ -104,6 +104,7 @@ class Change:
 
 
 Load = Callable[[Segment], Sequence[Entry]]
+Holds = Callable[[Segment], bool]
 
 
 def root_from(content: bytes, where: str) -> Root:
@@ -148,6 +149,7 @@ def changed(
     load: Load,
     new_name: Callable[[int], str],
     at: datetime,
+    holds: Holds = lambda _: True,
 ) -> Change | None:
     """The manifest with further objects, and without others.
 
@@ -161,6 +163,7 @@ def changed(
         load: Reads a segment.
         new_name: The name of a new segment, for a number of its own in this change.
         at: Now.
+        holds: Whether a segment may have one of ``removed``; where it has none, it is not loaded.
 
     Returns:
         None if the manifest says all of that already.
@@ -169,7 +172,7 @@ def changed(
     fresh = [entry for entry in added if present.get(entry.name) != entry]
     gone = set(removed)
     kept = [entry for entry in root.objects if entry.name not in gone]
-    kept_segments, loose = _without(root.segments, gone - present.keys(), load)
+    kept_segments, loose = _without(root.segments, gone - present.keys(), load, holds)
     if not fresh and len(kept) == len(root.objects) and len(kept_segments) == len(root.segments):
         return None
     waiting = {entry.name for entry in added}
@@ -197,13 +200,16 @@ def changed(
 
 
 def _without(
-    segments: Sequence[Segment], removed: Collection[str], load: Load
+    segments: Sequence[Segment], removed: Collection[str], load: Load, holds: Holds
 ) -> tuple[list[Segment], list[Entry]]:
     """The segments with none of ``removed``, and what else the others have."""
     if not removed:
         return list(segments), []
     kept, loose = [], []
     for segment in segments:
+        if not holds(segment):
+            kept.append(segment)
+            continue
         entries = load(segment)
         rest = [entry for entry in entries if entry.name not in removed]
         if len(rest) == len(entries):

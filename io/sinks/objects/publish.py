@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from array import array
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,6 +38,7 @@ from sinks.objects.names import MANIFEST, SEGMENTS
 from sinks.objects.store import ObjectChanged, ObjectStore
 from transforms.batch.backoff import Backoff
 from transforms.errors import Contention, SinkFailed, SluiceError
+from transforms.per_process import PerProcess
 from transforms.throttle import Throttle
 
 _log = logging.getLogger(__name__)
@@ -45,6 +48,14 @@ _BACKOFF = Backoff(base=0.05, cap=1.0)
 
 TURNS: Throttle[tuple[Database, str]] = Throttle(1.0)
 """When a process publishes what it has settled, by database and sink: at most once in a second."""
+
+
+MOST_SEGMENTS = 4_000
+"""Of how many segments, which never change, a process remembers the names of objects: 16 MB."""
+
+HASHES: PerProcess[None, dict[tuple[str, str], array[int]]] = PerProcess(lambda _: {})
+"""The hash of each object's name, by sink and segment: to take objects out, only segments that may
+have them are read. Two names may share a hash, and then a segment is read in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +99,12 @@ class Publisher:
             rows = self._pending()
             added = [self._entry(row) for row in rows if row.state == "settled"]
             removed = [row.name for row in rows if row.state != "settled"]
-            change = changed(root, added, removed, self.load, _new_name(root), datetime.now(UTC))
+            hashes = {hash(name) for name in removed}
+            change = changed(
+                *(root, added, removed, partial(self._noted, root.sink), _new_name(root)),
+                at=datetime.now(UTC),
+                holds=partial(_may_have, root.sink, hashes=hashes),
+            )
             if change is None or self._put(change, etag):
                 number = root.number if change is None else change.root.number
                 self._enter(rows, number)
@@ -126,6 +142,12 @@ class Publisher:
             raise SinkFailed(f"{where}, a part of the manifest, is gone")
         return entries_from(content[0], where)
 
+    def _noted(self, sink: str, segment: Segment) -> tuple[Entry, ...]:
+        """The objects of a segment, whose names are remembered."""
+        entries = self.load(segment)
+        _remember(sink, segment.name, entries)
+        return entries
+
     def entries(self) -> list[Entry]:
         """Every object that the manifest names."""
         root, _ = self.root()
@@ -139,6 +161,7 @@ class Publisher:
         """
         for name, entries in change.segments.items():
             self.store.create(name, as_bytes(Listed(entries)))
+            _remember(change.root.sink, name, entries)
         try:
             self.store.replace(MANIFEST, as_bytes(change.root), etag)
         except ObjectChanged:
@@ -189,6 +212,20 @@ class Publisher:
                 connection.execute(sa.update(manifests).where(*newer).values(published))
 
         retried(enter)
+
+
+def _remember(sink: str, name: str, entries: Iterable[Entry]) -> None:
+    """Note what a segment has; the oldest note makes room."""
+    memory = HASHES.get(None)
+    memory[sink, name] = array("q", (hash(entry.name) for entry in entries))
+    while len(memory) > MOST_SEGMENTS:
+        del memory[next(iter(memory))]
+
+
+def _may_have(sink: str, segment: Segment, hashes: Collection[int]) -> bool:
+    """Whether a segment may have an object whose name has one of ``hashes``."""
+    own = HASHES.get(None).get((sink, segment.name))
+    return own is None or any(number in hashes for number in own)
 
 
 def _new_name(root: Root) -> Any:

@@ -20,11 +20,11 @@ from sinks.database.label import label_of
 from sinks.database.migrations import version
 from sinks.database.tables import SHARDS, outbox
 from sinks.database.tables import leases as leases_table
-from sinks.text.table_name import TableName
 from transforms.batch.record import JSON, Headers, RecordBatch, Span
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError
 from transforms.per_process import PerProcess
+from transforms.route.table_name import TableName
 from transforms.throttle import Throttle
 
 PRUNE_SECONDS = 60.0

@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 
 from sinks.database.database import Database
 from sinks.database.label import is_table
-from sinks.text.table_name import TableName
 from transforms.errors import ConfigError
+from transforms.route.table_name import UNROUTED, TableName
 
 ConflictMode = Literal["ignore", "update", "newest"]
 UnknownFields = Literal["reject", "ignore", "payload"]
@@ -96,7 +96,7 @@ class SqlConfig:
     def of(
         cls,
         url: str,
-        table: str,
+        table: str = UNROUTED,
         *,
         key: Sequence[str] = (),
         on_conflict: str = "ignore",
@@ -111,7 +111,7 @@ class SqlConfig:
 
         Args:
             url: SQLAlchemy URL; an inline password is concealed.
-            table: ``table`` or ``schema.table``.
+            table: ``table`` or ``schema.table``; by default none, where routes name all tables.
             key: Key columns.
             on_conflict: ``ignore``, ``update`` or ``newest:FIELD``.
             unknown_fields: ``reject``, ``ignore`` or ``payload``.

@@ -34,6 +34,9 @@ class _History:
 Table = tuple[str, Target]
 """A table and the URL of its database, without a password."""
 
+_URL = "sluice_url"
+"""Where a connection keeps it as text."""
+
 _HISTORIES: PerProcess[Table, _History] = PerProcess(lambda _: _History())
 
 
@@ -58,7 +61,10 @@ class Evidence:
     @classmethod
     def of(cls, connection: sa.Connection, target: Target) -> Evidence:
         """The evidence before anything is written: a lone row is judged by the commits before."""
-        table = (str(connection.engine.url), target)
+        url = connection.info.get(_URL)
+        if url is None:
+            url = connection.info[_URL] = str(connection.engine.url)  # not cheap
+        table = (url, target)
         history = _HISTORIES.peek(table)
         trusted = history is not None and history.effective
         return cls(table, spare=MOST_DOUBTS - history.doubts if history and trusted else 0)

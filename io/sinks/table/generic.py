@@ -18,9 +18,9 @@ from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Target
 from sinks.table.turns import cuts_of, pieces, repeats_of
 from sinks.text.sqlalchemy_values import convert
-from sinks.text.table_name import TableName
 from transforms.error_texts import message_of
 from transforms.per_process import PerProcess
+from transforms.route.table_name import TableName
 
 CHUNK = 200  # keys in one query
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from bisect import insort
+from collections import deque
 from collections.abc import Callable, Collection
 from typing import Literal
 
@@ -33,11 +34,12 @@ def isolate(
     blame: Callable[[BaseException], Blame],
     evidence: Evidence,
     skip: Collection[int] = (),
+    suspects: Callable[[BaseException, int, int], Collection[int]] | None = None,
 ) -> set[int]:
     """Run over the rows ``[0, count)`` in as few pieces as the poison among them allows.
 
     An error that names its line, as COPY's do, makes the piece before that line run once more.
-    Otherwise the piece is halved. Pieces grow again while all goes well, so that scattered poison
+    Otherwise rows that are suspected are tried alone, and a piece without any is halved. Pieces grow again while all goes well, so that scattered poison
     rows cost about twice the work, not one pass each.
 
     Args:
@@ -48,6 +50,8 @@ def isolate(
         blame: Whose an error is; nobody's is raised.
         evidence: Gets what took effect, and raises doubtful errors of too many rows.
         skip: Rows to leave out.
+        suspects: Asked once, with the error of the rows ``[start, end)`` and with ``start`` and
+            ``count``, which of these are probably to blame. It costs time to be wrong, no more.
 
     Returns:
         The rows that failed.
@@ -58,6 +62,7 @@ def isolate(
     position = 0
     size = count
     suspect = 0  # the rows from position to here are known to contain poison
+    alone: deque[int] | None = None if suspects else deque()
     while position < count:
         while passed < len(left_out) and left_out[passed] < position:
             passed += 1
@@ -65,6 +70,10 @@ def isolate(
         if position == stop:
             position += 1
             continue
+        while alone and alone[0] < position:
+            alone.popleft()
+        if alone:
+            stop = min(stop, alone[0]) if alone[0] > position else position + 1
         if position < suspect:
             size = max(1, (suspect - position) // 2)
         end = min(stop, position + size)
@@ -79,6 +88,9 @@ def isolate(
                 row = position + line - 1
             elif end - position == 1:
                 row = position
+            elif alone is None and suspects and (rows := suspects(error, position, count)):
+                alone, size = deque(sorted(rows)), count
+                continue
             else:
                 suspect = end
                 continue
@@ -87,7 +99,8 @@ def isolate(
             failed.add(row)
             fail(row, error)
             insort(left_out, row)
-            size = max(SMALLEST_PIECE, 2 * (row - position))
+            expected = alone is not None and bool(alone) and alone[0] == row
+            size = count if expected else max(SMALLEST_PIECE, 2 * (row - position))
             suspect = position
         else:
             evidence.passed(effect)

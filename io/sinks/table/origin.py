@@ -14,12 +14,9 @@ import sqlalchemy as sa
 
 from sinks.table.target import ELEMENT_COLUMNS, ORIGIN_COLUMNS
 from sinks.text.encoding import all_escaped
-from transforms.batch.expansion import Expansion, number_of
+from transforms.batch.expansion import ROUTES, Expansion, number_of
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import SinkFailed
-
-ROUTES = "Route/"
-"""How the label of a step begins that sends a record to several tables."""
 
 AMBIGUOUS = "ambiguous_origin"
 """Category of a record that one number cannot tell from the others of its offset."""

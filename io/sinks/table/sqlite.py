@@ -21,8 +21,8 @@ from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Target
 from sinks.text.quoting import quote, quoted
 from sinks.text.sqlite_values import bind_column, is_older
-from sinks.text.table_name import TableName
 from transforms.error_texts import message_of
+from transforms.route.table_name import TableName
 
 # "" declares no type and so has no affinity: see sinks.text.sqlite_values.
 _TYPES: dict[LogicalType, str] = {

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from sinks.table.config import OnConflict, SqlConfig, UnknownFields
 from sinks.text.quoting import quote
-from sinks.text.table_name import TableName
 from transforms.batch.expected import ExpectedFields
 from transforms.errors import ConfigError
+from transforms.route.table_name import TableName
 
 ORIGIN_COLUMNS = ("ingest_source", "ingest_partition", "ingest_offset")
 """The key of a table whose records have no key of their own: where each record came from."""

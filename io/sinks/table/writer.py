@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sinks.table.records import Records, Written
 from sinks.table.schema import NewColumn
 from sinks.table.target import Description, Target
-from sinks.text.table_name import TableName
+from transforms.route.table_name import TableName
 
 
 class TableWriter(Protocol):

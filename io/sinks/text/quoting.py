@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sinks.text.table_name import TableName
+from transforms.route.table_name import TableName
 
 
 def quote(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from clients.s3 import S3Settings
 from pipelines.flags import is_of_objects
@@ -10,7 +11,9 @@ from sinks.object_datasets import Objects
 from sinks.objects.config import ObjectConfig
 from sinks.table.config import SqlConfig
 from transforms.errors import ConfigError
-from transforms.route.routes import Routes
+
+if TYPE_CHECKING:
+    from transforms.route.routes import Routes
 
 
 def own_dataset(flags: argparse.Namespace) -> ObjectConfig:
@@ -51,7 +54,6 @@ def objects_of(flags: argparse.Namespace, sql: SqlConfig, routes: Routes | None)
     whole = Objects.of_routes(others, sql, own=place, settings=settings)
     if own is not None and len(others) < len(routes.all):
         whole = whole + _own(own, sql)
-    _refuse_shared(whole)
     return whole if whole.datasets else None
 
 
@@ -60,18 +62,6 @@ def _own(own: ObjectConfig, sql: SqlConfig) -> Objects:
     return Objects.of(
         own, schema=sql.schema, unknown_fields=sql.unknown_fields, elements=sql.elements
     )
-
-
-def _refuse_shared(objects: Objects) -> None:
-    """Refuse two datasets in one folder: one object would take the name of another."""
-    labels: dict[str, str] = {}
-    for dataset in objects.datasets:
-        other = labels.setdefault(dataset.config.label, dataset.label)
-        if other != dataset.label:
-            raise ConfigError(
-                f"{dataset.config.label} is the folder of two datasets, {other} and {dataset.label}; "
-                "name one of the tables otherwise"
-            )
 
 
 def _settings(flags: argparse.Namespace) -> S3Settings:

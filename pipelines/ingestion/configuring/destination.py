@@ -57,5 +57,5 @@ def check(flags: argparse.Namespace, defaults: argparse.Namespace) -> None:
     if flags.routes and not flags.table and (options := chosen(_OF_TABLE)):
         raise ConfigError(
             f"{options}: with --routes this is for the records of --table, and there is none; write it "
-            f"in {flags.routes} with each route"
+            f"in {flags.routes if isinstance(flags.routes, str) else 'the program'} with each route"
         )

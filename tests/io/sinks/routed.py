@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sinks.database.label import UNROUTED
 from sinks.jobs.queue import SqlJobQueue
 from sinks.ledger.accounts import accounts
 from sinks.sql import SqlSink, Tables
@@ -22,6 +21,7 @@ from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import BatchLimits
 from transforms.errors import Reject, RetryLater
 from transforms.route.route import Route
+from transforms.route.table_name import UNROUTED
 from transforms.settle.write import Settled
 from transforms.steps.pipeline_identity import PipelineIdentity
 

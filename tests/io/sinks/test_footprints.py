@@ -13,10 +13,10 @@ import pytest
 from sinks.footprints import footprint_of, in_flight, keys_of
 from sinks.table.config import OnConflict
 from sinks.table.target import Column, Interplay, Target
-from sinks.text.table_name import TableName
 from tests.io.sinks.routed import LINES, NOTES, ORDERS, keyed, sink_of
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.record import RecordBatch
+from transforms.route.table_name import TableName
 from transforms.settle.flight import Footprint
 
 ONE = "ABCDEF00-0000-0000-0000-00000000000a"

@@ -38,6 +38,11 @@ def test_two_datasets_have_two_names() -> None:
         objects("orders", "orders") + objects("other", "orders")
 
 
+def test_two_datasets_have_two_folders() -> None:
+    with pytest.raises(ConfigError, match="s3://lake/raw/orders is the folder of two datasets"):
+        objects("orders", "orders") + objects("orders", "others")
+
+
 def test_a_dataset_is_not_called_like_a_table() -> None:
     objects("orders", "orders").check_labels(["people"])
     with pytest.raises(ConfigError, match="orders is both a table and a dataset"):
@@ -84,6 +89,24 @@ class TestRoutes:
         archive = datasets["archive"]
         assert (archive.config.partition, archive.config.settings) == ("day", settings)
         assert list(archive.columns.types) == ["id", "type"]
+
+    def test_the_default_schema_is_left_out_once_it_is_known(self) -> None:
+        routes = [Route("public.orders"), Route("app.people"), Route("items")]
+        objects = Objects.of_routes(routes, self.HOME, own=ObjectConfig.of("s3://lake"))
+        assert objects.in_schema("other") is objects
+        assert objects.in_schema(None) is objects
+        datasets = objects.in_schema("public").by_label
+        assert {label: each.config.label for label, each in datasets.items()} == {
+            "app.people": "s3://lake/app.people",
+            "items": "s3://lake/items",
+            "orders": "s3://lake/orders",
+        }
+
+    def test_one_dataset_in_two_spellings_is_refused(self) -> None:
+        routes = [Route("public.orders"), Route("orders")]
+        objects = Objects.of_routes(routes, self.HOME, own=ObjectConfig.of("s3://lake"))
+        with pytest.raises(ConfigError, match="dataset orders is written to two places"):
+            objects.in_schema("public")
 
     def test_a_pipeline_of_objects_sends_all_routes_there(self) -> None:
         routes = [Route("orders"), Route("people", sink="s3://other")]

@@ -20,18 +20,24 @@ from sinks.object_datasets import Objects
 from sinks.object_shares import ObjectShares, written_objects
 from sinks.objects import intents, writing
 from sinks.objects.config import ObjectConfig
+from sinks.objects.folder_store import FolderStore
 from sinks.objects.planned import Written
 from sinks.objects.publish import TURNS
 from sinks.sql import SqlConfig, SqlSink, Tables, WriteToSql
+from sinks.tables import default_schema
+from tests.fakes import committed_alone
 from tests.io.sinks.jobs.queued_jobs import LIMITS, PIPELINE, SOON, parsed, retryable
 from tests.io.sinks.objects.lake import SCHEMA, Lake
 from tests.io.sinks.tested_database import Database, make_batch
 from tests.waiting import wait_until
+from transforms.batch.backoff import Backoff
 from transforms.batch.record import RecordBatch
-from transforms.errors import Contention, DeadBudgetExceeded, SinkFailed
+from transforms.errors import Contention, DeadBudgetExceeded, SinkFailed, SinkUnavailable
 from transforms.read import drain
 from transforms.route.route import Route
+from transforms.settle import finishing
 from transforms.settle.dead_budget import DeadBudget
+from transforms.settle.write import WriteConfig
 
 BAD = {"id": "x", "type": "a"}
 
@@ -241,11 +247,48 @@ class TestBesideTables:
         assert [failure.target for failure in (*settled.dead, *settled.retry)] == ["archive"]
         assert lake.database.rows("SELECT target FROM ingest_jobs") == [("archive",)]
 
+    def test_a_dataset_may_be_spelt_with_the_default_schema(self, every_lake: Lake) -> None:
+        sink = self.sink(every_lake)
+        assert sink.objects is not None
+        schema = default_schema(every_lake.database.database)
+        (dataset,) = sink.objects.datasets
+        label = f"{schema}.archive"
+        spelt = replace(dataset, config=dataset.config.of_dataset(label), label=label)
+        sink = replace(sink, objects=Objects((spelt,)))
+        sink.prepare()
+        (settled,) = sink.commit([self.batch("archive", label)])
+        sink.finish()
+        assert settled.by_target["archive"].inserted == 2
+        assert every_lake.database.rows("SELECT target FROM ingest_objects") == [("archive",)]
+
     def test_a_batch_for_tables_only_enters_no_intent(self, lake: Lake) -> None:
         sink = self.sink(lake)
         sink.commit([self.batch("orders", "orders")])
         sink.finish()
         assert (lake.intents(), lake.listed()) == ([], [])
+
+
+@pytest.mark.parametrize("method", ["create", "read"])
+def test_a_store_that_is_away_in_mid_run_is_waited_for(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    sink = lake.sink()
+    works = getattr(FolderStore, method)
+    faults = iter([SinkUnavailable("the store is away")] * 2)
+
+    def faulty(self: FolderStore, *arguments: object) -> object:
+        for fault in faults:
+            raise fault
+        return works(self, *arguments)
+
+    config = WriteConfig(backoff=Backoff(base=0.001, cap=0.002), outage_budget=10.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, method, faulty)
+        settled, _ = committed_alone(sink, [make_batch(values(0, 1))], config)
+        finishing.finish(sink.finish, config.backoff, config.outage_budget)
+    assert [result.counts.inserted for result in settled] == [2]
+    assert lake.ids() == [0, 1]
+    assert lake.intents() == []
 
 
 def test_a_bucket_is_written_like_a_folder(

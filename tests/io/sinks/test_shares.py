@@ -12,7 +12,6 @@ import pytest
 
 from sinks import shares
 from sinks.database.engine import dispose_engines, transaction
-from sinks.database.label import UNROUTED
 from sinks.jobs.store import list_jobs
 from sinks.sql import SqlSink, Tables
 from sinks.work import Work
@@ -33,6 +32,7 @@ from tests.io.sinks.tested_database import Database, counts, make_batch
 from tests.waiting import wait_until
 from transforms.errors import ConfigError, SinkFailed, SluiceError
 from transforms.route.route import Route
+from transforms.route.table_name import UNROUTED
 
 ALL = keyed("orders", "lines", "notes")
 

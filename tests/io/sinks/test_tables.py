@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from sinks.database.label import UNROUTED
 from sinks.table.config import SqlConfig
 from sinks.tables import Tables, use_of, without_schema
 from transforms.errors import ConfigError, SinkFailed
 from transforms.route.route import Route
+from transforms.route.table_name import UNROUTED
 
 SCHEMA = "public"
 

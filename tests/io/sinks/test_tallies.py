@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from sinks.database.label import UNROUTED
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
@@ -30,6 +29,7 @@ from tests.io.sinks.tested_database import Database
 from transforms.batch.counts import Counts
 from transforms.batch.job_states import CANCEL, PURGE, REPLAY, Action
 from transforms.batch.record import RecordBatch
+from transforms.route.table_name import UNROUTED
 
 TABLES = ("orders", "lines", "notes")
 

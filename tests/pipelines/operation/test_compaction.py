@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import sqlalchemy as sa
 
 from pipelines import command
 from pipelines import compact as compact_command
@@ -14,6 +17,7 @@ from sinks.database import leases
 from sinks.database.engine import transaction
 from sinks.database.tables import leases as lease_table
 from sinks.objects.config import ObjectConfig
+from sinks.objects.publish import Publisher
 from tests.io.sinks.objects.filled_lake import FilledLake
 from tests.pipelines.commands import audit
 
@@ -137,6 +141,31 @@ def test_the_lease_is_given_up(lake: FilledLake) -> None:
     for _ in range(2):
         assert compacted(lake) == 0
     assert leases.number() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_and_its_lease(
+    lake: FilledLake,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: signal.Signals,
+) -> None:
+    held = leases.number()
+    publish = Publisher.publish
+
+    def signalled(self: Publisher) -> int | None:
+        os.kill(os.getpid(), number)
+        return publish(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "publish", signalled)
+        assert compacted(lake) == 1
+    assert f"compact: stopped by {number.name}" in capsys.readouterr().err
+    assert leases.number() == held
+    with transaction(lake.database, "look for leases") as connection:
+        assert connection.scalars(sa.select(lease_table.c.holder)).all() == [""], "it is free"
+    assert compacted(lake) == 0
+    assert len(lake.settled()) == 2
 
 
 def test_another_dataset_is_left_alone(

@@ -13,9 +13,10 @@ from tests.transforms.mapping.mapped import SPAN, batch_of, csv_batch
 from transforms.batch.expansion import Branch, Expansion
 from transforms.batch.record import Attempt, Claim, RecordBatch
 from transforms.mapping.mapping import Mapping
-from transforms.route.route import UNROUTED, Route
+from transforms.route.route import Route
 from transforms.route.router import Router
 from transforms.route.routes import Routes
+from transforms.route.table_name import UNROUTED
 
 NUMBER = '{"required": ["n"], "properties": {"n": {"type": "integer"}}}'
 

@@ -46,7 +46,7 @@ def test_they_travel_to_workers() -> None:
         ([], "there are 1 to 1,000 routes, got 0"),
         ([ORDERS, ORDERS], "two routes are called app.orders"),
         ([Route("a", name="x/y")], "route x/y: a route's name has no /"),
-        ([Route("a.")], "a table is NAME"),
+        ([Route("a.")], "table must be NAME"),
         ([Route("a", tables=("a",))], "tables and pattern are for a table with"),
         ([Route("a", pattern="a")], "tables and pattern are for a table with"),
         ([Route("${a}")], "say which names are allowed"),

@@ -35,7 +35,7 @@ def test_two_writes_behind_one_read_are_refused_when_the_pipeline_is_built() -> 
     parsed = pipeline | read("fork") | Parse()
     _ = parsed | "A" >> EachRecord(keep, "A") | "WriteA" >> Write(ListSink.fresh("a"))
     other = parsed | "B" >> Whole()
-    with pytest.raises(ConfigError, match=r"two writes.*ReadSplits"):
+    with pytest.raises(ConfigError, match=r"two writes.*take routes and one write"):
         _ = other | "WriteB" >> Write(ListSink.fresh("b"))
 
 

@@ -12,9 +12,9 @@ from transforms.mapping.mapping import Mapping as RecordMapping
 from transforms.mapping.reading.document import Part
 from transforms.parse.validate import load_schema
 from transforms.route.conditions.condition import condition_of
-from transforms.route.label import label_of
 from transforms.route.reading.quantities import bytes_of, seconds_of
 from transforms.route.route import Route
+from transforms.route.table_name import TableName
 from transforms.route.table_template import TableTemplate, has_fields
 from transforms.settle.bounds import Bounds
 
@@ -102,7 +102,7 @@ def _check_table(part: Part, route: Route) -> None:
         if has_fields(route.table):
             TableTemplate(route.table, route.tables, route.pattern)
         else:
-            label_of(route.table)
+            TableName.parse(route.table)
     except ConfigError as error:
         at = next((name for name in ("tables", "pattern") if name in part.value), "table")
         raise part.value[at].refused(str(error)) from None

@@ -125,30 +125,22 @@ class Columns:
         return {name: value for name, value in self.__dict__.items() if name not in cached}
 
 
-@lru_cache(maxsize=64)
-def columns_for(
-    schema: str | None,
-    format_: Format,
-    *,
-    mapped: bool = False,
-    unknown_fields: UnknownFields = "reject",
-    elements: bool = False,
-) -> Columns:
-    """The columns for the records of a batch; remembered, so that it may be asked for each batch.
+def columns_for(columns: Columns, format_: Format, *, mapped: bool = False) -> Columns:
+    """The columns of one object of a dataset: those of ``columns``, unless a CSV header knows better.
 
     Args:
-        schema: JSON Schema as JSON text, or None.
-        format_: The batch's format: the header of a CSV file makes columns where there is no schema.
+        columns: Those of the dataset; no header changes them if a schema or a typed source made them.
+        format_: The format of the object's records.
         mapped: Whether a mapping may have given the fields other names (``RecordBatch.cells``).
-        unknown_fields: As in ``Columns``.
-        elements: As in ``Columns``.
-
-    Raises:
-        ConfigError: As ``Columns.of``.
     """
-    if schema is None and format_.name == "csv" and format_.columns and not mapped:
-        return Columns.of_text(format_.columns, elements=elements)
-    return Columns.of(schema, unknown_fields=unknown_fields, elements=elements)
+    if columns.whole and format_.name == "csv" and format_.columns and not mapped:
+        return _of_header(format_.columns, columns.origin, columns.elements)
+    return columns
+
+
+@lru_cache(maxsize=64)
+def _of_header(names: tuple[str, ...], origin: bool, elements: bool) -> Columns:
+    return Columns.of_text(names, origin=origin, elements=elements)
 
 
 def _with_payload(

@@ -60,6 +60,25 @@ class Origins:
             None if expansions is None else [expansions[i] for i in indices],
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[Origins]) -> Origins:
+        """Those of several lists of records of the same partition, one behind the other."""
+        if len(parts) == 1:
+            return parts[0]
+        first = parts[0]
+        offsets = [offset for part in parts for offset in part.offsets]
+        elements: list[int | None] | None = None
+        if any(part.elements is not None for part in parts):
+            elements = []
+            for part in parts:
+                elements += part.elements or [None] * len(part.offsets)
+        expansions: list[Expansion] | None = None
+        if any(part.expansions is not None for part in parts):
+            expansions = []
+            for part in parts:
+                expansions += part.expansions or [()] * len(part.offsets)
+        return cls(first.source, first.partition, offsets, elements, expansions)
+
     def columns(self, *, elements: bool) -> list[pa.Array[Any]]:
         """Arrow's columns of ``ORIGIN_FIELDS`` and, with ``elements``, of ``ELEMENT_FIELDS``."""
         count = len(self.offsets)

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sinks.objects.encoding.columns import Columns
+from sinks.objects.encoding.dictionaries import repeating
 from sinks.objects.encoding.encoded import Encoded
 from sinks.objects.encoding.origins import Origins
 from sinks.objects.encoding.rows import Refused, rows_of
@@ -82,7 +83,11 @@ class ParquetObject:
             return
         if self._writer is None:
             self._writer = pq.ParquetWriter(
-                self._file, self._columns.schema, compression="zstd", write_statistics=True
+                self._file,
+                self._columns.schema,
+                compression="zstd",
+                use_dictionary=repeating(table),
+                write_statistics=True,
             )
         self._writer.write_table(table, row_group_size=GROUP_ROWS)
 

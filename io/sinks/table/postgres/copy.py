@@ -42,7 +42,8 @@ def write(connection: sa.Connection, target: Target, records: Records) -> Writte
     evidence = written.evidence = Evidence.of(connection, target)
     writer = _CopyWriter(connection, target, records, written, evidence)
     keys = keys_of(target, rows)
-    repeated = len(set(keys)) < len(keys)
+    distinct = len(set(keys))
+    repeated = distinct < len(keys)
     simple = target.on_conflict.mode == "ignore" and not repeated
     if target.interplay.entangled or (
         # With ignore, the database finds equal keys by itself as long as the order is kept.
@@ -54,6 +55,8 @@ def write(connection: sa.Connection, target: Target, records: Records) -> Writte
     else:
         writer.in_one_go(rows)
     writer.finish()
+    if not written.collided and sum(written.inserted) + len(written.poison) < distinct:
+        written.collided = True
     evidence.check()
     return written
 
@@ -87,7 +90,9 @@ class _CopyWriter:
     def in_one_go(self, rows: Rows) -> None:
         """Write rows that do not depend on each other."""
         blocks = self._encoded(blocks_of(self._target, rows), self._written.poison)
-        if blocks and not (self._may_copy and self._copied_directly(blocks)):
+        if not blocks or (self._may_copy and self._copied_directly(blocks)):
+            return
+        if not (len(blocks) == 1 and self._staging.wrote_whole(blocks[0])):
             self._staging.write(blocks, ())
 
     def in_rounds(self, rows: Rows, keys: Sequence[Hashable]) -> None:
@@ -166,6 +171,11 @@ class _CopyWriter:
         """
         if any(updates_first(self._target, lines.names) for lines in blocks):
             return False  # COPY would refuse a row that lacks a column, before it sees the key
+        if direct.is_in_doubt(self._target) and direct.are_known(
+            self._session, self._target, blocks
+        ):
+            self._written.collided = True
+            return False
 
         def blame(error: BaseException) -> Blame:
             if whole or sqlstate_of(error) == UNIQUE_VIOLATION:
@@ -180,7 +190,8 @@ class _CopyWriter:
         try:
             with self._session.savepoint("direct"):
                 for lines in blocks:
-                    bad = self._session.copy(table, lines, poison, blame)
+                    closing = "direct" if lines is blocks[-1] else "piece"
+                    bad = self._session.copy(table, lines, poison, blame, closing=closing)
                     loaded.append(lines.without(bad).indices if bad else lines.indices)
         except psycopg2.Error as error:
             if sqlstate_of(error) == UNIQUE_VIOLATION or blame_of(error) == "doubtful":

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import psycopg2
-
 from sinks.table.postgres import statements
 from sinks.table.postgres.lines import encode_blocks
 from sinks.table.postgres.staging import StagedBlock, Staging
@@ -113,17 +111,6 @@ def _refused(staging: Staging, staged: Sequence[StagedBlock]) -> set[int]:
     """Numbers of the staged rows that the table would refuse; all, if it cannot be told."""
     refused: set[int] = set()
     for block in staged:
-        span = (block.start, block.end)
-        statement = statements.refusals_statement(
-            staging.target, staging.table, block.lines.names, span
-        )
-        if statement is None:
-            continue
-        try:
-            with staging.session.savepoint("refusals"):
-                refused.update(int(row[0]) for row in staging.session.query(statement))
-        except psycopg2.Error as error:
-            if staging.session.blame(error) == "nobody":
-                raise
-            refused.update(range(*span))
+        numbers = staging.refused(block, block.start, block.end)
+        refused.update(range(block.start, block.end) if numbers is None else numbers)
     return refused

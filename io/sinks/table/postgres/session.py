@@ -24,6 +24,8 @@ from transforms.errors import SinkFailed
 _SHORT_WAITS = "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '15s'"
 """For isolating blocked records: each of them waits for its lock again."""
 
+_CHECK_DEFERRED = "SET CONSTRAINTS ALL IMMEDIATE"
+
 
 class Session:
     """The connection during the transaction of one commit.
@@ -41,17 +43,21 @@ class Session:
         self._cursor = driver.cursor()
         self._target = target
         self._blamed = {"record", "transient"} if isolate else {"record"}
+        self._savepoints: list[str] = []
+        self._set = 0  # how many of them the server has set
         self.isolate = isolate
         if isolate:
             self.execute(_SHORT_WAITS)
 
     def execute(self, statement: str) -> None:
         """Run a statement without a result."""
-        self._cursor.execute(statement)
+        self._cursor.execute(self._with_savepoints(statement))
 
-    def query(self, statement: str) -> list[tuple[Any, ...]]:
-        """The rows of a statement's result."""
-        self._cursor.execute(statement)
+    def query(
+        self, statement: str, values: Sequence[object] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """The rows of a statement's result; ``values`` are bound to its placeholders."""
+        self._cursor.execute(self._with_savepoints(statement), values)
         return list(self._cursor.fetchall())
 
     def blame(self, error: BaseException) -> Blame:
@@ -78,7 +84,22 @@ class Session:
     def check_deferred(self) -> None:
         """Have deferred constraints checked now, while the rows to blame can be found."""
         if self._target.deferrable:
-            self.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            self.execute(_CHECK_DEFERRED)
+
+    def load(self, table: str, names: Sequence[str], data: bytes, *, closing: str = "") -> None:
+        """COPY ``data``, lines with the columns ``names``, into a table of this quoted name.
+
+        With ``closing``, deferred constraints are checked and the savepoint of that name is released
+        in the same round trip.
+        """
+        copy = f"COPY {table} ({', '.join(map(quote, names))}) FROM STDIN"
+        statements = [self._with_savepoints(copy)]
+        if closing:
+            statements += [_CHECK_DEFERRED] * self._target.deferrable + [_release(closing)]
+        # In one piece: every further one would wait for the interpreter's lock again.
+        self._cursor.copy_expert("; ".join(statements), io.BytesIO(data), size=len(data) + 1)
+        if closing:
+            self._set = self._savepoints.index(closing)
 
     def copy(
         self,
@@ -86,26 +107,28 @@ class Session:
         lines: Lines,
         poison: list[Poison],
         blame: Callable[[BaseException], Blame] | None = None,
+        *,
+        closing: str = "piece",
     ) -> set[int]:
-        """COPY ``lines`` into a table.
+        """COPY ``lines`` into a table; in one round trip if no row is refused.
 
         Args:
             table: Its quoted name.
             lines: What to copy.
             poison: Gets the rows that are refused.
             blame: Whose an error is, if other than the method of that name says.
+            closing: The savepoint to release with the COPY if that takes all rows: one that the
+                caller is about to leave.
 
         Returns:
             The positions of the rows that are refused.
         """
-        statement = f"COPY {table} ({', '.join(map(quote, lines.names))}) FROM STDIN"
 
         def copy(start: int, end: int) -> int:
             data = lines.data(start, end)
             with self.savepoint("piece"):
-                # In one piece: every further one would wait for the interpreter's lock again.
-                self._cursor.copy_expert(statement, io.BytesIO(data), size=len(data) + 1)
-                self.check_deferred()
+                whole = start == 0 and end == len(lines.indices)
+                self.load(table, lines.names, data, closing=closing if whole else "piece")
             return end - start
 
         # What a staging table takes says nothing about what the target refuses.
@@ -120,19 +143,40 @@ class Session:
         evidence.check()
         return refused
 
+    def undoes(self, error: BaseException) -> bool:
+        """Whether a savepoint undoes what raised ``error``, after which the transaction goes on."""
+        kinds = {*self._blamed, "fatal"}
+        return classify(error).kind in kinds and not self._cursor.connection.closed
+
     @contextmanager
     def savepoint(self, name: str) -> Iterator[None]:
-        """Undo the block if it raises an error after which the transaction can go on."""
-        self.execute(f"SAVEPOINT sluice_{name}")
+        """Undo the block if it raises an error after which the transaction can go on.
+
+        The savepoint is set together with the first statement of the block: a round trip to the
+        server costs more than many a statement.
+        """
+        depth = len(self._savepoints)
+        self._savepoints.append(name)
         try:
             yield
         except psycopg2.Error as error:
-            kinds = {*self._blamed, "fatal"}
-            if classify(error).kind in kinds and not self._cursor.connection.closed:
+            if self._set > depth and self.undoes(error):
                 # Without the release each failure would nest one level deeper, and every row
                 # that is read looks at all levels.
-                self.execute(
-                    f"ROLLBACK TO SAVEPOINT sluice_{name}; RELEASE SAVEPOINT sluice_{name}"
-                )
+                self.execute(f"ROLLBACK TO SAVEPOINT sluice_{name}; {_release(name)}")
             raise
-        self.execute(f"RELEASE SAVEPOINT sluice_{name}")
+        else:
+            if self._set > depth:
+                self.execute(_release(name))
+        finally:
+            del self._savepoints[depth:]
+            self._set = min(self._set, depth)
+
+    def _with_savepoints(self, statement: str) -> str:
+        """``statement`` after those that set the savepoints which the server does not have yet."""
+        names, self._set = self._savepoints[self._set :], len(self._savepoints)
+        return "; ".join([*(f"SAVEPOINT sluice_{name}" for name in names), statement])
+
+
+def _release(name: str) -> str:
+    return f"RELEASE SAVEPOINT sluice_{name}"

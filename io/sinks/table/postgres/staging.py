@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg2
 
+from sinks.database.classify import sqlstate_of
 from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
 from sinks.table.isolate import Blame, isolate, poison_of
@@ -25,6 +26,7 @@ from sinks.table.rows import Poison
 from sinks.table.target import Target
 from sinks.table.turns import cuts_of, pieces
 
+_REFUSALS = frozenset({"23502", "23514"})  # not_null_violation, check_violation
 _FEW_STATEMENTS = 8  # that may each read the whole staging table
 
 
@@ -92,6 +94,8 @@ class Staging:
         """The temporary table, created in this session if it is not there."""
         if self._table is None:
             self._table = staging_table.table_of(self.target)
+            if self.session.query(staging_table.there_statement(self._table))[0][0]:
+                return self._table
             # "already exists, skipping"
             self.session.execute("SET LOCAL client_min_messages = warning")
             try:
@@ -104,6 +108,30 @@ class Staging:
                 )
                 raise
         return self._table
+
+    def wrote_whole(self, lines: Lines) -> bool:
+        """Stage rows that do not depend on each other, and insert them by one statement.
+
+        Their records ascend. Rows without numbers cost less on their way, but none of them can be
+        set aside: False, with nothing written, if one is refused, or if it cannot be done so.
+        """
+        session, target, records, names = self.session, self.target, self.records, lines.names
+        batch = 0 if len(records.starts) == 1 else None
+        statement = statements.whole_statement(target, self.table, names, batch)
+        if statement is None or self._count or session.isolate or records.effects:
+            return False
+        try:
+            with session.savepoint("whole"):
+                session.load(self.table.quoted, *staging_table.by_batch(lines, records, target))
+                results = session.query(statement)
+                session.check_deferred()
+        except psycopg2.Error as error:
+            if not session.undoes(error):
+                raise
+            return False
+        self._evidence.passed(len(results))
+        self._count_results_of_batches(results)
+        return True
 
     def write(
         self,
@@ -160,6 +188,24 @@ class Staging:
                 self._insert_isolated(block, start, end)
             self.written.poison.extend(block.poison)
 
+    def refused(self, block: StagedBlock, start: int, end: int) -> set[int] | None:
+        """Which of the rows ``[start, end)``, by number, lack a value or do not meet a CHECK.
+
+        None if it cannot be told.
+        """
+        statement = statements.refusals_statement(
+            self.target, self.table, block.lines.names, (start, end)
+        )
+        if statement is None:
+            return set()
+        try:
+            with self.session.savepoint("refusals"):
+                return {int(row[0]) for row in self.session.query(statement)}
+        except psycopg2.Error as error:
+            if self.session.blame(error) == "nobody":
+                raise
+            return None
+
     def finish(self) -> None:
         """Leave the staging table as the next commit expects it."""
         if self._indexed:
@@ -208,8 +254,14 @@ class Staging:
             self.session.refuse_lack_of(error, lambda: rights.needed(self.target, names))
             return self.session.blame(error)
 
+        def suspects(error: BaseException, first: int, last: int) -> Collection[int]:
+            if sqlstate_of(error) not in _REFUSALS:
+                return ()
+            numbers = self.refused(block, start + first, start + last)
+            return [number - start for number in numbers or ()]
+
         skip = {position - offset for position in block.refused if position >= offset}
-        isolate(count, insert, fail, blame, self._evidence, skip=skip)
+        isolate(count, insert, fail, blame, self._evidence, skip=skip, suspects=suspects)
 
     def _insert(self, block: StagedBlock, start: int, end: int) -> list[tuple[Any, ...]]:
         batch = None
@@ -235,6 +287,9 @@ class Staging:
             }
             self.written.affect(self.records, effects)
             return
+        self._count_results_of_batches(results)
+
+    def _count_results_of_batches(self, results: Sequence[tuple[Any, ...]]) -> None:
         for batch, fresh, count in results:
             counts = self.written.inserted if fresh else self.written.updated
             counts[batch] += count

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -87,6 +88,28 @@ def index_statement(table: StagingTable) -> str:
 def unindex_statement(table: StagingTable) -> str:
     """Drop that index again: the next commit may not need it."""
     return f"DROP INDEX pg_temp.{table.index}"
+
+
+def there_statement(table: StagingTable) -> str:
+    """Ask whether the table is there."""
+    return f"SELECT to_regclass($n$pg_temp.{table.quoted}$n$) IS NOT NULL"
+
+
+def by_batch(lines: Lines, records: Records, target: Target) -> tuple[tuple[str, ...], bytes]:
+    """The columns and the data of ``lines``, whose records ascend, with the number of each row's batch."""
+    if len(records.starts) == 1:
+        return lines.names, lines.whole
+    _, batch, _ = _extra_names(target)
+    parts: list[str] = []
+    start = 0
+    while start < len(lines.indices):
+        number = records.batch_of(lines.indices[start])
+        after = records.starts[number + 1 : number + 2]
+        end = bisect_left(lines.indices, after[0]) if after else len(lines.indices)
+        rest = f"\t{number}\n"
+        parts += [rest.join(lines.texts[start:end]), rest]
+        start = end
+    return (*lines.names, batch), "".join(parts).encode()
 
 
 def numbered(

@@ -136,6 +136,46 @@ def insert_statement(
     return _upsert(target, table, names, where, label, effects=effects)
 
 
+def whole_statement(
+    target: Target, table: StagingTable, names: tuple[str, ...], batch: int | None
+) -> str | None:
+    """``insert_statement`` for all rows of a staging table that has no others and no numbers.
+
+    None if it takes numbers to tell the rows apart, or to write them in order.
+
+    Args:
+        target: The table.
+        table: Where the rows are staged.
+        names: Their columns.
+        batch: The batch of all of them; None where each row has that of its own.
+    """
+    interplay = target.interplay
+    ordered = interplay.entangled or interplay.rewriting
+    if ordered or table.packed or updates_first(target, names):
+        return None
+    if _action(target, names) != "NOTHING":
+        if batch is None or target.partitioned:
+            return None
+        key = ", ".join(map(quote, target.key))
+        insert = _insert(target, table, names, f"{table.quoted} ORDER BY {key}", ordered=True)
+        return _INSERT_NEW.format(
+            insert=insert, result=_result(f"{batch:d}", "w.sluice_fresh", "w", False)
+        )
+    # A temporary table is read in the order in which it was filled.
+    insert = _insert(target, table, names, table.quoted, ordered=True)
+    if batch is not None:
+        return _INSERT_NEW.format(insert=insert, result=_result(f"{batch:d}", "true", "w", False))
+    rows = _INSERTED_ROWS.format(
+        key=", ".join(f"s.{quote(name)}" for name in target.key),
+        label=table.batch,
+        staged=table.quoted,
+        same=_same(target, "s", "w"),
+        where=f"{table.batch} IS NOT NULL",
+        ordinal=table.batch,
+    )
+    return _INSERT_NEW.format(insert=insert, result=_result("shown", "true", rows, False))
+
+
 _INSERT_NEW = "WITH w AS ({insert}) {result}"
 # With ignore a key may repeat in the rows: the first of its rows was the one inserted.
 _INSERTED_ROWS = (
@@ -248,20 +288,25 @@ def _result(label: str, fresh: str, source: str, effects: bool) -> str:
     return f"SELECT {label}, {fresh}, count(*) FROM {source} GROUP BY 1, 2"
 
 
-def _insert(target: Target, table: StagingTable, names: Sequence[str], source: str) -> str:
-    """The INSERT, which returns the key of each row and whether it is new."""
+def _insert(
+    target: Target, table: StagingTable, names: Sequence[str], source: str, *, ordered: bool = False
+) -> str:
+    """The INSERT, which returns the key of each row and whether it is new.
+
+    The rows of ``source`` are put in order, unless they are ``ordered``.
+    """
     columns = ", ".join(map(quote, names))
     key = ", ".join(map(quote, target.key))
     returned = ", ".join(f"sluice_target.{quote(name)}" for name in target.key)
     # Only with ignore may a key repeat. Where the order is free, all writers use the same: two
     # that lock the same rows in different orders would end in a deadlock.
     free = target.on_conflict.mode != "ignore" and not target.interplay.entangled
-    order = key if free else table.ordinal
+    order = "" if ordered else f" ORDER BY {key if free else table.ordinal}"
     # xmax is 0 in a row version that no update has made.
     fresh = "true" if target.partitioned else "sluice_target.xmax = 0"
     return (
         f"INSERT INTO {quoted(target.table)} AS sluice_target ({columns}) "
-        f"SELECT {columns} FROM {source} ORDER BY {order} "
+        f"SELECT {columns} FROM {source}{order} "
         f"ON CONFLICT ({key}) DO {_action(target, names)} "
         f"RETURNING {returned}, {fresh} AS sluice_fresh"
     )

@@ -13,7 +13,7 @@ from sinks.table.records import Records, Written
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Interplay, Target
 from sinks.text.quoting import quote, quoted
-from sinks.text.table_name import TableName
+from transforms.route.table_name import TableName
 
 _TYPES: dict[LogicalType, str] = {
     "text": "text",

@@ -6,9 +6,9 @@ import pytest
 
 from sinks.database.depths import depths_of
 from sinks.database.engine import transaction
-from sinks.text.table_name import TableName
 from sinks.writers import writer_of
 from tests.io.sinks.tested_database import Database
+from transforms.route.table_name import TableName
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 
 from sinks.database.engine import transaction
 from sinks.database.label import label_of
-from sinks.text.table_name import TableName
 from tests.io.sinks.tested_database import Database
+from transforms.route.table_name import TableName
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from sinks.database import leases
 from sinks.database.engine import transaction
-from sinks.database.label import UNROUTED
 from sinks.database.tables import jobs
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
@@ -27,6 +26,7 @@ from transforms.batch.record import RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import BatchLimits
 from transforms.errors import SinkFailed
+from transforms.route.table_name import UNROUTED
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 NOW = RetryPolicy(Backoff(1e-9, 1e-9), max_attempts=3)

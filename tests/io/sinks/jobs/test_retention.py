@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from sinks.database.label import UNROUTED
 from sinks.jobs import audit_trail
 from sinks.jobs import chunks as job_chunks
 from sinks.jobs.retention import LONGEST, Kept, Retention, duration, oldest, prunable, prune
@@ -16,6 +15,7 @@ from tests.io.sinks.jobs.stored_jobs import counted, prepared, refuse_audit, sto
 from tests.io.sinks.tested_database import Database
 from transforms.batch.job_states import JOB_STATES
 from transforms.errors import ConfigError, SinkFailed
+from transforms.route.table_name import UNROUTED
 
 
 def finished(state: str, age: timedelta) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from sinks.database.engine import transaction
-from sinks.database.label import UNROUTED
 from sinks.ledger import hidden_fields, pipelines
 from sinks.ledger.hidden_fields import VERSIONS_KEPT, HiddenFields
 from tests.io.sinks.tested_database import Database
+from transforms.route.table_name import UNROUTED
 
 
 def of(database: Database, target: str, *names: str) -> HiddenFields:

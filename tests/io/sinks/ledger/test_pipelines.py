@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from sinks.database.label import UNROUTED
 from sinks.ledger import pipelines
 from sinks.ledger.accounts import accounts
 from sinks.ledger.ledger import SqlLedger
@@ -15,6 +14,7 @@ from tests.io.sinks.tested_database import Database, make_batch, make_failure
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage
 from transforms.errors import ConfigError
+from transforms.route.table_name import UNROUTED
 
 PLACE = ("file:///a", "p")
 SETTLED = Coverage(((0, 3),))

@@ -110,3 +110,41 @@ def test_a_part_of_the_manifest_that_is_gone_is_named(local_lake: Lake) -> None:
     (local_lake.folder / "_manifest.json").unlink()
     with pytest.raises(SinkFailed, match=r"_manifest.json is gone; without it nobody can tell"):
         publisher.root()
+
+
+def test_only_the_segments_that_have_what_is_taken_out_are_read(
+    local_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sinks.objects.manifest.SEGMENT_OBJECTS", 2)
+    sink = local_lake.sink()
+    for number in range(7):
+        sink.commit([make_batch([{"id": number}], number)])
+        sink.finish()
+    read: list[str] = []
+    load = Publisher.load
+
+    def loading(self: Publisher, segment: Segment) -> object:
+        read.append(segment.name)
+        return load(self, segment)
+
+    first, second, third = (part.name for part in local_lake.publisher.root()[0].segments)
+    gone = "UPDATE ingest_objects SET state = 'replaced', pending = 1 WHERE id = "
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "load", loading)
+        local_lake.database.run(gone + "3")
+        local_lake.publisher.publish()
+        assert read == [second], "this process has written them all"
+        read.clear()
+        publish.HASHES.clear()  # another process
+        local_lake.database.run(gone + "1")
+        local_lake.publisher.publish()
+        assert read[:2] == [first, third]
+    assert local_lake.ids() == [1, 3, 4, 5, 6]
+
+
+def test_the_names_of_few_segments_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "MOST_SEGMENTS", 2)
+    publish.HASHES.clear()
+    for name in "abc":
+        publish._remember("sink", name, ())
+    assert list(publish.HASHES.get(None)) == [("sink", "b"), ("sink", "c")]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from sinks.objects import writing
 from sinks.objects.config import ObjectConfig
 from sinks.objects.cutting import Intent, ObjectId
 from sinks.objects.encoding.columns import Columns
 from sinks.objects.folder_store import FolderStore
 from sinks.objects.intents import Superseded
 from sinks.objects.planned import Dataset, Piece, Planned
-from sinks.objects.writing import encoded, put
+from sinks.objects.writing import encoded, put, together
 from tests.io.sinks.objects.lake import SCHEMA
 from tests.io.sinks.tested_database import make_batch
+from transforms.batch.record import JSON, Format
 from transforms.errors import Contention
 
 
@@ -102,3 +107,43 @@ def test_a_record_that_does_not_fit_is_refused_by_its_place_in_its_batch() -> No
 def test_attempts_differ_in_their_bytes_and_so_in_their_etags(format_: str) -> None:
     contents = [encoded(planned(format_, fence))[0] for fence in (1, 1, 2)]
     assert contents[0] == contents[1] != contents[2]
+
+
+def test_what_is_encoded_together_is_of_one_partition_and_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writing, "TOGETHER_RECORDS", 4)
+    two = [{"id": 1}, {"id": 2}]
+    batches = [make_batch(two, start) for start in (0, 2, 4)]
+    batches.append(make_batch(two, partition="other"))
+    pieces = [Piece(number, batch, None) for number, batch in enumerate(batches)]
+    assert [[each.number for each in part] for part in together(pieces)] == [[0, 1], [2], [3]]
+    monkeypatch.setattr(writing, "TOGETHER_BYTES", 1)
+    assert [[each.number for each in part] for part in together(pieces)] == [[0], [1], [2], [3]]
+
+
+def test_a_record_that_is_encoded_with_others_keeps_its_origin() -> None:
+    plan = planned("parquet", 1)
+    first, second = make_batch([{"id": 1}, {"id": 2}]), make_batch([{"id": 3}, {"id": "x"}], 7)
+    plan = replace(plan, pieces=(Piece(4, first, [1]), Piece(5, second, None)))
+    data, _, refused = encoded(plan)
+    rows = pq.read_table(io.BytesIO(data)).select(["ingest_offset", "id"]).to_pylist()
+    assert rows == [{"ingest_offset": 1, "id": 2}, {"ingest_offset": 7, "id": 3}]
+    assert [(each.number, each.index) for each in refused] == [(5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("formats", "names"), [(["csv", "csv"], ["id", "payload"]), (["csv", "json"], ["payload"])]
+)
+def test_the_header_of_csv_makes_columns_where_all_records_have_it(
+    formats: list[str], names: list[str]
+) -> None:
+    plan = planned("parquet", 1)
+    headers = {"csv": Format("csv", ("id",)), "json": JSON}
+    pieces = tuple(
+        Piece(number, replace(make_batch([{"id": "1"}]), format=headers[name]), None)
+        for number, name in enumerate(formats)
+    )
+    dataset = replace(plan.dataset, columns=Columns.of(None))
+    data, _, _ = encoded(replace(plan, dataset=dataset, pieces=pieces))
+    assert pq.read_schema(io.BytesIO(data)).names[3:] == names

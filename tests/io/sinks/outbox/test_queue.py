@@ -20,10 +20,10 @@ from sinks.database.tables import outbox
 from sinks.outbox import queue as outbox_queue
 from sinks.outbox.queue import SqlOutboxQueue
 from sinks.outbox.rows import shard_of
-from sinks.text.table_name import TableName
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError
+from transforms.route.table_name import TableName
 
 Elsewhere = Callable[..., None]
 TABLE = "CREATE TABLE {} (id integer PRIMARY KEY, seen integer)"

@@ -2,7 +2,7 @@
 
 from sinks.table.config import OnConflict
 from sinks.table.target import Column, Target
-from sinks.text.table_name import TableName
+from transforms.route.table_name import TableName
 
 EVENTS = Target(
     table=TableName("events"),

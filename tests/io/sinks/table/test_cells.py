@@ -12,10 +12,10 @@ import pytest
 from sinks.table.cells import with_typed_cells
 from sinks.table.config import OnConflict
 from sinks.table.target import Column, Target
-from sinks.text.table_name import TableName
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.record import Format, RecordBatch, Span
 from transforms.parse.parse import ParseConfig, parse
+from transforms.route.table_name import TableName
 
 TYPED = ("id", "n", "f", "d", "b", "s", "j")
 CREATE = (

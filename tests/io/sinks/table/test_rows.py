@@ -11,7 +11,7 @@ import pytest
 from sinks.table.config import OnConflict
 from sinks.table.rows import Rows, blocks_of, picked, rows_of, runs_of
 from sinks.table.target import Column, Target
-from sinks.text.table_name import TableName
+from transforms.route.table_name import TableName
 
 TARGET = Target(
     table=TableName("events"),

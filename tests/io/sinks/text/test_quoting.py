@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from sinks.text.quoting import quote, quoted
-from sinks.text.table_name import TableName
+from transforms.route.table_name import TableName
 
 
 @pytest.mark.parametrize("name", ["plain", 'we"ird', "select", "a.b; --", "%s {x}", "Größe"])

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.ingestion.configuring.routing import bounds_of, routes_of
+from pipelines.ingestion.configuring.routing import routes_of
 from transforms.errors import ConfigError
 from transforms.route.route import Route
-from transforms.route.routes import Routes
-from transforms.settle.bounds import Bounds
 
 ORDERS = "routes:\n- {table: orders, when: {field: type, is: order}}\n"
 
@@ -31,20 +29,3 @@ def test_the_file_may_have_the_default_instead_but_not_too(tmp_path: Path) -> No
     assert default.table == "rest"
     with pytest.raises(ConfigError, match=r"^--table t gets what matches no route, and so does"):
         routes_of(str(path), Route("t"))
-
-
-def test_each_table_has_the_bounds_of_its_route_and_a_name_from_a_record_the_tightest() -> None:
-    few, many, soon = Bounds(records=10), Bounds(records=1_000), Bounds(records=500, age=2)
-    routes = Routes(
-        [
-            Route("public.orders", "a", bounds=few),
-            Route("app.${type}", "b", "any", pattern=".*", bounds=many),
-            Route("kind_${type}", "c", "other", pattern=".*", bounds=soon),
-        ],
-        Route("rest"),
-    )
-    bounds = bounds_of(routes, "public")
-    assert bounds.of("orders") == few
-    assert bounds.of("app.x") == Bounds(records=500, age=2)
-    assert bounds.of("rest") == Bounds()
-    assert bounds_of(Routes([Route("a", "x", bounds=few)]), "").of("(none)") == Bounds()

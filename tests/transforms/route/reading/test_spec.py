@@ -85,7 +85,7 @@ def test_numbers_of_a_condition_are_exact() -> None:
         ("routes: [{zzz: t}]", "routes.yaml:1:11: a route has no zzz; there are table, name"),
         ("routes: [{name: t}]", "routes.yaml:1:10: table is missing"),
         ("routes: [{table: [t]}]", "routes.yaml:1:18: a text is needed here, got a list"),
-        ("routes: [{table: t.}]", "routes.yaml:1:18: a table is NAME or SCHEMA.NAME"),
+        ("routes: [{table: t.}]", "routes.yaml:1:18: table must be NAME or SCHEMA.NAME"),
         ("routes: [{table: t, when: {feld: a}}]", "routes.yaml:1:28: a condition has no feld"),
         ("routes: [{table: t, tables: [a]}]", "routes.yaml:1:21: tables is for a table with"),
         ("routes: [{table: '${a}'}]", "routes.yaml:1:18: table .* takes its name from the record"),

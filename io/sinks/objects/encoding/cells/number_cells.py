@@ -83,13 +83,19 @@ def doubles(cells: Sequence[Any], arrow: Any) -> Any:
         )
         column = pc.cast(texts, arrow)
         longest = pc.max(pc.binary_length(texts)).as_py() or 0
-        # Letters stand in an exponent, and in NaN and Infinity.
-        if longest > _CERTAIN or pc.any(pc.match_substring_regex(texts, "[A-Za-z]")).as_py():
+        if longest > _CERTAIN or _has_letters(texts):
             for cell, double in zip(cells, column.to_pylist(), strict=True):
                 if double is not None:
                     _check_double(cell, double)
         return column
     return pa.array([None if cell is None else double_of(cell) for cell in cells], arrow)
+
+
+def _has_letters(texts: Any) -> bool:
+    """Whether a number has an exponent, or is NaN or Infinity, as ``Decimal`` writes them."""
+    buffer = texts.buffers()[2]
+    together = b"" if buffer is None else buffer.to_pybytes()
+    return any(letter in together for letter in (b"E", b"N", b"I"))
 
 
 def double_of(cell: Any) -> float:

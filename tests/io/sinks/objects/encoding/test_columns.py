@@ -68,25 +68,25 @@ def test_a_word_that_is_none_of_the_three_is_refused() -> None:
 
 
 def test_the_header_of_a_csv_file_makes_columns_of_text() -> None:
-    columns = columns_for(None, Format("csv", ("a", "b")))
-    assert columns.schema.names == [*ORIGIN, "a", "b", "payload"]
-    assert set(columns.schema.types[3:]) == {pa.string()}
+    columns = columns_for(Columns.of(None, elements=True), Format("csv", ("a", "b")))
+    assert columns == Columns.of_text(["a", "b"], elements=True)
+    assert columns.schema.names[-3:] == ["a", "b", "payload"]
+    assert set(columns.schema.types[-3:]) == {pa.string()}
     assert columns.unknown_fields == "payload"
 
 
 @pytest.mark.parametrize("name", ["payload", "ingest_offset"])
 def test_a_header_with_a_name_of_ours_makes_no_columns(name: str) -> None:
-    assert columns_for(None, Format("csv", ("a", name))) == Columns.of(None)
+    assert columns_for(Columns.of(None), Format("csv", ("a", name))) == Columns.of(None)
 
 
 def test_a_header_does_not_name_the_fields_of_mapped_records() -> None:
-    assert columns_for(None, Format("csv", ("a",)), mapped=True) == Columns.of(None)
+    assert columns_for(Columns.of(None), Format("csv", ("a",)), mapped=True) == Columns.of(None)
 
 
 def test_a_schema_decides_before_a_header() -> None:
-    text = schema(n={"type": "integer"})
-    columns = columns_for(text, Format("csv", ("a",)), unknown_fields="ignore", elements=True)
-    assert columns == Columns.of(text, unknown_fields="ignore", elements=True)
+    columns = Columns.of(schema(n={"type": "integer"}), unknown_fields="ignore")
+    assert columns_for(columns, Format("csv", ("a",))) is columns
 
 
 def test_a_typed_source_keeps_its_types() -> None:

@@ -43,3 +43,14 @@ def test_some_of_them_keep_what_belongs_to_each() -> None:
 def test_those_of_a_batch_are_those_of_its_good_records() -> None:
     batch = RecordBatch(Span("s", "p", 0, 9), JSON, [2, 5], [b"a", b"b"], elements=[0, 3])
     assert Origins.of(batch) == Origins("s", "p", [2, 5], [0, 3])
+
+
+def test_lists_that_are_joined_keep_what_belongs_to_each() -> None:
+    plain = Origins("kafka://h/t", "3", [9])
+    assert Origins.joined([plain]) is plain
+    assert Origins.joined([plain, plain]) == Origins("kafka://h/t", "3", [9, 9])
+    assert lists(Origins.joined([plain, ORIGINS]), elements=True)[2:] == [
+        [9, 7, 7, 8],
+        [0, 0, 1, 0],
+        [None, None, "1/2:Lines", None],
+    ]

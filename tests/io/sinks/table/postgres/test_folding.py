@@ -11,8 +11,8 @@ from sinks.table.config import OnConflict
 from sinks.table.postgres.folding import can_fold
 from sinks.table.rows import Rows
 from sinks.table.target import Column, Interplay, Target
-from sinks.text.table_name import TableName
 from tests.io.sinks.tested_database import Database, counts, make_batch
+from transforms.route.table_name import TableName
 
 TARGET = Target(
     table=TableName("events"),

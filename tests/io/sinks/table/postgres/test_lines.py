@@ -6,7 +6,7 @@ from sinks.table.config import OnConflict
 from sinks.table.postgres.lines import encode_blocks
 from sinks.table.rows import Block, Poison
 from sinks.table.target import Column, Target
-from sinks.text.table_name import TableName
+from transforms.route.table_name import TableName
 
 TARGET = Target(
     table=TableName("events"),

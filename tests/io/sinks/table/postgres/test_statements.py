@@ -10,7 +10,7 @@ from sinks.table.config import OnConflict
 from sinks.table.postgres.staging_table import table_of
 from sinks.table.postgres.statements import insert_statement, updates_first
 from sinks.table.target import Column, Interplay, Target
-from sinks.text.table_name import TableName
+from transforms.route.table_name import TableName
 
 TARGET = Target(
     table=TableName("events"),

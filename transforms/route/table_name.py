@@ -1,4 +1,4 @@
-"""The name of a table, with its schema."""
+"""The name of a table, with its schema, and the label that it has in batches, counts and jobs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 
 from transforms.errors import ConfigError
+
+UNROUTED = "(none)"
+"""Stands for the own table of a pipeline that has none, because routes name all tables."""
 
 _QUOTED = re.compile(r'"((?:[^"]|"")+)"')
 
@@ -41,6 +44,22 @@ class TableName:
         if "\0" in text or text != text.encode("utf-8", "ignore").decode():
             raise ConfigError(f"table {text!a} is a name that no database can have")
         return cls(parts[-1], parts[0] if len(parts) == 2 else None)
+
+    def label(self, default_schema: str | None) -> str:
+        """The table's one name in batches, counts and jobs, however its default schema is spelt.
+
+        Args:
+            default_schema: The schema of tables that are named without one; None or empty if there
+                is none.
+
+        >>> TableName.parse("public.orders").label("public")
+        'orders'
+        >>> TableName.parse("app.orders").label("public")
+        'app.orders'
+        """
+        if self.schema is None or self.schema == default_schema:
+            return self.name
+        return str(self)
 
     def __str__(self) -> str:
         return self.name if self.schema is None else f"{self.schema}.{self.name}"
