@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.distribution import GroupScheduling, mark_services, put_long_ones_first
+from transforms import secrets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -53,6 +54,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupSchedul
 def pytest_collection_finish() -> None:
     """Let no garbage collection look through all modules again: they stay to the end."""
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def secrets_of_a_test() -> Iterator[None]:
+    """Forget the secrets that a test showed to the process: the messages of later ones hide them.
+
+    Those of services that the whole run shares stay.
+    """
+    before = secrets._seen.copy()
+    yield
+    secrets._seen.intersection_update(before)
 
 
 @pytest.fixture(scope="session")

@@ -115,7 +115,7 @@ def amount(text: str) -> int:
     units = {"k": 1_000, "m": 1_000_000}
     digits, unit = (text[:-1], units[text[-1].lower()]) if text[-1:].lower() in units else (text, 1)
     if not digits.isdecimal() or not int(digits):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number as 20k or 1M")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number such as 20k or 1M")
     return int(digits) * unit
 
 
@@ -127,7 +127,7 @@ def folder(text: str) -> Path:
     """
     path = Path(text)
     if not path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} is no folder")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder")
     return path
 
 

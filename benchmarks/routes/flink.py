@@ -8,12 +8,11 @@ on DirectRunner must have it too.
 
 from __future__ import annotations
 
-import argparse
 import time
 
 from benchmarks.flink.job import await_, await_checkpoint, explained, submit
 from benchmarks.flink.kills import RECOVERY_SECONDS, restarted
-from benchmarks.routes.kills import DESTINATIONS, TOPIC, report, settled, whole_run
+from benchmarks.routes.kills import TOPIC, options, report, settled, whole_run
 from benchmarks.routes.records import Plan
 from benchmarks.routes.stage import Run, Stage, compared, conclude, same, stage, truth
 from benchmarks.routes.tables import jobs_left
@@ -28,12 +27,7 @@ LEAST_RATE = 500.0
 
 def main() -> None:
     """Start everything, and run the trial."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--kills", type=int, default=1)
-    parser.add_argument("--to", choices=DESTINATIONS, default="both")
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
+    arguments = options(__doc__, kills=1)
     plan = Plan(arguments.records, seed=arguments.seed)
     # The cluster last: its workers take the credentials from the environment.
     with stage("routes-flink", objects=arguments.to != "tables") as services:

@@ -33,12 +33,7 @@ DESTINATIONS = ("both", "tables", "objects")
 
 def main() -> None:
     """Fill the topic, and compare a clean run with a killed one."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--to", choices=DESTINATIONS, default="both")
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
+    arguments = options(__doc__, kills=10)
     plan = Plan(arguments.records, seed=arguments.seed)
     with stage("routes-kills", objects=arguments.to != "tables") as services:
         services.fill(TOPIC, plan)
@@ -55,6 +50,16 @@ def main() -> None:
         conclude([*compared(killed, must_be), *same(clean, killed)])
         adds_nothing(killed, source, summary, must_be)
     report(f"{done} kills", must_be)
+
+
+def options(description: str | None, *, kills: int) -> argparse.Namespace:
+    """The options of a proof that kills, ``kills`` times unless it is told otherwise."""
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    parser.add_argument("--kills", type=int, default=kills)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--to", choices=DESTINATIONS, default="both")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
 
 
 def whole_run(run: Run, source: str, summary: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sinks import entries, failures, footprints, shares, targets
 from sinks.database.classify import is_deadlock
 from sinks.database.engine import exists, transaction
-from sinks.database.label import label_in, label_of
+from sinks.database.label import label_of
 from sinks.entries import Overlap
 from sinks.failures import Fate
 from sinks.jobs import outcomes as job_outcomes
@@ -33,7 +33,7 @@ from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
 from transforms.parse.hidden.paths import Hidden
-from transforms.route.table_name import UNROUTED, TableName
+from transforms.route.table_name import UNROUTED
 from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.flight import Footprint
@@ -118,15 +118,6 @@ class SqlSink:
         version = None if self.pipeline is None else self.pipeline.version
         pipelines.register(self.config, self._name, self.hidden, version)
         return tuple(created)
-
-    def label(self, table: str) -> str:
-        """The name by which records say that they go to ``table``: without the default schema.
-
-        Raises:
-            ConfigError: It is no name of a table.
-            SinkUnavailable: The database cannot be reached.
-        """
-        return label_in(default_schema(self.config.database), TableName.parse(table))
 
     @property
     def _name(self) -> str:

@@ -2,7 +2,7 @@
 
     python quixstreams_sink.py DSN BOOTSTRAP TOPIC RECORDS
 
-It ends after RECORDS messages; by itself it would go on for ever.
+It ends after RECORDS messages; otherwise it would go on forever.
 """
 
 from __future__ import annotations

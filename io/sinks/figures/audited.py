@@ -28,7 +28,7 @@ def audited(database: Database, topics: str) -> list[Sample]:
         topics: A pattern of those names of sources in the ledger that are labels themselves.
 
     Raises:
-        ConfigError: There are no tables, or they have another version.
+        ConfigError: The tables are missing, or have another version.
         SinkUnavailable: The database cannot be reached.
     """
     with one_moment(database, topics) as (connection, labels):

@@ -25,7 +25,7 @@ def one_moment(database: Database, topics: str) -> Iterator[tuple[sa.Connection,
         topics: A pattern of those names of sources in the ledger that are labels themselves.
 
     Raises:
-        ConfigError: There are no tables, or they have another version.
+        ConfigError: The tables are missing, or have another version.
         SinkUnavailable: The database cannot be reached.
     """
     with transaction(database, "read its figures", write=False) as connection:

@@ -19,7 +19,7 @@ def test_a_size_may_have_a_unit(text: str, number: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "k", "0", "-1", "1.5M", "1G", "many"])
 def test_what_is_no_size_is_refused(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="is no number as 20k"):
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a number such as 20k"):
         amount(text)
 
 
@@ -46,4 +46,4 @@ def test_more_records_than_the_disk_takes_are_refused_before_anything_is_started
 def test_a_folder_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["--folder", "/no/such/folder"])
-    assert "'/no/such/folder' is no folder" in capsys.readouterr().err
+    assert "'/no/such/folder' is not a folder" in capsys.readouterr().err

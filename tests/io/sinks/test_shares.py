@@ -14,6 +14,7 @@ from sinks import shares
 from sinks.database.engine import dispose_engines, transaction
 from sinks.jobs.store import list_jobs
 from sinks.sql import SqlSink, Tables
+from sinks.tables import default_schema
 from sinks.work import Work
 from tests.io.sinks.routed import (
     LINES,
@@ -271,11 +272,9 @@ class TestPreparation:
         with pytest.raises(ConfigError, match="needs a name; give --pipeline"):
             SqlSink(config, tables=Tables.of(config, ALL)).prepare()
 
-    def test_a_label_leaves_out_the_default_schema(self, database: Database) -> None:
-        sink = SqlSink(database.config())
+    def test_the_default_schema_is_that_of_the_database(self, database: Database) -> None:
         schema = {"postgres": "public", "sqlite": "main", "generic": "main"}[database.kind]
-        assert (sink.label("orders"), sink.label(f"{schema}.orders")) == ("orders", "orders")
-        assert sink.label("app.orders") == "app.orders"
+        assert default_schema(database.config().database) == schema
 
 
 class TestJobs:

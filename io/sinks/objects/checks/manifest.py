@@ -15,7 +15,7 @@ from sinks.objects.publish import Publisher
 
 DIFFERENT = "the manifest says another size, version or number of rows than the state"
 MISSING = "settled and published, but the manifest does not name it"
-NOT_SETTLED = "the manifest names it, but it is no longer a part of its dataset"
+NOT_SETTLED = "the manifest names it, but it is no longer part of its dataset"
 TWICE = "the manifest names it twice"
 UNKNOWN = "the manifest names it, but the state does not know it"
 
