@@ -24,6 +24,7 @@ class Counts:
             hold none.
         dead: Records that became dead letters.
         retrying: Records that are scheduled for another attempt.
+        rewound: Records whose jobs were removed when their offsets were forgotten, to be read again.
     """
 
     read: int = 0
@@ -34,6 +35,7 @@ class Counts:
     filtered: int = 0
     dead: int = 0
     retrying: int = 0
+    rewound: int = 0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*map(add, _numbers(self), _numbers(other)))
@@ -68,7 +70,7 @@ def by_table(
         expected: Tables that are not left out where there are no records of them.
 
     >>> by_table(Counts(read=3, inserted=3), {"orders": Counts(read=1, inserted=1)}, "events")["events"]
-    Counts(read=2, expanded=0, inserted=2, updated=0, duplicates=0, filtered=0, dead=0, retrying=0)
+    Counts(read=2, expanded=0, inserted=2, updated=0, duplicates=0, filtered=0, dead=0, retrying=0, rewound=0)
     """
     rest = whole - sum(tables.values(), Counts())
     every = {**dict.fromkeys(expected, Counts()), **tables}

@@ -9,70 +9,42 @@ says what the columns of each target are.
 ``ingest_submissions`` the jobs that were submitted to a cluster. ``ingest_runs`` has the runs of
 pipelines, and ``ingest_workers`` the processes that work for them. ``ingest_intents`` has the objects
 that are being written into buckets and folders, ``ingest_objects`` those that were, and
-``ingest_manifests`` names the buckets and folders. ``ingest_schema`` says which version
+``ingest_manifests`` names the buckets and folders. ``ingest_control`` has what operators ask of
+pipelines. ``ingest_schema`` says which version
 of these tables a database has. They are in the database's default schema, so that one ledger serves
 every target table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
-from sqlalchemy.types import TypeDecorator
 
-from sinks.database.dialects import dialect_named
-from sinks.text.stored_text import StoredText
+from sinks.database.columns import (
+    ID,
+    NAME,
+    TEXT,
+    UtcDateTime,
+    is_one_of,
+    keys,
+    late_count,
+    names,
+    numbers,
+    partial_index,
+    times,
+)
 from transforms.batch.counts import COUNTS
 from transforms.batch.job_states import EXECUTING, JOB_STATES
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A point in time: ``timestamptz`` where the database has it, otherwise UTC without an offset."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Convert to UTC."""
-        if value is None:
-            return None
-        value = value.astimezone(UTC)
-        return (
-            value
-            if dialect_named(dialect.name, dialect.driver).keeps_zones
-            else value.replace(tzinfo=None)
-        )
-
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Return an aware datetime in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-# MySQL indexes text only up to a length; elsewhere text has no length.
-_NAME = StoredText().with_variant(sa.String(255), "mysql", "mariadb")
-_TEXT = StoredText()
-_ID = sa.BigInteger().with_variant(
-    sa.Integer(), "sqlite"
-)  # SQLite numbers the rows of no other type
-
 metadata = sa.MetaData()
 
-VERSION = 4
+VERSION = 5
 """Of the tables below. Whoever changes one adds the migration to it, in ``migrations``."""
 
 
-def _in(states: Iterable[str]) -> str:
-    return "state IN ({})".format(", ".join(f"'{state}'" for state in states))
-
-
-def _expanded() -> sa.Column[int]:
-    """The count that version 3 added."""
-    return sa.Column("expanded", sa.BigInteger, nullable=False, server_default=sa.text("0"))
+_COUNTS_OF_3 = tuple(name for name in COUNTS if name != "rewound")
+_FIRST_COUNTS = tuple(name for name in _COUNTS_OF_3 if name != "expanded")
 
 
 versions = sa.Table(
@@ -85,30 +57,29 @@ versions = sa.Table(
 pipelines = sa.Table(
     "ingest_pipelines",
     metadata,
-    sa.Column("name", _NAME, primary_key=True),
-    sa.Column("target", _NAME, nullable=False),  # the table that it writes
+    sa.Column("name", NAME, primary_key=True),
+    sa.Column("target", NAME, nullable=False),  # the table that it writes
     # When a program of this name last started; null if none has since version 1, where a ledger
     # belonged to its table.
     sa.Column("prepared_at", UtcDateTime),
     # Every path in a record that a mapping of it has ever hidden, as JSON; null for none.
-    sa.Column("hidden", _TEXT),
+    sa.Column("hidden", TEXT),
 )
 
 progress = sa.Table(
     "ingest_progress",
     metadata,
-    sa.Column("pipeline", _NAME, primary_key=True),
-    sa.Column("source", _NAME, primary_key=True),
-    sa.Column("partition", _NAME, primary_key=True),
+    *keys("pipeline", "source", "partition"),
     sa.Column("start_offset", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("end_offset", sa.BigInteger, nullable=False),
     sa.Column("final", sa.Boolean, nullable=False),
-    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS if name != "expanded"),
+    *numbers(*_FIRST_COUNTS),
     sa.Column("updated_at", UtcDateTime, nullable=False),
-    _expanded(),
+    late_count("expanded"),
     # Of the bytes of the range, as ``transforms.batch.content`` writes it; null if not known.
     sa.Column("content", sa.String(100)),
     sa.Column("run", sa.String(36)),  # that wrote the row last; null if it was before version 3
+    late_count("rewound"),
     sa.CheckConstraint("end_offset >= start_offset", name="ingest_progress_range"),
     # A file that was renamed is looked for by the name of its partition.
     sa.Index("ingest_progress_partition", "pipeline", "partition"),
@@ -117,34 +88,30 @@ progress = sa.Table(
 counts = sa.Table(
     "ingest_counts",
     metadata,
-    sa.Column("pipeline", _NAME, primary_key=True),
-    sa.Column("target", _NAME, primary_key=True),
-    sa.Column("source", _NAME, primary_key=True),
-    sa.Column("partition", _NAME, primary_key=True),
-    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS if name != "expanded"),
+    *keys("pipeline", "target", "source", "partition"),
+    *numbers(*_FIRST_COUNTS),
     sa.Column("purged", sa.BigInteger, nullable=False),  # dead letters that were deleted by hand
-    _expanded(),
+    late_count("expanded"),
     # All that there ever were, also those that were replayed since.
     sa.Column("dead_letters", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    late_count("rewound"),
 )
 
 forgotten = sa.Table(
     "ingest_forgotten",
     metadata,
-    sa.Column("pipeline", _NAME, primary_key=True),
-    sa.Column("target", _NAME, primary_key=True),
-    sa.Column("source", _NAME, primary_key=True),
-    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),
-    *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("purged", "dead_letters")),
+    *keys("pipeline", "target", "source"),
+    *numbers(*_COUNTS_OF_3, "purged", "dead_letters"),
+    late_count("rewound"),
 )
 
 targets = sa.Table(
     "ingest_targets",
     metadata,
-    sa.Column("target", _NAME, primary_key=True),
+    sa.Column("target", NAME, primary_key=True),
     sa.Column("layout", sa.String(16), nullable=False),
     sa.Column(
-        "columns", _TEXT, nullable=False
+        "columns", TEXT, nullable=False
     ),  # if this program created the table, otherwise empty
     sa.Column("since", UtcDateTime, nullable=False),
     sa.CheckConstraint("layout IN ('fields', 'record')", name="ingest_targets_layout"),
@@ -153,51 +120,44 @@ targets = sa.Table(
 jobs = sa.Table(
     "ingest_jobs",
     metadata,
-    sa.Column("id", _ID, primary_key=True, autoincrement=True),
-    sa.Column("target", _NAME, nullable=False),
-    sa.Column("source", _NAME, nullable=False),
-    sa.Column("partition", _NAME, nullable=False),
+    sa.Column("id", ID, primary_key=True, autoincrement=True),
+    *names("target", "source", "partition"),
     sa.Column("offset", sa.BigInteger, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("stage", _NAME, nullable=False),
-    sa.Column("category", _NAME, nullable=False),
+    *names("stage", "category"),
     sa.Column("sqlstate", sa.String(5)),
-    sa.Column("exception", _NAME, nullable=False),
-    sa.Column("message", _TEXT, nullable=False),
-    sa.Column("stack", _TEXT, nullable=False),
+    sa.Column("exception", NAME, nullable=False),
+    sa.Column("message", TEXT, nullable=False),
+    sa.Column("stack", TEXT, nullable=False),
     sa.Column("raw", sa.LargeBinary, nullable=False),
-    sa.Column("format", _TEXT, nullable=False),
+    sa.Column("format", TEXT, nullable=False),
     sa.Column("event_time", sa.Double),
     sa.Column("key", sa.LargeBinary),
-    sa.Column("headers", _TEXT),
+    sa.Column("headers", TEXT),
     sa.Column("attempt", sa.Integer, nullable=False),  # since the last replay
     sa.Column("max_attempts", sa.Integer, nullable=False),
     sa.Column("replays", sa.Integer, nullable=False),
     sa.Column("errors", sa.JSON, nullable=False),
     sa.Column("run", sa.String(36), nullable=False),  # the run whose counts have it as retrying
-    sa.Column("attempted_by", _NAME),  # the lease under which it was last tried
-    sa.Column("inserted_at", UtcDateTime, nullable=False),
-    sa.Column("scheduled_at", UtcDateTime, nullable=False),
-    sa.Column("attempted_at", UtcDateTime),
-    sa.Column("completed_at", UtcDateTime),
-    sa.Column("cancelled_at", UtcDateTime),
-    sa.Column("discarded_at", UtcDateTime),
+    sa.Column("attempted_by", NAME),  # the lease under which it was last tried
+    *times("inserted_at", "scheduled_at"),
+    *times("attempted_at", "completed_at", "cancelled_at", "discarded_at", nullable=True),
     # A hash of read_by, source, partition, offset, element and expansion: an index over the texts would
     # cost more than everything else in the updates of a job.
     sa.Column("origin", sa.Uuid, nullable=False, unique=True),
     # The pipeline that may try it; null means nobody, see ``sinks.jobs.owner``.
-    sa.Column("pipeline", _NAME),
-    sa.Column("steps", _TEXT),  # labels, as JSON
+    sa.Column("pipeline", NAME),
+    sa.Column("steps", TEXT),  # labels, as JSON
     sa.Column("version", sa.String(32)),  # of the pipeline that last tried it
     sa.Column("owner", sa.Uuid),  # a hash of target, pipeline, steps and mapped
     # The pipeline that read the record, whose ledger counts it; null stands for the target's name.
-    sa.Column("read_by", _NAME),
+    sa.Column("read_by", NAME),
     sa.Column("element", sa.BigInteger),  # of a message that holds several records
-    sa.Column("expansion", _TEXT),  # of a record of which steps made several
+    sa.Column("expansion", TEXT),  # of a record of which steps made several
     # Whether the pipeline has a mapping; a program without one must not take the job.
     sa.Column("mapped", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint(
-        _in(state for state in JOB_STATES if state != EXECUTING),
+        is_one_of(state for state in JOB_STATES if state != EXECUTING),
         name="ingest_jobs_state",
     ),
     # No index covers what an attempt changes, so that Postgres can update in place (HOT), for which
@@ -212,7 +172,7 @@ queue = sa.Table(
     "ingest_queue",
     metadata,
     sa.Column("job", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("target", _NAME, nullable=False),
+    sa.Column("target", NAME, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),  # of the record
     sa.Column("due_at", UtcDateTime, nullable=False),
     sa.Column("owner", sa.Uuid),  # as in the job
@@ -223,8 +183,8 @@ claims = sa.Table(
     "ingest_claims",
     metadata,
     sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True),
-    sa.Column("pipeline", _NAME, nullable=False),  # that has claimed them
-    sa.Column("lease", _NAME, nullable=False),  # under which its jobs are executing
+    sa.Column("pipeline", NAME, nullable=False),  # that has claimed them
+    sa.Column("lease", NAME, nullable=False),  # under which its jobs are executing
     sa.Column("jobs", sa.JSON, nullable=False),  # their numbers
     sa.Column("count", sa.Integer, nullable=False),
     sa.Column("attempted_at", UtcDateTime, nullable=False),
@@ -234,21 +194,21 @@ claims = sa.Table(
 leases = sa.Table(
     "ingest_leases",
     metadata,
-    sa.Column("name", _NAME, primary_key=True),
-    sa.Column("holder", _NAME, nullable=False),
+    sa.Column("name", NAME, primary_key=True),
+    sa.Column("holder", NAME, nullable=False),
     sa.Column("expires_at", UtcDateTime, nullable=False),
 )
 
 audit = sa.Table(
     "ingest_audit",
     metadata,
-    sa.Column("id", _ID, primary_key=True, autoincrement=True),
+    sa.Column("id", ID, primary_key=True, autoincrement=True),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column(
         "action", sa.String(16), nullable=False
     ),  # replay, cancel, purge, prune, adopt, reveal, compact, sweep
-    sa.Column("actor", _NAME, nullable=False),
-    sa.Column("reason", _TEXT, nullable=False),
+    sa.Column("actor", NAME, nullable=False),
+    sa.Column("reason", TEXT, nullable=False),
     sa.Column("filter", sa.JSON, nullable=False),
     sa.Column("count", sa.BigInteger, nullable=False),
 )
@@ -257,20 +217,20 @@ submissions = sa.Table(
     "ingest_submissions",
     metadata,
     sa.Column("job", sa.String(64), primary_key=True),  # its id in the cluster
-    sa.Column("target", _NAME, nullable=False),
+    sa.Column("target", NAME, nullable=False),
     sa.Column("sources", sa.JSON, nullable=False),  # their URIs
     sa.Column("submitted_at", UtcDateTime, nullable=False),
-    sa.Column("pipeline", _NAME),  # null if a ledger belonged to its table then
+    sa.Column("pipeline", NAME),  # null if a ledger belonged to its table then
 )
 
 runs = sa.Table(
     "ingest_runs",
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
-    sa.Column("pipeline", _NAME, nullable=False),
-    sa.Column("target", _NAME, nullable=False),
+    sa.Column("pipeline", NAME, nullable=False),
+    sa.Column("target", NAME, nullable=False),
     sa.Column("runner", sa.String(32), nullable=False),
-    sa.Column("program", _NAME, nullable=False),  # user, host and process that started it
+    sa.Column("program", NAME, nullable=False),  # user, host and process that started it
     sa.Column("version", sa.String(64), nullable=False),  # of this program
     sa.Column("options", sa.JSON, nullable=False),  # by name, without secrets
     sa.Column("streaming", sa.Boolean, nullable=False),
@@ -278,7 +238,7 @@ runs = sa.Table(
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("ended_at", UtcDateTime),
     sa.Column("outcome", sa.String(16)),  # null until it has ended
-    sa.Column("message", _TEXT),  # of the error that ended it
+    sa.Column("message", TEXT),  # of the error that ended it
     # Of the pipeline: a hash of its steps, mapping and options.
     sa.Column("pipeline_version", sa.String(32)),
     sa.Index("ingest_runs_started", "started_at"),
@@ -287,14 +247,14 @@ runs = sa.Table(
 workers = sa.Table(
     "ingest_workers",
     metadata,
-    sa.Column("name", _NAME, primary_key=True),
+    sa.Column("name", NAME, primary_key=True),
     sa.Column("run", sa.String(36), nullable=False),
-    sa.Column("started_at", UtcDateTime, nullable=False),
-    sa.Column("heartbeat_at", UtcDateTime, nullable=False),
+    *times("started_at", "heartbeat_at"),
     sa.Column("ended_at", UtcDateTime),
     sa.Column("committed_at", UtcDateTime),  # its last commit
-    *(sa.Column(name, sa.BigInteger, nullable=False) for name in COUNTS),  # as of the heartbeat
+    *numbers(*_COUNTS_OF_3),  # as of the heartbeat
     sa.Column("figures", sa.JSON, nullable=False),  # what only the process knows, e.g. its lag
+    late_count("rewound"),
     sa.Index("ingest_workers_run", "run"),
 )
 
@@ -307,67 +267,52 @@ SHARDS = 64
 outbox = sa.Table(
     "ingest_outbox",
     metadata,
-    sa.Column("id", _ID, primary_key=True, autoincrement=True),
-    sa.Column("target", _NAME, nullable=False),
-    sa.Column("key", _TEXT, nullable=False),  # a JSON object
+    sa.Column("id", ID, primary_key=True, autoincrement=True),
+    sa.Column("target", NAME, nullable=False),
+    sa.Column("key", TEXT, nullable=False),  # a JSON object
     sa.Column("shard", sa.SmallInteger, nullable=False),  # of the key
     sa.Column("operation", sa.String(6), nullable=False),
-    sa.Column("source", _NAME, nullable=False),
-    sa.Column("partition", _NAME, nullable=False),
+    *names("source", "partition"),
     sa.Column("offset", sa.BigInteger, nullable=False),
     sa.Column("payload", sa.LargeBinary, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("published_at", UtcDateTime),
     sa.Column("element", sa.BigInteger),  # of a message that holds several records
-    sa.Column("expansion", _TEXT),  # of a record of which steps made several
+    sa.Column("expansion", TEXT),  # of a record of which steps made several
     sa.CheckConstraint("operation IN ('insert', 'update')", name="ingest_outbox_operation"),
     # By id first: publishers read in that order, be it the rows of one table or of all.
-    sa.Index(
-        "ingest_outbox_unpublished",
-        "id",
-        "target",
-        "shard",
-        postgresql_where=sa.text("published_at IS NULL"),
-        sqlite_where=sa.text("published_at IS NULL"),
+    partial_index(
+        "ingest_outbox_unpublished", "id", "target", "shard", where="published_at IS NULL"
     ),
-    sa.Index(
-        "ingest_outbox_published",
-        "published_at",
-        postgresql_where=sa.text("published_at IS NOT NULL"),
-        sqlite_where=sa.text("published_at IS NOT NULL"),
-    ),
+    partial_index("ingest_outbox_published", "published_at", where="published_at IS NOT NULL"),
     sqlite_autoincrement=True,  # otherwise the number of a deleted row would be reused
 )
 
 intents = sa.Table(
     "ingest_intents",
     metadata,
-    sa.Column("pipeline", _NAME, primary_key=True),
+    sa.Column("pipeline", NAME, primary_key=True),
     # Of jobs, the source is empty, and the partition the id of their claim.
-    sa.Column("source", _NAME, primary_key=True),
-    sa.Column("partition", _NAME, primary_key=True),
+    sa.Column("source", NAME, primary_key=True),
+    sa.Column("partition", NAME, primary_key=True),
     sa.Column("start_offset", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("end_offset", sa.BigInteger, nullable=False),
     sa.Column("id", sa.String(12), nullable=False),  # a part of the names of its objects
     sa.Column("fence", sa.BigInteger, nullable=False),  # one more whenever it is taken over
     sa.Column("objects", sa.JSON, nullable=False),  # for each: sink, target, name
-    sa.Column("created_at", UtcDateTime, nullable=False),
-    sa.Column("updated_at", UtcDateTime, nullable=False),
+    *times("created_at", "updated_at"),
 )
 
 objects = sa.Table(
     "ingest_objects",
     metadata,
-    sa.Column("id", _ID, primary_key=True, autoincrement=True),
-    *(sa.Column(name, _NAME, nullable=False) for name in ("sink", "target")),  # the dataset's label
-    sa.Column("name", _TEXT, nullable=False),  # within the sink
+    sa.Column("id", ID, primary_key=True, autoincrement=True),
+    *names("sink", "target"),  # the dataset's label
+    sa.Column("name", TEXT, nullable=False),  # within the sink
     # The records in it; empty for jobs, and for an object that was made of others.
-    *(sa.Column(name, _NAME, nullable=False) for name in ("pipeline", "source", "partition")),
-    *(
-        sa.Column(name, sa.BigInteger, nullable=False)
-        for name in ("start_offset", "end_offset", "rows", "bytes")
-    ),
-    sa.Column("etag", _TEXT, nullable=False),
+    *names("pipeline", "source", "partition"),
+    *numbers("start_offset", "end_offset", "rows", "bytes"),
+    sa.Column("etag", TEXT, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("pending", sa.Boolean, nullable=False),  # whether the manifest does not say so yet
     sa.Column("published", sa.BigInteger),  # the number of the manifest that says so
@@ -375,23 +320,34 @@ objects = sa.Table(
     sa.Column("changed_at", UtcDateTime, nullable=False),  # when it came into its state
     sa.Column("deleted_at", UtcDateTime),  # when it was deleted from the sink
     # Part of its dataset, merged into another object, or never part of it.
-    sa.CheckConstraint(_in(("settled", "replaced", "orphan")), name="ingest_objects_state"),
+    sa.CheckConstraint(is_one_of(("settled", "replaced", "orphan")), name="ingest_objects_state"),
     sa.Index("ingest_objects_target", "sink", "target", "state"),
-    sa.Index(
-        "ingest_objects_pending",
-        "sink",
-        "pending",
-        postgresql_where=sa.text("pending"),
-        sqlite_where=sa.text("pending"),
-    ),
+    partial_index("ingest_objects_pending", "sink", "pending", where="pending"),
 )
 
 manifests = sa.Table(
     "ingest_manifests",
     metadata,
-    sa.Column("sink", _NAME, primary_key=True),
+    sa.Column("sink", NAME, primary_key=True),
     sa.Column("id", sa.String(32), nullable=False),  # which the manifest has too
     sa.Column("number", sa.BigInteger, nullable=False),  # the last that is known
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("published_at", UtcDateTime),
+)
+
+control = sa.Table(
+    "ingest_control",
+    metadata,
+    # An empty source stands for all of them, and for retries.
+    *keys("pipeline", "source"),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("max_rate", sa.Double),  # records per second, of all its processes; null for no limit
+    sa.Column("max_bytes_rate", sa.Double),
+    # One more with each rewind; a position that was noted under an earlier one is not to be trusted.
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    *names("actor"),
+    sa.Column("reason", TEXT, nullable=False),
+    *times("changed_at"),
+    sa.Column("resumed_at", UtcDateTime),  # last; failures of before do not pause a stream again
+    sa.CheckConstraint(is_one_of(("running", "paused", "draining")), name="ingest_control_state"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sinks.database.migrations import to_1, to_2, to_3, to_4
+from sinks.database.migrations import to_1, to_2, to_3, to_4, to_5
 from sinks.database.migrations.migration import Migration
 
 MIGRATIONS: tuple[Migration, ...] = (
@@ -10,4 +10,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     to_2.MIGRATION,
     to_3.MIGRATION,
     to_4.MIGRATION,
+    to_5.MIGRATION,
 )

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from sinks.database.columns import UtcDateTime
 from sinks.database.migrations.migration import Migration, Step
 from sinks.database.migrations.present import Present
 from sinks.database.migrations.version_1 import COUNTS as EARLIER_COUNTS
 from sinks.database.migrations.version_1 import NAME, TEXT
-from sinks.database.tables import UtcDateTime
 
 if TYPE_CHECKING:
     from alembic.operations import Operations

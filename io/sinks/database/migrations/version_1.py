@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from sinks.database.tables import UtcDateTime
+from sinks.database.columns import UtcDateTime
 from sinks.text.stored_text import StoredText
 
 NAME = StoredText().with_variant(sa.String(255), "mysql", "mariadb")
