@@ -71,7 +71,7 @@ OTHERS = {
     *("prometheus_client", "psutil", "rich.progress", "transforms.mapping.mapping"),
     *("sources.kafka.source", "sources.storage.s3", "sources.files.parquet.reader"),
     *("sources.files.avro.reader", "sinks.dead_letters.topic", "sinks.dead_letters.objects"),
-    *("sinks.database.postgres", "sinks.table.postgres.writer", "sinks.table.generic"),
+    *("sinks.database.backends.postgres", "sinks.table.postgres.writer", "sinks.table.generic"),
     *("sinks.database.migrations.sequence", "pipelines.telemetry.server"),
 }
 

@@ -21,13 +21,13 @@ def dialect_of(connection: sa.Connection) -> Dialect:
 def dialect_named(backend: str, driver: str = "") -> Dialect:
     """The dialect of a database and its driver, by SQLAlchemy's names for them."""
     if backend in ("postgresql", "postgres"):
-        from sinks.database.postgres import Postgres
+        from sinks.database.backends.postgres import Postgres
 
         return Postgres(writing="copy" if driver == "psycopg2" else "portable")
     if backend == "sqlite":
-        from sinks.database.sqlite import Sqlite
+        from sinks.database.backends.sqlite import Sqlite
 
         return Sqlite()
-    from sinks.database.generic import Generic
+    from sinks.database.backends.generic import Generic
 
     return Generic()

@@ -14,8 +14,8 @@ from sinks.database.database import Database
 from sinks.database.dialect import Dialect
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.statements.update import update_each
 from sinks.database.tables import READ_BY, jobs, queue
+from sinks.database.update import update_each
 from sinks.jobs import audit_trail
 from sinks.jobs import owner as job_owner
 from sinks.jobs.chunks import Picked, change_in_chunks

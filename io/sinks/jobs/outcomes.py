@@ -11,8 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
-from sinks.database.statements.update import update_each
 from sinks.database.tables import READ_BY, claims, jobs
+from sinks.database.update import update_each
 from sinks.jobs import owner as job_owner
 from sinks.jobs.columns import columns_of, with_error
 from sinks.jobs.store import enqueue

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.statements.update import update_each
 from sinks.database.tables import READ_BY, claims, jobs
 from sinks.database.tables import leases as leases_table
+from sinks.database.update import update_each
 from sinks.jobs.columns import with_error
 from sinks.jobs.state import has_jobs_executing
 from sinks.jobs.store import enqueue

@@ -52,6 +52,7 @@ def test_the_names_are_those_of_the_ledgers_columns() -> None:
         "filtered",
         "dead",
         "retrying",
+        "rewound",
     )
 
 

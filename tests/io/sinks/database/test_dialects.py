@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from sinks.database.backends.generic import Generic
+from sinks.database.backends.postgres import Postgres
+from sinks.database.backends.sqlite import Sqlite
 from sinks.database.dialect import Dialect
 from sinks.database.dialects import dialect_named, dialect_of
 from sinks.database.engine import transaction
-from sinks.database.generic import Generic
-from sinks.database.postgres import Postgres
-from sinks.database.sqlite import Sqlite
 from tests.io.sinks.tested_database import Database
 
 

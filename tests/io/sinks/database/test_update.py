@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from sinks.database.engine import transaction
-from sinks.database.statements.update import update_each
+from sinks.database.update import update_each
 from tests.io.sinks.tested_database import Database
 
 people = sa.Table(

@@ -7,9 +7,9 @@ from contextlib import closing
 
 import sqlalchemy as sa
 
+from sinks.database.backends.postgres import LOCKS
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.postgres import LOCKS
 from tests.io.sinks.tested_database import Database, await_lock
 
 HELD = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"

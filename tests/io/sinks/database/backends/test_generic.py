@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from sinks.database.backends.generic import Generic
 from sinks.database.engine import transaction
-from sinks.database.generic import Generic
 from tests.io.sinks.tested_database import Database
 from transforms.errors import Contention
 

@@ -13,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from sinks.database.backends import on_conflict
+from sinks.database.backends.generic import Generic
 from sinks.database.database import Database
 from sinks.database.dialect import WRITES, Row, Writing
-from sinks.database.generic import Generic
-from sinks.database.statements import on_conflict
 from transforms.errors import ConfigError
 
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from sinks.database.statements import on_conflict
+from sinks.database.backends import on_conflict
 
 pairs = sa.Table(
     "pairs",

@@ -14,10 +14,10 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from sinks.database.backends import on_conflict
+from sinks.database.backends.generic import Generic
 from sinks.database.database import Database
 from sinks.database.dialect import Row, Writing
-from sinks.database.generic import Generic
-from sinks.database.statements import on_conflict
 from sinks.text import encoding as text_encoding
 from sinks.text.copy_text import copy_data, encoder_of, escape
 from sinks.text.quoting import quote
