@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from sinks.database.dialects import dialect_of
 from sinks.ledger.ranges import Partition
 from sinks.objects import intents as stored
 from sinks.objects.cutting import Cuts, Intent, ObjectId, cut
@@ -46,7 +45,8 @@ def begin(
     """Plan the objects of a commit, and enter their intents.
 
     Args:
-        connection: In a transaction that writes.
+        connection: In a transaction that writes, and that holds the locks of the partitions since before
+            it has read what is settled.
         pipeline: The pipeline that has read the records.
         datasets: By label.
         shares: What to write.
@@ -57,11 +57,7 @@ def begin(
         Superseded: Another writer took over an intent, or entered one, at the same time.
     """
     places = sorted(settling.ranges)
-    if places:
-        dialect_of(connection).lock(connection, [(pipeline, *place) for place in places])
     claims = {b.claim.id for share in shares.values() for _, b in share if b.claim is not None}
-    if claims:
-        stored.retire_jobs(connection, pipeline)
     opened = stored.open_intents(connection, pipeline, [*places, *(("", id_) for id_ in claims)])
     for place in places:
         stored.leave_others_alone(opened.get(place, ()), settling.ranges[place])
