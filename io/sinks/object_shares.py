@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from sinks import shares
-from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.label import label_of
 from sinks.database.tables import claims
@@ -18,7 +17,6 @@ from sinks.ledger.ranges import Partition
 from sinks.object_datasets import Objects
 from sinks.objects import datasets as planning
 from sinks.objects import intents
-from sinks.objects.datasets import Settling
 from sinks.objects.intents import GRACE, Busy, Superseded
 from sinks.objects.planned import Dataset, Refusal, Written
 from sinks.objects.settle import settle
@@ -146,9 +144,6 @@ def _written(
     with transaction(config.database, "plan objects") as connection:
         home = label_of(connection, config.table_name)
         pipeline = name or home
-        # Before the ledger is read: what another writer settles while this one waits for it must not
-        # get an intent, which nobody would end.
-        _lock(connection, pipeline, batches)
         coverage = coverage_of_batches(connection, pipeline, batches)
         work = plan(batches, coverage, _held(connection, batches))
         dealt = shares.dealt(work, home, connection.dialect.default_schema_name)
@@ -156,16 +151,8 @@ def _written(
         stored = {label: _stored(of_label[label], parts) for label, parts in own.items()}
         if not any(batch.raws for parts in own.values() for _, batch in parts):
             return ObjectShares({}, Written(), None, home)
-        settling = Settling(_ranges(work), coverage)
-        planned = planning.begin(connection, pipeline, of_label, stored, settling)
+        planned = planning.begin(connection, pipeline, of_label, stored, _ranges(work))
     return ObjectShares(own, write(planned, config.database), _shape(work), home)
-
-
-def _lock(connection: sa.Connection, pipeline: str, batches: Sequence[RecordBatch]) -> None:
-    """Hold other writers off the partitions of ``batches``, if any of their records may be written."""
-    places = {partition_of(batch) for batch in batches if batch.claim is None}
-    if places and any(batch.raws for batch in batches):
-        dialect_of(connection).lock(connection, [(pipeline, *place) for place in sorted(places)])
 
 
 def _ranges(work: Sequence[Work]) -> dict[Partition, list[Range]]:
