@@ -20,6 +20,7 @@ from sinks.jobs import outcomes as job_outcomes
 from sinks.jobs.store import job_number
 from sinks.ledger import pipelines
 from sinks.ledger.ledger import SqlLedger
+from sinks.object_intents import give_up
 from sinks.runs.heartbeat import Heartbeat
 from sinks.table.config import OnConflict, SqlConfig
 from sinks.tables import Tables, check_routes, default_schema, use_of
@@ -283,7 +284,7 @@ class SqlSink:
                     spending.check(results)
                 entries.record(connection, pipeline, home, work, results, self.run)
                 if objects is not None:
-                    objects.settle(connection)
+                    objects.settle(connection, pipeline, work)
                 self._deliver(home, fates)
                 settled = results  # only the COMMIT is left
         except SinkUnavailable as error:
@@ -312,7 +313,7 @@ class SqlSink:
         return written_objects(datasets, self.config, self._name, batches)
 
     def finish(self) -> None:
-        """Publish what the bundle has settled as objects.
+        """Publish all that is settled as objects, and give up the intents that are over.
 
         Raises:
             SinkUnavailable: The state or a store cannot be reached.
@@ -321,6 +322,7 @@ class SqlSink:
         """
         if self.objects is not None:
             self.objects.publish(self.config.database)
+            give_up(self.config, self._name)
 
     @property
     def _elsewhere(self) -> frozenset[str]:

@@ -149,6 +149,13 @@ class TestGroupCommit:
         write.teardown()
         assert sink.stored.finished == [len(sink.stored.commits)]
 
+    def test_a_bundle_without_batches_ends_so_too(self) -> None:
+        sink = ListSink.fresh("idle")
+        write = self.drive(sink, FAST)
+        assert list(write.finish_bundle()) == []
+        write.teardown()
+        assert sink.stored.finished == [0], "it may have to do what another process has left"
+
 
 class Routed(ListSink):
     """Settles all for the table ``orders``."""
