@@ -289,6 +289,30 @@ def test_twice_the_records_of_each_transaction_and_of_the_queue_are_in_flight_at
     assert sink.stored.offsets() == list(range(start))
 
 
+@pytest.mark.parametrize("kind", [ListSink, InRanges, Never])
+@pytest.mark.parametrize("sizes", [[1], [3], [4], [4, 3]])
+@pytest.mark.parametrize("side_by_side", [1, 3])
+def test_twice_the_bytes_of_each_transaction_and_of_the_queue_are_in_flight_at_most(
+    kind: type[ListSink], sizes: list[int], side_by_side: int
+) -> None:
+    most = 4
+    sink = kind.fresh("bytes-in-flight", side_by_side=side_by_side)
+    write = WriteFn(sink, replace(FAST, commit_bytes=most))
+    write.setup()
+    write._writer = cast(ThreadPoolExecutor, LateWriter())
+    write.start_bundle()
+    bytes_of = dict(enumerate(sizes * 10))
+    in_flight, numbers = 0, []
+    for start, size in bytes_of.items():
+        in_flight += size
+        numbers.append(in_flight)
+        for each in write.process(batch_of(b"1" * size, start=start), 0, None):
+            in_flight -= bytes_of[each.value.span.start]
+    list(write.finish_bundle())
+    assert max(numbers) <= 2 * (side_by_side + 1) * most
+    assert sink.stored.offsets() == list(bytes_of)
+
+
 @dataclass(frozen=True)
 class Gated(ListSink):
     """Commits wait for the gate of their first record, and then for their turn; raws are the keys."""
