@@ -242,7 +242,9 @@ class TestTables:
 def jobs_of(*offsets: int) -> RecordBatch:
     """Jobs of one partition, each with its offset as its key."""
     batch = make_batch([{"id": offset} for offset in offsets], offsets[0])
-    attempts = {(offset, None, ()): Attempt(offset, 2, 5, "run") for offset in offsets}
+    attempts: dict[Any, Attempt] = {
+        (offset, None, ()): Attempt(offset, 2, 5, "run") for offset in offsets
+    }
     span = replace(batch.span, start=offsets[0], end=offsets[-1] + 1)
     return replace(batch, span=span, offsets=list(offsets), claim=Claim(f"{offsets}", attempts, ""))
 
