@@ -298,8 +298,8 @@ def most_bytes_in_flight(write: WriteFn, sizes: Sequence[int]) -> int:
     for start, size in enumerate(sizes):
         in_flight += size
         most = max(most, in_flight)
-        for each in write.process(batch_of(b"1" * size, start=start), 0, None):
-            in_flight -= sizes[each.value.span.start]
+        emitted = write.process(batch_of(b"1" * size, start=start), 0, None)
+        in_flight -= sum(sizes[each.value.span.start] for each in emitted)
     list(write.finish_bundle())
     return most
 
