@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import pytest
 
 from sinks.sql import SqlSink
-from tests.io.sinks.routed import keyed, sink_of
+from tests.io.sinks.routed import NOTES, ORDERS, Steps, batch_of, due, keyed, sink_of
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms import instruments
+from transforms.batch.backoff import Backoff
 from transforms.batch.record import RecordBatch
+from transforms.errors import Contention
 from transforms.settle.commit import WriteConfig
 from transforms.settle.sink import Settled
 from transforms.settle.write import WriteFn
@@ -32,7 +36,8 @@ CHILDREN = (
 
 def written(sink: SqlSink, batches: Sequence[RecordBatch], side_by_side: int) -> list[Settled]:
     """What a bundle of small transactions settles."""
-    config = WriteConfig(commit_records=6, in_flight=side_by_side)
+    backoff = Backoff(0.001, 0.001)
+    config = WriteConfig(commit_records=6, in_flight=side_by_side, backoff=backoff)
     write = WriteFn(sink, config)
     write.setup()
     write.start_bundle()
@@ -173,3 +178,108 @@ def test_commits_of_one_process_never_wait_for_each_others_rows(
     assert sum(each.counts.inserted + each.counts.updated for each in settled) == 600
     assert "deadlocks" not in instruments.measured().counters
     assert caplog.messages == []
+
+
+@dataclass
+class Airspace:
+    """Which keys of which tables are in flight, as the commits themselves know it.
+
+    Attributes:
+        faults: Says whether an attempt at a commit is rolled back.
+        shared: The keys that two commits had in flight at the same time.
+        most: How many commits were in flight at most.
+        again: How many attempts were not the first of their batches.
+    """
+
+    faults: random.Random
+    shared: list[frozenset[tuple[str, Any]]] = field(default_factory=list)
+    most: int = 0
+    again: int = 0
+    _in_flight: list[frozenset[tuple[str, Any]]] = field(default_factory=list)
+    _tried: set[int] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def enter(self, batches: Sequence[RecordBatch]) -> frozenset[tuple[str, Any]]:
+        own = frozenset(
+            (table, value["id"])
+            for batch in batches
+            for table, value in zip(batch.targets or (), batch.values or (), strict=True)
+        )
+        with self._lock:
+            self.again += id(batches[0]) in self._tried
+            self._tried.add(id(batches[0]))
+            self.shared += [own & other for other in self._in_flight if own & other]
+            self._in_flight.append(own)
+            self.most = max(self.most, len(self._in_flight))
+        return own
+
+    def leave(self, own: frozenset[tuple[str, Any]]) -> None:
+        with self._lock:
+            self._in_flight.remove(own)
+
+    def fails(self) -> bool:
+        with self._lock:
+            return self.faults.random() < 0.1
+
+
+@dataclass(frozen=True)
+class Watched(SqlSink):
+    """A sink that tells which commits are in flight, and rolls some of them back."""
+
+    airspace: Airspace = field(default_factory=lambda: Airspace(random.Random()))
+
+    def commit(
+        self,
+        batches: Sequence[RecordBatch],
+        *,
+        isolate: bool = False,
+        turn: Callable[[], None] | None = None,
+    ) -> list[Settled]:
+        own = self.airspace.enter(batches)
+        try:
+            if not isolate and self.airspace.fails():
+                raise Contention("rolled back")
+            return super().commit(batches, isolate=isolate, turn=turn)
+        finally:
+            self.airspace.leave(own)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_jobs_and_fresh_records_that_share_a_key_are_never_in_flight_together(
+    postgres: Database, seed: int
+) -> None:
+    instruments.reset()
+    numbers = random.Random(seed)
+    postgres.run(ORDERS, NOTES)
+    plain = sink_of(postgres, *keyed("orders", "notes"))
+    airspace = Airspace(random.Random(seed))
+    sink = Watched(**{each.name: getattr(plain, each.name) for each in fields(plain)}, airspace=airspace)  # fmt: skip
+
+    def some(source: str) -> list[RecordBatch]:
+        return [
+            batch_of(
+                *(
+                    {
+                        "id": numbers.randrange(40),
+                        "n": 1,
+                        "to": numbers.choice([["orders"], ["notes"], ["orders", "notes"]]),
+                    }
+                    for _ in range(numbers.randint(1, 4))
+                ),
+                source=f"file:///{source}-{number}",
+            )
+            for number in range(25)
+        ]
+
+    plain.commit([Steps(away={*range(40)}).applied(batch) for batch in some("failed")])
+    jobs = [Steps().applied(batch) for batch in due(sink)]
+    lines = [jobs, *([Steps().applied(batch) for batch in some(f"fresh-{n}")] for n in range(2))]
+    with ThreadPoolExecutor(len(lines)) as bundles:
+        settled = list(bundles.map(lambda batches: written(sink, batches, 3), lines))
+    assert airspace.shared == []
+    assert airspace.most > 1
+    assert airspace.again > 0
+    assert "deadlocks" not in instruments.measured().counters
+    assert all(each.counts.dead == 0 for line in settled for each in line)
+    claims = [batch.claim for batch in jobs if batch.claim is not None]
+    assert sum(each.attempts for each in settled[0]) == sum(len(each.jobs) for each in claims)
