@@ -16,13 +16,14 @@ from typing import Any
 STRETCH = 1_500
 """Records of a file in which keys are repeated seldom, and then often."""
 
-SELDOM, OFTEN = 0.003, 0.15
-"""Share of records whose key is that of one of the last ``RECENT`` records."""
+SELDOM, OFTEN = 0.001, 0.15
+"""Share of records whose key is that of one of the last ``RECENT`` records, in turns."""
 
 RECENT = 400
 REFUSED = 0.01
 TEXT_KEYS = 0.02
-"""Share of keys that are spelt as text, which the database takes for the same."""
+"""Share of keys that are spelt as text, where keys are repeated often: the database takes them for the
+same, and their commits are alone with their table."""
 
 PARENTS = 500
 LATE_WITHIN = 300
@@ -110,11 +111,12 @@ def _events(
     """Events, with ``more`` fields, and further ways to break one."""
     keys: deque[int] = deque(maxlen=RECENT)
     for number in range(first, first + count):
-        repeated = keys and numbers.random() < _repeats(number - first)
+        often = (number - first) // STRETCH % 2 == 1
+        repeated = keys and numbers.random() < (OFTEN if often else SELDOM)
         key = numbers.choice(keys) if repeated else number
         keys.append(key)
         record = {
-            "id": str(key) if numbers.random() < TEXT_KEYS else key,
+            "id": str(key) if often and numbers.random() < TEXT_KEYS else key,
             "at": numbers.randrange(100),
             "n": number % 1_000_000,
             "note": f"note {number}",
@@ -123,10 +125,6 @@ def _events(
         if numbers.random() < REFUSED:
             record = numbers.choice((*_BREAKS, *breaks))(numbers, record)
         yield record
-
-
-def _repeats(number: int) -> float:
-    return (SELDOM, OFTEN)[number // STRETCH % 2]
 
 
 def _with_code(numbers: random.Random, first: int, count: int) -> Iterator[Record]:
@@ -157,7 +155,7 @@ def _orders(numbers: random.Random, first: int, count: int) -> Iterator[Record]:
         fields = {"at": event["at"], "n": event["n"]}
         if number in late:
             yield {"table": "accounts", "id": late[number], **fields, "n": 1}
-        elif numbers.random() < (0.002, 0.2)[(number - first) // STRETCH % 2]:
+        elif numbers.random() < (0.001, 0.2)[(number - first) // STRETCH % 2]:
             repeated = numbers.random() < 0.3
             key = numbers.choice(accounts[-20:]) if repeated else number
             accounts.append(key)
