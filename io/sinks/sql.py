@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from sinks import entries, failures, footprints, shares, targets
 from sinks.database.classify import is_deadlock
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import exists, transaction
 from sinks.database.label import label_of
 from sinks.entries import Overlap
@@ -37,7 +38,7 @@ from transforms.parse.hidden.paths import Hidden
 from transforms.route.table_name import UNROUTED
 from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
-from transforms.settle.flight import Footprint
+from transforms.settle.flight import Footprint, Turn
 from transforms.settle.write import Settled, Write, WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -201,7 +202,7 @@ class SqlSink:
         batches: Sequence[RecordBatch],
         *,
         isolate: bool = False,
-        turn: Callable[[], None] | None = None,
+        turn: Turn | None = None,
     ) -> list[Settled]:
         """Settle ``batches`` in one transaction; see ``transforms.settle.write.Sink``.
 
@@ -240,7 +241,7 @@ class SqlSink:
         self,
         batches: Sequence[RecordBatch],
         isolate: bool,
-        turn: Callable[[], None] | None = None,
+        turn: Turn | None = None,
         *,
         look_again: bool,
     ) -> list[Settled]:
@@ -272,7 +273,7 @@ class SqlSink:
                         raise _Altered
                     share.settle(connection, work)
                 if turn is not None:
-                    turn()
+                    turn(lambda: dialect_of(connection).is_awaited(connection))
                 if objects is not None:
                     objects.account(work)
                 for part in work:

@@ -14,16 +14,17 @@ import pytest
 
 from sinks.sql import SqlSink
 from tests.io.sinks.routed import NOTES, ORDERS, Steps, batch_of, due, keyed, sink_of
-from tests.io.sinks.tested_database import Database, make_batch
+from tests.io.sinks.side_by_side import written
+from tests.io.sinks.tested_database import Database, await_lock, make_batch
 from transforms import instruments
-from transforms.batch.backoff import Backoff
 from transforms.batch.record import RecordBatch
 from transforms.errors import Contention
-from transforms.settle.commit import WriteConfig
+from transforms.settle.flight import Turn
 from transforms.settle.sink import Settled
-from transforms.settle.write import WriteFn
 
 pytestmark = pytest.mark.integration
+
+SOON = 30.0
 
 PLAIN = "CREATE TABLE {name} (id {kind} PRIMARY KEY, n integer CHECK (n >= 0), note text)"
 UNIQUE = "CREATE TABLE {name} (id {kind} PRIMARY KEY, n integer UNIQUE CHECK (n >= 0), note text)"
@@ -32,21 +33,6 @@ CHILDREN = (
     "CREATE TABLE {name}_children "
     "(id integer PRIMARY KEY, n integer CHECK (n >= 0), parent integer REFERENCES {name}_parents)"
 )
-
-
-def written(sink: SqlSink, batches: Sequence[RecordBatch], side_by_side: int) -> list[Settled]:
-    """What a bundle of small transactions settles."""
-    backoff = Backoff(0.001, 0.001)
-    config = WriteConfig(commit_records=6, in_flight=side_by_side, backoff=backoff)
-    write = WriteFn(sink, config)
-    write.setup()
-    write.start_bundle()
-    settled = []
-    for batch in batches:
-        settled += [each.value for each in write.process(batch, 0, None)]
-    settled += [each.value for each in write.finish_bundle()]
-    write.teardown()
-    return [each for each in settled if isinstance(each, Settled)]
 
 
 def spread(numbers: random.Random, records: Sequence[Any]) -> list[RecordBatch]:
@@ -233,7 +219,7 @@ class Watched(SqlSink):
         batches: Sequence[RecordBatch],
         *,
         isolate: bool = False,
-        turn: Callable[[], None] | None = None,
+        turn: Turn | None = None,
     ) -> list[Settled]:
         own = self.airspace.enter(batches)
         try:
@@ -283,3 +269,76 @@ def test_jobs_and_fresh_records_that_share_a_key_are_never_in_flight_together(
     assert all(each.counts.dead == 0 for line in settled for each in line)
     claims = [batch.claim for batch in jobs if batch.claim is not None]
     assert sum(each.attempts for each in settled[0]) == sum(len(each.jobs) for each in claims)
+
+
+def test_a_commit_knows_whether_another_transaction_waits_for_its_rows(postgres: Database) -> None:
+    postgres.run(PLAIN.format(name="t", kind="integer"))
+    sink = postgres.sink("t", key=["id"])
+    answers = []
+    with ThreadPoolExecutor(1) as pool:
+
+        def turn(is_awaited: Callable[[], bool] = lambda: False) -> None:
+            answers.append(is_awaited())
+            pool.submit(postgres.run, "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING")
+            await_lock(postgres)
+            answers.append(is_awaited())
+
+        sink.commit([make_batch([{"id": 1, "n": 1, "note": ""}])], turn=turn)
+    assert answers == [False, True]
+
+
+@dataclass(frozen=True)
+class Staged(SqlSink):
+    """The first commit of a bundle writes only once the second one has, and waits for its turn.
+
+    Attributes:
+        second_written: Where all commits of all bundles meet at their first attempt.
+    """
+
+    second_written: threading.Barrier = field(kw_only=True)
+    attempted: set[int] = field(default_factory=set, kw_only=True)
+
+    def commit(
+        self, batches: Sequence[RecordBatch], *, isolate: bool = False, turn: Turn | None = None
+    ) -> list[Settled]:
+        offset = batches[0].span.start
+        again = offset in self.attempted
+        self.attempted.add(offset)
+
+        def staged_turn(is_awaited: Callable[[], bool] = lambda: False) -> None:
+            if not again and offset > 0:
+                self.second_written.wait(SOON)
+            if turn is not None:
+                turn(is_awaited)
+
+        if not again and offset == 0:
+            self.second_written.wait(SOON)
+        return super().commit(batches, isolate=isolate, turn=staged_turn)
+
+
+def test_two_processes_that_write_the_same_keys_never_wait_in_a_circle(
+    postgres: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    # The first commit of each waits for the second one of the other, which waits for its turn.
+    postgres.run(PLAIN.format(name="shared", kind="integer"))
+    written_by_both = threading.Barrier(4)
+
+    def write(number: int) -> list[Settled]:
+        # Another place, as if it were another process.
+        url = f"{postgres.url}{'&' if '?' in postgres.url else '?'}application_name=p{number}"
+        sink = replace(postgres, url=url).sink("shared", key=["id"], on_conflict="update")
+        staged = Staged(
+            **{each.name: getattr(sink, each.name) for each in fields(sink)},
+            second_written=written_by_both,
+        )
+        ids = [1, 2] if number else [2, 1]
+        batches = [
+            make_batch([{"id": key, "n": 0, "note": ""}], offset, partition=f"p{number}")
+            for offset, key in enumerate(ids)
+        ]
+        return written(staged, batches, 2, commit_records=1)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert [len(settled) for settled in pool.map(write, range(2))] == [2, 2]
+    assert caplog.messages == []  # none has waited until it ran out of patience
+    assert postgres.rows("SELECT count(*) FROM shared") == [(2,)]
