@@ -98,7 +98,7 @@ def keys_of(target: Target, values: Values) -> AbstractSet[Hashable] | None:
         return frozenset()
     columns = {column.name: column for column in target.columns}
     cells = [_cells(values, name) for name in target.key]
-    if any(None in column for column in cells):
+    if any(not all(column) and None in column for column in cells):
         rows = [row for row in zip(*cells, strict=True) if None not in row]
         cells = [[row[place] for row in rows] for place in range(len(cells))]
     forms = []
