@@ -16,7 +16,9 @@ from transforms.batch.coverage import Coverage, Ledger, merge
 from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import JSON, Failure, Record, RecordBatch, Span
 from transforms.batch.splits import Acknowledger, Cut, Polled, Position, Split
-from transforms.settle.write import Settled
+from transforms.settle.commit import WriteConfig, commit
+from transforms.settle.flight import Flights, Footprint, Line
+from transforms.settle.sink import Settled, Sink
 from transforms.steps.apply import apply_to_values, checked
 
 
@@ -159,11 +161,12 @@ class ListSink:
     """Keeps what it is given in ``STORED[name]``; raises its ``faults`` first, one a call."""
 
     name: str
+    side_by_side: int = 1
 
     @classmethod
-    def fresh(cls, name: str, *faults: BaseException) -> ListSink:
+    def fresh(cls, name: str, *faults: BaseException, side_by_side: int = 1) -> ListSink:
         STORED[name] = Stored(faults=list(faults))
-        return cls(name)
+        return cls(name, side_by_side)
 
     @property
     def stored(self) -> Stored:
@@ -181,7 +184,19 @@ class ListSink:
     def complete(self, batches: Sequence[RecordBatch]) -> bool:
         return True
 
-    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
+    def in_flight(self) -> int:
+        return self.side_by_side
+
+    def footprint(self, batches: Sequence[RecordBatch]) -> Footprint | None:
+        return None
+
+    def commit(
+        self,
+        batches: Sequence[RecordBatch],
+        *,
+        isolate: bool = False,
+        turn: Callable[[], None] | None = None,
+    ) -> list[Settled]:
         stored = self.stored
         stored.isolated.append(isolate)
         if stored.gate is not None:
@@ -194,6 +209,13 @@ class ListSink:
 
     def finish(self) -> None:
         self.stored.finished.append(len(self.stored.commits))
+
+
+def committed_alone(
+    sink: Sink, batches: Sequence[RecordBatch], config: WriteConfig
+) -> tuple[list[Settled], float]:
+    """``commit`` with nothing else in flight."""
+    return commit(sink, batches, config, Flights(1).enter(Line(), Footprint()))
 
 
 def _settle(batch: RecordBatch) -> Settled:

@@ -33,6 +33,7 @@ Counter = Literal[
     "table_records",  # by table and outcome
     "job_attempts",  # by result
     "outage_seconds",  # by service; spent waiting
+    "deadlocks",  # in which a commit was rolled back
     "leases_lost",
     "step_busy_seconds",  # by step; of all its calls together
     "step_calls",  # by step and result
@@ -41,6 +42,7 @@ Counter = Literal[
 Gauge = Literal[
     "writer_queue_records",
     "writer_queue_capacity_records",
+    "commits_in_flight",
     "source_lag_records",  # by source and split
     "leases",
     "step_concurrency",  # by step

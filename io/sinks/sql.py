@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import apache_beam as beam
 import sqlalchemy as sa
 
-from sinks import entries, failures, shares, targets
+from sinks import entries, failures, footprints, shares, targets
+from sinks.database.classify import is_deadlock
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import exists, transaction
 from sinks.database.label import label_of
 from sinks.entries import Overlap
@@ -23,10 +25,10 @@ from sinks.object_intents import give_up
 from sinks.runs.heartbeat import Heartbeat
 from sinks.table.config import OnConflict, SqlConfig
 from sinks.tables import Tables, check_routes, default_schema, use_of
-from sinks.tallies import tally_of
-from sinks.work import Work, coverage_of_batches, plan
+from sinks.tallies import settled_of
+from sinks.work import coverage_of_batches, plan
 from sinks.writers import writer_of
-from transforms.batch.counts import Counts
+from transforms import instruments
 from transforms.batch.coverage import Ledger
 from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import Failure, RecordBatch
@@ -36,6 +38,7 @@ from transforms.parse.hidden.paths import Hidden
 from transforms.route.table_name import UNROUTED
 from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
+from transforms.settle.flight import Footprint, Turn
 from transforms.settle.write import Settled, Write, WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -184,7 +187,23 @@ class SqlSink:
 
         return not ends_within(self.config, self._name, batches)
 
-    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
+    def in_flight(self) -> int:
+        """As many as the database takes to advantage; one where objects are written."""
+        return footprints.in_flight(self.config.database) if self.objects is None else 1
+
+    def footprint(self, batches: Sequence[RecordBatch]) -> Footprint | None:
+        """The keys of the rows of ``batches``; nothing where the database alone keeps commits apart."""
+        if self.objects is not None or footprints.in_flight(self.config.database) == 1:
+            return None
+        return footprints.footprint_of(self.config, self.tables, self._name, batches)
+
+    def commit(
+        self,
+        batches: Sequence[RecordBatch],
+        *,
+        isolate: bool = False,
+        turn: Turn | None = None,
+    ) -> list[Settled]:
         """Settle ``batches`` in one transaction; see ``transforms.settle.write.Sink``.
 
         Raises:
@@ -198,7 +217,7 @@ class SqlSink:
         altered = False  # whether it was, and the table has been looked at again
         for _ in range(OVERLAP_TRIES):
             try:
-                return self._commit(batches, isolate, look_again=not altered)
+                return self._commit(batches, isolate, turn, look_again=not altered)
             except Overlap:
                 continue
             except _Altered:
@@ -209,7 +228,9 @@ class SqlSink:
                 ):
                     raise
                 altered = True
-            except Contention:
+            except Contention as error:
+                if is_deadlock(error.__cause__):
+                    instruments.add("deadlocks", 1)
                 targets.forget_order(self.config.database)
                 raise
         raise Contention(
@@ -217,7 +238,12 @@ class SqlSink:
         )
 
     def _commit(
-        self, batches: Sequence[RecordBatch], isolate: bool, *, look_again: bool
+        self,
+        batches: Sequence[RecordBatch],
+        isolate: bool,
+        turn: Turn | None = None,
+        *,
+        look_again: bool,
     ) -> list[Settled]:
         settled: list[Settled] = []
         spending = None if self.budget is None else spending_of(self.budget, self.run)
@@ -246,13 +272,15 @@ class SqlSink:
                     ):
                         raise _Altered
                     share.settle(connection, work)
+                if turn is not None:
+                    turn(lambda: dialect_of(connection).is_awaited(connection))
                 if objects is not None:
                     objects.account(work)
                 for part in work:
                     part.decide(self.retry, home, schema)
                 fates = [fate for part in work for fate in part.fates]
                 failures.store(connection, pipeline, home, fates, self.run, self.pipeline)
-                results = [_settled(part, home, self.run) for part in work]
+                results = [settled_of(part, home, self.run) for part in work]
                 if spending is not None:
                     spending.check(results)
                 entries.record(connection, pipeline, home, work, results, self.run)
@@ -359,38 +387,3 @@ class WriteToSql(beam.PTransform):
 
 class _Altered(Exception):
     """The table has been altered, and records were refused for what it was."""
-
-
-def _settled(work: Work, home: str, run: str) -> Settled:
-    batch = work.batch
-    attempts = batch.claim.attempts.values() if batch.claim is not None else ()
-    again = sum(attempt.run == run for attempt in attempts)
-    expanded = batch.expanded
-    dead = tuple(fate.failure for fate in work.fates if fate.is_dead)
-    retry = tuple(fate.failure for fate in work.fates if not fate.is_dead)
-    written = sum(work.outcomes.values(), Counts())
-    by_target: Mapping[str, Counts] = {}
-    if work.is_routed:
-        tally = tally_of(work, home, run)
-        by_target, work.tally = tally.run, tally.ledger
-    return Settled(
-        span=batch.span,
-        counts=Counts(
-            read=batch.read - expanded - again,
-            expanded=expanded,
-            inserted=written.inserted,
-            updated=written.updated,
-            duplicates=written.duplicates,
-            filtered=len(batch.filtered),
-            dead=len(dead),
-            retrying=len(retry) - again,
-        ),
-        trimmed=work.trimmed,
-        attempts=len(attempts),
-        again=again,
-        failed_again=work.failed_again,
-        raw_bytes=work.raw_bytes,
-        dead=dead,
-        retry=retry,
-        by_target=by_target,
-    )

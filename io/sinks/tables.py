@@ -263,6 +263,11 @@ def default_schema(database: Database) -> str | None:
     return _SCHEMAS.get(database)
 
 
+def known_schema(database: Database) -> str | None:
+    """The same without asking: None as long as this process has not asked."""
+    return _SCHEMAS.peek(database)
+
+
 def without_schema(label: str, schema: str | None) -> str:
     """``label`` without the default ``schema``, in case that whoever named it did not know it."""
     return label.removeprefix(f"{schema}.") if schema else label

@@ -16,6 +16,7 @@ from sinks.work import Work
 from transforms.batch.counts import Counts
 from transforms.batch.expansion import Expansion
 from transforms.batch.record import Attempt, Claim
+from transforms.settle.write import Settled
 
 Job = tuple[int, int | None, Expansion]
 """Offset, element and expansion of a record that is a job."""
@@ -86,6 +87,45 @@ def tally_of(work: Work, home: str, run: str) -> Tally:
             sums.numbers[target] = numbers.copy()
     _add_jobs(ledger, of_run, work, work.batch.claim, home, run)
     return Tally(of_run.counts(), ledger.counts())
+
+
+def settled_of(work: Work, home: str, run: str) -> Settled:
+    """What became of one batch, whose failures have been decided on; sets ``work.tally``.
+
+    The arguments are those of ``tally_of``.
+    """
+    batch = work.batch
+    attempts = batch.claim.attempts.values() if batch.claim is not None else ()
+    again = sum(attempt.run == run for attempt in attempts)
+    expanded = batch.expanded
+    dead = tuple(fate.failure for fate in work.fates if fate.is_dead)
+    retry = tuple(fate.failure for fate in work.fates if not fate.is_dead)
+    written = sum(work.outcomes.values(), Counts())
+    by_target: Mapping[str, Counts] = {}
+    if work.is_routed:
+        tally = tally_of(work, home, run)
+        by_target, work.tally = tally.run, tally.ledger
+    return Settled(
+        span=batch.span,
+        counts=Counts(
+            read=batch.read - expanded - again,
+            expanded=expanded,
+            inserted=written.inserted,
+            updated=written.updated,
+            duplicates=written.duplicates,
+            filtered=len(batch.filtered),
+            dead=len(dead),
+            retrying=len(retry) - again,
+        ),
+        trimmed=work.trimmed,
+        attempts=len(attempts),
+        again=again,
+        failed_again=work.failed_again,
+        raw_bytes=work.raw_bytes,
+        dead=dead,
+        retry=retry,
+        by_target=by_target,
+    )
 
 
 def _add_read(sums: _Sums, work: Work, home: str) -> None:

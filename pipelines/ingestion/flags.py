@@ -343,7 +343,7 @@ def _add_run(parser: Parser) -> None:
         type=whole(at_least=LEAST_IN_FLIGHT),
         metavar="N",
         help="the most records of each reader (DirectRunner has one, Flink one for each subtask) that are "
-        f"emitted and not committed; whatever is slow holds the source back; at least {LEAST_IN_FLIGHT} (default: about 25,000, in batches of 5,000)",
+        f"emitted and not committed; whatever is slow holds the source back; at least {LEAST_IN_FLIGHT} (default: about 40,000, in batches of 5,000)",
     )
     group.add_argument(
         "--detach",

@@ -147,7 +147,12 @@ def _ingest_config(
         *(() if objects is None else (repr(objects.datasets),)),
         mapping=repr(mapping) if mapping is not None or _mappings(routes) else None,
     )
-    batch_records = _part_of(flags.max_in_flight)
+    write = WriteConfig(
+        backoff=_outage_backoff(flags.backoff_base, flags.backoff_cap),
+        outage_budget=flags.outage_budget,
+    )
+    if flags.max_in_flight is not None:
+        write = write.within(flags.max_in_flight)
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(
         sources=sources,
@@ -157,12 +162,8 @@ def _ingest_config(
         schema=schema if routes is None else None,
         sql=sql,
         ledger=SqlLedger(sql, pipeline.name),
-        write=WriteConfig(
-            backoff=_outage_backoff(flags.backoff_base, flags.backoff_cap),
-            outage_budget=flags.outage_budget,
-            commit_records=batch_records or WriteConfig().commit_records,
-        ),
-        batch_records=batch_records,
+        write=write,
+        batch_records=None if flags.max_in_flight is None else write.commit_records,
         retry=RetryPolicy(
             Backoff(flags.backoff_base, flags.backoff_cap),
             flags.max_attempts,
@@ -249,15 +250,6 @@ def _hidden(mapping: Mapping | None, routes: Routes | None) -> Hidden:
     if routes is not None:
         return routes.hidden(mapping)
     return () if mapping is None else mapping.hidden
-
-
-def _part_of(max_in_flight: int | None) -> int | None:
-    """The most records of a batch, and of the writer's queue, so that no more than that are in flight.
-
-    The queue is full with a quarter, or with one batch more, which is another quarter. Then it waits
-    for the commit that is under way, which took what the queue had before.
-    """
-    return None if max_in_flight is None else max_in_flight // 4
 
 
 def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> RunConfig:

@@ -130,7 +130,19 @@ FROM_PROCESS = (
         "sluice_writer_busy_seconds_total",
         "counter",
         _PIPELINE,
-        "seconds in which the writer's thread was committing",
+        "seconds of all transactions, several of which may be side by side",
+    ),
+    Metric(
+        "sluice_commits_in_flight",
+        "gauge",
+        _PIPELINE,
+        "transactions of the last bundle that were side by side",
+    ),
+    Metric(
+        "sluice_deadlocks_total",
+        "counter",
+        _PIPELINE,
+        "transactions that the database has rolled back because they waited for each other",
     ),
     Metric("sluice_writer_queue_records", "gauge", _PIPELINE, "records that wait for the writer"),
     Metric(

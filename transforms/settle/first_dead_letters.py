@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 
 from transforms.batch.record import Failure
@@ -13,6 +14,7 @@ _log = logging.getLogger(__name__)
 MOST_KINDS = 100
 """How many kinds of dead letters are told of; a step of a user may invent any number."""
 
+_lock = threading.Lock()
 _kinds: PerProcess[None, set[tuple[str, str]]] = PerProcess(lambda _: set())
 
 
@@ -31,8 +33,11 @@ def report(dead: Sequence[Failure], job_of: Callable[[Failure], int | None]) -> 
     kinds = _kinds.get(None)
     for failure in dead:
         kind = failure.stage, failure.category
-        if kind not in kinds and len(kinds) < MOST_KINDS:
-            kinds.add(kind)
+        with _lock:  # commits side by side tell of their own
+            fresh = kind not in kinds and len(kinds) < MOST_KINDS
+            if fresh:
+                kinds.add(kind)
+        if fresh:
             _tell(failure, job_of(failure))
 
 

@@ -1,169 +1,39 @@
-"""Settle batches in a sink, one transaction at a time, while the next ones are parsed.
+"""Settle batches in a sink, a few transactions side by side, while the next ones are parsed.
 
-A writer thread, beside the thread of the bundle, commits all batches that have arrived since its
-last commit in one transaction: a lone batch at once, many small ones together, like the group
-commit of a database. Where tables have bounds, what arrives waits until one of them is reached
-(``gather``). The database works while the next batch is parsed. What waits is bounded, so a slow
-database holds the source back.
+Threads beside that of the bundle commit all batches that have arrived since the last commit began in
+one transaction: a lone batch at once, many small ones together, like the group commit of a
+database. While one is under way, another begins as soon as enough has arrived for it (``flight``), up
+to a few. Where tables have bounds, what arrives waits until one of them is reached (``gather``). What
+waits is bounded, so a slow database holds the source back.
 
-Nothing is emitted before its commit, and a bundle does not end before the commits of its batches:
-the checkpoint of a runner never runs ahead of the database.
+Commits settle in order. Nothing is emitted before its commit, and a bundle does not end before the
+commits of its batches: the checkpoint of a runner never runs ahead of the database.
 """
 
 from __future__ import annotations
 
-import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import instruments, metrics
-from transforms.batch.backoff import Backoff, Outage
-from transforms.batch.counts import Counts
-from transforms.batch.coverage import Ledger
-from transforms.batch.record import Failure, RecordBatch, Span
-from transforms.errors import CommitUnknown, Contention, SinkUnavailable
-from transforms.read import drain
+from transforms.batch.record import Failure, RecordBatch
 from transforms.settle import finishing, first_dead_letters, lineage, target_counts
-from transforms.settle.bounds import TableBounds
+from transforms.settle.commit import WriteConfig, commit
+from transforms.settle.flight import Flight, Flights, Footprint, Line, flights_to
 from transforms.settle.gather import Gather, Waiting
+from transforms.settle.sink import Settled, Sink
 
-_log = logging.getLogger(__name__)
+__all__ = ["DEAD", "RETRY", "Settled", "Sink", "Write", "WriteConfig", "WriteFn"]
 
 DEAD, RETRY = "dead", "retry"
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """The result of one committed transaction for one batch.
-
-    Attributes:
-        span: The range of the batch.
-        counts: What it adds to the counts of this run. Records that the ledger already had
-            (``trimmed``) are not in it; those that this run had counted as retrying (``again``)
-            are not read once more, but leave ``retrying``.
-        trimmed: Records that an earlier transaction had settled.
-        attempts: Further attempts at records that had failed before; 0 in a batch that
-            comes from a source.
-        again: Those of them that this run had counted as retrying.
-        failed_again: How many of the attempts ended in a dead letter, and how many in a further
-            attempt. ``dead`` and ``retry`` may hold more: a step may make several records of a job.
-        raw_bytes: Bytes of the settled records, as read.
-        dead: The dead letters, which are stored now.
-        retry: The failures that are scheduled for another attempt, which are stored now.
-        by_target: ``counts`` by table; empty where all are of the pipeline's own.
-    """
-
-    span: Span
-    counts: Counts
-    trimmed: int = 0
-    attempts: int = 0
-    again: int = 0
-    failed_again: tuple[int, int] = (0, 0)
-    raw_bytes: int = 0
-    dead: tuple[Failure, ...] = ()
-    retry: tuple[Failure, ...] = ()
-    by_target: Mapping[str, Counts] = field(default_factory=dict)
-
-
-class Sink(Protocol):
-    """Where batches are settled. Picklable, without secrets; used by one thread at a time."""
-
-    def check_read(self, ledger: Ledger) -> None:
-        """Refuse a read that asks another ledger; called while the pipeline is built.
-
-        Raises:
-            ConfigError: ``ledger`` does not know what is settled here.
-        """
-        ...
-
-    def begin(self) -> None:
-        """Say that this process is ready to settle batches; called again and again, so cheap."""
-        ...
-
-    def job_of(self, failure: Failure) -> int | None:
-        """The number of the job under which a settled failure is kept, for the log.
-
-        None if that cannot be told; it never raises.
-        """
-        ...
-
-    def complete(self, batches: Sequence[RecordBatch]) -> bool:
-        """Whether ``batches``, of which a bound is reached, may be committed without further ones.
-
-        No, where they end within a range that must be settled as a whole. Then this is asked again
-        with each further batch, so it must be cheap. The end of the bundle does not ask, nor do
-        twice as many records or bytes as a transaction takes.
-        """
-        ...
-
-    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
-        """Settle ``batches`` in one transaction: rows, dead letters and ledger.
-
-        Args:
-            batches: What to settle.
-            isolate: Set the records aside that make the database roll back, as failures that may
-                be tried again later, and settle the rest.
-
-        Returns:
-            One ``Settled`` for each batch, in order, after the commit.
-
-        Raises:
-            SinkUnavailable: The database cannot be reached; nothing was written, or, when it is
-                ``CommitUnknown``, perhaps everything. Calling again is right in both cases.
-            Contention: The transaction was rolled back (deadlock, serialization).
-            SinkFailed: The database refuses, and no record is to blame.
-        """
-        ...
-
-    def finish(self) -> None:
-        """Do what a bundle ends with, after its last commit; it raises what ``commit`` does."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class WriteConfig:
-    """Bounds of the writer.
-
-    Attributes:
-        commit_records: Records at which a transaction takes no further batch.
-        commit_bytes: Raw bytes at which a transaction takes no further batch.
-        backoff: Waits between tries, both when the database is away and on contention.
-        outage_budget: Seconds to wait, inside the bundle, for a database that is away.
-        contention_tries: Attempts at a transaction that the database rolls back, before one last
-            attempt without the records that make it roll back.
-        bounds: When what waits for a table is written; without them at once.
-    """
-
-    commit_records: int = 10_000
-    commit_bytes: int = 16 << 20
-    backoff: Backoff = field(default_factory=lambda: Backoff(base=0.25, cap=15.0))
-    outage_budget: float = 300.0
-    contention_tries: int = 5
-    bounds: TableBounds = TableBounds()  # noqa: RUF009 - frozen
-
-    def with_bounds(self, bounds: TableBounds, most_records: int | None = None) -> WriteConfig:
-        """The same with ``bounds``, and with room for what they let wait.
-
-        Args:
-            bounds: The bounds of each table.
-            most_records: Records at which a transaction takes no further batch, whatever the bounds
-                ask for; None leaves it to them.
-        """
-        records = max(self.commit_records, bounds.most_records)
-        return replace(
-            self,
-            bounds=bounds,
-            commit_records=records if most_records is None else most_records,
-            commit_bytes=max(self.commit_bytes, bounds.most_bytes),
-        )
 
 
 class Write(beam.PTransform):
@@ -205,99 +75,32 @@ class _Committed:
     waited: float
 
 
-def commit(
-    sink: Sink, batches: Sequence[RecordBatch], config: WriteConfig
-) -> tuple[list[Settled], float]:
-    """Commit ``batches``, and wait while the database is away.
-
-    Returns:
-        What was settled, and the seconds spent waiting.
-
-    Raises:
-        SinkUnavailable: The outage budget is used up, or a drain was requested meanwhile.
-        Contention: Every attempt was rolled back, even without the records to blame.
-    """
-    waited = 0.0
-    unknown: Sequence[Settled] = ()
-
-    def pause(seconds: float) -> None:
-        nonlocal waited
-        waited += seconds
-        drain.wait(seconds)
-
-    outage = Outage(config.backoff, config.outage_budget, service="database", sleep=pause)
-    attempt = 0
-    while True:
-        started = time.perf_counter()
-        try:
-            settled = sink.commit(batches, isolate=attempt == config.contention_tries)
-            _observe(started, "ok")
-            outage.end()
-            return list(unknown) if _went_through(unknown, settled) else settled, waited
-        except SinkUnavailable as error:
-            _observe(started, "error")
-            if isinstance(error, CommitUnknown):
-                unknown = error.settled
-            if drain.requested() or not outage.wait(error):
-                outage.leave()
-                raise
-        except Contention as error:
-            _observe(started, "error")
-            outage.end()  # it answers
-            attempt += 1
-            if attempt > config.contention_tries:
-                raise
-            seconds = config.backoff.delay(attempt)
-            place = _place_of(batches)
-            _log.warning("waiting %.1f s: %s", seconds, error, extra={"seconds": seconds, **place})
-            pause(seconds)
-
-
-def _place_of(batches: Sequence[RecordBatch]) -> dict[str, object]:
-    """Where the records of a transaction are from: of several ranges, the first."""
-    if not batches:
-        return {}
-    span = batches[0].span
-    offsets = {"first_offset": span.start, "last_offset": span.end - 1}
-    return {"source": span.source, "partition": span.partition, **offsets}
-
-
-def _observe(started: float, result: str) -> None:
-    """Count one attempt at a transaction as the time in which the writer is busy."""
-    seconds = time.perf_counter() - started
-    instruments.observe("commit_duration", (seconds,), result)
-    instruments.add("writer_busy_seconds", seconds)
-
-
-def _went_through(unknown: Sequence[Settled], settled: Sequence[Settled]) -> bool:
-    """Whether a commit whose answer was lost had settled everything that is settled now."""
-    return bool(unknown) and all(
-        now.trimmed == before.trimmed + before.counts.records + before.again
-        and not now.counts.records
-        for before, now in zip(unknown, settled, strict=True)
-    )
-
-
 class WriteFn(beam.DoFn):
-    """Commits the batches of a bundle on a thread of its own; see the module's docstring."""
+    """Commits the batches of a bundle on threads of its own; see the module's docstring."""
 
     def __init__(self, sink: Sink, config: WriteConfig) -> None:
         self._sink = sink
         self._config = config
 
     def setup(self) -> None:
-        # One thread, so that the commits of a split stay in order. The first commit starts it.
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
-        self._sink.begin()
         config = self._config
-        self._gather = Gather(config.commit_records, config.commit_bytes, config.bounds)
+        self._most = max(1, min(config.in_flight, self._sink.in_flight()))
+        self._writer = ThreadPoolExecutor(self._most, thread_name_prefix="write")
+        self._own_flights = Flights(self._most)
+        self._sink.begin()
+        # Large records are held to about what they take with one transaction at a time.
+        share = self._most if config.bounds.unset else 1
+        self._gather = Gather(config.commit_records, config.commit_bytes // share, config.bounds)
         instruments.hold("writer_queue_capacity_records", config.commit_records)
+        self._line = Line()
+        self._running: deque[_Running] = deque()
 
     def start_bundle(self) -> None:
-        # A failed bundle may have left a commit running; its batches come again.
+        # A failed bundle may have left commits running; its batches come again.
+        self._abandon()
         self._gather.take()
         self._held = False
-        self._running: Future[_Committed] | None = None
+        self._line = Line()
 
     def process(
         self,
@@ -308,41 +111,69 @@ class WriteFn(beam.DoFn):
         gather, now = self._gather, time.monotonic()
         gather.add(Waiting(batch, timestamp, (window,)), now)
         instruments.hold("writer_queue_records", gather.records)
-        if self._running is not None and (gather.full or self._running.done()):
+        while self._running and (
+            self._running[0].future.done() or (gather.full and len(self._running) == self._most)
+        ):
             yield from self._finish()
-        if self._running is None and gather.due(now):
+        if gather.due(now) and self._has_room():
             complete = self._sink.complete(gather.batches)
             self._held |= not complete
             if complete or gather.overfull:
                 alone = self._held and gather.overfull
                 self._start()
-                if alone:  # as much as otherwise a commit and what waits behind it
+                while alone and self._running:  # as much as otherwise a commit and what waits
                     yield from self._finish()
 
     def finish_bundle(self) -> Iterator[Any]:
-        while self._running is not None or self._gather:
-            if self._running is not None:
-                yield from self._finish()
+        if self._gather and len(self._running) < self._most:
+            self._start()
+        while self._running:
+            yield from self._finish()
             if self._gather:
                 self._start()
         finishing.finish(self._sink.finish, self._config.backoff, self._config.outage_budget)
 
     def teardown(self) -> None:
+        self._abandon()
         self._writer.shutdown(wait=True, cancel_futures=True)
 
+    def _has_room(self) -> bool:
+        """Whether what waits may begin now, or rather waits for more, as something is under way."""
+        if not self._running:
+            return True
+        if len(self._running) == self._most:
+            return False
+        return self._gather.full or (
+            self._gather.records >= self._config.commit_records // 2
+            and not self._running[-1].is_waiting
+        )
+
     def _start(self) -> None:
-        """Hand everything that waits to the writer thread, as one transaction."""
+        """Hand everything that waits to a writer thread, as one transaction."""
         pending = self._gather.take()
         self._held = False
         instruments.hold("writer_queue_records", 0)
-        self._running = self._writer.submit(_commit_pending, self._sink, pending, self._config)
+        footprint = self._sink.footprint([each.batch for each in pending])
+        if footprint is None:
+            flights, footprint = self._own_flights, Footprint()
+        else:
+            flights = flights_to(footprint.place)
+        flight = flights.enter(self._line, footprint)
+        future = self._writer.submit(_commit_pending, self._sink, pending, self._config, flight)
+        future.add_done_callback(lambda future: _leave_cancelled(future, flight))
+        self._running.append(_Running(future, flights, flight))
+        instruments.hold("commits_in_flight", len(self._running))
 
     def _finish(self) -> Iterator[Any]:
-        """Wait for the running commit, then count and emit what it settled."""
-        assert self._running is not None  # noqa: S101 - callers have just checked
-        running, self._running = self._running, None
-        with instruments.stage("write"):
-            done = running.result()
+        """Wait for the first commit under way, then count and emit what it settled."""
+        running = self._running.popleft()
+        try:
+            with instruments.stage("write"):
+                done = running.future.result()
+        except BaseException:
+            self._abandon()  # before the batches come again
+            raise
+        instruments.hold("commits_in_flight", len(self._running))
         metrics.count("commits")
         metrics.count("commit_ms", round(done.seconds * 1000))
         metrics.count("outage_ms", round(done.waited * 1000))
@@ -355,13 +186,45 @@ class WriteFn(beam.DoFn):
             for failure in settled.retry:
                 yield TaggedOutput(RETRY, _emit(failure, pending))
 
+    def _abandon(self) -> None:
+        """Let none of the commits under way settle, and wait for their ends."""
+        for running in self._running:
+            running.flights.fail(self._line)
+        wait([running.future for running in self._running])
+        self._running.clear()
 
-def _commit_pending(sink: Sink, pending: Sequence[Waiting], config: WriteConfig) -> _Committed:
-    started = time.monotonic()
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A commit under way."""
+
+    future: Future[_Committed]
+    flights: Flights
+    flight: Flight
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it has not begun: it must not be in flight with others."""
+        return self.flights.is_waiting(self.flight)
+
+
+def _commit_pending(
+    sink: Sink, pending: Sequence[Waiting], config: WriteConfig, flight: Flight
+) -> _Committed:
     batches = [each.batch for each in pending]
-    settled, waited = commit(sink, batches, config)
+    started, through = time.monotonic(), False
+    try:
+        settled, waited = commit(sink, batches, config, flight)
+        through = True
+    finally:
+        flight.leave(settled=through)
     _measure(batches, settled, sink.job_of)
     return _Committed(pending, settled, time.monotonic() - started, waited)
+
+
+def _leave_cancelled(future: Future[_Committed], flight: Flight) -> None:
+    if future.cancelled():
+        flight.leave(settled=False)
 
 
 def _measure(

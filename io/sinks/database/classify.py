@@ -154,6 +154,15 @@ def sqlstate_of(error: BaseException) -> str | None:
     return None
 
 
+_DEADLOCK = "40P01"
+
+
+def is_deadlock(error: BaseException | None) -> bool:
+    """Whether a database has rolled a transaction back because it and another waited for each other."""
+    cause = getattr(error, "orig", error)  # what SQLAlchemy has wrapped
+    return cause is not None and sqlstate_of(cause) == _DEADLOCK
+
+
 def _one_line(error: BaseException) -> str:
     """One bounded line without secrets: the primary message, and details of the row that is to blame."""
     diagnostics: Any = getattr(error, "diag", None)

@@ -17,6 +17,7 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import SinkFailed, SinkUnavailable
 from transforms.per_process import PerProcess
+from transforms.settle.flight import Turn
 from transforms.settle.write import Settled
 
 _TOO_LARGE = KafkaError.MSG_SIZE_TOO_LARGE
@@ -94,7 +95,20 @@ class OutboxTopic:
     def finish(self) -> None:
         """Do nothing: each commit is all that there is to it."""
 
-    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
+    def in_flight(self) -> int:
+        """One: a topic has the changes in their order."""
+        return 1
+
+    def footprint(self, batches: Sequence[RecordBatch]) -> None:
+        """Nothing: each publisher has partitions of its own."""
+
+    def commit(
+        self,
+        batches: Sequence[RecordBatch],
+        *,
+        isolate: bool = False,
+        turn: Turn | None = None,
+    ) -> list[Settled]:
         """Produce every row, wait for the report of each, then mark the rows as published.
 
         Raises:

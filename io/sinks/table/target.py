@@ -60,6 +60,7 @@ class Interplay:
         checked: Names of the columns that conditions on a row look at: CHECK constraints, those
             of domains, row-level security and generated columns.
         references: Names of the columns of foreign keys.
+        ancestors: Labels of the other tables that the table refers to, directly or not.
         checks: The conditions of CHECK constraints, as SQL over the columns. None if more than
             these, types, NOT NULL and foreign keys decides whether a row is accepted: generated
             columns, or an index over expressions.
@@ -70,6 +71,7 @@ class Interplay:
     self_references: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = ()
     checked: frozenset[str] = frozenset()
     references: frozenset[str] = frozenset()
+    ancestors: frozenset[str] = frozenset()
     checks: tuple[str, ...] | None = None
 
 

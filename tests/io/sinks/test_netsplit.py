@@ -14,12 +14,13 @@ import pytest
 
 from sinks.database.engine import dispose_engines
 from sinks.sql import SqlSink
+from tests.fakes import committed_alone
 from tests.io.sinks.tested_database import Database, make_batch
 from tests.services.tcp_proxy import TcpProxy
 from transforms.batch.backoff import Backoff
 from transforms.batch.record import RecordBatch
 from transforms.errors import SinkUnavailable
-from transforms.settle.write import WriteConfig, commit
+from transforms.settle.write import WriteConfig
 
 pytestmark = pytest.mark.integration
 
@@ -66,7 +67,7 @@ def test_a_server_that_only_acknowledges_is_given_up(
     with pytest.raises(SinkUnavailable, match="connection"):
         sink.commit([batch(80)])
     proxy.heal()
-    (settled,), _ = commit(sink, [batch(80)], FAST)
+    (settled,), _ = committed_alone(sink, [batch(80)], FAST)
     assert settled.trimmed == 0
     assert settled.counts.inserted == settled.counts.read > 0
 
@@ -114,7 +115,7 @@ class TestCut:
                     case _:
                         proxy.cut()
             size = chance.randrange(1, 200)
-            (settled,), _ = commit(sink, [batch(done, size)], FAST)
+            (settled,), _ = committed_alone(sink, [batch(done, size)], FAST)
             assert (settled.counts.read, settled.counts.inserted, settled.trimmed) == (
                 size,
                 size,
@@ -147,7 +148,7 @@ class TestCut:
         (settled,) = sink.commit([batch(40)])
         assert (settled.counts.read, settled.counts.inserted, settled.trimmed) == (0, 0, 40)
         proxy.cut_at(COMMIT, answered=True)
-        (settled,), _ = commit(sink, [batch(80)], FAST)
+        (settled,), _ = committed_alone(sink, [batch(80)], FAST)
         assert (settled.counts.read, settled.counts.inserted, settled.trimmed) == (40, 40, 0)
         assert_once(target, 120)
 
@@ -156,7 +157,7 @@ class TestCut:
     ) -> None:
         sink = sink_through(proxy, postgres_url)
         proxy.cut_after(70_000)
-        (settled,), waited = commit(sink, [batch(0, 10_000)], FAST)
+        (settled,), waited = committed_alone(sink, [batch(0, 10_000)], FAST)
         assert (proxy.cuts, proxy.armed) == (1, False)
         assert waited > 0
         assert settled.counts.inserted == 10_000
@@ -171,7 +172,7 @@ def test_a_refused_connection_is_waited_for(
     proxy.cut()
     again = threading.Timer(2.0, proxy.accept)
     again.start()
-    (settled,), waited = commit(sink, [batch(40)], FAST)
+    (settled,), waited = committed_alone(sink, [batch(40)], FAST)
     again.join()
     assert settled.counts.inserted == 40
     assert waited > 0
@@ -189,7 +190,7 @@ class TestSilence:
         with pytest.raises(SinkUnavailable, match=r"timed out|timeout expired"):
             sink.commit([batch(40)])
         proxy.heal()
-        commit(sink, [batch(40)], FAST)
+        committed_alone(sink, [batch(40)], FAST)
         assert_once(target, 80)
 
     def test_an_answer_that_is_lost_in_a_split_ends_by_keepalives(
@@ -213,7 +214,7 @@ class TestSilence:
             waiting.join(60)
             assert failed.is_set()
         proxy.heal()
-        commit(sink, [batch(0)], FAST)
+        committed_alone(sink, [batch(0)], FAST)
         assert_once(target, 40)
 
     def test_a_short_split_is_only_slow(
@@ -224,7 +225,7 @@ class TestSilence:
         proxy.blackhole()
         healing = threading.Timer(0.3, proxy.heal)
         healing.start()
-        _, waited = commit(sink, [batch(40)], FAST)
+        _, waited = committed_alone(sink, [batch(40)], FAST)
         healing.join()
         assert (waited, proxy.connections) == (0.0, connections)
         assert_once(target, 80)
@@ -235,7 +236,7 @@ class TestSilence:
         sink = connected(proxy, postgres_url)
         connections = proxy.connections
         proxy.delay(0.02)
-        _, waited = commit(sink, [batch(40)], FAST)
+        _, waited = committed_alone(sink, [batch(40)], FAST)
         assert (waited, proxy.connections) == (0.0, connections)
         assert_once(target, 80)
 

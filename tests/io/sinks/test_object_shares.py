@@ -25,6 +25,7 @@ from sinks.objects.planned import Written
 from sinks.objects.publish import TURNS
 from sinks.sql import SqlConfig, SqlSink, Tables, WriteToSql
 from sinks.tables import default_schema
+from tests.fakes import committed_alone
 from tests.io.sinks.jobs.queued_jobs import LIMITS, PIPELINE, SOON, parsed, retryable
 from tests.io.sinks.objects.lake import SCHEMA, Lake
 from tests.io.sinks.tested_database import Database, make_batch
@@ -36,7 +37,7 @@ from transforms.read import drain
 from transforms.route.route import Route
 from transforms.settle import finishing
 from transforms.settle.dead_budget import DeadBudget
-from transforms.settle.write import WriteConfig, commit
+from transforms.settle.write import WriteConfig
 
 BAD = {"id": "x", "type": "a"}
 
@@ -285,7 +286,7 @@ def test_a_store_that_is_away_in_mid_run_is_waited_for(
     config = WriteConfig(backoff=Backoff(base=0.001, cap=0.002), outage_budget=10.0)
     with monkeypatch.context() as patch:
         patch.setattr(FolderStore, method, faulty)
-        settled, _ = commit(sink, [make_batch(values(0, 1))], config)
+        settled, _ = committed_alone(sink, [make_batch(values(0, 1))], config)
         finishing.finish(sink.finish, config.backoff, config.outage_budget)
     assert [result.counts.inserted for result in settled] == [2]
     assert lake.ids() == [0, 1]

@@ -73,6 +73,15 @@ def test_no_more_records_are_in_flight_than_allowed() -> None:
     argv = ["--source", "/in/*.jsonl", "--sink", "sqlite:///a.db", "--table", "t"]
     config, _ = from_argv([*argv, "--max_in_flight", "100"])
     assert (config.batch_records, config.write.commit_records) == (25, 25)
+    assert config.write.in_flight == 1
+    many, _ = from_argv([*argv, "--max_in_flight", "40000"])
+    assert (many.batch_records, many.write.commit_records, many.write.in_flight) == (
+        5_000,
+        5_000,
+        3,
+    )
+    some, _ = from_argv([*argv, "--max_in_flight", "16000"])
+    assert (some.batch_records, some.write.in_flight) == (2_666, 2)
     unbounded, _ = from_argv(argv)
     assert (unbounded.batch_records, unbounded.write.commit_records) == (None, 10_000)
     with pytest.raises(ConfigError, match="--max_in_flight: must be at least 4, got '3'"):

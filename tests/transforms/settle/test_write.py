@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import cast
 
@@ -13,14 +14,15 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
 
-from tests.fakes import STORED, ListSink, batch_of, record_of
+from tests.fakes import ListSink, batch_of, record_of
+from tests.waiting import wait_until
 from transforms import metrics
-from transforms.batch.backoff import Backoff, services_away
-from transforms.batch.counts import Counts
+from transforms.batch.backoff import Backoff
 from transforms.batch.record import Failure, RecordBatch
-from transforms.errors import CommitUnknown, Contention, Reject, SinkFailed, SinkUnavailable
+from transforms.errors import Contention, Reject, SinkFailed, SinkUnavailable
 from transforms.settle.bounds import Bounds, TableBounds
-from transforms.settle.write import DEAD, RETRY, Settled, Write, WriteConfig, WriteFn, commit
+from transforms.settle.flight import Footprint
+from transforms.settle.write import DEAD, RETRY, Settled, Write, WriteConfig, WriteFn
 
 FAST = WriteConfig(backoff=Backoff(base=0.001, cap=0.002), outage_budget=10, contention_tries=2)
 
@@ -158,7 +160,13 @@ class TestGroupCommit:
 class Routed(ListSink):
     """Settles all for the table ``orders``."""
 
-    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
+    def commit(
+        self,
+        batches: Sequence[RecordBatch],
+        *,
+        isolate: bool = False,
+        turn: Callable[[], None] | None = None,
+    ) -> list[Settled]:
         settled = super().commit(batches, isolate=isolate)
         return [replace(each, by_target={"orders": each.counts}) for each in settled]
 
@@ -190,8 +198,7 @@ class TestBounds:
         write.start_bundle()
         for n in range(batches):
             list(write.process(batch_of(b"%d" % n, start=n), timestamp=0, window=None))
-            if write._running is not None:
-                wait([write._running], 10)
+            wait([running.future for running in write._running], 10)
         list(write.finish_bundle())
         write.teardown()
         assert sink.stored.offsets() == list(range(batches))
@@ -248,9 +255,14 @@ class Never(ListSink):
 class LateWriter:
     """The slowest writer: it commits only while somebody waits for it."""
 
+    def __init__(self, call: Callable[[], object] = object) -> None:
+        self._call = call
+
     def submit(self, function: Callable[..., object], *arguments: object) -> LateWriter:
-        self._call = partial(function, *arguments)
-        return self
+        return LateWriter(partial(function, *arguments))
+
+    def add_done_callback(self, callback: object) -> None:
+        return None
 
     def done(self) -> bool:
         return False
@@ -262,11 +274,12 @@ class LateWriter:
 @pytest.mark.parametrize("kind", [ListSink, InRanges, Never])
 @pytest.mark.parametrize("waits", [Bounds(), Bounds(records=7), Bounds(age=3_600.0)])
 @pytest.mark.parametrize("sizes", [[1], [3], [4], [4, 3]])
-def test_four_times_the_records_of_a_transaction_are_in_flight_at_most(
-    kind: type[ListSink], waits: Bounds, sizes: list[int]
+@pytest.mark.parametrize("side_by_side", [1, 3])
+def test_twice_the_records_of_each_transaction_and_of_the_queue_are_in_flight_at_most(
+    kind: type[ListSink], waits: Bounds, sizes: list[int], side_by_side: int
 ) -> None:
     most = 4
-    sink = kind.fresh("in-flight")
+    sink = kind.fresh("in-flight", side_by_side=side_by_side)
     write = WriteFn(sink, FAST.with_bounds(TableBounds(waits), most))
     write.setup()
     write._writer = cast(ThreadPoolExecutor, LateWriter())
@@ -279,93 +292,213 @@ def test_four_times_the_records_of_a_transaction_are_in_flight_at_most(
         numbers.append(in_flight)
         in_flight -= sum(each.value.counts.read for each in write.process(batch, 0, None))
     list(write.finish_bundle())
-    assert max(numbers) <= 4 * most
+    assert max(numbers) <= 2 * (side_by_side + 1) * most
     assert sink.stored.offsets() == list(range(start))
 
 
-class TestRoom:
-    BOUNDS = TableBounds(Bounds(records=50_000), {"a": Bounds(bytes=64 << 20)})
-
-    def test_there_is_room_for_what_the_bounds_let_wait(self) -> None:
-        config = FAST.with_bounds(self.BOUNDS)
-        assert (config.commit_records, config.commit_bytes) == (50_000, 64 << 20)
-        assert (config.bounds, config.outage_budget) == (self.BOUNDS, FAST.outage_budget)
-
-    def test_small_bounds_take_no_room_away(self) -> None:
-        config = FAST.with_bounds(TableBounds(Bounds(records=5, bytes=5)))
-        assert (config.commit_records, config.commit_bytes) == (10_000, 16 << 20)
-
-    def test_a_limit_of_records_holds_whatever_the_bounds_ask_for(self) -> None:
-        assert FAST.with_bounds(self.BOUNDS, 25).commit_records == 25
-
-
-class FoundSettled(ListSink):
-    """Finds everything settled already."""
-
-    def commit(self, batches: Sequence[RecordBatch], *, isolate: bool = False) -> list[Settled]:
-        return [
-            replace(each, counts=Counts(), trimmed=each.counts.read)
-            for each in super().commit(batches, isolate=isolate)
-        ]
+def most_bytes_in_flight(write: WriteFn, sizes: Sequence[int]) -> int:
+    """The bytes that are read and not settled at most, with the slowest writer."""
+    write.setup()
+    write._writer = cast(ThreadPoolExecutor, LateWriter())
+    write.start_bundle()
+    in_flight, most = 0, 0
+    for start, size in enumerate(sizes):
+        in_flight += size
+        most = max(most, in_flight)
+        emitted = write.process(batch_of(b"1" * size, start=start), 0, None)
+        in_flight -= sum(sizes[each.value.span.start] for each in emitted)
+    list(write.finish_bundle())
+    return most
 
 
-class TestCommit:
-    BATCHES = (batch_of(b"1"),)
+@pytest.mark.parametrize("sizes", [[1], [3], [8], [8, 3], [20]])
+@pytest.mark.parametrize("side_by_side", [1, 3])
+def test_transactions_side_by_side_share_the_bytes_that_one_may_take(
+    sizes: list[int], side_by_side: int
+) -> None:
+    together, largest = 24, max(sizes)
+    sink = ListSink.fresh("bytes-in-flight", side_by_side=side_by_side)
+    write = WriteFn(sink, replace(FAST, commit_bytes=together))
+    most = most_bytes_in_flight(write, sizes * 60)
+    # One less than its part, and the batch that fills it: for each transaction and for the next one.
+    assert most <= (side_by_side + 1) * (together // side_by_side - 1 + largest)
+    assert most >= together
+    assert sink.stored.offsets() == list(range(len(sizes) * 60))
 
-    def test_an_outage_is_said_at_its_begin_and_its_end(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        sink = ListSink.fresh("said", *[SinkUnavailable("cannot reach it")] * 5)
-        commit(sink, [batch_of(b"1")], FAST)
-        begin, end = caplog.messages
-        assert begin.startswith("cannot reach it; waiting for it, for another 10 s at most")
-        assert end.startswith("database answers again after ")
-        assert services_away() == {}
 
-    def test_an_outage_is_waited_for(self) -> None:
-        sink = ListSink.fresh("outage", *[SinkUnavailable("down")] * 5)
-        settled, waited = commit(sink, self.BATCHES, FAST)
-        assert [each.counts.inserted for each in settled] == [1]
-        assert 5 * 0.0005 <= waited <= 5 * 0.002
+@pytest.mark.parametrize("kind", [ListSink, InRanges, Never])
+def test_what_a_table_is_to_wait_for_has_room_beside_other_transactions(
+    kind: type[ListSink],
+) -> None:
+    bounds = TableBounds(Bounds(bytes=24))
+    sink = kind.fresh("bytes-that-wait", side_by_side=3)
+    write = WriteFn(sink, replace(FAST, commit_bytes=24).with_bounds(bounds))
+    assert most_bytes_in_flight(write, [3] * 60) <= 2 * (3 + 1) * 24
+    assert sink.stored.offsets() == list(range(60))
+    if kind is ListSink:
+        assert {len(commit) for commit in sink.stored.commits[:-1]} == {24 // 3}
 
-    def test_a_commit_whose_answer_was_lost_counts_once_it_is_found(self) -> None:
-        lost = CommitUnknown("cut while committing")
-        lost.settled = [Settled(self.BATCHES[0].span, Counts(read=1, inserted=1))]
-        sink = FoundSettled.fresh("lost", lost)
-        settled, _ = commit(sink, self.BATCHES, FAST)
-        assert settled == lost.settled
-        sink = FoundSettled.fresh("lost", SinkUnavailable("before the commit"))
-        settled, _ = commit(sink, self.BATCHES, FAST)
-        assert (settled[0].counts.inserted, settled[0].trimmed) == (0, 1)
 
-    def test_a_commit_that_did_not_go_through_is_made(self) -> None:
-        lost = CommitUnknown("cut while committing")
-        lost.settled = [Settled(self.BATCHES[0].span, Counts(read=1, duplicates=1))]
-        settled, _ = commit(ListSink.fresh("not-lost", lost), self.BATCHES, FAST)
-        assert (settled[0].counts.inserted, settled[0].counts.duplicates) == (1, 0)
+@dataclass(frozen=True)
+class Gated(ListSink):
+    """Commits wait for the gate of their first record, and then for their turn; raws are the keys."""
 
-    def test_an_outage_longer_than_the_budget_fails(self) -> None:
-        sink = ListSink.fresh("long-outage", *[SinkUnavailable("down")] * 5)
-        config = WriteConfig(backoff=Backoff(0.001, 0.002), outage_budget=0)
-        with pytest.raises(SinkUnavailable):
-            commit(sink, self.BATCHES, config)
-        assert len(STORED["long-outage"].faults) == 4, "no try after the budget"
+    side_by_side: int = 3
 
-    def test_contention_is_tried_again_so_many_times(self) -> None:
-        sink = ListSink.fresh("contention", *[Contention("deadlock")] * 2)
-        settled, _ = commit(sink, self.BATCHES, FAST)
-        assert [each.counts.inserted for each in settled] == [1]
-        sink = ListSink.fresh("contention", *[Contention("deadlock")] * 3)
-        with pytest.raises(Contention):
-            commit(sink, self.BATCHES, FAST)
+    def footprint(self, batches: Sequence[RecordBatch]) -> Footprint:
+        keys = frozenset(raw for batch in batches for raw in batch.raws)
+        return Footprint(self.name, {"t": keys})
 
-    def test_only_the_last_try_sets_records_aside(self) -> None:
-        sink = ListSink.fresh("isolate", *[Contention("deadlock")] * 2)
-        commit(sink, self.BATCHES, FAST)
-        assert sink.stored.isolated == [False, False, True]
+    def commit(
+        self,
+        batches: Sequence[RecordBatch],
+        *,
+        isolate: bool = False,
+        turn: Callable[[], None] | None = None,
+    ) -> list[Settled]:
+        assert turn is not None
+        gates = GATES[self.name]
+        gates.entered[batches[0].span.start].set()
+        gates.isolated.append((batches[0].span.start, isolate))
+        assert gates.open[batches[0].span.start].wait(10)
+        if gates.faults[batches[0].span.start]:
+            raise gates.faults[batches[0].span.start].pop(0)
+        turn()
+        return super().commit(batches, isolate=isolate)
 
-    def test_a_refusal_is_not_tried_again(self) -> None:
-        sink = ListSink.fresh("refusal", SinkFailed("no"), SinkFailed("again"))
+
+@dataclass
+class Gates:
+    """The gates of commits, by the first offset of each."""
+
+    entered: defaultdict[int, threading.Event] = field(
+        default_factory=lambda: defaultdict(threading.Event)
+    )
+    open: defaultdict[int, threading.Event] = field(
+        default_factory=lambda: defaultdict(threading.Event)
+    )
+    faults: defaultdict[int, list[BaseException]] = field(default_factory=lambda: defaultdict(list))
+    isolated: list[tuple[int, bool]] = field(default_factory=list)
+
+    def open_all(self) -> None:
+        for start in range(10):
+            self.open[start].set()
+
+
+GATES: dict[str, Gates] = {}
+
+
+class TestSideBySide:
+    """Each batch has one record, which is enough for a commit of its own."""
+
+    def write_of(self, name: str, *raws: bytes) -> tuple[WriteFn, Gates, ListSink]:
+        GATES[name] = Gates()
+        sink = Gated.fresh(name, side_by_side=3)
+        write = WriteFn(sink, replace(FAST, commit_records=2))
+        write.setup()
+        write.start_bundle()
+        for start, raw in enumerate(raws):
+            assert list(write.process(batch_of(raw, start=start), 0, None)) == []
+        return write, GATES[name], sink
+
+    def test_those_of_different_keys_are_in_flight_together(self) -> None:
+        write, gates, sink = self.write_of("together", b"1", b"2", b"3")
+        assert all(gates.entered[start].wait(10) for start in range(3))
+        gates.open_all()
+        settled = [each.value.span.start for each in write.finish_bundle()]
+        write.teardown()
+        assert settled == [0, 1, 2]
+        assert sink.stored.offsets() == [0, 1, 2]
+
+    def test_one_that_shares_a_key_begins_when_the_other_is_done(self) -> None:
+        write, gates, sink = self.write_of("shared", b"1", b"1")
+        assert gates.entered[0].wait(10)
+        assert not gates.entered[1].is_set()
+        gates.open[1].set()
+        gates.open[0].set()
+        list(write.finish_bundle())
+        write.teardown()
+        assert sink.stored.offsets() == [0, 1]
+
+    def test_they_settle_in_order_whichever_is_ready_first(self) -> None:
+        write, gates, sink = self.write_of("in-order", b"1", b"2", b"3")
+        gates.open[1].set()
+        gates.open[2].set()
+        assert gates.entered[2].wait(10)
+        assert sink.stored.offsets() == []
+        gates.open[0].set()
+        list(write.finish_bundle())
+        write.teardown()
+        assert sink.stored.offsets() == [0, 1, 2]
+
+    def test_nothing_behind_a_failure_settles(self) -> None:
+        write, gates, sink = self.write_of("failure", b"1", b"2", b"3")
+        gates.faults[1] = [SinkFailed("no")] * 2
+        gates.open_all()
         with pytest.raises(SinkFailed, match="no"):
-            commit(sink, self.BATCHES, FAST)
-        assert len(STORED["refusal"].faults) == 1
+            list(write.finish_bundle())
+        assert sink.stored.offsets() == [0]
+        write.start_bundle()  # the batches come again
+        for start in (1, 2):
+            list(write.process(batch_of(b"%d" % start, start=start), 0, None))
+        list(write.finish_bundle())
+        write.teardown()
+        assert sink.stored.offsets() == [0, 1, 2]
+
+    def test_those_behind_an_outage_come_after_it(self) -> None:
+        write, gates, sink = self.write_of("outage", b"1", b"2", b"3")
+        assert all(gates.entered[start].wait(10) for start in range(3))
+        gates.faults[0] = [SinkUnavailable("away")] * 3
+        gates.open_all()
+        assert [each.value.span.start for each in write.finish_bundle()] == [0, 1, 2]
+        write.teardown()
+        assert sink.stored.offsets() == [0, 1, 2]
+
+    def test_a_refusal_counts_only_of_one_that_was_alone(self) -> None:
+        write, gates, sink = self.write_of("refusal", b"1", b"2", b"3")
+        assert all(gates.entered[start].wait(10) for start in range(3))
+        gates.faults[1] = [SinkFailed("because of the others")]
+        gates.open_all()
+        assert [each.value.span.start for each in write.finish_bundle()] == [0, 1, 2]
+        write.teardown()
+        assert sink.stored.offsets() == [0, 1, 2]
+
+    def test_records_are_set_aside_only_when_nothing_else_is_in_flight(self) -> None:
+        write, gates, sink = self.write_of("isolated", b"1", b"2", b"3")
+        assert all(gates.entered[start].wait(10) for start in range(3))
+        gates.faults[1] = [Contention("deadlock")] * FAST.contention_tries
+        gates.open_all()
+        assert [each.value.span.start for each in write.finish_bundle()] == [0, 1, 2]
+        write.teardown()
+        tries = [isolate for start, isolate in gates.isolated if start == 1]
+        assert tries[-1] is True
+        assert sink.stored.isolated == [False, True, False]
+
+    def test_a_bundle_that_fails_elsewhere_settles_nothing_more(self) -> None:
+        write, gates, sink = self.write_of("elsewhere", b"1", b"2")
+        assert all(gates.entered[start].wait(10) for start in range(2))
+        gates.open[1].set()
+        failed = write._line
+        next_bundle = threading.Thread(target=write.start_bundle)
+        next_bundle.start()
+        wait_until(lambda: failed.failed, "the commits under way are told")
+        gates.open[0].set()
+        next_bundle.join()
+        assert sink.stored.offsets() == []
+        list(write.process(batch_of(b"1", start=0), 0, None))
+        list(write.finish_bundle())
+        write.teardown()
+        assert sink.stored.offsets() == [0]
+
+    def test_what_waits_is_gathered_while_something_is_under_way_until_it_is_enough(self) -> None:
+        GATES["gathered"] = Gates()
+        sink = Gated.fresh("gathered", side_by_side=3)
+        write = WriteFn(sink, replace(FAST, commit_records=8))
+        write.setup()
+        write.start_bundle()
+        for start in range(6):
+            list(write.process(batch_of(b"%d" % start, start=start), 0, None))
+        GATES["gathered"].open_all()
+        list(write.finish_bundle())
+        write.teardown()
+        assert [len(commit) for commit in sink.stored.commits] == [1, 4, 1]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from sinks.database.depths import depths_of
+from sinks.database.label import label_in
 from sinks.table.postgres import copy, direct
 from sinks.table.records import Records, Written
 from sinks.table.schema import LogicalType, NewColumn
@@ -108,6 +109,18 @@ _CONSTRAINTS = sa.text(
     FROM pg_constraint k WHERE k.conrelid = :oid AND k.contype IN ('c', 'f') ORDER BY k.oid
     """
 )
+_ANCESTORS = sa.text(
+    """
+    WITH RECURSIVE up AS (
+      SELECT confrelid AS oid FROM pg_constraint WHERE conrelid = :oid AND contype = 'f'
+      UNION
+      SELECT k.confrelid FROM up JOIN pg_constraint k ON k.conrelid = up.oid AND k.contype = 'f'
+    )
+    SELECT n.nspname, c.relname FROM up
+    JOIN pg_class c ON c.oid = up.oid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.oid <> :oid
+    """
+)
 _SELF_REFERENCES = sa.text(
     """
     SELECT array_agg(a.attname::text ORDER BY p.place), array_agg(b.attname::text ORDER BY p.place)
@@ -151,6 +164,11 @@ class PostgresWriter:
         unique = tuple(frozenset(row[0]) for row in connection.execute(_UNIQUE, oid))
         constraints = connection.execute(_CONSTRAINTS, oid).all()
         checks = [constraint for constraint in constraints if constraint.kind == "c"]
+        references = frozenset(
+            name for each in constraints if each.kind == "f" for name in each.columns
+        )
+        default = connection.dialect.default_schema_name
+        ancestors = connection.execute(_ANCESTORS, oid) if references else ()
         interplay = Interplay(
             relation.entangled,
             relation.rewriting,
@@ -161,8 +179,9 @@ class PostgresWriter:
             checked=frozenset(
                 row.name for row in described if row.checked or relation.looks_at_all
             ).union(*(each.columns for each in checks)),
-            references=frozenset(
-                name for each in constraints if each.kind == "f" for name in each.columns
+            references=references,
+            ancestors=frozenset(
+                label_in(default, TableName(name, schema)) for schema, name in ancestors
             ),
             checks=None if relation.computing else tuple(each.condition for each in checks),
         )
