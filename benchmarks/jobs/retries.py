@@ -100,13 +100,13 @@ class Bench:
         with self.connect() as connection:
             return connection.execute(statement).fetchall()
 
-    def flags(self, *more: str) -> list[str]:
-        """The flags of every run, and ``more``."""
+    def flags(self, retry_on: str = "P0001") -> list[str]:
+        """The flags of every run, which tries again what is refused with ``retry_on``."""
         return [
             *("--source", str(self.source), "--sink", self.url),
-            *("--table", "events", "--key", "id", "--retry_on", "P0001"),
+            *("--table", "events", "--key", "id", "--retry_on", retry_on),
             *("--max_attempts", str(ATTEMPTS), "--backoff_base", str(BASE)),
-            *("--backoff_cap", str(CAP), "--job_lease", str(LEASE), *more),
+            *("--backoff_cap", str(CAP), "--job_lease", str(LEASE)),
         ]
 
     def command(self, name: str = "summary") -> list[str]:
@@ -119,9 +119,9 @@ class Bench:
             self.command(name), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
 
-    def run(self, *more: str) -> dict[str, Any]:
+    def run(self, retry_on: str = "P0001") -> dict[str, Any]:
         """Run to the end; returns the summary."""
-        return ingest(self.flags(*more), self.root / "summary.json")
+        return ingest(self.flags(retry_on), self.root / "summary.json")
 
     def replay(self) -> Any:
         """Make all dead letters due; returns what the command prints."""
@@ -265,7 +265,7 @@ def side_by_side(records: int) -> None:
     """Let two processes share the jobs; each job must be tried once."""
     with bench(records) as it:
         tenth = records // 10
-        first = it.run("--retry_on", "none")
+        first = it.run(retry_on="none")
         assert first["dead"] == 2 * tenth, first
         with it.connect() as connection:
             connection.execute("UPDATE gate SET open = true, pause = 0.0002")
@@ -288,7 +288,7 @@ def side_by_side(records: int) -> None:
 def taken_over(records: int) -> None:
     """Kill one of two processes; the other must take over its jobs within two leases."""
     with bench(records) as it:
-        it.run("--retry_on", "none")
+        it.run(retry_on="none")
         with it.connect() as connection:
             connection.execute("UPDATE gate SET open = true, pause = 0.002")
         it.replay()

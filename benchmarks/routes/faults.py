@@ -55,6 +55,8 @@ from tests.waiting import wait_until
 
 TOPIC = "events"
 PATIENCE_SECONDS = 180.0
+SHOWN = 10
+"""Differences that are shown when the patience has ended."""
 OUTAGE_BUDGET = "300"
 KEEP = ("--target_bytes", "256MB", "--keep", "1h")
 KEEP_NOTHING = ("--target_bytes", "256MB", "--keep", "0s")
@@ -199,7 +201,7 @@ def known_to(run: Run) -> set[str]:
     with psycopg.connect(run.url) as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM ingest_objects")}
         for (objects,) in connection.execute("SELECT objects FROM ingest_intents"):
-            names |= {each["name"] for each in objects}
+            names |= {name for _sink, _target, name in objects}
     return names
 
 
@@ -352,7 +354,41 @@ def _await(condition: Callable[[], bool], what: str, ingestion: Ingestion) -> No
 def _await_all(run: Run, topic: Topic, ingestion: Ingestion) -> None:
     """Wait until all that was sent is settled, and the manifest names it."""
     _await(lambda: settled(run) == topic.sent, "all is settled", ingestion)
-    _await(lambda: not _unpublished(run), "the manifest names what is settled", ingestion)
+    try:
+        _await(lambda: not _unpublished(run), "the manifest names what is settled", ingestion)
+    except AssertionError as error:
+        raise AssertionError("\n".join([str(error), *left(run), ingestion.tail()])) from None
+
+
+def left(run: Run) -> Iterator[str]:
+    """What is not settled or not published, in lines for people."""
+    yield from _unpublished(run)[:SHOWN]
+    with psycopg.connect(run.url) as connection:
+        for row in connection.execute(_INTENTS):
+            yield "intent of {} {}, [{}, {}), fence {}, {} s old, claimed: {}".format(*row)
+        for row in connection.execute(_OBJECTS):
+            yield "{} objects {}, pending: {}, published at most by manifest {}".format(*row)
+        for row in connection.execute("SELECT number, published_at FROM ingest_manifests"):
+            yield "manifest {} of {}".format(*row)
+        for row in connection.execute(_SESSIONS):
+            yield "session {}: {} for {} s: {}".format(*row)
+
+
+_INTENTS = """
+    SELECT i.source, i.partition, i.start_offset, i.end_offset, i.fence,
+      extract(epoch FROM clock_timestamp() - i.updated_at)::int, c.id IS NOT NULL
+    FROM ingest_intents i LEFT JOIN ingest_claims c ON c.id::text = i.partition
+    ORDER BY i.updated_at LIMIT 10
+"""
+_OBJECTS = """
+    SELECT count(*), state, pending, max(published) FROM ingest_objects GROUP BY state, pending
+    ORDER BY state, pending
+"""
+_SESSIONS = """
+    SELECT pid, state, extract(epoch FROM clock_timestamp() - state_change)::int, left(query, 100)
+    FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'
+      AND pid <> pg_backend_pid()
+"""
 
 
 def _unpublished(run: Run) -> list[str]:

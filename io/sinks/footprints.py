@@ -57,20 +57,23 @@ def footprint_of(
     """
     place = config.database
     schema = known_schema(place)
-    spans = _spans(pipeline, batches)
     keys: dict[str, AbstractSet[Hashable] | None] = {}
     ancestors: set[str] = set()
+    keyless = False
     for label, values in _by_label(batches, schema).items():
         target = _target_of(config, tables, schema, label)
         if target is None or is_entangled(target):
-            return Footprint(place, spans=spans, exclusive=True)
+            return Footprint(place, exclusive=True)
         own = keys_of(target, values)
         if target.label in keys:  # once by its name, once as the pipeline's own
             before = keys[target.label]
             own = None if own is None or before is None else own | before
         keys[target.label] = own
         ancestors |= target.interplay.ancestors
-    return Footprint(place, keys, ancestors, spans)
+        keyless |= target.origin_key
+    # Jobs settle no offsets: the span of a batch encloses those of many others.
+    settling = [batch for batch in batches if keyless or batch.claim is None]
+    return Footprint(place, keys, ancestors, _spans(pipeline, settling))
 
 
 def is_entangled(target: Target) -> bool:
@@ -95,7 +98,7 @@ def keys_of(target: Target, values: Values) -> AbstractSet[Hashable] | None:
         return frozenset()
     columns = {column.name: column for column in target.columns}
     cells = [_cells(values, name) for name in target.key]
-    if any(None in column for column in cells):
+    if any(not all(column) and None in column for column in cells):
         rows = [row for row in zip(*cells, strict=True) if None not in row]
         cells = [[row[place] for row in rows] for place in range(len(cells))]
     forms = []

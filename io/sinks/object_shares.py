@@ -16,7 +16,7 @@ from sinks.entries import Overlap
 from sinks.ledger.ranges import Partition
 from sinks.object_datasets import Objects
 from sinks.objects import datasets as planning
-from sinks.objects.datasets import Settling
+from sinks.objects import intents
 from sinks.objects.intents import GRACE, Busy, Superseded
 from sinks.objects.planned import Dataset, Refusal, Written
 from sinks.objects.settle import settle
@@ -39,15 +39,15 @@ class ObjectShares:
     """The objects of a commit, which are written and not settled.
 
     Attributes:
-        shares: The records of each dataset.
+        shares: The records of each dataset; none where no record is for objects.
         written: The objects.
-        shape: How much of each batch was left to settle when they were planned.
+        shape: How much of each batch was left to settle when they were planned; None without any.
         home: The label of the pipeline's own target.
     """
 
     shares: dict[str, Parts]
     written: Written
-    shape: tuple[object, ...]
+    shape: tuple[object, ...] | None
     home: str
 
     def check(self, work: Sequence[Work]) -> None:
@@ -56,7 +56,7 @@ class ObjectShares:
         Raises:
             Overlap: Another writer has settled a part of it since, or has jobs of it now.
         """
-        if _shape(work) != self.shape:
+        if self.shape is not None and _shape(work) != self.shape:
             raise Overlap
 
     def account(self, work: Sequence[Work]) -> None:
@@ -80,8 +80,11 @@ class ObjectShares:
             batch = batches[refusal.target, refusal.number]
             work[refusal.number].poison.append(self._failure(batch, refusal))
 
-    def settle(self, connection: sa.Connection) -> None:
+    def settle(self, connection: sa.Connection, pipeline: str, work: Sequence[Work]) -> None:
         """Make the objects part of their datasets; in the transaction, after the ledger.
+
+        Intents of other writers that nobody can settle any more are given up: those that touch the
+        same ranges, and those of jobs whose claim is gone.
 
         Raises:
             Overlap: Another writer has taken over.
@@ -90,6 +93,9 @@ class ObjectShares:
             settle(connection, self.written)
         except Superseded:
             raise Overlap from None
+        intents.retire_settled(connection, pipeline, _ranges(work))
+        if any(part.batch.claim is not None for part in work):
+            intents.retire_jobs(connection, pipeline)
 
     def _failure(self, batch: RecordBatch, refusal: Refusal) -> Failure:
         error = refusal.error
@@ -101,7 +107,7 @@ class ObjectShares:
 
 def written_objects(
     objects: Objects, config: SqlConfig, name: str, batches: Sequence[RecordBatch]
-) -> ObjectShares | None:
+) -> ObjectShares:
     """Write the objects of a commit, before the transaction that settles them.
 
     Args:
@@ -109,9 +115,6 @@ def written_objects(
         config: The pipeline's own target, and the state.
         name: The name of the pipeline; empty for the label of the target.
         batches: What the commit settles.
-
-    Returns:
-        None if no records are for objects.
 
     Raises:
         Overlap: Another writer has taken over.
@@ -136,7 +139,7 @@ def written_objects(
 
 def _written(
     objects: Objects, config: SqlConfig, name: str, batches: Sequence[RecordBatch]
-) -> ObjectShares | None:
+) -> ObjectShares:
     of_label = objects.by_label
     with transaction(config.database, "plan objects") as connection:
         home = label_of(connection, config.table_name)
@@ -147,14 +150,18 @@ def _written(
         own = {label: parts for label, parts in dealt.items() if label in of_label}
         stored = {label: _stored(of_label[label], parts) for label, parts in own.items()}
         if not any(batch.raws for parts in own.values() for _, batch in parts):
-            return None
-        ranges: dict[Partition, list[Range]] = {}
-        for part in work:
-            if part.gaps:
-                ranges.setdefault(partition_of(part.batch), []).extend(part.gaps)
-        settling = Settling(ranges, coverage)
-        planned = planning.begin(connection, pipeline, of_label, stored, settling)
+            return ObjectShares({}, Written(), None, home)
+        planned = planning.begin(connection, pipeline, of_label, stored, _ranges(work))
     return ObjectShares(own, write(planned, config.database), _shape(work), home)
+
+
+def _ranges(work: Sequence[Work]) -> dict[Partition, list[Range]]:
+    """The ranges that a commit settles, by partition."""
+    ranges: dict[Partition, list[Range]] = {}
+    for part in work:
+        if part.gaps:
+            ranges.setdefault(partition_of(part.batch), []).extend(part.gaps)
+    return ranges
 
 
 def _stored(dataset: Dataset, parts: Parts) -> Parts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from sinks import entries, failures, footprints, shares, targets
 from sinks.database.classify import is_deadlock
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import exists, transaction
 from sinks.database.label import label_of
 from sinks.entries import Overlap
@@ -20,6 +21,7 @@ from sinks.jobs import outcomes as job_outcomes
 from sinks.jobs.store import job_number
 from sinks.ledger import pipelines
 from sinks.ledger.ledger import SqlLedger
+from sinks.object_intents import give_up
 from sinks.runs.heartbeat import Heartbeat
 from sinks.table.config import OnConflict, SqlConfig
 from sinks.tables import Tables, check_routes, default_schema, use_of
@@ -36,7 +38,7 @@ from transforms.parse.hidden.paths import Hidden
 from transforms.route.table_name import UNROUTED
 from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
-from transforms.settle.flight import Footprint
+from transforms.settle.flight import Footprint, Turn
 from transforms.settle.write import Settled, Write, WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -200,7 +202,7 @@ class SqlSink:
         batches: Sequence[RecordBatch],
         *,
         isolate: bool = False,
-        turn: Callable[[], None] | None = None,
+        turn: Turn | None = None,
     ) -> list[Settled]:
         """Settle ``batches`` in one transaction; see ``transforms.settle.write.Sink``.
 
@@ -239,7 +241,7 @@ class SqlSink:
         self,
         batches: Sequence[RecordBatch],
         isolate: bool,
-        turn: Callable[[], None] | None = None,
+        turn: Turn | None = None,
         *,
         look_again: bool,
     ) -> list[Settled]:
@@ -271,7 +273,7 @@ class SqlSink:
                         raise _Altered
                     share.settle(connection, work)
                 if turn is not None:
-                    turn()
+                    turn(lambda: dialect_of(connection).is_awaited(connection))
                 if objects is not None:
                     objects.account(work)
                 for part in work:
@@ -283,7 +285,7 @@ class SqlSink:
                     spending.check(results)
                 entries.record(connection, pipeline, home, work, results, self.run)
                 if objects is not None:
-                    objects.settle(connection)
+                    objects.settle(connection, pipeline, work)
                 self._deliver(home, fates)
                 settled = results  # only the COMMIT is left
         except SinkUnavailable as error:
@@ -312,7 +314,7 @@ class SqlSink:
         return written_objects(datasets, self.config, self._name, batches)
 
     def finish(self) -> None:
-        """Publish what the bundle has settled as objects.
+        """Publish all that is settled as objects, and give up the intents that are over.
 
         Raises:
             SinkUnavailable: The state or a store cannot be reached.
@@ -321,6 +323,7 @@ class SqlSink:
         """
         if self.objects is not None:
             self.objects.publish(self.config.database)
+            give_up(self.config, self._name)
 
     @property
     def _elsewhere(self) -> frozenset[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.commands import audit, dead_letters, ingest, killed_within
+from benchmarks.commands import audit, dead_letters, ingest, killed_once, killed_within
 
 
 @pytest.mark.slow
@@ -32,3 +34,14 @@ def test_a_command_that_fails_is_an_error() -> None:
 def test_a_command_is_killed_only_if_it_has_not_ended() -> None:
     assert killed_within([sys.executable, "-c", "input()"], 0.0)
     assert not killed_within([sys.executable, "-c", ""], 60.0)
+
+
+def test_a_process_is_killed_once_something_is_reached_unless_it_has_ended() -> None:
+    answers = iter([False, True])
+    forever = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(forever, stdin=subprocess.PIPE) as waiting:
+        assert killed_once(waiting, lambda: next(answers))
+    assert waiting.returncode == -signal.SIGKILL
+    over = subprocess.Popen([sys.executable, "-c", ""])
+    assert not killed_once(over, lambda: False)
+    assert over.returncode == 0

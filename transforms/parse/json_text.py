@@ -23,6 +23,9 @@ Raises:
     UnicodeEncodeError: It holds text that UTF-8 cannot carry (a lone surrogate).
 """
 
+encode_json_lines = msgspec.json.Encoder(decimal_format="number").encode_lines
+"""Like ``encode_json`` for each of several values, with a newline behind each."""
+
 encode_decimal_text = msgspec.json.Encoder().encode
 """Like ``encode_json``, but a ``Decimal`` as a string: no reader can round it."""
 

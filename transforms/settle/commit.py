@@ -32,7 +32,8 @@ class WriteConfig:
 
     Attributes:
         commit_records: Records at which a transaction takes no further batch.
-        commit_bytes: Raw bytes at which a transaction takes no further batch.
+        commit_bytes: Raw bytes at which a transaction takes no further batch. Without ``bounds``,
+            those side by side share them.
         backoff: Waits between tries, both when the database is away and on contention.
         outage_budget: Seconds to wait, inside the bundle, for a database that is away.
         contention_tries: Attempts at a transaction that the database rolls back, before one last

@@ -7,16 +7,20 @@ the line, whatever breaks.
 
 Commits of all lines of a process that write to the same place are kept apart where they share a key.
 A commit that waits to start holds nothing but its place in the order, so no two wait for each other.
-One that must begin again lets those that follow it in its line begin again, too.
+One that waits for its turn holds what it has written. Where another process waits for that, and the
+commit ahead for what that process has written, they would wait in a circle that no database sees; so
+it gives way to whoever waits for it. One that must begin again lets those that follow it in its line
+begin again, too.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from transforms.per_process import PerProcess
 
@@ -26,8 +30,10 @@ MOST = 8
 """Commits in flight to one database in each process; its pool has twice as many connections."""
 
 LONGEST_TURN = 10.0
-"""Seconds that a commit waits for its turn with its transaction open. Should the commit ahead of it wait for
-one of its rows, because the database compares keys otherwise than foreseen, neither could go on."""
+"""Seconds that a commit waits for its turn with its transaction open, whatever keeps the one ahead."""
+
+ASKED_EVERY = 0.1
+"""Seconds of this wait after which a commit asks, again and again, whether somebody waits for it."""
 
 
 class Overtaken(Exception):
@@ -36,6 +42,16 @@ class Overtaken(Exception):
 
 class TurnTimedOut(Overtaken):
     """A commit has waited for its turn for too long."""
+
+
+class Turn(Protocol):
+    """Waits for the turn of a commit; see ``Flight.turn``."""
+
+    def __call__(self, is_awaited: Callable[[], bool] = ...) -> None: ...
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +129,17 @@ class Flight:
         """
         self._flights.start(self)
 
-    def turn(self) -> None:
+    def turn(self, is_awaited: Callable[[], bool] = _never) -> None:
         """Wait until every commit ahead in the line has gone through.
 
+        Args:
+            is_awaited: Whether another transaction waits for what this one has written.
+
         Raises:
-            Overtaken: One of them begins again or has failed: undo everything, and begin again too.
+            Overtaken: One of them begins again or has failed, or somebody waits for this one: undo
+                everything, and begin again too.
         """
-        self._flights.turn(self)
+        self._flights.turn(self, is_awaited)
 
     def stumble(self, *, alone: bool = False) -> None:
         """Begin again: nothing of it is written, and ``start`` is called next.
@@ -186,17 +206,26 @@ class Flights:
             flight.running, flight.had_company = True, bool(company)
             self._changed.notify_all()  # the next one in the line may start
 
-    def turn(self, flight: Flight) -> None:
+    def turn(self, flight: Flight, is_awaited: Callable[[], bool]) -> None:
         """As ``Flight.turn``."""
         deadline = time.monotonic() + self._longest_turn
-        with self._changed:
-            while not flight.line.failed and not flight.last_in_line:
-                if not any(other.line is flight.line for other in self._ahead(flight)):
-                    return
-                if not self._changed.wait(deadline - time.monotonic()):
-                    raise TurnTimedOut(f"not done after {self._longest_turn:g} s")
-            if flight.line.failed or self._is_behind(flight):
+        while not self._has_turn(flight, min(ASKED_EVERY, deadline - time.monotonic())):
+            if time.monotonic() >= deadline:
+                raise TurnTimedOut(f"not done after {self._longest_turn:g} s")
+            if is_awaited():
                 raise Overtaken
+
+    def _has_turn(self, flight: Flight, patience: float) -> bool:
+        """Whether all ahead in the line have gone through, within ``patience`` seconds."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: flight.line.failed or flight.last_in_line or not self._is_behind(flight),
+                max(0.0, patience),
+            )
+            behind = self._is_behind(flight)
+            if flight.line.failed or (behind and flight.last_in_line):
+                raise Overtaken
+            return not behind
 
     def stumble(self, flight: Flight, *, alone: bool) -> None:
         """As ``Flight.stumble``."""
@@ -235,11 +264,9 @@ class Flights:
                 return False
         return running < self._most
 
-    def _ahead(self, flight: Flight) -> list[Flight]:
-        return self._flights[: self._flights.index(flight)]
-
     def _is_behind(self, flight: Flight) -> bool:
-        return any(other.line is flight.line for other in self._ahead(flight))
+        ahead = self._flights[: self._flights.index(flight)]
+        return any(other.line is flight.line for other in ahead)
 
 
 def flights_to(place: Hashable) -> Flights:

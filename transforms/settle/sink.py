@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import Failure, RecordBatch, Span
-from transforms.settle.flight import Footprint
+from transforms.settle.flight import Footprint, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Sink(Protocol):
         batches: Sequence[RecordBatch],
         *,
         isolate: bool = False,
-        turn: Callable[[], None] | None = None,
+        turn: Turn | None = None,
     ) -> list[Settled]:
         """Settle ``batches`` in one transaction: rows, dead letters and ledger.
 
@@ -103,9 +103,10 @@ class Sink(Protocol):
             batches: What to settle.
             isolate: Set the records aside that make the database roll back, as failures that may
                 be tried again later, and settle the rest.
-            turn: Called in the transaction, after the rows and before all else is written. It
-                returns once the commits of earlier batches have gone through. What it raises undoes
-                the transaction and is passed on.
+            turn: Called in the transaction, after the rows and before all else is written, with
+                a function that says whether another transaction waits for this one. It returns
+                once the commits of earlier batches have gone through. What it raises undoes the
+                transaction and is passed on.
 
         Returns:
             One ``Settled`` for each batch, in order, after the commit.

@@ -88,7 +88,9 @@ class WriteFn(beam.DoFn):
         self._writer = ThreadPoolExecutor(self._most, thread_name_prefix="write")
         self._own_flights = Flights(self._most)
         self._sink.begin()
-        self._gather = Gather(config.commit_records, config.commit_bytes, config.bounds)
+        # Large records are held to about what they take with one transaction at a time.
+        share = self._most if config.bounds.unset else 1
+        self._gather = Gather(config.commit_records, config.commit_bytes // share, config.bounds)
         instruments.hold("writer_queue_capacity_records", config.commit_records)
         self._line = Line()
         self._running: deque[_Running] = deque()

@@ -47,6 +47,10 @@ class Dialect(Protocol):
         """How many transactions of one writer may write side by side to advantage."""
         ...
 
+    def is_awaited(self, connection: sa.Connection) -> bool:
+        """Whether another transaction waits for a lock of this one, as far as can be told."""
+        ...
+
     def longest_name(self, connection: sa.Connection) -> tuple[int, Literal["bytes", "characters"]]:
         """The length of the longest name of a table or column, and what it is counted in."""
         ...

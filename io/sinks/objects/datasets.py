@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
-from sinks.ledger.ranges import Partition
+from sinks.ledger import ledger
+from sinks.ledger.ranges import Partition, coverage_of
 from sinks.objects import intents as stored
 from sinks.objects.cutting import Cuts, Intent, ObjectId, cut
 from sinks.objects.names import full_name, jobs_name, new_id, range_name
@@ -23,25 +24,12 @@ Shares = Mapping[str, Sequence[tuple[int, RecordBatch]]]
 """By the label of each dataset, its records by the number of their batch in the commit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settling:
-    """What a commit settles, whatever its records are for.
-
-    Attributes:
-        ranges: By partition; none of them is settled.
-        coverage: What is settled of each of these partitions.
-    """
-
-    ranges: Mapping[Partition, Sequence[Range]]
-    coverage: Mapping[Partition, Coverage]
-
-
 def begin(
     connection: sa.Connection,
     pipeline: str,
     datasets: Mapping[str, Dataset],
     shares: Shares,
-    settling: Settling,
+    ranges: Mapping[Partition, Sequence[Range]],
 ) -> Plan:
     """Plan the objects of a commit, and enter their intents.
 
@@ -50,25 +38,22 @@ def begin(
         pipeline: The pipeline that has read the records.
         datasets: By label.
         shares: What to write.
-        settling: What the commit settles.
+        ranges: What the commit settles, by partition, whatever its records are for.
 
     Raises:
         Busy: Another process may just be writing a part of it.
-        Superseded: Another writer took over an intent, or entered one, at the same time.
+        Superseded: Another writer has settled a part of it since, or took over an intent, or entered one,
+            at the same time.
     """
-    places = sorted(settling.ranges)
-    if places:
-        dialect_of(connection).lock(connection, [(pipeline, *place) for place in places])
+    places = sorted(ranges)
+    coverage = _coverage(connection, pipeline, ranges)
     claims = {b.claim.id for share in shares.values() for _, b in share if b.claim is not None}
-    if claims:
-        stored.retire_jobs(connection, pipeline)
     opened = stored.open_intents(connection, pipeline, [*places, *(("", id_) for id_ in claims)])
     for place in places:
-        stored.leave_others_alone(opened.get(place, ()), settling.ranges[place])
+        stored.leave_others_alone(opened.get(place, ()), ranges[place])
     planning = _Planning(pipeline, datasets)
     for place in places:
-        covered = settling.coverage.get(place, Coverage())
-        planning.cuts[place] = cut(settling.ranges[place], opened.get(place, ()), covered)
+        planning.cuts[place] = cut(ranges[place], opened.get(place, ()), coverage[place])
     for claim in claims:
         again = opened.get(("", claim), [])
         planning.cuts["", claim] = Cuts(repeated=again, new=[] if again else [(0, 0)])
@@ -76,6 +61,27 @@ def begin(
         for number, batch in share:
             planning.add(label, number, batch)
     return planning.enter(connection)
+
+
+def _coverage(
+    connection: sa.Connection, pipeline: str, ranges: Mapping[Partition, Sequence[Range]]
+) -> dict[Partition, Coverage]:
+    """What is settled of each partition, once other writers are held off.
+
+    An intent for what was settled while this writer has waited for its locks would have nobody to end it.
+
+    Raises:
+        Superseded: A part of ``ranges`` is settled.
+    """
+    if not ranges:
+        return {}
+    dialect_of(connection).lock(connection, [(pipeline, *place) for place in sorted(ranges)])
+    settled = ledger.settlements(connection, pipeline, ranges)
+    coverage = {place: coverage_of(settled.get(place, ())) for place in ranges}
+    for place, gaps in ranges.items():
+        if any(coverage[place].gaps(*gap) != [gap] for gap in gaps):
+            raise stored.Superseded
+    return coverage
 
 
 class _Planning:

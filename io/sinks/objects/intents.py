@@ -6,7 +6,7 @@ Whoever finds that of its own must not go on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -67,15 +67,20 @@ def open_intents(
     """The intents of ``pipeline`` that are open, by partition; those without any are absent."""
     wanted = set(places)
     columns = intents.c
-    result: dict[Partition, list[Intent]] = {}
-    now = dialect_of(connection).now(connection)
+    rows: list[Any] = []
     for source in sorted({source for source, _ in wanted}):
         query = sa.select(intents).where(columns.pipeline == pipeline, columns.source == source)
-        for row in connection.execute(query):
-            if (source, row.partition) in wanted:
-                intent = replace(_intent(row), age=(now - row.updated_at).total_seconds())
-                result.setdefault((source, row.partition), []).append(intent)
+        rows += [row for row in connection.execute(query) if (source, row.partition) in wanted]
+    result: dict[Partition, list[Intent]] = {}
+    for intent in _aged(connection, rows):
+        result.setdefault((intent.source, intent.partition), []).append(intent)
     return result
+
+
+def old_intents(connection: sa.Connection, pipeline: str) -> list[Intent]:
+    """The open intents of ``pipeline`` that nobody has entered or taken over for ``GRACE``."""
+    rows = connection.execute(sa.select(intents).where(intents.c.pipeline == pipeline)).all()
+    return [intent for intent in _aged(connection, rows) if intent.age >= GRACE]
 
 
 def open_ranges(connection: sa.Connection, pipeline: str) -> dict[Partition, list[Range]]:
@@ -150,6 +155,20 @@ def retire(connection: sa.Connection, gone: Iterable[Intent]) -> None:
             enter_orphans(connection, intent, intent.objects)
 
 
+def retire_settled(
+    connection: sa.Connection, pipeline: str, settled: Mapping[Partition, Sequence[Range]]
+) -> None:
+    """Give up the intents that touch what is settled without them: no commit can settle them now.
+
+    Args:
+        connection: In a transaction that holds the locks of the partitions.
+        pipeline: Whose intents.
+        settled: Ranges, by partition.
+    """
+    for place, opened in sorted(open_intents(connection, pipeline, settled).items()):
+        retire(connection, [intent for intent in opened if intent.touches(settled[place])])
+
+
 def retire_jobs(connection: sa.Connection, pipeline: str) -> None:
     """Give up the intents of jobs whose claim is gone: whoever claims them next makes others."""
     columns = intents.c
@@ -213,6 +232,14 @@ def object_row(intent: Intent, name: ObjectId) -> dict[str, Any]:
         "start_offset": intent.start,
         "end_offset": intent.end,
     }
+
+
+def _aged(connection: sa.Connection, rows: Sequence[Any]) -> list[Intent]:
+    """The intents of ``rows``, and how old they are."""
+    if not rows:
+        return []
+    now = dialect_of(connection).now(connection)
+    return [replace(_intent(row), age=(now - row.updated_at).total_seconds()) for row in rows]
 
 
 def _intent(row: Any) -> Intent:

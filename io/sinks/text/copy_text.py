@@ -1,8 +1,8 @@
 r"""Values as the text that PostgreSQL's COPY reads, a whole column at a time.
 
-Encoding a column costs a tenth of encoding its values one by one. Its strings are joined by NUL,
-which they cannot contain, searched once for the few characters that COPY escapes (PostgreSQL
-manual, COPY, "Text Format"), and split again. NULL is ``\N``.
+Encoding a column costs a tenth of encoding its values one by one. Its strings are joined, and searched
+once for the few characters that COPY escapes (PostgreSQL manual, COPY, "Text Format"). Where there are
+any, they are joined by NUL, which they cannot contain, and split again. NULL is ``\N``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from sinks.text.date_text import Checked, Kind, check_texts, checked_type, refusal
-from transforms.parse.json_text import encode_json
+from transforms.parse.json_text import encode_json, encode_json_lines
 
 Encoder = Callable[[Sequence[Any]], Sequence[str]]
 """Encodes the values of one column; raises ValueError if one of them cannot be encoded."""
@@ -53,13 +53,17 @@ def escape(texts: Sequence[str]) -> Sequence[str]:
     Raises:
         ValueError: One contains NUL, which PostgreSQL's text cannot.
     """
-    joined = _NUL.join(texts)
-    if joined.count(_NUL) != len(texts) - 1 and texts:
+    joined = "".join(texts)
+    if _NUL in joined:
         raise ValueError("NUL (\\u0000) cannot be stored in a text column")
-    escaped = joined
-    for character, written in _ESCAPES:  # a tenth of what str.translate takes
+    # To find nothing takes a twentieth of what it takes to replace nothing.
+    escapes = [(character, written) for character, written in _ESCAPES if character in joined]
+    if not escapes:
+        return texts
+    escaped = _NUL.join(texts)
+    for character, written in escapes:  # a tenth of what str.translate takes
         escaped = escaped.replace(character, written)
-    return texts if escaped is joined else escaped.split(_NUL)
+    return escaped.split(_NUL)
 
 
 def copy_data(lines: Sequence[str]) -> bytes:
@@ -99,7 +103,9 @@ def _encode_each(values: Sequence[Any], convert: Callable[[Any], str]) -> Sequen
     if convert is _text or convert is _integer:
         if kinds == {str}:
             return escape(values)
-        if kinds <= {int} or (kinds == {Decimal} and convert is _text):
+        if kinds == {int}:
+            return encode_json(values)[1:-1].decode().split(",")  # all of them by one call
+        if kinds <= {Decimal} and convert is _text:
             return list(map(str, values))
     if type(None) not in kinds:
         return escape(list(map(convert, values)))
@@ -109,8 +115,10 @@ def _encode_each(values: Sequence[Any], convert: Callable[[Any], str]) -> Sequen
 
 def _encode_dates(values: Sequence[Any], dates: Checked, type_name: str) -> Sequence[str]:
     """Dates and times; numbers and texts with several meanings are refused."""
-    kinds = set(map(type, values))
-    check_texts(dates, values if kinds == {str} else list(_texts(values, dates.kind)))
+    if set(map(type, values)) == {str}:
+        check_texts(dates, values)
+        return escape(values)
+    check_texts(dates, list(_texts(values, dates.kind)))
     if type_name.startswith("_"):
         return _encode_each(values, lambda value: _array(value, type_name[1:]))
     return _encode_each(values, _text)
@@ -136,9 +144,12 @@ def _encode_json_column(values: Sequence[Any]) -> Sequence[str]:
     if not values:
         return []
     # JSON text contains no raw control characters, so newlines can separate it.
-    joined = b"\n".join(map(encode_json, values)).decode()
-    texts = joined.replace("\\", "\\\\").split("\n") if "\\" in joined else joined.split("\n")
-    if None in values:
+    joined = encode_json_lines(values).decode()
+    if "\\" in joined:
+        joined = joined.replace("\\", "\\\\")
+    texts = joined.split("\n")
+    texts.pop()  # what follows the last newline
+    if not all(values) and None in values:
         return [NULL if value is None else t for value, t in zip(values, texts, strict=True)]
     return texts
 

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from clients.kafka.errors import BROKEN, GONE, LOST, refusal, text_of
 from clients.kafka.log import LOGGER
 from sources.kafka.cluster import Place
+from sources.kafka.messages.batches import CHUNK
 from transforms.batch.splits import BatchLimits
 from transforms.errors import SourceUnavailable
 from transforms.read import drain
@@ -119,7 +120,7 @@ class Fetcher:
         size = 0
         while len(messages) < limits.records and size < limits.bytes:
             want = int((limits.bytes - size) / self._average_bytes) + 1
-            got = consumer.consume(min(want, limits.records - len(messages)), 0)
+            got = consumer.consume(min(want, CHUNK, limits.records - len(messages)), 0)
             if not got and not messages and timeout > 0:
                 got = consumer.consume(1, timeout)
                 timeout = 0

@@ -15,7 +15,7 @@ from sinks.table.config import OnConflict
 from sinks.table.target import Column, Interplay, Target
 from tests.io.sinks.routed import LINES, NOTES, ORDERS, keyed, sink_of
 from tests.io.sinks.tested_database import Database, make_batch
-from transforms.batch.record import RecordBatch
+from transforms.batch.record import Attempt, Claim, RecordBatch
 from transforms.route.table_name import TableName
 from transforms.settle.flight import Footprint
 
@@ -207,6 +207,70 @@ class TestTables:
         assert not conflict(of("orders", 1), of("orders", 2))
         assert not conflict(of("notes", 1), of("lines", 2))
         assert not conflict(of("lines", 1), of("lines", 2))
+
+    def test_commits_to_several_tables_are_kept_apart_by_the_keys_of_each(
+        self, postgres: Database
+    ) -> None:
+        postgres.run(ORDERS, NOTES)
+        sink = sink_of(postgres, *keyed("orders", "notes"))
+
+        def of(start: int, *rows: tuple[str, int]) -> Footprint | None:
+            batch: RecordBatch = make_batch([{"id": key} for _, key in rows], start)
+            return sink.footprint([replace(batch, targets=[table for table, _ in rows])])
+
+        one = of(0, ("orders", 1), ("notes", 5))
+        assert conflict(one, of(2, ("notes", 6), ("orders", 1)))
+        assert conflict(one, of(2, ("orders", 2), ("notes", 5)))
+        assert conflict(one, of(2, ("orders", 2), ("orders", 1)))
+        assert not conflict(one, of(2, ("orders", 5), ("notes", 1)))
+
+    def test_a_table_whose_keys_are_not_told_apart_has_one_commit_whatever_the_others_share(
+        self, postgres: Database
+    ) -> None:
+        postgres.run(ORDERS, "CREATE TABLE prices (id numeric PRIMARY KEY)")
+        sink = sink_of(postgres, *keyed("orders", "prices"))
+
+        def of(start: int, *rows: tuple[str, int]) -> Footprint | None:
+            batch: RecordBatch = make_batch([{"id": key} for _, key in rows], start)
+            return sink.footprint([replace(batch, targets=[table for table, _ in rows])])
+
+        one = of(0, ("orders", 1), ("prices", 1))
+        assert conflict(one, of(2, ("orders", 2), ("prices", 2)))
+        assert not conflict(one, of(2, ("orders", 2)))
+
+
+def jobs_of(*offsets: int) -> RecordBatch:
+    """Jobs of one partition, each with its offset as its key."""
+    batch = make_batch([{"id": offset} for offset in offsets], offsets[0])
+    attempts: dict[Any, Attempt] = {
+        (offset, None, ()): Attempt(offset, 2, 5, "run") for offset in offsets
+    }
+    span = replace(batch.span, start=offsets[0], end=offsets[-1] + 1)
+    return replace(batch, span=span, offsets=list(offsets), claim=Claim(f"{offsets}", attempts, ""))
+
+
+@pytest.mark.integration
+class TestJobs:
+    def test_jobs_are_told_apart_by_their_keys_alone_wherever_their_partition_has_them(
+        self, postgres: Database
+    ) -> None:
+        postgres.run(ORDERS)
+        sink = postgres.sink("orders", key=["id"])
+        one = sink.footprint([jobs_of(1, 5, 9)])
+        assert not conflict(one, sink.footprint([jobs_of(2, 6)]))
+        assert conflict(one, sink.footprint([jobs_of(5, 6)]))
+        fresh = make_batch([{"id": 20}, {"id": 21}], 4)
+        assert not conflict(one, sink.footprint([fresh]))
+        assert conflict(one, sink.footprint([make_batch([{"id": 9}], 100)]))
+
+    def test_without_a_key_they_are_kept_apart_from_all_offsets_between_them(
+        self, postgres: Database
+    ) -> None:
+        sink = postgres.sink("keyless")
+        one = sink.footprint([jobs_of(1, 5, 9)])
+        assert conflict(one, sink.footprint([jobs_of(5, 6)]))
+        assert conflict(one, sink.footprint([make_batch([{"id": 1}], 5)]))
+        assert not conflict(one, sink.footprint([jobs_of(10, 11)]))
 
 
 def test_a_database_in_which_only_one_can_write_has_one_commit_at_a_time(

@@ -167,6 +167,7 @@ class TestJobs:
         lake.database.run("DELETE FROM ingest_claims")  # as a rescue does it
         (settled,) = sink.commit([batch])
         assert settled.trimmed == 2
+        assert (lake.intents(), lake.states()) == ([], ["settled", "orphan"])
         sink.commit([batch, make_batch(values(3), 3)])
         sink.finish()
         assert lake.ids() == [0, 3]
@@ -186,6 +187,7 @@ class TestJobs:
             (settled,) = sink.commit([batch])
         sink.finish()
         assert (settled.trimmed, settled.counts.records, lake.ids()) == (2, 0, [0])
+        assert lake.intents() == []
 
 
 class TestBesideTables:
@@ -348,7 +350,6 @@ class TestAnotherProcess:
         sink = lake.sink()
         assert sink.objects is not None
         begun = written_objects(sink.objects, sink.config, "", [make_batch(values(0, 1))])
-        assert begun is not None
         intents.OWN.clear()
         return begun
 

@@ -107,6 +107,21 @@ class TestOrder:
         first.leave(settled=True)
         second.turn()
 
+    def test_one_that_another_process_waits_for_gives_way_unless_it_has_its_turn(self) -> None:
+        flights, line = Flights(), Line()
+        first, second = flights.enter(line, keys("a")), flights.enter(line, keys("b"))
+        first.start()
+        second.start()
+        with pytest.raises(Overtaken) as given_way:
+            second.turn(lambda: True)
+        assert not isinstance(given_way.value, TurnTimedOut)
+        second.stumble()
+        assert not flights.may_start(second)
+        first.turn(lambda: True)
+        first.leave(settled=True)
+        second.start()
+        second.turn(lambda: True)
+
     def test_lines_do_not_wait_for_each_other(self) -> None:
         flights = Flights(longest_turn=0)
         first, second = flights.enter(Line(), keys("a")), flights.enter(Line(), keys("b"))

@@ -149,6 +149,13 @@ class TestGroupCommit:
         write.teardown()
         assert sink.stored.finished == [len(sink.stored.commits)]
 
+    def test_a_bundle_without_batches_ends_so_too(self) -> None:
+        sink = ListSink.fresh("idle")
+        write = self.drive(sink, FAST)
+        assert list(write.finish_bundle()) == []
+        write.teardown()
+        assert sink.stored.finished == [0], "it may have to do what another process has left"
+
 
 class Routed(ListSink):
     """Settles all for the table ``orders``."""
@@ -287,6 +294,49 @@ def test_twice_the_records_of_each_transaction_and_of_the_queue_are_in_flight_at
     list(write.finish_bundle())
     assert max(numbers) <= 2 * (side_by_side + 1) * most
     assert sink.stored.offsets() == list(range(start))
+
+
+def most_bytes_in_flight(write: WriteFn, sizes: Sequence[int]) -> int:
+    """The bytes that are read and not settled at most, with the slowest writer."""
+    write.setup()
+    write._writer = cast(ThreadPoolExecutor, LateWriter())
+    write.start_bundle()
+    in_flight, most = 0, 0
+    for start, size in enumerate(sizes):
+        in_flight += size
+        most = max(most, in_flight)
+        emitted = write.process(batch_of(b"1" * size, start=start), 0, None)
+        in_flight -= sum(sizes[each.value.span.start] for each in emitted)
+    list(write.finish_bundle())
+    return most
+
+
+@pytest.mark.parametrize("sizes", [[1], [3], [8], [8, 3], [20]])
+@pytest.mark.parametrize("side_by_side", [1, 3])
+def test_transactions_side_by_side_share_the_bytes_that_one_may_take(
+    sizes: list[int], side_by_side: int
+) -> None:
+    together, largest = 24, max(sizes)
+    sink = ListSink.fresh("bytes-in-flight", side_by_side=side_by_side)
+    write = WriteFn(sink, replace(FAST, commit_bytes=together))
+    most = most_bytes_in_flight(write, sizes * 60)
+    # One less than its part, and the batch that fills it: for each transaction and for the next one.
+    assert most <= (side_by_side + 1) * (together // side_by_side - 1 + largest)
+    assert most >= together
+    assert sink.stored.offsets() == list(range(len(sizes) * 60))
+
+
+@pytest.mark.parametrize("kind", [ListSink, InRanges, Never])
+def test_what_a_table_is_to_wait_for_has_room_beside_other_transactions(
+    kind: type[ListSink],
+) -> None:
+    bounds = TableBounds(Bounds(bytes=24))
+    sink = kind.fresh("bytes-that-wait", side_by_side=3)
+    write = WriteFn(sink, replace(FAST, commit_bytes=24).with_bounds(bounds))
+    assert most_bytes_in_flight(write, [3] * 60) <= 2 * (3 + 1) * 24
+    assert sink.stored.offsets() == list(range(60))
+    if kind is ListSink:
+        assert {len(commit) for commit in sink.stored.commits[:-1]} == {24 // 3}
 
 
 @dataclass(frozen=True)

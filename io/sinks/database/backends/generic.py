@@ -35,6 +35,10 @@ class Generic:
         """One: whether keys are equal, only the database knows."""
         return 1
 
+    def is_awaited(self, connection: sa.Connection) -> bool:
+        """No: there is one transaction at a time."""
+        return False
+
     def longest_name(self, connection: sa.Connection) -> tuple[int, Literal["bytes", "characters"]]:
         """As SQLAlchemy knows it."""
         return connection.dialect.max_identifier_length, "characters"

@@ -31,6 +31,10 @@ IDLE_IN_TRANSACTION = 600
 
 _NOW = sa.text("SELECT clock_timestamp()")
 _LOCK = sa.text("SELECT pg_advisory_xact_lock(k) FROM unnest(CAST(:keys AS bigint[])) AS k")
+_AWAITED = sa.text(
+    "SELECT EXISTS (SELECT FROM pg_locks "
+    "WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+)
 
 _INDEXES = sa.text(
     "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
@@ -61,6 +65,10 @@ class Postgres(Generic):
     def in_flight(self) -> int:
         """Three where rows are copied: while one is encoded and one is sent, the server writes."""
         return 3 if self.copies else 1
+
+    def is_awaited(self, connection: sa.Connection) -> bool:
+        """As it stands now."""
+        return bool(connection.execute(_AWAITED).scalar_one())
 
     @property
     def copies(self) -> bool:

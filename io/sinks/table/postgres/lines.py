@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from sinks.table.rows import Block, Poison, without_refused
+from sinks.table.rows import CHUNK, Block, Poison, without_refused
 from sinks.table.target import Target
 from sinks.text.copy_text import Encoder, copy_data, encoder_of
 from transforms.error_texts import message_of
@@ -73,6 +73,11 @@ def _refused(row: Block, encoders: Sequence[Encoder]) -> Poison | None:
 
 
 def _encode(block: Block, encoders: Sequence[Encoder]) -> Lines:
-    columns = [encoder(cells) for encoder, cells in zip(encoders, block.cells, strict=True)]
-    texts = list(map("\t".join, zip(*columns, strict=True)))
+    texts: list[str] = []
+    for start in range(0, len(block.indices), CHUNK):
+        end = start + CHUNK
+        columns = [
+            encoder(cells[start:end]) for encoder, cells in zip(encoders, block.cells, strict=True)
+        ]
+        texts.extend(map("\t".join, zip(*columns, strict=True)))
     return Lines(block.names, texts, block.indices, copy_data(texts))

@@ -13,9 +13,12 @@ from clients.kafka.log import LOGGER
 from sources.kafka.cluster import Place
 from sources.kafka.partition import Partition
 from transforms.batch.coverage import Range, subtract
-from transforms.batch.record import JSON, Failure, Headers, Origin, RecordBatch, Span
+from transforms.batch.record import JSON, Failure, Origin, RecordBatch, Span
 
 Messages = Sequence["Message[bytes, bytes]"]
+
+CHUNK = 500
+"""Messages that are looked at before the next ones: as many as fit into a processor's cache."""
 
 _LAST_TIME = 253_402_300_799_000  # the end of year 9999, in milliseconds
 
@@ -62,15 +65,22 @@ def batch_of(
     span = Span(partition.source, partition.label, start, end)
     if not messages:
         return RecordBatch(span, JSON, [], [])
-    offsets: list[int] = list(map(Message.offset, messages))  # type: ignore[arg-type]  # never None
-    if offsets[0] < start or offsets[-1] >= end:
-        inside = [i for i, offset in enumerate(offsets) if start <= offset < end]
-        messages = [messages[i] for i in inside]
-        offsets = [offsets[i] for i in inside]
-    raws = list(map(Message.value, messages))
-    times = _times(messages)
-    keys = list(map(Message.key, messages))
-    headers = _headers(messages)
+    first, last = int(messages[0].offset() or 0), int(messages[-1].offset() or 0)
+    if first < start or last >= end:
+        messages = [each for each in messages if start <= int(each.offset() or 0) < end]
+    offsets: list[int] = []
+    raws: list[bytes | None] = []
+    keys: list[bytes | None] = []
+    headers: list[Any] = []
+    stamps: list[tuple[int, int]] = []
+    for place in range(0, len(messages), CHUNK):
+        chunk = messages[place : place + CHUNK]
+        offsets += map(Message.offset, chunk)  # type: ignore[arg-type]  # never None
+        raws += map(Message.value, chunk)
+        keys += map(Message.key, chunk)
+        headers += _headers(chunk)
+        stamps += map(Message.timestamp, chunk)
+    times = _times(stamps)
     if times:
         latest = max(times)
         if partition.event_time is None or latest > partition.event_time:
@@ -81,10 +91,12 @@ def batch_of(
         offsets=offsets,
         raws=raws,  # type: ignore[arg-type]  # tombstones are taken out below
         times=times,
-        keys=keys if keys.count(None) < len(keys) else None,
-        headers=headers,
+        keys=keys if _any_is_there(keys) else None,
+        headers=[tuple(each) if each else () for each in headers]
+        if _any_is_there(headers)
+        else None,
     )
-    if None in raws:
+    if not all(raws) and None in raws:
         return _without_tombstones(batch, ignore_tombstones)
     return batch
 
@@ -154,9 +166,13 @@ def _expired_batch(partition: Partition, start: int, end: int, why: str) -> Reco
     return RecordBatch(span, JSON, [], [], failures=(failure,))
 
 
-def _times(messages: Messages) -> list[float] | None:
+def _any_is_there(column: Sequence[Any]) -> bool:
+    """Whether a value is not None; to compare each with None would cost as much as to ask for it."""
+    return any(column) or column.count(None) < len(column)
+
+
+def _times(stamps: Sequence[tuple[int, int]]) -> list[float] | None:
     """Event times in seconds; None if a message has none (a broker before 0.10)."""
-    stamps = list(map(Message.timestamp, messages))
     milliseconds = [stamp[1] for stamp in stamps]
     if not milliseconds:
         return None
@@ -168,8 +184,8 @@ def _times(messages: Messages) -> list[float] | None:
     return [stamp / 1000 for stamp in milliseconds]
 
 
-def _headers(messages: Messages) -> list[Headers] | None:
-    """Headers of each message; None if no message has any."""
+def _headers(messages: Messages) -> list[Any]:
+    """Headers of each message, as the client has them; None for one that has none."""
     headers: list[Any] = []
     while len(headers) < len(messages):
         try:
@@ -188,9 +204,7 @@ def _headers(messages: Messages) -> list[Headers] | None:
                 },
             )
             headers.append(None)
-    if headers.count(None) == len(headers):
-        return None
-    return [tuple(each) if each else () for each in headers]
+    return headers
 
 
 def _without_tombstones(batch: RecordBatch, ignore: bool) -> RecordBatch:

@@ -52,9 +52,7 @@ def write(sink: SqlSink, *batches: RecordBatch) -> list[Settled]:
 def in_mid_commit(sink: SqlSink, batches: Sequence[RecordBatch]) -> ObjectShares:
     """Do what a commit does before its transaction."""
     assert sink.objects is not None
-    shares = written_objects(sink.objects, sink.config, "", batches)
-    assert shares is not None
-    return shares
+    return written_objects(sink.objects, sink.config, "", batches)
 
 
 def finish_commit(

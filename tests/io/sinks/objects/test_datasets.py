@@ -12,13 +12,12 @@ from sinks.database.engine import transaction
 from sinks.database.migrations import migrate
 from sinks.objects.config import ObjectConfig
 from sinks.objects.cutting import Intent, ObjectId
-from sinks.objects.datasets import Settling, begin
+from sinks.objects.datasets import begin
 from sinks.objects.encoding.columns import Columns
 from sinks.objects.intents import enter, open_ranges
 from sinks.objects.names import full_name, range_name
 from sinks.objects.planned import Dataset, Plan
 from tests.io.sinks.tested_database import Database, make_batch
-from transforms.batch.coverage import Coverage
 from transforms.batch.expansion import Expansion
 from transforms.batch.record import Attempt, Claim, RecordBatch
 
@@ -40,9 +39,8 @@ def batch(types: str, start: int = 0) -> RecordBatch:
 
 def plan(connection: sa.Connection, *batches: RecordBatch) -> Plan:
     ranges = [(each.span.start, each.span.end) for each in batches if each.claim is None]
-    settling = Settling({PLACE: ranges} if ranges else {}, {PLACE: Coverage()})
     shares = {"orders": list(enumerate(batches))}
-    return begin(connection, "p", {"orders": DATASET}, shares, settling)
+    return begin(connection, "p", {"orders": DATASET}, shares, {PLACE: ranges} if ranges else {})
 
 
 def offsets(plan: Plan) -> dict[str, list[int]]:

@@ -75,6 +75,26 @@ def test_what_is_retired_leaves_orphans_once(connection: sa.Connection) -> None:
         intents.close(connection, [intent()])
 
 
+def test_what_is_settled_ends_the_intents_that_touch_it(connection: sa.Connection) -> None:
+    intents.enter(connection, [intent(), intent(10, 20), replace(intent(), partition="1")])
+    intents.retire_settled(connection, "p", {PLACE: [(5, 10)], ("s", "2"): [(0, 10)]})
+    assert opened(connection) == [intent(10, 20)]
+    assert intents.open_ranges(connection, "p") == {PLACE: [(10, 20)], ("s", "1"): [(0, 10)]}
+    assert orphans(connection) == ["a", "b"]
+
+
+def test_an_old_intent_is_one_that_nobody_has_taken_over_of_late(
+    connection: sa.Connection,
+) -> None:
+    intents.enter(connection, [intent(), intent(10, 20)])
+    long_ago = sa.text("UPDATE ingest_intents SET updated_at = '2026-01-01 00:00:00'")
+    connection.execute(long_ago)
+    assert intents.old_intents(connection, "p") == [intent(), intent(10, 20)]
+    intents.take_over(connection, intent(), [A, B])
+    assert intents.old_intents(connection, "p") == [intent(10, 20)]
+    assert intents.old_intents(connection, "q") == []
+
+
 def test_a_new_intent_at_the_same_place_is_not_the_old_one(connection: sa.Connection) -> None:
     intents.enter(connection, [intent()])
     intents.retire(connection, [intent()])

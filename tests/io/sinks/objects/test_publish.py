@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from sinks.objects import publish
+from sinks.objects.folder_store import FolderStore
 from sinks.objects.manifest import Segment
+from sinks.objects.names import SEGMENTS
 from sinks.objects.publish import TURNS, Publisher
+from sinks.objects.store import ObjectExists
 from tests.io.sinks.objects.lake import Lake
 from tests.io.sinks.tested_database import make_batch
 from transforms.batch.backoff import Backoff
@@ -88,6 +91,39 @@ def test_a_manifest_that_cannot_be_written_now_is_written_later(
             sink.finish()
     sink.finish()
     assert local_lake.ids() == [1]
+
+
+def test_a_process_without_anything_to_write_publishes_what_another_has_left(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle, stopped = lake.sink(), lake.sink()
+    with monkeypatch.context() as patch:
+        patch.setattr(Publisher, "publish_now_and_then", lambda _: None)
+        stopped.commit([make_batch([{"id": 1}])])  # and it is stopped
+    assert lake.ids() == []
+    idle.finish()
+    assert lake.ids() == [1]
+
+
+def test_a_segment_whose_answer_is_lost_is_taken_for_written(
+    local_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sinks.objects.manifest.SEGMENT_OBJECTS", 2)
+    create = FolderStore.create
+
+    def repeated(self: FolderStore, name: str, data: bytes) -> str:
+        etag = create(self, name, data)
+        if name.startswith(SEGMENTS):
+            raise ObjectExists(name)
+        return etag
+
+    monkeypatch.setattr(FolderStore, "create", repeated)
+    sink = local_lake.sink()
+    for number in range(4):
+        sink.commit([make_batch([{"id": number}], number)])
+        sink.finish()
+    assert local_lake.ids() == list(range(4))
+    assert local_lake.publisher.root()[0].segments
 
 
 def test_writers_that_never_come_first_are_told(

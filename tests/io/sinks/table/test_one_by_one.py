@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 
 from sinks.database.engine import dispose_engines
 from sinks.sql import SqlSink
+from tests.io.sinks.side_by_side import written
 from tests.io.sinks.table.one_by_one import (
     TRIGGERS,
     Case,
@@ -93,21 +94,35 @@ def check(
     table: str,
     expected: Outcome,
     rows: Callable[[str], list[tuple[Any, ...]]],
+    side_by_side: int = 1,
 ) -> None:
-    """Write the case by the sink and compare it with the reference, which is there already."""
+    """Write the case by the sink and compare it with the reference, which is there already.
+
+    With several transactions ``side_by_side``, each takes one batch.
+    """
     config = database.config(table, key=case.key, on_conflict=case.mode)
     sink = SqlSink(config, RetryPolicy(max_attempts=1), outbox=case.effects)
     refused: set[int] = set()
     counted = offset = 0
+    commits = []
     for commit in case.commits:
         batches = []
         for values in commit:
             batches.append(make_batch(values, offset, source=f"file:///{table}", partition="p"))
             offset += len(values)
-        for settled in sink.commit(batches, isolate=case.isolate):
-            refused |= {failure.origin.offset for failure in (*settled.dead, *settled.retry)}
-            counted += settled.counts.inserted
-            assert settled.counts.duplicates >= 0
+        commits.append(batches)
+    if side_by_side > 1:
+        sink.prepare()  # of a table that is not known, there is one at a time
+        every = [batch for batches in commits for batch in batches]
+        results = written(sink, every, side_by_side, commit_records=1)
+    else:
+        results = [
+            settled for batches in commits for settled in sink.commit(batches, isolate=case.isolate)
+        ]
+    for settled in results:
+        refused |= {failure.origin.offset for failure in (*settled.dead, *settled.retry)}
+        counted += settled.counts.inserted
+        assert settled.counts.duplicates >= 0
     assert rows(table) == rows(f"{table}_expected")
     assert refused - expected.either == expected.refused - expected.either
     assert counted == len(rows(table))
@@ -124,18 +139,21 @@ class TestPostgres:
         postgres.sink("prepared", key=["id"])
         return postgres
 
-    def test_rows_and_refused_records_are_those_of_one_at_a_time(self, prepared: Database) -> None:
+    @pytest.mark.parametrize("side_by_side", [1, 3])
+    def test_rows_and_refused_records_are_those_of_one_at_a_time(
+        self, prepared: Database, side_by_side: int
+    ) -> None:
         with closing(psycopg2.connect(prepared.url)) as connection:
 
             @BRIEFLY
             @examples
             @given(cases(postgres=True))
             def compare(case: Case) -> None:
-                self.compare(prepared, connection, case)
+                self.compare(prepared, connection, case, side_by_side)
 
             compare()
 
-    def compare(self, database: Database, connection: Any, case: Case) -> None:
+    def compare(self, database: Database, connection: Any, case: Case, side_by_side: int) -> None:
         number = next(_numbers)
         if number % 50 == 0:
             dispose_engines()  # staging tables live as long as their session
@@ -162,7 +180,7 @@ class TestPostgres:
 
         try:
             expected = apply_on_postgres(connection, f"{table}_expected", case)
-            check(case, database, table, expected, rows)
+            check(case, database, table, expected, rows, side_by_side)
         finally:
             connection.rollback()
             with connection.cursor() as cursor:

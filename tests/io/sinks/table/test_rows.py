@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from sinks.table.config import OnConflict
-from sinks.table.rows import Rows, blocks_of, picked, rows_of, runs_of
+from sinks.table.rows import CHUNK, Rows, blocks_of, picked, rows_of, runs_of
 from sinks.table.target import Column, Target
 from transforms.route.table_name import TableName
 
@@ -62,6 +62,34 @@ class TestBlocksOf:
             (("id", "a"), [[2, 3], ["y", None]], [1, 2]),
         ]
 
+    @pytest.mark.parametrize("place", [0, CHUNK - 1, CHUNK, 2 * CHUNK])
+    @pytest.mark.parametrize("other", [{"id": 0}, {"id": 0, "b": "y"}, {"b": "y", "id": 0}])
+    def test_one_record_of_other_fields_among_many_is_told_apart(
+        self, place: int, other: dict[str, Any]
+    ) -> None:
+        records: list[dict[str, Any]] = [{"id": n, "a": "x"} for n in range(2 * CHUNK + 1)]
+        records[place] = other
+        rest = [n for n in range(2 * CHUNK + 1) if n != place]
+        by_names = {names: indices for names, _, indices in blocks(UPDATE, records)}
+        assert by_names == {
+            ("id", "a"): rest,
+            tuple(name for name in ("id", "b") if name in other): [place],
+        }
+
+    def test_the_cells_of_many_records_keep_their_order(self) -> None:
+        numbers = list(range(2 * CHUNK + 1))
+        records = [{"id": n, "a": str(n)} for n in numbers]
+        assert blocks(TARGET, records) == [
+            (("id", "a"), [numbers, list(map(str, numbers))], numbers)
+        ]
+        assert blocks(TARGET, [{"id": n} for n in numbers]) == [(("id",), [numbers], numbers)]
+
+    def test_records_without_fields_have_no_cells(self) -> None:
+        target = replace(TARGET, key=("source",), origin_key=True)
+        rows, poison = rows_of(target, [{}, {}], {"source": ["s", "s"]})
+        (block,) = blocks_of(target, rows)
+        assert (block.names, block.cells, poison) == (("source",), [["s", "s"]], [])
+
     def test_nothing_gives_no_block(self) -> None:
         assert blocks(TARGET, []) == []
 
@@ -72,6 +100,7 @@ class TestRowsOf:
         [
             ({"a": "x"}, "key", "id is missing"),
             ({"id": None}, "key", "id is null"),
+            ({"id": None, "a": 0}, "key", "id is null"),
             ({"id": 1, "x": 1, "y": 2}, "unknown_field", "field x, y"),
             ({"id": 1, "g": 1}, "unknown_field", "g is generated"),
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -43,6 +44,16 @@ def test_nul_is_refused_wherever_it_is(bad: list[str], good: list[str]) -> None:
         escape([*good, *bad, *good])
 
 
+_INTEGERS = [
+    "0",
+    "-1",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "18446744073709551616",
+    "-1180591620717411303424",
+]
+
+
 @pytest.mark.parametrize(
     ("kind", "values", "encoded"),
     [
@@ -51,11 +62,24 @@ def test_nul_is_refused_wherever_it_is(bad: list[str], good: list[str]) -> None:
         ("text", ["\\N"], ["\\\\N"]),
         ("int8", [1, None, Decimal("2.0"), "3"], ["1", NULL, "2", "3"]),
         ("int8", [True], ["true"]),
+        ("int8", [0, -1, 2**63 - 1, -(2**63), 2**64, -(2**70)], _INTEGERS),
+        ("numeric", [0, -1, 2**63 - 1, -(2**63), 2**64, -(2**70)], _INTEGERS),
+        ("int8", [1, True, 0], ["1", "true", "0"]),
+        ("int8", [1, 2.0, -0.0, "", 1e300], ["1", "2", "0", "", str(int(1e300))]),
+        ("float8", [-0.0, math.nan, math.inf, 0.1, 1e22], ["-0.0", "nan", "inf", "0.1", "1e+22"]),
+        ("numeric", [Decimal("-0.0"), Decimal("1e400"), Decimal("NaN")], ["-0.0", "1E+400", "NaN"]),
+        ("numeric", [10**4299], ["1" + "0" * 4299]),
+        ("text", ["", None, "a"], ["", NULL, "a"]),
+        ("text", ["\r", "\n", "\t", "\\", "a"], ["\\r", "\\n", "\\t", "\\\\", "a"]),
+        ("timestamptz", ["2024-01-31", None], ["2024-01-31", NULL]),
         ("numeric", [Decimal("1.50"), 2, None], ["1.50", "2", NULL]),
         ("numeric", [Decimal("1.50"), Decimal("1E+3")], ["1.50", "1E+3"]),
         ("bool", [True, False, None, "t"], ["true", "false", NULL, "t"]),
         ("jsonb", [], []),
         ("jsonb", [{"a": '"\n'}, None, [1]], ['{"a":"\\\\"\\\\n"}', NULL, "[1]"]),
+        ("jsonb", [{}, [], 0, False, "", None], ["{}", "[]", "0", "false", '""', NULL]),
+        ("jsonb", [{}, "null", [None]], ["{}", '"null"', "[null]"]),
+        ("jsonb", ["\u2028\x85", "\n\r"], ['"\u2028\x85"', '"\\\\n\\\\r"']),
         ("json", [Decimal("1.10"), 2**70], ["1.10", "1180591620717411303424"]),
         ("bytea", [b"\x01", None, "\\x02"], ["\\\\x01", NULL, "\\\\x02"]),
         ("_text", [["a", None, '"'], [], None], ['{"a",NULL,"\\\\""}', "{}", NULL]),
@@ -69,3 +93,33 @@ def test_types_have_their_own_text(kind: str, values: list[Any], encoded: list[s
 def test_bytes_that_are_no_text_cannot_go_into_a_text_column() -> None:
     with pytest.raises(ValueError, match="utf-8"):
         encoder_of("text")([b"\xff"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        # Python writes out no integer that long.
+        pytest.param("int8", 10**4300, id="long"),
+        pytest.param("jsonb", [10**4300], id="long in JSON"),
+        ("jsonb", {"a": "\ud800"}),
+        ("jsonb", {1, object()}),
+    ],
+)
+def test_what_has_no_text_is_refused(kind: str, value: Any) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        encoder_of(kind)([value])
+
+
+@given(
+    st.lists(
+        st.integers()
+        | st.booleans()
+        | st.none()
+        | texts
+        | st.decimals(allow_nan=False, allow_infinity=False)
+    )
+)
+def test_a_column_is_encoded_as_its_values_one_by_one(values: list[Any]) -> None:
+    for kind in ("text", "int8", "numeric", "jsonb"):
+        encode = encoder_of(kind)
+        assert list(encode(values)) == [encode([value])[0] for value in values]

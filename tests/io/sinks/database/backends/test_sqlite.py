@@ -57,6 +57,13 @@ def test_a_commit_survives_a_power_cut_and_references_are_checked(
     assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
+def test_the_pages_of_an_index_over_random_keys_stay_in_memory(sqlite_database: Database) -> None:
+    with transaction(sqlite_database.database, "test", write=False) as connection:
+        kibibytes = -connection.exec_driver_sql("PRAGMA cache_size").scalar_one()
+    assert kibibytes >= 32 << 10
+    assert kibibytes <= 128 << 10, "every connection may take as much"
+
+
 def test_a_new_database_may_be_read_by_its_owner_only(tmp_path: Path) -> None:
     database = Place(f"sqlite:///{tmp_path}/new.db")
     with transaction(database, "test") as connection:

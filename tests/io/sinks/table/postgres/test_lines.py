@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sinks.table.config import OnConflict
 from sinks.table.postgres.lines import encode_blocks
-from sinks.table.rows import Block, Poison
+from sinks.table.rows import CHUNK, Block, Poison
 from sinks.table.target import Column, Target
 from transforms.route.table_name import TableName
 
@@ -44,3 +46,26 @@ def test_a_block_that_becomes_empty_is_left_out() -> None:
     poison: list[Poison] = []
     assert encode_blocks(TARGET, [block("\ud800")], poison) == []
     assert [bad.index for bad in poison] == [10]
+
+
+def test_rows_of_several_chunks_are_one_piece_in_their_order() -> None:
+    names = [None if number % 7 == 0 else f"{number}\t" for number in range(2 * CHUNK + 1)]
+    (lines,) = encode_blocks(TARGET, [block(*names)], [])
+    expected = [
+        f"{number}\t" + ("\\N" if name is None else f"{number}\\t")
+        for number, name in enumerate(names)
+    ]
+    assert list(lines.texts) == expected
+    assert lines.whole == "".join(f"{text}\n" for text in expected).encode()
+
+
+@pytest.mark.parametrize("bad", ["\x00", "\ud800"])
+@pytest.mark.parametrize("place", [0, CHUNK - 1, CHUNK, 2 * CHUNK])
+def test_one_bad_row_of_many_is_set_aside_wherever_it_is(bad: str, place: int) -> None:
+    names = ["a"] * (2 * CHUNK + 1)
+    names[place] = bad
+    poison: list[Poison] = []
+    (lines,) = encode_blocks(TARGET, [block(*names)], poison)
+    assert [each.index for each in poison] == [10 + place]
+    assert list(lines.indices) == [10 + n for n in range(len(names)) if n != place]
+    assert len(lines.texts) == len(names) - 1

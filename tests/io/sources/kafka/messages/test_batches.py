@@ -5,6 +5,7 @@ from typing import Any
 from confluent_kafka import Message
 
 from sources.kafka.messages.batches import (
+    CHUNK,
     batch_of,
     by_partition,
     expired_batches,
@@ -70,6 +71,29 @@ class TestBatchOf:
         batch = settled(partition(), [message(0), message(1, headers=[("a", b"b")])], 2)
         assert batch.headers == [(), (("a", b"b"),)]
 
+    def test_everything_of_many_messages_stays_together(self) -> None:
+        count = 2 * CHUNK + 1
+        messages = [
+            message(n, b"%d" % n, key=b"%d" % n if n % 3 else None, headers=[("n", b"%d" % n)])
+            for n in range(count)
+        ]
+        batch = settled(partition(), messages, count)
+        assert batch.offsets == list(range(count))
+        assert batch.raws == [b"%d" % n for n in range(count)]
+        assert batch.keys == [b"%d" % n if n % 3 else None for n in range(count)]
+        assert batch.headers == [(("n", b"%d" % n),) for n in range(count)]
+        assert batch.times == [(1_000 + n) / 1000 for n in range(count)]
+
+    def test_one_key_or_header_among_many_messages_is_kept(self) -> None:
+        messages = [message(n) for n in range(CHUNK)]
+        batch = settled(partition(), [*messages, message(CHUNK, key=b"", headers=[])], CHUNK + 1)
+        assert batch.keys == [*[None] * CHUNK, b""]
+        assert batch.headers == [()] * (CHUNK + 1)
+
+    def test_nothing_inside_is_a_batch_without_records(self) -> None:
+        batch = settled(partition(3), [message(0), message(1)], 5)
+        assert (batch.span.start, batch.span.end, batch.read, batch.times) == (3, 5, 0, None)
+
     def test_an_event_time_older_than_another_moves_nothing_back(self) -> None:
         at = partition()
         settled(at, [message(0, timestamp=(1, 9_000)), message(1, timestamp=(1, 4_000))], 2)
@@ -102,6 +126,11 @@ class TestTombstones:
         batch = settled(partition(), [message(0), message(1, None)], 2, ignore_tombstones=True)
         assert (batch.offsets, batch.failures, batch.filtered) == ([0], (), (1,))
         assert batch.read == 2
+
+    def test_one_among_empty_values_is_told_apart(self) -> None:
+        batch = settled(partition(), [message(0, b""), message(1, None), message(2, b"")], 3)
+        assert (batch.offsets, batch.raws) == ([0, 2], [b"", b""])
+        assert [failure.origin.offset for failure in batch.failures] == [1]
 
     def test_an_empty_value_is_a_record(self) -> None:
         batch = settled(partition(), [message(0, b"")], 1)

@@ -1,0 +1,1 @@
+"""Several commits in flight against one at a time."""
