@@ -5,6 +5,10 @@ cannot take a batch now give it back (``transforms.steps.passage``). The claim o
 as well: the rest is kept with the reader, the restriction returns to where the poll began, and the split is
 deferred, so that checkpoints pass. Whoever goes on elsewhere reads that poll again, and the ledger trims
 what is settled of it.
+
+A restriction has the generation of its position. Where an operator has had offsets forgotten since
+(``transforms.read.control``), the position and the reader are dropped, and a new reader begins where the
+ledger says.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Polled, Position, Reader, Source, Split
 from transforms.read import drain
+from transforms.read.control import Controls
 from transforms.read.emission import Emission, Interrupted
 from transforms.read.readers import READERS
 from transforms.read.restriction import Remaining
@@ -61,6 +66,7 @@ class Reading:
         tracker: Of the restriction; what has been claimed is emitted.
         watermark: The watermark estimator.
         pacing: How long bundles are.
+        controls: What operators ask of the pipeline; None if nobody can ask anything.
     """
 
     def __init__(
@@ -71,6 +77,7 @@ class Reading:
         tracker: Any,
         watermark: Any,
         pacing: Pacing,
+        controls: Controls | None = None,
     ) -> None:
         self._source = source
         self._split = split
@@ -78,7 +85,10 @@ class Reading:
         self._tracker = tracker
         self._watermark = watermark
         self._pacing = pacing
-        self._position: Position = tracker.current_restriction().position
+        self._controls = controls
+        remaining: Remaining = tracker.current_restriction()
+        self._generation = remaining.generation
+        self._position: Position = remaining.position
         self._before = self._position
         kept = READERS.take(source, split, self._position)
         self._emission: Emission | None = None
@@ -99,7 +109,9 @@ class Reading:
             while not self._over:
                 if drain.requested():
                     # The rest stays unread on purpose; the ledger knows where to resume.
-                    self._tracker.try_claim(Remaining(self._position, done=True))
+                    self._tracker.try_claim(self._remaining(self._position, done=True))
+                    return
+                if self._is_rewound and not self._begin_again():
                     return
                 wait = services.turn()
                 if wait:
@@ -115,6 +127,32 @@ class Reading:
             if self._reader is not None:
                 self._reader.close()
 
+    @property
+    def _asked_generation(self) -> int:
+        return 0 if self._controls is None else self._controls.of("").generation
+
+    @property
+    def _is_rewound(self) -> bool:
+        """Whether offsets were forgotten since the position was noted."""
+        return self._asked_generation > self._generation
+
+    def _begin_again(self) -> bool:
+        """Drop the position and what was polled: the ledger says where to go on.
+
+        Returns False if the runner has taken a checkpoint meanwhile: whoever goes on drops them.
+        """
+        if self._emission is not None:
+            self._emission.abandon()
+        if self._reader is not None:
+            self._reader.close()
+        self._reader = self._emission = None
+        self._generation = self._asked_generation
+        self._position = self._before = ()
+        return bool(self._tracker.try_claim(self._remaining((), self._split.size)))
+
+    def _remaining(self, position: Position, backlog: int = 0, *, done: bool = False) -> Remaining:
+        return Remaining(position, backlog, done, self._generation)
+
     def _poll(self) -> None:
         """Poll and claim; afterwards there is something to emit, or it is over."""
         if self._reader is None:
@@ -123,7 +161,7 @@ class Reading:
         if not polled.batches:
             services.leave_turns()
         # Poll before claiming: a slow poll must not hold the lock of the tracker.
-        if self._tracker.try_claim(Remaining(polled.position, self._reader.backlog())):
+        if self._tracker.try_claim(self._remaining(polled.position, self._reader.backlog())):
             self._before, self._position = self._position, polled.position
             self._emission = Emission(polled)
         else:
@@ -131,7 +169,8 @@ class Reading:
             self._over = True
 
     def _claim_again(self, polled: Polled) -> None:
-        if not self._tracker.try_claim(Remaining(polled.position, self._reader.backlog())):  # type: ignore[union-attr]
+        backlog = self._reader.backlog()  # type: ignore[union-attr]
+        if not self._tracker.try_claim(self._remaining(polled.position, backlog)):
             self._over = True
         self._position = polled.position
 
@@ -168,7 +207,7 @@ class Reading:
         if polled.watermark is not None:
             _advance(self._watermark, polled.watermark)
         if polled.done:
-            self._tracker.try_claim(Remaining(self._position, done=True))
+            self._tracker.try_claim(self._remaining(self._position, done=True))
             self._over = True
         elif polled.rest or self._late:
             self._suspend(self._pacing.resume_seconds)
@@ -204,7 +243,7 @@ class Reading:
         emission, reader, position = self._emission, self._reader, self._position
         if emission is not None and reader is not None:
             position = self._before
-            if not self._tracker.try_claim(Remaining(position, reader.backlog())):
+            if not self._tracker.try_claim(self._remaining(position, reader.backlog())):
                 return False
         if reader is not None:
             kept = reader if emission is None else Interrupted(reader, emission)
