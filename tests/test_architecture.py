@@ -44,6 +44,7 @@ SINKS = {
     "sinks.objects.checks",
     "sinks.objects.compaction",
     "sinks.outbox",
+    "sinks.rewind",
     "sinks.runs",
     "sinks.table",
     "sinks.text",
@@ -90,6 +91,8 @@ WINGS = {
     "sinks.outbox": {"sinks.database", "sinks.ledger", "sinks.text"} | CLIENTS | TRANSFORMS,
     "sinks.dead_letters": CLIENTS | TRANSFORMS,
     "sinks.runs": {"sinks.database"} | TRANSFORMS,
+    "sinks.rewind": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.runs", "sinks.text"}
+    | TRANSFORMS,
     "sinks.figures": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.runs"} | TRANSFORMS,
     "sinks": SINKS | CLIENTS | TRANSFORMS,
     "runners": set(),
