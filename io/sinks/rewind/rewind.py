@@ -160,7 +160,7 @@ def _conditions(rewind: Rewind, places: Sequence[Partition]) -> Iterator[sa.Colu
             sa.and_(jobs.c.source == source, jobs.c.partition == partition)
             for source, partition in places[first : first + _CHUNK]
         ]
-        yield sa.and_(READ_BY == rewind.pipeline, *offsets, sa.or_(*either))
+        yield sa.and_(READ_BY.in_([rewind.pipeline]), *offsets, sa.or_(*either))
 
 
 def _jobs(connection: sa.Connection, rewind: Rewind) -> dict[Partition, dict[tuple[str, str], int]]:

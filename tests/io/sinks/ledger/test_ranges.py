@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from zlib import crc32
 
 import pytest
@@ -193,5 +194,5 @@ class TestWithout:
         )
         # The rows have keys of their own, do not overlap, and reading goes on at the range or before.
         assert len({row.start for row in left}) == len(left)
-        assert all(a.end <= b.start for a, b in zip(left, left[1:], strict=False))
+        assert all(a.end <= b.start for a, b in pairwise(left))
         assert coverage_of(left).ranges[0][1] <= start
