@@ -65,8 +65,8 @@ def batch(
     gone = {failure.origin.offset for failure in failures}
     good = [at for at in range(start, end) if at not in gone]
     values = [{"id": f"{partition}/{at}"} for at in good]
-    made = make_batch(values, start, source=SOURCE, partition=partition, end=end)
-    return replace(made, offsets=good, failures=tuple(failures))
+    one = make_batch(values, start, source=SOURCE, partition=partition, end=end)
+    return replace(one, offsets=good, failures=tuple(failures))
 
 
 def sink_of(database: Database) -> SqlSink:
