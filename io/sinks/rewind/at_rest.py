@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import operator
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -15,7 +16,16 @@ _HELD = ("paused", "draining")
 _CURE = "pause the pipeline first (sluice pause), or stop it"
 
 
-def obstacle(connection: sa.Connection, pipeline: str, sources: Collection[str]) -> str:
+Names = Callable[[str, str], bool]
+"""Whether a text, by which an operator has named a source, names this one of the ledger."""
+
+
+def obstacle(
+    connection: sa.Connection,
+    pipeline: str,
+    sources: Collection[str],
+    names: Names = operator.eq,
+) -> str:
     """Why the ledger of a pipeline must not change now; empty if it may.
 
     It may while an operator holds the whole pipeline, or all of ``sources``. Otherwise no process of it
@@ -26,12 +36,13 @@ def obstacle(connection: sa.Connection, pipeline: str, sources: Collection[str])
             before its end.
         pipeline: Its name.
         sources: Those of which offsets are to be forgotten.
+        names: How operators name sources.
     """
     held = sa.select(control.c.source).where(
         control.c.pipeline == pipeline, control.c.state.in_(_HELD)
     )
     holding = set(connection.execute(held).scalars())
-    if "" in holding or holding.issuperset(sources):
+    if "" in holding or all(any(names(text, name) for text in holding) for name in sources):
         return ""
     return (
         _heard(connection, pipeline)

@@ -6,6 +6,7 @@ and a record whose job is removed is counted as ``rewound``. Rows of tables and 
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -20,7 +21,7 @@ from sinks.jobs.rescue import rescue
 from sinks.jobs.state import executions
 from sinks.ledger import ledger, moves
 from sinks.ledger.ranges import Partition, Settlement, coverage_of, within, without
-from sinks.rewind.at_rest import obstacle
+from sinks.rewind.at_rest import Names, obstacle
 from sinks.rewind.order import Forgotten, Outcome, Rewind
 from sinks.text.encoding import clean
 from transforms.batch.counts import Counts
@@ -33,8 +34,8 @@ _CHUNK = 100
 _DOING = "forget offsets"
 
 
-def preview(database: Database, rewind: Rewind) -> Outcome:
-    """What ``carry_out`` would do now; changes nothing.
+def preview(database: Database, rewind: Rewind, names: Names = operator.eq) -> Outcome:
+    """What ``carry_out`` would do now; changes nothing. ``names`` says how operators name sources.
 
     Raises:
         ConfigError: It would never be done, whether or not the pipeline is at rest.
@@ -44,12 +45,14 @@ def preview(database: Database, rewind: Rewind) -> Outcome:
         dialect_of(connection).read_one_moment(connection)
         forgotten, _ = _plan(connection, rewind)
         sources = {source for source, _ in rewind.places}
-        why = obstacle(connection, rewind.pipeline, sources)
+        why = obstacle(connection, rewind.pipeline, sources, names)
         why = why or _executing(connection, rewind)
         return Outcome(forgotten, _generation(connection, rewind.pipeline), why)
 
 
-def carry_out(database: Database, rewind: Rewind, *, actor: str, reason: str) -> Outcome:
+def carry_out(
+    database: Database, rewind: Rewind, *, actor: str, reason: str, names: Names = operator.eq
+) -> Outcome:
     """Forget offsets: all of it is done, or nothing.
 
     Args:
@@ -57,6 +60,7 @@ def carry_out(database: Database, rewind: Rewind, *, actor: str, reason: str) ->
         rewind: What to forget.
         actor: Who acts.
         reason: Why.
+        names: How operators name sources.
 
     Raises:
         ConfigError: The pipeline is neither paused nor stopped, nothing is settled there, or it writes
@@ -66,16 +70,21 @@ def carry_out(database: Database, rewind: Rewind, *, actor: str, reason: str) ->
         SinkFailed: It refuses the change.
     """
     retried(lambda: rescue(database))  # what a lost process was trying is not tried any more
-    return retried(lambda: _carry_out(database, rewind, actor, reason))
+    return retried(lambda: _carry_out(database, rewind, actor, reason, names))
 
 
-def _carry_out(database: Database, rewind: Rewind, actor: str, reason: str) -> Outcome:
+def _carry_out(
+    database: Database, rewind: Rewind, actor: str, reason: str, names: Names
+) -> Outcome:
     with transaction(database, _DOING) as connection:
-        # A program that begins waits at the first lock, and a commit of these partitions at the others.
+        # A program that begins waits at the first lock, an operator at the second, and a commit of these
+        # partitions at the others.
         places = sorted((rewind.pipeline, *place) for place in rewind.places)
-        dialect_of(connection).lock(connection, [("", "prepare"), *places])
+        locks = [("", "prepare"), (rewind.pipeline, "control"), *places]
+        dialect_of(connection).lock(connection, locks)
         generation = _next_generation(connection, rewind.pipeline, actor, reason)
-        why = obstacle(connection, rewind.pipeline, {source for source, _ in rewind.places})
+        sources = {source for source, _ in rewind.places}
+        why = obstacle(connection, rewind.pipeline, sources, names)
         if why := why or _executing(connection, rewind):
             raise ConfigError(why)
         forgotten, settled = _plan(connection, rewind)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TypedDict
 
 import sqlalchemy as sa
 
@@ -19,7 +20,14 @@ from tests.io.sinks.tested_database import Database, make_batch, make_failure
 from transforms.batch.record import Failure, Origin, RecordBatch
 
 SOURCE = "kafka://orders"
-WHO = {"actor": "ann", "reason": "the step was wrong"}
+
+
+class Who(TypedDict):
+    actor: str
+    reason: str
+
+
+WHO: Who = {"actor": "ann", "reason": "the step was wrong"}
 
 
 def pause(

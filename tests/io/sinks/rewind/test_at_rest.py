@@ -134,3 +134,14 @@ def test_the_heartbeat_of_a_process_is_what_is_heard(database: Database) -> None
     heartbeat.settled([])
     heartbeat.stop()
     assert why(database) == "", "it has said that it ended"
+
+
+def test_a_source_may_be_held_under_another_name(database: Database) -> None:
+    run = ended(database)
+    heard(database, run.id, 5)
+    pause(database, source="kafka://broker:9092/orders?group=g")
+    assert "was heard" in why(database)
+    with transaction(database.database, "look", write=False) as connection:
+        assert (
+            obstacle(connection, "events", [SOURCE], lambda text, source: "/orders" in text) == ""
+        )
