@@ -217,10 +217,8 @@ def _lines(flags: Any, outcome: Outcome) -> list[str]:
     partitions = f"{len(forgotten):,} partition{'s' if len(forgotten) > 1 else ''}"
     jobs = _states(forgotten)
     if not flags.yes:
-        lines = [
-            f"dry run: {offsets:,} offsets of {partitions} would be forgotten, and {jobs} removed; "
-            "nothing was changed"
-        ]
+        would = f"{offsets:,} offsets of {partitions} would be forgotten, and {jobs} removed"
+        lines = [f"dry run: {would}; nothing was changed"]
         if outcome.obstacle:
             lines.append(f"it would be refused now: {outcome.obstacle}")
         return [*lines, "do it with --yes and --reason TEXT"]
