@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines import command
-from pipelines.flags import add_sink, add_verbose
+from pipelines.flags import add_kafka_config, add_sink, add_verbose
 
 _DESCRIPTION = """\
 Forget offsets of a pipeline that is paused or stopped, so that they are read again.
@@ -52,7 +52,8 @@ def parser() -> command.Parser:
         "--source",
         required=True,
         metavar="URI",
-        help="of this source: as the ingest has it, or as `sluice audit` shows it",
+        help="of this source: as the ingest has it, or as `sluice audit` shows it; a kafka:// URI with its "
+        "brokers also says what the topic still has",
     )
     add(
         "--partition",
@@ -82,6 +83,7 @@ def parser() -> command.Parser:
         help="how the pipeline writes: ignore, update or newest:FIELD, for --to_offset and for files that "
         "have grown (default: as the options of its last run say, which those with --routes do not)",
     )
+    add_kafka_config(which)
     done = parser.add_argument_group("what is done").add_argument
     done(
         "--yes",

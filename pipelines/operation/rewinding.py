@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.table import Table
 
+from clients.kafka import config as kafka_config
 from pipelines import command
 from pipelines.operation.dead_letter_filters import actor_of
 from pipelines.terminal import safe, shown
@@ -21,9 +23,10 @@ from sinks.rewind.rewind import carry_out as forget
 from sinks.rewind.rewind import preview
 from sinks.runs.history import list_runs
 from sinks.table.config import OnConflict
-from sources.kafka.label import number_of
+from sources.kafka import uri as kafka_uri
+from sources.kafka.label import number_of, same_partition
 from sources.ownership import owned_by
-from transforms.errors import ConfigError
+from transforms.errors import ConfigError, SourceUnavailable
 
 _TOPIC = "kafka://"
 
@@ -34,6 +37,9 @@ _SHOWN = 50
 """How many partitions the table lists one by one; ``--json`` lists all."""
 
 _RANGES = 5
+
+_ANSWER_SECONDS = 10.0
+"""Within which a cluster says what it still has."""
 
 
 def carry_out(flags: Any) -> int:
@@ -56,14 +62,72 @@ def carry_out(flags: Any) -> int:
     chosen = _chosen(database, flags)
     places = tuple((progress.source, progress.partition) for progress in chosen)
     rewind = Rewind(flags.pipeline, places, flags.from_offset, flags.to_offset)
+    retained = Retained.of(flags)
     if flags.yes:
         actor = actor_of(flags)
         outcome = forget(database, rewind, actor=actor, reason=reason, names=names)
     else:
         outcome = preview(database, rewind, names)
-    _print(flags, outcome)
+    _print(flags, outcome, retained)
     command.check_printed()
     return command.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """What the topics still have, as far as the cluster says.
+
+    Attributes:
+        bounds: The first offset and the end of each partition, by source and partition.
+        unknown: Why it is not known; empty if nobody was asked, or it is.
+        asked: Whether the cluster has answered.
+    """
+
+    bounds: Mapping[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    unknown: str = ""
+    asked: bool = False
+
+    @classmethod
+    def of(cls, flags: Any) -> Retained:
+        """Ask the cluster, if ``--source`` names one."""
+        try:
+            address = kafka_uri.parse(flags.source) if flags.source.startswith(_TOPIC) else None
+        except ConfigError:  # a name of the ledger has no brokers
+            address = None
+        if address is None:
+            return cls()
+        from sources.kafka.cluster import (
+            cluster,
+        )  # with librdkafka, which other sources do not need
+
+        try:
+            config = kafka_config.parse(flags.kafka_config)
+            return cls(
+                cluster(address.brokers, config, _ANSWER_SECONDS).retained(address), asked=True
+            )
+        except SourceUnavailable as error:
+            return cls(unknown=f"which offsets the topic still has is not known: {error}")
+
+    def of_partition(self, part: Forgotten) -> tuple[int, int] | None:
+        """The first offset and the end of a partition, whatever the ledger knows of the topic's id."""
+        for (source, label), bounds in self.bounds.items():
+            if source == part.source and same_partition(label, part.partition):
+                return bounds
+        return None
+
+    def line(self, part: Forgotten) -> str:
+        """What of a partition cannot be read again; empty if all can, as far as is known."""
+        if not self.asked:
+            return ""
+        where = f"{part.source} ({part.partition})"
+        bounds = self.of_partition(part)
+        if bounds is None:
+            return f"{where} does not exist any more: nothing of it is read again"
+        first, _ = bounds
+        gone = sum(min(high, first) - low for low, high in part.ranges if low < first)
+        if not gone:
+            return ""
+        return f"{where} begins at offset {first:,} now: {gone:,} offsets are gone, and become a dead letter"
 
 
 def names(text: str, source: str) -> bool:
@@ -199,15 +263,16 @@ def _on_conflict(database: Database, flags: Any) -> str | None:
     return OnConflict.parse(run.options.get("on_conflict", "ignore")).mode
 
 
-def _print(flags: Any, outcome: Outcome) -> None:
+def _print(flags: Any, outcome: Outcome, retained: Retained) -> None:
     if flags.json:
-        print(json.dumps([_as_json(flags, outcome)], indent=2))
+        print(json.dumps([_as_json(flags, outcome, retained)], indent=2))
         return
     console = command.console()
     console.print(_table(outcome.forgotten))
     if len(outcome.forgotten) > _SHOWN:
         console.print(f"… {len(outcome.forgotten) - _SHOWN:,} more (--json lists all)")
-    for line in _lines(flags, outcome):
+    told = [retained.unknown, *map(retained.line, outcome.forgotten[:_SHOWN])]
+    for line in [*filter(None, told), *_lines(flags, outcome)]:
         console.print(safe(line), highlight=False, markup=False, soft_wrap=True)
 
 
@@ -250,7 +315,7 @@ def _table(forgotten: Sequence[Forgotten]) -> Table:
     return table
 
 
-def _as_json(flags: Any, outcome: Outcome) -> dict[str, Any]:
+def _as_json(flags: Any, outcome: Outcome, retained: Retained) -> dict[str, Any]:
     return {
         "pipeline": flags.pipeline,
         "from_offset": flags.from_offset,
@@ -268,6 +333,7 @@ def _as_json(flags: Any, outcome: Outcome) -> dict[str, Any]:
                 "offsets": part.offsets,
                 "states": part.states,
                 "counts": dict(part.counts),
+                "retained": retained.of_partition(part),
             }
             for part in outcome.forgotten
         ],

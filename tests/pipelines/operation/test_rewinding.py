@@ -11,14 +11,18 @@ import pytest
 
 from pipelines import command
 from pipelines.control.rewind import main
-from pipelines.operation.rewinding import names
+from pipelines.operation import rewinding
+from pipelines.operation.rewinding import Retained, names
 from sinks.database.engine import dispose_engines
+from sinks.rewind.order import Forgotten
 from sinks.runs.runs import Run
 from sinks.sql import SqlConfig, SqlSink
 from tests.io.sinks.rewind.settled import batch, pause
 from tests.io.sinks.tested_database import Database, make_batch
 from tests.pipelines.commands import printed
 from tests.pipelines.tables import query
+from tests.services.kafka_mock import PARTITIONS, mock_cluster
+from tests.services.kafka_produce import produce
 
 WHY = ("--yes", "--reason", "the step was wrong")
 
@@ -60,12 +64,55 @@ def listed(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [part["partition"] for part in answer["partitions"]]
 
 
+@pytest.fixture
+def broker() -> Iterator[str]:
+    """A cluster whose topic has the partitions 0 to 3 with 12 offsets each, and gives no ids."""
+    with mock_cluster() as bootstrap:
+        produce(bootstrap, "orders", [(None, b"x", n % PARTITIONS) for n in range(48)])
+        yield bootstrap
+
+
 def test_a_topic_is_named_as_the_ingest_or_the_audit_names_it(
-    database: Database, capsys: pytest.CaptureFixture[str]
+    database: Database, broker: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for source in ("kafka://orders", "kafka://host:9092/orders?group=g", "kafka://host/^ord.*"):
+    for source in ("kafka://orders", f"kafka://{broker}/orders?group=g", f"kafka://{broker}/^o.*"):
         assert rewind(database, "--from_offset", "0", "--json", source=source) == 0
         assert listed(capsys) == ["0@B", "1@B"]
+
+
+def test_with_brokers_it_says_what_the_topic_still_has(
+    database: Database, broker: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = f"kafka://{broker}/orders"
+    assert rewind(database, "--from_offset", "0", "--json", source=source) == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert [part["retained"] for part in answer["partitions"]] == [[0, 12], [0, 12]]
+    assert rewind(database, "--from_offset", "0", "--json") == 0
+    (answer,) = json.loads(capsys.readouterr().out)
+    assert [part["retained"] for part in answer["partitions"]] == [None, None]
+
+
+def test_what_the_topic_has_lost_is_told() -> None:
+    part = Forgotten("kafka://orders", "0@B", ((2, 5), (8, 20)))
+    place = ("kafka://orders", "0@B")
+    assert Retained({place: (10, 30)}, asked=True).line(part) == (
+        "kafka://orders (0@B) begins at offset 10 now: 5 offsets are gone, and become a dead letter"
+    )
+    assert Retained({place: (2, 30)}, asked=True).line(part) == ""
+    gone = "kafka://orders (0@B) does not exist any more: nothing of it is read again"
+    assert Retained({("kafka://orders", "0@C"): (0, 30)}, asked=True).line(part) == gone
+    assert Retained().line(part) == ""
+
+
+def test_a_cluster_that_is_away_keeps_nobody_from_a_rewind(
+    database: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rewinding, "_ANSWER_SECONDS", 1.0)
+    away = "kafka://127.0.0.1:1/orders"
+    assert rewind(database, "--from_offset", "0", *WHY, source=away) == 0
+    out = capsys.readouterr().out
+    assert "which offsets the topic still has is not known" in out
+    assert "20 offsets of 2 partitions forgotten" in out
 
 
 def test_a_partition_is_named_by_its_number_or_in_full(

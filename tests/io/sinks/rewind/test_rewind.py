@@ -5,6 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +32,7 @@ from sinks.jobs.audit_trail import entries
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
 from sinks.jobs.store import list_jobs
+from sinks.ledger import pipelines
 from sinks.rewind.order import Rewind
 from sinks.rewind.rewind import carry_out, preview
 from tests.io.sinks.jobs.queued_jobs import Queue, retryable
@@ -41,7 +46,7 @@ from tests.io.sinks.rewind.settled import (
     sink_of,
     soon,
 )
-from tests.io.sinks.tested_database import Database
+from tests.io.sinks.tested_database import Database, await_lock
 from transforms.batch.counts import Counts
 from transforms.batch.job_states import CANCEL, PURGE, REPLAY
 from transforms.errors import ConfigError
@@ -335,6 +340,85 @@ def _killed_at(database: Database, number: int) -> bool:
             os._exit(0)
     _, status = os.waitpid(child, 0)
     return os.WIFSIGNALED(status)
+
+
+@pytest.mark.integration
+class TestAtTheSameTime:
+    """On PostgreSQL, others wait for the end of a rewind, and it for theirs."""
+
+    @pytest.fixture
+    def postgres(self, postgres_url: str) -> Iterator[Database]:
+        yield Database("postgres", postgres_url)
+        dispose_engines()
+
+    @contextmanager
+    def before_its_commit(self, database: Database) -> Iterator[Future[Any]]:
+        """Stop a rewind before its commit while the block runs; yields what becomes of it."""
+        audited, reached, goes_on = (threading.Event() for _ in range(3))
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if statement.startswith("INSERT INTO ingest_audit"):
+                audited.set()
+
+        def stop(_: object) -> None:
+            if audited.is_set() and not reached.is_set():
+                reached.set()
+                assert goes_on.wait(60)
+
+        engine = engine_of(database.database)
+        sa.event.listen(engine, "before_cursor_execute", note)
+        sa.event.listen(engine, "commit", stop)
+        with ThreadPoolExecutor(1, thread_name_prefix="rewind") as pool:
+            future = pool.submit(rewound, database, 5)
+            try:
+                assert reached.wait(60), future
+                yield future
+            finally:
+                goes_on.set()
+
+    def test_a_program_that_begins_waits_and_sees_what_was_forgotten(
+        self, postgres: Database
+    ) -> None:
+        sink = sink_of(postgres)
+        sink.commit([batch(0, 10)])
+        pause(postgres)
+        with ThreadPoolExecutor(1) as pool:
+            with self.before_its_commit(postgres) as future:
+                begins = pool.submit(pipelines.register, sink.config, "events")
+                await_lock(postgres)
+                assert not begins.done()
+            begins.result(60)
+        assert future.result(60).generation == 1
+        assert covered(postgres) == [(0, 5)]
+
+    def test_a_commit_waits_and_its_records_count_as_read_again(self, postgres: Database) -> None:
+        sink = sink_of(postgres)
+        sink.commit([batch(0, 10, dead={7})])
+        pause(postgres)
+        with ThreadPoolExecutor(1) as pool:
+            with self.before_its_commit(postgres) as future:
+                commits = pool.submit(sink.commit, [batch(8, 20, dead={12})])
+                await_lock(postgres)
+                assert not commits.done()
+            (settled,) = commits.result(60)
+        future.result(60)
+        assert settled.counts.read == 12, (
+            "the first two were settled when it began, and are not any more"
+        )
+        assert covered(postgres) == [(0, 5), (8, 20)]
+        assert counts(postgres).rewound == 1
+
+    def test_an_operator_waits(self, postgres: Database) -> None:
+        sink_of(postgres).commit([batch(0, 10)])
+        pause(postgres)
+        resume = "UPDATE ingest_control SET state = 'running', resumed_at = now()"
+        with ThreadPoolExecutor(1) as pool:
+            with self.before_its_commit(postgres):
+                resumes = pool.submit(postgres.run, resume)
+                await_lock(postgres)
+                assert not resumes.done()
+            resumes.result(60)
+        assert postgres.rows("SELECT state, generation FROM ingest_control") == [("running", 1)]
 
 
 class Rewinding(RuleBasedStateMachine):
