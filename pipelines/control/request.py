@@ -22,7 +22,7 @@ def parser_of(
     parser = command.Parser(
         prog=f"python -m pipelines.control.{action}",
         description=description,
-        epilog=f"example:\n  %(prog)s --sink postgresql://user@host/db {example}",
+        epilog=f"examples:\n  %(prog)s --sink postgresql://user@host/db {example}",
     )
     which = parser.add_argument_group("which pipeline")
     add_sink(which)

@@ -14,7 +14,8 @@ from dataclasses import replace
 import apache_beam as beam
 
 from pipelines import command, execution
-from pipelines.ingestion import held, stuck_step, summary
+from pipelines.control import held
+from pipelines.ingestion import stuck_step, summary
 from pipelines.ingestion.begun import begun
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.expected_fields import expected_fields
@@ -115,10 +116,10 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             once_reachable(lambda: _refuse_state_of_another(config, run), budget)
             created = once_reachable(sink.prepare, budget)
             ending = entries.enter_context(entered(entry))
-            hold = held.holding(config)
+            hold, whole = held.holding(config), config
             config = _checked(held.at_start(config, run, hold), sink)
             sink = _with_stored_types(sink, config)
-            entries.enter_context(begun(entry, config, run))
+            entries.enter_context(begun(entry, whole, run))
             _report_created(created, run)
             notes.reset()
             standing.reset()

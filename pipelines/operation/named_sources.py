@@ -27,9 +27,9 @@ def named_sources(text: str, pipeline: str, read: Read) -> list[str]:
         return [text]
     names = _names_of(text)
     owners = [owned_by(uri) for uri in read.uris]
-    known = [name for name in names if name in read.names or any(owns(name) for owns in owners)]
-    if known:
-        return known
+    own = [name for name in names if name in read.names or any(owns(name) for owns in owners)]
+    if own:
+        return own
     same = [uri for uri in read.uris if not uri.startswith(_KAFKA) and _names_of(uri) == names]
     if same:
         return same
