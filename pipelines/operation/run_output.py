@@ -106,8 +106,10 @@ def _state(run: RunRow) -> str:
     whole = run.held.get("")
     if whole:
         return f"{run.state}, {whole}"
-    some = len(run.held)
-    return f"{run.state}, {some:,} sources held" if some else run.state
+    if not run.held:
+        return run.state
+    some = "1 source" if len(run.held) == 1 else f"{len(run.held):,} sources"
+    return f"{run.state}, {some} held"
 
 
 def _options(run: RunRow) -> Iterator[tuple[str, Any]]:

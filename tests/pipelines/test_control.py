@@ -17,6 +17,7 @@ from tests.pipelines.programs import running, wait_for_rows
 from tests.pipelines.tables import count_rows, query
 from tests.services.kafka_broker import KafkaBroker, Topics
 from tests.waiting import wait_until
+from transforms.batch.record import Record
 from transforms.steps.each_record import EachRecord
 
 
@@ -91,8 +92,8 @@ class TestARunThatEnds:
         ingested(lines(tmp_path / "a.jsonl", 0, 1), database, "--step", _step(tmp_path, "plain"))
         source = lines(tmp_path / "b.jsonl", 0, 40_000)
 
-        def hold(record: dict[str, object]) -> dict[str, object]:
-            if record["id"] == 0:
+        def hold(record: Record) -> Record:
+            if record.origin.offset == 0:
                 steer("pause", database)
                 wait_until(lambda: _paused(database), "the process to see it")
             return record
@@ -151,7 +152,6 @@ class TestAStream:
     ) -> None:
         name = topic(partitions=4)
         uri = f"kafka://{kafka_broker.bootstrap}/{name}"
-        argv = arguments(uri, sink, "--streaming", "--metrics_address", "127.0.0.1:0")
         argv = arguments(uri, sink, "--streaming")
 
         def produce(first: int, last: int) -> None:

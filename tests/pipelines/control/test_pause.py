@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import command
 from pipelines.control import pause
 from tests.pipelines.commands import printed
 from tests.pipelines.control.asked import rows, steer
@@ -38,22 +39,19 @@ def test_json_is_a_list_of_the_rows(ran: str, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    ("more", "line"),
+    ("option", "value", "line"),
     [
-        (("--pipeline", "zz"), "there is no pipeline 'zz'; there are: events"),
-        (("--source", "kafka://x"), f"reads no source kafka://x; it reads: ./{FILE}, file:///"),
-        (("--reason", " "), "--reason is empty"),
-        ((), "the following arguments are required: --reason"),
+        ("--pipeline", "zz", "there is no pipeline 'zz'; there are: events"),
+        ("--source", "kafka://x", f"reads no source kafka://x; it reads: ./{FILE}, file:///"),
+        ("--reason", " ", "--reason is empty"),
+        ("--reason", None, "the following arguments are required: --reason"),
     ],
 )
 def test_a_mistake_is_one_line_and_changes_nothing(
-    more: tuple[str, ...], line: str, ran: str, capsys: pytest.CaptureFixture[str]
+    option: str, value: str | None, line: str, ran: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from pipelines import command
-
-    options = {"--pipeline": "events", "--reason": "why"} if more else {"--pipeline": "events"}
-    options |= dict([more]) if more else {}
-    argv = ["--sink", ran, *(text for option in options.items() for text in option)]
+    options = {"--sink": ran, "--pipeline": "events", "--reason": "why", option: value}
+    argv = [text for name, text in options.items() if text is not None for text in (name, text)]
     assert command.run("pause", pause.main, argv) == 2
     (said,) = printed(capsys.readouterr().err)
     assert line in said
