@@ -154,15 +154,20 @@ class Spending:
         Raises:
             DeadBudgetExceeded: It would. The message names the commonest category and an example.
         """
-        line = self.excess(outcomes)
+        line = self.excess(outcomes, quoting=True)
         if line:
             raise DeadBudgetExceeded(
                 f"{line}; nothing of this commit was written, so repair the cause and run again, or "
                 "pass --max_dead 100%"
             )
 
-    def excess(self, outcomes: Iterable[Outcome]) -> str:
-        """By what a commit uses up more than the budget, in one line; empty if it does not."""
+    def excess(self, outcomes: Iterable[Outcome], *, quoting: bool = False) -> str:
+        """By what a commit uses up more than the budget, in one line; empty if it does not.
+
+        Args:
+            outcomes: Of the commit.
+            quoting: Whether to quote the message of an example, which may quote its record.
+        """
         fresh = [outcome for outcome in outcomes if not outcome.attempts]
         failures = [failure for outcome in fresh for failure in outcome.dead]
         if not failures:
@@ -170,7 +175,7 @@ class Spending:
         budget = self.budget
         if budget.number is not None and self.dead + len(failures) > budget.number:
             counted = f"{self.dead + len(failures):,} records are dead letters"
-            return _line(counted, budget, failures)
+            return _line(counted, budget, failures, quoting=quoting)
         if budget.percent is None:
             return ""
         for source, (read, dead) in self._by_source(fresh).items():
@@ -179,7 +184,7 @@ class Spending:
             if read >= LEAST and dead * 100 > budget.percent * read:
                 of_source = [f for f in failures if budget.source_of(f.origin.source) == source]
                 counted = f"{dead:,} of the last {read:,} records of {source} are dead letters"
-                return _line(counted, budget, of_source)
+                return _line(counted, budget, of_source, quoting=quoting)
         return ""
 
     def spend(self, outcomes: Iterable[Outcome]) -> None:
@@ -203,7 +208,7 @@ def spending_of(budget: DeadBudget, run: str) -> Spending:
     return _spendings.get((budget, run))
 
 
-def _line(counted: str, budget: DeadBudget, failures: Sequence[Failure]) -> str:
+def _line(counted: str, budget: DeadBudget, failures: Sequence[Failure], *, quoting: bool) -> str:
     kinds = Counter((failure.stage, failure.category) for failure in failures)
     (stage, category), number = kinds.most_common(1)[0]
     example = next(f for f in failures if (f.stage, f.category) == (stage, category))
@@ -211,8 +216,8 @@ def _line(counted: str, budget: DeadBudget, failures: Sequence[Failure]) -> str:
     message = " ".join(example.message.split())[:SAMPLE_LIMIT]
     return (
         f"{counted}, more than --max_dead {budget.text} allows; most are {stage}/{category} "
-        f"({number:,} in this commit), e.g. {origin.source} {origin.partition} at {origin.place}: "
-        f"{message}"
+        f"({number:,} in this commit), e.g. {origin.source} {origin.partition} at {origin.place}"
+        + (f": {message}" if quoting else "")
     )
 
 

@@ -162,6 +162,7 @@ class TestAStream:
             "6 records are dead letters, more than --max_dead 5 allows; most are"
         )
         assert "nothing of this commit" not in line
+        assert "invalid JSON" not in line, "it goes to logs, and a message may quote its record"
 
     def test_a_resume_forgets_numbers_and_windows_once(self) -> None:
         first, second = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
