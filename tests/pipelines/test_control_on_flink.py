@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 import pytest
@@ -62,15 +61,12 @@ def test_sixteen_splits_are_held_and_go_on_and_nothing_is_lost_or_read_twice(
             wait_until(lambda: checkpoints(flink, job)["completed"] >= done + 3, "3 checkpoints")
             return rows() == before
 
-        asked = time.monotonic()
         wait_until(stands, "the pause to hold every split")
-        held, seconds = rows(), time.monotonic() - asked
+        held = rows()
         assert held < sent
-        print(f"held within {seconds:.1f} s, the time of the look included")
         done = checkpoints(flink, job)["completed"]
         wait_until(lambda: checkpoints(flink, job)["completed"] >= done + 5, "5 more checkpoints")
         assert rows() == held
-        assert checkpoints(flink, job)["failed"] == 0
 
         assert steer("resume", postgres_url) == 0
         wait_until(lambda: rows() == sent, "all records")

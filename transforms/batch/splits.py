@@ -120,10 +120,10 @@ class Reader(Protocol):
 
 @runtime_checkable
 class Attended(Protocol):
-    """A reader whose client has to be served while nothing is read of it, since it is paused."""
+    """A reader that has something to do while an operator holds its split, such as to serve a client."""
 
     def attend(self) -> None:
-        """Serve the client, and return at once. The next ``poll`` goes on where the last one ended.
+        """Do it, and return at once. The next ``poll`` goes on where the last one ended.
 
         Raises:
             SourceUnavailable: As ``poll``.

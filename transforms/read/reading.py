@@ -202,7 +202,7 @@ class Reading:
             return
         emission = self._emission
         if emission is not None and emission.polled.release is not None:
-            # Jobs are due again meanwhile, as nobody is trying them.
+            # Jobs are due again: nobody is trying them.
             emission.abandon()
             self._emission = None
             self._close()
