@@ -52,6 +52,10 @@ COMMANDS = (
     _of_pipelines("runs", _LOOK, "show which runs go on, have ended or are lost"),
     _of_pipelines("exporter", _LOOK, "show figures of all pipelines to Prometheus"),
     _of_pipelines("dead-letters", _LOOK, "list, replay, cancel or purge records that failed"),
+    _of_control("pause", "let a pipeline read nothing more until it is resumed"),
+    _of_control("drain", "let a pipeline settle what it has read, and then read nothing more"),
+    _of_control("resume", "let a pipeline go on after a pause or a drain"),
+    _of_control("rate", "limit how fast a pipeline reads"),
     _of_control("rewind", "forget offsets, so that they are read again"),
     Command(
         *("flink", "sluice.flink", _RUN),

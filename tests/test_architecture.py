@@ -35,6 +35,7 @@ CLIENTS = {"clients", "clients.kafka"}
 SOURCES = {"sources", "sources.files", "sources.jobs", "sources.kafka", "sources.storage"}
 SINKS = {
     "sinks",
+    "sinks.control",
     "sinks.database",
     "sinks.dead_letters",
     "sinks.figures",
@@ -93,6 +94,7 @@ WINGS = {
     "sinks.runs": {"sinks.database"} | TRANSFORMS,
     "sinks.rewind": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.runs", "sinks.text"}
     | TRANSFORMS,
+    "sinks.control": {"sinks.database", "sinks.jobs", "sinks.text"} | TRANSFORMS,  # the audit trail
     "sinks.figures": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.runs"} | TRANSFORMS,
     "sinks": SINKS | CLIENTS | TRANSFORMS,
     "runners": set(),

@@ -19,6 +19,7 @@ from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Source, Split
 from transforms.errors import ConfigError
 from transforms.read.control import Controls
+from transforms.read.hold import Hold
 from transforms.read.reading import Pacing, Reading
 from transforms.read.restriction import Restrictions
 from transforms.steps import service as services
@@ -39,7 +40,8 @@ class ReadSplits(beam.PTransform):
             otherwise read them on the worker that planned them. Streaming splits are never
             distributed: Flink does that itself, and a runner with one process would not begin to
             read before all splits are planned.
-        controls: What operators ask of the pipeline; None if nobody can ask anything.
+        controls: What operators ask of the pipeline, which may be to read nothing for now; None where
+            nobody can ask.
 
     Raises:
         ConfigError: Some sources are read forever and others are not, or ``streaming`` says otherwise.
@@ -111,6 +113,8 @@ class _PlanFn(beam.DoFn):
 class _ReadFn(beam.DoFn):
     """The common part of reading bounded and streaming splits."""
 
+    streaming = False
+
     def __init__(
         self,
         sources: dict[str, Source],
@@ -126,11 +130,8 @@ class _ReadFn(beam.DoFn):
     def read(self, split: Split, tracker: Any, watermark: Any) -> Iterator[Any]:
         """Poll, claim and emit until the split is done or checkpointed, or its time is up."""
         source = self._source_of(split)
-        if self._controls is not None:
-            self._controls.begin()
-        reading = Reading(
-            source, split, self._ledger, tracker, watermark, self._pacing, self._controls
-        )
+        hold = Hold(self._controls, split.source, streaming=self.streaming)
+        reading = Reading(source, split, self._ledger, tracker, watermark, self._pacing, hold)
         yield from reading.batches()
 
     def _source_of(self, split: Split) -> Source:
@@ -157,6 +158,8 @@ class _ReadBounded(_ReadFn):
 
 
 class _ReadStreaming(_ReadFn):
+    streaming = True
+
     @beam.DoFn.unbounded_per_element()  # type: ignore[untyped-decorator]  # Beam ships no types
     def process(
         self,

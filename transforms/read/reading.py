@@ -9,6 +9,9 @@ what is settled of it.
 A restriction has the generation of its position. Where an operator has had offsets forgotten since
 (``transforms.read.control``), the position and the reader are dropped, and a new reader begins where the
 ledger says.
+
+An operator may hold the split (``hold``). Its reader is kept as well, and the bundle ends, so that what was
+emitted is settled; a split that has an end ends before it.
 """
 
 from __future__ import annotations
@@ -21,13 +24,13 @@ from typing import Any
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
 
-from transforms import instruments
+from transforms import instruments, metrics
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
-from transforms.batch.splits import Polled, Position, Reader, Source, Split
+from transforms.batch.splits import Attended, Polled, Position, Reader, Source, Split
 from transforms.read import drain
-from transforms.read.control import Controls
 from transforms.read.emission import Emission, Interrupted
+from transforms.read.hold import DELAY_SECONDS, LOOK_SECONDS, Hold
 from transforms.read.readers import READERS
 from transforms.read.restriction import Remaining
 from transforms.steps import passage as passages
@@ -66,7 +69,7 @@ class Reading:
         tracker: Of the restriction; what has been claimed is emitted.
         watermark: The watermark estimator.
         pacing: How long bundles are.
-        controls: What operators ask of the pipeline; None if nobody can ask anything.
+        hold: Whether an operator lets the split be read now; by default it is.
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class Reading:
         tracker: Any,
         watermark: Any,
         pacing: Pacing,
-        controls: Controls | None = None,
+        hold: Hold | None = None,
     ) -> None:
         self._source = source
         self._split = split
@@ -85,7 +88,7 @@ class Reading:
         self._tracker = tracker
         self._watermark = watermark
         self._pacing = pacing
-        self._controls = controls
+        self._hold = hold or Hold()
         remaining: Remaining = tracker.current_restriction()
         self._generation = remaining.generation
         self._position: Position = remaining.position
@@ -102,6 +105,8 @@ class Reading:
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._emitted = False
         self._over = False
+        self._taken = False
+        """Whether the runner has given the rest of the split to others: what was claimed is emitted here."""
 
     def batches(self) -> Iterator[Any]:
         """Poll, claim and emit."""
@@ -113,6 +118,9 @@ class Reading:
                     return
                 if self._is_rewound and not self._begin_again():
                     return
+                if self._is_held():
+                    self._rest_held()
+                    continue
                 wait = services.turn()
                 if wait:
                     self._wait(wait)
@@ -124,17 +132,12 @@ class Reading:
         finally:
             if self._emission is not None:
                 self._emission.abandon()
-            if self._reader is not None:
-                self._reader.close()
-
-    @property
-    def _asked_generation(self) -> int:
-        return 0 if self._controls is None else self._controls.of("").generation
+            self._close()
 
     @property
     def _is_rewound(self) -> bool:
         """Whether offsets were forgotten since the position was noted."""
-        return self._asked_generation > self._generation
+        return self._hold.generation > self._generation
 
     def _begin_again(self) -> bool:
         """Drop the position and what was polled: the ledger says where to go on.
@@ -143,10 +146,9 @@ class Reading:
         """
         if self._emission is not None:
             self._emission.abandon()
-        if self._reader is not None:
-            self._reader.close()
-        self._reader = self._emission = None
-        self._generation = self._asked_generation
+        self._close()
+        self._emission = None
+        self._generation = self._hold.generation
         self._position = self._before = ()
         return bool(self._tracker.try_claim(self._remaining((), self._split.size)))
 
@@ -197,6 +199,8 @@ class Reading:
             services.leave_turns()
             if emission.rest and (drain.requested() or (self._late and self._suspend(0.0))):
                 return
+            if emission.rest and self._is_held():
+                return
             if emission.rest and services.is_away():
                 return
         self._emission = None
@@ -211,6 +215,40 @@ class Reading:
             self._over = True
         elif polled.rest or self._late:
             self._suspend(self._pacing.resume_seconds)
+
+    def _is_held(self) -> bool:
+        """Whether nothing more may be emitted, or polled."""
+        if self._emission is None:
+            return self._hold.before_poll()
+        return not self._taken and self._hold.before_batch()
+
+    def _rest_held(self) -> None:
+        """Leave the split for now, or for good if it has an end: the ledger knows where to go on."""
+        services.leave_turns()
+        if not self._hold.streaming:
+            metrics.count("splits_held")
+            self._tracker.try_claim(self._remaining(self._position, done=True))
+            self._over = True
+            return
+        emission = self._emission
+        if emission is not None and emission.polled.release is not None:
+            # Jobs are due again: nobody is trying them.
+            emission.abandon()
+            self._emission = None
+            self._close()
+        if isinstance(self._reader, Attended):
+            self._reader.attend()
+        runner_waits = self._pacing.resume_seconds > 0
+        if not (runner_waits or self._emitted):  # what was emitted is settled first
+            with instruments.stage("wait"):
+                drain.wait(LOOK_SECONDS)
+        delay = max(DELAY_SECONDS, self._pacing.resume_seconds) if runner_waits else 0.0
+        self._taken = not self._suspend(delay)
+
+    def _close(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
 
     def _most(self) -> int | None:
         """How many records the next batch may have."""

@@ -22,8 +22,9 @@ from tests.io.sinks.rewind.settled import WHO, pause
 from tests.io.sinks.tested_database import Database
 from tests.services.kafka_mock import PARTITIONS, mock_cluster
 from tests.services.kafka_produce import produce
-from tests.transforms.read.test_reading import Asked, Tracker
+from tests.transforms.read.test_reading import Generation, Tracker
 from transforms.batch.splits import Source
+from transforms.read.hold import Hold
 from transforms.read.readers import READERS
 from transforms.read.reading import Pacing, Reading
 from transforms.read.restriction import Remaining, RemainingCoder
@@ -39,7 +40,7 @@ class Stream:
 
     source: Source
     sink: SqlSink
-    asked: Asked = field(default_factory=Asked)
+    asked: Generation = field(default_factory=Generation)
     read: list[int] = field(default_factory=list)
     state: bytes = field(default_factory=lambda: RemainingCoder().encode(Remaining()))
 
@@ -52,7 +53,9 @@ class Stream:
             assert time.monotonic() < deadline, self.read
             tracker = Tracker(RemainingCoder().decode(self.state))
             pacing = Pacing(bundle_seconds=0.0)
-            one = Reading(self.source, split, ledger, tracker, _Watermark(), pacing, self.asked)
+            one = Reading(
+                self.source, split, ledger, tracker, _Watermark(), pacing, Hold(self.asked)
+            )
             for emitted in one.batches():
                 batch = emitted.value if isinstance(emitted, TimestampedValue) else emitted
                 values = [json.loads(raw) for raw in batch.raws]

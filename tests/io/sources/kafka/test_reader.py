@@ -283,6 +283,21 @@ class TestStreaming:
             wait_until(lambda: shown() == 8, "the lag of what was not asked for")
         assert shown() == 0
 
+    def test_a_reader_that_is_attended_fetches_nothing_and_goes_on_where_it_ended(
+        self, source: KafkaSource, cluster: str, topic: str
+    ) -> None:
+        with reading(replace(source, streaming=True)) as reader:
+            read = until(reader, lambda read: read.records == 40)
+            produce(cluster, topic, [(None, b"1", 0)])
+            for _ in range(3):
+                reader.attend()
+            produce(cluster, topic, [(None, b"2", 0)])
+            for _ in range(20):
+                if read.records == 42:
+                    break
+                read.add(reader.poll(10.0))
+            assert read.records == 42
+
     def test_a_poll_returns_with_what_is_there(
         self, source: KafkaSource, cluster: str, topic: str
     ) -> None:
