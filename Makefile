@@ -132,6 +132,9 @@ bench-kafka: setup ## Measure a topic into Postgres against a plain loop, in tur
 kills-kafka: setup ## Kill a streaming run five times while records keep coming
 	$(BIN)/python -m benchmarks.kafka.kills
 
+control-kafka: setup ## Pause, drain, resume and kill a stream at random, twenty times (docs/control.md)
+	$(BIN)/python -m benchmarks.kafka.control
+
 faults-kafka: setup ## Add partitions, and take the broker away, in mid-stream
 	$(BIN)/python -m benchmarks.kafka.faults
 

@@ -15,6 +15,7 @@ from apache_beam.metrics import MetricsFilter
 from pipelines.telemetry import progress
 from runners.runner import Runner, RunnerUnavailable, Submission
 from runners.signals import stop_on_signals
+from sinks.control import polling
 from sinks.database import leases
 from sinks.runs import heartbeat
 from transforms import metrics
@@ -23,6 +24,7 @@ from transforms.batch.splits import Source
 from transforms.errors import ConfigError, DeadBudgetExceeded, SluiceError, from_text
 from transforms.per_process import PerProcess
 from transforms.read import drain
+from transforms.read.control import Controls
 from transforms.read.read import ReadSplits
 from transforms.read.readers import READERS
 from transforms.read.reading import Pacing
@@ -75,6 +77,7 @@ def reading(
     *,
     streaming: bool,
     most_records: int | None = None,
+    controls: Controls | None = None,
 ) -> ReadSplits:
     """The transform that reads ``sources`` in the way that suits ``runner``.
 
@@ -84,6 +87,7 @@ def reading(
         ledger: Knows what is settled.
         streaming: Whether to read forever.
         most_records: The most records of a batch; None leaves it to the sources.
+        controls: What operators ask of the pipeline; None where nobody can ask.
 
     Raises:
         ConfigError: A source was not made for ``streaming``.
@@ -93,7 +97,9 @@ def reading(
         resume_seconds=runner.resume_seconds,
         most_records=most_records,
     )
-    return ReadSplits(sources, ledger, pacing, streaming=streaming, spread=runner.parallel)
+    return ReadSplits(
+        *(sources, ledger, pacing), streaming=streaming, spread=runner.parallel, controls=controls
+    )
 
 
 def released() -> None:
@@ -102,6 +108,7 @@ def released() -> None:
     acknowledge.flush()
     leases.release_all()
     heartbeat.stop_all()
+    polling.stop_all()
 
 
 def execute(

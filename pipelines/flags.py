@@ -72,6 +72,21 @@ def seconds(at_least: float) -> Callable[[str], float]:
     return parse
 
 
+def rate(text: str) -> float:
+    """The type of a flag that takes a number per second, greater than 0.
+
+    Raises:
+        argparse.ArgumentTypeError: ``text`` is something else.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):  # NaN is not
+        raise argparse.ArgumentTypeError(f"must be a number per second above 0, got {text!r}")
+    return number
+
+
 def is_of_objects(sink: str) -> bool:
     """Whether a ``--sink`` is a place for objects and no database."""
     return _scheme(sink) in _OBJECT_SCHEMES

@@ -65,7 +65,7 @@ def ingest(
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3, 4 dead letters)."""
+    """Run one ingestion and return its exit code (0 done, 1 failed, 2 usage, 3, 4 dead letters, 5 paused)."""
     _, beam_flags = parser().parse_known_args(list(argv))  # for --help, Beam is not imported
     with command.importing():
         import_beam(beam_flags)

@@ -36,7 +36,13 @@ def _of_pipelines(name: str, group: str, line: str) -> Command:
     return Command(name, module, group, line, f"python -m {module}")
 
 
+def _of_control(name: str, line: str) -> Command:
+    module = f"pipelines.control.{name}"
+    return Command(name, module, _STEER, line, f"python -m {module}")
+
+
 _MOVE, _TRY, _LOOK, _RUN, _MAINTAIN = "move data", "try", "look", "run", "maintain"
+_STEER = "steer"
 
 COMMANDS = (
     _of_pipelines("ingest", _MOVE, "read files, S3 objects or Kafka topics into tables or objects"),
@@ -46,6 +52,11 @@ COMMANDS = (
     _of_pipelines("runs", _LOOK, "show which runs go on, have ended or are lost"),
     _of_pipelines("exporter", _LOOK, "show figures of all pipelines to Prometheus"),
     _of_pipelines("dead-letters", _LOOK, "list, replay, cancel or purge records that failed"),
+    _of_control("pause", "let a pipeline read nothing more until it is resumed"),
+    _of_control("drain", "let a pipeline settle what it has read, and then read nothing more"),
+    _of_control("resume", "let a pipeline go on after a pause or a drain"),
+    _of_control("rate", "limit how fast a pipeline reads"),
+    _of_control("rewind", "forget offsets, so that they are read again"),
     Command(
         *("flink", "sluice.flink", _RUN),
         "show, stop or cancel the jobs of a Flink cluster",

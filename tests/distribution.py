@@ -18,6 +18,7 @@ FLINK = (
     "tests/pipelines/test_flink.py",
     "tests/pipelines/test_numbers_on_flink.py",
     "tests/pipelines/test_flink_steps.py",
+    "tests/pipelines/test_control_on_flink.py",
     "tests/pipelines/test_own_stream.py",
     "tests/pipelines/test_listeners.py",
     "tests/deploy/test_worker_pool.py",

@@ -35,6 +35,7 @@ CLIENTS = {"clients", "clients.kafka"}
 SOURCES = {"sources", "sources.files", "sources.jobs", "sources.kafka", "sources.storage"}
 SINKS = {
     "sinks",
+    "sinks.control",
     "sinks.database",
     "sinks.dead_letters",
     "sinks.figures",
@@ -44,6 +45,7 @@ SINKS = {
     "sinks.objects.checks",
     "sinks.objects.compaction",
     "sinks.outbox",
+    "sinks.rewind",
     "sinks.runs",
     "sinks.table",
     "sinks.text",
@@ -90,6 +92,9 @@ WINGS = {
     "sinks.outbox": {"sinks.database", "sinks.ledger", "sinks.text"} | CLIENTS | TRANSFORMS,
     "sinks.dead_letters": CLIENTS | TRANSFORMS,
     "sinks.runs": {"sinks.database"} | TRANSFORMS,
+    "sinks.rewind": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.runs", "sinks.text"}
+    | TRANSFORMS,
+    "sinks.control": {"sinks.database", "sinks.jobs", "sinks.text"} | TRANSFORMS,  # the audit trail
     "sinks.figures": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.runs"} | TRANSFORMS,
     "sinks": SINKS | CLIENTS | TRANSFORMS,
     "runners": set(),

@@ -31,6 +31,7 @@ MetricName = Literal[  # beside the names of ``transforms.batch.counts.COUNTS``
     "bytes_planned",  # stored bytes of all splits, for the progress bar
     "splits_planned",  # splits to read
     "splits_skipped",  # objects that the ledger has whole
+    "splits_held",  # splits that were left unread because an operator has paused them
     "bytes_skipped",  # their stored bytes
     "objects_passed_over",  # objects that a glob matches and that are not read
     "objects_unavailable",  # objects that could not be read and are left for a later run

@@ -14,11 +14,12 @@ from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ranges import Partition, Settlement, coverage_of, refuse_another_framing
 from sinks.work import Work, partition_of
 from transforms.batch.counts import Counts
+from transforms.batch.coverage import Coverage, Range, merge, subtract
 from transforms.settle.write import Settled
 
 
 class Overlap(Exception):
-    """Another writer has settled some of these ranges since the transaction began."""
+    """Since the transaction began, others have settled some of these ranges, or forgotten what was settled."""
 
 
 def record(
@@ -58,11 +59,7 @@ def record(
     both = sorted({*((pipeline, *place) for place in places), *moved})
     dialect_of(connection).lock(connection, both)
     before = ledger.settlements(connection, pipeline, places)
-    for part in work if before else ():
-        coverage = coverage_of(before.get(partition_of(part.batch), ()))
-        for gap in part.gaps or ():
-            if coverage.gaps(*gap) != [gap]:
-                raise Overlap
+    _refuse_changed(before, work)
     for place, settlement in news if before else ():
         refuse_another_framing(place, before.get(place, ()), settlement)
     tables: Tables = {}
@@ -78,6 +75,30 @@ def record(
         raise
     for reader, deltas in sorted(moves.items()):
         ledger_moves.move(connection, reader, deltas)
+
+
+def _refuse_changed(before: ledger.Settlements, work: Sequence[Work]) -> None:
+    """Refuse work that was planned with what the ledger had then, and does not have so any more.
+
+    Raises:
+        Overlap: A gap has been filled, or what was trimmed is not settled any more: nobody has its records.
+    """
+    here: dict[Partition, tuple[Range, ...]] = {}
+    for part in work:
+        if part.gaps is None:
+            continue
+        place, span = partition_of(part.batch), part.batch.span
+        coverage = coverage_of(before.get(place, ()))
+        for gap in part.gaps if before else ():
+            if coverage.gaps(*gap) != [gap]:
+                raise Overlap
+        whole = (span.start, span.end)
+        if part.gaps != [whole]:
+            settled = Coverage(merge((*coverage.ranges, *here.get(place, ()))))
+            trimmed = subtract(*whole, part.gaps)
+            if any(settled.gaps(*bounds) for bounds in trimmed):
+                raise Overlap
+        here[place] = (*here.get(place, ()), whole)
 
 
 Tables = dict[str, dict[Partition, Counts]]

@@ -11,6 +11,8 @@ import apache_beam as beam
 import sqlalchemy as sa
 
 from sinks import entries, failures, footprints, shares, targets
+from sinks.control import dead_pause
+from sinks.control.polling import SqlControls
 from sinks.database.classify import is_deadlock
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import exists, transaction
@@ -73,6 +75,7 @@ class SqlSink:
         tables: The tables that routes send records to, all in the same database: one transaction
             writes them with the ledger. None where all records are for the pipeline's own table.
         objects: The datasets of objects that records go to, too; None for none.
+        controls: What operators ask of the pipeline, which a budget that pauses asks for as well.
     """
 
     config: SqlConfig
@@ -86,6 +89,7 @@ class SqlSink:
     hidden: Hidden = ()
     tables: Tables | None = None
     objects: Objects | None = None
+    controls: SqlControls | None = None
 
     def prepare(self) -> tuple[SqlConfig, ...]:
         """Create what is missing and check the targets, once, on the submitting machine.
@@ -281,7 +285,7 @@ class SqlSink:
                 fates = [fate for part in work for fate in part.fates]
                 failures.store(connection, pipeline, home, fates, self.run, self.pipeline)
                 results = [settled_of(part, home, self.run) for part in work]
-                if spending is not None:
+                if spending is not None and not spending.budget.pauses:
                     spending.check(results)
                 entries.record(connection, pipeline, home, work, results, self.run)
                 if objects is not None:
@@ -295,7 +299,7 @@ class SqlSink:
             unknown.settled = settled
             raise unknown from error
         if spending is not None:
-            spending.spend(settled)
+            dead_pause.spend(spending, settled, self.controls)
         for share in of_tables:
             writer.committed(share.target, share.written)
         if self.heartbeat is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.ingestion.steps import Steps
 from pipelines.telemetry.progress import Mode
 from runners.runner import Runner
+from sinks.control.polling import SqlControls
 from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig
 from sinks.tables import Tables
@@ -50,6 +51,7 @@ class IngestConfig:
         streaming: Whether to go on after everything that exists has been read.
         steps: The user's own steps, between Validate and Write.
         pipeline: The pipeline's name and the labels of its steps.
+        controls: What operators ask of the pipeline.
         hidden: The paths in a record as read that its mapping hides. Nothing quotes a record that
             cannot be read, and whoever looks at failed records does not see these fields.
         routes: Which records go to which tables; None if all go to the one of ``sql``.
@@ -73,6 +75,7 @@ class IngestConfig:
     streaming: bool
     steps: Steps
     pipeline: PipelineIdentity
+    controls: SqlControls
     hidden: Hidden = ()
     routes: Routes | None = None
     tables: Tables | None = None

@@ -329,8 +329,9 @@ def _add_failures(parser: Parser) -> None:
         "--max_dead",
         metavar="N|P%",
         help="end a run without --streaming, with exit code 4, before more records than this become "
-        "dead letters: a number, or a percentage of the last 10,000 records of a source, which "
-        f"counts from the 1,000th on (default: {MAX_DEAD.replace('%', '%%')})",
+        "dead letters, and pause a stream once more have: a number, or a percentage of the last 10,000 "
+        "records of a source, which counts from the 1,000th on; of a stream since `sluice resume` "
+        f"(default: {MAX_DEAD.replace('%', '%%')}, and no bound with --streaming)",
     )
     add_outage_budget(group)
 

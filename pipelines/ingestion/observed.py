@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.own_table import own_table
 from pipelines.ingestion.run_entry import program_version
+from sinks.control import polling
 from transforms import instruments
 from transforms.batch.backoff import forget_outages
 
@@ -22,6 +23,7 @@ def observed(config: IngestConfig, run: RunConfig) -> Iterator[None]:
     """
     instruments.reset()
     forget_outages()
+    polling.stop_all()
     if run.metrics_address is None:
         yield
         return

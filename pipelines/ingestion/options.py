@@ -21,6 +21,7 @@ from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
 from pipelines.telemetry.progress import Mode, mode_of
 from runners.runner import Runner
+from sinks.control.polling import SqlControls
 from sinks.dead_letters.by_uri import dead_letter_sink_for
 from sinks.jobs.queue import SqlJobQueue
 from sinks.jobs.retention import Retention
@@ -181,6 +182,7 @@ def _ingest_config(
         streaming=flags.streaming,
         steps=steps,
         pipeline=pipeline,
+        controls=SqlControls(sql, pipeline.name, sources),
         routes=routes,
         tables=None if routes is None or flags.state else Tables.of(sql, routes.all),
         objects=objects,
@@ -373,10 +375,8 @@ def _dead_letters(flags: argparse.Namespace, sources: Sequence[Source]) -> DeadL
 
 
 def _budget(flags: argparse.Namespace, sources: Sequence[Source]) -> DeadBudget | None:
-    if flags.streaming:
-        if flags.max_dead is not None:
-            raise ConfigError("--max_dead is for runs that end; leave it out with --streaming")
-        return None
+    if flags.streaming:  # only if somebody asks: a stream that worked yesterday goes on
+        return flags.max_dead and DeadBudget.parse(flags.max_dead, sources, pauses=True)
     return DeadBudget.parse(flags.max_dead or MAX_DEAD, sources)
 
 

@@ -53,5 +53,6 @@ def tell(now: Reading, before: Reading, level: int = logging.INFO) -> None:
             "freshness_seconds": None if age == float("inf") else age,
             "seconds_since_commit": now.since_commit,
             "away": dict(now.away),
+            "held": dict(now.held),
         },
     )

@@ -14,6 +14,7 @@ from dataclasses import replace
 import apache_beam as beam
 
 from pipelines import command, execution
+from pipelines.control import held
 from pipelines.ingestion import stuck_step, summary
 from pipelines.ingestion.begun import begun
 from pipelines.ingestion.config import IngestConfig, RunConfig
@@ -60,6 +61,7 @@ def build(
         config.ledger,
         streaming=config.streaming,
         most_records=config.batch_records,
+        controls=config.controls,
     )
     parse = replace(config.parse, quotes=not config.hidden)
     parsing = "Parse" >> Parse(parse)
@@ -104,6 +106,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         hidden=config.hidden,
         tables=config.tables,
         objects=config.objects,
+        controls=config.controls,
     )
     entry = entry_of(run_id, config, run)
     with observed(config, run), ExitStack() as entries:
@@ -113,9 +116,10 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             once_reachable(lambda: _refuse_state_of_another(config, run), budget)
             created = once_reachable(sink.prepare, budget)
             ending = entries.enter_context(entered(entry))
-            config = _checked(config, sink)
+            hold, whole = held.holding(config), config
+            config = _checked(held.at_start(config, run, hold), sink)
             sink = _with_stored_types(sink, config)
-            entries.enter_context(begun(entry, config, run))
+            entries.enter_context(begun(entry, whole, run))
             _report_created(created, run)
             notes.reset()
             standing.reset()
@@ -127,13 +131,16 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
                 ending.outcome = None
                 return _detach(pipeline, config, sink, run, entry)
             counters, signals = _run(pipeline, config, sink, run, entry)
-        while not config.streaming and not signals and _due_soon(config.jobs):
+        while not (config.streaming or signals or held.pauses_jobs(config)) and _due_soon(
+            config.jobs
+        ):
             # Where splits are read side by side, the split of retries may end before the others.
             with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
                 more, signals = _run(pipeline, replace(config, sources=()), sink, run, entry)
             counters.update(more)  # += would drop counts that are not positive
         result = summary.summarize(counters, time.monotonic() - started, config)
-        return _report(result, config, run, signals, ending)
+        is_held = held.holds_all(hold) or counters["splits_held"] > 0
+        return _report(result, config, run, signals, ending, is_held=is_held)
 
 
 def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
@@ -164,6 +171,8 @@ def _report(
     run: RunConfig,
     signals: Sequence[str],
     ending: Ending,
+    *,
+    is_held: bool,
 ) -> int:
     """Show what the run did; returns its exit code."""
     summary.show(result, config.sources, command.console())
@@ -180,6 +189,9 @@ def _report(
         ending.outcome = "stopped"
     if signals and not config.streaming:
         return _failed(ending, f"stopped by {signals[0]}; run again to read the rest", "stopped")
+    if is_held and not config.streaming:
+        line = held.line_of(held.holding(config), run)
+        return _failed(ending, line, "paused", command.PAUSED)
     if result.unavailable and not config.streaming:
         return _failed(ending, _left_for_later(result), "failed")
     if run.fail_on_dead_letters and (dead := _unresolved(config, result.counts.dead)):
@@ -188,10 +200,10 @@ def _report(
     return command.OK
 
 
-def _failed(ending: Ending, line: str, outcome: Outcome) -> int:
+def _failed(ending: Ending, line: str, outcome: Outcome, code: int = command.FAILED) -> int:
     ending.outcome, ending.message = outcome, line
     print(f"ingest: {line}", file=sys.stderr)
-    return command.FAILED
+    return code
 
 
 def _unresolved(config: IngestConfig, fresh: int) -> str:

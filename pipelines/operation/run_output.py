@@ -37,7 +37,7 @@ def print_list(runs: Sequence[RunRow], as_json: bool) -> None:
             run.pipeline,
             (run.pipeline_version or "")[:SHORT],
             run.runner,
-            run.state,
+            _state(run),
             _time(run.started_at),
             _time(run.ended_at),
             *(f"{n:,}" for n in (counts.read, counts.inserted + counts.updated, counts.dead)),
@@ -57,7 +57,7 @@ def print_one(run: RunRow, as_json: bool) -> None:
         ("pipeline", run.pipeline),
         ("pipeline version", run.pipeline_version or ""),
         ("table", run.target),
-        ("state", run.state),
+        ("state", _state(run)),
         ("runner", run.runner),
         ("job", run.job or ""),
         ("started by", run.program),
@@ -99,6 +99,17 @@ def tables_of(tables: Mapping[str, Counts]) -> Table:
         numbers = dict(counts)
         table.add_row(shown(label), *(f"{numbers[name]:,}" for name in names))
     return table
+
+
+def _state(run: RunRow) -> str:
+    """Its state, and what holds it."""
+    whole = run.held.get("")
+    if whole:
+        return f"{run.state}, {whole}"
+    if not run.held:
+        return run.state
+    some = "1 source" if len(run.held) == 1 else f"{len(run.held):,} sources"
+    return f"{run.state}, {some} held"
 
 
 def _options(run: RunRow) -> Iterator[tuple[str, Any]]:

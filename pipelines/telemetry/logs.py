@@ -30,6 +30,7 @@ FIELDS = frozenset(
         *("job", "jobs", "lease", "holder", "stage", "category", "service", "seconds"),
         "flink_job",
         *("records", "records_per_second", "lag", "lag_by_source", "dead", "retrying", "away"),
+        "held",
         *("freshness_seconds", "seconds_since_commit"),
     }
 )

@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from pipelines.telemetry.server import Health
 from pipelines.telemetry.table import FROM_PROCESS
+from sinks.control import polling
 from sinks.database import engine, leases
 from sinks.runs.process_figures import figures
 from transforms import instruments
@@ -47,6 +48,10 @@ class ProcessMetrics(Collector):
             **self._counters(now),
             **_gauges(now),
             "sluice_outage_seconds": {(name,): away for name, away in services_away().items()},
+            "sluice_paused": {
+                ("",): 0.0,
+                **{(row.source,): float(row.holds) for row in polling.asked()},
+            },
             "sluice_leases": {(): float(leases.number())},
             "sluice_connections": {(state,): float(n) for state, n in engine.connections().items()},
         }
@@ -73,17 +78,22 @@ class ProcessMetrics(Collector):
         return Health(True)
 
     def ready(self) -> Health:
-        """Whether its services answer, and what there is to read is committed."""
-        return Health.of(_reasons(), figures())
+        """Whether its services answer, and what there is to read is committed, unless it is held."""
+        held = polling.held()
+        control = [
+            {"source": row.source, "state": row.state, "actor": row.actor, "reason": row.reason}
+            for row in held
+        ]
+        return Health.of(_reasons(held=bool(held)), {**figures(), "control": control})
 
 
-def _reasons() -> Iterator[str]:
+def _reasons(*, held: bool) -> Iterator[str]:
     now = figures()
     for service, seconds in sorted(now["outage_seconds"].items()):
         yield f"{service} has been away for {seconds:.0f} s"
     idle = instruments.seconds_since_commit()
     lag = sum(now["lag"].values())
-    if lag and idle > STALLED_SECONDS:
+    if lag and idle > STALLED_SECONDS and not held:
         yield f"nothing was committed for {idle:.0f} s, and {lag:.0f} records can be read"
 
 

@@ -178,6 +178,8 @@ def _bar(rows: _Rows, streaming: bool) -> Iterator[Callable[[], None]]:
 def _short(now: Reading, before: Reading, *, streaming: bool) -> str:
     """What stands beside the bar, so short that it fits into 80 columns unless a service is away."""
     parts = [f"[bold red]{name} away {away:.0f} s[/]" for name, away in sorted(now.away.items())]
+    if now.held:
+        parts.append(f"[bold yellow]{now.held_in_words}[/]")
     parts += [f"{now.records:,} records", f"{now.rate(before):,.0f}/s", f"{now.dead:,} dead"]
     if now.retrying:
         parts.append(f"{now.retrying:,} retrying")

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from sinks.control import polling
+from sinks.control.requests import WHOLE
 from sinks.runs.process_figures import figures
 from transforms import instruments, metrics
 
@@ -27,6 +29,7 @@ class Reading:
         away: The services that are away, each with the seconds since when.
         ages: How many records were how old at their commit, by the buckets of ``freshness``.
         since_commit: Seconds since the last commit.
+        held: What an operator holds: by source, how; the empty source stands for the whole pipeline.
     """
 
     at: float
@@ -39,6 +42,7 @@ class Reading:
     away: Mapping[str, float] = field(default_factory=dict)
     ages: Sequence[int] = ()
     since_commit: float = 0.0
+    held: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def now(cls) -> Reading:
@@ -56,7 +60,16 @@ class Reading:
             away=shown["outage_seconds"],
             ages=[sum(column) for column in zip(*(b.counts for b in series), strict=True)],
             since_commit=instruments.seconds_since_commit(),
+            held={row.source: row.state for row in polling.held()},
         )
+
+    @property
+    def held_in_words(self) -> str:
+        """What is held, in a few words; empty for nothing."""
+        whole = self.held.get(WHOLE)
+        if whole or not self.held:
+            return whole or ""
+        return "1 source held" if len(self.held) == 1 else f"{len(self.held):,} sources held"
 
     def rate(self, before: Reading) -> float:
         """Records a second since ``before``; a new run begins at 0."""
@@ -89,7 +102,8 @@ class Reading:
 
 def line_of(now: Reading, before: Reading, *, streaming: bool) -> str:
     """One line on what happened between two readings."""
-    parts = [f"{now.rate(before):,.0f} records/s", f"{now.records:,} records"]
+    parts = [now.held_in_words] if now.held else []
+    parts += [f"{now.rate(before):,.0f} records/s", f"{now.records:,} records"]
     left = None if streaming else now.left(before)
     if left is not None:
         share = min(1.0, now.bytes_read / now.bytes_planned)

@@ -82,6 +82,12 @@ FROM_DATABASE = (
         _PIPELINE,
         "how long a run waits for a service before it fails",
     ),
+    Metric(
+        "sluice_paused",
+        "gauge",
+        (*_PIPELINE, "source"),
+        "1 while an operator holds the pipeline or, with a source, that source; otherwise 0",
+    ),
     Metric("sluice_outbox_pending", "gauge", ("target",), "changes that are not published"),
     Metric("sluice_outbox_oldest_seconds", "gauge", ("target",), "age of the oldest of them"),
     Metric(
@@ -231,6 +237,12 @@ FROM_PROCESS = (
         "gauge",
         (*_PIPELINE, "step"),
         "calls that have timed out and still not returned",
+    ),
+    Metric(
+        "sluice_paused",
+        "gauge",
+        (*_PIPELINE, "source"),
+        "1 while an operator holds the pipeline or, with a source, that source; otherwise 0",
     ),
     Metric("sluice_leases", "gauge", _PIPELINE, "leases that this process holds"),
     Metric(

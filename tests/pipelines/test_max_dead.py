@@ -1,4 +1,7 @@
-"""``--max_dead``: a run that would make too many dead letters ends with exit code 4."""
+"""``--max_dead``: a run that would make too many dead letters ends with exit code 4.
+
+A stream is paused: ``test_control.py``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines import command
+from pipelines.ingestion.options import from_argv
 from tests.pipelines import commands
 from tests.pipelines.tables import query
 
@@ -73,8 +77,9 @@ def test_a_value_that_is_none_is_refused(
     )
 
 
-def test_a_stream_has_no_budget_yet(
-    wrong: Path, sink: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("more", "pauses"), [(("--max_dead", "5%"), True), ((), None)])
+def test_a_stream_has_a_budget_only_if_somebody_asks_for_one(
+    more: tuple[str, ...], pauses: bool | None, wrong: Path, sink: str
 ) -> None:
-    assert commands.ingest(wrong, sink, "--streaming", "--max_dead", "5") == 2
-    assert "--max_dead is for runs that end" in capsys.readouterr().err
+    config, _ = from_argv(commands.arguments(wrong, sink, "--streaming", *more))
+    assert (config.budget and config.budget.pauses) == pauses

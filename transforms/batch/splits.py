@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from transforms.batch.content import Content
 from transforms.batch.coverage import Ledger
@@ -115,6 +115,19 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Release connections and buffers; may be called twice."""
+        ...
+
+
+@runtime_checkable
+class Attended(Protocol):
+    """A reader that has something to do while an operator holds its split, such as to serve a client."""
+
+    def attend(self) -> None:
+        """Do it, and return at once. The next ``poll`` goes on where the last one ended.
+
+        Raises:
+            SourceUnavailable: As ``poll``.
+        """
         ...
 
 

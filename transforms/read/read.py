@@ -18,6 +18,8 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Source, Split
 from transforms.errors import ConfigError
+from transforms.read.control import Controls
+from transforms.read.hold import Hold
 from transforms.read.reading import Pacing, Reading
 from transforms.read.restriction import Restrictions
 from transforms.steps import service as services
@@ -38,6 +40,8 @@ class ReadSplits(beam.PTransform):
             otherwise read them on the worker that planned them. Streaming splits are never
             distributed: Flink does that itself, and a runner with one process would not begin to
             read before all splits are planned.
+        controls: What operators ask of the pipeline, which may be to read nothing for now; None where
+            nobody can ask.
 
     Raises:
         ConfigError: Some sources are read forever and others are not, or ``streaming`` says otherwise.
@@ -51,6 +55,7 @@ class ReadSplits(beam.PTransform):
         *,
         streaming: bool | None = None,
         spread: bool = False,
+        controls: Controls | None = None,
     ) -> None:
         super().__init__()
         streaming = _streaming(sources, streaming)
@@ -59,6 +64,7 @@ class ReadSplits(beam.PTransform):
         self._ledger = ledger
         self._pacing = pacing or Pacing()
         self._streaming = streaming
+        self._controls = controls
 
     @property
     def ledger(self) -> Ledger:
@@ -76,7 +82,7 @@ class ReadSplits(beam.PTransform):
         if self._spread:
             planned |= "Spread" >> beam.Reshuffle()
         return planned | "Splits" >> beam.ParDo(
-            kind(self._sources, self._ledger, self._pacing)
+            kind(self._sources, self._ledger, self._pacing, self._controls)
         ).with_output_types(RecordBatch)
 
 
@@ -107,15 +113,25 @@ class _PlanFn(beam.DoFn):
 class _ReadFn(beam.DoFn):
     """The common part of reading bounded and streaming splits."""
 
-    def __init__(self, sources: dict[str, Source], ledger: Ledger, pacing: Pacing) -> None:
+    streaming = False
+
+    def __init__(
+        self,
+        sources: dict[str, Source],
+        ledger: Ledger,
+        pacing: Pacing,
+        controls: Controls | None = None,
+    ) -> None:
         self._sources = sources
         self._ledger = ledger
         self._pacing = pacing
+        self._controls = controls
 
     def read(self, split: Split, tracker: Any, watermark: Any) -> Iterator[Any]:
         """Poll, claim and emit until the split is done or checkpointed, or its time is up."""
         source = self._source_of(split)
-        reading = Reading(source, split, self._ledger, tracker, watermark, self._pacing)
+        hold = Hold(self._controls, split.source, streaming=self.streaming)
+        reading = Reading(source, split, self._ledger, tracker, watermark, self._pacing, hold)
         yield from reading.batches()
 
     def _source_of(self, split: Split) -> Source:
@@ -142,6 +158,8 @@ class _ReadBounded(_ReadFn):
 
 
 class _ReadStreaming(_ReadFn):
+    streaming = True
+
     @beam.DoFn.unbounded_per_element()  # type: ignore[untyped-decorator]  # Beam ships no types
     def process(
         self,

@@ -5,6 +5,13 @@ cannot take a batch now give it back (``transforms.steps.passage``). The claim o
 as well: the rest is kept with the reader, the restriction returns to where the poll began, and the split is
 deferred, so that checkpoints pass. Whoever goes on elsewhere reads that poll again, and the ledger trims
 what is settled of it.
+
+A restriction has the generation of its position. Where an operator has had offsets forgotten since
+(``transforms.read.control``), the position and the reader are dropped, and a new reader begins where the
+ledger says.
+
+An operator may hold the split (``hold``). Its reader is kept as well, and the bundle ends, so that what was
+emitted is settled; a split that has an end ends before it.
 """
 
 from __future__ import annotations
@@ -17,12 +24,13 @@ from typing import Any
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Duration, Timestamp
 
-from transforms import instruments
+from transforms import instruments, metrics
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
-from transforms.batch.splits import Polled, Position, Reader, Source, Split
+from transforms.batch.splits import Attended, Polled, Position, Reader, Source, Split
 from transforms.read import drain
 from transforms.read.emission import Emission, Interrupted
+from transforms.read.hold import DELAY_SECONDS, LOOK_SECONDS, Hold
 from transforms.read.readers import READERS
 from transforms.read.restriction import Remaining
 from transforms.steps import passage as passages
@@ -61,6 +69,7 @@ class Reading:
         tracker: Of the restriction; what has been claimed is emitted.
         watermark: The watermark estimator.
         pacing: How long bundles are.
+        hold: Whether an operator lets the split be read now; by default it is.
     """
 
     def __init__(
@@ -71,6 +80,7 @@ class Reading:
         tracker: Any,
         watermark: Any,
         pacing: Pacing,
+        hold: Hold | None = None,
     ) -> None:
         self._source = source
         self._split = split
@@ -78,7 +88,10 @@ class Reading:
         self._tracker = tracker
         self._watermark = watermark
         self._pacing = pacing
-        self._position: Position = tracker.current_restriction().position
+        self._hold = hold or Hold()
+        remaining: Remaining = tracker.current_restriction()
+        self._generation = remaining.generation
+        self._position: Position = remaining.position
         self._before = self._position
         kept = READERS.take(source, split, self._position)
         self._emission: Emission | None = None
@@ -92,6 +105,8 @@ class Reading:
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._emitted = False
         self._over = False
+        self._taken = False
+        """Whether the runner has given the rest of the split to others: what was claimed is emitted here."""
 
     def batches(self) -> Iterator[Any]:
         """Poll, claim and emit."""
@@ -99,8 +114,13 @@ class Reading:
             while not self._over:
                 if drain.requested():
                     # The rest stays unread on purpose; the ledger knows where to resume.
-                    self._tracker.try_claim(Remaining(self._position, done=True))
+                    self._tracker.try_claim(self._remaining(self._position, done=True))
                     return
+                if self._is_rewound and not self._begin_again():
+                    return
+                if self._is_held():
+                    self._rest_held()
+                    continue
                 wait = services.turn()
                 if wait:
                     self._wait(wait)
@@ -112,8 +132,28 @@ class Reading:
         finally:
             if self._emission is not None:
                 self._emission.abandon()
-            if self._reader is not None:
-                self._reader.close()
+            self._close()
+
+    @property
+    def _is_rewound(self) -> bool:
+        """Whether offsets were forgotten since the position was noted."""
+        return self._hold.generation > self._generation
+
+    def _begin_again(self) -> bool:
+        """Drop the position and what was polled: the ledger says where to go on.
+
+        Returns False if the runner has taken a checkpoint meanwhile: whoever goes on drops them.
+        """
+        if self._emission is not None:
+            self._emission.abandon()
+        self._close()
+        self._emission = None
+        self._generation = self._hold.generation
+        self._position = self._before = ()
+        return bool(self._tracker.try_claim(self._remaining((), self._split.size)))
+
+    def _remaining(self, position: Position, backlog: int = 0, *, done: bool = False) -> Remaining:
+        return Remaining(position, backlog, done, self._generation)
 
     def _poll(self) -> None:
         """Poll and claim; afterwards there is something to emit, or it is over."""
@@ -123,7 +163,7 @@ class Reading:
         if not polled.batches:
             services.leave_turns()
         # Poll before claiming: a slow poll must not hold the lock of the tracker.
-        if self._tracker.try_claim(Remaining(polled.position, self._reader.backlog())):
+        if self._tracker.try_claim(self._remaining(polled.position, self._reader.backlog())):
             self._before, self._position = self._position, polled.position
             self._emission = Emission(polled)
         else:
@@ -131,7 +171,8 @@ class Reading:
             self._over = True
 
     def _claim_again(self, polled: Polled) -> None:
-        if not self._tracker.try_claim(Remaining(polled.position, self._reader.backlog())):  # type: ignore[union-attr]
+        backlog = self._reader.backlog()  # type: ignore[union-attr]
+        if not self._tracker.try_claim(self._remaining(polled.position, backlog)):
             self._over = True
         self._position = polled.position
 
@@ -158,6 +199,8 @@ class Reading:
             services.leave_turns()
             if emission.rest and (drain.requested() or (self._late and self._suspend(0.0))):
                 return
+            if emission.rest and self._is_held():
+                return
             if emission.rest and services.is_away():
                 return
         self._emission = None
@@ -168,10 +211,44 @@ class Reading:
         if polled.watermark is not None:
             _advance(self._watermark, polled.watermark)
         if polled.done:
-            self._tracker.try_claim(Remaining(self._position, done=True))
+            self._tracker.try_claim(self._remaining(self._position, done=True))
             self._over = True
         elif polled.rest or self._late:
             self._suspend(self._pacing.resume_seconds)
+
+    def _is_held(self) -> bool:
+        """Whether nothing more may be emitted, or polled."""
+        if self._emission is None:
+            return self._hold.before_poll()
+        return not self._taken and self._hold.before_batch()
+
+    def _rest_held(self) -> None:
+        """Leave the split for now, or for good if it has an end: the ledger knows where to go on."""
+        services.leave_turns()
+        if not self._hold.streaming:
+            metrics.count("splits_held")
+            self._tracker.try_claim(self._remaining(self._position, done=True))
+            self._over = True
+            return
+        emission = self._emission
+        if emission is not None and emission.polled.release is not None:
+            # Jobs are due again: nobody is trying them.
+            emission.abandon()
+            self._emission = None
+            self._close()
+        if isinstance(self._reader, Attended):
+            self._reader.attend()
+        runner_waits = self._pacing.resume_seconds > 0
+        if not (runner_waits or self._emitted):  # what was emitted is settled first
+            with instruments.stage("wait"):
+                drain.wait(LOOK_SECONDS)
+        delay = max(DELAY_SECONDS, self._pacing.resume_seconds) if runner_waits else 0.0
+        self._taken = not self._suspend(delay)
+
+    def _close(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()
 
     def _most(self) -> int | None:
         """How many records the next batch may have."""
@@ -204,7 +281,7 @@ class Reading:
         emission, reader, position = self._emission, self._reader, self._position
         if emission is not None and reader is not None:
             position = self._before
-            if not self._tracker.try_claim(Remaining(position, reader.backlog())):
+            if not self._tracker.try_claim(self._remaining(position, reader.backlog())):
                 return False
         if reader is not None:
             kept = reader if emission is None else Interrupted(reader, emission)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 from apache_beam.coders import Coder
@@ -23,32 +23,39 @@ class Remaining:
         position: Where to read on; empty for the start of the split.
         backlog: How much was left at that position, in the unit of the source.
         done: Whether nothing is left.
+        generation: How often offsets of the pipeline had been forgotten when the position was noted
+            (``transforms.read.control``).
     """
 
     position: Position = ()
     backlog: int = 0
     done: bool = False
+    generation: int = 0
 
 
 class RemainingCoder(Coder):
-    """Deterministic and versioned: restrictions live in checkpoints and savepoints."""
+    """Deterministic and versioned: restrictions live in checkpoints and savepoints.
 
-    VERSION = b"\x01"
+    Version 1, of before generations, is read as generation 0.
+    """
+
+    VERSION = b"\x02"
+    _FIRST = b"\x01"
 
     def encode(self, value: Remaining) -> bytes:
-        fields = (value.position, value.backlog, value.done)
+        fields = (value.position, value.backlog, value.done, value.generation)
         return self.VERSION + msgspec.msgpack.encode(fields)
 
     def decode(self, encoded: bytes) -> Remaining:
-        if encoded[:1] != self.VERSION:
-            raise ValueError(
-                f"restriction was written by another version ({encoded[:1]!r}); "
-                "start without this savepoint: the ledger knows where to resume"
-            )
-        position, backlog, done = msgspec.msgpack.decode(
-            encoded[1:], type=tuple[Position, int, bool]
+        version, fields = encoded[:1], encoded[1:]
+        if version == self.VERSION:
+            return Remaining(*msgspec.msgpack.decode(fields, type=tuple[Position, int, bool, int]))
+        if version == self._FIRST:
+            return Remaining(*msgspec.msgpack.decode(fields, type=tuple[Position, int, bool]))
+        raise ValueError(
+            f"restriction was written by another version ({version!r}); "
+            "start without this savepoint: the ledger knows where to resume"
         )
-        return Remaining(position, backlog, done)
 
     def is_deterministic(self) -> bool:
         return True
@@ -93,7 +100,7 @@ class SplitTracker(RestrictionTracker):
         if fraction_of_remainder != 0 or self._remaining.done:
             return None
         residual = self._remaining
-        self._remaining = Remaining(residual.position, 0, done=True)
+        self._remaining = replace(residual, backlog=0, done=True)
         return self._remaining, residual
 
     def check_done(self) -> bool:

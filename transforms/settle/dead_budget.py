@@ -1,8 +1,8 @@
-"""The budget for dead letters: a run in which too many records fail ends, and loses nothing.
+"""The budget for dead letters: where too many records fail, a run ends or a stream pauses, and nothing is lost.
 
-A wrong option, such as a wrong delimiter or schema, makes a dead letter of every record. The
-commit that would use the budget up is rolled back, so that few of them are stored, however often
-the run is tried.
+A wrong option, such as a wrong delimiter or schema, makes a dead letter of every record. In a run that ends,
+the commit that would use the budget up is rolled back, so that few of them are stored, however often the run
+is tried. A stream commits it and is paused: it has its dead letters until somebody resumes it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from transforms.batch.counts import Counts
@@ -77,15 +78,17 @@ class DeadBudget:
         percent: The most dead letters among the last ``RECORDS`` records of a source, in percent;
             None for no such limit.
         sources: The sources, each of which has its own percentage.
+        pauses: Whether the pipeline is paused, as a stream is; otherwise the run ends.
     """
 
     text: str
     number: int | None = None
     percent: float | None = None
     sources: tuple[Owner, ...] = ()
+    pauses: bool = False
 
     @classmethod
-    def parse(cls, text: str, sources: Sequence[Owner] = ()) -> DeadBudget:
+    def parse(cls, text: str, sources: Sequence[Owner] = (), *, pauses: bool = False) -> DeadBudget:
         """Read ``N`` or ``P%``.
 
         Raises:
@@ -97,13 +100,13 @@ class DeadBudget:
         number, percent = text.strip(), text.strip().endswith("%")
         try:
             if not percent and number.isascii() and number.isdigit():
-                return cls(text, number=int(number), sources=tuple(sources))
+                return cls(text, int(number), sources=tuple(sources), pauses=pauses)
             value = float(number.removesuffix("%")) if percent else -1.0
         except ValueError:
             value = -1.0
         if not 0 <= value <= 100:
             raise ConfigError(f"max_dead must be a number or a percentage up to 100%, got {text!r}")
-        return cls(text, percent=value, sources=tuple(sources))
+        return cls(text, percent=value, sources=tuple(sources), pauses=pauses)
 
     def source_of(self, source: str) -> str:
         """The source that the user named of which ``source`` is a part."""
@@ -135,6 +138,15 @@ class Spending:
     budget: DeadBudget
     dead: int = 0
     windows: dict[str, _Window] = field(default_factory=dict)
+    since: datetime | None = None
+    """When the pipeline was last resumed: what failed before does not count."""
+
+    def count_from(self, resumed_at: datetime | None) -> None:
+        """Forget what was spent before the pipeline was resumed, unless that is forgotten already."""
+        if resumed_at != self.since:
+            self.since = resumed_at
+            self.dead = 0
+            self.windows.clear()
 
     def check(self, outcomes: Iterable[Outcome]) -> None:
         """Refuse a commit that would use up more than the budget.
@@ -142,23 +154,38 @@ class Spending:
         Raises:
             DeadBudgetExceeded: It would. The message names the commonest category and an example.
         """
+        line = self.excess(outcomes, quoting=True)
+        if line:
+            raise DeadBudgetExceeded(
+                f"{line}; nothing of this commit was written, so repair the cause and run again, or "
+                "pass --max_dead 100%"
+            )
+
+    def excess(self, outcomes: Iterable[Outcome], *, quoting: bool = False) -> str:
+        """By what a commit uses up more than the budget, in one line; empty if it does not.
+
+        Args:
+            outcomes: Of the commit.
+            quoting: Whether to quote the message of an example, which may quote its record.
+        """
         fresh = [outcome for outcome in outcomes if not outcome.attempts]
         failures = [failure for outcome in fresh for failure in outcome.dead]
         if not failures:
-            return
+            return ""
         budget = self.budget
         if budget.number is not None and self.dead + len(failures) > budget.number:
             counted = f"{self.dead + len(failures):,} records are dead letters"
-            raise DeadBudgetExceeded(_line(counted, budget, failures))
+            return _line(counted, budget, failures, quoting=quoting)
         if budget.percent is None:
-            return
+            return ""
         for source, (read, dead) in self._by_source(fresh).items():
             window = self.windows.get(source, _Window())
             read, dead = read + window.read, dead + window.dead
             if read >= LEAST and dead * 100 > budget.percent * read:
                 of_source = [f for f in failures if budget.source_of(f.origin.source) == source]
                 counted = f"{dead:,} of the last {read:,} records of {source} are dead letters"
-                raise DeadBudgetExceeded(_line(counted, budget, of_source))
+                return _line(counted, budget, of_source, quoting=quoting)
+        return ""
 
     def spend(self, outcomes: Iterable[Outcome]) -> None:
         """Count a commit that went through."""
@@ -181,7 +208,7 @@ def spending_of(budget: DeadBudget, run: str) -> Spending:
     return _spendings.get((budget, run))
 
 
-def _line(counted: str, budget: DeadBudget, failures: Sequence[Failure]) -> str:
+def _line(counted: str, budget: DeadBudget, failures: Sequence[Failure], *, quoting: bool) -> str:
     kinds = Counter((failure.stage, failure.category) for failure in failures)
     (stage, category), number = kinds.most_common(1)[0]
     example = next(f for f in failures if (f.stage, f.category) == (stage, category))
@@ -189,9 +216,8 @@ def _line(counted: str, budget: DeadBudget, failures: Sequence[Failure]) -> str:
     message = " ".join(example.message.split())[:SAMPLE_LIMIT]
     return (
         f"{counted}, more than --max_dead {budget.text} allows; most are {stage}/{category} "
-        f"({number:,} in this commit), e.g. {origin.source} {origin.partition} at {origin.place}: "
-        f"{message}; nothing of this commit was written, so repair the cause and run again, or "
-        "pass --max_dead 100%"
+        f"({number:,} in this commit), e.g. {origin.source} {origin.partition} at {origin.place}"
+        + (f": {message}" if quoting else "")
     )
 
 

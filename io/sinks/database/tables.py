@@ -206,7 +206,7 @@ audit = sa.Table(
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column(
         "action", sa.String(16), nullable=False
-    ),  # replay, cancel, purge, prune, adopt, reveal, compact, sweep
+    ),  # replay, cancel, purge, prune, adopt, reveal, compact, sweep, pause, resume, drain, rate
     sa.Column("actor", NAME, nullable=False),
     sa.Column("reason", TEXT, nullable=False),
     sa.Column("filter", sa.JSON, nullable=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sinks.database.database import Database
 from sinks.figures.activity import activity
+from sinks.figures.asked import asked
 from sinks.figures.backlog import backlog
 from sinks.figures.by_hand import by_hand
 from sinks.figures.moment import one_moment
@@ -26,6 +27,7 @@ def figures(database: Database, topics: str) -> list[Sample]:
         return [
             *backlog(connection),
             *activity(connection),
+            *asked(connection),
             *by_hand(connection),
             *totals(connection, labels),
         ]

@@ -26,7 +26,8 @@ class Entry:
     Attributes:
         id: The number of the entry.
         at: When it was made.
-        action: ``replay``, ``cancel``, ``purge``, ``adopt``, ``prune``, ``reveal``, ``compact`` or ``sweep``.
+        action: ``replay``, ``cancel``, ``purge``, ``adopt``, ``prune``, ``reveal``, ``compact``, ``sweep``,
+            ``pause``, ``resume``, ``drain`` or ``rate``.
         actor: Who acted.
         reason: Why.
         filter: Which jobs or objects were meant.

@@ -23,6 +23,7 @@ from sinks.ledger.ranges import Partition, Settlement, coverage_of, merged
 from transforms.batch.content import content_from
 from transforms.batch.counts import COUNTS, Counts
 from transforms.batch.coverage import Coverage
+from transforms.errors import Contention
 
 Settlements = Mapping[Partition, Sequence[Settlement]]
 
@@ -206,6 +207,44 @@ def record(
     table_counts.begin(connection, pipeline, first)
 
 
+def replace_rows(
+    connection: sa.Connection,
+    pipeline: str,
+    place: Partition,
+    before: Sequence[Settlement],
+    after: Sequence[Settlement],
+) -> None:
+    """Put the rows ``after`` in place of those that a partition has, ``before``.
+
+    Args:
+        connection: In a transaction that holds the lock of the partition.
+        pipeline: The pipeline that has read it.
+        place: Source and partition.
+        before: What ``settlements`` has just returned.
+        after: With the same counts, all together.
+
+    Raises:
+        Contention: Another writer changed a row meanwhile, where no lock prevents it.
+    """
+    source, partition = place
+    columns = {"pipeline": pipeline, "source": source, "partition": partition}
+    for row in before:
+        if row in after:
+            continue
+        key = {**columns, "start_offset": row.start}
+        unchanged = _DELETE.where(progress.c.end_offset == row.end)
+        bounds = {f"of_{name}": value for name, value in key.items()}
+        if connection.execute(unchanged, bounds).rowcount != 1:
+            raise Contention(
+                f"another writer changed the ledger of {source} ({partition}) at the same time; "
+                "trying again"
+            )
+    now = datetime.now(UTC)
+    changed = [_values(columns, row, now, None) for row in after if row not in before]
+    if changed:
+        connection.execute(sa.insert(progress), changed)
+
+
 def _sum(counts: Sequence[Counts]) -> Counts:
     return counts[0] if len(counts) == 1 else sum(counts, Counts())
 
@@ -214,7 +253,9 @@ _KEY = ("pipeline", "source", "partition", "start_offset")
 _DELETE = sa.delete(progress).where(*(progress.c[n] == sa.bindparam(f"of_{n}") for n in _KEY))
 
 
-def _values(place: Mapping[str, str], row: Settlement, now: datetime, run: str) -> dict[str, Any]:
+def _values(
+    place: Mapping[str, str], row: Settlement, now: datetime, run: str | None
+) -> dict[str, Any]:
     return {
         **place,
         "start_offset": row.start,

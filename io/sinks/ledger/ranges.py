@@ -94,6 +94,48 @@ def merged(rows: Iterable[Settlement]) -> list[Settlement]:
     return result
 
 
+def without(rows: Iterable[Settlement], start: int, end: int | None = None) -> list[Settlement]:
+    """The rows of one partition, of which ``[start, end)`` is no longer settled.
+
+    All counts stay, with what is left of their row, or with the first row: only their sum over the
+    partition has a meaning. At least one row is left, which ends at ``start`` or before, so that reading
+    goes on there: an empty one if nothing else is.
+
+    Args:
+        rows: As the ledger has them.
+        start: The first offset.
+        end: The offset behind the last; None for all that follow, and the end of the partition.
+    """
+    left: list[Settlement] = []
+    carried = Counts()
+    for row in sorted(rows, key=lambda row: row.start):
+        before = row.start < start and row.end <= start
+        if before or (end is not None and row.start >= end):
+            left.append(row)
+            continue
+        bounds = [(row.start, start, False)] if row.start < start else []
+        if end is not None and row.end > end:
+            bounds.append((end, row.end, row.final))
+        parts = [Settlement(low, high, final) for low, high, final in bounds]
+        if parts:
+            parts[0] = replace(parts[0], counts=row.counts)
+        else:
+            carried += row.counts
+        left += parts
+    if not any(row.start <= start for row in left):
+        left.insert(0, Settlement(start, start))
+    left[0] = replace(left[0], counts=left[0].counts + carried)
+    return left
+
+
+def within(rows: Iterable[Settlement], start: int, end: int | None = None) -> list[Range]:
+    """What ``rows`` have settled of ``[start, end)``, as ``without`` takes it out."""
+    clipped = (
+        (max(row.start, start), row.end if end is None else min(row.end, end)) for row in rows
+    )
+    return list(merge((low, high) for low, high in clipped if low < high))
+
+
 def refuse_another_framing(place: Partition, before: Iterable[Settlement], row: Settlement) -> None:
     """Refuse to go on in a partition whose records were cut out of its bytes in another way.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.tables import runs, workers
+from sinks.database.tables import control, runs, workers
 from transforms.batch.counts import COUNTS, Counts, by_table
 from transforms.errors import ConfigError
 
 LOST_SECONDS = 60.0
 """A run of which no process has been heard for this long is lost."""
 
-RunState = Literal["running", "lost", "completed", "stopped", "failed"]
+RunState = Literal["running", "lost", "completed", "stopped", "failed", "paused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class RunRow:
             processes has been heard for a minute.
         workers: Its processes, the first one first.
         pipeline_version: A hash of the pipeline's steps, mapping and options; None if not known.
+        held: What is asked of a run that goes on, if it is not to read: by source, ``paused`` or
+            ``draining``; the empty source stands for the whole pipeline.
     """
 
     id: str
@@ -84,6 +86,7 @@ class RunRow:
     state: RunState
     workers: Sequence[WorkerRow]
     pipeline_version: str | None = None
+    held: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> Counts:
@@ -145,7 +148,12 @@ def _read(database: Database, query: sa.Select[Any]) -> list[RunRow]:
         by_run: dict[str, list[WorkerRow]] = defaultdict(list)
         for row in connection.execute(of_runs.order_by(workers.c.started_at, workers.c.name)):
             by_run[row.run].append(_worker(row))
-    return [_run(row, by_run[row.id], now) for row in rows]
+        asked = sa.select(control.c.pipeline, control.c.source, control.c.state)
+        asked = asked.where(control.c.pipeline.in_({row.pipeline for row in rows}))
+        held: dict[str, dict[str, str]] = defaultdict(dict)
+        for row in connection.execute(asked.where(control.c.state != "running")):
+            held[row.pipeline][row.source] = row.state
+    return [_run(row, by_run[row.id], now, held[row.pipeline]) for row in rows]
 
 
 def _worker(row: Any) -> WorkerRow:
@@ -160,9 +168,11 @@ def _worker(row: Any) -> WorkerRow:
     )
 
 
-def _run(row: Any, of_run: Sequence[WorkerRow], now: datetime) -> RunRow:
+def _run(row: Any, of_run: Sequence[WorkerRow], now: datetime, held: Mapping[str, str]) -> RunRow:
     columns = row._asdict()
     outcome = columns.pop("outcome")
     heard = max((worker.heartbeat_at for worker in of_run), default=row.started_at)
     silent = (now - heard).total_seconds() > LOST_SECONDS
-    return RunRow(**columns, state=outcome or ("lost" if silent else "running"), workers=of_run)
+    state: RunState = outcome or ("lost" if silent else "running")
+    asked = held if state == "running" else {}
+    return RunRow(**columns, state=state, workers=of_run, held=asked)

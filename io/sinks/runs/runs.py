@@ -23,8 +23,8 @@ KEPT = 1_000
 MESSAGE_LENGTH = 4_000
 """How many characters of the error that ended a run are kept."""
 
-Outcome = Literal["completed", "stopped", "failed"]
-"""How a run ended: by itself, because a signal asked it to, or by an error."""
+Outcome = Literal["completed", "stopped", "failed", "paused"]
+"""How a run ended: by itself, because a signal asked it to, by an error, or as an operator held it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,10 @@ class JobsReader:
         """Not known without I/O."""
         return 0
 
+    def attend(self) -> None:
+        """Hold no jobs while they are not to be tried; see ``transforms.batch.splits.Attended``."""
+        self.close()
+
     def close(self) -> None:
         """Give back the jobs that were claimed ahead."""
         claims, self._claims = self._claims, None

@@ -156,6 +156,12 @@ class Cluster:
         high = self._offsets(dict.fromkeys(places, _LATEST))
         return {place: (low[place], high[place]) for place in places}
 
+    def retained(self, address: Address) -> dict[tuple[str, str], tuple[int, int]]:
+        """The first offset of each partition that still exists, and its end, by source and label."""
+        labels = self.topics(address).labels
+        bounds = self.bounds(labels)
+        return {(f"kafka://{place[0]}", label): bounds[place] for place, label in labels.items()}
+
     def log_ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """For each partition the offset after its last message, committed or not."""
         return self._offsets(dict.fromkeys(places, _LATEST), committed=False)

@@ -56,6 +56,8 @@ class Fetcher:
         self._average_bytes = 1_000.0
         self._fatal: KafkaError | None = None
         self._news = False
+        self._paused = False
+        self._early: list[Message[bytes, bytes]] = []  # came while it was paused
         self._consumer: Consumer | None = make(self._on_error)
 
     def assign(self, place: Place, offset: int) -> None:
@@ -78,7 +80,8 @@ class Fetcher:
         one, such as the epochs of its leaders, and might never fetch anything again.
         """
         self.close()
-        self._fatal, self._news = None, False
+        self._fatal, self._news, self._paused = None, False, False
+        self._early = []
         self._consumer = self._make(self._on_error)
 
     def close(self) -> None:
@@ -86,6 +89,21 @@ class Fetcher:
         if self._consumer is not None:
             self._consumer.close()
             self._consumer = None
+
+    def attend(self) -> None:
+        """Fetch nothing until the next ``take``, but serve the client: it keeps its connections and logins.
+
+        Raises:
+            SourceUnavailable: The client has failed for good.
+        """
+        consumer = self._open()
+        try:
+            if not self._paused:
+                consumer.pause(consumer.assignment())
+                self._paused = True
+            self._early += consumer.consume(1, 0)
+        except KafkaException as error:
+            raise _failed(error.args[0]) from error
 
     def take(self, timeout: float) -> Fetched:
         """Wait for a first message, then take what is queued without waiting further.
@@ -97,9 +115,9 @@ class Fetcher:
         try:
             messages = self._queued(timeout)
         except KafkaException as error:
-            raise SourceUnavailable(f"the consumer failed: {text_of(error.args[0])}") from error
+            raise _failed(error.args[0]) from error
         if self._fatal is not None:
-            raise SourceUnavailable(f"the consumer failed: {text_of(self._fatal)}")
+            raise _failed(self._fatal)
         fetched = Fetched(messages, news=self._news)
         self._news = False
         # Never compared by ==: an error compared with None leaves a stray exception behind.
@@ -116,7 +134,10 @@ class Fetcher:
 
     def _queued(self, timeout: float) -> list[Message[bytes, bytes]]:
         consumer, limits = self._open(), self._limits
-        messages: list[Message[bytes, bytes]] = []
+        if self._paused:
+            consumer.resume(consumer.assignment())
+            self._paused = False
+        messages, self._early = self._early, []
         size = 0
         while len(messages) < limits.records and size < limits.bytes:
             want = int((limits.bytes - size) / self._average_bytes) + 1
@@ -160,3 +181,7 @@ class Fetcher:
         if error.fatal():
             self._fatal = error
         self._news = True
+
+
+def _failed(error: KafkaError) -> SourceUnavailable:
+    return SourceUnavailable(f"the consumer failed: {text_of(error)}")

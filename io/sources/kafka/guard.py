@@ -94,6 +94,10 @@ class Guard:
         """The end of a partition at the last fetch; negative before the first."""
         return self._fetcher.high(place)
 
+    def attend(self) -> None:
+        """Serve the client, and fetch nothing until the next ``take``."""
+        self._fetcher.attend()
+
     def close(self) -> None:
         """Close the consumer; may be called twice."""
         self._held.clear()

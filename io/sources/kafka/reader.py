@@ -116,6 +116,11 @@ class KafkaReader:
         """How many offsets are left to read, as far as the client knows."""
         return sum(partition.backlog for partition in self._partitions())
 
+    def attend(self) -> None:
+        """Serve the client while the topic is not read; see ``transforms.batch.splits.Attended``."""
+        if self._started:
+            self._guard.attend()
+
     def close(self) -> None:
         """Close the consumer; nobody waits for a look that is under way."""
         self._guard.close()

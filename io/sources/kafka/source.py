@@ -44,7 +44,8 @@ class KafkaSource:
 
     Attributes:
         uri: ``kafka://host:port[,host:port]/topic[,topic…]`` or ``/^pattern``, with
-            ``?group=``, ``start=earliest|latest|timestamp:TIME``, ``until=latest``,
+            ``?group=``, ``start=earliest|latest|offset:N|timestamp:TIME``,
+            ``until=latest``,
             ``tombstones=dead|ignore`` and ``splits=n``.
         config: Settings of librdkafka; secrets as references (``kafka_config.parse``).
         streaming: Read forever; otherwise stop at the ends seen at the start.

@@ -10,7 +10,7 @@ from sources.kafka.beginning import Beginning, History
 from sources.kafka.cluster import Cluster, Place, Topics
 from sources.kafka.label import id_of, number_of, same_partition, stored_label
 from sources.kafka.partition import END, Partition
-from sources.kafka.uri import Address
+from sources.kafka.uri import Address, FirstOffset
 from transforms.batch.coverage import Coverage, Ledger, Range
 from transforms.batch.splits import Position
 
@@ -207,8 +207,12 @@ class Starts:
             if beginning.offset > log_end:
                 log_end = max(log_end, self.cluster.log_ends([place])[place])
             if beginning.offset > log_end:
-                group = place in committed and histories[topic].is_new(label)
-                why = self._beyond(place, log_end, beginning, group=group)
+                is_new = history.is_new(label)
+                why = self._beyond(
+                    *(place, log_end, beginning),
+                    group=is_new and place in committed,
+                    start=is_new and place in chosen,
+                )
                 return replace(look, truncated=why)
             stable = max(high, beginning.offset)  # what is not committed may have been settled
             partition = Partition(
@@ -249,12 +253,16 @@ class Starts:
             return {}
         if start == "latest":
             return {place: bounds[place][1] for place in unread}
+        if isinstance(start, FirstOffset):
+            return dict.fromkeys(unread, start.offset)
         offsets = self.cluster.offsets_at_time(unread, start)
         return {
             place: bounds[place][1] if offset < 0 else offset for place, offset in offsets.items()
         }
 
-    def _beyond(self, place: Place, end: int, beginning: Beginning, *, group: bool) -> str:
+    def _beyond(
+        self, place: Place, end: int, beginning: Beginning, *, group: bool, start: bool
+    ) -> str:
         """Why a partition that ends before its beginning is not read."""
         topic, number = place
         where = f"{topic}/{number} ends at offset {end}, but "
@@ -265,10 +273,16 @@ class Starts:
                 f"{self.address.brokers} --group {self.address.group} --topic {topic}:{number} "
                 "--reset-offsets --to-earliest --execute), or read without ?group="
             )
+        if start:
+            return (
+                f"{where}start=offset:{beginning.offset} says to begin behind that, and the ledger and "
+                "the group do not know the partition: give an offset that it has, or start=latest"
+            )
         return (
             f"{where}{beginning.offset} is the next to read: its log was truncated; nothing is "
-            "reset automatically (create the topic again, or delete partition "
-            f"{beginning.label} of kafka://{topic} from the ledger to read it again)"
+            "reset automatically (create the topic again, or let the ledger forget what was settled, "
+            f"to read it again: sluice rewind --source kafka://{topic} --partition "
+            f"{beginning.label} --from_offset 0)"
         )
 
 

@@ -14,7 +14,17 @@ from transforms.errors import ConfigError
 
 MAX_SPLITS = 1_000
 
-Start = Literal["earliest", "latest"] | int
+LAST_OFFSET = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOffset:
+    """Begin at this offset of each partition."""
+
+    offset: int
+
+
+Start = Literal["earliest", "latest"] | int | FirstOffset
 """Where a partition begins; an int is a time in milliseconds since the epoch."""
 
 _PARAMETERS = ("group", "until", "start", "tombstones", "splits")
@@ -144,8 +154,12 @@ def _start(text: str, uri: str) -> Start:
     if text == "latest":
         return "latest"
     kind, _, when = text.partition(":")
+    if kind == "offset":
+        return _first_offset(text, when, uri)
     if kind != "timestamp":
-        raise ConfigError(f"start={text} in {uri}: use earliest, latest or timestamp:TIME")
+        raise ConfigError(
+            f"start={text} in {uri}: use earliest, latest, offset:N or timestamp:TIME"
+        )
     if when.isascii() and when.isdigit():
         return int(when)
     try:
@@ -161,6 +175,13 @@ def _start(text: str, uri: str) -> Start:
     if milliseconds < 0:
         raise ConfigError(f"start={text} in {uri}: Kafka has no times before 1970")
     return milliseconds
+
+
+def _first_offset(text: str, digits: str, uri: str) -> FirstOffset:
+    offset = int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 20 else -1
+    if not 0 <= offset <= LAST_OFFSET:
+        raise ConfigError(f"start={text} in {uri}: N is a whole number from 0 to {LAST_OFFSET}")
+    return FirstOffset(offset)
 
 
 def _splits(text: str, uri: str) -> int:

@@ -88,3 +88,19 @@ def test_several_tables_have_a_line_each_and_the_own_one_has_the_rest(
     ]
     print_one(RUN, as_json=False)
     assert "table   read" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("held", "state"),
+    [
+        ({"": "paused", "kafka://a": "paused"}, "running, paused"),
+        ({"a": "paused"}, "running, 1 source held"),
+    ],
+)
+def test_a_run_that_is_held_says_so(
+    held: dict[str, str], state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_list([replace(RUN, held=held)], as_json=False)
+    assert state in capsys.readouterr().out
+    print_list([replace(RUN, held=held)], as_json=True)
+    assert json.loads(capsys.readouterr().out)[0]["held"] == held

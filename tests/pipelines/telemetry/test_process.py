@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from pipelines.telemetry import process
 from pipelines.telemetry.process import ProcessMetrics
+from sinks.control import polling
+from sinks.control.requests import Requested
 from transforms import instruments
 from transforms.batch.backoff import Backoff, Outage, forget_outages
 
@@ -98,3 +102,48 @@ def test_it_is_not_ready_if_nothing_is_committed_though_there_is_something_to_re
     (reason,) = metrics.ready().reasons
     assert "3 records can be read" in reason
     assert metrics.ready().figures["lag"] == {"kafka://t": 3}
+
+
+class TestHeld:
+    """An operator holds the pipeline: it is shown, and it is not unhealthy."""
+
+    ROW = Requested(
+        *(
+            "p",
+            "",
+            "paused",
+            None,
+            None,
+            0,
+            "ann",
+            "disk full",
+            datetime(2026, 1, 1, tzinfo=UTC),
+            None,
+        )
+    )
+
+    def hold(self, monkeypatch: pytest.MonkeyPatch, *rows: Requested) -> None:
+        monkeypatch.setattr(polling, "asked", lambda: list(rows))
+        monkeypatch.setattr(polling, "held", lambda: [row for row in rows if row.holds])
+
+    def test_a_gauge_says_which_source(
+        self, metrics: ProcessMetrics, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert value(metrics, "sluice_paused", source="") == 0
+        other = replace(self.ROW, source="kafka://a", state="running")
+        self.hold(monkeypatch, self.ROW, other)
+        assert value(metrics, "sluice_paused", source="") == 1
+        assert value(metrics, "sluice_paused", source="kafka://a") == 0
+
+    def test_a_process_that_is_held_is_ready_although_nothing_is_committed(
+        self, metrics: ProcessMetrics, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        instruments.hold("source_lag_records", 9, "kafka://t", "0")
+        monkeypatch.setattr(instruments, "seconds_since_commit", lambda: 1e6)
+        assert not metrics.ready().ok
+        self.hold(monkeypatch, self.ROW)
+        health = metrics.ready()
+        assert health.ok
+        assert health.figures["control"] == [
+            {"source": "", "state": "paused", "actor": "ann", "reason": "disk full"}
+        ]

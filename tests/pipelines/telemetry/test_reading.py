@@ -90,3 +90,17 @@ def test_a_line_of_a_stream_has_its_lag_and_one_of_a_bounded_run_its_end() -> No
     bounded = line_of(now, before, streaming=False)
     assert "25% of the bytes, about 30 s left" in bounded
     assert "last commit" not in bounded
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        ({}, ""),
+        ({"": "paused", "kafka://a": "draining"}, "paused, "),
+        ({"kafka://a": "paused"}, "1 source held, "),
+        ({"kafka://a": "paused", "kafka://b": "paused"}, "2 sources held, "),
+    ],
+)
+def test_a_line_says_first_what_is_held(held: dict[str, str], words: str) -> None:
+    before, now = Reading(at=0.0), Reading(at=10.0, held=held)
+    assert line_of(now, before, streaming=True).startswith(f"{words}0 records/s")

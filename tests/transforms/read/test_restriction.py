@@ -21,7 +21,11 @@ positions = st.lists(
     st.tuples(st.text(), st.integers(min_value=-(2**63), max_value=2**63 - 1)), max_size=4
 ).map(tuple)
 remainings = st.builds(
-    Remaining, positions, st.integers(min_value=0, max_value=2**63 - 1), st.booleans()
+    Remaining,
+    positions,
+    st.integers(min_value=0, max_value=2**63 - 1),
+    st.booleans(),
+    st.integers(min_value=0, max_value=2**63 - 1),
 )
 
 
@@ -77,6 +81,12 @@ class TestSplit:
         assert (primary.position, primary.done) == ((("", 4),), True)
         assert residual == Remaining((("", 4),), 6)
         assert tracked.check_done()
+
+    def test_both_parts_keep_the_generation(self) -> None:
+        tracked = SplitTracker(Remaining((("", 4),), 6, generation=2), bounded=True)
+        primary, residual = tracked.try_split(0) or pytest.fail("refused")
+        assert primary == Remaining((("", 4),), 0, done=True, generation=2)
+        assert residual == Remaining((("", 4),), 6, generation=2)
 
     def test_a_checkpoint_after_the_end_has_nothing_to_leave(self) -> None:
         tracked = tracker()
@@ -160,6 +170,21 @@ class TestCoder:
         again = coder.decode(coder.encode(remaining))
         assert coder.encode(again) == coder.encode(remaining)
         assert coder.is_deterministic()
+
+    @pytest.mark.parametrize(
+        ("encoded", "remaining"),
+        [
+            # As version 1 wrote them: msgpack of position, backlog and done.
+            (b"\x01\x93\x90\x00\xc2", Remaining()),
+            (b"\x01\x93\x91\x92\xa0\x07\x03\xc2", Remaining((("", 7),), 3)),
+            (b"\x01\x93\x91\x92\xa3t/0\xcd\x01\x2c\x00\xc3", Remaining((("t/0", 300),), done=True)),
+        ],
+    )
+    def test_a_savepoint_of_before_generations_is_of_generation_0(
+        self, encoded: bytes, remaining: Remaining
+    ) -> None:
+        assert RemainingCoder().decode(encoded) == remaining
+        assert RemainingCoder().decode(encoded).generation == 0
 
     def test_bytes_of_another_version_are_refused_with_the_cure(self) -> None:
         with pytest.raises(ValueError, match=r"another version.*ledger"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -146,3 +147,37 @@ def test_each_run_has_its_own() -> None:
     one, other = spending_of(HALF, "run-1"), spending_of(HALF, "run-2")
     assert one is spending_of(HALF, "run-1")
     assert one is not other
+
+
+class TestAStream:
+    """It is asked by how much the budget is used up, and what failed before a resume does not count."""
+
+    FIVE = DeadBudget.parse("5", pauses=True)
+
+    def test_the_excess_is_said_without_being_raised(self) -> None:
+        spending = Spending(self.FIVE)
+        assert spending.excess([commit(0, 5)]) == ""
+        line = spending.excess([commit(0, 6)])
+        assert line.startswith(
+            "6 records are dead letters, more than --max_dead 5 allows; most are"
+        )
+        assert "nothing of this commit" not in line
+        assert "invalid JSON" not in line, "it goes to logs, and a message may quote its record"
+
+    def test_a_resume_forgets_numbers_and_windows_once(self) -> None:
+        first, second = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
+        spending = Spending(self.FIVE)
+        spending.count_from(None)
+        spending.spend([commit(0, 5)])
+        spending.count_from(None)
+        assert spending.excess([commit(0, 1)])
+        spending.count_from(first)
+        assert not spending.excess([commit(0, 5)])
+        spending.spend([commit(0, 5)])
+        spending.count_from(first)
+        assert spending.excess([commit(0, 1)])
+        percent = Spending(HALF)
+        percent.spend([commit(0, LEAST)])
+        assert percent.excess([commit(0, 1)])
+        percent.count_from(second)
+        assert not percent.excess([commit(0, 1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from zlib import crc32
 
 import pytest
@@ -15,6 +16,8 @@ from sinks.ledger.ranges import (
     missing,
     refuse_another_framing,
     trimmed,
+    within,
+    without,
 )
 from tests.io.sinks.jobs.test_store import failure
 from tests.io.sinks.tested_database import make_batch
@@ -128,3 +131,68 @@ class TestContent:
             ConfigError, match=r"a was read as \(json\) up to offset 4 and .*\(csv\)"
         ):
             refuse_another_framing(place, [self.row(0, 4)], self.row(4, 8, "csv"))
+
+
+def counted(*bounds: tuple[int, int], final: bool = False) -> list[Settlement]:
+    """Rows of which each has read as many records as it has offsets; the last may be final."""
+    last = len(bounds) - 1
+    return [
+        Settlement(low, high, final and i == last, Counts(read=high - low, inserted=high - low))
+        for i, (low, high) in enumerate(bounds)
+    ]
+
+
+class TestWithout:
+    def test_what_follows_an_offset_is_forgotten_and_its_counts_stay(self) -> None:
+        rows = [Settlement(0, 10, final=True, counts=Counts(read=10, inserted=9, dead=1))]
+        assert without(rows, 4) == [Settlement(0, 4, counts=Counts(read=10, inserted=9, dead=1))]
+
+    def test_a_range_in_the_middle_is_forgotten(self) -> None:
+        left = without(counted((0, 10), final=True), 4, 6)
+        assert [(row.start, row.end, row.final) for row in left] == [(0, 4, False), (6, 10, True)]
+        assert coverage_of(left).end == 10
+
+    @pytest.mark.parametrize("start", [0, 3, 5])
+    def test_an_empty_row_says_where_reading_begins_if_nothing_is_left_before_it(
+        self, start: int
+    ) -> None:
+        left = without(counted((5, 10), (12, 20)), start)
+        assert left == [Settlement(start, start, counts=Counts(read=13, inserted=13))]
+
+    def test_a_range_that_begins_what_is_settled_leaves_a_row_before_it(self) -> None:
+        left = without(counted((5, 10)), 5, 8)
+        assert [(row.start, row.end) for row in left] == [(5, 5), (8, 10)]
+
+    def test_a_file_is_not_at_its_end_any_more_and_its_bytes_are_not_known(self) -> None:
+        content = Content(10, 7, "jsonl")
+        assert without([Settlement(0, 10, True, Counts(), content)], 0) == [Settlement(0, 0)]
+        assert without([Settlement(0, 0, True, Counts(), None)], 0) == [Settlement(0, 0)]
+
+    def test_a_row_that_is_not_touched_keeps_what_it_held(self) -> None:
+        row = Settlement(0, 10, False, Counts(read=1), Content(10, 7, "jsonl"))
+        assert without([row, Settlement(20, 30)], 25)[0] == row
+
+    @given(
+        st.lists(st.tuples(st.integers(0, 30), st.integers(0, 8)), min_size=1, max_size=8),
+        st.integers(0, 40),
+        st.one_of(st.none(), st.integers(1, 12)),
+    )
+    def test_exactly_the_range_is_forgotten_and_no_count(
+        self, pairs: list[tuple[int, int]], start: int, length: int | None
+    ) -> None:
+        rows = merged(
+            Settlement(low, low + size, counts=Counts(read=size, dead=size)) for low, size in pairs
+        )
+        end = None if length is None else start + length
+        left = without(rows, start, end)
+        offsets = {at for row in rows for at in range(row.start, row.end)}
+        gone = {at for at in offsets if at >= start and (end is None or at < end)}
+        assert {at for row in left for at in range(row.start, row.end)} == offsets - gone
+        assert {at for low, high in within(rows, start, end) for at in range(low, high)} == gone
+        assert sum((row.counts for row in left), Counts()) == sum(
+            (row.counts for row in rows), Counts()
+        )
+        # The rows have keys of their own, do not overlap, and reading goes on at the range or before.
+        assert len({row.start for row in left}) == len(left)
+        assert all(a.end <= b.start for a, b in pairwise(left))
+        assert coverage_of(left).ranges[0][1] <= start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sinks.control import requests
 from sinks.runs.heartbeat import Heartbeat
 from sinks.runs.history import list_runs, run_called
 from tests.io.sinks.runs.test_runs import begun
@@ -65,3 +66,15 @@ def test_a_run_is_called_by_the_beginning_of_its_id(database: Database) -> None:
         run_called(database.database, "ab")
     with pytest.raises(ConfigError, match="no run begins with 'x'"):
         run_called(database.database, "x")
+
+
+def test_a_run_that_goes_on_says_what_is_held_and_one_that_has_ended_does_not(
+    database: Database,
+) -> None:
+    begun(database, "1").end("paused")
+    begun(database, "2")
+    by = {"actor": "ann", "reason": "r"}
+    requests.ask(database.database, "events", ["kafka://a"], "draining", **by)
+    requests.ask(database.database, "events", ["kafka://b"], "running", **by)
+    rows = {row.id: (row.state, row.held) for row in list_runs(database.database)}
+    assert rows == {"1": ("paused", {}), "2": ("running", {"kafka://a": "draining"})}

@@ -4,7 +4,7 @@ import pytest
 
 from sources.jobs.source import JobsReader, JobsSource
 from tests.io.sources.jobs.fake_queue import BATCH, FakeQueue, read
-from transforms.batch.splits import BatchLimits
+from transforms.batch.splits import Attended, BatchLimits
 from transforms.errors import Contention
 
 
@@ -52,3 +52,13 @@ class TestAhead:
             (0, True),
             (1, False),
         ]
+
+    def test_a_reader_that_is_held_holds_no_jobs_and_goes_on_afterwards(self) -> None:
+        queue = FakeQueue([BATCH], [BATCH], [BATCH])
+        reader = JobsReader(JobsSource(queue, streaming=True, limits=self.FULL))
+        read(reader, 1)
+        assert isinstance(reader, Attended)
+        reader.attend()
+        reader.attend()
+        assert queue.given_back == [BATCH]
+        assert [len(each.batches) for each in read(reader, 1)] == [1]

@@ -45,8 +45,15 @@ class TestQuestions:
         kafka_broker.produce(name, [(None, b"%d" % n, 0, 1_000 + n) for n in range(10)])
         kafka_broker.produce(name, [(None, b"old", 1, 1)])
         kafka_broker.delete_records(name, {0: 4})
-        cluster, places = source_of(kafka_broker, name).cluster, [(name, 0), (name, 1)]
+        source = source_of(kafka_broker, name)
+        cluster, places = source.cluster, [(name, 0), (name, 1)]
         assert cluster.bounds(places) == {(name, 0): (4, 10), (name, 1): (0, 1)}
+        retained = sorted(cluster.retained(source.address).items())
+        assert [(source, label[:2]) for (source, label), _ in retained] == [
+            (f"kafka://{name}", "0@"),
+            (f"kafka://{name}", "1@"),
+        ]
+        assert [bounds for _, bounds in retained] == [(4, 10), (0, 1)]
         assert cluster.offsets_at_time(places, 1_007) == {(name, 0): 7, (name, 1): -1}
         assert cluster.committed(places, f"g-{name}") == {}
         assert (cluster.bounds([]), cluster.log_ends([])) == ({}, {})

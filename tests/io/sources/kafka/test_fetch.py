@@ -26,6 +26,16 @@ class Queue:
 
     def __init__(self, *messages: Message[bytes, bytes]) -> None:
         self._messages = list(messages)
+        self.calls: list[str] = []
+
+    def assignment(self) -> list[object]:
+        return []
+
+    def pause(self, partitions: list[object]) -> None:
+        self.calls.append("pause")
+
+    def resume(self, partitions: list[object]) -> None:
+        self.calls.append("resume")
 
     def consume(self, count: int, timeout: float) -> list[Message[bytes, bytes]]:
         taken, self._messages = self._messages[:count], self._messages[count:]
@@ -107,3 +117,14 @@ def test_no_code_has_two_meanings() -> None:
 def test_every_code_is_in_the_docs() -> None:
     named = set(re.findall(r"`(\w+)`", DOCS.read_text()))
     assert {*names(REFUSED), *names(GONE), *names(LOST), *names(BROKEN)} <= named
+
+
+def test_a_client_that_is_attended_is_paused_once_and_loses_nothing() -> None:
+    messages = [Message(topic="t", partition=1, offset=n, value=b"%d" % n) for n in range(4)]
+    queue = Queue(*messages)
+    fetcher = Fetcher(lambda report: queue, BatchLimits(), None)  # type: ignore[arg-type,return-value]
+    for _ in range(2):
+        fetcher.attend()
+    assert [each.offset() for each in fetcher.take(0).messages] == [0, 1, 2, 3]
+    fetcher.attend()
+    assert queue.calls == ["pause", "resume", "pause"]

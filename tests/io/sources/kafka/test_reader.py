@@ -219,6 +219,28 @@ class TestStart:
             until(reader, lambda read: read.records == 8, read)
         assert by_number(read) == expected(2, first=10)
 
+    def test_an_offset_begins_there_and_pins_it(self, source: KafkaSource) -> None:
+        at = replace(source, uri=f"{source.uri}?start=offset:7")
+        ledger = MemoryLedger()
+        read = read_to_end(at, ledger)
+        assert by_number(read) == {p: raws[7:] for p, raws in expected(10).items()}
+        ledger.settle(read.batches)
+        other = replace(source, uri=f"{source.uri}?start=offset:2")
+        assert by_number(read_to_end(other, ledger)) == {}, "the ledger goes before"
+
+    def test_what_the_ledger_was_told_to_forget_is_read_again(
+        self, source: KafkaSource, topic: str
+    ) -> None:
+        ledger = MemoryLedger()
+        for number, ranges in enumerate(
+            [((0, 4),), ((5, 5),), ((3, 3), (8, 10)), ((0, 2), (6, 10))]
+        ):
+            ledger.coverages[f"kafka://{topic}", str(number)] = Coverage(ranges)
+        begins = {
+            number: values[0] for number, values in by_number(read_to_end(source, ledger)).items()
+        }
+        assert begins == {0: b"0/4", 1: b"1/5", 2: b"2/3", 3: b"3/2"}
+
     def test_a_pinned_partition_keeps_its_beginning(
         self, source: KafkaSource, cluster: str, topic: str
     ) -> None:
@@ -260,6 +282,21 @@ class TestStreaming:
             produce(cluster, topic, numbered(2, first=10))
             wait_until(lambda: shown() == 8, "the lag of what was not asked for")
         assert shown() == 0
+
+    def test_a_reader_that_is_attended_fetches_nothing_and_goes_on_where_it_ended(
+        self, source: KafkaSource, cluster: str, topic: str
+    ) -> None:
+        with reading(replace(source, streaming=True)) as reader:
+            read = until(reader, lambda read: read.records == 40)
+            produce(cluster, topic, [(None, b"1", 0)])
+            for _ in range(3):
+                reader.attend()
+            produce(cluster, topic, [(None, b"2", 0)])
+            for _ in range(20):
+                if read.records == 42:
+                    break
+                read.add(reader.poll(10.0))
+            assert read.records == 42
 
     def test_a_poll_returns_with_what_is_there(
         self, source: KafkaSource, cluster: str, topic: str

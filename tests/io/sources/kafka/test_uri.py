@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sources.kafka.uri import parse
+from sources.kafka.uri import FirstOffset, parse
 from transforms.errors import ConfigError
 
 
@@ -38,6 +38,10 @@ class TestAddress:
         self, text: str, milliseconds: int
     ) -> None:
         assert parse(f"kafka://a/t?start=timestamp:{text}").start == milliseconds
+
+    @pytest.mark.parametrize("offset", [0, 7, 2**63 - 1])
+    def test_a_first_offset_is_a_whole_number(self, offset: int) -> None:
+        assert parse(f"kafka://a/t?start=offset:{offset}").start == FirstOffset(offset)
 
 
 class TestMatches:
@@ -78,6 +82,15 @@ class TestMatches:
         ("kafka://a/t?group=a&group=b", "group is given twice"),
         ("kafka://a/t?until=tomorrow", "until=tomorrow"),
         ("kafka://a/t?start=first", "start=first"),
+        ("kafka://a/t?start=offset:", "N is a whole number from 0 to"),
+        ("kafka://a/t?start=offset:-1", "offset:-1"),
+        ("kafka://a/t?start=offset:1.5", "offset:1.5"),
+        ("kafka://a/t?start=offset:1e3", "offset:1e3"),
+        ("kafka://a/t?start=offset:%D9%A3", "N is a whole number"),
+        ("kafka://a/t?start=offset:9223372036854775808", "to 9223372036854775807"),
+        ("kafka://a/t?start=offset:" + "9" * 5000, "to 9223372036854775807"),
+        ("kafka://a/t?start=offset", "start=offset in"),
+        ("kafka://a/t?start=offsets:5", "offset:N"),
         ("kafka://a/t?start=timestamp:noon", "timestamp:noon"),
         ("kafka://a/t?start=timestamp:1969-01-01", "before 1970"),
         ("kafka://a/t?tombstones=keep", "tombstones=keep"),
