@@ -229,8 +229,8 @@ def test_a_drain_leaves_the_rest_of_a_poll_unread() -> None:
     assert fakes.CLOSED == ["memory://a/0"]
 
 
-class Asked:
-    """What an operator asks for; the test changes it."""
+class Generation:
+    """The generation that is asked for; the test changes it."""
 
     def __init__(self, generation: int = 0) -> None:
         self.generation = generation
@@ -243,7 +243,7 @@ class Asked:
 
 
 def read(
-    source: ListSource, remaining: Remaining, controls: Asked, pacing: Pacing | None = None
+    source: ListSource, remaining: Remaining, controls: Generation, pacing: Pacing | None = None
 ) -> tuple[list[tuple[int, int]], Tracker]:
     """The spans of one bundle, and the tracker with what is left."""
     split = next(iter(source.splits(NoLedger())))
@@ -255,7 +255,7 @@ def read(
 
 
 def test_a_position_of_before_a_rewind_is_dropped() -> None:
-    spans, _ = read(ListSource("a", records=6), Remaining((("", 3),), 3), Asked(1))
+    spans, _ = read(ListSource("a", records=6), Remaining((("", 3),), 3), Generation(1))
     assert spans == [(0, 3), (3, 6)]
     assert fakes.OPENED == [("memory://a/0", ())]
 
@@ -263,24 +263,24 @@ def test_a_position_of_before_a_rewind_is_dropped() -> None:
 def test_a_savepoint_of_before_generations_is_not_trusted_after_a_rewind() -> None:
     restored = RemainingCoder().decode(b"\x01\x93\x91\x92\xa0\x03\x03\xc2")
     assert restored.position == (("", 3),)
-    spans, _ = read(ListSource("a", records=6), restored, Asked(1))
+    spans, _ = read(ListSource("a", records=6), restored, Generation(1))
     assert spans == [(0, 3), (3, 6)]
 
 
 @pytest.mark.parametrize("asked", [0, 1, 2])
 def test_a_position_of_the_last_rewind_or_later_is_trusted(asked: int) -> None:
     remaining = Remaining((("", 3),), 3, generation=2)
-    spans, _ = read(ListSource("a", records=6), remaining, Asked(asked))
+    spans, _ = read(ListSource("a", records=6), remaining, Generation(asked))
     assert spans == [(3, 6)]
 
 
 def test_what_is_left_is_of_the_generation_that_was_read() -> None:
     source = ListSource("a", records=6)
     pacing = Pacing(bundle_seconds=0.0)
-    spans, tracker = read(source, Remaining((("", 3),), 3, generation=1), Asked(2), pacing)
+    spans, tracker = read(source, Remaining((("", 3),), 3, generation=1), Generation(2), pacing)
     assert spans == [(0, 3)]
     assert tracker.residual == Remaining((("", 3),), 3, generation=2)
-    spans, _ = read(source, tracker.residual, Asked(2), pacing)
+    spans, _ = read(source, tracker.residual, Generation(2), pacing)
     assert spans == [(3, 6)]
     assert len(fakes.OPENED) == 1, "the reader of the new position is kept"
 
@@ -288,17 +288,17 @@ def test_what_is_left_is_of_the_generation_that_was_read() -> None:
 def test_a_reader_that_was_kept_before_a_rewind_is_closed() -> None:
     source = ListSource("a", records=9)
     pacing = Pacing(bundle_seconds=0.0)
-    spans, tracker = read(source, Remaining(), Asked(0), pacing)
+    spans, tracker = read(source, Remaining(), Generation(0), pacing)
     assert spans == [(0, 3)]
     assert tracker.residual is not None
-    spans, _ = read(source, tracker.residual, Asked(1), pacing)
+    spans, _ = read(source, tracker.residual, Generation(1), pacing)
     assert spans == [(0, 3)]
     assert fakes.CLOSED == ["memory://a/0"]
     assert [position for _, position in fakes.OPENED] == [(), ()]
 
 
 def test_a_rewind_is_noticed_within_a_bundle() -> None:
-    source, asked = ListSource("a", records=6), Asked()
+    source, asked = ListSource("a", records=6), Generation()
     split = next(iter(source.splits(NoLedger())))
     tracker = Tracker(Remaining())
     reading = Reading(source, split, NoLedger(), tracker, None, Pacing(), asked)
@@ -316,18 +316,18 @@ def test_what_was_polled_before_a_rewind_is_not_emitted_after_it() -> None:
     split = next(iter(source.splits(NoLedger())))
     tracker = Tracker(Remaining())
     pacing = Pacing(bundle_seconds=0.0)
-    for batch in Reading(source, split, NoLedger(), tracker, None, pacing, Asked()).batches():
+    for batch in Reading(source, split, NoLedger(), tracker, None, pacing, Generation()).batches():
         passage = passages.current(batch)
         assert passage is not None
         passage.give_back(2)
     assert tracker.residual is not None
     services.reset()
-    spans, _ = read(source, tracker.residual, Asked(1))
+    spans, _ = read(source, tracker.residual, Generation(1))
     assert spans == [(0, 6)], "not what was left of the poll, 2 to 6, first"
 
 
 def test_where_the_runner_has_taken_the_split_whoever_goes_on_drops_the_position() -> None:
-    source, asked = ListSource("a", records=6), Asked()
+    source, asked = ListSource("a", records=6), Generation()
     split = next(iter(source.splits(NoLedger())))
     tracker = Tracker(Remaining())
     taken: list[Remaining] = []

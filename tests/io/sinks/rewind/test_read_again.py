@@ -22,7 +22,7 @@ from tests.io.sinks.rewind.settled import WHO, pause
 from tests.io.sinks.tested_database import Database
 from tests.services.kafka_mock import PARTITIONS, mock_cluster
 from tests.services.kafka_produce import produce
-from tests.transforms.read.test_reading import Asked, Tracker
+from tests.transforms.read.test_reading import Generation, Tracker
 from transforms.batch.splits import Source
 from transforms.read.readers import READERS
 from transforms.read.reading import Pacing, Reading
@@ -39,7 +39,7 @@ class Stream:
 
     source: Source
     sink: SqlSink
-    asked: Asked = field(default_factory=Asked)
+    asked: Generation = field(default_factory=Generation)
     read: list[int] = field(default_factory=list)
     state: bytes = field(default_factory=lambda: RemainingCoder().encode(Remaining()))
 
