@@ -52,6 +52,7 @@ COMMANDS = (
         "python -m sluice.flink",
     ),
     _of_pipelines("compact", _MAINTAIN, "merge small objects of a sink, and delete old ones"),
+    _of_pipelines("ledger", _MAINTAIN, "forget files that are gone"),
     _of_pipelines("migrate", _MAINTAIN, "bring the tables beside yours to this version"),
     Command(
         *("completion", "sluice.completion", _MAINTAIN),

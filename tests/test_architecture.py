@@ -38,6 +38,7 @@ SINKS = {
     "sinks.database",
     "sinks.dead_letters",
     "sinks.figures",
+    "sinks.forgetting",
     "sinks.jobs",
     "sinks.ledger",
     "sinks.objects",
@@ -91,6 +92,8 @@ WINGS = {
     "sinks.dead_letters": CLIENTS | TRANSFORMS,
     "sinks.runs": {"sinks.database"} | TRANSFORMS,
     "sinks.figures": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.runs"} | TRANSFORMS,
+    "sinks.forgetting": {"sinks.database", "sinks.figures", "sinks.jobs", "sinks.ledger"}
+    | TRANSFORMS,
     "sinks": SINKS | CLIENTS | TRANSFORMS,
     "runners": set(),
     "runners.flink": {"runners"},
