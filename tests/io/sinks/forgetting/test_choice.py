@@ -88,9 +88,17 @@ def test_what_is_or_will_be_in_objects_stays(database: Database) -> None:
             sa.insert(objects),
             {
                 **dict.fromkeys(("pipeline", "source", "partition"), ""),
-                **{"sink": "s3://lake", "target": "t", "name": "t/1", "rows": 2, "bytes": 9},
-                **{"etag": "e", "state": "settled", "pending": False, **offsets},
-                **{"created_at": OLD, "changed_at": OLD},
+                "sink": "s3://lake",
+                "target": "t",
+                "name": "t/1",
+                "rows": 2,
+                "bytes": 9,
+                "etag": "e",
+                "state": "settled",
+                "pending": False,
+                **offsets,
+                "created_at": OLD,
+                "changed_at": OLD,
             },
         )
     assert verdicts(database) == {
