@@ -33,6 +33,7 @@ FAILED = 1
 USAGE = 2
 DEAD_LETTERS = 3
 DEAD_BUDGET = 4
+UNHEALTHY = 6
 
 
 class Parser(parser.Parser):

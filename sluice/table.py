@@ -44,6 +44,7 @@ COMMANDS = (
     _of_pipelines("test", _TRY, "run cases of a file through a mapping, a schema and steps"),
     _of_pipelines("audit", _LOOK, "prove from the database that nothing was lost"),
     _of_pipelines("runs", _LOOK, "show which runs go on, have ended or are lost"),
+    _of_pipelines("doctor", _LOOK, "say what is wrong with a database, and what to do"),
     _of_pipelines("exporter", _LOOK, "show figures of all pipelines to Prometheus"),
     _of_pipelines("dead-letters", _LOOK, "list, replay, cancel or purge records that failed"),
     Command(

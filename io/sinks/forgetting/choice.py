@@ -82,7 +82,7 @@ def kept(connection: sa.Connection, choice: Choice) -> Kept:
     """What has to be looked up once: one pass over the jobs, which have no index by source."""
     conditions = [dialect_of(connection).matches(jobs.c.source, choice.pattern)]
     if choice.pipeline is not None:
-        conditions.append(choice.pipeline == READ_BY)
+        conditions.append(READ_BY.in_([choice.pipeline]))
     places = sa.select(READ_BY, jobs.c.source, jobs.c.partition).where(*conditions).distinct()
     rows = connection.execute(places.execution_options(yield_per=1_000))
     of_jobs = frozenset(hash((pipeline, source, part)) for pipeline, source, part in rows)

@@ -62,7 +62,7 @@ def test_what_was_not_read_to_its_end_stays(database: Database) -> None:
 def test_what_has_unresolved_records_stays(
     database: Database, numbers: dict[str, int], reason: str
 ) -> None:
-    settle(prepared(database), "file:///in/a", **numbers)
+    settle(prepared(database), "file:///in/a", **numbers)  # type: ignore[arg-type]  # no names
     assert verdicts(database) == {"a": reason}
 
 

@@ -1,0 +1,99 @@
+"""Which failures are alike: a fingerprint of stage, category, code and message without its values.
+
+A message quotes what it complains of. Without numbers, quoted values, times, addresses and paths, the
+messages of a thousand records that fail for one reason are the same text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import blake2b
+
+LENGTH = 300
+"""How many characters of a message are looked at, from its beginning."""
+
+_NAMES = (
+    "column|columns|relation|table|constraint|type|function|index|field|fields|property|schema|database"
+    "|role|sequence|operator|trigger|view|step|option|parameter"
+)
+"""What is quoted after these words is a name, which says what is wrong, and no value."""
+
+_QUOTED = re.compile(rf"(?:\b({_NAMES})s?[ :]+)?([\"'`])(.*?)\2", re.IGNORECASE)
+_RULES = (
+    (re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"`)]+", re.IGNORECASE), "<url>"),
+    (re.compile(r"[^\s@'\"<>()]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"), "<email>"),
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), "<uuid>"),
+    (
+        re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"),
+        "<time>",
+    ),
+    (re.compile(r"=\([^()]*\)?"), "=(…)"),  # PostgreSQL: Key (id)=(7) already exists
+)
+_LATER_RULES = (
+    (re.compile(r"(?<![\w/<])/(?:[\w.%-]+/)*[\w.%-]+"), "<path>"),
+    (re.compile(r"\b(?:0x)?(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", re.IGNORECASE), "<hex>"),
+    (re.compile(r"(?<![\w.])[-+]?\d+(?:[.,_]\d+)*(?:e[-+]?\d+)?(?![\w])", re.IGNORECASE), "N"),
+)
+_SPACE = re.compile(r"\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What failures of one kind have in common.
+
+    Attributes:
+        stage: The step that failed.
+        category: The kind of failure.
+        sqlstate: The database's code; empty if it has none.
+        message: The message without values.
+    """
+
+    stage: str
+    category: str
+    sqlstate: str
+    message: str
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits, the same wherever it is computed."""
+        text = f"{self.stage}\x00{self.category}\x00{self.sqlstate}\x00{self.message}"
+        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+
+
+def fingerprint(stage: str, category: str, sqlstate: str | None, message: str) -> Fingerprint:
+    """The fingerprint of a failure.
+
+    Args:
+        stage: As in ``Failure``.
+        category: As in ``Failure``.
+        sqlstate: As in ``Failure``.
+        message: As in ``Failure``, or at least its first ``LENGTH`` characters.
+    """
+    return Fingerprint(stage, category, sqlstate or "", normalised(message))
+
+
+def normalised(message: str) -> str:
+    """A message without its values; once more does not change it.
+
+    >>> normalised('duplicate key value violates unique constraint "t_pkey": Key (id)=(7) exists')
+    'duplicate key value violates unique constraint "t_pkey": Key (id)=(…) exists'
+    >>> normalised("field 'amount': -12.50 is less than 0")
+    "field 'amount': N is less than N"
+    """
+    text = _SPACE.sub(" ", message[:LENGTH]).strip()
+    for pattern, instead in _RULES:
+        text = pattern.sub(instead, text)
+    parts = []
+    end = 0
+    for match in _QUOTED.finditer(text):  # what is quoted as a name stays as it is
+        parts.append(_without_values(text[end : match.start()]))
+        parts.append(match[0] if match[1] else f"{match[2]}…{match[2]}")
+        end = match.end()
+    return "".join([*parts, _without_values(text[end:])])
+
+
+def _without_values(text: str) -> str:
+    for pattern, instead in _LATER_RULES:
+        text = pattern.sub(instead, text)
+    return text
