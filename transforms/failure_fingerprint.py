@@ -1,6 +1,6 @@
 """Which failures are alike: a fingerprint of stage, category, code and message without its values.
 
-A message quotes what it complains of. Without numbers, quoted values, times, addresses and paths, the
+A message quotes what it complains of. Without numbers, quoted values, times and addresses, the
 messages of a thousand records that fail for one reason are the same text.
 """
 
@@ -19,7 +19,13 @@ _NAMES = (
 )
 """What is quoted after these words is a name, which says what is wrong, and no value."""
 
-_QUOTED = re.compile(rf"(?:\b({_NAMES})s?[ :]+)?([\"'`])(.*?)\2", re.IGNORECASE)
+_UNIT = "(?:[mun]?s|m|min|h|d|[kmgt]?i?b)"
+"""What may stand behind a number without a space: it stays."""
+
+_QUOTED = re.compile(
+    rf"(?:\b({_NAMES})s?[ :]+)?(?<!\w)([\"'`])(.*?)\2(?!\w)( is a required property)?",
+    re.IGNORECASE,
+)
 _RULES = (
     (re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"`)]+", re.IGNORECASE), "<url>"),
     (re.compile(r"[^\s@'\"<>()]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"), "<email>"),
@@ -28,12 +34,19 @@ _RULES = (
         re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"),
         "<time>",
     ),
-    (re.compile(r"=\([^()]*\)?"), "=(…)"),  # PostgreSQL: Key (id)=(7) already exists
+    # PostgreSQL: Key (id)=(7) already exists
+    (re.compile(r"=\((?:[^()]|\([^()]*\))*\)?"), "=(…)"),
+    # A parser: what stands where the text stops being JSON
+    (re.compile(r"\(byte \d+\):? .*"), "(byte N): …"),
 )
 _LATER_RULES = (
-    (re.compile(r"(?<![\w/<])/(?:[\w.%-]+/)*[\w.%-]+"), "<path>"),
     (re.compile(r"\b(?:0x)?(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", re.IGNORECASE), "<hex>"),
-    (re.compile(r"(?<![\w.])[-+]?\d+(?:[.,_]\d+)*(?:e[-+]?\d+)?(?![\w])", re.IGNORECASE), "N"),
+    (
+        re.compile(
+            rf"(?<![\w.])[-+]?\d+(?:[.,_]\d+)*(?:e[-+]?\d+)?(?={_UNIT}?(?!\w))", re.IGNORECASE
+        ),
+        "N",
+    ),
 )
 _SPACE = re.compile(r"\s+")
 
@@ -88,7 +101,8 @@ def normalised(message: str) -> str:
     end = 0
     for match in _QUOTED.finditer(text):  # what is quoted as a name stays as it is
         parts.append(_without_values(text[end : match.start()]))
-        parts.append(match[0] if match[1] else f"{match[2]}…{match[2]}")
+        is_name = match[1] or match[4]
+        parts.append(match[0] if is_name else f"{match[2]}…{match[2]}")
         end = match.end()
     return "".join([*parts, _without_values(text[end:])])
 

@@ -92,8 +92,9 @@ def verdicts(groups: list[Group], total: int, now: datetime) -> Iterator[Item]:
 def _verdict(group: Group, now: datetime) -> Item:
     kind = group.kind
     code = f" {kind.sqlstate}" if kind.sqlstate else ""
+    noun = "letter" if group.number == 1 else "letters"
     what = (
-        f"{group.number:,} dead letters of {kind.stage}/{kind.category}{code}, the first "
+        f"{group.number:,} dead {noun} of {kind.stage}/{kind.category}{code}, the first "
         f"{length(now - group.first)} and the last {length(now - group.last)} ago: {kind.message}"
     )
     todo = (

@@ -42,11 +42,11 @@ def check(connection: sa.Connection, scope: Scope) -> Iterator[Item]:
     first = sa.func.min(intents.c.created_at)
     query = sa.select(intents.c.pipeline, sa.func.count(), first).group_by(intents.c.pipeline)
     rows = connection.execute(query.order_by(first).limit(50))
-    items = [opened(*row, scope.now) for row in rows if scope.asks(row.pipeline)]
+    items = [opened(row[0], row[1], row[2], scope.now) for row in rows if scope.asks(row.pipeline)]
     first = sa.func.min(objects.c.changed_at)
     query = sa.select(objects.c.sink, sa.func.count(), first).where(objects.c.pending)
     rows = connection.execute(query.group_by(objects.c.sink).order_by(first).limit(50))
-    items += [unpublished(*row, scope.now) for row in rows]
+    items += [unpublished(row[0], row[1], row[2], scope.now) for row in rows]
     seen = [item for item in items if item is not None]
     yield from seen
     if not seen:
