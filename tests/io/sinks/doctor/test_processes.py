@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from sinks.database.tables import control
 from sinks.doctor import processes
 from sinks.doctor.scope import Question, Queue
 from tests.io.sinks.doctor.examined import NOW, ago, insert, last_run, said, wrong
@@ -85,7 +86,7 @@ def test_waiting_jobs_without_a_process_are_told_unless_they_are_paused(database
     assert (item.level, item.where, item.figures["jobs"]) == ("warning", "p", 1)
     at = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
     row = {"pipeline": "p", "source": "", "state": "paused", "generation": 0}
-    insert(database, processes.control, {**row, "actor": "a", "reason": "r", "changed_at": at})
+    insert(database, control, {**row, "actor": "a", "reason": "r", "changed_at": at})
     assert wrong(database, processes.check) == []
 
 
