@@ -26,20 +26,21 @@ A file stays that was not read to its end, has jobs, or is still there. Should a
 back, it is read again, and the key decides what becomes of its records. Totals in the metrics do not
 fall."""
 
-_EXAMPLE = """\
-example:
-  %(prog)s --sink postgresql://user@host/db --source 's3://bucket/2025/*' --older_than 90d \\
+_EXAMPLES = """\
+examples:
+  sluice ledger forget --sink sqlite:///ingest.db --source './in/*.jsonl' --older_than 30d
+  sluice ledger forget --sink postgresql://user@host/db --source 's3://bucket/2025/*' --older_than 90d \\
       --reason 'deleted by the lifecycle of the bucket' --yes"""
 
 
 def parser() -> command.Parser:
     """The flags of ``pipelines.ledger``."""
     parser = command.Parser(
-        prog="python -m pipelines.ledger", description=_DESCRIPTION, epilog=_EXAMPLE
+        prog="python -m pipelines.ledger", description=_DESCRIPTION, epilog=_EXAMPLES
     )
     actions = parser.add_subparsers(dest="action", required=True, title="actions", metavar="forget")
     forget = actions.add_parser(
-        "forget", help="forget files that are gone", description=_FORGET, epilog=_EXAMPLE
+        "forget", help="forget files that are gone", description=_FORGET, epilog=_EXAMPLES
     )
     add_sink(forget.add_argument_group("the database"))
     which = forget.add_argument_group("which files").add_argument

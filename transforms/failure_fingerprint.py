@@ -22,23 +22,31 @@ _NAMES = (
 _UNIT = "(?:[mun]?s|m|min|h|d|[kmgt]?i?b)"
 """What may stand behind a number without a space: it stays."""
 
-_QUOTED = re.compile(
-    rf"(?:\b({_NAMES})s?[ :]+)?(?<!\w)([\"'`])(.*?)\2(?!\w)( is a required property)?",
-    re.IGNORECASE,
-)
+_QUOTED = re.compile(r"(?<!\w)([\"'`])(.*?)\1(?!\w)( is a required property)?")
+_BEFORE_A_NAME = re.compile(rf"\b(?:{_NAMES})s?[ :]+$", re.IGNORECASE)
+_LONGEST = 20
+"""How many characters before a quote are looked at for such a word."""
+
 _RULES = (
-    (re.compile(r"[a-z][a-z0-9+.-]*://[^\s'\"`)]+", re.IGNORECASE), "<url>"),
-    (re.compile(r"[^\s@'\"<>()]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"), "<email>"),
-    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), "<uuid>"),
+    ("://", re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s'\"`)]+", re.IGNORECASE), "<url>"),
+    ("@", re.compile(r"[^\s@'\"<>()]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"), "<email>"),
     (
+        "-",
+        re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE),
+        "<uuid>",
+    ),
+    (
+        "-",
         re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?"),
         "<time>",
     ),
     # PostgreSQL: Key (id)=(7) already exists
-    (re.compile(r"=\((?:[^()]|\([^()]*\))*\)?"), "=(…)"),
+    ("=(", re.compile(r"=\((?:[^()]|\([^()]*\))*\)?"), "=(…)"),
     # A parser: what stands where the text stops being JSON
-    (re.compile(r"\(byte \d+\):? .*"), "(byte N): …"),
+    ("(byte ", re.compile(r"\(byte \d+\):? .*"), "(byte N): …"),
 )
+"""Without the first text in it, a message need not be searched for the pattern."""
+
 _LATER_RULES = (
     (re.compile(r"\b(?:0x)?(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", re.IGNORECASE), "<hex>"),
     (
@@ -95,14 +103,17 @@ def normalised(message: str) -> str:
     "field 'amount': N is less than N"
     """
     text = _SPACE.sub(" ", message[:LENGTH]).strip()
-    for pattern, instead in _RULES:
-        text = pattern.sub(instead, text)
+    for mark, pattern, instead in _RULES:
+        if mark in text:
+            text = pattern.sub(instead, text)
     parts = []
     end = 0
     for match in _QUOTED.finditer(text):  # what is quoted as a name stays as it is
-        parts.append(_without_values(text[end : match.start()]))
-        is_name = match[1] or match[4]
-        parts.append(match[0] if is_name else f"{match[2]}…{match[2]}")
+        begin = match.start()
+        before = text[max(0, begin - _LONGEST) : begin]
+        is_name = match[3] or _BEFORE_A_NAME.search(before)
+        parts.append(_without_values(text[end:begin]))
+        parts.append(match[0] if is_name else f"{match[1]}…{match[1]}")
         end = match.end()
     return "".join([*parts, _without_values(text[end:])])
 

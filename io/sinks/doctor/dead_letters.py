@@ -24,9 +24,6 @@ from transforms.parse.hidden.preview import WITHHELD
 SAMPLE = 20_000
 """How many jobs are looked at, those with the highest numbers."""
 
-MOST_MESSAGES = 2_000
-"""How many different messages of them are compared, the most frequent ones first."""
-
 SHOWN = 5
 """How many fingerprints are shown."""
 
@@ -161,7 +158,5 @@ def _query(pipeline: str | None) -> sa.Select[Any]:
         )
         .where(of.state.in_(DEAD_STATES))
         .group_by(*kind)
-        .order_by(number.desc())
-        .limit(MOST_MESSAGES)
     )
     return query if pipeline is None else query.where(of.reader == pipeline)

@@ -95,8 +95,9 @@ def sizes(connection: sa.Connection, tables: Sequence[str]) -> dict[str, TableSi
     """The sizes of ``tables``, quoted as in SQL, by these names; those that are not there are absent."""
     result = {}
     for row in connection.execute(_SIZES, {"tables": list(tables)}):
-        known = row.relpages >= 10 and row.reltuples > 0
-        rows = row.reltuples / row.relpages * row.pages if known else row.n_live_tup or 0
+        analyzed = row.relpages >= 10 and row.reltuples > 0
+        density = row.reltuples / row.relpages if analyzed else 0.0
+        rows = density * row.pages if analyzed else row.n_live_tup or 0
         result[tables[row.place - 1]] = TableSize(
             rows=int(rows),
             bytes=row.bytes,
