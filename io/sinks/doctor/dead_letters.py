@@ -21,7 +21,7 @@ from transforms.batch.job_states import DEAD_STATES
 from transforms.failure_fingerprint import LENGTH, Fingerprint, fingerprint
 from transforms.parse.hidden.preview import WITHHELD
 
-SAMPLE = 20_000
+SAMPLE = 10_000
 """How many jobs are looked at, those with the highest numbers."""
 
 SHOWN = 5
@@ -126,9 +126,11 @@ def _groups(connection: sa.Connection, pipeline: str | None) -> Iterator[Group]:
     rows = connection.execute(_query(pipeline)).all()
     names = {row.reader for row in rows} | {row.pipeline for row in rows if row.pipeline}
     hidden = hidden_fields.of_jobs(connection, {row.target for row in rows}, names)
+    places = {(row.target, row.reader, row.pipeline) for row in rows}
+    hiding = {place for place in places if hidden.of(*place).paths}
     for row in rows:
         # A message may quote the record, and nobody looks at the record here.
-        hides = hidden.of(row.target, row.reader, row.pipeline).paths
+        hides = (row.target, row.reader, row.pipeline) in hiding
         kind = fingerprint(row.stage, row.category, row.sqlstate, WITHHELD if hides else row.text)
         yield Group(kind, row.number, row.first, row.last, row.job)
 
