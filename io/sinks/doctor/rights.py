@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sinks.database import tables
 from sinks.database.catalogue.figures import Need
 from sinks.database.dialects import dialect_of
-from sinks.doctor.item import Item, Level
+from sinks.doctor.item import Item
 from sinks.doctor.scope import LastRun, Scope
 from sinks.table.target import Description
 from sinks.text.quoting import quote, quoted
@@ -77,35 +77,43 @@ def needs_of_target(table: str, described: Description, last: LastRun | None) ->
     return needs
 
 
-def verdicts(lacking: Sequence[Need], role: str) -> Iterator[Item]:
-    """An item for each table on which rights are missing, with the statement that grants them."""
-    by_place: dict[str, dict[str, list[str]]] = defaultdict(dict)
+def verdicts(
+    lacking: Sequence[Need], role: str, database: str = "…", schema: str = "…"
+) -> Iterator[Item]:
+    """An item for each table on which rights are missing, with the statement that grants them.
+
+    Args:
+        lacking: The rights.
+        role: Who lacks them; empty if its name is not known.
+        database: The name of the database.
+        schema: The name of its default schema.
+    """
+    to = f"TO {quote(role)}" if role else "TO …"
+    by_table: dict[str, dict[str, list[str]]] = defaultdict(dict)
     for need in lacking:
-        by_place[need.table].setdefault(need.right, []).append(need.column)
-    to = quote(role) if role else "the role"
-    for table, rights in by_place.items():
-        for right, grant in (
-            ("TEMPORARY", "GRANT TEMPORARY ON DATABASE … TO"),
-            ("CREATE", "GRANT CREATE ON SCHEMA … TO"),
-        ):
-            if right in rights:
-                level: Level = "error" if right == "TEMPORARY" else "warning"
-                why = "rows whose key is there already are staged in a temporary table"
-                if right == "CREATE":
-                    why = "only a missing table, or a migration, takes it"
-                what = f"role {role} lacks {right}: {why}"
-                yield Item("rights", level, what, "database", f"run: {grant} {to}")
-        granted = ", ".join(
-            right for right in rights if right not in ("USAGE", "TEMPORARY", "CREATE")
-        )
-        if granted:
+        by_table[need.table].setdefault(need.right, []).append(need.column)
+    of_database = by_table.pop("", {})
+    if "TEMPORARY" in of_database:
+        what = f"role {role} lacks TEMPORARY: rows whose key is there already are staged in such tables"
+        todo = f"run: GRANT TEMPORARY ON DATABASE {quote(database)} {to}"
+        yield Item("rights", "error", what, "database", todo)
+    if "CREATE" in of_database:
+        what = f"role {role} lacks CREATE: only a missing table, or a migration, takes it"
+        todo = f"if that is to be its task, run: GRANT CREATE ON SCHEMA {quote(schema)} {to}"
+        yield Item("rights", "warning", what, "database", todo)
+    for table, rights in by_table.items():
+        numbered = rights.pop("USAGE", [])
+        if rights:
+            granted = ", ".join(rights)
             what = f"role {role} lacks {granted}"
             figures = {"role": role, "columns": rights}
-            todo = f"run: GRANT {granted} ON {table} TO {to}"
-            yield Item("rights", "error", what, table, todo, figures)
-        if "USAGE" in rights:
-            what = f"role {role} lacks USAGE of the sequence of {rights['USAGE'][0]}"
-            todo = f"run: GRANT USAGE ON SEQUENCE (pg_get_serial_sequence('{table}', …)) TO {to}"
+            yield Item(
+                "rights", "error", what, table, f"run: GRANT {granted} ON {table} {to}", figures
+            )
+        for column in numbered:
+            sequence = quote("_".join((table.strip('"'), column, "seq")))  # as PostgreSQL names it
+            what = f"role {role} lacks USAGE of the sequence of {column}"
+            todo = f"run: GRANT USAGE ON SEQUENCE {sequence} {to}"
             yield Item("rights", "error", what, table, todo)
 
 
@@ -131,6 +139,8 @@ def check(connection: sa.Connection, scope: Scope) -> Iterator[Item]:
     if lacking is None:
         yield Item("rights", "skipped", f"{dialect.server(connection).name} does not say")
         return
-    yield from verdicts(lacking, scope.question.role or connection.engine.url.username or "")
+    url = connection.engine.url
+    role, schema = scope.question.role or url.username or "", connection.dialect.default_schema_name
+    yield from verdicts(lacking, role, url.database or "…", schema or "…")
     if not lacking:
         yield Item("rights", "ok", "no right is missing", figures={"asked": len(needs)})
