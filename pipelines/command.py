@@ -34,6 +34,7 @@ USAGE = 2
 DEAD_LETTERS = 3
 DEAD_BUDGET = 4
 PAUSED = 5
+UNHEALTHY = 6
 
 
 class Parser(parser.Parser):

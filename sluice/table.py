@@ -50,6 +50,7 @@ COMMANDS = (
     _of_pipelines("test", _TRY, "run cases of a file through a mapping, a schema and steps"),
     _of_pipelines("audit", _LOOK, "prove from the database that nothing was lost"),
     _of_pipelines("runs", _LOOK, "show which runs go on, have ended or are lost"),
+    _of_pipelines("doctor", _LOOK, "say what is wrong with a database, and what to do"),
     _of_pipelines("exporter", _LOOK, "show figures of all pipelines to Prometheus"),
     _of_pipelines("dead-letters", _LOOK, "list, replay, cancel or purge records that failed"),
     _of_control("pause", "let a pipeline read nothing more until it is resumed"),
@@ -63,6 +64,7 @@ COMMANDS = (
         "python -m sluice.flink",
     ),
     _of_pipelines("compact", _MAINTAIN, "merge small objects of a sink, and delete old ones"),
+    _of_pipelines("ledger", _MAINTAIN, "forget files that are gone"),
     _of_pipelines("migrate", _MAINTAIN, "bring the tables beside yours to this version"),
     Command(
         *("completion", "sluice.completion", _MAINTAIN),

@@ -39,6 +39,7 @@ SINKS = {
     "sinks.database",
     "sinks.dead_letters",
     "sinks.figures",
+    "sinks.forgetting",
     "sinks.jobs",
     "sinks.ledger",
     "sinks.objects",
@@ -96,6 +97,8 @@ WINGS = {
     | TRANSFORMS,
     "sinks.control": {"sinks.database", "sinks.jobs", "sinks.text"} | TRANSFORMS,  # the audit trail
     "sinks.figures": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.runs"} | TRANSFORMS,
+    "sinks.forgetting": {"sinks.database", "sinks.figures", "sinks.jobs", "sinks.ledger"}
+    | TRANSFORMS,
     "sinks": SINKS | CLIENTS | TRANSFORMS,
     "runners": set(),
     "runners.flink": {"runners"},

@@ -54,6 +54,23 @@ def pattern_of(uri: str) -> str:
     return _WILD.sub("*", name)
 
 
+def beginning_of(uri: str) -> str:
+    """A pattern that every name matches that ``uri`` has in the ledger, with ``*`` for any text.
+
+    It ends before whatever the ledger may spell in another way.
+
+    Raises:
+        ConfigError: As ``owned_by``.
+
+    >>> beginning_of("s3://events/2026 (old)/*.jsonl"), beginning_of("/data/a.jsonl")
+    ('s3://events/2026*', 'file:///data/a.jsonl*')
+    """
+    refuse_unknown_scheme(uri)
+    name = uri if uri.startswith(s3_names.SCHEME) else LOCAL_SCHEME + path_of(uri)
+    return f"{_PLAIN.match(name)[0]}*"  # type: ignore[index]  # matches any text
+
+
+_PLAIN = re.compile(r"[\w.~/:=-]*", re.ASCII)
 _WILD = re.compile(r"\*\*/|\*+|\?|\[[^/]*?\]")
 
 

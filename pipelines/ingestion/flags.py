@@ -307,7 +307,9 @@ def _add_retries(parser: Parser) -> None:
         action="append",
         default=[],
         metavar="STATE=TIME",
-        help="delete completed, cancelled or discarded jobs after e.g. 12h or 30d; may be repeated",
+        help="delete completed, cancelled or discarded jobs, and with runs=TIME the entries of the "
+        "pipeline's ended runs, after e.g. 12h or 30d; may be repeated (default: all jobs stay, and the "
+        "last 1,000 runs)",
     )
 
 

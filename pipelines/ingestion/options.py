@@ -11,14 +11,15 @@ import apache_beam as beam
 
 from clients.kafka import config as kafka_config
 from clients.s3 import S3Settings
-from pipelines import cluster, command
-from pipelines.beam_options import refuse_unknown, runner_of
+from pipelines import command
 from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.configuring import destination
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
+from pipelines.running import cluster
+from pipelines.running.beam_options import refuse_unknown, runner_of
 from pipelines.telemetry.progress import Mode, mode_of
 from runners.runner import Runner
 from sinks.control.polling import SqlControls

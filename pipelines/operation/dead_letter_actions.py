@@ -39,8 +39,9 @@ _DELETED = {
     "cancelled": "the ledger goes on counting their records as dead",
     "completed": "their attempts are forgotten; their records are counted as what they became, "
     "and no count of dead letters changes",
+    retention.RUNS: "what they have settled stays in the ledger",
 }
-"""What remains of jobs that are deleted, by their state."""
+"""What remains of jobs that are deleted, by their state, and of runs."""
 _LEFT = {
     job_orders.NO_BYTES: "an object could not be read, there are no bytes to parse again; "
     "put a new version of it in place and ingest that",

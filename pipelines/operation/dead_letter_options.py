@@ -40,7 +40,7 @@ _HELP = {
     "cancel": "do not try waiting jobs again",
     "purge": "delete finished jobs; the ledger goes on counting their records as what they became",
     "adopt": "give jobs to a pipeline: jobs of no pipeline, or of one that was renamed or changed",
-    "prune": "delete finished jobs that have been kept long enough",
+    "prune": "delete finished jobs, and ended runs, that have been kept long enough",
     "audit": "show who replayed, cancelled, purged, adopted, pruned or revealed what, when and why",
 }
 
@@ -200,8 +200,8 @@ def _add_prune(one: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="STATE=DURATION",
-        help=f"how long to keep jobs that are {', '.join(FINAL_STATES)}, e.g. completed=7d; "
-        "may be repeated",
+        help=f"how long to keep jobs that are {', '.join(FINAL_STATES)}, e.g. completed=7d, or the "
+        "entries of ended runs, e.g. runs=90d; may be repeated",
     )
     which.add_argument("--table", metavar="NAME", help="of this table (default: of all tables)")
     _add_trail(

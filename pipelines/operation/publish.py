@@ -13,11 +13,12 @@ import apache_beam as beam
 
 from clients.kafka import address as kafka_address
 from clients.kafka import config as kafka_config
-from pipelines import cluster, command, execution
-from pipelines.beam_options import refuse_unknown, runner_of
+from pipelines import command, execution
 from pipelines.command import Parser
 from pipelines.flags import set_outage_budget
 from pipelines.operation.start import once_reachable
+from pipelines.running import cluster
+from pipelines.running.beam_options import refuse_unknown, runner_of
 from runners.runner import Runner
 from sinks.database.database import Database
 from sinks.database.tables import SHARDS

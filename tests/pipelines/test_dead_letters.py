@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from sinks.runs.runs import Run
+from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import counted, prepared, store, stored, trail
 from tests.io.sinks.tested_database import Database
 from tests.pipelines.commands import audit, dead_letters, ingest
@@ -344,6 +346,21 @@ class TestPrune:
         assert listed(sink, capsys) == []
         (entry,) = answer(capsys, "audit", "--sink", sink)
         assert (entry["action"], entry["reason"], entry["count"]) == ("prune", "retention", 3)
+
+    def test_runs_are_pruned_by_hand_too(
+        self, sink: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        config = SqlConfig.of(sink, "events")
+        for number in ("1", "2"):
+            run = Run(number, config, "events", "DirectRunner", "1")
+            run.begin()
+            run.end("completed")
+        flags = ["--sink", sink, "--retain", "runs=0s"]
+        (done,) = answer(capsys, "prune", *flags, "--dry_run")
+        assert (done["count"], done["states"]) == (1, {"runs": 1})
+        capsys.readouterr()
+        assert dead_letters("prune", *flags) == 0
+        assert "1 deleted (runs): what they have settled stays" in capsys.readouterr().out
 
     @pytest.mark.parametrize("retain", [[], ["--retain", "completed"], ["--retain", "lost=7d"]])
     def test_nonsense_is_one_line(

@@ -26,7 +26,9 @@ def test_a_running_stream_reads_again_what_was_forgotten_while_it_was_paused(sin
             assert command.run("pause", pause.main, why) == 0
             more = ["--source", "kafka://orders", "--partition", "1", "--from_offset", "60"]
             assert command.run("rewind", rewind.main, [*why, *more, "--yes"]) == 0
-            assert query(sink, "SELECT SUM(end_offset - start_offset) FROM ingest_progress") == [(360,)]
+            assert query(sink, "SELECT SUM(end_offset - start_offset) FROM ingest_progress") == [
+                (360,)
+            ]
             assert command.run("resume", resume.main, why) == 0
             covered = "SELECT SUM(end_offset - start_offset), SUM(read) FROM ingest_progress"
             wait_until(

@@ -87,3 +87,11 @@ def test_a_run_that_is_not_there_is_a_usage_error(
     assert ingest(file, sink, "--max_dead", "100%") == 0
     assert runs("show", sink, "--run", "zzz") == 2
     assert "no run begins with 'zzz'" in capsys.readouterr().err
+
+
+def test_a_run_deletes_the_entries_of_old_ones_where_it_is_told_so(sink: str, file: Path) -> None:
+    budget = ("--max_dead", "100%")
+    assert ingest(file, sink, *budget) == 0
+    assert ingest(file, sink, *budget, "--retain", "runs=0s") == 0
+    assert query(sink, "SELECT count(*) FROM ingest_runs") == [(1,)]
+    assert query(sink, "SELECT action, actor, count FROM ingest_audit") == [("prune", "ingest", 1)]

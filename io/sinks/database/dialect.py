@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
+from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
 
 Writing = Literal["copy", "sqlite", "portable"]
@@ -216,4 +217,38 @@ class Dialect(Protocol):
 
     def about_rows(self, connection: sa.Connection, table: str) -> int:
         """About how many rows a table has, without reading them where that can be told."""
+        ...
+
+    @property
+    def own_clock(self) -> bool:
+        """Whether ``now`` is the clock of this machine, since the database has none."""
+        ...
+
+    def limit_statements(self, connection: sa.Connection, seconds: float) -> None:
+        """Have the database give up statements of this transaction that last longer, where it can."""
+        ...
+
+    def server(self, connection: sa.Connection) -> Server:
+        """What the database says of itself."""
+        ...
+
+    def sizes(
+        self, connection: sa.Connection, tables: Sequence[str]
+    ) -> Mapping[str, TableSize] | None:
+        """The sizes of ``tables``, quoted as in SQL; None where that cannot be told without reading."""
+        ...
+
+    def lacking(
+        self, connection: sa.Connection, needs: Sequence[Need], role: str
+    ) -> Sequence[Need] | None:
+        """Those of ``needs`` that a role lacks; None where the database does not say.
+
+        Args:
+            connection: To the database.
+            needs: The rights.
+            role: Whose; empty for that of ``connection``.
+
+        Raises:
+            ConfigError: There is no such role.
+        """
         ...

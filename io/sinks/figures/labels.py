@@ -43,6 +43,17 @@ class Labels:
                 return source if label is None else label
         return OTHER
 
+    def pattern_of(self, source: str) -> str:
+        """A name that has the label of ``source``, and that many sources share, if there is one.
+
+        It is the pattern that decides the label: whatever other pattern the text of that one
+        matches, every name that it stands for matches too.
+        """
+        for pattern, label in self.patterns:
+            if _compiled(pattern).fullmatch(source):
+                return source if label is None else pattern
+        return source
+
 
 def labels_of(connection: sa.Connection, topics: str) -> Labels:
     """How the sources of the ledger are labelled.

@@ -1,4 +1,4 @@
-"""How long jobs are kept once they are in a final state, and the deletion of those kept longer."""
+"""How long finished jobs and ended runs are kept, and the deletion of those kept longer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
-from sinks.database.engine import transaction
-from sinks.database.tables import READ_BY, jobs
+from sinks.database.engine import retried, transaction
+from sinks.database.tables import READ_BY, jobs, runs, workers
 from sinks.jobs import audit_trail
 from sinks.jobs.chunks import Change, Picked, Where, change_in_chunks
 from sinks.jobs.store import exists
@@ -23,6 +23,15 @@ from transforms.errors import ConfigError, Contention
 from transforms.route.table_name import UNROUTED
 
 LONGEST = timedelta(days=36_500)
+RUNS = "runs"
+"""What ``Retention`` calls runs, beside the states of jobs."""
+
+RUN_CHUNK = 500
+"""Runs a transaction deletes."""
+
+SILENT = timedelta(days=1)
+"""A run without an end has ended if none of its processes was heard for this long, and its period."""
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DURATION = re.compile(r"([0-9]{1,12})([smhd])")
 FINISHED = {
@@ -53,33 +62,38 @@ def duration(text: str) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long to keep finished jobs, by state; jobs in a state that is not named are kept forever.
+    """How long to keep finished jobs and ended runs; what is not named is kept forever.
 
     Attributes:
         periods: Final states, each with how long to keep a job after it got there.
+        runs: How long to keep a run, with its workers, after it ended; None for as long as there
+            are not too many of them (``sinks.runs.runs.KEPT``).
     """
 
     periods: tuple[tuple[str, timedelta], ...] = ()
+    runs: timedelta | None = None
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Retention:
-        """Read ``STATE=DURATION`` entries, e.g. ``completed=12h`` and ``discarded=30d``.
+        """Read ``STATE=DURATION`` entries, e.g. ``completed=12h``, ``discarded=30d``, ``runs=90d``.
 
         Raises:
-            ConfigError: An entry cannot be read, or its state is not final or was named before.
+            ConfigError: An entry cannot be read, names no final state and not ``runs``, or what
+                another one has named before.
         """
         periods: dict[str, timedelta] = {}
         for text in texts:
             state, equals, length = text.partition("=")
-            if not equals or state not in FINAL_STATES:
+            if not equals or state not in (*FINAL_STATES, RUNS):
                 raise ConfigError(
                     f"retain must be STATE=DURATION with {', '.join(FINAL_STATES)} as the state, "
-                    f"e.g. completed=7d; got {text!r}"
+                    f"or {RUNS}=DURATION, e.g. completed=7d; got {text!r}"
                 )
             if state in periods:
                 raise ConfigError(f"retain names {state} twice; give one duration")
             periods[state] = duration(length)
-        return cls(tuple(periods.items()))
+        of_runs = periods.pop(RUNS, None)
+        return cls(tuple(periods.items()), of_runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +118,19 @@ class Kept:
             conditions += [jobs.c.pipeline == self.pipeline, read]
         return sa.or_(sa.false(), *conditions)
 
+    def runs(self) -> sa.ColumnElement[bool]:
+        """The condition on runs: those of the pipeline, which may have the name of its table."""
+        return runs.c.pipeline == (self.pipeline or self.target)
+
 
 def prune(
     database: Database, target: str | Kept | None, retention: Retention, *, actor: str, reason: str
 ) -> dict[str, int]:
-    """Delete the jobs that have been kept long enough; the ledger keeps its counts.
+    """Delete the jobs and runs that have been kept long enough; the ledger keeps its counts.
 
-    A transaction deletes at most ``job_chunks.CHUNK`` jobs and enters the audit trail, which
-    says nothing where nothing was deleted.
+    A transaction deletes at most ``job_chunks.CHUNK`` jobs, or ``RUN_CHUNK`` runs, and enters the
+    audit trail, which says nothing where nothing was deleted. The newest run of each pipeline and
+    table stays, and so does every run that goes on.
 
     Args:
         database: Which database.
@@ -121,7 +140,7 @@ def prune(
         reason: Why.
 
     Returns:
-        How many jobs were deleted, by state, zeros included.
+        How many jobs were deleted, by state, and how many runs; zeros included.
 
     Raises:
         SinkUnavailable: The database cannot be reached; the chunks before are committed.
@@ -134,11 +153,13 @@ def prune(
         deleted[state] = change_in_chunks(
             database, where, delete, doing="delete old failed records"
         )
+    if retention.runs is not None:
+        deleted[RUNS] = _prune_runs(database, target, retention.runs, actor, reason)
     return deleted
 
 
 def prunable(database: Database, target: str | Kept | None, retention: Retention) -> dict[str, int]:
-    """How many jobs ``prune`` would delete now, by state; deletes nothing.
+    """How many jobs and runs ``prune`` would delete now, as it says them; deletes nothing.
 
     Raises:
         SinkUnavailable: The database cannot be reached.
@@ -146,12 +167,18 @@ def prunable(database: Database, target: str | Kept | None, retention: Retention
     bounds = _bounds(database, retention)
     with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
-            return dict.fromkeys(bounds, 0)
+            return dict.fromkeys([*bounds, *([RUNS] if retention.runs is not None else [])], 0)
         count = sa.select(sa.func.count()).select_from(jobs)
-        return {
+        counted = {
             state: connection.execute(count.where(_old(target, state, before))).scalar_one()
             for state, before in bounds.items()
         }
+        if retention.runs is not None:
+            now = dialect_of(connection).now(connection)
+            of_runs = sa.select(sa.func.count()).select_from(runs)
+            old = _old_runs(target, retention.runs, now)
+            counted[RUNS] = connection.execute(of_runs.where(old)).scalar_one()
+        return counted
 
 
 def oldest(
@@ -209,3 +236,61 @@ def _deletion(
         audit_trail.enter(connection, "prune", actor=actor, reason=reason, which=which, count=gone)
 
     return lambda _dialect: old, delete
+
+
+def _prune_runs(
+    database: Database, target: str | Kept | None, length: timedelta, actor: str, reason: str
+) -> int:
+    """Delete old runs and their workers, ``RUN_CHUNK`` at a time; returns how many runs."""
+    deleted = 0
+    while True:
+        chunk = retried(lambda: _prune_chunk(database, target, length, actor, reason))
+        deleted += chunk
+        if chunk < RUN_CHUNK:
+            return deleted
+
+
+def _prune_chunk(
+    database: Database, target: str | Kept | None, length: timedelta, actor: str, reason: str
+) -> int:
+    with transaction(database, "delete old runs") as connection:
+        if not exists(connection):
+            return 0
+        now = dialect_of(connection).now(connection)
+        old = _old_runs(target, length, now)
+        query = sa.select(runs.c.id).where(old).order_by(runs.c.started_at).limit(RUN_CHUNK)
+        ids = connection.execute(query.with_for_update(skip_locked=True)).scalars().all()
+        if not ids:
+            return 0
+        connection.execute(sa.delete(workers).where(workers.c.run.in_(ids)))
+        number = connection.execute(sa.delete(runs).where(runs.c.id.in_(ids))).rowcount
+        which: dict[str, Any] = {"of": RUNS, "before": (now - length).isoformat()}
+        if target is not None:
+            which |= asdict(target) if isinstance(target, Kept) else {"target": target}
+        audit_trail.enter(
+            connection, "prune", actor=actor, reason=reason, which=which, count=number
+        )
+    return number
+
+
+def _old_runs(
+    target: str | Kept | None, length: timedelta, now: datetime
+) -> sa.ColumnElement[bool]:
+    """Which runs are over for ``length``, and are not the newest one of their pipeline and table."""
+    later = runs.alias("later")
+    newer = sa.and_(
+        *(later.c[name] == runs.c[name] for name in ("pipeline", "target")),
+        sa.or_(
+            later.c.started_at > runs.c.started_at,
+            sa.and_(later.c.started_at == runs.c.started_at, later.c.id > runs.c.id),
+        ),
+    )
+    silent = now - max(length, SILENT)
+    heard = sa.exists().where(workers.c.run == runs.c.id, workers.c.heartbeat_at >= silent)
+    lost = sa.and_(runs.c.ended_at.is_(None), runs.c.started_at < silent, sa.not_(heard))
+    conditions = [sa.or_(runs.c.ended_at < now - length, lost), sa.exists().where(newer)]
+    if isinstance(target, Kept):
+        conditions.append(target.runs())
+    elif target is not None:
+        conditions.append(runs.c.target == target)
+    return sa.and_(*conditions)

@@ -2,12 +2,12 @@
 
 A pipeline may write several tables. What its records became is counted for each of them, by
 partition; over all tables the counts add up to those of the ledger. What was counted for a ledger
-that was deleted by hand goes to ``ingest_forgotten``, so that totals over both tables never fall.
+that was forgotten, or deleted by hand, goes to ``ingest_forgotten``, so that totals over both tables never fall.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import add as add_numbers
 from typing import Any
 
@@ -103,14 +103,31 @@ def begin(connection: sa.Connection, pipeline: str, tables: Mapping[str, Deltas]
     """
     rows = [row for target in sorted(tables) for row in _rows(pipeline, target, tables[target])]
     if rows:
-        _forget(connection, pipeline, {place for sums in tables.values() for place in sums})
+        # Of a ledger that was deleted by hand.
+        forget(connection, pipeline, {place for sums in tables.values() for place in sums})
         dialect_of(connection).upsert(connection, counts, rows)
 
 
-def _forget(connection: sa.Connection, pipeline: str, places: Iterable[Partition]) -> None:
-    """Move what a ledger that was deleted by hand has left of ``places`` to what is forgotten."""
+def forget(
+    connection: sa.Connection,
+    pipeline: str,
+    places: Iterable[Partition],
+    summed_as: Callable[[str], str] = str,
+) -> None:
+    """Move the counts of ``places`` to what is forgotten, so that no total falls.
+
+    Args:
+        connection: In a transaction that holds the ledger's locks of these partitions.
+        pipeline: The pipeline that has read them.
+        places: The partitions, whose ledger is gone.
+        summed_as: The name under which the counts of a source are kept.
+
+    Raises:
+        Contention: As ``add``.
+    """
     keys = sorted(places)
     left: dict[tuple[str, str], list[Any]] = {}
+    gone: set[Partition] = set()
     for start in range(0, len(keys), CHUNK):
         chunk = set(keys[start : start + CHUNK])
         bounds = {
@@ -120,10 +137,17 @@ def _forget(connection: sa.Connection, pipeline: str, places: Iterable[Partition
         }
         for target, source, partition, *numbers in connection.execute(_LEFT, bounds):
             if (source, partition) in chunk:
-                before = left.get((target, source), [0] * len(numbers))
-                left[target, source] = list(map(add_numbers, before, numbers))
-                key = {"pipeline": pipeline, "source": source, "partition": partition}
-                connection.execute(_DELETE, {f"of_{name}": value for name, value in key.items()})
+                name = target, summed_as(source)
+                before = left.get(name, [0] * len(numbers))
+                left[name] = list(map(add_numbers, before, numbers))
+                gone.add((source, partition))
+    if not gone:
+        return
+    deleted = [
+        {"of_pipeline": pipeline, "of_source": source, "of_partition": partition}
+        for source, partition in sorted(gone)
+    ]
+    connection.execute(_DELETE, deleted)
     rows = [
         {
             "pipeline": pipeline,
@@ -133,8 +157,7 @@ def _forget(connection: sa.Connection, pipeline: str, places: Iterable[Partition
         }
         for (target, source), numbers in sorted(left.items())
     ]
-    if rows:
-        dialect_of(connection).add(connection, forgotten, rows)
+    dialect_of(connection).add(connection, forgotten, rows)
 
 
 _NUMBERS = (*COUNTS, "purged", "dead_letters")

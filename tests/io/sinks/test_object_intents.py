@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from sinks.database.postgres import Postgres
 
 from sinks import object_shares
 from sinks.database.engine import transaction
-from sinks.database.postgres import Postgres
 from sinks.entries import Overlap
 from sinks.object_intents import LOOKS
 from sinks.object_shares import ObjectShares, written_objects

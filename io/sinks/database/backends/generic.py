@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
+from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
 from sinks.database.dialect import Row, Writing
 from transforms.errors import Contention
@@ -23,12 +24,14 @@ class Generic:
         checks_types: As in ``Dialect``.
         keeps_zones: As in ``Dialect``.
         builds_beside: As in ``Dialect``.
+        own_clock: As in ``Dialect``.
     """
 
     writing: Writing = "portable"
     checks_types: bool = False
     keeps_zones: bool = False
     builds_beside: bool = False
+    own_clock: bool = True
 
     @property
     def in_flight(self) -> int:
@@ -168,6 +171,24 @@ class Generic:
 
     def defer_flush(self, connection: sa.Connection) -> None:
         """Nothing that every database takes."""
+
+    def limit_statements(self, connection: sa.Connection, seconds: float) -> None:
+        """Nothing that every database takes."""
+
+    def server(self, connection: sa.Connection) -> Server:
+        """Its name and version, as SQLAlchemy knows them."""
+        version = getattr(connection.dialect, "server_version_info", None) or ()
+        return Server(connection.dialect.name, ".".join(map(str, version)))
+
+    def sizes(
+        self, connection: sa.Connection, tables: Sequence[str]
+    ) -> Mapping[str, TableSize] | None:
+        return None
+
+    def lacking(
+        self, connection: sa.Connection, needs: Sequence[Need], role: str
+    ) -> Sequence[Need] | None:
+        return None
 
 
 def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:

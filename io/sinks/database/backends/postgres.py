@@ -16,6 +16,8 @@ from sqlalchemy.dialects import postgresql
 
 from sinks.database.backends import on_conflict
 from sinks.database.backends.generic import Generic
+from sinks.database.catalogue import postgres as catalogue
+from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
 from sinks.database.dialect import Row, Writing
 from sinks.text import encoding as text_encoding
@@ -60,6 +62,7 @@ class Postgres(Generic):
     checks_types: bool = True
     keeps_zones: bool = True
     builds_beside: bool = True
+    own_clock: bool = False
 
     @property
     def in_flight(self) -> int:
@@ -222,6 +225,20 @@ class Postgres(Generic):
     def about_rows(self, connection: sa.Connection, table: str) -> int:
         """By the table's size."""
         return connection.scalar(_ABOUT_ROWS, {"of": quote(table)}) or 0
+
+    def limit_statements(self, connection: sa.Connection, seconds: float) -> None:
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1_000):d}")
+
+    def server(self, connection: sa.Connection) -> Server:
+        return catalogue.server(connection)
+
+    def sizes(self, connection: sa.Connection, tables: Sequence[str]) -> Mapping[str, TableSize]:
+        return catalogue.sizes(connection, tables)
+
+    def lacking(
+        self, connection: sa.Connection, needs: Sequence[Need], role: str
+    ) -> Sequence[Need]:
+        return catalogue.lacking(connection, needs, role)
 
 
 # Seconds, except tcp_user_timeout (milliseconds). PostgreSQL manual, 34.1.2. Without them

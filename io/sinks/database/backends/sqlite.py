@@ -15,6 +15,8 @@ from sqlalchemy.dialects import sqlite
 
 from sinks.database.backends import on_conflict
 from sinks.database.backends.generic import Generic
+from sinks.database.catalogue import sqlite as catalogue
+from sinks.database.catalogue.figures import Need, Server
 from sinks.database.database import Database
 from sinks.database.dialect import WRITES, Row, Writing
 from transforms.errors import ConfigError
@@ -78,6 +80,20 @@ class Sqlite(Generic):
     def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
         on_conflict.add(sqlite.insert, connection, table, rows)
 
+    def limit_statements(self, connection: sa.Connection, seconds: float) -> None:
+        catalogue.limit_statements(connection, seconds)
+
+    def server(self, connection: sa.Connection) -> Server:
+        return catalogue.server(connection)
+
+    def lacking(
+        self, connection: sa.Connection, needs: Sequence[Need], role: str
+    ) -> Sequence[Need]:
+        """What may not be written; there are no roles."""
+        if role:
+            raise ConfigError("SQLite has no roles; leave --role out")
+        return catalogue.lacking(connection, needs)
+
 
 def _create_private(
     _dialect: object, _record: object, arguments: Sequence[Any], _options: object
@@ -102,4 +118,5 @@ def _set_up(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin(connection: sa.Connection) -> None:
+    catalogue.lift_limit(connection)  # of the transaction before
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get(WRITES, True) else "BEGIN")

@@ -71,3 +71,13 @@ def test_what_a_pipeline_reads_is_its_own_unless_another_pattern_may_come_before
     given(database, "4", "kafka://*", pipeline="four")
     own = {name: pattern for name, (pattern, _) in read(database).own.items()}
     assert own == {"two": "file:///a/b/*", "three": "file:///c/*"}
+
+
+def test_a_pattern_stands_for_the_sources_that_have_its_label() -> None:
+    some = Labels([("file:///a/**.jsonl", "./a"), ("file:///*", "./"), (TOPICS, None)])
+    for source in ("file:///a/b.jsonl", "file:///c", "kafka://t", "s3://b/k"):
+        pattern = some.pattern_of(source)
+        assert some.of(pattern) == some.of(source)
+    assert some.pattern_of("file:///a/b.jsonl") == "file:///a/**.jsonl"
+    assert some.pattern_of("kafka://t") == "kafka://t"
+    assert some.pattern_of("s3://b/k") == "s3://b/k"

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from sinks.jobs import audit_trail
+from sinks.jobs import audit_trail, retention
 from sinks.jobs import chunks as job_chunks
 from sinks.jobs.retention import LONGEST, Kept, Retention, duration, oldest, prunable, prune
+from sinks.runs.runs import Run
 from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import counted, prepared, refuse_audit, store, stored, trail
 from tests.io.sinks.tested_database import Database
+from transforms.batch.counts import COUNTS
 from transforms.batch.job_states import JOB_STATES
 from transforms.errors import ConfigError, SinkFailed
 from transforms.route.table_name import UNROUTED
@@ -79,10 +81,10 @@ class TestPrune:
         ]
         store(config, *kinds)
         before = counted(config)
-        retention = Retention.parse(["completed=2h", "discarded=2h"])
-        assert prunable(config.database, None, retention) == {"completed": 1, "discarded": 1}
-        assert oldest(config.database, None, retention, 1) == [1]
-        assert oldest(config.database, None, retention, 9) == [1, 3]
+        rules = Retention.parse(["completed=2h", "discarded=2h"])
+        assert prunable(config.database, None, rules) == {"completed": 1, "discarded": 1}
+        assert oldest(config.database, None, rules, 1) == [1]
+        assert oldest(config.database, None, rules, 9) == [1, 3]
         assert len(stored(config, "id")) == 6
         assert pruned(config, "completed=2h", "discarded=2h") == {"completed": 1, "discarded": 1}
         assert stored(config, "offset") == [1, 3, 4, 5]
@@ -135,10 +137,10 @@ class TestPrune:
 
     def test_without_the_tables_there_is_nothing_to_do(self, database: Database) -> None:
         config = database.config(key=["id"])
-        retention = Retention.parse(["completed=1d"])
+        rules = Retention.parse(["completed=1d"])
         assert pruned(config, "completed=1d") == {"completed": 0}
-        assert prunable(config.database, None, retention) == {"completed": 0}
-        assert oldest(config.database, None, retention, 5) == []
+        assert prunable(config.database, None, rules) == {"completed": 0}
+        assert oldest(config.database, None, rules, 5) == []
 
 
 def test_a_running_pipeline_deletes_its_jobs_of_all_tables_and_no_others(
@@ -161,3 +163,113 @@ def test_a_running_pipeline_deletes_its_jobs_of_all_tables_and_no_others(
         ("orders", "other"),
     ]
     assert trail(config)[0]
+
+
+class TestRuns:
+    """Entries of ended runs, kept for a time."""
+
+    def test_it_is_read_beside_the_states_of_jobs(self) -> None:
+        rules = Retention.parse(["discarded=30d", "runs=90d"])
+        assert dict(rules.periods) == {"discarded": timedelta(days=30)}
+        assert rules.runs == timedelta(days=90)
+        assert Retention.parse(["discarded=30d"]).runs is None
+        with pytest.raises(ConfigError, match="names runs twice"):
+            Retention.parse(["runs=1d", "runs=2d"])
+
+    def test_only_those_that_ended_long_ago_go_with_their_workers(self, database: Database) -> None:
+        config = prepared(database)
+        for number in ("old", "young", "newest"):
+            ran(database, number)
+        heartbeat(database, "old", 40)
+        heartbeat(database, "young", 5)
+        aged(database, "old", days=40)
+        aged(database, "young", days=5)
+        rules = Retention.parse(["runs=30d"])
+        assert prunable(config.database, None, rules) == {"runs": 1}
+        assert pruned(config, "runs=30d") == {"runs": 1}
+        assert kept_runs(database) == {"young", "newest"}
+        assert database.rows("SELECT run FROM ingest_workers") == [("young",)]
+        entry = audit_trail.entries(config.database)[0]
+        assert (entry.action, entry.actor, entry.count) == ("prune", "ann", 1)
+        assert entry.filter["of"] == "runs"
+        assert pruned(config, "runs=30d") == {"runs": 0}
+        assert trail(config) == [("prune", 1)]
+
+    def test_what_goes_on_stays_and_what_is_lost_goes(self, database: Database) -> None:
+        config = prepared(database)
+        for number in ("heard", "lost", "newest"):
+            ran(database, number, ends=False)
+        heartbeat(database, "heard", 0)
+        heartbeat(database, "lost", 40)
+        for number in ("heard", "lost"):
+            aged(database, number, days=50)
+        assert pruned(config, "runs=30d") == {"runs": 1}
+        assert kept_runs(database) == {"heard", "newest"}
+
+    def test_a_run_that_nobody_heard_for_an_hour_is_not_over_yet(self, database: Database) -> None:
+        config = prepared(database)
+        for number in ("silent", "newest"):
+            ran(database, number, ends=False)
+        aged(database, "silent", days=0.5)
+        assert pruned(config, "runs=1h") == {"runs": 0}
+
+    def test_the_newest_of_each_pipeline_stays(self, database: Database) -> None:
+        config = prepared(database)
+        ran(database, "a")
+        ran(database, "b", pipeline="other")
+        for number in ("a", "b"):
+            aged(database, number, days=400)
+        assert pruned(config, "runs=1d") == {"runs": 0}
+
+    def test_a_running_pipeline_deletes_its_own_only(self, database: Database) -> None:
+        config = prepared(database)
+        for number, pipeline in (("a", "events"), ("b", "other"), ("c", "events"), ("d", "other")):
+            ran(database, number, pipeline=pipeline)
+        for number in ("a", "b"):
+            aged(database, number, days=400)
+        done = prune(
+            config.database, Kept("events"), Retention.parse(["runs=1d"]), actor="i", reason="r"
+        )
+        assert done == {"runs": 1}
+        assert kept_runs(database) == {"b", "c", "d"}
+
+    def test_each_transaction_is_bounded(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(retention, "RUN_CHUNK", 2)
+        config = prepared(database)
+        for number in range(6):
+            ran(database, str(number))
+            aged(database, str(number), days=50 - number)
+        assert pruned(config, "runs=1d") == {"runs": 5}
+        assert trail(config) == [("prune", 2), ("prune", 2), ("prune", 1)]
+
+
+def ran(database: Database, id_: str, *, pipeline: str = "events", ends: bool = True) -> None:
+    run = Run(id_, database.config(), pipeline, "DirectRunner", "1.2.3")
+    run.begin()
+    if ends:
+        run.end("completed")
+
+
+def aged(database: Database, id_: str, *, days: float) -> None:
+    """Let a run have begun and ended, if it has, so long ago."""
+    at = f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d %H:%M:%S}"
+    database.run(
+        f"UPDATE ingest_runs SET started_at = '{at}' WHERE id = '{id_}'",
+        f"UPDATE ingest_runs SET ended_at = '{at}' WHERE id = '{id_}' AND ended_at IS NOT NULL",
+    )
+
+
+def heartbeat(database: Database, run: str, days: float) -> None:
+    at = f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d %H:%M:%S}"
+    names = ", ".join(COUNTS)
+    zeros = ", ".join("0" for _ in COUNTS)
+    database.run(
+        f"INSERT INTO ingest_workers (name, run, started_at, heartbeat_at, {names}, figures) "
+        f"VALUES ('w{run}', '{run}', '{at}', '{at}', {zeros}, '{{}}')"
+    )
+
+
+def kept_runs(database: Database) -> set[str]:
+    return {run for (run,) in database.rows("SELECT id FROM ingest_runs")}

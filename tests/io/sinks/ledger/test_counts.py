@@ -110,3 +110,18 @@ def test_purged_dead_letters_are_counted_apart(database: Database) -> None:
     assert database.rows("SELECT target, read, dead, purged FROM ingest_counts") == [
         ("events", 0, 0, 5)
     ]
+
+
+def test_what_is_forgotten_is_summed_under_another_name(database: Database) -> None:
+    config = database.sink(key=["id"]).config
+    with transaction(config.database, "test") as connection:
+        counts.add(
+            connection, "people", "events", {A: Counts(read=2, inserted=2), B: Counts(read=1)}
+        )
+        counts.add(connection, "people", "others", {A: Counts(read=3, dead=3)})
+        counts.forget(connection, "people", [A, B, ("file:///c", "p")], lambda source: "file:///*")
+    assert database.rows(ALL) == []
+    assert sorted(database.rows(FORGOTTEN)) == [
+        ("file:///*", 3, 0, 3, 3),
+        ("file:///*", 3, 2, 0, 0),
+    ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines import beam_options
 from pipelines.command import Parser
+from pipelines.running import beam_options
 from transforms.errors import ConfigError
 
 

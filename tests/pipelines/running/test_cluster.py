@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import cluster
+from pipelines.running import cluster
 from runners.runner import named
 from transforms.errors import ConfigError
 

@@ -1,0 +1,1 @@
+"""What databases say of themselves: sizes, rights, limits. Each dialect asks in its own words."""
