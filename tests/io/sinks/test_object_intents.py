@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sinks.database.postgres import Postgres
+from sinks.database.backends.postgres import Postgres
 
 from sinks import object_shares
 from sinks.database.engine import transaction
