@@ -204,9 +204,7 @@ audit = sa.Table(
     metadata,
     sa.Column("id", ID, primary_key=True, autoincrement=True),
     sa.Column("at", UtcDateTime, nullable=False),
-    sa.Column(
-        "action", sa.String(16), nullable=False
-    ),  # replay, cancel, purge, prune, adopt, reveal, compact, sweep, pause, resume, drain, rate
+    sa.Column("action", sa.String(16), nullable=False),  # as in ``sinks.jobs.audit_trail.Entry``
     sa.Column("actor", NAME, nullable=False),
     sa.Column("reason", TEXT, nullable=False),
     sa.Column("filter", sa.JSON, nullable=False),

@@ -27,7 +27,7 @@ class Entry:
         id: The number of the entry.
         at: When it was made.
         action: ``replay``, ``cancel``, ``purge``, ``adopt``, ``prune``, ``reveal``, ``compact``, ``sweep``,
-            ``pause``, ``resume``, ``drain`` or ``rate``.
+            ``pause``, ``resume``, ``drain``, ``rate``, ``rewind`` or ``forget``.
         actor: Who acted.
         reason: Why.
         filter: Which jobs or objects were meant.
