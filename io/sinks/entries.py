@@ -14,7 +14,7 @@ from sinks.ledger import moves as ledger_moves
 from sinks.ledger.ranges import Partition, Settlement, coverage_of, refuse_another_framing
 from sinks.work import Work, partition_of
 from transforms.batch.counts import Counts
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 
 class Overlap(Exception):

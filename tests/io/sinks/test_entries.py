@@ -9,7 +9,7 @@ from sinks.database.engine import transaction
 from sinks.work import Work, plan
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.counts import Counts
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 PIPELINE = "t"
 
