@@ -160,7 +160,10 @@ def variables(peer: Peer, folder: Path) -> dict[str, str]:
 
 
 def is_busy(postmaster: psutil.Process, database: str) -> bool:
-    """Whether the server has a backend of ``database``, or one that is about to be reaped."""
+    """Whether the server has a backend of ``database``, or one that is about to be reaped.
+
+    What cleans up after a large load (autovacuum) is no backend of a client: it may go on for long.
+    """
     for child in postmaster.children():
         try:
             title = " ".join(child.cmdline())
@@ -168,8 +171,9 @@ def is_busy(postmaster: psutil.Process, database: str) -> bool:
             return True  # its CPU time is counted once it is reaped
         except psutil.NoSuchProcess:
             continue
+        of_client = not title.startswith("postgres: autovacuum worker")
         # A process on its way out has no title any more.
-        if not title or f" {database} " in f"{title} ":
+        if not title or (of_client and f" {database} " in f"{title} "):
             return True
     return False
 

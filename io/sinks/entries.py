@@ -15,7 +15,7 @@ from sinks.ledger.ranges import Partition, Settlement, coverage_of, refuse_anoth
 from sinks.work import Work, partition_of
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Coverage, Range, merge, subtract
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 
 class Overlap(Exception):

@@ -41,7 +41,8 @@ from transforms.route.table_name import UNROUTED
 from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.flight import Footprint, Turn
-from transforms.settle.write import Settled, Write, WriteConfig
+from transforms.settle.sink import Settled
+from transforms.settle.write import Write, WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class SqlSink:
 
     def footprint(self, batches: Sequence[RecordBatch]) -> Footprint | None:
         """The keys of the rows of ``batches``; nothing where the database alone keeps commits apart."""
-        if self.objects is not None or footprints.in_flight(self.config.database) == 1:
+        if self.in_flight() == 1:
             return None
         return footprints.footprint_of(self.config, self.tables, self._name, batches)
 

@@ -16,7 +16,7 @@ from sinks.work import Work
 from transforms.batch.counts import Counts
 from transforms.batch.expansion import Expansion
 from transforms.batch.record import Attempt, Claim
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 Job = tuple[int, int | None, Expansion]
 """Offset, element and expansion of a record that is a job."""

@@ -9,7 +9,7 @@ import apache_beam as beam
 
 from transforms.batch.splits import Acknowledger, Source
 from transforms.per_process import PerProcess
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 FLUSH_SECONDS = 3.0
 

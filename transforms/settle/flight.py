@@ -121,6 +121,14 @@ class Flight:
         self.alone = False
         self.had_company = False  # whether another was in flight during its last attempt
 
+    def is_waiting(self) -> bool:
+        """Whether it has not begun: it must not be in flight with others."""
+        return self._flights.is_waiting(self)
+
+    def fail_line(self) -> None:
+        """Let no further commit of its line settle."""
+        self._flights.fail(self.line)
+
     def start(self) -> None:
         """Wait until this commit may be in flight.
 

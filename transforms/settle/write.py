@@ -31,7 +31,7 @@ from transforms.settle.flight import Flight, Flights, Footprint, Line, flights_t
 from transforms.settle.gather import Gather, Waiting
 from transforms.settle.sink import Settled, Sink
 
-__all__ = ["DEAD", "RETRY", "Settled", "Sink", "Write", "WriteConfig", "WriteFn"]
+__all__ = ["DEAD", "RETRY", "Write", "WriteConfig", "WriteFn"]
 
 DEAD, RETRY = "dead", "retry"
 
@@ -145,7 +145,7 @@ class WriteFn(beam.DoFn):
             return False
         return self._gather.full or (
             self._gather.records >= self._config.commit_records // 2
-            and not self._running[-1].is_waiting
+            and not self._running[-1].flight.is_waiting()
         )
 
     def _start(self) -> None:
@@ -161,7 +161,7 @@ class WriteFn(beam.DoFn):
         flight = flights.enter(self._line, footprint)
         future = self._writer.submit(_commit_pending, self._sink, pending, self._config, flight)
         future.add_done_callback(lambda future: _leave_cancelled(future, flight))
-        self._running.append(_Running(future, flights, flight))
+        self._running.append(_Running(future, flight))
         instruments.hold("commits_in_flight", len(self._running))
 
     def _finish(self) -> Iterator[Any]:
@@ -189,7 +189,7 @@ class WriteFn(beam.DoFn):
     def _abandon(self) -> None:
         """Let none of the commits under way settle, and wait for their ends."""
         for running in self._running:
-            running.flights.fail(self._line)
+            running.flight.fail_line()
         wait([running.future for running in self._running])
         self._running.clear()
 
@@ -199,13 +199,7 @@ class _Running:
     """A commit under way."""
 
     future: Future[_Committed]
-    flights: Flights
     flight: Flight
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it has not begun: it must not be in flight with others."""
-        return self.flights.is_waiting(self.flight)
 
 
 def _commit_pending(

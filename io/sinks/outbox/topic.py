@@ -18,7 +18,7 @@ from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import SinkFailed, SinkUnavailable
 from transforms.per_process import PerProcess
 from transforms.settle.flight import Turn
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 _TOO_LARGE = KafkaError.MSG_SIZE_TOO_LARGE
 _UNSENDABLE = frozenset(

@@ -27,7 +27,7 @@ from transforms.batch.counts import Counts
 from transforms.errors import SluiceError
 from transforms.metrics import MOST_TARGETS, OTHER_TARGETS
 from transforms.per_process import PerProcess
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 _log = logging.getLogger(__name__)
 

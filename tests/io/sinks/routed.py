@@ -22,7 +22,7 @@ from transforms.batch.splits import BatchLimits
 from transforms.errors import Reject, RetryLater
 from transforms.route.route import Route
 from transforms.route.table_name import UNROUTED
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 PIPELINE = PipelineIdentity("router", ("Before", "Lines"))

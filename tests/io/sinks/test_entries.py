@@ -11,7 +11,7 @@ from sinks.ledger.ranges import without
 from sinks.work import Work, coverage_of_batches, plan
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.counts import Counts
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 PIPELINE = "t"
 

@@ -31,7 +31,7 @@ from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.several import CHANGED
 from transforms.batch.splits import BatchLimits
 from transforms.errors import Reject, RetryLater, SinkFailed
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 PIPELINE = PipelineIdentity("events", ("Check", "Lines", "Each", "Words", "Last"))

@@ -15,7 +15,7 @@ import psycopg2
 import sinks.database.database
 from sinks.sql import SqlConfig, SqlSink
 from transforms.batch.record import JSON, Failure, Origin, RecordBatch, Span
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
 

@@ -13,7 +13,7 @@ from tests.fakes import ListSink, ListSource, batch_of
 from transforms.batch.record import Span
 from transforms.settle import acknowledge
 from transforms.settle.acknowledge import Acknowledge
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 
 class Noting:

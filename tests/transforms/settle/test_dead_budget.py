@@ -11,7 +11,7 @@ from transforms.batch.counts import Counts
 from transforms.batch.record import JSON, Failure, Origin, Span
 from transforms.errors import ConfigError, DeadBudgetExceeded
 from transforms.settle.dead_budget import LEAST, RECORDS, DeadBudget, Spending, spending_of
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import Contention, Reject, SinkFailed, SinkUnavailable
 from transforms.settle.bounds import Bounds, TableBounds
 from transforms.settle.flight import Footprint
-from transforms.settle.write import DEAD, RETRY, Settled, Write, WriteConfig, WriteFn
+from transforms.settle.sink import Settled
+from transforms.settle.write import DEAD, RETRY, Write, WriteConfig, WriteFn
 
 FAST = WriteConfig(backoff=Backoff(base=0.001, cap=0.002), outage_budget=10, contention_tries=2)
 

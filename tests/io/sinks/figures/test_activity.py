@@ -11,7 +11,7 @@ from tests.io.sinks.figures.samples import read
 from tests.io.sinks.runs.test_runs import begun
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.counts import Counts
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 EVENTS = ("events", "events")
 LONG_AGO = "'2020-01-01 00:00:00'"

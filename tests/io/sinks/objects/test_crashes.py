@@ -20,7 +20,7 @@ from tests.io.sinks.tested_database import make_batch
 from transforms.batch.backoff import Backoff
 from transforms.batch.record import RecordBatch
 from transforms.errors import SinkUnavailable
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 
 class Crash(Exception):

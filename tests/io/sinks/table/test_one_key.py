@@ -9,7 +9,7 @@ import pytest
 from sinks.sql import SqlSink
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.retry_policy import RetryPolicy
-from transforms.settle.write import Settled
+from transforms.settle.sink import Settled
 
 TABLE = "CREATE TABLE events (id integer PRIMARY KEY, n integer CHECK (n > 0), at integer)"
 
