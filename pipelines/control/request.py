@@ -54,6 +54,6 @@ def main_of(action: str, parser: Callable[[], command.Parser], argv: Sequence[st
     """Parse the options, and carry the command out; returns the exit code."""
     flags = parser().parse_args(list(argv))
     with command.importing():
-        from pipelines.operation import steering
+        from pipelines.control import steering
 
     return steering.carry_out(action, flags)

@@ -102,7 +102,7 @@ def main(argv: Sequence[str]) -> int:
     """Say what would be forgotten, or forget it; returns the exit code."""
     flags = parser().parse_args(list(argv))
     with command.importing():
-        from pipelines.operation import rewinding
+        from pipelines.control import rewinding
 
     return rewinding.carry_out(flags)
 

@@ -73,7 +73,9 @@ def test_a_bucket_that_is_not_there_is_refused_in_one_line(s3_endpoint: str) -> 
         store.check()
 
 
-def test_a_service_that_is_away_is_waited_for() -> None:
+def test_a_service_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     address = f"http://127.0.0.1:{free_ports(1)[0]}"
     settings = S3Settings(endpoint_url=address, connect_timeout=0.5, max_attempts=1)
     store = S3Store(ObjectConfig.of("s3://lake/raw", settings=settings))

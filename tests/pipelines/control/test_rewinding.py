@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from pipelines import command
+from pipelines.control import rewinding
 from pipelines.control.rewind import main
-from pipelines.operation import rewinding
-from pipelines.operation.rewinding import Retained, names
+from pipelines.control.rewinding import Retained, names
 from sinks.database.engine import dispose_engines
 from sinks.rewind.order import Forgotten
 from sinks.runs.runs import Run

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from pipelines import command
+from pipelines.control.named_sources import named_sources
 from pipelines.operation.dead_letter_filters import actor_of
-from pipelines.operation.named_sources import named_sources
 from pipelines.terminal import safe
 from sinks.control import requests
 from sinks.control.requests import WHOLE, Limits, Requested

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.operation.named_sources import named_sources
+from pipelines.control.named_sources import named_sources
 from sinks.control.requests import Read
 from transforms.errors import ConfigError
 
