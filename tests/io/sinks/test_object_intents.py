@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from sinks.database.backends.postgres import Postgres
 
 from sinks import object_shares
+from sinks.database.backends.postgres import Postgres
 from sinks.database.engine import transaction
 from sinks.entries import Overlap
 from sinks.object_intents import LOOKS
