@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -14,6 +16,9 @@ from transforms.read.control import Controls, Limit
 
 _Unit = Literal["records", "bytes"]
 _UNITS: tuple[_Unit, ...] = ("records", "bytes")
+
+LOOK_SECONDS = 0.2
+"""How often it is asked, between two polls, whether the limits are still the same."""
 
 _BUCKETS: PerProcess[tuple[Hashable, str, _Unit], Bucket] = PerProcess(lambda _: Bucket(1.0))
 """By the pipeline's controls, the name of the limit, and what it counts."""
@@ -37,12 +42,13 @@ class Quota:
         self._controls = controls
         self._source = source
         self._limits: tuple[Limit, ...] = ()
+        self._looked_at = -math.inf
         self._of_unit: dict[_Unit, tuple[Bucket, ...]] = dict.fromkeys(_UNITS, ())
 
     @property
     def limited(self) -> bool:
-        """Whether there is any limit."""
-        return bool(self._buckets())
+        """Whether there is any limit, as far as this was asked."""
+        return bool(self._limits)
 
     @property
     def most(self) -> int | None:
@@ -56,10 +62,13 @@ class Quota:
 
     def debt(self) -> float:
         """Seconds until a poll may be made: what could not be divided is paid first."""
+        self._look()
         return max((bucket.debt() for bucket in self._buckets()), default=0.0)
 
     def wait(self) -> float:
         """Seconds until a batch may be emitted; 0 if one may be now."""
+        if time.monotonic() - self._looked_at > LOOK_SECONDS:
+            self._look()
         # One after the other, the narrowest first: whoever waits there keeps nobody of other sources
         # waiting at the bucket of the whole pipeline.
         for bucket in self._buckets():
@@ -85,15 +94,19 @@ class Quota:
 
     def _buckets(self) -> Sequence[Bucket]:
         """Those of the source first, then those of the whole pipeline."""
+        if not self._limits:
+            return ()
+        return (*self._of_unit["records"], *self._of_unit["bytes"])
+
+    def _look(self) -> None:
+        """Go by the limits that there are now."""
+        self._looked_at = time.monotonic()
         limits = () if self._controls is None else self._controls.of(self._source).limits
         if limits != self._limits:
             self.leave()
             self._limits = limits
             for unit in _UNITS:
                 self._of_unit[unit] = self._fitted(unit)
-        if not limits:
-            return ()
-        return (*self._of_unit["records"], *self._of_unit["bytes"])
 
     def _fitted(self, unit: _Unit) -> tuple[Bucket, ...]:
         """The buckets of the limits, at their rates."""
