@@ -139,6 +139,21 @@ class TestARunThatEnds:
         assert instruments.measured().counters["rate_wait_seconds"]
         assert audit(database) == 0
 
+    @pytest.mark.slow
+    def test_replays_count_against_the_limit_and_each_is_tried_once(
+        self, tmp_path: Path, database: str
+    ) -> None:
+        source = tmp_path / "a.jsonl"
+        source.write_text("not json\n" * 300)
+        ingested(source, database, "--max_dead", "100%")
+        assert dead_letters("replay", "--sink", database, "--reason", "again") == 0
+        more = ("--max_dead", "100%", "--max_rate", "400", "--job_lease", "1")
+        assert ingest(source, database, *more) == 0
+        assert instruments.measured().counters["rate_wait_seconds"]["jobs://events",] > 0
+        assert set(_jobs(database)) == {("discarded", 1)}
+        assert query(database, "SELECT min(attempt), max(attempt) FROM ingest_jobs") == [(1, 1)]
+        assert audit(database) == 0
+
 
 def _jobs(sink: str) -> list[tuple[str, int]]:
     return [
