@@ -1,11 +1,12 @@
 """Read files and topics under a limit, by one process and by three of one pipeline; how near is the rate to it?
 
-    python -m benchmarks.kafka.rate [--seconds 60] [--rate 2000] [--only NAME]
+    python -m benchmarks.kafka.rate [--seconds 60] [--rate 2000] [--only NAME] [--flink]
 
 There is always more to read than the limit allows. The rows of the table are counted ten times a second, by
 the clock of the database. The rate is that of a minute which begins when every process has settled
 something; it must be within 5 % of the limit. The minute from the first row of all is shown as well, in which
-three processes begin at once, and the fastest second and ten seconds.
+three processes begin at once, and the fastest second and ten seconds. On Flink (``--flink``), a job with three
+subtasks reads a topic, and the minute begins ten seconds after its first row.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,13 +25,15 @@ from benchmarks.events_table import fresh
 from benchmarks.kafka.feed import Feed
 from benchmarks.kafka.services import Services, services
 from examples.events import events, write
+from runners.flink.local.cluster import FlinkCluster
+from tests.services.flink_guarded import job_arguments, running
 from tests.services.process import ServiceProcess
 
 TABLE = PIPELINE = "events"
-PARTITIONS = 4
+PARTITIONS = 12
 FEED_RATE = 1e6
 POLL_SECONDS = 0.1
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
 TOLERANCE = 0.05
 MARGIN_SECONDS = 25.0
 """There is more to read than in the time that is measured, by so many seconds at the limit."""
@@ -49,6 +53,7 @@ class Trial:
         rate: Rows per second that the limit stands for.
         runner: The name of the runner.
         streaming: Whether the processes go on forever.
+        warm_seconds: How long after every source has been read the minute begins.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Trial:
     rate: float
     runner: str = "DirectRunner"
     streaming: bool = True
+    warm_seconds: float = 0.0
 
 
 def main() -> None:
@@ -65,10 +71,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=2_000.0)
     parser.add_argument("--only", help="the trials whose name contains this text")
+    parser.add_argument("--flink", action="store_true", help="only a job on a Flink cluster")
     arguments = parser.parse_args()
     failed = []
-    with services("rate") as servers:
-        for trial in trials(servers, arguments.rate, arguments.seconds):
+    with services("rate") as servers, ExitStack() as stack:
+        records = round(arguments.rate * (arguments.seconds + MARGIN_SECONDS))
+        if arguments.flink:
+            fill(servers, "one", 2 * records)  # the processes do not have the same number of splits
+            cluster = stack.enter_context(running(slots=3))
+            chosen = [on_flink(servers, cluster, arguments.rate)]
+        else:
+            chosen = trials(servers, arguments.rate, records)
+        for trial in chosen:
             if arguments.only is None or arguments.only in trial.name:
                 within = measure(servers, trial, arguments.seconds)
                 failed += [] if within else [trial.name]
@@ -76,21 +90,20 @@ def main() -> None:
         raise SystemExit(f"not within {TOLERANCE:.0%}: {', '.join(failed)}")
 
 
-def trials(servers: Services, rate: float, seconds: float) -> list[Trial]:
+def fill(servers: Services, topic: str, records: int, first: int = 0) -> None:
+    """Make a topic with so many events."""
+    servers.broker.create_topic(topic, PARTITIONS)
+    folder = servers.root / f"feed-{topic}"
+    Feed(folder, servers.broker.bootstrap, topic, records, FEED_RATE, first=first).finish()
+
+
+def trials(servers: Services, rate: float, records: int) -> list[Trial]:
     """What is measured, with what it reads."""
-    records = round(rate * (seconds + MARGIN_SECONDS))
     folder = servers.root / "events"
     paths = write(folder, events(records), 4)
     size = sum(path.stat().st_size for path in paths) / records - 1  # without the newline
-    topics = ["one", "a", "b", "c"]
-    for topic, number in zip(topics, (records, records, records, records), strict=True):
-        servers.broker.create_topic(topic, PARTITIONS)
-        feed = Feed(
-            *(servers.root / f"feed-{topic}", servers.broker.bootstrap, topic),
-            *(number, FEED_RATE),
-            first=topics.index(topic) * records,
-        )
-        feed.finish()
+    for number, topic in enumerate(("one", *"abc")):
+        fill(servers, topic, records, number * records)
     files = str(folder / "*.jsonl")
     limit = ("--max_rate", f"{rate:g}")
     three = [servers.uri(topic) for topic in "abc"]
@@ -104,6 +117,15 @@ def trials(servers: Services, rate: float, seconds: float) -> list[Trial]:
     ]
 
 
+def on_flink(servers: Services, cluster: FlinkCluster, rate: float) -> Trial:
+    """A job with three subtasks."""
+    limit = ("--max_rate", f"{rate:g}", "--parallelism", "3", *job_arguments(cluster))
+    return Trial(
+        *("topic on Flink, three subtasks", [servers.uri("one")], limit, rate, "FlinkRunner"),
+        warm_seconds=10.0,
+    )
+
+
 def measure(servers: Services, trial: Trial, seconds: float) -> bool:
     """Run the processes of a trial; returns whether the rate is near enough to the limit."""
     empty(servers.dsn)
@@ -112,22 +134,30 @@ def measure(servers: Services, trial: Trial, seconds: float) -> bool:
         for number, source in enumerate(trial.sources)
     ]
     try:
-        samples = sampled(servers.dsn, processes, len(trial.sources), seconds)
+        samples = sampled(servers.dsn, processes, trial, seconds)
     finally:
         for process in processes:
             process.kill()
     first = next(at for at, rows, _ in samples if rows)
     whole = next(at for at, _, sources in samples if sources >= len(trial.sources))
-    rate = rate_from(samples, whole, seconds)
+    rate = rate_from(samples, whole + trial.warm_seconds, seconds)
     deviation = rate / trial.rate - 1
     print(
         f"{trial.name}: {rate:,.1f}/s over {seconds:.0f} s, {deviation:+.1%} of the limit of "
         f"{trial.rate:,.0f}/s; {rate_from(samples, first, seconds) / trial.rate - 1:+.1%} from the first row "
         f"on; the fastest 10 s {fastest(samples, 10.0) / trial.rate - 1:+.1%}, the fastest second "
-        f"{fastest(samples, 1.0):,.0f} rows",
+        f"{fastest(samples, 1.0):,.0f} rows; {number_of(servers.dsn)} processes",
         flush=True,
     )
     return abs(deviation) <= TOLERANCE
+
+
+def number_of(dsn: str) -> int:
+    """How many processes had a heartbeat."""
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("SELECT count(*) FROM ingest_workers").fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def empty(dsn: str) -> None:
@@ -151,10 +181,11 @@ def start(servers: Services, trial: Trial, source: str, name: str) -> ServicePro
 
 
 def sampled(
-    dsn: str, processes: Sequence[ServiceProcess], sources: int, seconds: float
+    dsn: str, processes: Sequence[ServiceProcess], trial: Trial, seconds: float
 ) -> list[Sample]:
     """Count the rows until every source has been read for ``seconds``."""
     samples: list[Sample] = []
+    seconds += trial.warm_seconds
     deadline = time.monotonic() + PATIENCE_SECONDS + seconds
     whole: float | None = None
     query = f"""
@@ -172,7 +203,7 @@ def sampled(
                 continue
             assert row is not None
             samples.append((float(row[0]), int(row[1]), int(row[2])))
-            if whole is None and samples[-1][2] >= sources:
+            if whole is None and samples[-1][2] >= len(trial.sources):
                 whole = samples[-1][0]
     return samples
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -11,6 +12,12 @@ SHARE_SECONDS = 0.25
 
 BURST_SECONDS = 0.5
 """How many seconds' worth of the rate are kept for later, at most."""
+
+STALL_SECONDS = 2.0
+"""The same while more is asked for than there is: what a commit or a checkpoint holds up is made up for."""
+
+_DRY_SECONDS = 4.0
+"""How long after somebody had to wait that is so: the stall, and the time to make up for it."""
 
 GONE_SECONDS = 3.0
 """A taker that has not asked for this long has left the line."""
@@ -33,6 +40,7 @@ class Bucket:
         self._rate = rate
         self._level = 0.0
         self._filled_at = clock()
+        self._dry_at = -math.inf
         self._line: dict[Hashable, float] = {}
         """By taker, the first one first, when it last asked."""
 
@@ -46,9 +54,9 @@ class Bucket:
         if rate == self._rate:
             return
         with self._lock:
-            self._fill()
+            now = self._fill()
             self._rate = rate
-            self._level = min(self._level, self._capacity)
+            self._level = min(self._level, self._capacity(now))
 
     @property
     def share(self) -> float:
@@ -72,7 +80,10 @@ class Bucket:
                 del self._line[other]
             self._line[taker] = now
             ahead = list(self._line).index(taker)
-            return max(0.0, ((ahead + 1) * self.share - self._level) / self._rate)
+            seconds = max(0.0, ((ahead + 1) * self.share - self._level) / self._rate)
+            if seconds:
+                self._dry_at = now
+            return seconds
 
     def take(self, taker: Hashable, amount: float) -> None:
         """``taker`` has taken ``amount``, and goes to the end of the line if it asks again."""
@@ -86,13 +97,13 @@ class Bucket:
         with self._lock:
             self._line.pop(taker, None)
 
-    @property
-    def _capacity(self) -> float:
-        return max(2.0, self._rate * BURST_SECONDS)
+    def _capacity(self, now: float) -> float:
+        dry = now - self._dry_at < _DRY_SECONDS
+        return max(2.0, self._rate * (STALL_SECONDS if dry else BURST_SECONDS))
 
     def _fill(self) -> float:
         now = self._clock()
         filled = self._level + (now - self._filled_at) * self._rate
-        self._level = min(filled, self._capacity)
+        self._level = min(filled, self._capacity(now))
         self._filled_at = now
         return now

@@ -36,6 +36,15 @@ def emptied(bucket: Bucket, clock: Clock, seconds: float, *takers: str) -> dict[
     return amounts
 
 
+def at_once(bucket: Bucket, amount: int) -> int:
+    """What somebody gets that takes ``amount`` again and again until it has to wait."""
+    taken = 0
+    while not bucket.wait("a"):
+        bucket.take("a", amount)
+        taken += amount
+    return taken
+
+
 @pytest.mark.parametrize("rate", [0.5, 3.0, 7.0, 1_000.0, 123_456.7])
 def test_a_minute_brings_a_minutes_worth(rate: float, clock: Clock) -> None:
     (amount,) = emptied(Bucket(rate, clock), clock, 60.0, "a").values()
@@ -46,11 +55,27 @@ def test_it_begins_empty_and_keeps_half_a_second(clock: Clock) -> None:
     bucket = Bucket(100.0, clock)
     assert bucket.wait("a") == pytest.approx(0.25)
     clock.now += 1_000.0
-    taken = 0
-    while not bucket.wait("a"):
-        bucket.take("a", 25)
-        taken += 25
-    assert taken == 50
+    assert at_once(bucket, 25) == 50
+
+
+def test_a_stall_is_made_up_for_while_there_is_more_to_take(clock: Clock) -> None:
+    bucket = Bucket(100.0, clock)
+    emptied(bucket, clock, 10.0, "a")
+    at_once(bucket, 25)
+    clock.now += 1.5
+    assert at_once(bucket, 25) == 150
+    clock.now += 60.0
+    assert at_once(bucket, 25) == 50, "for a minute nobody has asked"
+
+
+def test_what_comes_slower_than_the_rate_saves_up_no_more_than_that(clock: Clock) -> None:
+    bucket = Bucket(100.0, clock)
+    clock.now += 1.0
+    for _ in range(50):
+        assert bucket.wait("a") == 0.0
+        bucket.take("a", 1)
+        clock.now += 0.1
+    assert at_once(bucket, 25) == 50
 
 
 def test_takers_get_the_same_in_turn(clock: Clock) -> None:
@@ -100,11 +125,7 @@ def test_another_rate_counts_from_then_on(clock: Clock) -> None:
     bucket = Bucket(100.0, clock)
     clock.now += 0.5
     bucket.rate = 10.0
-    taken = 0
-    while not bucket.wait("a"):
-        bucket.take("a", 1)
-        taken += 1
-    assert taken <= 5, "no more than half a second's worth of the new rate"
+    assert at_once(bucket, 1) <= 5, "no more than half a second's worth of the new rate"
     bucket.rate = 1_000.0
     clock.now += 0.5
     assert bucket.wait("a") == 0.0
