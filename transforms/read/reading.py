@@ -296,15 +296,22 @@ class Reading:
             drain.wait(min(seconds, _LOOK_SECONDS))
 
     def _pay(self, seconds: float) -> None:
-        """Wait until the limits allow more. The bundle ends before a wait that is long, or if it is late."""
+        """Wait until the limits allow more. The bundle ends for a wait that is long, or if it is late."""
         began = time.monotonic()
         self._attend(began, seconds)
-        if seconds >= _LOOK_SECONDS:
-            self._wait(min(seconds, _PAY_SECONDS))
-        elif not (self._late and self._suspend(0.0)):
-            with instruments.stage("wait"):
-                drain.wait(min(seconds, LOOK_SECONDS))
+        runner_waits = self._pacing.resume_seconds > 0
+        is_long = seconds >= _LOOK_SECONDS
+        delay = max(min(seconds, _PAY_SECONDS) + 0.5, self._pacing.resume_seconds)
+        if is_long and (runner_waits or self._emitted) and self._suspend(delay):
+            instruments.add("rate_wait_seconds", delay if runner_waits else 0.0, self._split.source)
+            return
+        if self._late and self._suspend(0.0):
+            return
+        with instruments.stage("wait"):
+            drain.wait(min(seconds, _LOOK_SECONDS if is_long else LOOK_SECONDS))
         instruments.add("rate_wait_seconds", time.monotonic() - began, self._split.source)
+        if is_long:
+            self._suspend(0.0)  # others may read meanwhile
 
     def _attend(self, now: float, seconds: float) -> None:
         """Serve the client now and then, during a wait of ``seconds``; no jobs that are on their way are left."""

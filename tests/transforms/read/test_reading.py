@@ -17,7 +17,7 @@ from transforms.batch.backoff import Backoff, forget_outages
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import Claim, RecordBatch
 from transforms.batch.splits import Polled, Position, Split
-from transforms.read import drain, quota
+from transforms.read import drain, quota, reading
 from transforms.read.control import Control, Limit, State
 from transforms.read.hold import LOOK_SECONDS, Hold
 from transforms.read.readers import READERS
@@ -409,7 +409,10 @@ class TestUnderALimit:
             "ten seconds are left to pay, and a limit may be raised"
         )
 
-    def test_where_the_runner_does_not_wait_the_bundle_ends_before_a_long_wait(self) -> None:
+    def test_where_the_runner_does_not_wait_the_bundle_ends_before_a_long_wait(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reading, "_LOOK_SECONDS", 0.3)
         source = Claiming("a", records=200, batch=100)
         source.released = lambda batches: None
         source.claim = Claim("c", {}, "p")
@@ -417,6 +420,9 @@ class TestUnderALimit:
         remaining = bundles.once(Remaining())
         assert bundles.emitted == [(0, 100)]
         assert dict(remaining.position)[""] == 100
+        assert bundles.once(remaining) == remaining, (
+            "it lets others read, although it has read nothing"
+        )
         drain.request()
         bundles.run(most=1)
         assert bundles.emitted == [(0, 100)], "a request to stop ends the wait"
@@ -442,6 +448,17 @@ class TestUnderALimit:
         bundles.once(Remaining())
         assert bundles.emitted == [(0, 2)]
         assert bundles.delays == [2.0]
+
+    def test_a_client_is_served_while_what_it_fetched_waits_and_claims_are_kept(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reading, "_ATTEND_SECONDS", -1.0)
+        source = Attending("a", records=6, batch=6)
+        self.bundles(Limit("", 12.0), source, Pacing()).run(most=1)
+        assert ATTENDED
+        source = AttendingClaims("b", records=6, batch=6)
+        self.bundles(Limit("", 12.0), source, Pacing()).run(most=1)
+        assert ATTENDED == []
 
     def test_a_bundle_whose_time_is_up_goes_on_at_once(self) -> None:
         source = ListSource("a", records=100, batch=10, endless=True)
@@ -473,6 +490,18 @@ class Attending(ListSource):
     def open(self, split: Split, position: Position, ledger: Ledger) -> ListReader:
         ATTENDED.clear()
         return AttendedReader(self, split, dict(position).get("", 0))
+
+
+class AttendedClaims(AttendedReader):
+    def poll(self, timeout: float) -> Polled:
+        return replace(super().poll(timeout), release=lambda batches: None)
+
+
+@dataclass(frozen=True)
+class AttendingClaims(ListSource):
+    def open(self, split: Split, position: Position, ledger: Ledger) -> ListReader:
+        ATTENDED.clear()
+        return AttendedClaims(self, split, dict(position).get("", 0))
 
 
 class ClaimingReader(ListReader):
