@@ -456,8 +456,8 @@ class TestUnderALimit:
         source = Attending("a", records=6, batch=6)
         self.bundles(Limit("", 12.0), source, Pacing()).run(most=1)
         assert ATTENDED
-        source = AttendingClaims("b", records=6, batch=6)
-        self.bundles(Limit("", 12.0), source, Pacing()).run(most=1)
+        jobs = AttendingClaims("b", records=6, batch=6)
+        self.bundles(Limit("", 12.0), jobs, Pacing()).run(most=1)
         assert ATTENDED == []
 
     def test_a_bundle_whose_time_is_up_goes_on_at_once(self) -> None:
