@@ -80,9 +80,10 @@ def main() -> None:
     with services("rate") as servers, ExitStack() as stack:
         records = round(arguments.rate * (arguments.seconds + MARGIN_SECONDS))
         if arguments.flink:
-            fill(servers, "one", 2 * records)  # the processes do not have the same number of splits
+            # A process may have only one of the partitions, and half of the limit.
+            fill(servers, "one", PARTITIONS * records // 4)
             cluster = stack.enter_context(running(slots=3))
-            chosen = [on_flink(servers, cluster, arguments.rate)]
+            chosen = [on_flink(servers, cluster, arguments.rate / 2)]
         else:
             chosen = trials(servers, arguments.rate, records)
         for trial in chosen:
