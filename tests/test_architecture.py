@@ -95,7 +95,13 @@ WINGS = {
     "sinks.runs": {"sinks.database"} | TRANSFORMS,
     "sinks.rewind": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.runs", "sinks.text"}
     | TRANSFORMS,
-    "sinks.control": {"sinks.database", "sinks.jobs", "sinks.text"} | TRANSFORMS,  # the audit trail
+    "sinks.control": {
+        "sinks.database",
+        "sinks.jobs",
+        "sinks.runs",
+        "sinks.text",
+    }  # audit, heartbeats
+    | TRANSFORMS,
     "sinks.figures": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.runs"} | TRANSFORMS,
     "sinks.forgetting": {"sinks.database", "sinks.figures", "sinks.jobs", "sinks.ledger"}
     | TRANSFORMS,

@@ -33,6 +33,7 @@ Counter = Literal[
     "table_records",  # by table and outcome
     "job_attempts",  # by result
     "outage_seconds",  # by service; spent waiting
+    "rate_wait_seconds",  # by source as it was given; spent waiting under a limit
     "deadlocks",  # in which a commit was rolled back
     "leases_lost",
     "step_busy_seconds",  # by step; of all its calls together

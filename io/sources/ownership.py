@@ -32,6 +32,16 @@ def owned_by(uri: str) -> Callable[[str], bool]:
     return partial(matches, uri)
 
 
+def names(text: str, source: str) -> bool:
+    """Whether ``text`` names ``source`` of the ledger, as it is or by the URI of an ingest."""
+    if text == source:
+        return True
+    try:
+        return owned_by(text)(source)
+    except ConfigError:  # a name of the ledger, ``kafka://topic``, is no URI
+        return False
+
+
 TOPICS = f"{KAFKA_SCHEME}*"
 """A pattern of the names that topics have in the ledger."""
 

@@ -15,7 +15,8 @@ from pipelines.flags import rate, size
 _DESCRIPTION = """\
 Limit how fast a pipeline, or one of its sources, is read.
 
-The limit is of all processes of the pipeline together. It lasts across restarts."""
+The limit is of all processes of the pipeline together, and of its due retries. It takes the place of --max_rate
+and --max_bytes_rate of the ingest; those of a source hold besides. It lasts across restarts."""
 
 
 def parser() -> command.Parser:
@@ -24,7 +25,7 @@ def parser() -> command.Parser:
     parser = request.parser_of("rate", _DESCRIPTION, example)
     limits = parser.add_argument_group("the limit")
     limits.add_argument(
-        "--max_rate", type=rate, metavar="N", help="records per second (default: as it is)"
+        "--max_rate", type=rate, metavar="RATE", help="records per second (default: as it is)"
     )
     limits.add_argument(
         "--max_bytes_rate",

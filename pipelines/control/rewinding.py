@@ -25,7 +25,7 @@ from sinks.runs.history import list_runs
 from sinks.table.config import OnConflict
 from sources.kafka import uri as kafka_uri
 from sources.kafka.label import number_of, same_partition
-from sources.ownership import owned_by
+from sources.ownership import names, owned_by
 from transforms.errors import ConfigError, SourceUnavailable
 
 _TOPIC = "kafka://"
@@ -128,16 +128,6 @@ class Retained:
         if not gone:
             return ""
         return f"{where} begins at offset {first:,} now: {gone:,} offsets are gone, and become a dead letter"
-
-
-def names(text: str, source: str) -> bool:
-    """Whether ``text`` names ``source`` of the ledger, as it is or by the URI of an ingest."""
-    if text == source:
-        return True
-    try:
-        return owned_by(text)(source)
-    except ConfigError:  # a name of the ledger, ``kafka://topic``, is no URI
-        return False
 
 
 def _chosen(database: Database, flags: Any) -> list[PartitionProgress]:

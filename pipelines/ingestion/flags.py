@@ -12,7 +12,9 @@ from pipelines.flags import (
     add_runner,
     add_step,
     positive_int,
+    rate,
     seconds,
+    size,
     whole,
 )
 from pipelines.ingestion.configuring.target_flags import add_target
@@ -347,6 +349,19 @@ def _add_run(parser: Parser) -> None:
         metavar="N",
         help="the most records of each reader (DirectRunner has one, Flink one for each subtask) that are "
         f"emitted and not committed; whatever is slow holds the source back; at least {LEAST_IN_FLIGHT} (default: about 40,000, in batches of 5,000)",
+    )
+    group.add_argument(
+        "--max_rate",
+        type=rate,
+        metavar="RATE",
+        help="the most records a second that the pipeline reads, all its processes together; `sluice rate` "
+        "changes it while it runs (default: no limit)",
+    )
+    group.add_argument(
+        "--max_bytes_rate",
+        type=size,
+        metavar="SIZE",
+        help="the most bytes of records a second, e.g. 10MB, likewise (default: no limit)",
     )
     group.add_argument(
         "--detach",

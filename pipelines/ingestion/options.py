@@ -15,6 +15,7 @@ from pipelines import command
 from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.configuring import destination
+from pipelines.ingestion.configuring.controlling import controls_of
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
@@ -22,7 +23,6 @@ from pipelines.running import cluster
 from pipelines.running.beam_options import refuse_unknown, runner_of
 from pipelines.telemetry.progress import Mode, mode_of
 from runners.runner import Runner
-from sinks.control.polling import SqlControls
 from sinks.dead_letters.by_uri import dead_letter_sink_for
 from sinks.jobs.queue import SqlJobQueue
 from sinks.jobs.retention import Retention
@@ -183,7 +183,7 @@ def _ingest_config(
         streaming=flags.streaming,
         steps=steps,
         pipeline=pipeline,
-        controls=SqlControls(sql, pipeline.name, sources),
+        controls=controls_of(flags, sql, pipeline, sources),
         routes=routes,
         tables=None if routes is None or flags.state else Tables.of(sql, routes.all),
         objects=objects,

@@ -52,6 +52,7 @@ class ProcessMetrics(Collector):
                 ("",): 0.0,
                 **{(row.source,): float(row.holds) for row in polling.asked()},
             },
+            "sluice_rate_share": _shares(),
             "sluice_leases": {(): float(leases.number())},
             "sluice_connections": {(state,): float(n) for state, n in engine.connections().items()},
         }
@@ -103,6 +104,15 @@ def _gauges(now: Measured) -> dict[str, dict[Labels, float]]:
         **series,
         "sluice_source_lag_records": {(source,): lag for source, lag in figures()["lag"].items()},
     }
+
+
+def _shares() -> dict[Labels, float]:
+    rates = (
+        ((share.name, unit), rate)
+        for share in polling.shares()
+        for unit, rate in (("records", share.max_rate), ("bytes", share.max_bytes_rate))
+    )
+    return {labels: rate for labels, rate in rates if rate is not None}
 
 
 def _plain(

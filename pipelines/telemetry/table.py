@@ -88,6 +88,12 @@ FROM_DATABASE = (
         (*_PIPELINE, "source"),
         "1 while an operator holds the pipeline or, with a source, that source; otherwise 0",
     ),
+    Metric(
+        "sluice_rate_limit",
+        "gauge",
+        (*_PIPELINE, "source", "unit"),
+        "records or bytes per second that the pipeline or, with a source, that source may be read at",
+    ),
     Metric("sluice_outbox_pending", "gauge", ("target",), "changes that are not published"),
     Metric("sluice_outbox_oldest_seconds", "gauge", ("target",), "age of the oldest of them"),
     Metric(
@@ -243,6 +249,18 @@ FROM_PROCESS = (
         "gauge",
         (*_PIPELINE, "source"),
         "1 while an operator holds the pipeline or, with a source, that source; otherwise 0",
+    ),
+    Metric(
+        "sluice_rate_share",
+        "gauge",
+        (*_PIPELINE, "source", "unit"),
+        "records or bytes per second that are this process's share of a limit",
+    ),
+    Metric(
+        "sluice_rate_wait_seconds_total",
+        "counter",
+        (*_PIPELINE, "source"),
+        "seconds that readers have waited because of a limit",
     ),
     Metric("sluice_leases", "gauge", _PIPELINE, "leases that this process holds"),
     Metric(

@@ -17,6 +17,7 @@ from tests.pipelines.programs import running, wait_for_rows
 from tests.pipelines.tables import count_rows, query
 from tests.services.kafka_broker import KafkaBroker, Topics
 from tests.waiting import wait_until
+from transforms import instruments
 from transforms.batch.record import Record
 from transforms.steps.each_record import EachRecord
 
@@ -125,6 +126,33 @@ class TestARunThatEnds:
         assert ingest(tmp_path / "b.jsonl", database) == command.PAUSED
         assert _jobs(database) == [("discarded", 1)], "it was tried, and failed once more"
         assert count_rows(database, "events") == 1
+
+    @pytest.mark.slow
+    def test_a_limit_slows_it_down_and_all_is_read(self, tmp_path: Path, database: str) -> None:
+        source = lines(tmp_path / "a.jsonl", 0, 1_000)
+        assert ingested(source, database, "--max_rate", "2000")["inserted"] == 1_000
+        waited = instruments.measured().counters["rate_wait_seconds"]
+        assert waited[str(source),] > 0
+        steer("rate", database, "--max_bytes_rate", "20kB")
+        lines(tmp_path / "b.jsonl", 1_000, 2_000)
+        assert ingested(tmp_path / "b.jsonl", database)["inserted"] == 1_000
+        assert instruments.measured().counters["rate_wait_seconds"]
+        assert audit(database) == 0
+
+    @pytest.mark.slow
+    def test_replays_count_against_the_limit_and_each_is_tried_once(
+        self, tmp_path: Path, database: str
+    ) -> None:
+        source = tmp_path / "a.jsonl"
+        source.write_text("not json\n" * 300)
+        ingested(source, database, "--max_dead", "100%")
+        assert dead_letters("replay", "--sink", database, "--reason", "again") == 0
+        more = ("--max_dead", "100%", "--max_rate", "400", "--job_lease", "1")
+        assert ingest(source, database, *more) == 0
+        assert instruments.measured().counters["rate_wait_seconds"]["jobs://events",] > 0
+        assert set(_jobs(database)) == {("discarded", 1)}
+        assert query(database, "SELECT min(attempt), max(attempt) FROM ingest_jobs") == [(1, 1)]
+        assert audit(database) == 0
 
 
 def _jobs(sink: str) -> list[tuple[str, int]]:

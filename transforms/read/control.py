@@ -10,6 +10,34 @@ State = Literal["running", "paused", "draining"]
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """How fast this process may read: its share of what the pipeline may.
+
+    Attributes:
+        name: What shares the limit: a source of the pipeline; empty for all of it, due jobs included.
+        max_rate: Records per second; None for no limit.
+        max_bytes_rate: Bytes of records per second, likewise.
+    """
+
+    name: str = ""
+    max_rate: float | None = None
+    max_bytes_rate: float | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a limit at all."""
+        return self.max_rate is not None or self.max_bytes_rate is not None
+
+    def divided(self, number: int) -> Limit:
+        """The share that each of ``number`` processes has."""
+        return Limit(
+            self.name,
+            None if self.max_rate is None else self.max_rate / number,
+            None if self.max_bytes_rate is None else self.max_bytes_rate / number,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """What is asked of one source of a pipeline.
 
@@ -17,16 +45,14 @@ class Control:
         state: ``paused``: nothing is read, neither of the source nor due jobs. ``draining``: nothing
             more of the source is read, and what was read is settled, its retries included.
         reason: Why, as the operator said.
-        max_rate: Records per second that this process may read; None for no limit.
-        max_bytes_rate: Bytes per second, likewise.
+        limits: How fast it may be read; each of them holds.
         generation: How often offsets were forgotten. A position that was noted under an earlier one is
             not to be trusted: the ledger says where to go on.
     """
 
     state: State = "running"
     reason: str = ""
-    max_rate: float | None = None
-    max_bytes_rate: float | None = None
+    limits: tuple[Limit, ...] = ()
     generation: int = 0
 
 

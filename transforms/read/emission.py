@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from itertools import islice
 
 from transforms.batch.content import Content
 from transforms.batch.divide import divided
@@ -17,10 +19,14 @@ class Emission:
 
     Args:
         polled: What the reader has returned.
+
+    Attributes:
+        served_at: When the reader was last called (monotonic).
     """
 
     def __init__(self, polled: Polled) -> None:
         self.polled = polled
+        self.served_at = time.monotonic()
         self._uncut = deque(polled.batches)
         self._ahead: deque[RecordBatch] = deque()
 
@@ -29,8 +35,8 @@ class Emission:
         """Whether there is more to emit."""
         return bool(self._ahead or self._uncut)
 
-    def next(self, most: int | None) -> RecordBatch | None:
-        """The next batch, of at most ``most`` records; one message is not divided.
+    def next(self, most: int | None, most_bytes: int | None = None) -> RecordBatch | None:
+        """The next batch, of at most ``most`` records and ``most_bytes`` bytes; one message is not divided.
 
         None if there was nothing in the rest.
         """
@@ -40,6 +46,8 @@ class Emission:
         if not self._ahead:
             return None
         batch = self._ahead.popleft()
+        if most_bytes is not None:
+            most = _within(batch, most, most_bytes)
         if most is None or len(batch.raws) <= most or batch.claim is not None:
             return batch
         offset = batch.offsets[most]
@@ -82,6 +90,16 @@ class Emission:
     def _content(self, batch: RecordBatch, offset: int) -> Content | None:
         content_of = self.polled.content_of
         return None if content_of is None else content_of(batch.span.start, offset)
+
+
+def _within(batch: RecordBatch, most: int | None, most_bytes: int) -> int | None:
+    """How many of the first ``most`` records have at most ``most_bytes`` bytes; at least 1."""
+    size = 0
+    for index, raw in enumerate(islice(batch.raws, most)):
+        size += len(raw)
+        if size > most_bytes:
+            return max(1, index)
+    return most
 
 
 class Interrupted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from transforms.read.control import Controls
+from transforms.read.quota import Quota
 
 LOOK_SECONDS = 0.2
 """How long a held split waits in its bundle, where the runner does not wait for it: as an idle one does."""
@@ -18,6 +19,9 @@ class Hold:
         controls: What is asked of its pipeline; None where nobody can ask.
         source: The split's, as the user wrote it.
         streaming: Whether it is read forever: it then waits, and otherwise it ends.
+
+    Attributes:
+        quota: How fast it may be read.
     """
 
     def __init__(
@@ -26,6 +30,7 @@ class Hold:
         self._controls = controls
         self._source = source
         self.streaming = streaming
+        self.quota = Quota(controls, source)
         if controls is not None:
             controls.begin()
 

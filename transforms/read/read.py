@@ -18,6 +18,7 @@ from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Source, Split
 from transforms.errors import ConfigError
+from transforms.read import quota
 from transforms.read.control import Controls
 from transforms.read.hold import Hold
 from transforms.read.reading import Pacing, Reading
@@ -73,6 +74,7 @@ class ReadSplits(beam.PTransform):
 
     def expand(self, pbegin: beam.pvalue.PBegin) -> beam.PCollection:
         services.reset()  # of an earlier pipeline of this process
+        quota.reset()
         kind = _ReadStreaming if self._streaming else _ReadBounded
         planned = (
             pbegin

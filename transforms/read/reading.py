@@ -12,6 +12,9 @@ ledger says.
 
 An operator may hold the split (``hold``). Its reader is kept as well, and the bundle ends, so that what was
 emitted is settled; a split that has an end ends before it.
+
+Under a limit (``quota``), a batch is a part of a second's worth. What was polled waits with the reader, and
+nothing more is polled meanwhile.
 """
 
 from __future__ import annotations
@@ -37,7 +40,14 @@ from transforms.steps import passage as passages
 from transforms.steps import service as services
 
 _LOOK_SECONDS = 1.0
-"""How long a reader waits for the steps before it asks again, where the runner does not wait for it."""
+"""How long a reader waits for the steps before it asks again, where the runner does not wait for it; and
+within how long it goes on under a limit, if its bundle stays open."""
+
+_PAY_SECONDS = 5.0
+"""How long a runner is asked to wait under a limit, at most: it may be raised meanwhile."""
+
+_ATTEND_SECONDS = 10.0
+"""How often a client is served while what it has fetched waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,7 @@ class Reading:
         self._watermark = watermark
         self._pacing = pacing
         self._hold = hold or Hold()
+        self._quota = self._hold.quota
         remaining: Remaining = tracker.current_restriction()
         self._generation = remaining.generation
         self._position: Position = remaining.position
@@ -121,6 +132,10 @@ class Reading:
                 if self._is_held():
                     self._rest_held()
                     continue
+                wait = self._quota.debt() if self._emission is None else self._quota.wait()
+                if wait:
+                    self._pay(wait)
+                    continue
                 wait = services.turn()
                 if wait:
                     self._wait(wait)
@@ -133,6 +148,7 @@ class Reading:
             if self._emission is not None:
                 self._emission.abandon()
             self._close()
+            self._quota.leave()
 
     @property
     def _is_rewound(self) -> bool:
@@ -179,9 +195,13 @@ class Reading:
     def _emit(self, emission: Emission) -> Iterator[Any]:
         """Emit what was polled, as far as the steps take it now."""
         while emission.rest:
-            batch = emission.next(self._most())
+            if self._quota.wait():
+                services.leave_turns()
+                return
+            batch = emission.next(self._most(), self._quota.most_bytes)
             if batch is None:
                 break
+            self._quota.take(batch)
             passage = emission.passage(batch)
             passages.begin(passage)
             try:
@@ -214,7 +234,9 @@ class Reading:
             self._tracker.try_claim(self._remaining(self._position, done=True))
             self._over = True
         elif polled.rest or self._late:
-            self._suspend(self._pacing.resume_seconds)
+            # What the limit allows meanwhile would be lost.
+            at_once = self._quota.limited and not polled.rest
+            self._suspend(0.0 if at_once else self._pacing.resume_seconds)
 
     def _is_held(self) -> bool:
         """Whether nothing more may be emitted, or polled."""
@@ -252,7 +274,7 @@ class Reading:
 
     def _most(self) -> int | None:
         """How many records the next batch may have."""
-        bounds = (services.allowance(), self._pacing.most_records)
+        bounds = (services.allowance(), self._pacing.most_records, self._quota.most)
         return min((bound for bound in bounds if bound is not None), default=None)
 
     @property
@@ -272,6 +294,36 @@ class Reading:
             return
         with instruments.stage("wait"):
             drain.wait(min(seconds, _LOOK_SECONDS))
+
+    def _pay(self, seconds: float) -> None:
+        """Wait until the limits allow more. The bundle ends for a wait that is long, or if it is late."""
+        began = time.monotonic()
+        self._attend(began, seconds)
+        runner_waits = self._pacing.resume_seconds > 0
+        is_long = seconds >= _LOOK_SECONDS
+        delay = max(min(seconds, _PAY_SECONDS) + 0.5, self._pacing.resume_seconds)
+        if is_long and (runner_waits or self._emitted) and self._suspend(delay):
+            instruments.add("rate_wait_seconds", delay if runner_waits else 0.0, self._split.source)
+            return
+        if self._late and self._suspend(0.0):
+            return
+        with instruments.stage("wait"):
+            drain.wait(min(seconds, _LOOK_SECONDS if is_long else LOOK_SECONDS))
+        instruments.add("rate_wait_seconds", time.monotonic() - began, self._split.source)
+        if is_long:
+            self._suspend(0.0)  # others may read meanwhile
+
+    def _attend(self, now: float, seconds: float) -> None:
+        """Serve the client now and then, during a wait of ``seconds``; no jobs that are on their way are left."""
+        reader, emission = self._reader, self._emission
+        if not isinstance(reader, Attended):
+            return
+        if emission is None:
+            if seconds >= _LOOK_SECONDS and not self._emitted:
+                reader.attend()
+        elif emission.polled.release is None and now - emission.served_at > _ATTEND_SECONDS:
+            emission.served_at = now
+            reader.attend()
 
     def _suspend(self, delay: float) -> bool:
         """End the bundle, and let the split go on after ``delay`` seconds.

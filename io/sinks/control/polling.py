@@ -1,26 +1,33 @@
 """What is asked of the pipeline that this process reads for: asked by a thread, answered from memory.
 
 A database that is away changes nothing: the last answer counts until it is back.
+
+Limits are of all processes of the pipeline, each of which takes an equal share. A process that begins under a
+limit waits until the others have learned of it.
 """
 
 from __future__ import annotations
 
 import logging
+import operator
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from sinks.control.processes import Names, Process, living, sharing
 from sinks.control.requests import WHOLE, Requested, rows_of
 from sinks.database.database import Database
 from sinks.database.engine import transaction
 from sinks.database.label import TargetTable, pipeline_named
+from sinks.runs import heartbeat
 from transforms.batch.backoff import jitter
 from transforms.errors import SluiceError
 from transforms.per_process import PerProcess
-from transforms.read.control import Control, State
+from transforms.read.control import Control, Limit, State
 from transforms.route.table_name import TableName
 
 SECONDS = 2.0
@@ -31,6 +38,10 @@ FIRST_ANSWER_SECONDS = 5.0
 
 IDLE_SECONDS = 600.0
 """A thread that nobody has asked for this long ends: its pipeline does no longer read here."""
+
+_REMEMBERED = 6
+"""Of so many answers, about as many as there are between two heartbeats, a process counts as alive: after the
+database was away, its heartbeat may come late."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,15 +70,25 @@ class SqlControls:
         pipeline: Its name; empty for the label of the table.
         sources: What it reads. Whatever else a process reads are due jobs.
         seconds: Between two questions.
+        max_rate: Records per second that the pipeline may read unless an operator has said otherwise;
+            None for no limit.
+        max_bytes_rate: Bytes of records per second, likewise.
+        names: How users name sources.
     """
 
     target: TargetTable
     pipeline: str
     sources: tuple[Owner, ...] = field(compare=False)
     seconds: float = SECONDS
+    max_rate: float | None = None
+    max_bytes_rate: float | None = None
+    names: Names = field(default=operator.eq, compare=False)
 
     def begin(self) -> None:
-        """Begin to ask, unless this process does so already; the first call waits for an answer."""
+        """Begin to ask, unless this process does so already; the first call waits for an answer.
+
+        Under a limit, it also waits until other processes know of this one.
+        """
         self._poller.begin()
 
     def of(self, source: str) -> Control:
@@ -75,7 +96,7 @@ class SqlControls:
         poller = self._poller
         poller.begin()
         rows = poller.rows
-        if not rows:
+        if not (rows or poller.limits):
             return _RUNNING
         owner = next((each for each in self.sources if each.uri == source), None)
         whole = rows.get(WHOLE)
@@ -85,23 +106,20 @@ class SqlControls:
             return Control(
                 "paused" if paused else "running",
                 whole.reason if whole is not None and paused else "",
-                generation=generation,
+                tuple(limit for name, limit in poller.limits.items() if name == WHOLE),
+                generation,
             )
-        own = [
-            row
-            for name, row in rows.items()
-            if name == WHOLE or name == owner.uri or owner.owns(name)
-        ]
+
+        def concerns(name: str) -> bool:
+            return name == WHOLE or name == owner.uri or owner.owns(name)
+
+        own = [row for name, row in rows.items() if concerns(name)]
+        limits = tuple(limit for name, limit in poller.limits.items() if concerns(name))
         if not own:
-            return Control(generation=generation)
+            return Control(limits=limits, generation=generation)
         strictest = max(own, key=lambda row: _SEVERITY[row.state])
-        return Control(
-            strictest.state,
-            strictest.reason if strictest.holds else "",
-            _tighter(row.max_rate for row in own),
-            _tighter(row.max_bytes_rate for row in own),
-            generation,
-        )
+        reason = strictest.reason if strictest.holds else ""
+        return Control(strictest.state, reason, limits, generation)
 
     @property
     def name(self) -> str:
@@ -140,13 +158,12 @@ class SqlControls:
 
     @property
     def _poller(self) -> _Poller:
-        table = self.target.table_name
-        return _pollers.get(_Subject(self.target.database, table, self.pipeline, self.seconds))
-
-
-def _tighter(rates: Iterable[float | None]) -> float | None:
-    """The lowest of the rates that there are."""
-    return min((rate for rate in rates if rate is not None), default=None)
+        return _pollers.get(
+            _Subject(
+                *(self.target.database, self.target.table_name, self.pipeline, self.seconds),
+                *(Limit(WHOLE, self.max_rate, self.max_bytes_rate), self.names),
+            )
+        )
 
 
 _RUNNING = Control()
@@ -160,6 +177,9 @@ class _Subject:
     table: TableName
     pipeline: str
     seconds: float
+    limit: Limit
+    """By its options."""
+    names: Names = field(compare=False)
 
 
 class _Poller:
@@ -169,13 +189,17 @@ class _Poller:
         self._subject = subject
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._answered = threading.Event()
+        self._begun = threading.Event()
         self._stopped = threading.Event()
         self.name = ""
         self._patience = 0.0  # monotonic: until then, readers wait for the first answer
         self._used = time.monotonic()
+        self._heard: deque[Sequence[Process]] = deque(maxlen=_REMEMBERED)
+        self._sharing = 1
         self.rows: dict[str, Requested] = {}
         """By source, as of the last answer; never changed in place."""
+        self.limits: dict[str, Limit] = _limits({}, subject.limit, lambda _: 1)
+        """The shares of this process, by source; likewise."""
 
     def begin(self) -> None:
         self._used = time.monotonic()
@@ -185,25 +209,41 @@ class _Poller:
                     self._patience = self._used + FIRST_ANSWER_SECONDS
                     self._thread = threading.Thread(target=self._loop, name="control", daemon=True)
                     self._thread.start()
-        if not self._answered.is_set():
-            self._answered.wait(max(0.0, self._patience - time.monotonic()))
+        if not self._begun.is_set():
+            self._begun.wait(max(0.0, self._patience - time.monotonic()))
 
     def stop(self) -> None:
         self._stopped.set()
 
     def ask(self) -> None:
-        """Replace the rows by those that there are now, and say what has changed."""
+        """Replace the rows and shares by those that there are now, and say what has changed."""
         subject = self._subject
         with transaction(
             subject.database, "read what is asked of the pipeline", write=False
         ) as connection:
             pipeline = pipeline_named(connection, subject.table, subject.pipeline)
             rows = {row.source: row for row in rows_of(connection, pipeline)}
+            limited = _limits(rows, subject.limit, lambda _: 1).keys()
+            heard = living(connection, pipeline, with_sources=any(limited)) if limited else ()
         with self._lock:
             before, self.rows = self.rows, rows
             self.name = pipeline
+            self._heard.append(heard)
+            self.limits = _limits(rows, subject.limit, self._number_sharing)
         _report(before, rows)
-        self._answered.set()
+        self._report_sharing()
+
+    def _number_sharing(self, source: str) -> int:
+        """How many processes share a limit, this one included."""
+        alive = {process.name: process for heard in self._heard for process in heard}
+        return sharing(alive.values(), heartbeat.names(), source, self._subject.names)
+
+    def _report_sharing(self) -> None:
+        number = self._number_sharing(WHOLE) if self.limits else 1
+        if number != self._sharing:
+            self._sharing = number
+            processes = "one process has" if number == 1 else f"{number} processes share"
+            _log.info("%s the limits of pipeline %s", processes, self.name)
 
     def _loop(self) -> None:
         while _pollers.peek(self._subject) is self:
@@ -213,6 +253,8 @@ class _Poller:
                     return
             try:
                 self.ask()
+                if not self._begun.is_set():
+                    self._become_known()
             except SluiceError as error:
                 _log.debug(
                     "what is asked of the pipeline is not known now, so that what was asked last counts: %s",
@@ -221,6 +263,35 @@ class _Poller:
                 )
             if self._stopped.wait(self._subject.seconds * jitter(0.8, 1.0)):
                 return
+
+    def _become_known(self) -> None:
+        """Let the readers begin; under a limit, once other processes have asked and seen this one."""
+        if self.limits:
+            heartbeat.names(self._subject.seconds)
+            if self._stopped.wait(self._subject.seconds):
+                return
+            self.ask()
+        self._begun.set()
+
+
+def _limits(
+    rows: Mapping[str, Requested], options: Limit, number_of: Callable[[str], int]
+) -> dict[str, Limit]:
+    """The share that a process has of each limit.
+
+    Args:
+        rows: What operators ask for; of the whole pipeline, it takes the place of the options.
+        options: What the options say of the whole pipeline.
+        number_of: How many processes share the limit of a source.
+    """
+    limits = {name: Limit(name, row.max_rate, row.max_bytes_rate) for name, row in rows.items()}
+    asked = limits.get(WHOLE, Limit())
+    limits[WHOLE] = Limit(
+        WHOLE,
+        options.max_rate if asked.max_rate is None else asked.max_rate,
+        options.max_bytes_rate if asked.max_bytes_rate is None else asked.max_bytes_rate,
+    )
+    return {name: limit.divided(number_of(name)) for name, limit in limits.items() if limit.is_set}
 
 
 def _report(before: dict[str, Requested], now: dict[str, Requested]) -> None:
@@ -247,6 +318,11 @@ def held() -> list[Requested]:
 def asked() -> list[Requested]:
     """All rows of the pipelines that this process reads for."""
     return [row for poller in _pollers.values() for row in poller.rows.values()]
+
+
+def shares() -> list[Limit]:
+    """The limits of this process: its shares of those of the pipelines that it reads for."""
+    return [limit for poller in _pollers.values() for limit in poller.limits.values()]
 
 
 def stop_all() -> None:

@@ -7,6 +7,7 @@ from sinks.figures.activity import activity
 from sinks.figures.asked import asked
 from sinks.figures.backlog import backlog
 from sinks.figures.by_hand import by_hand
+from sinks.figures.limits import limits
 from sinks.figures.moment import one_moment
 from sinks.figures.sample import Sample
 from sinks.figures.totals import totals
@@ -28,6 +29,7 @@ def figures(database: Database, topics: str) -> list[Sample]:
             *backlog(connection),
             *activity(connection),
             *asked(connection),
+            *limits(connection),
             *by_hand(connection),
             *totals(connection, labels),
         ]

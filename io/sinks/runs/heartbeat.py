@@ -69,7 +69,8 @@ class _Worker:
 
     def __init__(self, heartbeat: Heartbeat) -> None:
         self._heartbeat = heartbeat
-        self._name = new_name("worker")
+        self.name = new_name("worker")
+        self.written = threading.Event()
         self._lock = threading.Lock()
         self._counts = Counts()
         self._tables: dict[str, Counts] = {}
@@ -116,6 +117,7 @@ class _Worker:
                 dialect.defer_flush(connection)  # a lost heartbeat comes again
                 now = dialect.now(connection)
                 dialect.upsert(connection, workers, [self._row(now, now if ended else None)])
+            self.written.set()
         except SluiceError as error:
             _log.debug("the heartbeat is late: %s", error, extra={"service": "database"})
 
@@ -125,7 +127,7 @@ class _Worker:
             tables = {table: _some(counts) for table, counts in sorted(self._tables.items())}
         clock = time.monotonic()
         return {
-            "name": self._name,
+            "name": self.name,
             "run": self._heartbeat.run,
             "started_at": now - timedelta(seconds=clock - self._started),
             "heartbeat_at": now,
@@ -144,6 +146,16 @@ def _some(counts: Counts) -> dict[str, int]:
 
 _workers: PerProcess[Heartbeat, _Worker] = PerProcess(_Worker)
 """The workers of this process. A forked child has none, and starts its own."""
+
+
+def names(timeout: float = 0.0) -> set[str]:
+    """The names of this process's rows, once they are written; waits ``timeout`` seconds for that at most."""
+    deadline = time.monotonic() + timeout
+    return {
+        worker.name
+        for worker in _workers.values()
+        if worker.written.wait(max(0.0, deadline - time.monotonic()))
+    }
 
 
 def stop_all() -> None:

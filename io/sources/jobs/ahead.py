@@ -10,6 +10,7 @@ from dataclasses import replace
 from transforms.batch.record import RecordBatch
 from transforms.batch.splits import BatchLimits
 from transforms.errors import SluiceError
+from transforms.read import quota
 from transforms.read.job_queue import JobQueue
 from transforms.steps import service
 
@@ -55,11 +56,12 @@ class ClaimsAhead:
         return self._queue.claim(self._lease, self._fitting())
 
     def _fitting(self) -> BatchLimits:
-        """The bounds of a claim that the steps can take in about two seconds: it is not divided."""
+        """The bounds of a claim that the steps and the limits can take soon: it is not divided."""
+        limits = quota.claimable(self._limits)
         most = service.allowance()
-        if most is None or most >= self._limits.records:
-            return self._limits
-        return replace(self._limits, records=most)
+        if most is None or most >= limits.records:
+            return limits
+        return replace(limits, records=most)
 
     def _is_full(self, batches: Sequence[RecordBatch]) -> bool:
         records = sum(len(batch.raws) for batch in batches)

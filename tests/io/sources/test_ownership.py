@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sources.by_uri import source_for
-from sources.ownership import owned_by
+from sources.ownership import names, owned_by
 from transforms.errors import ConfigError
 
 LEDGER = (
@@ -45,3 +45,11 @@ def test_it_owns_what_its_source_owns(uri: str, owned: set[str]) -> None:
 def test_a_uri_that_names_no_source_is_refused(uri: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         owned_by(uri)
+
+
+def test_names_are_uris_or_those_of_the_ledger() -> None:
+    assert names("kafka://t", "kafka://t")
+    assert names("kafka://host/t,u", "kafka://u")
+    assert not names("kafka://t", "kafka://u")
+    assert names("/in/*.csv", "file:///in/a.csv")
+    assert not names("ftp://x", "file:///in/a.csv")

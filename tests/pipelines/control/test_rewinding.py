@@ -12,7 +12,7 @@ import pytest
 from pipelines import command
 from pipelines.control import rewinding
 from pipelines.control.rewind import main
-from pipelines.control.rewinding import Retained, names
+from pipelines.control.rewinding import Retained
 from sinks.database.engine import dispose_engines
 from sinks.rewind.order import Forgotten
 from sinks.runs.runs import Run
@@ -267,11 +267,3 @@ def test_a_pipeline_that_is_not_held_is_refused_and_a_dry_run_says_so(
 def test_a_source_that_is_held_by_the_uri_of_the_ingest_is_held(database: Database) -> None:
     query(database.url, "UPDATE ingest_control SET source = 'kafka://host:9092/orders?group=g'")
     assert rewind(database, "--from_offset", "0", *WHY) == 0
-
-
-def test_names_are_uris_or_those_of_the_ledger() -> None:
-    assert names("kafka://t", "kafka://t")
-    assert names("kafka://host/t,u", "kafka://u")
-    assert not names("kafka://t", "kafka://u")
-    assert names("/in/*.csv", "file:///in/a.csv")
-    assert not names("ftp://x", "file:///in/a.csv")

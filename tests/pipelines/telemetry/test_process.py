@@ -15,6 +15,7 @@ from sinks.control import polling
 from sinks.control.requests import Requested
 from transforms import instruments
 from transforms.batch.backoff import Backoff, Outage, forget_outages
+from transforms.read.control import Limit
 
 LABELS = {"pipeline": "p", "target": "t"}
 
@@ -134,6 +135,16 @@ class TestHeld:
         self.hold(monkeypatch, self.ROW, other)
         assert value(metrics, "sluice_paused", source="") == 1
         assert value(metrics, "sluice_paused", source="kafka://a") == 0
+
+    def test_a_gauge_says_which_share_of_a_limit_it_has(
+        self, metrics: ProcessMetrics, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert value(metrics, "sluice_rate_share", source="", unit="records") is None
+        shares = [Limit("", 30.0), Limit("kafka://a", None, 5e5)]
+        monkeypatch.setattr(polling, "shares", lambda: shares)
+        assert value(metrics, "sluice_rate_share", source="", unit="records") == 30.0
+        assert value(metrics, "sluice_rate_share", source="", unit="bytes") is None
+        assert value(metrics, "sluice_rate_share", source="kafka://a", unit="bytes") == 5e5
 
     def test_a_process_that_is_held_is_ready_although_nothing_is_committed(
         self, metrics: ProcessMetrics, monkeypatch: pytest.MonkeyPatch

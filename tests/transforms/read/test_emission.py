@@ -3,6 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import pytest
+
 from tests.fakes import batch_of
 from transforms.batch.record import Claim, RecordBatch
 from transforms.batch.splits import Polled
@@ -33,6 +35,28 @@ def test_a_message_is_not_divided_whatever_the_bound() -> None:
     batch = replace(batch_of(b"a", b"a", b"a", b"b"), offsets=[0, 0, 0, 1])
     batch = replace(batch, span=replace(batch.span, end=2), elements=[0, 1, 2, 0])
     assert spans(emission_of(batch), 2) == [(0, 1, False), (1, 2, False)]
+
+
+@pytest.mark.parametrize(
+    ("most", "most_bytes", "lengths"),
+    [
+        (None, 4, [2, 1, 1, 2]),
+        (1, 4, [1, 1, 1, 1, 1, 1]),
+        (None, 1, [1, 1, 1, 1, 1, 1]),
+        (None, 100, [6]),
+        (4, 100, [4, 2]),
+    ],
+)
+def test_batches_are_cut_to_bytes_with_one_record_at_least(
+    most: int | None, most_bytes: int, lengths: list[int]
+) -> None:
+    emission = emission_of(batch_of(b"aa", b"bb", b"cccc", b"ddddd", b"e", b"f"))
+    emitted = []
+    while emission.rest:
+        batch = emission.next(most, most_bytes)
+        assert batch is not None
+        emitted.append(len(batch.raws))
+    assert emitted == lengths
 
 
 def test_jobs_are_not_divided() -> None:

@@ -6,22 +6,24 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from transforms.read.control import Control, State
+from transforms.read.control import Control, Limit, State
 from transforms.read.hold import Hold
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of each source."""
+    """What is asked of each source, and the limits of all of them."""
 
     states: dict[str, State] = field(default_factory=dict, hash=False)
+    limits: list[Limit] = field(default_factory=list, hash=False)
     begun: list[int] = field(default_factory=list, hash=False)
 
     def begin(self) -> None:
         self.begun.append(1)
 
     def of(self, source: str) -> Control:
-        return Control(self.states.get(source, "running"))
+        concerned = (limit for limit in self.limits if limit.name in ("", source))
+        return Control(self.states.get(source, "running"), limits=tuple(concerned))
 
 
 @pytest.mark.parametrize(

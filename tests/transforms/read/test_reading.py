@@ -12,13 +12,13 @@ import pytest
 from tests import fakes
 from tests.fakes import ListReader, ListSource, NoLedger
 from tests.transforms.read.test_hold import Asked
-from transforms import metrics
+from transforms import instruments, metrics
 from transforms.batch.backoff import Backoff, forget_outages
 from transforms.batch.coverage import Ledger
-from transforms.batch.record import RecordBatch
+from transforms.batch.record import Claim, RecordBatch
 from transforms.batch.splits import Polled, Position, Split
-from transforms.read import drain
-from transforms.read.control import Control, State
+from transforms.read import drain, quota, reading
+from transforms.read.control import Control, Limit, State
 from transforms.read.hold import LOOK_SECONDS, Hold
 from transforms.read.readers import READERS
 from transforms.read.reading import Pacing, Reading
@@ -34,6 +34,7 @@ def fresh() -> Iterator[None]:
     fakes.CLOSED.clear()
     drain.reset()
     services.reset()
+    quota.reset()
     forget_outages()
     yield
     READERS.close()
@@ -367,6 +368,115 @@ class TestHeld:
         assert bundles.emitted == []
 
 
+class TestUnderALimit:
+    """What was polled is emitted in parts; the wait is over as soon as the rate allows more."""
+
+    def bundles(self, limit: Limit, source: ListSource, pacing: Pacing, **more: Any) -> Bundles:
+        hold = Hold(Asked(limits=[limit]), source.uri, **more)
+        return Bundles(lambda batch: None, source, pacing, hold=hold)
+
+    def test_a_poll_is_emitted_in_parts_of_a_quarter_of_a_second(self) -> None:
+        source = ListSource("a", records=500, batch=200)
+        bundles = self.bundles(Limit("", 1_000.0), source, Pacing())
+        bundles.run(most=1)
+        assert bundles.emitted == [(0, 200), (200, 400), (400, 500)]
+        bundles = self.bundles(Limit("", 200.0), source, Pacing())
+        bundles.emitted.clear()
+        quota.reset()
+        bundles.source = ListSource("a", records=100, batch=90)
+        bundles.run(most=1)
+        assert bundles.emitted == [(0, 50), (50, 90), (90, 100)]
+
+    def test_bytes_bound_a_batch_too(self) -> None:
+        source = ListSource("a", records=10, batch=10)  # of 7 bytes each
+        bundles = self.bundles(Limit("", None, 4 * 21.0), source, Pacing())
+        bundles.run(most=1)
+        assert bundles.emitted == [(0, 3), (3, 6), (6, 9), (9, 10)]
+
+    def test_nothing_is_polled_while_there_is_a_debt_and_a_runner_that_can_waits(self) -> None:
+        asked = Asked(limits=[Limit("", 10.0)])
+        source = Claiming("a", records=200, batch=100, endless=True)
+        source.released = lambda batches: None
+        source.claim = Claim("c", {}, "p")
+        pacing = Pacing(bundle_seconds=60.0, resume_seconds=1.5)
+        bundles = Bundles(lambda batch: None, source, pacing, hold=Hold(asked, source.uri))
+        remaining = bundles.once(Remaining())
+        assert bundles.emitted == [(0, 100)], "claimed jobs are not divided"
+        assert dict(remaining.position)[""] == 100
+        bundles.once(remaining)
+        assert bundles.emitted == [(0, 100)]
+        assert bundles.delays == [5.5, 5.5], (
+            "ten seconds are left to pay, and a limit may be raised"
+        )
+
+    def test_where_the_runner_does_not_wait_the_bundle_ends_before_a_long_wait(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reading, "_LOOK_SECONDS", 0.3)
+        source = Claiming("a", records=200, batch=100)
+        source.released = lambda batches: None
+        source.claim = Claim("c", {}, "p")
+        bundles = self.bundles(Limit("", 40.0), source, Pacing())
+        remaining = bundles.once(Remaining())
+        assert bundles.emitted == [(0, 100)]
+        assert dict(remaining.position)[""] == 100
+        assert bundles.once(remaining) == remaining, (
+            "it lets others read, although it has read nothing"
+        )
+        drain.request()
+        bundles.run(most=1)
+        assert bundles.emitted == [(0, 100)], "a request to stop ends the wait"
+
+    def test_a_bundle_that_is_late_ends_during_a_wait(self) -> None:
+        source = ListSource("a", records=100, batch=100, endless=True)
+        bundles = self.bundles(Limit("", 100.0), source, Pacing(bundle_seconds=0.0))
+        remaining = bundles.once(Remaining())
+        assert bundles.emitted == []
+        assert bundles.delays == [0.0]
+        assert remaining == Remaining(backlog=remaining.backlog), "where the poll began"
+
+    def test_a_pause_is_seen_during_a_wait(self) -> None:
+        asked = Asked(limits=[Limit("", 8.0)])
+        source = ListSource("a", records=100, batch=100, endless=True)
+
+        def step(batch: RecordBatch) -> int | None:
+            asked.states[source.uri] = "paused"
+            return None
+
+        pacing = Pacing(resume_seconds=1.5)
+        bundles = Bundles(step, source, pacing, hold=Hold(asked, source.uri))
+        bundles.once(Remaining())
+        assert bundles.emitted == [(0, 2)]
+        assert bundles.delays == [2.0]
+
+    def test_a_client_is_served_while_what_it_fetched_waits_and_claims_are_kept(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(reading, "_ATTEND_SECONDS", -1.0)
+        source = Attending("a", records=6, batch=6)
+        self.bundles(Limit("", 12.0), source, Pacing()).run(most=1)
+        assert ATTENDED
+        jobs = AttendingClaims("b", records=6, batch=6)
+        self.bundles(Limit("", 12.0), jobs, Pacing()).run(most=1)
+        assert ATTENDED == []
+
+    def test_a_bundle_whose_time_is_up_goes_on_at_once(self) -> None:
+        source = ListSource("a", records=100, batch=10, endless=True)
+        pacing = Pacing(bundle_seconds=0.0, resume_seconds=1.5)
+        bundles = self.bundles(Limit("", 1_000.0), source, pacing)
+        remaining = Remaining()
+        while not bundles.emitted:
+            remaining = bundles.once(remaining)
+        assert set(bundles.delays) == {0.0}
+
+    def test_the_wait_is_counted(self) -> None:
+        instruments.reset()
+        source = ListSource("a", records=10, batch=10)
+        self.bundles(Limit("", 40.0), source, Pacing()).run(most=1)
+        waited = instruments.measured().counters["rate_wait_seconds"]
+        assert waited["memory://a",] > 0
+
+
 ATTENDED: list[str] = []
 
 
@@ -382,24 +492,40 @@ class Attending(ListSource):
         return AttendedReader(self, split, dict(position).get("", 0))
 
 
+class AttendedClaims(AttendedReader):
+    def poll(self, timeout: float) -> Polled:
+        return replace(super().poll(timeout), release=lambda batches: None)
+
+
+@dataclass(frozen=True)
+class AttendingClaims(ListSource):
+    def open(self, split: Split, position: Position, ledger: Ledger) -> ListReader:
+        ATTENDED.clear()
+        return AttendedClaims(self, split, dict(position).get("", 0))
+
+
 class ClaimingReader(ListReader):
     release: Callable[[Sequence[RecordBatch]], object]
+    claim: Claim | None
 
     def poll(self, timeout: float) -> Polled:
-        return replace(super().poll(timeout), release=self.release)
+        polled = super().poll(timeout)
+        batches = [replace(batch, claim=self.claim) for batch in polled.batches]
+        return replace(polled, batches=batches, release=self.release)
 
 
 class Claiming(ListSource):
     """A source whose batches are claimed, as jobs are."""
 
     released: Callable[[Sequence[RecordBatch]], object]
+    claim: Claim | None
 
     def __setattr__(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
 
     def open(self, split: Split, position: Position, ledger: Ledger) -> ListReader:
         reader = ClaimingReader(self, split, dict(position).get("", 0))
-        reader.release = self.released
+        reader.release, reader.claim = self.released, getattr(self, "claim", None)
         return reader
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -13,10 +13,13 @@ from sinks.control import polling, requests
 from sinks.control.polling import SqlControls
 from sinks.control.requests import WHOLE, Limits
 from sinks.database import engine
+from sinks.runs import heartbeat
+from sinks.runs.heartbeat import Heartbeat
+from sinks.runs.runs import Run
 from tests.io.sinks.tested_database import Database
 from tests.waiting import wait_until
 from transforms.errors import SinkUnavailable
-from transforms.read.control import Control, State
+from transforms.read.control import Control, Limit, State
 
 BY = {"actor": "ann", "reason": "disk full"}
 
@@ -39,6 +42,7 @@ JOBS = "jobs://events"
 def fresh() -> Iterator[None]:
     yield
     polling.stop_all()
+    heartbeat.stop_all()
 
 
 def controls(database: Database, seconds: float = 0.05) -> SqlControls:
@@ -104,19 +108,131 @@ def test_a_row_may_name_a_source_as_the_run_was_given_it(database: Database) -> 
     assert states(asked) == ["running", "paused", "running"]
 
 
-def test_the_tighter_limit_counts_and_the_generation_is_the_pipelines(database: Database) -> None:
+def test_the_limits_of_pipeline_and_source_both_hold(database: Database) -> None:
     database.sink()
     asked = controls(database)
     for source, limits in (
         (WHOLE, Limits(max_rate=100.0, max_bytes_rate=5.0)),
-        ("kafka://users", Limits(max_rate=20.0, max_bytes_rate=50.0)),
+        ("kafka://users", Limits(max_rate=20.0)),
     ):
         requests.limit(database.database, "events", [source], limits, **BY)
     database.run("UPDATE ingest_control SET generation = 7 WHERE source = ''")
     asked.look()
-    assert asked.of(USERS.uri) == Control(max_rate=20.0, max_bytes_rate=5.0, generation=7)
-    assert asked.of(ORDERS.uri) == Control(max_rate=100.0, max_bytes_rate=5.0, generation=7)
-    assert asked.of("").generation == 7
+    whole, own = Limit("", 100.0, 5.0), Limit("kafka://users", 20.0)
+    assert set(asked.of(USERS.uri).limits) == {whole, own}
+    assert asked.of(ORDERS.uri) == Control(limits=(whole,), generation=7)
+    assert asked.of(JOBS) == Control(limits=(whole,), generation=7)
+    assert sorted(polling.shares(), key=repr) == sorted([whole, own], key=repr)
+
+
+def test_the_options_count_until_an_operator_says_otherwise(database: Database) -> None:
+    database.sink()
+    asked = replace(controls(database), max_rate=100.0, max_bytes_rate=5.0)
+    assert asked.of(ORDERS.uri).limits == (Limit("", 100.0, 5.0),)
+    requests.limit(database.database, "events", [WHOLE], Limits(max_rate=7.0), **BY)
+    asked.look()
+    assert asked.of(JOBS).limits == (Limit("", 7.0, 5.0),)
+    requests.limit(database.database, "events", [WHOLE], Limits(none=True), **BY)
+    asked.look()
+    assert asked.of(JOBS).limits == (Limit("", 100.0, 5.0),)
+
+
+class TestSharing:
+    """Limits are of all processes that are alive, by their heartbeats."""
+
+    def process(self, database: Database, name: str, *uris: str, run: str = "") -> None:
+        """A process of another machine, with a fresh heartbeat."""
+        run = run or name
+        sources = [{"uri": uri, "pattern": "kafka://*"} for uri in uris]
+        config = database.config()
+        Run(run, config, "", "DirectRunner", "1", {"sources": sources}).begin()
+        beat = Heartbeat(database.database, run)
+        beat.start()
+        beat.stop()
+        database.run(
+            f"UPDATE ingest_workers SET ended_at = NULL, name = '{name}' WHERE run = '{run}'"
+        )
+
+    def test_each_process_that_is_alive_has_the_same_share(self, database: Database) -> None:
+        database.sink()
+        asked = replace(controls(database), max_rate=90.0)
+        for name in ("a", "b", "dead", "ended", "over", "elsewhere"):
+            self.process(database, name)
+        database.run(
+            "UPDATE ingest_workers SET heartbeat_at = '2020-01-01' WHERE name = 'dead'",
+            "UPDATE ingest_workers SET ended_at = heartbeat_at WHERE name = 'ended'",
+            "UPDATE ingest_runs SET outcome = 'failed' WHERE id = 'over'",
+            "UPDATE ingest_runs SET pipeline = 'other' WHERE id = 'elsewhere'",
+        )
+        asked.look()
+        assert asked.of(ORDERS.uri).limits == (Limit("", 30.0),), "a, b and this process"
+
+    def test_a_process_is_counted_once_when_it_has_a_heartbeat(self, database: Database) -> None:
+        database.sink()
+        asked = replace(controls(database), max_rate=90.0)
+        Run("own", database.config(), "", "DirectRunner", "1").begin()
+        Heartbeat(database.database, "own").start()
+        heartbeat.names(timeout=30.0)
+        self.process(database, "a")
+        asked.look()
+        assert asked.of(ORDERS.uri).limits == (Limit("", 45.0),)
+
+    def test_the_limit_of_a_source_is_shared_by_those_that_read_it(
+        self, database: Database
+    ) -> None:
+        database.sink()
+        asked = replace(controls(database), names=lambda uri, name: uri.endswith("/users"))
+        self.process(database, "a", USERS.uri)
+        self.process(database, "b", "kafka://elsewhere/users", ORDERS.uri)
+        self.process(database, "c", ORDERS.uri)
+        requests.limit(database.database, "events", ["kafka://users"], Limits(max_rate=90.0), **BY)
+        asked.look()
+        assert asked.of(USERS.uri).limits == (Limit("kafka://users", 30.0),)
+
+    def test_a_process_is_not_forgotten_while_its_heartbeat_may_be_late(
+        self, database: Database
+    ) -> None:
+        database.sink()
+        asked = replace(controls(database), max_rate=90.0)
+        self.process(database, "a")
+        asked.look()
+        database.run("UPDATE ingest_workers SET heartbeat_at = '2020-01-01'")
+        shares = set()
+        for _ in range(polling._REMEMBERED):
+            shares |= {share.max_rate for share in polling.shares()}
+            asked.look()
+        assert shares == {45.0}
+        assert polling.shares() == [Limit("", 90.0)]
+
+    def test_who_begins_under_a_limit_shows_itself_and_lets_the_others_see_it(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        database.sink()
+        asked = replace(controls(database), max_rate=90.0)
+        shown: list[float] = []
+
+        def names(timeout: float = 0.0) -> set[str]:
+            if timeout and not shown:
+                shown.append(timeout)
+                self.process(database, "a")  # it begins at the same time
+            return set()
+
+        monkeypatch.setattr(heartbeat, "names", names)
+        asked.begin()
+        assert shown
+        assert polling.shares() == [Limit("", 45.0)]
+
+    def test_how_many_share_is_a_line_in_the_log(
+        self, database: Database, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        database.sink()
+        asked = replace(controls(database), max_rate=90.0)
+        with caplog.at_level(logging.INFO, logger="sinks.control.polling"):
+            asked.look()
+            self.process(database, "a")
+            asked.look()
+        lines = [record.getMessage() for record in caplog.records]
+        assert lines == ["2 processes share the limits of pipeline events"]
 
 
 def test_other_pipelines_are_not_concerned(database: Database) -> None:

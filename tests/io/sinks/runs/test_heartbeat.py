@@ -109,3 +109,13 @@ def test_what_is_settled_for_each_table_is_kept_beside(database: Database) -> No
         row = connection.scalar(sa.select(workers.c.figures))
     assert row is not None
     assert row["tables"] == {"orders": {"read": 2, "dead": 2}}
+
+
+def test_a_process_knows_its_own_row_once_it_is_written(database: Database) -> None:
+    assert heartbeat.names() == set()
+    sink = watched(database)
+    sink.begin()
+    names = heartbeat.names(timeout=30.0)
+    assert {(name,) for name in names} == set(database.rows("SELECT name FROM ingest_workers"))
+    heartbeat.stop_all()
+    assert heartbeat.names() == set()

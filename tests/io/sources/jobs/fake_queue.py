@@ -31,12 +31,14 @@ class FakeQueue:
         self.away = False
         self.looks = 0
         self.others: list[Waiting] = []
+        self.limits: list[BatchLimits] = []
 
     def lease(self) -> str:
         self.leases += 1
         return f"lease-{self.leases}"
 
     def claim(self, lease: str, limits: BatchLimits) -> Sequence[RecordBatch]:
+        self.limits.append(limits)
         claim = self.claims.pop(0) if self.claims else ()
         if isinstance(claim, Exception):
             raise claim

@@ -4,8 +4,12 @@ import pytest
 
 from sources.jobs.source import JobsReader, JobsSource
 from tests.io.sources.jobs.fake_queue import BATCH, FakeQueue, read
+from tests.transforms.read.test_hold import Asked
 from transforms.batch.splits import Attended, BatchLimits
 from transforms.errors import Contention
+from transforms.read import quota
+from transforms.read.control import Limit
+from transforms.read.quota import Quota
 
 
 class TestAhead:
@@ -62,3 +66,13 @@ class TestAhead:
         reader.attend()
         assert queue.given_back == [BATCH]
         assert [len(each.batches) for each in read(reader, 1)] == [1]
+
+    def test_a_limit_of_the_pipeline_bounds_a_claim(self) -> None:
+        queue = FakeQueue([BATCH])
+        reader = JobsReader(JobsSource(queue))
+        Quota(Asked(limits=[Limit("", 40.0)]), "jobs://events").debt()
+        try:
+            read(reader, 1)
+        finally:
+            quota.reset()
+        assert queue.limits == [BatchLimits(records=10)]
