@@ -125,7 +125,6 @@ def _add_source(parser: Parser) -> None:
     add(
         "--fair",
         type=_tenants,
-        default="",
         metavar="FIELD",
         help="of topics: let the tenants that this field of the messages names, or their keys (@key), take "
         "turns, so that many records of one do not delay those of others; of each split, up to 100,000 "

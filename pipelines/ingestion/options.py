@@ -337,7 +337,7 @@ def _sources(
         exclude=tuple(flags.exclude),
         keyed=bool(flags.key) if routes is None else all(route.key for route in routes.all),
         missing_topic=flags.missing_topic,
-        fair=flags.fair,
+        fair=flags.fair or "",
         poll_interval=flags.poll_interval,
         csv=CsvOptions.of(
             delimiter=flags.csv_delimiter,

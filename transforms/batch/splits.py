@@ -63,8 +63,6 @@ class Polled:
         watermark: No record with an earlier event time will follow, in seconds
             since the epoch; None keeps the watermark where it is.
         rest: There is nothing to read for now: end the bundle and let other splits go on.
-        settle: What was returned is to be settled before the next poll: end the bundle, and go on at
-            once.
         cut: Applied to one batch after another as they are emitted, so that what is cut of one is
             gone before the next; None if records need no cutting.
         content_of: The bytes of a part of a span, for a batch that is emitted in parts; None if
@@ -80,7 +78,6 @@ class Polled:
     cut: Cut | None = None
     content_of: ContentOf | None = None
     release: Callable[[Sequence[RecordBatch]], object] | None = None
-    settle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

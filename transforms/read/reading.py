@@ -215,8 +215,6 @@ class Reading:
             self._over = True
         elif polled.rest or self._late:
             self._suspend(self._pacing.resume_seconds)
-        elif polled.settle:
-            self._suspend(0.0)
 
     def _is_held(self) -> bool:
         """Whether nothing more may be emitted, or polled."""

@@ -145,27 +145,6 @@ def test_without_steps_nothing_is_cut_and_with_a_bound_everything() -> None:
     assert bundles.emitted == [(0, 4), (4, 6)]
 
 
-class SettlingReader(ListReader):
-    def poll(self, timeout: float) -> Polled:
-        return replace(super().poll(timeout), settle=True)
-
-
-class Settling(ListSource):
-    """A source that wants each poll to be settled before the next one."""
-
-    def open(self, split: Split, position: Position, ledger: Ledger) -> ListReader:
-        fakes.OPENED.append((split.name, position))
-        return SettlingReader(self, split, dict(position).get("", 0))
-
-
-def test_what_is_to_be_settled_ends_its_bundle_and_the_split_goes_on_at_once() -> None:
-    bundles = Bundles(lambda batch: None, Settling("a", records=6, batch=3), Pacing())
-    bundles.run()
-    assert bundles.emitted == [(0, 3), (3, 6)]
-    assert bundles.delays == [0.0]
-    assert len(fakes.OPENED) == 1, "the reader was kept"
-
-
 def test_the_first_batch_of_a_step_is_small() -> None:
     services.of(Step())
     bundles = Bundles(lambda batch: None, ListSource("a", records=100, batch=100), Pacing())

@@ -1,26 +1,43 @@
-"""How many records a round has: as many as can be settled in half a second."""
+"""How many records a round has: as many as are emitted, and are settled, in a quarter of a second."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-ROUND_SECONDS = 0.5
-"""How long a round should take: a record that arrives meanwhile waits for its end, and then for its own."""
+ROUND_SECONDS = 0.25
+"""How long a round should take. A record that arrives meanwhile waits for its end, for the round that the
+writer has then, and for its own."""
 
 FIRST = 100
 """Records of the first round, before anything is known of the steps and of the database."""
 
 _FACTOR = 4
-"""A round has at most so many times, and at least this part of, what the one before could have."""
+"""A measurement makes a round at most so many times larger or smaller."""
+
+_MEASURED_SECONDS = ROUND_SECONDS / 2
+"""How long is measured before it counts."""
+
+
+@dataclass(slots=True)
+class _Meter:
+    """Counts records and the seconds that they take."""
+
+    records: int = 0
+    seconds: float = 0.0
+    rate: float | None = None
+
+    def add(self, records: int, seconds: float) -> None:
+        self.records += records
+        self.seconds += seconds
+        if self.seconds >= _MEASURED_SECONDS:
+            self.rate = self.records / self.seconds
+            self.records, self.seconds = 0, 0.0
 
 
 class Pace:
-    """Measures rounds.
-
-    The writer takes more than it has settled. So the time of a round says how fast records are settled
-    only if it ends with that: a round is settled before the next one as soon as more was returned than can
-    have been settled meanwhile.
+    """Measures how fast records are emitted, through the steps, and how fast they are settled.
 
     Args:
         most: The most records of a round.
@@ -31,40 +48,40 @@ class Pace:
         self._most = most
         self._clock = clock
         self._number = min(FIRST, most)
+        self._emitted = _Meter()
+        self._settled = _Meter()
         self._round = 0
         self._since: float | None = None
-        self._settles = False
-        self._unsettled = 0.0
-        self._at = clock()
 
     @property
     def number(self) -> int:
         """How many records the next round may have."""
         return self._number
 
-    def begin(self, records: int) -> bool:
-        """A round of so many records begins; whether it is to be settled before the next one."""
-        now = self._clock()
-        settled = (now - self._at) * self._number / ROUND_SECONDS
-        self._unsettled = max(0.0, self._unsettled - settled) + records
-        self._round, self._since, self._at = records, now, now
-        self._settles = self._unsettled >= self._number
-        if self._settles:
-            self._unsettled = 0.0
-        return self._settles
+    def begin(self, records: int) -> None:
+        """A round of so many records is about to be emitted."""
+        self._round, self._since = records, self._clock()
 
     def end(self) -> None:
-        """It is emitted, and settled if it had to be: the next one is asked for."""
-        if self._since is None:
-            return
-        seconds = max(self._clock() - self._since, 1e-6)
-        self._since = None
-        fitting = int(self._round * ROUND_SECONDS / seconds)
-        if seconds > ROUND_SECONDS:
-            self._number = max(1, self._number // _FACTOR, min(fitting, self._number))
-        elif self._settles and self._round >= self._number:  # a smaller one says little
-            self._number = min(max(fitting, self._number), self._number * _FACTOR, self._most)
+        """It is emitted."""
+        if self._since is not None:
+            self._emitted.add(self._round, self._clock() - self._since)
+            self._since = None
+
+    def settled(self, records: int, seconds: float) -> None:
+        """So many were settled while commits were under way for so long."""
+        self._settled.add(records, seconds)
 
     def forget(self) -> None:
         """The round under way says nothing: it was held."""
         self._since = None
+
+    def adapt(self) -> None:
+        """Let what was measured since the last time count."""
+        rates = [meter.rate for meter in (self._emitted, self._settled) if meter.rate is not None]
+        if not rates:
+            return
+        fitting = int(min(rates) * ROUND_SECONDS)
+        least = max(1, self._number // _FACTOR)
+        self._number = min(max(fitting, least), self._number * _FACTOR, self._most)
+        self._emitted.rate = self._settled.rate = None

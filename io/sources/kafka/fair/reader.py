@@ -10,8 +10,11 @@ from typing import Protocol
 from sources.kafka.fair.pace import Pace
 from sources.kafka.fair.window import Place, Window
 from sources.kafka.partition import name_of
+from transforms.batch.record import RecordBatch
 from transforms.batch.splits import Attended, Polled, Position, Reader
 from transforms.errors import SluiceError
+from transforms.settle import unsettled
+from transforms.settle.unsettled import Unsettled
 
 _log = logging.getLogger(__name__)
 
@@ -21,6 +24,9 @@ _AHEAD_SECONDS = 0.25
 _PATIENCE_SECONDS = 0.02
 """How long it waits for a first message while others wait for their turns: the guard has to ask the
 brokers before it releases any."""
+
+_LOOK_SECONDS = 0.2
+"""How long it waits for the writer before the bundle may end, or an operator hold the split."""
 
 
 class Ahead(Reader, Attended, Protocol):
@@ -35,8 +41,8 @@ class FairReader:
     """Reads one split in rounds.
 
     A poll reads ahead until the window is full or there is nothing more, and returns a round: about as
-    many records as were emitted in half a second before. A flood of one tenant so delays the records of
-    the others by one round or two, as long as they are within the window.
+    many records as were settled in a quarter of a second before. A flood of one tenant so delays the records of
+    the others by a few rounds, as long as they are within the window.
 
     Its position is the lowest offset that waits: whoever goes on elsewhere reads from there, and the
     ledger trims what is settled.
@@ -45,8 +51,8 @@ class FairReader:
         reader: Reads the topics.
         window: Holds what was read ahead.
         pace: How large a round is.
-        streaming: Whether it is read forever. A round is then settled before the next one is chosen where
-            more than that waits; otherwise the queue of the writer would delay everybody alike.
+        streaming: Whether it is read forever. The next round is then chosen once no more than one is left
+            to settle: otherwise the queue of the writer would delay everybody alike.
         clock: Monotonic seconds.
     """
 
@@ -67,6 +73,7 @@ class FairReader:
         self._latest = Polled((), ())
         self._watermark: float | None = None
         self._failure: SluiceError | None = None
+        self._last: tuple[Unsettled, int, float] | None = None
 
     def poll(self, timeout: float) -> Polled:
         """The next round; waits up to ``timeout`` seconds if nothing is there.
@@ -83,8 +90,7 @@ class FairReader:
             raise self._failure
         elif not self._window:
             self._read(timeout)  # it is done, or raises what it has ended with
-        batches = self._window.take(self._pace.number) if self._window else []
-        settle = bool(batches) and self._pace.begin(sum(batch.read for batch in batches))
+        batches = self._round() if self._window else []
         self._reader.hold(self._window.ahead)
         latest, over = self._latest, not self._window
         return Polled(
@@ -94,7 +100,6 @@ class FairReader:
             watermark=self._window.watermark(self._watermark),
             rest=latest.rest and over,
             cut=latest.cut,
-            settle=settle and self._streaming,
         )
 
     def backlog(self) -> int:
@@ -109,6 +114,25 @@ class FairReader:
     def close(self) -> None:
         """Close the reader; may be called twice. Whoever goes on reads again what waits."""
         self._reader.close()
+
+    def _round(self) -> list[RecordBatch]:
+        """The next round; nothing if the writer has too much of those before for now."""
+        writer = unsettled.of_thread() if self._streaming else None
+        if writer is not None:
+            if not writer.wait(self._pace.number, _LOOK_SECONDS):
+                return []
+            self._measure(writer)
+        self._pace.adapt()
+        batches = self._window.take(self._pace.number)
+        self._pace.begin(sum(batch.read for batch in batches))
+        return batches
+
+    def _measure(self, writer: Unsettled) -> None:
+        """Tell the pace what was settled since the last round, unless another writer has begun."""
+        records, seconds = writer.progress()
+        last, self._last = self._last, (writer, records, seconds)
+        if last is not None and last[0] is writer:
+            self._pace.settled(records - last[1], seconds - last[2])
 
     @property
     def _ended(self) -> bool:

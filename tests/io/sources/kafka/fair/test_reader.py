@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from sources.kafka.fair.window import Bounds
@@ -14,6 +16,8 @@ from tests.io.sources.kafka.fair.topic import (
 )
 from transforms.batch.record import RecordBatch
 from transforms.errors import SourceUnavailable
+from transforms.settle import unsettled
+from transforms.settle.unsettled import Unsettled
 
 
 def topic_of(tenants: str, *, endless: bool = False, poll: int = 100) -> Topic:
@@ -106,16 +110,33 @@ def test_a_failure_before_anything_is_read_is_raised_at_once() -> None:
         fair_reader(topic).poll(0)
 
 
-def test_a_round_is_settled_before_the_next_one_while_more_waits() -> None:
-    topic = topic_of("a" * 25, endless=True)
-    reader = fair_reader(topic)
-    assert [reader.poll(0).settle for _ in range(3)] == [True, True, False]
+@pytest.fixture
+def writer() -> Iterator[Unsettled]:
+    """What the writer of this thread has: of a commit under way, if anything."""
+    writer = Unsettled()
+    unsettled.enter(writer)
+    yield writer
+    unsettled.enter(None)
 
 
-def test_a_read_that_ends_settles_nothing_early() -> None:
-    topic = topic_of("a" * 25)
-    reader = fair_reader(topic, streaming=False)
-    assert [reader.poll(0).settle for _ in range(3)] == [False] * 3
+def test_a_round_waits_until_no_more_than_one_is_left_to_settle(writer: Unsettled) -> None:
+    reader = fair_reader(topic_of("a" * 50, endless=True))
+    writer.add(11)
+    writer.begin()
+    polled = reader.poll(0)
+    assert not polled.batches, "the bundle may end, or an operator hold the split"
+    writer.add(0)
+    writer.begin()
+    writer.end(1)
+    polled = reader.poll(0)
+    assert tenants_in(polled.batches) == "a" * 10
+
+
+def test_a_read_that_ends_does_not_wait_for_the_writer(writer: Unsettled) -> None:
+    reader = fair_reader(topic_of("a" * 50), streaming=False)
+    writer.add(11)
+    writer.begin()
+    assert tenants_in(reader.poll(0).batches) == "a" * 10
 
 
 def test_it_serves_the_client_and_closes_it() -> None:

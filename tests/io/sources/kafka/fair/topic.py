@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sources.kafka.fair.pace import Pace
 from sources.kafka.fair.reader import FairReader
@@ -145,6 +145,13 @@ def fair_reader(
     return FairReader(TopicReader(topic, offset), window, pace, streaming=streaming)
 
 
+class Resting(FairReader):
+    """A reader that ends its bundle with each round."""
+
+    def poll(self, timeout: float) -> Polled:
+        return replace(super().poll(timeout), rest=True)
+
+
 TOPICS: dict[str, Topic] = {}
 """By the names of their sources."""
 
@@ -154,4 +161,5 @@ class TopicSource(ListSource):
     """Reads the topic of its name fairly."""
 
     def open(self, split: Split, position: Position, ledger: Ledger) -> FairReader:  # type: ignore[override]
-        return fair_reader(TOPICS[self.name], dict(position).get(NAME, 0))
+        reader = TopicReader(TOPICS[self.name], dict(position).get(NAME, 0))
+        return Resting(reader, Window(tenants_of("tenant")), Pace(10, clock=lambda: 0.0))
