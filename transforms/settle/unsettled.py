@@ -49,6 +49,12 @@ class Unsettled:
                 self._busy += time.monotonic() - self._since
             self._changed.notify_all()
 
+    @property
+    def stranded(self) -> bool:
+        """Whether some wait while no commit is under way: they begin with the next batch, or the bundle's end."""
+        with self._changed:
+            return self._records > 0 and not self._commits
+
     def progress(self) -> tuple[int, float]:
         """Of all bundles: how many records were in commits that have ended, and for how many seconds any
         was under way."""

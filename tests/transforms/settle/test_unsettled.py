@@ -47,7 +47,9 @@ def test_what_no_commit_has_is_not_waited_for() -> None:
     writer = Unsettled()
     writer.add(8)
     assert writer.wait(0, 0.0), "it begins with the next batch"
+    assert writer.stranded
     writer.begin()
+    assert not writer.stranded
     assert not writer.wait(7, 0.0)
     assert writer.wait(8, 0.0)
 

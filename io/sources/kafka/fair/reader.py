@@ -93,12 +93,13 @@ class FairReader:
         batches = self._round() if self._window else []
         self._reader.hold(self._window.ahead)
         latest, over = self._latest, not self._window
+        rest = latest.rest or (not batches and self._is_stranded())
         return Polled(
             batches,
             self._position(),
             done=latest.done and over,
             watermark=self._window.watermark(self._watermark),
-            rest=latest.rest and over,
+            rest=rest and over,
             cut=latest.cut,
         )
 
@@ -126,6 +127,11 @@ class FairReader:
         batches = self._window.take(self._pace.number)
         self._pace.begin(sum(batch.read for batch in batches))
         return batches
+
+    def _is_stranded(self) -> bool:
+        """Whether what was returned last waits for the end of the bundle to be settled."""
+        writer = unsettled.of_thread() if self._streaming else None
+        return writer is not None and writer.stranded
 
     def _measure(self, writer: Unsettled) -> None:
         """Tell the pace what was settled since the last round, unless another writer has begun."""

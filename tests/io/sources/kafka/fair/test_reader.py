@@ -132,6 +132,17 @@ def test_a_round_waits_until_no_more_than_one_is_left_to_settle(writer: Unsettle
     assert tenants_in(polled.batches) == "a" * 10
 
 
+def test_the_bundle_ends_where_nothing_follows_that_would_let_the_last_round_be_settled(
+    writer: Unsettled,
+) -> None:
+    reader = fair_reader(topic_of("a" * 5, endless=True))
+    assert not reader.poll(0).rest
+    writer.add(5)
+    assert reader.poll(0).rest
+    writer.begin()
+    assert not reader.poll(0).rest, "a commit is under way, maybe of all"
+
+
 def test_a_read_that_ends_does_not_wait_for_the_writer(writer: Unsettled) -> None:
     reader = fair_reader(topic_of("a" * 50), streaming=False)
     writer.add(11)
