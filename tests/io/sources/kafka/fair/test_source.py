@@ -127,6 +127,16 @@ def test_a_reader_that_is_gone_leaves_nothing_out(cluster: str, keeps_position: 
     assert {cover.ranges for cover in ledger.coverages.values()} == {((0, 1_000),)}
 
 
+def test_what_waits_counts_as_lag(cluster: str) -> None:
+    produce(cluster, "lag", [(b"a", b"{}", n % PARTITIONS) for n in range(1_000)])
+    source = KafkaSource(f"kafka://{cluster}/lag", fair="@key")
+    reader = source.open(only_split(source, MemoryLedger()), (), MemoryLedger())
+    returned = sum(batch.read for batch in reader.poll(30.0).batches)
+    assert 0 < returned < 1_000
+    assert reader.backlog() == 1_000 - returned
+    reader.close()
+
+
 def test_without_it_nothing_stands_between(cluster: str) -> None:
     source = KafkaSource(f"kafka://{cluster}/none")
     reader = source.open(only_split(source, MemoryLedger()), (), MemoryLedger())
