@@ -6,7 +6,7 @@ NEWEST := .venv-newest-beam
 
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench bench-peers kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
-.PHONY: rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
+.PHONY: fair rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
 help: ## List the targets
@@ -137,6 +137,9 @@ control-kafka: setup ## Pause, drain, resume and kill a stream at random, twenty
 
 rate: setup ## Read files and topics under limits for a minute each, by one process and by three (docs/control.md)
 	$(BIN)/python -m benchmarks.kafka.rate
+
+fair: setup ## Let a tenant with 1 % of a topic take turns with one that has 99 %, and kill it (docs/control.md)
+	$(BIN)/python -m benchmarks.kafka.fair
 
 faults-kafka: setup ## Add partitions, and take the broker away, in mid-stream
 	$(BIN)/python -m benchmarks.kafka.faults

@@ -37,6 +37,8 @@ class Feed:
         records: How many events to send.
         rate: Events a second.
         first: The number of the first event.
+        small: Every so manieth event has the type ``small`` and the others ``flood``; 0 leaves types as
+            they are.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Feed:
         rate: float,
         *,
         first: int = 0,
+        small: int = 0,
     ) -> None:
         folder.mkdir()
         self._log = folder / "feed.log"
@@ -58,6 +61,7 @@ class Feed:
                 *(sys.executable, "-m", "benchmarks.kafka.feed"),
                 *(bootstrap, topic, str(self._report)),
                 *("--records", str(records), "--rate", str(rate), "--first", str(first)),
+                *("--small", str(small)),
             ],
             folder,
             self._log,
@@ -113,7 +117,9 @@ def failures_of(errors: list[KafkaError]) -> dict[str, Any]:
     return {"delivery.report.only.error": True, "on_delivery": on_delivery}
 
 
-def feed(bootstrap: str, topic: str, records: int, rate: float, first: int) -> dict[str, Any]:
+def feed(
+    bootstrap: str, topic: str, records: int, rate: float, first: int, small: int
+) -> dict[str, Any]:
     """Send the events; returns the report. Fails unless all are delivered."""
     failed: list[KafkaError] = []
     settings = {
@@ -133,6 +139,8 @@ def feed(bootstrap: str, topic: str, records: int, rate: float, first: int) -> d
             numbered = event(rng, number)
             numbered["user_id"] = number
             numbered["occurred_at"] = datetime.now(UTC).isoformat()
+            if small:
+                numbered["type"] = "flood" if number % small else "small"
             producer.produce(
                 topic, json.dumps(numbered, separators=(",", ":")), numbered["event_id"]
             )
@@ -155,9 +163,11 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=360_000)
     parser.add_argument("--rate", type=float, default=2_000.0)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--small", type=int, default=0)
     arguments = parser.parse_args()
     report = feed(
-        arguments.bootstrap, arguments.topic, arguments.records, arguments.rate, arguments.first
+        *(arguments.bootstrap, arguments.topic, arguments.records, arguments.rate),
+        *(arguments.first, arguments.small),
     )
     arguments.report.write_text(json.dumps(report))
 

@@ -84,11 +84,12 @@ def _refuse_changed(before: ledger.Settlements, work: Sequence[Work]) -> None:
         Overlap: A gap has been filled, or what was trimmed is not settled any more: nobody has its records.
     """
     here: dict[Partition, tuple[Range, ...]] = {}
+    coverages = {place: coverage_of(settlements) for place, settlements in before.items()}
     for part in work:
         if part.gaps is None:
             continue
         place, span = partition_of(part.batch), part.batch.span
-        coverage = coverage_of(before.get(place, ()))
+        coverage = coverages.get(place, Coverage())
         for gap in part.gaps if before else ():
             if coverage.gaps(*gap) != [gap]:
                 raise Overlap

@@ -6,6 +6,7 @@ Where that cannot be told, the commit counts as one that may touch any key of it
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from operator import itemgetter
@@ -19,6 +20,7 @@ from sinks.database.engine import engine_of
 from sinks.table.config import SqlConfig
 from sinks.table.target import Target
 from sinks.tables import Tables, known_schema, use_of, without_schema
+from transforms.batch.coverage import merge
 from transforms.batch.record import RecordBatch
 from transforms.errors import SluiceError
 from transforms.settle.flight import Footprint, Range
@@ -187,12 +189,12 @@ def _target_of(
         return None  # the commit says why
 
 
-def _spans(pipeline: str, batches: Iterable[RecordBatch]) -> dict[tuple[str, str, str], Range]:
-    """The offsets from the first to the last of each partition."""
-    spans: dict[tuple[str, str, str], Range] = {}
+def _spans(
+    pipeline: str, batches: Iterable[RecordBatch]
+) -> dict[tuple[str, str, str], tuple[Range, ...]]:
+    """The offsets of each partition."""
+    spans: defaultdict[tuple[str, str, str], list[Range]] = defaultdict(list)
     for batch in batches:
         span = batch.span
-        place = pipeline, span.source, span.partition
-        start, end = spans.get(place, (span.start, span.end))
-        spans[place] = min(start, span.start), max(end, span.end)
-    return spans
+        spans[pipeline, span.source, span.partition].append((span.start, span.end))
+    return {place: merge(ranges) for place, ranges in spans.items()}

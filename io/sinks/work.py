@@ -12,7 +12,7 @@ from sinks.ledger import ledger
 from sinks.ledger.ranges import Partition, coverage_of, emptied, missing, trimmed
 from sinks.tables import without_schema
 from transforms.batch.counts import Counts
-from transforms.batch.coverage import Coverage, Range, merge
+from transforms.batch.coverage import Coverage, Range, with_range
 from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.several import with_all_taken
@@ -129,7 +129,7 @@ def plan(
         inside, outside = trimmed(batch, gaps or ())
         work.append(Work(inside, gaps, outside))
         if gaps is not None:
-            ranges = merge((*coverage.ranges, (batch.span.start, batch.span.end)))
+            ranges = with_range(coverage.ranges, batch.span.start, batch.span.end)
             end = batch.span.end if batch.span.final else coverage.end
             seen[place] = Coverage(ranges, end)
     return work

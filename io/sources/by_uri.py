@@ -45,6 +45,8 @@ class SourceOptions:
             then, so that it is read without being asked for.
         missing_topic: Whether a stream waits for a topic that does not exist, or fails; None if
             the user does not say.
+        fair: What names the tenants of a topic that take turns: a field of its messages, or ``@key``;
+            empty for none.
     """
 
     format: str = "auto"
@@ -65,6 +67,7 @@ class SourceOptions:
     exclude: tuple[str, ...] = ()
     keyed: bool = False
     missing_topic: MissingTopic | None = None
+    fair: str = ""
 
 
 def source_for(uri: str, options: SourceOptions | None = None) -> Source:
@@ -77,6 +80,8 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
     if uri.startswith(KAFKA_SCHEME):
         return _kafka(uri, options)
     refuse_unknown_scheme(uri)
+    if options.fair:
+        raise ConfigError(f"--fair is for topics of Kafka; {uri} is not one: leave --fair out")
     if options.format == "text":
         raise ConfigError(
             f"--format text is for topics, whose messages are records; {uri} is not one"
@@ -103,6 +108,7 @@ def source_for(uri: str, options: SourceOptions | None = None) -> Source:
 
 def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
     # Here, because files need neither these nor librdkafka.
+    from sources.kafka.fair.tenants import KEY as FAIR_KEY
     from sources.kafka.messages.elements import cutter_of
     from sources.kafka.source import KafkaSource
 
@@ -118,6 +124,11 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         raise ConfigError(
             "--missing_topic wait is for --streaming: a run that ends needs its topics"
         )
+    if options.fair not in ("", FAIR_KEY) and messages is not None and not messages.may_be_objects:
+        raise ConfigError(
+            f"--fair {options.fair}: the field is read from messages that are JSON objects, and these "
+            "hold something else; --fair @key takes the keys of the messages"
+        )
     return KafkaSource(
         uri,
         config=options.kafka,
@@ -127,4 +138,5 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         parallel=options.parallel,
         messages=messages,
         missing_topic=options.missing_topic or "wait",
+        fair=options.fair,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 
 from pipelines.command import Parser
@@ -48,6 +49,13 @@ examples:
       --routes shop.routes.yaml --pipeline shop
   %(prog)s --source kafka://localhost:9092/shop --sink 's3://bucket/shop?format=parquet' \
       --state postgresql://user@host/db --pipeline shop"""
+
+
+def _tenants(text: str) -> str:
+    """A name that is not empty."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a field of the messages, or @key")
+    return text
 
 
 def parser() -> Parser:
@@ -115,6 +123,14 @@ def _add_source(parser: Parser) -> None:
         help="with --streaming, whether to wait for a topic that a --source names and that does not "
         "exist, at the start or later, or to end the run (default: wait); without --streaming a "
         "missing topic always ends it",
+    )
+    add(
+        "--fair",
+        type=_tenants,
+        metavar="FIELD",
+        help="of topics: let the tenants that this field of the messages names, or their keys (@key), take "
+        "turns, so that many records of one do not delay those of others; of each split, up to 100,000 "
+        "records or 64 MiB are read ahead (default: in the order of offsets)",
     )
     add_kafka_config(group)
     add("--s3_endpoint_url", metavar="URL", help="an S3 service other than AWS")

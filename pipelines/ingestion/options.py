@@ -137,6 +137,10 @@ def _ingest_config(
         or any(each.unnests for each in (mapping, *_mappings(routes)) if each is not None),
     )
     objects = _objects(flags, sql, routes)
+    if flags.fair and objects is not None:
+        raise ConfigError(
+            "--fair is for tables: an object has a range of offsets, and turns would make many small ones"
+        )
     parse = ParseConfig(
         max_record_bytes=flags.max_record_bytes,
         max_depth=flags.max_depth,
@@ -333,6 +337,7 @@ def _sources(
         exclude=tuple(flags.exclude),
         keyed=bool(flags.key) if routes is None else all(route.key for route in routes.all),
         missing_topic=flags.missing_topic,
+        fair=flags.fair or "",
         poll_interval=flags.poll_interval,
         csv=CsvOptions.of(
             delimiter=flags.csv_delimiter,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
+from operator import itemgetter
 from typing import Protocol, runtime_checkable
 
 from transforms.batch.content import Content
@@ -26,6 +29,19 @@ def merge(ranges: Iterable[Range]) -> tuple[Range, ...]:
     return tuple(merged)
 
 
+def with_range(ranges: Sequence[Range], start: int, end: int) -> tuple[Range, ...]:
+    """As ``merge`` of ``ranges`` (merged already) and ``[start, end)``, without looking at all of them.
+
+    >>> with_range([(0, 3), (10, 12)], 3, 5)
+    ((0, 5), (10, 12))
+    """
+    low = bisect_left(ranges, start, key=itemgetter(1))
+    high = bisect_right(ranges, end, key=itemgetter(0))
+    if low < high:
+        start, end = min(start, ranges[low][0]), max(end, ranges[high - 1][1])
+    return (*ranges[:low], (start, end), *ranges[high:])
+
+
 def subtract(start: int, end: int, ranges: Sequence[Range]) -> list[Range]:
     """The parts of ``[start, end)`` that ``ranges`` (sorted, disjoint) leave uncovered.
 
@@ -33,9 +49,8 @@ def subtract(start: int, end: int, ranges: Sequence[Range]) -> list[Range]:
     [(0, 2), (4, 6)]
     """
     left: list[Range] = []
-    for low, high in ranges:
-        if high <= start:
-            continue
+    first = bisect_right(ranges, start, key=itemgetter(1))
+    for low, high in islice(ranges, first, None):
         if low >= end:
             break
         if low > start:

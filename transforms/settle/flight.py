@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Collection, Hashable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 from transforms.per_process import PerProcess
@@ -62,14 +63,14 @@ class Footprint:
         place: What it writes to, such as a database: commits elsewhere do not touch it.
         tables: The keys that it writes, by table; None for any key of a table.
         ancestors: The tables that its tables refer to, directly or not.
-        spans: The offsets that it settles, by reader, source and partition: from, and up to.
+        spans: The offsets that it settles, by reader, source and partition: ranges in order, apart.
         exclusive: Whether it has to be alone.
     """
 
     place: Hashable = None
     tables: Mapping[str, AbstractSet[Hashable] | None] = field(default_factory=dict)
     ancestors: Collection[str] = ()
-    spans: Mapping[tuple[str, str, str], Range] = field(default_factory=dict)
+    spans: Mapping[tuple[str, str, str], tuple[Range, ...]] = field(default_factory=dict)
     exclusive: bool = False
 
     def conflicts(self, other: Footprint) -> bool:
@@ -91,8 +92,8 @@ class Footprint:
 
     def _shares_offsets(self, other: Footprint) -> bool:
         for place in self.spans.keys() & other.spans.keys():
-            (start, end), (other_start, other_end) = self.spans[place], other.spans[place]
-            if start < other_end and other_start < end:
+            ranges = sorted((*self.spans[place], *other.spans[place]))
+            if any(start < end for (_, end), (start, _) in pairwise(ranges)):
                 return True
         return False
 

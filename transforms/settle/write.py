@@ -17,6 +17,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import apache_beam as beam
@@ -25,7 +26,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from transforms import instruments, metrics
 from transforms.batch.record import Failure, RecordBatch
-from transforms.settle import finishing, first_dead_letters, lineage, target_counts
+from transforms.settle import finishing, first_dead_letters, lineage, target_counts, unsettled
 from transforms.settle.commit import WriteConfig, commit
 from transforms.settle.flight import Flight, Flights, Footprint, Line, flights_to
 from transforms.settle.gather import Gather, Waiting
@@ -94,6 +95,7 @@ class WriteFn(beam.DoFn):
         instruments.hold("writer_queue_capacity_records", config.commit_records)
         self._line = Line()
         self._running: deque[_Running] = deque()
+        self._unsettled = unsettled.Unsettled()
 
     def start_bundle(self) -> None:
         # A failed bundle may have left commits running; its batches come again.
@@ -101,6 +103,8 @@ class WriteFn(beam.DoFn):
         self._gather.take()
         self._held = False
         self._line = Line()
+        self._unsettled.clear()
+        unsettled.enter(self._unsettled)
 
     def process(
         self,
@@ -110,6 +114,7 @@ class WriteFn(beam.DoFn):
     ) -> Iterator[Any]:
         gather, now = self._gather, time.monotonic()
         gather.add(Waiting(batch, timestamp, (window,)), now)
+        self._unsettled.add(batch.read)
         instruments.hold("writer_queue_records", gather.records)
         while self._running and (
             self._running[0].future.done() or (gather.full and len(self._running) == self._most)
@@ -131,6 +136,7 @@ class WriteFn(beam.DoFn):
             yield from self._finish()
             if self._gather:
                 self._start()
+        unsettled.enter(None)
         finishing.finish(self._sink.finish, self._config.backoff, self._config.outage_budget)
 
     def teardown(self) -> None:
@@ -150,7 +156,7 @@ class WriteFn(beam.DoFn):
 
     def _start(self) -> None:
         """Hand everything that waits to a writer thread, as one transaction."""
-        pending = self._gather.take()
+        records, pending = self._gather.records, self._gather.take()
         self._held = False
         instruments.hold("writer_queue_records", 0)
         footprint = self._sink.footprint([each.batch for each in pending])
@@ -159,7 +165,11 @@ class WriteFn(beam.DoFn):
         else:
             flights = flights_to(footprint.place)
         flight = flights.enter(self._line, footprint)
-        future = self._writer.submit(_commit_pending, self._sink, pending, self._config, flight)
+        self._unsettled.begin()
+        end = partial(self._unsettled.end, records)
+        future = self._writer.submit(
+            _commit_pending, self._sink, pending, self._config, flight, end
+        )
         future.add_done_callback(lambda future: _leave_cancelled(future, flight))
         self._running.append(_Running(future, flight))
         instruments.hold("commits_in_flight", len(self._running))
@@ -203,7 +213,11 @@ class _Running:
 
 
 def _commit_pending(
-    sink: Sink, pending: Sequence[Waiting], config: WriteConfig, flight: Flight
+    sink: Sink,
+    pending: Sequence[Waiting],
+    config: WriteConfig,
+    flight: Flight,
+    end: Callable[[], object],
 ) -> _Committed:
     batches = [each.batch for each in pending]
     started, through = time.monotonic(), False
@@ -212,6 +226,7 @@ def _commit_pending(
         through = True
     finally:
         flight.leave(settled=through)
+        end()
     _measure(batches, settled, sink.job_of)
     return _Committed(pending, settled, time.monotonic() - started, waited)
 

@@ -68,7 +68,7 @@ class Lag:
             with self._lock:
                 noted_at = self._noted_at
                 # The reader has gone on since it noted them.
-                places = {part.place: (part.source, part.next) for part in self._open}
+                places = {part.place: (part.source, part.next - part.ahead) for part in self._open}
             if not places or time.monotonic() - noted_at < self._silent_seconds:
                 continue
             try:

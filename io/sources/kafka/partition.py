@@ -9,6 +9,11 @@ from transforms.read.standing import Standing
 END = "end:"
 
 
+def name_of(source: str, label: str) -> str:
+    """The name in a position of a partition, by its names in the ledger."""
+    return f"{source.removeprefix('kafka://')}/{label}"
+
+
 @dataclass(slots=True)
 class Partition:
     """The state of a partition that is being read.
@@ -26,6 +31,7 @@ class Partition:
         low: Its first offset that existed when reading began.
         held_from: Where an open transaction begins, if one held it back when last seen.
         held: How many offsets it holds back.
+        ahead: How many records before ``next`` wait between the reader and those who read them.
     """
 
     topic: str
@@ -40,6 +46,7 @@ class Partition:
     low: int = 0
     held_from: int = 0
     held: int = 0
+    ahead: int = 0
 
     @property
     def name(self) -> str:
@@ -63,8 +70,8 @@ class Partition:
 
     @property
     def backlog(self) -> int:
-        """How many offsets are left to read."""
-        return max(0, (self.high if self.end is None else self.end) - self.next)
+        """How many offsets are left to read, and records that wait."""
+        return max(0, (self.high if self.end is None else self.end) - self.next) + self.ahead
 
     def hold(self, offset: int) -> None:
         """Take note that what lies between ``offset`` and ``high`` cannot be read yet."""

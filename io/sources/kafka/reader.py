@@ -113,8 +113,16 @@ class KafkaReader:
         return Polled(batches, self._position(), self._finished, self._reached(), rest, self._cut)
 
     def backlog(self) -> int:
-        """How many offsets are left to read, as far as the client knows."""
+        """How many offsets are left to read, as far as the client knows, and records that wait."""
         return sum(partition.backlog for partition in self._partitions())
+
+    def hold(self, records: Mapping[tuple[str, str], int]) -> None:
+        """How many records of each source and partition wait elsewhere (``sources.kafka.fair``).
+
+        They count as backlog, and as lag; those of other partitions are none.
+        """
+        for partition in self._partitions():
+            partition.ahead = records.get((partition.source, partition.label), 0)
 
     def attend(self) -> None:
         """Serve the client while the topic is not read; see ``transforms.batch.splits.Attended``."""

@@ -15,6 +15,10 @@ from clients.kafka.errors import setting_text
 from clients.kafka.log import LOGGER
 from sources.kafka.cluster import Cluster, cluster
 from sources.kafka.discovery import Discovery
+from sources.kafka.fair.pace import Pace
+from sources.kafka.fair.reader import FairReader
+from sources.kafka.fair.tenants import tenants_of
+from sources.kafka.fair.window import Bounds, Window
 from sources.kafka.fetch import Fetcher
 from sources.kafka.guard import Guard
 from sources.kafka.messages.elements import MessageCutter
@@ -61,6 +65,8 @@ class KafkaSource:
         missing_topic: While streaming, whether to wait for a topic that ``uri`` names and that does
             not exist (``wait``), at the start or later, or to end the run (``fail``). A read that
             ends always fails.
+        fair: What names the tenants that take turns (``sources.kafka.fair``): a field at the top of
+            each message, or ``@key``; empty to read in the order of the offsets.
     """
 
     uri: str
@@ -75,6 +81,7 @@ class KafkaSource:
     split_count: int = 1
     messages: MessageCutter | None = None
     missing_topic: MissingTopic = "wait"
+    fair: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", kafka_config.checked(self.config))
@@ -152,8 +159,16 @@ class KafkaSource:
         for index in range(count):
             yield Split(self.uri, f"{index}/{count}", size=self._size(index, count, ledger))
 
-    def open(self, split: Split, position: Position, ledger: Ledger) -> KafkaReader:
+    def open(self, split: Split, position: Position, ledger: Ledger) -> KafkaReader | FairReader:
         """A reader of ``split`` that begins at ``position``; I/O begins with its first poll."""
+        reader = self._reader(split, position, ledger)
+        if not self.fair:
+            return reader
+        bounds = Bounds()
+        window, pace = Window(tenants_of(self.fair), bounds), Pace(bounds.records)
+        return FairReader(reader, window, pace, streaming=self.streaming)
+
+    def _reader(self, split: Split, position: Position, ledger: Ledger) -> KafkaReader:
         index, _, count = split.name.partition("/")
         fetcher = Fetcher(self._consumer, self.limits, self.address.group)
         return KafkaReader(

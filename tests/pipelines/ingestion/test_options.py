@@ -16,6 +16,7 @@ from pipelines.ingestion.flags import parser
 from pipelines.ingestion.options import from_argv
 from pipelines.outbox import main as outbox_main
 from runners.runner import Runner
+from sources.kafka.source import KafkaSource
 from transforms.errors import ConfigError
 from transforms.steps.each_record import EachRecord
 
@@ -47,6 +48,25 @@ def test_detaching_from_workers_that_are_this_process_is_refused() -> None:
     for flags in (["--environment_type=LOOPBACK"], ["--environment_type", "LOOPBACK"]):
         with pytest.raises(ConfigError, match=r"^--detach: .*LOOPBACK"):
             from_argv([*FLINK, *argv, *flags])
+
+
+def test_turns_of_tenants_are_for_topics_that_go_into_tables() -> None:
+    topic = ["--source", "kafka://127.0.0.1:9/t", "--runner", "DirectRunner"]
+    table = ["--sink", "sqlite:///a.db", "--table", "t"]
+    (source,) = from_argv([*topic, *table, "--fair", "tenant"])[0].sources
+    assert isinstance(source, KafkaSource)
+    assert source.fair == "tenant"
+    (source,) = from_argv([*topic, *table])[0].sources
+    assert isinstance(source, KafkaSource)
+    assert not source.fair
+    lake = ["--sink", "file:///lake?format=jsonl.gz", "--state", "sqlite:///a.db"]
+    for argv, line in (
+        ([*topic, *table, "--fair", ""], "--fair: expected a field of the messages, or @key"),
+        ([*topic, *lake, "--fair", "tenant"], "--fair is for tables: "),
+        (["--source", "./a", *table, "--fair", "tenant"], "--fair is for topics of Kafka"),
+    ):
+        with pytest.raises(ConfigError, match=line):
+            from_argv(argv)
 
 
 def test_waits_in_place_are_shorter_than_in_one_process() -> None:

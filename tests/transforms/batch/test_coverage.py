@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.batch.coverage import Coverage, Range, merge, subtract
+from transforms.batch.coverage import Coverage, Range, merge, subtract, with_range
 
 ranges = st.lists(
     st.tuples(st.integers(0, 30), st.integers(1, 6)).map(lambda pair: (pair[0], sum(pair)))
@@ -30,6 +30,14 @@ def test_what_is_left_is_what_no_range_covers(start: int, length: int, pieces: l
     left = subtract(start, start + length, merge(pieces))
     assert offsets(left) == set(range(start, start + length)) - offsets(pieces)
     assert left == sorted(left)
+
+
+@given(ranges, st.integers(0, 36), st.integers(0, 6))
+def test_a_range_is_added_as_if_all_were_merged_again(
+    pieces: list[Range], start: int, length: int
+) -> None:
+    settled = merge(pieces)
+    assert with_range(settled, start, start + length) == merge((*settled, (start, start + length)))
 
 
 class TestCoverage:

@@ -47,10 +47,11 @@ class TestFootprint:
 
     def test_offsets_settled_twice_conflict(self) -> None:
         place = ("pipeline", "source", "0")
-        first = Footprint(spans={place: (0, 10)})
-        assert first.conflicts(Footprint(spans={place: (9, 12)}))
-        assert not first.conflicts(Footprint(spans={place: (10, 12)}))
-        assert not first.conflicts(Footprint(spans={("pipeline", "source", "1"): (0, 10)}))
+        first = Footprint(spans={place: ((0, 10), (20, 30))})
+        assert first.conflicts(Footprint(spans={place: ((9, 12),)}))
+        assert first.conflicts(Footprint(spans={place: ((15, 15), (25, 26))}))
+        assert not first.conflicts(Footprint(spans={place: ((10, 20), (30, 31))}))
+        assert not first.conflicts(Footprint(spans={("pipeline", "source", "1"): ((0, 10),)}))
 
     def test_an_exclusive_one_conflicts_with_all(self) -> None:
         assert Footprint(exclusive=True).conflicts(Footprint())

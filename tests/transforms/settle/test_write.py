@@ -20,6 +20,7 @@ from transforms import metrics
 from transforms.batch.backoff import Backoff
 from transforms.batch.record import Failure, RecordBatch
 from transforms.errors import Contention, Reject, SinkFailed, SinkUnavailable
+from transforms.settle import unsettled
 from transforms.settle.bounds import Bounds, TableBounds
 from transforms.settle.flight import Footprint
 from transforms.settle.sink import Settled
@@ -87,6 +88,23 @@ class TestGroupCommit:
     def process(self, write: WriteFn, batch: RecordBatch) -> list[Settled]:
         emitted = write.process(batch, timestamp=0, window=None)
         return [each.value for each in emitted]
+
+    def test_a_reader_of_its_thread_finds_what_is_not_settled_while_the_bundle_lasts(self) -> None:
+        sink = ListSink.fresh("unsettled")
+        sink.stored.gate = threading.Event()
+        write = self.drive(sink, WriteConfig())
+        writer = unsettled.of_thread()
+        assert writer is not None
+        self.process(write, batch_of(b"1"))
+        self.process(write, batch_of(b"2", b"3", start=1))
+        assert writer.records == 3
+        assert not writer.wait(2, 0.0)
+        sink.stored.gate.set()
+        assert writer.wait(2, 10.0)
+        assert writer.stranded, "what has arrived during the commit begins with the next batch"
+        list(write.finish_bundle())
+        assert writer.progress()[0] == 3
+        assert unsettled.of_thread() is None
 
     def test_batches_that_arrive_during_a_commit_share_the_next_one(self) -> None:
         sink = ListSink.fresh("group")

@@ -60,6 +60,11 @@ class MessageCutter:
         """Whether a message may hold several records."""
         return self.format.name != "text"
 
+    @property
+    def may_be_objects(self) -> bool:
+        """Whether a message may be one JSON object, which is a record."""
+        return self.layout == ARRAY
+
     def cut(self, batch: RecordBatch) -> Iterator[RecordBatch]:
         """The records that the messages of ``batch`` hold, in one batch after another.
 

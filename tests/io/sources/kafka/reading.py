@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from sources.kafka.fair.reader import FairReader
 from sources.kafka.reader import KafkaReader
 from sources.kafka.source import KafkaSource
 from tests.io.sources.reading import MemoryLedger
 from tests.services.kafka_broker import KafkaBroker
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import RecordBatch
-from transforms.batch.splits import Polled, Position, Split
+from transforms.batch.splits import Polled, Position, Reader, Split
 
 SECONDS = 30.0
 
@@ -107,7 +108,7 @@ def reading(
     ledger: Ledger | None = None,
     position: Position = (),
     split: Split | None = None,
-) -> Iterator[KafkaReader]:
+) -> Iterator[KafkaReader | FairReader]:
     """An open reader of a split, closed at the end."""
     ledger = ledger or MemoryLedger()
     reader = source.open(split or only_split(source, ledger), position, ledger)
@@ -118,7 +119,7 @@ def reading(
         reader.close()
 
 
-def until(reader: KafkaReader, enough: Callable[[Read], bool], read: Read | None = None) -> Read:
+def until(reader: Reader, enough: Callable[[Read], bool], read: Read | None = None) -> Read:
     """Poll until ``enough`` has been read."""
     read = read or Read()
     deadline = time.monotonic() + SECONDS

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sources.kafka.partition import Partition
+from sources.kafka.partition import Partition, name_of
 
 
 def partition(at: int = 0, end: int | None = None, high: int = 0) -> Partition:
@@ -23,6 +23,16 @@ def test_one_without_an_end_is_never_done() -> None:
     assert not partition(9, high=9).done
     assert (partition(4, high=9).backlog, partition(9, high=9).backlog) == (5, 0)
     assert partition(12, high=9).backlog == 0, "read beyond what was last seen"
+
+
+def test_records_that_wait_behind_the_reader_count_as_backlog() -> None:
+    waiting = partition(9, high=9)
+    waiting.ahead = 4
+    assert waiting.backlog == 4
+
+
+def test_its_name_in_a_position_follows_from_those_in_the_ledger() -> None:
+    assert name_of(partition().source, partition().label) == partition().name
 
 
 class TestWatermark:
