@@ -18,10 +18,10 @@ from pipelines.flags import (
     size,
     whole,
 )
+from pipelines.ingestion.configuring.layout_flags import add_csv, add_json
 from pipelines.ingestion.configuring.target_flags import add_target
 from pipelines.telemetry.address import address
 from sources.files.formats import COMPRESSIONS, FORMATS
-from sources.files.json.options import LAYOUTS
 from transforms.batch.retry_policy import FOREIGN_KEY
 
 STREAMING_REST = 10.0
@@ -69,8 +69,8 @@ def parser() -> Parser:
     )
     _add_source(parser)
     _add_formats(parser)
-    _add_json(parser)
-    _add_csv(parser)
+    add_json(parser)
+    add_csv(parser)
     add_step(parser)
     add_target(parser)
     _add_retries(parser)
@@ -191,79 +191,6 @@ def _add_formats(parser: Parser) -> None:
         default=100,
         metavar="N",
         help="a JSON record that is nested deeper is a dead letter (default: 100)",
-    )
-
-
-def _add_json(parser: Parser) -> None:
-    add = parser.add_argument_group("JSON").add_argument
-    add(
-        "--json_layout",
-        default="auto",
-        choices=LAYOUTS,
-        help="lines: one value a line; array: the elements of an array; sequence: values one after "
-        "another, indented or without anything between them (default: auto, from the first 64 KiB "
-        "of each file; a message is one value or, with --key, perhaps an array)",
-    )
-    add(
-        "--json_path",
-        default="",
-        metavar="NAME[.NAME]",
-        help="where the array is within an object, e.g. Records or data.items (default: nothing is "
-        "around it)",
-    )
-
-
-def _add_csv(parser: Parser) -> None:
-    add = parser.add_argument_group("CSV").add_argument
-    add(
-        "--csv_delimiter",
-        metavar="CHAR",
-        help="between fields; TAB or \\t is a tab (default: detected from the first lines)",
-    )
-    add(
-        "--csv_quote",
-        default='"',
-        metavar="CHAR",
-        help='around fields; none for files without quotes (default: ")',
-    )
-    add(
-        "--csv_escape",
-        default="",
-        metavar="CHAR",
-        help="takes the special meaning from the next character, e.g. \\ (default: none)",
-    )
-    add(
-        "--csv_header",
-        choices=("true", "false"),
-        help="whether the first line names the columns (default: true, and refused where it "
-        "looks like data); with false and no --csv_columns they are column_1, column_2, …",
-    )
-    add(
-        "--csv_columns",
-        metavar="NAME[,NAME]",
-        help="names of the columns, for files and messages without a header, or with --csv_header "
-        "true instead of the header",
-    )
-    add(
-        "--csv_skip",
-        type=int,
-        default=0,
-        metavar="N",
-        help="how many lines to leave out at the start of a file (default: 0)",
-    )
-    add(
-        "--csv_comment",
-        default="",
-        metavar="CHAR",
-        help="leave out lines that begin with it, e.g. '#' (default: none)",
-    )
-    add(
-        "--csv_null",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="an unquoted field with this text is NULL in every column, e.g. NA; may be repeated "
-        "(default: only an empty field, and not in text columns)",
     )
 
 
