@@ -29,6 +29,9 @@ SECONDS = 2.0
 FIRST_ANSWER_SECONDS = 5.0
 """How long the first reader waits for the first answer."""
 
+LONGEST_SECONDS = 30.0
+"""Within which an answer comes: over a connection that hangs, nobody would learn of a pause."""
+
 IDLE_SECONDS = 600.0
 """A thread that nobody has asked for this long ends: its pipeline does no longer read here."""
 
@@ -195,7 +198,10 @@ class _Poller:
         """Replace the rows by those that there are now, and say what has changed."""
         subject = self._subject
         with transaction(
-            subject.database, "read what is asked of the pipeline", write=False
+            subject.database,
+            "read what is asked of the pipeline",
+            write=False,
+            longest=LONGEST_SECONDS,
         ) as connection:
             pipeline = pipeline_named(connection, subject.table, subject.pipeline)
             rows = {row.source: row for row in rows_of(connection, pipeline)}
@@ -217,6 +223,12 @@ class _Poller:
                 _log.debug(
                     "what is asked of the pipeline is not known now, so that what was asked last counts: %s",
                     error,
+                    extra={"service": "database"},
+                )
+            except Exception:  # noqa: BLE001 - otherwise the process would be deaf for good
+                _log.warning(
+                    "what is asked of the pipeline cannot be read now; it is asked for again",
+                    exc_info=True,
                     extra={"service": "database"},
                 )
             if self._stopped.wait(self._subject.seconds * jitter(0.8, 1.0)):
