@@ -26,8 +26,8 @@ from benchmarks.flink.job import await_, await_checkpoint, await_rows, explained
 from benchmarks.flink.kills import restarted
 from benchmarks.kafka.checks import audited, count_applications, each_once, ends
 from benchmarks.kafka.control import ask, stands, stopped_after, total
-from benchmarks.kafka.feed import Feed
 from benchmarks.kafka.services import Services, services
+from benchmarks.steering.trickle import Trickle
 from examples.events import event
 from runners.flink import jobs as flink_jobs
 from runners.flink.local.cluster import FlinkCluster
@@ -46,9 +46,6 @@ STOP_SECONDS = 15.0
 """Within which a pause must have stopped all reading."""
 
 CHECKPOINTS = 3
-ROUND_SECONDS = 25.0
-"""About how long a pause and a resume take; the producer sends for as long."""
-
 MAX_DEAD = 20
 """Of each of the two processes."""
 
@@ -82,20 +79,15 @@ def trial(servers: Services, cluster: FlinkCluster, arguments: argparse.Namespac
         ]
     )
     await_checkpoint(cluster, job, START_SECONDS)
-    seconds = ROUND_SECONDS * arguments.pauses + 60
-    feed = Feed(
-        *(servers.root / "feed", servers.broker.bootstrap, TOPIC),
-        *(round(seconds * arguments.rate), arguments.rate),
-    )
+    producer = Trickle(servers.broker.bootstrap, TOPIC, SPLITS, arguments.rate)
     stops: list[float] = []
     try:
         await_rows(servers.dsn, TABLE, 1, START_SECONDS)
         for number in range(1, arguments.pauses + 1):
             paused(servers, cluster, job, number, stops, rng)
-            assert feed.running, "the last pauses had nothing to stop: give a lower --pauses"
-        sent = feed.finish()["sent"]
+        sent = producer.finish()
     finally:
-        feed.close()
+        producer.stop()
     await_(lambda: total(servers) == sent, "end of the topic", START_SECONDS)
     each_once(servers.dsn, TABLE, NUMBER, sent)
     each_once(servers.dsn, "applied", "number", sent)
@@ -175,9 +167,16 @@ def lost_task_manager(cluster: FlinkCluster, job: str) -> None:
 
     def runs_again() -> bool:
         answer = state(cluster, job)
-        return answer["state"] == "RUNNING" and answer["checkpoints"]["restored"] > restored
+        return bool(answer["state"] == "RUNNING" and answer["checkpoints"]["restored"] > restored)
 
     await_(runs_again, "restored state", START_SECONDS)
+    # Those that are due while its tasks begin fail.
+    completed = state(cluster, job)["checkpoints"]["completed"]
+    await_(
+        lambda: state(cluster, job)["checkpoints"]["completed"] > completed,
+        "checkpoint after the restart",
+        START_SECONDS,
+    )
 
 
 def too_many_dead(servers: Services, cluster: FlinkCluster, job: str) -> int:

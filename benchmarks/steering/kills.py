@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import signal
 import sys
-import threading
 import time
 from collections import Counter
 
@@ -27,11 +25,10 @@ from benchmarks.events_table import fresh
 from benchmarks.flink.job import await_
 from benchmarks.kafka.checks import count_applications, each_once, ends, settled
 from benchmarks.kafka.control import ask, stands, total
-from benchmarks.kafka.feed import failures_of, idempotent_producer
 from benchmarks.kafka.services import Services, services
 from benchmarks.steering.rewinds import run
 from benchmarks.steering.stepped import GOES_ON_STEPS, HOLD_STEPS, REWIND_STEPS
-from examples.events import event
+from benchmarks.steering.trickle import Trickle
 from pipelines.control import rewind as rewind_command
 from sinks.control.requests import Requested, requested
 from sinks.database.database import Database
@@ -64,7 +61,7 @@ def trial(servers: Services, rate: float) -> None:
     servers.broker.create_topic(TOPIC, PARTITIONS)
     fresh(servers.dsn)
     count_applications(servers.dsn, TABLE, "NEW.user_id")
-    producer, stream = Trickle(servers.broker.bootstrap, rate), Stream(servers)
+    producer, stream = Trickle(servers.broker.bootstrap, TOPIC, PARTITIONS, rate), Stream(servers)
     again: Counter[int] = Counter()
     try:
         stream.start("none")
@@ -79,7 +76,7 @@ def trial(servers: Services, rate: float) -> None:
         sent = producer.finish()
         await_(lambda: total(servers) == sent, "end of the topic", PATIENCE_SECONDS)
     finally:
-        producer.stopped.set()
+        producer.stop()
         stream.close()
     check(servers, sent, again)
     print(
@@ -87,39 +84,6 @@ def trial(servers: Services, rate: float) -> None:
         "were rewound, and read once more",
         flush=True,
     )
-
-
-class Trickle(threading.Thread):
-    """Sends numbered events at a steady rate: number n is at offset n // 4 of partition n % 4."""
-
-    def __init__(self, bootstrap: str, rate: float) -> None:
-        super().__init__(name="trickle", daemon=True)
-        self.stopped = threading.Event()
-        self._failed: list[object] = []
-        self._producer = idempotent_producer(bootstrap, **failures_of(self._failed))  # type: ignore[arg-type]
-        self._rate = rate
-        self._sent = 0
-        self.start()
-
-    def run(self) -> None:
-        """Send until it is stopped."""
-        rng = random.Random(11)
-        while not self.stopped.wait(PARTITIONS / self._rate):
-            for partition in range(PARTITIONS):
-                value = {**event(rng, self._sent), "user_id": self._sent}
-                raw = json.dumps(value, separators=(",", ":"))
-                self._producer.produce(TOPIC, raw, partition=partition)
-                self._sent += 1
-            self._producer.poll(0)
-
-    def finish(self) -> int:
-        """Stop, and wait until all is delivered; returns how many there are."""
-        self.stopped.set()
-        self.join()
-        left = self._producer.flush(PATIENCE_SECONDS)
-        lost = left + len(self._failed)
-        assert not lost, f"{lost} events were not delivered: {self._failed[:1]}"
-        return self._sent
 
 
 class Stream:
@@ -296,8 +260,8 @@ def check(servers: Services, sent: int, again: Counter[int]) -> None:
         assert partition["ranges"] == [[0, sent // PARTITIONS]], partition
     with psycopg.connect(servers.dsn) as connection:
         query = "SELECT number, count(*) FROM applied GROUP BY number HAVING count(*) > 1"
-        more = dict(connection.execute(query).fetchall())
-    excess = {number: count for number, count in more.items() if count > 1 + again[number]}
+        more = connection.execute(query).fetchall()
+    excess = {number: count for number, count in more if count > 1 + again[number]}
     assert not excess, f"applied too often: {excess}"
 
 

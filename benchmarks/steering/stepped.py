@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pipelines import command
 from pipelines.ingest import main as ingest_main
 from sinks.control import polling
-from sinks.control.requests import WHOLE
+from sinks.control.requests import WHOLE, Requested
 from sinks.sql import SqlSink
 from transforms.read.reading import Reading
 
@@ -56,7 +56,7 @@ class Steps:
             os.write(2, f"killed at the step {name}\n".encode())
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def saw(self, rows: dict[str, polling.Requested]) -> None:
+    def saw(self, rows: dict[str, Requested]) -> None:
         """Compare an answer of the database with the last one."""
         whole = rows.get(WHOLE)
         if whole is None:
@@ -97,31 +97,32 @@ class Steps:
         SqlSink.commit = stepped_commit  # type: ignore[method-assign]
 
     def _wrap_asking(self) -> None:
-        ask: Callable[[Any], None] = polling._Poller.ask
+        steps, ask = self, polling._Poller.ask
 
-        def stepped_ask(poller: Any) -> None:
-            ask(poller)
-            self.saw(poller.rows)
+        def stepped_ask(self: polling._Poller) -> None:
+            ask(self)
+            steps.saw(self.rows)
 
         polling._Poller.ask = stepped_ask  # type: ignore[method-assign]
 
     def _wrap_reading(self) -> None:
+        steps = self
         rest, begin, poll = Reading._rest_held, Reading._begin_again, Reading._poll
 
-        def stepped_rest(reading: Reading) -> None:
-            self.reach("last-emitted" if reading._emitted else "held")
-            rest(reading)
+        def stepped_rest(self: Reading) -> None:
+            steps.reach("last-emitted" if self._emitted else "held")
+            rest(self)
 
-        def stepped_begin(reading: Reading) -> bool:
-            self.reach("dropping")
-            begun = begin(reading)
-            self.reach("dropped")
+        def stepped_begin(self: Reading) -> bool:
+            steps.reach("dropping")
+            begun = begin(self)
+            steps.reach("dropped")
             return begun
 
-        def stepped_poll(reading: Reading) -> None:
-            poll(reading)
-            if self.goes_on and reading._emission is not None and reading._emission.rest:
-                self.reach("polled")
+        def stepped_poll(self: Reading) -> None:
+            poll(self)
+            if steps.goes_on and self._emission is not None and self._emission.rest:
+                steps.reach("polled")
 
         Reading._rest_held = stepped_rest  # type: ignore[method-assign]
         Reading._begin_again = stepped_begin  # type: ignore[method-assign]

@@ -102,7 +102,6 @@ def test_what_was_asked_last_counts_until_the_database_is_back(
                 goes_away(proxy)
                 lines.forget()
                 lines.await_line(ASKED_IN_VAIN)
-                lines.await_line(ASKED_IN_VAIN)
 
             def is_paused() -> None:
                 """Wait until it has seen it, and no poll of before is under way: it asks twice more."""

@@ -88,9 +88,9 @@ def killed_at(action: str, sink: str, number: int) -> bool:
             sa.event.listen(engine, "before_cursor_execute", step)
             commit = engine.dialect.do_commit
 
-            def stepped(connection: Any) -> None:
+            def stepped(dbapi_connection: Any) -> None:
                 step()
-                commit(connection)
+                commit(dbapi_connection)
                 step()
 
             engine.dialect.do_commit = stepped  # type: ignore[method-assign]

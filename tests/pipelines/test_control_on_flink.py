@@ -52,8 +52,8 @@ def test_sixteen_splits_are_held_and_go_on_and_nothing_is_lost_or_read_twice(
     def dead() -> int:
         return int(query(postgres_url, "SELECT count(*) FROM ingest_jobs")[0][0])
 
-    more = ("--runner", "FlinkRunner", "--parallelism", "2", "--checkpointing_interval", "1000")
-    more = (*more, "--max_dead", str(MAX_DEAD))
+    on_flink = ("--runner", "FlinkRunner", "--parallelism", "2", "--checkpointing_interval", "1000")
+    more = (*on_flink, "--max_dead", str(MAX_DEAD))
     source = f"kafka://{kafka_broker.bootstrap}/{name}"
     job = submit([*arguments(source, postgres_url, *more), *job_arguments(flink)], capsys)
     try:
