@@ -26,7 +26,7 @@ from tests.pipelines.tables import query
 
 pytestmark = pytest.mark.slow
 
-STATES = {"pause": "paused", "drain": "draining", "resume": "running", "rate": "paused"}
+STATES = {"pause": "paused", "drain": "draining", "resume": "running"}
 REWIND = ("--partition", "0", "--from_offset", "5", "--yes")
 FORGOTTEN = "SELECT sum(end_offset - start_offset), sum(read), sum(rewound) FROM ingest_progress"
 
@@ -44,8 +44,7 @@ def carry_out(action: str, sink: str) -> int:
     if action == "rewind":
         argv = ["--sink", sink, "--pipeline", "events", "--source", SOURCE, *REWIND]
         return command.run(action, rewind.main, [*argv, "--reason", "why"])
-    more = ("--max_rate", "5") if action == "rate" else ()
-    return steer(action, sink, *more, reason=f"to {action}")
+    return steer(action, sink, reason=f"to {action}")
 
 
 def state(sink: str) -> list[Any]:
@@ -69,7 +68,6 @@ def is_done(action: str, sink: str, number: int) -> None:
         assert query(sink, "SELECT count(*) FROM ingest_jobs") == [(1,)]
         return
     assert row.state == STATES[action]
-    assert row.max_rate == (5.0 if action == "rate" else None)
 
 
 def killed_at(action: str, sink: str, number: int) -> bool:
