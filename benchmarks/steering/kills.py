@@ -1,6 +1,6 @@
 """Kill a stream twice in a row at each step of a pause, a drain, a resume and a rewind.
 
-    python -m benchmarks.steering.kills [--rate 300]
+    python -m benchmarks.steering.kills [--actions pause drain resume rewind] [--rate 300]
 
 The process ends itself with SIGKILL at the step (``stepped``); it is started again with the same step, at which
 it ends again, or where it is held, if it cannot come to the step any more. The third process runs on. What was
@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Collection
 
 import psycopg
 
@@ -44,19 +45,22 @@ HELD_SECONDS = 3.0
 REWOUND = 100
 """About how many offsets of a partition a rewind forgets."""
 
+ACTIONS = ("pause", "drain", "resume", "rewind")
+REWOUND_STEPS = (*REWIND_STEPS, *GOES_ON_STEPS)
 STATES = {"pause": "paused", "drain": "draining", "resume": "running"}
 
 
 def main() -> None:
     """Run the trial."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--actions", nargs="+", choices=ACTIONS, default=list(ACTIONS))
     parser.add_argument("--rate", type=float, default=300.0)
     arguments = parser.parse_args()
     with services("steering-kills") as servers:
-        trial(servers, arguments.rate)
+        trial(servers, arguments.actions, arguments.rate)
 
 
-def trial(servers: Services, rate: float) -> None:
+def trial(servers: Services, actions: Collection[str], rate: float) -> None:
     """Come to every step, and check the outcome."""
     servers.broker.create_topic(TOPIC, PARTITIONS)
     fresh(servers.dsn)
@@ -67,11 +71,11 @@ def trial(servers: Services, rate: float) -> None:
         stream.start("none")
         stream.moves_on()
         for action in ("pause", "drain"):
-            for step in HOLD_STEPS:
+            for step in HOLD_STEPS if action in actions else ():
                 held(stream, action, step)
-        for step in GOES_ON_STEPS:
+        for step in GOES_ON_STEPS if "resume" in actions else ():
             resumed(stream, step)
-        for number, step in enumerate((*REWIND_STEPS, *GOES_ON_STEPS)):
+        for number, step in enumerate(REWOUND_STEPS if "rewind" in actions else ()):
             again += rewound(stream, number, step)
         sent = producer.finish()
         await_(lambda: total(servers) == sent, "end of the topic", PATIENCE_SECONDS)
@@ -116,7 +120,7 @@ class Stream:
         await_(lambda: process.exit_status is not None, f"end at {steps}", PATIENCE_SECONDS)
         text = self.text()
         assert process.exit_status == -signal.SIGKILL, text
-        (step,) = [each for each in steps if f"killed at the step {each}\n" in text]
+        (step,) = [each for each in dict.fromkeys(steps) if f"killed at the step {each}\n" in text]
         self.kills += 1
         return step
 
