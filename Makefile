@@ -136,7 +136,7 @@ kills-kafka: setup ## Kill a streaming run five times while records keep coming
 control-kafka: setup ## Pause, drain, resume and kill a stream at random, twenty times (docs/control.md)
 	$(BIN)/python -m benchmarks.kafka.control
 
-control-flink: setup ## Pause a stream of 16 splits on Flink nine times, and let dead letters pause it (docs/control.md)
+control-flink: setup ## Pause a stream of 16 splits on Flink six times, and let dead letters pause it (docs/control.md)
 	$(BIN)/python -m benchmarks.flink.pauses
 
 kills-control: setup ## Kill a stream twice at each step of a pause, a drain, a resume and a rewind (docs/control.md)

@@ -1,6 +1,6 @@
 """Pause and resume a stream of sixteen splits on a real Flink cluster, and let dead letters pause it.
 
-    python -m benchmarks.flink.pauses [--pauses 9] [--rate 400] [--seed 1]
+    python -m benchmarks.flink.pauses [--pauses 6] [--rate 400] [--seed 1]
 
 While records keep coming, ``sluice pause`` holds the pipeline, and ``sluice resume`` lets it go on, again and
 again. While it is held, its ledger must not move, and checkpoints must go on. In every third pause, a TaskManager
@@ -56,7 +56,7 @@ MANY, FEW = 8 * SPLITS, SPLITS
 def main() -> None:
     """Start everything, and run the trial."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--pauses", type=int, default=9)
+    parser.add_argument("--pauses", type=int, default=6)
     parser.add_argument("--rate", type=float, default=400.0)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
