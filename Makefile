@@ -6,6 +6,7 @@ NEWEST := .venv-newest-beam
 
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench bench-peers kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
+.PHONY: control-kafka control-flink kills-control rewinds
 .PHONY: fair rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
@@ -140,6 +141,15 @@ rate: setup ## Read files and topics under limits for a minute each, by one proc
 
 fair: setup ## Let a tenant with 1 % of a topic take turns with one that has 99 %, and kill it (docs/control.md)
 	$(BIN)/python -m benchmarks.kafka.fair
+
+control-flink: setup ## Pause a stream of 16 splits on Flink six times, and let dead letters pause it (docs/control.md)
+	$(BIN)/python -m benchmarks.flink.pauses
+
+kills-control: setup ## Kill a stream twice at each step of a pause, a drain, a resume and a rewind (docs/control.md)
+	$(BIN)/python -m benchmarks.steering.kills
+
+rewinds: setup ## Rewind 100,000 records in each conflict mode, stopped, live on Flink, from a savepoint (docs/rewind.md)
+	$(BIN)/python -m benchmarks.steering.rewinds
 
 faults-kafka: setup ## Add partitions, and take the broker away, in mid-stream
 	$(BIN)/python -m benchmarks.kafka.faults

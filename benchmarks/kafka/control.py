@@ -192,10 +192,10 @@ def stopped_after(servers: Services) -> float:
     return max(0.0, float(row[0]))
 
 
-def stands(servers: Services, since: float) -> None:
-    """Wait until the ledger stands, counted from ``since``."""
+def stands(servers: Services, since: float, quiet: float = QUIET_SECONDS) -> None:
+    """Wait until the ledger has stood for ``quiet`` seconds, counted from ``since``."""
     last, at = total(servers), since
-    while time.monotonic() - at < QUIET_SECONDS:
+    while time.monotonic() - at < quiet:
         now = total(servers)
         if now != last:
             last, at = now, time.monotonic()

@@ -29,12 +29,16 @@ from transforms.errors import SluiceError
 from transforms.per_process import PerProcess
 from transforms.read.control import Control, Limit, State
 from transforms.route.table_name import TableName
+from transforms.secrets import redact
 
 SECONDS = 2.0
 """Between two questions; a little less, at random, so that processes do not fall into step."""
 
 FIRST_ANSWER_SECONDS = 5.0
 """How long the first reader waits for the first answer."""
+
+LONGEST_SECONDS = 30.0
+"""Within which an answer comes: over a connection that hangs, nobody would learn of a pause."""
 
 IDLE_SECONDS = 600.0
 """A thread that nobody has asked for this long ends: its pipeline does no longer read here."""
@@ -219,7 +223,10 @@ class _Poller:
         """Replace the rows and shares by those that there are now, and say what has changed."""
         subject = self._subject
         with transaction(
-            subject.database, "read what is asked of the pipeline", write=False
+            subject.database,
+            "read what is asked of the pipeline",
+            write=False,
+            longest=LONGEST_SECONDS,
         ) as connection:
             pipeline = pipeline_named(connection, subject.table, subject.pipeline)
             rows = {row.source: row for row in rows_of(connection, pipeline)}
@@ -259,6 +266,12 @@ class _Poller:
                 _log.debug(
                     "what is asked of the pipeline is not known now, so that what was asked last counts: %s",
                     error,
+                    extra={"service": "database"},
+                )
+            except Exception as error:  # noqa: BLE001 - otherwise the process would be deaf for good
+                _log.warning(
+                    "what is asked of the pipeline cannot be read now; it is asked for again: %s",
+                    redact(f"{type(error).__name__}: {error}"),
                     extra={"service": "database"},
                 )
             if self._stopped.wait(self._subject.seconds * jitter(0.8, 1.0)):

@@ -81,7 +81,12 @@ atexit.register(dispose_engines)
 
 @contextmanager
 def transaction(
-    database: Database, doing: str, *, write: bool = True, refused: type[SluiceError] = SinkFailed
+    database: Database,
+    doing: str,
+    *,
+    write: bool = True,
+    refused: type[SluiceError] = SinkFailed,
+    longest: float | None = None,
 ) -> Iterator[sa.Connection]:
     """A transaction that commits at the end of the block.
 
@@ -91,6 +96,7 @@ def transaction(
         write: Whether the block writes: SQLite then takes its write lock at once, since a
             lock taken later fails without waiting when another writer came between.
         refused: What to raise when no record is to blame and waiting would not help.
+        longest: Seconds after which the connection is cut; None for ``LONGEST`` statement timeouts.
 
     Raises:
         SinkUnavailable: The database cannot be reached, or the connection was lost; at the
@@ -104,8 +110,8 @@ def transaction(
         with engine.connect() as connection:
             connected = True
             connection.info[WRITES] = write
-            longest = LONGEST * database.statement_timeout
-            with watchdog.watched(connection, longest), connection.begin():
+            seconds = LONGEST * database.statement_timeout if longest is None else longest
+            with watchdog.watched(connection, seconds), connection.begin():
                 try:
                     yield connection
                 except DATABASE_ERRORS as error:

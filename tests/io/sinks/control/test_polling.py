@@ -6,6 +6,7 @@ import logging
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -17,6 +18,7 @@ from sinks.runs import heartbeat
 from sinks.runs.heartbeat import Heartbeat
 from sinks.runs.runs import Run
 from tests.io.sinks.tested_database import Database
+from tests.services.tcp_proxy import TcpProxy
 from tests.waiting import wait_until
 from transforms.errors import SinkUnavailable
 from transforms.read.control import Control, Limit, State
@@ -273,6 +275,49 @@ def test_a_database_that_is_away_changes_nothing(
         assert states(asked) == ["paused"] * 3
     ask(database, "running")
     wait_until(lambda: states(asked) == ["running"] * 3, "the database to be back")
+
+
+def test_whatever_fails_while_it_asks_it_asks_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.sink()
+    asked = controls(database)
+    asked.begin()
+    tries: list[int] = []
+
+    def fails(*args: object, **options: object) -> None:
+        tries.append(1)
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
+        patched.setattr(polling, "transaction", fails)
+        wait_until(lambda: len(tries) > 2, "questions that fail")
+    assert "it is asked for again" in caplog.text
+    assert "Too many open files" in caplog.text
+    ask(database, "paused")
+    wait_until(lambda: states(asked) == ["paused"] * 3, "an answer")
+
+
+@pytest.mark.integration
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+def test_a_connection_that_hangs_is_given_up_long_before_that_of_a_commit(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder,) = parse_qs(urlsplit(postgres_url).query)["host"]
+    with TcpProxy(f"{folder}/.s.PGSQL.5432") as proxy:
+        path = urlsplit(postgres_url).path
+        database = Database("postgres", f"postgresql://postgres@127.0.0.1:{proxy.port}{path}")
+        database.sink()
+        asked = controls(database)
+        asked.look()
+        monkeypatch.setattr(polling, "LONGEST_SECONDS", 0.5)
+        proxy.stall()
+        with pytest.raises(SinkUnavailable):
+            asked.look()
+        proxy.heal()
+        asked.look()
+        engine.dispose_engines()
 
 
 def test_each_change_is_a_line_in_the_log(
