@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines import command
-from pipelines.flags import add_verbose, database_url, size
+from pipelines.flags import add_reason, add_verbose, database_url, size
 
 TARGET = "256MB"
 KEEP = "1h"
@@ -54,8 +54,8 @@ def parser() -> command.Parser:
     )
     which("--table", metavar="NAME", help="merge objects of this dataset only (default: of all)")
     which("--s3_endpoint_url", metavar="URL", help="an S3 service other than AWS")
-    done = parser.add_argument_group("what is done").add_argument
-    done(
+    done = parser.add_argument_group("what is done")
+    done.add_argument(
         "--target_bytes",
         type=size,
         default=size(TARGET),
@@ -63,16 +63,17 @@ def parser() -> command.Parser:
         help="how large objects should become; those smaller than half of it are merged with others of "
         f"their folder (default: {TARGET})",
     )
-    done(
+    done.add_argument(
         "--keep",
         default=KEEP,
         metavar="DURATION",
         help="how long replaced objects and orphans stay, for readers of an older manifest: 30m, 12h, 7d "
         f"(default: {KEEP})",
     )
-    done("--dry_run", action="store_true", help="only say what would be merged and deleted")
-    done("--reason", metavar="TEXT", help="why, for the audit trail (default: compaction)")
-    done("--by", metavar="NAME", help="who (default: the user of this process)")
+    done.add_argument(
+        "--dry_run", action="store_true", help="only say what would be merged and deleted"
+    )
+    add_reason(done, "why, for the audit trail (default: compaction)")
     printed = parser.add_argument_group("what is printed")
     printed.add_argument("--json", action="store_true", help="one object, in a list")
     add_verbose(printed)

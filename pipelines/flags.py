@@ -197,6 +197,18 @@ def add_sink(parser: argparse._ActionsContainer, text: str = "SQLAlchemy URL") -
     )
 
 
+def add_reason(parser: argparse._ActionsContainer, text: str, *, required: bool = False) -> None:
+    """Add ``--reason`` and ``--by``, for the audit trail.
+
+    Args:
+        parser: To which.
+        text: The help of ``--reason``.
+        required: Whether it must be there.
+    """
+    parser.add_argument("--reason", metavar="TEXT", required=required, help=text)
+    parser.add_argument("--by", metavar="NAME", help="who (default: the user of this process)")
+
+
 def add_verbose(parser: argparse._ActionsContainer) -> None:
     """Add ``--verbose``, ``--log_level`` and ``--log_format``."""
     parser.add_argument(

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines import command
-from pipelines.flags import add_sink, add_verbose
+from pipelines.flags import add_reason, add_sink, add_verbose
 
 _DESCRIPTION = """\
 Take out of the ledger what nobody needs any more.
@@ -64,10 +64,11 @@ def parser() -> command.Parser:
         "they stay)",
     )
     which("--s3_endpoint_url", metavar="URL", help="an S3 service other than AWS")
-    done = forget.add_argument_group("what is done").add_argument
-    done("--yes", action="store_true", help="do it (default: only say what would be done)")
-    done("--reason", metavar="TEXT", help="why, for the audit trail; required with --yes")
-    done("--by", metavar="NAME", help="who (default: the user of this process)")
+    done = forget.add_argument_group("what is done")
+    done.add_argument(
+        "--yes", action="store_true", help="do it (default: only say what would be done)"
+    )
+    add_reason(done, "why, for the audit trail; required with --yes")
     printed = forget.add_argument_group("what is printed")
     printed.add_argument("--json", action="store_true", help="one object, in a list")
     add_verbose(printed)

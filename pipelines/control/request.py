@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pipelines import command
-from pipelines.flags import add_sink, add_verbose
+from pipelines.flags import add_reason, add_sink, add_verbose
 
 
 def parser_of(
@@ -40,8 +40,7 @@ def parser_of(
     )
     why = parser.add_argument_group("the audit trail")
     default = "" if reasoned else " (default: resumed)"
-    why.add_argument("--reason", metavar="TEXT", required=reasoned, help=f"why{default}")
-    why.add_argument("--by", metavar="NAME", help="who (default: the user of this process)")
+    add_reason(why, f"why{default}", required=reasoned)
     printed = parser.add_argument_group("what is printed")
     printed.add_argument(
         "--json", action="store_true", help="a list of objects, one for each source"

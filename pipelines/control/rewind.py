@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from pipelines import command
-from pipelines.flags import add_kafka_config, add_sink, add_verbose
+from pipelines.flags import add_kafka_config, add_reason, add_sink, add_verbose
 
 _DESCRIPTION = """\
 Forget offsets of a pipeline that is paused or stopped, so that they are read again.
@@ -84,14 +84,13 @@ def parser() -> command.Parser:
         "have grown (default: as the options of its last run say, which those with --routes do not)",
     )
     add_kafka_config(which)
-    done = parser.add_argument_group("what is done").add_argument
-    done(
+    done = parser.add_argument_group("what is done")
+    done.add_argument(
         "--yes",
         action="store_true",
         help="forget it, which needs --reason (default: only say what would be forgotten)",
     )
-    done("--reason", metavar="TEXT", help="why, for the audit trail; needed with --yes")
-    done("--by", metavar="NAME", help="who (default: the user of this process)")
+    add_reason(done, "why, for the audit trail; needed with --yes")
     printed = parser.add_argument_group("what is printed")
     printed.add_argument("--json", action="store_true", help="one object, in a list")
     add_verbose(printed)

@@ -190,7 +190,7 @@ def _add_reveal(one: argparse.ArgumentParser) -> None:
         help="show fields that a mapping hides, with an entry in the audit trail (default: they are "
         "masked, and what cannot be read is described)",
     )
-    _add_reason(group, "why, for the audit trail; required with --reveal")
+    flags.add_reason(group, "why, for the audit trail; required with --reveal")
 
 
 def _add_prune(one: argparse.ArgumentParser) -> None:
@@ -209,13 +209,8 @@ def _add_prune(one: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_reason(done: argparse._ActionsContainer, reason: str) -> None:
-    done.add_argument("--reason", metavar="TEXT", help=reason)
-    done.add_argument("--by", metavar="NAME", help="who (default: the user of this process)")
-
-
 def _add_trail(done: argparse._ActionsContainer, reason: str) -> None:
-    _add_reason(done, reason)
+    flags.add_reason(done, reason)
     done.add_argument(
         "--dry_run", action="store_true", help="only report how many jobs would change"
     )

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from sinks.database.tables import outbox
 from sinks.doctor.item import Item, Level, length
-from sinks.doctor.scope import MOST_COUNTED, Scope
+from sinks.doctor.scope import Scope
+from sinks.figures.backlog import unpublished
 
 LATE = timedelta(minutes=15)
 """Changes that wait for longer are warned of."""
@@ -23,7 +23,7 @@ def pending(table: str, number: int, oldest: datetime, now: datetime) -> Item:
 
     Args:
         table: The table.
-        number: How many, up to ``MOST_COUNTED`` of all tables.
+        number: How many, up to ``MOST_COUNTED`` of all tables (``sinks.figures.backlog``).
         oldest: When the first of them was committed.
         now: The time of the database.
     """
@@ -41,16 +41,7 @@ def pending(table: str, number: int, oldest: datetime, now: datetime) -> Item:
 
 def check(connection: sa.Connection, scope: Scope) -> Iterator[Item]:
     """Look at the first changes that are not published, by the index of those."""
-    waiting = (
-        sa.select(outbox.c.id, outbox.c.target, outbox.c.created_at)
-        .where(outbox.c.published_at.is_(None))
-        .order_by(outbox.c.id)
-        .limit(MOST_COUNTED)
-        .subquery()
-    )
-    number, oldest = sa.func.count(), sa.func.min(waiting.c.created_at)
-    query = sa.select(waiting.c.target, number, oldest).group_by(waiting.c.target)
-    rows = connection.execute(query.order_by(oldest).limit(50)).all()
+    rows = connection.execute(unpublished().limit(50)).all()
     if scope.question.pipeline is not None:
         rows = [row for row in rows if row.target in scope.tables]
     for table, count, first in rows:
