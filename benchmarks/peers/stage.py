@@ -162,7 +162,7 @@ def variables(peer: Peer, folder: Path) -> dict[str, str]:
 def is_busy(postmaster: psutil.Process, database: str) -> bool:
     """Whether the server has a backend of ``database``, or one that is about to be reaped.
 
-    What cleans up after a large load (autovacuum) is no backend of a client: it may go on for long.
+    Autovacuum, which cleans up after a large load, is not a backend of a client, and may run for long.
     """
     for child in postmaster.children():
         try:

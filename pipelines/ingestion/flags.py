@@ -304,7 +304,7 @@ def _add_run(parser: Parser) -> None:
         "--max_bytes_rate",
         type=size,
         metavar="SIZE",
-        help="the most bytes of records a second, e.g. 10MB, likewise (default: no limit)",
+        help="the most bytes of records a second that it reads, e.g. 10MB (default: no limit)",
     )
     group.add_argument(
         "--detach",

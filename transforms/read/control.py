@@ -16,7 +16,7 @@ class Limit:
     Attributes:
         name: What shares the limit: a source of the pipeline; empty for all of it, due jobs included.
         max_rate: Records per second; None for no limit.
-        max_bytes_rate: Bytes of records per second, likewise.
+        max_bytes_rate: Bytes of records per second; None for no limit.
     """
 
     name: str = ""

@@ -57,7 +57,7 @@ class Quota:
 
     @property
     def most_bytes(self) -> int | None:
-        """The most bytes of a batch, which may be those of one record if it has more; likewise."""
+        """The most bytes of a batch, which may be those of one record if it has more. As of the last ``wait``."""
         return self._share("bytes")
 
     def debt(self) -> float:
@@ -89,13 +89,11 @@ class Quota:
 
     def leave(self) -> None:
         """The bundle is over: others need not wait for this split."""
-        for bucket in (*self._of_unit["records"], *self._of_unit["bytes"]):
+        for bucket in self._buckets():
             bucket.leave(self)
 
     def _buckets(self) -> Sequence[Bucket]:
-        """Those of the source first, then those of the whole pipeline."""
-        if not self._limits:
-            return ()
+        """Those of records, then those of bytes; of each, the source's before the whole pipeline's."""
         return (*self._of_unit["records"], *self._of_unit["bytes"])
 
     def _look(self) -> None:

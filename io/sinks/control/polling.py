@@ -76,7 +76,7 @@ class SqlControls:
         seconds: Between two questions.
         max_rate: Records per second that the pipeline may read unless an operator has said otherwise;
             None for no limit.
-        max_bytes_rate: Bytes of records per second, likewise.
+        max_bytes_rate: The same for bytes of records per second.
         names: How users name sources.
     """
 
@@ -203,7 +203,7 @@ class _Poller:
         self.rows: dict[str, Requested] = {}
         """By source, as of the last answer; never changed in place."""
         self.limits: dict[str, Limit] = _limits({}, subject.limit, lambda _: 1)
-        """The shares of this process, by source; likewise."""
+        """The shares of this process, by source; never changed in place."""
 
     def begin(self) -> None:
         self._used = time.monotonic()
