@@ -12,6 +12,9 @@ from sqlalchemy.types import TypeDecorator
 from sinks.database.dialects import dialect_named
 from sinks.text.stored_text import StoredText
 
+metadata = sa.MetaData()
+"""All tables that are named ``ingest_``."""
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """A point in time: ``timestamptz`` where the database has it, otherwise UTC without an offset."""

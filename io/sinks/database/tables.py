@@ -11,8 +11,8 @@ pipelines, and ``ingest_workers`` the processes that work for them. ``ingest_int
 that are being written into buckets and folders, ``ingest_objects`` those that were, and
 ``ingest_manifests`` names the buckets and folders. ``ingest_control`` has what operators ask of
 pipelines. ``ingest_schema`` says which version
-of these tables a database has. They are in the database's default schema, so that one ledger serves
-every target table.
+of these tables a database has. The tables of repairs are in ``repair_tables``. All of them are in the
+database's default schema, so that one ledger serves every target table.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+import sinks.database.repair_tables  # noqa: F401 - the rest of ``metadata``
 from sinks.database.columns import (
     ID,
     NAME,
@@ -29,6 +30,7 @@ from sinks.database.columns import (
     is_one_of,
     keys,
     late_count,
+    metadata,
     names,
     numbers,
     partial_index,
@@ -37,10 +39,8 @@ from sinks.database.columns import (
 from transforms.batch.counts import COUNTS
 from transforms.batch.job_states import EXECUTING, JOB_STATES
 
-metadata = sa.MetaData()
-
-VERSION = 5
-"""Of the tables below. Whoever changes one adds the migration to it, in ``migrations``."""
+VERSION = 6
+"""Of the tables here and in ``repair_tables``. Whoever changes one adds the migration to it."""
 
 
 _COUNTS_OF_3 = tuple(name for name in COUNTS if name != "rewound")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sinks.database.migrations import to_1, to_2, to_3, to_4, to_5
+from sinks.database.migrations import to_1, to_2, to_3, to_4, to_5, to_6
 from sinks.database.migrations.migration import Migration
 
 MIGRATIONS: tuple[Migration, ...] = (
@@ -11,4 +11,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     to_3.MIGRATION,
     to_4.MIGRATION,
     to_5.MIGRATION,
+    to_6.MIGRATION,
 )
