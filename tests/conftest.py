@@ -175,7 +175,7 @@ def flink(request: pytest.FixtureRequest, s3_endpoint: str) -> Iterator[FlinkClu
             yield cluster
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it runs, no other test of the thread may use asyncio
 def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
     """A running browser without a window."""
     from tests.services.chromium import available, running
