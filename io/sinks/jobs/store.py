@@ -319,7 +319,7 @@ def _hidden(connection: sa.Connection, rows: Sequence[Any]) -> Callable[[Any], H
 
 
 def _job(row: Any, execution: Execution | None, hidden: HiddenFields) -> Job:
-    seen = preview(_failure(row), row.version, row.errors, hidden.paths, hidden.versions)
+    seen = preview(failure_of(row), row.version, row.errors, hidden.paths, hidden.versions)
     return Job(
         id=row.id,
         target=row.target,
@@ -341,7 +341,7 @@ def _job(row: Any, execution: Execution | None, hidden: HiddenFields) -> Job:
     )
 
 
-def _failure(row: Any) -> Failure:
+def failure_of(row: Any) -> Failure:
     """The failure that a row of ``ingest_jobs`` keeps, with everything in clear."""
     return Failure(
         origin=Origin(
