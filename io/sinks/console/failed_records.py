@@ -132,7 +132,10 @@ def page(
             found.reverse()
         records = tuple(_shown(connection, found))
     bounded = not more and last is not None
-    first, end = (records[0].id, records[-1].id) if records else (None, None)
+    first = records[0].id if records else None
+    end = records[-1].id if records else None
+    older: int | None
+    newer: int | None
     if direction.backwards:
         newer = last if bounded else first if more else None
         older = end if end is not None else (after or 0) + 1
@@ -175,7 +178,7 @@ def _shown(connection: sa.Connection, rows: Sequence[Any]) -> Iterator[FailedRec
     numbers = [row.id for row in rows]
     of_ids = dialect_of(connection).is_one_of(dead.c.job, numbers)
     query = sa.select(dead.c.job, dead.c.fingerprint).where(of_ids)
-    groups: dict[int, uuid.UUID] = dict(connection.execute(query))
+    groups: dict[int, uuid.UUID] = {row.job: row.fingerprint for row in connection.execute(query)}
     masked = _masked(connection, rows)
     for row in rows:
         expansion = expansion_of(row.expansion)

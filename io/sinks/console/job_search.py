@@ -96,7 +96,15 @@ class Search:
         groups = groups_of(connection, which)
         if groups is None:
             return cls(connection, _in(dead.c.job), rest)
-        left = replace(which, **dict.fromkeys(_GROUPED), fingerprint=None)
+        left = replace(
+            which,
+            target=None,
+            stage=None,
+            category=None,
+            exception=None,
+            sqlstate=None,
+            fingerprint=None,
+        )
         return cls(connection, _merged(groups), None if left == JobFilter() else left)
 
     @property
