@@ -24,6 +24,7 @@ from transforms import secrets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from playwright.sync_api import Browser
 
     from runners.flink.local.cluster import FlinkCluster
     from tests.services.kafka_broker import KafkaBroker, Topics
@@ -172,6 +173,18 @@ def flink(request: pytest.FixtureRequest, s3_endpoint: str) -> Iterator[FlinkClu
         environment.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
         with running(slots=2) as cluster:
             yield cluster
+
+
+@pytest.fixture(scope="module")  # while it runs, no other test of the thread may use asyncio
+def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """A running browser without a window."""
+    from tests.services.chromium import available, running
+
+    missing = available()
+    if missing is not None:
+        _skip(request, "CHROMIUM", missing)
+    with running() as browser:
+        yield browser
 
 
 def _skip(request: pytest.FixtureRequest, service: str, missing: str) -> NoReturn:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-SERVICES = {"postgres_server", "kafka_broker", "prism", "flink", "s3_endpoint"}
+SERVICES = {"postgres_server", "kafka_broker", "prism", "flink", "s3_endpoint", "chromium"}
 """The fixtures that start something."""
 
 FLINK = (

@@ -30,12 +30,12 @@ from sinks.database.columns import (
     is_one_of,
     keys,
     late_count,
-    metadata,
     names,
     numbers,
     partial_index,
     times,
 )
+from sinks.database.columns import metadata as metadata  # noqa: PLC0414 - with all tables
 from transforms.batch.counts import COUNTS
 from transforms.batch.job_states import EXECUTING, JOB_STATES
 
