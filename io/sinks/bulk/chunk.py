@@ -172,7 +172,8 @@ class _Chunk:
 
     @property
     def _held(self) -> Sequence[int]:
-        return self.row.left_alone.get(HELD, [])
+        numbers: Sequence[int] = self.row.left_alone.get(HELD, ())
+        return numbers
 
     def _upto(self) -> int | None:
         """The last number to look at now; None if there are no jobs up to the newest."""

@@ -18,7 +18,8 @@ from transforms.batch.job_states import Action
 
 def given(config: SqlConfig, action: Action, which: JobFilter | None = None, **options: Any) -> int:
     """Give a long order for the jobs that ``which`` matches."""
-    return give(config.database, Order.of(action, which or JobFilter(), **options), **WHO)
+    order = Order.of(action, which or JobFilter(), **options)
+    return give(config.database, order, actor=WHO["actor"], reason=WHO["reason"])
 
 
 def row_of(config: SqlConfig, number: int) -> LongOrder:

@@ -21,7 +21,7 @@ def test_an_order_says_what_it_is_about(database: Database) -> None:
     config = prepared(database)
     store(config, DEAD, {"stage": "parse"}, DEAD, {"state": "completed"})
     asked = Order.of(REPLAY, JobFilter(stage="write"))
-    number = give(config.database, asked, **WHO)
+    number = give(config.database, asked, actor=WHO["actor"], reason=WHO["reason"])
     order = row_of(config, number)
     assert order.order == asked
     assert (order.state, order.expected, order.newest, order.changed) == ("available", 2, 4, 0)
@@ -41,7 +41,7 @@ def test_its_limit_bounds_what_is_expected(database: Database) -> None:
     assert row_of(config, given(config, REPLAY, limit=3)).expected == 3
     assert row_of(config, given(config, REPLAY, limit=9)).expected == 5
     order = Order.of(REPLAY, JobFilter())
-    guessed = give(config.database, order, **WHO, expected=1_000_000)
+    guessed = give(config.database, order, actor="ann", reason="all", expected=1_000_000)
     assert row_of(config, guessed).expected == 1_000_000
 
 
@@ -111,4 +111,4 @@ def test_a_database_without_tables_has_no_orders(database: Database) -> None:
     with pytest.raises(ConfigError, match="no order 1"):
         cancel(empty, 1, **WHO)
     with pytest.raises(ConfigError, match="no dead letters"):
-        give(empty, Order.of(REPLAY, JobFilter()), **WHO)
+        give(empty, Order.of(REPLAY, JobFilter()), actor="ann", reason="all")

@@ -21,7 +21,10 @@ from transforms.batch.backoff import Backoff
 from transforms.batch.job_states import CANCEL, REPLAY
 from transforms.errors import Contention, SinkUnavailable
 
-QUICK = {"seconds": 0.01, "backoff": Backoff(base=0.01, cap=0.02)}
+
+def quick(database: SluiceDatabase) -> Worker:
+    """A worker that hardly waits."""
+    return Worker(database, seconds=0.01, backoff=Backoff(base=0.01, cap=0.02))
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +65,7 @@ def test_orders_of_other_processes_are_left_to_them(database: Database) -> None:
 def test_its_thread_takes_what_is_given_and_ends_when_asked(database: Database) -> None:
     config = prepared(database)
     store(config, *[DEAD] * 4)
-    one = Worker(config.database, **QUICK)
+    one = quick(config.database)
     one.start()
     number = given(config, REPLAY)
     one.wake()
@@ -86,8 +89,8 @@ def test_it_survives_an_outage_in_the_middle_of_an_order(
             raise SinkUnavailable("cannot reach the database")
         return real(*args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(worker.chunk, "carry_on", carry_on)
-    one = Worker(config.database, **QUICK)
+    monkeypatch.setattr(chunk, "carry_on", carry_on)
+    one = quick(config.database)
     with caplog.at_level(logging.WARNING, "sinks.bulk"):
         one.start()
         await_that(lambda: calls > 4)
@@ -129,7 +132,7 @@ def test_what_holds_an_order_up_is_said_until_it_goes_on(
         def contended(*_: object, **__: object) -> None:
             raise Contention("busy")
 
-        patch.setattr(worker.chunk, "carry_on", contended)
+        patch.setattr(chunk, "carry_on", contended)
         assert not Worker(config.database).look()
     assert row_of(config, number).message == "busy"
     assert Worker(config.database).look()
@@ -147,7 +150,7 @@ def test_a_database_that_is_away_is_asked_again_later_and_later(
         raise SinkUnavailable("gone") if asked < 3 else RuntimeError("a defect")
 
     monkeypatch.setattr(worker, "waiting", waiting)
-    one = Worker(SluiceDatabase("postgresql://nobody@127.0.0.1:1/none"), **QUICK)
+    one = quick(SluiceDatabase("postgresql://nobody@127.0.0.1:1/none"))
     one.start()
     await_that(lambda: one.message == "RuntimeError: a defect")
     assert one._failures >= 3
