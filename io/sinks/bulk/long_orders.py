@@ -222,8 +222,8 @@ def get_order(database: Database, number: int) -> LongOrder | None:
     Raises:
         SinkUnavailable: The database cannot be reached.
     """
-    (*found,) = _read(database, sa.select(table).where(table.c.id == number))
-    return found[0] if found else None
+    orders = _read(database, sa.select(table).where(table.c.id == number))
+    return orders[0] if orders else None
 
 
 def waiting(database: Database) -> list[int]:
