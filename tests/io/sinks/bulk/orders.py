@@ -39,10 +39,10 @@ def chunks_of(config: SqlConfig, number: int, action: Action) -> list[int]:
 
 def copies(config: SqlConfig, number: int) -> None:
     """Let the one job that there is be ``number`` jobs, and the ledger count them (PostgreSQL)."""
-    made = sa.func.generate_series(1, number - 1).column_valued("made", joins_implicitly=True)
+    copy = sa.func.generate_series(1, number - 1).column_valued("copy", joins_implicitly=True)
     own = {
-        "offset": sa.cast(made, sa.BigInteger),
-        "origin": sa.cast(sa.func.md5(sa.cast(made, sa.Text)), sa.Uuid),
+        "offset": sa.cast(copy, sa.BigInteger),
+        "origin": sa.cast(sa.func.md5(sa.cast(copy, sa.Text)), sa.Uuid),
     }
     columns = [column for column in jobs.c if column.name != "id"]
     values = [own.get(column.name, column) for column in columns]
