@@ -13,6 +13,12 @@ from transforms.parse.json import parse_object, parse_objects
 from transforms.parse.raw import check_size, text_of
 from transforms.parse.text import parse_text
 
+MAX_BYTES = 1 << 20
+"""The longest record, unless the pipeline says otherwise."""
+
+MAX_DEPTH = 100
+"""How deep a record is nested at most, unless the pipeline says otherwise."""
+
 One = Callable[[bytes], Any]
 """Reads one record, or raises ``Reject``."""
 

@@ -12,7 +12,7 @@ from transforms import instruments
 from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError
 from transforms.parse import typed_rows
-from transforms.parse.by_format import readers
+from transforms.parse.by_format import MAX_BYTES, MAX_DEPTH, readers
 from transforms.parse.epochs import EpochColumn, with_instants
 from transforms.parse.quotes import without_quotes
 from transforms.parse.raw import with_head_only
@@ -37,8 +37,8 @@ class ParseConfig:
         ConfigError: A bound is less than 1.
     """
 
-    max_record_bytes: int = 1 << 20
-    max_depth: int = 100
+    max_record_bytes: int = MAX_BYTES
+    max_depth: int = MAX_DEPTH
     epochs: tuple[EpochColumn, ...] = ()
     quotes: bool = True
 
