@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -178,11 +179,13 @@ def test_workers_of_one_order_take_turns(database: Database) -> None:
 
 
 class TestJobsThatOthersHold:
-    def hold(self, postgres: Database, *ids: int) -> Any:
-        other = postgres.connect()
+    @contextmanager
+    def hold(self, postgres: Database, *ids: int) -> Iterator[Any]:
         numbers = ", ".join(map(str, ids))
-        other.cursor().execute(f"SELECT 1 FROM ingest_jobs WHERE id IN ({numbers}) FOR UPDATE")
-        return closing(other)
+        with closing(postgres.connect()) as other:
+            other.cursor().execute(f"SELECT 1 FROM ingest_jobs WHERE id IN ({numbers}) FOR UPDATE")
+            yield other
+            other.rollback()  # a server notices later that a connection is closed
 
     def test_they_are_looked_at_again_at_the_end(self, postgres: Database) -> None:
         config = prepared(postgres)

@@ -211,6 +211,7 @@ class TestRaces:
             other.cursor().execute("DELETE FROM ingest_queue WHERE job = 1")
             with pytest.raises(ConfigError, match="job 1 is executing"):
                 change(config, 1)
+            other.rollback()
         assert change(config, 1).fields == ["age"]
 
     def test_it_waits_for_who_changes_the_job(self, postgres: Database) -> None:
