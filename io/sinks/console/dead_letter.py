@@ -154,8 +154,8 @@ def _neighbours(connection: sa.Connection, job: Job) -> tuple[Neighbour | None, 
             origin_of(read_by, Origin(origin.source, origin.partition, offset))
             for offset in offsets
         ]
-        found = connection.execute(_PLACES.where(jobs.c.origin.in_(keys)))
-        rows |= {row.id: row for row in found}
+        at_offsets = connection.execute(_PLACES.where(jobs.c.origin.in_(keys)))
+        rows |= {row.id: row for row in at_offsets}
     placed = sorted(rows.values(), key=_place)
     own = [row.id for row in placed].index(job.id) if job.id in rows else None
     if own is None:  # it was purged meanwhile

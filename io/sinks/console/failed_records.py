@@ -18,9 +18,7 @@ from sinks.database.repair_tables import dead
 from sinks.database.tables import jobs
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.state import CURRENT
-from sinks.jobs.store import exists, failure_of
-from sinks.ledger import hidden_fields
-from sinks.ledger.hidden_fields import HiddenFields
+from sinks.jobs.store import exists, failure_of, hidden_of
 from transforms.batch.expansion import expansion_of
 from transforms.batch.record import Origin
 from transforms.parse.hidden.preview import WITHHELD, preview
@@ -125,12 +123,12 @@ def page(
             return Page(())
         search = Search.of(connection, which)
         direction = Direction(before, after)
-        found, searched, last = _rows(search, direction, limit + 1)
-        more = len(found) > limit
-        found = found[:limit]
+        matching, searched, last = _rows(search, direction, limit + 1)
+        more = len(matching) > limit
+        matching = matching[:limit]
         if direction.backwards:
-            found.reverse()
-        records = tuple(_shown(connection, found))
+            matching.reverse()
+        records = tuple(_shown(connection, matching))
     bounded = not more and last is not None
     first = records[0].id if records else None
     end = records[-1].id if records else None
@@ -147,18 +145,18 @@ def page(
 
 def _rows(search: Search, direction: Direction, limit: int) -> tuple[list[Any], int, int | None]:
     """At most ``limit`` rows; how many candidates were seen; where to go on, if not at the end."""
-    found: list[Any] = []
+    matching: list[Any] = []
     searched = 0
     for numbers in search.numbers(direction, limit):
         searched += len(numbers)
         query = sa.select(*_LIGHT).where(search.among(numbers))
-        query = query.order_by(direction.order(jobs.c.id)).limit(limit - len(found))
-        found += search.connection.execute(query)
-        if len(found) >= limit:
-            return found, searched, None
+        query = query.order_by(direction.order(jobs.c.id)).limit(limit - len(matching))
+        matching += search.connection.execute(query)
+        if len(matching) >= limit:
+            return matching, searched, None
         if searched >= LOOKED_AT:
-            return found, searched, numbers[-1]
-    return found, searched, None
+            return matching, searched, numbers[-1]
+    return matching, searched, None
 
 
 _LIGHT = (
@@ -210,13 +208,8 @@ def _shown(connection: sa.Connection, rows: Sequence[Any]) -> Iterator[FailedRec
 
 def _masked(connection: sa.Connection, rows: Sequence[Any]) -> dict[int, str]:
     """The messages of the jobs of which fields are hidden: only their records tell what to mask."""
-    names = {row.read_by or row.target for row in rows} | {row.pipeline for row in rows}
-    fields = hidden_fields.of_jobs(connection, {row.target for row in rows}, names - {None})
-    hides: dict[int, HiddenFields] = {}
-    for row in rows:
-        hidden = fields.of(row.target, row.read_by or row.target, row.pipeline)
-        if hidden.paths:
-            hides[row.id] = hidden
+    of_row = hidden_of(connection, rows)
+    hides = {row.id: hidden for row in rows if (hidden := of_row(row)).paths}
     messages = dict.fromkeys(hides, f"({WITHHELD})")
     small = [row.id for row in rows if row.id in hides and row.size <= MASKED]
     if small:

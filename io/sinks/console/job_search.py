@@ -149,8 +149,8 @@ def groups_of(connection: sa.Connection, which: JobFilter) -> list[uuid.UUID] | 
     if not conditions:
         return None
     query = sa.select(fingerprints.c.id).where(*conditions).limit(FINGERPRINTS + 1)
-    found = list(connection.execute(query).scalars())
-    return found if len(found) <= FINGERPRINTS else None
+    groups = list(connection.execute(query).scalars())
+    return groups if len(groups) <= FINGERPRINTS else None
 
 
 def _in(column: sa.Column[int]) -> Candidates:

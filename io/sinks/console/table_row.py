@@ -17,8 +17,7 @@ from sinks.database.database import Database
 from sinks.database.engine import transaction
 from sinks.database.label import is_table
 from sinks.database.tables import jobs
-from sinks.jobs.store import failure_of
-from sinks.ledger import hidden_fields
+from sinks.jobs.store import failure_of, hidden_of
 from sinks.ledger.hidden_fields import HiddenFields
 from sinks.table.target import ELEMENT_COLUMNS
 from transforms.batch.record import Failure
@@ -105,10 +104,7 @@ def _found(connection: sa.Connection, job: Any) -> TableRow:
     key = [column.name for column in table.primary_key.columns]
     if not key:
         raise _Untold("the table has no primary key")
-    fields = hidden_fields.of_jobs(
-        connection, {job.target}, {job.read_by or job.target, job.pipeline} - {None}
-    )
-    hidden = fields.of(job.target, job.read_by or job.target, job.pipeline)
+    hidden = hidden_of(connection, [job])(job)
     if hidden.paths and (job.mapped or EVERYTHING in hidden.paths):
         raise _Untold("a mapping hides fields, and nobody can tell into which columns they went")
     of_origin = set(key) <= set(ELEMENT_COLUMNS)

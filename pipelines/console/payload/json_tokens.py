@@ -56,12 +56,12 @@ class JsonView:
     Attributes:
         tokens: The text in pieces; empty if it cannot be shown so.
         reason: Why it cannot be shown; empty if it can.
-        found: Those of the marked paths that the record has.
+        present: Those of the marked paths that the record has.
     """
 
     tokens: tuple[Token, ...] = ()
     reason: str = ""
-    found: frozenset[Path] = frozenset()
+    present: frozenset[Path] = frozenset()
 
 
 def as_json(raw: bytes, format_: Format, marked: Collection[Path] = ()) -> JsonView:
@@ -85,7 +85,7 @@ def as_json(raw: bytes, format_: Format, marked: Collection[Path] = ()) -> JsonV
     tokens = tuple(islice(writer.tokens(value), TOKENS + 1))
     if len(tokens) > TOKENS:
         tokens = (*tokens[:TOKENS], Token("\n… and more", "note"))
-    return JsonView(tokens, found=frozenset(writer.found))
+    return JsonView(tokens, present=frozenset(writer.present))
 
 
 def decoded(raw: bytes, format_: Format) -> Any:
@@ -122,7 +122,7 @@ class _Writer:
     def __init__(self, marked: frozenset[Path]) -> None:
         self._marked = marked
         self._longest = max(map(len, marked), default=0)
-        self.found: set[Path] = set()
+        self.present: set[Path] = set()
 
     def tokens(self, value: Any) -> Iterator[Token]:
         stack: list[_Step] = []
@@ -142,7 +142,7 @@ class _Writer:
             path = None if step.path is None else (*step.path, name)
             hit = path in self._marked
             if hit and path is not None:
-                self.found.add(path)
+                self.present.add(path)
             if path is not None and len(path) >= self._longest:
                 path = None
             marked = step.marked or hit

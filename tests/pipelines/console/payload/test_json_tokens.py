@@ -32,7 +32,7 @@ class TestAsJson:
         view = as_json(b'{"a":{"b":[1,{"c":2}]},"b":3}', JSON, [("a", "b", "1"), ("b",), ("x",)])
         marked = [text for token in view.tokens if token.marked and (text := token.text.strip())]
         assert marked == ["{", '"c"', ":", "2", "}", '"b"', ":", "3"]
-        assert view.found == {("a", "b", "1"), ("b",)}
+        assert view.present == {("a", "b", "1"), ("b",)}
 
     def test_a_name_with_a_slash_is_one_name(self) -> None:
         view = as_json(b'{"a/b":1,"a":{"b":2}}', JSON, [("a/b",)])
