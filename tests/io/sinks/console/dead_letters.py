@@ -26,9 +26,9 @@ def store_dead(config: SqlConfig, *kinds: Mapping[str, Any], **place: str) -> li
         query = sa.select(jobs.c.id, *columns).where(
             jobs.c.id.in_(numbers), jobs.c.state == "discarded"
         )
-        known = set(connection.execute(sa.select(dead.c.job)).scalars())
+        stored_already = set(connection.execute(sa.select(dead.c.job)).scalars())
         for number, *values in connection.execute(query).all():
-            if number in known:
+            if number in stored_already:
                 continue
             group = group_of(*values)
             row = {**dict(zip(_NAMES, values, strict=True)), "id": group, "first_seen": FAILED_AT}

@@ -23,11 +23,11 @@ def ids(page_: Page) -> list[int]:
 def walked(database: Where, which: JobFilter, limit: int) -> list[list[int]]:
     pages, before = [], None
     while True:
-        found = page(database, which, before=before, limit=limit)
-        pages.append(ids(found))
-        if found.older is None:
+        listed = page(database, which, before=before, limit=limit)
+        pages.append(ids(listed))
+        if listed.older is None:
             return pages
-        before = found.older
+        before = listed.older
 
 
 class TestPage:
@@ -75,9 +75,9 @@ class TestPage:
         )
         if which.ids:
             which, places = JobFilter(ids=(numbers[1], numbers[3], numbers[5])), "51"
-        found = page(config.database, which)
-        assert "".join(record.place for record in found.records) == places
-        assert (found.older, found.newer, found.complete) == (None, None, True)
+        listed = page(config.database, which)
+        assert "".join(record.place for record in listed.records) == places
+        assert (listed.older, listed.newer, listed.complete) == (None, None, True)
 
     @pytest.mark.parametrize("which", [JobFilter(), JobFilter(stage="write"), JobFilter(text="{")])
     def test_pages_are_complete_while_more_records_fail(
@@ -86,15 +86,15 @@ class TestPage:
         config = prepared(database)
         before: list[int] = store_dead(config, *({"message": "ab"[i % 2]} for i in range(10)))
         seen: list[int] = []
-        found = page(config.database, which, limit=3)
+        listed = page(config.database, which, limit=3)
         number = 0
         while True:
-            seen += ids(found)
+            seen += ids(listed)
             number += 1
             store_dead(config, {}, {}, partition=f"more-{number}")
-            if found.older is None:
+            if listed.older is None:
                 break
-            found = page(config.database, which, before=found.older, limit=3)
+            listed = page(config.database, which, before=listed.older, limit=3)
         assert seen == sorted(before, reverse=True)
 
     def test_back_to_newer_pages(self, database: Database) -> None:
@@ -118,9 +118,9 @@ class TestPage:
         config = prepared(database)
         numbers = store_dead(config, {"raw": b"needle"}, *({} for _ in range(9)))
         which = JobFilter(text="needle")
-        found = page(config.database, which)
-        assert (ids(found), found.searched, found.complete) == ([], 4, False)
-        assert found.older == numbers[6]
+        listed = page(config.database, which)
+        assert (ids(listed), listed.searched, listed.complete) == ([], 4, False)
+        assert listed.older == numbers[6]
         assert walked(config.database, which, 3) == [[], [], [numbers[0]]]
 
     def test_a_record_is_light_and_has_its_group(self, database: Database) -> None:
