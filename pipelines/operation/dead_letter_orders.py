@@ -25,13 +25,13 @@ from transforms.errors import ConfigError
 def give(flags: Any, database: Database, order: Order, reason: str) -> int:
     """Store ``order`` instead of carrying it out now, and print its number; returns the exit code."""
     number = long_orders.give(database, order, actor=actor_of(flags), reason=reason)
-    given = [_order(database, number)]
+    stored = _order(database, number)
     if flags.json:
-        output.print_json([as_json(each) for each in given])
+        output.print_json([as_json(stored)])
         return command.OK
     console = command.console()
     line = (
-        f"order {number} is about {given[0].expected:,} jobs; a console carries it out, or "
+        f"order {number} is about {stored.expected:,} jobs; a console carries it out, or "
         f"`sluice dead-letters orders --work --id {number}`"
     )
     console.print(line, highlight=False, soft_wrap=True)
