@@ -35,6 +35,7 @@ CLIENTS = {"clients", "clients.kafka"}
 SOURCES = {"sources", "sources.files", "sources.jobs", "sources.kafka", "sources.storage"}
 SINKS = {
     "sinks",
+    "sinks.bulk",
     "sinks.control",
     "sinks.database",
     "sinks.dead_letters",
@@ -85,6 +86,7 @@ WINGS = {
     "sinks.ledger": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.table": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.jobs": {"sinks.database", "sinks.ledger", "sinks.text"} | TRANSFORMS,
+    "sinks.bulk": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.text"} | TRANSFORMS,
     "sinks.objects": {"sinks.database", "sinks.ledger", "sinks.text"} | CLIENTS | TRANSFORMS,
     "sinks.objects.checks": {"sinks.database", "sinks.objects"} | TRANSFORMS,
     "sinks.objects.compaction": {"sinks.database", "sinks.jobs", "sinks.objects"}  # the audit trail

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
 
 import apache_beam as beam
 
 import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms import instruments
-from transforms.batch.record import Format, RecordBatch
+from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError
 from transforms.parse import typed_rows
-from transforms.parse.csv.rows import parse_row, parse_rows
+from transforms.parse.by_format import MAX_BYTES, MAX_DEPTH, readers
 from transforms.parse.epochs import EpochColumn, with_instants
-from transforms.parse.json import parse_object, parse_objects
 from transforms.parse.quotes import without_quotes
-from transforms.parse.raw import check_size, text_of, with_head_only
-from transforms.parse.text import parse_text
+from transforms.parse.raw import with_head_only
 from transforms.steps.apply import apply_to_values
 
 STAGE = "parse"
@@ -41,8 +37,8 @@ class ParseConfig:
         ConfigError: A bound is less than 1.
     """
 
-    max_record_bytes: int = 1 << 20
-    max_depth: int = 100
+    max_record_bytes: int = MAX_BYTES
+    max_depth: int = MAX_DEPTH
     epochs: tuple[EpochColumn, ...] = ()
     quotes: bool = True
 
@@ -86,51 +82,14 @@ def parse(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
 
 def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     """``batch`` with the values that its bytes say."""
-    one, whole = _parsers(batch.format, config)
+    size, depth, quotes = config.max_record_bytes, config.max_depth, config.quotes
+    one, whole = readers(batch.format, size, depth, quotes=quotes)
     parsed = apply_to_values(batch, batch.raws, one, STAGE, whole, quotes=config.quotes)
     if batch.claim is not None or len(parsed.failures) == len(batch.failures):
         return parsed  # the bytes of a job stay as they were stored
     limit = config.max_record_bytes
     cut = (with_head_only(failure, limit) for failure in parsed.failures)
     return replace(parsed, failures=tuple(cut))
-
-
-def _parsers(
-    format: Format,  # noqa: A002 - the concept's name
-    config: ParseConfig,
-) -> tuple[Callable[[bytes], Any], Callable[[Sequence[bytes]], Sequence[Any] | None]]:
-    """What reads one record, and what reads a chunk of good ones."""
-    size, depth, quotes = config.max_record_bytes, config.max_depth, config.quotes
-    parse_one = partial(parse_object, max_bytes=size, max_depth=depth, quotes=quotes)
-    if format.encoding and format.name == "json":
-
-        def parse_encoded(raw: bytes) -> Any:
-            return parse_one(text_of(raw, format.encoding, quotes=quotes).encode())
-
-        return parse_encoded, (lambda raws: None)
-    if format.name == "json":
-        return parse_one, partial(parse_objects, max_bytes=size, max_depth=depth)
-    if format.name in typed_rows.TYPED:
-        # Earlier versions kept a row as a plain JSON object.
-        return (
-            lambda raw: parse_one(raw) if raw.startswith(b"{") else _parse_typed(raw, size, quotes),
-            lambda raws: typed_rows.decode_all(raws) if max(map(len, raws)) <= size else None,
-        )
-    if format.name == "csv":
-        return (
-            partial(parse_row, max_bytes=size, format=format, quotes=quotes),
-            partial(parse_rows, max_bytes=size, format=format),
-        )
-    if format.name == "text":
-        return partial(parse_text, max_bytes=size, quotes=quotes), (lambda raws: None)
-    raise ValueError(
-        f"unknown record format {format.name!r}; known: json, csv, text, parquet, avro"
-    )
-
-
-def _parse_typed(raw: bytes, max_bytes: int, quotes: bool) -> dict[str, Any]:
-    check_size(raw, max_bytes)
-    return typed_rows.decode(raw, quotes=quotes)
 
 
 class _ParseFn(beam.DoFn):

@@ -128,6 +128,19 @@ def problem_of(unreadable: Mapping[str, Unreadable], *, quotes: bool = True) -> 
     )
 
 
+def types_in(raw: bytes) -> dict[str, Kind]:
+    """The types of the columns of a row of ``RowEncoder``, for those for which JSON has no type.
+
+    Raises:
+        Reject: ``malformed``: it is no such row.
+    """
+    try:
+        _, types, *_ = _parts(raw)
+        return msgspec.json.decode(types, type=dict[str, Any])
+    except _DAMAGED as error:
+        raise Reject(f"the kept row cannot be read: {error}", "malformed") from error
+
+
 def unreadable_in(raw: bytes) -> dict[str, Unreadable]:
     """The values in a row of ``RowEncoder.encode_unreadable`` that cannot be read.
 

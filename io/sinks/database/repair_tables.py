@@ -55,7 +55,7 @@ orders = sa.Table(
     # The jobs that it was about when it was given, the newest of them, and the last that was looked at.
     *numbers("expected", "newest", "position"),
     *numbers("changed"),  # so far
-    sa.Column("left_alone", sa.JSON, nullable=False),  # how many jobs, by reason
+    sa.Column("left_alone", sa.JSON, nullable=False),  # as ``sinks.bulk.chunk`` writes it
     sa.Column("message", TEXT),  # of the error that held it up last, or ended it
     *times("created_at", "changed_at"),
     sa.Column("ended_at", UtcDateTime),

@@ -75,32 +75,50 @@ def carry_out(database: Database, order: Order, *, actor: str, reason: str) -> O
             job_owner.owner_of(job.pipeline, job.steps, None, job.mapped) for job in picked
         )
 
-    def change(connection: sa.Connection, picked: Sequence[Picked]) -> None:
-        changed = _CHANGES[order.action.name](connection, picked, order)
-        if changed != len(picked):
-            raise Contention("another process changed the same jobs; trying again")
-        if order.action.moves is not None:
-            out, into = order.action.moves
-            ledger_moves.move_jobs(connection, picked, Counts(**{out: -1, into: 1}))
-        audit_trail.enter(
-            connection,
-            order.action.name,
-            actor=actor,
-            reason=reason,
-            which=order.as_json(),
-            count=len(picked),
-        )
+    def changed(connection: sa.Connection, picked: Sequence[Picked]) -> None:
+        change(connection, picked, order, actor=actor, reason=reason, which=order.as_json())
 
     left_alone = _counted(database, order.left_alone)
     count = change_in_chunks(
         database,
         order.where,
-        change,
+        changed,
         doing=f"{order.action.name} failed records",
         limit=order.limit,
         committed=committed,
     )
     return Outcome(count, left_alone, states, owners)
+
+
+def change(
+    connection: sa.Connection,
+    picked: Sequence[Picked],
+    order: Order,
+    *,
+    actor: str,
+    reason: str,
+    which: Mapping[str, Any],
+) -> None:
+    """Do to ``picked`` what ``order`` says, move the ledger's counts and enter the audit trail.
+
+    Args:
+        connection: In the transaction that picked them.
+        picked: The jobs.
+        order: The action.
+        actor: Who acts.
+        reason: Why.
+        which: Which jobs were meant, for the audit trail.
+
+    Raises:
+        Contention: Another process changed the same jobs.
+    """
+    if _CHANGES[order.action.name](connection, picked, order) != len(picked):
+        raise Contention("another process changed the same jobs; trying again")
+    if order.action.moves is not None:
+        out, into = order.action.moves
+        ledger_moves.move_jobs(connection, picked, Counts(**{out: -1, into: 1}))
+    name = order.action.name
+    audit_trail.enter(connection, name, actor=actor, reason=reason, which=which, count=len(picked))
 
 
 def adopter(

@@ -27,7 +27,8 @@ class Entry:
         id: The number of the entry.
         at: When it was made.
         action: ``replay``, ``cancel``, ``purge``, ``adopt``, ``prune``, ``reveal``, ``compact``, ``sweep``,
-            ``pause``, ``resume``, ``drain``, ``rate``, ``rewind`` or ``forget``.
+            ``pause``, ``resume``, ``drain``, ``rate``, ``rewind``, ``forget``, ``edit``, or, of long
+            orders, ``order`` and ``cancel_order``, which change no jobs themselves.
         actor: Who acted.
         reason: Why.
         filter: Which jobs or objects were meant.

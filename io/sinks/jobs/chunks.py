@@ -113,16 +113,26 @@ def _change(
 ) -> Sequence[Picked]:
     def changed() -> Sequence[Picked]:
         with transaction(database, doing) as connection:
-            query = (
-                sa.select(*_PICKED)
-                .where(jobs.c.id > after, jobs.c.id <= upto, where(dialect_of(connection)))
-                .order_by(jobs.c.id)
-                .limit(size)
-                .with_for_update(skip_locked=True)
-            )
-            picked = [Picked(*row) for row in connection.execute(query)]
+            picked = pick(connection, where, after=after, upto=upto, size=size)
             if picked:
                 change(connection, picked)
         return picked
 
     return retried(changed)
+
+
+def pick(
+    connection: sa.Connection, where: Where, *, after: int, upto: int, size: int
+) -> Sequence[Picked]:
+    """The first jobs ``where``, with numbers above ``after`` and up to ``upto``, at most ``size``.
+
+    The transaction holds them. Those that another one holds are left out, where the database can.
+    """
+    query = (
+        sa.select(*_PICKED)
+        .where(jobs.c.id > after, jobs.c.id <= upto, where(dialect_of(connection)))
+        .order_by(jobs.c.id)
+        .limit(size)
+        .with_for_update(skip_locked=True)
+    )
+    return [Picked(*row) for row in connection.execute(query)]

@@ -298,7 +298,7 @@ _SHOWN = (*(column for column in jobs.c if column.name != "state"), CURRENT)
 
 def _jobs(connection: sa.Connection, query: sa.Select[Any], *, hides: bool) -> list[Job]:
     rows = connection.execute(query).all()
-    hidden = _hidden(connection, rows) if hides else None
+    hidden = hidden_of(connection, rows) if hides else None
     any_executing = any(row.state == EXECUTING for row in rows)
     executing = executions(connection) if any_executing else {}
     return [_job(row, executing.get(row.id), hidden(row) if hidden else _IN_CLEAR) for row in rows]
@@ -307,7 +307,7 @@ def _jobs(connection: sa.Connection, query: sa.Select[Any], *, hides: bool) -> l
 _IN_CLEAR = HiddenFields()
 
 
-def _hidden(connection: sa.Connection, rows: Sequence[Any]) -> Callable[[Any], HiddenFields]:
+def hidden_of(connection: sa.Connection, rows: Sequence[Any]) -> Callable[[Any], HiddenFields]:
     """What is hidden of a job: by pipelines of its table, by its reader and by its owner."""
     names = {row.read_by or row.target for row in rows} | {row.pipeline for row in rows}
     fields = hidden_fields.of_jobs(connection, {row.target for row in rows}, names - {None})
@@ -319,7 +319,7 @@ def _hidden(connection: sa.Connection, rows: Sequence[Any]) -> Callable[[Any], H
 
 
 def _job(row: Any, execution: Execution | None, hidden: HiddenFields) -> Job:
-    seen = preview(_failure(row), row.version, row.errors, hidden.paths, hidden.versions)
+    seen = preview(failure_of(row), row.version, row.errors, hidden.paths, hidden.versions)
     return Job(
         id=row.id,
         target=row.target,
@@ -341,7 +341,7 @@ def _job(row: Any, execution: Execution | None, hidden: HiddenFields) -> Job:
     )
 
 
-def _failure(row: Any) -> Failure:
+def failure_of(row: Any) -> Failure:
     """The failure that a row of ``ingest_jobs`` keeps, with everything in clear."""
     return Failure(
         origin=Origin(

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.errors import Reject
-from transforms.parse.typed_rows import RowEncoder, Unreadable, decode, decode_all, map_of, written
+from transforms.parse.typed_rows import (
+    RowEncoder,
+    Unreadable,
+    decode,
+    decode_all,
+    map_of,
+    types_in,
+    written,
+)
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 times = st.times().map(lambda at: at.replace(fold=0)) | st.just("24:00:00")
@@ -142,3 +150,10 @@ def test_values_of_other_offsets_and_sizes_come_back_too() -> None:
     kinds = {"n": None, "d": "decimal", "t": "time", "l": "duration"}
     (raw,) = RowEncoder(kinds).encode_all([row])
     assert spelled(decode(raw)) == spelled(row)
+
+
+def test_the_types_of_a_row_are_known_without_its_values() -> None:
+    assert types_in(b'[{"b": "no base64"}, {"b": "bytes"}]') == {"b": "bytes"}
+    for damaged in (b'{"b": 1}', b"[{}]", b"[{}, []]", b"\xff"):
+        with pytest.raises(Reject, match="cannot be read"):
+            types_in(damaged)

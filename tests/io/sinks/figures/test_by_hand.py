@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sinks.bulk.long_orders import cancel, give
 from sinks.figures.by_hand import by_hand
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
@@ -17,4 +18,9 @@ def test_jobs_are_counted_by_action(database: Database) -> None:
     for action, limit in (("purge", 1), ("purge", 1), ("replay", 2)):
         order = Order.of(ACTIONS[action], JobFilter(), limit=limit)
         carry_out(database.database, order, actor="test", reason="test")
+    replay = Order.of(ACTIONS["replay"], JobFilter())
+    number = give(
+        database.database, replay, actor="test", reason="a long order changes none itself"
+    )
+    cancel(database.database, number, actor="test", reason="test")
     assert read(database, by_hand) == {"sluice_actions_total": {("purge",): 2, ("replay",): 2}}
