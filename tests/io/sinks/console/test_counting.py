@@ -38,9 +38,9 @@ def test_of_many_it_says_that_it_does_not_know(
 ) -> None:
     monkeypatch.setattr(counting, "MOST", 100)
     filled(database, 150)
-    found = count(database, 150)
-    assert not found.exact
-    assert found.number >= 100
+    many = count(database, 150)
+    assert not many.exact
+    assert many.number >= 100
 
 
 def test_the_planner_estimates_with_the_values_that_are_asked_for(postgres: Database) -> None:
