@@ -51,6 +51,9 @@ IF_USED = {
 }
 """Those on tables that only some pipelines use, once there is a row."""
 
+NONE = {repair_tables.orders}
+"""Tables that no ingest touches: those who repair dead letters do."""
+
 
 def needs_of(table: sa.Table, rights: Sequence[str]) -> list[Need]:
     """The rights on one of our tables, for each column where a right may be granted so."""
