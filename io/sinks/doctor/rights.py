@@ -47,7 +47,6 @@ IF_USED = {
     tables.intents: _ALL,
     tables.objects: _ALL,
     tables.manifests: _KEEP,
-    repair_tables.orders: (),  # which no ingest carries out
 }
 """Those on tables that only some pipelines use, once there is a row."""
 
