@@ -22,8 +22,10 @@ _DEPTH = 6
 """How deep objects and arrays of JSON are looked into; what is deeper than that stays around them."""
 
 _SPACE = re.compile(r"\s+")
-_KEY = re.compile(r"=\(.*\)(?= (?:already exists|is not present|is still referenced|conflicts))")
-"""PostgreSQL: a key, whose values may have parentheses and quotes of their own."""
+_LOOKED_AT = 2_000
+"""How many characters of a message may be the values of a key, which are taken out first."""
+_AFTER_A_KEY = (") already exists", ") is not present", ") is still referenced", ") conflicts")
+"""PostgreSQL: what follows a key, whose values may have parentheses and quotes of their own."""
 _ROW = re.compile(r"\b(row contains) \(.*", re.IGNORECASE)
 """PostgreSQL: all values of a row."""
 _WITH_THE_ROW = ("23502", "23514", "44000")
@@ -45,12 +47,18 @@ def normalised(message: str) -> str:
     >>> normalised('/tags: ["a", {"b": 1}] is not valid under any of the given schemas')
     '/tags: […] is not valid under any of the given schemas'
     """
-    text = _SPACE.sub(" ", message[: LENGTH + 1]).strip()
-    if "=(" in text:
-        text = _KEY.sub("=(…)", text)
+    text = _without_key(_SPACE.sub(" ", message[:_LOOKED_AT]).strip())
+    if len(text) > LENGTH:  # no part of a word, whatever it is
+        text = text[:LENGTH].rpartition(" ")[0] or text[:LENGTH]
     text = _closed(_ROW.sub(r"\1 (…)", text))
     text = _emptied(failure_fingerprint.normalised(text))
-    return text if len(text) <= LONGEST else _closed(text[: LONGEST - 1] + "…")
+    return text if len(text) <= LONGEST else _closed(text[: LONGEST - 2] + "…")
+
+
+def _without_key(text: str) -> str:
+    begin = text.find("=(")
+    end = max(map(text.rfind, _AFTER_A_KEY)) if begin >= 0 else -1
+    return f"{text[:begin]}=(…{text[end:]}" if end > begin else text
 
 
 @lru_cache(maxsize=2_048)
@@ -70,7 +78,7 @@ def fingerprint_of(
         category: The kind of failure.
         sqlstate: The database's code, if there is one.
         exception: The name of the exception's class.
-        message: The whole message, or at least its first ``LENGTH`` characters.
+        message: The message.
     """
     if sqlstate in _WITH_THE_ROW:
         message = message.partition(": ")[0]
@@ -80,10 +88,10 @@ def fingerprint_of(
 
 
 def _closed(text: str) -> str:
-    """``text`` up to a quote that nothing ends: what follows it is a part of a value."""
+    """``text`` with an end for a quote that has none: what follows it is a part of a value."""
     for match in _QUOTE.finditer(text):
         if len(match[0]) == 1:
-            return f"{text[: match.start()]}{match[1]}…"
+            return f"{text[: match.start()]}{match[1]}…{match[1]}"
     return text
 
 

@@ -14,7 +14,7 @@ from sinks.dead.fingerprint import LONGEST, fingerprint_of, normalised
 
 KIND = ("events", "write", "constraint", "23505", "UniqueViolation", "no")
 
-words = st.text(st.characters(codec="utf-8"), max_size=30)
+words = st.text(st.characters(codec="utf-8"), max_size=1_000)
 
 
 def group(message: str, sqlstate: str | None = None) -> uuid.UUID:
@@ -31,7 +31,7 @@ def test_the_values_of_a_key_make_no_difference_and_are_not_kept(one: str, other
     assert normalised(message.format(one)) == normalised(message.format(other)) == expected
 
 
-@given(st.uuids(), st.integers(), st.floats(allow_nan=False, allow_infinity=False))
+@given(st.uuids(), st.integers(), st.floats(-1e9, 1e9))
 def test_numbers_and_identifiers_make_no_difference(
     identifier: uuid.UUID, number: int, fraction: float
 ) -> None:
@@ -41,7 +41,7 @@ def test_numbers_and_identifiers_make_no_difference(
     assert text == "order <uuid> has N items at N in <hex>"
 
 
-@given(st.text(st.characters(codec="utf-8", exclude_characters="\"'`"), max_size=100))
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\"'`"), max_size=1_000))
 def test_quoted_texts_make_no_difference(value: str) -> None:
     assert normalised(f'invalid input syntax for type integer: "{value}"') == (
         'invalid input syntax for type integer: "…"'
@@ -73,6 +73,8 @@ def test_objects_of_json_make_no_difference(value: object) -> None:
         '/a: [["secret", 1], "secret',
         "value `secret",
         "x" * 290 + " 'secret'",
+        "x" * 290 + " secret-and-more",
+        "x" * 190 + " 'secret'",
         'Key (a)=("secret") is not present in table "t".',
     ],
 )
@@ -114,14 +116,12 @@ def test_names_tell_groups_apart(one: str, other: str) -> None:
 def test_any_message_has_a_bounded_text(message: str) -> None:
     text = normalised(message)
     assert len(text) <= LONGEST
-    number, same = fingerprint_of("t", "s", "c", None, "E", message)
-    assert (number.version is None, same) == (number.version is None, text)
+    assert fingerprint_of("t", "s", "c", None, "E", message)[1] == text
 
 
 def test_a_fingerprint_is_the_same_in_every_process() -> None:
     number, text = fingerprint_of("events", "parse", "malformed", None, "Reject", "no (byte 7)")
     assert text == "no (byte N)"
     fields = b'["events", "parse", "malformed", null, "Reject", "no (byte N)"]'
-    import hashlib
 
     assert number.bytes == hashlib.blake2b(fields, digest_size=16).digest()
