@@ -16,6 +16,7 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.tables import READ_BY, jobs, queue
 from sinks.database.update import update_each
+from sinks.dead import upkeep
 from sinks.jobs import audit_trail
 from sinks.jobs import owner as job_owner
 from sinks.jobs.chunks import Picked, change_in_chunks
@@ -214,6 +215,7 @@ def _replay(connection: sa.Connection, picked: Sequence[Picked], order: Order) -
         "discarded_at": None,
     }
     changed = _update(connection, ids, order.states, values)
+    upkeep.leave(connection, [job.id for job in picked if job.state == "discarded"])
     enqueue(connection, dialect_of(connection).is_one_of(jobs.c.id, ids))
     return changed
 
@@ -235,6 +237,7 @@ def _purge(connection: sa.Connection, picked: Sequence[Picked], order: Order) ->
         dialect_of(connection).is_one_of(jobs.c.id, ids), jobs.c.state.in_(order.states)
     )
     purged = connection.execute(statement).rowcount
+    upkeep.forget(connection, ids)
     ledger_moves.purge_jobs(connection, [job for job in picked if job.state in DEAD_STATES])
     return purged
 

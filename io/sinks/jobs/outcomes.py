@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sinks.database.dialects import dialect_of
 from sinks.database.tables import READ_BY, claims, jobs
 from sinks.database.update import update_each
+from sinks.dead import upkeep
 from sinks.jobs import owner as job_owner
 from sinks.jobs.columns import columns_of, with_error
 from sinks.jobs.store import enqueue
@@ -113,6 +114,12 @@ def fail(
         for row, target in zip(rows, targets, strict=True):
             row |= {"target": target, "read_by": before[row["id"]].read_by}
     update_each(connection, jobs, rows)
+    dead = [
+        {**row, "target": target}
+        for row, target in zip(rows, targets, strict=True)
+        if row["state"] == "discarded"
+    ]
+    upkeep.discard(connection, dead, at)
     enqueue(connection, dialect.is_one_of(jobs.c.id, numbers))
 
 

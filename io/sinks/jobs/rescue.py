@@ -15,6 +15,7 @@ from sinks.database.engine import transaction
 from sinks.database.tables import READ_BY, claims, jobs
 from sinks.database.tables import leases as leases_table
 from sinks.database.update import update_each
+from sinks.dead import upkeep
 from sinks.jobs.columns import with_error
 from sinks.jobs.state import has_jobs_executing
 from sinks.jobs.store import enqueue
@@ -86,6 +87,7 @@ def _rescue_claim(database: Database) -> tuple[str, list[int]] | None:
             update_each(connection, jobs, [_rescued(row, claim, at) for row in rows])
             enqueue(connection, claimed)
         spent = [row for row in rows if row.attempt >= row.max_attempts]
+        upkeep.discard(connection, [row._mapping for row in spent], at)
         ledger_moves.move_jobs(connection, spent, Counts(dead=1, retrying=-1))
         return claim.lease, [row.id for row in rows]
 
@@ -106,6 +108,7 @@ _LOST = (
     *(READ_BY.label("read_by"), jobs.c.target, jobs.c.source, jobs.c.partition),
     *(jobs.c.id, (jobs.c.attempt + 1).label("attempt")),
     *(jobs.c.max_attempts, jobs.c.replays, jobs.c.errors),
+    *(jobs.c[name] for name in upkeep.COLUMNS if name != "target"),
 )
 
 

@@ -14,6 +14,7 @@ from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
 from sinks.database.tables import READ_BY, jobs, runs, workers
+from sinks.dead import upkeep
 from sinks.jobs import audit_trail
 from sinks.jobs.chunks import Change, Picked, Where, change_in_chunks
 from sinks.jobs.store import exists
@@ -231,6 +232,7 @@ def _deletion(
         ).rowcount
         if gone != len(picked):
             raise Contention("another process changed the same jobs; trying again")
+        upkeep.forget(connection, ids)
         if state in DEAD_STATES:
             ledger_moves.purge_jobs(connection, picked)
         audit_trail.enter(connection, "prune", actor=actor, reason=reason, which=which, count=gone)

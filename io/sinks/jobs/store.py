@@ -19,6 +19,7 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.migrations import version
 from sinks.database.tables import jobs, queue
+from sinks.dead import upkeep
 from sinks.jobs import owner as job_owner
 from sinks.jobs.audit_trail import Reveal
 from sinks.jobs.columns import columns_of
@@ -116,8 +117,15 @@ def insert_failures(
         entry[0].origin: _values(read_by, home, *entry, at, run, version) | owner
         for entry in failures
     }
+    dead = [row for row in rows.values() if row["state"] == "discarded"]
+    fingerprints = upkeep.note(connection, dead, at)
+    groups = {row["origin"]: number for row, number in zip(dead, fingerprints, strict=True)}
     for chunk in _chunks(list(rows.values())):
         dialect.insert_absent(connection, jobs, chunk, "origin")
+        of_chunk = {
+            row["origin"]: groups[row["origin"]] for row in chunk if row["origin"] in groups
+        }
+        upkeep.enter_stored(connection, of_chunk)
         waiting = [row["origin"] for row in chunk if row["state"] != "discarded"]
         if waiting:
             enqueue(connection, jobs.c.origin.in_(waiting))

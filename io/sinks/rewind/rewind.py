@@ -16,6 +16,7 @@ from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
 from sinks.database.tables import READ_BY, control, intents, jobs, objects, queue
+from sinks.dead import upkeep
 from sinks.jobs import audit_trail
 from sinks.jobs.rescue import rescue
 from sinks.jobs.state import executions
@@ -210,6 +211,7 @@ def _remove_jobs(connection: sa.Connection, rewind: Rewind, forgotten: Sequence[
     for condition in _conditions(rewind, [part.place for part in forgotten]):
         of_offsets = sa.select(jobs.c.id).where(condition)
         unqueued += connection.execute(sa.delete(queue).where(queue.c.job.in_(of_offsets))).rowcount
+        upkeep.forget_where(connection, condition)
         deleted += connection.execute(sa.delete(jobs).where(condition)).rowcount
     if (unqueued, deleted) != (waiting, sum(numbers.values())):
         raise Contention("another process changed the same jobs; trying again")

@@ -1,0 +1,139 @@
+"""Keeps ``ingest_dead`` in step with the jobs: a row for each job that is ``discarded``.
+
+Whatever brings a job into that state or out of it calls this in the same transaction. Fingerprints are
+only ever inserted, and rows of jobs only inserted and deleted by number, by whoever changes the job:
+no commit waits here for another one, except where both are the first to meet a fingerprint.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.database.dialect import Row
+from sinks.database.dialects import dialect_of
+from sinks.database.repair_tables import dead, edits, fingerprints
+from sinks.database.tables import jobs
+from sinks.dead.fingerprint import fingerprint_of
+
+COLUMNS = ("target", "stage", "category", "sqlstate", "exception", "message")
+"""The columns of a job that its fingerprint is made of."""
+
+
+def note(connection: sa.Connection, rows: Sequence[Row], at: datetime) -> list[uuid.UUID]:
+    """The fingerprint of each of ``rows``; those that are new are entered.
+
+    Args:
+        connection: In a transaction that writes.
+        rows: With the columns of jobs that ``COLUMNS`` names.
+        at: The time.
+
+    Raises:
+        Contention: Another transaction entered one of them at the same time.
+    """
+    numbers = []
+    kinds: dict[uuid.UUID, tuple[Row, str]] = {}
+    for row in rows:
+        number, message = fingerprint_of(*(row[name] for name in COLUMNS))
+        numbers.append(number)
+        if number not in kinds:
+            kinds[number] = row, message
+    entered = _entered(connection, list(kinds))
+    # In one order for all writers, so that they cannot deadlock.
+    absent = [
+        {name: row[name] for name in COLUMNS} | {"id": number, "message": text, "first_seen": at}
+        for number, (row, text) in sorted(kinds.items())
+        if number not in entered
+    ]
+    if absent:
+        dialect_of(connection).insert_absent(connection, fingerprints, absent, "id")
+    return numbers
+
+
+def _entered(connection: sa.Connection, numbers: Sequence[uuid.UUID]) -> set[uuid.UUID]:
+    entered: set[uuid.UUID] = set()
+    for first in range(0, len(numbers), _CHUNK):
+        chunk = numbers[first : first + _CHUNK]
+        query = sa.select(fingerprints.c.id).where(fingerprints.c.id.in_(chunk))
+        entered.update(connection.execute(query).scalars())
+    return entered
+
+
+_CHUNK = 1_000
+
+
+def enter(connection: sa.Connection, numbers: Mapping[int, uuid.UUID]) -> None:
+    """Enter jobs that are dead letters now.
+
+    Args:
+        connection: In the transaction that has made them so.
+        numbers: The fingerprint of each, by the number of the job.
+    """
+    if numbers:
+        columns: dict[str, Sequence[Any]] = {
+            "job": list(numbers),
+            "fingerprint": list(numbers.values()),
+        }
+        dialect_of(connection).insert(connection, dead, columns, {})
+
+
+def enter_stored(connection: sa.Connection, by_origin: Mapping[uuid.UUID, uuid.UUID]) -> None:
+    """Enter those of the jobs just stored that are dead letters.
+
+    Args:
+        connection: In the transaction that has stored them.
+        by_origin: The fingerprint of each, by its origin. A job of this origin that was there before
+            stays as it is: it has a row already, or is in another state.
+    """
+    if not by_origin:
+        return
+    fresh = (
+        sa.select(jobs.c.id, jobs.c.origin)
+        .join_from(jobs, dead, dead.c.job == jobs.c.id, isouter=True)
+        .where(
+            jobs.c.origin.in_(list(by_origin)), jobs.c.state == "discarded", dead.c.job.is_(None)
+        )
+    )
+    enter(connection, {row.id: by_origin[row.origin] for row in connection.execute(fresh)})
+
+
+def discard(connection: sa.Connection, rows: Sequence[Row], at: datetime) -> None:
+    """Enter jobs that have become dead letters by another attempt.
+
+    Args:
+        connection: In the transaction that has made them so.
+        rows: Each with ``id`` and what ``COLUMNS`` names; of several with one ``id``, the last counts.
+        at: The time.
+    """
+    if rows:
+        numbers = dict(zip((row["id"] for row in rows), note(connection, rows, at), strict=True))
+        leave(connection, list(numbers))  # a row that a foreign program left must not hold jobs up
+        enter(connection, numbers)
+
+
+def leave(connection: sa.Connection, numbers: Sequence[int]) -> None:
+    """Take jobs out that are no dead letters any more, by their numbers; others may be among them."""
+    if numbers:
+        connection.execute(
+            sa.delete(dead).where(dialect_of(connection).is_one_of(dead.c.job, numbers))
+        )
+
+
+def forget(connection: sa.Connection, numbers: Sequence[int]) -> None:
+    """Take out jobs that are deleted, and what is kept of their edits."""
+    if numbers:
+        leave(connection, numbers)
+        connection.execute(
+            sa.delete(edits).where(dialect_of(connection).is_one_of(edits.c.job, numbers))
+        )
+
+
+def forget_where(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    """The same of the jobs ``which``, before they are deleted."""
+    for table in (dead, edits):
+        chosen = sa.select(jobs.c.id).where(which)
+        connection.execute(sa.delete(table).where(table.c.job.in_(chosen)))
