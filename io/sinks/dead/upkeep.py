@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,10 +19,12 @@ from sinks.database.dialect import Row
 from sinks.database.dialects import dialect_of
 from sinks.database.repair_tables import dead, edits, fingerprints
 from sinks.database.tables import jobs
-from sinks.dead.fingerprint import fingerprint_of
+from transforms.failure_group import fingerprint_of
 
 COLUMNS = ("target", "stage", "category", "sqlstate", "exception", "message")
 """The columns of a job that its fingerprint is made of."""
+
+_columns = itemgetter(*COLUMNS)
 
 
 def note(connection: sa.Connection, rows: Sequence[Row], at: datetime) -> list[uuid.UUID]:
@@ -38,7 +41,7 @@ def note(connection: sa.Connection, rows: Sequence[Row], at: datetime) -> list[u
     numbers = []
     kinds: dict[uuid.UUID, tuple[Row, str]] = {}
     for row in rows:
-        number, message = fingerprint_of(*(row[name] for name in COLUMNS))
+        number, message = fingerprint_of(*_columns(row))
         numbers.append(number)
         if number not in kinds:
             kinds[number] = row, message

@@ -1,8 +1,15 @@
-"""Version 6: dead letters by their fingerprint, long orders, and what records were before an edit."""
+"""Version 6: dead letters by their fingerprint, long orders, and what records were before an edit.
+
+The dead letters that there are get their rows in chunks, by number. Where DDL takes part in no
+transaction that may be interrupted, and begun again.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -10,6 +17,7 @@ from sinks.database.columns import ID, UtcDateTime
 from sinks.database.migrations.migration import Migration, Step
 from sinks.database.migrations.present import Present
 from sinks.database.migrations.version_1 import NAME, TEXT
+from transforms.failure_group import fingerprint_of
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -81,8 +89,94 @@ def _edits(op: Operations, present: Present) -> None:
         op.create_index("ingest_edits_job", "ingest_edits", ["job"])
 
 
+CHUNK = 2_000
+"""How many dead letters are read and entered at a time."""
+
+_GROUPED = ("target", "stage", "category", "sqlstate", "exception", "message")
+
+_jobs = sa.table(
+    "ingest_jobs",
+    sa.column("id", sa.BigInteger),
+    *(sa.column(name, TEXT) for name in (*_GROUPED, "state")),
+    sa.column("inserted_at", UtcDateTime),
+)
+_entered = sa.table(
+    "ingest_dead", sa.column("job", sa.BigInteger), sa.column("fingerprint", sa.Uuid)
+)
+_groups = sa.table(
+    "ingest_fingerprints",
+    sa.column("id", sa.Uuid),
+    *(sa.column(name, TEXT) for name in _GROUPED),
+    sa.column("first_seen", UtcDateTime),
+)
+
+
+def _fill(op: Operations, present: Present) -> None:
+    if not present.has("ingest_jobs"):
+        return
+    connection = present.connection
+    script = op.get_context().as_sql
+    known: set[uuid.UUID] = set()
+    if present.has("ingest_fingerprints"):
+        known.update(connection.execute(sa.select(_groups.c.id)).scalars())
+    for rows in _dead_letters(connection, present):
+        numbers: dict[uuid.UUID, list[int]] = defaultdict(list)
+        groups = []
+        for row in rows:
+            columns = {name: getattr(row, name) for name in _GROUPED}
+            number, message = fingerprint_of(**columns)
+            numbers[number].append(row.id)
+            if number not in known:
+                known.add(number)
+                at = sa.func.current_timestamp() if script else row.inserted_at
+                groups.append({**columns, "id": number, "message": message, "first_seen": at})
+        if script:
+            _write(op, numbers, groups)
+            continue
+        if groups:
+            connection.execute(sa.insert(_groups), groups)
+        entered = [{"job": job, "fingerprint": n} for n, ids in numbers.items() for job in ids]
+        connection.execute(sa.insert(_entered), entered)
+
+
+def _dead_letters(connection: sa.Connection, present: Present) -> Iterator[Sequence[Any]]:
+    """Those that have no row yet, in chunks."""
+    columns = (_jobs.c.id, *(_jobs.c[name] for name in _GROUPED), _jobs.c.inserted_at)
+    query = sa.select(*columns).where(_jobs.c.state == "discarded")
+    if present.has("ingest_dead"):
+        query = query.where(sa.not_(sa.exists().where(_entered.c.job == _jobs.c.id)))
+    last = 0
+    while True:
+        chunk = query.where(_jobs.c.id > last).order_by(_jobs.c.id).limit(CHUNK)
+        rows = connection.execute(chunk).all()
+        if not rows:
+            return
+        yield rows
+        last = rows[-1].id
+
+
+def _write(
+    op: Operations, numbers: dict[uuid.UUID, list[int]], groups: Sequence[dict[str, Any]]
+) -> None:
+    """The same as SQL: the dead letters of when it was written, as far as they still are then."""
+    for group in groups:
+        op.execute(sa.insert(_groups).values(group))
+    discarded = sa.literal_column("'discarded'")
+    for number, ids in numbers.items():
+        rows = sa.select(_jobs.c.id, sa.literal(number, sa.Uuid)).where(
+            _jobs.c.id.in_(ids), _jobs.c.state == discarded
+        )
+        op.execute(sa.insert(_entered).from_select(["job", "fingerprint"], rows))
+
+
 MIGRATION = Migration(
     version=6,
     summary="dead letters are grouped, repaired in long orders, and edited",
-    steps=(Step(_dead), Step(_fingerprints), Step(_orders), Step(_edits)),
+    steps=(
+        Step(_dead),
+        Step(_fingerprints),
+        Step(_orders),
+        Step(_edits),
+        Step(_fill, reads=(("ingest_jobs", 10_000),)),
+    ),
 )

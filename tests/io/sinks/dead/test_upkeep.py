@@ -17,7 +17,6 @@ from sinks.database.engine import retried, transaction
 from sinks.database.repair_tables import dead, edits, fingerprints
 from sinks.database.tables import control, jobs
 from sinks.dead import upkeep
-from sinks.dead.fingerprint import fingerprint_of
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
@@ -40,6 +39,7 @@ from transforms.batch.job_states import ADOPT, CANCEL, PURGE, REPLAY
 from transforms.batch.record import Failure
 from transforms.batch.retry_policy import Next
 from transforms.errors import ConfigError
+from transforms.failure_group import fingerprint_of
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -166,12 +166,13 @@ class Life:
                 connection.execute(sa.insert(edits), row)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(5))
 def test_it_stays_in_step_whatever_happens(database: Database, seed: int) -> None:
     life = Life(Queue(database), random.Random(seed))
+    life.fail()
     for _ in range(40):
         life.anything()
-    assert life.dead, "otherwise nothing was looked at"
+    assert life.dead > 10, "otherwise nothing was looked at"
 
 
 def first(failure: Failure) -> tuple[Failure, Next, int]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sinks.dead.fingerprint import LONGEST, fingerprint_of, normalised
+from transforms.failure_group import LONGEST, fingerprint_of, normalised
 
 KIND = ("events", "write", "constraint", "23505", "UniqueViolation", "no")
 

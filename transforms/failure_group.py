@@ -1,4 +1,4 @@
-"""The fingerprint of a dead letter: what it has in common with those that failed for the same reason.
+"""The group of a dead letter: a fingerprint of what it has in common with others of one reason.
 
 A message is stripped of what differs from record to record, as ``transforms.failure_fingerprint``
 does it, and of what may be left of a value: a fingerprint is kept when its records are deleted.
@@ -21,7 +21,6 @@ LONGEST = 200
 _DEPTH = 6
 """How deep objects and arrays of JSON are looked into; what is deeper than that stays around them."""
 
-_SPACE = re.compile(r"\s+")
 _LOOKED_AT = 2_000
 """How many characters of a message may be the values of a key, which are taken out first."""
 _AFTER_A_KEY = (") already exists", ") is not present", ") is still referenced", ") conflicts")
@@ -47,7 +46,18 @@ def normalised(message: str) -> str:
     >>> normalised('/tags: ["a", {"b": 1}] is not valid under any of the given schemas')
     '/tags: […] is not valid under any of the given schemas'
     """
-    text = _without_key(_SPACE.sub(" ", message[:_LOOKED_AT]).strip())
+    return _normalised(_without_key(message))
+
+
+def _without_key(message: str) -> str:
+    """The beginning of a message, without the values of its key: what costs little for each record."""
+    text = " ".join(message[:_LOOKED_AT].split())
+    begin = text.find("=(")
+    end = max(map(text.rfind, _AFTER_A_KEY)) if begin >= 0 else -1
+    return f"{text[:begin]}=(…{text[end:]}" if end > begin else text
+
+
+def _normalised(text: str) -> str:
     if len(text) > LENGTH:  # no part of a word, whatever it is
         text = text[:LENGTH].rpartition(" ")[0] or text[:LENGTH]
     text = _closed(_ROW.sub(r"\1 (…)", text))
@@ -55,13 +65,6 @@ def normalised(message: str) -> str:
     return text if len(text) <= LONGEST else _closed(text[: LONGEST - 2] + "…")
 
 
-def _without_key(text: str) -> str:
-    begin = text.find("=(")
-    end = max(map(text.rfind, _AFTER_A_KEY)) if begin >= 0 else -1
-    return f"{text[:begin]}=(…{text[end:]}" if end > begin else text
-
-
-@lru_cache(maxsize=2_048)
 def fingerprint_of(
     target: str,
     stage: str,
@@ -82,7 +85,14 @@ def fingerprint_of(
     """
     if sqlstate in _WITH_THE_ROW:
         message = message.partition(": ")[0]
-    text = normalised(message)
+    return _fingerprint(target, stage, category, sqlstate, exception, _without_key(message))
+
+
+@lru_cache(maxsize=2_048)
+def _fingerprint(
+    target: str, stage: str, category: str, sqlstate: str | None, exception: str, message: str
+) -> tuple[uuid.UUID, str]:
+    text = _normalised(message)
     fields = json.dumps([target, stage, category, sqlstate, exception, text])
     return uuid.UUID(bytes=blake2b(fields.encode(), digest_size=16).digest()), text
 
