@@ -128,8 +128,8 @@ def _fill(op: Operations, present: Present) -> None:
             numbers[number].append(row.id)
             if number not in known:
                 known.add(number)
-                at = sa.func.current_timestamp() if script else row.inserted_at
-                groups.append({**columns, "id": number, "message": message, "first_seen": at})
+                told = {"message": message, "first_seen": row.inserted_at}
+                groups.append({**columns, **told, "id": number})
         if script:
             _write(op, numbers, groups)
             continue

@@ -75,16 +75,10 @@ class Life:
 
     def anything(self) -> None:
         happenings: list[Callable[[], object]] = [
-            *(
-                self.fail,
-                self.fail,
-                self.attempt,
-                self.attempt,
-                self.lose,
-                self.replay,
-                self.replay,
-            ),
-            *(self.cancel, self.purge, self.prune, self.rewind, self.edit, self.adopt),
+            *[self.fail] * 7,
+            *[self.attempt] * 3,
+            *[self.replay] * 2,
+            *(self.lose, self.cancel, self.purge, self.prune, self.rewind, self.edit, self.adopt),
         ]
         self.chance.choice(happenings)()
         self.dead += len(upkept(self.queue.database))
