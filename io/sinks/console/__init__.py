@@ -1,0 +1,1 @@
+"""What the console shows: each reader answers one screen, within bounds, without a write."""
