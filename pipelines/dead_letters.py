@@ -8,6 +8,8 @@ python -m pipelines.dead_letters cancel --sink URL --reason TEXT [filters] [--dr
 python -m pipelines.dead_letters purge  --sink URL --reason TEXT [filters] [--dry_run]
 python -m pipelines.dead_letters adopt  --sink URL --reason TEXT --pipeline NAME --steps A,B [filters]
 python -m pipelines.dead_letters prune  --sink URL --retain STATE=DURATION [--dry_run]
+python -m pipelines.dead_letters edit   --sink URL --reason TEXT --id N --file FILE [--replay]
+python -m pipelines.dead_letters orders --sink URL [--work] [--cancel N --reason TEXT]
 python -m pipelines.dead_letters audit  --sink URL [--json]
 
 Every change leaves a row in ``ingest_audit``, in the same transaction.

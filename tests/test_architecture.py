@@ -36,6 +36,7 @@ SOURCES = {"sources", "sources.files", "sources.jobs", "sources.kafka", "sources
 SINKS = {
     "sinks",
     "sinks.bulk",
+    "sinks.console",
     "sinks.control",
     "sinks.database",
     "sinks.dead_letters",
@@ -87,6 +88,8 @@ WINGS = {
     "sinks.table": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.jobs": {"sinks.database", "sinks.ledger", "sinks.text"} | TRANSFORMS,
     "sinks.bulk": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.text"} | TRANSFORMS,
+    "sinks.console": {"sinks.bulk", "sinks.database", "sinks.jobs", "sinks.ledger", "sinks.table"}
+    | TRANSFORMS,
     "sinks.objects": {"sinks.database", "sinks.ledger", "sinks.text"} | CLIENTS | TRANSFORMS,
     "sinks.objects.checks": {"sinks.database", "sinks.objects"} | TRANSFORMS,
     "sinks.objects.compaction": {"sinks.database", "sinks.jobs", "sinks.objects"}  # the audit trail

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipelines import command
+from pipelines.operation import dead_letter_edits, dead_letter_orders
 from pipelines.operation import dead_letter_output as output
 from pipelines.operation.dead_letter_filters import actor_of, adopter_of, filter_of, reveal_of
 from pipelines.terminal import safe
+from sinks.bulk import edits
 from sinks.database.database import Database
 from sinks.database.migrations import migrate, version
 from sinks.jobs import actions as job_actions
@@ -64,7 +66,8 @@ def carry_out(flags: Any) -> int:
         code = looks[flags.action](flags)
         command.check_printed()
         return code
-    return _prune(flags) if flags.action == "prune" else _act(flags)
+    others = {"prune": _prune, "edit": _edit, "orders": _orders}
+    return others.get(flags.action, _act)(flags)
 
 
 def _database(flags: Any) -> Database:
@@ -95,7 +98,7 @@ def _show(flags: Any) -> int:
     if flags.json:
         output.print_json([output.job_as_json(job)])
         return command.OK
-    output.show_one(command.console(), job)
+    output.show_one(command.console(), job, edits.history(database, job.id))
     return command.OK
 
 
@@ -119,6 +122,8 @@ def _act(flags: Any) -> int:
         raise ConfigError(
             f"{flags.action} needs --reason TEXT for the audit trail; --dry_run only looks"
         )
+    if flags.background and flags.dry_run:
+        raise ConfigError("--background and --dry_run exclude each other")
     adopts = adopter_of(flags) if flags.action == ADOPT.name else None
     chosen = filter_of(flags)
     database = _database(flags)
@@ -140,12 +145,24 @@ def _act(flags: Any) -> int:
         _say(flags, outcome, shown=shown)
         return command.OK
     migrate.prepare(database, create=False)
+    if flags.background:
+        return dead_letter_orders.give(flags, database, order, reason)
     outcome = job_actions.carry_out(database, order, actor=actor_of(flags), reason=reason)
     owners = outcome.owners if order.action is REPLAY else {}
     if order.adopter is not None:
         owners = {order.adopter: outcome.count}
     _say(flags, outcome, owners=owners)
     return command.OK
+
+
+def _edit(flags: Any) -> int:
+    return dead_letter_edits.edit(flags, _database(flags))
+
+
+def _orders(flags: Any) -> int:
+    code = dead_letter_orders.look(flags, _database(flags))
+    command.check_printed()
+    return code
 
 
 def _prune(flags: Any) -> int:
@@ -171,7 +188,7 @@ def _audit(flags: Any) -> int:
     output.show_audit(console, entries)
     if not entries:
         console.print(
-            "nothing has been replayed, cancelled, purged, adopted, pruned or revealed yet"
+            "nothing has been replayed, cancelled, purged, adopted, pruned, edited or revealed yet"
         )
     return command.OK
 

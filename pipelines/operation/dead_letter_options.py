@@ -16,6 +16,7 @@ from transforms.batch.job_states import (
     REPLAY,
     Action,
 )
+from transforms.parse.by_format import MAX_BYTES
 
 ALL = "all"
 
@@ -41,7 +42,9 @@ _HELP = {
     "purge": "delete finished jobs; the ledger goes on counting their records as what they became",
     "adopt": "give jobs to a pipeline: jobs of no pipeline, or of one that was renamed or changed",
     "prune": "delete finished jobs, and ended runs, that have been kept long enough",
-    "audit": "show who replayed, cancelled, purged, adopted, pruned or revealed what, when and why",
+    "edit": "change the bytes of one record; what they were before is kept",
+    "orders": "show long orders (--background), carry them out, or cancel one",
+    "audit": "show who replayed, cancelled, purged, adopted, pruned, edited or revealed what, when and why",
 }
 
 _EXAMPLE = {
@@ -53,6 +56,8 @@ _EXAMPLE = {
     "purge": "--category malformed --until 30d --reason 'never to be repaired'",
     "adopt": "--pipeline people --no_steps --reason 'from before the upgrade'",
     "prune": "--retain completed=7d --retain discarded=90d",
+    "edit": "--id 7 --file fixed.json --reason 'a typo' --replay",
+    "orders": "--work",
     "audit": "--limit 100",
 }
 """For each action, options that show what it is for."""
@@ -78,11 +83,11 @@ def parser() -> Parser:
             _add_filters(one, (*JOB_STATES, ALL), "discarded")
         elif name in ACTIONS:
             _add_action(one, ACTIONS[name])
-        elif name == "prune":
-            _add_prune(one)
+        elif name in _OWN_FLAGS:
+            _OWN_FLAGS[name](one)
         if name in ("list", "show"):
             _add_reveal(one)
-        _add_printed(one, limited=name in ("list", "audit"))
+        _add_printed(one, limited=name in ("list", "orders", "audit"))
     return parser
 
 
@@ -179,6 +184,12 @@ def _add_action(one: argparse.ArgumentParser, action: Action) -> None:
             metavar="N",
             help="leave alone jobs that were replayed this often (default: %(default)s)",
         )
+    done.add_argument(
+        "--background",
+        action="store_true",
+        help="give a long order instead: it is carried out in chunks by a console, or by `orders "
+        "--work`, and its number is printed",
+    )
     _add_trail(done, "why, for the audit trail; required except with --dry_run")
 
 
@@ -207,6 +218,61 @@ def _add_prune(one: argparse.ArgumentParser) -> None:
     _add_trail(
         one.add_argument_group("what is done"), "why, for the audit trail (default: retention)"
     )
+
+
+def _add_edit(one: argparse.ArgumentParser) -> None:
+    which = one.add_argument_group("which record")
+    which.add_argument(
+        "--id", type=flags.positive_int, required=True, metavar="N", help="the number of its job"
+    )
+    which.add_argument(
+        "--expect",
+        metavar="SHA256",
+        help="only if its bytes still have this digest, in hexadecimal (default: whatever they are)",
+    )
+    done = one.add_argument_group("what is done")
+    done.add_argument(
+        "--file",
+        required=True,
+        metavar="FILE",
+        help="the bytes from now on, without a line end after them; - is standard input",
+    )
+    done.add_argument("--replay", action="store_true", help="replay the dead letter, too")
+    done.add_argument(
+        "--revealed",
+        action="store_true",
+        help="the file has the fields that a mapping hides in clear; with an entry in the audit "
+        "trail (default: records with such fields are refused)",
+    )
+    done.add_argument(
+        "--max_record_bytes",
+        type=flags.positive_int,
+        default=MAX_BYTES,
+        metavar="N",
+        help="refuse a longer record (default: %(default)s)",
+    )
+    flags.add_reason(done, "why, for the audit trail", required=True)
+
+
+def _add_orders(one: argparse.ArgumentParser) -> None:
+    which = one.add_argument_group("which orders")
+    which.add_argument(
+        "--id", type=flags.positive_int, metavar="N", help="this one (default: all of them)"
+    )
+    done = one.add_argument_group("what is done")
+    done.add_argument(
+        "--work", action="store_true", help="carry out those that wait, the oldest first, and end"
+    )
+    done.add_argument(
+        "--cancel",
+        type=flags.positive_int,
+        metavar="N",
+        help="end this one before its next chunk; what is done stays done",
+    )
+    flags.add_reason(done, "why, for the audit trail; required with --cancel")
+
+
+_OWN_FLAGS = {"prune": _add_prune, "edit": _add_edit, "orders": _add_orders}
 
 
 def _add_trail(done: argparse._ActionsContainer, reason: str) -> None:

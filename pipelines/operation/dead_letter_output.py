@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipelines.terminal import safe, shown
+from sinks.bulk.edits import Edit
 from sinks.jobs.audit_trail import Entry
 from sinks.jobs.stats import Group
 from sinks.jobs.store import Job
@@ -139,7 +140,7 @@ def _print(console: Console, parts: Sequence[str], style: str = "") -> None:
     console.print(Text("".join(parts).rstrip(), style=style), soft_wrap=True)
 
 
-def show_one(console: Console, job: Job) -> None:
+def show_one(console: Console, job: Job, edits: Sequence[Edit] = ()) -> None:
     """Print everything that the database holds about one job."""
     failure = job.failure
     lines: list[tuple[str, object]] = [
@@ -163,6 +164,7 @@ def show_one(console: Console, job: Job) -> None:
         *((name, value) for name, value in _times(job).items() if value),
         *([("attempted_by", job.attempted_by)] if job.attempted_by else []),
         *(("error", _attempt(error)) for error in job.errors),
+        *(("edit", _edit(edit)) for edit in edits),
         ("size", f"{job.preview.size:,} bytes"),
         *_bytes(job),
     ]
@@ -312,6 +314,11 @@ def _attempt(error: Mapping[str, Any]) -> str:
     version = f", version {error['version']}" if error.get("version") else ""
     attempt = f"attempt {error.get('attempt')}{replay}{version}, {error.get('at')}"
     return f"{attempt}: {error.get('error')}"
+
+
+def _edit(edit: Edit) -> str:
+    fields = ", ".join(edit.fields)
+    return f"{edit.at.isoformat()} by {edit.actor} ({fields}; {edit.size:,} bytes before): {edit.reason}"
 
 
 def _headers(headers: Headers) -> list[dict[str, Any]]:

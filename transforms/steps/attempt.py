@@ -191,6 +191,7 @@ class _Attempt:
         self._judge(calls)
         outcomes = list(self._outcomes(calls[: self._taken(calls)]))
         self._learn(calls, len(outcomes))
+        _let_go(calls)
         back = None if len(outcomes) == len(self._records) else len(outcomes)
         return Attempt(outcomes, back, self._away)
 
@@ -278,6 +279,8 @@ class _Attempt:
                     self._away = self._away or next(
                         (reason_of(c.error) for c in again if c.error is not None), ""
                     )
+                _let_go(again)
+                if len(taken) < len(single):
                     return
 
     def _halted_for_good(self, calls: Sequence[Call]) -> bool:
@@ -294,6 +297,16 @@ class _Attempt:
             if options.rate is not None:
                 capacity = min(capacity, options.rate * self._running.size * SECONDS)
         self._service.took(records, time.monotonic() - self._began, capacity)
+
+
+def _let_go(calls: Sequence[Call]) -> None:
+    """Forget what calls have raised, once it is in the outcomes.
+
+    The stack of an error holds its call: as a circle, the two would keep what the error holds, such as a
+    socket, until garbage is collected.
+    """
+    for call in calls:
+        call.error = None
 
 
 def _timed_out(call: Call) -> bool:

@@ -245,10 +245,11 @@ class Calls:
 
     def _make(self, call: Call) -> None:
         try:
-            result, error = self._fn(call.argument), None
-        except BaseException as raised:  # noqa: BLE001 - raised again where it is gathered
-            result, error = None, raised
-        self._end(call, result, error)
+            result = self._fn(call.argument)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is gathered
+            self._end(call, None, error)
+        else:
+            self._end(call, result, None)
 
     def _begin_task(self, call: Call) -> None:
         assert self._loop is not None  # noqa: S101 - the loop calls this
@@ -256,11 +257,13 @@ class Calls:
 
     async def _await(self, call: Call) -> None:
         try:
-            result, error = await self._fn(call.argument), None
-        except BaseException as raised:  # noqa: BLE001 - raised again where it is gathered
-            result, error = None, raised
-        del self._awaited[call]
-        self._end(call, result, error)
+            result = await self._fn(call.argument)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is gathered
+            del self._awaited[call]
+            self._end(call, None, error)
+        else:
+            del self._awaited[call]
+            self._end(call, result, None)
 
     def _end(self, call: Call, result: Any, error: BaseException | None) -> None:
         with self._changed:

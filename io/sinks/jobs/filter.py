@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from sinks.database.dialect import Dialect
+from sinks.database.repair_tables import dead
 from sinks.database.tables import jobs
 from sinks.jobs import state as job_state
 from sinks.jobs.owner import steps_text
@@ -34,6 +36,7 @@ class JobFilter:
         until: Only jobs that failed first before this time.
         pipeline: The name of the pipeline that may try them again; empty for jobs without an owner.
         steps: The labels of that pipeline's steps.
+        fingerprint: The group of the dead letter.
     """
 
     target: str | None = None
@@ -49,6 +52,7 @@ class JobFilter:
     until: datetime | None = None
     pipeline: str | None = None
     steps: tuple[str, ...] | None = None
+    fingerprint: UUID | None = None
 
     def where(self, dialect: Dialect) -> sa.ColumnElement[bool]:
         """The condition in the SQL of a database."""
@@ -79,12 +83,21 @@ class JobFilter:
             )
         if self.steps is not None:
             conditions.append(jobs.c.steps == steps_text(self.steps))
+        if self.fingerprint is not None:
+            of_group = sa.select(dead.c.job).where(dead.c.fingerprint == self.fingerprint)
+            conditions.append(jobs.c.id.in_(of_group))
         return sa.and_(sa.true(), *conditions)
 
     def as_json(self) -> dict[str, Any]:
         """The fields that filter, as the audit trail keeps them; times are ISO 8601 in UTC."""
         return {
-            name: value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+            name: _plain(value)
             for name, value in asdict(self).items()
             if value is not None and (value != () or name != "ids")
         }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    return str(value) if isinstance(value, UUID) else value

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import pickle
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 
 from tests.fakes import batch_of
 from tests.transforms.steps.test_apply import odd
+from tests.waiting import wait_until
 from transforms.batch.backoff import Backoff, forget_outages
 from transforms.batch.record import Claim, Record, RecordBatch
 from transforms.errors import Reject, ServiceUnavailable, SluiceError, StepEnded
@@ -105,6 +108,34 @@ def test_each_outcome_goes_where_it_belongs_however_calls_are_made(options: Any)
         *((101, "oddity", False), (103, "retry_later", True), (107, "exception", False)),
     ]
     assert (part.read, part.span) == (9, numbered(9).span)
+
+
+class Refused(ConnectionRefusedError):
+    """Unlike its base class, weak references to it can be made."""
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=IDS)
+def test_what_says_that_a_service_is_away_is_let_go_at_once(options: Any) -> None:
+    """Such an error may hold a connection, which nothing closes before the error is gone."""
+    raised: list[weakref.ref[Refused]] = []
+
+    def fails(value: Any) -> None:
+        failure = Refused(f"at {value}")
+        raised.append(weakref.ref(failure))
+        try:
+            raise failure
+        finally:
+            del failure  # otherwise this very frame would keep it
+
+    reader = Reader(fails, options)
+    gc.disable()
+    try:
+        reader.emit(numbered(7))
+        close_steps()
+        assert raised
+        wait_until(lambda: not any(reference() for reference in raised), "the errors are gone")
+    finally:
+        gc.enable()
 
 
 def test_an_async_function_is_awaited() -> None:

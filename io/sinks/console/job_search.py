@@ -1,0 +1,188 @@
+"""The jobs that match a filter, found by an index as far as there is one, in chunks.
+
+What tells groups of dead letters apart (table, stage, category, exception and SQLSTATE) becomes a set of
+fingerprints, and the index over them finds the jobs. Any other condition is asked of candidates, the
+newest first; how many of them is up to the caller.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from sinks.database.dialects import dialect_of
+from sinks.database.repair_tables import dead, fingerprints
+from sinks.database.tables import jobs, queue
+from sinks.jobs.filter import JobFilter
+from transforms.batch.job_states import WAITING_STATES
+
+LOOKED_AT = 20_000
+"""How many candidates are looked at for one answer, where no index finds the jobs."""
+
+FINGERPRINTS = 200
+"""Of how many groups a filter may be made up and still be found by their index."""
+
+_MERGED = 100_000
+"""How many entries of the index may be merged; otherwise the database chooses how to read them."""
+
+_CHUNKS = (500, 2_000, 5_000)
+"""How many candidates are looked at in one statement; the last is repeated."""
+
+_GROUPED = ("target", "stage", "category", "exception", "sqlstate")
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """From which number on, and which way."""
+
+    before: int | None = None
+    after: int | None = None
+
+    @property
+    def backwards(self) -> bool:
+        """Whether newer records are looked for."""
+        return self.after is not None and self.before is None
+
+    def within(self, column: sa.ColumnElement[int], last: int | None) -> sa.ColumnElement[bool]:
+        """Whether a number is beyond ``last``, or beyond where the search begins."""
+        if self.backwards:
+            return column > (self.after if last is None else last)
+        start = self.before if last is None else last
+        return sa.true() if start is None else column < start
+
+    def order(self, column: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+        return column.asc() if self.backwards else column.desc()
+
+
+Candidates = Callable[[Direction, int | None, int], sa.Select[Any]]
+"""Selects the numbers of so many candidates beyond the last one, in the order of the search."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How the records that match a filter are found.
+
+    Attributes:
+        connection: In a transaction.
+        candidates: Those that an index gives.
+        which: What is left to ask of each; None if nothing is.
+    """
+
+    connection: sa.Connection
+    candidates: Candidates
+    which: JobFilter | None
+
+    @classmethod
+    def of(cls, connection: sa.Connection, which: JobFilter) -> Search:
+        """The search for the records that match ``which``."""
+        state = "discarded" if which.state is None else which.state
+        asked = replace(which, state=None if state == "all" else state)
+        if which.ids:
+            return cls(connection, _numbered(connection, which.ids), asked)
+        if state == "discarded":
+            return cls._of_dead(connection, replace(which, state=None))
+        if state in WAITING_STATES:
+            return cls(connection, _in(queue.c.job), asked)
+        rest = None if asked == JobFilter() else asked
+        return cls(connection, _in(jobs.c.id), rest)
+
+    @classmethod
+    def _of_dead(cls, connection: sa.Connection, which: JobFilter) -> Search:
+        rest = None if which == JobFilter() else which
+        groups = groups_of(connection, which)
+        if groups is None:
+            return cls(connection, _in(dead.c.job), rest)
+        left = replace(
+            which,
+            target=None,
+            stage=None,
+            category=None,
+            exception=None,
+            sqlstate=None,
+            fingerprint=None,
+        )
+        return cls(connection, _merged(groups), None if left == JobFilter() else left)
+
+    @property
+    def looks(self) -> bool:
+        """Whether candidates are looked at one by one."""
+        return self.which is not None and not self.which.ids
+
+    def numbers(self, direction: Direction, limit: int) -> Iterator[Sequence[int]]:
+        """The numbers of the candidates, in chunks."""
+        last: int | None = None
+        sizes = iter(_CHUNKS)
+        while True:
+            size = limit if self.which is None else next(sizes, _CHUNKS[-1])
+            query = self.candidates(direction, last, size)
+            numbers = list(self.connection.execute(query).scalars())
+            if numbers:
+                yield numbers
+                last = numbers[-1]
+            if len(numbers) < size:
+                return
+
+    def among(self, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
+        """Whether a job is one of the candidates ``numbers``, and matches."""
+        dialect = dialect_of(self.connection)
+        among = dialect.is_one_of(jobs.c.id, numbers)
+        return among if self.which is None else sa.and_(among, self.which.where(dialect))
+
+
+def groups_of(connection: sa.Connection, which: JobFilter) -> list[uuid.UUID] | None:
+    """The fingerprints that a filter means; None if it does not tell groups apart, or means many."""
+    if which.fingerprint is not None:
+        named = {name: getattr(which, name) for name in _GROUPED}
+        if not any(value is not None for value in named.values()):
+            return [which.fingerprint]
+    conditions = [
+        fingerprints.c[name] == value
+        for name in _GROUPED
+        if (value := getattr(which, name)) is not None
+    ]
+    if which.fingerprint is not None:
+        conditions.append(fingerprints.c.id == which.fingerprint)
+    if not conditions:
+        return None
+    query = sa.select(fingerprints.c.id).where(*conditions).limit(FINGERPRINTS + 1)
+    groups = list(connection.execute(query).scalars())
+    return groups if len(groups) <= FINGERPRINTS else None
+
+
+def _in(column: sa.Column[int]) -> Candidates:
+    def candidates(direction: Direction, last: int | None, size: int) -> sa.Select[Any]:
+        query = sa.select(column).where(direction.within(column, last))
+        return query.order_by(direction.order(column)).limit(size)
+
+    return candidates
+
+
+def _numbered(connection: sa.Connection, ids: Sequence[int]) -> Candidates:
+    def candidates(direction: Direction, last: int | None, size: int) -> sa.Select[Any]:
+        query = _in(jobs.c.id)(direction, last, size)
+        return query.where(dialect_of(connection).is_one_of(jobs.c.id, ids))
+
+    return candidates
+
+
+def _merged(groups: Sequence[uuid.UUID]) -> Candidates:
+    """Of several groups, each by its part of the index."""
+
+    def candidates(direction: Direction, last: int | None, size: int) -> sa.Select[Any]:
+        if not groups:
+            return sa.select(dead.c.job).where(sa.false())
+        if len(groups) * size > _MERGED:
+            query = _in(dead.c.job)(direction, last, size)
+            return query.where(dead.c.fingerprint.in_(groups))
+        parts = []
+        for group in groups:
+            part = _in(dead.c.job)(direction, last, size)
+            parts.append(sa.select(part.where(dead.c.fingerprint == group).subquery().c.job))
+        job = sa.union_all(*parts).subquery().c.job
+        return sa.select(job).order_by(direction.order(job)).limit(size)
+
+    return candidates
