@@ -88,7 +88,16 @@ WINGS = {
     "sinks.table": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.jobs": {"sinks.database", "sinks.ledger", "sinks.text"} | TRANSFORMS,
     "sinks.bulk": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.text"} | TRANSFORMS,
-    "sinks.console": {"sinks.bulk", "sinks.database", "sinks.jobs", "sinks.ledger", "sinks.table"}
+    "sinks.console": {
+        "sinks.bulk",
+        "sinks.control",
+        "sinks.database",
+        "sinks.figures",
+        "sinks.jobs",
+        "sinks.ledger",
+        "sinks.runs",
+        "sinks.table",
+    }
     | TRANSFORMS,
     "sinks.objects": {"sinks.database", "sinks.ledger", "sinks.text"} | CLIENTS | TRANSFORMS,
     "sinks.objects.checks": {"sinks.database", "sinks.objects"} | TRANSFORMS,

@@ -136,7 +136,7 @@ def partitions(
         summary = summaries(connection, chosen).get((), Summary())
         query = _grouped(chosen)
         if which.gaps:
-            query = query.having(_GAP)
+            query = _grouped([*chosen, _has_later(chosen)]).having(_GAP)
         if after is not None:
             query = query.where(sa.tuple_(*_PLACE) > sa.tuple_(*map(sa.literal, after)))
         groups = connection.execute(query.order_by(*_PLACE).limit(limit + 1)).all()
@@ -164,19 +164,51 @@ def summaries(
         chosen: Conditions on rows of the ledger.
         by: ``pipeline`` and ``source``, or nothing for one sum of all.
     """
-    each = _grouped(chosen).subquery()
-    columns = [each.c[name] for name in by]
-    query = sa.select(
-        *columns,
+    columns = [progress.c[name] for name in by]
+    # Most partitions have one row, which begins at 0: of those, no row needs to be seen beside another.
+    firsts = sa.select(
+        *columns, sa.func.count(), _number(progress.c.final), _number(_ROW_VIOLATES), _LATEST
+    ).where(_START == 0, *chosen)
+    each = _grouped([*chosen, _has_later(chosen)], *_FIRSTS).subquery()
+    others = sa.select(
+        *(each.c[name] for name in by),
         sa.func.count(),
-        *(sa.func.count(sa.case((each.c[name], 1))) for name in ("complete", "gap")),
-        sa.func.count(sa.case((sa.not_(each.c.conserved), 1))),
+        *(_number(each.c[name]) for name in ("complete", "gap")),
+        _number(sa.not_(each.c.conserved)),
         sa.func.max(each.c.updated_at, type_=progress.c.updated_at.type),
+        *(_number(each.c[column.name] == 1) for column in _FIRSTS),
     )
     if by:
-        query = query.group_by(*columns)
+        firsts = firsts.group_by(*columns)
+        others = others.group_by(*(each.c[name] for name in by))
     size = len(by)
-    return {tuple(row[:size]): Summary(*row[size:]) for row in connection.execute(query)}
+    sums: dict[tuple[str, ...], Summary] = {}
+    for row in connection.execute(firsts):
+        number, complete, violations, latest = row[size:]
+        sums[tuple(row[:size])] = Summary(number, complete, 0, violations, latest)
+    for row in connection.execute(others):
+        place = tuple(row[:size])
+        number, complete, gaps, violations, latest, *of_firsts = row[size:]
+        before = sums.get(place, Summary())
+        times = [moment for moment in (before.updated_at, latest) if moment is not None]
+        sums[place] = Summary(
+            before.partitions + number - of_firsts[0],
+            before.complete + complete - of_firsts[1],
+            gaps,
+            before.violations + violations - of_firsts[2],
+            max(times, default=None),
+        )
+    return {place: summary for place, summary in sums.items() if summary.partitions}
+
+
+def _number(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.count(sa.case((condition, 1)))
+
+
+def _has_later(chosen: Sequence[sa.ColumnElement[bool]]) -> sa.ColumnElement[bool]:
+    """Whether a row is of a partition that has a row which does not begin at 0: all with gaps are."""
+    later = sa.select(*_PLACE).where(_START > 0, *chosen).distinct()
+    return sa.tuple_(*_PLACE).in_(later)
 
 
 def _chosen(names: Sequence[str] | None, which: Which) -> list[sa.ColumnElement[bool]]:
@@ -190,7 +222,9 @@ def _chosen(names: Sequence[str] | None, which: Which) -> list[sa.ColumnElement[
     return conditions
 
 
-def _grouped(chosen: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
+def _grouped(
+    chosen: Sequence[sa.ColumnElement[bool]], *more: sa.ColumnElement[Any]
+) -> sa.Select[Any]:
     return (
         sa.select(
             *_PLACE,
@@ -199,9 +233,8 @@ def _grouped(chosen: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
             sa.func.max(_FINAL_END).label("end"),
             *(sa.func.sum(column).label(name) for name, column in _NUMBERS.items()),
             _CONSERVED.label("conserved"),
-            sa.func.max(progress.c.updated_at, type_=progress.c.updated_at.type).label(
-                "updated_at"
-            ),
+            _LATEST.label("updated_at"),
+            *more,
         )
         .where(*chosen)
         .group_by(*_PLACE)
@@ -263,3 +296,14 @@ _GAP = sa.func.max(_END) - sa.func.min(_START) > _COVERED
 _COMPLETE = sa.and_(sa.func.max(_FINAL_END).is_not(None), sa.func.min(_START) == 0, sa.not_(_GAP))
 _OUTCOMES = sum((progress.c[name] for name in OUTCOMES[1:]), progress.c[OUTCOMES[0]])
 _CONSERVED = sa.func.sum(_NUMBERS["records"] - _OUTCOMES) == 0
+_ROW_VIOLATES = _NUMBERS["records"] != _OUTCOMES
+_LATEST = sa.func.max(progress.c.updated_at, type_=progress.c.updated_at.type)
+# What the first row of a partition was counted as, if it begins at 0.
+_FIRSTS = tuple(
+    sa.func.max(sa.case((sa.and_(_START == 0, *conditions), 1), else_=0)).label(name)
+    for name, conditions in {
+        "first": (),
+        "first_final": (progress.c.final,),
+        "first_violates": (_ROW_VIOLATES,),
+    }.items()
+)

@@ -139,7 +139,7 @@ def _page(
     return (rows, None, None) if end is None else (rows, end - 1, LOOKED_AT)
 
 
-_SHOWN = (
+_SHOWN: tuple[Any, ...] = (
     changes.c.id,
     changes.c.target,
     changes.c.operation,
