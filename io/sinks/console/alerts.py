@@ -9,10 +9,12 @@ from typing import Literal
 
 from sinks.console.coverage import summaries
 from sinks.console.moment import moment
+from sinks.console.outbox import pending
 from sinks.console.sums import sums
 from sinks.database.database import Database
+from sinks.database.dialects import dialect_of
 from sinks.figures.activity import activity
-from sinks.figures.backlog import backlog
+from sinks.figures.backlog import overdue
 from sinks.figures.sample import Sample
 
 MOST_SERIES = 20
@@ -117,7 +119,12 @@ def alerts(database: Database) -> Alerts:
         SinkUnavailable: The database cannot be reached.
     """
     with moment(database, "judge the alerts") as connection:
-        samples = [*backlog(connection), *activity(connection)]
+        now = dialect_of(connection).now(connection)
+        samples = [*overdue(connection, now), *activity(connection)]
+        waiting = [
+            ({"target": one.target}, (now - one.oldest).total_seconds())
+            for one in pending(connection)
+        ]
         tables = sums(connection)
         partitions = summaries(connection, (), "pipeline", "source")
     dead = [({"pipeline": one.pipeline, "target": one.target}, float(one.dead)) for one in tables]
@@ -131,7 +138,7 @@ def alerts(database: Database) -> Alerts:
         "SluiceJobsOverdue": _named(samples, "sluice_job_oldest_due_seconds"),
         "SluiceLedgerGap": [(labels, float(one.gaps)) for labels, one in places],
         "SluiceConservationViolated": [(labels, float(one.violations)) for labels, one in places],
-        "SluiceOutboxLate": _named(samples, "sluice_outbox_oldest_seconds"),
+        "SluiceOutboxLate": waiting,
     }
     judged = [
         _judged(

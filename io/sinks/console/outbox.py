@@ -13,10 +13,12 @@ from sinks.console.moment import moment
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.tables import outbox as changes
-from sinks.figures.backlog import MOST_COUNTED, unpublished
 
 SHOWN = 50
 """How many changes a page has."""
+
+MOST_COUNTED = 100_000
+"""How many changes that wait are counted at most, the oldest ones."""
 
 RECENT = 20
 """How many of the published changes are shown."""
@@ -107,38 +109,60 @@ def outbox(
     """
     with moment(database, "read the outbox") as connection:
         now = dialect_of(connection).now(connection)
-        pending = [Pending(*row) for row in connection.execute(unpublished())]
-        waiting = sa.select(*_SHOWN).where(changes.c.published_at.is_(None))
-        if after is not None:
-            waiting = waiting.where(changes.c.id > after)
-        rows, following, searched = _page(connection, waiting, target, limit)
+        waiting = pending(connection)
+        rows, following, searched = _page(connection, target, after, limit)
         recent = sa.select(*_SHOWN).where(changes.c.published_at.is_not(None))
         recent = recent.order_by(changes.c.published_at.desc()).limit(RECENT)
         published = [Change(*row) for row in connection.execute(recent)]
-    counted = sum(one.changes for one in pending) < MOST_COUNTED
-    return Outbox(now, pending, counted, rows, following, searched, published)
+    counted = sum(one.changes for one in waiting) < MOST_COUNTED
+    return Outbox(now, waiting, counted, rows, following, searched, published)
+
+
+def pending(connection: sa.Connection) -> list[Pending]:
+    """The changes that wait by table, the one that waits longest first: of the oldest ``MOST_COUNTED``."""
+    some = _WAITING.limit(MOST_COUNTED).subquery()
+    of_table = (
+        sa.select(
+            some.c.target, sa.func.count().label("changes"), sa.func.min(some.c.id).label("id")
+        )
+        .group_by(some.c.target)
+        .subquery()
+    )
+    query = sa.select(of_table.c.target, of_table.c.changes, changes.c.created_at).join(
+        changes, changes.c.id == of_table.c.id
+    )
+    rows = connection.execute(query.order_by(changes.c.created_at, of_table.c.target))
+    return [Pending(*row) for row in rows]
 
 
 def _page(
-    connection: sa.Connection, waiting: sa.Select[Any], target: str | None, limit: int
+    connection: sa.Connection, target: str | None, after: int | None, limit: int
 ) -> tuple[list[Change], int | None, int | None]:
     """Changes, where the next page begins, and how many were looked at if that was the bound."""
-    if target is None:
-        found = connection.execute(waiting.order_by(changes.c.id).limit(limit + 1)).all()
-        rows = [Change(*row) for row in found[:limit]]
-        return rows, rows[-1].id if len(found) > limit else None, None
-    bounds = waiting.with_only_columns(changes.c.id).order_by(changes.c.id)
-    end = connection.scalar(bounds.offset(LOOKED_AT).limit(1))
-    of_table = waiting.where(changes.c.target == target)
+    waiting = _WAITING if after is None else _WAITING.where(changes.c.id > after)
+    end = None
+    if target is not None:
+        end = connection.scalar(
+            waiting.with_only_columns(changes.c.id).offset(LOOKED_AT - 1).limit(1)
+        )
+        waiting = waiting.where(changes.c.target == target)
     if end is not None:
-        of_table = of_table.where(changes.c.id < end)
-    found = connection.execute(of_table.order_by(changes.c.id).limit(limit + 1)).all()
+        waiting = waiting.where(changes.c.id <= end)
+    numbers = waiting.limit(limit + 1).subquery()
+    query = sa.select(*_SHOWN).join(numbers, numbers.c.id == changes.c.id).order_by(changes.c.id)
+    found = connection.execute(query).all()
     rows = [Change(*row) for row in found[:limit]]
     if len(found) > limit:
         return rows, rows[-1].id, None
-    return (rows, None, None) if end is None else (rows, end - 1, LOOKED_AT)
+    return rows, end, None if end is None else LOOKED_AT
 
 
+# The index of these changes has both columns, so that no published change is looked at on the way.
+_WAITING = (
+    sa.select(changes.c.id, changes.c.target)
+    .where(changes.c.published_at.is_(None))
+    .order_by(changes.c.id)
+)
 _SHOWN: tuple[Any, ...] = (
     changes.c.id,
     changes.c.target,
