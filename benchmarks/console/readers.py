@@ -119,7 +119,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--most", type=float, default=300.0, help="milliseconds")
     options = parser.parse_args(argv)
     with database_of(options.sink) as url:
-        quick = measured(readers(SqlConfig.of(url, target(0)).database), options.calls, options.most)
+        quick = measured(
+            readers(SqlConfig.of(url, target(0)).database), options.calls, options.most
+        )
     return 0 if quick else 1
 
 

@@ -13,6 +13,7 @@ from sinks.database.database import Database
 from sinks.database.label import is_table
 from sinks.database.tables import counts, pipelines, progress, targets
 from transforms.batch.counts import COUNTS, Counts
+from transforms.errors import ConfigError
 from transforms.route.table_name import TableName
 
 MOST_SOURCES = 200
@@ -137,7 +138,10 @@ def _sources(connection: sa.Connection, name: str, names: Sequence[str]) -> list
 def _columns(connection: sa.Connection, name: str) -> list[ColumnRow]:
     if not is_table(name):
         return []
-    table = TableName.parse(name)
+    try:
+        table = TableName.parse(name)
+    except ConfigError:
+        return []
     inspector = sa.inspect(connection)
     if not inspector.has_table(table.name, schema=table.schema):
         return []

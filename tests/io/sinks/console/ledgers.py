@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
+from sinks.database.migrations.migrate import prepare
 from sinks.database.tables import counts, pipelines, progress
 from tests.io.sinks.tested_database import Database
 from transforms.batch.counts import Counts
@@ -18,7 +19,7 @@ Row = tuple[str, str, str, int, int, bool]
 
 def add(database: Database, *rows: Row, violating: Sequence[Row] = ()) -> None:
     """Rows of the ledger whose records were all inserted; each pipeline writes the table of its name."""
-    database.sink()
+    prepare(database.database)
     with transaction(database.database, "test") as connection:
         now = dialect_of(connection).now(connection)
         for row in (*rows, *violating):
