@@ -60,20 +60,23 @@ def test_operators_and_admins_may_do_everything(postgres_url: str, letters: list
     assert carry_out(database, order(CANCEL, first), **WHO).count == 1
     assert carry_out(database, order(PURGE, second), **WHO).count == 1
     digest = hashlib.sha256(b"{}").hexdigest()
-    edited = edit(database, third, b'{"id":3}', expected_digest=digest, replay=True, **WHO)
+    edited = edit(
+        database, third, b'{"id":3}', expected_digest=digest, actor="ann", reason="a typo"
+    )
     assert edited.fields == ["id"]
-    number = give(database, order(REPLAY, fourth, fifth), **WHO)
+    number = give(database, order(REPLAY, fourth, fifth), actor="ann", reason="again")
     carry_on(database, number)
     assert {job.id: job.state for job in jobs.list_jobs(database)} == {
         first: "cancelled",
-        third: "available",
+        third: "discarded",
         fourth: "available",
         fifth: "available",
         sixth: "discarded",
     }
     cancelled = JobFilter(ids=(first,), state="cancelled")
     assert carry_out(database, Order.of(PURGE, cancelled), **WHO).count == 1
-    cancel(database, give(database, order(PURGE, sixth), **WHO), **WHO)
+    number = give(database, order(PURGE, sixth), actor="ann", reason="not ours")
+    cancel(database, number, **WHO)
     (held,) = requests.ask(database, "events", [WHOLE], "paused", **WHO)
     assert held.holds
     (slowed,) = requests.limit(database, "events", [WHOLE], Limits(max_rate=5), **WHO)
