@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.console.job_search import LOOKED_AT, Direction, Search
+from sinks.console.job_search import LOOKED_AT, SECONDS, Direction, Search
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
@@ -147,6 +148,7 @@ def _rows(search: Search, direction: Direction, limit: int) -> tuple[list[Any], 
     """At most ``limit`` rows; how many candidates were seen; where to go on, if not at the end."""
     matching: list[Any] = []
     searched = 0
+    until = time.monotonic() + SECONDS
     for numbers in search.numbers(direction, limit):
         searched += len(numbers)
         query = sa.select(*_LIGHT).where(search.among(numbers))
@@ -154,7 +156,7 @@ def _rows(search: Search, direction: Direction, limit: int) -> tuple[list[Any], 
         matching += search.connection.execute(query)
         if len(matching) >= limit:
             return matching, searched, None
-        if searched >= LOOKED_AT:
+        if searched >= LOOKED_AT or (search.looks and time.monotonic() > until):
             return matching, searched, numbers[-1]
     return matching, searched, None
 

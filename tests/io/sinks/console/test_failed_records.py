@@ -114,6 +114,7 @@ class TestPage:
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(failed_records, "LOOKED_AT", 4)
+        monkeypatch.setattr(failed_records, "SECONDS", 60)
         monkeypatch.setattr(job_search, "_CHUNKS", (2,))
         config = prepared(database)
         numbers = store_dead(config, {"raw": b"needle"}, *({} for _ in range(9)))
