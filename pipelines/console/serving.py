@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import h11
@@ -16,6 +17,7 @@ from pipelines.console.application import Console
 from pipelines.console.config import ConsoleConfig
 from pipelines.console.security import HEADERS
 from runners.signals import stop_on_signals
+from sinks.bulk.worker import Worker
 from transforms.errors import ConfigError
 
 HEAD_SECONDS = 15.0
@@ -26,6 +28,8 @@ MOST_CONNECTIONS = 256
 BACKLOG = 128
 KEEP_ALIVE_SECONDS = 20
 END_SECONDS = 10
+WORK_SECONDS = 120
+"""How long a statement of a long order may take."""
 
 
 def serve(config: ConsoleConfig, announce: Callable[[str], None]) -> None:
@@ -39,6 +43,10 @@ def serve(config: ConsoleConfig, announce: Callable[[str], None]) -> None:
         ConfigError: The options are wrong, or nothing can listen there.
     """
     console = Console(config)
+    # Its statements change a thousand records each, and take longer than those of a page.
+    worker = Worker(replace(config.database, statement_timeout=WORK_SECONDS))
+    if not config.read_only:
+        worker.start()
     try:
         with _listening(config.listen) as listener:
             settings: Any = {
@@ -61,6 +69,7 @@ def serve(config: ConsoleConfig, announce: Callable[[str], None]) -> None:
             with stop_on_signals(server.stop):
                 asyncio.run(server.serve(sockets=[listener]))
     finally:
+        worker.stop(END_SECONDS)
         console.close()
 
 

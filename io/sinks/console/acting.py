@@ -144,12 +144,13 @@ def afterwards(database: Database, entries: Sequence[int]) -> Afterwards | None:
             among = dialect_of(connection).is_one_of(jobs.c.id, numbers)
             chosen = sa.select(CURRENT).where(among).subquery().c.state
             grouped = sa.select(chosen, sa.func.count()).group_by(chosen)
-            states.update({state: number for state, number in connection.execute(grouped)})
+            for state, number in connection.execute(grouped):
+                states[state] = number
         gone = len(numbers) - states.total()
         if gone:
             states[PURGED] = gone
     first = rows[0]
-    count = sum(row.count for row in rows)
+    count = sum(row._mapping["count"] for row in rows)
     return Afterwards(
         first.action, first.actor, first.reason, count, dict(states), tuple(numbers[:20])
     )

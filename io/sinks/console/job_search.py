@@ -27,7 +27,7 @@ LOOKED_AT = 20_000
 FINGERPRINTS = 200
 """Of how many groups a filter may be made up and still be found by their index."""
 
-SECONDS = 0.15
+SECONDS = 0.1
 """How long is looked, after which the search says how far it has come."""
 
 _MERGED = 100_000
