@@ -201,5 +201,5 @@ class TestProxy:
 
     def test_names_are_utf_8(self, empty: Database) -> None:
         with console(empty, **self.OPTIONS) as client:
-            about = client.get("/api/about", headers={"X-User": "Jürgen".encode()}).json()
+            about = client.get("/api/about", headers={b"X-User": "Jürgen".encode()}).json()
             assert about["user"] == "Jürgen"
