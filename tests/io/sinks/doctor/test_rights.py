@@ -141,4 +141,6 @@ def test_what_a_target_needs_depends_on_how_it_is_written() -> None:
 
 
 def test_every_table_of_ours_is_looked_at() -> None:
-    assert {*rights.OF_TABLES, *rights.IF_USED} == set(tables.metadata.tables.values())
+    assert {*rights.OF_TABLES, *rights.IF_USED, *rights.NONE} == set(
+        tables.metadata.tables.values()
+    )
