@@ -43,12 +43,8 @@ def serve(config: ConsoleConfig, announce: Callable[[str], None]) -> None:
         ConfigError: The options are wrong, or nothing can listen there.
     """
     console = Console(config)
-    # Its statements change a thousand records each, and take longer than those of a page.
-    worker = Worker(replace(config.database, statement_timeout=WORK_SECONDS))
-    if not config.read_only:
-        worker.start()
     try:
-        with _listening(config.listen) as listener:
+        with orders_carried_out(config), _listening(config.listen) as listener:
             settings: Any = {
                 "http": _Protocol,
                 "ws": "none",
@@ -69,8 +65,20 @@ def serve(config: ConsoleConfig, announce: Callable[[str], None]) -> None:
             with stop_on_signals(server.stop):
                 asyncio.run(server.serve(sockets=[listener]))
     finally:
-        worker.stop(END_SECONDS)
         console.close()
+
+
+@contextlib.contextmanager
+def orders_carried_out(config: ConsoleConfig) -> Iterator[None]:
+    """A thread that carries out long orders meanwhile, unless the console only reads."""
+    # Its statements change thousands of records, and take longer than those of a page.
+    worker = Worker(replace(config.database, statement_timeout=WORK_SECONDS))
+    if not config.read_only:
+        worker.start()
+    try:
+        yield
+    finally:
+        worker.stop(END_SECONDS)
 
 
 class _Server(uvicorn.Server):

@@ -66,10 +66,10 @@ def confirm(view: View) -> Answer:
 def outcome(view: View) -> Answer:
     """What became of the records of an action that was done at once."""
     numbers = [number_of(part, "entries") for part in view.query.get("entries", "").split(",")]
-    found = afterwards(view.database, [number for number in numbers if number is not None])
-    if found is None:
+    became = afterwards(view.database, [number for number in numbers if number is not None])
+    if became is None:
         raise Absent("the audit trail has no such entries")
-    return view.render("outcome.html", outcome=found)
+    return view.render("outcome.html", outcome=became)
 
 
 def act(

@@ -24,8 +24,9 @@ def hostile(text: str) -> dict[str, Any]:
         "key": text.encode(),
         "headers": json.dumps([[text, "PHNjcmlwdD4="]]),
         "errors": [{"attempt": 1, "replay": 0, "at": at, "error": text}],
-        "pipeline": text,
-        "steps": json.dumps([text]),
+        # A pipeline with another name cannot be started.
+        "pipeline": text if text.isprintable() else None,
+        "steps": json.dumps([text]) if text.isprintable() else None,
     }
 
 

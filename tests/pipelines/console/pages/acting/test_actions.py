@@ -26,7 +26,7 @@ def post(client: TestClient, action: str, **fields: Any) -> Any:
 
 class TestConfirm:
     def test_it_says_how_many_and_what_is_left_alone(self, tmp_path: Path) -> None:
-        kinds = [PARSE, PARSE, {**PARSE, "replays": 9}, {}]
+        kinds: list[dict[str, Any]] = [PARSE, PARSE, {**PARSE, "replays": 9}, {}]
         config, numbers = letters(tmp_path, *kinds)
         with console(config.database) as client:
             address = "/dead-letters/confirm?action=replay&every=1&stage=parse"
