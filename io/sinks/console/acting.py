@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from sinks.console.counting import EXACT, Count
+from sinks.console.counting import MOST, Count
 from sinks.console.job_search import LOOKED_AT, SECONDS, Direction, Search
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
@@ -67,7 +67,7 @@ class Afterwards:
 
 
 def extent(
-    database: Database, order: Order, *, most: int = EXACT, seconds: float = SECONDS
+    database: Database, order: Order, *, most: int = MOST, seconds: float = SECONDS
 ) -> Extent:
     """What ``order`` would change now, counted exactly if it is at most ``most`` jobs.
 
@@ -79,7 +79,7 @@ def extent(
     """
     with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
-            return Extent(Count(0))
+            return Extent(Count(0, exact=True))
         search = Search.of(connection, order.which, order.states)
         about = None if search.looks else _many(search, order, most)
         ids: list[int] = []
@@ -94,7 +94,7 @@ def extent(
             if about or late or len(ids) > most or (search.looks and looked_at >= LOOKED_AT):
                 at_least = Count(max(len(ids), about or 0), exact=False)
                 return Extent(at_least, None, dict(left_alone), looked_at)
-    return Extent(Count(len(ids)), tuple(ids), dict(left_alone), looked_at)
+    return Extent(Count(len(ids), exact=True), tuple(ids), dict(left_alone), looked_at)
 
 
 def entries_since(

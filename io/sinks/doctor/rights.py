@@ -37,6 +37,7 @@ OF_TABLES = {
     tables.control: _KEEP,
     repair_tables.dead: ("SELECT", "INSERT", "DELETE"),
     repair_tables.fingerprints: _ADD,
+    repair_tables.edits: ("SELECT", "DELETE"),  # which go with their jobs
 }
 """The rights that every ingest needs on the tables named ``ingest_``."""
 
@@ -46,7 +47,6 @@ IF_USED = {
     tables.intents: _ALL,
     tables.objects: _ALL,
     tables.manifests: _KEEP,
-    repair_tables.edits: ("SELECT", "DELETE"),  # with a job that is kept no longer
 }
 """Those on tables that only some pipelines use, once there is a row."""
 

@@ -55,6 +55,8 @@ def test_a_role_with_everything_lacks_nothing(postgres: Database, role: str) -> 
         ("SELECT ON events", '"events"', "SELECT"),
         ("DELETE ON ingest_queue", '"ingest_queue"', "DELETE"),
         ("UPDATE ON ingest_leases", '"ingest_leases"', "UPDATE"),
+        ("INSERT ON ingest_dead", '"ingest_dead"', "INSERT"),
+        ("DELETE ON ingest_edits", '"ingest_edits"', "DELETE"),
         ("USAGE ON SEQUENCE ingest_jobs_id_seq", '"ingest_jobs"', "USAGE"),
     ],
 )
