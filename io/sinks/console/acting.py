@@ -87,14 +87,24 @@ def extent(
         looked_at = 0
         until = time.monotonic() + seconds
         for numbers in search.numbers(Direction(), 500):
+            # Only now is it known that there are more candidates.
+            late = looked_at >= LOOKED_AT or (looked_at and time.monotonic() > until)
+            if (about and looked_at) or (search.looks and late):
+                return _bounded(ids, about, left_alone, looked_at)
             ids += _changed(connection, order, numbers)
             left_alone.update(_left_alone(connection, order, numbers))
             looked_at += len(numbers)
-            late = time.monotonic() > until and search.looks
-            if about or late or len(ids) > most or (search.looks and looked_at >= LOOKED_AT):
-                at_least = Count(max(len(ids), about or 0), exact=False)
-                return Extent(at_least, None, dict(left_alone), looked_at)
+            if len(ids) > most:
+                return _bounded(ids, about, left_alone, looked_at)
     return Extent(Count(len(ids), exact=True), tuple(ids), dict(left_alone), looked_at)
+
+
+def _bounded(
+    ids: Sequence[int], about: int | None, left_alone: Mapping[str, int], looked_at: int
+) -> Extent:
+    """What is known of more than was looked at."""
+    count = Count(max(len(ids), about or 0), exact=False)
+    return Extent(count, None, dict(left_alone), looked_at)
 
 
 def entries_since(

@@ -148,16 +148,19 @@ def _rows(search: Search, direction: Direction, limit: int) -> tuple[list[Any], 
     """At most ``limit`` rows; how many candidates were seen; where to go on, if not at the end."""
     matching: list[Any] = []
     searched = 0
+    last: int | None = None
     until = time.monotonic() + SECONDS
     for numbers in search.numbers(direction, limit):
+        # Only now is it known that there are more candidates.
+        if searched >= LOOKED_AT or (search.looks and searched and time.monotonic() > until):
+            return matching, searched, last
         searched += len(numbers)
+        last = numbers[-1]
         query = sa.select(*_LIGHT).where(search.among(numbers))
         query = query.order_by(direction.order(jobs.c.id)).limit(limit - len(matching))
         matching += search.connection.execute(query)
         if len(matching) >= limit:
-            return matching, searched, None
-        if searched >= LOOKED_AT or (search.looks and time.monotonic() > until):
-            return matching, searched, numbers[-1]
+            break
     return matching, searched, None
 
 
