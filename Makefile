@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NEWEST := .venv-newest-beam
+FUZZING := .venv-fuzz
 
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench bench-peers kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
-.PHONY: control-kafka control-flink kills-control rewinds
+.PHONY: fuzz-console control-kafka control-flink kills-control rewinds
 .PHONY: fair rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
@@ -83,6 +84,11 @@ FUZZ_EXAMPLES ?= 5000
 
 fuzz: setup ## Compare made-up files of each format with another reader of it
 	FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) $(BIN)/python -m pytest --override-ini timeout=7200 $(SUBJECTS:%=tests/fuzz/test_%.py)
+
+fuzz-console: setup ## Send made-up requests to every operation of the console's API (docs/console.md)
+	$(PYTHON) -m venv --clear $(FUZZING)
+	$(FUZZING)/bin/python -m pip install --quiet --disable-pip-version-check 'schemathesis>=4.32,<5'
+	$(BIN)/python -m benchmarks.console.fuzz $(FUZZING)/bin/schemathesis $(OPTIONS)
 
 coverage: setup ## Run them all and show which lines none has run
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
@@ -251,4 +257,4 @@ scale: setup ## Find where the database becomes the limit, by a model on measure
 	$(BIN)/python -m benchmarks.scale.scale
 
 clean: ## Remove what the other targets created
-	rm -rf $(VENV) $(NEWEST) .venv-lock demo build dist .mypy_cache .ruff_cache .pytest_cache .coverage *.egg-info
+	rm -rf $(VENV) $(NEWEST) $(FUZZING) .venv-lock demo build dist .mypy_cache .ruff_cache .pytest_cache .coverage *.egg-info

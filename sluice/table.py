@@ -51,6 +51,11 @@ COMMANDS = (
     _of_pipelines("audit", _LOOK, "prove from the database that nothing was lost"),
     _of_pipelines("runs", _LOOK, "show which runs go on, have ended or are lost"),
     _of_pipelines("doctor", _LOOK, "say what is wrong with a database, and what to do"),
+    Command(
+        *("console", "pipelines.console.command", _LOOK),
+        "see every pipeline in a browser, and repair dead letters",
+        "python -m pipelines.console",
+    ),
     _of_pipelines("exporter", _LOOK, "show figures of all pipelines to Prometheus"),
     _of_pipelines("dead-letters", _LOOK, "list, replay, cancel or purge records that failed"),
     _of_control("pause", "let a pipeline read nothing more until it is resumed"),

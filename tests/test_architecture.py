@@ -39,6 +39,7 @@ SINKS = {
     "sinks.console",
     "sinks.control",
     "sinks.database",
+    "sinks.dead",
     "sinks.dead_letters",
     "sinks.figures",
     "sinks.forgetting",
@@ -86,7 +87,8 @@ WINGS = {
     "sinks.database": {"sinks.text"} | TRANSFORMS,
     "sinks.ledger": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.table": {"sinks.database", "sinks.text"} | TRANSFORMS,
-    "sinks.jobs": {"sinks.database", "sinks.ledger", "sinks.text"} | TRANSFORMS,
+    "sinks.dead": {"sinks.database", "sinks.text"} | TRANSFORMS,
+    "sinks.jobs": {"sinks.database", "sinks.dead", "sinks.ledger", "sinks.text"} | TRANSFORMS,
     "sinks.bulk": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.text"} | TRANSFORMS,
     "sinks.console": {
         "sinks.bulk",
@@ -107,7 +109,14 @@ WINGS = {
     "sinks.outbox": {"sinks.database", "sinks.ledger", "sinks.text"} | CLIENTS | TRANSFORMS,
     "sinks.dead_letters": CLIENTS | TRANSFORMS,
     "sinks.runs": {"sinks.database"} | TRANSFORMS,
-    "sinks.rewind": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.runs", "sinks.text"}
+    "sinks.rewind": {
+        "sinks.database",
+        "sinks.dead",
+        "sinks.jobs",
+        "sinks.ledger",
+        "sinks.runs",
+        "sinks.text",
+    }
     | TRANSFORMS,
     "sinks.control": {
         "sinks.database",

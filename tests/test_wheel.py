@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -127,3 +129,23 @@ def test_python_runs_the_package_as_the_command(binaries: Path, tmp_path: Path) 
     assert run(binaries / "python", "-m", "sluice", "--version", cwd=tmp_path) == run(
         binaries / "sluice", "--version", cwd=tmp_path
     )
+
+
+def test_the_console_has_its_templates_and_files(binaries: Path, users_folder: Path) -> None:
+    argv = (binaries / "sluice", "console", "--sink", "sqlite:///people.db", "--listen", "0")
+    with subprocess.Popen(
+        list(map(str, argv)), cwd=users_folder, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            with urllib.request.urlopen(f"{address}about", timeout=60) as answer:
+                page = answer.read().decode()
+            files = re.findall(r'(?:src|href)="/(static/[^"]+)"', page)
+            assert files
+            for path in files:
+                with urllib.request.urlopen(address + path, timeout=60) as answer:
+                    assert answer.read()
+        finally:
+            process.terminate()
+            assert process.wait(60) == 0

@@ -48,7 +48,13 @@ _RULES = (
 """Without the first text in it, a message need not be searched for the pattern."""
 
 _LATER_RULES = (
-    (re.compile(r"\b(?:0x)?(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", re.IGNORECASE), "<hex>"),
+    # With a digit and a letter: long decimal numbers are numbers, like short ones.
+    (
+        re.compile(
+            r"\b(?:0x[0-9a-f]{8,}|(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{8,})\b", re.IGNORECASE
+        ),
+        "<hex>",
+    ),
     (
         re.compile(
             rf"(?<![\w.])[-+]?\d+(?:[.,_]\d+)*(?:e[-+]?\d+)?(?={_UNIT}?(?!\w))", re.IGNORECASE

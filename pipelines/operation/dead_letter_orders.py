@@ -113,7 +113,7 @@ def _show(console: Console, orders: Sequence[LongOrder]) -> None:
             _progress(order),
             shown(order.actor),
             shown(order.reason),
-            shown(json.dumps(order.which["filter"], ensure_ascii=False)),
+            shown(json.dumps(order.which.get("filter", order.which), ensure_ascii=False)),
             shown(order.message or ""),
         )
     console.print(table)

@@ -20,6 +20,7 @@ from transforms.failure_fingerprint import LENGTH, fingerprint, normalised
         ("cannot reach https://a.b/c?d=1 now", "cannot reach http://x.y/z now"),
         ("no mailbox bob@example.com", "no mailbox ann@example.co.uk"),
         ("digest deadbeef01234567 differs", "digest 0xfeedbeef0123456789 differs"),
+        ("order 7 is gone", "order 1234567890123 is gone"),
         ('JSON is malformed: invalid character (byte 24): {"a": x', "JSON is malformed: invalid character (byte 3): y"),
         ("/items/0/price: 7 is too much", "/items/12/price: 8 is too much"),
         ("a\n  b", "a b"),

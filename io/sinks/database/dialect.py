@@ -219,6 +219,10 @@ class Dialect(Protocol):
         """About how many rows a table has, without reading them where that can be told."""
         ...
 
+    def about_matches(self, connection: sa.Connection, query: sa.Select[Any]) -> int | None:
+        """About how many rows ``query`` finds, without finding them; None where nothing says so."""
+        ...
+
     @property
     def own_clock(self) -> bool:
         """Whether ``now`` is the clock of this machine, since the database has none."""

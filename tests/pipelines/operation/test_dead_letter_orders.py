@@ -147,3 +147,13 @@ def test_what_makes_no_sense_is_one_line(
 def test_without_orders_it_says_so(config: SqlConfig, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no order was given yet" in said(capsys, config, "orders")
     assert "no order that waits" in said(capsys, config, "orders", "--work")
+
+
+def test_an_order_that_cannot_be_read_is_shown_and_left(
+    config: SqlConfig, sqlite_database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    give(capsys, config)
+    sqlite_database.run("""UPDATE ingest_orders SET which = '{"moon": "full"}'""")
+    assert "moon" in said(capsys, config, "orders")
+    assert "the order" in said(capsys, config, "orders", "--work", code=2)
+    assert set(stored(config, "state")) == {"discarded"}

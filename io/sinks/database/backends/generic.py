@@ -79,6 +79,10 @@ class Generic:
         """All of them, counted: nothing else is portable."""
         return connection.scalar(sa.select(sa.func.count()).select_from(sa.table(table))) or 0
 
+    def about_matches(self, connection: sa.Connection, query: sa.Select[Any]) -> int | None:
+        """None: SQLite's planner gives no figures, and others give theirs in ways of their own."""
+        return None
+
     def is_one_of(
         self, column: sa.ColumnElement[int], numbers: Sequence[int]
     ) -> sa.ColumnElement[bool]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
 
 from sinks.database.backends import on_conflict
 from sinks.database.backends.generic import Generic
@@ -226,6 +227,11 @@ class Postgres(Generic):
         """By the table's size."""
         return connection.scalar(_ABOUT_ROWS, {"of": quote(table)}) or 0
 
+    def about_matches(self, connection: sa.Connection, query: sa.Select[Any]) -> int | None:
+        """As the planner sees it, by statistics as old as the last ANALYZE."""
+        plan = connection.execute(_Explained(query)).scalar_one()
+        return int(plan[0]["Plan"]["Plan Rows"])
+
     def limit_statements(self, connection: sa.Connection, seconds: float) -> None:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(seconds * 1_000):d}")
 
@@ -239,6 +245,20 @@ class Postgres(Generic):
         self, connection: sa.Connection, needs: Sequence[Need], role: str
     ) -> Sequence[Need]:
         return catalogue.lacking(connection, needs, role)
+
+
+class _Explained(sa.Executable, sa.ClauseElement):
+    """The plan of a query, which is not run."""
+
+    inherit_cache = False
+
+    def __init__(self, query: sa.Select[Any]) -> None:
+        self.query = query
+
+
+@compiles(_Explained)
+def _explain(explained: _Explained, compiler: Any, **options: Any) -> str:
+    return f"EXPLAIN (FORMAT JSON) {compiler.process(explained.query, **options)}"
 
 
 # Seconds, except tcp_user_timeout (milliseconds). PostgreSQL manual, 34.1.2. Without them

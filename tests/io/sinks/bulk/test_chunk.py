@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from sinks.bulk import chunk
 from sinks.bulk.chunk import Step, carry_on
 from sinks.bulk.long_orders import cancel
+from sinks.database import engine
+from sinks.database.repair_tables import orders
+from sinks.jobs import actions
 from sinks.jobs.filter import JobFilter
 from tests.io.sinks.bulk.orders import chunks_of, given, row_of
 from tests.io.sinks.jobs.stored_jobs import (
@@ -23,9 +28,9 @@ from tests.io.sinks.jobs.stored_jobs import (
     store,
     stored,
 )
-from tests.io.sinks.tested_database import Database
+from tests.io.sinks.tested_database import Database, await_lock
 from transforms.batch.job_states import ADOPT, CANCEL, PURGE, REPLAY
-from transforms.errors import SinkFailed
+from transforms.errors import Contention, SinkFailed
 from transforms.steps.pipeline_identity import PipelineIdentity
 
 
@@ -176,6 +181,57 @@ def test_workers_of_one_order_take_turns(database: Database) -> None:
     assert stored(config, "replays") == [1] * 60
     assert chunks_of(config, number, REPLAY) == [3] * 20
     assert counted(config) == (0, 60)
+    order = row_of(config, number)
+    assert (order.state, order.changed, order.left_alone) == ("completed", 60, {})
+
+
+def test_a_second_worker_waits_for_the_chunk_of_the_first(
+    postgres: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = prepared(postgres)
+    store(config, *[DEAD] * 6)
+    number = given(config, REPLAY)
+    real, begun, first = actions.change, threading.Event(), True
+
+    def change(*args: Any, **more: Any) -> None:
+        nonlocal first
+        if first:
+            first = False
+            begun.set()
+            await_lock(postgres)
+        real(*args, **more)
+
+    monkeypatch.setattr(actions, "change", change)
+    with ThreadPoolExecutor() as threads:
+        one = threads.submit(carry_on, config.database, number)
+        assert begun.wait(30)
+        two = threads.submit(carry_on, config.database, number)
+        assert (one.result(60), two.result(60)) == (Step(3), Step(3))
+    order = row_of(config, number)
+    assert (order.position, order.changed, order.left_alone) == (6, 6, {})
+
+
+def test_a_chunk_whose_order_has_come_further_meanwhile_is_undone(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a database without locks of rows."""
+    config = prepared(database)
+    store(config, *[DEAD] * 6)
+    number = given(config, REPLAY)
+    real = actions.change
+
+    def overtaken(connection: sa.Connection, *args: Any, **more: Any) -> None:
+        real(connection, *args, **more)
+        connection.execute(sa.update(orders).values(position=orders.c.position + 3))
+
+    monkeypatch.setattr(engine, "TRIES", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(actions, "change", overtaken)
+        with pytest.raises(Contention, match="another process carries out the same order"):
+            carry_on(config.database, number)
+    assert stored(config, "state") == ["discarded"] * 6
+    assert counted(config) == (6, 0)
+    assert chunks_of(config, number, REPLAY) == []
 
 
 class TestJobsThatOthersHold:

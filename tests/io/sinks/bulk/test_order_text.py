@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from datetime import timedelta, timezone
 from typing import Any
 
@@ -23,19 +24,17 @@ ZONES = st.integers(-23, 23).map(lambda hours: timezone(timedelta(hours=hours)))
 TIMES = st.none() | st.datetimes(timezones=ZONES)
 STEPS = st.lists(st.sampled_from("ABCDE"), unique=True, max_size=3).map(tuple)
 
+SHAPES = {
+    "ids": st.lists(st.integers(1, 2**62), max_size=4).map(tuple),
+    "since": TIMES,
+    "until": TIMES,
+    "steps": st.none() | STEPS,
+    **dict.fromkeys(("target", "state", "stage", "category", "source"), st.none() | TEXT),
+    **dict.fromkeys(("exception", "text", "sqlstate", "pipeline"), st.none() | TEXT),
+}
+# A field that is new is made of its type.
 FILTERS = st.builds(
-    JobFilter,
-    **{
-        name: st.none() | TEXT
-        for name in (
-            *("target", "state", "stage", "category", "source", "exception", "text", "sqlstate"),
-            "pipeline",
-        )
-    },
-    ids=st.lists(st.integers(1, 2**62), max_size=4).map(tuple),
-    since=TIMES,
-    until=TIMES,
-    steps=st.none() | STEPS,
+    JobFilter, **{each.name: SHAPES.get(each.name, ...) for each in fields(JobFilter)}
 )
 ORDERS = st.builds(
     Order,

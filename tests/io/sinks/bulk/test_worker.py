@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -155,3 +156,34 @@ def test_a_database_that_is_away_is_asked_again_later_and_later(
     await_that(lambda: one.message == "RuntimeError: a defect")
     assert one._failures >= 3
     assert one.stop(30)
+
+
+def test_a_server_that_cuts_every_connection_in_the_middle_of_an_order(
+    postgres: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = prepared(postgres)
+    store(config, *[DEAD] * 7)
+    number = given(config, REPLAY)
+    real, chunks = chunk.carry_on, 0
+
+    def cut_before_the_second(*args: Any, **more: Any) -> chunk.Step:
+        nonlocal chunks
+        chunks += 1
+        if chunks == 2:
+            postgres.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        return real(*args, **more)
+
+    monkeypatch.setattr(chunk, "carry_on", cut_before_the_second)
+    one = Worker(config.database)
+    looks = 0
+    while row_of(config, number).state != "completed":
+        one.look()
+        looks += 1
+        assert looks < 5
+        postgres.run("UPDATE ingest_leases SET expires_at = now()")
+    assert looks > 1, "the outage was noticed"
+    assert chunks_of(config, number, REPLAY) == [3, 3, 1]
+    assert counted(config) == (0, 7)

@@ -1,0 +1,1 @@
+"""Who may do what in the console: logins, roles, sessions, and which hosts it answers for."""

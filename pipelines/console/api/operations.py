@@ -1,0 +1,12 @@
+"""All operations of the API."""
+
+from __future__ import annotations
+
+from pipelines.console.api import console, dead_letters, orders
+from pipelines.console.api.operation import Operation
+
+OPERATIONS: tuple[Operation, ...] = (
+    *dead_letters.OPERATIONS,
+    *orders.OPERATIONS,
+    *console.OPERATIONS,
+)

@@ -1,0 +1,1 @@
+"""How the console shows values: templates, hostile text, times, counts."""
