@@ -169,18 +169,18 @@ def summaries(
     firsts = sa.select(
         *columns, sa.func.count(), _number(progress.c.final), _number(_ROW_VIOLATES), _LATEST
     ).where(_START == 0, *chosen)
-    each = _grouped([*chosen, _has_later(chosen)], *_FIRSTS).subquery()
+    group = _grouped([*chosen, _has_later(chosen)], *_FIRSTS).subquery()
     others = sa.select(
-        *(each.c[name] for name in by),
+        *(group.c[name] for name in by),
         sa.func.count(),
-        *(_number(each.c[name]) for name in ("complete", "gap")),
-        _number(sa.not_(each.c.conserved)),
-        sa.func.max(each.c.updated_at, type_=progress.c.updated_at.type),
-        *(_number(each.c[column.name] == 1) for column in _FIRSTS),
+        *(_number(group.c[name]) for name in ("complete", "gap")),
+        _number(sa.not_(group.c.conserved)),
+        sa.func.max(group.c.updated_at, type_=progress.c.updated_at.type),
+        *(_number(group.c[column.name] == 1) for column in _FIRSTS),
     )
     if by:
         firsts = firsts.group_by(*columns)
-        others = others.group_by(*(each.c[name] for name in by))
+        others = others.group_by(*(group.c[name] for name in by))
     size = len(by)
     sums: dict[tuple[str, ...], Summary] = {}
     for row in connection.execute(firsts):
@@ -251,13 +251,13 @@ def _ranges(connection: sa.Connection, groups: Sequence[Any]) -> dict[Place, lis
         sa.and_(*(column == value for column, value in zip(_PLACE, group[:3], strict=True)))
         for group in groups
     )
-    each = (
+    numbered_ranges = (
         sa.select(*_PLACE, progress.c.start_offset, progress.c.end_offset, number.label("number"))
         .where(sa.or_(*places))
         .subquery()
     )
-    query = sa.select(each).where(each.c.number <= MOST_RANGES + 1)
-    for *place, start, end, _ in connection.execute(query.order_by(each.c.number)):
+    query = sa.select(numbered_ranges).where(numbered_ranges.c.number <= MOST_RANGES + 1)
+    for *place, start, end, _ in connection.execute(query.order_by(numbered_ranges.c.number)):
         pipeline, source, partition = place
         ranges[pipeline, source, partition].append((start, end))
     return ranges

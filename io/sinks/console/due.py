@@ -138,8 +138,8 @@ def due(
     """
     with moment(database, "read what is due") as connection:
         now = dialect_of(connection).now(connection)
-        found = _first(connection, target, after, limit + 1)
-        rows = [_job(row, now) for row in _described(connection, found[:limit])]
+        places = _first(connection, target, after, limit + 1)
+        rows = [_job(row, now) for row in _described(connection, places[:limit])]
         waiting = [
             Waiting(name, number, int(late or 0), first)
             for name, number, late, first in connection.execute(_waiting(now))
@@ -148,7 +148,7 @@ def due(
             ClaimRow(*row[:-1], row.expires_at, row.expires_at is not None and row.expires_at > now)
             for row in connection.execute(_CLAIMS)
         ]
-    following = found[limit - 1] if len(found) > limit else None
+    following = places[limit - 1] if len(places) > limit else None
     counted = sum(one.jobs for one in waiting) < MOST_COUNTED
     return Due(now, rows, following, waiting, counted, tried)
 

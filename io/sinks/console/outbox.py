@@ -150,9 +150,9 @@ def _page(
         waiting = waiting.where(changes.c.id <= end)
     numbers = waiting.limit(limit + 1).subquery()
     query = sa.select(*_SHOWN).join(numbers, numbers.c.id == changes.c.id).order_by(changes.c.id)
-    found = connection.execute(query).all()
-    rows = [Change(*row) for row in found[:limit]]
-    if len(found) > limit:
+    candidates = connection.execute(query).all()
+    rows = [Change(*row) for row in candidates[:limit]]
+    if len(candidates) > limit:
         return rows, rows[-1].id, None
     return rows, end, None if end is None else LOOKED_AT
 

@@ -46,6 +46,6 @@ def add(database: Database, *rows: Row, violating: Sequence[Row] = ()) -> None:
             of_table = {**where, "target": pipeline, **dict(numbers)}
             of_table |= {"purged": 0, "dead_letters": 0}
             dialect_of(connection).add(connection, counts, [of_table])
-            known = sa.select(pipelines.c.name).where(pipelines.c.name == pipeline)
-            if connection.scalar(known) is None:
+            registered = sa.select(pipelines.c.name).where(pipelines.c.name == pipeline)
+            if connection.scalar(registered) is None:
                 connection.execute(sa.insert(pipelines).values(name=pipeline, target=pipeline))

@@ -55,8 +55,8 @@ def test_thresholds_and_durations_are_those_of_prometheus(rule: Any) -> None:
 
 def test_nothing_holds_in_an_empty_database(database: Database) -> None:
     database.sink()
-    found = alerts(database.database)
-    assert {one.rule.name for one in found.judged} == {rule.name for rule in (*RULES, OUTAGE)}
+    result = alerts(database.database)
+    assert {one.rule.name for one in result.judged} == {rule.name for rule in (*RULES, OUTAGE)}
     assert holding(database) == {}
 
 
@@ -67,11 +67,11 @@ def test_gaps_and_sums_that_do_not_add_up_hold(database: Database) -> None:
         ("p", "s", "1", 7, 9, True),
         violating=[("p", "t", "1", 0, 5, True)],
     )
-    found = holding(database)
-    assert found.keys() == {"SluiceLedgerGap", "SluiceConservationViolated"}
-    (gap,) = found["SluiceLedgerGap"].series
+    result = holding(database)
+    assert result.keys() == {"SluiceLedgerGap", "SluiceConservationViolated"}
+    (gap,) = result["SluiceLedgerGap"].series
     assert (gap.labels, gap.value) == ({"pipeline": "p", "source": "s"}, 1)
-    (violation,) = found["SluiceConservationViolated"].series
+    (violation,) = result["SluiceConservationViolated"].series
     assert violation.labels == {"pipeline": "p", "source": "t"}
 
 

@@ -32,12 +32,12 @@ def filled(database: Database) -> list[int]:
 
 
 def pages(database: Database, target: str | None = None, limit: int = 3) -> list[Due]:
-    found: list[Due] = []
+    result: list[Due] = []
     after: Place | None = None
-    while not found or after is not None:
-        found.append(due(database.database, target, after=after, limit=limit))
-        after = found[-1].after
-    return found
+    while not result or after is not None:
+        result.append(due(database.database, target, after=after, limit=limit))
+        after = result[-1].after
+    return result
 
 
 def test_each_job_is_on_one_page_in_the_order_of_time(database: Database) -> None:
@@ -61,12 +61,12 @@ def test_a_table_can_be_chosen_and_the_sums_are_of_all(database: Database) -> No
             .where(queue.c.job.in_(ids[::3]))
             .values(target="other", due_at=datetime(2020, 1, 1, tzinfo=UTC))
         )
-    found = pages(database, "other", 2)
-    assert sorted(row.id for page in found for row in page.rows) == ids[::3]
-    assert all(row.late for page in found for row in page.rows)
-    waiting = [(one.target, one.jobs, one.late) for one in found[0].waiting]
+    result = pages(database, "other", 2)
+    assert sorted(row.id for page in result for row in page.rows) == ids[::3]
+    assert all(row.late for page in result for row in page.rows)
+    waiting = [(one.target, one.jobs, one.late) for one in result[0].waiting]
     assert waiting == [("events", 13, 0), ("other", 7, 7)]
-    assert found[0].counted
+    assert result[0].counted
 
 
 def test_claims_say_whether_their_lease_lives(database: Database) -> None:
@@ -85,6 +85,6 @@ def test_claims_say_whether_their_lease_lives(database: Database) -> None:
 
 def test_an_empty_queue_is_empty(database: Database) -> None:
     database.sink()
-    found = due(database.database)
-    assert (list(found.rows), list(found.waiting), list(found.claims)) == ([], [], [])
-    assert found.after is None
+    result = due(database.database)
+    assert (list(result.rows), list(result.waiting), list(result.claims)) == ([], [], [])
+    assert result.after is None

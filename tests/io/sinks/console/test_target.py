@@ -30,11 +30,11 @@ def test_its_pipelines_sources_and_columns(database: Database) -> None:
     )
     database.run("UPDATE ingest_counts SET target = 'events'")
     database.run("UPDATE ingest_counts SET dead = 2, purged = 1 WHERE pipeline = 'events'")
-    found = target(database.database, "events")
-    assert found is not None
-    assert (list(found.own), list(found.pipelines)) == (["events"], ["events", "p"])
-    assert (found.counts.read, found.dead) == (15, 1)
-    mine, other = found.sources
+    result = target(database.database, "events")
+    assert result is not None
+    assert (list(result.own), list(result.pipelines)) == (["events"], ["events", "p"])
+    assert (result.counts.read, result.dead) == (15, 1)
+    mine, other = result.sources
     assert (mine.source, mine.counts, mine.purged) == (
         HOSTILE,
         Counts(read=3, inserted=3, dead=2),
@@ -43,24 +43,24 @@ def test_its_pipelines_sources_and_columns(database: Database) -> None:
     assert (other.source, other.counts.read) == ("s", 12)
     summary = other.summary
     assert (summary.partitions, summary.complete, summary.gaps) == (2, 1, 1)
-    columns = [(column.name, column.nullable, column.key) for column in found.columns]
+    columns = [(column.name, column.nullable, column.key) for column in result.columns]
     assert columns == [("id", False, True), ("note", True, False)]
-    assert [column.type for column in found.columns] == ["INTEGER", "TEXT"]
+    assert [column.type for column in result.columns] == ["INTEGER", "TEXT"]
 
 
 def test_a_name_that_is_no_table_has_no_columns(database: Database) -> None:
     for name in ("s3://bucket/x", "(none)", "."):
         add(database, (name, "s", "1", 0, 5, True))
-        found = target(database.database, name)
-        assert found is not None
-        assert found.columns == []
+        result = target(database.database, name)
+        assert result is not None
+        assert result.columns == []
 
 
 def test_sources_are_bounded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "MOST_SOURCES", 2)
     add(database, *(("p", f"s{number}", "1", 0, 5, True) for number in range(3)))
-    found = target(database.database, "p")
-    assert found is not None
-    assert [row.source for row in found.sources] == ["s0", "s1"]
-    assert found.more_sources
-    assert found.counts.read == 15
+    result = target(database.database, "p")
+    assert result is not None
+    assert [row.source for row in result.sources] == ["s0", "s1"]
+    assert result.more_sources
+    assert result.counts.read == 15

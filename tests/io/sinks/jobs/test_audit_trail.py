@@ -65,15 +65,15 @@ def numbers(
     database: Database, wanted: audit_trail.Wanted, limit: int = 2
 ) -> tuple[list[int], list[int | None]]:
     """The entries of all pages, and what ended the search of each page."""
-    found: list[int] = []
+    result: list[int] = []
     searched: list[int | None] = []
     before = None
     while not searched or before is not None:
         page = audit_trail.page(database.database, wanted, before=before, limit=limit)
-        found += [entry.id for entry in page.entries]
+        result += [entry.id for entry in page.entries]
         searched.append(page.searched)
         before = page.before
-    return found, searched
+    return result, searched
 
 
 def test_pages_have_each_entry_once_and_search_in_bounded_steps(

@@ -99,14 +99,14 @@ def test_pages_have_each_run_once_though_several_began_at_once(database: Databas
         connection.execute(sa.update(runs).values(started_at=began))
 
     def ids(wanted: WantedRuns) -> list[str]:
-        found: list[str] = []
+        result: list[str] = []
         before = None
         while True:
             shown = page(database.database, wanted, before=before, limit=2)
-            found += [row.id for row in shown.runs]
+            result += [row.id for row in shown.runs]
             before = shown.before
             if before is None:
-                return found
+                return result
 
     assert ids(WantedRuns()) == ["5", "0", "1", "2", "3", "4", "6"]
     assert ids(WantedRuns(pipeline="p")) == ["5", "1", "3"]
