@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import h11
@@ -16,6 +17,7 @@ from pipelines.console.application import Console
 from pipelines.console.config import ConsoleConfig
 from pipelines.console.security import HEADERS
 from runners.signals import stop_on_signals
+from sinks.bulk.worker import Worker
 from transforms.errors import ConfigError
 
 HEAD_SECONDS = 15.0
@@ -26,6 +28,8 @@ MOST_CONNECTIONS = 256
 BACKLOG = 128
 KEEP_ALIVE_SECONDS = 20
 END_SECONDS = 10
+WORK_SECONDS = 120
+"""How long a statement of a long order may take."""
 
 
 def serve(config: ConsoleConfig, announce: Callable[[str], None]) -> None:
@@ -40,7 +44,7 @@ def serve(config: ConsoleConfig, announce: Callable[[str], None]) -> None:
     """
     console = Console(config)
     try:
-        with _listening(config.listen) as listener:
+        with orders_carried_out(config), _listening(config.listen) as listener:
             settings: Any = {
                 "http": _Protocol,
                 "ws": "none",
@@ -62,6 +66,19 @@ def serve(config: ConsoleConfig, announce: Callable[[str], None]) -> None:
                 asyncio.run(server.serve(sockets=[listener]))
     finally:
         console.close()
+
+
+@contextlib.contextmanager
+def orders_carried_out(config: ConsoleConfig) -> Iterator[None]:
+    """A thread that carries out long orders meanwhile, unless the console only reads."""
+    # Its statements change thousands of records, and take longer than those of a page.
+    worker = Worker(replace(config.database, statement_timeout=WORK_SECONDS))
+    if not config.read_only:
+        worker.start()
+    try:
+        yield
+    finally:
+        worker.stop(END_SECONDS)
 
 
 class _Server(uvicorn.Server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.console.job_search import LOOKED_AT, Direction, Search
+from sinks.console.job_search import LOOKED_AT, SECONDS, Direction, Search
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
@@ -147,15 +148,19 @@ def _rows(search: Search, direction: Direction, limit: int) -> tuple[list[Any], 
     """At most ``limit`` rows; how many candidates were seen; where to go on, if not at the end."""
     matching: list[Any] = []
     searched = 0
+    last: int | None = None
+    until = time.monotonic() + SECONDS
     for numbers in search.numbers(direction, limit):
+        # Only now is it known that there are more candidates.
+        if searched >= LOOKED_AT or (search.looks and searched and time.monotonic() > until):
+            return matching, searched, last
         searched += len(numbers)
+        last = numbers[-1]
         query = sa.select(*_LIGHT).where(search.among(numbers))
         query = query.order_by(direction.order(jobs.c.id)).limit(limit - len(matching))
         matching += search.connection.execute(query)
         if len(matching) >= limit:
-            return matching, searched, None
-        if searched >= LOOKED_AT:
-            return matching, searched, numbers[-1]
+            break
     return matching, searched, None
 
 

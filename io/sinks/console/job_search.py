@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sinks.database.dialects import dialect_of
 from sinks.database.repair_tables import dead, fingerprints
 from sinks.database.tables import jobs, queue
+from sinks.jobs import state as job_state
 from sinks.jobs.filter import JobFilter
 from transforms.batch.job_states import WAITING_STATES
 
@@ -26,10 +27,13 @@ LOOKED_AT = 20_000
 FINGERPRINTS = 200
 """Of how many groups a filter may be made up and still be found by their index."""
 
+SECONDS = 0.1
+"""How long is looked, after which the search says how far it has come."""
+
 _MERGED = 100_000
 """How many entries of the index may be merged; otherwise the database chooses how to read them."""
 
-_CHUNKS = (500, 2_000, 5_000)
+_CHUNKS = (500, 1_000, 2_000)
 """How many candidates are looked at in one statement; the last is repeated."""
 
 _GROUPED = ("target", "stage", "category", "exception", "sqlstate")
@@ -70,25 +74,32 @@ class Search:
         connection: In a transaction.
         candidates: Those that an index gives.
         which: What is left to ask of each; None if nothing is.
+        states: The states of which it is asked to be one; none for any.
     """
 
     connection: sa.Connection
     candidates: Candidates
     which: JobFilter | None
+    states: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, connection: sa.Connection, which: JobFilter) -> Search:
-        """The search for the records that match ``which``."""
+    def of(
+        cls, connection: sa.Connection, which: JobFilter, states: tuple[str, ...] = ()
+    ) -> Search:
+        """The search for the jobs that match ``which`` and are in one of ``states``.
+
+        Without states, that of the filter is meant; without any, dead letters; ``all`` is for every state.
+        """
         state = "discarded" if which.state is None else which.state
-        asked = replace(which, state=None if state == "all" else state)
+        states = states or (() if state == "all" else (state,))
+        asked = replace(which, state=None)
         if which.ids:
-            return cls(connection, _numbered(connection, which.ids), asked)
-        if state == "discarded":
-            return cls._of_dead(connection, replace(which, state=None))
-        if state in WAITING_STATES:
-            return cls(connection, _in(queue.c.job), asked)
-        rest = None if asked == JobFilter() else asked
-        return cls(connection, _in(jobs.c.id), rest)
+            return cls(connection, _numbered(connection, which.ids), asked, states)
+        if states == ("discarded",):
+            return cls._of_dead(connection, asked)
+        rest = None if asked == JobFilter() and not states else asked
+        in_queue = bool(states) and set(states) <= set(WAITING_STATES)
+        return cls(connection, _in(queue.c.job if in_queue else jobs.c.id), rest, states)
 
     @classmethod
     def _of_dead(cls, connection: sa.Connection, which: JobFilter) -> Search:
@@ -129,8 +140,12 @@ class Search:
     def among(self, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
         """Whether a job is one of the candidates ``numbers``, and matches."""
         dialect = dialect_of(self.connection)
-        among = dialect.is_one_of(jobs.c.id, numbers)
-        return among if self.which is None else sa.and_(among, self.which.where(dialect))
+        conditions = [dialect.is_one_of(jobs.c.id, numbers)]
+        if self.which is not None:
+            conditions.append(self.which.where(dialect))
+        if self.states:
+            conditions.append(job_state.is_in(*self.states))
+        return sa.and_(*conditions)
 
 
 def groups_of(connection: sa.Connection, which: JobFilter) -> list[uuid.UUID] | None:

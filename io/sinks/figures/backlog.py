@@ -19,12 +19,15 @@ MOST_COUNTED = 100_000
 def backlog(connection: sa.Connection) -> Iterator[Sample]:
     """How long jobs have been due, and how many changes wait in the outbox since when."""
     now = dialect_of(connection).now(connection)
-    yield from _due(connection, now)
+    yield from overdue(connection, now)
     yield from _outbox(connection, now)
 
 
-def _due(connection: sa.Connection, now: datetime) -> Iterator[Sample]:
-    """By the index on owner and time: one step from each owner to the next, and one to its first."""
+def overdue(connection: sa.Connection, now: datetime) -> Iterator[Sample]:
+    """How long the first job of each table has been due.
+
+    By the index on owner and time: one step from each owner to the next, and one to its first.
+    """
     oldest: dict[str, datetime] = {}
     owner = None
     while True:

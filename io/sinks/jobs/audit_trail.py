@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,9 @@ from sinks.text.encoding import clean
 
 REASON_LIMIT = 2_000
 ACTOR_LIMIT = 255
+
+LOOKED_AT = 20_000
+"""How many entries are looked at for those that a page asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +106,60 @@ def entries(database: Database, *, limit: int = 100) -> list[Entry]:
             return []
         query = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
         return [Entry(*row) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which entries a page shows; None stands for all.
+
+    Attributes:
+        action: Of this action.
+        actor: By this actor.
+    """
+
+    action: str | None = None
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the audit trail, the newest entry first.
+
+    Attributes:
+        entries: The entries.
+        before: Goes into ``before`` for the next page, or to search on; None at the end.
+        searched: How many entries were looked at where that ended the search; otherwise None.
+    """
+
+    entries: Sequence[Entry]
+    before: int | None
+    searched: int | None
+
+
+def page(database: Database, wanted: Wanted, *, before: int | None = None, limit: int = 50) -> Page:
+    """A page of entries older than the one with the number ``before``.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    older = sa.true() if before is None else audit.c.id < before
+    chosen = [
+        audit.c[name] == value
+        for name, value in (("action", wanted.action), ("actor", wanted.actor))
+        if value is not None
+    ]
+    with transaction(database, "read the audit trail", write=False) as connection:
+        if not sa.inspect(connection).has_table(audit.name):
+            return Page((), None, None)
+        end = None
+        if chosen:
+            numbers = sa.select(audit.c.id).where(older).order_by(audit.c.id.desc())
+            end = connection.scalar(numbers.offset(LOOKED_AT - 1).limit(1))
+        query = sa.select(audit).where(older, *chosen)
+        if end is not None:
+            query = query.where(audit.c.id >= end)
+        rows = connection.execute(query.order_by(audit.c.id.desc()).limit(limit + 1)).all()
+    shown = [Entry(*row) for row in rows[:limit]]
+    if len(rows) > limit:
+        return Page(shown, shown[-1].id, None)
+    return Page(shown, end, None if end is None else LOOKED_AT)

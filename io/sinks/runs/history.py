@@ -125,6 +125,64 @@ def list_runs(database: Database, pipeline: str | None = None, limit: int = 50) 
     return _read(database, query)
 
 
+@dataclass(frozen=True, slots=True)
+class WantedRuns:
+    """Which runs a page shows; None stands for all.
+
+    Attributes:
+        pipeline: Of this pipeline.
+        target: Those that write this table.
+        outcome: ``open`` for those that have not ended, otherwise how they ended.
+    """
+
+    pipeline: str | None = None
+    target: str | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunsPage:
+    """A page of runs, the newest first.
+
+    Attributes:
+        runs: The runs.
+        before: Goes into ``before`` for the next page: when the last one began, and its id; None at the end.
+    """
+
+    runs: Sequence[RunRow]
+    before: tuple[datetime, str] | None
+
+
+def page(
+    database: Database,
+    wanted: WantedRuns,
+    *,
+    before: tuple[datetime, str] | None = None,
+    limit: int = 50,
+) -> RunsPage:
+    """A page of runs; as many as are kept of each pipeline bound what is read.
+
+    Raises:
+        SinkUnavailable: The database cannot be reached.
+    """
+    query = sa.select(runs).order_by(runs.c.started_at.desc(), runs.c.id).limit(limit + 1)
+    for name in ("pipeline", "target"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(runs.c[name] == value)
+    if wanted.outcome == "open":
+        query = query.where(runs.c.outcome.is_(None))
+    elif wanted.outcome is not None:
+        query = query.where(runs.c.outcome == wanted.outcome)
+    if before is not None:
+        began, run = before
+        older = sa.or_(runs.c.started_at < began, runs.c.id > run)
+        query = query.where(runs.c.started_at <= began, older)
+    rows = _read(database, query)
+    shown = rows[:limit]
+    last = shown[-1] if len(rows) > limit else None
+    return RunsPage(shown, None if last is None else (last.started_at, last.id))
+
+
 def run_called(database: Database, beginning: str) -> RunRow:
     """The run whose id begins with ``beginning``.
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pipelines.console.api import console
+from pipelines.console.api import console, dead_letters, orders
 from pipelines.console.api.operation import Operation
 
-OPERATIONS: tuple[Operation, ...] = (*console.OPERATIONS,)
+OPERATIONS: tuple[Operation, ...] = (
+    *dead_letters.OPERATIONS,
+    *orders.OPERATIONS,
+    *console.OPERATIONS,
+)

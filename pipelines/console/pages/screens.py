@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from pipelines.console.pages import about
+from pipelines.console.pages import about, dead_letters, orders
+from pipelines.console.pages.acting import actions, editing
 from pipelines.console.view import Page
 
-SCREENS: tuple[Page, ...] = (*about.ROUTES,)
+SCREENS: tuple[Page, ...] = (
+    *actions.ROUTES,
+    *editing.ROUTES,
+    *dead_letters.ROUTES,
+    *orders.ROUTES,
+    *about.ROUTES,
+)
 
 HOME = next((page.path for page in SCREENS if page.path == "/"), "/about")
 """Where the console begins."""

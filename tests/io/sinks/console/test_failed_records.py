@@ -114,6 +114,7 @@ class TestPage:
         self, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(failed_records, "LOOKED_AT", 4)
+        monkeypatch.setattr(failed_records, "SECONDS", 60)
         monkeypatch.setattr(job_search, "_CHUNKS", (2,))
         config = prepared(database)
         numbers = store_dead(config, {"raw": b"needle"}, *({} for _ in range(9)))
@@ -122,6 +123,19 @@ class TestPage:
         assert (ids(listed), listed.searched, listed.complete) == ([], 4, False)
         assert listed.older == numbers[6]
         assert walked(config.database, which, 3) == [[], [], [numbers[0]]]
+
+    def test_a_slow_search_stops_but_says_when_it_has_seen_everything(
+        self, database: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(failed_records, "SECONDS", -1)
+        config = prepared(database)
+        numbers = store_dead(config, *({} for _ in range(5)))
+        which = JobFilter(text="needle")
+        whole = page(config.database, which)
+        assert (whole.searched, whole.older, whole.complete) == (5, None, True)
+        monkeypatch.setattr(job_search, "_CHUNKS", (2,))
+        part = page(config.database, which)
+        assert (part.searched, part.older, part.complete) == (2, numbers[3], False)
 
     def test_a_record_is_light_and_has_its_group(self, database: Database) -> None:
         config = prepared(database)

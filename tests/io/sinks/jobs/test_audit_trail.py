@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sinks.database.engine import transaction
 from sinks.jobs import audit_trail
 from sinks.jobs.actions import carry_out
+from sinks.jobs.audit_trail import enter
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import Order
 from tests.io.sinks.jobs.stored_jobs import (
@@ -57,3 +59,34 @@ def test_no_change_without_its_entry(database: Database, action: Action) -> None
     assert stored(config, "state", "replays") == [("discarded", 0), ("retryable", 0)]
     assert counted(config) == (1, 1)
     assert trail(config) == []
+
+
+def numbers(
+    database: Database, wanted: audit_trail.Wanted, limit: int = 2
+) -> tuple[list[int], list[int | None]]:
+    """The entries of all pages, and what ended the search of each page."""
+    result: list[int] = []
+    searched: list[int | None] = []
+    before = None
+    while not searched or before is not None:
+        page = audit_trail.page(database.database, wanted, before=before, limit=limit)
+        result += [entry.id for entry in page.entries]
+        searched.append(page.searched)
+        before = page.before
+    return result, searched
+
+
+def test_pages_have_each_entry_once_and_search_in_bounded_steps(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.sink()
+    with transaction(database.database, "test") as connection:
+        for number in range(9):
+            actor = "bob" if number in (0, 1, 8) else "ann"
+            action = "pause" if number % 2 else "resume"
+            enter(connection, action, actor=actor, reason="<b>\x1b", which={}, count=0)
+    assert numbers(database, audit_trail.Wanted()) == ([*range(9, 0, -1)], [None] * 5)
+    assert numbers(database, audit_trail.Wanted(action="pause"))[0] == [8, 6, 4, 2]
+    monkeypatch.setattr(audit_trail, "LOOKED_AT", 4)
+    wanted = audit_trail.Wanted(actor="bob")
+    assert numbers(database, wanted) == ([9, 2, 1], [4, 4, None])

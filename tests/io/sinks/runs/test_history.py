@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
+import sqlalchemy as sa
 
 from sinks.control import requests
+from sinks.database.engine import transaction
+from sinks.database.tables import runs
 from sinks.runs.heartbeat import Heartbeat
-from sinks.runs.history import list_runs, run_called
+from sinks.runs.history import WantedRuns, list_runs, page, run_called
 from tests.io.sinks.runs.test_runs import begun
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.counts import Counts
@@ -14,6 +19,10 @@ from transforms.errors import ConfigError
 from transforms.settle.sink import Settled
 
 LONG_AGO = "'2020-01-01 00:00:00'"
+
+
+EARLIER = sa.literal(datetime(2026, 3, 1, tzinfo=UTC), runs.c.started_at.type)
+LATER = sa.literal(datetime(2026, 4, 1, tzinfo=UTC), runs.c.started_at.type)
 
 
 def beaten(database: Database, run: str, read: int) -> None:
@@ -78,3 +87,29 @@ def test_a_run_that_goes_on_says_what_is_held_and_one_that_has_ended_does_not(
     requests.ask(database.database, "events", ["kafka://b"], "running", **by)
     rows = {row.id: (row.state, row.held) for row in list_runs(database.database)}
     assert rows == {"1": ("paused", {}), "2": ("running", {"kafka://a": "draining"})}
+
+
+def test_pages_have_each_run_once_though_several_began_at_once(database: Database) -> None:
+    for number in range(7):
+        run = begun(database, str(number), "p" if number % 2 else "q")
+        if number != 3:
+            run.end("completed" if number % 3 else "failed")
+    with transaction(database.database, "test") as connection:
+        began = sa.case((runs.c.id == "5", LATER), else_=EARLIER)
+        connection.execute(sa.update(runs).values(started_at=began))
+
+    def ids(wanted: WantedRuns) -> list[str]:
+        result: list[str] = []
+        before = None
+        while True:
+            shown = page(database.database, wanted, before=before, limit=2)
+            result += [row.id for row in shown.runs]
+            before = shown.before
+            if before is None:
+                return result
+
+    assert ids(WantedRuns()) == ["5", "0", "1", "2", "3", "4", "6"]
+    assert ids(WantedRuns(pipeline="p")) == ["5", "1", "3"]
+    assert ids(WantedRuns(target="events", outcome="failed")) == ["0", "6"]
+    assert ids(WantedRuns(outcome="open")) == ["3"]
+    assert ids(WantedRuns(target="other")) == []
