@@ -87,7 +87,7 @@ def _rescue_claim(database: Database) -> tuple[str, list[int]] | None:
             update_each(connection, jobs, [_rescued(row, claim, at) for row in rows])
             enqueue(connection, claimed)
         spent = [row for row in rows if row.attempt >= row.max_attempts]
-        upkeep.discard(connection, [row._mapping for row in spent], at)
+        upkeep.discard(connection, [dict(row._mapping) for row in spent], at)
         ledger_moves.move_jobs(connection, spent, Counts(dead=1, retrying=-1))
         return claim.lease, [row.id for row in rows]
 

@@ -161,7 +161,7 @@ def _write(
     """The same as SQL: the dead letters of when it was written, as far as they still are then."""
     for group in groups:
         op.execute(sa.insert(_groups).values(group))
-    discarded = sa.literal_column("'discarded'")
+    discarded: sa.ColumnElement[str] = sa.literal_column("'discarded'")
     for number, ids in numbers.items():
         rows = sa.select(_jobs.c.id, sa.literal(number, sa.Uuid)).where(
             _jobs.c.id.in_(ids), _jobs.c.state == discarded
