@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from sinks.database.columns import ID, UtcDateTime
+from sinks.database.dialects import dialect_of
 from sinks.database.migrations.migration import Migration, Step
 from sinks.database.migrations.present import Present
 from sinks.database.migrations.version_1 import NAME, TEXT
@@ -100,8 +101,11 @@ _jobs = sa.table(
     *(sa.column(name, TEXT) for name in (*_GROUPED, "state")),
     sa.column("inserted_at", UtcDateTime),
 )
-_entered = sa.table(
-    "ingest_dead", sa.column("job", sa.BigInteger), sa.column("fingerprint", sa.Uuid)
+_entered = sa.Table(
+    "ingest_dead",
+    sa.MetaData(),
+    sa.Column("job", sa.BigInteger),
+    sa.Column("fingerprint", sa.Uuid),
 )
 _groups = sa.table(
     "ingest_fingerprints",
@@ -116,9 +120,9 @@ def _fill(op: Operations, present: Present) -> None:
         return
     connection = present.connection
     script = op.get_context().as_sql
-    known: set[uuid.UUID] = set()
+    present_groups: set[uuid.UUID] = set()
     if present.has("ingest_fingerprints"):
-        known.update(connection.execute(sa.select(_groups.c.id)).scalars())
+        present_groups.update(connection.execute(sa.select(_groups.c.id)).scalars())
     for rows in _dead_letters(connection, present):
         numbers: dict[uuid.UUID, list[int]] = defaultdict(list)
         groups = []
@@ -126,8 +130,8 @@ def _fill(op: Operations, present: Present) -> None:
             columns = {name: getattr(row, name) for name in _GROUPED}
             number, message = fingerprint_of(**columns)
             numbers[number].append(row.id)
-            if number not in known:
-                known.add(number)
+            if number not in present_groups:
+                present_groups.add(number)
                 told = {"message": message, "first_seen": row.inserted_at}
                 groups.append({**columns, **told, "id": number})
         if script:
@@ -135,8 +139,11 @@ def _fill(op: Operations, present: Present) -> None:
             continue
         if groups:
             connection.execute(sa.insert(_groups), groups)
-        entered = [{"job": job, "fingerprint": n} for n, ids in numbers.items() for job in ids]
-        connection.execute(sa.insert(_entered), entered)
+        entered: dict[str, list[Any]] = {
+            "job": [job for ids in numbers.values() for job in ids],
+            "fingerprint": [number for number, ids in numbers.items() for _ in ids],
+        }
+        dialect_of(connection).insert(connection, _entered, entered, {})
 
 
 def _dead_letters(connection: sa.Connection, present: Present) -> Iterator[Sequence[Any]]:
@@ -177,6 +184,6 @@ MIGRATION = Migration(
         Step(_fingerprints),
         Step(_orders),
         Step(_edits),
-        Step(_fill, reads=(("ingest_jobs", 10_000),)),
+        Step(_fill, reads=(("ingest_jobs", 5_000),)),
     ),
 )
