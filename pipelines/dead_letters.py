@@ -3,6 +3,7 @@
 python -m pipelines.dead_letters list   --sink URL [filters] [--json]
 python -m pipelines.dead_letters show   --sink URL --id N [--json]
 python -m pipelines.dead_letters stats  --sink URL [filters] [--json]
+python -m pipelines.dead_letters groups --sink URL [filters] [--json]
 python -m pipelines.dead_letters replay --sink URL --reason TEXT [filters] [--dry_run]
 python -m pipelines.dead_letters cancel --sink URL --reason TEXT [filters] [--dry_run]
 python -m pipelines.dead_letters purge  --sink URL --reason TEXT [filters] [--dry_run]

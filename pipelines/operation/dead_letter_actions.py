@@ -11,6 +11,7 @@ from pipelines.operation import dead_letter_output as output
 from pipelines.operation.dead_letter_filters import actor_of, adopter_of, filter_of, reveal_of
 from pipelines.terminal import safe
 from sinks.bulk import edits
+from sinks.console.groups import groups
 from sinks.database.database import Database
 from sinks.database.migrations import migrate, version
 from sinks.jobs import actions as job_actions
@@ -61,7 +62,7 @@ def carry_out(flags: Any) -> int:
         SluiceError: The database cannot be reached, or refuses.
         ConfigError: Flags contradict each other, or name what is not there.
     """
-    looks = {"list": _list, "show": _show, "stats": _stats, "audit": _audit}
+    looks = {"list": _list, "show": _show, "stats": _stats, "groups": _groups, "audit": _audit}
     if flags.action in looks:
         code = looks[flags.action](flags)
         command.check_printed()
@@ -112,6 +113,23 @@ def _stats(flags: Any) -> int:
     output.show_stats(console, groups)
     total = sum(group.count for group in groups)
     console.print(f"{total:,} {_called(chosen)}", highlight=False)
+    return command.OK
+
+
+def _groups(flags: Any) -> int:
+    chosen = filter_of(flags)
+    page = groups(_database(flags), chosen, limit=flags.limit)
+    if flags.json:
+        output.print_json([output.fingerprint_as_json(group) for group in page.groups])
+        return command.OK
+    console = command.console()
+    output.show_groups(console, page)
+    more = ", and more: see --limit" if page.after is not None else ""
+    noun = "group" if len(page.groups) == 1 else "groups"
+    console.print(f"{len(page.groups):,} {noun}{more}", highlight=False)
+    if page.searched is not None:
+        told = f"only the newest {page.searched:,} dead letters were looked at"
+        console.print(told, highlight=False)
     return command.OK
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.operation.dead_letter_options import ALL
+from sinks.database.database import Database
+from sinks.dead.naming import fingerprint_named
 from sinks.jobs.audit_trail import Reveal
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.retention import duration
@@ -19,12 +21,16 @@ def filter_of(flags: Any) -> JobFilter:
     """The filter that the flags describe; state ``all`` does not filter.
 
     Raises:
-        ConfigError: A time cannot be read, or ``--since`` is not before ``--until``.
+        ConfigError: A time cannot be read, ``--since`` is not before ``--until``, or no group has the
+            fingerprint.
     """
     now = datetime.now(UTC)
     since, until = (_time(name, getattr(flags, name), now) for name in ("since", "until"))
     if since is not None and until is not None and since >= until:
         raise ConfigError(f"--since {flags.since} is not before --until {flags.until}")
+    fingerprint = None
+    if flags.fingerprint is not None:
+        fingerprint = fingerprint_named(Database(flags.sink), flags.fingerprint)
     return JobFilter(
         target=flags.table,
         state=None if flags.state == ALL else flags.state,
@@ -37,6 +43,7 @@ def filter_of(flags: Any) -> JobFilter:
         ids=tuple(flags.id or ()),
         since=since,
         until=until,
+        fingerprint=fingerprint,
         **_owner_filter(flags),
     )
 

@@ -37,6 +37,7 @@ _HELP = {
     "list": "list jobs, newest first",
     "show": "show one job in full: bytes (also as hex), key and headers, every attempt, stack",
     "stats": "count the jobs of each kind, with the age of the oldest",
+    "groups": "group dead letters by what they failed for, the group with the newest one first",
     "replay": "try dead letters again: they become available",
     "cancel": "do not try waiting jobs again",
     "purge": "delete finished jobs; the ledger goes on counting their records as what they became",
@@ -51,6 +52,7 @@ _EXAMPLE = {
     "list": "--table people --category constraint --since 2h",
     "show": "--id 7",
     "stats": "--state all --json",
+    "groups": "--table people --limit 10",
     "replay": "--table people --reason 'the column is there now'",
     "cancel": "--origin 's3://bucket/2026/*' --dry_run",
     "purge": "--category malformed --until 30d --reason 'never to be repaired'",
@@ -81,13 +83,15 @@ def parser() -> Parser:
             )
         elif name in ("list", "stats"):
             _add_filters(one, (*JOB_STATES, ALL), "discarded")
+        elif name == "groups":
+            _add_filters(one, ("discarded",), "discarded")
         elif name in ACTIONS:
             _add_action(one, ACTIONS[name])
         elif name in _OWN_FLAGS:
             _OWN_FLAGS[name](one)
         if name in ("list", "show"):
             _add_reveal(one)
-        _add_printed(one, limited=name in ("list", "orders", "audit"))
+        _add_printed(one, limited=name in ("list", "groups", "orders", "audit"))
     return parser
 
 
@@ -139,6 +143,11 @@ def _add_filters(
     filters.add_argument("--exception", metavar="CLASS", help="class of the exception")
     filters.add_argument("--text", help="with this text in its bytes")
     filters.add_argument("--sqlstate", metavar="CODE", help="with this code of the database")
+    filters.add_argument(
+        "--fingerprint",
+        metavar="ID",
+        help="dead letters of this group, as `groups` shows it",
+    )
     filters.add_argument(
         "--id",
         type=flags.positive_int,

@@ -17,6 +17,9 @@ from rich.text import Text
 
 from pipelines.terminal import safe, shown
 from sinks.bulk.edits import Edit
+from sinks.console import groups
+from sinks.console.groups import Page
+from sinks.dead.naming import short
 from sinks.jobs.audit_trail import Entry
 from sinks.jobs.stats import Group
 from sinks.jobs.store import Job
@@ -207,6 +210,25 @@ def show_stats(console: Console, groups: Sequence[Group]) -> None:
         console.print(table)
 
 
+def show_groups(console: Console, page: Page) -> None:
+    """Print one line for each group of dead letters."""
+    columns = ("fingerprint", "count", "first seen", "last seen", "table", "stage", "category")
+    table = Table(*columns, "code", "message", "job", box=None)
+    for group in page.groups:
+        count = f"{group.count.number:,}"
+        times = (group.first_seen, group.last_seen)
+        names = (group.target, group.stage, group.category, group.sqlstate or "", group.message)
+        table.add_row(
+            short(group.fingerprint),
+            count if group.count.exact else f"≈ {count}",
+            *(f"{time:%Y-%m-%dT%H:%M:%SZ}" if time else "" for time in times),
+            *map(shown, names),
+            str(group.sample),
+        )
+    if page.groups:
+        console.print(table)
+
+
 def show_audit(console: Console, entries: Sequence[Entry]) -> None:
     """Print one line for each entry of the audit trail."""
     table = Table("at", "action", "by", "count", "reason", "filter", box=None)
@@ -279,6 +301,18 @@ def group_as_json(group: Group) -> dict[str, Any]:
         "count": group.count,
         "oldest_inserted_at": group.oldest.isoformat(),
         "oldest_age_seconds": max(0.0, (datetime.now(UTC) - group.oldest).total_seconds()),
+    }
+
+
+def fingerprint_as_json(group: groups.Group) -> dict[str, Any]:
+    """A group of dead letters; whether its count is exact stands beside it."""
+    return {
+        **asdict(group),
+        "fingerprint": str(group.fingerprint),
+        "first_seen": group.first_seen.isoformat(),
+        "last_seen": None if group.last_seen is None else group.last_seen.isoformat(),
+        "count": group.count.number,
+        "count_is_exact": group.count.exact,
     }
 
 
