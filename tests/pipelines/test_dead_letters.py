@@ -438,6 +438,6 @@ def test_an_unreachable_database_is_one_line(
 def test_an_action_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     assert dead_letters() == 2
     assert (
-        "list|show|stats|replay|cancel|purge|adopt|prune|edit|orders|audit"
+        "list|show|stats|groups|replay|cancel|purge|adopt|prune|edit|orders|audit"
         in capsys.readouterr().err
     )
