@@ -28,7 +28,7 @@ FIELDS = frozenset(
         *("runner", "streaming", "sources"),
         *("source", "partition", "offset", "element", "first_offset", "last_offset"),
         *("job", "jobs", "lease", "holder", "stage", "category", "service", "seconds"),
-        "flink_job",
+        *("flink_job", "order"),
         *("records", "records_per_second", "lag", "lag_by_source", "dead", "retrying", "away"),
         "held",
         *("freshness_seconds", "seconds_since_commit"),
