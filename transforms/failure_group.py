@@ -30,6 +30,9 @@ _ROW = re.compile(r"\b(row contains) \(.*", re.IGNORECASE)
 _WITH_THE_ROW = ("23502", "23514", "44000")
 """Codes of PostgreSQL's errors whose detail is the row, whatever the language."""
 
+_WHOLE = re.compile(r"(?<![\w.:+-])[0-9]+(?![\w.:+-])")
+"""A number that stands alone."""
+
 _QUOTE = re.compile(r"(?<!\w)([\"'`])(?:.*?\1(?!\w))?")
 """A quote, with the one that ends it if there is one."""
 
@@ -50,11 +53,14 @@ def normalised(message: str) -> str:
 
 
 def _without_key(message: str) -> str:
-    """The beginning of a message, without the values of its key: what costs little for each record."""
+    """The beginning of a message, without the values of its key: what costs little for each record.
+
+    Messages that differ in a number alone are equal from here on.
+    """
     text = " ".join(message[:_LOOKED_AT].split())
     begin = text.find("=(")
     end = max(map(text.rfind, _AFTER_A_KEY)) if begin >= 0 else -1
-    return f"{text[:begin]}=(…{text[end:]}" if end > begin else text
+    return _WHOLE.sub("0", f"{text[:begin]}=(…{text[end:]}" if end > begin else text)
 
 
 def _normalised(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -92,9 +93,9 @@ class Dialect(Protocol):
         ...
 
     def is_one_of(
-        self, column: sa.ColumnElement[int], numbers: Sequence[int]
+        self, column: sa.ColumnElement[Any], numbers: Sequence[int | UUID]
     ) -> sa.ColumnElement[bool]:
-        """Whether ``column`` is one of ``numbers``, however many there are."""
+        """Whether ``column``, of whole numbers or UUIDs, is one of ``numbers``, however many there are."""
         ...
 
     def matches(self, column: sa.ColumnElement[str], pattern: str) -> sa.ColumnElement[bool]:

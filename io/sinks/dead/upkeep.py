@@ -98,7 +98,9 @@ def enter_stored(connection: sa.Connection, by_origin: Mapping[uuid.UUID, uuid.U
         sa.select(jobs.c.id, jobs.c.origin)
         .join_from(jobs, dead, dead.c.job == jobs.c.id, isouter=True)
         .where(
-            jobs.c.origin.in_(list(by_origin)), jobs.c.state == "discarded", dead.c.job.is_(None)
+            dialect_of(connection).is_one_of(jobs.c.origin, list(by_origin)),
+            jobs.c.state == "discarded",
+            dead.c.job.is_(None),
         )
     )
     enter(connection, {row.id: by_origin[row.origin] for row in connection.execute(fresh)})

@@ -128,7 +128,7 @@ def insert_failures(
         upkeep.enter_stored(connection, of_chunk)
         waiting = [row["origin"] for row in chunk if row["state"] != "discarded"]
         if waiting:
-            enqueue(connection, jobs.c.origin.in_(waiting))
+            enqueue(connection, dialect.is_one_of(jobs.c.origin, waiting))
 
 
 def _chunks(rows: Sequence[dict[str, Any]]) -> Iterator[Sequence[dict[str, Any]]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -84,13 +85,13 @@ class Generic:
         return None
 
     def is_one_of(
-        self, column: sa.ColumnElement[int], numbers: Sequence[int]
+        self, column: sa.ColumnElement[Any], numbers: Sequence[int | UUID]
     ) -> sa.ColumnElement[bool]:
         """Written into the statement: parameters are bounded to a few thousand or fewer."""
         listed = sa.bindparam(
             "numbers",
             list(numbers),
-            sa.BigInteger(),
+            column.type,
             unique=True,
             expanding=True,
             literal_execute=True,

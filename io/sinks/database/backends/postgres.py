@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -127,11 +128,11 @@ class Postgres(Generic):
         connection.execute(_LOCK, {"keys": keys})
 
     def is_one_of(
-        self, column: sa.ColumnElement[int], numbers: Sequence[int]
+        self, column: sa.ColumnElement[Any], numbers: Sequence[int | UUID]
     ) -> sa.ColumnElement[bool]:
         # As one text: a driver that adapts a list looks at each number for a microsecond.
         text = sa.literal("{" + ",".join(map(str, numbers)) + "}", sa.Text)
-        return column == sa.any_(sa.cast(text, sa.ARRAY(sa.BigInteger)))
+        return column == sa.any_(sa.cast(text, sa.ARRAY(column.type)))
 
     def contains(self, column: sa.ColumnElement[bytes], part: bytes) -> sa.ColumnElement[bool]:
         needle = sa.literal(part, sa.LargeBinary)
