@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pipelines.console.pages import about, dead_letters, orders
+from pipelines.console.pages import about, dead_letters, orders, overview, targets
 from pipelines.console.pages.acting import actions, editing
 from pipelines.console.view import Page
 
 SCREENS: tuple[Page, ...] = (
+    *overview.ROUTES,
+    *targets.ROUTES,
     *actions.ROUTES,
     *editing.ROUTES,
     *dead_letters.ROUTES,
