@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from pipelines.console.pages import about, dead_letters, orders, overview, targets
+from pipelines.console.pages import (
+    about,
+    dead_letter_groups,
+    dead_letters,
+    orders,
+    overview,
+    targets,
+)
 from pipelines.console.pages.acting import actions, editing
 from pipelines.console.view import Page
 
@@ -12,6 +19,7 @@ SCREENS: tuple[Page, ...] = (
     *actions.ROUTES,
     *editing.ROUTES,
     *dead_letters.ROUTES,
+    *dead_letter_groups.ROUTES,
     *orders.ROUTES,
     *about.ROUTES,
 )
