@@ -23,6 +23,3 @@ SCREENS: tuple[Page, ...] = (
     *orders.ROUTES,
     *about.ROUTES,
 )
-
-HOME = next((page.path for page in SCREENS if page.path == "/"), "/about")
-"""Where the console begins."""

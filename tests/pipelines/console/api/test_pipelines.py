@@ -28,7 +28,7 @@ def test_partitions_are_paged_and_filtered(tmp_path: Path) -> None:
     with console(config.database) as client:
         place = None
         for _ in range(5):
-            after = {}
+            after: dict[str, str] = {}
             if place is not None:
                 names = ("after_pipeline", "after_source", "after_partition")
                 after = dict(zip(names, place, strict=True))
