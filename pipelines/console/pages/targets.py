@@ -57,12 +57,12 @@ def coverage(view: View) -> Answer:
 
 def _place(view: View) -> tuple[str, str, str] | None:
     """Where the page begins: pipeline, source and partition, each a parameter ``after``."""
-    given = view.query.getlist("after")
-    if not given:
+    names = view.query.getlist("after")
+    if not names:
         return None
-    if len(given) != 3:
+    if len(names) != 3:
         raise ConfigError("after must be a place that a page of this list has linked to")
-    pipeline, source, partition = given
+    pipeline, source, partition = names
     return pipeline, source, partition
 
 
