@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pipelines.console.api import console, dead_letters, orders
+from pipelines.console.api import console, dead_letters, orders, runs
 from pipelines.console.api.operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *dead_letters.OPERATIONS,
     *orders.OPERATIONS,
+    *runs.OPERATIONS,
     *console.OPERATIONS,
 )

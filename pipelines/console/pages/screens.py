@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.console.pages import about, dead_letters, orders
 from pipelines.console.pages.acting import actions, editing
+from pipelines.console.pages.running import alerts, audit, runs
 from pipelines.console.view import Page
 
 SCREENS: tuple[Page, ...] = (
@@ -11,6 +12,9 @@ SCREENS: tuple[Page, ...] = (
     *editing.ROUTES,
     *dead_letters.ROUTES,
     *orders.ROUTES,
+    *runs.ROUTES,
+    *audit.ROUTES,
+    *alerts.ROUTES,
     *about.ROUTES,
 )
 
