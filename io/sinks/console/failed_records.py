@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.console.counting import Count
 from sinks.console.job_search import LOOKED_AT, SECONDS, Direction, Search
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
@@ -94,6 +95,7 @@ class Page:
         searched: How many candidates were looked at; None if an index found the records.
         complete: Whether the search saw all candidates in its direction, or found a full page.
             Otherwise ``older`` (or ``newer``) searches on.
+        total: How many match on all pages; None where no index counts them and this page has not all.
     """
 
     records: tuple[FailedRecord, ...]
@@ -101,6 +103,7 @@ class Page:
     newer: int | None = None
     searched: int | None = None
     complete: bool = True
+    total: Count | None = None
 
 
 def page(
@@ -121,7 +124,7 @@ def page(
     """
     with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
-            return Page(())
+            return Page((), total=Count(0, exact=True))
         search = Search.of(connection, which)
         direction = Direction(before, after)
         matching, searched, last = _rows(search, direction, limit + 1)
@@ -130,6 +133,7 @@ def page(
         if direction.backwards:
             matching.reverse()
         records = tuple(_shown(connection, matching))
+        total = search.counted()
     bounded = not more and last is not None
     first = records[0].id if records else None
     end = records[-1].id if records else None
@@ -141,7 +145,9 @@ def page(
     else:
         older = last if bounded else end if more else None
         newer = None if before is None else first if first is not None else before - 1
-    return Page(records, older, newer, searched if search.looks else None, not bounded)
+    if total is None and before is None and after is None and older is None:
+        total = Count(len(records), exact=True)
+    return Page(records, older, newer, searched if search.looks else None, not bounded, total)
 
 
 def _rows(search: Search, direction: Direction, limit: int) -> tuple[list[Any], int, int | None]:

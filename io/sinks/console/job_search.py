@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.console.counting import Count, counted
 from sinks.database.dialects import dialect_of
 from sinks.database.repair_tables import dead, fingerprints
 from sinks.database.tables import jobs, queue
@@ -75,12 +76,14 @@ class Search:
         candidates: Those that an index gives.
         which: What is left to ask of each; None if nothing is.
         states: The states of which it is asked to be one; none for any.
+        indexed: The numbers of all of them in no order, if an index finds them.
     """
 
     connection: sa.Connection
     candidates: Candidates
     which: JobFilter | None
     states: tuple[str, ...] = ()
+    indexed: sa.Select[Any] | None = None
 
     @classmethod
     def of(
@@ -97,16 +100,18 @@ class Search:
             return cls(connection, _numbered(connection, which.ids), asked, states)
         if states == ("discarded",):
             return cls._of_dead(connection, asked)
-        rest = None if asked == JobFilter() and not states else asked
+        if asked == JobFilter() and not states:
+            return cls(connection, _in(jobs.c.id), None, indexed=sa.select(jobs.c.id))
         in_queue = bool(states) and set(states) <= set(WAITING_STATES)
-        return cls(connection, _in(queue.c.job if in_queue else jobs.c.id), rest, states)
+        return cls(connection, _in(queue.c.job if in_queue else jobs.c.id), asked, states)
 
     @classmethod
     def _of_dead(cls, connection: sa.Connection, which: JobFilter) -> Search:
-        rest = None if which == JobFilter() else which
+        if which == JobFilter():
+            return cls(connection, _in(dead.c.job), None, indexed=sa.select(dead.c.job))
         groups = groups_of(connection, which)
         if groups is None:
-            return cls(connection, _in(dead.c.job), rest)
+            return cls(connection, _in(dead.c.job), which)
         left = replace(
             which,
             target=None,
@@ -116,12 +121,22 @@ class Search:
             sqlstate=None,
             fingerprint=None,
         )
-        return cls(connection, _merged(groups), None if left == JobFilter() else left)
+        if left != JobFilter():
+            return cls(connection, _merged(groups), left)
+        indexed = sa.select(dead.c.job).where(dead.c.fingerprint.in_(groups))
+        return cls(connection, _merged(groups), None, indexed=indexed)
 
     @property
     def looks(self) -> bool:
         """Whether candidates are looked at one by one."""
         return self.which is not None and not self.which.ids
+
+    def counted(self) -> Count | None:
+        """How many there are; None if no index finds them."""
+        if self.which is not None and self.which.ids:
+            ids = sa.select(jobs.c.id).where(self.among(self.which.ids))
+            return counted(self.connection, ids)
+        return None if self.indexed is None else counted(self.connection, self.indexed)
 
     def numbers(self, direction: Direction, limit: int) -> Iterator[Sequence[int]]:
         """The numbers of the candidates, in chunks."""

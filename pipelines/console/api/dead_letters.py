@@ -20,8 +20,10 @@ from pipelines.console.pages.dead_letters import HIDDEN
 from pipelines.console.pages.job_filters import asked, filter_of
 from pipelines.console.view import Absent, View
 from sinks.bulk import edits
+from sinks.console.counting import Count
 from sinks.console.dead_letter import Attempt, dead_letter
 from sinks.console.failed_records import FailedRecord, page
+from sinks.jobs.filter import JobFilter
 from transforms.errors import ConfigError
 
 Text = Annotated[str, Meta(max_length=1_000)]
@@ -83,6 +85,7 @@ class Records:
         newer: Goes into ``after`` to go back.
         searched: How many candidates were looked at, where no index finds the records.
         complete: Whether a page without records means that there are none.
+        total: How many records match on all pages; null where no index counts them.
     """
 
     records: tuple[FailedRecord, ...]
@@ -90,6 +93,7 @@ class Records:
     newer: int | None
     searched: int | None
     complete: bool
+    total: Count | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +203,7 @@ def listing(view: View, asked_for: Listing) -> Records:
     """A page of failed records."""
     listed = page(
         view.database,
-        filter_of(asked(view, _texts(asked_for))),
+        filter_asked(view, asked_for),
         before=asked_for.before,
         after=asked_for.after,
         limit=asked_for.limit,
@@ -207,7 +211,18 @@ def listing(view: View, asked_for: Listing) -> Records:
     records = listed.records
     if view.hides_payloads:
         records = tuple(replace(record, message=HIDDEN) for record in records)
-    return Records(records, listed.older, listed.newer, listed.searched, listed.complete)
+    return Records(
+        records, listed.older, listed.newer, listed.searched, listed.complete, listed.total
+    )
+
+
+def filter_asked(view: View, which: Filter) -> JobFilter:
+    """The filter that the parameters describe.
+
+    Raises:
+        ConfigError: One of them cannot be read, or must not be asked for by this user.
+    """
+    return filter_of(asked(view, _texts(which)))
 
 
 def one(view: View, which: One) -> Letter:

@@ -47,6 +47,7 @@ def dead_letters(view: View) -> Answer:
         page=listed,
         chosen=chosen,
         chips=chips,
+        grouped=_without(chosen, "state"),
         names=[name for name in NAMES if not (name == "text" and view.hides_payloads)],
         states=(*JOB_STATES, ALL),
         older=link(LIST, **chosen, before=listed.older) if listed.older is not None else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipelines.console.pages import about, dead_letters, orders
+from pipelines.console.pages import about, dead_letter_groups, dead_letters, orders
 from pipelines.console.pages.acting import actions, editing
 from pipelines.console.pages.running import alerts, audit, runs
 from pipelines.console.view import Page
@@ -11,6 +11,7 @@ SCREENS: tuple[Page, ...] = (
     *actions.ROUTES,
     *editing.ROUTES,
     *dead_letters.ROUTES,
+    *dead_letter_groups.ROUTES,
     *orders.ROUTES,
     *runs.ROUTES,
     *audit.ROUTES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from dataclasses import dataclass
 
-from pipelines.console.payload.visible import visible
+from pipelines.console.rendering.shown import shown
 
 TEXT_LIMIT = 256 << 10
 """How many bytes are shown as text."""
@@ -65,7 +65,7 @@ def as_text(raw: bytes, encoding: str = "", limit: int = TEXT_LIMIT) -> TextView
         is_text = True
     except (UnicodeError, ValueError):
         text, is_text = _with_bytes(part), False
-    return TextView(visible(text), len(raw), len(part), is_text)
+    return TextView(shown(text, lines=True), len(raw), len(part), is_text)
 
 
 def as_hex(raw: bytes, limit: int = HEX_LIMIT) -> HexView:

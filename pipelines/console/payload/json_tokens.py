@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
-from pipelines.console.payload.visible import visible
+from pipelines.console.rendering.shown import shown
 from transforms.batch.record import Format
 from transforms.parse.csv.columns import names_of
 from transforms.parse.csv.rows import rows_of
@@ -163,7 +163,7 @@ class _Writer:
         elif isinstance(value, Pairs):
             yield Token("{}", "punctuation", marked)
         elif isinstance(value, Number):
-            yield Token(visible(_cut(value.text, STRING // 10)), "number", marked)
+            yield Token(shown(_cut(value.text, STRING // 10)), "number", marked)
         elif isinstance(value, list) and value:
             items = ((str(index), part) for index, part in enumerate(value))
             stack.append(_Step(items, False, path, marked))
@@ -181,7 +181,7 @@ def _line(depth: int) -> str:
 
 
 def _string(text: str) -> str:
-    return visible(json.dumps(_cut(text, STRING), ensure_ascii=False))
+    return shown(json.dumps(_cut(text, STRING), ensure_ascii=False))
 
 
 def _cut(text: str, limit: int) -> str:

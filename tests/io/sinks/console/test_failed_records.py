@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from sinks.console import failed_records, job_search
+from sinks.console import counting, failed_records, job_search
+from sinks.console.counting import Count
 from sinks.console.failed_records import MESSAGE, Page, page
 from sinks.database.database import Database as Where
 from sinks.jobs.filter import JobFilter
@@ -137,6 +138,45 @@ class TestPage:
         part = page(config.database, which)
         assert (part.searched, part.older, part.complete) == (2, numbers[3], False)
 
+    @pytest.mark.parametrize(
+        ("which", "total"),
+        [
+            (JobFilter(), 6),
+            (JobFilter(state="discarded"), 6),
+            (JobFilter(state="all"), 7),
+            (JobFilter(stage="parse"), 3),
+            (JobFilter(target="events"), 6),
+            (JobFilter(target="others"), 0),
+            (JobFilter(stage="parse", source="file:///a"), None),
+            (JobFilter(text="{"), None),
+            (JobFilter(text="needle"), 1),
+            (JobFilter(state="retryable"), 1),
+        ],
+    )
+    def test_all_that_match_are_counted_where_an_index_finds_them(
+        self, database: Database, which: JobFilter, total: int | None
+    ) -> None:
+        config = prepared(database)
+        parse = {"stage": "parse", "raw": b"{}"}
+        waits = {"state": "retryable"}
+        numbers = store_dead(config, parse, parse, parse, {}, {}, {"raw": b"needle"}, waits)
+        expected = None if total is None else Count(total, exact=True)
+        first = page(config.database, which, limit=2)
+        assert first.total == expected
+        if first.older is not None:
+            assert page(config.database, which, before=first.older, limit=2).total == expected
+        by_number = JobFilter(ids=tuple(numbers[:5]), stage="parse")
+        assert page(config.database, by_number, limit=2).total == Count(3, exact=True)
+
+    def test_many_are_estimated(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(counting, "MOST", 2)
+        config = prepared(database)
+        store_dead(config, {}, {}, {})
+        total = page(config.database, JobFilter(), limit=1).total
+        assert total is not None
+        assert not total.exact
+        assert total.number >= 2
+
     def test_a_record_is_light_and_has_its_group(self, database: Database) -> None:
         config = prepared(database)
         store_dead(config, {"message": "x" * 1_000, "raw": b"12345", "element": 2})
@@ -167,4 +207,4 @@ class TestPage:
         assert record.message == (message or "(not shown, since it may quote hidden fields)")
 
     def test_without_tables_there_are_none(self, database: Database) -> None:
-        assert page(database.database, JobFilter()) == Page(())
+        assert page(database.database, JobFilter()) == Page((), total=Count(0, exact=True))
