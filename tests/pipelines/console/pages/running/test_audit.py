@@ -22,7 +22,13 @@ def entered(folder: Path, *entries: dict[str, Any]) -> Database:
     database.sink()
     with transaction(database.database, "test") as connection:
         for entry in entries:
-            base = {"action": "replay", "actor": "ann", "reason": "why", "which": {}, "count": 1}
+            base: dict[str, Any] = {
+                "action": "replay",
+                "actor": "ann",
+                "reason": "why",
+                "which": {},
+                "count": 1,
+            }
             enter(connection, **(base | entry))
     return database
 
