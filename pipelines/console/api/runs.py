@@ -129,12 +129,12 @@ class Trail:
 
 def list_runs(view: View, asked: RunsAsked) -> Runs:
     """Runs."""
-    given = _given(pipeline=asked.pipeline, target=asked.target, since=asked.since)
+    chosen = _given(pipeline=asked.pipeline, target=asked.target, since=asked.since)
     wanted = WantedRuns(
-        pipeline=given.get("pipeline"),
-        target=given.get("target"),
+        pipeline=chosen.get("pipeline"),
+        target=chosen.get("target"),
         outcome=one_of("state", asked.state, runs.STATES),
-        since=since_of(given),
+        since=since_of(chosen),
     )
     listed = runs.listing(view, wanted, place_of("before", asked.before), asked.limit)
     return Runs([_run(row) for row in listed.runs], cursor(listed.before))
@@ -148,8 +148,8 @@ def get_run(view: View, which: OneRun) -> Run:
 
 def list_entries(view: View, asked: AuditAsked) -> Trail:
     """Entries of the audit trail."""
-    given = _given(action=asked.action, actor=asked.actor, since=asked.since)
-    wanted = Wanted(given.get("action"), given.get("actor"), since_of(given))
+    chosen = _given(action=asked.action, actor=asked.actor, since=asked.since)
+    wanted = Wanted(chosen.get("action"), chosen.get("actor"), since_of(chosen))
     listed = audit.listing(view, wanted, asked.before, asked.limit)
     return Trail(listed.entries, listed.before, listed.searched)
 
@@ -160,10 +160,10 @@ def get_alerts(view: View, _: Nothing) -> Alerts:
 
 
 def _given(**values: str | None) -> dict[str, str]:
-    given = {name: text for name, text in values.items() if text is not None}
-    for name, text in given.items():
+    chosen = {name: text for name, text in values.items() if text is not None}
+    for name, text in chosen.items():
         check_text(name, text)
-    return given
+    return chosen
 
 
 def _run(row: RunRow) -> Run:

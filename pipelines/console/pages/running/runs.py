@@ -62,12 +62,12 @@ def one(view: View, name: str) -> RunRow:
         Absent: There is none, or there are several.
     """
     try:
-        found = run_called(view.database, name) if has_tables(view) else None
+        row = run_called(view.database, name) if has_tables(view) else None
     except ConfigError:
-        found = None
-    if found is None:
+        row = None
+    if row is None:
         raise Absent("there is no such run, or several begin so")
-    return _seen(view, found)
+    return _seen(view, row)
 
 
 def _seen(view: View, row: RunRow) -> RunRow:
