@@ -11,6 +11,7 @@ from pipelines.console.pages import (
     targets,
 )
 from pipelines.console.pages.acting import actions, editing
+from pipelines.console.pages.running import alerts, audit, control, due, outbox, runs
 from pipelines.console.view import Page
 
 SCREENS: tuple[Page, ...] = (
@@ -21,5 +22,11 @@ SCREENS: tuple[Page, ...] = (
     *dead_letters.ROUTES,
     *dead_letter_groups.ROUTES,
     *orders.ROUTES,
+    *due.ROUTES,
+    *outbox.ROUTES,
+    *runs.ROUTES,
+    *control.ROUTES,
+    *audit.ROUTES,
+    *alerts.ROUTES,
     *about.ROUTES,
 )
