@@ -50,19 +50,19 @@ def database(postgres_url: str) -> Iterator[Database]:
 
 def test_every_count_is_the_same(database: Database, capsys: pytest.CaptureFixture[str]) -> None:
     Queue(database, *map(failure, range(NUMBER)))
-    each = NUMBER // len(KINDS)
+    share = NUMBER // len(KINDS)
     with console(database.database) as client:
         before = counted(client, database, capsys)
-        assert sorted(before.values()) == [each] * len(KINDS)
+        assert sorted(before.values()) == [share] * len(KINDS)
         schema = "/dead-letters?category=schema"
-        assert total(client.get(schema).text) == 2 * each
+        assert total(client.get(schema).text) == 2 * share
 
         form = {"csrf": csrf(client), "reason": "the schema is repaired"}
         filters = {"every": "1", "category": "schema"}
         replayed = client.post("/dead-letters/replay", data={**form, **filters})
         assert replayed.status_code == 303
         after = counted(client, database, capsys)
-        assert sorted(after.values()) == [each] * 3
+        assert sorted(after.values()) == [share] * 3
         assert total(client.get(schema).text) == 0
 
         of_one = next(iter(after))
@@ -75,7 +75,7 @@ def test_every_count_is_the_same(database: Database, capsys: pytest.CaptureFixtu
         assert client.post("/dead-letters/purge", content=body, headers=kind).status_code == 303
         rest = counted(client, database, capsys)
         assert rest.keys() == after.keys() - {of_one}
-        assert sum(rest.values()) == 2 * each - 7
+        assert sum(rest.values()) == 2 * share - 7
 
 
 def counted(
@@ -142,5 +142,5 @@ def total(page: str) -> int:
 
 def numbers(page: str) -> list[int]:
     """The numbers of the groups, in their order."""
-    found = re.findall(r'<td class="number"><a [^>]*>([\d,]+)</a>', page)
-    return [int(text.replace(",", "")) for text in found]
+    cells = re.findall(r'<td class="number"><a [^>]*>([\d,]+)</a>', page)
+    return [int(text.replace(",", "")) for text in cells]
