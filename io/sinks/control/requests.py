@@ -184,14 +184,29 @@ def pause_unless_held(database: Database, pipeline: str, *, actor: str, reason: 
     return paused
 
 
-def rows_of(connection: sa.Connection, pipeline: str | None = None) -> list[Requested]:
-    """What is asked of a pipeline, or of all: the whole pipeline first, then its sources by name."""
+def rows_of(
+    connection: sa.Connection,
+    pipeline: str | None = None,
+    *,
+    which: sa.ColumnElement[bool] | None = None,
+    limit: int | None = None,
+) -> list[Requested]:
+    """What is asked of a pipeline, or of all: the whole pipeline first, then its sources by name.
+
+    Args:
+        connection: To the database.
+        pipeline: Only of this one.
+        which: Only rows for which this holds.
+        limit: At most so many.
+    """
     query = sa.select(*(control.c[name] for name in _NAMES)).order_by(
         control.c.pipeline, control.c.source
     )
     if pipeline is not None:
         query = query.where(control.c.pipeline == pipeline)
-    return [Requested(*row) for row in connection.execute(query)]
+    if which is not None:
+        query = query.where(which)
+    return [Requested(*row) for row in connection.execute(query.limit(limit))]
 
 
 def requested(database: Database, pipeline: str | None = None) -> list[Requested]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +20,10 @@ ACTOR_LIMIT = 255
 
 LOOKED_AT = 20_000
 """How many entries are looked at for those that a page asks for."""
+
+
+OVERLAP = timedelta(hours=1)
+"""Entries further apart than this have their numbers in the order of their times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +119,12 @@ class Wanted:
     Attributes:
         action: Of this action.
         actor: By this actor.
+        since: Made at this time or later.
     """
 
     action: str | None = None
     actor: str | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +154,18 @@ def page(database: Database, wanted: Wanted, *, before: int | None = None, limit
         for name, value in (("action", wanted.action), ("actor", wanted.actor))
         if value is not None
     ]
+    if wanted.since is not None:
+        chosen.append(audit.c.at >= wanted.since)
     with transaction(database, "read the audit trail", write=False) as connection:
         if not sa.inspect(connection).has_table(audit.name):
             return Page((), None, None)
         end = None
         if chosen:
-            numbers = sa.select(audit.c.id).where(older).order_by(audit.c.id.desc())
-            end = connection.scalar(numbers.offset(LOOKED_AT - 1).limit(1))
+            numbers = sa.select(audit.c.id, audit.c.at).where(older).order_by(audit.c.id.desc())
+            last = connection.execute(numbers.offset(LOOKED_AT - 1).limit(1)).one_or_none()
+            # What began long before ``since`` is older in all entries behind it.
+            if last is not None and (wanted.since is None or last.at > wanted.since - OVERLAP):
+                end = last.id
         query = sa.select(audit).where(older, *chosen)
         if end is not None:
             query = query.where(audit.c.id >= end)

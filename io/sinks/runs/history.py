@@ -133,11 +133,13 @@ class WantedRuns:
         pipeline: Of this pipeline.
         target: Those that write this table.
         outcome: ``open`` for those that have not ended, otherwise how they ended.
+        since: That began at this time or later.
     """
 
     pipeline: str | None = None
     target: str | None = None
     outcome: str | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,8 @@ def page(
         query = query.where(runs.c.outcome.is_(None))
     elif wanted.outcome is not None:
         query = query.where(runs.c.outcome == wanted.outcome)
+    if wanted.since is not None:
+        query = query.where(runs.c.started_at >= wanted.since)
     if before is not None:
         began, run = before
         older = sa.or_(runs.c.started_at < began, runs.c.id > run)

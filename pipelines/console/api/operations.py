@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from pipelines.console.api import console, dead_letter_groups, dead_letters, orders
+from pipelines.console.api import (
+    console,
+    control,
+    dead_letter_groups,
+    dead_letters,
+    orders,
+    runs,
+    waiting,
+)
 from pipelines.console.api.operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *dead_letter_groups.OPERATIONS,
     *dead_letters.OPERATIONS,
     *orders.OPERATIONS,
+    *waiting.OPERATIONS,
+    *runs.OPERATIONS,
+    *control.OPERATIONS,
     *console.OPERATIONS,
 )

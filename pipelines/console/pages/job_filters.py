@@ -50,7 +50,7 @@ def filter_of(chosen: Mapping[str, str], now: datetime | None = None) -> JobFilt
     state = chosen.get("state")
     if state not in (None, ALL, *JOB_STATES):
         raise ConfigError(f"there is no state {state!r:.100}; states are {', '.join(JOB_STATES)}")
-    since, until = (_moment(name, chosen.get(name), now) for name in ("since", "until"))
+    since, until = (moment_of(name, chosen.get(name), now) for name in ("since", "until"))
     if since is not None and until is not None and since >= until:
         raise ConfigError("since is not before until")
     values: dict[str, Any] = {
@@ -104,8 +104,12 @@ def _group(text: str | None) -> uuid.UUID | None:
         raise ConfigError("fingerprint must be a UUID, as the list of groups has it") from None
 
 
-def _moment(name: str, text: str | None, now: datetime) -> datetime | None:
-    """A point in time, or a duration before ``now``. Without an offset, a time is in UTC."""
+def moment_of(name: str, text: str | None, now: datetime) -> datetime | None:
+    """A point in time, or a duration before ``now``. Without an offset, a time is in UTC.
+
+    Raises:
+        ConfigError: It is neither.
+    """
     if text is None:
         return None
     try:

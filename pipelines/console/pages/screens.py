@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.console.pages import about, dead_letter_groups, dead_letters, orders
 from pipelines.console.pages.acting import actions, editing
+from pipelines.console.pages.running import alerts, audit, control, due, outbox, runs
 from pipelines.console.view import Page
 
 SCREENS: tuple[Page, ...] = (
@@ -12,6 +13,12 @@ SCREENS: tuple[Page, ...] = (
     *dead_letters.ROUTES,
     *dead_letter_groups.ROUTES,
     *orders.ROUTES,
+    *due.ROUTES,
+    *outbox.ROUTES,
+    *runs.ROUTES,
+    *control.ROUTES,
+    *audit.ROUTES,
+    *alerts.ROUTES,
     *about.ROUTES,
 )
 

@@ -90,3 +90,6 @@ def test_pages_have_each_entry_once_and_search_in_bounded_steps(
     monkeypatch.setattr(audit_trail, "LOOKED_AT", 4)
     wanted = audit_trail.Wanted(actor="bob")
     assert numbers(database, wanted) == ([9, 2, 1], [4, 4, None])
+    later = datetime.now(UTC) + timedelta(days=1)
+    assert numbers(database, audit_trail.Wanted(since=later)) == ([], [None])
+    assert len(numbers(database, audit_trail.Wanted(since=later - timedelta(days=2)))[0]) == 9

@@ -113,3 +113,4 @@ def test_pages_have_each_run_once_though_several_began_at_once(database: Databas
     assert ids(WantedRuns(target="events", outcome="failed")) == ["0", "6"]
     assert ids(WantedRuns(outcome="open")) == ["3"]
     assert ids(WantedRuns(target="other")) == []
+    assert ids(WantedRuns(since=datetime(2026, 4, 1, tzinfo=UTC))) == ["5"]

@@ -1,0 +1,1 @@
+"""What runs, what waits, what was done, and the controls of pipelines."""
