@@ -1,0 +1,80 @@
+"""A console as a process, and pages of a real browser that watch it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+
+
+@contextmanager
+def served(url: str, *flags: str) -> Iterator[str]:
+    """The address of a console that looks at the database ``url``."""
+    command = [sys.executable, "-m", "pipelines.console", "--sink", url]
+    process = subprocess.Popen(
+        [*command, "--listen", "127.0.0.1:0", "--refresh", "1", *flags],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip().rstrip("/")
+        assert address, "the console says where it answers"
+        yield address
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+@contextmanager
+def watched(
+    browser: Browser, address: str, *, expected: Sequence[str] = (), **options: Any
+) -> Iterator[Page]:
+    """A page of a browser of its own.
+
+    It fails on what the browser complains of (scripts, the policy, missing files), on a dialog that a
+    script opens, and on a request to anywhere else.
+
+    Args:
+        browser: The browser.
+        address: Of the console.
+        expected: Parts of complaints that the test provokes.
+        options: Of the browser's context.
+    """
+    context = browser.new_context(base_url=address, **options)
+    complaints: list[str] = []
+
+    def complain(text: str) -> None:
+        if not any(part in text for part in expected):
+            complaints.append(text)
+
+    page = context.new_page()
+    page.on("console", lambda said: complain(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: complain(str(error)))
+    page.on("dialog", lambda dialog: (complain(f"dialog {dialog.message}"), dialog.dismiss()))
+    page.on(
+        "request",
+        lambda asked: (
+            None if asked.url.startswith((address, "data:")) else complain(f"asked {asked.url}")
+        ),
+    )
+    try:
+        yield page
+    finally:
+        context.close()
+    assert not complaints, "\n".join(complaints)
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture of the page if ``SLUICE_PICTURES`` names a folder."""
+    folder = os.environ.get("SLUICE_PICTURES")
+    if folder:
+        page.screenshot(path=Path(folder) / f"{name}.png")
