@@ -86,6 +86,19 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Faults:
+    """What is wrong with partitions together.
+
+    Attributes:
+        gaps: How many have a gap.
+        violations: In how many the outcomes do not add up to the records.
+    """
+
+    gaps: int = 0
+    violations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Partitions:
     """A page of partitions, in the order of pipeline, source and partition.
 
@@ -199,6 +212,26 @@ def summaries(
             max(times, default=None),
         )
     return {place: summary for place, summary in sums.items() if summary.partitions}
+
+
+def faults(connection: sa.Connection) -> dict[tuple[str, str], Faults]:
+    """The faults by pipeline and source, as in ``summaries`` but quicker: sound partitions are only passed by."""
+    columns = (progress.c.pipeline, progress.c.source)
+    firsts = sa.select(*columns, sa.func.count()).where(_START == 0, _ROW_VIOLATES)
+    group = _grouped([_has_later(())], *_FIRSTS).subquery()
+    places = (group.c.pipeline, group.c.source)
+    others = sa.select(
+        *places,
+        _number(group.c.gap),
+        _number(sa.not_(group.c.conserved)) - _number(group.c.first_violates == 1),
+    )
+    sums: dict[tuple[str, str], Faults] = {}
+    for pipeline, source, violations in connection.execute(firsts.group_by(*columns)):
+        sums[pipeline, source] = Faults(0, violations)
+    for pipeline, source, gaps, violations in connection.execute(others.group_by(*places)):
+        alone = sums.get((pipeline, source), Faults()).violations
+        sums[pipeline, source] = Faults(gaps, alone + violations)
+    return sums
 
 
 def _number(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
