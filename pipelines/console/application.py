@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -20,7 +20,7 @@ from pipelines.console.answering import Answering
 from pipelines.console.api.operations import OPERATIONS
 from pipelines.console.api.routes import pages_of
 from pipelines.console.config import ConsoleConfig
-from pipelines.console.pages.screens import HOME, SCREENS
+from pipelines.console.pages.screens import SCREENS
 from pipelines.console.security import Guard
 from pipelines.console.static_files import serve_file
 from pipelines.console.view import Page
@@ -62,8 +62,6 @@ class Console:
             Route("/static/{name}", serve_file),
             *(Route(page.path, answering.endpoint(page), methods=[page.method]) for page in pages),
         ]
-        if not any(page.path == "/" for page in pages):
-            routes.append(Route("/", _home))
         application = Starlette(
             routes=routes,
             exception_handlers={HTTPException: answering.missed},
@@ -88,10 +86,6 @@ class Console:
 
 async def _live(_: Request) -> Response:
     return PlainTextResponse("ok\n")
-
-
-async def _home(_: Request) -> Response:
-    return RedirectResponse(HOME, 302)
 
 
 def _answers(database: Database) -> bool:

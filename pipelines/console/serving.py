@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipelines.console.application import Console
 from pipelines.console.config import ConsoleConfig
+from pipelines.console.samples import sampled
 from pipelines.console.security import HEADERS
 from runners.signals import stop_on_signals
 from sinks.bulk.worker import Worker
@@ -44,7 +45,11 @@ def serve(config: ConsoleConfig, announce: Callable[[str], None]) -> None:
     """
     console = Console(config)
     try:
-        with orders_carried_out(config), _listening(config.listen) as listener:
+        with (
+            orders_carried_out(config),
+            sampled(config.database),
+            _listening(config.listen) as listener,
+        ):
             settings: Any = {
                 "http": _Protocol,
                 "ws": "none",

@@ -7,7 +7,10 @@ newest dead letters only.
 
 from __future__ import annotations
 
+import math
+import time
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sinks.console.counting import MOST, Count, about
+from sinks.console.job_search import Direction, Search
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
@@ -87,6 +91,7 @@ def groups(
     *,
     limit: int = 25,
     after: int | None = None,
+    seconds: float = math.inf,
 ) -> Page:
     """The groups of the dead letters ``which``, the one with the newest dead letter first.
 
@@ -95,6 +100,7 @@ def groups(
         which: The dead letters; without a state, or with that of dead letters.
         limit: How many groups at most.
         after: As the page before says it.
+        seconds: How long single records are asked about, at most.
 
     Raises:
         ConfigError: Another state is asked for.
@@ -111,7 +117,7 @@ def groups(
             return Page(())
         if rest == JobFilter():
             return _page(connection, which, limit, after)
-        return _searched(connection, which, limit, after)
+        return _searched(connection, which, limit, after, seconds)
 
 
 def _page(connection: sa.Connection, which: JobFilter, limit: int, after: int | None) -> Page:
@@ -149,32 +155,37 @@ def _counts(connection: sa.Connection, numbers: Sequence[uuid.UUID]) -> dict[uui
     return counts
 
 
-def _searched(connection: sa.Connection, which: JobFilter, limit: int, after: int | None) -> Page:
+def _searched(
+    connection: sa.Connection, which: JobFilter, limit: int, after: int | None, seconds: float
+) -> Page:
     """The groups of those among the newest dead letters that match."""
-    candidates = sa.select(dead.c.job, dead.c.fingerprint)
-    if which.ids:
-        candidates = candidates.where(dialect_of(connection).is_one_of(dead.c.job, which.ids))
-    newest = candidates.order_by(dead.c.job.desc()).limit(SEARCHED).subquery()
-    matching = which.where(dialect_of(connection))
-    columns = (newest.c.fingerprint, sa.func.max(newest.c.job).label("job"))
-    query = (
-        sa.select(*columns, sa.func.count().label("number"))
-        .join_from(newest, jobs, jobs.c.id == newest.c.job)
-        .where(matching)
-        .group_by(newest.c.fingerprint)
-    )
-    if after is not None:
-        query = query.having(sa.func.max(newest.c.job) < after)
-    rows = connection.execute(
-        query.order_by(sa.func.max(newest.c.job).desc()).limit(limit + 1)
-    ).all()
-    looked_at = connection.scalar(sa.select(sa.func.count()).select_from(newest)) or 0
-    all_seen = looked_at < SEARCHED
-    first = {row.fingerprint: row.job for row in rows[:limit]}
-    counts = {row.fingerprint: Count(row.number, exact=all_seen) for row in rows[:limit]}
+    search = Search.of(connection, which)
+    newest: dict[uuid.UUID, int] = {}
+    numbers: Counter[uuid.UUID] = Counter()
+    looked_at, all_seen = 0, True
+    until = time.monotonic() + seconds
+    for candidates in search.numbers(Direction(), SEARCHED):
+        # Only now is it known that there are more candidates.
+        if looked_at >= SEARCHED or (looked_at and time.monotonic() > until):
+            all_seen = False
+            break
+        part = candidates[: SEARCHED - looked_at]
+        looked_at += len(part)
+        of_part = sa.select(dead.c.fingerprint, sa.func.max(dead.c.job), sa.func.count())
+        query = of_part.join_from(dead, jobs, jobs.c.id == dead.c.job).where(search.among(part))
+        for number, job, count in connection.execute(query.group_by(dead.c.fingerprint)).all():
+            newest.setdefault(number, job)
+            numbers[number] += count
+        if len(part) < len(candidates):
+            all_seen = False
+            break
+    order = sorted(newest, key=lambda number: -newest[number])
+    order = [number for number in order if after is None or newest[number] < after]
+    first = {number: newest[number] for number in order[:limit]}
+    counts = {number: Count(numbers[number], exact=all_seen) for number in first}
     return Page(
         tuple(_groups(connection, first, counts)),
-        rows[limit - 1].job if len(rows) > limit else None,
+        newest[order[limit - 1]] if len(order) > limit else None,
         None if all_seen else looked_at,
     )
 

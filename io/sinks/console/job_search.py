@@ -7,6 +7,7 @@ newest first; how many of them is up to the caller.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -34,8 +35,13 @@ SECONDS = 0.1
 _MERGED = 100_000
 """How many entries of the index may be merged; otherwise the database chooses how to read them."""
 
-_CHUNKS = (500, 1_000, 2_000)
-"""How many candidates are looked at in one statement; the last is repeated."""
+CHUNKS = (50, 10, 2_000)
+"""How many candidates are looked at in the first statement, and at least and at most in those behind it."""
+
+_PACE = 0.02
+"""How many seconds a chunk should take: large records make chunks smaller."""
+
+_GROWTH = 8
 
 _GROUPED = ("target", "stage", "category", "exception", "sqlstate")
 
@@ -141,9 +147,9 @@ class Search:
     def numbers(self, direction: Direction, limit: int) -> Iterator[Sequence[int]]:
         """The numbers of the candidates, in chunks."""
         last: int | None = None
-        sizes = iter(_CHUNKS)
+        size = limit if self.which is None else CHUNKS[0]
         while True:
-            size = limit if self.which is None else next(sizes, _CHUNKS[-1])
+            began = time.monotonic()
             query = self.candidates(direction, last, size)
             numbers = list(self.connection.execute(query).scalars())
             if numbers:
@@ -151,6 +157,8 @@ class Search:
                 last = numbers[-1]
             if len(numbers) < size:
                 return
+            if self.which is not None:
+                size = following(size, time.monotonic() - began)
 
     def among(self, numbers: Sequence[int]) -> sa.ColumnElement[bool]:
         """Whether a job is one of the candidates ``numbers``, and matches."""
@@ -161,6 +169,12 @@ class Search:
         if self.states:
             conditions.append(job_state.is_in(*self.states))
         return sa.and_(*conditions)
+
+
+def following(size: int, took: float) -> int:
+    """How many candidates the next chunk has, when one of ``size`` took so many seconds."""
+    _, least, most = CHUNKS
+    return max(least, min(most, size * _GROWTH, int(size * _PACE / max(took, 1e-6))))
 
 
 def groups_of(connection: sa.Connection, which: JobFilter) -> list[uuid.UUID] | None:

@@ -8,12 +8,14 @@ from pipelines.console.api import (
     dead_letter_groups,
     dead_letters,
     orders,
+    pipelines,
     runs,
     waiting,
 )
 from pipelines.console.api.operation import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
+    *pipelines.OPERATIONS,
     *dead_letter_groups.OPERATIONS,
     *dead_letters.OPERATIONS,
     *orders.OPERATIONS,

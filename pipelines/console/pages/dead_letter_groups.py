@@ -11,6 +11,7 @@ from pipelines.console.rendering.links import link
 from pipelines.console.view import Answer, Page, View
 from sinks.console.groups import Page as Groups
 from sinks.console.groups import groups
+from sinks.console.job_search import SECONDS
 from sinks.jobs.filter import JobFilter
 from transforms.batch.job_states import PURGE, REPLAY
 
@@ -25,7 +26,7 @@ def listed_for(view: View, which: JobFilter, *, after: int | None, limit: int) -
         ConfigError: Jobs are asked for that have no groups.
         SinkUnavailable: The database cannot be reached.
     """
-    listed = groups(view.database, which, limit=limit, after=after)
+    listed = groups(view.database, which, limit=limit, after=after, seconds=SECONDS)
     if view.hides_payloads:
         hidden = tuple(replace(group, message=HIDDEN) for group in listed.groups)
         listed = replace(listed, groups=hidden)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from pipelines.console.pages import about, dead_letter_groups, dead_letters, orders
+from pipelines.console.pages import (
+    about,
+    dead_letter_groups,
+    dead_letters,
+    orders,
+    overview,
+    targets,
+)
 from pipelines.console.pages.acting import actions, editing
 from pipelines.console.pages.running import alerts, audit, control, due, outbox, runs
 from pipelines.console.view import Page
 
 SCREENS: tuple[Page, ...] = (
+    *overview.ROUTES,
+    *targets.ROUTES,
     *actions.ROUTES,
     *editing.ROUTES,
     *dead_letters.ROUTES,
@@ -21,6 +30,3 @@ SCREENS: tuple[Page, ...] = (
     *alerts.ROUTES,
     *about.ROUTES,
 )
-
-HOME = next((page.path for page in SCREENS if page.path == "/"), "/about")
-"""Where the console begins."""

@@ -32,7 +32,8 @@
         legend: { show: false },
         cursor: { show: !small },
         axes: [axis, axis],
-        series: [{}, { label: figure.dataset.label, stroke: colour("--accent"), width: 1.5 }],
+        scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+        series: [{}, { label: figure.dataset.label, stroke: colour("--accent"), width: 1.5, points: { show: !small } }],
       };
       new window.uPlot(options, [times, values], figure);
     }

@@ -7,17 +7,10 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from pipelines.console.pages.screens import HOME
 from sinks.database.database import Database
 from sinks.database.engine import dispose_engines
 from sinks.database.migrations import migrate
 from tests.pipelines.console.consoles import console
-
-
-def test_the_root_leads_to_the_first_screen(client: TestClient) -> None:
-    answer = client.get("/", follow_redirects=True)
-    assert answer.status_code == 200
-    assert answer.url.path == HOME
 
 
 def test_a_probe_says_nothing_else(client: TestClient) -> None:

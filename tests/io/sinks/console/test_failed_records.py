@@ -116,7 +116,7 @@ class TestPage:
     ) -> None:
         monkeypatch.setattr(failed_records, "LOOKED_AT", 4)
         monkeypatch.setattr(failed_records, "SECONDS", 60)
-        monkeypatch.setattr(job_search, "_CHUNKS", (2,))
+        monkeypatch.setattr(job_search, "CHUNKS", (2, 2, 2))
         config = prepared(database)
         numbers = store_dead(config, {"raw": b"needle"}, *({} for _ in range(9)))
         which = JobFilter(text="needle")
@@ -134,7 +134,7 @@ class TestPage:
         which = JobFilter(text="needle")
         whole = page(config.database, which)
         assert (whole.searched, whole.older, whole.complete) == (5, None, True)
-        monkeypatch.setattr(job_search, "_CHUNKS", (2,))
+        monkeypatch.setattr(job_search, "CHUNKS", (2, 2, 2))
         part = page(config.database, which)
         assert (part.searched, part.older, part.complete) == (2, numbers[3], False)
 

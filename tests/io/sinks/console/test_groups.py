@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from sinks.console import counting
+from sinks.console import counting, job_search
 from sinks.console import groups as groups_module
 from sinks.console.counting import Count
 from sinks.console.groups import Group, Page, groups
@@ -108,6 +108,18 @@ def test_what_asks_about_records_looks_at_the_newest_only(
     assert not page.groups[0].count.exact
     after = groups(filled.database, which, limit=1).after
     assert named(groups(filled.database, which, after=after)) == [("too large", 1)]
+
+
+def test_a_slow_search_stops_and_says_how_far_it_has_come(
+    filled: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    which = JobFilter(source="file:///*")
+    assert groups(filled.database, which, seconds=-1).searched is None
+    monkeypatch.setattr(job_search, "CHUNKS", (2, 2, 2))
+    page = groups(filled.database, which, seconds=-1)
+    assert (page.searched, named(page)) == (2, [("order N is gone", 1), ("too large", 1)])
+    whole = groups(filled.database, which)
+    assert whole == groups(filled.database)
 
 
 def test_a_group_is_a_filter_of_its_own(filled: Database) -> None:

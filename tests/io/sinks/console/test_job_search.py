@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from sinks.console import job_search
-from sinks.console.job_search import Direction, Search, groups_of
+from sinks.console.job_search import Direction, Search, following, groups_of
 from sinks.database.engine import transaction
 from sinks.database.repair_tables import dead
 from sinks.jobs.filter import JobFilter
@@ -45,6 +45,22 @@ class TestGroupsOf:
             search = Search.of(connection, JobFilter(stage="write"))
             assert search.looks
             assert [list(part) for part in search.numbers(Direction(), 2)] == [[3, 2, 1]]
+
+
+class TestFollowing:
+    @pytest.mark.parametrize(
+        ("size", "took", "expected"),
+        [
+            (50, 0.0, 400),
+            (50, 0.01, 100),
+            (400, 0.02, 400),
+            (400, 0.2, 40),
+            (50, 9.0, 10),
+            (1_000, 0.0, 2_000),
+        ],
+    )
+    def test_chunks_keep_to_the_time(self, size: int, took: float, expected: int) -> None:
+        assert following(size, took) == expected
 
 
 class TestSearch:
