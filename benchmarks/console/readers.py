@@ -27,6 +27,7 @@ from sinks.console.outbox import outbox
 from sinks.console.overview import overview
 from sinks.console.sums import records_read
 from sinks.console.target import target as read_target
+from sinks.control import listing, requests
 from sinks.database.database import Database
 from sinks.jobs import audit_trail
 from sinks.runs import history
@@ -65,6 +66,8 @@ def readers(database: Database) -> Mapping[str, Callable[[], Any]]:
         "runs of a pipeline": lambda: history.page(
             database, history.WantedRuns(pipeline=next(_TABLES))
         ),
+        "what is asked of pipelines": lambda: listing.page(database),
+        "sources of a pipeline": lambda: requests.read_by(database, next(_TABLES)),
     }
 
 

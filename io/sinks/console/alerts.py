@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sinks.console.coverage import summaries
+from sinks.console.coverage import faults
 from sinks.console.moment import moment
 from sinks.console.outbox import pending
-from sinks.console.sums import sums
+from sinks.console.sums import dead_letters
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.figures.activity import activity
@@ -125,9 +125,12 @@ def alerts(database: Database) -> Alerts:
             ({"target": one.target}, (now - one.oldest).total_seconds())
             for one in pending(connection)
         ]
-        tables = sums(connection)
-        partitions = summaries(connection, (), "pipeline", "source")
-    dead = [({"pipeline": one.pipeline, "target": one.target}, float(one.dead)) for one in tables]
+        letters = dead_letters(connection)
+        partitions = faults(connection)
+    dead = [
+        ({"pipeline": pipeline, "target": target}, float(number))
+        for (pipeline, target), number in letters.items()
+    ]
     places = [
         ({"pipeline": pipeline, "source": source}, one)
         for (pipeline, source), one in partitions.items()

@@ -48,6 +48,14 @@ def sums(connection: sa.Connection) -> list[TableSums]:
     )
 
 
+def dead_letters(connection: sa.Connection) -> dict[tuple[str, str], int]:
+    """The dead letters that are there, by pipeline and table, of those that have any."""
+    place = (counts.c.pipeline, counts.c.target)
+    number = sa.func.sum(counts.c.dead - counts.c.purged)
+    query = sa.select(*place, number).where(counts.c.dead != counts.c.purged).group_by(*place)
+    return {(pipeline, target): int(dead) for pipeline, target, dead in connection.execute(query)}
+
+
 def records_read(database: Database) -> dict[str, int]:
     """How many records each pipeline has read, with those found within them: what a rate is made of.
 

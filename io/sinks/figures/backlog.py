@@ -26,21 +26,19 @@ def backlog(connection: sa.Connection) -> Iterator[Sample]:
 def overdue(connection: sa.Connection, now: datetime) -> Iterator[Sample]:
     """How long the first job of each table has been due.
 
-    By the index on owner and time: one step from each owner to the next, and one to its first.
+    By the index on owner and time: one step to the first job of each owner.
     """
     oldest: dict[str, datetime] = {}
     owner = None
     while True:
         after = queue.c.owner.is_not(None) if owner is None else queue.c.owner > owner
-        owner = connection.scalar(
-            sa.select(queue.c.owner).where(after).order_by(queue.c.owner).limit(1)
-        )
-        if owner is None:
+        first = sa.select(queue.c.owner, queue.c.target, queue.c.due_at).where(after)
+        first = first.order_by(queue.c.owner, queue.c.due_at).limit(1)
+        row = connection.execute(first).one_or_none()
+        if row is None:
             break
-        first = sa.select(queue.c.target, queue.c.due_at).where(queue.c.owner == owner)
-        row = connection.execute(first.order_by(queue.c.due_at).limit(1)).one_or_none()
-        if row is not None:
-            oldest[row.target] = min(row.due_at, oldest.get(row.target, row.due_at))
+        owner = row.owner
+        oldest[row.target] = min(row.due_at, oldest.get(row.target, row.due_at))
     for target, due_at in sorted(oldest.items()):
         seconds = max(0.0, (now - due_at).total_seconds())
         yield Sample("sluice_job_oldest_due_seconds", seconds, {"target": target})

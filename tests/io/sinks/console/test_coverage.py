@@ -8,7 +8,17 @@ from dataclasses import replace
 import pytest
 
 from sinks.console import coverage
-from sinks.console.coverage import PartitionRow, Place, Summary, Which, partitions
+from sinks.console.coverage import (
+    Faults,
+    PartitionRow,
+    Place,
+    Summary,
+    Which,
+    faults,
+    partitions,
+    summaries,
+)
+from sinks.console.moment import moment
 from sinks.ledger.accounts import accounts
 from tests.io.sinks.console.ledgers import Row, add
 from tests.io.sinks.tested_database import Database
@@ -84,6 +94,13 @@ def test_pages_gaps_and_sums_are_those_of_the_audit(database: Database, seed: in
         sum(bool(account.progress.coverage.holes) for account in audited),
         sum(not account.progress.counts.conserved for account in audited),
     )
+    with moment(database.database, "test") as connection:
+        of_sources = summaries(connection, (), "pipeline", "source")
+        assert {place: one for place, one in faults(connection).items() if one != Faults()} == {
+            place: Faults(one.gaps, one.violations)
+            for place, one in of_sources.items()
+            if one.gaps or one.violations
+        }
     gaps = walked(database, Which(gaps=True), 3)
     assert places(gaps) == [
         place for place, row in zip(places(listed), listed, strict=True) if row.gaps
