@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -22,7 +21,7 @@ from tests.io.sinks.console.dead_letters import store_dead
 from tests.io.sinks.jobs.stored_jobs import FAILED_AT, prepared
 from tests.io.sinks.runs.test_runs import begun
 from tests.io.sinks.tested_database import Database
-from tests.pipelines.console.browser.watched import picture, served, watched
+from tests.pipelines.console.browser.watched import served, watched
 from transforms.batch.job_states import CANCEL
 
 pytestmark = pytest.mark.slow
@@ -201,11 +200,3 @@ def test_keys_themes_and_times(chromium: Browser, console: tuple[str, list[str]]
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
         page.get_by_role("button", name="relative").click()
         expect(page.locator("main time").first).to_contain_text("ago")
-
-
-def test_pictures(chromium: Browser, console: tuple[str, list[str]], tmp_path: Path) -> None:
-    address, _ = console
-    with watched(chromium, address, expected=[ABSENT]) as page:
-        shown(page, "/nowhere")
-        picture(page, "absent")
-        expect(page.locator("main")).to_contain_text("no")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page, Request
 
 
 @contextmanager
@@ -57,24 +55,21 @@ def watched(
             complaints.append(text)
 
     page = context.new_page()
+
+    def look(asked: Request) -> None:
+        if not asked.url.startswith((address, "data:")):
+            complain(f"asked {asked.url}")
+
+    def dismiss(dialog: Dialog) -> None:
+        complain(f"dialog {dialog.message}")
+        dialog.dismiss()
+
     page.on("console", lambda said: complain(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: complain(str(error)))
-    page.on("dialog", lambda dialog: (complain(f"dialog {dialog.message}"), dialog.dismiss()))
-    page.on(
-        "request",
-        lambda asked: (
-            None if asked.url.startswith((address, "data:")) else complain(f"asked {asked.url}")
-        ),
-    )
+    page.on("dialog", dismiss)
+    page.on("request", look)
     try:
         yield page
     finally:
         context.close()
     assert not complaints, "\n".join(complaints)
-
-
-def picture(page: Page, name: str) -> None:
-    """Keep a picture of the page if ``SLUICE_PICTURES`` names a folder."""
-    folder = os.environ.get("SLUICE_PICTURES")
-    if folder:
-        page.screenshot(path=Path(folder) / f"{name}.png")
