@@ -128,10 +128,10 @@ def test_no_screen_has_a_serious_fault_of_accessibility(
     with watched(chromium, address, expected=[ABSENT], color_scheme=theme) as page:
         for path in paths:
             shown(page, path)
-            found = Axe().run(page).response["violations"]
+            violations = Axe().run(page).response["violations"]
             serious = [
                 f"{one['id']}: {one['nodes'][0]['html'][:120]}"
-                for one in found
+                for one in violations
                 if one["impact"] in ("serious", "critical")
             ]
             if serious:
