@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from pipelines.console.access.roles import Role
 from pipelines.console.api.operation import Operation
+from pipelines.console.pages.meant_records import without_texts
 from pipelines.console.view import Absent, View
 from sinks.bulk import long_orders
 from sinks.bulk.long_orders import LongOrder
@@ -82,7 +83,7 @@ class Orders:
 def listing(view: View, asked: Listing) -> Orders:
     """Long orders."""
     listed = long_orders.list_orders(view.database, limit=asked.limit, after=asked.after)
-    return Orders(tuple(map(_order, listed)))
+    return Orders(tuple(_order(view, one) for one in listed))
 
 
 def one(view: View, which: One) -> Order:
@@ -90,20 +91,21 @@ def one(view: View, which: One) -> Order:
     order = long_orders.get_order(view.database, which.id)
     if order is None:
         raise Absent(f"there is no order {which.id}")
-    return _order(order)
+    return _order(view, order)
 
 
 def cancel(view: View, which: One, why: Reason) -> Order:
     """End a long order before its next chunk."""
     actor = view.user.name
-    return _order(long_orders.cancel(view.database, which.id, actor=actor, reason=why.reason))
+    order = long_orders.cancel(view.database, which.id, actor=actor, reason=why.reason)
+    return _order(view, order)
 
 
-def _order(order: LongOrder) -> Order:
+def _order(view: View, order: LongOrder) -> Order:
     return Order(
         id=order.id,
         action=order.action,
-        which=order.which,
+        which=without_texts(order.which) if view.hides_payloads else order.which,
         actor=order.actor,
         reason=order.reason,
         state=order.state,

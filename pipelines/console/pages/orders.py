@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipelines.console.access.roles import Role
 from pipelines.console.pages.job_filters import number_of
+from pipelines.console.pages.meant_records import facts, without_texts
 from pipelines.console.rendering.links import link
 from pipelines.console.view import Absent, Answer, Page, View
 from sinks.bulk import long_orders
@@ -30,7 +31,14 @@ def order(view: View) -> Answer:
     if one is None:
         raise Absent(f"there is no order {number}")
     part = 1.0 if one.state == "completed" else min(1.0, one.position / max(1, one.newest))
-    return view.render("order.html", order=one, part=part, may_cancel=view.may(Role.OPERATOR))
+    which = without_texts(one.which) if view.hides_payloads else one.which
+    return view.render(
+        "order.html",
+        order=one,
+        which=facts(which),
+        part=part,
+        may_cancel=view.may(Role.OPERATOR),
+    )
 
 
 def cancel(view: View) -> Answer:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from pipelines.console.pages.job_filters import number_of
-from pipelines.console.pages.running.asking import HIDDEN, has_tables, since_of, texts
+from pipelines.console.pages.meant_records import facts, without_texts
+from pipelines.console.pages.running.asking import has_tables, since_of, texts
 from pipelines.console.rendering.links import link
 from pipelines.console.view import Answer, Page, View
 from sinks.jobs import audit_trail
@@ -18,8 +17,6 @@ ACTIONS = (
     *("pause", "drain", "resume", "rate", "rewind", "forget", "prune", "compact", "sweep"),
 )
 """What a page offers to filter by; any other name is taken too."""
-
-LONGEST_VALUE = 300
 
 
 def audit(view: View) -> Answer:
@@ -45,36 +42,8 @@ def listing(view: View, wanted: Wanted, before: int | None, limit: int = 50) -> 
     listed = audit_trail.page(view.database, wanted, before=before, limit=limit)
     if not view.hides_payloads:
         return listed
-    entries = [replace(entry, filter=_hidden(entry.filter)) for entry in listed.entries]
+    entries = [replace(entry, filter=without_texts(entry.filter)) for entry in listed.entries]
     return replace(listed, entries=entries)
-
-
-def facts(values: Mapping[str, Any], beneath: str = "") -> list[tuple[str, str]]:
-    """What was meant, as names and texts that people read; what is not given is left out.
-
-    >>> facts({"ids": [1, 2], "filter": {"stage": "parse", "text": None}, "limit": 0})
-    [('ids', '1, 2'), ('filter stage', 'parse'), ('limit', '0')]
-    """
-    result: list[tuple[str, str]] = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            result += facts(value, f"{beneath}{name} ")
-        elif value not in (None, [], ()):
-            text = ", ".join(map(str, value[:100])) if isinstance(value, list) else str(value)
-            cut = text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + "…"
-            result.append((beneath + name, cut))
-    return result
-
-
-def _hidden(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: HIDDEN
-        if name == "text" and value is not None
-        else _hidden(value)
-        if isinstance(value, Mapping)
-        else value
-        for name, value in values.items()
-    }
 
 
 ROUTES: tuple[Page, ...] = (Page("/audit", audit, title="Audit trail"),)

@@ -42,3 +42,14 @@ class TestOrders:
             assert 'href="/orders?after=2"' in page
             assert 'href="/orders/1"' in client.get("/orders?after=2").text
             assert client.get("/orders/99").status_code == 404
+
+    def test_what_was_searched_for_in_bytes_may_be_hidden(self, tmp_path: Path) -> None:
+        config, _ = letters(tmp_path, {})
+        order = Order.of(REPLAY, JobFilter(text="a secret"))
+        number = give(config.database, order, actor="a", reason="r", expected=1)
+        tokens = token_file(tmp_path)
+        with console(config.database, token_file=tokens, hide_payloads=True) as client:
+            for role, is_shown in (("viewer", False), ("operator", True)):
+                for path in (f"/orders/{number}", f"/api/orders/{number}", "/api/orders"):
+                    answer = client.get(path, headers=bearer(role))
+                    assert ("a secret" in answer.text) is is_shown, path
