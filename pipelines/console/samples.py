@@ -13,15 +13,21 @@ from itertools import pairwise
 
 from sinks.console.sums import records_read
 from sinks.database.database import Database
-from transforms.batch.backoff import jitter
+from transforms.batch.backoff import Backoff, jitter
 from transforms.errors import SluiceError
 from transforms.per_process import PerProcess
 
 _log = logging.getLogger(__name__)
 
 EVERY_SECONDS = 10.0
+LONGEST_WAIT = 60.0
+"""Seconds between two tries while the database is away, at most."""
+
 KEPT = 360
 """How many samples of a pipeline are kept: an hour."""
+
+OLD_SECONDS = 120.0
+"""After so long without a sample, the last rate is no rate of now."""
 
 MOST = 500
 """How many pipelines are sampled."""
@@ -41,8 +47,9 @@ class Rates:
 
     @property
     def now(self) -> float | None:
-        """The newest rate; None before there are two samples."""
-        return self.values[-1] if self.values else None
+        """The newest rate; None before there are two samples, and once the newest one is old."""
+        fresh = self.times and time.time() - self.times[-1] < OLD_SECONDS
+        return self.values[-1] if fresh else None
 
 
 @dataclass(slots=True)
@@ -97,12 +104,15 @@ def sampled(
     samples = samples_of(database)
 
     def work() -> None:
+        backoff, failed = Backoff(every, LONGEST_WAIT), 0
         while not stopped.is_set():
             try:
                 samples.add(clock(), records_read(database))
-            except SluiceError as error:
-                _log.debug("no sample: %s", error)  # the pages say it
-            stopped.wait(every * jitter(0.9, 1.1))
+                failed = 0
+            except SluiceError as error:  # the pages say it too
+                failed += 1
+                _log.debug("no sample: %s", error)
+            stopped.wait(backoff.delay(failed) if failed else every * jitter(0.9, 1.1))
 
     thread = threading.Thread(target=work, name="samples", daemon=True)
     thread.start()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from pipelines.console.pages.running.asking import has_tables
 from pipelines.console.samples import samples_of
 from pipelines.console.view import Answer, Page, View
 from sinks.console.overview import overview as read
-from transforms.errors import ConfigError
 
 BADGES = {
     "running": "good",
@@ -19,10 +19,9 @@ BADGES = {
 
 def overview(view: View) -> Answer:
     """Every pipeline with its state, its rate and what waits for somebody."""
-    try:
-        seen = read(view.database)
-    except ConfigError as error:
-        return view.render("overview.html", seen=None, problem=str(error))
+    if not has_tables(view):
+        return view.render("overview.html", seen=None)
+    seen = read(view.database)
     samples = samples_of(view.database)
     rates = {row.name: samples.rates(row.name) for row in seen.pipelines}
     return view.render(

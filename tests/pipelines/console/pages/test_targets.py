@@ -66,4 +66,4 @@ def test_a_gap_is_drawn_and_found(tmp_path: Path) -> None:
         page = client.get("/targets/events/partitions?gaps=1").text
         assert partitions(page) == ["whole"]
         assert 'class="gap"' in page
-        assert "1 gaps" in page
+        assert "gaps: 1" in page
