@@ -25,7 +25,9 @@ def filter_of(flags: Any) -> JobFilter:
             fingerprint.
     """
     now = datetime.now(UTC)
-    since, until = (_time(name, getattr(flags, name), now) for name in ("since", "until"))
+    since, until = (
+        moment_of(f"--{name}", getattr(flags, name), now) for name in ("since", "until")
+    )
     if since is not None and until is not None and since >= until:
         raise ConfigError(f"--since {flags.since} is not before --until {flags.until}")
     fingerprint = None
@@ -112,18 +114,27 @@ def actor_of(flags: Any) -> str:
         return "unknown"
 
 
-def _time(name: str, text: str | None, now: datetime) -> datetime | None:
-    """Read a point in time, or a duration before ``now``. Without an offset, a time is in UTC."""
+def moment_of(name: str, text: str | None, now: datetime) -> datetime | None:
+    """A point in time, or a duration before ``now``. Without an offset, a time is in UTC.
+
+    Args:
+        name: What the user calls it, for the message.
+        text: What the user wrote; None for nothing.
+        now: The present.
+
+    Raises:
+        ConfigError: It is neither.
+    """
     if text is None:
         return None
     try:
         return now - duration(text)
-    except ConfigError:
+    except (ConfigError, OverflowError):
         pass
     try:
         at = datetime.fromisoformat(text)
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ConfigError(
-            f"--{name} must be a time in ISO 8601, or how long ago (2h, 30m, 7d); got {text!r}"
+            f"{name} must be a time in ISO 8601, or how long ago (2h, 30m, 7d); got {text!r:.100}"
         ) from None

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipelines.console.view import View
+from pipelines.operation.dead_letter_filters import moment_of
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.retention import duration
 from transforms.batch.job_states import JOB_STATES
 from transforms.errors import ConfigError
 from transforms.steps.pipeline_identity import labels_of
@@ -102,24 +102,3 @@ def _group(text: str | None) -> uuid.UUID | None:
         return None if text is None else uuid.UUID(text)
     except ValueError:
         raise ConfigError("fingerprint must be a UUID, as the list of groups has it") from None
-
-
-def moment_of(name: str, text: str | None, now: datetime) -> datetime | None:
-    """A point in time, or a duration before ``now``. Without an offset, a time is in UTC.
-
-    Raises:
-        ConfigError: It is neither.
-    """
-    if text is None:
-        return None
-    try:
-        return now - duration(text)
-    except (ConfigError, OverflowError):
-        pass
-    try:
-        at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ConfigError(
-            f"{name} must be a time in ISO 8601, or how long ago (2h, 30m, 7d); got {text!r:.100}"
-        ) from None

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.console.pages.job_filters import LONGEST, moment_of
+from pipelines.console.pages.job_filters import LONGEST
 from pipelines.console.view import View
+from pipelines.operation.dead_letter_filters import moment_of
 from sinks.database.engine import exists, transaction
 from sinks.database.migrations.version import version_of
 from transforms.errors import ConfigError
