@@ -87,7 +87,7 @@ fuzz: setup ## Compare made-up files of each format with another reader of it
 
 fuzz-console: setup ## Send made-up requests to every operation of the console's API (docs/console.md)
 	$(PYTHON) -m venv --clear $(FUZZING)
-	$(FUZZING)/bin/python -m pip install --quiet --disable-pip-version-check 'schemathesis>=4.32,<5'
+	$(FUZZING)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement benchmarks/console/requirements.txt
 	$(BIN)/python -m benchmarks.console.fuzz $(FUZZING)/bin/schemathesis $(OPTIONS)
 
 coverage: setup ## Run them all and show which lines none has run

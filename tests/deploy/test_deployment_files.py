@@ -630,7 +630,7 @@ class TestImage:
         others = {
             path.relative_to(ROOT)
             for folder in packages
-            for path in (ROOT / folder).iterdir()
+            for path in (ROOT / folder).rglob("*")
             if path.is_file() and path.suffix not in (".py", ".pyc")
         }
         packed = {
