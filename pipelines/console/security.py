@@ -18,6 +18,9 @@ HEADERS = {
 }
 """Sent with every answer."""
 
+MOST_HEAD = 32 * 1024
+"""Bytes of the address and the headers of a request."""
+
 MOST_BODY = 2 * 1024 * 1024
 MOST_REQUESTS = 64
 METHODS = frozenset({"GET", "HEAD", "POST"})
@@ -76,6 +79,11 @@ class Guard:
             self._open -= 1
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        # The server counts a head only while it is incomplete: one that comes at once goes through.
+        head = sum(len(name) + len(value) for name, value in scope["headers"])
+        address = (scope.get("raw_path") or b"", scope.get("query_string", b""))
+        if head + sum(map(len, address)) > MOST_HEAD:
+            return 431, f"the address and the headers have at most {MOST_HEAD} bytes"
         if scope["method"] not in METHODS:
             return 405, "use GET, HEAD or POST"
         length = next(

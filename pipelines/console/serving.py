@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pipelines.console.application import Console
 from pipelines.console.config import ConsoleConfig
 from pipelines.console.samples import sampled
-from pipelines.console.security import HEADERS
+from pipelines.console.security import HEADERS, MOST_HEAD
 from runners.signals import stop_on_signals
 from sinks.bulk.worker import Worker
 from transforms.errors import ConfigError
@@ -24,7 +24,6 @@ from transforms.errors import ConfigError
 HEAD_SECONDS = 15.0
 """How long a client may take to send the head of a request."""
 
-MOST_HEAD = 32 * 1024
 MOST_CONNECTIONS = 256
 BACKLOG = 128
 KEEP_ALIVE_SECONDS = 20

@@ -50,7 +50,7 @@ def carry_out(
     Raises:
         ConfigError: Another version of the program has written the order.
         SinkUnavailable: The database cannot be reached. Another call goes on where this one ended.
-        Contention: It kept asking for another try; likewise.
+        Contention: It kept asking for another try. Another call goes on, too.
     """
     stopped = stopped or threading.Event()
     if not _one_at_a_time.acquire(blocking=False):

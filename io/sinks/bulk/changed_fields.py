@@ -66,5 +66,5 @@ def _pairs(raw: bytes, format_: Format) -> Sequence[tuple[str, Any]]:
     if format_.name in TYPED and isinstance(value, list):
         value = value[0]
     if not isinstance(value, Pairs):
-        raise TypeError("it is no object")
+        raise TypeError("it is not an object")
     return value.items

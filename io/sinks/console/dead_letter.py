@@ -95,7 +95,7 @@ class DeadLetter:
         attempts: Those that are kept, the oldest first.
         before: The failed record that is nearest before it in its partition, among those that were
             stored at about the same time or have about the same offset.
-        after: The nearest behind it, likewise.
+        after: The nearest behind it, as ``before``.
         entries: Of the newest entries of the audit trail those that concern it.
     """
 

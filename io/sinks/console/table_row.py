@@ -165,7 +165,7 @@ def _fields(failure: Failure) -> Mapping[str, Any]:
     except _UNREADABLE:
         raise _Untold("the record cannot be read, so that its key is not known") from None
     if not isinstance(value, Pairs):
-        raise _Untold("the record is no object, so that it has no key")
+        raise _Untold("the record is not an object, so that it has no key")
     return dict(value.items)
 
 

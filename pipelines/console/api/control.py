@@ -56,7 +56,7 @@ class Limiting:
     Attributes:
         source: One of its sources; empty for the whole pipeline.
         max_rate: Records per second; null leaves it as it is.
-        max_bytes_rate: Bytes per second, likewise.
+        max_bytes_rate: Bytes per second, as ``max_rate``.
         none: Forget both limits; without a rate.
         reason: For the audit trail.
     """

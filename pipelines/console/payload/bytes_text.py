@@ -22,7 +22,7 @@ class TextView:
     """Bytes as text.
 
     Attributes:
-        text: The text; bytes that are none are shown as ``\\xff``, and what cannot be seen likewise.
+        text: The text; bytes that are none are shown as ``\\xff``, and so is what cannot be seen.
         size: How many bytes there are.
         shown: How many of them ``text`` has.
         is_text: Whether those that are shown are text in their encoding.

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
-from pipelines.console.security import HEADERS, MOST_BODY, Guard
+from pipelines.console.security import HEADERS, MOST_BODY, MOST_HEAD, Guard
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,16 @@ def test_a_body_is_bounded_whether_or_not_its_length_is_said(client: TestClient)
     streamed = client.post("/settings", content=chunks(MOST_BODY + 65_536), headers=form)
     assert (said.status_code, streamed.status_code) == (413, 413)
     assert "content-security-policy" in streamed.headers
+
+
+def test_a_head_is_bounded_although_it_comes_at_once(client: TestClient) -> None:
+    half = "x" * (MOST_HEAD // 2)
+    assert client.get("/about", headers={"x-one": half}).status_code == 200
+    headers = client.get("/about", headers={"x-one": half, "x-two": half})
+    assert client.get(f"/about?x={half}").status_code == 200
+    address = client.get(f"/about?x={half}{half}")
+    assert (headers.status_code, address.status_code) == (431, 431)
+    assert headers.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
 
 
 def test_a_length_that_is_no_number_is_refused(client: TestClient) -> None:

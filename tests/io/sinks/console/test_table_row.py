@@ -60,7 +60,7 @@ class TestTableRow:
             ({"raw": b'{"id": null}'}, "does not fit its type"),
             ({"raw": b"{"}, "the record cannot be read"),
             ({"raw": b"[" * 100_000}, "the record cannot be read"),
-            ({"raw": b"[1]"}, "the record is no object"),
+            ({"raw": b"[1]"}, "the record is not an object"),
             ({"raw": b"1", "format": '{"name": "text"}'}, "a line of text has no fields"),
             ({"raw": b'{"id": 1}', "mapped": True}, "a mapping makes the row"),
             ({"raw": b'{"id": 1}', "target": "nowhere"}, "there is no such table"),
