@@ -153,8 +153,8 @@ def test_a_database_that_is_away_is_asked_again_later_and_later(
     monkeypatch.setattr(worker, "waiting", waiting)
     one = quick(SluiceDatabase("postgresql://nobody@127.0.0.1:1/none"))
     one.start()
-    await_that(lambda: one.message == "RuntimeError: a defect")
-    assert one._failures >= 3
+    await_that(lambda: one._failures >= 3)
+    assert one.message == "RuntimeError: a defect"
     assert one.stop(30)
 
 

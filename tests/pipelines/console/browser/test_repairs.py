@@ -189,6 +189,7 @@ def test_forms_of_another_session_or_of_before_a_restart_are_refused(
         )
         with page.expect_response(lambda answer: answer.request.method == "POST") as answered:
             page.get_by_role("button", name=re.compile("^Replay")).click()
+        expect(page.get_by_role("heading", name="That is not allowed")).to_be_visible()
         return answered.value.status
 
     expected = ["status of 403"]

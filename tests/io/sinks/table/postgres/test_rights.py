@@ -17,7 +17,7 @@ from transforms.errors import SinkFailed
 
 OURS = (
     "INSERT, SELECT, UPDATE, DELETE ON ingest_progress, ingest_counts, ingest_jobs, ingest_queue, "
-    "ingest_claims"
+    "ingest_claims, ingest_dead, ingest_fingerprints"
 )
 
 
