@@ -69,8 +69,14 @@ def build(
         from transforms.mapping.map import Map  # most runs have none, and it takes time
 
         parsing = "Map" >> Map(config.mapping, run=sink.run, parse=parse)
-    checked = pipeline | "Read" >> reading | parsing | "Validate" >> Validate(config.schema)
     waits = Waits(config.write.backoff, config.write.outage_budget)
+    read = pipeline | "Read" >> reading
+    if parse.schemas is not None:
+        from transforms.parse.registry.await_schemas import AwaitSchemas, Registry
+
+        registry = Registry(parse.schemas, parse.bounds, waits)
+        read = read | "AwaitSchemas" >> AwaitSchemas(registry)
+    checked = read | parsing | "Validate" >> Validate(config.schema)
     good = applied(checked, config.steps, waits)
     if config.routes is None:
         bounds = TableBounds(home=Bounds() if config.objects is None else OF_OBJECTS)
@@ -150,6 +156,8 @@ def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     budget = config.write.outage_budget
     for source in sources:
         once_reachable(source.check, budget)
+    if config.parse.schemas is not None:
+        once_reachable(config.parse.schemas.check, budget)
     fixed = tuple(once_reachable(source.fixed, budget) for source in sources)
     if config.dead_letters is not None:
         once_reachable(config.dead_letters.check, budget)

@@ -67,8 +67,10 @@ def _fetch(scratch: Path) -> Path:
     # Maven puts it into its own repository; this one is thrown away with the scratch folder.
     repository = scratch / "repository"
     maven = subprocess.run(
-        ["mvn", "-q", "-B", "-C", "dependency:get", "-Dtransitive=false"]
-        + [f"-Dartifact={ARTIFACT}", f"-Dmaven.repo.local={repository}"],
+        [
+            *("mvn", "-q", "-B", "-C", "dependency:get", "-Dtransitive=false"),
+            *(f"-Dartifact={ARTIFACT}", f"-Dmaven.repo.local={repository}"),
+        ],
         cwd=scratch,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
