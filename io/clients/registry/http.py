@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Mapping
+from urllib.parse import urlencode
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -19,6 +20,7 @@ _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 10.0
 _WHOLE_SECONDS = 30.0
 _PART_BYTES = 64 << 10
+_OF_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class AnswerTooLong(Exception):
@@ -79,9 +81,8 @@ def request(
         answer = pool.request(
             method,
             url,
-            headers=dict(headers),
-            fields=None if fields is None else dict(fields),
-            encode_multipart=False,
+            headers={**headers, **({} if fields is None else _OF_FORM)},
+            body=None if fields is None else urlencode(fields),
             preload_content=False,
         )
         try:

@@ -92,7 +92,8 @@ def _reason(error: Exception, quotes: bool) -> str:
     if isinstance(error, IndexError | StructError):
         return "the message ends too early"
     if isinstance(error, UnicodeDecodeError):
-        return "a text is not UTF-8"
+        cut = ", or the message ends too early" if "end of data" in error.reason else ""
+        return f"a text is not UTF-8{cut}"
     if isinstance(error, Unfit) or quotes:
         return str(error)
     return "a value cannot be read"
