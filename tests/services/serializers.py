@@ -62,6 +62,6 @@ def client_of(url: str) -> Iterator[Any]:
         client._rest_client.session.close()
 
 
-def context_of(topic: str, headers: list[tuple[str, bytes]] | None = None) -> Any:
+def context_of(topic: str, headers: Any = None) -> Any:
     """Where a value is going to."""
     return SerializationContext(topic, MessageField.VALUE, headers)

@@ -18,9 +18,8 @@ from transforms.steps import inline_calls
 from transforms.steps import service as services
 from transforms.steps.apply import GivenBack, apply_to_values, checked
 from transforms.steps.attempt import Outcome, UserStep, attempted, is_async
-from transforms.steps.giving_back import Taken, parts_taken
 from transforms.steps.passage import SECONDS, Passage
-from transforms.steps.service import Service, Waits
+from transforms.steps.service import Service, Taken, Waits, parts_taken
 from transforms.steps.step_options import StepOptions
 from transforms.steps.unavailable import reason_of, verdict
 

@@ -79,6 +79,8 @@ class RegistryClient:
         return self._get("/schemas/types") is not None
 
     def _whole(self, answer: Any) -> WireSchema:
+        if not isinstance(answer, dict):
+            raise Unusable("the registry answers without a schema")
         references: dict[str, str] = {}
         self._collect(answer, references, set(), 0)
         return WireSchema(
@@ -102,7 +104,7 @@ class RegistryClient:
                 raise Unusable(f"it refers to more than {MOST_REFERENCES} schemas, or too deep")
             path = f"/subjects/{quote(subject, safe='')}/versions/{version}?deleted=true"
             referred = self._get(path)
-            if referred is None:
+            if not isinstance(referred, dict):
                 raise UnknownSchema(
                     f"it refers to {name[:200]!r}, which the registry does not have"
                 )
@@ -164,7 +166,7 @@ def _log_in(settings: dict[str, str]) -> dict[str, str]:
 
 
 def _text(answer: Any) -> str:
-    text = answer.get("schema") if isinstance(answer, dict) else None
+    text = answer.get("schema")
     if not isinstance(text, str):
         raise Unusable("the registry answers without a schema")
     return text

@@ -11,10 +11,10 @@ import fastavro
 from fastavro.schema import SchemaParseException, UnknownType
 
 from transforms.errors import ObjectFailed, Reject
+from transforms.parse.avro.nesting import is_deeper
 from transforms.parse.avro.program import compiled
 from transforms.parse.avro.reading import Unfit
 from transforms.parse.avro.shapes import Shapes
-from transforms.parse.nesting import is_deeper
 from transforms.parse.registry.schema import Unusable
 
 _BAD = (ValueError, IndexError, StructError, ArithmeticError, RecursionError)
@@ -35,8 +35,8 @@ class AvroDecoder:
     def __init__(self, text: str, references: Sequence[str], max_depth: int) -> None:
         names: dict[str, Any] = {}
         try:
-            for each in references:
-                fastavro.parse_schema(json.loads(each), names)
+            for reference in references:
+                fastavro.parse_schema(json.loads(reference), names)
             parsed: Any = fastavro.parse_schema(json.loads(text), names)
             shapes = Shapes(names)
             shapes.of(parsed)

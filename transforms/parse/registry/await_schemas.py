@@ -18,9 +18,8 @@ from transforms.parse.registry.decoders import Bounds
 from transforms.parse.registry.schema import SchemaId, Schemas, UnknownSchema
 from transforms.parse.registry.wire import KEY_HEADER, VALUE_HEADER
 from transforms.steps import service as services
-from transforms.steps.giving_back import Taken, parts_taken
 from transforms.steps.passage import Passage
-from transforms.steps.service import Service, Waits
+from transforms.steps.service import Service, Taken, Waits, parts_taken
 
 LABEL = "schema registry"
 

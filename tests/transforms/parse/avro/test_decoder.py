@@ -179,8 +179,7 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     subject = decoder(tree)
     try:
         value = subject.one(raw, 0)
-    except Reject as error:
-        assert error.category in ("malformed", "too_deep")
+    except Reject:
         assert subject.many([raw], 0) is None
     else:
         assert repr(subject.many([raw], 0)) == repr([value])

@@ -6,7 +6,7 @@ from tests.transforms.parse.registry.registries import Schemas
 from transforms.errors import Reject, ServiceUnavailable
 from transforms.parse.registry import decoders
 from transforms.parse.registry.decoders import Bounds, Decoders, Refusing
-from transforms.parse.registry.schema import UnknownSchema, Unusable, WireSchema
+from transforms.parse.registry.schema import SchemaId, UnknownSchema, Unusable, WireSchema
 
 BOUNDS = Bounds(1_000, 10)
 LONG = WireSchema("AVRO", '"long"')
@@ -30,7 +30,7 @@ def test_a_schema_is_looked_up_once() -> None:
 
 
 def test_an_unknown_id_is_asked_for_again_after_a_while() -> None:
-    by_id: dict[int, WireSchema] = {}
+    by_id: dict[SchemaId, WireSchema | Exception] = {}
     schemas, clock = Schemas(by_id), Clock()
     kept = Decoders(schemas, BOUNDS, clock)
     for _ in range(3):
@@ -45,7 +45,7 @@ def test_an_unknown_id_is_asked_for_again_after_a_while() -> None:
 
 
 def test_a_registry_that_is_away_leaves_nothing_behind() -> None:
-    by_id: dict[int, WireSchema | Exception] = {7: ServiceUnavailable("HTTP 503")}
+    by_id: dict[SchemaId, WireSchema | Exception] = {7: ServiceUnavailable("HTTP 503")}
     kept = Decoders(Schemas(by_id), BOUNDS)
     with pytest.raises(ServiceUnavailable):
         kept.get(7)

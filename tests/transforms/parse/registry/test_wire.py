@@ -9,7 +9,9 @@ from transforms.parse.registry.wire import VALUE_HEADER, in_headers, prefixed
 GUID = UUID("12345678-1234-5678-1234-567812345678")
 
 
-@pytest.mark.parametrize("raw", [b"", b"\0", b"\0\0\0\7", b"\1" + b"x" * 15, b"{}", b"\2\0\0\0\0\0"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"\0", b"\0\0\0\7", b"\1" + b"x" * 15, b"{}", b"\2\0\0\0\0\0"]
+)
 def test_what_names_no_schema(raw: bytes) -> None:
     assert prefixed(raw) is None
 

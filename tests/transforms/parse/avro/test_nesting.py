@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transforms.parse.nesting import is_deeper
+from transforms.parse.avro.nesting import is_deeper
 
 
 @pytest.mark.parametrize(
