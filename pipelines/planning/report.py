@@ -15,6 +15,8 @@ from transforms.secrets import redact
 
 _ALWAYS_SHOWN = ("inserted", "updated", "duplicates", "dead")
 _COLUMNS_SHOWN = 12
+_ENOUGH = 100
+"""Of fewer records, a rate says nothing."""
 
 _OWN = "ingest_"
 """How the names of Sluice's own tables begin."""
@@ -112,7 +114,8 @@ def _described(one: Detected) -> str:
         parts.append("tabs" if one.delimiter == "\t" else f"delimiter {one.delimiter}")
     if one.delimiter and one.quote != '"':
         parts.append(f"quote {one.quote}" if one.quote else "no quotes")
-    parts += [remark for remark in one.remarks if remark not in parts]
+    if not one.delimiter:  # of CSV, what was remarked is said already
+        parts += [remark for remark in one.remarks if remark not in parts]
     if one.columns:
         more = len(one.columns) - _COLUMNS_SHOWN
         names = ", ".join(one.columns[:_COLUMNS_SHOWN]) + (f", and {more} more" * (more > 0))
@@ -194,6 +197,8 @@ def _of_remains(plan: Plan) -> Iterator[str]:
 
 
 def _of_rates(plan: Plan) -> Iterator[str]:
+    if plan.sample.records < _ENOUGH:
+        return
     rates = [
         f"{rate:,.0f} records/s {what}"
         for what, rate in (
