@@ -70,10 +70,10 @@ class Column:
             self._add_whole(int(value))
         elif kind is Kind.NUMBER:
             self.decimals.add(len(str(value).partition(".")[2]))
-        elif isinstance(value, str):
+        elif kind is Kind.TEXT and isinstance(value, str):
             self.longest = max(self.longest, len(value))
-            if kind is Kind.ABSENCE:
-                self.absences[value] += 1
+        elif kind is Kind.ABSENCE:
+            self.absences[value] += 1
         if self.keys is not None:
             self._add_key(value, kind, record)
         return new
@@ -110,6 +110,11 @@ class Column:
     def valued(self) -> frozenset[Kind]:
         """The kinds of its values, apart from null and empty text."""
         return frozenset(self.kinds) - {Kind.NULL, Kind.EMPTY}
+
+    @property
+    def ranked(self) -> list[Kind]:
+        """The same, the most frequent one first."""
+        return sorted(self.valued, key=lambda kind: (-self.kinds[kind], self.first[kind]))
 
     def count(self, *kinds: Kind) -> int:
         """How many values are of one of ``kinds``."""

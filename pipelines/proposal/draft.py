@@ -13,7 +13,7 @@ from pipelines.proposal.kinds import Kind
 from pipelines.proposal.names import needed, words_of
 from pipelines.proposal.sample import Sample
 from pipelines.proposal.types import ProposedType, proposed_type
-from pipelines.proposal.yaml_text import LONGEST_NAME
+from pipelines.proposal.yaml_text import LONGEST_KEY, scalar
 from transforms.parse.csv.columns import names_of
 
 _CHANGES = frozenset({"updated", "modified", "changed", "version", "revision", "rev", "lsn"})
@@ -109,10 +109,10 @@ def said(proposed: ProposedColumn) -> str:
 def columns_of(sample: Sample) -> tuple[list[ProposedColumn], dict[str, str]]:
     """The columns of a table for the sample, and the new names that some of them need.
 
-    None if records have too many names, or too long ones: they are kept whole then.
+    None of both if records have too many names, or too long ones: they are kept whole then.
     """
     survey = sample.survey
-    if survey.crowded or any(len(name) > LONGEST_NAME for name in survey.columns):
+    if survey.crowded or any(len(scalar(name)) > LONGEST_KEY for name in survey.columns):
         return [], {}
     renamed = needed(survey.columns)
     unnamed = _unnamed(sample)

@@ -20,7 +20,7 @@ def evidence(column: Column, records: int, where: Where) -> str:
 
     Of the rare kinds of a mixed field it says where the first value is.
     """
-    kinds = sorted(column.valued, key=lambda kind: -column.kinds[kind])
+    kinds = column.ranked
     parts = [_shape(kind, column) for kind in kinds]
     missing = {kind.value: column.kinds[kind] for kind in _NOTHING if column.kinds[kind]}
     if column.present < records:

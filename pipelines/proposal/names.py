@@ -51,21 +51,23 @@ def table_of(uri: str) -> str:
     'shop_orders'
     """
     scheme, separator, rest = uri.partition("://")
-    if separator and scheme != "file":
-        path = rest.partition("?")[0].partition("/")[2] or rest
+    if scheme == "kafka":
+        path = rest.partition("?")[0].partition("/")[2]
         path = path.partition(",")[0]  # of several topics the first one
     else:
         path = rest if separator else uri
     parts = [part for part in unquote(path).split("/") if part not in ("", ".", "..")]
-    for part in reversed(parts):
-        stem = part
-        if scheme != "kafka":
-            while len(shorter := _EXTENSION.sub("", stem)) < len(stem):
-                stem = shorter
-        name = "_".join(words_of(_WILDCARD.sub("_", stem.removeprefix("^"))))
-        if name and not name.replace("_", "").isdigit():
-            return identifier(name)
-    return identifier("_".join(parts[-1:]))
+    names = ["_".join(words_of(_stem(part, scheme))) for part in reversed(parts)]
+    worded = (name for name in names if name and not name.replace("_", "").isdigit())
+    return identifier(next(worded, next(iter(names), "")))
+
+
+def _stem(part: str, scheme: str) -> str:
+    """A part of a path without extensions, which topics do not have, and wildcards."""
+    stem = part.removeprefix("^")
+    while scheme != "kafka" and len(shorter := _EXTENSION.sub("", stem)) < len(stem):
+        stem = shorter
+    return _WILDCARD.sub("_", stem)
 
 
 def is_plain(name: str) -> bool:

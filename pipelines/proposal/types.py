@@ -129,8 +129,7 @@ def _of_values(column: Column) -> ProposedType:
 
 def _mixed(column: Column) -> ProposedType:
     """Text for values of several kinds; most values of most texts are nothing else, which says it."""
-    most = max(column.valued, key=lambda kind: column.kinds[kind])
-    return ProposedType(_TEXT, why="" if most is Kind.TEXT else "mixed, so text")
+    return ProposedType(_TEXT, why="" if column.ranked[0] is Kind.TEXT else "mixed, so text")
 
 
 def _typed(kinds: frozenset[Kind]) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-LONGEST_NAME = 500
-"""YAML takes keys of up to 1,024 characters, with their escapes."""
+LONGEST_KEY = 1_000
+"""How long a key may be as it is written: YAML takes up to 1,024 characters."""
 
-_PLAIN = re.compile(r"[A-Za-z_./][A-Za-z0-9_./-]*(?:[@:*?=+%~$][A-Za-z0-9_./*?=+%~$@-]+)*")
+_PLAIN = re.compile(
+    r"(?:[A-Za-z_]|\.{0,2}/)[A-Za-z0-9_./-]*(?:[@:*?=+%~$][A-Za-z0-9_./*?=+%~$@-]+)*"
+)
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 """Words that some reader of YAML takes for something other than text."""
 
