@@ -6,35 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.proposal.column import Column
 from pipelines.proposal.evidence import evidence
 from pipelines.proposal.keys import Candidate, candidates
-from pipelines.proposal.kinds import Kind
 from pipelines.proposal.names import needed, words_of
-from pipelines.proposal.sample import Sample
-from pipelines.proposal.types import ProposedType, proposed_type
+from pipelines.proposal.sampling.kinds import Kind
+from pipelines.proposal.sampling.sample import Sample
+from pipelines.proposal.types import ProposedColumn, proposed_type
 from pipelines.proposal.yaml_text import LONGEST_KEY, scalar
 from transforms.parse.csv.columns import names_of
 
 _CHANGES = frozenset({"updated", "modified", "changed", "version", "revision", "rev", "lsn"})
 """Words in the name of a field that says which of two records is the newer one."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProposedColumn:
-    """One column.
-
-    Attributes:
-        column: What the sample shows of it.
-        type: Its type.
-        name: Its name in the table.
-        evidence: What the sample says of its type.
-    """
-
-    column: Column
-    type: ProposedType
-    name: str
-    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +61,13 @@ class Draft:
     @property
     def newest(self) -> str:
         """A column that says which of two records is the newer one; empty if none seems to."""
-        for each in self.columns:
-            comparable = each.type.kinds == ("integer",) or each.type.schema.get("format") in (
-                *("date", "date-time"),
-            )
-            always = each.type.required and not each.column.kinds[Kind.NULL]
-            if comparable and always and _CHANGES.intersection(words_of(each.column.name)):
-                return each.name
+        for proposed in self.columns:
+            comparable = proposed.type.kinds == ("integer",) or proposed.type.schema.get(
+                "format"
+            ) in (*("date", "date-time"),)
+            always = proposed.type.required and not proposed.column.kinds[Kind.NULL]
+            if comparable and always and _CHANGES.intersection(words_of(proposed.column.name)):
+                return proposed.name
         return ""
 
     @property
@@ -94,16 +76,12 @@ class Draft:
         return {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
-            "required": [each.name for each in self.columns if each.type.required],
+            "required": [proposed.name for proposed in self.columns if proposed.type.required],
             "properties": {
-                each.name: {**each.type.schema, "description": said(each)} for each in self.columns
+                proposed.name: {**proposed.type.schema, "description": proposed.said}
+                for proposed in self.columns
             },
         }
-
-
-def said(proposed: ProposedColumn) -> str:
-    """The evidence for a column, and why its type is what it is."""
-    return "; ".join(filter(None, (proposed.evidence, proposed.type.why)))
 
 
 def columns_of(sample: Sample) -> tuple[list[ProposedColumn], dict[str, str]]:
@@ -130,8 +108,8 @@ def columns_of(sample: Sample) -> tuple[list[ProposedColumn], dict[str, str]]:
 
 def keys_of(columns: Sequence[ProposedColumn], records: int, table: str) -> list[Candidate]:
     """Candidates for the key of ``table``, the best one first."""
-    types = {each.column.name: each.type for each in columns}
-    return candidates([each.column for each in columns], types, records, table)
+    types = {proposed.column.name: proposed.type for proposed in columns}
+    return candidates([proposed.column for proposed in columns], types, records, table)
 
 
 def _unnamed(sample: Sample) -> frozenset[str]:

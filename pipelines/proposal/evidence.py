@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipelines.proposal.column import Column
-from pipelines.proposal.kinds import Kind
+from pipelines.proposal.sampling.column import Column
+from pipelines.proposal.sampling.kinds import Kind
 
 Where = Callable[[int], str]
 """The place of a record, by its number."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipelines.proposal.draft import ProposedColumn
-from pipelines.proposal.kinds import Kind
 from pipelines.proposal.names import advised, words_of
+from pipelines.proposal.sampling.kinds import Kind
+from pipelines.proposal.types import ProposedColumn
 
 _OF_TIME = frozenset(
     {"at", "on", "ts", "time", "timestamp", "date", "day", "epoch", "unix", "created", "updated"}
@@ -27,14 +27,14 @@ _DAYS = frozenset({Kind.OTHER_DATE, Kind.DATE})
 def operations(columns: Sequence[ProposedColumn]) -> list[tuple[str, Mapping[str, Any], str]]:
     """Operations of a mapping that may be wanted: what each does, to which columns how, and why."""
     offers: list[tuple[str, Mapping[str, Any], str]] = []
-    plain = advised(each.name for each in columns)
+    plain = advised(proposed.name for proposed in columns)
     if plain:
         offers.append(("rename", plain, "names that need no quotes in SQL; use them below, too"))
-    for each in columns:
-        cast = _cast(each.column.valued)
+    for proposed in columns:
+        cast = _cast(proposed.column.valued)
         if cast is not None:
             how, why = cast
-            offers.append(("cast", {each.name: how}, why))
+            offers.append(("cast", {proposed.name: how}, why))
     return offers
 
 
@@ -59,8 +59,8 @@ def _cast(kinds: frozenset[Kind]) -> tuple[Any, str] | None:
 def epochs(columns: Sequence[ProposedColumn]) -> dict[str, str]:
     """The columns whose numbers may be instants, by the name that the source gives them, and their units."""
     units: dict[str, str] = {}
-    for each in columns:
-        column = each.column
+    for proposed in columns:
+        column = proposed.column
         digits = {len(str(bound)) for bound in (column.lowest, column.highest)}
         timely = _OF_TIME.intersection(words_of(column.name))
         if (
@@ -78,17 +78,17 @@ def epochs(columns: Sequence[ProposedColumn]) -> dict[str, str]:
 def absences(columns: Iterable[ProposedColumn]) -> list[str]:
     """The words for nothing that alone keep columns of CSV from a narrower type."""
     words: set[str] = set()
-    for each in columns:
-        others = each.column.valued - {Kind.ABSENCE}
-        if others and others <= _TYPED and Kind.ABSENCE in each.column.valued:
-            words.update(each.column.absences)
+    for proposed in columns:
+        others = proposed.column.valued - {Kind.ABSENCE}
+        if others and others <= _TYPED and Kind.ABSENCE in proposed.column.valued:
+            words.update(proposed.column.absences)
     return sorted(words)
 
 
 def thousands(columns: Iterable[ProposedColumn]) -> list[str]:
     """The columns of numbers that all have three decimals, as numbers in German with thousands have."""
     return [
-        each.name
-        for each in columns
-        if each.column.valued == {Kind.NUMBER} and each.column.decimals == {3}
+        proposed.name
+        for proposed in columns
+        if proposed.column.valued == {Kind.NUMBER} and proposed.column.decimals == {3}
     ]

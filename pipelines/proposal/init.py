@@ -13,16 +13,9 @@ from collections.abc import Sequence
 
 from pipelines import command
 from pipelines.flags import add_verbose, database_url, whole
-from pipelines.ingestion.flags import parser as parser_of_ingest
+from pipelines.proposal.how_read import add_how_read
 
 MOST_RECORDS = 100_000
-
-HOW_READ = (
-    *("format", "compression", "encoding", "exclude", "kafka_config", "s3_endpoint_url"),
-    *("json_layout", "json_path", "csv_delimiter", "csv_quote", "csv_escape", "csv_header"),
-    *("csv_columns", "csv_skip", "csv_comment", "csv_null"),
-)
-"""The options of ``ingest`` that say how a source is read; they are written into the file."""
 
 _DESCRIPTION = """\
 Propose a pipeline file for a source, from a sample of its records: how they are read, a table with a
@@ -84,17 +77,9 @@ def parser() -> command.Parser:
         metavar="FILE",
         help="write the JSON Schema to this file (default: into the pipeline file)",
     )
-    _add_how_read(parser)
+    add_how_read(parser)
     add_verbose(parser.add_argument_group("what is logged"))
     return parser
-
-
-def _add_how_read(parser: command.Parser) -> None:
-    """Add options of ``ingest``, as they are defined there."""
-    group = parser.add_argument_group("how it is read, as for ingest")
-    for action in parser_of_ingest().actions():
-        if action.dest in HOW_READ:
-            group._add_action(action)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from pipelines.proposal.column import Column
-from pipelines.proposal.kinds import Kind
 from pipelines.proposal.names import words_of
+from pipelines.proposal.sampling.column import Column
+from pipelines.proposal.sampling.kinds import Kind
 from pipelines.proposal.types import ProposedType
 
 _ENOUGH = 20

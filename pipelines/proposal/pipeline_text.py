@@ -7,9 +7,10 @@ from pathlib import PurePath
 from urllib.parse import unquote
 
 from pipelines.proposal import hints
-from pipelines.proposal.draft import Draft, ProposedColumn, said
-from pipelines.proposal.places import HEAD, Place
-from pipelines.proposal.sample import Sample
+from pipelines.proposal.draft import Draft
+from pipelines.proposal.sampling.places import HEAD, Place
+from pipelines.proposal.sampling.sample import Sample
+from pipelines.proposal.types import ProposedColumn
 from pipelines.proposal.yaml_text import flow, line, remarked, scalar
 
 _MOST_THOUSANDS = 5
@@ -131,8 +132,7 @@ def _key(draft: Draft) -> Iterator[str]:
     for number, candidate in enumerate(draft.keys):
         columns = list(draft.named(candidate.columns))
         value = columns[0] if len(columns) == 1 else columns
-        word = "too" if number else ""
-        why = " ".join(filter(None, ("differs", among, "and is never empty", word)))
+        why = f"differs {among} " + ("as well" if number else "and is never empty")
         if records == 1:
             why = "its name is that of a key; one record shows no more"
         yield line("key", value, why, proposed=candidate.sure and number == 0)
@@ -147,7 +147,7 @@ def _key(draft: Draft) -> Iterator[str]:
 
 
 def _mapping(draft: Draft) -> Iterator[str]:
-    as_text = {each.name: "text" for each in draft.columns if each.type.as_text}
+    as_text = {proposed.name: "text" for proposed in draft.columns if proposed.type.as_text}
     active: list[tuple[str, object, str]] = []
     if draft.renamed:
         why = "names that a table cannot have: too long, empty, or another one in capitals"
@@ -178,13 +178,13 @@ def _schema(draft: Draft, schema_file: str) -> Iterator[str]:
     if schema_file:
         yield line("schema", schema_file)
         return
-    required = [each.name for each in draft.columns if each.type.required]
+    required = [proposed.name for proposed in draft.columns if proposed.type.required]
     yield "schema:"
     yield "  type: object"
     yield f"  required: {flow(required)}"
     yield "  properties:"
-    for each in draft.columns:
-        yield line(each.name, each.type.schema, said(each), indent=4)
+    for proposed in draft.columns:
+        yield line(proposed.name, proposed.type.schema, proposed.said, indent=4)
 
 
 def _thousands(columns: Iterable[ProposedColumn]) -> Iterator[str]:

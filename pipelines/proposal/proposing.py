@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,10 @@ from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from pipelines.ingestion.flags import parser as parser_of_ingest
 from pipelines.ingestion.options import _sources as sources_of
 from pipelines.proposal.draft import Draft, columns_of, keys_of
-from pipelines.proposal.init import HOW_READ
+from pipelines.proposal.how_read import HOW_READ
 from pipelines.proposal.names import identifier, table_of
 from pipelines.proposal.pipeline_text import amount, text_of
-from pipelines.proposal.sample import Bounds, Sample, taken
+from pipelines.proposal.sampling.sample import Bounds, Sample, taken
 from pipelines.proposal.yaml_text import scalar
 from pipelines.terminal import safe
 from sources.files.formats import stored_format_of
@@ -44,7 +43,9 @@ def propose(flags: argparse.Namespace) -> None:
     table = flags.table or table_of(flags.source)
     output = flags.output or f"{identifier(TableName.parse(table).name)}.yaml"
     folder = Path() if output == STDOUT else Path(output).parent
-    _refuse_what_is_there([output, flags.schema_file])
+    for option, name in (("--output", output), ("--schema_file", flags.schema_file)):
+        if name is not None and name != STDOUT:
+            _refuse_what_is_there(option, Path(name))
     options, remarks = _options(flags), dict[str, str]()
     sample = _sample(flags, options, remarks)
     draft = _draft(flags, table, folder, sample, options, remarks)
@@ -52,11 +53,11 @@ def propose(flags: argparse.Namespace) -> None:
     relative = _relative(schema_file, folder) if schema_file else ""
     text = text_of(draft, "" if output == STDOUT else output, relative)
     if schema_file:
-        _write(schema_file, encode_json(draft.json_schema).decode() + "\n")
+        _write("--schema_file", Path(schema_file), encode_json(draft.json_schema).decode() + "\n")
     if output == STDOUT:
         print(text, end="")
         return
-    _write(output, text)
+    _write("--output", Path(output), text)
     print(safe(_outcome(draft, output)))
 
 
@@ -109,26 +110,26 @@ def _refuse_passwords(flags: argparse.Namespace) -> None:
             raise ConfigError(f"--kafka_config {name} {written_out}")
 
 
-def _refuse_what_is_there(files: Iterable[str | None]) -> None:
-    for name in files:
-        if name is None or name == STDOUT:
-            continue
-        path = Path(name)
-        if path.exists() or path.is_symlink():
-            raise ConfigError(f"{name} is there already; name another file with --output")
-        if not path.parent.is_dir():
-            raise ConfigError(f"{name}: there is no folder {path.parent}; create it")
+def _refuse_what_is_there(option: str, path: Path) -> None:
+    if path.exists() or path.is_symlink():
+        raise _there_already(option, path)
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}; create it")
 
 
-def _write(name: str, text: str) -> None:
+def _there_already(option: str, path: Path) -> ConfigError:
+    return ConfigError(f"{path} is there already; name another file with {option}")
+
+
+def _write(option: str, path: Path, text: str) -> None:
     try:
-        with open(name, "x", encoding="utf-8") as file:
+        with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise ConfigError(f"{name} is there already; name another file with --output") from None
+        raise _there_already(option, path) from None
     except OSError as error:
         raise SluiceError(
-            f"{name} cannot be written ({error.strerror}); name another file"
+            f"{path} cannot be written ({error.strerror}); name another file"
         ) from None
 
 

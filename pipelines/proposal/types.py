@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.proposal.column import Column
-from pipelines.proposal.kinds import Kind
 from pipelines.proposal.names import words_of
+from pipelines.proposal.sampling.column import Column
+from pipelines.proposal.sampling.kinds import Kind
 
 _NUMBERS = frozenset({Kind.INTEGER, Kind.LARGE, Kind.NUMBER, Kind.SCIENTIFIC})
 _SCALARS = frozenset(Kind) - {Kind.OBJECT, Kind.ARRAY, Kind.BYTES, Kind.DURATION, Kind.NOT_FINITE}
@@ -55,6 +55,28 @@ class ProposedType:
         return tuple(
             kind for kind in ([types] if isinstance(types, str) else types) if kind != "null"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedColumn:
+    """One column.
+
+    Attributes:
+        column: What the sample shows of it.
+        type: Its type.
+        name: Its name in the table.
+        evidence: What the sample says of its type.
+    """
+
+    column: Column
+    type: ProposedType
+    name: str
+    evidence: str
+
+    @property
+    def said(self) -> str:
+        """The evidence, and why the type is what it is."""
+        return "; ".join(filter(None, (self.evidence, self.type.why)))
 
 
 def proposed_type(column: Column, records: int, *, cells: bool, named: bool = True) -> ProposedType:

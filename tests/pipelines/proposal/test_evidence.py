@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.proposal.column import Column
 from pipelines.proposal.evidence import evidence
-from tests.pipelines.proposal.columns import ABSENT, cells, column
+from pipelines.proposal.sampling.column import Column
+from tests.pipelines.proposal.sampling.columns import ABSENT, cells, column
 
 
 @pytest.mark.parametrize(

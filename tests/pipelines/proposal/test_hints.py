@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.proposal.column import Column
-from pipelines.proposal.draft import ProposedColumn
 from pipelines.proposal.hints import absences, epochs, operations, thousands
-from pipelines.proposal.types import proposed_type
-from tests.pipelines.proposal.columns import cells, column
+from pipelines.proposal.sampling.column import Column
+from pipelines.proposal.types import ProposedColumn, proposed_type
+from tests.pipelines.proposal.sampling.columns import cells, column
 from transforms.mapping.mapping import Mapping
 
 

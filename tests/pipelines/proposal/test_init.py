@@ -8,19 +8,33 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from confluent_kafka.admin import AdminClient
 
+from pipelines import command
+from pipelines.proposal.init import main
 from tests.pipelines.proposal.proposed import document, properties, propose, rows, run
+from tests.services.kafka_broker import KafkaBroker, Topics
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Write = Callable[[Path], None]
 
 
 def text(content: str, encoding: str = "utf-8") -> Write:
-    return lambda path: path.write_bytes(content.encode(encoding)) and None  # type: ignore[func-returns-value]
+    return packed(content.encode(encoding))
+
+
+def packed(content: bytes) -> Write:
+    def write(path: Path) -> None:
+        path.write_bytes(content)
+
+    return write
 
 
 def lines(*values: Any) -> Write:
@@ -193,7 +207,7 @@ CASES: dict[str, tuple[str, Write, tuple[str, ...], int, dict[str, dict[str, Any
     ),
     "gzip": (
         "packed.jsonl.gz",
-        lambda path: path.write_bytes(gzip.compress(b'{"id": 1}\n{"id": 2}\n')) and None,  # type: ignore[func-returns-value]
+        packed(gzip.compress(b'{"id": 1}\n{"id": 2}\n')),
         ("id",),
         2,
         {"id": INTEGER},
@@ -225,3 +239,80 @@ def test_the_proposal_loads_every_record(case: str, tmp_path: Path) -> None:
     figures = run(file, tmp_path)
     assert (figures["inserted"], figures["dead"], figures["retrying"]) == (records, 0, 0)
     assert len(rows(file, tmp_path)) == records
+
+
+def test_a_topic_is_sampled_without_a_trace(
+    kafka_broker: KafkaBroker, topic: Topics, tmp_path: Path
+) -> None:
+    name = topic(2)
+    kafka_broker.produce(
+        name,
+        [(f"k{n}".encode(), json.dumps({"id": n, "zip": f"0{n}"}).encode()) for n in range(50)],
+    )
+    uri = f"kafka://{kafka_broker.bootstrap}/{name}?group=shop&start=latest"
+
+    file = propose(uri, tmp_path, "--table", "orders", "--sample", "40")
+
+    said = document(file)
+    assert (said["source"], said["key"], said["pipeline"]) == (uri, "id", "orders")
+    assert properties(file) == {"id": INTEGER, "zip": STRING}
+    assert "# 40 of 40 messages have a key" in file.read_text()
+    client = AdminClient({"bootstrap.servers": kafka_broker.bootstrap})
+    groups = client.list_consumer_groups().result().valid
+    assert "shop" not in {group.group_id for group in groups}
+    file.write_text(file.read_text().replace("&start=latest", "").replace("?group=shop", ""))
+    figures = run(file, tmp_path)
+    assert (figures["inserted"], figures["dead"]) == (50, 0)
+
+
+def test_messages_that_are_arrays_are_read_element_by_element(
+    kafka_broker: KafkaBroker, topic: Topics, tmp_path: Path
+) -> None:
+    name = topic()
+    kafka_broker.produce(name, [(None, b'[{"a": 1}, {"a": 1}]'), (None, b'[{"a": 2}]')])
+    file = propose(f"kafka://{kafka_broker.bootstrap}/{name}", tmp_path, "--table", "t")
+    assert document(file)["json_layout"] == "array"
+    assert "key" not in document(file)
+    figures = run(file, tmp_path)
+    assert (figures["inserted"], figures["dead"]) == (3, 0)
+
+
+def test_a_topic_that_is_empty_or_missing_is_one_line(
+    kafka_broker: KafkaBroker, topic: Topics, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, message in ((topic(), "has no records"), ("gone", "no topic gone at")):
+        uri = f"kafka://{kafka_broker.bootstrap}/{name}"
+        assert command.run("init", main, [uri, "--output", "-"]) == 2
+        printed = capfd.readouterr()
+        assert message in printed.err
+        assert (printed.out, printed.err.count("\n")) == ("", 1)
+
+
+def test_objects_are_sampled(s3: S3Client, bucket: str, s3_endpoint: str, tmp_path: Path) -> None:
+    for part in range(2):
+        body = gzip.compress(b"".join(b'{"id": "%d-%d"}\n' % (part, n) for n in range(3)))
+        s3.put_object(Bucket=bucket, Key=f"events/{part}.jsonl.gz", Body=body)
+    uri = f"s3://{bucket}/events/*.jsonl.gz"
+    file = propose(uri, tmp_path, "--s3_endpoint_url", s3_endpoint)
+    said = document(file)
+    assert (said["table"], said["key"], said["s3_endpoint_url"]) == ("events", "id", s3_endpoint)
+    figures = run(file, tmp_path)
+    assert (figures["inserted"], figures["dead"]) == (6, 0)
+
+
+SHARED = {
+    "cr only": b"id,name\r1,Ann\r2,Bob\r",
+    "an index without a name": b",id,name\n0,7,a\n1,8,b\n",
+    "a comma at the end of the header": b"id,name,\n1,a,\n2,b,\n",
+    "values one after another": b'{"id": 1}{"id": 2}',
+    "indented": b'{\n  "id": 1\n}\n{\n  "id": 2\n}\n',
+    "records that cannot be read": b'{"id": 1}\n{"id": \n{"id": 2}\n',
+}
+
+
+@pytest.mark.parametrize("case", SHARED)
+def test_files_that_are_written_otherwise_are_loaded(case: str, tmp_path: Path) -> None:
+    suffix = ".csv" if b"name" in SHARED[case] else ".json"
+    (tmp_path / f"data{suffix}").write_bytes(SHARED[case])
+    figures = run(propose(tmp_path / f"data{suffix}", tmp_path), tmp_path)
+    assert (figures["inserted"], figures["dead"]) == (2, SHARED[case].count(b'"id": \n'))

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from pipelines.proposal.column import Column
 from pipelines.proposal.keys import Candidate, candidates
+from pipelines.proposal.sampling.column import Column
 from pipelines.proposal.types import proposed_type
-from tests.pipelines.proposal.columns import cells
+from tests.pipelines.proposal.sampling.columns import cells
 
 
 def of(columns: Sequence[Column], records: int, table: str = "orders") -> list[Candidate]:

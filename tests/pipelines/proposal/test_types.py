@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pipelines.proposal.types import proposed_type
-from tests.pipelines.proposal.columns import ABSENT, cells, column
+from tests.pipelines.proposal.sampling.columns import ABSENT, cells, column
 
 TEXT = {"type": "string"}
 NULLABLE = {"type": ["string", "null"]}

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.proposal.kinds import Kind
-from tests.pipelines.proposal.columns import ABSENT, cells, column
+from pipelines.proposal.sampling.kinds import Kind
+from tests.pipelines.proposal.sampling.columns import ABSENT, cells, column
 
 
 def test_it_counts_kinds_and_remembers_where_each_came_first() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from pipelines.proposal.column import Column
-from pipelines.proposal.places import HEAD, Place
+from pipelines.proposal.sampling.column import Column
+from pipelines.proposal.sampling.places import HEAD, Place
 from transforms.batch.record import RecordBatch
 
 MOST_COLUMNS = 500

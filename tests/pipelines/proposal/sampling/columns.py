@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipelines.proposal.column import Column
+from pipelines.proposal.sampling.column import Column
 
 ABSENT = object()
 """Stands for a field that a record does not have."""

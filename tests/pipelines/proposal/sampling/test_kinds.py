@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.proposal.column import Column
-from pipelines.proposal.kinds import ABSENCES, Kind, kind_of, kind_of_text
+from pipelines.proposal.sampling.column import Column
+from pipelines.proposal.sampling.kinds import ABSENCES, Kind, kind_of, kind_of_text
 from pipelines.proposal.types import proposed_type
 from transforms.parse.convert import number_of
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.proposal.sample import Bounds, Sample, taken
+from pipelines.proposal.sampling.sample import Bounds, Sample, taken
 from sources.files.source import FilesSource
 from transforms.batch.record import JSON, RecordBatch, Span
 from transforms.batch.splits import Polled, Split

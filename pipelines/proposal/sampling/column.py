@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.proposal.kinds import Kind, kind_of, kind_of_text
+from pipelines.proposal.sampling.kinds import Kind, kind_of, kind_of_text
 
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.proposal.places import HEAD, Place
+from pipelines.proposal.sampling.places import HEAD, Place
 
 
 def place(path: Path, offset: int, head: bytes, number: int = 2) -> Place:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from pipelines.proposal.survey import Survey
+from pipelines.proposal.sampling.survey import Survey
 from transforms import notes
 from transforms.batch.coverage import Coverage
 from transforms.batch.record import Failure, Format, RecordBatch

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipelines.proposal.kinds import Kind
-from pipelines.proposal.survey import MOST_CELLS, MOST_COLUMNS, Survey
+from pipelines.proposal.sampling.kinds import Kind
+from pipelines.proposal.sampling.survey import MOST_CELLS, MOST_COLUMNS, Survey
 from transforms.batch.record import JSON, Format, RecordBatch, Span
 
 
