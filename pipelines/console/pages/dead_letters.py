@@ -50,6 +50,7 @@ def dead_letters(view: View) -> Answer:
         grouped=_without(chosen, "state"),
         names=[name for name in NAMES if not (name == "text" and view.hides_payloads)],
         states=(*JOB_STATES, ALL),
+        shows_state=chosen.get("state") == ALL,
         older=link(LIST, **chosen, before=listed.older) if listed.older is not None else None,
         newer=link(LIST, **chosen, after=listed.newer) if listed.newer is not None else None,
         actions=_actions(view, chosen.get("state")),

@@ -1,0 +1,100 @@
+"""Pictures of the screens, for docs/console.md: ``make pictures`` makes them, and somebody looks at them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from tests.pipelines.console.browser.shop import shop
+from tests.pipelines.console.browser.watched import served, watched
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+FOLDER = os.environ.get("SLUICE_PICTURES")
+"""Where the pictures go."""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(FOLDER is None, reason="SLUICE_PICTURES names no folder: make pictures"),
+]
+
+WIDTHS = {"": 1280, "-narrow": 400}
+MOST_HEIGHT = {"": 900, "-narrow": 1200}
+COLOURS = 200
+
+
+@pytest.mark.timeout(900)
+def test_pictures(
+    chromium: Browser, postgres_url: str, s3: S3Client, s3_endpoint: str, tmp_path: Path
+) -> None:
+    assert FOLDER is not None
+    folder = Path(FOLDER)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        shop(postgres_url, s3, s3_endpoint, tmp_path) as order,
+        served(postgres_url, program="tests.pipelines.console.browser.shop_console") as address,
+    ):
+        with watched(chromium, address) as page:
+            paths = screens(page, order)
+        for theme in ("light", "dark"):
+            for suffix, width in WIDTHS.items():
+                size = {"width": width, "height": 800}
+                with watched(chromium, address, viewport=size, color_scheme=theme) as page:
+                    for name, path in paths.items():
+                        if theme == "light":
+                            take(page, path, folder / f"{name}{suffix}.png", MOST_HEIGHT[suffix])
+                        elif name in ("overview", "dead-letter"):
+                            take(
+                                page, path, folder / f"{name}{suffix}-dark.png", MOST_HEIGHT[suffix]
+                            )
+
+
+def screens(page: Page, order: int) -> dict[str, str]:
+    """What is pictured, by the name of the picture."""
+    page.goto("/dead-letters?target=orders&category=schema")
+    number = page.locator("tbody tr a").first.inner_text()
+    page.goto("/runs?pipeline=orders")
+    return {
+        "overview": "/",
+        "target": "/targets/orders",
+        "coverage": "/targets/telemetry/partitions",
+        "dead-letters": "/dead-letters",
+        "groups": "/dead-letters/groups",
+        "dead-letter": f"/dead-letters/{number}",
+        "confirm": "/dead-letters/confirm?action=replay&every=1&target=orders",
+        "order": f"/orders/{order}",
+        "control": "/control?pipeline=payments",
+        "runs": "/runs",
+        "audit": "/audit",
+        "alerts": "/alerts",
+    }
+
+
+def take(page: Page, path: str, file: Path, most: int) -> None:
+    """A picture of the upper part of a screen."""
+    page.goto(path)
+    expect(page.locator("h1")).to_be_visible()
+    before = page.viewport_size
+    assert before is not None
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": before["width"], "height": min(most, height)})
+    page.screenshot(path=file, caret="initial")
+    page.set_viewport_size(before)
+    with Image.open(file) as picture:
+        small = with_palette(picture.convert("RGB"))
+    small.save(file, optimize=True)
+
+
+def with_palette(picture: Image.Image) -> Image.Image:
+    """The same with its most frequent colours only, which are those of areas: a third of the bytes."""
+    counted = picture.getcolors(picture.width * picture.height) or []
+    frequent = sorted(counted, reverse=True)[:COLOURS]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for _, colour in frequent for part in colour])  # type: ignore[union-attr]
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
