@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, Response, expect
 
 from tests.pipelines.commands import ingested
 from tests.pipelines.console.browser.watched import served, watched
@@ -47,6 +46,11 @@ def turn(page: Page, *, hidden: bool) -> None:
     )
 
 
+def refreshed(answer: Response) -> bool:
+    """Whether a page has asked for itself again."""
+    return answer.request.headers.get("hx-request") == "true"
+
+
 def test_an_outage_of_the_database_is_said_and_survived(
     chromium: Browser, postgres_url: str, proxy: TcpProxy, source: Path
 ) -> None:
@@ -82,17 +86,39 @@ def test_an_outage_of_the_database_is_said_and_survived(
 def test_a_hidden_tab_asks_for_nothing(chromium: Browser, postgres_url: str, source: Path) -> None:
     ingested(source, postgres_url)
     with served(postgres_url) as address, watched(chromium, address) as page:
-        asked: list[Request] = []
-        page.on("request", asked.append)
+        asked: list[str] = []
+
+        def note(request: Request) -> None:
+            asked.append(request.url)
+
+        page.on("request", note)
         page.clock.install()
         page.goto("/")
-        refreshed = lambda sent: sent.headers.get("hx-request") == "true"  # noqa: E731
-        with page.expect_response(lambda answer: refreshed(answer.request)):
+        with page.expect_response(refreshed):
             page.clock.run_for(2_000)
-        page.clock.run_for(500)
         turn(page, hidden=True)
         asked.clear()
         page.clock.run_for(1_000 * HIDDEN_SECONDS)
         assert asked == []
-        with page.expect_response(lambda answer: refreshed(answer.request)):
+        with page.expect_response(refreshed):
             turn(page, hidden=False)
+
+
+def test_a_console_that_is_away_is_said(chromium: Browser, postgres_url: str, source: Path) -> None:
+    ingested(source, postgres_url)
+    with served(postgres_url) as address:
+        parts = urlsplit(address)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        with TcpProxy((parts.hostname, parts.port)) as proxy:
+            address = f"http://127.0.0.1:{proxy.port}"
+            with watched(chromium, address, expected=["net::ERR", "htmx:"]) as page:
+                page.goto("/")
+                away = page.get_by_text("The console does not answer")
+                expect(away).to_be_hidden()
+                proxy.refuse()
+                proxy.cut()
+                expect(away).to_be_visible()
+                expect(page.locator("main tbody tr")).to_have_count(1)
+                proxy.accept()
+                expect(away).to_be_hidden()
