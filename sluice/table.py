@@ -47,6 +47,11 @@ _STEER = "steer"
 COMMANDS = (
     _of_pipelines("ingest", _MOVE, "read files, S3 objects or Kafka topics into tables or objects"),
     _of_pipelines("outbox", _MOVE, "publish the changes of a table to a Kafka topic"),
+    Command(
+        *("init", "pipelines.proposal.init", _TRY),
+        "propose a pipeline file for a source, from a sample of its records",
+        "python -m pipelines.proposal.init",
+    ),
     _of_pipelines("test", _TRY, "run cases of a file through a mapping, a schema and steps"),
     _of_pipelines("audit", _LOOK, "prove from the database that nothing was lost"),
     _of_pipelines("runs", _LOOK, "show which runs go on, have ended or are lost"),
