@@ -17,24 +17,24 @@ from sinks.bulk import edits
 from sinks.bulk.long_orders import give, lease_of
 from sinks.control import requests
 from sinks.control.requests import WHOLE, Limits
-from sinks.database import leases
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from sinks.database.repair_tables import orders
-from sinks.database.tables import jobs
+from sinks.database.tables import jobs, leases
 from sinks.jobs.actions import carry_out
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.orders import REPLAYED_OFTEN, Order
+from sinks.runs.runs import Run
 from tests.io.sinks import tested_database
 from tests.io.sinks.console.ledgers import add
-from tests.io.sinks.runs.test_runs import begun
 from tests.pipelines.commands import arguments, ingest, ingested
 from tests.pipelines.programs import running, wait_for_rows
 from tests.pipelines.tables import query
 from tests.services.kafka_mock import PARTITIONS, mock_cluster
 from tests.services.kafka_produce import produce
 from transforms.batch.job_states import REPLAY
+from transforms.read.control import State
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -204,7 +204,10 @@ def _telemetry(url: str) -> None:
         rows += [("telemetry", source, str(partition), *one, False) for one in ranges]
     database = tested_database.Database("postgres", url)
     add(database, *rows)
-    run = begun(database, "b7d0c1e2-telemetry", "telemetry", options={"source": source})
+    run = Run(
+        "b7d0c1e2", database.config("telemetry"), "telemetry", "FlinkRunner", "1.0", streaming=True
+    )
+    run.begin()
     run.end("stopped")
 
 
@@ -234,7 +237,11 @@ def _by_hand(database: Database) -> None:
         reason="a new till writes EURO",
         replay=True,
     )
-    for state, reason in (("paused", "the warehouse moves"), ("running", "it has moved")):
+    asked: tuple[tuple[State, str], ...] = (
+        ("paused", "the warehouse moves"),
+        ("running", "it has moved"),
+    )
+    for state, reason in asked:
         requests.ask(database, "orders", [WHOLE], state, actor="ben", reason=reason)
     limits = Limits(max_rate=500)
     requests.limit(database, "payments", [WHOLE], limits, actor="ann", reason="the bank is slow")
@@ -250,7 +257,8 @@ def _numbers(database: Database, text: str) -> tuple[int, ...]:
 
 def _raw(database: Database, number: int) -> bytes:
     with transaction(database, "read a record", write=False) as connection:
-        return bytes(connection.scalar(sa.select(jobs.c.raw).where(jobs.c.id == number)))
+        raw = connection.execute(sa.select(jobs.c.raw).where(jobs.c.id == number)).scalar_one()
+        return bytes(raw)
 
 
 def _long_order(database: Database) -> int:
@@ -258,11 +266,16 @@ def _long_order(database: Database) -> int:
     order = Order.of(REPLAY, JobFilter(target="telemetry", stage="parse"))
     reason = "the parser takes the new firmware"
     number = give(database, order, actor="ann", reason=reason, expected=LONG)
-    assert leases.hold(database, lease_of(number), 600)
-    done = {"newest": LONG, "position": LONG * 3 // 5, "changed": LONG * 3 // 5 - 12}
+    done: dict[str, Any] = {
+        "newest": LONG,
+        "position": LONG * 3 // 5,
+        "changed": LONG * 3 // 5 - 12,
+    }
     done |= {"left_alone": {REPLAYED_OFTEN: 12}}
     with transaction(database, "carry it out") as connection:
         now = dialect_of(connection).now(connection)
         done |= {"created_at": now - timedelta(seconds=71), "changed_at": now}
+        lease = {"name": lease_of(number), "holder": "console-1:41"}
+        connection.execute(sa.insert(leases).values(**lease, expires_at=now + timedelta(hours=1)))
         connection.execute(sa.update(orders).where(orders.c.id == number).values(**done))
     return number

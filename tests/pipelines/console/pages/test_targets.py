@@ -22,7 +22,7 @@ def test_a_table_has_its_counts_and_columns(tmp_path: Path) -> None:
     with console(config.database) as client:
         page = client.get("/targets/events").text
         assert "<strong>3</strong> dead letters" in page
-        assert 'class="number">expanded' not in page, "no record was expanded"
+        assert 'class="number">Expanded' not in page, "no record was expanded"
         assert "Every record has one outcome" in page
         assert re.search(r'<th scope="row">id</th>.*?primary key', page, re.DOTALL)
         assert "<img" not in page
