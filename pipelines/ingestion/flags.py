@@ -35,6 +35,17 @@ LEAST_IN_FLIGHT = 4
 MAX_DEAD = "50%"
 """How many records may become dead letters by default; a percentage, as ``--max_dead``."""
 
+ALONE = (
+    *("format", "compression", "encoding", "exclude", "rest_seconds", "poll_interval"),
+    *("missing_topic", "fair", "kafka_config", "s3_endpoint_url", "json_layout", "json_path"),
+    *("csv_delimiter", "csv_quote", "csv_escape", "csv_header", "csv_columns", "csv_skip"),
+    *("csv_comment", "csv_null"),
+)
+"""The options that one source may have for itself (``alone`` of the options, by URI)."""
+
+STEP_OPTIONS = ("label", "concurrency", "timeout", "rate", "batch", "setup", "teardown")
+"""What a step may have behind ``?``."""
+
 _COUNT = r"^[0-9.]+ *%?$"
 """What ``--max_dead`` looks like."""
 

@@ -18,14 +18,6 @@ from transforms.errors import ConfigError
 if TYPE_CHECKING:
     from transforms.route.routes import Routes
 
-ALONE = (
-    *("format", "compression", "encoding", "exclude", "rest_seconds", "poll_interval"),
-    *("missing_topic", "fair", "kafka_config", "s3_endpoint_url", "json_layout", "json_path"),
-    *("csv_delimiter", "csv_quote", "csv_escape", "csv_header", "csv_columns", "csv_skip"),
-    *("csv_comment", "csv_null"),
-)
-"""The options that one source may have for itself (``alone`` of the options, by URI)."""
-
 
 def sources_of(
     flags: argparse.Namespace, routes: Routes | None, *, parallel: bool

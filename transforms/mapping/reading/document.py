@@ -252,7 +252,7 @@ class _Parts:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise ConfigError(f"{key.place}: a key must be a text")
             if key.text in parts:
-                raise ConfigError(f"{key.place}: {key.text} occurs twice here")
+                raise ConfigError(f"{key.place}: {key.text} occurs twice here; keep one of them")
             keys[key.text] = key.place
             parts[key.text] = self.part(value_node, depth + 1)
         return Part(parts, "", place, keys)

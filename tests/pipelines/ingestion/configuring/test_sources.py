@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.ingestion.configuring.sources import ALONE, is_text, sources_of, takes_turns
-from pipelines.ingestion.flags import parser
+from pipelines.ingestion.configuring.sources import is_text, sources_of, takes_turns
+from pipelines.ingestion.flags import ALONE, parser
 from sources.files.source import FilesSource
 from sources.kafka.source import KafkaSource
 from transforms.errors import ConfigError
