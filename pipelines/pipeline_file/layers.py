@@ -19,6 +19,8 @@ SETTING = "--set "
 SUFFIXES = (".yaml", ".yml", ".json")
 """What pipeline files are called."""
 
+_LINE = re.compile(r"^(:\d+:\d+)?:? *")
+
 _ENVIRONMENT = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -125,10 +127,9 @@ def _set(whole: Part, setting: str) -> Part:
     if name != RUNNER_OPTIONS and name not in options():
         raise ConfigError(f"{place}: there is no option {name}{near(name)}")
     try:
-        part = _placed(parsed(text, place), place)
+        part = _placed(parsed(text or "''", place), place)
     except ConfigError as error:
-        message = re.sub(r"^:\d+:\d+", "", str(error).removeprefix(place))
-        raise ConfigError(f"{place}{message if message[:1] in ':' else ':' + message}") from None
+        raise ConfigError(f"{place}: {_LINE.sub('', str(error).removeprefix(place))}") from None
     if dot:
         free = name == RUNNER_OPTIONS or options()[name].form == "pairs"
         for step in reversed([inner] if free else inner.split(".")):

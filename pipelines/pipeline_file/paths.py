@@ -76,7 +76,7 @@ def _of_route(part: Part, folder: str) -> Part:
 
 
 def _path(folder: str, text: str) -> str:
-    return text if not text or text.startswith("~") else os.path.join(folder, text)
+    return text if not text or text.startswith("~") else os.path.join(folder, _bare(text))
 
 
 def _place(folder: str, text: str) -> str:
@@ -97,7 +97,11 @@ def _database(folder: str, text: str) -> str:
     match = _DATABASE.fullmatch(text)
     if match is None or _begins_absolute(match[2]):
         return text
-    return f"{match[1]}{os.path.join(folder, match[2])}{match[3]}"
+    return f"{match[1]}{os.path.join(folder, _bare(match[2]))}{match[3]}"
+
+
+def _bare(path: str) -> str:
+    return path.removeprefix("./")
 
 
 def _begins_absolute(path: str) -> bool:

@@ -12,6 +12,7 @@ from transforms.errors import ConfigError
 
 _PLACED = re.compile(r"[^\s:][^:]*:\d+:\d+: |" + SETTING)
 _FLAG = re.compile(r"--([a-z][a-z0-9_]*)")
+_NEAR, _NEAR_FLAG = "did you mean ", "did you mean --"
 _LISTED = " (--help lists every option)"
 
 
@@ -46,10 +47,13 @@ class Places:
         if _PLACED.match(text):
             return error
         places = {**self.runner, **self.options, **(own or {})}
-        named = [name for name in _FLAG.findall(text) if name in places]
+        outside = " ".join(text.split("`")[::2])
+        named = [name for name in _FLAG.findall(outside) if name in places]
         place = places[named[0]] if named else (own or {}).get("", self.start)
-        text = text.replace(_LISTED, "")
-        return ConfigError(f"{place}: {self._in_words(text)}")
+        text = text.replace(
+            _LISTED, "; write it into the file" if text.startswith("missing") else ""
+        )
+        return ConfigError(f"{place}: {self._in_words(text.replace(_NEAR_FLAG, _NEAR))}")
 
     def _in_words(self, text: str) -> str:
         """The names of options as files have them; what stands in backticks is a command."""

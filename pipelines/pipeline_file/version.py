@@ -80,7 +80,7 @@ def _git(folder: str, *words: str) -> str | None:
     """What a command of Git prints; None if it fails."""
     command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *words]
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - no shell, and names stand behind --
             command,
             cwd=folder,
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},

@@ -204,6 +204,8 @@ def _not_yaml(error: yaml.MarkedYAMLError, name: str) -> ConfigError:
         problem += "; put the text in quotes"
     elif "\\t" in problem:
         problem += "; indent by blanks"
+    elif "mapping values are not allowed" in problem:
+        problem += "; is the indentation right, or does a text with ': ' lack its quotes?"
     return ConfigError(f"{place}: not YAML: {problem}")
 
 

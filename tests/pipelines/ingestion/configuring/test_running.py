@@ -42,5 +42,5 @@ def test_a_run_says_where_a_document_was_that_no_path_names() -> None:
 
 
 def test_a_port_is_refused_where_other_processes_read() -> None:
-    with pytest.raises(ConfigError, match="^--metrics_address: with FlinkRunner"):
+    with pytest.raises(ConfigError, match=r"^--metrics_address: with FlinkRunner"):
         run_config(options("--metrics_address", "9400"), named("FlinkRunner"), [])
