@@ -11,6 +11,10 @@ from transforms.mapping.reading.document import parsed
 BROKER = "kafka://h:9/t"
 
 
+def refused(error: ConfigError) -> None:
+    raise error
+
+
 def errors_of(text: str) -> list[str]:
     errors: list[ConfigError] = []
     sources_in(parsed(text, "p.yaml"), [], errors.append)
@@ -19,16 +23,16 @@ def errors_of(text: str) -> list[str]:
 
 def test_a_source_is_a_uri_or_a_mapping() -> None:
     text = f"[a.csv, {{uri: b.csv, csv-delimiter: ;, csv_null: [NA]}}, {{uri: '{BROKER}', group: g h, start: 'offset:5'}}]"
-    sources = sources_in(parsed(text, "p.yaml"), [], pytest.fail)
+    sources = sources_in(parsed(text, "p.yaml"), [], refused)
     assert sources.uris == ["a.csv", "b.csv", f"{BROKER}?group=g%20h&start=offset:5"]
     assert sources.alone == {"b.csv": {"csv_delimiter": ";", "csv_null": ["NA"]}}
     assert sources.places["b.csv"]["csv_delimiter"] == "p.yaml:1:22"
-    assert sources_in(parsed("a.csv", "p"), [], pytest.fail).uris == ["a.csv"]
+    assert sources_in(parsed("a.csv", "p"), [], refused).uris == ["a.csv"]
 
 
 def test_settings_of_one_topic_win_over_those_of_all() -> None:
     text = f"{{uri: '{BROKER}', kafka_config: {{a: 2}}}}"
-    sources = sources_in(parsed(text, "p"), ["a=1", "b=1"], pytest.fail)
+    sources = sources_in(parsed(text, "p"), ["a=1", "b=1"], refused)
     assert sources.alone[BROKER] == {"kafka_config": ["b=1", "a=2"]}
 
 
