@@ -54,6 +54,11 @@ COMMANDS = (
     _of_file("run", _MOVE, "run the pipeline of a file, or those of a folder"),
     _of_pipelines("outbox", _MOVE, "publish the changes of a table to a Kafka topic"),
     _of_file("validate", _TRY, "say all that is wrong with a pipeline file"),
+    Command(
+        *("init", "pipelines.proposal.init", _TRY),
+        "propose a pipeline file for a source, from a sample of its records",
+        "python -m pipelines.proposal.init",
+    ),
     _of_pipelines("test", _TRY, "run cases of a file through a mapping, a schema and steps"),
     _of_pipelines("audit", _LOOK, "prove from the database that nothing was lost"),
     _of_pipelines("runs", _LOOK, "show which runs go on, have ended or are lost"),
