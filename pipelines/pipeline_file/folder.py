@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, Any, TextIO
 
 from pipelines import command
-from pipelines.pipeline_file.layers import SUFFIXES, environment_file
 from pipelines.pipeline_file.loading import PipelineFile, load
+from pipelines.pipeline_file.reading.layers import SUFFIXES, environment_file
 from pipelines.terminal import safe
 from transforms.errors import ConfigError
 from transforms.mapping.reading.document import load as document

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines.pipeline_file.definition import RUNNER_OPTIONS, defaults, options
-from pipelines.pipeline_file.layers import merged, near
-from pipelines.pipeline_file.paths import rebased
 from pipelines.pipeline_file.places import Places
-from pipelines.pipeline_file.reading import scalar, value_of
-from pipelines.pipeline_file.references import resolved
-from pipelines.pipeline_file.source_list import sources_in
-from pipelines.pipeline_file.step_list import reference_of
+from pipelines.pipeline_file.reading.layers import merged, near
+from pipelines.pipeline_file.reading.paths import rebased
+from pipelines.pipeline_file.reading.references import resolved
+from pipelines.pipeline_file.reading.source_list import sources_in
+from pipelines.pipeline_file.reading.step_list import reference_of
+from pipelines.pipeline_file.reading.values import scalar, value_of
 from pipelines.pipeline_file.version import version_of
 from transforms.errors import ConfigError
 from transforms.mapping.reading.document import Part

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipelines.pipeline_file.definition import RUNNER_OPTIONS, options
-from pipelines.pipeline_file.layers import SETTING
+from pipelines.pipeline_file.reading.layers import SETTING
 from transforms.errors import ConfigError
 
 _PLACED = re.compile(r"[^\s:][^:]*:\d+:\d+: |" + SETTING)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipelines.pipeline_file.layers import environment_file
+from pipelines.pipeline_file.reading.layers import environment_file
 from transforms.mapping.reading.document import Part
 
 _PATIENCE = 5.0

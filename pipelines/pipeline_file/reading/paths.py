@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from pipelines.pipeline_file.layers import SETTING
+from pipelines.pipeline_file.reading.layers import SETTING
 from transforms.mapping.reading.document import Part
 from transforms.secrets import REFERENCE, resolve
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.pipeline_file.references import resolved
+from pipelines.pipeline_file.reading.references import resolved
 from transforms.errors import ConfigError
 from transforms.mapping.reading.document import parsed
 from transforms.secrets import redact

@@ -5,8 +5,8 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from pipelines.ingestion.flags import STEP_OPTIONS
-from pipelines.pipeline_file.layers import near
-from pipelines.pipeline_file.reading import scalar
+from pipelines.pipeline_file.reading.layers import near
+from pipelines.pipeline_file.reading.values import scalar
 from transforms.mapping.reading.document import Part
 
 KEYS = ("function", *STEP_OPTIONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.pipeline_file.paths import rebased
+from pipelines.pipeline_file.reading.paths import rebased
 from transforms.mapping.reading.document import Part, parsed
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipelines.pipeline_file.definition import options
-from pipelines.pipeline_file.reading import scalar, value_of
+from pipelines.pipeline_file.reading.values import scalar, value_of
 from transforms.errors import ConfigError
 from transforms.mapping.reading.document import Part, parsed
 

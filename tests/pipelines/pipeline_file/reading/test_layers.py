@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.pipeline_file.layers import environment_file, merged
+from pipelines.pipeline_file.reading.layers import environment_file, merged
 from transforms.errors import ConfigError
 from transforms.secrets import redact
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.pipeline_file.step_list import reference_of
+from pipelines.pipeline_file.reading.step_list import reference_of
 from transforms.errors import ConfigError
 from transforms.mapping.reading.document import parsed
 

@@ -10,8 +10,8 @@ from urllib.parse import quote
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from pipelines.ingestion.flags import ALONE
 from pipelines.pipeline_file.definition import options
-from pipelines.pipeline_file.layers import near
-from pipelines.pipeline_file.reading import scalar, value_of
+from pipelines.pipeline_file.reading.layers import near
+from pipelines.pipeline_file.reading.values import scalar, value_of
 from sources.kafka.uri import PARAMETERS
 from transforms.errors import ConfigError
 from transforms.mapping.reading.document import Part

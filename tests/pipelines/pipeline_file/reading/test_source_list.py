@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.pipeline_file.source_list import sources_in
+from pipelines.pipeline_file.reading.source_list import sources_in
 from transforms.errors import ConfigError
 from transforms.mapping.reading.document import parsed
 
