@@ -16,6 +16,7 @@ from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.configuring import destination
 from pipelines.ingestion.configuring.controlling import controls_of
 from pipelines.ingestion.configuring.documents import mapping_of, schema_of
+from pipelines.ingestion.configuring.registry_flags import with_registry
 from pipelines.ingestion.configuring.running import run_config
 from pipelines.ingestion.configuring.sources import is_text, sources_of, takes_turns
 from pipelines.ingestion.flags import MAX_DEAD, Option, parser
@@ -179,7 +180,7 @@ def _ingest_config(
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(
         sources=sources,
-        parse=parse,
+        parse=with_registry(parse, flags),
         mapping=mapping,
         hidden=_hidden(mapping, routes),
         schema=schema if routes is None else None,

@@ -71,7 +71,7 @@ def _given_options(flags: argparse.Namespace) -> dict[str, Any]:
 
 
 def _without_secrets(name: str, value: Any) -> Any:
-    if name == "kafka_config":  # any setting of librdkafka may be a secret
+    if name in ("kafka_config", "schema_registry_config"):  # any setting may be a secret
         return [text.partition("=")[0] for text in value]
     if name in ("map", "schema", "routes") and not isinstance(value, str):
         return "in the pipeline file" if hasattr(value, "place") else "of the program"

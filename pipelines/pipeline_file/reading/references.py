@@ -9,7 +9,7 @@ from transforms.errors import ConfigError
 from transforms.mapping.reading.document import Part
 from transforms.secrets import REFERENCE, resolve, substitute
 
-KEPT = frozenset({"sink", "state", "kafka_config"})
+KEPT = frozenset({"sink", "state", "kafka_config", "schema_registry", "schema_registry_config"})
 """Options whose references are resolved where they are used: they never enter pickles or rows."""
 
 _KEPT_INSIDE = frozenset({"hmac", "kafka_config", "sink"})
