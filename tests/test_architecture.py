@@ -49,6 +49,7 @@ SINKS = {
     "sinks.objects.checks",
     "sinks.objects.compaction",
     "sinks.outbox",
+    "sinks.evolution",
     "sinks.rewind",
     "sinks.runs",
     "sinks.table",
@@ -110,6 +111,13 @@ WINGS = {
     "sinks.outbox": {"sinks.database", "sinks.ledger", "sinks.text"} | CLIENTS | TRANSFORMS,
     "sinks.dead_letters": CLIENTS | TRANSFORMS,
     "sinks.runs": {"sinks.database"} | TRANSFORMS,
+    "sinks.evolution": {
+        "sinks.database",
+        "sinks.jobs",
+        "sinks.table",
+        "sinks.text",
+    }  # the audit trail
+    | TRANSFORMS,
     "sinks.rewind": {
         "sinks.database",
         "sinks.dead",

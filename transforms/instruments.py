@@ -34,6 +34,7 @@ Counter = Literal[
     "job_attempts",  # by result
     "outage_seconds",  # by service; spent waiting
     "rate_wait_seconds",  # by source as it was given; spent waiting under a limit
+    "columns_changed",  # by table, and whether added or widened
     "deadlocks",  # in which a commit was rolled back
     "leases_lost",
     "step_busy_seconds",  # by step; of all its calls together

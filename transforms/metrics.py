@@ -27,6 +27,8 @@ MetricName = Literal[  # beside the names of ``transforms.batch.counts.COUNTS``
     "commits",  # transactions
     "commit_ms",  # milliseconds spent in them, waits included
     "outage_ms",  # milliseconds spent waiting for the database
+    "columns_added",  # to tables that change with their records
+    "columns_widened",  # whose type takes more now
     "bytes_read",  # stored bytes whose records are settled or skipped
     "bytes_planned",  # stored bytes of all splits, for the progress bar
     "splits_planned",  # splits to read

@@ -14,6 +14,7 @@ from sinks.jobs import store as jobs
 from transforms.batch.expansion import Branch
 from transforms.batch.record import Attempt, Claim, Failure, Origin
 from transforms.batch.retry_policy import Next, RetryPolicy
+from transforms.settle.dead_letters import DeadLetterSink
 from transforms.steps.pipeline_identity import PipelineIdentity
 from transforms.steps.retry import may_heal
 
@@ -122,6 +123,24 @@ def store(
         jobs.insert_failures(connection, reader, home, failures, run, pipeline)
     job_outcomes.fail(connection, again, run, home)
     job_outcomes.remark(connection, _remarks(fates))
+
+
+def deliver(dead_letters: DeadLetterSink | None, home: str, fates: Sequence[Fate]) -> None:
+    """Hand the dead letters on before the commit: after it, a crash would lose them.
+
+    Args:
+        dead_letters: Where to; None for nowhere.
+        home: The pipeline's own table, as ``label_of`` names it.
+        fates: What follows from each failure.
+    """
+    if dead_letters is None:
+        return
+    dead: dict[str, list[Failure]] = {}
+    for fate in fates:
+        if fate.is_dead:
+            dead.setdefault(fate.failure.target or home, []).append(fate.failure)
+    for target in sorted(dead):
+        dead_letters.deliver(target, dead[target])
 
 
 def _remarks(fates: Iterable[Fate]) -> list[tuple[Attempt, str]]:

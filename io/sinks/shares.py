@@ -13,6 +13,7 @@ from sinks import targets
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.label import label_in, label_of
+from sinks.evolution.demand import Refused
 from sinks.outbox import rows as outbox
 from sinks.outbox.rows import ChangedTable, Effects
 from sinks.table.cells import with_typed_cells
@@ -95,6 +96,18 @@ class Share:
         )
         self.good = parts
         self.written = writer.write(connection, self.target, self.records)
+
+    def judge(self, connection: sa.Connection, writer: TableWriter, began: float) -> None:
+        """Let records wait that would be written if the table were another.
+
+        Raises:
+            Demand: The table is to change first.
+        """
+        batches = [batch for _, batch in self.good]
+        refused = Refused(
+            *(self.use.config, self.target, self.records, self.written.poison, batches)
+        )
+        self.written.poison = list(refused.judged(connection, writer, began))
 
     def settle(self, connection: sa.Connection, work: Sequence[Work]) -> None:
         """Tell the outbox what was changed, and each batch what became of its records."""

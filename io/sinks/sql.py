@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import apache_beam as beam
@@ -18,7 +20,8 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import exists, transaction
 from sinks.database.label import label_of
 from sinks.entries import Overlap
-from sinks.failures import Fate
+from sinks.evolution.demand import Demand
+from sinks.evolution.waiting import put_off
 from sinks.jobs import outcomes as job_outcomes
 from sinks.jobs.store import job_number
 from sinks.ledger import pipelines
@@ -36,12 +39,13 @@ from transforms.batch.expected import ExpectedFields
 from transforms.batch.record import Failure, RecordBatch
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.errors import CommitUnknown, ConfigError, Contention, SinkFailed, SinkUnavailable
+from transforms.metrics import MetricName
 from transforms.parse.hidden.paths import Hidden
 from transforms.route.table_name import UNROUTED
 from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.flight import Footprint, Turn
-from transforms.settle.sink import Settled
+from transforms.settle.sink import Aside, Settled
 from transforms.settle.write import Write, WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
 
@@ -218,6 +222,7 @@ class SqlSink:
                 same ranges.
             SinkFailed: The database refuses for a reason that is not a record's.
             DeadBudgetExceeded: Too many records would become dead letters; nothing was written.
+            Aside: With ``turn``, a table is to change before.
         """
         altered = False  # whether it was, and the table has been looked at again
         for _ in range(OVERLAP_TRIES):
@@ -227,6 +232,11 @@ class SqlSink:
                 continue
             except _Altered:
                 altered = True
+            except Demand as demand:
+                if turn is not None:
+                    raise Aside(partial(self._carry_out, demand)) from demand
+                self._carry_out(demand)
+                return self.commit(batches, isolate=isolate)
             except SinkFailed:
                 if altered or not shares.are_altered(
                     self.config, self.tables, batches, self._elsewhere
@@ -251,6 +261,7 @@ class SqlSink:
         look_again: bool,
     ) -> list[Settled]:
         settled: list[Settled] = []
+        began = time.monotonic()
         spending = None if self.budget is None else spending_of(self.budget, self.run)
         elsewhere = self._elsewhere
         unusable = shares.unusable(self.tables, self.config.database, batches, elsewhere)
@@ -276,12 +287,15 @@ class SqlSink:
                         share.written.poison,
                     ):
                         raise _Altered
+                    share.judge(connection, writer, began)
                     share.settle(connection, work)
                 if turn is not None:
                     turn(lambda: dialect_of(connection).is_awaited(connection))
                 if objects is not None:
                     objects.account(work)
                 for part in work:
+                    wait = self.config.schema_wait
+                    part.poison = put_off(connection, part.poison, part.batch.claim, wait)
                     part.decide(self.retry, home, schema)
                 fates = [fate for part in work for fate in part.fates]
                 failures.store(connection, pipeline, home, fates, self.run, self.pipeline)
@@ -291,7 +305,7 @@ class SqlSink:
                 entries.record(connection, pipeline, home, work, results, self.run)
                 if objects is not None:
                     objects.settle(connection, pipeline, work)
-                self._deliver(home, fates)
+                failures.deliver(self.dead_letters, home, fates)
                 settled = results  # only the COMMIT is left
         except SinkUnavailable as error:
             if not settled:
@@ -357,16 +371,11 @@ class SqlSink:
             return set()
         return job_outcomes.complete(connection, home, claims, self.pipeline)
 
-    def _deliver(self, home: str, fates: Sequence[Fate]) -> None:
-        """Hand the dead letters on before the commit: after it, a crash would lose them."""
-        if self.dead_letters is None:
-            return
-        dead: dict[str, list[Failure]] = {}
-        for fate in fates:
-            if fate.is_dead:
-                dead.setdefault(fate.failure.target or home, []).append(fate.failure)
-        for target in sorted(dead):
-            self.dead_letters.deliver(target, dead[target])
+    def _carry_out(self, demand: Demand) -> Mapping[MetricName, int]:
+        """Change a table; what this process knows of it is new then."""
+        changed = demand.carry_out(writer_of, self._name, self.run)
+        targets.is_altered(demand.config)
+        return changed
 
 
 class WriteToSql(beam.PTransform):

@@ -18,7 +18,7 @@ from sinks.table.config import SqlConfig
 from sinks.table.layouts import Layout
 from sinks.table.names import check_names
 from sinks.table.rows import Poison
-from sinks.table.schema import new_columns
+from sinks.table.schema import new_columns, whole_records
 from sinks.table.target import Description, Target, key_of, target_of
 from sinks.table.writer import TableWriter
 from sinks.writers import writer_of
@@ -137,7 +137,7 @@ def _prepare(config: SqlConfig) -> tuple[Target, bool]:
         if missing:
             writer.create(connection, table, new_columns(config), key_of(config, None))
             description = writer.describe(connection, table)
-            layout: Layout = "record" if config.schema is None else "fields"
+            layout: Layout = "record" if whole_records(config) else "fields"
             layouts.keep_created(connection, label, layout, description)
         target = _checked(connection, config, description)
         layouts.keep_existing(connection, label, "record" if target.whole_payload else "fields")

@@ -14,7 +14,7 @@ from transforms.errors import CommitUnknown, Contention, SinkFailed, SinkUnavail
 from transforms.read import drain
 from transforms.settle.bounds import TableBounds
 from transforms.settle.flight import Flight, Overtaken, TurnTimedOut
-from transforms.settle.sink import Settled, Sink
+from transforms.settle.sink import Aside, Settled, Sink
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +104,7 @@ def commit(
 
     outage = Outage(config.backoff, config.outage_budget, service="database", sleep=pause)
     attempt = 0
+    aside: Aside | None = None
     while True:
         try:
             flight.start()
@@ -112,11 +113,18 @@ def commit(
             raise
         started = time.perf_counter()
         try:
+            if aside is not None:
+                flight.counted.update(aside.work())
+                aside = None
             isolate = attempt == config.contention_tries
             settled = sink.commit(batches, isolate=isolate, turn=flight.turn)
             _observe(started, "ok")
             outage.end()
             return list(unknown) if _went_through(unknown, settled) else settled, waited
+        except Aside as asked:
+            outage.end()
+            aside = asked
+            flight.stumble(alone=True)
         except Overtaken as error:
             outage.end()  # it answers
             slow = isinstance(error, TurnTimedOut)

@@ -17,12 +17,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Protocol
 
+from transforms.metrics import MetricName
 from transforms.per_process import PerProcess
 
 Range = tuple[int, int]
@@ -120,6 +122,7 @@ class Flight:
         self.running = False
         self.last_in_line = False  # whether it starts only once all ahead in its line are gone
         self.alone = False
+        self.counted: Counter[MetricName] = Counter()  # what was done aside
         self.had_company = False  # whether another was in flight during its last attempt
 
     def is_waiting(self) -> bool:

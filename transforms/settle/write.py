@@ -187,6 +187,8 @@ class WriteFn(beam.DoFn):
         metrics.count("commits")
         metrics.count("commit_ms", round(done.seconds * 1000))
         metrics.count("outage_ms", round(done.waited * 1000))
+        for name, number in running.flight.counted.items():
+            metrics.count(name, number)
         target_counts.count(settled.by_target for settled in done.settled)
         for pending, settled in zip(done.pending, done.settled, strict=True):
             _count(settled)

@@ -9,8 +9,14 @@ Figures = dict[str, dict[str, float]]
 
 
 def figures() -> Figures:
-    """By name: ``lag``, in offsets by source, and ``outage_seconds`` by service that is away."""
+    """By name: ``lag``, in offsets by source, ``outage_seconds`` by service that is away, and
+    ``columns_added`` and ``columns_widened`` by table, where there are any.
+    """
     lags: dict[str, float] = {}
-    for (source, _), lag in instruments.measured().gauges.get("source_lag_records", {}).items():
+    measured = instruments.measured()
+    for (source, _), lag in measured.gauges.get("source_lag_records", {}).items():
         lags[source] = lags.get(source, 0.0) + lag
-    return {"lag": lags, "outage_seconds": services_away()}
+    changed: Figures = {}
+    for (table, how), number in measured.counters.get("columns_changed", {}).items():
+        changed.setdefault(f"columns_{how}", {})[table] = number
+    return {"lag": lags, "outage_seconds": services_away(), **changed}

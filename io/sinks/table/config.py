@@ -15,6 +15,7 @@ from transforms.route.table_name import UNROUTED, TableName
 ConflictMode = Literal["ignore", "update", "newest"]
 UnknownFields = Literal["reject", "ignore", "payload"]
 Create = Literal["missing", "never"]
+Evolve = Literal["freeze", "add", "widen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,10 @@ class SqlConfig:
         create: Whether a ``missing`` table is created, or ``never``.
         elements: Whether one message may hold several records, or a step make several of one, so
             that it takes a number to tell them apart where the origin is the key.
+        evolve: What of the table changes with its records: nothing (``freeze``), a field without a
+            column adds one (``add``), or types that are too narrow change as well (``widen``).
+        schema_wait: Seconds that a record waits, without using an attempt, for a table that can take
+            it; then it is a dead letter.
     """
 
     database: Database
@@ -77,6 +82,8 @@ class SqlConfig:
     schema: str | None = None
     create: Create = "missing"
     elements: bool = False
+    evolve: Evolve = "freeze"
+    schema_wait: float = 0.0
 
     def __post_init__(self) -> None:
         TableName.parse(self.table)
@@ -87,6 +94,7 @@ class SqlConfig:
             raise ConfigError(f"unknown_fields must be {allowed}; got {self.unknown_fields!r}")
         if self.create not in get_args(Create):
             raise ConfigError(f"create must be {', '.join(get_args(Create))}; got {self.create!r}")
+        self._check_evolve()
         if self.on_conflict.mode == "newest" and self.on_conflict.field in self.key:
             raise ConfigError(
                 f"newest:{self.on_conflict.field} compares a key column; name another column"
@@ -104,6 +112,8 @@ class SqlConfig:
         schema: Mapping[str, Any] | str | None = None,
         create: Create = "missing",
         elements: bool = False,
+        evolve: Evolve = "freeze",
+        schema_wait: float = 0.0,
         connect_timeout: int = 10,
         statement_timeout: int = 120,
     ) -> SqlConfig:
@@ -118,6 +128,8 @@ class SqlConfig:
             schema: JSON Schema, parsed or as text.
             create: ``missing`` or ``never``.
             elements: Whether one message may hold several records, or a step make several of one.
+            evolve: ``freeze``, ``add`` or ``widen``.
+            schema_wait: Seconds.
             connect_timeout: Seconds.
             statement_timeout: Seconds.
 
@@ -138,7 +150,31 @@ class SqlConfig:
             schema=None if schema is None else json.dumps(schema),
             create=create,
             elements=elements,
+            evolve=evolve,
+            schema_wait=schema_wait,
         )
+
+    def _check_evolve(self) -> None:
+        if self.evolve not in get_args(Evolve):
+            raise ConfigError(f"evolve must be {', '.join(get_args(Evolve))}; got {self.evolve!r}")
+        if not 0 <= self.schema_wait < float("inf"):
+            raise ConfigError(f"schema_wait must be 0 seconds or more, got {self.schema_wait:g}")
+        if self.evolve == "freeze":
+            return
+        if self.create == "never":
+            raise ConfigError(
+                f"evolve {self.evolve} changes the table, and create never forbids it; leave one out"
+            )
+        if self.unknown_fields != "reject":
+            raise ConfigError(
+                f"unknown_fields {self.unknown_fields} and evolve {self.evolve} contradict each other: "
+                "a field without a column either gets one or not; leave one out"
+            )
+
+    @property
+    def evolves(self) -> bool:
+        """Whether the table changes with its records."""
+        return self.evolve != "freeze"
 
     @property
     def has_table(self) -> bool:

@@ -93,6 +93,29 @@ class GenericWriter:
             schema=table.schema,
         ).create(connection, checkfirst=True)
 
+    def add_column(self, connection: sa.Connection, table: TableName, column: NewColumn) -> str:
+        """Add it, with the type as SQLAlchemy writes it."""
+        preparer = connection.dialect.identifier_preparer
+        place = preparer.quote(table.name)
+        if table.schema is not None:
+            place = f"{preparer.quote_schema(table.schema)}.{place}"
+        kind = sa.types.to_instance(_TYPES[column.type]).compile(connection.dialect)
+        statement = f"ALTER TABLE {place} ADD COLUMN {preparer.quote(column.name)} {kind}"
+        connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+        return statement
+
+    def widen(self, connection: sa.Connection, table: TableName, name: str, kind: str) -> str:
+        """Never called: ``widened`` returns nothing."""
+        raise NotImplementedError
+
+    def widened(self, column: Column, values: Sequence[Any]) -> str | None:
+        """None: how a type is changed differs from database to database."""
+        return None
+
+    def misfits(self, column: Column, value: object, *, is_text: bool) -> bool:
+        """No: what a type takes, only the database knows."""
+        return False
+
     def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:
         """Reflect by SQLAlchemy's inspector, in the default schema and those of ``tables``."""
         inspector = sa.inspect(connection)

@@ -313,12 +313,31 @@ def _sorted_out(
         extra = plan.unknown + plan.generated
         if plan.missing_key:
             poison.append(_missing_key(index, plan.missing_key))
-        elif extra and target.unknown_fields == "reject":
+        elif extra and _are_refused(target, record, plan):
             poison.append(_unknown_field(index, target, plan))
         else:
             indices.append(index)
             values.append(_without(record, extra, target) if extra else record)
     return Rows(values, indices), poison
+
+
+def _are_refused(target: Target, record: Mapping[str, Any], plan: _Plan) -> bool:
+    """Whether fields without a column refuse ``record``: null adds nothing to a table that evolves."""
+    if target.unknown_fields != "reject":
+        return False
+    lost = plan.generated or any(record[name] is not None for name in plan.unknown)
+    return bool(lost) or not target.evolves
+
+
+def fields_without_column(target: Target, record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Fields of ``record`` that a further column could take: not null, in its order.
+
+    None where it has others that only the database may fill: no column would help.
+    """
+    plan = _plan(target, tuple(record))
+    if plan.generated:
+        return ()
+    return tuple(name for name in plan.unknown if record[name] is not None)
 
 
 def _without(record: Mapping[str, Any], extra: Shape, target: Target) -> Mapping[str, Any]:

@@ -39,10 +39,15 @@ class NewColumn:
     nullable: bool = True
 
 
+def whole_records(config: SqlConfig) -> bool:
+    """Whether a table that is created takes whole records: nothing else says which columns it has."""
+    return config.schema is None and not config.evolves
+
+
 def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
     """The columns of the target table that ``config`` asks for.
 
-    With a JSON Schema, one for each property, also of referenced and combined subschemas; otherwise the key as text, and ``payload``. If there
+    With a JSON Schema, one for each property, also of referenced and combined subschemas; otherwise the key as text, and, unless the table evolves, ``payload``. If there
     is no key, the columns of the record's origin come first.
 
     Raises:
@@ -51,7 +56,8 @@ def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
     origin = () if config.key else tuple(map(_origin_column, key_of(config, None)))
     if config.schema is None:
         key = tuple(NewColumn(name, "text", nullable=False) for name in config.key)
-        return (*origin, *key, NewColumn(PAYLOAD, "json", nullable=False))
+        payload = (NewColumn(PAYLOAD, "json", nullable=False),) if whole_records(config) else ()
+        return (*origin, *key, *payload)
     properties = properties_of(config.schema)
     if not properties.allowed:
         raise ConfigError(
@@ -71,6 +77,14 @@ def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
     if config.unknown_fields == "payload" and PAYLOAD not in properties.allowed:
         columns.append(NewColumn(PAYLOAD, "json"))
     return (*origin, *columns)
+
+
+def type_in_schema(schema: str | None, name: str) -> LogicalType | None:
+    """The type of a column for the property ``name``; None if the schema does not name it."""
+    if schema is None:
+        return None
+    allowed = properties_of(schema).allowed.get(name)
+    return None if allowed is None else _column_type(name, allowed)
 
 
 def _origin_column(name: str) -> NewColumn:

@@ -89,6 +89,26 @@ class SqliteWriter:
             f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({', '.join(lines)})"
         )
 
+    def add_column(self, connection: sa.Connection, table: TableName, column: NewColumn) -> str:
+        """Add it."""
+        statement = (
+            f"ALTER TABLE {quoted(table)} ADD COLUMN {quote(column.name)} {_TYPES[column.type]}"
+        )
+        connection.exec_driver_sql(statement.rstrip())
+        return statement.rstrip()
+
+    def widen(self, connection: sa.Connection, table: TableName, name: str, kind: str) -> str:
+        """Never called: no type is too narrow."""
+        raise NotImplementedError
+
+    def widened(self, column: Column, values: Sequence[Any]) -> str | None:
+        """None: the type of a column is an affinity, and bounds nothing."""
+        return None
+
+    def misfits(self, column: Column, value: object, *, is_text: bool) -> bool:
+        """No: a column takes values of all types, and a STRICT table cannot be changed."""
+        return False
+
     def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:
         """Read the pragma of every table; a foreign key stays within its schema."""
         depths: dict[tuple[str, str], int] = {}

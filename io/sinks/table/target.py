@@ -31,6 +31,8 @@ class Column:
         generated: The database alone may fill it.
         not_null: It must not be NULL.
         one_spelling: Different texts are always different values of the column.
+        modifier: What bounds the type, as the database keeps it, such as a length; -1 for no bound.
+        fixed: Its type is not to be changed: it is a domain, or another column is computed of it.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Column:
     generated: bool = False
     not_null: bool = False
     one_spelling: bool = False
+    modifier: int = -1
+    fixed: bool = False
 
     @property
     def required(self) -> bool:
@@ -93,6 +97,7 @@ class Target:
         deferrable: Whether a constraint of the table may wait until the commit.
         partitioned: Whether it is a partitioned table.
         interplay: What the fate of a row depends on besides the row.
+        evolves: Whether the table gets columns for fields that have none.
     """
 
     table: TableName
@@ -107,6 +112,7 @@ class Target:
     deferrable: bool = False
     partitioned: bool = False
     interplay: Interplay = Interplay()
+    evolves: bool = False
 
     @property
     def defaults(self) -> frozenset[str]:
@@ -116,7 +122,7 @@ class Target:
     @property
     def expected_fields(self) -> ExpectedFields:
         """Fields of which every record needs at least one."""
-        if self.whole_payload or self.unknown_fields != "reject":
+        if self.whole_payload or self.evolves or self.unknown_fields != "reject":
             return ExpectedFields(frozenset() if self.origin_key else frozenset(self.key))
         names = frozenset(column.name for column in self.columns) - set(ELEMENT_COLUMNS)
         return ExpectedFields(names, complete=True)
@@ -187,6 +193,7 @@ def target_of(
             entangled=description.interplay.entangled
             or any(not unique.issuperset(key) for unique in description.unique),
         ),
+        evolves=config.evolves,
     )
 
 

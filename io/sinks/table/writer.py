@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from sinks.table.records import Records, Written
 from sinks.table.schema import NewColumn
-from sinks.table.target import Description, Target
+from sinks.table.target import Column, Description, Target
 from transforms.route.table_name import TableName
 
 
@@ -28,6 +28,31 @@ class TableWriter(Protocol):
         key: Sequence[str],
     ) -> None:
         """Create ``table`` with ``key`` as its primary key, unless it exists."""
+        ...
+
+    def add_column(self, connection: sa.Connection, table: TableName, column: NewColumn) -> str:
+        """Add a nullable column, unless it is there; returns the statement."""
+        ...
+
+    def widen(self, connection: sa.Connection, table: TableName, name: str, kind: str) -> str:
+        """Give a column the type ``kind``, which ``widened`` has returned; returns the statement."""
+        ...
+
+    def widened(self, column: Column, values: Sequence[Any]) -> str | None:
+        """A type that takes ``values`` and all that ``column`` takes, exactly.
+
+        None if there is none, or the type of the column takes them already.
+        """
+        ...
+
+    def misfits(self, column: Column, value: object, *, is_text: bool) -> bool:
+        """Whether the type of ``column`` cannot take ``value``, whatever its other rules.
+
+        Args:
+            column: The column.
+            value: Not None.
+            is_text: Whether the record had nothing but text: text may then be meant as a number.
+        """
         ...
 
     def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:

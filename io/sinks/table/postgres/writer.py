@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from sinks.database.depths import depths_of
 from sinks.database.label import label_in
-from sinks.table.postgres import copy, direct
+from sinks.table.postgres import copy, direct, widening
 from sinks.table.records import Records, Written
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Interplay, Target
@@ -68,7 +69,8 @@ _COLUMNS = sa.text(
            t.typtype = 'b' AND (
              t.typname IN ('int2', 'int4', 'int8', 'uuid')
              OR (t.typname = 'text' OR t.typname = 'varchar' AND a.atttypmod = -1)
-                AND COALESCE(n.collisdeterministic, true)) AS one_spelling
+                AND COALESCE(n.collisdeterministic, true)) AS one_spelling,
+           a.atttypmod AS modifier, t.typtype <> 'b' AS fixed
     FROM pg_attribute a
     JOIN pg_type t ON t.oid = a.atttypid
     LEFT JOIN pg_collation n ON n.oid = a.attcollation
@@ -157,7 +159,8 @@ class PostgresWriter:
         described = connection.execute(_COLUMNS, oid).all()
         columns = tuple(
             Column(
-                row.name, row.type, row.has_default, row.generated, row.not_null, row.one_spelling
+                *(row.name, row.type, row.has_default, row.generated, row.not_null),
+                *(row.one_spelling, row.modifier, row.fixed),
             )
             for row in described
         )
@@ -206,6 +209,28 @@ class PostgresWriter:
             execution_options={"no_parameters": True},
         )
 
+    def add_column(self, connection: sa.Connection, table: TableName, column: NewColumn) -> str:
+        """Add it; the table is not rewritten."""
+        return _change(
+            connection,
+            f"ALTER TABLE {quoted(table)} ADD COLUMN IF NOT EXISTS {quote(column.name)} "
+            f"{_TYPES[column.type]}",
+        )
+
+    def widen(self, connection: sa.Connection, table: TableName, name: str, kind: str) -> str:
+        """Change the type; with numbers of another width the table is rewritten."""
+        return _change(
+            connection, f"ALTER TABLE {quoted(table)} ALTER COLUMN {quote(name)} TYPE {kind}"
+        )
+
+    def widened(self, column: Column, values: Sequence[Any]) -> str | None:
+        """As ``widening.widened`` says."""
+        return widening.widened(column, values)
+
+    def misfits(self, column: Column, value: object, *, is_text: bool) -> bool:
+        """As ``widening.misfits`` says."""
+        return widening.misfits(column, value, is_text=is_text)
+
     def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:
         """Read the system catalogue."""
         rows = connection.execute(_REFERENCES)
@@ -222,3 +247,8 @@ class PostgresWriter:
         direct.note(target, written.collided)
         if written.evidence is not None:
             written.evidence.note()
+
+
+def _change(connection: sa.Connection, statement: str) -> str:
+    connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+    return statement
