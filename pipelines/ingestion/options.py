@@ -151,10 +151,17 @@ def _ingest_config(
         unknown_fields=flags.unknown_fields,
         schema=_TEXT_SCHEMA if text and schema is None else schema,
         create=flags.create,
+        evolve=flags.evolve,
+        schema_wait=_schema_wait(flags),
         elements=any(source.holds_several for source in sources)
         or any(each.unnests for each in (mapping, *_mappings(routes)) if each is not None),
     )
     objects = _objects(flags, sql, routes)
+    if objects is not None and sql.evolves:
+        raise ConfigError(
+            f"--evolve {sql.evolve} is for tables, and a route leads to objects, which have rules of "
+            "their own; leave it out"
+        )
     if takes_turns(flags) and objects is not None:
         raise ConfigError(
             "--fair is for tables: an object has a range of offsets, and turns would make many small ones"
@@ -169,6 +176,7 @@ def _ingest_config(
         # Texts, so that all of them counts, however long they are.
         *(() if routes is None else (repr(routes),)),
         *(() if objects is None else (repr(objects.datasets),)),
+        *((f"evolve {sql.evolve}",) if sql.evolves else ()),
         mapping=repr(mapping) if mapping is not None or _mappings(routes) else None,
     )
     write = WriteConfig(
@@ -231,6 +239,12 @@ def _routes(flags: argparse.Namespace, runner: Runner, schema: str | None) -> Ro
     if not runner.remote:  # elsewhere the workers have the secrets
         routes.check_secrets()
     return routes
+
+
+def _schema_wait(flags: argparse.Namespace) -> float:
+    if flags.schema_wait is not None:
+        return float(flags.schema_wait)
+    return 0.0 if flags.evolve == "freeze" else 86_400.0
 
 
 def _own_target(flags: argparse.Namespace) -> str:

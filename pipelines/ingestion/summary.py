@@ -65,6 +65,8 @@ class Summary:
         tables: ``counts`` by table, also of those that got nothing, as far as their names are known
             beforehand. What concerns no table, such as a record that cannot be parsed, is counted
             for the pipeline's own.
+        columns_added: Columns that tables got for new fields.
+        columns_widened: Columns whose type takes more now.
     """
 
     counts: Counts
@@ -84,6 +86,8 @@ class Summary:
     sources: tuple[dict[str, Any], ...] = field(default=())
     notes: tuple[Note, ...] = ()
     tables: Mapping[str, Counts] = field(default_factory=dict)
+    columns_added: int = 0
+    columns_widened: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """One flat object: the counts and all other figures by their names."""
@@ -113,6 +117,8 @@ def summarize(counters: Mapping[str, int], seconds: float, config: IngestConfig)
         sources=_reached(config.sources, config.ledger),
         notes=tuple(notes.noted()),
         tables=by_table(counts, by_target(counters), own_table(config.sql), _labels(config)),
+        columns_added=counters.get("columns_added", 0),
+        columns_widened=counters.get("columns_widened", 0),
     )
 
 
@@ -196,6 +202,10 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
             highlight=False,
         )
     _show_notes(summary, console)
+    for done, verb in ((summary.columns_added, "added"), (summary.columns_widened, "widened")):
+        if done:
+            columns = "column" if done == 1 else "columns"
+            console.print(f"{verb}: {done:,} {columns} of tables", highlight=False)
     if summary.attempts:
         console.print(
             f"retried: {summary.attempts:,} attempts at records that had failed before",

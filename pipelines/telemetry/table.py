@@ -151,6 +151,12 @@ FROM_PROCESS = (
         "transactions of the last bundle that were side by side",
     ),
     Metric(
+        "sluice_columns_changed_total",
+        "counter",
+        (*_PIPELINE, "table", "change"),
+        "columns that tables got for new fields, or whose type takes more now",
+    ),
+    Metric(
         "sluice_deadlocks_total",
         "counter",
         _PIPELINE,

@@ -11,7 +11,7 @@ from transforms.errors import ConfigError
 _OF_TABLE = ("key", "on_conflict", "unknown_fields", "schema")
 """Options that say how the one table of ``--table`` is written."""
 
-_OF_DATABASE = ("key", "on_conflict", "outbox")
+_OF_DATABASE = ("key", "on_conflict", "outbox", "evolve", "schema_wait")
 """Options that only a database can honour: objects are written once, and never changed."""
 
 
@@ -60,6 +60,15 @@ def faults(flags: argparse.Namespace, defaults: argparse.Namespace) -> Iterator[
     if objects and (options := chosen(_OF_DATABASE)):
         yield ConfigError(
             f"{options}: objects are only added to, never changed; leave it out, or write to a database"
+        )
+    if flags.evolve != "freeze" and flags.create == "never":
+        yield ConfigError(
+            f"--evolve {flags.evolve} changes tables, and --create never forbids it: leave one of them out"
+        )
+    if flags.evolve != "freeze" and flags.unknown_fields != "reject":
+        yield ConfigError(
+            f"--evolve {flags.evolve} gives each field a column, and --unknown_fields "
+            f"{flags.unknown_fields} none: leave one of them out"
         )
     if flags.routes and not flags.table and not flags.pipeline:
         yield ConfigError(

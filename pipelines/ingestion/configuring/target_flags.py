@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.command import Parser
-from pipelines.flags import Described, database_url
+from pipelines.flags import Described, database_url, seconds
 
 
 def add_target(parser: Parser) -> None:
@@ -58,6 +58,21 @@ def add_target(parser: Parser) -> None:
         choices=("reject", "ignore", "payload"),
         help="a field without a column rejects the record, is ignored, or goes to `payload` "
         "(default: reject)",
+    )
+    add(
+        "--evolve",
+        default="freeze",
+        choices=("freeze", "add", "widen"),
+        help="what of the table changes with its records (docs/schema-evolution.md): nothing; a field "
+        "without a column adds one; or that, and types that are too narrow take more, such as bigint "
+        "in place of integer (default: freeze)",
+    )
+    add(
+        "--schema_wait",
+        type=seconds(0),
+        metavar="SECONDS",
+        help="how long a record waits, without using an attempt, for a table that can take it; then it "
+        "is a dead letter (default: 0 with --evolve freeze, otherwise 86400)",
     )
     add(
         "--outbox",
