@@ -136,6 +136,9 @@ kills: setup ## Kill the process ten times at random and check the outcome (docs
 kills-flight: setup ## Kill runs with several commits in flight, and compare with one commit at a time
 	$(BIN)/python -m benchmarks.flight.kills
 
+kills-evolve: setup ## Kill two runs that meet twenty new fields of one table at once (docs/schema-evolution.md)
+	$(BIN)/python -m benchmarks.evolve.kills
+
 bench-kafka: setup ## Measure a topic into Postgres against a plain loop, in turns
 	$(BIN)/python -m benchmarks.peers --peers plain-loop,sluice-kafka --rounds 5
 

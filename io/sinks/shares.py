@@ -48,6 +48,10 @@ class UnusableTable(Exception):
     """A table that is named by records cannot be created or written."""
 
 
+class Altered(Exception):
+    """The table has been altered, and records were refused for what it was."""
+
+
 _log = logging.getLogger(__name__)
 
 
@@ -97,12 +101,25 @@ class Share:
         self.good = parts
         self.written = writer.write(connection, self.target, self.records)
 
-    def judge(self, connection: sa.Connection, writer: TableWriter, began: float) -> None:
+    def judge(
+        self, connection: sa.Connection, writer: TableWriter, began: float, *, look_again: bool
+    ) -> None:
         """Let records wait that would be written if the table were another.
 
+        Args:
+            connection: In the transaction that has refused them.
+            writer: The writer for the connection.
+            began: When the commit began (monotonic).
+            look_again: Whether to look whether the table has been altered.
+
         Raises:
+            Altered: The table has been altered: write again.
             Demand: The table is to change first.
         """
+        if look_again and targets.is_outdated(
+            connection, self.use.config, writer, self.target, self.written.poison
+        ):
+            raise Altered
         batches = [batch for _, batch in self.good]
         refused = Refused(
             *(self.use.config, self.target, self.records, self.written.poison, batches)

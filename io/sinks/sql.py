@@ -230,7 +230,7 @@ class SqlSink:
                 return self._commit(batches, isolate, turn, look_again=not altered)
             except Overlap:
                 continue
-            except _Altered:
+            except shares.Altered:
                 altered = True
             except Demand as demand:
                 if turn is not None:
@@ -282,12 +282,7 @@ class SqlSink:
                 for share in of_tables:
                     share.isolate, share.effects = isolate, self.outbox
                     share.write(connection, writer)
-                    if look_again and targets.is_outdated(
-                        *(connection, share.use.config, writer, share.target),
-                        share.written.poison,
-                    ):
-                        raise _Altered
-                    share.judge(connection, writer, began)
+                    share.judge(connection, writer, began, look_again=look_again)
                     share.settle(connection, work)
                 if turn is not None:
                     turn(lambda: dialect_of(connection).is_awaited(connection))
@@ -398,7 +393,3 @@ class WriteToSql(beam.PTransform):
         if self._sink.tables is not None:
             check_routes(batches, self._sink.tables)
         return batches | "Sql" >> Write(self._sink, self._write)
-
-
-class _Altered(Exception):
-    """The table has been altered, and records were refused for what it was."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -121,7 +122,7 @@ def _change(
             fault = f"the table would have more than {MOST_COLUMNS:,} columns"
         if fault:
             work.changes.refused[column.name] = fault
-        elif work.tried(column.name, lambda c=column: writer.add_column(connection, table, c)):
+        elif work.tried(column.name, partial(writer.add_column, connection, table, column)):
             names.take((column.name,))
             work.changes.added[column.name] = column.type
     for name, values in wanted.widen.items():

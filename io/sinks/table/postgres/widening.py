@@ -113,7 +113,8 @@ def _is_whole(number: int | Decimal) -> bool:
 
 
 def _within(number: int | Decimal, kind: str) -> bool:
-    return -(2 ** _BITS[kind]) <= number < 2 ** _BITS[kind]
+    most: int = 2 ** _BITS[kind]
+    return -most <= number < most
 
 
 def _bounds(column: Column) -> tuple[int, int]:

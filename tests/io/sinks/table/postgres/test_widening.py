@@ -77,4 +77,7 @@ def test_domains_and_generated_columns_stay() -> None:
     ],
 )
 def test_whether_a_type_takes_a_value(kind: str, value: object, is_text: bool, no: bool) -> None:
-    assert misfits(Column("c", kind, modifier=7 if kind == "varchar" else -1), value, is_text=is_text) is no
+    assert (
+        misfits(Column("c", kind, modifier=7 if kind == "varchar" else -1), value, is_text=is_text)
+        is no
+    )

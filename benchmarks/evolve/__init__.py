@@ -1,0 +1,1 @@
+"""Tables that change with their records, while their writers are killed."""

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from sinks.evolution.naming import Names
+from sinks.evolution.refusals import Refusals
+from sinks.evolution.survey import MOST_AT_ONCE, MOST_COLUMNS, SCHEMA_CHANGE, Survey, as_type
+from sinks.table.config import Evolve, SqlConfig
+from sinks.table.postgres.writer import PostgresWriter
+from sinks.table.rows import Poison, rows_of
+from sinks.table.target import Column, Description, Target, target_of
+from transforms.errors import Reject
+
+KEY = Column("id", "int8", not_null=True)
+
+
+def survey(evolve: Evolve, *columns: Column) -> Survey:
+    config = SqlConfig.of("postgresql:///x", "events", key=["id"], evolve=evolve)
+    description = Description((KEY, *columns), (frozenset({"id"}),))
+    target: Target = target_of(config, "events", description, whole_payload=False)
+    return Survey(config, target, PostgresWriter(), Names(63, "bytes"), Refusals(), 0.0)
+
+
+def lacking(of: Survey, records: Sequence[Mapping[str, Any]]) -> list[Poison]:
+    """What becomes of records that were refused for their fields."""
+    _, poison = rows_of(of.target, records, {})
+    return of.of(records, poison, lambda _: False)
+
+
+def refused(index: int) -> Poison:
+    return Poison(index, "data", Reject("out of range", "data"), "out of range", "22003")
+
+
+def test_columns_are_wanted_in_the_order_of_their_fields() -> None:
+    looking = survey("add")
+    waiting = lacking(looking, [{"id": 1, "b": 1}, {"id": 2, "a": "x", "b": 2**70, "c": None}])
+    wanted = looking.wanted
+    assert [(column.name, column.type) for column in wanted.columns] == [
+        ("b", "numeric"),
+        ("a", "text"),
+    ]
+    assert wanted.first == {"b": 0, "a": 1}
+    assert [bad.category for bad in waiting] == [SCHEMA_CHANGE] * 2
+
+
+def test_a_frozen_table_wants_nothing() -> None:
+    looking = survey("freeze")
+    (waiting,) = lacking(looking, [{"id": 1, "b": 1}])
+    assert not looking.wanted
+    assert waiting.message == "table events has no column for field b; add it, or see --evolve"
+
+
+def test_a_field_that_was_refused_lets_its_records_wait_alone() -> None:
+    looking = survey("add")
+    looking.refusals.refuse("b", "no right")
+    waiting, other = lacking(looking, [{"id": 1, "b": 1, "a": 1}, {"id": 2, "c": 1}])
+    assert [column.name for column in looking.wanted.columns] == ["c"]
+    assert waiting.message.endswith("field b, a; b was not added: no right")
+    assert other.index == 1
+
+
+def test_a_record_with_too_many_fields_does_not_hold_others_up() -> None:
+    looking = survey("add")
+    wide = {"id": 1, **{f"w{n}": 1 for n in range(MOST_AT_ONCE + 1)}}
+    lacking(looking, [wide, {"id": 2, "a": 1}])
+    assert [column.name for column in looking.wanted.columns] == ["a"]
+    assert looking.refusals.reason("w0", 0.0), "the commit that comes again does not ask for them"
+
+
+def test_a_table_has_at_most_so_many_columns() -> None:
+    looking = survey("add", *(Column(f"c{n}", "text") for n in range(MOST_COLUMNS - 2)))
+    _, second = lacking(looking, [{"id": 1, "a": 1}, {"id": 2, "b": 1}])
+    assert [column.name for column in looking.wanted.columns] == ["a"]
+    assert "more than 1,500 columns" in second.message
+
+
+@pytest.mark.parametrize("fields", [{"A": 1, "a": 2}, {"ID": 1}])
+def test_capitals_do_not_tell_columns_apart(fields: dict[str, Any]) -> None:
+    looking = survey("add")
+    (waiting,) = lacking(looking, [{"id": 1, **fields}])
+    assert not looking.wanted
+    assert "capitals" in waiting.message
+
+
+def test_only_widen_wants_wider_types() -> None:
+    for evolve, wanted in (("widen", {"n": [2**31]}), ("add", {})):
+        looking = survey(evolve, Column("n", "int4"), Column("at", "date"))  # type: ignore[arg-type]
+        records = [{"id": 1, "n": 2**31}, {"id": 2, "n": "abc"}, {"id": 3, "at": "soon"}]
+        judged = looking.of(records, [refused(n) for n in range(3)], lambda _: False)
+        assert looking.wanted.widen == wanted
+        assert [bad.category for bad in judged] == [SCHEMA_CHANGE, SCHEMA_CHANGE, "data"]
+
+
+def test_a_type_that_was_refused_is_not_wanted_again_at_once() -> None:
+    looking = survey("widen", Column("n", "int4"))
+    looking.refusals.refuse(as_type("n"), "a view uses it")
+    (waiting,) = looking.of([{"id": 1, "n": 2**31}], [refused(0)], lambda _: False)
+    assert not looking.wanted
+    assert waiting.message.endswith(
+        "column n (int4) does not take its value, and was not changed: a view uses it"
+    )
+
+
+def test_text_of_csv_that_is_no_number_is_a_bad_value() -> None:
+    looking = survey("widen", Column("n", "int4"))
+    (bad,) = looking.of([{"id": 1, "n": "abc"}], [refused(0)], lambda _: True)
+    assert bad.category == "data"
