@@ -34,7 +34,7 @@ class Entry:
         id: The number of the entry.
         at: When it was made.
         action: ``replay``, ``cancel``, ``purge``, ``adopt``, ``prune``, ``reveal``, ``compact``, ``sweep``,
-            ``pause``, ``resume``, ``drain``, ``rate``, ``rewind``, ``forget``, ``edit``, or, of long
+            ``pause``, ``resume``, ``drain``, ``rate``, ``rewind``, ``forget``, ``edit``, ``evolve``, or, of long
             orders, ``order`` and ``cancel_order``, which change no jobs themselves.
         actor: Who acted.
         reason: Why.

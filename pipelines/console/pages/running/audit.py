@@ -15,6 +15,7 @@ from sinks.jobs.audit_trail import Wanted
 ACTIONS = (
     *("replay", "cancel", "purge", "edit", "adopt", "reveal", "order", "cancel_order"),
     *("pause", "drain", "resume", "rate", "rewind", "forget", "prune", "compact", "sweep"),
+    "evolve",
 )
 """What a page offers to filter by; any other name is taken too."""
 

@@ -47,6 +47,7 @@ def test_what_is_late_waits_and_what_has_waited_too_long_does_not(database: Data
 
 
 def test_the_time_since_the_last_replay_counts(database: Database) -> None:
+    database.run("CREATE TABLE events (id integer PRIMARY KEY)")
     sink = database.sink(key=["id"], evolve="freeze", schema_wait=3_600.0)
     sink.commit([make_batch([{"id": 1, "a": 1}]), make_batch([{"id": 2, "a": 1}], start=1)])
     now = datetime.now(UTC)
