@@ -97,6 +97,11 @@ def shaped(
         from transforms.mapping.map import Map  # most runs have none, and it takes time
 
         parsing = "Map" >> Map(config.mapping, run=run, parse=parse)
+    if parse.schemas is not None:
+        from transforms.parse.registry.await_schemas import AwaitSchemas, Registry
+
+        registry = Registry(parse.schemas, parse.bounds, waits)
+        read = read | "AwaitSchemas" >> AwaitSchemas(registry)
     checked = read | parsing | "Validate" >> Validate(config.schema)
     return applied(checked, steps, waits)
 
@@ -166,6 +171,8 @@ def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     budget = config.write.outage_budget
     for source in sources:
         once_reachable(source.check, budget)
+    if config.parse.schemas is not None:
+        once_reachable(config.parse.schemas.check, budget)
     fixed = tuple(once_reachable(source.fixed, budget) for source in sources)
     if config.dead_letters is not None:
         once_reachable(config.dead_letters.check, budget)
