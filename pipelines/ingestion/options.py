@@ -16,7 +16,7 @@ from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.configuring import destination
 from pipelines.ingestion.configuring.controlling import controls_of
-from pipelines.ingestion.configuring.registry_flags import with_registry
+from pipelines.ingestion.configuring.registry_flags import schema_of, with_registry
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
@@ -42,7 +42,6 @@ from transforms.parse.epochs import epoch_columns
 from transforms.parse.hidden.paths import Hidden
 from transforms.parse.parse import ParseConfig
 from transforms.parse.text import FIELD
-from transforms.parse.validate import load_schema
 from transforms.route.route import Route
 from transforms.route.table_name import UNROUTED
 from transforms.secrets import redact
@@ -119,7 +118,7 @@ def from_argv(
 def _ingest_config(
     flags: argparse.Namespace, runner: Runner, steps: tuple[beam.PTransform, ...]
 ) -> IngestConfig:
-    schema = load_schema(flags.schema) if flags.schema else None
+    schema = schema_of(flags)
     mapping = _mapping(flags, runner)
     routes = _routes(flags, runner, schema)
     sources = _sources(flags, routes, parallel=runner.parallel)
@@ -163,7 +162,7 @@ def _ingest_config(
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(
         sources=sources,
-        parse=with_registry(parse, flags),
+        parse=with_registry(parse, flags, mapping, routes),
         mapping=mapping,
         hidden=_hidden(mapping, routes),
         schema=schema if routes is None else None,

@@ -112,6 +112,22 @@ def properties_of(schema: str) -> Properties:
     return SchemaReader(document).properties(document)
 
 
+def descriptions_of(schema: str) -> dict[str, str]:
+    """What a valid JSON Schema says of the properties that it names itself, by name.
+
+    >>> descriptions_of('{"properties": {"n": {"description": "A number."}}}')
+    {'n': 'A number.'}
+    """
+    document = json.loads(schema)
+    named = document.get("properties") if isinstance(document, dict) else None
+    if not isinstance(named, dict):
+        return {}
+    texts = {
+        name: rule.get("description") for name, rule in named.items() if isinstance(rule, dict)
+    }
+    return {name: text for name, text in texts.items() if isinstance(text, str) and text}
+
+
 class SchemaReader:
     """Reads one schema; each of its nodes once, so that references may form any graph."""
 

@@ -87,6 +87,7 @@ class GenericWriter:
                     primary_key=column.name in key,
                     nullable=column.nullable and column.name not in key,
                     autoincrement=False,
+                    comment=column.comment or None,
                 )
                 for column in columns
             ),
