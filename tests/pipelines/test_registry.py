@@ -205,7 +205,8 @@ class TestTable:
         kafka_broker.produce(name, [(None, out.getvalue())])
         source = f"kafka://{kafka_broker.bootstrap}/{name}"
         more = ("--schema_registry", schema_registry.url, "--schema", f"registry:{name}-value")
-        assert ingested(source, sink, *more)["inserted"] == 1
+        summary = ingested(source, sink, *more)
+        assert summary["inserted"] == 1, query(sink, "SELECT message FROM ingest_jobs")
         ((day, money, flag),) = query(sink, 'SELECT "date", decimal_bytes, "boolean" FROM events')
         if sink.startswith("sqlite"):
             assert (day, str(money)) == ("2026-11-27", "-1234567890123456.7891")
@@ -220,7 +221,7 @@ class TestTable:
         )
         assert types["decimal_bytes"] == "numeric"
         assert types["timestamp_micros"] == "timestamp with time zone"
-        assert (types["uuid_fixed"], types["array"]) == ("uuid", "jsonb")
+        assert (types["uuid_fixed"], types["array"], types["bytes"]) == ("uuid", "jsonb", "bytea")
         comment = "SELECT col_description('events'::regclass, 1)"
         assert query(sink, comment) == [("It's a name.",)]
 

@@ -17,6 +17,9 @@ from urllib.parse import unquote, urldefrag, urljoin
 TYPES = frozenset({"null", "boolean", "number", "string", "array", "object"})
 """All types; ``integer`` is a part of ``number``."""
 
+BYTES = "bytes"
+"""The format, of our own, of a string that stands for bytes: validators pass over it."""
+
 MAX_DEPTH = 200  # of subschemas within each other that are looked through
 
 _TYPE_OF: dict[type, str] = {

@@ -34,6 +34,7 @@ _TYPES: dict[LogicalType, Any] = {
     "numeric": sa.Numeric(38, 10),
     "boolean": sa.Boolean,
     "json": sa.JSON,
+    "bytes": sa.LargeBinary,
 }
 
 

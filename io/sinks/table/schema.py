@@ -8,10 +8,10 @@ from typing import Literal
 from sinks.table.config import SqlConfig
 from sinks.table.target import PAYLOAD, key_of
 from transforms.errors import ConfigError
-from transforms.parse.allowed import Allowed, descriptions_of, properties_of
+from transforms.parse.allowed import BYTES, Allowed, descriptions_of, properties_of
 
 LogicalType = Literal[
-    "text", "uuid", "timestamp", "date", "time", "integer", "numeric", "boolean", "json"
+    "text", "uuid", "timestamp", "date", "time", "integer", "numeric", "boolean", "json", "bytes"
 ]
 
 _FORMATS: dict[str, LogicalType] = {
@@ -19,6 +19,7 @@ _FORMATS: dict[str, LogicalType] = {
     "date-time": "timestamp",
     "date": "date",
     "time": "time",
+    BYTES: "bytes",
 }
 _TYPES: dict[str, LogicalType] = {
     "string": "text",

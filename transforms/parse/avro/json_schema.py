@@ -9,6 +9,7 @@ from typing import Any
 import fastavro
 from fastavro.schema import SchemaParseException, UnknownType
 
+from transforms.parse.allowed import BYTES
 from transforms.parse.avro.shapes import logical
 from transforms.parse.registry.schema import Unusable
 
@@ -19,10 +20,10 @@ _PRIMITIVES: dict[str, dict[str, Any]] = {
     "long": {"type": "integer"},
     "float": {"type": "number"},
     "double": {"type": "number"},
-    "bytes": {"type": "string"},
+    "bytes": {"type": "string", "format": BYTES},
     "string": {"type": "string"},
     "enum": {"type": "string"},
-    "fixed": {"type": "string"},
+    "fixed": {"type": "string", "format": BYTES},
     "array": {"type": "array"},
     "map": {"type": "object"},
     "record": {"type": "object"},
@@ -94,6 +95,8 @@ def _type(schema: Any, names: Mapping[str, Any]) -> dict[str, Any]:
         return {"type": "string"}  # no column of a new table takes a time without a zone
     if shape is not None and shape[0] in _FORMATS:
         return {"type": "string", "format": _FORMATS[shape[0]]}
+    if shape is not None and schema["logicalType"] == "duration":
+        return {"type": "string"}
     if schema.get("logicalType") == "uuid" and (shape is not None or kind == "string"):
         return {"type": "string", "format": "uuid"}
     return _type(kind, names)

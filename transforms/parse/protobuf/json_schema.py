@@ -7,6 +7,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from transforms.parse.allowed import BYTES
 from transforms.parse.protobuf.descriptors import Descriptors
 from transforms.parse.registry.schema import Unusable
 
@@ -82,6 +83,8 @@ def _single(field: FieldDescriptor) -> dict[str, Any]:
     message = field.message_type
     if message is None:
         schema: dict[str, Any] = {"type": _TYPES[field.cpp_type]}
+        if field.type == FieldDescriptor.TYPE_BYTES:
+            return {**schema, "format": BYTES}
         most = _MOST.get(field.type)
         return schema if most is None else {**schema, "minimum": 0, "maximum": most}
     standing = _STANDING.get(message.full_name)

@@ -25,6 +25,7 @@ _TYPES: dict[LogicalType, str] = {
     "numeric": "numeric",
     "boolean": "boolean",
     "json": "jsonb",
+    "bytes": "bytea",
 }
 
 _FIND = sa.text(

@@ -23,7 +23,7 @@ def logical(kind: str, of: str, **more: Any) -> dict[str, Any]:
     ("kind", "expected"),
     [
         ("long", {"type": "integer"}),
-        ("bytes", {"type": "string"}),
+        ("bytes", {"type": "string", "format": "bytes"}),
         (["null", "double"], {"type": ["null", "number"]}),
         (["long", "double"], {"type": "number"}),
         (["null", logical("int", "date")], {"type": ["null", "string"], "format": "date"}),
@@ -57,7 +57,7 @@ def test_what_every_version_has_is_required_and_documentation_is_kept() -> None:
         "type": "object",
         "description": "An order.",
         "properties": {
-            "id": {"type": "string", "description": "Its number."},
+            "id": {"type": "string", "format": "bytes", "description": "Its number."},
             "note": {"type": ["null", "string"]},
         },
         "required": ["id"],

@@ -35,7 +35,7 @@ def test_each_kind_of_field() -> None:
             "wrapped": {"type": ["integer", "null"], "minimum": 0, "maximum": 2**64 - 1},
             "free": {"type": ["array", "boolean", "number", "object", "string", "null"]},
             "kind": {"type": "string"},
-            "raw": {"type": "string"},
+            "raw": {"type": "string", "format": "bytes"},
             "real": {"type": "number"},
         },
     }
