@@ -272,6 +272,8 @@ class RecordBatch:
         targets: The table that its route has sent each record to. None where nothing is routed: all
             are for the pipeline's own table.
         routed_cells: ``cells`` by table, where routes have mappings of their own.
+        key_values: What each key decodes to by its schema; the key itself where it names none. None
+            where keys are not decoded.
     """
 
     span: Span
@@ -291,6 +293,7 @@ class RecordBatch:
     cells: Mapping[str, str] | None = None
     targets: Sequence[str] | None = None
     routed_cells: Mapping[str, Mapping[str, str] | None] | None = None
+    key_values: Sequence[Any] | None = None
 
     @property
     def read(self) -> int:
@@ -360,6 +363,7 @@ class RecordBatch:
             *(self.span, self.format, self.offsets, self.raws, values, self.times, self.keys),
             *(self.headers, self.failures, self.filtered, self.claim, self.elements),
             *(self.expansions, self.ahead, self.cells, self.targets, self.routed_cells),
+            self.key_values,
         )
 
     def keep(
@@ -393,6 +397,6 @@ class RecordBatch:
         )
 
 
-_OF_MESSAGE = ("offsets", "raws", "times", "keys", "headers", "elements")
+_OF_MESSAGE = ("offsets", "raws", "times", "keys", "headers", "elements", "key_values")
 COLUMNS = (*_OF_MESSAGE, "expansions", "ahead", "targets")
 """The lists of a batch with an entry for each record, beside their values."""
