@@ -254,16 +254,14 @@ class RecordBatch:
         offsets: Offset of each record, ascending; those of one message are the same.
         raws: Bytes of each record; those that a step made of one share the same object.
         values: Parsed value of each record; None before Parse.
-        times: Event time of each record in seconds since the epoch; None where
-            the source gives none.
+        times: Event time of each record in seconds since the epoch; None where there are none.
         keys: Key of each message; None where the source has no keys.
         headers: Headers of each message; None where no message has any.
         failures: Records that failed, in no order.
         filtered: Offsets of the records that a user step dropped on purpose.
         claim: The jobs that the records are, if they have failed before. ``span`` then settles
             nothing: it only encloses their offsets.
-        elements: Number of each record in its message, None for one that is a whole message. None
-            if all are.
+        elements: Number of each record in its message, None for a whole message; None if all are.
         expansions: Expansion of each record. None as long as no step has made several of one.
         ahead: How many branches of its expansion each record has yet to take: a job that was one of
             several goes through all steps again. None if none has any.
@@ -272,8 +270,7 @@ class RecordBatch:
         targets: The table that its route has sent each record to. None where nothing is routed: all
             are for the pipeline's own table.
         routed_cells: ``cells`` by table, where routes have mappings of their own.
-        key_values: What each key decodes to by its schema; the key itself where it names none. None
-            where keys are not decoded.
+        key_values: What each key decodes to, or the key itself; None where keys are not decoded.
     """
 
     span: Span
