@@ -66,8 +66,10 @@ def _outcome(draft: Draft, output: str) -> str:
     columns = f"{count:,} column{'s' if count != 1 else ''}" if count else "whole records"
     key = f"the key {', '.join(draft.key)}" if draft.key else "no key"
     name = scalar(output)
+    refused = draft.sample.refused.total()
+    more = f" ({refused:,} more cannot be read)" if refused else ""
     return (
-        f"wrote {name}: {columns} and {key}, from {amount(draft.sample)}; read it, then: "
+        f"wrote {name}: {columns} and {key}, from {amount(draft.sample)}{more}; read it, then: "
         f"sluice validate {name}"
     )
 

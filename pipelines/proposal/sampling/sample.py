@@ -23,6 +23,8 @@ _PATIENCE = 1.0
 """Seconds to wait in one poll."""
 
 _PARSE = ParseConfig()
+_OF_ANOTHER_FORMAT = frozenset({"malformed", "invalid_utf8", "not_object", "column_count"})
+"""What becomes of records that are read as what they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +154,12 @@ def _refuse_nothing(sample: Sample, source: Source, bounds: Bounds) -> None:
     if sample.survey.records:
         return
     if sample.example is not None:
-        count = sample.refused.total()
+        hint = ""
+        if sample.example.category in _OF_ANOTHER_FORMAT:
+            hint = "; if it is written otherwise, say how (--format, --encoding, --csv_…, --json_…)"
         raise ConfigError(
-            f"{source.uri}: none of {count:,} records can be read: {sample.example.message}; say how "
-            "it is written (--format, --encoding, --csv_…, --json_…)"
+            f"{source.uri} has no record that can be read ({sample.refused.total():,} cannot), so "
+            f"nothing can be proposed; the first: {sample.example.message}{hint}"
         )
     if sample.whole:
         raise ConfigError(f"{source.uri} has no records, so nothing can be proposed")

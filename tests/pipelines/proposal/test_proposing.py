@@ -97,7 +97,7 @@ def test_not_even_a_link_that_leads_nowhere(here: Path) -> None:
         (["orders.csv", "--force"], "unknown option --force"),
         ([], "the following arguments are required: SOURCE"),
         (["table.html"], "cannot tell the format of"),
-        (["broken.jsonl"], "none of 1 records can be read"),
+        (["broken.jsonl"], "has no record that can be read (1 cannot)"),
     ],
 )
 def test_a_mistake_is_one_line(

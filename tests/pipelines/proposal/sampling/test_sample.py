@@ -100,7 +100,7 @@ def _lines() -> Any:
     [
         ("", "has no records, so nothing can be proposed"),
         ("\n\n", "has no records, so nothing can be proposed"),
-        ("{x\n{y\n", "none of 2 records can be read"),
+        ("{x\n{y\n", r"has no record that can be read \(2 cannot\)"),
     ],
 )
 def test_nothing_is_proposed_of_nothing(tmp_path: Path, content: str, message: str) -> None:
