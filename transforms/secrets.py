@@ -26,7 +26,7 @@ _SHORTEST = 4
 
 _HIDDEN = "***"
 _WORDS = (
-    r"pass(?:w(?:or)?d|phrase)|pwd|secret|token|credential|jaas|odbc_connect|signature"
+    r"pass(?:w(?:or)?d|phrase)|pwd|secret|token|credential|user\.info|jaas|odbc_connect|signature"
     r"|oauthbearer\.config|(?:api|access|account|private|shared|signing|encryption)[_.-]?key"
 )
 _SECRET = re.compile(rf"{_WORDS}|\.pem$", re.IGNORECASE)

@@ -19,6 +19,7 @@ from pipelines.flags import (
     whole,
 )
 from pipelines.ingestion.configuring.layout_flags import add_csv, add_json
+from pipelines.ingestion.configuring.registry_flags import add_registry
 from pipelines.ingestion.configuring.target_flags import add_target
 from pipelines.telemetry.address import address
 from sources.files.formats import COMPRESSIONS, FORMATS
@@ -133,6 +134,7 @@ def _add_source(parser: Parser) -> None:
         "records or 64 MiB are read ahead (default: in the order of offsets)",
     )
     add_kafka_config(group)
+    add_registry(group)
     add("--s3_endpoint_url", metavar="URL", help="an S3 service other than AWS")
 
 

@@ -16,6 +16,7 @@ from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.configuring import destination
 from pipelines.ingestion.configuring.controlling import controls_of
+from pipelines.ingestion.configuring.registry_flags import with_registry
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
@@ -162,7 +163,7 @@ def _ingest_config(
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(
         sources=sources,
-        parse=parse,
+        parse=with_registry(parse, flags),
         mapping=mapping,
         hidden=_hidden(mapping, routes),
         schema=schema if routes is None else None,
