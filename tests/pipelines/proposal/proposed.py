@@ -47,7 +47,8 @@ def run(file: Path, folder: Path) -> dict[str, Any]:
             path = folder / f"{name}.json"
             path.write_text(json.dumps(said.pop(name), default=str))
             flags += [f"--{name}", str(path)]
-    said["sink"] = said["sink"].replace(":///", f":///{folder}/", 1)
+    if said["sink"].startswith("sqlite:"):
+        said["sink"] = said["sink"].replace(":///", f":///{folder}/", 1)
     for name, value in said.items():
         if isinstance(value, bool):
             value = str(value).lower()
