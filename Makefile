@@ -199,7 +199,7 @@ flink-up: setup ## Start a Flink cluster and Beam's job server on this machine (
 flink-down: setup ## Stop that cluster
 	$(BIN)/python -m runners.flink.local down
 
-options: setup ## Write docs/options.md from the commands' own --help
+options: setup ## Write docs/options.md and docs/pipeline.schema.json from the commands' own --help
 	$(BIN)/python -m tests.options_page
 
 # uv writes the hashes of all files of each version that .venv has. It is needed for nothing else. Extras

@@ -73,6 +73,15 @@ def expand(text: str, encode: Callable[[str], str]) -> str:
     return REFERENCE.sub(lambda match: encode(_lookup(match["kind"], match["name"])), text)
 
 
+def substitute(text: str) -> str:
+    """As ``resolve``, for what is no secret: messages may show it, apart from a log-in in it.
+
+    Raises:
+        ConfigError: As ``resolve``.
+    """
+    return REFERENCE.sub(lambda match: _value(match["kind"], match["name"]), text)
+
+
 def conceal(secret: str) -> str:
     """A reference to ``secret`` that only this process resolves; references stay as they are.
 
@@ -126,6 +135,12 @@ def _hidden_value(match: re.Match[str]) -> str:
 
 
 def _lookup(kind: str, name: str) -> str:
+    value = _value(kind, name)
+    _remember(value)
+    return value
+
+
+def _value(kind: str, name: str) -> str:
     if kind == "env":
         value = os.environ.get(name)
         if value is None:
@@ -149,7 +164,6 @@ def _lookup(kind: str, name: str) -> str:
             )
     else:
         raise ConfigError(f"unknown reference ${{{kind}:…}}; use ${{env:NAME}} or ${{file:PATH}}")
-    _remember(value)
     learn([value])  # it may be a whole URL
     return value
 

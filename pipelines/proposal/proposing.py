@@ -10,8 +10,8 @@ from typing import Any
 
 from clients.kafka import config as kafka_config
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
+from pipelines.ingestion.configuring.sources import sources_of
 from pipelines.ingestion.flags import parser as parser_of_ingest
-from pipelines.ingestion.options import _sources as sources_of
 from pipelines.proposal.draft import Draft, columns_of, keys_of
 from pipelines.proposal.how_read import HOW_READ
 from pipelines.proposal.names import identifier, table_of
