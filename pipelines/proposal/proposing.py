@@ -12,11 +12,12 @@ from clients.kafka import config as kafka_config
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
 from pipelines.ingestion.configuring.sources import sources_of
 from pipelines.ingestion.flags import parser as parser_of_ingest
+from pipelines.planning.sample import MOST_SECONDS, Bounds
 from pipelines.proposal.draft import Draft, columns_of, keys_of
 from pipelines.proposal.how_read import HOW_READ
 from pipelines.proposal.names import identifier, table_of
 from pipelines.proposal.pipeline_text import amount, text_of
-from pipelines.proposal.sampling.sample import Bounds, Sample, taken
+from pipelines.proposal.sampling.sample import Sample, taken
 from pipelines.proposal.yaml_text import scalar
 from pipelines.terminal import safe
 from sources.files.formats import stored_format_of
@@ -182,26 +183,16 @@ def _is_csv(flags: argparse.Namespace) -> bool:
 
 
 def _source(flags: argparse.Namespace) -> Source:
-    """The source as an ingest has it, read by one reader from its beginning."""
+    """The source as an ingest has it, read by one reader."""
     options = parser_of_ingest().parse_known_args([])[0]
     for name in HOW_READ:
         setattr(options, name, getattr(flags, name))
-    options.source = [_from_the_beginning(flags.source)]
+    options.source = [flags.source]
     options.key = "any"  # so that messages may be arrays
     options.rest_seconds = 0.0
-    options.outage_budget = Bounds().seconds
+    options.outage_budget = MOST_SECONDS
     (source,) = sources_of(options, None, parallel=False)
     return source
-
-
-def _from_the_beginning(uri: str) -> str:
-    """The URI of a topic without its group, and without a start at its end."""
-    address, mark, query = uri.partition("?")
-    if not (mark and uri.startswith(KAFKA_SCHEME)):
-        return uri
-    kept = [part for part in query.split("&") if part != "start=latest"]
-    kept = [part for part in kept if part.partition("=")[0] != "group"]
-    return f"{address}?{'&'.join(kept)}" if kept else address
 
 
 def _source_from(uri: str, folder: Path) -> str:
