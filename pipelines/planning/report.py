@@ -36,6 +36,7 @@ def as_object(plan: Plan) -> dict[str, Any]:
     tried = plan.attempt
     return {
         **dict(plan.counts),
+        "left_out": plan.left_out,
         "untried": dict(plan.untried),
         "why_untried": plan.why_untried,
         "tables": {label: dict(counts) for label, counts in plan.tables.items()},
@@ -171,6 +172,11 @@ def _of_tables(plan: Plan) -> Iterator[str]:
             if number or (plan.attempt is not None and name in _ALWAYS_SHOWN)
         ]
         yield f"table {label}: {', '.join(numbers)}" if label else ", ".join(numbers)
+    if plan.left_out:
+        yield (
+            f"left out: the last {_number(plan.left_out, 'record')} of the sample, since a trial with "
+            "them holds others up for too long"
+        )
     for label, number in plan.untried.items():
         yield f"not tried: {_number(number, 'record')} for {label} ({plan.why_untried})"
 

@@ -43,6 +43,7 @@ PLAN = Plan(
     detected=(Detected("file:///a.csv", 200, "csv", "gzip", "", ";", '"', ("id", "amount")),),
     notes=(Note("passed_over", "empty", 1, ("file:///b.csv",)),),
     counts=COUNTS,
+    left_out=0,
     untried={},
     why_untried="",
     tables={"orders": COUNTS},
@@ -130,6 +131,16 @@ def test_where_nothing_can_be_tried_it_says_so() -> None:
         "2,000 records/s read, 1,000 records/s mapped and checked",
         f"nothing was written: {NO_ROLLBACK}",
     ]
+
+
+def test_records_that_were_left_out_are_counted() -> None:
+    line = (
+        "left out: the last 100 records of the sample, since a trial with them holds others up for "
+        "too long"
+    )
+    part = replace(PLAN, left_out=100)
+    assert line in list(report.lines(part))
+    assert report.as_object(part)["left_out"] == 100
 
 
 def test_an_empty_sample_is_one_line() -> None:

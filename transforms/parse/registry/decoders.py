@@ -11,10 +11,12 @@ from typing import Any, Protocol
 
 from transforms.errors import Reject
 from transforms.parse.avro.decoder import AvroDecoder
+from transforms.parse.protobuf.decoder import ProtobufDecoder
 from transforms.parse.registry.json_bodies import JsonDecoder
 from transforms.parse.registry.schema import (
     AVRO,
     JSON,
+    PROTOBUF,
     SchemaId,
     Schemas,
     UnknownSchema,
@@ -140,6 +142,8 @@ def decoder_of(schema: WireSchema, bounds: Bounds) -> Decoder:
         if schema.type == AVRO:
             texts = [text for _, text in schema.references]
             return AvroDecoder(schema.text, texts, bounds.max_depth)
+        if schema.type == PROTOBUF:
+            return ProtobufDecoder(schema.text, schema.references, bounds.max_depth)
         if schema.type == JSON:
             return JsonDecoder(bounds.max_bytes, bounds.max_depth)
     except Unusable as error:

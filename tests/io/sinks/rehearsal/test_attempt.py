@@ -10,6 +10,7 @@ import pytest
 from sinks import targets
 from sinks.database.database import Database as Place
 from sinks.rehearsal.attempt import attempt, look, rehearsed
+from sinks.rehearsal.rehearsal import rehearsal
 from sinks.sql import SqlConfig, SqlSink
 from sinks.tables import Tables
 from tests.io.sinks.rehearsal.guarded import TRIGGERS, contents, create, records
@@ -113,6 +114,25 @@ def test_a_run_of_the_same_pipeline_has_no_part_in_it(database: Database) -> Non
     assert tried.settled[0].trimmed == 0
     assert (tried.settled[0].counts.duplicates, tried.settled[0].counts.inserted) == (1, 1)
     assert contents(database) == before
+
+
+def test_a_run_of_the_same_pipeline_goes_on_meanwhile(postgres: Database) -> None:
+    create(postgres)
+    sink = SqlSink(postgres.config("orders", key=["id"]))
+    sink.prepare()
+    # Whatever it had to wait for would fail.
+    impatient = Database("postgres", f"{postgres.url}&options=-clock_timeout%3D1ms")
+    running = SqlSink(impatient.config("orders", key=["id"]))
+    with rehearsal(postgres.database) as trial:
+        own = rehearsed(sink, trial.database)
+        own.prepare()
+        bad = make_failure(1)
+        (tried,) = own.commit([make_batch([{"id": 7}], failures=[bad])])
+        (settled,) = running.commit([make_batch([{"id": 8}])])
+        (later,) = running.commit([make_batch([{"id": 9}], start=1)])
+    assert (tried.counts.inserted, tried.counts.dead) == (1, 1)
+    assert (settled.counts.inserted, later.counts.inserted) == (1, 1)
+    assert postgres.rows("SELECT id FROM orders WHERE id > 2 ORDER BY id") == [(8,), (9,)]
 
 
 def test_routed_records_are_counted_by_table_those_that_records_name_too(
