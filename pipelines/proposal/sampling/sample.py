@@ -16,7 +16,6 @@ from transforms.batch.splits import Source
 from transforms.errors import ConfigError
 from transforms.parse.parse import ParseConfig, parse
 
-_PARSE = ParseConfig()
 _OF_ANOTHER_FORMAT = frozenset({"malformed", "invalid_utf8", "not_object", "column_count"})
 """What becomes of records that are read as what they are not."""
 
@@ -41,9 +40,9 @@ class Sample:
     whole: bool = False
     detected: Sequence[str] = ()
 
-    def add(self, batch: RecordBatch) -> None:
+    def add(self, batch: RecordBatch, config: ParseConfig) -> None:
         """Take note of a batch as it was read."""
-        parsed = parse(batch, _PARSE)
+        parsed = parse(batch, config)
         for failure in parsed.failures:
             self.example = self.example or failure
             self.refused[failure.category] += 1
@@ -52,20 +51,35 @@ class Sample:
             self.survey.add(parsed)
 
 
-def taken(source: Source, bounds: Bounds, clock: Callable[[], float] = time.monotonic) -> Sample:
+def taken(
+    source: Source,
+    bounds: Bounds,
+    config: ParseConfig | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Sample:
     """The start of ``source``, which is checked first.
+
+    Args:
+        source: What to read.
+        bounds: How much of it.
+        config: How records are parsed; None for the defaults.
+        clock: Seconds.
 
     Raises:
         ConfigError: It has no record, or none that can be read, or ``check`` refuses it.
         SourceUnavailable: A storage or a broker cannot be reached.
+        SluiceError: A schema registry cannot.
     """
+    config = config or ParseConfig()
+    if config.schemas is not None:
+        config.schemas.check()
     source = aside(source, from_start=True)
     source.check()
     notes.reset()
     read = sample([source], NoLedger(), bounds, clock)
     result = Sample(Survey(bounds.records))
     for batch in read.batches:
-        result.add(batch)
+        result.add(batch, config)
     result.whole = not read.ended_by and read.records < bounds.records
     result.detected = [note.group for note in notes.noted() if note.topic == "detected"]
     _refuse_nothing(result, source, read.ended_by)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Callable
 from contextlib import closing
@@ -11,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import fastavro
 import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +21,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipelines import command
 from pipelines.proposal.init import main
+from tests.io.clients.registry.servers import Answer, Asked, serving
 from tests.pipelines.proposal.proposed import document, properties, propose, rows, run
 from tests.services.kafka_broker import KafkaBroker, Topics
 
@@ -393,3 +396,39 @@ def test_a_strict_database_takes_what_is_proposed(
             "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 't'"
         )
         assert dict(cursor.fetchall()) == types
+
+
+def test_messages_that_name_a_schema_of_a_registry_are_sampled(
+    kafka_broker: KafkaBroker, topic: Topics, tmp_path: Path
+) -> None:
+    name = topic()
+    at = {"type": "long", "logicalType": "timestamp-millis"}
+    price = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
+    types = {"id": "long", "at": at, "price": price, "zip": "string"}
+    fields = [{"name": field, "type": kind} for field, kind in types.items()]
+    schema = {"type": "record", "name": "R", "fields": fields}
+    messages: list[tuple[bytes | None, bytes]] = []
+    for count in range(3):
+        raw = io.BytesIO(b"\0\0\0\0\7")
+        raw.seek(5)
+        when = datetime(2026, 1, 2, tzinfo=UTC)
+        record = {"id": count, "at": when, "price": Decimal("1.50"), "zip": "007"}
+        fastavro.schemaless_writer(raw, fastavro.parse_schema(schema), record)
+        messages.append((None, raw.getvalue()))
+    kafka_broker.produce(name, messages)
+    uri = f"kafka://{kafka_broker.bootstrap}/{name}"
+
+    def answer(asked: Asked) -> Answer:
+        named = asked.path.startswith("/schemas/ids/7")
+        return 200, {"schema": json.dumps(schema)} if named else []
+
+    with serving(answer) as registry:
+        file = propose(uri, tmp_path, "--table", "t", "--schema_registry", registry.url)
+        assert properties(file) == {
+            "id": INTEGER,
+            "at": {"type": "string", "format": "date-time"},
+            "price": NUMBER,
+            "zip": STRING,
+        }
+        figures = run(file, tmp_path)
+    assert (figures["inserted"], figures["dead"]) == (3, 0)

@@ -120,6 +120,8 @@ def test_a_mistake_is_one_line(
         ["--sink", "postgresql://u:hunter22@h/db"],
         ["--kafka_config", "sasl.password=hunter22"],
         ["--sink", "postgresql://u@h/db?password=hunter22"],
+        ["--schema_registry", "https://u:hunter22@h"],
+        ["--schema_registry_config", "basic.auth.user.info=u:hunter22"],
     ],
 )
 def test_a_password_is_not_written_into_a_file(
