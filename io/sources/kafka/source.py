@@ -67,6 +67,8 @@ class KafkaSource:
             ends always fails.
         fair: What names the tenants that take turns (``sources.kafka.fair``): a field at the top of
             each message, or ``@key``; empty to read in the order of the offsets.
+        looks: Whether it is only looked at: the group is not told what is settled.
+        from_start: Whether it begins at the first offset, whatever ``uri`` and the group say.
     """
 
     uri: str
@@ -82,6 +84,8 @@ class KafkaSource:
     messages: MessageCutter | None = None
     missing_topic: MissingTopic = "wait"
     fair: str = ""
+    looks: bool = False
+    from_start: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", kafka_config.checked(self.config))
@@ -94,7 +98,12 @@ class KafkaSource:
     @property
     def address(self) -> Address:
         """The parsed ``uri``."""
-        return parse(self.uri)
+        address = parse(self.uri)
+        return replace(address, group=None, start="earliest") if self.from_start else address
+
+    def aside(self, *, from_start: bool) -> KafkaSource:
+        """The same topics, of which the group is told nothing; see ``Followed``."""
+        return replace(self, looks=True, from_start=from_start)
 
     @property
     def cluster(self) -> Cluster:
@@ -193,6 +202,8 @@ class KafkaSource:
         return Committer(lambda offsets: self.cluster.commit(offsets, group), group)
 
     def _follower(self, ledger: Ledger) -> Follower | None:
+        if self.looks:
+            return None
         committer = ACKNOWLEDGERS.get(self)
         return Follower(ledger, committer.renew) if isinstance(committer, Committer) else None
 
