@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.kafka import config as kafka_config
-from pipelines.flags import set_outage_budget
+from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.configuring import destination
 from pipelines.ingestion.configuring.documents import mapping_of, schema_of
 from pipelines.ingestion.configuring.registry_flags import names_subject, with_registry
@@ -22,6 +22,8 @@ from pipelines.pipeline_file.places import first_in_order, names_in
 from pipelines.running.beam_options import refuse_unknown, runner_of
 from runners.beam_flags import refuse_ignored
 from runners.runner import Runner, RunnerUnavailable
+from sinks.database.database import Database
+from sinks.database.engine import engine_of
 from sinks.dead_letters.by_uri import dead_letter_sink_for
 from sinks.jobs.retention import Retention
 from sinks.table.config import OnConflict
@@ -32,6 +34,7 @@ from transforms.mapping.reading.document import Part
 from transforms.parse.epochs import epoch_columns
 from transforms.parse.parse import ParseConfig
 from transforms.route.routes import Routes
+from transforms.secrets import REFERENCE
 from transforms.settle.dead_budget import DeadBudget
 
 
@@ -89,6 +92,7 @@ class _Checks:
             yield from self._tried("schema", lambda: schema_of(self._flags.schema))
         for name, check in self._values():
             yield from self._tried(name, check)
+        yield from self._databases()
         yield from self._mapping(runner)
         yield from self._routes(runner)
         yield from self._steps(runner)
@@ -125,6 +129,14 @@ class _Checks:
         yield "epoch", lambda: epoch_columns(flags.epoch, None)
         if flags.dead_letters is not None:
             yield "dead_letters", lambda: dead_letter_sink_for(flags.dead_letters)
+
+    def _databases(self) -> Iterator[ConfigError]:
+        """URLs that cannot be read, and databases or drivers that are not known; none is connected to."""
+        for name in ("sink", "state"):
+            url = getattr(self._flags, name)
+            if url and not is_of_objects(url):
+                url = REFERENCE.sub("1", url)
+                yield from self._tried(name, lambda url=url: engine_of(Database(url)))  # type: ignore[misc]
 
     def _mapping(self, runner: Runner) -> Iterator[ConfigError]:
         value = self._flags.map

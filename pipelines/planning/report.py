@@ -11,6 +11,7 @@ from pipelines.planning.detected import Detected
 from pipelines.planning.plan import Kind, Plan
 from pipelines.terminal import safe
 from transforms.batch.counts import Counts
+from transforms.route.table_name import UNROUTED
 from transforms.secrets import redact
 
 _ALWAYS_SHOWN = ("inserted", "updated", "duplicates", "dead")
@@ -171,7 +172,8 @@ def _of_tables(plan: Plan) -> Iterator[str]:
             for name, number in counts
             if number or (plan.attempt is not None and name in _ALWAYS_SHOWN)
         ]
-        yield f"table {label}: {', '.join(numbers)}" if label else ", ".join(numbers)
+        which = "no table" if label == UNROUTED else f"table {label}"
+        yield f"{which}: {', '.join(numbers)}" if label else ", ".join(numbers)
     if plan.left_out:
         yield (
             f"left out: the last {_number(plan.left_out, 'record')} of the sample, since a trial with "
@@ -182,10 +184,8 @@ def _of_tables(plan: Plan) -> Iterator[str]:
 
 
 def _of_kind(kind: Kind) -> Iterator[str]:
-    yield (
-        f"{kind.outcome}: {_number(kind.count, 'record')} for {kind.table}, at {kind.stage}: "
-        f"{kind.category}"
-    )
+    table = "" if kind.table == UNROUTED else f" for {kind.table}"
+    yield f"{kind.outcome}: {_number(kind.count, 'record')}{table}, at {kind.stage}: {kind.category}"
     for example in kind.examples:
         yield f"  {example.source} ({example.partition}) {example.offset}: {example.message}"
 

@@ -14,6 +14,7 @@ from pipelines.planning.sample import Sample
 from sinks.rehearsal.attempt import Attempt
 from transforms.batch.counts import Counts
 from transforms.notes import Note
+from transforms.route.table_name import UNROUTED
 
 COUNTS = Counts(read=200, inserted=150, updated=20, duplicates=10, dead=18, retrying=2)
 TRIED = Attempt(
@@ -131,6 +132,14 @@ def test_where_nothing_can_be_tried_it_says_so() -> None:
         "2,000 records/s read, 1,000 records/s mapped and checked",
         f"nothing was written: {NO_ROLLBACK}",
     ]
+
+
+def test_what_concerns_no_table_is_said_so() -> None:
+    kind = Kind("dead", UNROUTED, "parse", "malformed", 1, ())
+    counts = Counts(read=1, dead=1)
+    printed = list(report.lines(replace(PLAN, kinds=(kind,), tables={UNROUTED: counts})))
+    assert "dead: 1 record, at parse: malformed" in printed
+    assert "no table: 1 read, 0 inserted, 0 updated, 0 duplicates, 1 dead" in printed
 
 
 def test_records_that_were_left_out_are_counted() -> None:

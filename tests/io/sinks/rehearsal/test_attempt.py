@@ -38,8 +38,7 @@ def verdicts(settled: list[Settled] | tuple[Settled, ...]) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("conflict", ["ignore", "update", "newest:amount"])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("conflict", "seed"), [("ignore", 1), ("update", 2), ("newest:amount", 3)])
 def test_the_verdicts_are_those_of_the_run_record_by_record(
     database: Database, conflict: str, seed: int
 ) -> None:
