@@ -55,6 +55,11 @@ COMMANDS = (
     _of_pipelines("outbox", _MOVE, "publish the changes of a table to a Kafka topic"),
     _of_file("validate", _TRY, "say all that is wrong with a pipeline file"),
     Command(
+        *("plan", "pipelines.planning.command", _TRY),
+        "try the pipeline of a file on a sample, and take back what it writes",
+        "python -m pipelines.planning.command",
+    ),
+    Command(
         *("init", "pipelines.proposal.init", _TRY),
         "propose a pipeline file for a source, from a sample of its records",
         "python -m pipelines.proposal.init",

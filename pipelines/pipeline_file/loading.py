@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pipelines.pipeline_file.definition import RUNNER_OPTIONS, defaults, options
@@ -100,7 +100,7 @@ def load(
         _set(flags, name, part, problems.append)
         if len(problems) > count:
             failed.add(name)
-    places = _places(path, whole, flags, problems)
+    places = replace(_places(path, whole, flags, problems), process=frozenset(process or ()))
     beam = _runner_flags(whole.value.get(RUNNER_OPTIONS), problems.append)
     vars(flags).update(process or {})
     flags.file = version_of(path, environment, document).as_options()

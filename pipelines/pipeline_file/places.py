@@ -26,6 +26,7 @@ class Places:
         runner: Each of Beam's options.
         sources: By URI, the options of one source; ``source`` is the source itself.
         steps: The step of each reference.
+        process: The options that a flag of the process has set; they are not of the file.
     """
 
     start: str
@@ -33,11 +34,13 @@ class Places:
     runner: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     steps: Mapping[str, str] = field(default_factory=dict)
+    process: frozenset[str] = frozenset()
 
     def placed(self, error: ConfigError, own: Mapping[str, str] | None = None) -> ConfigError:
         """The error with the place of the option that it is about, which is called as in a file.
 
-        That is the first option of its text that the file sets. An error that has a place keeps it.
+        That is the first option of its text that the file sets. An error that has a place keeps it, and
+        one of a flag stays as it is.
 
         Args:
             error: It names options as flags.
@@ -48,7 +51,9 @@ class Places:
             return error
         places = {**self.runner, **self.options, **(own or {})}
         outside = " ".join(text.split("`")[::2])
-        named = [name for name in _FLAG.findall(outside) if name in places]
+        named = [name for name in _FLAG.findall(outside) if name in places or name in self.process]
+        if named and named[0] in self.process:
+            return error
         place = places[named[0]] if named else (own or {}).get("", self.start)
         text = text.replace(
             _LISTED, "; write it into the file" if text.startswith("missing") else ""

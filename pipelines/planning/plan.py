@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,7 +18,7 @@ from pipelines.planning.shaping import Shaped, shaped
 from sinks.database.engine import exists
 from sinks.failures import fates_of
 from sinks.rehearsal.attempt import Attempt, attempt, look, rehearsed
-from sinks.rehearsal.rehearsal import rehearsal, rehearsing_of
+from sinks.rehearsal.rehearsal import TooLong, rehearsal, rehearsing_of
 from sinks.sql import SqlSink
 from sinks.tables import default_schema, without_schema
 from transforms import notes
@@ -32,6 +33,10 @@ from transforms.steps.retry import Retry
 
 EXAMPLES = 3
 """How many failed records of each kind are shown."""
+
+_TRIES = 3
+PAUSE_SECONDS = 1.0
+"""How long others have their turn before a trial that took too long is made smaller."""
 
 NO_ROLLBACK = "the database cannot take back the tables that it creates"
 OBJECTS = "objects are not written to be taken back"
@@ -93,6 +98,8 @@ class Plan:
         detected: How it is written.
         notes: What the readers have said of objects.
         counts: What became of the records. Those that were not tried are in none of the outcomes.
+        left_out: How many of the last records of the sample are not in ``counts``, because a trial with
+            them would have taken too long.
         untried: How many records were not written, and so have no outcome, by table or dataset.
         why_untried: Why they were not; empty if all were tried.
         tables: ``counts`` by table.
@@ -108,6 +115,7 @@ class Plan:
     detected: tuple[Detected, ...]
     notes: tuple[Note, ...]
     counts: Counts
+    left_out: int
     untried: Mapping[str, int]
     why_untried: str
     tables: Mapping[str, Counts]
@@ -166,11 +174,25 @@ def plan(config: IngestConfig, asked: Asked) -> Plan:
     target = _target(config, sink)
     of_sources = _sample(config, target, asked)
     result = shaped(of_sources.batches, config, target.schema, run=run, call_steps=asked.call_steps)
-    batches, untried = _tried(result.batches, target, config)
-    tried = attempt(sink, batches) if target.tries and result.batches else None
-    if tried is None:
-        batches, untried = result.batches, _rows(result.batches, config)
-    return _plan(config, asked, of_sources, result, target, tried, untried)
+    if not (target.tries and result.batches):
+        return _plan(config, asked, of_sources, result, target, None)
+    tried, count = _attempted(sink, [_for_tables(b, target, config) for b in result.batches])
+    result.batches = result.batches[:count]
+    return _plan(config, asked, of_sources, result, target, tried)
+
+
+def _attempted(sink: SqlSink, batches: Sequence[RecordBatch]) -> tuple[Attempt, int]:
+    """Try as many of the first of ``batches`` as the time suffices for; and how many these are."""
+    count = len(batches)
+    for _ in range(_TRIES - 1):
+        try:
+            return attempt(sink, batches[:count]), count
+        except TooLong:
+            if count == 1:
+                raise
+            count = max(1, count // 4)
+            time.sleep(PAUSE_SECONDS)  # whoever has waited goes first
+    return attempt(sink, batches[:count]), count
 
 
 def _target(config: IngestConfig, sink: SqlSink) -> _Target:
@@ -210,23 +232,24 @@ def _sample(config: IngestConfig, target: _Target, asked: Asked) -> Sample:
     return sample(fixed, ledger, Bounds(asked.records, batch=config.batch_records))
 
 
-def _tried(
-    batches: Sequence[RecordBatch], target: _Target, config: IngestConfig
-) -> tuple[list[RecordBatch], dict[str, int]]:
-    """The batches without the records that are for objects, and how many these are."""
+def _for_tables(batch: RecordBatch, target: _Target, config: IngestConfig) -> RecordBatch:
+    """``batch`` without the records that are for objects."""
     if not target.datasets:
-        return list(batches), {}
-    untried: dict[str, int] = defaultdict(int)
-    kept = []
-    for batch in batches:
-        labels = _labels(batch, target.schema, config)
-        places = [place for place, label in enumerate(labels) if label not in target.datasets]
-        for label in labels:
-            if label in target.datasets:
-                untried[label] += 1
-        values = None if batch.values is None else [batch.values[place] for place in places]
-        kept.append(batch.keep(places, values) if len(places) < len(labels) else batch)
-    return kept, dict(untried)
+        return batch
+    labels = _labels(batch, target.schema, config)
+    places = [place for place, label in enumerate(labels) if label not in target.datasets]
+    if len(places) == len(labels):
+        return batch
+    values = None if batch.values is None else [batch.values[place] for place in places]
+    return batch.keep(places, values)
+
+
+def _untried(
+    batches: Sequence[RecordBatch], target: _Target, tried: Attempt | None, config: IngestConfig
+) -> dict[str, int]:
+    """How many records were not written, by table or dataset."""
+    labels = (label for batch in batches for label in _labels(batch, target.schema, config))
+    return dict(Counter(label for label in labels if tried is None or label in target.datasets))
 
 
 def _labels(batch: RecordBatch, schema: str, config: IngestConfig) -> list[str]:
@@ -236,15 +259,6 @@ def _labels(batch: RecordBatch, schema: str, config: IngestConfig) -> list[str]:
     return [without_schema(label, schema or None) for label in batch.targets]
 
 
-def _rows(batches: Sequence[RecordBatch], config: IngestConfig) -> dict[str, int]:
-    """How many records there are for each table or dataset."""
-    rows: dict[str, int] = defaultdict(int)
-    for batch in batches:
-        for label in _labels(batch, "", config):
-            rows[label] += 1
-    return dict(rows)
-
-
 def _plan(
     config: IngestConfig,
     asked: Asked,
@@ -252,8 +266,8 @@ def _plan(
     result: Shaped,
     target: _Target,
     tried: Attempt | None,
-    untried: Mapping[str, int],
 ) -> Plan:
+    untried = _untried(result.batches, target, tried, config)
     expanded = sum(batch.expanded for batch in result.batches)
     read = sum(batch.read for batch in result.batches) - expanded
     if tried is None:
@@ -279,7 +293,9 @@ def _plan(
         detected=detected(of_sources.batches, notes.noted()),
         notes=tuple(note for note in notes.noted() if note.topic != "detected"),
         counts=counts,
-        untried=dict(untried),
+        left_out=of_sources.records
+        - sum(batch.read for batch in of_sources.batches[: len(result.batches)]),
+        untried=untried,
         why_untried=target.why if untried else "",
         tables=tables,
         kinds=(

@@ -16,7 +16,6 @@ from transforms.batch.splits import Followed, Reader, Source
 from transforms.errors import ObjectUnavailable
 from transforms.read.emission import Emission
 
-MOST_RECORDS = 100_000
 MOST_BYTES = 64 << 20
 MOST_SECONDS = 30.0
 """How long reading goes on."""

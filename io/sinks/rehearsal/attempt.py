@@ -85,7 +85,8 @@ def attempt(sink: SqlSink, batches: Sequence[RecordBatch]) -> Attempt:
         ConfigError: A table, key or options do not fit, or the database refuses.
         SinkUnavailable: The database cannot be reached.
         SinkFailed: The database refuses the write, and no record is to blame.
-        SluiceError: It met a lock, held others up, or took too long.
+        TooLong: It was ended after its time.
+        SluiceError: It was ended because it met a lock, or because others waited for it.
     """
     with rehearsal(sink.config.database) as trial:
         own = rehearsed(sink, trial.database)

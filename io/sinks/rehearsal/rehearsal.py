@@ -44,6 +44,10 @@ _DOING = "rehearse a write"
 _DEFINES = re.compile(r"\s*(CREATE|ALTER|DROP)\s+(?!TEMP)", re.IGNORECASE)
 
 
+class TooLong(SluiceError):
+    """A rehearsal was ended so that it holds nobody up: a smaller one may be in time."""
+
+
 @dataclass(slots=True)
 class Rehearsal:
     """What is known of a rehearsal.
@@ -79,7 +83,8 @@ def rehearsal(database: Database) -> Iterator[Rehearsal]:
         database: What would be written to. Its tables can be taken back (``rehearsing_of``).
 
     Raises:
-        SluiceError: The rehearsal was ended: it met a lock, held others up, or took too long.
+        TooLong: The rehearsal was ended after its time.
+        SluiceError: It was ended because it met a lock, or because others waited for it.
         ConfigError: The database refuses, or its tables cannot be taken back.
         SinkUnavailable: The database cannot be reached.
     """
@@ -118,7 +123,9 @@ def rehearsal(database: Database) -> Iterator[Rehearsal]:
         lasted = 0.0 if began is None else time.monotonic() - began
         line = _why_ended(error, rehearsing, bystanders, lasted)
         if line:
-            raise SluiceError(f"the trial in {database} {line}") from error
+            late = not _is_held_up(bystanders) and lasted >= rehearsing.seconds
+            kind = TooLong if late else SluiceError
+            raise kind(f"the trial in {database} {line}") from error
         if isinstance(error, SluiceError):
             raise
         raise translate(error, database, _DOING, ConfigError) from error
@@ -165,7 +172,7 @@ def _why_ended(
     error: BaseException, rehearsing: Rehearsing, bystanders: Bystanders | None, lasted: float
 ) -> str:
     """Why a rehearsal was ended, and what to do; empty if ``error`` says so itself."""
-    if bystanders is not None and bystanders.held_up:
+    if _is_held_up(bystanders):
         return (
             f"was ended after {lasted:.1f} s, since another session waited for it; nothing was changed; "
             "try again, or try a smaller --sample"
@@ -184,3 +191,7 @@ def _why_ended(
         f"waited {LOCK_SECONDS} s for {seen or obstacle} and was ended; nothing was changed; try again "
         "when that is free"
     )
+
+
+def _is_held_up(bystanders: Bystanders | None) -> bool:
+    return bystanders is not None and bystanders.held_up

@@ -36,6 +36,12 @@ def test_the_place_is_that_of_the_first_option_that_the_file_sets(text: str, lin
     assert str(PLACES.placed(ConfigError(text))) == line
 
 
+def test_an_error_of_a_flag_has_no_place_in_the_file() -> None:
+    places = Places("p.yaml:1:1", {"sink": "p.yaml:2:1"}, process=frozenset({"detach"}))
+    text = "--detach: with DirectRunner the --sink ends"
+    assert str(places.placed(ConfigError(text))) == text
+
+
 def test_the_places_of_one_source_come_first() -> None:
     own = {"": "p.yaml:5:3", "csv_skip": "p.yaml:6:3"}
     assert str(PLACES.placed(ConfigError("--csv_skip -1"), own)) == "p.yaml:6:3: csv_skip -1"

@@ -74,3 +74,24 @@ def test_settings_and_environment_are_run(file: str, tmp_path: Path) -> None:
     assert row[0] == "p"
     assert options["file"]["path"] == file
     assert options["file"]["env"] == "dev"
+
+
+def test_no_message_shows_a_secret_of_the_file_or_of_a_setting(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = "postgresql://u:canary-{}@127.0.0.1:9/d"
+    Path(file).write_text(FILE.replace("sqlite:///orders.db", away.format("of-a-file")))
+    assert command.run("run", main, [file, "--set", "outage_budget=0"]) == 1
+    setting = f"sink={away.format('of-a-setting')}"
+    assert command.run("run", main, [file, "--set", "outage_budget=0", "--set", setting]) == 1
+    assert command.run("run", main, [file, "--set", setting, "--set", "max_rate=0"]) == 2
+    captured = capsys.readouterr()
+    assert "127.0.0.1" in captured.err
+    assert "canary" not in captured.out + captured.err
+
+
+def test_a_flag_that_does_not_fit_is_called_as_the_user_wrote_it(
+    file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.run("run", main, [file, "--detach"]) == 2
+    assert capsys.readouterr().err.startswith("run: --detach: with DirectRunner")

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipelines.ingestion import options
+from pipelines.planning import plan as planning
 from pipelines.planning.plan import NO_ROLLBACK, OBJECTS, Asked, Plan, plan
+from sinks.rehearsal.attempt import Attempt, attempt
+from sinks.rehearsal.rehearsal import TooLong
+from sinks.sql import SqlSink
 from tests.io.sinks import portable_dialect
 from tests.io.sinks.rehearsal.guarded import TRIGGERS, contents, create, records
 from tests.io.sinks.tested_database import Database
 from tests.pipelines.commands import arguments, ingested
 from tests.pipelines.tables import query
-from transforms.batch.record import Record
+from transforms.batch.record import Record, RecordBatch
 from transforms.errors import ConfigError, SluiceError
 from transforms.steps.each_record import EachRecord
 
@@ -155,6 +161,30 @@ def test_objects_are_not_written(sqlite_sink: str, tmp_path: Path) -> None:
     assert (result.counts.inserted, result.why_untried) == (3, OBJECTS)
     assert sum(result.untried.values()) == 2
     assert list(lake.iterdir()) == []
+
+
+def test_a_trial_that_takes_too_long_is_made_smaller(
+    sqlite_sink: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+
+    def late(sink: SqlSink, batches: Sequence[RecordBatch]) -> Attempt:
+        tries.append(len(batches))
+        if len(batches) > most:
+            raise TooLong("too long")
+        return attempt(sink, batches)
+
+    monkeypatch.setattr(planning, "attempt", late)
+    monkeypatch.setattr(planning, "PAUSE_SECONDS", 0)
+    source = write(tmp_path, [{"id": n} for n in range(40)])
+    config, _ = options.from_argv(arguments(source, sqlite_sink))
+    most = 3
+    result = plan(replace(config, batch_records=2), Asked())
+    assert (tries, result.counts.inserted, result.counts.read) == ([20, 5, 1], 2, 2)
+    assert (result.left_out, result.untried) == (38, {})
+    most = 0
+    with pytest.raises(TooLong):
+        plan(replace(config, batch_records=2), Asked())
 
 
 def test_hidden_fields_and_secrets_are_not_shown(

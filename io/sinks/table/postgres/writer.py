@@ -13,7 +13,7 @@ from sinks.table.postgres import copy, direct, widening
 from sinks.table.records import Records, Written
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Interplay, Target
-from sinks.text.quoting import quote, quoted
+from sinks.text.quoting import literal, quote, quoted
 from transforms.route.table_name import TableName
 
 _TYPES: dict[LogicalType, str] = {
@@ -26,6 +26,7 @@ _TYPES: dict[LogicalType, str] = {
     "numeric": "numeric",
     "boolean": "boolean",
     "json": "jsonb",
+    "bytes": "bytea",
 }
 
 _FIND = sa.text(
@@ -208,6 +209,13 @@ class PostgresWriter:
             f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({', '.join(lines)})",
             execution_options={"no_parameters": True},
         )
+        for column in columns:
+            if column.comment:
+                connection.exec_driver_sql(
+                    f"COMMENT ON COLUMN {quoted(table)}.{quote(column.name)} IS "
+                    f"{literal(column.comment)}",
+                    execution_options={"no_parameters": True},
+                )
 
     def add_column(self, connection: sa.Connection, table: TableName, column: NewColumn) -> str:
         """Add it; the table is not rewritten."""

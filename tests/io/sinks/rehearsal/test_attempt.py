@@ -10,6 +10,7 @@ import pytest
 from sinks import targets
 from sinks.database.database import Database as Place
 from sinks.rehearsal.attempt import attempt, look, rehearsed
+from sinks.rehearsal.rehearsal import rehearsal
 from sinks.sql import SqlConfig, SqlSink
 from sinks.tables import Tables
 from tests.io.sinks.rehearsal.guarded import TRIGGERS, contents, create, records
@@ -37,8 +38,7 @@ def verdicts(settled: list[Settled] | tuple[Settled, ...]) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("conflict", ["ignore", "update", "newest:amount"])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("conflict", "seed"), [("ignore", 1), ("update", 2), ("newest:amount", 3)])
 def test_the_verdicts_are_those_of_the_run_record_by_record(
     database: Database, conflict: str, seed: int
 ) -> None:
@@ -115,6 +115,25 @@ def test_a_run_of_the_same_pipeline_has_no_part_in_it(database: Database) -> Non
     assert contents(database) == before
 
 
+def test_a_run_of_the_same_pipeline_goes_on_meanwhile(postgres: Database) -> None:
+    create(postgres)
+    sink = SqlSink(postgres.config("orders", key=["id"]))
+    sink.prepare()
+    # Whatever it had to wait for would fail.
+    impatient = Database("postgres", f"{postgres.url}&options=-clock_timeout%3D1ms")
+    running = SqlSink(impatient.config("orders", key=["id"]))
+    with rehearsal(postgres.database) as trial:
+        own = rehearsed(sink, trial.database)
+        own.prepare()
+        bad = make_failure(1)
+        (tried,) = own.commit([make_batch([{"id": 7}], failures=[bad])])
+        (settled,) = running.commit([make_batch([{"id": 8}])])
+        (later,) = running.commit([make_batch([{"id": 9}], start=1)])
+    assert (tried.counts.inserted, tried.counts.dead) == (1, 1)
+    assert (settled.counts.inserted, later.counts.inserted) == (1, 1)
+    assert postgres.rows("SELECT id FROM orders WHERE id > 2 ORDER BY id") == [(8,), (9,)]
+
+
 def test_routed_records_are_counted_by_table_those_that_records_name_too(
     database: Database,
 ) -> None:
@@ -164,6 +183,16 @@ def test_a_table_that_does_not_fit_is_refused(database: Database) -> None:
     database.run("CREATE TABLE events (a TEXT)")
     with pytest.raises(ConfigError, match="events"):
         attempt(SqlSink(database.config("events", key=["id"])), [make_batch([{"id": 1}])])
+
+
+def test_tables_of_an_older_version_are_to_be_migrated_first(database: Database) -> None:
+    sink = SqlSink(database.config("events", key=["id"]))
+    sink.prepare()
+    database.run("UPDATE ingest_schema SET version = 5")
+    before = contents(database)
+    with pytest.raises(ConfigError, match=r"have version 5, .* run `sluice migrate --sink URL`"):
+        attempt(sink, [make_batch([{"id": 1}])])
+    assert contents(database) == before
 
 
 def test_tables_are_looked_at_without_a_write(database: Database) -> None:
