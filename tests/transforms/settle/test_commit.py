@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -11,8 +13,10 @@ from transforms.batch.counts import Counts
 from transforms.batch.record import RecordBatch
 from transforms.errors import CommitUnknown, Contention, SinkFailed, SinkUnavailable
 from transforms.settle.bounds import Bounds, TableBounds
-from transforms.settle.commit import WriteConfig
-from transforms.settle.sink import Settled
+from transforms.metrics import MetricName
+from transforms.settle.commit import WriteConfig, commit
+from transforms.settle.flight import Flights, Footprint, Line
+from transforms.settle.sink import Aside, Settled
 
 FAST = WriteConfig(backoff=Backoff(base=0.001, cap=0.002), outage_budget=10, contention_tries=2)
 
@@ -109,3 +113,34 @@ class TestCommit:
         with pytest.raises(SinkFailed, match="no"):
             committed_alone(sink, self.BATCHES, FAST)
         assert len(STORED["refusal"].faults) == 1
+
+    def test_what_is_to_be_done_aside_is_done_alone_and_counted(self) -> None:
+        flights = Flights(2)
+        ahead = flights.enter(Line(), Footprint())
+        flight = flights.enter(Line(), Footprint())
+        company: list[bool] = []
+
+        def work() -> dict[MetricName, int]:
+            company.append(ahead.running)
+            return {"columns_added": 3}
+
+        sink = ListSink.fresh("aside", Aside(work))
+        ahead.start()
+        with ThreadPoolExecutor(1) as pool:
+            result = pool.submit(commit, sink, self.BATCHES, FAST, flight)
+            while not flight.alone:
+                time.sleep(0.001)
+            assert company == [], "it waits for the commit in flight"
+            ahead.leave(settled=True)
+            settled, _ = result.result(60)
+        assert [each.counts.inserted for each in settled] == [1]
+        assert (company, dict(flight.counted)) == ([False], {"columns_added": 3})
+
+    def test_what_is_to_be_done_aside_waits_for_a_database_that_is_away(self) -> None:
+        def work() -> dict[MetricName, int]:
+            raise SinkUnavailable("down")
+
+        sink = ListSink.fresh("aside-away", Aside(work))
+        settled, waited = committed_alone(sink, self.BATCHES, FAST)
+        assert [each.counts.inserted for each in settled] == [1]
+        assert waited > 0

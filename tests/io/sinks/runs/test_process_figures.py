@@ -21,3 +21,12 @@ def test_lags_are_added_and_outages_last_until_they_end() -> None:
     outage.end()
     assert figures()["outage_seconds"] == {}
     instruments.reset()
+
+
+def test_columns_that_were_changed_are_said_by_table() -> None:
+    instruments.reset()
+    instruments.add("columns_changed", 3, "orders", "added")
+    instruments.add("columns_changed", 2, "orders", "widened")
+    assert figures()["columns_added"] == {"orders": 3}
+    assert figures()["columns_widened"] == {"orders": 2}
+    instruments.reset()

@@ -65,3 +65,17 @@ def test_what_does_not_fit_is_one_line_that_names_the_option(argv: list[str], li
 def test_the_state_is_a_database() -> None:
     with pytest.raises(ConfigError, match="--state: s3:// holds objects only"):
         check(*BUCKET, "--state", "s3://bucket/state")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        ([*DATABASE, "--table", "t", "--create", "never"], "--create never forbids it"),
+        ([*DATABASE, "--table", "t", "--unknown_fields", "ignore"], "--unknown_fields ignore none"),
+        ([*BUCKET, *STATE], "--evolve: objects are only added to, never changed"),
+    ],
+)
+def test_a_table_that_changes_with_its_records_may_be_changed(argv: list[str], said: str) -> None:
+    check(*DATABASE, "--table", "t", "--evolve", "add")
+    with pytest.raises(ConfigError, match=said):
+        check(*argv, "--evolve", "add")
