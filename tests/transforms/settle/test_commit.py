@@ -12,8 +12,8 @@ from transforms.batch.backoff import Backoff, services_away
 from transforms.batch.counts import Counts
 from transforms.batch.record import RecordBatch
 from transforms.errors import CommitUnknown, Contention, SinkFailed, SinkUnavailable
-from transforms.settle.bounds import Bounds, TableBounds
 from transforms.metrics import MetricName
+from transforms.settle.bounds import Bounds, TableBounds
 from transforms.settle.commit import WriteConfig, commit
 from transforms.settle.flight import Flights, Footprint, Line
 from transforms.settle.sink import Aside, Settled

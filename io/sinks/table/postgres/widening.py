@@ -101,7 +101,7 @@ def _fits_number(column: Column, number: int | Decimal) -> bool:
     if column.type in _BITS:
         return isinstance(number, int) and _within(number, column.type)
     if column.type == "float4":
-        return abs(number) <= _LARGEST_FLOAT4
+        return -_LARGEST_FLOAT4 <= number <= _LARGEST_FLOAT4
     if column.type == "numeric" and column.modifier >= _HEADER:
         precision, scale = _bounds(column)
         return _digits_before_point(number, scale) <= precision - scale

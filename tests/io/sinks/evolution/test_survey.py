@@ -88,7 +88,11 @@ def test_capitals_do_not_tell_columns_apart(fields: dict[str, Any]) -> None:
 def test_only_widen_wants_wider_types() -> None:
     for evolve, wanted in (("widen", {"n": [2**31]}), ("add", {})):
         looking = survey(evolve, Column("n", "int4"), Column("at", "date"))  # type: ignore[arg-type]
-        records = [{"id": 1, "n": 2**31}, {"id": 2, "n": "abc"}, {"id": 3, "at": "soon"}]
+        records: list[dict[str, Any]] = [
+            {"id": 1, "n": 2**31},
+            {"id": 2, "n": "abc"},
+            {"id": 3, "at": "soon"},
+        ]
         judged = looking.of(records, [refused(n) for n in range(3)], lambda _: False)
         assert looking.wanted.widen == wanted
         assert [bad.category for bad in judged] == [SCHEMA_CHANGE, SCHEMA_CHANGE, "data"]

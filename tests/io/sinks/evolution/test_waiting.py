@@ -11,6 +11,7 @@ from sinks.database.tables import jobs
 from sinks.evolution.waiting import FIRST, LONGEST, put_off, until_next
 from sinks.jobs.columns import ERRORS_KEPT
 from tests.io.sinks.tested_database import Database, make_batch, make_failure
+from transforms.batch.expansion import Expansion
 from transforms.batch.record import Attempt, Claim
 
 
@@ -62,7 +63,7 @@ def test_the_time_since_the_last_replay_counts(database: Database) -> None:
             errors = [aged(5_000, 0), aged(100, 1)]
             values = {"errors": errors, "replays": 1 if number == numbers[0] else 0}
             connection.execute(sa.update(jobs).where(jobs.c.id == number).values(values))
-        attempts = {
+        attempts: dict[tuple[int, int | None, Expansion], Attempt] = {
             (offset, None, ()): Attempt(number, 1, 10, "")
             for offset, number in enumerate(numbers, 7)
         }
