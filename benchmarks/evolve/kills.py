@@ -143,6 +143,8 @@ def main() -> None:
             for number in range(arguments.rounds):
                 place = Path(folder) / f"round{number}"
                 place.mkdir()
+                with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                    connection.execute(f"CREATE DATABASE {place.name}".encode())
                 url = database_url(server.get_uri(), place.name)
                 meeting = Meeting(url, place, arguments.records)
                 meeting.prepare()
