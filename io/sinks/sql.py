@@ -44,8 +44,8 @@ from transforms.parse.hidden.paths import Hidden
 from transforms.route.table_name import UNROUTED
 from transforms.settle.dead_budget import DeadBudget, spending_of
 from transforms.settle.dead_letters import DeadLetterSink
-from transforms.settle.flight import Footprint, Turn
-from transforms.settle.sink import Aside, Settled
+from transforms.settle.flight import Aside, Footprint, Turn
+from transforms.settle.sink import Settled
 from transforms.settle.write import Write, WriteConfig
 from transforms.steps.pipeline_identity import PipelineIdentity
 

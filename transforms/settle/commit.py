@@ -13,8 +13,8 @@ from transforms.batch.record import RecordBatch
 from transforms.errors import CommitUnknown, Contention, SinkFailed, SinkUnavailable
 from transforms.read import drain
 from transforms.settle.bounds import TableBounds
-from transforms.settle.flight import Flight, Overtaken, TurnTimedOut
-from transforms.settle.sink import Aside, Settled, Sink
+from transforms.settle.flight import Aside, Flight, Overtaken, TurnTimedOut
+from transforms.settle.sink import Settled, Sink
 
 _log = logging.getLogger(__name__)
 

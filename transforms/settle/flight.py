@@ -47,6 +47,18 @@ class TurnTimedOut(Overtaken):
     """A commit has waited for its turn for too long."""
 
 
+class Aside(Exception):
+    """A commit wants something done first, while nothing else of the process is in flight.
+
+    Attributes:
+        work: Does it, and returns what to count. It raises what ``Sink.commit`` does.
+    """
+
+    def __init__(self, work: Callable[[], Mapping[MetricName, int]]) -> None:
+        super().__init__()
+        self.work = work
+
+
 class Turn(Protocol):
     """Waits for the turn of a commit; see ``Flight.turn``."""
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from transforms.batch.counts import Counts
 from transforms.batch.coverage import Ledger
 from transforms.batch.record import Failure, RecordBatch, Span
-from transforms.metrics import MetricName
 from transforms.settle.flight import Footprint, Turn
 
 
@@ -44,18 +43,6 @@ class Settled:
     dead: tuple[Failure, ...] = ()
     retry: tuple[Failure, ...] = ()
     by_target: Mapping[str, Counts] = field(default_factory=dict)
-
-
-class Aside(Exception):
-    """A commit wants something done first, while nothing else of the process is in flight.
-
-    Attributes:
-        work: Does it, and returns what to count. It raises what ``Sink.commit`` does.
-    """
-
-    def __init__(self, work: Callable[[], Mapping[MetricName, int]]) -> None:
-        super().__init__()
-        self.work = work
 
 
 class Sink(Protocol):

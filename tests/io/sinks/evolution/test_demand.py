@@ -17,8 +17,8 @@ from sinks.evolution.survey import MOST_AT_ONCE
 from sinks.sql import SqlConfig, SqlSink
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.settle.commit import WriteConfig, commit
-from transforms.settle.flight import Footprint, Line, flights_to
-from transforms.settle.sink import Aside, Settled
+from transforms.settle.flight import Aside, Footprint, Line, flights_to
+from transforms.settle.sink import Settled
 
 
 def write(sink: SqlSink, *values: Mapping[str, Any], start: int = 0) -> Settled:
