@@ -205,7 +205,7 @@ def show(summary: Summary, sources: Sequence[Source], console: Console) -> None:
     for done, verb in ((summary.columns_added, "added"), (summary.columns_widened, "widened")):
         if done:
             columns = "column" if done == 1 else "columns"
-            console.print(f"{verb}: {done:,} {columns} of tables", highlight=False)
+            console.print(f"{verb}: {done:,} {columns}", highlight=False)
     if summary.attempts:
         console.print(
             f"retried: {summary.attempts:,} attempts at records that had failed before",
