@@ -17,6 +17,9 @@ from transforms.batch.record import RecordBatch
 from transforms.steps.attempt import close_steps
 from transforms.steps.service import Waits
 
+OUTAGE_SECONDS = 10.0
+"""How long a step that is called waits for its service: somebody looks on."""
+
 
 @dataclass(slots=True)
 class Shaped:
@@ -47,7 +50,7 @@ def shaped(
         SluiceError: A step ended the program, or its service is away.
     """
     token = str(uuid.uuid4())
-    waits = Waits(config.write.backoff, config.write.outage_budget)
+    waits = Waits(config.write.backoff, min(config.write.outage_budget, OUTAGE_SECONDS))
     steps = config.steps if call_steps else ()
     try:
         with named("DirectRunner").pipeline(()) as pipeline:

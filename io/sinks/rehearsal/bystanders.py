@@ -14,7 +14,7 @@ from sinks.database.rehearsing import LOCK_SECONDS, Rehearsing
 
 LOOK_SECONDS = 0.1
 
-_PATIENCE = 0.8 * LOCK_SECONDS
+_PATIENCE = 0.6 * LOCK_SECONDS
 """How long others may have waited, at two looks or more, before the rehearsal is ended."""
 
 

@@ -62,7 +62,8 @@
     const focused = document.activeElement;
     return document.hidden
       || Boolean(document.querySelector("dialog[open]"))
-      || Boolean(main().querySelector("input:checked:not([data-kept]), details[open]:not([data-kept])"))
+      || Boolean(main().querySelector("details[open]:not([data-kept])"))
+      || all("#main input:is([type=checkbox], [type=radio])").some((box) => box.checked !== box.defaultChecked)
       || (main().contains(focused) && ["INPUT", "SELECT", "TEXTAREA"].includes(focused.tagName))
       || all("#main input:not([type=hidden]), #main textarea").some((field) => field.value !== field.defaultValue);
   };
@@ -130,6 +131,6 @@
   // In a narrow window the names of the screens scroll sideways.
   document.querySelector(".top nav a[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
 
-  document.addEventListener("htmx:afterSettle", () => { prepare(); mark(); });
+  for (const name of ["htmx:afterSwap", "htmx:afterSettle"]) document.addEventListener(name, () => { prepare(); mark(); });
   prepare();
 })();

@@ -14,6 +14,7 @@ from pipelines.planning.sample import Sample
 from sinks.rehearsal.attempt import Attempt
 from transforms.batch.counts import Counts
 from transforms.notes import Note
+from transforms.route.table_name import UNROUTED
 
 COUNTS = Counts(read=200, inserted=150, updated=20, duplicates=10, dead=18, retrying=2)
 TRIED = Attempt(
@@ -133,6 +134,14 @@ def test_where_nothing_can_be_tried_it_says_so() -> None:
     ]
 
 
+def test_what_concerns_no_table_is_said_so() -> None:
+    kind = Kind("dead", UNROUTED, "parse", "malformed", 1, ())
+    counts = Counts(read=1, dead=1)
+    printed = list(report.lines(replace(PLAN, kinds=(kind,), tables={UNROUTED: counts})))
+    assert "dead: 1 record, at parse: malformed" in printed
+    assert "no table: 1 read, 0 inserted, 0 updated, 0 duplicates, 1 dead" in printed
+
+
 def test_records_that_were_left_out_are_counted() -> None:
     line = (
         "left out: the last 100 records of the sample, since a trial with them holds others up for "
@@ -141,6 +150,23 @@ def test_records_that_were_left_out_are_counted() -> None:
     part = replace(PLAN, left_out=100)
     assert line in list(report.lines(part))
     assert report.as_object(part)["left_out"] == 100
+
+
+def test_of_many_tables_and_kinds_people_see_the_first() -> None:
+    many = replace(
+        PLAN,
+        tables={f"t{n:02}": COUNTS for n in range(25)},
+        kinds=tuple(replace(KINDS[1], table=f"t{n:02}") for n in range(21)),
+        attempt=replace(TRIED, statements=tuple(f"CREATE TABLE t{n}" for n in range(23))),
+    )
+    printed = list(report.lines(many))
+    assert sum(line.startswith("table t") for line in printed) == 20
+    assert [line for line in printed if line.startswith("  … and")] == [
+        "  … and 3 statements more; --json has all",
+        "  … and 5 tables more; --json has all",
+        "  … and 1 kind more; --json has all",
+    ]
+    assert len(report.as_object(many)["tables"]) == 25
 
 
 def test_an_empty_sample_is_one_line() -> None:
@@ -153,7 +179,8 @@ def test_an_empty_sample_is_one_line() -> None:
 def test_hostile_names_and_secrets_are_not_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    example = Example("file:///\x1b[2J", "v", "1", "postgresql://me:hunter2@host/db \u202e said")
+    text = 'postgresql://me:hunter2@host/db \u202e said password="hunter2"'
+    example = Example("file:///\x1b[2J", "v", "1", text)
     hostile = replace(PLAN, kinds=(replace(KINDS[0], examples=(example,)),))
     for as_json in (False, True):
         report.show(hostile, as_json=as_json)
@@ -162,3 +189,4 @@ def test_hostile_names_and_secrets_are_not_printed(
         assert "\x1b" not in out
         assert "\u202e" not in out
         assert "host/db" in out
+    assert json.loads(out)["dead"] == 18  # what is hidden is no part of the syntax

@@ -38,8 +38,7 @@ def verdicts(settled: list[Settled] | tuple[Settled, ...]) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("conflict", ["ignore", "update", "newest:amount"])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("conflict", "seed"), [("ignore", 1), ("update", 2), ("newest:amount", 3)])
 def test_the_verdicts_are_those_of_the_run_record_by_record(
     database: Database, conflict: str, seed: int
 ) -> None:
@@ -184,6 +183,16 @@ def test_a_table_that_does_not_fit_is_refused(database: Database) -> None:
     database.run("CREATE TABLE events (a TEXT)")
     with pytest.raises(ConfigError, match="events"):
         attempt(SqlSink(database.config("events", key=["id"])), [make_batch([{"id": 1}])])
+
+
+def test_tables_of_an_older_version_are_to_be_migrated_first(database: Database) -> None:
+    sink = SqlSink(database.config("events", key=["id"]))
+    sink.prepare()
+    database.run("UPDATE ingest_schema SET version = 5")
+    before = contents(database)
+    with pytest.raises(ConfigError, match=r"have version 5, .* run `sluice migrate --sink URL`"):
+        attempt(sink, [make_batch([{"id": 1}])])
+    assert contents(database) == before
 
 
 def test_tables_are_looked_at_without_a_write(database: Database) -> None:

@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 WIDTHS = {"": 1280, "-narrow": 400}
-MOST_HEIGHT = {"": 900, "-narrow": 1200}
+MOST_HEIGHT = {"": 800, "-narrow": 1200}
 COLOURS = (200, 100, 50)
 MOST_BYTES = 60_000
 

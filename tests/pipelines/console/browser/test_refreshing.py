@@ -102,6 +102,15 @@ def test_a_hidden_tab_asks_for_nothing(chromium: Browser, postgres_url: str, sou
         assert asked == []
         with page.expect_response(refreshed):
             turn(page, hidden=False)
+        # A box that is checked because the address says so is no form that somebody fills in.
+        page.goto("/targets/events/partitions?gaps=1")
+        expect(page.get_by_label("only with gaps")).to_be_checked()
+        with page.expect_response(refreshed):
+            page.clock.run_for(2_000)
+        page.get_by_label("only with gaps").uncheck()
+        asked.clear()
+        page.clock.run_for(1_000 * HIDDEN_SECONDS)
+        assert asked == []
 
 
 def test_a_console_that_is_away_is_said(chromium: Browser, postgres_url: str, source: Path) -> None:
