@@ -44,12 +44,12 @@ class Survey:
     several: bool = False
     sources: Counter[str] = field(default_factory=Counter)
 
-    def add(self, batch: RecordBatch, most: int) -> None:
-        """Take note of the first ``most`` records of a batch that has been parsed."""
+    def add(self, batch: RecordBatch) -> None:
+        """Take note of the records of a batch that has been parsed."""
         self.cells = batch.format.name == "csv"
         self.several = self.several or any(each is not None for each in batch.elements or ())
         source = batch.span.source
-        for index, value in enumerate((batch.values or ())[:most]):
+        for index, value in enumerate(batch.values or ()):
             number = self.records
             self.records += 1
             self.sources[source] += 1

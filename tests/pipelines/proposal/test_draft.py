@@ -20,7 +20,7 @@ def sample(fields: dict[str, list[Any]], format: Format = JSON) -> Sample:  # no
     survey = Survey(100)
     raws = [b"{}"] * len(records)
     span = Span("kafka://t", "0", 0, len(records))
-    survey.add(RecordBatch(span, format, range(len(records)), raws, records), 100)
+    survey.add(RecordBatch(span, format, range(len(records)), raws, records))
     return Sample(survey, format, whole=True)
 
 

@@ -97,7 +97,7 @@ def test_not_even_a_link_that_leads_nowhere(here: Path) -> None:
         (["orders.csv", "--force"], "unknown option --force"),
         ([], "the following arguments are required: SOURCE"),
         (["table.html"], "cannot tell the format of"),
-        (["broken.jsonl"], "none of 1 records can be read"),
+        (["broken.jsonl"], "has no record that can be read (1 cannot)"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -120,6 +120,8 @@ def test_a_mistake_is_one_line(
         ["--sink", "postgresql://u:hunter22@h/db"],
         ["--kafka_config", "sasl.password=hunter22"],
         ["--sink", "postgresql://u@h/db?password=hunter22"],
+        ["--schema_registry", "https://u:hunter22@h"],
+        ["--schema_registry_config", "basic.auth.user.info=u:hunter22"],
     ],
 )
 def test_a_password_is_not_written_into_a_file(
