@@ -47,6 +47,7 @@ class SourceOptions:
             the user does not say.
         fair: What names the tenants of a topic that take turns: a field of its messages, or ``@key``;
             empty for none.
+        schemas: Whether messages of topics may name schemas of a registry.
     """
 
     format: str = "auto"
@@ -68,6 +69,7 @@ class SourceOptions:
     keyed: bool = False
     missing_topic: MissingTopic | None = None
     fair: str = ""
+    schemas: bool = False
 
 
 def source_for(uri: str, options: SourceOptions | None = None) -> Source:
@@ -119,6 +121,7 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         keyed=options.keyed,
         max_record_bytes=options.max_record_bytes,
         limits=options.limits,
+        schemas=options.schemas,
     )
     if options.missing_topic == "wait" and not options.streaming:
         raise ConfigError(

@@ -100,7 +100,7 @@ def shaped(
     if parse.schemas is not None:
         from transforms.parse.registry.await_schemas import AwaitSchemas, Registry
 
-        registry = Registry(parse.schemas, parse.bounds, waits)
+        registry = Registry(parse.schemas, parse.bounds, waits, parse.keys)
         read = read | "AwaitSchemas" >> AwaitSchemas(registry)
     checked = read | parsing | "Validate" >> Validate(config.schema)
     return applied(checked, steps, waits)

@@ -11,6 +11,7 @@ from clients.kafka import config as kafka_config
 from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.configuring import destination
 from pipelines.ingestion.configuring.documents import mapping_of, schema_of
+from pipelines.ingestion.configuring.registry_flags import names_subject, with_registry
 from pipelines.ingestion.configuring.routing import routes_of
 from pipelines.ingestion.configuring.sources import sources_of
 from pipelines.ingestion.flags import parser
@@ -31,6 +32,7 @@ from transforms.mapping.mapping import Mapping as RecordMapping
 from transforms.mapping.reading import document
 from transforms.mapping.reading.document import Part
 from transforms.parse.epochs import epoch_columns
+from transforms.parse.parse import ParseConfig
 from transforms.route.routes import Routes
 from transforms.secrets import REFERENCE
 from transforms.settle.dead_budget import DeadBudget
@@ -86,7 +88,8 @@ class _Checks:
         for fault in destination.faults(self._flags, defaults()):
             if not names_in(fault) & self._file.failed:
                 yield self._file.places.placed(fault)
-        yield from self._tried("schema", lambda: schema_of(self._flags.schema))
+        if not names_subject(self._flags.schema):  # a registry is asked when the pipeline runs
+            yield from self._tried("schema", lambda: schema_of(self._flags.schema))
         for name, check in self._values():
             yield from self._tried(name, check)
         yield from self._databases()
@@ -122,6 +125,7 @@ class _Checks:
             yield "max_dead", lambda: DeadBudget.parse(flags.max_dead)
         yield "on_conflict", lambda: OnConflict.parse(flags.on_conflict)
         yield "kafka_config", lambda: kafka_config.parse(flags.kafka_config)
+        yield "schema_registry", lambda: with_registry(ParseConfig(), flags)
         yield "epoch", lambda: epoch_columns(flags.epoch, None)
         if flags.dead_letters is not None:
             yield "dead_letters", lambda: dead_letter_sink_for(flags.dead_letters)

@@ -19,6 +19,7 @@ from transforms.parse.raw import with_head_only
 from transforms.parse.registry import decoders
 from transforms.parse.registry.decode import Values, is_of_topic
 from transforms.parse.registry.decoders import Bounds, Decoders
+from transforms.parse.registry.keys import with_key_values
 from transforms.parse.registry.schema import Schemas
 from transforms.steps.apply import apply_to_values
 
@@ -37,6 +38,7 @@ class ParseConfig:
         quotes: Whether the messages of failures may quote what was read. Without it they say the
             place only: nobody knows whether a fragment is of a field that is hidden later.
         schemas: Looks up the schemas that messages of topics name; None where they name none.
+        keys: Whether the keys of messages are decoded too.
 
     Raises:
         ConfigError: A bound is less than 1.
@@ -47,6 +49,7 @@ class ParseConfig:
     epochs: tuple[EpochColumn, ...] = ()
     quotes: bool = True
     schemas: Schemas | None = None
+    keys: bool = False
 
     def __post_init__(self) -> None:
         for name in ("max_record_bytes", "max_depth"):
@@ -103,6 +106,8 @@ def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     """``batch`` with the values that its bytes say."""
     size, depth, quotes = config.max_record_bytes, config.max_depth, config.quotes
     one, whole = readers(batch.format, size, depth, quotes=quotes)
+    if config.keys and config.decoders is not None and is_of_topic(batch):
+        batch = with_key_values(batch, config.decoders)
     values = _by_schemas(batch, one, config)
     if values is None:
         parsed = apply_to_values(batch, batch.raws, one, STAGE, whole, quotes=quotes)
