@@ -168,8 +168,8 @@ def _mapping(draft: Draft) -> Iterator[str]:
 
 def _schema(draft: Draft, schema_file: str) -> Iterator[str]:
     if not draft.columns:
-        yield "# The records have too many fields, or too long names, for columns: each is kept whole, as"
-        yield "# JSON, in the column payload. A schema or a table of your own gives them columns."
+        yield "# No columns are proposed, as there are too many fields, or names that no column can have: each"
+        yield "# record is kept whole, as JSON, in the column payload. A table of your own has other columns."
         return
     yield "# What a record must be; another one is a dead letter, which you see and repair. A missing table"
     yield '# gets these columns. A column that may be empty later needs "null", as in'
