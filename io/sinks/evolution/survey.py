@@ -11,7 +11,7 @@ from sinks.evolution.naming import Names, shown
 from sinks.evolution.refusals import Refusals
 from sinks.table.config import SqlConfig
 from sinks.table.rows import Poison, fields_without_column
-from sinks.table.schema import NewColumn, type_in_schema
+from sinks.table.schema import NewColumn, further_column
 from sinks.table.target import Column, Target
 from sinks.table.writer import TableWriter
 
@@ -84,7 +84,7 @@ class Survey:
         self.names.take(self.target.generated)
         judged = [self._judged(bad, records[bad.index], is_text) for bad in poison]
         self.wanted.columns = [
-            NewColumn(name, type_in_schema(self.config.schema, name) or type_of(values))
+            further_column(self.config.schema, name) or NewColumn(name, type_of(values))
             for name, values in self.values.items()
         ]
         return judged

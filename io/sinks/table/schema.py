@@ -87,12 +87,13 @@ def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
     return (*origin, *columns)
 
 
-def type_in_schema(schema: str | None, name: str) -> LogicalType | None:
-    """The type of a column for the property ``name``; None if the schema does not name it."""
-    if schema is None:
+def further_column(schema: str | None, name: str) -> NewColumn | None:
+    """A column to add for the property ``name``; None if the schema does not name it."""
+    allowed = None if schema is None else properties_of(schema).allowed.get(name)
+    if schema is None or allowed is None:
         return None
-    allowed = properties_of(schema).allowed.get(name)
-    return None if allowed is None else _column_type(name, allowed)
+    comment = descriptions_of(schema).get(name, "")
+    return NewColumn(name, _column_type(name, allowed), comment=comment)
 
 
 def _origin_column(name: str) -> NewColumn:

@@ -210,20 +210,17 @@ class PostgresWriter:
             execution_options={"no_parameters": True},
         )
         for column in columns:
-            if column.comment:
-                connection.exec_driver_sql(
-                    f"COMMENT ON COLUMN {quoted(table)}.{quote(column.name)} IS "
-                    f"{literal(column.comment)}",
-                    execution_options={"no_parameters": True},
-                )
+            _comment(connection, table, column)
 
     def add_column(self, connection: sa.Connection, table: TableName, column: NewColumn) -> str:
         """Add it; the table is not rewritten."""
-        return _change(
+        statement = _change(
             connection,
             f"ALTER TABLE {quoted(table)} ADD COLUMN IF NOT EXISTS {quote(column.name)} "
             f"{_TYPES[column.type]}",
         )
+        _comment(connection, table, column)
+        return statement
 
     def widen(self, connection: sa.Connection, table: TableName, name: str, kind: str) -> str:
         """Change the type; with numbers of another width the table is rewritten."""
@@ -260,3 +257,9 @@ class PostgresWriter:
 def _change(connection: sa.Connection, statement: str) -> str:
     connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
     return statement
+
+
+def _comment(connection: sa.Connection, table: TableName, column: NewColumn) -> None:
+    if column.comment:
+        place = f"{quoted(table)}.{quote(column.name)}"
+        _change(connection, f"COMMENT ON COLUMN {place} IS {literal(column.comment)}")

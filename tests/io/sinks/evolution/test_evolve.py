@@ -50,6 +50,13 @@ def test_one_column_that_is_refused_does_not_hold_up_the_others(
     assert len([each for each in warnings if "ctid" in each.getMessage()]) == 1, "once"
 
 
+def test_a_column_has_the_comment_of_its_schema(postgres: Database) -> None:
+    config = prepared(postgres)
+    change(config, Wanted([NewColumn("a", "text", comment="what it's for; 100 %")]))
+    query = "SELECT col_description('events'::regclass, 2)"
+    assert postgres.rows(query) == [("what it's for; 100 %",)]
+
+
 def test_a_type_that_somebody_else_has_widened_is_wide_enough(postgres: Database) -> None:
     config = prepared(postgres, "id integer PRIMARY KEY, n bigint, m integer")
     changes = change(config, Wanted(widen={"n": [2**31], "m": [2**31], "gone": [1]}))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 
 from sinks import targets
@@ -210,3 +212,12 @@ def test_a_configuration_is_the_same_in_a_rehearsal(database: Database) -> None:
     own = rehearsed(SqlSink(config), Place(database.url, rehearsal="x")).config
     assert own.unknown_fields == "payload"
     assert own.key == ("id",)
+
+
+def test_a_table_that_evolves_is_taken_back(database: Database) -> None:
+    database.run("CREATE TABLE plain (id integer PRIMARY KEY)")
+    sink = SqlSink(database.config("plain", key=["id"], evolve="add"))
+    tried = attempt(sink, batches_of([{"id": 1, "size": 2}, {"id": 2, "colour": "red"}]))
+    assert [part.counts.inserted for part in tried.settled] == [1, 1]
+    with pytest.raises((sqlite3.Error, psycopg2.Error), match="size"):
+        database.rows("SELECT size FROM plain")
