@@ -50,7 +50,7 @@ def test_the_table_says_the_sum(sink: str, capsys: pytest.CaptureFixture[str]) -
     capsys.readouterr()
     assert audit(sink) == 0
     out = capsys.readouterr().out
-    assert "6 read = 4 inserted + 0 updated + 0 duplicates + 0 filtered + 2 dead" in out
+    assert "6 read = 4 inserted + 0 updated + 0 deleted + 0 duplicates + 0 filtered + 2 dead" in out
     assert "2 partitions, 0 still open, no gap, every record accounted for" in out
 
 
