@@ -75,6 +75,14 @@ WINGS = {
         "transforms.settle",  # the bounds of a table
         "transforms.steps",
     },
+    "transforms.envelope": {
+        "transforms",
+        "transforms.batch",
+        "transforms.mapping",
+        "transforms.parse",
+        "transforms.route",  # its conditions
+        "transforms.steps",
+    },
     "transforms.settle": {"transforms", "transforms.batch", "transforms.read"},
     "clients": {"transforms", "transforms.batch"},
     "clients.kafka": {"clients", "transforms", "transforms.batch"},

@@ -47,6 +47,7 @@ class SourceOptions:
             the user does not say.
         fair: What names the tenants of a topic that take turns: a field of its messages, or ``@key``;
             empty for none.
+        tombstones: Whether messages without a value are records that say that a row is gone.
     """
 
     format: str = "auto"
@@ -68,6 +69,7 @@ class SourceOptions:
     keyed: bool = False
     missing_topic: MissingTopic | None = None
     fair: str = ""
+    tombstones: bool = False
 
 
 def source_for(uri: str, options: SourceOptions | None = None) -> Source:
@@ -139,4 +141,5 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         messages=messages,
         missing_topic=options.missing_topic or "wait",
         fair=options.fair,
+        tombstones=options.tombstones,
     )

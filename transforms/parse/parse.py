@@ -12,7 +12,7 @@ from transforms import instruments
 from transforms.batch.record import RecordBatch
 from transforms.errors import ConfigError
 from transforms.parse import typed_rows
-from transforms.parse.by_format import MAX_BYTES, MAX_DEPTH, readers
+from transforms.parse.by_format import MAX_BYTES, MAX_DEPTH, One, readers
 from transforms.parse.epochs import EpochColumn, with_instants
 from transforms.parse.quotes import without_quotes
 from transforms.parse.raw import with_head_only
@@ -32,6 +32,7 @@ class ParseConfig:
         epochs: The columns whose numbers are instants.
         quotes: Whether the messages of failures may quote what was read. Without it they say the
             place only: nobody knows whether a fragment is of a field that is hidden later.
+        tombstones: Whether no bytes at all are a record without fields: the key says what is gone.
 
     Raises:
         ConfigError: A bound is less than 1.
@@ -41,6 +42,7 @@ class ParseConfig:
     max_depth: int = MAX_DEPTH
     epochs: tuple[EpochColumn, ...] = ()
     quotes: bool = True
+    tombstones: bool = False
 
     def __post_init__(self) -> None:
         for name in ("max_record_bytes", "max_depth"):
@@ -84,12 +86,18 @@ def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     """``batch`` with the values that its bytes say."""
     size, depth, quotes = config.max_record_bytes, config.max_depth, config.quotes
     one, whole = readers(batch.format, size, depth, quotes=quotes)
+    if config.tombstones and b"" in batch.raws:
+        one, whole = _with_tombstones(one), lambda raws: None
     parsed = apply_to_values(batch, batch.raws, one, STAGE, whole, quotes=config.quotes)
     if batch.claim is not None or len(parsed.failures) == len(batch.failures):
         return parsed  # the bytes of a job stay as they were stored
     limit = config.max_record_bytes
     cut = (with_head_only(failure, limit) for failure in parsed.failures)
     return replace(parsed, failures=tuple(cut))
+
+
+def _with_tombstones(one: One) -> One:
+    return lambda raw: one(raw) if raw else {}
 
 
 class _ParseFn(beam.DoFn):

@@ -123,7 +123,7 @@ class TestTombstones:
         assert batch.read == 3
 
     def test_or_they_are_filtered_and_still_counted(self) -> None:
-        batch = settled(partition(), [message(0), message(1, None)], 2, ignore_tombstones=True)
+        batch = settled(partition(), [message(0), message(1, None)], 2, tombstones="ignore")
         assert (batch.offsets, batch.failures, batch.filtered) == ([0], (), (1,))
         assert batch.read == 2
 
