@@ -95,6 +95,7 @@ WINGS = {
     "sinks.database": {"sinks.text"} | TRANSFORMS,
     "sinks.ledger": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.table": {"sinks.database", "sinks.text"} | TRANSFORMS,
+    "sinks.order": {"sinks.database", "sinks.table", "sinks.text"} | TRANSFORMS,
     "sinks.dead": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.jobs": {"sinks.database", "sinks.dead", "sinks.ledger", "sinks.text"} | TRANSFORMS,
     "sinks.bulk": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.text"} | TRANSFORMS,

@@ -302,7 +302,7 @@ class SqlSink:
         if spending is not None:
             dead_pause.spend(spending, settled, self.controls)
         for share in of_tables:
-            writer.committed(share.target, share.written)
+            share.committed(writer)
         if self.heartbeat is not None:
             self.heartbeat.settled(settled)
         if self.objects is not None and objects is not None:

@@ -15,6 +15,7 @@ from pipelines import command
 from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.configuring import destination
+from pipelines.ingestion.configuring.change_flags import on_delete_of, unwrap_of
 from pipelines.ingestion.configuring.controlling import controls_of
 from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
 from pipelines.ingestion.step_references import steps_of
@@ -36,6 +37,7 @@ from sources.jobs.source import JobsSource
 from transforms.batch.backoff import Backoff
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
+from transforms.envelope.message_key import key_fields
 from transforms.errors import ConfigError
 from transforms.parse.epochs import epoch_columns
 from transforms.parse.hidden.paths import Hidden
@@ -122,19 +124,21 @@ def _ingest_config(
     mapping = _mapping(flags, runner)
     routes = _routes(flags, runner, schema)
     sources = _sources(flags, routes, parallel=runner.parallel)
+    unwrap = unwrap_of(flags)
     text = flags.format == "text"
-    if text and _key(flags.key) not in ((), (FIELD,)):
+    if text and unwrap.key not in ((), (FIELD,)):
         raise ConfigError(f"--format text has one field, {FIELD}; leave out --key {flags.key}")
     sql = SqlConfig.of(
         url=flags.state or flags.sink,
         table=_own_target(flags),
-        key=_key(flags.key),
+        key=unwrap.key,
         on_conflict=flags.on_conflict,
         unknown_fields=flags.unknown_fields,
         schema=_TEXT_SCHEMA if text and schema is None else schema,
         create=flags.create,
         elements=any(source.holds_several for source in sources)
         or any(each.unnests for each in (mapping, *_mappings(routes)) if each is not None),
+        on_delete=on_delete_of(flags),
     )
     objects = _objects(flags, sql, routes)
     if flags.fair and objects is not None:
@@ -145,12 +149,14 @@ def _ingest_config(
         max_record_bytes=flags.max_record_bytes,
         max_depth=flags.max_depth,
         epochs=epoch_columns(flags.epoch, schema),
+        tombstones=unwrap.is_needed,
     )
     pipeline = identity_of(
         *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields),
         # Texts, so that all of them counts, however long they are.
         *(() if routes is None else (repr(routes),)),
         *(() if objects is None else (repr(objects.datasets),)),
+        *((repr(unwrap),) if unwrap.is_needed else ()),
         mapping=repr(mapping) if mapping is not None or _mappings(routes) else None,
     )
     write = WriteConfig(
@@ -191,6 +197,7 @@ def _ingest_config(
         routes=routes,
         tables=None if routes is None or flags.state else Tables.of(sql, routes.all),
         objects=objects,
+        unwrap=unwrap,
     )
 
 
@@ -215,7 +222,7 @@ def _routes(flags: argparse.Namespace, runner: Runner, schema: str | None) -> Ro
         default = Route(
             _own_target(flags),
             name="--table",  # as messages call it
-            key=_key(flags.key),
+            key=key_fields(flags.key)[0],
             on_conflict=flags.on_conflict,
             unknown_fields=flags.unknown_fields,
             schema=schema,
@@ -338,6 +345,7 @@ def _sources(
         keyed=bool(flags.key) if routes is None else all(route.key for route in routes.all),
         missing_topic=flags.missing_topic,
         fair=flags.fair or "",
+        tombstones=flags.on_delete != "dead",
         poll_interval=flags.poll_interval,
         csv=CsvOptions.of(
             delimiter=flags.csv_delimiter,
@@ -384,12 +392,3 @@ def _budget(flags: argparse.Namespace, sources: Sequence[Source]) -> DeadBudget 
     if flags.streaming:  # only if somebody asks: a stream that worked yesterday goes on
         return flags.max_dead and DeadBudget.parse(flags.max_dead, sources, pauses=True)
     return DeadBudget.parse(flags.max_dead or MAX_DEAD, sources)
-
-
-def _key(text: str) -> tuple[str, ...]:
-    fields = tuple(field.strip() for field in text.split(",")) if text else ()
-    if not all(fields):
-        raise ConfigError(f"--key has an empty field name: {text!r}")
-    if len(set(fields)) < len(fields):
-        raise ConfigError(f"--key names a field twice: {text!r}")
-    return fields

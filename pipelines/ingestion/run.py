@@ -64,12 +64,20 @@ def build(
         controls=config.controls,
     )
     parse = replace(config.parse, quotes=not config.hidden)
-    parsing = "Parse" >> Parse(parse)
+    read = pipeline | "Read" >> reading
+    apart = config.unwrap.is_needed
+    if apart or config.mapping is None:
+        read = read | "Parse" >> Parse(parse)
+    if apart:
+        from transforms.envelope.unwrap import Unwrap  # the same
+
+        read = read | "Unwrap" >> Unwrap(config.unwrap)
     if config.mapping is not None:
         from transforms.mapping.map import Map  # most runs have none, and it takes time
 
-        parsing = "Map" >> Map(config.mapping, run=sink.run, parse=parse)
-    checked = pipeline | "Read" >> reading | parsing | "Validate" >> Validate(config.schema)
+        shape = Map(config.mapping, run=sink.run, parse=None if apart else parse)
+        read = read | "Map" >> shape
+    checked = read | "Validate" >> Validate(config.schema)
     waits = Waits(config.write.backoff, config.write.outage_budget)
     good = applied(checked, config.steps, waits)
     if config.routes is None:

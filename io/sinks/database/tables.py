@@ -301,10 +301,11 @@ OPERATION: sa.ColumnElement[str] = sa.case(
 positions = sa.Table(
     "ingest_positions",
     metadata,
-    sa.Column("target", NAME, primary_key=True),
-    sa.Column("key", sa.Uuid, primary_key=True),  # a hash of it
+    sa.Column("key", sa.Uuid, primary_key=True),  # a hash of the target and the key of a row
+    *names("target"),
     # Of the record that was applied last; null if only its offset tells it.
     sa.Column("position", sa.BigInteger),
+    # Where that record was from; empty as long as none was applied.
     *names("source", "partition"),
     # The element counts the records of one offset.
     *numbers("offset", "element"),

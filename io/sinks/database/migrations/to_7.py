@@ -42,8 +42,8 @@ def _positions(op: Operations, present: Present) -> None:
     if not present.has("ingest_positions"):
         op.create_table(
             "ingest_positions",
-            sa.Column("target", NAME, primary_key=True),
             sa.Column("key", sa.Uuid, primary_key=True),
+            sa.Column("target", NAME, nullable=False),
             sa.Column("position", sa.BigInteger),
             *(sa.Column(name, NAME, nullable=False) for name in ("source", "partition")),
             *(sa.Column(name, sa.BigInteger, nullable=False) for name in ("offset", "element")),

@@ -197,3 +197,8 @@ class TestByPartition:
 
     def test_none(self) -> None:
         assert by_partition([], 1) == {}
+
+
+def test_messages_without_a_value_may_be_kept_as_records_without_bytes() -> None:
+    batch = settled(partition(), [message(0), message(1, None)], 2, tombstones="keep")
+    assert (list(batch.raws)[1], batch.failures, batch.filtered) == (b"", (), ())
