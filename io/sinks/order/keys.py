@@ -71,7 +71,7 @@ def _kind(target: Target, column: Column, *, typed: bool) -> Kind:
     if not typed or column.one_spelling:
         if _NUMBERS.fullmatch(column.type):
             return "number"
-        if column.type == "uuid":
+        if typed and column.type == "uuid":
             return "uuid"
         if _TEXTS.fullmatch(column.type):
             return "text"
