@@ -212,7 +212,7 @@ class _Commit:
         if mark is not None:
             values = [{**value, mark.column: mark.present} for value in values]
         target = replace(self._target, on_conflict=OnConflict("update"))
-        records = Records(values, {}, [0], self._records.isolate, effects=True)
+        records = Records(values, {}, [0], self._records.isolate, effects=True, again=True)
         written = self._writer.write(self._connection, target, records)
         self.written.parts.append((target, written))
         refused = {indices[bad.index] for bad in written.poison}

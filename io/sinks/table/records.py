@@ -28,6 +28,7 @@ class Records:
             the same start as the next one.
         isolate: Whether records that make the database roll back are set aside as well.
         effects: Whether to report the effect of each record, not just totals.
+        again: Whether the same transaction writes this table again.
     """
 
     values: Sequence[Mapping[str, Any]]
@@ -35,6 +36,7 @@ class Records:
     starts: Sequence[int]
     isolate: bool = False
     effects: bool = False
+    again: bool = False
 
     def batch_of(self, index: int) -> int:
         """The number of the batch that the record at ``index`` belongs to."""
