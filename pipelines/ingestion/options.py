@@ -141,6 +141,11 @@ def _ingest_config(
         on_delete=on_delete_of(flags),
     )
     objects = _objects(flags, sql, routes)
+    if objects is not None and sql.on_delete:
+        raise ConfigError(
+            f"--on_delete {sql.on_delete}: objects are only added to, never changed; give --on_delete "
+            "ignore or dead, or write to a database"
+        )
     if flags.fair and objects is not None:
         raise ConfigError(
             "--fair is for tables: an object has a range of offsets, and turns would make many small ones"

@@ -33,6 +33,9 @@ _PLACEHOLDERS = frozenset(
     ("__debezium_unavailable_value", "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==")
 )
 _FLAGS = {"true": True, "false": False}
+_WITH_LSN = frozenset(("postgresql",))
+"""The connectors whose events have a place in the log of the database."""
+
 _LARGEST = 1 << 63
 
 
@@ -153,7 +156,7 @@ def _position_of(source: dict[str, Any], value: dict[str, Any]) -> int | None:
     Postgres always has the first: a time could not be compared with it.
     """
     lsn = _number(source.get("lsn"))
-    if lsn is not None or source.get("connector") == "postgresql":
+    if lsn is not None or source.get("connector") in _WITH_LSN:
         return lsn
     moment = _number(source.get("ts_ms"))
     return _number(value.get("ts_ms")) if moment is None else moment

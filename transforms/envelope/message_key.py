@@ -101,25 +101,33 @@ def with_key_fields(
     return {**value, **taken}
 
 
-def with_missing_key(
+def with_rest_of_key(
     value: dict[str, Any], raw: bytes | None, names: Sequence[str]
 ) -> dict[str, Any]:
-    """What a delete says, with the key columns that it lacks taken from the key of the message.
+    """What a delete says, with the fields that it lacks taken from the key of the message.
+
+    Args:
+        value: What the delete says; empty for a tombstone.
+        raw: The key of the message.
+        names: The key columns, for messages.
 
     Raises:
-        Reject: The key does not have them.
+        Reject: Neither says anything.
     """
-    missing = [name for name in names if value.get(name) is None]
-    if not missing:
+    try:
+        key = read_key(raw)
+    except Reject:
+        if value:
+            return value
+        raise
+    if isinstance(key, dict):
+        rest = {name: cell for name, cell in key.items() if value.get(name) is None}
+        return {**value, **rest}
+    if value:
         return value
-    key = read_key(raw)
-    if not isinstance(key, dict):
-        raise Reject(
-            f"a delete has no {', '.join(missing)}, and the key of the message is no object; name "
-            f"where it is: --key {missing[0]}=@key",
-            CATEGORY,
-        )
-    lacking = [name for name in missing if key.get(name) is None]
-    if lacking:
-        raise Reject(f"neither a delete nor its key has {', '.join(lacking)}", CATEGORY)
-    return {**value, **{name: key[name] for name in missing}}
+    name = names[0] if len(names) == 1 else "COLUMN"
+    raise Reject(
+        "a delete has no row, and the key of its message is no object; name the column that the key "
+        f"is for: --key {name}=@key",
+        CATEGORY,
+    )

@@ -13,7 +13,7 @@ from transforms import instruments
 from transforms.batch.record import Change, RecordBatch
 from transforms.envelope.config import DELETE, TRUNCATE, UnwrapConfig
 from transforms.envelope.event import event_of
-from transforms.envelope.message_key import with_key_fields, with_missing_key
+from transforms.envelope.message_key import with_key_fields, with_rest_of_key
 from transforms.errors import Reject
 from transforms.route.conditions.columns import Columns
 from transforms.route.conditions.condition import Condition
@@ -131,7 +131,8 @@ class Unwrapper:
             )
         if self._config.key_fields:
             value = with_key_fields(value, key, self._config.key_fields)
-        value = with_missing_key(value, key, self._config.key)
+        else:
+            value = with_rest_of_key(value, key, self._config.key)
         return _Outcome(value, Change(True, position))
 
     def _with_condition(self, batch: RecordBatch, outcomes: Sequence[_Outcome]) -> list[_Outcome]:

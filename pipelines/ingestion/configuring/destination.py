@@ -10,7 +10,7 @@ from transforms.errors import ConfigError
 _OF_TABLE = ("key", "on_conflict", "unknown_fields", "schema")
 """Options that say how the one table of ``--table`` is written."""
 
-_OF_DATABASE = ("key", "on_conflict", "on_delete", "delete_when", "outbox")
+_OF_DATABASE = ("key", "on_conflict", "outbox")
 """Options that only a database can honour: objects are written once, and never changed."""
 
 

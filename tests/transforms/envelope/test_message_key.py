@@ -11,7 +11,7 @@ from transforms.envelope.message_key import (
     key_fields,
     read_key,
     with_key_fields,
-    with_missing_key,
+    with_rest_of_key,
 )
 from transforms.errors import ConfigError, Reject
 
@@ -74,9 +74,11 @@ def test_a_key_without_the_field_is_refused(raw: Any, field: KeyField, message: 
 
 
 def test_what_a_delete_lacks_comes_from_the_key() -> None:
-    assert with_missing_key({"id": 1}, None, ["id"]) == {"id": 1}
-    assert with_missing_key({"id": None}, b'{"id": 2, "x": 3}', ["id"]) == {"id": 2}
+    assert with_rest_of_key({"id": 1}, None, ["id"]) == {"id": 1}
+    assert with_rest_of_key({"id": 1}, b"\xff", ["id"]) == {"id": 1}
+    assert with_rest_of_key({"id": 1}, b"7", ["id"]) == {"id": 1}
+    assert with_rest_of_key({"id": None, "a": 1}, b'{"id": 2, "a": 3}', ["id"]) == {"id": 2, "a": 1}
     with pytest.raises(Reject, match="--key id=@key"):
-        with_missing_key({}, b"7", ["id"])
-    with pytest.raises(Reject, match="neither a delete nor its key has id"):
-        with_missing_key({}, b'{"id": null}', ["id"])
+        with_rest_of_key({}, b"7", ["id"])
+    with pytest.raises(Reject, match="has no key"):
+        with_rest_of_key({}, None, ["id"])

@@ -15,7 +15,6 @@ from transforms.batch.record import JSON, Change, RecordBatch, Span
 from transforms.envelope.config import UnwrapConfig
 from transforms.envelope.message_key import KeyField
 from transforms.envelope.unwrap import Unwrap, Unwrapper
-from transforms.errors import ConfigError
 from transforms.parse.json_text import encode_json
 from transforms.parse.parse import ParseConfig, parse
 from transforms.parse.validate import validate
@@ -110,29 +109,6 @@ def test_the_key_of_the_message_gives_key_columns() -> None:
     result = unwrapped(config, ({"a": 1}, 5), (None, 6), ({"a": 1}, None))
     assert result.values == [{"a": 1, "id": 5}, {"id": 6}]
     assert [failure.message for failure in result.failures] == ["the message has no key"]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"envelope": "avro"},
-        {"on_delete": "mark:x"},
-        {"delete_when": "{feld: a, is: b}"},
-        {"delete_when": "a ==="},
-    ],
-)
-def test_a_wrong_configuration_is_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError):
-        UnwrapConfig(**wrong)
-
-
-def test_what_is_needed() -> None:
-    assert not UnwrapConfig(key=("id",)).is_needed
-    assert UnwrapConfig("auto").is_needed
-    assert [UnwrapConfig(on_delete=how).writes_deletes for how in ("mark", "ignore")] == [
-        True,
-        False,
-    ]
 
 
 def test_deletes_need_not_conform_to_the_schema_of_rows() -> None:
