@@ -69,7 +69,7 @@ def trial(
     repeated = ingest(flags([again], sink, on_delete), out)
     seconds = time.monotonic() - began
     with engine.connect() as connection:
-        rows = {id_: n for id_, n in connection.execute(sa.text(ROWS[on_delete]))}
+        rows = {row.id: row.n for row in connection.execute(sa.text(ROWS[on_delete]))}
     engine.dispose()
     assert rows == source.rows, f"{on_delete}: the table has {len(rows):,} rows that differ"
     partitions = audit(sink)

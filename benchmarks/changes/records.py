@@ -40,7 +40,7 @@ class Source:
             op = "c" if before is None else changed
             row = {"id": id_, "n": lsn}
             source = {"connector": "postgresql", "lsn": lsn, "ts_ms": 1_700_000_000_000 + lsn}
-            event = {"before": None, "after": row, "source": source, "op": op}
+            event: dict[str, Any] = {"before": None, "after": row, "source": source, "op": op}
             if op == "d":
                 event |= {"before": {"id": id_, "n": None}, "after": None}
                 del self.rows[id_]

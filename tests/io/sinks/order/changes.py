@@ -95,10 +95,15 @@ def committed(sink: SqlSink, *batches: RecordBatch) -> list[Settled]:
             continue
 
 
-def retried(sink: SqlSink) -> int:
-    """Try the failed records that are due; returns how many there were."""
-    queue = SqlJobQueue(sink.config, pipeline=PIPELINE)
-    batches = queue.claim(queue.lease(), BatchLimits(records=3))
+def queue_of(sink: SqlSink) -> SqlJobQueue:
+    """The failed records of ``sink``."""
+    return SqlJobQueue(sink.config, pipeline=PIPELINE)
+
+
+def retried(sink: SqlSink, lease: str = "") -> int:
+    """Try the failed records that are due, under ``lease``; returns how many there were."""
+    queue = queue_of(sink)
+    batches = queue.claim(lease or queue.lease(), BatchLimits(records=3))
     for batch in batches:
         committed(sink, unwrapped(batch))
     return sum(batch.read for batch in batches)

@@ -18,6 +18,7 @@ from tests.io.sinks.order.changes import (
     committed,
     event,
     put_off,
+    queue_of,
     read,
     retried,
     sink_of,
@@ -93,7 +94,7 @@ class Story:
         return sorted((id_, lsn) for id_, lsn in self.newest.items() if lsn is not None)
 
 
-def play(sink: SqlSink, story: Story) -> None:
+def play(sink: SqlSink, story: Story, lease: str) -> None:
     """Commit both partitions at once, in any order with retries and replays."""
     failed: list[BaseException] = []
     start = threading.Barrier(2)
@@ -109,7 +110,7 @@ def play(sink: SqlSink, story: Story) -> None:
                 if choice.random() < 0.3:
                     committed(sink, choice.choice(done))
                 if choice.random() < 0.3:
-                    retried(sink)
+                    retried(sink, lease)
         except BaseException as error:  # noqa: BLE001 - raised again by the test
             failed.append(error)
 
@@ -121,7 +122,7 @@ def play(sink: SqlSink, story: Story) -> None:
         thread.join()
     if failed:
         raise failed[0]
-    while retried(sink):
+    while retried(sink, lease):
         pass
 
 
@@ -143,9 +144,10 @@ def sums(database: Database) -> list[tuple[int, ...]]:
 def test_no_row_is_resurrected(database: Database) -> None:
     database.run(TABLE)
     sink = sink_of(database)
+    lease = queue_of(sink).lease()
     for seed in range(SEEDS if database.kind == "postgres" else min(SEEDS, 4)):
         story = Story(seed)
-        play(sink, story)
+        play(sink, story, lease)
         assert rows_of(database, story) == story.rows, f"seed {seed}"
     assert sums(database) == [(0,)]
 
@@ -153,9 +155,10 @@ def test_no_row_is_resurrected(database: Database) -> None:
 def test_a_mark_tells_the_same(database: Database) -> None:
     database.run(TABLE)
     sink = sink_of(database, on_delete="mark:gone")
+    lease = queue_of(sink).lease()
     for seed in range(max(2, SEEDS // 4) if database.kind == "postgres" else 2):
         story = Story(seed)
-        play(sink, story)
+        play(sink, story, lease)
         assert rows_of(database, story, "NOT gone") == story.rows, f"seed {seed}"
     assert sums(database) == [(0,)]
 

@@ -126,7 +126,7 @@ class TestPositions:
         database.run("CREATE TABLE events (id integer, n bigint, r text, PRIMARY KEY (r, id))")
         sink = sink_of(database, key=["id", "r"])
         rows = [{"id": i, "r": r, "n": 0} for i in (1, 2) for r in "ab"]
-        gone = [{"id": 1, "r": "b"}, {"id": "2", "r": "a"}]
+        gone: list[dict[str, Any]] = [{"id": 1, "r": "b"}, {"id": "2", "r": "a"}]
         changes = [Change(False, 1)] * 4 + [Change(True, 2)] * 2
         (settled,) = sink.commit([replace(make_batch([*rows, *gone]), changes=changes)])
         assert counts(settled) == {"read": 6, "inserted": 4, "deleted": 2}
