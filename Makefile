@@ -7,7 +7,7 @@ FUZZING := .venv-fuzz
 
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench bench-peers kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
-.PHONY: fuzz-console control-kafka control-flink kills-control rewinds
+.PHONY: fuzz-console pictures control-kafka control-flink kills-control rewinds
 .PHONY: fair interleavings kills-changes rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
@@ -89,6 +89,9 @@ fuzz-console: setup ## Send made-up requests to every operation of the console's
 	$(PYTHON) -m venv --clear $(FUZZING)
 	$(FUZZING)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement benchmarks/console/requirements.txt
 	$(BIN)/python -m benchmarks.console.fuzz $(FUZZING)/bin/schemathesis $(OPTIONS)
+
+pictures: setup ## Take the pictures of docs/console.md; somebody has to look at them
+	SLUICE_PICTURES=docs/console $(BIN)/python -m pytest tests/pipelines/console/browser/test_pictures.py
 
 coverage: setup ## Run them all and show which lines none has run
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
@@ -205,7 +208,7 @@ flink-up: setup ## Start a Flink cluster and Beam's job server on this machine (
 flink-down: setup ## Stop that cluster
 	$(BIN)/python -m runners.flink.local down
 
-options: setup ## Write docs/options.md from the commands' own --help
+options: setup ## Write docs/options.md and docs/pipeline.schema.json from the commands' own --help
 	$(BIN)/python -m tests.options_page
 
 # uv writes the hashes of all files of each version that .venv has. It is needed for nothing else. Extras

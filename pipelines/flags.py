@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from pipelines.telemetry import logs
 from runners.runner import NAMES, Runner
 from transforms.route.reading.quantities import bytes_of
+
+Schema = Mapping[str, Any]
+"""A JSON Schema of the values that a flag takes where they stand in a pipeline file."""
 
 _OBJECT_SCHEMES = ("s3", "file")
 """The schemes of sinks that hold objects instead of tables."""
@@ -16,19 +21,30 @@ _LARGEST = 2**63 - 1
 """The largest number that every database can compare a column with."""
 
 
-def positive_int(text: str) -> int:
-    """The type of a flag that takes a whole number of at least 1.
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """Reads a whole number."""
 
-    Raises:
-        argparse.ArgumentTypeError: ``text`` is something else.
-    """
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if not 1 <= number <= _LARGEST:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
-    return number
+    at_least: int = 1
+
+    def __call__(self, text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = 0
+        if not 1 <= number <= _LARGEST:
+            raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, got {text!r}")
+        if number < self.at_least:
+            raise argparse.ArgumentTypeError(f"must be at least {self.at_least}, got {text!r}")
+        return number
+
+    @property
+    def schema(self) -> Schema:
+        return {"type": "integer", "minimum": self.at_least}
+
+
+positive_int = _Whole()
+"""The type of a flag that takes a whole number of at least 1."""
 
 
 def whole(at_least: int) -> Callable[[str], int]:
@@ -40,14 +56,27 @@ def whole(at_least: int) -> Callable[[str], int]:
     Returns:
         A function that raises ``argparse.ArgumentTypeError`` for anything else.
     """
+    return _Whole(at_least)
 
-    def parse(text: str) -> int:
-        number = positive_int(text)
-        if number < at_least:
-            raise argparse.ArgumentTypeError(f"must be at least {at_least}, got {text!r}")
+
+@dataclass(frozen=True, slots=True)
+class _Seconds:
+    """Reads a number of seconds."""
+
+    at_least: float
+
+    def __call__(self, text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = float("nan")
+        if not number >= self.at_least:  # NaN is not
+            raise argparse.ArgumentTypeError(f"must be at least {self.at_least} s, got {text!r}")
         return number
 
-    return parse
+    @property
+    def schema(self) -> Schema:
+        return {"type": "number", "minimum": self.at_least}
 
 
 def seconds(at_least: float) -> Callable[[str], float]:
@@ -59,32 +88,46 @@ def seconds(at_least: float) -> Callable[[str], float]:
     Returns:
         A function that raises ``argparse.ArgumentTypeError`` for anything else.
     """
+    return _Seconds(at_least)
 
-    def parse(text: str) -> float:
+
+@dataclass(frozen=True, slots=True)
+class _Rate:
+    """Reads a number per second."""
+
+    def __call__(self, text: str) -> float:
         try:
             number = float(text)
         except ValueError:
-            number = float("nan")
-        if not number >= at_least:  # NaN is not
-            raise argparse.ArgumentTypeError(f"must be at least {at_least} s, got {text!r}")
+            number = 0.0
+        if not 0 < number < float("inf"):  # NaN is not
+            raise argparse.ArgumentTypeError(f"must be a number per second above 0, got {text!r}")
         return number
 
-    return parse
+    @property
+    def schema(self) -> Schema:
+        return {"type": "number", "exclusiveMinimum": 0}
 
 
-def rate(text: str) -> float:
-    """The type of a flag that takes a number per second, greater than 0.
+rate = _Rate()
+"""The type of a flag that takes a number per second, greater than 0."""
 
-    Raises:
-        argparse.ArgumentTypeError: ``text`` is something else.
+
+@dataclass(frozen=True, slots=True, eq=False)  # argparse looks types up by hash
+class Described:
+    """The type of a flag that ``read`` reads, with the JSON Schema of what it takes.
+
+    Attributes:
+        read: Raises ``argparse.ArgumentTypeError`` for what it does not take.
+        schema: Of the value in a pipeline file.
     """
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):  # NaN is not
-        raise argparse.ArgumentTypeError(f"must be a number per second above 0, got {text!r}")
-    return number
+
+    read: Callable[[str], Any]
+    schema: Schema
+
+    def __call__(self, text: str) -> Any:
+        """What ``text`` means."""
+        return self.read(text)
 
 
 def is_of_objects(sink: str) -> bool:
@@ -110,15 +153,8 @@ def database_url(text: str) -> str:
     return text
 
 
-def size(text: str) -> int:
-    """The type of a flag that takes a number of bytes, at least 1; 1 MB is 10^6 bytes.
-
-    Raises:
-        argparse.ArgumentTypeError: ``text`` is something else.
-
-    >>> size("256MB"), size("64 KiB"), size("1000")
-    (256000000, 65536, 1000)
-    """
+def _size(text: str) -> int:
+    """A number of bytes, at least 1."""
     try:
         number = bytes_of(text)
     except ValueError:
@@ -128,10 +164,18 @@ def size(text: str) -> int:
     return number
 
 
+size = Described(_size, {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string"}]})
+"""The type of a flag that takes a number of bytes, at least 1: ``256MB``, ``64 KiB``, ``1000``.
+
+1 MB is 10^6 bytes.
+"""
+
+
 def add_runner(parser: argparse._ActionsContainer) -> None:
     """Add ``--runner``."""
     parser.add_argument(
         "--runner",
+        type=Described(str, {"enum": list(NAMES)}),
         default="DirectRunner",
         metavar="NAME",
         help=f"one of {', '.join(NAMES)}; Beam's options for it may follow (default: DirectRunner)",

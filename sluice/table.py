@@ -41,12 +41,29 @@ def _of_control(name: str, line: str) -> Command:
     return Command(name, module, _STEER, line, f"python -m {module}")
 
 
+def _of_file(name: str, group: str, line: str) -> Command:
+    module = f"pipelines.pipeline_file.{name}"
+    return Command(name, module, group, line, f"python -m {module}")
+
+
 _MOVE, _TRY, _LOOK, _RUN, _MAINTAIN = "move data", "try", "look", "run", "maintain"
 _STEER = "steer"
 
 COMMANDS = (
     _of_pipelines("ingest", _MOVE, "read files, S3 objects or Kafka topics into tables or objects"),
+    _of_file("run", _MOVE, "run the pipeline of a file, or those of a folder"),
     _of_pipelines("outbox", _MOVE, "publish the changes of a table to a Kafka topic"),
+    _of_file("validate", _TRY, "say all that is wrong with a pipeline file"),
+    Command(
+        *("plan", "pipelines.planning.command", _TRY),
+        "try the pipeline of a file on a sample, and take back what it writes",
+        "python -m pipelines.planning.command",
+    ),
+    Command(
+        *("init", "pipelines.proposal.init", _TRY),
+        "propose a pipeline file for a source, from a sample of its records",
+        "python -m pipelines.proposal.init",
+    ),
     _of_pipelines("test", _TRY, "run cases of a file through a mapping, a schema and steps"),
     _of_pipelines("audit", _LOOK, "prove from the database that nothing was lost"),
     _of_pipelines("runs", _LOOK, "show which runs go on, have ended or are lost"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from runners.flink.local.cluster import FlinkCluster
     from tests.services.kafka_broker import KafkaBroker, Topics
+    from tests.services.registry import SchemaRegistry
 
 MISSING = pytest.StashKey[dict[str, str]]()
 """By service, why tests that need it were skipped, once one was."""
@@ -143,6 +144,18 @@ def topic(kafka_broker: KafkaBroker) -> Topics:
         return name
 
     return create
+
+
+@pytest.fixture(scope="session")
+def schema_registry(request: pytest.FixtureRequest) -> Iterator[SchemaRegistry]:
+    """A running schema registry. Its subjects stay: a test takes names of its own."""
+    from tests.services.registry import SchemaRegistry, available
+
+    missing = available()
+    if missing is not None:
+        _skip(request, "SCHEMA REGISTRY", missing)
+    with SchemaRegistry() as registry:
+        yield registry
 
 
 @pytest.fixture(scope="session")

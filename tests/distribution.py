@@ -11,7 +11,10 @@ from collections.abc import Sequence
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-SERVICES = {"postgres_server", "kafka_broker", "prism", "flink", "s3_endpoint", "chromium"}
+SERVICES = {
+    *("postgres_server", "kafka_broker", "schema_registry", "prism", "flink", "s3_endpoint"),
+    "chromium",
+}
 """The fixtures that start something."""
 
 FLINK = (

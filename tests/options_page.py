@@ -1,17 +1,20 @@
-"""Write docs/options.md from the parsers of the commands (``make options``)."""
+"""Write docs/options.md and docs/pipeline.schema.json from the commands' parsers (``make options``)."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipelines.pipeline_file.json_schema import schema
 from runners.flink.local import cluster
 from sluice.table import COMMANDS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "options.md"
+SCHEMA = PAGE.with_name("pipeline.schema.json")
 COMMAND = "make options"
 
 _HEAD = f"""# Options of every command
@@ -43,6 +46,11 @@ def page() -> str:
     local = cluster.parser()
     parts += ["## The local Flink cluster\n", f"`{local.prog}`\n", *_sections(local)]
     return "\n".join(parts)
+
+
+def schema_text() -> str:
+    """The text of the JSON Schema of pipeline files."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _sections(parser: argparse.ArgumentParser) -> Iterator[str]:
@@ -107,4 +115,5 @@ def _default(action: argparse.Action, stated: re.Match[str] | None) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
-    sys.stdout.write(f"{PAGE} is written\n")
+    SCHEMA.write_text(schema_text(), encoding="utf-8")
+    sys.stdout.write(f"{PAGE} and {SCHEMA.name} are written\n")

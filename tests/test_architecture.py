@@ -31,7 +31,7 @@ TRANSFORMS = {
     "transforms.settle",
     "transforms.steps",
 }
-CLIENTS = {"clients", "clients.kafka"}
+CLIENTS = {"clients", "clients.kafka", "clients.registry"}
 SOURCES = {"sources", "sources.files", "sources.jobs", "sources.kafka", "sources.storage"}
 SINKS = {
     "sinks",
@@ -86,6 +86,7 @@ WINGS = {
     "transforms.settle": {"transforms", "transforms.batch", "transforms.read"},
     "clients": {"transforms", "transforms.batch"},
     "clients.kafka": {"clients", "transforms", "transforms.batch"},
+    "clients.registry": {"clients", "transforms", "transforms.parse"},
     "sources.storage": CLIENTS | TRANSFORMS,
     "sources.files": {"sources.storage"} | CLIENTS | TRANSFORMS,
     "sources.jobs": TRANSFORMS,

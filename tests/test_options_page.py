@@ -7,11 +7,15 @@ import re
 import pytest
 
 from sluice.table import COMMANDS, Command
-from tests.options_page import COMMAND, PAGE, page
+from tests.options_page import COMMAND, PAGE, SCHEMA, page, schema_text
 
 
 def test_the_page_is_what_the_parsers_say() -> None:
     assert PAGE.read_text(encoding="utf-8") == page(), f"run `{COMMAND}`, and commit {PAGE.name}"
+
+
+def test_the_schema_of_pipeline_files_is_what_the_options_say() -> None:
+    assert SCHEMA.read_text(encoding="utf-8") == schema_text(), f"run `{COMMAND}`, and commit both"
 
 
 def rows(text: str) -> list[list[str]]:

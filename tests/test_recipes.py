@@ -11,12 +11,13 @@ import pytest
 
 from pipelines import command
 from pipelines.ingest import main as ingest
+from pipelines.pipeline_file.run import main as run_file
 from runners.flink.local.cluster import FlinkCluster
 from sinks.database import leases
 from sinks.database.engine import dispose_engines
 from tests.pipelines.tables import create_schema, query
 from tests.services.flink_guarded import job_arguments
-from transforms.mapping.reading.document import load
+from transforms.mapping.reading.document import load, parsed
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "recipes"
 RECIPES = sorted(FOLDER.glob("*.md"))
@@ -50,11 +51,15 @@ class Recipe:
         commands = [shlex.split(line.removeprefix("$ ")) for line in console.splitlines()]
         return cls(files, table, commands, select, rows.splitlines())
 
-    def play(self, folder: Path, sink: str, *more: str) -> None:
-        """Run the commands in ``folder``, and look whether the rows are in ``sink``, or their own."""
+    def write(self, folder: Path) -> None:
+        """Write the files into ``folder``."""
         for name, text in self.files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
+
+    def play(self, folder: Path, sink: str, *more: str) -> None:
+        """Run the commands in ``folder``, and look whether the rows are in ``sink``, or their own."""
+        self.write(folder)
         for words in self.commands:
             if words[0] == "export":
                 continue
@@ -63,11 +68,29 @@ class Recipe:
             query(url, self.table)
             argv = [url if word.startswith("sqlite://") else word for word in words[2:]]
             assert command.run("ingest", ingest, [*argv, "--no_progress", *more]) == 0
-            cells = (
-                ["" if cell is None else str(cell) for cell in row]
-                for row in query(url, self.select)
-            )
-            assert ["|".join(row) for row in cells] == self.rows
+            self.check(url)
+
+    def play_file(self, folder: Path, url: str, *more: str) -> None:
+        """Run the pipeline file, and look whether the rows are in ``url``, its database."""
+        self.write(folder)
+        query(url, self.table)
+        path = str(folder / "pipeline.yaml")
+        assert command.run("run", run_file, [path, "--no_progress", *more]) == 0
+        self.check(url)
+
+    def check(self, url: str) -> None:
+        """Look whether the rows are in a database."""
+        cells = (
+            ["" if cell is None else str(cell) for cell in row] for row in query(url, self.select)
+        )
+        assert ["|".join(row) for row in cells] == self.rows
+
+    @property
+    def database(self) -> str:
+        """The file that the pipeline file writes to."""
+        return str(parsed(self.files["pipeline.yaml"], "pipeline.yaml").plain["sink"]).removeprefix(
+            "sqlite:///"
+        )
 
 
 @pytest.fixture(params=RECIPES, ids=lambda page: page.stem)
@@ -86,6 +109,8 @@ def test_a_recipe_leaves_the_rows_that_it_shows(
             monkeypatch.setenv(name, value)
     try:
         recipe.play(tmp_path, "")
+        folder = tmp_path / "of a file"
+        recipe.play_file(folder, f"sqlite:///{folder}/{recipe.database}")
     finally:
         leases.release_all()
         dispose_engines()
@@ -121,4 +146,15 @@ def test_every_recipe_leaves_the_same_rows_on_flink(
                 words[at] = str(folder / words[at].removeprefix("./"))
         url = create_schema(postgres_url, page.stem.replace("-", "_"))
         recipe.play(folder, url, "--runner", "FlinkRunner", *job_arguments(flink))
+    for page in RECIPES[:3]:
+        recipe = Recipe.of(page)
+        folder = tmp_path / "files" / page.stem
+        folder.mkdir(parents=True)
+        url = create_schema(postgres_url, f"file_{page.stem.replace('-', '_')}")
+        job = zip(*[iter(job_arguments(flink))] * 2, strict=True)
+        settings = [
+            f"--set=runner_options.{name.removeprefix('--')}='{value}'" for name, value in job
+        ]
+        sink = f"--set=sink={url}"
+        recipe.play_file(folder, url, sink, "--set=runner=FlinkRunner", *settings)
     dispose_engines()

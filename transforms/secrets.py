@@ -26,7 +26,7 @@ _SHORTEST = 4
 
 _HIDDEN = "***"
 _WORDS = (
-    r"pass(?:w(?:or)?d|phrase)|pwd|secret|token|credential|jaas|odbc_connect|signature"
+    r"pass(?:w(?:or)?d|phrase)|pwd|secret|token|credential|user\.info|jaas|odbc_connect|signature"
     r"|oauthbearer\.config|(?:api|access|account|private|shared|signing|encryption)[_.-]?key"
 )
 _SECRET = re.compile(rf"{_WORDS}|\.pem$", re.IGNORECASE)
@@ -71,6 +71,15 @@ def resolve(text: str) -> str:
 def expand(text: str, encode: Callable[[str], str]) -> str:
     """As ``resolve``, with each secret passed through ``encode``."""
     return REFERENCE.sub(lambda match: encode(_lookup(match["kind"], match["name"])), text)
+
+
+def substitute(text: str) -> str:
+    """As ``resolve``, for what is no secret: messages may show it, apart from a log-in in it.
+
+    Raises:
+        ConfigError: As ``resolve``.
+    """
+    return REFERENCE.sub(lambda match: _value(match["kind"], match["name"]), text)
 
 
 def conceal(secret: str) -> str:
@@ -126,6 +135,12 @@ def _hidden_value(match: re.Match[str]) -> str:
 
 
 def _lookup(kind: str, name: str) -> str:
+    value = _value(kind, name)
+    _remember(value)
+    return value
+
+
+def _value(kind: str, name: str) -> str:
     if kind == "env":
         value = os.environ.get(name)
         if value is None:
@@ -149,7 +164,6 @@ def _lookup(kind: str, name: str) -> str:
             )
     else:
         raise ConfigError(f"unknown reference ${{{kind}:…}}; use ${{env:NAME}} or ${{file:PATH}}")
-    _remember(value)
     learn([value])  # it may be a whole URL
     return value
 

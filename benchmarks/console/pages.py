@@ -82,6 +82,8 @@ def addresses(database: Database) -> list[str]:
             "?exception=Error07",
             "?text=kind",
             "?text=nowhere-to-be-seen",
+            "?key=nowhere",
+            "?header=nowhere",
             f"?source=file:///data/{table}/part-3.jsonl",
             "?since=1d",
             f"?fingerprint={group}",

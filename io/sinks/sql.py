@@ -301,8 +301,9 @@ class SqlSink:
             raise unknown from error
         if spending is not None:
             dead_pause.spend(spending, settled, self.controls)
-        for share in of_tables:
-            share.committed(writer)
+        if not self.config.database.rehearsal:
+            for share in of_tables:
+                share.committed(writer)
         if self.heartbeat is not None:
             self.heartbeat.settled(settled)
         if self.objects is not None and objects is not None:

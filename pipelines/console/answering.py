@@ -21,19 +21,18 @@ from pipelines.console.access.sessions import COOKIE, Session, Sessions
 from pipelines.console.config import ConsoleConfig
 from pipelines.console.rendering.times import TIMES
 from pipelines.console.security import MOST_BODY, TooLarge
-from pipelines.console.view import JSON, Absent, Answer, Page, View
+from pipelines.console.view import JSON, Absent, Answer, Forbidden, Page, View
+from sinks.database.migrations.version import OtherVersion
 from transforms.errors import ConfigError, SluiceError
 
 _log = logging.getLogger(__name__)
-
-BODY_SECONDS = 30.0
-"""How long a client may take to send its request."""
 
 MOST_FIELDS = 2_000
 RETRY_SECONDS = 5
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _CLOSE = {"Connection": "close"}
+_LATER = {"Retry-After": str(RETRY_SECONDS)}
 _NOBODY = User("", Role.VIEWER, "nobody")
 _STALE = (
     "This form is too old, or belongs to another session or user. Go back, load the page again, and "
@@ -48,6 +47,7 @@ _TITLES = {
     500: "Something went wrong",
     503: "The database does not answer",
 }
+_OTHER = "The tables have another version"
 
 
 class Refused(Exception):
@@ -148,14 +148,21 @@ class Answering:
             token = request.headers.get("x-csrf-token", "")
             if not (user.asked or self._sessions.holds(token, session, user.name)):
                 raise Refused(403, "This needs a bearer token, a password, or X-CSRF-Token.")
-            body = await _in_time(request.body())
+            body = await self._in_time(request.body())
             return self._view(request, user, current, body=body)
         if kind not in _FORMS:
             raise Refused(415, "This takes forms only.")
-        form = await _in_time(self._form(request))
+        form = await self._in_time(self._form(request))
         if not self._sessions.holds(form.get("csrf", ""), session, user.name):
             raise Refused(403, _STALE)
         return self._view(request, user, current, form=form)
+
+    async def _in_time(self, reading: Awaitable[Any]) -> Any:
+        try:
+            async with asyncio.timeout(self._config.body_seconds):
+                return await reading
+        except TimeoutError:
+            raise Refused(408, "The request did not arrive in time.", _CLOSE) from None
 
     async def _form(self, request: Request) -> ImmutableMultiDict[str, str]:
         async with request.form(
@@ -192,10 +199,9 @@ class Answering:
             status, line, headers = 413, f"A request has at most {MOST_BODY} bytes.", dict(_CLOSE)
         elif isinstance(error, HTTPException):
             status, line = error.status_code, str(error.detail)
-        elif isinstance(error, ConfigError | Absent):
-            status, line = (400 if isinstance(error, ConfigError) else 404), line_of(error)
         elif isinstance(error, SluiceError):
-            line, headers = line_of(error), {"Retry-After": str(RETRY_SECONDS)}
+            status, line = _status(error), line_of(error)
+            headers = dict(_LATER) if status == 503 else {}
         else:
             name = uuid.uuid4().hex[:12]
             _log.error("error %s of %s: %s", name, view.method, line_of(error), exc_info=error)
@@ -206,7 +212,9 @@ class Answering:
             "error.html",
             status=status,
             code=status,
-            heading=_TITLES.get(status, "That did not work"),
+            heading=_OTHER
+            if isinstance(error, OtherVersion)
+            else _TITLES.get(status, "That did not work"),
             line=line,
             again=RETRY_SECONDS if status == 503 and view.method != "POST" else None,
         )
@@ -234,12 +242,11 @@ class Answering:
         return response
 
 
-async def _in_time(reading: Awaitable[Any]) -> Any:
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await reading
-    except TimeoutError:
-        raise Refused(408, "The request did not arrive in time.", _CLOSE) from None
+def _status(error: SluiceError) -> int:
+    if isinstance(error, OtherVersion):
+        return 503
+    codes = {ConfigError: 400, Forbidden: 403, Absent: 404}
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), 503)
 
 
 def _is_api(request: Request) -> bool:

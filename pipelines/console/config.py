@@ -27,6 +27,8 @@ class ConsoleConfig:
         read_only: Whether every action is refused.
         hide_payloads: Whether viewers see neither bytes, keys, headers nor quoted values.
         refresh: After how many seconds a page asks for itself again.
+        head_seconds: How long a client may take to send the head of a request.
+        body_seconds: How long it may take to send the body.
     """
 
     database: Database
@@ -39,3 +41,5 @@ class ConsoleConfig:
     read_only: bool = False
     hide_payloads: bool = False
     refresh: float = 5.0
+    head_seconds: float = 15.0
+    body_seconds: float = 30.0

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import h11
@@ -20,9 +21,6 @@ from pipelines.console.security import HEADERS, MOST_HEAD
 from runners.signals import stop_on_signals
 from sinks.bulk.worker import Worker
 from transforms.errors import ConfigError
-
-HEAD_SECONDS = 15.0
-"""How long a client may take to send the head of a request."""
 
 MOST_CONNECTIONS = 256
 BACKLOG = 128
@@ -50,7 +48,7 @@ def serve(config: ConsoleConfig, announce: Callable[[str], None]) -> None:
             _listening(config.listen) as listener,
         ):
             settings: Any = {
-                "http": _Protocol,
+                "http": partial(_Protocol, head_seconds=config.head_seconds),
                 "ws": "none",
                 "lifespan": "off",
                 "loop": "asyncio",
@@ -104,6 +102,10 @@ class _Server(uvicorn.Server):
 class _Protocol(H11Protocol):
     """Closes connections that do not send the head of a request in time."""
 
+    def __init__(self, *, head_seconds: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._head_seconds = head_seconds
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect()
@@ -131,7 +133,7 @@ class _Protocol(H11Protocol):
         self.transport.close()
 
     def _expect(self) -> None:
-        self.loop.call_later(HEAD_SECONDS, self._close_unless_after, self.cycle)
+        self.loop.call_later(self._head_seconds, self._close_unless_after, self.cycle)
 
     def _close_unless_after(self, cycle: Any) -> None:
         if self.cycle is cycle and not self.transport.is_closing():

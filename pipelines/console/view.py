@@ -27,6 +27,10 @@ class Absent(SluiceError):
     """There is nothing at this address; the message says what is not there."""
 
 
+class Forbidden(SluiceError):
+    """This user may not do that in this console; the message says what."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What is sent.

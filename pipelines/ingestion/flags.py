@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pipelines.command import Parser
 from pipelines.flags import (
+    Described,
     add_kafka_config,
     add_outage_budget,
     add_output,
@@ -20,6 +21,7 @@ from pipelines.flags import (
 )
 from pipelines.ingestion.configuring.change_flags import add_changes
 from pipelines.ingestion.configuring.layout_flags import add_csv, add_json
+from pipelines.ingestion.configuring.registry_flags import add_registry
 from pipelines.ingestion.configuring.target_flags import add_target
 from pipelines.telemetry.address import address
 from sources.files.formats import COMPRESSIONS, FORMATS
@@ -34,6 +36,20 @@ LEAST_IN_FLIGHT = 4
 
 MAX_DEAD = "50%"
 """How many records may become dead letters by default; a percentage, as ``--max_dead``."""
+
+ALONE = (
+    *("format", "compression", "encoding", "exclude", "rest_seconds", "poll_interval"),
+    *("missing_topic", "fair", "kafka_config", "s3_endpoint_url", "json_layout", "json_path"),
+    *("csv_delimiter", "csv_quote", "csv_escape", "csv_header", "csv_columns", "csv_skip"),
+    *("csv_comment", "csv_null"),
+)
+"""The options that one source may have for itself (``alone`` of the options, by URI)."""
+
+STEP_OPTIONS = ("label", "concurrency", "timeout", "rate", "batch", "setup", "teardown")
+"""What a step may have behind ``?``."""
+
+_COUNT = r"^[0-9.]+ *%?$"
+"""What ``--max_dead`` looks like."""
 
 Option = str | int | float | bool | Sequence[str] | None
 """What a program may give for a flag: its value, True for a switch, or several values."""
@@ -128,13 +144,14 @@ def _add_source(parser: Parser) -> None:
     )
     add(
         "--fair",
-        type=_tenants,
+        type=Described(_tenants, {"type": "string", "minLength": 1}),
         metavar="FIELD",
         help="of topics: let the tenants that this field of the messages names, or their keys (@key), take "
         "turns, so that many records of one do not delay those of others; of each split, up to 100,000 "
         "records or 64 MiB are read ahead (default: in the order of offsets)",
     )
     add_kafka_config(group)
+    add_registry(group)
     add("--s3_endpoint_url", metavar="URL", help="an S3 service other than AWS")
 
 
@@ -276,6 +293,10 @@ def _add_failures(parser: Parser) -> None:
     )
     group.add_argument(
         "--max_dead",
+        type=Described(
+            str,
+            {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": _COUNT}]},
+        ),
         metavar="N|P%",
         help="end a run without --streaming, with exit code 4, before more records than this become "
         "dead letters, and pause a stream once more have: a number, or a percentage of the last 10,000 "
@@ -323,7 +344,7 @@ def _add_run(parser: Parser) -> None:
     group.add_argument("--no_progress", action="store_true", help="the same as --progress none")
     group.add_argument(
         "--metrics_address",
-        type=address,
+        type=Described(address, {"type": ["integer", "string"]}),
         metavar="HOST:PORT",
         help="show metrics and health of this process: /metrics, /live, /ready; without a host, "
         "only on this machine (default: none)",

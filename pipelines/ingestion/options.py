@@ -5,24 +5,25 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping as Dict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import apache_beam as beam
 
 from clients.kafka import config as kafka_config
 from clients.s3 import S3Settings
-from pipelines import command
 from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.configuring import destination
 from pipelines.ingestion.configuring.change_flags import on_delete_of, unwrap_of
 from pipelines.ingestion.configuring.controlling import controls_of
-from pipelines.ingestion.flags import BOUNDED_REST, MAX_DEAD, STREAMING_REST, Option, parser
+from pipelines.ingestion.configuring.documents import mapping_of, schema_of
+from pipelines.ingestion.configuring.registry_flags import with_registry
+from pipelines.ingestion.configuring.running import run_config
+from pipelines.ingestion.configuring.sources import is_text, sources_of, takes_turns
+from pipelines.ingestion.flags import MAX_DEAD, Option, parser
 from pipelines.ingestion.step_references import steps_of
 from pipelines.ingestion.steps import identity_of
-from pipelines.running import cluster
 from pipelines.running.beam_options import refuse_unknown, runner_of
-from pipelines.telemetry.progress import Mode, mode_of
 from runners.runner import Runner
 from sinks.dead_letters.by_uri import dead_letter_sink_for
 from sinks.jobs.queue import SqlJobQueue
@@ -30,9 +31,6 @@ from sinks.jobs.retention import Retention
 from sinks.ledger.ledger import SqlLedger
 from sinks.table.config import SqlConfig
 from sinks.tables import Tables
-from sources.by_uri import SourceOptions, source_for
-from sources.files.csv.options import CsvOptions
-from sources.files.json.options import JsonOptions
 from sources.jobs.source import JobsSource
 from transforms.batch.backoff import Backoff
 from transforms.batch.retry_policy import RetryPolicy
@@ -43,10 +41,8 @@ from transforms.parse.epochs import epoch_columns
 from transforms.parse.hidden.paths import Hidden
 from transforms.parse.parse import ParseConfig
 from transforms.parse.text import FIELD
-from transforms.parse.validate import load_schema
 from transforms.route.route import Route
 from transforms.route.table_name import UNROUTED
-from transforms.secrets import redact
 from transforms.settle.dead_budget import DeadBudget
 from transforms.settle.dead_letters import DeadLetterSink
 from transforms.settle.write import WriteConfig
@@ -105,27 +101,49 @@ def from_argv(
     Raises:
         ConfigError: It names the option that is missing, unknown or wrong.
     """
+    flags, rest = parser().parse_known_args(list(argv))
+    flags.routes = flags.routes or routes
+    return configured(flags, rest, steps, argv=argv)
+
+
+def configured(
+    flags: argparse.Namespace,
+    rest: Sequence[str],
+    steps: Sequence[beam.PTransform] = (),
+    *,
+    argv: Sequence[str] = (),
+) -> tuple[IngestConfig, RunConfig]:
+    """From options, whether of a command line or of a pipeline file, to the configuration.
+
+    Args:
+        flags: The options, as the parser of ``ingest`` names them. ``map`` and ``schema`` may be parts
+            of a document instead of paths, and ``routes`` also ``Routes``.
+        rest: The options that are Beam's, as flags.
+        steps: The steps of a program; those of the options follow them.
+        argv: All flags, to say where one stands that belongs to no option.
+
+    Raises:
+        ConfigError: It names the option that is missing, unknown or wrong.
+    """
     names = parser()
-    flags, rest = names.parse_known_args(list(argv))
     kafka_config.parse(flags.kafka_config)  # first, since what stands behind it may be a password
     runner = runner_of(flags.runner)  # from here on, Beam knows the runner's own options
     refuse_unknown(rest, names, argv)
-    flags.routes = flags.routes or routes
-    destination.check(flags, parser().parse_known_args([])[0])
+    destination.check(flags, names.parse_known_args([])[0])
     set_outage_budget(flags, runner)
     every = (*steps, *steps_of(flags.step, remote=runner.remote))
-    return _ingest_config(flags, runner, every), _run_config(flags, runner, rest)
+    return _ingest_config(flags, runner, every), run_config(flags, runner, rest)
 
 
 def _ingest_config(
     flags: argparse.Namespace, runner: Runner, steps: tuple[beam.PTransform, ...]
 ) -> IngestConfig:
-    schema = load_schema(flags.schema) if flags.schema else None
-    mapping = _mapping(flags, runner)
+    schema = schema_of(flags.schema)
+    mapping = mapping_of(flags.map, remote=runner.remote)
     routes = _routes(flags, runner, schema)
-    sources = _sources(flags, routes, parallel=runner.parallel)
+    sources = sources_of(flags, routes, parallel=runner.parallel)
     unwrap = unwrap_of(flags)
-    text = flags.format == "text"
+    text = is_text(flags)
     if text and unwrap.key not in ((), (FIELD,)):
         raise ConfigError(f"--format text has one field, {FIELD}; leave out --key {flags.key}")
     sql = SqlConfig.of(
@@ -146,7 +164,7 @@ def _ingest_config(
             f"--on_delete {sql.on_delete}: objects are only added to, never changed; give --on_delete "
             "ignore or dead, or write to a database"
         )
-    if flags.fair and objects is not None:
+    if takes_turns(flags) and objects is not None:
         raise ConfigError(
             "--fair is for tables: an object has a range of offsets, and turns would make many small ones"
         )
@@ -173,7 +191,7 @@ def _ingest_config(
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(
         sources=sources,
-        parse=parse,
+        parse=with_registry(parse, flags),
         mapping=mapping,
         hidden=_hidden(mapping, routes),
         schema=schema if routes is None else None,
@@ -204,17 +222,6 @@ def _ingest_config(
         objects=objects,
         unwrap=unwrap,
     )
-
-
-def _mapping(flags: argparse.Namespace, runner: Runner) -> Mapping | None:
-    if not flags.map:
-        return None
-    from transforms.mapping.mapping import Mapping  # most runs have none, and it takes time
-
-    mapping = Mapping.load(flags.map)
-    if not runner.remote:  # elsewhere the workers have the secrets
-        mapping.check_secrets()
-    return mapping
 
 
 def _routes(flags: argparse.Namespace, runner: Runner, schema: str | None) -> Routes | None:
@@ -269,105 +276,6 @@ def _hidden(mapping: Mapping | None, routes: Routes | None) -> Hidden:
     if routes is not None:
         return routes.hidden(mapping)
     return () if mapping is None else mapping.hidden
-
-
-def _run_config(flags: argparse.Namespace, runner: Runner, rest: Sequence[str]) -> RunConfig:
-    cluster.check_detach(flags, runner, rest)
-    beam_options = list(rest)
-    if runner.remote:
-        cluster.refuse_relative_paths("--source", flags.source, runner)
-        if flags.dead_letters is not None:
-            cluster.refuse_relative_paths("--dead_letters", [flags.dead_letters], runner)
-        cluster.refuse_local_database(flags.state or flags.sink, runner)
-        name = f"ingest-{flags.table or flags.pipeline or 'objects'}"
-        beam_options += cluster.job_options(name, rest, streaming=flags.streaming)
-    return RunConfig(
-        runner=runner,
-        beam_options=tuple(beam_options),
-        summary_json=command.summary_path(flags.summary_json),
-        fail_on_dead_letters=flags.fail_on_dead_letters,
-        progress=_progress(flags),
-        detach=flags.detach,
-        metrics_address=_metrics_address(flags, runner),
-        options=_given_options(flags),
-    )
-
-
-def _progress(flags: argparse.Namespace) -> Mode:
-    asked = "none" if flags.no_progress and flags.progress == "auto" else flags.progress
-    return mode_of(asked)
-
-
-def _metrics_address(flags: argparse.Namespace, runner: Runner) -> tuple[str, int] | None:
-    address: tuple[str, int] | None = flags.metrics_address
-    if address is not None and not runner.drained_by_signals:
-        raise ConfigError(
-            f"--metrics_address: with {runner.name}, records are read by other processes than this "
-            "one; `sluice exporter --sink URL` shows the figures of every runner"
-        )
-    return address
-
-
-def _given_options(flags: argparse.Namespace) -> dict[str, Any]:
-    """The options that differ from their defaults, without secrets."""
-    defaults = vars(parser().parse_known_args([])[0])
-    options = {name: value for name, value in vars(flags).items() if value != defaults.get(name)}
-    if options.get("kafka_config"):  # any setting of librdkafka may be a secret
-        options["kafka_config"] = [text.partition("=")[0] for text in options["kafka_config"]]
-    if not isinstance(options.get("routes", ""), str):
-        options["routes"] = "of the program"
-    return {name: _without_secrets(value) for name, value in options.items()}
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_without_secrets(each) for each in value]
-    return redact(value) if isinstance(value, str) else value
-
-
-def _rest_seconds(flags: argparse.Namespace) -> float:
-    if flags.rest_seconds is None:
-        return STREAMING_REST if flags.streaming else BOUNDED_REST
-    rest_seconds: float = flags.rest_seconds
-    return rest_seconds
-
-
-def _sources(
-    flags: argparse.Namespace, routes: Routes | None, *, parallel: bool
-) -> tuple[Source, ...]:
-    options = SourceOptions(
-        format=flags.format,
-        max_record_bytes=flags.max_record_bytes,
-        s3=S3Settings(endpoint_url=flags.s3_endpoint_url),
-        streaming=flags.streaming,
-        parallel=parallel,
-        outage_budget=flags.outage_budget,
-        kafka=kafka_config.parse(flags.kafka_config),
-        rest_seconds=_rest_seconds(flags),
-        encoding=flags.encoding,
-        compression=flags.compression,
-        exclude=tuple(flags.exclude),
-        keyed=bool(flags.key) if routes is None else all(route.key for route in routes.all),
-        missing_topic=flags.missing_topic,
-        fair=flags.fair or "",
-        tombstones=flags.on_delete != "dead",
-        poll_interval=flags.poll_interval,
-        csv=CsvOptions.of(
-            delimiter=flags.csv_delimiter,
-            quote=flags.csv_quote,
-            escape=flags.csv_escape,
-            header=flags.csv_header,
-            columns=flags.csv_columns,
-            skip=flags.csv_skip,
-            comment=flags.csv_comment,
-            nulls=tuple(flags.csv_null),
-        ),
-        json=JsonOptions.of(layout=flags.json_layout, path=flags.json_path),
-    )
-    uris = list(dict.fromkeys(flags.source))
-    if len(uris) < len(flags.source):
-        raise ConfigError("a --source is given twice")
-    return tuple(source_for(uri, options) for uri in uris)
 
 
 def _outage_backoff(base: float, cap: float) -> Backoff:

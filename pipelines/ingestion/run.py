@@ -23,7 +23,7 @@ from pipelines.ingestion.observed import observed
 from pipelines.ingestion.own_table import own_table
 from pipelines.ingestion.pulse import beating
 from pipelines.ingestion.run_entry import Ending, entered, entry_of
-from pipelines.ingestion.steps import applied
+from pipelines.ingestion.steps import Steps, applied
 from pipelines.ingestion.stored_types import with_stored_types
 from pipelines.operation.start import once_reachable
 from pipelines.telemetry import progress
@@ -63,23 +63,9 @@ def build(
         most_records=config.batch_records,
         controls=config.controls,
     )
-    parse = replace(config.parse, quotes=not config.hidden)
     read = pipeline | "Read" >> reading
-    apart = config.unwrap.is_needed
-    if apart or config.mapping is None:
-        read = read | "Parse" >> Parse(parse)
-    if apart:
-        from transforms.envelope.unwrap import Unwrap  # the same
-
-        read = read | "Unwrap" >> Unwrap(config.unwrap)
-    if config.mapping is not None:
-        from transforms.mapping.map import Map  # most runs have none, and it takes time
-
-        shape = Map(config.mapping, run=sink.run, parse=None if apart else parse)
-        read = read | "Map" >> shape
-    checked = read | "Validate" >> Validate(config.schema)
     waits = Waits(config.write.backoff, config.write.outage_budget)
-    good = applied(checked, config.steps, waits)
+    good = shaped(read, config, config.steps, run=sink.run, waits=waits)
     if config.routes is None:
         bounds = TableBounds(home=Bounds() if config.objects is None else OF_OBJECTS)
     else:
@@ -91,6 +77,40 @@ def build(
     written = good | "Write" >> WriteToSql(sink, write)
     written.settled | "CommitOffsets" >> Acknowledge(sources)
     return written
+
+
+def shaped(
+    read: beam.PCollection, config: IngestConfig, steps: Steps, *, run: str, waits: Waits
+) -> beam.PCollection:
+    """What stands between the source and the routes: parse, map and validate, and ``steps``.
+
+    Args:
+        read: What is read.
+        config: How records are parsed, mapped and validated.
+        steps: The user's own, or none of them.
+        run: What ``@run`` stands for in mappings.
+        waits: How long steps wait for their services.
+    """
+    parse = replace(config.parse, quotes=not config.hidden)
+    if parse.schemas is not None:
+        from transforms.parse.registry.await_schemas import AwaitSchemas, Registry
+
+        registry = Registry(parse.schemas, parse.bounds, waits)
+        read = read | "AwaitSchemas" >> AwaitSchemas(registry)
+    apart = config.unwrap.is_needed
+    if apart or config.mapping is None:
+        read = read | "Parse" >> Parse(parse)
+    if apart:
+        from transforms.envelope.unwrap import Unwrap  # most runs have none, and it takes time
+
+        read = read | "Unwrap" >> Unwrap(config.unwrap)
+    if config.mapping is not None:
+        from transforms.mapping.map import Map  # the same
+
+        shape = Map(config.mapping, run=run, parse=None if apart else parse)
+        read = read | "Map" >> shape
+    checked = read | "Validate" >> Validate(config.schema)
+    return applied(checked, steps, waits)
 
 
 @execution.alone()
@@ -158,6 +178,8 @@ def _checked(config: IngestConfig, sink: SqlSink) -> IngestConfig:
     budget = config.write.outage_budget
     for source in sources:
         once_reachable(source.check, budget)
+    if config.parse.schemas is not None:
+        once_reachable(config.parse.schemas.check, budget)
     fixed = tuple(once_reachable(source.fixed, budget) for source in sources)
     if config.dead_letters is not None:
         once_reachable(config.dead_letters.check, budget)

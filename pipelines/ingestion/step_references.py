@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from pipelines.ingestion.flags import STEP_OPTIONS
 from transforms.errors import ConfigError
 from transforms.steps.each_record import EachRecord
 from transforms.steps.source_function import SourceFunction
@@ -22,8 +23,6 @@ OURS = frozenset(
     }
 )
 """Packages that are called as ours: here, another one is found under the name than on a worker."""
-
-OPTIONS = ("label", "concurrency", "timeout", "rate", "batch", "setup", "teardown")
 
 _FORM = (
     "write ./file.py:function or package.module:function, and options as ?concurrency=8&timeout=5"
@@ -76,10 +75,10 @@ def _is_path(where: str) -> bool:
 def _options(reference: str, query: str) -> dict[str, str]:
     pairs = parse_qsl(query, keep_blank_values=True)
     options = dict(pairs)
-    unknown = [name for name in options if name not in OPTIONS]
+    unknown = [name for name in options if name not in STEP_OPTIONS]
     if unknown:
         raise ConfigError(
-            f"--step {reference}: there is no option {unknown[0]!r}; use {', '.join(OPTIONS)}"
+            f"--step {reference}: there is no option {unknown[0]!r}; use {', '.join(STEP_OPTIONS)}"
         )
     if len(options) < len(pairs):
         raise ConfigError(f"--step {reference}: an option is given twice")

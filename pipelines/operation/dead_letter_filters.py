@@ -41,6 +41,8 @@ def filter_of(flags: Any) -> JobFilter:
         source=flags.origin,
         exception=flags.exception,
         text=flags.text,
+        key=flags.message_key,
+        header=flags.header,
         sqlstate=flags.sqlstate,
         ids=tuple(flags.id or ()),
         since=since,

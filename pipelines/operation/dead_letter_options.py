@@ -142,6 +142,12 @@ def _add_filters(
     )
     filters.add_argument("--exception", metavar="CLASS", help="class of the exception")
     filters.add_argument("--text", help="with this text in its bytes")
+    filters.add_argument("--message_key", metavar="TEXT", help="with this text in their key")
+    filters.add_argument(
+        "--header",
+        metavar="NAME[=VALUE]",
+        help="with this header, and all of its value if there is one; * in the name is any text",
+    )
     filters.add_argument("--sqlstate", metavar="CODE", help="with this code of the database")
     filters.add_argument(
         "--fingerprint",

@@ -11,6 +11,7 @@ from typing import Any
 from rich.table import Table
 
 from pipelines import command
+from pipelines.pipeline_file.version_line import version_line
 from pipelines.terminal import shown
 from sinks.runs.history import RunRow
 from transforms.batch.counts import COUNTS, Counts
@@ -63,6 +64,7 @@ def print_one(run: RunRow, as_json: bool) -> None:
         ("run", run.id),
         ("pipeline", run.pipeline),
         ("pipeline version", run.pipeline_version or ""),
+        ("pipeline file", version_line(run.options)),
         ("table", run.target),
         ("state", _state(run)),
         ("runner", run.runner),
@@ -121,7 +123,7 @@ def _state(run: RunRow) -> str:
 
 def _options(run: RunRow) -> Iterator[tuple[str, Any]]:
     """The options that were given; what was derived from them is left out."""
-    return ((name, value) for name, value in run.options.items() if name != "sources")
+    return (pair for pair in run.options.items() if pair[0] not in ("sources", "file"))
 
 
 def _option(value: Any) -> str:

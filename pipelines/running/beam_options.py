@@ -51,7 +51,8 @@ def refuse_unknown(rest: Sequence[str], parser: Parser, argv: Sequence[str] = ()
         return
     line = stray(unknown, argv)
     name = line.rpartition(" ")[2]
-    names = [option for action in parser.actions() for option in action.option_strings]
+    every = (*parser.actions(), *flags_of(beam))
+    names = [option for action in every for option in action.option_strings]
     close = difflib.get_close_matches(name, names, n=1) if line.startswith("unknown") else []
     hint = f"; did you mean {close[0]}?" if close else " (--help lists every option)"
     raise ConfigError(f"{line}{hint}")

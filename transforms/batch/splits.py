@@ -131,6 +131,19 @@ class Attended(Protocol):
         ...
 
 
+@runtime_checkable
+class Followed(Protocol):
+    """A source of which others see how far it is read."""
+
+    def aside(self, *, from_start: bool) -> Source:
+        """The same source for somebody who only looks: nobody is told what is read of it.
+
+        Args:
+            from_start: Whether it begins at the first offset that there is, whatever the source says.
+        """
+        ...
+
+
 class Acknowledger(Protocol):
     """Tells the system that records come from how far they are settled: advisory, never waits.
 

@@ -10,6 +10,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1)
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _CYCLE_YEARS = 400
 _CYCLE_DAYS = 146_097
@@ -43,13 +44,12 @@ def timestamp_of(microseconds: int, *, utc: bool) -> datetime | str:
     '10000-01-01T00:00:00+00:00'
     """
     try:
-        naive = _EPOCH + timedelta(microseconds=microseconds)
+        return (_EPOCH_UTC if utc else _EPOCH) + timedelta(0, 0, microseconds)
     except OverflowError:
         days, rest = divmod(microseconds, _DAY)
         text, era = _far_date(days)
         time = (datetime.min + timedelta(microseconds=rest)).time().isoformat()
         return f"{text}T{time}{'+00:00' if utc else ''}{era}"
-    return naive.replace(tzinfo=UTC) if utc else naive
 
 
 def is_far(text: str) -> bool:

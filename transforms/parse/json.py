@@ -65,16 +65,29 @@ _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 def parse_object(
     raw: bytes, max_bytes: int, max_depth: int, *, quotes: bool = True
 ) -> dict[str, Any]:
-    """The JSON object in ``raw``.
+    """The JSON object in ``raw``; the arguments are those of ``parse_value``.
+
+    Raises:
+        Reject: As ``parse_value``, or ``not_object``.
+    """
+    value = parse_value(raw, max_bytes, max_depth, quotes=quotes)
+    if type(value) is not dict:
+        hint = "; --json_layout array reads its elements" if type(value) is list else ""
+        raise Reject(f"expected a JSON object, got {_NAMES[type(value)]}{hint}", "not_object")
+    return value
+
+
+def parse_value(raw: bytes, max_bytes: int, max_depth: int, *, quotes: bool = True) -> Any:
+    """The JSON value in ``raw``.
 
     Args:
         raw: UTF-8 text, perhaps with a byte order mark.
         max_bytes: The longest ``raw`` that is read.
-        max_depth: The deepest nesting that is read; the object itself is level 1.
+        max_depth: The deepest nesting that is read; an object itself is level 1.
         quotes: Whether a message may quote it.
 
     Raises:
-        Reject: ``too_large``, ``too_deep``, ``invalid_utf8``, ``malformed`` or ``not_object``.
+        Reject: ``too_large``, ``too_deep``, ``invalid_utf8`` or ``malformed``.
     """
     check_size(raw, max_bytes)
     if raw.startswith(_BOM):
@@ -82,13 +95,9 @@ def parse_object(
     if _is_deep(raw, max_depth):
         raise Reject(f"JSON is nested {depth(raw):,} levels deep, limit {max_depth}", "too_deep")
     try:
-        value = decode_long(raw)
+        return decode_long(raw)
     except _UNREADABLE as error:
         _reject(raw, error, quotes)
-    if type(value) is not dict:
-        hint = "; --json_layout array reads its elements" if type(value) is list else ""
-        raise Reject(f"expected a JSON object, got {_NAMES[type(value)]}{hint}", "not_object")
-    return value
 
 
 def parse_objects(raws: Sequence[bytes], max_bytes: int, max_depth: int) -> list[Any] | None:
@@ -137,8 +146,7 @@ def _reject(raw: bytes, error: Exception, quotes: bool) -> NoReturn:
         number = int.from_bytes(raw[1:_WIRE_HEADER], "big")
         schema = f", schema id {number}" if quotes else ""
         raise Reject(
-            f"Confluent wire format{schema}: not plain JSON, and decoding by a schema "
-            "registry is not supported",
+            f"Confluent wire format{schema}: not plain JSON; --schema_registry URL decodes it",
             "malformed",
         ) from error
     # msgspec reports bad bytes outside strings as bad JSON, and gives no place inside strings.

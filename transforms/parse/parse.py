@@ -16,6 +16,10 @@ from transforms.parse.by_format import MAX_BYTES, MAX_DEPTH, One, readers
 from transforms.parse.epochs import EpochColumn, with_instants
 from transforms.parse.quotes import without_quotes
 from transforms.parse.raw import with_head_only
+from transforms.parse.registry import decoders
+from transforms.parse.registry.decode import Values, is_of_topic
+from transforms.parse.registry.decoders import Bounds, Decoders
+from transforms.parse.registry.schema import Schemas
 from transforms.steps.apply import apply_to_values
 
 STAGE = "parse"
@@ -33,6 +37,7 @@ class ParseConfig:
         quotes: Whether the messages of failures may quote what was read. Without it they say the
             place only: nobody knows whether a fragment is of a field that is hidden later.
         tombstones: Whether no bytes at all are a record without fields: the key says what is gone.
+        schemas: Looks up the schemas that messages of topics name; None where they name none.
 
     Raises:
         ConfigError: A bound is less than 1.
@@ -43,19 +48,33 @@ class ParseConfig:
     epochs: tuple[EpochColumn, ...] = ()
     quotes: bool = True
     tombstones: bool = False
+    schemas: Schemas | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_record_bytes", "max_depth"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be 1 or more, got {getattr(self, name)}")
 
+    @property
+    def decoders(self) -> Decoders | None:
+        """What decodes messages by their schemas, in this process; None without ``schemas``."""
+        if self.schemas is None:
+            return None
+        return decoders.of(self.schemas, self.bounds)
+
+    @property
+    def bounds(self) -> Bounds:
+        """The bounds of a message that is decoded."""
+        return Bounds(self.max_record_bytes, self.max_depth)
+
 
 class Parse(beam.PTransform):
     """Give every record of a ``RecordBatch`` its value.
 
     JSON becomes a dict with exact numbers (``int`` of any size, ``Decimal``), CSV a dict of
-    strings, text a dict with the one field ``payload``. The values of Parquet and Avro rows come from the reader; a replayed row is read from
-    its stored bytes. A record that cannot be read becomes a failure of stage ``parse``.
+    strings, text a dict with the one field ``payload``; a message that names a schema of a registry what
+    its bytes are by that schema. The values of Parquet and Avro rows come from the reader; a replayed row is
+    read from its stored bytes. A record that cannot be read becomes a failure of stage ``parse``.
     """
 
     def __init__(self, config: ParseConfig | None = None) -> None:
@@ -88,7 +107,12 @@ def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     one, whole = readers(batch.format, size, depth, quotes=quotes)
     if config.tombstones and b"" in batch.raws:
         one, whole = _with_tombstones(one), lambda raws: None
-    parsed = apply_to_values(batch, batch.raws, one, STAGE, whole, quotes=config.quotes)
+    values = _by_schemas(batch, one, config)
+    if values is None:
+        parsed = apply_to_values(batch, batch.raws, one, STAGE, whole, quotes=quotes)
+    else:
+        indices = range(len(batch.raws))
+        parsed = apply_to_values(batch, indices, values.one, STAGE, values.many, quotes=quotes)
     if batch.claim is not None or len(parsed.failures) == len(batch.failures):
         return parsed  # the bytes of a job stay as they were stored
     limit = config.max_record_bytes
@@ -98,6 +122,14 @@ def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
 
 def _with_tombstones(one: One) -> One:
     return lambda raw: one(raw) if raw else {}
+
+
+def _by_schemas(batch: RecordBatch, plain: One, config: ParseConfig) -> Values | None:
+    """The values of messages that name schemas; None where there is no such message."""
+    if config.decoders is None or not is_of_topic(batch):
+        return None
+    values = Values(batch, config.decoders, plain, config.max_record_bytes, quotes=config.quotes)
+    return None if values.none_is_named else values
 
 
 class _ParseFn(beam.DoFn):

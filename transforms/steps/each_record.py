@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -14,15 +13,13 @@ import apache_beam as beam
 
 import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from transforms import instruments
-from transforms.batch.divide import divided
 from transforms.batch.record import Record, RecordBatch
 from transforms.steps import inline_calls
-from transforms.steps import passage as passages
 from transforms.steps import service as services
 from transforms.steps.apply import GivenBack, apply_to_values, checked
 from transforms.steps.attempt import Outcome, UserStep, attempted, is_async
 from transforms.steps.passage import SECONDS, Passage
-from transforms.steps.service import Service, Waits
+from transforms.steps.service import Service, Taken, Waits, parts_taken
 from transforms.steps.step_options import StepOptions
 from transforms.steps.unavailable import reason_of, verdict
 
@@ -100,42 +97,18 @@ class _EachRecordFn(beam.DoFn):
 
     def process(self, batch: RecordBatch) -> Sequence[RecordBatch]:
         with instruments.stage("step"):
-            return tuple(self._parts(batch))
+            return tuple(parts_taken(batch, services.of(self._step), self._take))
 
-    def _parts(self, batch: RecordBatch) -> Iterator[RecordBatch]:
-        """What the step takes of ``batch``; it waits for its service where no reader can."""
-        service, passage = services.of(self._step), passages.current(batch)
-        while True:
-            part, back_from, away = self._take(batch, service, passage)
-            whole = batch.claim is not None
-            if back_from is None or not (whole or part is None):
-                assert part is not None  # noqa: S101 - one of them is there
-                yield part if back_from is None else _with_content(part, passage)
-            if back_from is None:
-                return
-            if part is None or whole:
-                back_from = batch.span.start
-            wait = service.away(away) if away else 0.0
-            if passage is not None:
-                passage.give_back(back_from)
-                return
-            time.sleep(wait)
-            if not whole:
-                batch = divided(batch, back_from)[1]
-
-    def _take(
-        self, batch: RecordBatch, service: Service, passage: Passage | None
-    ) -> tuple[RecordBatch | None, int | None, str]:
-        """Returns what was taken, the offset of what was not, and why the service is away."""
-        taking = _Taking(self._step, service, batch, passage)
+    def _take(self, batch: RecordBatch, passage: Passage | None) -> Taken:
+        taking = _Taking(self._step, services.of(self._step), batch, passage)
         if self._plain:
             with inline_calls.calling(self._step.label):
                 part = taking.one_by_one()
         else:
             part = taking.side_by_side()
         if taking.back_from is not None and not part.read:
-            return None, taking.back_from, taking.away
-        return part, taking.back_from, taking.away
+            return Taken(None, taking.back_from, taking.away)
+        return Taken(part, taking.back_from, taking.away)
 
 
 class _Taking:
@@ -223,9 +196,3 @@ class _Taking:
         if self.back_from is not None:
             items.append(Outcome(self._batch.record(len(items)), error=GivenBack(self.back_from)))
         return apply_to_values(self._batch, items, value_of, self._step.label)
-
-
-def _with_content(part: RecordBatch, passage: Passage | None) -> RecordBatch:
-    """``part``, the first of a batch, with the bytes of its span."""
-    content = None if passage is None else passage.content(part.span.end)
-    return replace(part, span=replace(part.span, content=content))

@@ -192,7 +192,7 @@ def _entries(connection: sa.Connection, job: Job) -> Iterator[Concerning]:
 
 def _fits(which: Mapping[str, Any], job: Job) -> bool:
     """Whether a filter of the audit trail means a job, as far as it has fields to compare."""
-    if any(which.get(name) is not None for name in ("text", "steps")):
+    if any(which.get(name) is not None for name in ("text", "key", "header", "steps")):
         return False
     failure = job.failure
     own = {

@@ -22,6 +22,10 @@ class Database:
         connect_timeout: Seconds to wait for a connection.
         statement_timeout: Seconds after which the database cancels a statement (Postgres),
             or how long to wait for another writer (SQLite).
+        rehearsal: Names the rehearsal (``sinks.rehearsal``) that this is the database of: nothing that is
+            written to it stays. Empty for a database that is written to in earnest. Whatever a
+            process remembers of tables, it remembers by their database, so that nothing of a
+            rehearsal outlives it.
 
     Raises:
         ConfigError: A timeout is shorter than a second, or it is not clear where the password in
@@ -31,6 +35,7 @@ class Database:
     url: str
     connect_timeout: int = 10
     statement_timeout: int = 120
+    rehearsal: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", conceal_url(self.url))

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
+from sinks.database.rehearsing import Rehearsing
 
 Writing = Literal["copy", "sqlite", "portable"]
 """Ways to write a target table: by COPY, as SQLite does best, or by SQL that all databases have."""
@@ -47,6 +48,11 @@ class Dialect(Protocol):
     @property
     def in_flight(self) -> int:
         """How many transactions of one writer may write side by side to advantage."""
+        ...
+
+    @property
+    def rehearsing(self) -> Rehearsing | None:
+        """How a write is tried and taken back; None where created tables cannot be taken back."""
         ...
 
     def is_awaited(self, connection: sa.Connection) -> bool:

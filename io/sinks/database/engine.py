@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sinks.database import watchdog
 from sinks.database.classify import classify
 from sinks.database.database import Database
-from sinks.database.dialect import WRITES
+from sinks.database.dialect import WRITES, Dialect
 from sinks.database.dialects import dialect_named
 from sinks.text import encoding as text_encoding
 from transforms.batch.backoff import Backoff
@@ -64,8 +64,24 @@ def exists(database: Database) -> bool:
     Raises:
         ConfigError: As ``engine_of``.
     """
+    return dialect_for(database).exists(engine_of(database).url)
+
+
+def dialect_for(database: Database) -> Dialect:
+    """The dialect of ``database``, which need not be reached for that.
+
+    Raises:
+        ConfigError: As ``engine_of``.
+    """
     url = engine_of(database).url
-    return dialect_named(url.get_backend_name(), url.get_driver_name()).exists(url)
+    return dialect_named(url.get_backend_name(), url.get_driver_name())
+
+
+def dispose_engine(database: Database) -> None:
+    """Close the pooled connections of this process to ``database``, and forget its engine."""
+    engine = _engines.pop(database)
+    if engine is not None:
+        engine.dispose()
 
 
 def dispose_engines() -> None:
@@ -98,12 +114,18 @@ def transaction(
         refused: What to raise when no record is to blame and waiting would not help.
         longest: Seconds after which the connection is cut; None for ``LONGEST`` statement timeouts.
 
+    In a rehearsal it is a part of that one's transaction, and commits nothing.
+
     Raises:
         SinkUnavailable: The database cannot be reached, or the connection was lost; at the
             end of the block the commit's fate is then unknown.
         Contention: The database rolled back and asks for another try.
         SinkFailed: Or ``refused``: the database refuses the statement.
     """
+    if database.rehearsal:
+        with _rehearsed(database, doing, refused) as connection:
+            yield connection
+        return
     engine = engine_of(database)
     connected = False
     try:
@@ -122,6 +144,30 @@ def transaction(
                     raise
     except DATABASE_ERRORS as error:
         raise translate(error, database, doing, refused, connected=connected) from error
+
+
+REHEARSALS: dict[str, sa.Connection] = {}
+"""The connections of the rehearsals that go on in this process, each in its one transaction."""
+
+
+@contextmanager
+def _rehearsed(
+    database: Database, doing: str, refused: type[SluiceError]
+) -> Iterator[sa.Connection]:
+    """A part of the transaction of a rehearsal, undone by itself if it fails."""
+    connection = REHEARSALS.get(database.rehearsal)
+    if connection is None:
+        raise SinkFailed(f"the rehearsal in {database} is over, so nothing may {doing} there")
+    try:
+        with connection.begin_nested():
+            try:
+                yield connection
+            except DATABASE_ERRORS as error:
+                if classify(error).kind == "outage":
+                    connection.invalidate()
+                raise
+    except DATABASE_ERRORS as error:
+        raise translate(error, database, doing, refused) from error
 
 
 def retried(work: Callable[[], Result]) -> Result:

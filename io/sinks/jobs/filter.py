@@ -14,6 +14,7 @@ from sinks.database.repair_tables import dead
 from sinks.database.tables import jobs
 from sinks.jobs import state as job_state
 from sinks.jobs.owner import steps_text
+from transforms.parse.json_text import encode_decimal_text
 
 _EXACT = ("target", "stage", "category", "exception", "sqlstate")
 
@@ -30,6 +31,9 @@ class JobFilter:
         source: The record's source; ``*`` stands for any text, slashes included.
         exception: The exception's class name.
         text: A text that the raw bytes hold, as UTF-8.
+        key: A text that the message's key holds, as UTF-8.
+        header: The name of a header that the message has, or ``NAME=VALUE`` for its whole value too;
+            ``*`` in the name stands for any text.
         sqlstate: The database's error code.
         ids: The numbers of the jobs.
         since: Only jobs that failed first at this time or later.
@@ -46,6 +50,8 @@ class JobFilter:
     source: str | None = None
     exception: str | None = None
     text: str | None = None
+    key: str | None = None
+    header: str | None = None
     sqlstate: str | None = None
     ids: tuple[int, ...] = ()
     since: datetime | None = None
@@ -70,6 +76,10 @@ class JobFilter:
             )
         if self.text is not None:
             conditions.append(dialect.contains(jobs.c.raw, self.text.encode()))
+        if self.key is not None:
+            conditions.append(dialect.contains(jobs.c.key, self.key.encode()))
+        if self.header is not None:
+            conditions.append(dialect.matches(jobs.c.headers, _header_text(self.header)))
         if self.ids:
             conditions.append(dialect.is_one_of(jobs.c.id, self.ids))
         if self.since is not None:
@@ -95,6 +105,23 @@ class JobFilter:
             for name, value in asdict(self).items()
             if value is not None and (value != () or name != "ids")
         }
+
+
+def _header_text(header: str) -> str:
+    """The pattern of ``headers`` with one of this name, or of this name and value.
+
+    >>> _header_text("trace"), _header_text("a*=1")
+    ('*["trace",*', '*["a*","MQ=="]*')
+    """
+    name, equals, value = header.partition("=")
+    if not equals:
+        return f"*[{_json(name)},*"
+    return f"*[{_json(name)},{_json(value.encode())}]*"
+
+
+def _json(value: str | bytes) -> str:
+    """As ``store`` writes the parts of a header."""
+    return encode_decimal_text(value).decode()
 
 
 def _plain(value: Any) -> Any:

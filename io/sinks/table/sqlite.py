@@ -85,7 +85,7 @@ class SqliteWriter:
             for column in columns
         ]
         lines.append(f"PRIMARY KEY ({', '.join(map(quote, key))})")
-        _cursor(connection).execute(
+        connection.exec_driver_sql(
             f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({', '.join(lines)})"
         )
 

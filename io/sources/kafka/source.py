@@ -70,6 +70,8 @@ class KafkaSource:
             each message, or ``@key``; empty to read in the order of the offsets.
         tombstones: Whether a message without a value is a record without bytes, for steps that know
             what to do with it, unless ``uri`` says what becomes of it.
+        looks: Whether it is only looked at: the group is not told what is settled.
+        from_start: Whether it begins at the first offset, whatever ``uri`` and the group say.
     """
 
     uri: str
@@ -86,6 +88,8 @@ class KafkaSource:
     missing_topic: MissingTopic = "wait"
     fair: str = ""
     tombstones: bool = False
+    looks: bool = False
+    from_start: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", kafka_config.checked(self.config))
@@ -98,7 +102,12 @@ class KafkaSource:
     @property
     def address(self) -> Address:
         """The parsed ``uri``."""
-        return parse(self.uri)
+        address = parse(self.uri)
+        return replace(address, group=None, start="earliest") if self.from_start else address
+
+    def aside(self, *, from_start: bool) -> KafkaSource:
+        """The same topics, of which the group is told nothing; see ``Followed``."""
+        return replace(self, looks=True, from_start=from_start)
 
     @property
     def cluster(self) -> Cluster:
@@ -204,6 +213,8 @@ class KafkaSource:
         return Committer(lambda offsets: self.cluster.commit(offsets, group), group)
 
     def _follower(self, ledger: Ledger) -> Follower | None:
+        if self.looks:
+            return None
         committer = ACKNOWLEDGERS.get(self)
         return Follower(ledger, committer.renew) if isinstance(committer, Committer) else None
 

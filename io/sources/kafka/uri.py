@@ -27,7 +27,8 @@ class FirstOffset:
 Start = Literal["earliest", "latest"] | int | FirstOffset
 """Where a partition begins; an int is a time in milliseconds since the epoch."""
 
-_PARAMETERS = ("group", "until", "start", "tombstones", "splits")
+PARAMETERS = ("group", "until", "start", "tombstones", "splits")
+"""What a URI may say behind its question mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +131,10 @@ def _parameters(query: str, uri: str) -> dict[str, str]:
     parameters: dict[str, str] = {}
     for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
-        if name not in _PARAMETERS:
+        if name not in PARAMETERS:
             raise ConfigError(
                 f"unknown parameter {name!r} in {uri.partition('?')[0]}?…; "
-                f"use {', '.join(_PARAMETERS)}, and --kafka_config for librdkafka's own settings"
+                f"use {', '.join(PARAMETERS)}, and --kafka_config for librdkafka's own settings"
             )
         if name in parameters:
             raise ConfigError(f"{name} is given twice in {uri}")

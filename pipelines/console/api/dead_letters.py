@@ -39,6 +39,8 @@ class Filter:
         state: Dead letters if it is empty; ``all`` for every state.
         source: ``*`` stands for any text.
         text: A text that the bytes hold.
+        key: A text that the message's key holds.
+        header: The name of a header that the message has, or ``NAME=VALUE``; ``*`` in the name stands for any text.
         since: A time, or how long ago.
         until: A time, or how long ago.
         pipeline: ``-`` for records without one.
@@ -53,6 +55,8 @@ class Filter:
     sqlstate: Text = ""
     source: Text = ""
     text: Text = ""
+    key: Text = ""
+    header: Text = ""
     since: Text = ""
     until: Text = ""
     pipeline: Text = ""

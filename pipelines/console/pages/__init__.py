@@ -16,9 +16,9 @@ How a screen is made. A module here has its pages as a constant::
 * The function is an ordinary one: it may block, as it runs in a thread of a bounded pool. Its ``View`` has the
   database, the user, ``query``, ``form`` and ``path``, the configuration, and ``render``, ``redirect``, ``json``
   and ``download``, which make its ``Answer``.
-* What it raises becomes a page: ``ConfigError`` 400 with its line (wrong parameters), ``Absent`` 404 with its line,
-  any other ``SluiceError`` 503 with its line, which tries again by itself, and anything else 500 with an ID that is
-  in the log too.
+* What it raises becomes a page with its line: ``ConfigError`` 400 (wrong parameters), ``Forbidden`` 403,
+  ``Absent`` 404, and any other ``SluiceError`` 503, as is ``OtherVersion``, which tries again by itself. Anything
+  else is 500 with an ID that is in the log too.
 * A page that is a ``POST`` is an action. Before the function is called, the session's token and the role are
   checked, and that the console is not read-only; ``view.reason()`` is the reason that the form must have.
   Afterwards it returns ``view.redirect("/runs", "Run 7 has ended.")``: 303, and the next page shows the text.

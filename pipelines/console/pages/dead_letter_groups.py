@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pipelines.console.access.roles import Role
 from pipelines.console.pages.dead_letters import HIDDEN, LIST
-from pipelines.console.pages.job_filters import NAMES, asked, filter_of, number_of
+from pipelines.console.pages.job_filters import NAMES, OF_PAYLOADS, asked, filter_of, number_of
 from pipelines.console.rendering.links import link
 from pipelines.console.view import Answer, Page, View
 from sinks.console.groups import Page as Groups
@@ -46,7 +46,7 @@ def dead_letter_groups(view: View) -> Answer:
         )
         for name, text in chosen.items()
     ]
-    left_out = {"state", *(("text",) if view.hides_payloads else ())}
+    left_out = {"state", *(OF_PAYLOADS if view.hides_payloads else ())}
     return view.render(
         "dead_letter_groups.html",
         page=listed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pipelines.console.access.roles import Role
-from pipelines.console.pages.job_filters import ALL, NAMES, asked, filter_of, number_of
+from pipelines.console.pages.job_filters import ALL, NAMES, OF_PAYLOADS, asked, filter_of, number_of
 from pipelines.console.payload.bytes_text import as_hex, as_text
 from pipelines.console.payload.json_tokens import as_json
 from pipelines.console.payload.violations import violating
@@ -48,8 +48,9 @@ def dead_letters(view: View) -> Answer:
         chosen=chosen,
         chips=chips,
         grouped=_without(chosen, "state"),
-        names=[name for name in NAMES if not (name == "text" and view.hides_payloads)],
+        names=[name for name in NAMES if not (name in OF_PAYLOADS and view.hides_payloads)],
         states=(*JOB_STATES, ALL),
+        shows_state=chosen.get("state") == ALL,
         older=link(LIST, **chosen, before=listed.older) if listed.older is not None else None,
         newer=link(LIST, **chosen, after=listed.newer) if listed.newer is not None else None,
         actions=_actions(view, chosen.get("state")),

@@ -16,10 +16,14 @@ from transforms.steps.pipeline_identity import labels_of
 
 NAMES = (
     *("target", "state", "stage", "category", "exception", "sqlstate", "source", "text"),
-    *("since", "until", "pipeline", "steps", "fingerprint", "id"),
+    *("key", "header", "since", "until", "pipeline", "steps", "fingerprint", "id"),
 )
 """The parameters, in the order in which they are shown."""
 
+OF_PAYLOADS = frozenset({"text", "key", "header"})
+"""Those that search in what viewers may not see."""
+
+_TEXTS = ("target", "stage", "category", "exception", "sqlstate", "source", *sorted(OF_PAYLOADS))
 ALL = "all"
 LONGEST = 1_000
 MOST_IDS = 1_000
@@ -35,7 +39,7 @@ def asked(view: View, values: Mapping[str, str]) -> dict[str, str]:
     for name, text in chosen.items():
         if len(text) > LONGEST * 10:
             raise ConfigError(f"{name} is longer than {LONGEST * 10:,} characters")
-    if view.hides_payloads and "text" in chosen:
+    if view.hides_payloads and not OF_PAYLOADS.isdisjoint(chosen):
         raise ConfigError("payloads are hidden from you, so that you cannot search in them")
     return chosen
 
@@ -53,10 +57,7 @@ def filter_of(chosen: Mapping[str, str], now: datetime | None = None) -> JobFilt
     since, until = (moment_of(name, chosen.get(name), now) for name in ("since", "until"))
     if since is not None and until is not None and since >= until:
         raise ConfigError("since is not before until")
-    values: dict[str, Any] = {
-        name: chosen.get(name)
-        for name in ("target", "stage", "category", "exception", "sqlstate", "source", "text")
-    }
+    values: dict[str, Any] = {name: chosen.get(name) for name in _TEXTS}
     for name, text in values.items():
         if text is not None and ("\0" in text or text != text.encode("utf-8", "ignore").decode()):
             raise ConfigError(f"{name} has a character that no database can have")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines.console.pages.job_filters import OF_PAYLOADS
 from pipelines.console.pages.running.asking import HIDDEN
 
 LONGEST_VALUE = 300
@@ -28,10 +29,10 @@ def facts(values: Mapping[str, Any], beneath: str = "") -> list[tuple[str, str]]
 
 
 def without_texts(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same, but for what was searched for in the bytes of records."""
+    """The same, but for what was searched for in records, their keys and headers."""
     return {
         name: HIDDEN
-        if name == "text" and value is not None
+        if name in OF_PAYLOADS and value is not None
         else without_texts(value)
         if isinstance(value, Mapping)
         else value

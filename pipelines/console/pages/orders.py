@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines.console.access.roles import Role
+from pipelines.console.pages.acting.actions import REASONS
 from pipelines.console.pages.job_filters import number_of
 from pipelines.console.pages.meant_records import facts, without_texts
 from pipelines.console.rendering.links import link
@@ -10,6 +11,8 @@ from pipelines.console.view import Absent, Answer, Page, View
 from sinks.bulk import long_orders
 
 SHOWN = 50
+UNTOLD = frozenset({"max_replays", "unmapped"})
+"""What an order has, and a page need not say."""
 
 
 def orders(view: View) -> Answer:
@@ -32,10 +35,15 @@ def order(view: View) -> Answer:
         raise Absent(f"there is no order {number}")
     part = 1.0 if one.state == "completed" else min(1.0, one.position / max(1, one.newest))
     which = without_texts(one.which) if view.hides_payloads else one.which
+    which = {
+        **which.get("filter", {}),
+        **{name: of for name, of in which.items() if name != "filter"},
+    }
     return view.render(
         "order.html",
         order=one,
-        which=facts(which),
+        which=[fact for fact in facts(which) if fact[0] not in UNTOLD],
+        left_alone=[(REASONS.get(name, name), n) for name, n in one.left_alone.items()],
         part=part,
         may_cancel=view.may(Role.OPERATOR),
     )

@@ -7,15 +7,6 @@ from pipelines.console.samples import samples_of
 from pipelines.console.view import Answer, Page, View
 from sinks.console.overview import overview as read
 
-BADGES = {
-    "running": "good",
-    "lost": "bad",
-    "failed": "bad",
-    "paused": "warn",
-    "draining": "warn",
-}
-"""How a state is coloured; its name says the same."""
-
 
 def overview(view: View) -> Answer:
     """Every pipeline with its state, its rate and what waits for somebody."""
@@ -28,8 +19,9 @@ def overview(view: View) -> Answer:
         "overview.html",
         seen=seen,
         rates=rates,
-        badges=BADGES,
         since=samples.since,
+        troubled=sum(row.state in ("failed", "lost") for row in seen.pipelines),
+        held=sum(row.state in ("paused", "draining") for row in seen.pipelines),
         dead=sum(row.dead for row in seen.pipelines),
         retrying=sum(row.retrying for row in seen.pipelines),
     )

@@ -13,6 +13,8 @@ from transforms.batch.counts import COUNTS
 from transforms.errors import ConfigError
 
 RUNS = 5
+ALWAYS = frozenset({"read", "inserted", "duplicates", "dead", "retrying"})
+"""The counts that are shown; others are where there are any."""
 
 
 def target(view: View) -> Answer:
@@ -24,7 +26,7 @@ def target(view: View) -> Answer:
     return view.render(
         "target.html",
         target=seen,
-        counted=COUNTS,
+        counted=[name for name in COUNTS if name in ALWAYS or getattr(seen.counts, name)],
         runs=history.page(view.database, WantedRuns(target=name), limit=RUNS).runs,
     )
 

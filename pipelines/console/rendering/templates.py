@@ -14,6 +14,7 @@ from markupsafe import Markup
 from pipelines.console.rendering.counts import count
 from pipelines.console.rendering.links import link
 from pipelines.console.rendering.shown import shown
+from pipelines.console.rendering.states import tone
 from pipelines.console.rendering.times import duration, time_element
 from pipelines.console.static_files import static
 
@@ -40,7 +41,13 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"shown": shown, "count": count, "duration": duration, "time": _time}
+    environment.filters |= {
+        "shown": shown,
+        "count": count,
+        "duration": duration,
+        "time": _time,
+        "tone": tone,
+    }
     environment.globals |= {"link": link, "static": static}
     return environment
 

@@ -32,21 +32,38 @@
         legend: { show: false },
         cursor: { show: !small },
         axes: [axis, axis],
-        scales: { y: { range: (_, __, most) => [0, most > 0 ? most * 1.1 : 1] } },
+        scales: { y: { range: (_, __, most) => [most > 0 ? -most / 20 : -0.05, most > 0 ? most * 1.1 : 1] } },
         series: [{}, { label: figure.dataset.label, stroke: colour("--accent"), width: 1.5, points: { show: !small } }],
       };
       new window.uPlot(options, [times, values], figure);
+      figure.classList.add("drawn");
+      figure.classList.toggle("small", small);
     }
   };
 
-  const prepare = () => { showTimes(); draw(); };
+  // Cells get the names of their columns, so that a narrow window can show a row as a card.
+  const nameCells = () => {
+    for (const table of all(".wide > table")) {
+      const names = [...table.querySelectorAll("thead th")].map((cell) => cell.textContent.trim());
+      for (const row of table.querySelectorAll("tbody tr, tfoot tr")) {
+        for (const cell of row.cells) {
+          const name = names[cell.cellIndex];
+          if (cell.tagName === "TD" && cell.colSpan === 1 && name) cell.dataset.label = name;
+        }
+      }
+      if (names.length) table.classList.add("cards");
+    }
+  };
+
+  const prepare = () => { showTimes(); nameCells(); draw(); };
 
   // Refreshing: not in hidden tabs, nor while somebody fills in a form or reads a dialog.
   const isBusy = () => {
     const focused = document.activeElement;
     return document.hidden
       || Boolean(document.querySelector("dialog[open]"))
-      || Boolean(main().querySelector("input:checked:not([data-kept]), details[open]:not([data-kept])"))
+      || Boolean(main().querySelector("details[open]:not([data-kept])"))
+      || all("#main input:is([type=checkbox], [type=radio])").some((box) => box.checked !== box.defaultChecked)
       || (main().contains(focused) && ["INPUT", "SELECT", "TEXTAREA"].includes(focused.tagName))
       || all("#main input:not([type=hidden]), #main textarea").some((field) => field.value !== field.defaultValue);
   };
@@ -64,7 +81,7 @@
 
   // Rows: j and k move, Enter opens, x selects.
   let at = -1;
-  const rows = () => all("#main tbody tr");
+  const rows = () => all("#main tbody tr:not(.group)");
   const move = (step) => {
     const list = rows();
     if (!list.length) return;
@@ -106,6 +123,14 @@
     if (event.target.closest?.("[data-close]")) event.target.closest("dialog")?.close();
   });
 
-  document.addEventListener("htmx:afterSettle", () => { prepare(); mark(); });
+  // The console itself may be away: what is seen is then of before, and says so.
+  const say = (isAway) => () => { document.getElementById("away").hidden = !isAway; };
+  for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, say(true));
+  document.addEventListener("htmx:afterOnLoad", say(false));
+
+  // In a narrow window the names of the screens scroll sideways.
+  document.querySelector(".top nav a[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+
+  for (const name of ["htmx:afterSwap", "htmx:afterSettle"]) document.addEventListener(name, () => { prepare(); mark(); });
   prepare();
 })();

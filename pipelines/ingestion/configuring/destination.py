@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 
 from pipelines.flags import is_of_objects
 from transforms.errors import ConfigError
@@ -22,40 +23,51 @@ def check(flags: argparse.Namespace, defaults: argparse.Namespace) -> None:
         defaults: What they are if none is given.
 
     Raises:
-        ConfigError: One line that names the option, and what to do.
+        ConfigError: One line that names the option, and what to do: the first of ``faults``.
+    """
+    for fault in faults(flags, defaults):
+        raise fault
+
+
+def faults(flags: argparse.Namespace, defaults: argparse.Namespace) -> Iterator[ConfigError]:
+    """Each way in which options do not say where records go, or would not be honoured.
+
+    Args:
+        flags: The options.
+        defaults: What they are if none is given.
     """
     objects = flags.sink is not None and is_of_objects(flags.sink)
     tableless = objects or flags.routes
     required = ("source", "sink") if tableless else ("source", "sink", "table")
     missing = [f"--{name}" for name in required if not getattr(flags, name)]
     if missing:
-        raise ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
+        yield ConfigError(f"missing {', '.join(missing)} (--help lists every option)")
 
     def chosen(names: tuple[str, ...]) -> str:
         options = [name for name in names if getattr(flags, name) != getattr(defaults, name)]
         return ", ".join(f"--{name}" for name in options)
 
     if objects and not flags.state:
-        raise ConfigError(
+        yield ConfigError(
             "--sink of objects: missing --state URL, the database that keeps the ledger, the jobs and "
             "the dead letters"
         )
     if flags.state and not objects:
-        raise ConfigError(
+        yield ConfigError(
             "--state is for a --sink of objects; the ledger of tables is in their own database, so "
             "leave it out"
         )
     if objects and (options := chosen(_OF_DATABASE)):
-        raise ConfigError(
+        yield ConfigError(
             f"{options}: objects are only added to, never changed; leave it out, or write to a database"
         )
     if flags.routes and not flags.table and not flags.pipeline:
-        raise ConfigError(
+        yield ConfigError(
             "--routes without --table: missing --pipeline NAME, under which the ledger and the retries "
             "are kept"
         )
     if flags.routes and not flags.table and (options := chosen(_OF_TABLE)):
-        raise ConfigError(
+        yield ConfigError(
             f"{options}: with --routes this is for the records of --table, and there is none; write it "
-            f"in {flags.routes if isinstance(flags.routes, str) else 'the program'} with each route"
+            f"in {flags.routes if isinstance(flags.routes, str) else 'the routes'} with each route"
         )

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+
 from pipelines.command import Parser
+from pipelines.flags import Described
 from sources.files.json.options import LAYOUTS
+
+
+def _lines(text: str) -> int:
+    """A whole number; ``CsvOptions`` refuses one below 0."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
 
 
 def add_json(parser: Parser) -> None:
@@ -60,7 +71,7 @@ def add_csv(parser: Parser) -> None:
     )
     add(
         "--csv_skip",
-        type=int,
+        type=Described(_lines, {"type": "integer", "minimum": 0}),
         default=0,
         metavar="N",
         help="how many lines to leave out at the start of a file (default: 0)",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from transforms.errors import ConfigError
+from transforms.mapping.reading.document import Part
 from transforms.route.route import Route
 from transforms.route.routes import Routes
 
 
-def routes_of(routes: Routes | str, default: Route | None) -> Routes:
-    """The routes, or those in a file; what matches none goes to ``default``, that of ``--table``.
+def routes_of(routes: Routes | str | Part, default: Route | None) -> Routes:
+    """The routes, or those in a file or a document; what matches none goes to ``default``, that of ``--table``.
 
     Raises:
         ConfigError: The file is wrong, or has a default too.
@@ -16,6 +19,8 @@ def routes_of(routes: Routes | str, default: Route | None) -> Routes:
     path = "the routes"
     if isinstance(routes, str):
         path, routes = routes, Routes.load(routes)
+    elif isinstance(routes, Part):
+        routes = Routes.from_part(routes, Path())
     if default is None:
         return routes
     if routes.default is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.command import Parser
-from pipelines.flags import database_url
+from pipelines.flags import Described, database_url
 
 
 def add_target(parser: Parser) -> None:
@@ -53,6 +53,7 @@ def add_target(parser: Parser) -> None:
     )
     add(
         "--on_conflict",
+        type=Described(str, {"type": "string", "pattern": "^(ignore|update|newest:.+)$"}),
         default="ignore",
         metavar="ignore|update|newest:FIELD",
         help="what to do with a record whose key exists already; newest:@position compares the position "

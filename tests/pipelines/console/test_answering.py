@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from pipelines.console.access.roles import Role
 from pipelines.console.access.sessions import COOKIE
 from pipelines.console.pages import about
-from pipelines.console.view import Absent, Answer, Page, View
+from pipelines.console.pages.screens import SCREENS as SCREENS_OF_A_CONSOLE
+from pipelines.console.view import Absent, Answer, Forbidden, Page, View
+from sinks.database import tables
 from sinks.database.database import Database
+from sinks.database.engine import transaction
+from sinks.database.migrations import migrate
 from tests.pipelines.console.consoles import TOKENS, bearer, console, csrf, token_file
 from transforms.errors import ConfigError, SinkUnavailable
 
@@ -29,6 +34,7 @@ def fail(view: View) -> Answer:
     errors: dict[str, Exception] = {
         "wrong": ConfigError(f"wrong {HOSTILE}"),
         "absent": Absent("no such run"),
+        "forbidden": Forbidden("you may not end runs"),
         "away": SinkUnavailable("cannot reach the database"),
         "defect": KeyError("internal-detail"),
     }
@@ -160,6 +166,7 @@ class TestErrors:
         [
             ("wrong", 400, "wrong &lt;script&gt;alert(1)&lt;/script&gt;\\u202e"),
             ("absent", 404, "no such run"),
+            ("forbidden", 403, "you may not end runs"),
             ("away", 503, "cannot reach the database"),
         ],
     )
@@ -220,3 +227,31 @@ class TestErrors:
         answer = client.get("/about", headers=headers)  # type: ignore[arg-type]
         assert answer.status_code == 200
         assert "<script>" not in answer.text
+
+
+class TestTablesOfAnotherVersion:
+    @pytest.mark.parametrize(
+        ("version", "says"), [(5, "run `sluice migrate"), (7, "install that version or a later")]
+    )
+    def test_every_screen_says_so_until_they_are_migrated(
+        self, empty: Database, version: int, says: str
+    ) -> None:
+        migrate.prepare(empty)
+        lists = [page.path for page in SCREENS_OF_A_CONSOLE if page.title not in (None, "About")]
+        with console(empty) as client:
+            _set_version(empty, version)
+            for path in [*lists, "/targets/events", "/dead-letters/1", "/orders"]:
+                answer = client.get(path)
+                assert answer.status_code == 503, path
+                assert "The tables have another version" in answer.text
+                assert says in answer.text
+                assert '<meta http-equiv="refresh"' in answer.text
+            assert client.get("/api/dead-letters").status_code == 503
+            assert f"version {version}" in client.get("/about").text
+            _set_version(empty, tables.VERSION)
+            assert {client.get(path).status_code for path in lists} == {200}
+
+
+def _set_version(database: Database, version: int) -> None:
+    with transaction(database, "set the version") as connection:
+        connection.execute(sa.update(tables.versions).values(version=version))

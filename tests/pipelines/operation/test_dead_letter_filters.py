@@ -29,12 +29,14 @@ class TestFilter:
             flags_of(
                 *("list", "--table", "t", "--stage", "parse", "--category", "schema"),
                 *("--origin", "s3://b/*", "--exception", "E", "--text", "x", "--sqlstate", "23505"),
+                *("--message_key", "k", "--header", "h=v"),
                 *("--id", "7", "--id", "9", "--pipeline", "p", "--steps", "A,B"),
             )
         )
         assert (chosen.target, chosen.stage, chosen.category) == ("t", "parse", "schema")
         assert (chosen.source, chosen.exception, chosen.text) == ("s3://b/*", "E", "x")
         assert (chosen.sqlstate, chosen.ids) == ("23505", (7, 9))
+        assert (chosen.key, chosen.header) == ("k", "h=v")
         assert (chosen.pipeline, chosen.steps) == ("p", ("A", "B"))
 
     @pytest.mark.parametrize(

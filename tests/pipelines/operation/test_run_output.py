@@ -58,6 +58,20 @@ def test_options_are_shown_as_they_are_given(capsys: pytest.CaptureFixture[str])
     assert ["--source", "a,", "b"] in lines
 
 
+def test_the_version_of_the_pipeline_file_is_a_line_of_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    version = {"path": "p.yaml", "hash": "a" * 64, "commit": f"{'b' * 40}+dirty", "env": "prod"}
+    run = replace(RUN, options={"key": "id", "file": version})
+    print_one(run, as_json=False)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    line = "p.yaml, environment prod, hash aaaaaaaaaaaa, commit bbbbbbbbbbbb+dirty"
+    assert f"pipeline file {line}" in lines
+    assert not any(text.startswith("--file") for text in lines)
+    print_one(run, as_json=True)
+    assert json.loads(capsys.readouterr().out)["options"]["file"] == version
+
+
 def test_json_has_times_and_the_counts_of_all_processes(capsys: pytest.CaptureFixture[str]) -> None:
     print_one(RUN, as_json=True)
     run = json.loads(capsys.readouterr().out)

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 import pytest
 
 from transforms.batch.backoff import Backoff, forget_outages, services_away
+from transforms.batch.divide import divided
+from transforms.batch.record import JSON, RecordBatch, Span
 from transforms.errors import ServiceUnavailable
+from transforms.steps import passage as passages
 from transforms.steps import service as services
-from transforms.steps.service import PROBE, TIMEOUTS, Service, Waits
+from transforms.steps.passage import Passage
+from transforms.steps.service import PROBE, TIMEOUTS, Service, Taken, Waits, parts_taken
 
 
 class Clock:
@@ -156,3 +160,42 @@ def test_a_service_that_is_away_holds_all_readers_of_the_process() -> None:
     away.answered()
     assert services.turn() == 0.0
     assert fine.take_turn() == 0.0
+
+
+BATCH = RecordBatch(Span("kafka://t", "0", 0, 4), JSON, [0, 1, 2, 3], [b"{}"] * 4)
+
+
+def calling(budget: float = 60.0) -> Service:
+    return Service("s", Waits(Backoff(0.001, 0.002), budget))
+
+
+def test_all_is_taken() -> None:
+    assert list(parts_taken(BATCH, calling(), lambda batch, _: Taken(batch))) == [BATCH]
+
+
+def test_the_rest_goes_back_to_the_reader() -> None:
+    passages.begin(passage := Passage(BATCH, lambda: False, lambda _: None))
+    away = calling()
+    take = lambda batch, _: Taken(divided(batch, 2)[0], 2, "HTTP 503")
+    (part,) = parts_taken(BATCH, away, take)
+    assert (part.offsets, passage.back_from, away.trying) == ([0, 1], 2, True)
+
+
+def test_without_a_reader_it_goes_on_by_itself() -> None:
+    seen: list[list[int]] = []
+
+    def take(batch: RecordBatch, _: Passage | None) -> Taken:
+        seen.append(list(batch.offsets))
+        first = batch.offsets[0]
+        if len(seen) == 2:
+            return Taken(None, first, "HTTP 503")
+        return Taken(divided(batch, first + 2)[0], first + 2) if first == 0 else Taken(batch)
+
+    parts = list(parts_taken(BATCH, calling(), take))
+    assert [part.offsets for part in parts] == [[0, 1], [2, 3]]
+    assert seen == [[0, 1, 2, 3], [2, 3], [2, 3]]
+
+
+def test_an_outage_ends_with_its_budget() -> None:
+    with pytest.raises(ServiceUnavailable):
+        list(parts_taken(BATCH, calling(0.01), lambda _, __: Taken(None, 0, "HTTP 503")))

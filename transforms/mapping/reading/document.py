@@ -204,6 +204,8 @@ def _not_yaml(error: yaml.MarkedYAMLError, name: str) -> ConfigError:
         problem += "; put the text in quotes"
     elif "\\t" in problem:
         problem += "; indent by blanks"
+    elif "mapping values are not allowed" in problem:
+        problem += "; is the indentation right, or does a text with ': ' lack its quotes?"
     return ConfigError(f"{place}: not YAML: {problem}")
 
 
@@ -252,7 +254,7 @@ class _Parts:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise ConfigError(f"{key.place}: a key must be a text")
             if key.text in parts:
-                raise ConfigError(f"{key.place}: {key.text} occurs twice here")
+                raise ConfigError(f"{key.place}: {key.text} occurs twice here; keep one of them")
             keys[key.text] = key.place
             parts[key.text] = self.part(value_node, depth + 1)
         return Part(parts, "", place, keys)

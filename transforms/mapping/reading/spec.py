@@ -319,3 +319,6 @@ _READERS: dict[str, Callable[[Part], Sequence[Operation]]] = {
     "compute": _compute,
     "unnest": _single(_unnest),
 }
+
+OPERATIONS = tuple(_READERS)
+"""The operations that a mapping may have."""

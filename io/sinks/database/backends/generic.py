@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
 from sinks.database.dialect import Row, Writing
+from sinks.database.rehearsing import Rehearsing
 from transforms.errors import Contention
 
 
@@ -38,6 +39,11 @@ class Generic:
     def in_flight(self) -> int:
         """One: whether keys are equal, only the database knows."""
         return 1
+
+    @property
+    def rehearsing(self) -> Rehearsing | None:
+        """None: many databases commit before they create a table."""
+        return None
 
     def is_awaited(self, connection: sa.Connection) -> bool:
         """No: there is one transaction at a time."""

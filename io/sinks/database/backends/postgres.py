@@ -18,6 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from sinks.database.backends import on_conflict
 from sinks.database.backends.generic import Generic
+from sinks.database.backends.rehearsing_postgres import RehearsingPostgres
 from sinks.database.catalogue import postgres as catalogue
 from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
@@ -65,6 +66,10 @@ class Postgres(Generic):
     keeps_zones: bool = True
     builds_beside: bool = True
     own_clock: bool = False
+
+    @property
+    def rehearsing(self) -> RehearsingPostgres:
+        return RehearsingPostgres()
 
     @property
     def in_flight(self) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import sqlite
 
 from sinks.database.backends import on_conflict
 from sinks.database.backends.generic import Generic
+from sinks.database.backends.rehearsing_sqlite import RehearsingSqlite
 from sinks.database.catalogue import sqlite as catalogue
 from sinks.database.catalogue.figures import Need, Server
 from sinks.database.database import Database
@@ -34,6 +35,10 @@ class Sqlite(Generic):
     """
 
     writing: Writing = "sqlite"
+
+    @property
+    def rehearsing(self) -> RehearsingSqlite:
+        return RehearsingSqlite()
 
     def complete(self, url: sa.URL) -> sa.URL:
         if url.database in (None, "", ":memory:"):
@@ -57,6 +62,8 @@ class Sqlite(Generic):
     def configure(self, engine: sa.Engine, database: Database) -> None:
         sa.event.listen(engine, "do_connect", _create_private)
         sa.event.listen(engine, "connect", _set_up)
+        if not database.rehearsal:  # it would stay
+            sa.event.listen(engine, "connect", _set_journal)
         sa.event.listen(engine, "begin", _begin)
 
     def matches(self, column: sa.ColumnElement[str], pattern: str) -> sa.ColumnElement[bool]:
@@ -111,10 +118,13 @@ def _create_private(
 
 def _set_up(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver must not begin by itself; see _begin
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")  # a commit must survive a power cut
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+
+
+def _set_journal(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _begin(connection: sa.Connection) -> None:

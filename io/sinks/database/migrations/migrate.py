@@ -68,6 +68,11 @@ def prepare(database: Database, *, create: bool = True) -> None:
         version = retried(lambda: _created(database))
     refuse_newer(version)
     if version is not None and version < VERSION:
+        if database.rehearsal:  # a migration has several transactions
+            raise ConfigError(
+                f"the ingest_ tables in {database} have version {version}, and a run would migrate them to "
+                f"version {VERSION} first, which cannot be tried: run {MIGRATE}"
+            )
         _migrate(database, force=False, by_itself=True)
 
 

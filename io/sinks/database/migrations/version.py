@@ -16,6 +16,10 @@ MIGRATE = "`sluice migrate --sink URL`"
 """The command that brings tables up to date, for messages."""
 
 
+class OtherVersion(ConfigError):
+    """The tables are not of the version that this program reads; the message says what to do."""
+
+
 def version_of(connection: sa.Connection) -> int | None:
     """The version of the tables; None if there are none, or not all of the latest.
 
@@ -35,7 +39,7 @@ def check(connection: sa.Connection) -> None:
     """Refuse tables of another version, before they are read. No tables pass.
 
     Raises:
-        ConfigError: They have an earlier or a later version.
+        OtherVersion: They have an earlier or a later version.
     """
     _refuse_other(version_of(connection))
 
@@ -84,7 +88,7 @@ def _refuse_none(version: int | None, database: Database) -> None:
 
 def _refuse_other(version: int | None) -> None:
     if version is not None and version < VERSION:
-        raise ConfigError(
+        raise OtherVersion(
             f"the ingest_ tables have version {version}, and this program reads version {VERSION}: "
             f"run {MIGRATE}, or an ingest"
         )
@@ -95,10 +99,10 @@ def refuse_newer(version: int | None) -> None:
     """Refuse tables that a later program has migrated.
 
     Raises:
-        ConfigError: They are.
+        OtherVersion: They are.
     """
     if version is not None and version > VERSION:
-        raise ConfigError(
+        raise OtherVersion(
             f"the ingest_ tables have version {version}, and this program knows up to version "
             f"{VERSION}: a newer Sluice has migrated them; install that version or a later one"
         )

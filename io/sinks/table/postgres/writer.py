@@ -200,9 +200,11 @@ class PostgresWriter:
             for column in columns
         ]
         lines.append(f"PRIMARY KEY ({', '.join(map(quote, key))})")
-        # The driver's cursor leaves percent signs in names alone.
-        cursor = connection.connection.cursor()
-        cursor.execute(f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({', '.join(lines)})")
+        # Without parameters, the driver leaves percent signs in names alone.
+        connection.exec_driver_sql(
+            f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({', '.join(lines)})",
+            execution_options={"no_parameters": True},
+        )
 
     def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:
         """Read the system catalogue."""

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sources.files.avro.shapes import Shape
 from sources.files.parquet.arrow_columns import ColumnValues
 from sources.files.parquet.arrow_rows import Rows, rows_in
+from transforms.parse.avro.shapes import Shape
 from transforms.parse.typed_rows import RowEncoder, Unreadable, written
 
 DEEPEST = 100

@@ -15,8 +15,8 @@ from fastavro.read import HEADER_SCHEMA
 from sources.files.avro.blocks import Block
 from sources.files.avro.element_codec import ElementCodec
 from sources.files.avro.elements import LARGE, MEMORY, Elements
-from sources.files.avro.shapes import Shape, Shapes
 from transforms.errors import ObjectFailed
+from transforms.parse.avro.shapes import Shape, Shapes
 from transforms.parse.typed_rows import RowEncoder
 
 

@@ -9,7 +9,7 @@ import fastavro
 from fastavro import _read_py
 
 from sources.files.avro.costs import costs_of
-from sources.files.avro.shapes import Shape
+from transforms.parse.avro.shapes import Shape
 from transforms.parse.typed_rows import RowEncoder
 
 

@@ -11,7 +11,7 @@ from pipelines.console.pages.acting.selection import Selection, action_named, se
 from pipelines.console.pages.dead_letters import LIST
 from pipelines.console.pages.job_filters import number_of
 from pipelines.console.rendering.links import link
-from pipelines.console.view import Absent, Answer, Page, View
+from pipelines.console.view import Absent, Answer, Forbidden, Page, View
 from sinks.bulk import long_orders
 from sinks.console.acting import Extent, afterwards, entries_since, extent, newest_entry
 from sinks.console.failed_records import page
@@ -49,7 +49,7 @@ def confirm(view: View) -> Answer:
     """What an action would change, before it is done."""
     action = action_named(view.query.get("action"))
     if not view.may(ROLES[action.name]):
-        raise ConfigError(f"you may not {action.name} records in this console")
+        raise Forbidden(f"you may not {action.name} records in this console")
     chosen = selection(view, action, view.query, view.query)
     meant = extent(view.database, chosen.order, most=AT_ONCE)
     return view.render(

@@ -10,7 +10,7 @@ from pipelines.console.pages.job_filters import LONGEST
 from pipelines.console.view import View
 from pipelines.operation.dead_letter_filters import moment_of
 from sinks.database.engine import exists, transaction
-from sinks.database.migrations.version import version_of
+from sinks.database.migrations import version
 from transforms.errors import ConfigError
 
 HIDDEN = "hidden from you"
@@ -92,8 +92,14 @@ def place_of(name: str, text: str | None) -> tuple[datetime, str] | None:
 
 
 def has_tables(view: View) -> bool:
-    """Whether anything was ever ingested into the database; otherwise a screen is empty."""
+    """Whether anything was ever ingested into the database; otherwise a screen is empty.
+
+    Raises:
+        OtherVersion: Its tables are not those that this program reads.
+        SinkUnavailable: The database cannot be reached.
+    """
     if not exists(view.database):
         return False
     with transaction(view.database, "read the version of its tables", write=False) as connection:
-        return version_of(connection) is not None
+        version.check(connection)
+        return version.version_of(connection) is not None

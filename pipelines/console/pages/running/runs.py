@@ -16,6 +16,7 @@ from pipelines.console.pages.running.asking import (
 )
 from pipelines.console.rendering.links import link
 from pipelines.console.view import Absent, Answer, Page, View
+from pipelines.pipeline_file.version_line import version_line
 from sinks.runs.history import RunRow, RunsPage, WantedRuns, page, run_called
 from transforms.errors import ConfigError
 
@@ -42,7 +43,9 @@ def runs(view: View) -> Answer:
 
 def run(view: View) -> Answer:
     """One run: its options, its processes, and what they have settled."""
-    return view.render("run.html", run=one(view, str(view.path["run"])), most_workers=MOST_WORKERS)
+    shown = one(view, str(view.path["run"]))
+    file = version_line(shown.options)
+    return view.render("run.html", run=shown, file=file, most_workers=MOST_WORKERS)
 
 
 def listing(

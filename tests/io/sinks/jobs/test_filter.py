@@ -14,6 +14,8 @@ from sinks.table.config import SqlConfig
 from tests.io.sinks.jobs.stored_jobs import FAILED_AT, prepared, store
 from tests.io.sinks.tested_database import Database
 from transforms.batch.job_states import JOB_STATES
+from transforms.batch.record import Headers
+from transforms.parse.json_text import encode_decimal_text
 
 HOSTILE = "'; DROP TABLE ingest_jobs; --"
 
@@ -50,6 +52,41 @@ def test_each_field_narrows(database: Database) -> None:
         (JobFilter(text="_"), [1, 2]),
         (JobFilter(text=HOSTILE), [2]),
         (JobFilter(text="\xff"), []),
+    ]
+    assert [(which, found(config, which)) for which, _ in expected] == expected
+
+
+def test_keys_and_headers_of_messages_narrow(database: Database) -> None:
+    config = prepared(database)
+    headers: list[Headers] = [
+        (("trace", b"1"), ("x%_?[", b"\xff\x00")),
+        (("trace", b"12"), ('q"\\', None)),
+        (("other", b'["trace",'), ("a", b"b=c")),
+        (),
+    ]
+    keys = [b"order-7\x00", b"\xff\xfeorder-8", None, b""]
+    store(
+        config,
+        *(
+            {"key": key, "headers": encode_decimal_text(of).decode() if of else None}
+            for key, of in zip(keys, headers, strict=True)
+        ),
+    )
+    expected = [
+        (JobFilter(key="order-"), [0, 1]),
+        (JobFilter(key="order-8"), [1]),
+        (JobFilter(key="%"), []),
+        (JobFilter(header="trace"), [0, 1]),
+        (JobFilter(header="trac"), []),
+        (JobFilter(header="Trace"), []),
+        (JobFilter(header="tr*"), [0, 1]),
+        (JobFilter(header="trace=1"), [0]),
+        (JobFilter(header="trace="), []),
+        (JobFilter(header="a=b=c"), [2]),
+        (JobFilter(header="x%_?["), [0]),
+        (JobFilter(header='q"\\'), [1]),
+        (JobFilter(header="%"), []),
+        (JobFilter(key="order-7", header="trace"), [0]),
     ]
     assert [(which, found(config, which)) for which, _ in expected] == expected
 

@@ -112,12 +112,15 @@ def test_a_pipeline_is_paused_and_resumed(
         page.goto("/control?pipeline=events")
         for button, state in (("Pause", "paused"), ("Resume", "running")):
             page.locator("#reason").fill(f"to see it {state}")
+            page.locator("#reason").press("Enter")  # does nothing: which button would it be?
             page.get_by_role("button", name=button, exact=True).click()
             expect(page.locator("tbody")).to_contain_text(f"to see it {state}")
             (row,) = requests.requested(Database(postgres_url), "events")
             assert row.state == state
         page.goto("/audit")
         expect(page.locator("tbody")).to_contain_text("to see it paused")
+    entries = audit_trail.entries(Database(postgres_url))
+    assert [entry.action for entry in entries] == ["resume", "pause"]
 
 
 @pytest.mark.alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -200,3 +201,50 @@ def test_keys_themes_and_times(chromium: Browser, console: tuple[str, list[str]]
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
         page.get_by_role("button", name="relative").click()
         expect(page.locator("main time").first).to_contain_text("ago")
+
+
+def test_rows_are_selected_and_replayed_by_keys(
+    chromium: Browser, console: tuple[str, list[str]]
+) -> None:
+    address, _ = console
+    with watched(chromium, address) as page:
+        shown(page, "/dead-letters")
+        boxes = page.locator("tbody input[type=checkbox]")
+        for key in "jjx":
+            page.keyboard.press(key)
+        expect(boxes.nth(1)).to_be_checked()
+        expect(page.locator("tbody input:checked")).to_have_count(1)
+        page.keyboard.press("x")
+        expect(page.locator("tbody input:checked")).to_have_count(0)
+        page.keyboard.press("x")
+        chosen = boxes.nth(1).input_value()
+        page.keyboard.press("r")
+        expect(page).to_have_url(re.compile(f"/confirm.*selected={chosen}&action=replay"))
+        shown(page, "/dead-letters")
+        page.get_by_label("this page").check()
+        expect(page.locator("tbody input:checked")).to_have_count(boxes.count())
+        shown(page, f"/dead-letters/{chosen}")
+        page.keyboard.press("r")
+        expect(page).to_have_url(re.compile(f"/confirm.*selected={chosen}&.*action=replay"))
+        # A letter that somebody types is no key.
+        page.get_by_label("Reason").press_sequentially("jxr?/")
+        expect(page.get_by_label("Reason")).to_have_value("jxr?/")
+        shown(page, "/dead-letters/groups")
+        page.keyboard.press("j")
+        page.keyboard.press("r")
+        expect(page).to_have_url(re.compile("/confirm.*fingerprint="))
+
+
+def test_a_key_leads_to_the_search_of_every_list(
+    chromium: Browser, console: tuple[str, list[str]]
+) -> None:
+    address, paths = console
+    searched = []
+    with watched(chromium, address, expected=[ABSENT]) as page:
+        for path in paths:
+            shown(page, path)
+            if page.locator("main .filters").count():
+                page.keyboard.press("/")
+                expect(page.locator("[data-search]").first).to_be_focused()
+                searched.append(path.partition("?")[0])
+    assert set(searched) >= {"/dead-letters", "/due", "/outbox", "/runs", "/audit"}

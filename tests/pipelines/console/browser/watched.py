@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Dialog, Page, Request
 
 
 @contextmanager
-def served(url: str, *flags: str) -> Iterator[str]:
+def served(url: str, *flags: str, program: str = "pipelines.console") -> Iterator[str]:
     """The address of a console that looks at the database ``url``."""
-    command = [sys.executable, "-m", "pipelines.console", "--sink", url]
+    command = [sys.executable, "-m", program, "--sink", url]
     process = subprocess.Popen(
         [*command, "--listen", "127.0.0.1:0", "--refresh", "1", *flags],
         stdout=subprocess.PIPE,

@@ -148,8 +148,12 @@ class TestOne:
                 assert secret.encode().hex(" ") not in answer.text
                 operator = client.get(address, headers=bearer("operator"))
                 assert operator.text != answer.text
-            for address in ("/dead-letters?text=s3", "/api/dead-letters?text=s3"):
-                assert client.get(address, headers=bearer("viewer")).status_code == 400
+            for name in ("text", "key", "header"):
+                for path in ("/dead-letters", "/dead-letters/groups", "/api/dead-letters"):
+                    answer = client.get(f"{path}?{name}=s3", headers=bearer("viewer"))
+                    assert answer.status_code == 400
+                page = client.get("/dead-letters", headers=bearer("viewer")).text
+                assert f'name="{name}"' not in page
             assert (
                 client.get(f"/dead-letters/{number}/edit", headers=bearer("viewer")).status_code
                 == 403

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pipelines.console.pages.job_filters import filter_of, number_of
+from pipelines.console.pages.job_filters import OF_PAYLOADS, filter_of, number_of
 from sinks.jobs.filter import JobFilter
 from transforms.errors import ConfigError
 
@@ -18,7 +18,8 @@ class TestFilterOf:
     def test_every_parameter_has_its_field(self) -> None:
         group = uuid.uuid4()
         texts = {
-            name: name for name in ("target", "stage", "category", "exception", "source", "text")
+            name: name
+            for name in ("target", "stage", "category", "exception", "source", *OF_PAYLOADS)
         }
         which = filter_of(
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipelines.console.pages.meant_records import LONGEST_VALUE, facts, without_texts
+from pipelines.console.pages.running.asking import HIDDEN
 
 
 def test_what_is_not_said_is_left_out_and_long_values_are_cut() -> None:
@@ -16,4 +17,8 @@ def test_texts_are_hidden_wherever_they_stand() -> None:
     hidden = without_texts({"text": "secret", "filter": {"text": "secret", "stage": "parse"}})
     assert "secret" not in str(hidden)
     assert hidden["filter"]["stage"] == "parse"
+    assert without_texts({"key": "s", "header": "a=s"}) == {
+        "key": HIDDEN,
+        "header": HIDDEN,
+    }
     assert without_texts({"text": None}) == {"text": None}

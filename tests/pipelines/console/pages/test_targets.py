@@ -13,7 +13,7 @@ from tests.pipelines.console.pages.stored_letters import HOSTILE, letters
 
 
 def partitions(page: str) -> list[str]:
-    return re.findall(r'<tr><th scope="row" class="long">(.*?)<br>', page)
+    return re.findall(r'<tr><th scope="row" class="long">(.*?)</th>', page)
 
 
 def test_a_table_has_its_counts_and_columns(tmp_path: Path) -> None:
@@ -21,7 +21,8 @@ def test_a_table_has_its_counts_and_columns(tmp_path: Path) -> None:
     store(config, DEAD, source=HOSTILE[1], partition=HOSTILE[0])
     with console(config.database) as client:
         page = client.get("/targets/events").text
-        assert "3 dead letters" in page
+        assert "<strong>3</strong> dead letters" in page
+        assert 'class="number">Expanded' not in page, "no record was expanded"
         assert "Every record has one outcome" in page
         assert re.search(r'<th scope="row">id</th>.*?primary key', page, re.DOTALL)
         assert "<img" not in page
@@ -45,6 +46,8 @@ def test_pages_have_each_partition_once(tmp_path: Path) -> None:
         second = client.get(unescape(following)).text
         assert "<script>alert" not in first + second
         listed = partitions(first) + partitions(second)
+        for page in (first, second):
+            assert page.count('scope="rowgroup"') == 1, "their source is named once a page"
         assert len(listed) == len(set(listed)) == 61
         assert "Next page" not in second
         for wrong in ("after=x", "after=a&after=b"):

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from sources.files.avro.columns import evidence, rows_of
-from sources.files.avro.shapes import Shape
 from sources.files.parquet.arrow_rows import Rows
 from transforms.errors import Reject
+from transforms.parse.avro.shapes import Shape
 from transforms.parse.typed_rows import RowEncoder, decode
 
 

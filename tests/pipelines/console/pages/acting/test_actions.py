@@ -55,6 +55,15 @@ class TestConfirm:
         with console(config.database) as client:
             assert client.get(f"/dead-letters/confirm?{query}").status_code == 400
 
+    def test_those_who_may_not_are_told_so(self, tmp_path: Path) -> None:
+        config, _ = letters(tmp_path, {})
+        address = "/dead-letters/confirm?action=replay&every=1"
+        with console(config.database, read_only=True) as client:
+            assert client.get(address).status_code == 403
+        with console(config.database, token_file=token_file(tmp_path)) as client:
+            for role, status in (("viewer", 403), ("operator", 200)):
+                assert client.get(address, headers=bearer(role)).status_code == status
+
     def test_many_become_an_order(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(actions, "AT_ONCE", 3)
         config, _ = letters(tmp_path, *({} for _ in range(5)))

@@ -69,8 +69,8 @@ def test_what_was_meant_is_readable(tmp_path: Path) -> None:
     database = entered(tmp_path, {"which": which}, {"action": "pause"})
     with console(database.database) as client:
         page = client.get("/audit?action=replay").text
-        assert '<span class="hint">ids</span> 1, 2<br>' in page
-        assert '<span class="hint">filter stage</span> parse<br>' in page
+        assert '<span class="hint">ids</span> 1, 2</span>' in page
+        assert '<span class="hint">filter stage</span> parse</span>' in page
         assert "None" not in page
         assert "everything" in client.get("/audit?action=pause").text
         assert "No entry matches" in client.get("/audit?since=2990-01-01").text

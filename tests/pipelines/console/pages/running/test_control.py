@@ -87,7 +87,7 @@ def test_one_source_is_held_and_resumed(tmp_path: Path) -> None:
         ]
         page = client.get("/control?pipeline=p").text
         assert "Source kafka://a is paused." in page
-        assert '<td>kafka://a</td><td class="warn">paused</td>' in page
+        assert '<td>kafka://a</td><td><span class="badge warn">paused</span></td>' in page
         refused = client.post("/control/pause", data=form | {"source": "kafka://c"})
         assert refused.status_code == 400
         assert "reads no source kafka://c" in refused.text

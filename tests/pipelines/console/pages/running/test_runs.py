@@ -110,6 +110,17 @@ def test_messages_are_hidden_with_payloads(tmp_path: Path) -> None:
             assert "s3cr3t" in client.get(address, headers=bearer("operator")).text
 
 
+def test_the_page_of_a_run_names_the_version_of_its_file(tmp_path: Path) -> None:
+    database = stored(tmp_path)
+    file = {"path": "<b>p.yaml", "hash": "a" * 64, "commit": "b" * 40}
+    begun(database, "of-a-file", options={"key": "id", "file": file})
+    with console(database.database) as client:
+        page = client.get("/runs/of-a-file").text
+    assert "<dd>&lt;b&gt;p.yaml, hash aaaaaaaaaaaa, commit bbbbbbbbbbbb</dd>" in page
+    assert "<dt>file</dt>" not in page
+    assert "<dt>key</dt>" in page
+
+
 def test_without_runs_the_page_says_so(tmp_path: Path) -> None:
     database = stored(tmp_path)
     with console(database.database) as client:

@@ -7,8 +7,8 @@ from typing import Any
 import fastavro
 import pytest
 
-from sources.files.avro.shapes import Shapes
 from transforms.errors import ObjectFailed
+from transforms.parse.avro.shapes import Shapes
 
 
 def logical(kind: str, logical_type: str, **more: Any) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Context, Decimal
+from functools import partial
+from struct import unpack
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +30,7 @@ _MOST_EMPTY = 4
 _DAY = 86_400_000_000
 _EXACT = Context(prec=2 * MAX_DIGITS, Emax=10**6, Emin=-(10**6))
 _MOST_DECIMAL_BYTES = math.ceil(MAX_DIGITS / math.log10(256))
+_DURATION_BYTES = 12
 _PRIMITIVES = {
     **dict.fromkeys(("null", "boolean", "int", "long", "string")),
     "float": "float",
@@ -96,8 +99,7 @@ class Shapes:
         kind = schema["type"]
         if isinstance(kind, list | dict):
             return self.of(kind)
-        logical = _LOGICAL.get((kind, str(schema.get("logicalType"))))
-        if logical is not None and (shape := logical(schema)) is not None:
+        if (shape := logical(schema)) is not None:
             name, convert = shape
             decoded = _plain(schema) if kind == "fixed" else kind
             return Shape(name, convert, decoded)
@@ -218,6 +220,15 @@ class Shapes:
         return kind not in ("enum", "array", "map") and self._takes_no_bytes(kind, within)
 
 
+def logical(schema: Mapping[str, Any]) -> tuple[Kind, Convert] | None:
+    """The kind of a logical type, and what turns its stored values into the ones wanted.
+
+    None where ``schema`` has no logical type, or one that is read as what it is stored as.
+    """
+    shape = _LOGICAL.get((str(schema["type"]), str(schema.get("logicalType"))))
+    return None if shape is None else shape(schema)
+
+
 def _size(kind: Kind) -> int:
     """How many types a kind is made of."""
     if isinstance(kind, dict):
@@ -296,11 +307,30 @@ def _timestamp(
     def convert(stored: int) -> datetime | str:
         return timestamp_of(stored * numerator // denominator, utc=utc)
 
-    return lambda schema: ("timestamp", convert)
+    exact = partial(timestamp_of, utc=utc) if numerator == denominator else convert
+    return lambda schema: ("timestamp", exact)
 
 
 def _uuid(schema: Mapping[str, Any]) -> tuple[Kind, Convert] | None:
     return (None, lambda stored: str(UUID(bytes=stored))) if schema.get("size") == 16 else None
+
+
+def _duration(schema: Mapping[str, Any]) -> tuple[Kind, Convert] | None:
+    return (None, duration_text) if schema.get("size") == _DURATION_BYTES else None
+
+
+def duration_text(stored: bytes) -> str:
+    """A duration of months, days and milliseconds as ISO 8601 writes it.
+
+    >>> duration_text(bytes([14, 0, 0, 0, 3, 0, 0, 0, 0xDC, 5, 0, 0]))
+    'P14M3DT1.5S'
+    """
+    months, days, milliseconds = unpack("<III", stored)
+    parts = [f"{months}M" if months else "", f"{days}D" if days else ""]
+    if milliseconds:
+        seconds, rest = divmod(milliseconds, 1_000)
+        parts.append(f"T{seconds}" + (f".{rest:03}".rstrip("0") if rest else "") + "S")
+    return "P" + ("".join(parts) or "T0S")
 
 
 def _date(schema: Mapping[str, Any]) -> tuple[Kind, Callable[[int], date | str]]:
@@ -320,4 +350,5 @@ _LOGICAL: dict[tuple[str, str], Callable[[Any], tuple[Kind, Convert] | None]] = 
     ("long", "local-timestamp-micros"): _timestamp(1, 1, utc=False),
     ("long", "local-timestamp-nanos"): _timestamp(1, 1_000, utc=False),
     ("fixed", "uuid"): _uuid,
+    ("fixed", "duration"): _duration,
 }

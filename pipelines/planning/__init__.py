@@ -1,0 +1,1 @@
+"""What a pipeline would do: it is run on a sample, and all that it writes is taken back."""

@@ -1,0 +1,1 @@
+"""Protobuf: the text of a schema becomes descriptors, and messages plain values, without ``protoc``."""

@@ -1,0 +1,154 @@
+"""Messages of Protobuf as plain Python values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Context, Decimal
+from typing import Any
+
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+from transforms.parse.far_dates import timestamp_of
+from transforms.parse.numbers import MAX_DIGITS
+
+Convert = Callable[[Any], Any]
+
+_MICROSECONDS = 1_000_000
+_NANOS = 1_000_000_000
+_MOST_SECONDS = 315_576_000_000  # what the specification allows a duration, either way
+_MOST_SCALE = 10_000
+_EXACT = Context(prec=2 * MAX_DIGITS, Emax=10**6, Emin=-(10**6))
+
+
+class Values:
+    """What turns messages of one pool of descriptors into values; made once for each type."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, Convert] = {}
+
+    def of(self, message: Descriptor) -> Convert:
+        """The function that turns a message of this type into its value; usually a dict.
+
+        It raises ``ValueError`` for a value that the type does not allow.
+        """
+        standing = _WELL_KNOWN.get(message.full_name)
+        if standing is not None:
+            return standing
+        if message.full_name not in self._of:
+            fields: list[tuple[str, bool, Convert | None]] = []
+            self._of[message.full_name] = lambda value: _dict_of(value, fields)
+            for field in message.fields:
+                fields.append((field.name, field.has_presence, self._field(field)))
+        return self._of[message.full_name]
+
+    def _field(self, field: FieldDescriptor) -> Convert | None:
+        """What turns the value of a field into a plain one; None where it is one."""
+        message = field.message_type
+        if message is not None and message.GetOptions().map_entry:
+            key, value = message.fields_by_name["key"], message.fields_by_name["value"]
+            return _map(_key(key), self._single(value))
+        convert = self._single(field)
+        if field.is_repeated:
+            return list if convert is None else lambda items: [convert(item) for item in items]
+        return convert
+
+    def _single(self, field: FieldDescriptor) -> Convert | None:
+        if field.message_type is not None:
+            return self.of(field.message_type)
+        if field.enum_type is not None:
+            names: dict[int, str] = {}
+            for value in field.enum_type.values:
+                names.setdefault(value.number, value.name)  # of two names, the first one
+            return lambda number: names.get(number, str(number))
+        return None
+
+
+def _dict_of(message: Any, fields: list[tuple[str, bool, Convert | None]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, has_presence, convert in fields:
+        if has_presence and not message.HasField(name):
+            result[name] = None
+            continue
+        value = getattr(message, name)
+        result[name] = value if convert is None else convert(value)
+    return result
+
+
+def _map(name: Callable[[Any], str], convert: Convert | None) -> Convert:
+    """What turns a map into a dict; it asks for keys that are there, since others would get a value."""
+    if convert is None:
+        return lambda held: {name(key): held[key] for key in list(held)}
+    return lambda held: {name(key): convert(held[key]) for key in list(held)}
+
+
+def _key(field: FieldDescriptor) -> Callable[[Any], str]:
+    """What makes a key of a map a name, as Protobuf's JSON does."""
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return lambda key: "true" if key else "false"
+    return str
+
+
+def _timestamp(message: Any) -> Any:
+    if not 0 <= message.nanos < _NANOS:
+        raise ValueError("a timestamp has nanoseconds beyond a second")
+    return timestamp_of(message.seconds * _MICROSECONDS + message.nanos // 1_000, utc=True)
+
+
+def duration_text(message: Any) -> str:
+    """A duration as ISO 8601 writes it, to the nanosecond: ``PT1.5S``, ``-PT0.000000001S``.
+
+    Raises:
+        ValueError: Its seconds and nanoseconds have different signs, or it is beyond 10,000 years.
+    """
+    seconds, nanos = message.seconds, message.nanos
+    if abs(nanos) >= _NANOS or abs(seconds) > _MOST_SECONDS or seconds * nanos < 0:
+        raise ValueError("a duration is out of its range")
+    sign = "-" if seconds < 0 or nanos < 0 else ""
+    fraction = f".{abs(nanos):09}".rstrip("0") if nanos else ""
+    return f"{sign}PT{abs(seconds)}{fraction}S"
+
+
+def _struct(message: Any) -> dict[str, Any]:
+    return {name: _value(message.fields[name]) for name in list(message.fields)}
+
+
+def _list(message: Any) -> list[Any]:
+    return [_value(item) for item in message.values]
+
+
+def _value(message: Any) -> Any:
+    kind = message.WhichOneof("kind")
+    if kind is None or kind == "null_value":
+        return None
+    value = getattr(message, kind)
+    if kind == "struct_value":
+        return _struct(value)
+    return _list(value) if kind == "list_value" else value
+
+
+def _decimal(message: Any) -> Decimal:
+    if abs(message.scale) > _MOST_SCALE or len(message.value) > _MOST_SCALE:
+        raise ValueError("a decimal has too many digits")
+    unscaled = int.from_bytes(message.value, "big", signed=True)
+    return Decimal(unscaled).scaleb(-message.scale, _EXACT)
+
+
+def _wrapped(message: Any) -> Any:
+    return message.value
+
+
+_WELL_KNOWN: dict[str, Convert] = {
+    "google.protobuf.Timestamp": _timestamp,
+    "google.protobuf.Duration": duration_text,
+    "google.protobuf.Struct": _struct,
+    "google.protobuf.Value": _value,
+    "google.protobuf.ListValue": _list,
+    "google.protobuf.FieldMask": lambda message: ",".join(message.paths),
+    "confluent.type.Decimal": _decimal,
+    **{
+        f"google.protobuf.{kind}Value": _wrapped
+        for kind in ("Double", "Float", "Int64", "UInt64", "Int32", "UInt32")
+    },
+    **{f"google.protobuf.{kind}Value": _wrapped for kind in ("Bool", "String", "Bytes")},
+}
+"""Messages that stand for a value."""
