@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from pipelines.command import Parser
-from sinks.table.config import OnConflict
 from transforms.envelope.config import UnwrapConfig
 from transforms.envelope.message_key import key_fields
 from transforms.errors import ConfigError
@@ -56,8 +55,7 @@ def unwrap_of(flags: argparse.Namespace) -> UnwrapConfig:
         )
     names, fields = key_fields(flags.key)
     if mode in ("delete", "mark"):
-        conflict = OnConflict.parse(flags.on_conflict)
-        if flags.table and conflict.mode != "newest":
+        if flags.table and not flags.on_conflict.startswith("newest:"):
             raise ConfigError(
                 f"--on_delete {flags.on_delete} needs an order, and --on_conflict is "
                 f"{flags.on_conflict}; give --on_conflict newest:FIELD, a field that grows with each "
