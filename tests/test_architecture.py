@@ -24,6 +24,7 @@ FOLDERS = {
 TRANSFORMS = {
     "transforms",
     "transforms.batch",
+    "transforms.envelope",
     "transforms.mapping",
     "transforms.parse",
     "transforms.read",
@@ -46,6 +47,7 @@ SINKS = {
     "sinks.jobs",
     "sinks.ledger",
     "sinks.objects",
+    "sinks.order",
     "sinks.objects.checks",
     "sinks.objects.compaction",
     "sinks.outbox",

@@ -89,15 +89,15 @@ def with_key_fields(
     """
     key = read_key(raw)
     taken: dict[str, Any] = {}
-    for each in fields:
-        if not each.field:
+    for wanted in fields:
+        if not wanted.field:
             if isinstance(key, dict | list):
                 raise Reject("the key of the message is not one value; name its field", CATEGORY)
-            taken[each.column] = key
-        elif isinstance(key, dict) and each.field in key:
-            taken[each.column] = key[each.field]
+            taken[wanted.column] = key
+        elif isinstance(key, dict) and wanted.field in key:
+            taken[wanted.column] = key[wanted.field]
         else:
-            raise Reject(f"the key of the message has no field {each.field[:100]}", CATEGORY)
+            raise Reject(f"the key of the message has no field {wanted.field[:100]}", CATEGORY)
     return {**value, **taken}
 
 

@@ -46,14 +46,14 @@ def locked(
         Contention: Another transaction entered one of them, where nothing waits for that.
     """
     ordered = sorted(keys)
-    found = _read(connection, ordered)
-    absent = [key for key in ordered if key not in found]
+    present = _read(connection, ordered)
+    absent = [key for key in ordered if key not in present]
     if absent:
         # A row for each, since there is nothing else to lock; it says that nothing was applied.
         rows = [_row(target, key, State(None, None)) for key in absent]
         dialect_of(connection).insert_absent(connection, positions, rows, "key")
-        found |= _read(connection, absent)
-    return {key: state for key, state in found.items() if state is not None}
+        present |= _read(connection, absent)
+    return {key: state for key, state in present.items() if state is not None}
 
 
 def store(connection: sa.Connection, target: str, states: Mapping[uuid.UUID, State]) -> None:
@@ -64,14 +64,14 @@ def store(connection: sa.Connection, target: str, states: Mapping[uuid.UUID, Sta
 
 
 def _read(connection: sa.Connection, keys: Sequence[uuid.UUID]) -> dict[uuid.UUID, State | None]:
-    found: dict[uuid.UUID, State | None] = {}
+    states: dict[uuid.UUID, State | None] = {}
     for chunk in _chunks(keys):
         for key, position, source, partition, offset, element, deleted in connection.execute(
             _READ, {"keys": chunk}
         ):
             place = Place(source, partition, offset, element)
-            found[key] = State(position, place, deleted) if source else None
-    return found
+            states[key] = State(position, place, deleted) if source else None
+    return states
 
 
 def _chunks(keys: Sequence[uuid.UUID]) -> Iterator[list[uuid.UUID]]:
