@@ -281,7 +281,7 @@ def test_make_test_is_what_ci_runs() -> None:
 def test_every_file_that_a_page_shows_has_a_name() -> None:
     texts = [page.read_text() for page in (README, TUTORIAL)]
     names = [name for text in texts for kind in ("csv", "json") for name, _ in blocks(text, kind)]
-    assert names == ["customers.csv", "customers.csv", "customers.schema.json"]
+    assert names == ["customers.csv", "customers.csv", "stations.csv", "customers.schema.json"]
 
 
 class TestTheReadingOfAPage:

@@ -64,7 +64,8 @@ def _fuzz(url: str, folder: Path, options: argparse.Namespace) -> int:
         address = console.stdout.readline().strip().rstrip("/")
         fuzzed = subprocess.run(
             [
-                *(options.schemathesis, "run", f"{address}/api/openapi.json"),
+                *(str(Path(options.schemathesis).absolute()), "run"),
+                f"{address}/api/openapi.json",
                 *("--header", f"Authorization: Bearer {token}"),
                 *("--checks", ",".join(CHECKS), "--continue-on-failure"),
                 *("--max-examples", str(options.examples), "--max-time", str(options.seconds)),

@@ -48,6 +48,7 @@ class SourceOptions:
         fair: What names the tenants of a topic that take turns: a field of its messages, or ``@key``;
             empty for none.
         tombstones: Whether messages without a value are records that say that a row is gone.
+        schemas: Whether messages of topics may name schemas of a registry.
     """
 
     format: str = "auto"
@@ -70,6 +71,7 @@ class SourceOptions:
     missing_topic: MissingTopic | None = None
     fair: str = ""
     tombstones: bool = False
+    schemas: bool = False
 
 
 def source_for(uri: str, options: SourceOptions | None = None) -> Source:
@@ -121,6 +123,7 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         keyed=options.keyed,
         max_record_bytes=options.max_record_bytes,
         limits=options.limits,
+        schemas=options.schemas,
     )
     if options.missing_topic == "wait" and not options.streaming:
         raise ConfigError(

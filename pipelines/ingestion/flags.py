@@ -195,7 +195,8 @@ def _add_formats(parser: Parser) -> None:
     add(
         "--schema",
         metavar="FILE",
-        help="a JSON Schema of the records, as --map shapes them; it also creates a missing table",
+        help="a JSON Schema of the records, as --map shapes them; it also creates a missing table. "
+        "registry:SUBJECT makes one of the newest schema of a subject of --schema_registry",
     )
     add(
         "--max_record_bytes",

@@ -17,7 +17,7 @@ from pipelines.ingestion.configuring import destination
 from pipelines.ingestion.configuring.change_flags import on_delete_of, unwrap_of
 from pipelines.ingestion.configuring.controlling import controls_of
 from pipelines.ingestion.configuring.documents import mapping_of, schema_of
-from pipelines.ingestion.configuring.registry_flags import with_registry
+from pipelines.ingestion.configuring.registry_flags import subject_schema, with_registry
 from pipelines.ingestion.configuring.running import run_config
 from pipelines.ingestion.configuring.sources import is_text, sources_of, takes_turns
 from pipelines.ingestion.flags import MAX_DEAD, Option, parser
@@ -138,7 +138,7 @@ def configured(
 def _ingest_config(
     flags: argparse.Namespace, runner: Runner, steps: tuple[beam.PTransform, ...]
 ) -> IngestConfig:
-    schema = schema_of(flags.schema)
+    schema = subject_schema(flags) or schema_of(flags.schema)
     mapping = mapping_of(flags.map, remote=runner.remote)
     routes = _routes(flags, runner, schema)
     sources = sources_of(flags, routes, parallel=runner.parallel)
@@ -191,7 +191,7 @@ def _ingest_config(
     retention = Retention.parse(flags.retain) if flags.retain else None
     return IngestConfig(
         sources=sources,
-        parse=with_registry(parse, flags),
+        parse=with_registry(parse, flags, mapping, routes),
         mapping=mapping,
         hidden=_hidden(mapping, routes),
         schema=schema if routes is None else None,

@@ -95,7 +95,7 @@ def shaped(
     if parse.schemas is not None:
         from transforms.parse.registry.await_schemas import AwaitSchemas, Registry
 
-        registry = Registry(parse.schemas, parse.bounds, waits)
+        registry = Registry(parse.schemas, parse.bounds, waits, parse.keys)
         read = read | "AwaitSchemas" >> AwaitSchemas(registry)
     apart = config.unwrap.is_needed
     if apart or config.mapping is None:

@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
         if errors:
             code = command.USAGE
         else:
-            print(f"{safe(path)}: is right")
+            print(f"{safe(path)}: valid")
     command.check_printed()
     return code
 

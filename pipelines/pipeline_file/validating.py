@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from clients.kafka import config as kafka_config
-from pipelines.flags import set_outage_budget
+from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.configuring import destination
 from pipelines.ingestion.configuring.documents import mapping_of, schema_of
+from pipelines.ingestion.configuring.registry_flags import names_subject, with_registry
 from pipelines.ingestion.configuring.routing import routes_of
 from pipelines.ingestion.configuring.sources import sources_of
 from pipelines.ingestion.flags import parser
@@ -21,6 +22,8 @@ from pipelines.pipeline_file.places import first_in_order, names_in
 from pipelines.running.beam_options import refuse_unknown, runner_of
 from runners.beam_flags import refuse_ignored
 from runners.runner import Runner, RunnerUnavailable
+from sinks.database.database import Database
+from sinks.database.engine import engine_of
 from sinks.dead_letters.by_uri import dead_letter_sink_for
 from sinks.jobs.retention import Retention
 from sinks.table.config import OnConflict
@@ -29,7 +32,9 @@ from transforms.mapping.mapping import Mapping as RecordMapping
 from transforms.mapping.reading import document
 from transforms.mapping.reading.document import Part
 from transforms.parse.epochs import epoch_columns
+from transforms.parse.parse import ParseConfig
 from transforms.route.routes import Routes
+from transforms.secrets import REFERENCE
 from transforms.settle.dead_budget import DeadBudget
 
 
@@ -83,9 +88,11 @@ class _Checks:
         for fault in destination.faults(self._flags, defaults()):
             if not names_in(fault) & self._file.failed:
                 yield self._file.places.placed(fault)
-        yield from self._tried("schema", lambda: schema_of(self._flags.schema))
+        if not names_subject(self._flags.schema):  # a registry is asked when the pipeline runs
+            yield from self._tried("schema", lambda: schema_of(self._flags.schema))
         for name, check in self._values():
             yield from self._tried(name, check)
+        yield from self._databases()
         yield from self._mapping(runner)
         yield from self._routes(runner)
         yield from self._steps(runner)
@@ -118,9 +125,18 @@ class _Checks:
             yield "max_dead", lambda: DeadBudget.parse(flags.max_dead)
         yield "on_conflict", lambda: OnConflict.parse(flags.on_conflict)
         yield "kafka_config", lambda: kafka_config.parse(flags.kafka_config)
+        yield "schema_registry", lambda: with_registry(ParseConfig(), flags)
         yield "epoch", lambda: epoch_columns(flags.epoch, None)
         if flags.dead_letters is not None:
             yield "dead_letters", lambda: dead_letter_sink_for(flags.dead_letters)
+
+    def _databases(self) -> Iterator[ConfigError]:
+        """URLs that cannot be read, and databases or drivers that are not known; none is connected to."""
+        for name in ("sink", "state"):
+            url = getattr(self._flags, name)
+            if url and not is_of_objects(url):
+                url = REFERENCE.sub("1", url)
+                yield from self._tried(name, lambda url=url: engine_of(Database(url)))  # type: ignore[misc]
 
     def _mapping(self, runner: Runner) -> Iterator[ConfigError]:
         value = self._flags.map

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from pipelines.planning.detected import Detected
@@ -16,6 +17,9 @@ from transforms.secrets import redact
 
 _ALWAYS_SHOWN = ("inserted", "updated", "duplicates", "dead")
 _COLUMNS_SHOWN = 12
+_SHOWN = 20
+"""How many tables, statements and kinds of failures people see."""
+
 _ENOUGH = 100
 """Of fewer records, a rate says nothing."""
 
@@ -26,10 +30,21 @@ _OWN = "ingest_"
 def show(plan: Plan, *, as_json: bool) -> None:
     """Print what a run would do. Nothing that is printed steers a terminal or shows a secret."""
     if as_json:
-        print(redact(json.dumps(as_object(plan), indent=2)))
+        print(json.dumps(_without_secrets(as_object(plan)), indent=2))
         return
     for line in lines(plan):
         print(safe(redact(line)))
+
+
+def _without_secrets(value: Any) -> Any:
+    """``value`` with every text redacted by itself: what is hidden then never reaches beyond it."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {redact(str(key)): _without_secrets(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(part) for part in value]
+    return value
 
 
 def as_object(plan: Plan) -> dict[str, Any]:
@@ -83,8 +98,9 @@ def lines(plan: Plan) -> Iterator[str]:
     yield from _of_steps(plan)
     yield from _of_definitions(plan)
     yield from _of_tables(plan)
-    for kind in plan.kinds:
+    for kind in plan.kinds[:_SHOWN]:
         yield from _of_kind(kind)
+    yield from _more(len(plan.kinds), "kind")
     yield from _of_remains(plan)
     yield from _of_rates(plan)
     if plan.attempt is None:
@@ -148,8 +164,9 @@ def _of_definitions(plan: Plan) -> Iterator[str]:
     others = [text for text in tried.statements if not _is_own(text)]
     if others:
         yield "would execute"
-        for statement in others:
+        for statement in others[:_SHOWN]:
             yield from (f"  {line}" for line in f"{statement};".splitlines())
+        yield from _more(len(others), "statement")
     if own:
         tables = sum(text.upper().startswith("CREATE TABLE") for text in own)
         yield (
@@ -166,7 +183,7 @@ def _is_own(statement: str) -> bool:
 
 def _of_tables(plan: Plan) -> Iterator[str]:
     tables: Mapping[str, Counts] = plan.tables or {"": plan.counts}
-    for label, counts in tables.items():
+    for label, counts in islice(tables.items(), _SHOWN):
         numbers = [
             f"{number:,} {name}"
             for name, number in counts
@@ -174,6 +191,7 @@ def _of_tables(plan: Plan) -> Iterator[str]:
         ]
         which = "no table" if label == UNROUTED else f"table {label}"
         yield f"{which}: {', '.join(numbers)}" if label else ", ".join(numbers)
+    yield from _more(len(tables), "table")
     if plan.left_out:
         yield (
             f"left out: the last {_number(plan.left_out, 'record')} of the sample, since a trial with "
@@ -216,6 +234,12 @@ def _of_rates(plan: Plan) -> Iterator[str]:
     ]
     if rates:
         yield ", ".join(rates)
+
+
+def _more(count: int, what: str) -> Iterator[str]:
+    """A line on what is not shown of ``count``, if that is anything."""
+    if count > _SHOWN:
+        yield f"  … and {_number(count - _SHOWN, what)} more; --json has all"
 
 
 def _rate(records: int, seconds: float) -> float | None:

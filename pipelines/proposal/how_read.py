@@ -7,6 +7,7 @@ from pipelines.ingestion.flags import parser as parser_of_ingest
 
 HOW_READ = (
     *("format", "compression", "encoding", "exclude", "kafka_config", "s3_endpoint_url"),
+    *("schema_registry", "schema_registry_config"),
     *("json_layout", "json_path", "csv_delimiter", "csv_quote", "csv_escape", "csv_header"),
     *("csv_columns", "csv_skip", "csv_comment", "csv_null"),
 )

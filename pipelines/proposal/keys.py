@@ -15,7 +15,7 @@ _ENOUGH = 20
 """In fewer records, columns without the name of a key differ by chance."""
 
 _MOST_IN_PAIRS = 12
-_SHOWN = 5
+_SHOWN = 4
 
 _NAMES = frozenset({"id", "uuid", "guid", "key", "pk", "oid"})
 _CODES = frozenset({"number", "no", "nr", "num", "code", "sku", "ref", "reference", "isbn", "hash"})
@@ -40,7 +40,7 @@ class Candidate:
 def candidates(
     columns: Sequence[Column], types: Mapping[str, ProposedType], records: int, table: str
 ) -> list[Candidate]:
-    """The candidates, the best one first, at most five; pairs only where no single column is one.
+    """The candidates, the best one first, at most four; pairs only where no single column is one.
 
     Args:
         columns: What the sample shows, in the order of the source.

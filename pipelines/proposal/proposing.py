@@ -8,26 +8,29 @@ import re
 from pathlib import Path
 from typing import Any
 
-from clients.kafka import config as kafka_config
 from clients.kafka.address import SCHEME as KAFKA_SCHEME
+from pipelines.ingestion.configuring.registry_flags import with_registry
 from pipelines.ingestion.configuring.sources import sources_of
 from pipelines.ingestion.flags import parser as parser_of_ingest
+from pipelines.planning.sample import MOST_SECONDS, Bounds
 from pipelines.proposal.draft import Draft, columns_of, keys_of
 from pipelines.proposal.how_read import HOW_READ
 from pipelines.proposal.names import identifier, table_of
 from pipelines.proposal.pipeline_text import amount, text_of
-from pipelines.proposal.sampling.sample import Bounds, Sample, taken
+from pipelines.proposal.sampling.sample import Sample, taken
 from pipelines.proposal.yaml_text import scalar
 from pipelines.terminal import safe
 from sources.files.formats import stored_format_of
-from transforms.batch.splits import Source
 from transforms.errors import ConfigError, ObjectFailed, SluiceError
 from transforms.parse.json_text import encode_json
+from transforms.parse.parse import ParseConfig
 from transforms.route.table_name import TableName
 from transforms.secret_urls import conceal_url
+from transforms.secrets import REFERENCE, is_secret
 
 STDOUT = "-"
 
+_LOG_IN = re.compile(r"://[^/?#]*:[^/?#]*@")
 _SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^/:?][^?]*)")
 
 
@@ -40,6 +43,10 @@ def propose(flags: argparse.Namespace) -> None:
         SourceUnavailable: The source cannot be reached.
     """
     _refuse_passwords(flags)
+    if REFERENCE.search(flags.source):
+        raise ConfigError(
+            "SOURCE has a ${…}, which the file would take for a reference: name it as it is, or by a glob"
+        )
     table = flags.table or table_of(flags.source)
     output = flags.output or f"{identifier(TableName.parse(table).name)}.yaml"
     folder = Path() if output == STDOUT else Path(output).parent
@@ -66,8 +73,10 @@ def _outcome(draft: Draft, output: str) -> str:
     columns = f"{count:,} column{'s' if count != 1 else ''}" if count else "whole records"
     key = f"the key {', '.join(draft.key)}" if draft.key else "no key"
     name = scalar(output)
+    refused = draft.sample.refused.total()
+    more = f" ({refused:,} more cannot be read)" if refused else ""
     return (
-        f"wrote {name}: {columns} and {key}, from {amount(draft.sample)}; read it, then: "
+        f"wrote {name}: {columns} and {key}, from {amount(draft.sample)}{more}; read it, then: "
         f"sluice validate {name}"
     )
 
@@ -105,9 +114,13 @@ def _refuse_passwords(flags: argparse.Namespace) -> None:
     written_out = "is a password, and the file is made to be kept: write ${env:NAME} in its place"
     if flags.sink and conceal_url(flags.sink) != flags.sink:
         raise ConfigError(f"--sink {written_out}")
-    for name, value in kafka_config.parse(flags.kafka_config):
-        if "${process:" in value:
-            raise ConfigError(f"--kafka_config {name} {written_out}")
+    for option in ("kafka_config", "schema_registry_config"):
+        for name, _, value in (pair.partition("=") for pair in getattr(flags, option)):
+            if is_secret(name) and value and not REFERENCE.search(value):
+                raise ConfigError(f"--{option} {name} {written_out}")
+    registry = flags.schema_registry or ""
+    if _LOG_IN.search(registry) and not REFERENCE.search(registry):
+        raise ConfigError(f"--schema_registry {written_out}")
 
 
 def _refuse_what_is_there(option: str, path: Path) -> None:
@@ -139,9 +152,9 @@ def _options(flags: argparse.Namespace) -> dict[str, Any]:
     options = {
         name: getattr(flags, name) for name in HOW_READ if getattr(flags, name) != defaults[name]
     }
-    if "kafka_config" in options:
-        pairs = (pair.partition("=") for pair in options["kafka_config"])
-        options["kafka_config"] = {name.strip(): value for name, _, value in pairs}
+    for option in {"kafka_config", "schema_registry_config"} & options.keys():
+        pairs = (pair.partition("=") for pair in options[option])
+        options[option] = {name.strip(): value for name, _, value in pairs}
     if "csv_header" in options:
         options["csv_header"] = options["csv_header"] == "true"
     return options
@@ -151,13 +164,13 @@ def _sample(flags: argparse.Namespace, options: dict[str, Any], remarks: dict[st
     """The start of the source. Of a file of CSV without a header, options and remarks say so."""
     bounds = Bounds(records=flags.sample)
     try:
-        return taken(_source(flags), bounds)
+        return _taken(flags, bounds)
     except ConfigError:
         if flags.csv_header is not None or flags.csv_columns or not _is_csv(flags):
             raise
         flags.csv_header = "false"
         try:
-            sample = taken(_source(flags), bounds)
+            sample = _taken(flags, bounds)
         except SluiceError:
             sample = None
         if sample is None:
@@ -179,27 +192,18 @@ def _is_csv(flags: argparse.Namespace) -> bool:
         return False
 
 
-def _source(flags: argparse.Namespace) -> Source:
-    """The source as an ingest has it, read by one reader from its beginning."""
+def _taken(flags: argparse.Namespace, bounds: Bounds) -> Sample:
+    """The start of the source as an ingest has it, read by one reader."""
     options = parser_of_ingest().parse_known_args([])[0]
     for name in HOW_READ:
         setattr(options, name, getattr(flags, name))
-    options.source = [_from_the_beginning(flags.source)]
+    options.fair = None
+    options.source = [flags.source]
     options.key = "any"  # so that messages may be arrays
     options.rest_seconds = 0.0
-    options.outage_budget = Bounds().seconds
+    options.outage_budget = MOST_SECONDS
     (source,) = sources_of(options, None, parallel=False)
-    return source
-
-
-def _from_the_beginning(uri: str) -> str:
-    """The URI of a topic without its group, and without a start at its end."""
-    address, mark, query = uri.partition("?")
-    if not (mark and uri.startswith(KAFKA_SCHEME)):
-        return uri
-    kept = [part for part in query.split("&") if part != "start=latest"]
-    kept = [part for part in kept if part.partition("=")[0] != "group"]
-    return f"{address}?{'&'.join(kept)}" if kept else address
+    return taken(source, bounds, with_registry(ParseConfig(), options))
 
 
 def _source_from(uri: str, folder: Path) -> str:

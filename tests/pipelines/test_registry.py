@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +15,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from tests.io.clients.registry.servers import Answer, Asked, serving
 from tests.pipelines.avro_cases import AVRO_CASES
-from tests.pipelines.commands import dead_letters, ingested
+from tests.pipelines.commands import dead_letters, ingest, ingested
 from tests.pipelines.protobuf_cases import MONEY, ORDER, filled, stored
 from tests.pipelines.tables import query
 from tests.services import serializers
@@ -181,3 +182,52 @@ class TestTrouble:
             summary = ingested(source, sink, "--schema_registry", server.url)
         assert server.paths.count(late) == 4
         assert (summary["inserted"], summary["dead"], summary["retrying"]) == (10_000, 0, 0)
+
+
+class TestTable:
+    def test_columns_have_the_types_and_the_documentation_of_the_schema(
+        self, kafka_broker: KafkaBroker, topic: Topics, schema_registry: SchemaRegistry, sink: str
+    ) -> None:
+        name = topic()
+        labels = [
+            *("decimal_bytes", "date", "timestamp_micros", "local_micros", "time_micros"),
+            *("uuid_fixed", "bytes", "union", "array", "boolean", "union_null"),
+        ]
+        fields = [{"name": "id", "type": "string", "doc": "It's a name."}] + [
+            {"name": label, "type": AVRO_CASES[label].type} for label in labels
+        ]
+        schema = {"type": "record", "name": "Columns", "fields": fields}
+        number = schema_registry.register(f"{name}-value", json.dumps(schema))
+        out = io.BytesIO(b"\0" + number.to_bytes(4, "big"))
+        out.seek(5)
+        value = {"id": "a", **{label: AVRO_CASES[label].value for label in labels}}
+        fastavro.schemaless_writer(out, fastavro.parse_schema(schema), value)
+        kafka_broker.produce(name, [(None, out.getvalue())])
+        source = f"kafka://{kafka_broker.bootstrap}/{name}"
+        more = ("--schema_registry", schema_registry.url, "--schema", f"registry:{name}-value")
+        summary = ingested(source, sink, *more)
+        assert summary["inserted"] == 1, query(sink, "SELECT message FROM ingest_jobs")
+        ((day, money, flag),) = query(sink, 'SELECT "date", decimal_bytes, "boolean" FROM events')
+        if sink.startswith("sqlite"):
+            assert (day, str(money)) == ("2026-11-27", "-1234567890123456.7891")
+            return
+        assert (day, money, flag) == (date(2026, 11, 27), Decimal("-1234567890123456.7891"), True)
+        types = dict(
+            query(
+                sink,
+                "SELECT column_name, data_type FROM information_schema.columns "
+                "WHERE table_name = 'events'",
+            )
+        )
+        assert types["decimal_bytes"] == "numeric"
+        assert types["timestamp_micros"] == "timestamp with time zone"
+        assert (types["uuid_fixed"], types["array"], types["bytes"]) == ("uuid", "jsonb", "bytea")
+        comment = "SELECT col_description('events'::regclass, 1)"
+        assert query(sink, comment) == [("It's a name.",)]
+
+    def test_a_subject_that_is_not_there(
+        self, schema_registry: SchemaRegistry, sink: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        more = ("--schema_registry", schema_registry.url, "--schema", "registry:nowhere")
+        assert ingest("kafka://127.0.0.1:1/x", sink, *more) == 2
+        assert "registry:nowhere: the registry has no such subject" in capsys.readouterr().err

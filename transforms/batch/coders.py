@@ -1,13 +1,14 @@
 """How batches, records, failures and splits travel between processes.
 
-Every form starts with a version byte (2 where there are expansions, 3 where there are targets and 4 where
-there are change events, which earlier programs do not know, otherwise 1), is deterministic (the bytes of a split are its state key
+Every form starts with a version byte (2 where there are expansions, 3 where there are targets, 4 where there
+are decoded keys and 5 where there are change events, which earlier programs do not know, otherwise 1), is deterministic (the bytes of a split are its state key
 on Flink) and holds plain values only: nothing is ever unpickled. Importing this module registers
 the coders for their types.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from apache_beam import coders
@@ -38,7 +39,10 @@ EXPANDED = 2
 ROUTED = 3
 """The version of what has targets; a batch is otherwise as in ``EXPANDED``."""
 
-CHANGED = 4
+KEYED = 4
+"""The version of a batch with decoded keys: the bytes of the same batch without them, and they."""
+
+CHANGED = 5
 """The version of what has change events; a batch is otherwise as in ``ROUTED``."""
 
 
@@ -51,6 +55,9 @@ class RecordBatchCoder(coders.Coder):
     """
 
     def encode(self, value: RecordBatch) -> bytes:
+        if value.key_values is not None:
+            keys = list(value.key_values)
+            return _encode([self.encode(replace(value, key_values=None)), keys], KEYED)
         expanded = value.expansions is not None or any(f.origin.expansion for f in value.failures)
         routed = _is_routed(value)
         if value.changes is not None:
@@ -83,6 +90,9 @@ class RecordBatchCoder(coders.Coder):
         return _encode([*fields[:_SINGLE], *further], version)
 
     def decode(self, encoded: bytes) -> RecordBatch:
+        if encoded[:1] == bytes((KEYED,)):
+            inner, key_values = _decode(encoded, "RecordBatch", KEYED)
+            return replace(self.decode(inner), key_values=key_values)
         span, format_, offsets, raws, values, times, keys, headers, *rest = _decode(
             encoded, "RecordBatch"
         )
@@ -147,16 +157,8 @@ class RecordCoder(coders.Coder):
 
     def decode(self, encoded: bytes) -> Record:
         raw, value, origin, format_, event_time, key, headers, *deleted = _decode(encoded, "Record")
-        return Record(
-            raw,
-            value,
-            _origin_from(origin),
-            _format_from(format_),
-            event_time,
-            key,
-            _headers_from(headers),
-            *deleted,
-        )
+        fields = (raw, value, _origin_from(origin), _format_from(format_), event_time, key)
+        return Record(*fields, _headers_from(headers), *deleted)
 
     def is_deterministic(self) -> bool:
         return True

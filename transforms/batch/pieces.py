@@ -53,7 +53,15 @@ def _joined(batch: RecordBatch, pieces: Sequence[RecordBatch]) -> RecordBatch:
         return replace(joined(pieces), span=batch.span)
     parts = [piece.values for piece in pieces if piece.values is not None]
     values = list(chain.from_iterable(parts)) if parts else None
-    return replace(batch, values=values, failures=(), filtered=(), cells=pieces[0].cells)
+    keys = [piece.key_values for piece in pieces if piece.key_values is not None]
+    return replace(
+        batch,
+        values=values,
+        failures=(),
+        filtered=(),
+        cells=pieces[0].cells,
+        key_values=list(chain.from_iterable(keys)) if keys else None,
+    )
 
 
 def joined(pieces: Sequence[RecordBatch]) -> RecordBatch:

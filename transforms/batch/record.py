@@ -231,16 +231,14 @@ class RecordBatch:
         offsets: Offset of each record, ascending; those of one message are the same.
         raws: Bytes of each record; those that a step made of one share the same object.
         values: Parsed value of each record; None before Parse.
-        times: Event time of each record in seconds since the epoch; None where
-            the source gives none.
+        times: Event time of each record in seconds since the epoch; None where there are none.
         keys: Key of each message; None where the source has no keys.
         headers: Headers of each message; None where no message has any.
         failures: Records that failed, in no order.
         filtered: Offsets of the records that a user step dropped on purpose.
         claim: The jobs that the records are, if they have failed before. ``span`` then settles
             nothing: it only encloses their offsets.
-        elements: Number of each record in its message, None for one that is a whole message. None
-            if all are.
+        elements: Number of each record in its message, None for a whole message; None if all are.
         expansions: Expansion of each record. None as long as no step has made several of one.
         ahead: How many branches of its expansion each record has yet to take: a job that was one of
             several goes through all steps again. None if none has any.
@@ -250,6 +248,7 @@ class RecordBatch:
             are for the pipeline's own table.
         routed_cells: ``cells`` by table, where routes have mappings of their own.
         changes: What each record says of the row of its key; None where none is a change event.
+        key_values: What each key decodes to, or the key itself; None where keys are not decoded.
     """
 
     span: Span
@@ -270,6 +269,7 @@ class RecordBatch:
     targets: Sequence[str] | None = None
     routed_cells: Mapping[str, Mapping[str, str] | None] | None = None
     changes: Sequence[Change] | None = None
+    key_values: Sequence[Any] | None = None
 
     @property
     def read(self) -> int:
@@ -341,7 +341,7 @@ class RecordBatch:
             *(self.span, self.format, self.offsets, self.raws, values, self.times, self.keys),
             *(self.headers, self.failures, self.filtered, self.claim, self.elements),
             *(self.expansions, self.ahead, self.cells, self.targets, self.routed_cells),
-            self.changes,
+            *(self.changes, self.key_values),
         )
 
     def keep(
@@ -375,7 +375,7 @@ class RecordBatch:
         )
 
 
-_OF_MESSAGE = ("offsets", "raws", "times", "keys", "headers", "elements")
+_OF_MESSAGE = ("offsets", "raws", "times", "keys", "headers", "elements", "key_values")
 COLUMNS = (*_OF_MESSAGE, "expansions", "ahead", "targets", "changes")
 """The lists of a batch with an entry for each record, beside their values."""
 

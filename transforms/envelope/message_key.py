@@ -58,14 +58,18 @@ def key_fields(text: str) -> tuple[tuple[str, ...], tuple[KeyField, ...]]:
     return tuple(names), tuple(fields)
 
 
-def read_key(raw: bytes | None) -> Any:
+def read_key(raw: Any) -> Any:
     """The value of a message's key: JSON, perhaps with its schema, otherwise its text.
+
+    One that has been decoded already is as it is.
 
     Raises:
         Reject: There is no key, or it is not text.
     """
     if raw is None:
         raise Reject("the message has no key", CATEGORY)
+    if not isinstance(raw, bytes):
+        return raw
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -79,9 +83,7 @@ def read_key(raw: bytes | None) -> Any:
     return value
 
 
-def with_key_fields(
-    value: dict[str, Any], raw: bytes | None, fields: Sequence[KeyField]
-) -> dict[str, Any]:
+def with_key_fields(value: dict[str, Any], raw: Any, fields: Sequence[KeyField]) -> dict[str, Any]:
     """``value`` with the fields that the key of the message has.
 
     Raises:
@@ -101,9 +103,7 @@ def with_key_fields(
     return {**value, **taken}
 
 
-def with_rest_of_key(
-    value: dict[str, Any], raw: bytes | None, names: Sequence[str]
-) -> dict[str, Any]:
+def with_rest_of_key(value: dict[str, Any], raw: Any, names: Sequence[str]) -> dict[str, Any]:
     """What a delete says, with the fields that it lacks taken from the key of the message.
 
     Args:

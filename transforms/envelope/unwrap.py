@@ -90,7 +90,8 @@ class Unwrapper:
 
     def _outcome(self, batch: RecordBatch, index: int) -> _Outcome:
         config = self._config
-        key = None if batch.keys is None else batch.keys[index]
+        keys = batch.keys if batch.key_values is None else batch.key_values
+        key = None if keys is None else keys[index]
         try:
             if not batch.raws[index] and key is not None:
                 return self._gone({}, None, key)
@@ -114,7 +115,7 @@ class Unwrapper:
         except (Drop, Reject) as error:
             return _Outcome(None, error=error)
 
-    def _gone(self, value: dict[str, Any], position: int | None, key: bytes | None) -> _Outcome:
+    def _gone(self, value: dict[str, Any], position: int | None, key: Any) -> _Outcome:
         """A delete, or what becomes of it.
 
         Raises:

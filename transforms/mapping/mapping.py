@@ -73,8 +73,12 @@ class Mapping:
     @property
     def needs_run(self) -> bool:
         """Whether it asks for ``@run``."""
+        return self.asks_for("run")
+
+    def asks_for(self, kind: str) -> bool:
+        """Whether it asks for this value of where a record comes from, e.g. ``key`` for ``@key``."""
         return any(
-            isinstance(value, OriginValue) and value.kind == "run"
+            isinstance(value, OriginValue) and value.kind == kind
             for operation in self.operations
             if isinstance(operation, Assign | Default)
             for _, value in operation.pairs

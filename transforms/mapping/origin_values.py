@@ -67,7 +67,7 @@ class Origins:
         if value.kind == "timestamp":
             return None if batch.times is None else _instant(batch.times[index])
         if value.kind == "key":
-            return None if batch.keys is None else _text(batch.keys[index], "@key")
+            return _key(batch, index)
         headers = () if batch.headers is None else batch.headers[index]
         last = next((held for name, held in reversed(headers) if name == value.name), None)
         return _text(last, f"@header.{value.name}")
@@ -84,6 +84,13 @@ class Origins:
             )
         text = unquote(folders[-1])
         return None if text == _NULL else text
+
+
+def _key(batch: RecordBatch, index: int) -> Any:
+    """The key of a message: what it decodes to, otherwise its text."""
+    keys = batch.keys if batch.key_values is None else batch.key_values
+    key = None if keys is None else keys[index]
+    return _text(key, "@key") if isinstance(key, bytes) else key
 
 
 def _text(raw: bytes | None, what: str) -> str | None:

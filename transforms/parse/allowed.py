@@ -17,6 +17,9 @@ from urllib.parse import unquote, urldefrag, urljoin
 TYPES = frozenset({"null", "boolean", "number", "string", "array", "object"})
 """All types; ``integer`` is a part of ``number``."""
 
+BYTES = "bytes"
+"""The format, of our own, of a string that stands for bytes: validators pass over it."""
+
 MAX_DEPTH = 200  # of subschemas within each other that are looked through
 
 _TYPE_OF: dict[type, str] = {
@@ -110,6 +113,22 @@ def properties_of(schema: str) -> Properties:
     """
     document = json.loads(schema)
     return SchemaReader(document).properties(document)
+
+
+def descriptions_of(schema: str) -> dict[str, str]:
+    """What a valid JSON Schema says of the properties that it names itself, by name.
+
+    >>> descriptions_of('{"properties": {"n": {"description": "A number."}}}')
+    {'n': 'A number.'}
+    """
+    document = json.loads(schema)
+    named = document.get("properties") if isinstance(document, dict) else None
+    if not isinstance(named, dict):
+        return {}
+    texts = {
+        name: rule.get("description") for name, rule in named.items() if isinstance(rule, dict)
+    }
+    return {name: text for name, text in texts.items() if isinstance(text, str) and text}
 
 
 class SchemaReader:

@@ -19,6 +19,7 @@ from transforms.parse.raw import with_head_only
 from transforms.parse.registry import decoders
 from transforms.parse.registry.decode import Values, is_of_topic
 from transforms.parse.registry.decoders import Bounds, Decoders
+from transforms.parse.registry.keys import with_key_values
 from transforms.parse.registry.schema import Schemas
 from transforms.steps.apply import apply_to_values
 
@@ -38,6 +39,7 @@ class ParseConfig:
             place only: nobody knows whether a fragment is of a field that is hidden later.
         tombstones: Whether no bytes at all are a record without fields: the key says what is gone.
         schemas: Looks up the schemas that messages of topics name; None where they name none.
+        keys: Whether the keys of messages are decoded too.
 
     Raises:
         ConfigError: A bound is less than 1.
@@ -49,6 +51,7 @@ class ParseConfig:
     quotes: bool = True
     tombstones: bool = False
     schemas: Schemas | None = None
+    keys: bool = False
 
     def __post_init__(self) -> None:
         for name in ("max_record_bytes", "max_depth"):
@@ -107,6 +110,8 @@ def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     one, whole = readers(batch.format, size, depth, quotes=quotes)
     if config.tombstones and b"" in batch.raws:
         one, whole = _with_tombstones(one), lambda raws: None
+    if config.keys and config.decoders is not None and is_of_topic(batch):
+        batch = with_key_values(batch, config.decoders)
     values = _by_schemas(batch, one, config)
     if values is None:
         parsed = apply_to_values(batch, batch.raws, one, STAGE, whole, quotes=quotes)

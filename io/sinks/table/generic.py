@@ -34,6 +34,7 @@ _TYPES: dict[LogicalType, Any] = {
     "numeric": sa.Numeric(38, 10),
     "boolean": sa.Boolean,
     "json": sa.JSON,
+    "bytes": sa.LargeBinary,
 }
 
 
@@ -87,6 +88,7 @@ class GenericWriter:
                     primary_key=column.name in key,
                     nullable=column.nullable and column.name not in key,
                     autoincrement=False,
+                    comment=column.comment or None,
                 )
                 for column in columns
             ),

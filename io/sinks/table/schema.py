@@ -8,10 +8,10 @@ from typing import Literal
 from sinks.table.config import SqlConfig
 from sinks.table.target import PAYLOAD, key_of
 from transforms.errors import ConfigError
-from transforms.parse.allowed import Allowed, properties_of
+from transforms.parse.allowed import BYTES, Allowed, descriptions_of, properties_of
 
 LogicalType = Literal[
-    "text", "uuid", "timestamp", "date", "time", "integer", "numeric", "boolean", "json"
+    "text", "uuid", "timestamp", "date", "time", "integer", "numeric", "boolean", "json", "bytes"
 ]
 
 _FORMATS: dict[str, LogicalType] = {
@@ -19,6 +19,7 @@ _FORMATS: dict[str, LogicalType] = {
     "date-time": "timestamp",
     "date": "date",
     "time": "time",
+    BYTES: "bytes",
 }
 _TYPES: dict[str, LogicalType] = {
     "string": "text",
@@ -37,6 +38,7 @@ class NewColumn:
     name: str
     type: LogicalType
     nullable: bool = True
+    comment: str = ""
 
 
 def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
@@ -64,8 +66,14 @@ def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
         raise ConfigError(
             f"table {config.table_name}: the schema has no property for the key {', '.join(missing)}"
         )
+    comments = descriptions_of(config.schema)
     columns = [
-        NewColumn(name, _column_type(name, allowed), _may_be_null(allowed, name in required))
+        NewColumn(
+            name,
+            _column_type(name, allowed),
+            _may_be_null(allowed, name in required),
+            comments.get(name, ""),
+        )
         for name, allowed in properties.allowed.items()
     ]
     if config.unknown_fields == "payload" and PAYLOAD not in properties.allowed:

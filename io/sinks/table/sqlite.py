@@ -35,6 +35,7 @@ _TYPES: dict[LogicalType, str] = {
     "numeric": "",
     "boolean": "BOOLEAN",
     "json": "JSON",
+    "bytes": "BLOB",
 }
 _BIND_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
 

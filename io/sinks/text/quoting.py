@@ -1,4 +1,4 @@
-"""Identifiers as SQL writes them: always quoted, whatever they contain."""
+"""Identifiers and texts as SQL writes them: always quoted, whatever they contain."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ def quote(name: str) -> str:
     '"we""ird"'
     """
     return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as a literal of PostgreSQL, where a statement takes no parameters.
+
+    What a text of PostgreSQL cannot hold is left out (NUL) or replaced (half of a character).
+
+    >>> literal("it's \\\\")
+    "E'it''s \\\\\\\\'"
+    """
+    text = text.replace("\0", "").encode("utf-8", "replace").decode()
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def quoted(table: TableName) -> str:

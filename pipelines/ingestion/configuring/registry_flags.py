@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 from transforms.errors import ConfigError
 
 if TYPE_CHECKING:
+    from clients.registry.schemas import RegistrySchemas
+    from transforms.mapping.mapping import Mapping
     from transforms.parse.parse import ParseConfig
+    from transforms.route.routes import Routes
+
+
+_OF_SUBJECT = "registry:"
+
+
+def names_subject(schema: object) -> bool:
+    """Whether a value of ``--schema`` names a subject, not a file."""
+    return isinstance(schema, str) and schema.startswith(_OF_SUBJECT)
 
 
 def add_registry(group: argparse._ActionsContainer) -> None:
@@ -32,8 +43,15 @@ def add_registry(group: argparse._ActionsContainer) -> None:
     )
 
 
-def with_registry(parse: ParseConfig, flags: argparse.Namespace) -> ParseConfig:
+def with_registry(
+    parse: ParseConfig,
+    flags: argparse.Namespace,
+    mapping: Mapping | None = None,
+    routes: Routes | None = None,
+) -> ParseConfig:
     """``parse`` with the schemas of the registry that the flags name, if they name one.
+
+    Keys are decoded where ``mapping`` or ``routes`` ask for them.
 
     Raises:
         ConfigError: The flags are wrong, or do not go together with others.
@@ -42,9 +60,6 @@ def with_registry(parse: ParseConfig, flags: argparse.Namespace) -> ParseConfig:
         if flags.schema_registry_config:
             raise ConfigError("--schema_registry_config needs --schema_registry URL")
         return parse
-    from clients.registry import config  # most runs have none
-    from clients.registry.schemas import RegistrySchemas
-
     if flags.format not in ("auto", "jsonl"):
         raise ConfigError(
             f"--schema_registry is for messages that name schemas; --format {flags.format} reads them as "
@@ -55,5 +70,41 @@ def with_registry(parse: ParseConfig, flags: argparse.Namespace) -> ParseConfig:
             f"--fair {flags.fair} looks for a field of JSON, before messages are decoded: with "
             "--schema_registry, tenants are told apart by --fair @key"
         )
-    settings = config.parse(flags.schema_registry, flags.schema_registry_config)
-    return replace(parse, schemas=RegistrySchemas(settings))
+    # Routes are frozen values, whose text names every kind; another text like it only costs time.
+    keys = (mapping is not None and mapping.asks_for("key")) or "kind='key'" in repr(routes)
+    return replace(parse, schemas=_schemas(flags), keys=keys)
+
+
+def subject_schema(flags: argparse.Namespace) -> str | None:
+    """The JSON Schema of ``--schema registry:SUBJECT``, of its newest schema; None for any other one.
+
+    Raises:
+        ConfigError: There is no such subject, or no table can be made of its schema.
+        SourceUnavailable: The registry is away.
+    """
+    if not names_subject(flags.schema):
+        return None
+    if not flags.schema_registry:
+        raise ConfigError(f"--schema {flags.schema} needs --schema_registry URL")
+    from pipelines.operation.start import once_reachable
+    from transforms.parse.registry.schema import UnknownSchema, Unusable
+    from transforms.parse.registry.table_schema import table_schema
+    from transforms.parse.validate import compiled
+
+    subject = flags.schema.removeprefix(_OF_SUBJECT)
+    try:
+        newest = once_reachable(lambda: _schemas(flags).latest(subject), flags.outage_budget)
+        if newest is None:
+            raise ConfigError(f"--schema {flags.schema}: the registry has no such subject")
+        text = table_schema(newest)
+        compiled(text)
+    except (Unusable, UnknownSchema) as error:
+        raise ConfigError(f"--schema {flags.schema}: {error}") from error
+    return text
+
+
+def _schemas(flags: argparse.Namespace) -> RegistrySchemas:
+    from clients.registry import config  # most runs have none
+    from clients.registry.schemas import RegistrySchemas
+
+    return RegistrySchemas(config.parse(flags.schema_registry, flags.schema_registry_config))

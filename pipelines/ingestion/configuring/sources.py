@@ -73,6 +73,7 @@ def _options(flags: argparse.Namespace, routes: Routes | None, *, parallel: bool
         missing_topic=flags.missing_topic,
         fair=flags.fair or "",
         tombstones=flags.on_delete != "dead",
+        schemas=bool(flags.schema_registry),
         poll_interval=flags.poll_interval,
         csv=CsvOptions.of(
             delimiter=flags.csv_delimiter,

@@ -84,6 +84,11 @@ def _place(folder: str, text: str) -> str:
     return text if "://" in text else _path(folder, text)
 
 
+def _schema(folder: str, text: str) -> str:
+    """A path, or ``registry:SUBJECT``."""
+    return text if text.startswith("registry:") else _path(folder, text)
+
+
 def _globbed(folder: str, text: str) -> str:
     return _place(glob.escape(folder), text)
 
@@ -117,7 +122,8 @@ def _step(folder: str, text: str) -> str:
 
 
 _OPTIONS: dict[str, Place] = {
-    **dict.fromkeys(("map", "schema", "routes", "summary_json"), _path),
+    **dict.fromkeys(("map", "routes", "summary_json"), _path),
+    "schema": _schema,
     "source": _globbed,
     "exclude": _excluded,
     "dead_letters": _place,

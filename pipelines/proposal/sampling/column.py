@@ -29,7 +29,6 @@ class Column:
         name: Its name, as the source has it.
         kinds: How many values of each kind there are.
         first: Of each kind, the number of the first record that has it, from 0.
-        digits: The most digits of a whole number.
         lowest: The smallest whole number, or None.
         highest: The largest one.
         longest: The length of the longest text.
@@ -42,7 +41,6 @@ class Column:
     name: str
     kinds: Counter[Kind] = field(default_factory=Counter)
     first: dict[Kind, int] = field(default_factory=dict)
-    digits: int = 0
     lowest: int | None = None
     highest: int | None = None
     longest: int = 0
@@ -50,21 +48,24 @@ class Column:
     absences: Counter[str] = field(default_factory=Counter)
     keys: array[int] | None = field(default_factory=lambda: array("q"))
 
-    def add(self, value: Any, record: int, *, cell: bool) -> bool:
+    def add(self, value: Any, record: int, *, cell: bool, quoted: bool = False) -> bool:
         """Take note of the value that the record of this number has.
 
         Args:
             value: The value.
             record: The number of its record, from 0.
             cell: Whether it is a cell of CSV.
+            quoted: Whether that is an empty pair of quotes.
 
         Returns:
             Whether it is the first of its kind.
         """
         kind = kind_of_text(value) if cell and isinstance(value, str) else kind_of(value)
-        self.kinds[kind] += 1
-        new = kind not in self.first
-        if new:
+        if quoted:
+            kind = Kind.QUOTED_EMPTY
+        before = self.kinds.get(kind, 0)
+        self.kinds[kind] = before + 1
+        if not before:
             self.first[kind] = record
         if kind is Kind.INTEGER:
             self._add_whole(int(value))
@@ -76,12 +77,13 @@ class Column:
             self.absences[value] += 1
         if self.keys is not None:
             self._add_key(value, kind, record)
-        return new
+        return not before
 
     def _add_whole(self, number: int) -> None:
-        self.digits = max(self.digits, len(str(abs(number))))
-        self.lowest = number if self.lowest is None else min(self.lowest, number)
-        self.highest = number if self.highest is None else max(self.highest, number)
+        if self.lowest is None or number < self.lowest:
+            self.lowest = number
+        if self.highest is None or number > self.highest:
+            self.highest = number
 
     def _add_key(self, value: Any, kind: Kind, record: int) -> None:
         keys = self.keys
@@ -100,6 +102,11 @@ class Column:
     def is_unique(self, records: int) -> bool:
         """Whether it has a value in each of ``records``, and no value twice."""
         return self.has_all(records) and len(set(self.keys or ())) == records
+
+    @property
+    def digits(self) -> int:
+        """The most digits of a whole number."""
+        return max(len(str(abs(bound or 0))) for bound in (self.lowest, self.highest))
 
     @property
     def present(self) -> int:

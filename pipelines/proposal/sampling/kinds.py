@@ -22,8 +22,11 @@ _LONGEST = 64
 class Kind(Enum):
     """What a value is; its value is how comments call several of them."""
 
+    __hash__ = object.__hash__  # in C: kinds are counted for every value
+
     NULL = "null"
     EMPTY = "empty"
+    QUOTED_EMPTY = "empty in quotes, which is text"
     INTEGER = "whole numbers"
     LARGE = "whole numbers beyond 64 bits"
     LONG = "whole numbers of more than 15 digits"
@@ -81,6 +84,7 @@ _DATES: dict[Kind, Callable[[str], object]] = {
     Kind.FINE: lambda text: datetime.fromisoformat(text[:19]),
 }
 
+_BY_NAME = dict(Kind.__members__)
 _ABSENT = frozenset(ABSENCES)
 _OF_JSON = frozenset(
     {Kind.EMPTY, Kind.DATE, Kind.INSTANT, Kind.FINE, Kind.LOCAL, Kind.OTHER_DATE, Kind.UUID}
@@ -114,7 +118,7 @@ def kind_of_text(text: str) -> Kind:
     match = _TEXT.fullmatch(text) if len(text) <= _LONGEST else None
     if match is None:
         return Kind.TEXT
-    kind = Kind[str(match.lastgroup)]
+    kind = _BY_NAME[str(match.lastgroup)]
     read = _DATES.get(kind)
     if read is not None:
         try:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 HEAD = 64
 """So many bytes of a record are kept, by which its line is recognised."""
 
-_BLOCK = 1 << 20
+_BLOCK = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +45,46 @@ class Place:
         return f"{self.text} of {unquote(self.source.rsplit('/', 1)[-1])}"
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=4_096)
 def _line_of(place: Place) -> int | None:
     """The line at which a record begins; None if its offset is not one of the bytes of a local file."""
     parts = urlsplit(place.source)
     if parts.scheme != "file" or not place.head:
         return None
-    lines = returns = 0
-    left = place.offset
+    path = unquote(parts.path)
     try:
-        with open(unquote(parts.path), "rb") as file:
-            while left > 0:
-                block = file.read(min(left, _BLOCK))
-                if not block:
-                    return None
-                lines += block.count(b"\n")
-                returns += block.count(b"\r")
-                left -= len(block)
+        with open(path, "rb") as file:
+            file.seek(place.offset)
             if file.read(len(place.head)) != place.head:
                 return None  # compressed, or in another encoding
+        return 1 + _index_of(path).ends_before(place.offset)
     except OSError:
         return None
-    return 1 + (lines or returns)
+
+
+@dataclass(slots=True)
+class _LineIndex:
+    """How many line feeds, and how many carriage returns, a file has before each of its blocks."""
+
+    path: str
+    counts: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])
+
+    def ends_before(self, offset: int) -> int:
+        """How many lines end before ``offset``, which the file has."""
+        number, rest = divmod(offset, _BLOCK)
+        with open(self.path, "rb") as file:
+            file.seek((len(self.counts) - 1) * _BLOCK)
+            while len(self.counts) <= number:
+                self.counts.append(_counted(self.counts[-1], file.read(_BLOCK)))
+            file.seek(number * _BLOCK)
+            feeds, returns = _counted(self.counts[number], file.read(rest))
+        return feeds or returns
+
+
+def _counted(before: tuple[int, int], block: bytes) -> tuple[int, int]:
+    return before[0] + block.count(b"\n"), before[1] + block.count(b"\r")
+
+
+@lru_cache(maxsize=64)
+def _index_of(path: str) -> _LineIndex:
+    return _LineIndex(path)

@@ -1,43 +1,23 @@
-"""Read the start of a source with the readers that a run has, and leave no trace.
-
-Nothing is settled: no ledger is written, no consumer group is asked or told.
-"""
+"""Read the start of a source with the readers that a run has, and look at its fields; nothing is settled."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
+from pipelines.planning.no_ledger import NoLedger
+from pipelines.planning.sample import Bounds, aside, sample
 from pipelines.proposal.sampling.survey import Survey
 from transforms import notes
-from transforms.batch.coverage import Coverage
 from transforms.batch.record import Failure, Format, RecordBatch
-from transforms.batch.splits import Polled, Source, Split
+from transforms.batch.splits import Source
 from transforms.errors import ConfigError
 from transforms.parse.parse import ParseConfig, parse
 
-_PATIENCE = 1.0
-"""Seconds to wait in one poll."""
-
-_PARSE = ParseConfig()
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """How much is read at most; what is reached first ends the sample.
-
-    Attributes:
-        records: Records.
-        bytes: Their bytes.
-        seconds: Time.
-    """
-
-    records: int = 10_000
-    bytes: int = 64 << 20
-    seconds: float = 30.0
+_OF_ANOTHER_FORMAT = frozenset({"malformed", "invalid_utf8", "not_object", "column_count"})
+"""What becomes of records that are read as what they are not."""
 
 
 @dataclass(slots=True)
@@ -60,105 +40,62 @@ class Sample:
     whole: bool = False
     detected: Sequence[str] = ()
 
-    def add(self, batch: RecordBatch, bounds: Bounds) -> None:
+    def add(self, batch: RecordBatch, config: ParseConfig) -> None:
         """Take note of a batch as it was read."""
-        parsed = parse(batch, _PARSE)
+        parsed = parse(batch, config)
         for failure in parsed.failures:
             self.example = self.example or failure
             self.refused[failure.category] += 1
         if parsed.values:
             self.format = self.format or parsed.format
-            self.survey.add(parsed, bounds.records - self.survey.records)
+            self.survey.add(parsed)
 
 
-class NothingSettled:
-    """The ledger of a source of which nothing has been read."""
-
-    def coverage(self, partitions: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Coverage]:
-        """Nothing."""
-        return {}
-
-    def partitions(self, source: str) -> dict[str, Coverage]:
-        """Nothing."""
-        return {}
-
-    def is_empty(self) -> bool:
-        """Yes."""
-        return True
-
-    def versions(self, sources: Sequence[str]) -> dict[tuple[str, str], Coverage]:
-        """Nothing."""
-        return {}
-
-    def elsewhere(self, partitions: Sequence[str]) -> dict[tuple[str, str], Coverage]:
-        """Nothing."""
-        return {}
-
-
-def taken(source: Source, bounds: Bounds, clock: Callable[[], float] = time.monotonic) -> Sample:
+def taken(
+    source: Source,
+    bounds: Bounds,
+    config: ParseConfig | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Sample:
     """The start of ``source``, which is checked first.
+
+    Args:
+        source: What to read.
+        bounds: How much of it.
+        config: How records are parsed; None for the defaults.
+        clock: Seconds.
 
     Raises:
         ConfigError: It has no record, or none that can be read, or ``check`` refuses it.
         SourceUnavailable: A storage or a broker cannot be reached.
+        SluiceError: A schema registry cannot.
     """
+    config = config or ParseConfig()
+    if config.schemas is not None:
+        config.schemas.check()
+    source = aside(source, from_start=True)
     source.check()
     notes.reset()
-    sample = Sample(Survey(bounds.records))
-    ends, size = clock() + bounds.seconds, 0
-    for polled in _polled(source):
-        for batch in _cut(polled):
-            sample.add(batch, bounds)
-            size += batch.raw_bytes
-            if sample.survey.records >= bounds.records or size >= bounds.bytes:
-                break
-        else:
-            if clock() < ends:
-                continue
-        break
-    else:
-        sample.whole = True
-    sample.detected = [each.group for each in islice(notes.noted(), 20) if each.topic == "detected"]
-    _refuse_nothing(sample, source, bounds)
-    return sample
+    read = sample([source], NoLedger(), bounds, clock)
+    result = Sample(Survey(bounds.records))
+    for batch in read.batches:
+        result.add(batch, config)
+    result.whole = not read.ended_by and read.records < bounds.records
+    result.detected = [note.group for note in notes.noted() if note.topic == "detected"]
+    _refuse_nothing(result, source, read.ended_by)
+    return result
 
 
-def _polled(source: Source) -> Iterator[Polled]:
-    """What one reader after another gives."""
-    ledger = NothingSettled()
-    for split in source.splits(ledger):
-        yield from _of_split(source, split, ledger)
-
-
-def _of_split(source: Source, split: Split, ledger: NothingSettled) -> Iterator[Polled]:
-    reader = source.open(split, (), ledger)
-    try:
-        done = False
-        while not done:
-            polled = reader.poll(_PATIENCE)
-            yield polled
-            done = polled.done
-    finally:
-        reader.close()
-
-
-def _cut(polled: Polled) -> Iterable[RecordBatch]:
-    """The batches of records that were polled; of messages that hold several, all of them."""
-    for batch in polled.batches:
-        yield from (batch,) if polled.cut is None else polled.cut(batch)
-
-
-def _refuse_nothing(sample: Sample, source: Source, bounds: Bounds) -> None:
+def _refuse_nothing(sample: Sample, source: Source, ended_by: str) -> None:
     if sample.survey.records:
         return
     if sample.example is not None:
-        count = sample.refused.total()
+        hint = ""
+        if sample.example.category in _OF_ANOTHER_FORMAT:
+            hint = "; if it is written otherwise, say how (--format, --encoding, --csv_…, --json_…)"
         raise ConfigError(
-            f"{source.uri}: none of {count:,} records can be read: {sample.example.message}; say how "
-            "it is written (--format, --encoding, --csv_…, --json_…)"
+            f"{source.uri} has no record that can be read ({sample.refused.total():,} cannot), so "
+            f"nothing can be proposed; the first: {sample.example.message}{hint}"
         )
-    if sample.whole:
-        raise ConfigError(f"{source.uri} has no records, so nothing can be proposed")
-    raise ConfigError(
-        f"{source.uri} had no record within {bounds.seconds:g} s, so nothing can be proposed"
-    )
+    within = f" within {ended_by}" if ended_by else ""
+    raise ConfigError(f"{source.uri} has no records{within}, so nothing can be proposed")

@@ -68,6 +68,14 @@ CASES = {
     "something required is missing": case(
         GOOD.replace("table: orders\n", ""), "p.yaml:1:1: missing table; write it into the file"
     ),
+    "a database that is not known": case(
+        GOOD.replace("sink: sqlite:///", "sink: mysqlx:///"),
+        "p.yaml:3:1: unknown database 'mysqlx' in the sink URL; use ",
+    ),
+    "a port that is none": case(
+        GOOD.replace("sink: sqlite:///", "sink: postgresql://ann@host:port/"),
+        "p.yaml:3:1: sink URL cannot be read; write e.g. sqlite:///ingest.db or ",
+    ),
     "a tab": case(
         f"{GOOD}map:\n\t- drop: [a]\n",
         "p.yaml:7:1: not YAML: found character '\\t' that cannot start any token; indent by blanks",

@@ -25,7 +25,7 @@ def test_every_file_has_its_lines(folder: Path, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out.splitlines() == [
         "bad.yaml:4:1: there is no option tabel; is table meant?",
         "bad.yaml:5:11: max_rate must be a number per second above 0, got '0'",
-        "good.yaml: is right",
+        "good.yaml: valid",
     ]
     assert command.run("validate", main, ["good.yaml"]) == 0
 

@@ -152,6 +152,23 @@ def test_records_that_were_left_out_are_counted() -> None:
     assert report.as_object(part)["left_out"] == 100
 
 
+def test_of_many_tables_and_kinds_people_see_the_first() -> None:
+    many = replace(
+        PLAN,
+        tables={f"t{n:02}": COUNTS for n in range(25)},
+        kinds=tuple(replace(KINDS[1], table=f"t{n:02}") for n in range(21)),
+        attempt=replace(TRIED, statements=tuple(f"CREATE TABLE t{n}" for n in range(23))),
+    )
+    printed = list(report.lines(many))
+    assert sum(line.startswith("table t") for line in printed) == 20
+    assert [line for line in printed if line.startswith("  … and")] == [
+        "  … and 3 statements more; --json has all",
+        "  … and 5 tables more; --json has all",
+        "  … and 1 kind more; --json has all",
+    ]
+    assert len(report.as_object(many)["tables"]) == 25
+
+
 def test_an_empty_sample_is_one_line() -> None:
     empty = replace(PLAN, sample=Sample(), detected=(), notes=(), attempt=None)
     (line,) = report.lines(empty)
@@ -162,7 +179,8 @@ def test_an_empty_sample_is_one_line() -> None:
 def test_hostile_names_and_secrets_are_not_printed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    example = Example("file:///\x1b[2J", "v", "1", "postgresql://me:hunter2@host/db \u202e said")
+    text = 'postgresql://me:hunter2@host/db \u202e said password="hunter2"'
+    example = Example("file:///\x1b[2J", "v", "1", text)
     hostile = replace(PLAN, kinds=(replace(KINDS[0], examples=(example,)),))
     for as_json in (False, True):
         report.show(hostile, as_json=as_json)
@@ -171,3 +189,4 @@ def test_hostile_names_and_secrets_are_not_printed(
         assert "\x1b" not in out
         assert "\u202e" not in out
         assert "host/db" in out
+    assert json.loads(out)["dead"] == 18  # what is hidden is no part of the syntax

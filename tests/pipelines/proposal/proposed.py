@@ -7,7 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from pipelines.ingest import main as ingest
+from pipelines.pipeline_file.run import main as run_file
+from pipelines.pipeline_file.validate import main as validate
 from pipelines.proposal.init import main as init
 from transforms.mapping.reading.document import load
 
@@ -39,23 +40,10 @@ def comments(file: Path, start: str) -> list[str]:
 
 
 def run(file: Path, folder: Path) -> dict[str, Any]:
-    """Run the pipeline as it is proposed; returns the summary."""
-    said = document(file)
-    flags: list[str] = []
-    for name in ("map", "schema"):
-        if name in said:
-            path = folder / f"{name}.json"
-            path.write_text(json.dumps(said.pop(name), default=str))
-            flags += [f"--{name}", str(path)]
-    said["sink"] = said["sink"].replace(":///", f":///{folder}/", 1)
-    for name, value in said.items():
-        if isinstance(value, bool):
-            value = str(value).lower()
-        elif isinstance(value, list):
-            value = ",".join(value)
-        flags.append(f"--{name}={value}")
+    """Run the pipeline as it is proposed, which is right as it is; returns the summary."""
+    assert validate([str(file)]) == 0
     summary = folder / "summary.json"
-    assert ingest([*flags, "--summary_json", str(summary), "--progress", "none"]) == 0
+    assert run_file([str(file), "--summary_json", str(summary), "--progress", "none"]) == 0
     figures: dict[str, Any] = json.loads(summary.read_text())
     return figures
 

@@ -20,7 +20,7 @@ def sample(fields: dict[str, list[Any]], format: Format = JSON) -> Sample:  # no
     survey = Survey(100)
     raws = [b"{}"] * len(records)
     span = Span("kafka://t", "0", 0, len(records))
-    survey.add(RecordBatch(span, format, range(len(records)), raws, records), 100)
+    survey.add(RecordBatch(span, format, range(len(records)), raws, records))
     return Sample(survey, format, whole=True)
 
 
@@ -69,7 +69,8 @@ def test_columns_without_a_name_in_the_header_are_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [[f"a{n}" for n in range(MOST_COLUMNS + 1)], ["a", "b" * 1_001], ["\x01" * 300]]
+    "names",
+    [[f"a{n}" for n in range(MOST_COLUMNS + 1)], ["a", "b" * 1_001], ["\x01" * 300], ["a", ""]],
 )
 def test_with_too_many_or_too_long_names_records_are_kept_whole(names: list[str]) -> None:
     assert columns_of(sample({name: [1] for name in names})) == ([], {})

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import fastavro
+import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,6 +21,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipelines import command
 from pipelines.proposal.init import main
+from tests.io.clients.registry.servers import Answer, Asked, serving
 from tests.pipelines.proposal.proposed import document, properties, propose, rows, run
 from tests.services.kafka_broker import KafkaBroker, Topics
 
@@ -109,6 +114,13 @@ CASES: dict[str, tuple[str, Write, tuple[str, ...], int, dict[str, dict[str, Any
             "note": STRING,
             "never": {"type": ["string", "null"]},
         },
+    ),
+    "empty cells in quotes": (
+        "quoted.csv",
+        text('"id","n","note"\n"1","","x"\n"2","7",""\n'),
+        ("id",),
+        2,
+        {"id": INTEGER, "n": STRING, "note": STRING},
     ),
     "times since 1970, long numbers and scientific notation": (
         "times.csv",
@@ -316,3 +328,114 @@ def test_files_that_are_written_otherwise_are_loaded(case: str, tmp_path: Path) 
     (tmp_path / f"data{suffix}").write_bytes(SHARED[case])
     figures = run(propose(tmp_path / f"data{suffix}", tmp_path), tmp_path)
     assert (figures["inserted"], figures["dead"]) == (2, SHARED[case].count(b'"id": \n'))
+
+
+STRICT: dict[str, tuple[Write, int, dict[str, str]]] = {
+    "times.jsonl": (
+        lines(
+            {
+                "id": 1,
+                "at": "2026-01-02T03:04:05.123456+14:00",
+                "day": "0001-01-01",
+                "key": "5B1F5A44-2f6b-4b4e-8f0c-0d8a1c2b3d4e",
+                "big": 2**70,
+                "n": 2**63 - 1,
+                "doc": {"a": [None]},
+                "any": 1,
+            },
+            {"id": 2, "at": "9999-12-31T23:59:59Z", "day": None, "n": -(2**63), "any": [True]},
+        ),
+        2,
+        {
+            "id": "bigint",
+            "at": "timestamp with time zone",
+            "day": "date",
+            "key": "uuid",
+            "big": "numeric",
+            "n": "bigint",
+            "doc": "jsonb",
+            "any": "jsonb",
+        },
+    ),
+    "cells.csv": (
+        text(
+            "id,Amount,ok,when,zip,select,\n"
+            "1,1.50,TRUE,2026-01-02T03:04:05Z,01067,a,\n"
+            "2,,,,10115,,x\n"
+            "3,-1e-3,false,2026-01-02T03:04:05.5-05:30,,,\n"
+        ),
+        3,
+        {
+            "id": "bigint",
+            "Amount": "numeric",
+            "ok": "boolean",
+            "zip": "text",
+            "when": "timestamp with time zone",
+            "select": "text",
+            "column_7": "text",
+        },
+    ),
+    "table.parquet": (
+        parquet,
+        2,
+        {
+            "id": "bigint",
+            "price": "numeric",
+            "score": "numeric",
+            "tags": "jsonb",
+            "at": "timestamp with time zone",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STRICT)
+def test_a_strict_database_takes_what_is_proposed(
+    name: str, tmp_path: Path, postgres_url: str
+) -> None:
+    write, records, types = STRICT[name]
+    write(tmp_path / name)
+    file = propose(tmp_path / name, tmp_path, "--sink", postgres_url, "--table", "t")
+    figures = run(file, tmp_path)
+    assert (figures["inserted"], figures["dead"], figures["retrying"]) == (records, 0, 0)
+    with closing(psycopg2.connect(postgres_url)) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 't'"
+        )
+        assert dict(cursor.fetchall()) == types
+
+
+def test_messages_that_name_a_schema_of_a_registry_are_sampled(
+    kafka_broker: KafkaBroker, topic: Topics, tmp_path: Path
+) -> None:
+    name = topic()
+    at = {"type": "long", "logicalType": "timestamp-millis"}
+    price = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
+    types = {"id": "long", "at": at, "price": price, "zip": "string"}
+    fields = [{"name": field, "type": kind} for field, kind in types.items()]
+    schema = {"type": "record", "name": "R", "fields": fields}
+    messages: list[tuple[bytes | None, bytes]] = []
+    for count in range(3):
+        raw = io.BytesIO(b"\0\0\0\0\7")
+        raw.seek(5)
+        when = datetime(2026, 1, 2, tzinfo=UTC)
+        record = {"id": count, "at": when, "price": Decimal("1.50"), "zip": "007"}
+        fastavro.schemaless_writer(raw, fastavro.parse_schema(schema), record)
+        messages.append((None, raw.getvalue()))
+    kafka_broker.produce(name, messages)
+    uri = f"kafka://{kafka_broker.bootstrap}/{name}"
+
+    def answer(asked: Asked) -> Answer:
+        named = asked.path.startswith("/schemas/ids/7")
+        return 200, {"schema": json.dumps(schema)} if named else []
+
+    with serving(answer) as registry:
+        file = propose(uri, tmp_path, "--table", "t", "--schema_registry", registry.url)
+        assert properties(file) == {
+            "id": INTEGER,
+            "at": {"type": "string", "format": "date-time"},
+            "price": NUMBER,
+            "zip": STRING,
+        }
+        figures = run(file, tmp_path)
+    assert (figures["inserted"], figures["dead"]) == (3, 0)

@@ -74,5 +74,5 @@ def test_pairs_are_candidates_where_no_single_column_is_one() -> None:
     assert [one.columns for one in of([numbers("id", 40), day, shop], 40)] == [("id",)]
 
 
-def test_at_most_five_are_named() -> None:
-    assert len(of([numbers(f"a{n}", 30) for n in range(9)], 30)) == 5
+def test_at_most_four_are_named() -> None:
+    assert len(of([numbers(f"a{n}", 30) for n in range(9)], 30)) == 4

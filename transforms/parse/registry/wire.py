@@ -7,6 +7,7 @@ body (https://docs.confluent.io/platform/current/schema-registry/fundamentals/se
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from transforms.batch.record import Headers
@@ -48,3 +49,10 @@ def in_headers(headers: Headers, name: str, raw: bytes) -> Body | None:
         if header == name and held is not None and (body := prefixed(held)) is not None:
             return body[0], body[1] + raw
     return None
+
+
+def names_schema(raw: bytes, headers: Sequence[Headers] | None, index: int) -> bool:
+    """Whether the message at ``index`` names a schema, by its first bytes or in ``headers``."""
+    if prefixed(raw) is not None:
+        return True
+    return headers is not None and in_headers(headers[index], VALUE_HEADER, raw) is not None

@@ -51,7 +51,7 @@ class Columns:
             headers, fields = self._headers(_EVENT_HEADER), self._fields(_EVENT_FIELD)
             pairs = zip(headers, fields, strict=True)
             return [field if header is ABSENT else header for header, field in pairs]
-        keys = self.batch.keys
+        keys = self.batch.keys if self.batch.key_values is None else self.batch.key_values
         return [ABSENT] * len(self.batch.raws) if keys is None else list(map(_text, keys))
 
     def _fields(self, steps: Steps) -> list[Any]:
@@ -102,10 +102,15 @@ def within(value: Any, steps: Steps) -> Any:
     return value
 
 
-def _text(raw: bytes | None) -> Any:
-    """A key or header as text; bytes that are no text stay bytes, which equal no text."""
+def _text(raw: Any) -> Any:
+    """A key or header as text; bytes that are no text stay bytes, which equal no text.
+
+    A key that was decoded by its schema stays what it is.
+    """
     if raw is None:
         return ABSENT
+    if not isinstance(raw, bytes):
+        return raw
     try:
         return raw.decode()
     except UnicodeDecodeError:

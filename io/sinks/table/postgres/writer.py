@@ -12,7 +12,7 @@ from sinks.table.postgres import copy, direct
 from sinks.table.records import Records, Written
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Interplay, Target
-from sinks.text.quoting import quote, quoted
+from sinks.text.quoting import literal, quote, quoted
 from transforms.route.table_name import TableName
 
 _TYPES: dict[LogicalType, str] = {
@@ -25,6 +25,7 @@ _TYPES: dict[LogicalType, str] = {
     "numeric": "numeric",
     "boolean": "boolean",
     "json": "jsonb",
+    "bytes": "bytea",
 }
 
 _FIND = sa.text(
@@ -205,6 +206,13 @@ class PostgresWriter:
             f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({', '.join(lines)})",
             execution_options={"no_parameters": True},
         )
+        for column in columns:
+            if column.comment:
+                connection.exec_driver_sql(
+                    f"COMMENT ON COLUMN {quoted(table)}.{quote(column.name)} IS "
+                    f"{literal(column.comment)}",
+                    execution_options={"no_parameters": True},
+                )
 
     def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:
         """Read the system catalogue."""

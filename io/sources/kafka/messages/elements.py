@@ -20,6 +20,7 @@ from sources.files.json.values import WHITESPACE
 from transforms.batch.record import JSON, Failure, Format, RecordBatch
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError, ObjectFailed
+from transforms.parse.registry.wire import names_schema
 
 MOST_ELEMENTS = 10_000
 """The most records of one message; one with more is a dead letter as a whole."""
@@ -47,6 +48,7 @@ class MessageCutter:
         max_kept_bytes: How many bytes of a longer record, or of a message that cannot be cut, are
             kept.
         limits: At which size a batch is emitted. A message lies in one batch.
+        schemas: Whether a message may name a schema; one that does is a record as a whole.
     """
 
     format: Format
@@ -54,6 +56,7 @@ class MessageCutter:
     csv: CsvOptions = CsvOptions()  # noqa: RUF009 - frozen
     max_kept_bytes: int = _MOST_KEPT << 20
     limits: BatchLimits = BatchLimits()  # noqa: RUF009 - frozen
+    schemas: bool = False
 
     @property
     def several(self) -> bool:
@@ -88,6 +91,9 @@ class MessageCutter:
         yield part.taken(start, batch.span.end, final=batch.span.final)
 
     def _cut_message(self, part: _Part, index: int, raw: bytes) -> None:
+        if self.schemas and names_schema(raw, part.batch.headers, index):
+            part.add_message(index)
+            return
         if self.layout == ARRAY and not raw.removeprefix(BOM).lstrip(WHITESPACE).startswith(b"["):
             part.add_message(index)
             return
@@ -147,6 +153,7 @@ def cutter_of(
     keyed: bool,
     max_record_bytes: int,
     limits: BatchLimits,
+    schemas: bool = False,
 ) -> MessageCutter | None:
     """How messages are cut by these options; None if each is one JSON object.
 
@@ -157,6 +164,7 @@ def cutter_of(
         keyed: Whether fields of the records are their key.
         max_record_bytes: The largest record allowed.
         limits: Bounds of a batch.
+        schemas: Whether messages may name schemas of a registry.
 
     Raises:
         ConfigError: Messages cannot have the format, or the columns of CSV are not named.
@@ -176,7 +184,7 @@ def cutter_of(
     if json.layout == AUTO and not (json.path or keyed):
         return None
     layout = Layout("array" if json.layout == AUTO else json.layout, json.path)
-    return MessageCutter(JSON, layout, max_kept_bytes=kept, limits=limits)
+    return MessageCutter(JSON, layout, max_kept_bytes=kept, limits=limits, schemas=schemas)
 
 
 @dataclass(slots=True)

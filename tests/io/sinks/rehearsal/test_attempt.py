@@ -185,6 +185,16 @@ def test_a_table_that_does_not_fit_is_refused(database: Database) -> None:
         attempt(SqlSink(database.config("events", key=["id"])), [make_batch([{"id": 1}])])
 
 
+def test_tables_of_an_older_version_are_to_be_migrated_first(database: Database) -> None:
+    sink = SqlSink(database.config("events", key=["id"]))
+    sink.prepare()
+    database.run("UPDATE ingest_schema SET version = 5")
+    before = contents(database)
+    with pytest.raises(ConfigError, match=r"have version 5, .* run `sluice migrate --sink URL`"):
+        attempt(sink, [make_batch([{"id": 1}])])
+    assert contents(database) == before
+
+
 def test_tables_are_looked_at_without_a_write(database: Database) -> None:
     create(database)
     before = contents(database)

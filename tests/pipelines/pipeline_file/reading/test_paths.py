@@ -21,6 +21,7 @@ def seen(text: str, folder: str = "conf") -> object:
         ("source", "s3://b/a", "s3://b/a"),
         ("map", "m.yaml", "conf/m.yaml"),
         ("schema", "../s.json", "conf/../s.json"),
+        ("schema", "registry:orders-value", "registry:orders-value"),
         ("summary_json", "out.json", "conf/out.json"),
         ("sink", "sqlite:///a.db", "sqlite:///conf/a.db"),
         ("sink", "sqlite:///./a.db?x=1", "sqlite:///conf/a.db?x=1"),

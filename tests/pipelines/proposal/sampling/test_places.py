@@ -37,3 +37,14 @@ def test_objects_topics_and_files_that_are_gone_have_no_lines(tmp_path: Path) ->
     assert place(tmp_path / "gone", 3, b"x").text == "record 2"
     assert Place("s3://bucket/a/b.csv", 3, 7, b"x").text_with_source == "record 7 of b.csv"
     assert Place("kafka://shop.orders", 3, 7, b"x").text_with_source == "record 7 of shop.orders"
+
+
+def test_lines_far_behind_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    lines = [b"%d,%s" % (n, b"x" * (n % 1_000)) for n in range(500)]
+    path.write_bytes(b"\n".join(lines))
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    for number in (499, 0, 250, 498, 131):
+        assert place(path, offsets[number], lines[number]).text == f"line {number + 1}"

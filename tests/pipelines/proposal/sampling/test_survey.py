@@ -23,8 +23,8 @@ def batch(
 
 def test_records_of_several_batches_are_numbered_on() -> None:
     survey = Survey(10)
-    survey.add(batch([{"a": 1}, {"a": 2, "b": "x"}]), 10)
-    survey.add(batch([{"a": "x"}, {"b": None}], "kafka://u"), 10)
+    survey.add(batch([{"a": 1}, {"a": 2, "b": "x"}]))
+    survey.add(batch([{"a": "x"}, {"b": None}], "kafka://u"))
     assert (survey.records, list(survey.columns)) == (4, ["a", "b"])
     assert survey.columns["a"].kinds == {Kind.INTEGER: 2, Kind.TEXT: 1}
     assert survey.columns["a"].first == {Kind.INTEGER: 0, Kind.TEXT: 2}
@@ -34,44 +34,38 @@ def test_records_of_several_batches_are_numbered_on() -> None:
 
 def test_with_one_source_a_place_does_not_name_it() -> None:
     survey = Survey(10)
-    survey.add(batch([{"a": 1}, {"b": 1}]), 10)
+    survey.add(batch([{"a": 1}, {"b": 1}]))
     assert survey.where(1) == "record 2"
-
-
-def test_it_takes_no_more_than_is_asked_for() -> None:
-    survey = Survey(2)
-    survey.add(batch([{"a": 1}] * 5), 2)
-    assert (survey.records, survey.columns["a"].present) == (2, 2)
 
 
 def test_cells_of_csv_are_text() -> None:
     survey = Survey(10)
-    survey.add(batch([{"a": "7"}], csv=True), 10)
+    survey.add(batch([{"a": "7"}], csv=True))
     assert survey.cells
     assert survey.columns["a"].kinds == {Kind.INTEGER: 1}
     survey = Survey(10)
-    survey.add(batch([{"a": "7"}]), 10)
+    survey.add(batch([{"a": "7"}]))
     assert survey.columns["a"].kinds == {Kind.TEXT: 1}
 
 
 def test_too_many_names_are_not_collected() -> None:
     survey = Survey(10)
-    survey.add(batch([{f"a{n}": n for n in range(MOST_COLUMNS + 1)}]), 10)
+    survey.add(batch([{f"a{n}": n for n in range(MOST_COLUMNS + 1)}]))
     assert survey.crowded
     assert len(survey.columns) == MOST_COLUMNS
 
 
 def test_of_many_values_it_is_not_remembered_what_tells_them_apart() -> None:
     survey = Survey(MOST_CELLS // 2)
-    survey.add(batch([{"a": 1, "b": 1, "c": 1}]), 10)
+    survey.add(batch([{"a": 1, "b": 1, "c": 1}]))
     assert [column.keys is None for column in survey.columns.values()] == [False, False, True]
 
 
 def test_it_counts_keys_of_messages_and_notices_those_that_hold_several() -> None:
     survey = Survey(10)
-    survey.add(batch([{"a": 1}, {"a": 2}], keys=[b"k", None]), 10)
+    survey.add(batch([{"a": 1}, {"a": 2}], keys=[b"k", None]))
     assert (survey.messages, survey.keyed, survey.several) == (2, 1, False)
-    survey.add(batch([{"a": 1}, {"a": 2}], elements=[None, 0]), 10)
+    survey.add(batch([{"a": 1}, {"a": 2}], elements=[None, 0]))
     assert (survey.messages, survey.several) == (2, True)
 
 
@@ -80,5 +74,5 @@ def test_a_place_leads_to_the_line_of_a_file(tmp_path: Path) -> None:
     raw = str({"a": 1}).encode()
     path.write_bytes(raw + b"\n")
     survey = Survey(10)
-    survey.add(batch([{"a": 1}], path.as_uri()), 10)
+    survey.add(batch([{"a": 1}], path.as_uri()))
     assert survey.where(0) == "line 1"

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from transforms.parse.registry.wire import VALUE_HEADER, in_headers, prefixed
+from transforms.parse.registry.wire import VALUE_HEADER, in_headers, names_schema, prefixed
 
 GUID = UUID("12345678-1234-5678-1234-567812345678")
 
@@ -32,3 +32,9 @@ def test_the_last_header_of_the_name_counts() -> None:
 def test_message_indexes_of_a_header_stand_before_the_body() -> None:
     headers = ((VALUE_HEADER, b"\1" + GUID.bytes + b"\2\4"),)
     assert in_headers(headers, VALUE_HEADER, b"body") == (GUID, b"\2\4body")
+
+
+def test_a_message_names_a_schema_by_its_bytes_or_a_header() -> None:
+    headers = [(), ((VALUE_HEADER, b"\0\0\0\0\1"),)]
+    assert [names_schema(b"[1]", headers, index) for index in (0, 1)] == [False, True]
+    assert names_schema(b"\0\0\0\0\1", None, 0)

@@ -28,6 +28,7 @@ def cutter(
     keyed: bool = True,
     limits: BatchLimits = LIMITS,
     max_record_bytes: int = 1_000,
+    schemas: bool = False,
     **csv: Any,
 ) -> MessageCutter:
     how = cutter_of(
@@ -37,6 +38,7 @@ def cutter(
         keyed=keyed,
         max_record_bytes=max_record_bytes,
         limits=limits,
+        schemas=schemas,
     )
     assert how is not None
     return how
@@ -274,3 +276,18 @@ def test_elements_are_those_that_python_reads(arrays: list[list[Any]], size: int
     assert sum(part.read - part.expanded for part in parts) == len(arrays)
     assert (parts[0].span.start, parts[-1].span.end) == (5, 5 + 2 * len(arrays))
     assert all(one.span.end == other.span.start for one, other in pairwise(parts))
+
+
+class TestSchemas:
+    def test_a_message_that_names_a_schema_is_a_record_as_a_whole(self) -> None:
+        wire, other = b"\0\0\0\0\7[\n1]", b'[{"a":1}]'
+        named = (("__value_schema_id", b"\0\0\0\0\7"),)
+        raws = (wire, other, other)
+        for layout, element in (("auto", b'{"a":1}'), ("lines", other)):
+            how = cutter(layout=layout, schemas=True)
+            (batch,) = how.cut(messages(*raws, headers=[(), named, ()]))
+            assert records(batch) == [(5, None, wire), (7, None, other), (9, 0, element)]
+
+    def test_without_a_registry_such_bytes_mean_nothing(self) -> None:
+        batch = cut(cutter(layout="lines"), b"\0\0\0\0\7[\n1]")
+        assert [element for _, element, _ in records(batch)] == [0, 1]

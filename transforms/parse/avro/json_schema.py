@@ -1,0 +1,102 @@
+"""The JSON Schema of the records that a schema of Avro describes, for a table of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import fastavro
+from fastavro.schema import SchemaParseException, UnknownType
+
+from transforms.parse.allowed import BYTES
+from transforms.parse.avro.shapes import logical
+from transforms.parse.registry.schema import Unusable
+
+_PRIMITIVES: dict[str, dict[str, Any]] = {
+    "null": {"type": "null"},
+    "boolean": {"type": "boolean"},
+    "int": {"type": "integer"},
+    "long": {"type": "integer"},
+    "float": {"type": "number"},
+    "double": {"type": "number"},
+    "bytes": {"type": "string", "format": BYTES},
+    "string": {"type": "string"},
+    "enum": {"type": "string"},
+    "fixed": {"type": "string", "format": BYTES},
+    "array": {"type": "array"},
+    "map": {"type": "object"},
+    "record": {"type": "object"},
+    "error": {"type": "object"},
+}
+_FORMATS = {"date": "date", "time": "time", "timestamp": "date-time"}
+
+
+def json_schema_of(text: str, references: Sequence[str]) -> dict[str, Any]:
+    """What the records of a schema have: each field is a property, its documentation the description.
+
+    A field without a default is required: records of other versions of a compatible schema have it too.
+
+    Args:
+        text: The schema, as JSON.
+        references: Schemas that it refers to, each behind those that it refers to itself.
+
+    Raises:
+        Unusable: It cannot be read, or its values are no records.
+    """
+    names: dict[str, Any] = {}
+    try:
+        for reference in references:
+            fastavro.parse_schema(json.loads(reference), names)
+        parsed: Any = fastavro.parse_schema(json.loads(text), names)
+    except (SchemaParseException, UnknownType, ValueError, TypeError, LookupError, RecursionError):
+        raise Unusable("it is no valid schema of Avro") from None
+    if not isinstance(parsed, dict) or parsed["type"] not in ("record", "error"):
+        raise Unusable("its values are no records")
+    fields = parsed["fields"]
+    schema = {
+        "type": "object",
+        "properties": {field["name"]: _property(field, names) for field in fields},
+        "required": [field["name"] for field in fields if "default" not in field],
+    }
+    return _described(schema, parsed)
+
+
+def _property(field: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    return _described(_type(field["type"], names), field)
+
+
+def _described(schema: dict[str, Any], of: Mapping[str, Any]) -> dict[str, Any]:
+    doc = of.get("doc")
+    return {**schema, "description": doc} if isinstance(doc, str) and doc else schema
+
+
+def _type(schema: Any, names: Mapping[str, Any]) -> dict[str, Any]:
+    """What a value is; what is within a record, an array or a map is left to Avro."""
+    if isinstance(schema, list):
+        branches = [_type(branch, names) for branch in schema]
+        types = sorted({branch["type"] for branch in branches})
+        if {"integer", "number"} <= set(types):
+            types.remove("integer")
+        formats = {branch.get("format") for branch in branches if branch["type"] != "null"}
+        merged: dict[str, Any] = {"type": types if len(types) > 1 else types[0]}
+        only = formats.pop() if len(formats) == 1 else None
+        return merged if only is None else {**merged, "format": only}
+    if isinstance(schema, str):
+        own = _PRIMITIVES.get(schema)
+        return dict(own) if own is not None else _type(names[schema], names)
+    kind = schema["type"]
+    if isinstance(kind, list | dict):
+        return _type(kind, names)
+    shape = logical(schema)
+    if shape is not None and shape[0] == "decimal":
+        return {"type": "number"}
+    if shape is not None and schema["logicalType"].startswith("local-"):
+        return {"type": "string"}  # no column of a new table takes a time without a zone
+    if shape is not None and shape[0] in _FORMATS:
+        return {"type": "string", "format": _FORMATS[shape[0]]}
+    if shape is not None and schema["logicalType"] == "duration":
+        return {"type": "string"}
+    if schema.get("logicalType") == "uuid" and (shape is not None or kind == "string"):
+        return {"type": "string", "format": "uuid"}
+    return _type(kind, names)
