@@ -150,7 +150,7 @@ def _mapping(draft: Draft) -> Iterator[str]:
     as_text = {proposed.name: "text" for proposed in draft.columns if proposed.type.as_text}
     active: list[tuple[str, object, str]] = []
     if draft.renamed:
-        why = "names that a table cannot have: too long, empty, or another one in capitals"
+        why = "names that a table cannot have: too long, empty, a reference, or another one in capitals"
         active.append(("rename", draft.renamed, why))
     if as_text:
         active.append(("cast", as_text, "mixed values, see below"))

@@ -18,6 +18,10 @@ Create = Literal["missing", "never"]
 Evolve = Literal["freeze", "add", "widen"]
 
 
+POSITION = "@position"
+"""What ``newest`` compares where that is no field: the position of a change event, or the offset."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnConflict:
     """What to do with a record whose key is there already.
@@ -48,7 +52,9 @@ class OnConflict:
             return cls("update")
         if mode == "newest" and field:
             return cls("newest", field)
-        raise ConfigError(f"on_conflict must be ignore, update or newest:FIELD, got {text!r}")
+        raise ConfigError(
+            f"on_conflict must be ignore, update or newest:FIELD (or newest:{POSITION}), got {text!r}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,8 @@ class SqlConfig:
             column adds one (``add``), or types that are too narrow change as well (``widen``).
         schema_wait: Seconds that a record waits, without using an attempt, for a table that can take
             it; then it is a dead letter.
+        on_delete: What becomes of the row of a record that is a delete: ``delete``, or ``mark:COLUMN``,
+            which sets a boolean or a timestamp. Empty where no record is one.
     """
 
     database: Database
@@ -84,6 +92,7 @@ class SqlConfig:
     elements: bool = False
     evolve: Evolve = "freeze"
     schema_wait: float = 0.0
+    on_delete: str = ""
 
     def __post_init__(self) -> None:
         TableName.parse(self.table)
@@ -95,6 +104,8 @@ class SqlConfig:
         if self.create not in get_args(Create):
             raise ConfigError(f"create must be {', '.join(get_args(Create))}; got {self.create!r}")
         self._check_evolve()
+        if self.is_ordered:
+            self._check_order()
         if self.on_conflict.mode == "newest" and self.on_conflict.field in self.key:
             raise ConfigError(
                 f"newest:{self.on_conflict.field} compares a key column; name another column"
@@ -114,6 +125,7 @@ class SqlConfig:
         elements: bool = False,
         evolve: Evolve = "freeze",
         schema_wait: float = 0.0,
+        on_delete: str = "",
         connect_timeout: int = 10,
         statement_timeout: int = 120,
     ) -> SqlConfig:
@@ -123,13 +135,14 @@ class SqlConfig:
             url: SQLAlchemy URL; an inline password is concealed.
             table: ``table`` or ``schema.table``; by default none, where routes name all tables.
             key: Key columns.
-            on_conflict: ``ignore``, ``update`` or ``newest:FIELD``.
+            on_conflict: ``ignore``, ``update``, ``newest:FIELD`` or ``newest:@position``.
             unknown_fields: ``reject``, ``ignore`` or ``payload``.
             schema: JSON Schema, parsed or as text.
             create: ``missing`` or ``never``.
             elements: Whether one message may hold several records, or a step make several of one.
             evolve: ``freeze``, ``add`` or ``widen``.
             schema_wait: Seconds.
+            on_delete: ``delete`` or ``mark:COLUMN``; empty where no record is a delete.
             connect_timeout: Seconds.
             statement_timeout: Seconds.
 
@@ -152,6 +165,7 @@ class SqlConfig:
             elements=elements,
             evolve=evolve,
             schema_wait=schema_wait,
+            on_delete=on_delete,
         )
 
     def _check_evolve(self) -> None:
@@ -183,6 +197,30 @@ class SqlConfig:
         Nor is there if the pipeline's own target is a dataset of objects, whose URL is the name.
         """
         return is_table(self.table)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether how far each key has come is kept beside the table."""
+        return bool(self.on_delete) or self.on_conflict.field == POSITION
+
+    @property
+    def mark(self) -> str:
+        """The column that marks rows which are gone; empty where they are deleted."""
+        return self.on_delete.partition(":")[2]
+
+    def _check_order(self) -> None:
+        mode, colon, column = self.on_delete.partition(":")
+        if self.on_delete and not ((mode == "mark" and column) or (mode == "delete" and not colon)):
+            raise ConfigError(f"on_delete must be delete or mark:COLUMN, got {self.on_delete!r}")
+        if not self.has_table:
+            return
+        if self.on_conflict.mode != "newest":
+            raise ConfigError(
+                f"deletes need an order, and on_conflict is {self.on_conflict.mode}; give --on_conflict "
+                f"newest:FIELD, a field that grows with each change, or newest:{POSITION}"
+            )
+        if not self.key:
+            raise ConfigError("deletes, and newest:@position, need a key; give --key FIELD")
 
     @property
     def table_name(self) -> TableName:

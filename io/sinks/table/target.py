@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from sinks.table.config import OnConflict, SqlConfig, UnknownFields
+from sinks.table.config import POSITION, OnConflict, SqlConfig, UnknownFields
 from sinks.text.quoting import quote
 from transforms.batch.expected import ExpectedFields
 from transforms.errors import ConfigError
@@ -98,6 +98,8 @@ class Target:
         partitioned: Whether it is a partitioned table.
         interplay: What the fate of a row depends on besides the row.
         evolves: Whether the table gets columns for fields that have none.
+        ordered: Whether how far each key has come is kept beside the table.
+        mark: The column that marks rows which are gone; empty where they are deleted, if at all.
     """
 
     table: TableName
@@ -113,6 +115,8 @@ class Target:
     partitioned: bool = False
     interplay: Interplay = Interplay()
     evolves: bool = False
+    ordered: bool = False
+    mark: str = ""
 
     @property
     def defaults(self) -> frozenset[str]:
@@ -194,6 +198,8 @@ def target_of(
             or any(not unique.issuperset(key) for unique in description.unique),
         ),
         evolves=config.evolves,
+        ordered=config.is_ordered,
+        mark=config.mark,
     )
 
 
@@ -229,7 +235,7 @@ def _check_columns(config: SqlConfig, table: TableName, names: Collection[str]) 
             f"on {', '.join(ELEMENT_COLUMNS)}"
         )
     field = config.on_conflict.field
-    if field and field not in names:
+    if field and field != POSITION and field not in names:
         raise ConfigError(
             f"table {table} has no column {field} for on_conflict newest:{field}; "
             f"it has {_some(names)}"
