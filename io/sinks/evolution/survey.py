@@ -138,8 +138,13 @@ class Survey:
         return ""
 
     def _too_narrow(self, bad: Poison, record: Value, columns: Sequence[Column]) -> Poison:
+        target = self.target
+        # By their types it is kept how far each key has come.
+        ordered = {*target.key, target.on_conflict.field} if target.ordered else set[str]()
         for column in columns:
             name, value = column.name, record[column.name]
+            if name in ordered:
+                continue
             if self.config.evolve != "widen" or self.refusals.reason(as_type(name), self.at):
                 continue
             if self.writer.widened(column, [value]) is not None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,6 +97,14 @@ def test_only_widen_wants_wider_types() -> None:
         judged = looking.of(records, [refused(n) for n in range(3)], lambda _: False)
         assert looking.wanted.widen == wanted
         assert [bad.category for bad in judged] == [SCHEMA_CHANGE, SCHEMA_CHANGE, "data"]
+
+
+def test_types_by_which_the_order_of_records_is_kept_stay() -> None:
+    looking = survey("widen", Column("n", "int4"))
+    looking.target = replace(looking.target, ordered=True, key=("n",))
+    (waiting,) = looking.of([{"id": 1, "n": 2**31}], [refused(0)], lambda _: False)
+    assert not looking.wanted
+    assert waiting.category == SCHEMA_CHANGE
 
 
 def test_a_type_that_was_refused_is_not_wanted_again_at_once() -> None:
