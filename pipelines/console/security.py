@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +27,9 @@ MOST_HEAD = 32 * 1024
 MOST_BODY = 2 * 1024 * 1024
 MOST_REQUESTS = 64
 METHODS = frozenset({"GET", "HEAD", "POST"})
+LINGER_SECONDS = 1.0
+"""How long an answer waits for the rest of a body that nobody wants: a connection that is closed before
+the client has sent all of it is reset, and the client may never see the answer."""
 
 
 class TooLarge(Exception):
@@ -42,11 +48,13 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
+        started = whole = False
         taken = 0
 
         async def answer(message: Message) -> None:
             nonlocal started
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                await take_the_rest()
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
@@ -56,13 +64,20 @@ class Guard:
             await send(message)
 
         async def take() -> Message:
-            nonlocal taken
+            nonlocal taken, whole
             message = await receive()
+            whole = not message.get("more_body", False)
             if message["type"] == "http.request":
                 taken += len(message.get("body", b""))
                 if taken > MOST_BODY:
                     raise TooLarge
             return message
+
+        async def take_the_rest() -> None:
+            with contextlib.suppress(TimeoutError, TooLarge):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    while not whole:
+                        await take()
 
         refusal = self._refusal(scope)
         if refusal is not None:
@@ -103,7 +118,7 @@ async def _refuse(status: int, line: str, send: Send) -> None:
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(content)).encode()),
-        (b"connection", b"close"),  # what is left of the body is not read
+        (b"connection", b"close"),
     ]
     more = {405: (b"allow", b"GET, HEAD, POST"), 503: (b"retry-after", b"2")}.get(status)
     headers += [more] if more else []

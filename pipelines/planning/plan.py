@@ -17,6 +17,7 @@ from pipelines.planning.sample import Bounds, Sample, aside, sample
 from pipelines.planning.shaping import Shaped, shaped
 from sinks.database.engine import exists
 from sinks.failures import fates_of
+from sinks.ledger import ledger
 from sinks.rehearsal.attempt import Attempt, attempt, look, rehearsed
 from sinks.rehearsal.rehearsal import TooLong, rehearsal, rehearsing_of
 from sinks.sql import SqlSink
@@ -142,6 +143,8 @@ class _Target:
         tries: Whether a write can be tried.
         why: Why not; or why not all records.
         datasets: The labels of datasets, whose records are never tried.
+        has_ledger: Whether there may be a ledger. A file without one is not opened for it: that would
+            change how SQLite keeps its journal.
     """
 
     fields: ExpectedFields = field(default_factory=ExpectedFields)
@@ -150,6 +153,7 @@ class _Target:
     tries: bool = True
     why: str = ""
     datasets: frozenset[str] = frozenset()
+    has_ledger: bool = True
 
 
 @execution.alone()
@@ -197,8 +201,8 @@ def _attempted(sink: SqlSink, batches: Sequence[RecordBatch]) -> tuple[Attempt, 
 
 def _target(config: IngestConfig, sink: SqlSink) -> _Target:
     """Look at the tables, and prepare them for a moment if that can be taken back."""
-    target = _Target()
     database = config.sql.database
+    target = _Target(has_ledger=exists(database))
     has_tables = config.sql.has_table or config.tables is not None
     if config.objects is not None:
         target.why = OBJECTS
@@ -213,6 +217,7 @@ def _target(config: IngestConfig, sink: SqlSink) -> _Target:
         target.schema = default_schema(database) or ""
     else:
         with rehearsal(database) as trial:
+            target.has_ledger = ledger.exists(trial.connection)
             own = rehearsed(sink, trial.database)
             own.prepare()
             target.fields = expected_fields(config, own)
@@ -227,9 +232,12 @@ def _sample(config: IngestConfig, target: _Target, asked: Asked) -> Sample:
     for source in sources:
         source.check()
     fixed = [aside(source.fixed(), from_start=asked.from_start) for source in sources]
-    settles = not asked.from_start and exists(config.sql.database)
-    ledger = config.ledger if settles else NoLedger()
-    return sample(fixed, ledger, Bounds(asked.records, batch=config.batch_records))
+    has_ledger = target.has_ledger and not asked.from_start
+    return sample(
+        fixed,
+        config.ledger if has_ledger else NoLedger(),
+        Bounds(asked.records, batch=config.batch_records),
+    )
 
 
 def _for_tables(batch: RecordBatch, target: _Target, config: IngestConfig) -> RecordBatch:

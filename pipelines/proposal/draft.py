@@ -87,10 +87,12 @@ class Draft:
 def columns_of(sample: Sample) -> tuple[list[ProposedColumn], dict[str, str]]:
     """The columns of a table for the sample, and the new names that some of them need.
 
-    None of both if records have too many names, or too long ones: they are kept whole then.
+    None of both if records have too many names, too long ones, or an empty one, which no mapping takes:
+    they are kept whole then.
     """
     survey = sample.survey
-    if survey.crowded or any(len(scalar(name)) > LONGEST_KEY for name in survey.columns):
+    long = any(len(scalar(name)) > LONGEST_KEY for name in survey.columns)
+    if survey.crowded or long or "" in survey.columns:
         return [], {}
     renamed = needed(survey.columns)
     unnamed = _unnamed(sample)

@@ -79,9 +79,11 @@ def absences(columns: Iterable[ProposedColumn]) -> list[str]:
     """The words for nothing that alone keep columns of CSV from a narrower type."""
     words: set[str] = set()
     for proposed in columns:
-        others = proposed.column.valued - {Kind.ABSENCE}
-        if others and others <= _TYPED and Kind.ABSENCE in proposed.column.valued:
+        nothing = proposed.column.valued & {Kind.ABSENCE, Kind.QUOTED_EMPTY}
+        others = proposed.column.valued - nothing
+        if nothing and others and others <= _TYPED:
             words.update(proposed.column.absences)
+            words.update(['""'] if Kind.QUOTED_EMPTY in nothing else [])
     return sorted(words)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 from urllib.parse import unquote
 
 from transforms.parse.csv.columns import free_name
+from transforms.secrets import REFERENCE
 
 MOST_BYTES = 63
 """Postgres has no longer names."""
@@ -79,7 +80,8 @@ def needed(names: Iterable[str]) -> dict[str, str]:
     """New names for columns that could not stand in a table beside the others, or at all.
 
     That is so of names that differ in case alone, which databases take for the same, of those with
-    more than 63 bytes, and of those that are empty or have control characters.
+    more than 63 bytes, and of those that are empty, have control characters, or look like a reference
+    to a secret, which a pipeline file would take them for.
 
     >>> needed(["id", "ID", ""])
     {'ID': 'id_2', '': 'column_3'}
@@ -91,6 +93,7 @@ def needed(names: Iterable[str]) -> dict[str, str]:
     for number, name in enumerate(every, 1):
         folded = name.casefold()
         impossible = not name.strip() or len(name.encode()) > MOST_BYTES or not name.isprintable()
+        impossible = impossible or bool(REFERENCE.search(name))
         if not impossible and folded not in seen:
             seen.add(folded)
             continue

@@ -150,7 +150,7 @@ def _mapping(draft: Draft) -> Iterator[str]:
     as_text = {proposed.name: "text" for proposed in draft.columns if proposed.type.as_text}
     active: list[tuple[str, object, str]] = []
     if draft.renamed:
-        why = "names that a table cannot have: too long, empty, or another one in capitals"
+        why = "names that a table cannot have: too long, empty, a reference, or another one in capitals"
         active.append(("rename", draft.renamed, why))
     if as_text:
         active.append(("cast", as_text, "mixed values, see below"))
@@ -168,8 +168,8 @@ def _mapping(draft: Draft) -> Iterator[str]:
 
 def _schema(draft: Draft, schema_file: str) -> Iterator[str]:
     if not draft.columns:
-        yield "# The records have too many fields, or too long names, for columns: each is kept whole, as"
-        yield "# JSON, in the column payload. A schema or a table of your own gives them columns."
+        yield "# No columns are proposed, as there are too many fields, or names that no column can have: each"
+        yield "# record is kept whole, as JSON, in the column payload. A table of your own has other columns."
         return
     yield "# What a record must be; another one is a dead letter, which you see and repair. A missing table"
     yield '# gets these columns. A column that may be empty later needs "null", as in'

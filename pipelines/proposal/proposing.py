@@ -43,6 +43,10 @@ def propose(flags: argparse.Namespace) -> None:
         SourceUnavailable: The source cannot be reached.
     """
     _refuse_passwords(flags)
+    if REFERENCE.search(flags.source):
+        raise ConfigError(
+            "SOURCE has a ${…}, which the file would take for a reference: name it as it is, or by a glob"
+        )
     table = flags.table or table_of(flags.source)
     output = flags.output or f"{identifier(TableName.parse(table).name)}.yaml"
     folder = Path() if output == STDOUT else Path(output).parent

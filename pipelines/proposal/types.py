@@ -120,6 +120,8 @@ def _of_cells(column: Column, *, named: bool) -> ProposedType:
         return ProposedType(_TEXT, why="text keeps leading zeros")
     if Kind.LONG in kinds:
         return ProposedType(_TEXT, why="text, as so many digits rather name something")
+    if Kind.QUOTED_EMPTY in kinds and Kind.TEXT not in kinds:
+        return ProposedType(_TEXT, why="text, as an empty cell in quotes is")
     if len(kinds) > 1 and not kinds <= _NUMBERS:
         return _mixed(column)
     return ProposedType(_typed(kinds))

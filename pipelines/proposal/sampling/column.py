@@ -48,18 +48,21 @@ class Column:
     absences: Counter[str] = field(default_factory=Counter)
     keys: array[int] | None = field(default_factory=lambda: array("q"))
 
-    def add(self, value: Any, record: int, *, cell: bool) -> bool:
+    def add(self, value: Any, record: int, *, cell: bool, quoted: bool = False) -> bool:
         """Take note of the value that the record of this number has.
 
         Args:
             value: The value.
             record: The number of its record, from 0.
             cell: Whether it is a cell of CSV.
+            quoted: Whether that is an empty pair of quotes.
 
         Returns:
             Whether it is the first of its kind.
         """
         kind = kind_of_text(value) if cell and isinstance(value, str) else kind_of(value)
+        if quoted:
+            kind = Kind.QUOTED_EMPTY
         before = self.kinds.get(kind, 0)
         self.kinds[kind] = before + 1
         if not before:

@@ -26,6 +26,7 @@ class Kind(Enum):
 
     NULL = "null"
     EMPTY = "empty"
+    QUOTED_EMPTY = "empty in quotes, which is text"
     INTEGER = "whole numbers"
     LARGE = "whole numbers beyond 64 bits"
     LONG = "whole numbers of more than 15 digits"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pipelines.proposal.sampling.column import Column
 from pipelines.proposal.sampling.places import HEAD, Place
 from transforms.batch.record import RecordBatch
+from transforms.parse.csv.cells import any_quoted_empty, quoted_fields
 
 MOST_COLUMNS = 500
 """Records with more fields than this are kept whole: their names are rather data."""
@@ -49,18 +50,20 @@ class Survey:
         self.cells = batch.format.name == "csv"
         self.several = self.several or any(each is not None for each in batch.elements or ())
         source = batch.span.source
+        quotes = self.cells and any_quoted_empty(batch.raws, batch.format)
         for index, value in enumerate(batch.values or ()):
             number = self.records
             self.records += 1
             self.sources[source] += 1
-            if self._add_fields(value, number):
+            quoted = quoted_fields(batch, index) if quotes else frozenset[str]()
+            if self._add_fields(value, number, quoted):
                 raw, offset = batch.raws[index], batch.offsets[index]
                 self.places[number] = Place(source, offset, self.sources[source], raw[:HEAD])
             if batch.keys is not None:
                 self.messages += 1
                 self.keyed += batch.keys[index] is not None
 
-    def _add_fields(self, value: dict[str, object], number: int) -> bool:
+    def _add_fields(self, value: dict[str, object], number: int, quoted: frozenset[str]) -> bool:
         """Whether some field has a value of a kind that it did not have before."""
         columns, cells, news = self.columns, self.cells, False
         for name, content in value.items():
@@ -70,7 +73,7 @@ class Survey:
                     self.crowded = True
                     continue
                 column = columns[name] = self._new(name)
-            news = column.add(content, number, cell=cells) or news
+            news = column.add(content, number, cell=cells, quoted=name in quoted) or news
         return news
 
     def _new(self, name: str) -> Column:

@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
+from pipelines.console import security
 from pipelines.console.security import HEADERS, MOST_BODY, MOST_HEAD, Guard
 
 
@@ -109,3 +110,45 @@ def test_too_many_requests_at_once_are_refused_and_the_probe_is_not() -> None:
 
     asyncio.run(main())
     assert statuses == [503, 200, 200, 200]
+
+
+@pytest.mark.parametrize("method", ["DELETE", "POST"])
+def test_an_answer_waits_for_the_body_that_nobody_wants(method: str) -> None:
+    events = []
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 404, "headers": []})
+        await send({"type": "http.response.body", "body": b"nothing"})
+
+    parts = iter((b"one", b"two"))
+
+    async def receive() -> Message:
+        body = next(parts)
+        events.append("part")
+        return {"type": "http.request", "body": body, "more_body": body == b"one"}
+
+    async def send(message: Message) -> None:
+        events.append(message["type"])
+
+    scope = {"type": "http", "method": method, "path": "/", "headers": []}
+    asyncio.run(Guard(app)(scope, receive, send))
+    assert events == ["http.response.start", "part", "part", "http.response.body"]
+
+
+def test_an_answer_does_not_wait_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(security, "LINGER_SECONDS", 0.01)
+    answered = []
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        answered.append(message)
+
+    async def app(*_: object) -> None:
+        raise AssertionError
+
+    scope = {"type": "http", "method": "DELETE", "path": "/", "headers": []}
+    asyncio.run(Guard(app)(scope, receive, send))
+    assert [message.get("status") for message in answered] == [405, None]

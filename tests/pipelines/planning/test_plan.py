@@ -84,6 +84,17 @@ def test_nothing_exists_before_and_after(sink: str, tmp_path: Path) -> None:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["records.jsonl"]
 
 
+def test_the_file_of_a_database_stays_byte_for_byte(sqlite_sink: str, tmp_path: Path) -> None:
+    path = Path(sqlite_sink.partition(":///")[2])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE events (id BIGINT PRIMARY KEY)")
+    before = path.read_bytes()
+    source = write(tmp_path, [{"id": 1}])
+    assert planned(source, sqlite_sink).counts.inserted == 1
+    assert path.read_bytes() == before
+    assert sorted(each.name for each in tmp_path.iterdir()) == [path.name, "records.jsonl"]
+
+
 def test_what_is_settled_is_left_out_unless_it_is_asked_for(sink: str, tmp_path: Path) -> None:
     source = write(tmp_path, [{"id": n} for n in range(5)])
     ingested(source, sink)

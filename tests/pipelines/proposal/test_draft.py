@@ -69,7 +69,8 @@ def test_columns_without_a_name_in_the_header_are_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [[f"a{n}" for n in range(MOST_COLUMNS + 1)], ["a", "b" * 1_001], ["\x01" * 300]]
+    "names",
+    [[f"a{n}" for n in range(MOST_COLUMNS + 1)], ["a", "b" * 1_001], ["\x01" * 300], ["a", ""]],
 )
 def test_with_too_many_or_too_long_names_records_are_kept_whole(names: list[str]) -> None:
     assert columns_of(sample({name: [1] for name in names})) == ([], {})

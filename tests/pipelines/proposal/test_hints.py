@@ -8,7 +8,9 @@ from pipelines.proposal.hints import absences, epochs, operations, thousands
 from pipelines.proposal.sampling.column import Column
 from pipelines.proposal.types import ProposedColumn, proposed_type
 from tests.pipelines.proposal.sampling.columns import cells, column
+from transforms.batch.record import Format
 from transforms.mapping.mapping import Mapping
+from transforms.parse.csv.rows import parse_row
 
 
 def proposed(seen: Column, *, csv: bool = True) -> ProposedColumn:
@@ -35,7 +37,6 @@ def test_the_operations_do_what_they_are_offered_for(
     seen: Column, record: dict[str, Any], row: dict[str, Any]
 ) -> None:
     from pipelines.testing.trial import Sample, Trial
-    from transforms.batch.record import Format
 
     ((operation, value, why),) = operations([proposed(seen)])
     assert why
@@ -93,6 +94,14 @@ def test_words_for_nothing_are_named_where_they_alone_are_in_the_way() -> None:
         proposed(cells("c", "N/A")),
     ]
     assert absences(columns) == ["-", "NA"]
+
+
+def test_an_empty_pair_of_quotes_is_a_word_for_nothing_too() -> None:
+    seen = cells("n", "7")
+    seen.add("", 1, cell=True, quoted=True)
+    (word,) = absences([proposed(seen)])
+    format_ = Format("csv", ("id", "n"), nulls=(word,))
+    assert parse_row(b'1,""', 100, format_) == {"id": "1", "n": None}
 
 
 def test_three_decimals_throughout_may_be_thousands() -> None:

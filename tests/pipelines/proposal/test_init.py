@@ -115,6 +115,13 @@ CASES: dict[str, tuple[str, Write, tuple[str, ...], int, dict[str, dict[str, Any
             "never": {"type": ["string", "null"]},
         },
     ),
+    "empty cells in quotes": (
+        "quoted.csv",
+        text('"id","n","note"\n"1","","x"\n"2","7",""\n'),
+        ("id",),
+        2,
+        {"id": INTEGER, "n": STRING, "note": STRING},
+    ),
     "times since 1970, long numbers and scientific notation": (
         "times.csv",
         text("id,created_at,card,value\n1,1767225600,4111111111111111,1.5e3\n2,1767225601,1,2\n"),

@@ -104,7 +104,7 @@ def test_whole_records_have_no_schema() -> None:
     proposal = draft({f"a{n}": [n] for n in range(501)})
     text = text_of(proposal, "")
     assert "schema" not in read(text)
-    assert "# JSON, in the column payload." in text
+    assert "# record is kept whole, as JSON, in the column payload." in text
     assert "# No key is proposed: each record is one row, told apart by where it came from." in text
 
 

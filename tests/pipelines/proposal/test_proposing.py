@@ -7,7 +7,7 @@ import pytest
 
 from pipelines import command
 from pipelines.proposal.init import main
-from tests.pipelines.proposal.proposed import document, propose, rows, run
+from tests.pipelines.proposal.proposed import document, properties, propose, rows, run
 
 INIT = "init"
 
@@ -97,6 +97,7 @@ def test_not_even_a_link_that_leads_nowhere(here: Path) -> None:
         (["orders.csv", "--force"], "unknown option --force"),
         ([], "the following arguments are required: SOURCE"),
         (["table.html"], "cannot tell the format of"),
+        (["${env:HOME}.csv"], "SOURCE has a ${…}, which the file would take for a reference"),
         (["broken.jsonl"], "has no record that can be read (1 cannot)"),
     ],
 )
@@ -132,6 +133,18 @@ def test_a_password_is_not_written_into_a_file(
     assert "write ${env:NAME} in its place" in printed
     assert "hunter22" not in printed
     assert not (here / "orders.yaml").exists()
+
+
+def test_a_column_that_looks_like_a_reference_is_none(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", "hunter22")
+    (here / "evil.csv").write_text("${env:SECRET},id ${file:/etc/hostname},id\na,b,1\nc,d,2\n")
+    file = propose("evil.csv", here)
+    assert list(properties(file)) == ["env_secret", "id_file_etc_hostname", "id"]
+    assert run(file, here)["inserted"] == 2
+    assert {row["env_secret"] for row in rows(file, here)} == {"a", "c"}
+    assert "hunter22" not in file.read_text()
 
 
 def test_a_reference_is(here: Path) -> None:

@@ -13,13 +13,18 @@ from transforms.errors import Reject
 from transforms.parse.avro.nesting import is_deeper
 from transforms.parse.avro.reading import Unfit, long_at
 from transforms.parse.protobuf.descriptors import Descriptors
-from transforms.parse.protobuf.values import Values
+from transforms.parse.protobuf.values import Values, depth_of
 
 _MOST_INDEXES = 60
 _FIRST = (0,)
 _BAD = (DecodeError, ValueError, ArithmeticError, RecursionError, IndexError)
 
-_Reader = tuple[type[Any], Callable[[Any], Any]]
+_Reader = tuple[type[Any], Callable[[Any], Any], bool]
+"""The class of a message, what makes it a value, and whether that may be nested too deep."""
+
+
+class _TooDeep(ValueError):
+    """A value is nested too deep."""
 
 
 class ProtobufDecoder:
@@ -50,7 +55,9 @@ class ProtobufDecoder:
             Reject: ``malformed`` or ``too_deep``.
         """
         try:
-            value = self._decoded(raw, at)
+            return self._decoded(raw, at)
+        except _TooDeep:
+            raise Reject(f"nested deeper than {self._max_depth} levels", "too_deep") from None
         except (DecodeError, RecursionError):
             reason = "the bytes are no message of its type, or are nested too deep"
             raise Reject(reason, "malformed") from None
@@ -59,18 +66,14 @@ class ProtobufDecoder:
         except _BAD as error:
             reason = "the message ends too early" if isinstance(error, IndexError) else str(error)
             raise Reject(reason, "malformed") from None
-        if is_deeper(value, self._max_depth):
-            raise Reject(f"nested deeper than {self._max_depth} levels", "too_deep")
-        return value
 
     def many(self, raws: Sequence[bytes], at: int) -> list[Any] | None:
         """The values of ``raws`` from ``at`` on; None if one of them would be rejected."""
-        decoded, deepest = self._decoded, self._max_depth
+        decoded = self._decoded
         try:
-            values = [decoded(raw, at) for raw in raws]
+            return [decoded(raw, at) for raw in raws]
         except _BAD:
             return None
-        return None if any(is_deeper(value, deepest) for value in values) else values
 
     def _decoded(self, raw: bytes, at: int) -> Any:
         path: tuple[int, ...]
@@ -81,20 +84,24 @@ class ProtobufDecoder:
         reader = self._readers.get(path)
         if reader is None:
             reader = self._readers[path] = self._reader(path)
-        kind, convert = reader
+        kind, convert, unbounded = reader
         message = kind.FromString(raw[at:])
         size = message.ByteSize()
         message.DiscardUnknownFields()
         if message.ByteSize() != size:
             raise Unfit("it has a field that its schema does not have")
-        return convert(message)
+        value = convert(message)
+        if unbounded and is_deeper(value, self._max_depth):
+            raise _TooDeep
+        return value
 
     def _reader(self, path: tuple[int, ...]) -> _Reader:
         try:
             descriptor: Descriptor = self._descriptors.message(path)
         except LookupError:
             raise Unfit("its schema has no message of its index") from None
-        return GetMessageClass(descriptor), self._values.of(descriptor)
+        unbounded = depth_of(descriptor) > self._max_depth
+        return GetMessageClass(descriptor), self._values.of(descriptor), unbounded
 
 
 def _indexes(raw: bytes, at: int) -> tuple[tuple[int, ...], int]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,7 +14,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.protobuf.wrappers_pb2 import BytesValue, UInt64Value
 
 from transforms.parse.protobuf.descriptors import Descriptors
-from transforms.parse.protobuf.values import Values, duration_text
+from transforms.parse.protobuf.values import Values, depth_of, duration_text
 
 TEXT = """syntax = "proto3"; import "confluent/type/decimal.proto"; import "google/protobuf/wrappers.proto";
 message M {
@@ -124,3 +125,32 @@ def test_durations(seconds: int, nanos: int, text: str) -> None:
 def test_values_out_of_range(message: Any) -> None:
     with pytest.raises(ValueError, match=r"has nanoseconds|out of its range"):
         value_of(message)
+
+
+def test_names_that_are_words_of_python() -> None:
+    text = (
+        'syntax = "proto3"; message M { int32 from = 1; optional string class = 2; bool n0 = 3; }'
+    )
+    descriptor = Descriptors(text, ()).message([0])
+    message = GetMessageClass(descriptor)(**{"from": 3, "n0": True})
+    assert Values().of(descriptor)(message) == {"from": 3, "class": None, "n0": True}
+
+
+@pytest.mark.parametrize(
+    ("fields", "depth"),
+    [
+        ("", 1),
+        ("int32 a = 1; repeated int32 b = 2;", 2),
+        ("repeated O o = 1;", 4),
+        ("map<string, O> o = 1;", 4),
+        ("O o = 1;", 3),
+        ("M m = 1;", math.inf),
+        ("map<string, M> m = 1;", math.inf),
+        ("google.protobuf.Struct s = 1;", math.inf),
+        ("google.protobuf.Int64Value i = 1;", 1),
+    ],
+)
+def test_the_depth_of_a_type(fields: str, depth: float) -> None:
+    imports = 'import "google/protobuf/struct.proto"; import "google/protobuf/wrappers.proto"; '
+    text = f'syntax = "proto3"; {imports} message M {{ {fields} }} message O {{ map<int32, bool> x = 1; }}'
+    assert depth_of(Descriptors(text, ()).message([0])) == depth
