@@ -31,6 +31,7 @@ from tests.waiting import wait_until
 
 VERSION = "3.0.9"
 JAR = f"apicurio-registry-app-{VERSION}-runner.jar"
+GOAL = "org.apache.maven.plugins:maven-dependency-plugin:2.8:get"
 ARTIFACT = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"
 API = "/apis/ccompat/v7"
 FETCH_SECONDS = 600.0
@@ -68,7 +69,7 @@ def _fetch(scratch: Path) -> Path:
     repository = scratch / "repository"
     maven = subprocess.run(
         [
-            *("mvn", "-q", "-B", "-C", "dependency:get", "-Dtransitive=false"),
+            *("mvn", "-q", "-B", "-C", GOAL, "-Dtransitive=false"),
             *(f"-Dartifact={ARTIFACT}", f"-Dmaven.repo.local={repository}"),
         ],
         cwd=scratch,
@@ -94,7 +95,7 @@ def _classes() -> Path:
     """Its classes as the virtual machine has loaded them once: a start then takes half of the time."""
     program = fetched()
     return build_cache.made_once(
-        folder().with_suffix(".jsa"), lambda scratch: _dump(program, scratch)
+        folder().with_name(f"{folder().name}.jsa"), lambda scratch: _dump(program, scratch)
     )
 
 

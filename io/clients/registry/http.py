@@ -16,9 +16,9 @@ from transforms.errors import ConfigError, ServiceUnavailable
 MOST_BYTES = 4 << 20
 """The longest answer that is read."""
 
-_CONNECT_SECONDS = 5.0
-_READ_SECONDS = 10.0
-_WHOLE_SECONDS = 30.0
+_CONNECT_SECONDS = 2.0
+_READ_SECONDS = 4.0
+_WHOLE_SECONDS = 10.0
 _PART_BYTES = 64 << 10
 _OF_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -41,7 +41,7 @@ def pool_of(settings: Mapping[str, str]) -> urllib3.PoolManager:
         maxsize=2,
         timeout=Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
         # Once more for a connection that the other side has closed meanwhile; whoever calls waits longer.
-        retries=Retry(total=1, redirect=0, status=0, other=0, raise_on_redirect=False),
+        retries=Retry(total=1, connect=0, redirect=0, status=0, other=0, raise_on_redirect=False),
         ssl_context=_tls(settings),
     )
 
