@@ -8,7 +8,7 @@ FUZZING := .venv-fuzz
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench bench-peers kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: fuzz-console pictures control-kafka control-flink kills-control rewinds
-.PHONY: bench-registry outage-registry fair rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
+.PHONY: bench-registry outage-registry fair interleavings kills-changes rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
 help: ## List the targets
@@ -132,6 +132,12 @@ bench-peers: setup ## The same with all peers, files and Kafka: make bench-peers
 
 kills: setup ## Kill the process ten times at random and check the outcome (docs/performance.md)
 	$(BIN)/python -m benchmarks.files.kills
+
+interleavings: setup ## 2,000 random interleavings of changes, deletes, retries and replays (docs/change-events.md)
+	INTERLEAVINGS=2000 $(BIN)/python -m pytest -q tests/io/sinks/order/test_interleavings.py -k "postgres or stories"
+
+kills-changes: setup ## Kill runs over 200,000 change events, repeat them, and compare with the source
+	$(BIN)/python -m benchmarks.changes.kills
 
 kills-flight: setup ## Kill runs with several commits in flight, and compare with one commit at a time
 	$(BIN)/python -m benchmarks.flight.kills

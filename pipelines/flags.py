@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pipelines.telemetry import logs
@@ -113,7 +113,7 @@ rate = _Rate()
 """The type of a flag that takes a number per second, greater than 0."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)  # argparse looks types up by hash
+@dataclass(frozen=True, slots=True)
 class Described:
     """The type of a flag that ``read`` reads, with the JSON Schema of what it takes.
 
@@ -123,7 +123,7 @@ class Described:
     """
 
     read: Callable[[str], Any]
-    schema: Schema
+    schema: Schema = field(hash=False)  # argparse looks types up by hash
 
     def __call__(self, text: str) -> Any:
         """What ``text`` means."""

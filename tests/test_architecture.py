@@ -24,6 +24,7 @@ FOLDERS = {
 TRANSFORMS = {
     "transforms",
     "transforms.batch",
+    "transforms.envelope",
     "transforms.mapping",
     "transforms.parse",
     "transforms.read",
@@ -46,6 +47,7 @@ SINKS = {
     "sinks.jobs",
     "sinks.ledger",
     "sinks.objects",
+    "sinks.order",
     "sinks.objects.checks",
     "sinks.objects.compaction",
     "sinks.outbox",
@@ -75,6 +77,14 @@ WINGS = {
         "transforms.settle",  # the bounds of a table
         "transforms.steps",
     },
+    "transforms.envelope": {
+        "transforms",
+        "transforms.batch",
+        "transforms.mapping",
+        "transforms.parse",
+        "transforms.route",  # its conditions
+        "transforms.steps",
+    },
     "transforms.settle": {"transforms", "transforms.batch", "transforms.read"},
     "clients": {"transforms", "transforms.batch"},
     "clients.kafka": {"clients", "transforms", "transforms.batch"},
@@ -88,6 +98,7 @@ WINGS = {
     "sinks.database": {"sinks.text"} | TRANSFORMS,
     "sinks.ledger": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.table": {"sinks.database", "sinks.text"} | TRANSFORMS,
+    "sinks.order": {"sinks.database", "sinks.table", "sinks.text"} | TRANSFORMS,
     "sinks.dead": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.jobs": {"sinks.database", "sinks.dead", "sinks.ledger", "sinks.text"} | TRANSFORMS,
     "sinks.bulk": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.text"} | TRANSFORMS,

@@ -13,6 +13,9 @@ from sinks import targets
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.label import label_in, label_of
+from sinks.footprints import is_entangled
+from sinks.order import write as order
+from sinks.order.claims import claims_of
 from sinks.outbox import rows as outbox
 from sinks.outbox.rows import ChangedTable, Effects
 from sinks.table.cells import with_typed_cells
@@ -88,13 +91,30 @@ class Share:
             good = with_typed_cells(self.target, good, typed=typed, schema=self.use.config.schema)
             parts.append((number, good))
         batches = [batch for _, batch in parts]
+        if not self.target.ordered and any(map(_has_deletes, batches)):
+            raise SinkFailed(
+                f"records say that rows of {self.target.label} are gone, and nothing says what to do about "
+                "that; give SqlConfig.of(on_delete=…), or --on_delete"
+            )
         if self.target.origin_key and not routed:
             batches = [without_routes(batch) for batch in batches]
         self.records = records_of(
             *(connection.dialect, self.target, batches), isolate=self.isolate, effects=self.effects
         )
         self.good = parts
-        self.written = writer.write(connection, self.target, self.records)
+        if not self.target.ordered:
+            self.written = writer.write(connection, self.target, self.records)
+            return
+        self.written = order.write(
+            *(connection, writer, self.target, self.records, claims_of(batches)),
+            typed=typed,
+            in_order=not typed or is_entangled(self.target),
+        )
+
+    def committed(self, writer: TableWriter) -> None:
+        """Remember what the write has told, now that it is committed."""
+        for target, written in self.written.parts or ((self.target, self.written),):
+            writer.committed(target, written)
 
     def settle(self, connection: sa.Connection, work: Sequence[Work]) -> None:
         """Tell the outbox what was changed, and each batch what became of its records."""
@@ -107,10 +127,11 @@ class Share:
             refused[place] += 1
             work[number].poison.append(self._meant(refusal.failure_of(batch.record(position))))
         columns = zip(
-            *(self.parts, self.good, self.written.inserted, self.written.updated, refused),
+            *(self.parts, self.good, self.written.inserted, self.written.updated),
+            *(self.written.deleted, refused),
             strict=True,
         )
-        for (number, before), (_, batch), inserted, updated, poison in columns:
+        for (number, before), (_, batch), inserted, updated, deleted, poison in columns:
             part = work[number]
             late = batch.failures[len(before.failures) :]
             part.poison[:0] = map(self._meant, late)
@@ -119,7 +140,8 @@ class Share:
                 Counts(
                     inserted=inserted,
                     updated=updated,
-                    duplicates=len(batch.raws) - inserted - updated - poison,
+                    deleted=deleted,
+                    duplicates=len(batch.raws) - inserted - updated - deleted - poison,
                 ),
             )
 
@@ -314,6 +336,10 @@ def _with_cells(part: RecordBatch, place: int, batch: RecordBatch) -> RecordBatc
         if routed and name is not None and name in routed
         else part
     )
+
+
+def _has_deletes(batch: RecordBatch) -> bool:
+    return batch.changes is not None and any(change.delete for change in batch.changes)
 
 
 def _changed_table(target: Target) -> ChangedTable:

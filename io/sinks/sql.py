@@ -303,7 +303,7 @@ class SqlSink:
             dead_pause.spend(spending, settled, self.controls)
         if not self.config.database.rehearsal:
             for share in of_tables:
-                writer.committed(share.target, share.written)
+                share.committed(writer)
         if self.heartbeat is not None:
             self.heartbeat.settled(settled)
         if self.objects is not None and objects is not None:

@@ -112,6 +112,7 @@ def settled_of(work: Work, home: str, run: str) -> Settled:
             expanded=expanded,
             inserted=written.inserted,
             updated=written.updated,
+            deleted=written.deleted,
             duplicates=written.duplicates,
             filtered=len(batch.filtered),
             dead=len(dead),

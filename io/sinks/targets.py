@@ -13,6 +13,7 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import DATABASE_ERRORS, exists, retried, transaction
 from sinks.database.label import label_of
 from sinks.database.migrations import migrate
+from sinks.order.write import rules_of
 from sinks.table import layouts
 from sinks.table.config import SqlConfig
 from sinks.table.layouts import Layout
@@ -271,4 +272,7 @@ def _checked(
 ) -> Target:
     label = label_of(connection, config.table_name)
     layout = layouts.layout_of(connection, label, key_of(config, description), description)
-    return target_of(config, label, description, whole_payload=layout == "record")
+    target = target_of(config, label, description, whole_payload=layout == "record")
+    if target.ordered:
+        rules_of(target, typed=dialect_of(connection).checks_types)
+    return target

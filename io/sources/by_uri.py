@@ -47,6 +47,7 @@ class SourceOptions:
             the user does not say.
         fair: What names the tenants of a topic that take turns: a field of its messages, or ``@key``;
             empty for none.
+        tombstones: Whether messages without a value are records that say that a row is gone.
         schemas: Whether messages of topics may name schemas of a registry.
     """
 
@@ -69,6 +70,7 @@ class SourceOptions:
     keyed: bool = False
     missing_topic: MissingTopic | None = None
     fair: str = ""
+    tombstones: bool = False
     schemas: bool = False
 
 
@@ -142,4 +144,5 @@ def _kafka(uri: str, options: SourceOptions) -> KafkaSource:
         messages=messages,
         missing_topic=options.missing_topic or "wait",
         fair=options.fair,
+        tombstones=options.tombstones,
     )

@@ -17,6 +17,7 @@ from sinks.tables import Tables
 from sources.jobs.source import JobsSource
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
+from transforms.envelope.config import UnwrapConfig
 from transforms.parse.hidden.paths import Hidden
 from transforms.parse.parse import ParseConfig
 from transforms.settle.dead_budget import DeadBudget
@@ -57,6 +58,7 @@ class IngestConfig:
         routes: Which records go to which tables; None if all go to the one of ``sql``.
         tables: The tables of the routes in the database of ``sql``, or None if there are none.
         objects: The datasets of objects that records go to, or None.
+        unwrap: What surrounds rows, and what becomes of records that say that a row is gone.
     """
 
     sources: tuple[Source, ...]
@@ -80,6 +82,7 @@ class IngestConfig:
     routes: Routes | None = None
     tables: Tables | None = None
     objects: Objects | None = None
+    unwrap: UnwrapConfig = UnwrapConfig()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True)

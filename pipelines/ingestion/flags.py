@@ -19,6 +19,7 @@ from pipelines.flags import (
     size,
     whole,
 )
+from pipelines.ingestion.configuring.change_flags import add_changes
 from pipelines.ingestion.configuring.layout_flags import add_csv, add_json
 from pipelines.ingestion.configuring.registry_flags import add_registry
 from pipelines.ingestion.configuring.target_flags import add_target
@@ -88,6 +89,7 @@ def parser() -> Parser:
     add_json(parser)
     add_csv(parser)
     add_step(parser)
+    add_changes(parser)
     add_target(parser)
     _add_retries(parser)
     _add_failures(parser)

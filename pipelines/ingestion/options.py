@@ -14,6 +14,7 @@ from clients.s3 import S3Settings
 from pipelines.flags import is_of_objects, set_outage_budget
 from pipelines.ingestion.config import IngestConfig, RunConfig
 from pipelines.ingestion.configuring import destination
+from pipelines.ingestion.configuring.change_flags import on_delete_of, unwrap_of
 from pipelines.ingestion.configuring.controlling import controls_of
 from pipelines.ingestion.configuring.documents import mapping_of, schema_of
 from pipelines.ingestion.configuring.registry_flags import subject_schema, with_registry
@@ -34,6 +35,7 @@ from sources.jobs.source import JobsSource
 from transforms.batch.backoff import Backoff
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.batch.splits import Source
+from transforms.envelope.message_key import key_fields
 from transforms.errors import ConfigError
 from transforms.parse.epochs import epoch_columns
 from transforms.parse.hidden.paths import Hidden
@@ -140,21 +142,28 @@ def _ingest_config(
     mapping = mapping_of(flags.map, remote=runner.remote)
     routes = _routes(flags, runner, schema)
     sources = sources_of(flags, routes, parallel=runner.parallel)
+    unwrap = unwrap_of(flags)
     text = is_text(flags)
-    if text and _key(flags.key) not in ((), (FIELD,)):
+    if text and unwrap.key not in ((), (FIELD,)):
         raise ConfigError(f"--format text has one field, {FIELD}; leave out --key {flags.key}")
     sql = SqlConfig.of(
         url=flags.state or flags.sink,
         table=_own_target(flags),
-        key=_key(flags.key),
+        key=unwrap.key,
         on_conflict=flags.on_conflict,
         unknown_fields=flags.unknown_fields,
         schema=_TEXT_SCHEMA if text and schema is None else schema,
         create=flags.create,
         elements=any(source.holds_several for source in sources)
         or any(each.unnests for each in (mapping, *_mappings(routes)) if each is not None),
+        on_delete=on_delete_of(flags),
     )
     objects = _objects(flags, sql, routes)
+    if objects is not None and sql.on_delete:
+        raise ConfigError(
+            f"--on_delete {sql.on_delete}: objects are only added to, never changed; give --on_delete "
+            "ignore or dead, or write to a database"
+        )
     if takes_turns(flags) and objects is not None:
         raise ConfigError(
             "--fair is for tables: an object has a range of offsets, and turns would make many small ones"
@@ -163,12 +172,14 @@ def _ingest_config(
         max_record_bytes=flags.max_record_bytes,
         max_depth=flags.max_depth,
         epochs=epoch_columns(flags.epoch, schema),
+        tombstones=unwrap.is_needed,
     )
     pipeline = identity_of(
         *(flags.pipeline, steps, parse, schema, sql.key, sql.on_conflict, sql.unknown_fields),
         # Texts, so that all of them counts, however long they are.
         *(() if routes is None else (repr(routes),)),
         *(() if objects is None else (repr(objects.datasets),)),
+        *((repr(unwrap),) if unwrap.is_needed else ()),
         mapping=repr(mapping) if mapping is not None or _mappings(routes) else None,
     )
     write = WriteConfig(
@@ -209,6 +220,7 @@ def _ingest_config(
         routes=routes,
         tables=None if routes is None or flags.state else Tables.of(sql, routes.all),
         objects=objects,
+        unwrap=unwrap,
     )
 
 
@@ -222,7 +234,7 @@ def _routes(flags: argparse.Namespace, runner: Runner, schema: str | None) -> Ro
         default = Route(
             _own_target(flags),
             name="--table",  # as messages call it
-            key=_key(flags.key),
+            key=key_fields(flags.key)[0],
             on_conflict=flags.on_conflict,
             unknown_fields=flags.unknown_fields,
             schema=schema,
@@ -293,12 +305,3 @@ def _budget(flags: argparse.Namespace, sources: Sequence[Source]) -> DeadBudget 
     if flags.streaming:  # only if somebody asks: a stream that worked yesterday goes on
         return flags.max_dead and DeadBudget.parse(flags.max_dead, sources, pauses=True)
     return DeadBudget.parse(flags.max_dead or MAX_DEAD, sources)
-
-
-def _key(text: str) -> tuple[str, ...]:
-    fields = tuple(field.strip() for field in text.split(",")) if text else ()
-    if not all(fields):
-        raise ConfigError(f"--key has an empty field name: {text!r}")
-    if len(set(fields)) < len(fields):
-        raise ConfigError(f"--key names a field twice: {text!r}")
-    return fields

@@ -92,17 +92,24 @@ def shaped(
         waits: How long steps wait for their services.
     """
     parse = replace(config.parse, quotes=not config.hidden)
-    parsing = "Parse" >> Parse(parse)
-    if config.mapping is not None:
-        from transforms.mapping.map import Map  # most runs have none, and it takes time
-
-        parsing = "Map" >> Map(config.mapping, run=run, parse=parse)
     if parse.schemas is not None:
         from transforms.parse.registry.await_schemas import AwaitSchemas, Registry
 
         registry = Registry(parse.schemas, parse.bounds, waits, parse.keys)
         read = read | "AwaitSchemas" >> AwaitSchemas(registry)
-    checked = read | parsing | "Validate" >> Validate(config.schema)
+    apart = config.unwrap.is_needed
+    if apart or config.mapping is None:
+        read = read | "Parse" >> Parse(parse)
+    if apart:
+        from transforms.envelope.unwrap import Unwrap  # most runs have none, and it takes time
+
+        read = read | "Unwrap" >> Unwrap(config.unwrap)
+    if config.mapping is not None:
+        from transforms.mapping.map import Map  # the same
+
+        shape = Map(config.mapping, run=run, parse=None if apart else parse)
+        read = read | "Map" >> shape
+    checked = read | "Validate" >> Validate(config.schema)
     return applied(checked, steps, waits)
 
 

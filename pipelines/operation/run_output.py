@@ -41,7 +41,14 @@ def print_list(runs: Sequence[RunRow], as_json: bool) -> None:
             _state(run),
             _time(run.started_at),
             _time(run.ended_at),
-            *(f"{n:,}" for n in (counts.read, counts.inserted + counts.updated, counts.dead)),
+            *(
+                f"{n:,}"
+                for n in (
+                    counts.read,
+                    counts.inserted + counts.updated + counts.deleted,
+                    counts.dead,
+                )
+            ),
         )
         table.add_row(*map(shown, cells))
     console.print(table)

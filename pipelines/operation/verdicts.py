@@ -244,7 +244,7 @@ def _cells(verdict: Verdict, *, named: bool) -> list[Text]:
         state = "DOES NOT ADD UP"
     if coverage.holes:
         state = "GAPS"
-    rows = counts.inserted + counts.updated
+    rows = counts.inserted + counts.updated + counts.deleted
     cells = [
         progress.pipeline,
         *([", ".join(sorted(verdict.account.tables))] if named else []),

@@ -12,7 +12,7 @@ from pipelines import command
 from pipelines import dead_letters as dead_letters_command
 from pipelines import ingest as ingest_command
 
-OUTCOMES = ("inserted", "updated", "duplicates", "dead", "retrying", "filtered")
+OUTCOMES = ("inserted", "updated", "deleted", "duplicates", "dead", "retrying", "filtered")
 
 
 def printed(stderr: str) -> list[str]:

@@ -50,7 +50,7 @@ def test_the_table_says_the_sum(sink: str, capsys: pytest.CaptureFixture[str]) -
     capsys.readouterr()
     assert audit(sink) == 0
     out = capsys.readouterr().out
-    assert "6 read = 4 inserted + 0 updated + 0 duplicates + 0 filtered + 2 dead" in out
+    assert "6 read = 4 inserted + 0 updated + 0 deleted + 0 duplicates + 0 filtered + 2 dead" in out
     assert "2 partitions, 0 still open, no gap, every record accounted for" in out
 
 
@@ -96,7 +96,7 @@ def test_the_counts_of_several_tables_have_a_line_each(
     query(
         sink,
         "INSERT INTO ingest_counts SELECT pipeline, 'other', source, partition, 1, 1, 0, 0, 0, 0, 0, "
-        "0, 0, 0, 0 FROM ingest_counts LIMIT 1",
+        "0, 0, 0, 0, 0 FROM ingest_counts LIMIT 1",
     )
     capsys.readouterr()
     assert audit(sink) == 1, "the ledger has not the record of the other table"
@@ -110,7 +110,7 @@ def test_a_gap_is_found(sink: str, capsys: pytest.CaptureFixture[str]) -> None:
     query(
         sink,
         "INSERT INTO ingest_progress SELECT pipeline, source, partition, 20, 31, final, 0, 0, 0, 0, "
-        "0, 0, 0, updated_at, 0, content, run, 0 FROM ingest_progress WHERE source LIKE '%a.jsonl'",
+        "0, 0, 0, updated_at, 0, content, run, 0, 0 FROM ingest_progress WHERE source LIKE '%a.jsonl'",
     )
     capsys.readouterr()
     assert audit(sink, "--json") == 1

@@ -31,6 +31,15 @@ def test_a_count_may_have_another_least_number() -> None:
             flags.whole(at_least=4)(text)
 
 
+def test_types_know_the_schema_of_their_values_and_those_that_read_alike_are_equal() -> None:
+    described = flags.Described(str, {"type": "string"})
+    assert described == flags.Described(str, {"type": "string"})
+    assert hash(described) == hash(flags.Described(str, {"type": "string"}))
+    assert described != flags.Described(str, {"type": "integer"})
+    assert flags.whole(at_least=4).schema == {"type": "integer", "minimum": 4}  # type: ignore[attr-defined]
+    assert flags.rate.schema == {"type": "number", "exclusiveMinimum": 0}
+
+
 def test_seconds_may_be_fractions() -> None:
     assert flags.seconds(at_least=0)("0.5") == 0.5
     assert flags.seconds(at_least=1)("1") == 1

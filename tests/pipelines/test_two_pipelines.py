@@ -52,7 +52,7 @@ def test_each_reads_all_of_it_and_the_audit_shows_both(
     assert commands.audit(sink) == 0
     shown = capsys.readouterr().out
     assert "again" in shown
-    assert "6 read = 2 inserted + 0 updated + 2 duplicates" in shown
+    assert "6 read = 2 inserted + 0 updated + 0 deleted + 2 duplicates" in shown
 
 
 OTHER: list[tuple[Path, str]] = []

@@ -1,7 +1,7 @@
 """How batches, records, failures and splits travel between processes.
 
-Every form starts with a version byte (2 where there are expansions, 3 where there are targets and 4 where
-there are decoded keys, which earlier programs do not know, otherwise 1), is deterministic (the bytes of a split are its state key
+Every form starts with a version byte (2 where there are expansions, 3 where there are targets, 4 where there
+are decoded keys and 5 where there are change events, which earlier programs do not know, otherwise 1), is deterministic (the bytes of a split are its state key
 on Flink) and holds plain values only: nothing is ever unpickled. Importing this module registers
 the coders for their types.
 """
@@ -19,6 +19,7 @@ from transforms.batch.content import content_from
 from transforms.batch.expansion import Expansion, expansion_of, text_of
 from transforms.batch.record import (
     Attempt,
+    Change,
     Claim,
     Failure,
     Format,
@@ -41,6 +42,9 @@ ROUTED = 3
 KEYED = 4
 """The version of a batch with decoded keys: the bytes of the same batch without them, and they."""
 
+CHANGED = 5
+"""The version of what has change events; a batch is otherwise as in ``ROUTED``."""
+
 
 class RecordBatchCoder(coders.Coder):
     """Codes a ``RecordBatch``.
@@ -56,6 +60,8 @@ class RecordBatchCoder(coders.Coder):
             return _encode([self.encode(replace(value, key_values=None)), keys], KEYED)
         expanded = value.expansions is not None or any(f.origin.expansion for f in value.failures)
         routed = _is_routed(value)
+        if value.changes is not None:
+            return self._encode_expanded(value, CHANGED)
         if expanded or routed or value.cells is not None:
             return self._encode_expanded(value, ROUTED if routed else EXPANDED)
         raws = list(value.raws)
@@ -76,8 +82,9 @@ class RecordBatchCoder(coders.Coder):
             list(numbers),
         ]
         cells = None if value.cells is None else dict(value.cells)
-        if version == ROUTED:
+        if version >= ROUTED:
             further += [cells, *_targets_to(value)]
+            further += [list(map(list, value.changes))] if value.changes is not None else []
         elif cells is not None:
             further.append(cells)
         return _encode([*fields[:_SINGLE], *further], version)
@@ -87,11 +94,12 @@ class RecordBatchCoder(coders.Coder):
             inner, key_values = _decode(encoded, "RecordBatch", KEYED)
             return replace(self.decode(inner), key_values=key_values)
         span, format_, offsets, raws, values, times, keys, headers, *rest = _decode(
-            encoded, "RecordBatch", KEYED
+            encoded, "RecordBatch"
         )
         failures, filtered, claim, *further = rest
         further += [None] * (_FURTHER - len(further))
-        elements, expansions, ahead, shared, cells, names, targets, routed_cells = further
+        elements, expansions, ahead, shared, cells, *of_routes, changes = further
+        names, targets, routed_cells = of_routes
         if shared is not None:
             raws = [shared[number] for number in raws]
             for failure in failures:
@@ -114,6 +122,7 @@ class RecordBatchCoder(coders.Coder):
             cells=cells,
             targets=None if targets is None else [names[number] for number in targets],
             routed_cells=routed_cells,
+            changes=None if changes is None else [Change(*each) for each in changes],
         )
 
     def is_deterministic(self) -> bool:
@@ -141,21 +150,15 @@ class RecordCoder(coders.Coder):
                 value.event_time,
                 value.key,
                 _headers_to(value.headers),
+                *((True,) if value.deleted else ()),
             ],
-            _version_of(value.origin),
+            CHANGED if value.deleted else _version_of(value.origin),
         )
 
     def decode(self, encoded: bytes) -> Record:
-        raw, value, origin, format_, event_time, key, headers = _decode(encoded, "Record")
-        return Record(
-            raw,
-            value,
-            _origin_from(origin),
-            _format_from(format_),
-            event_time,
-            key,
-            _headers_from(headers),
-        )
+        raw, value, origin, format_, event_time, key, headers, *deleted = _decode(encoded, "Record")
+        fields = (raw, value, _origin_from(origin), _format_from(format_), event_time, key)
+        return Record(*fields, _headers_from(headers), *deleted)
 
     def is_deterministic(self) -> bool:
         return True
@@ -205,7 +208,7 @@ def _encode(fields: list[Any], version: int = VERSION) -> bytes:
     return bytes((version,)) + plain.encode(fields)
 
 
-def _decode(encoded: bytes, what: str, newest: int = ROUTED) -> Any:
+def _decode(encoded: bytes, what: str, newest: int = CHANGED) -> Any:
     if not encoded or not VERSION <= encoded[0] <= newest:
         version = f"version {encoded[0]}" if encoded else "no bytes"
         raise ValueError(
@@ -268,7 +271,7 @@ def _batch_to(batch: RecordBatch, raws: list[Any], failures: list[list[Any]]) ->
 _SINGLE = 11
 """How many fields a batch has where each record is a whole message."""
 
-_FURTHER = 8
+_FURTHER = 9
 """How many further fields it has at most."""
 
 

@@ -19,6 +19,7 @@ class Counts:
         expanded: Records beyond the first of their message, or of those that a step made of one.
         inserted: Rows that were new.
         updated: Rows that were changed.
+        deleted: Records that say that their row is gone, and were the newest of their key.
         duplicates: Records whose key was there already.
         filtered: Records that a user step dropped on purpose or made none of, and messages that
             hold none.
@@ -31,6 +32,7 @@ class Counts:
     expanded: int = 0
     inserted: int = 0
     updated: int = 0
+    deleted: int = 0
     duplicates: int = 0
     filtered: int = 0
     dead: int = 0
@@ -70,7 +72,7 @@ def by_table(
         expected: Tables that are not left out where there are no records of them.
 
     >>> by_table(Counts(read=3, inserted=3), {"orders": Counts(read=1, inserted=1)}, "events")["events"]
-    Counts(read=2, expanded=0, inserted=2, updated=0, duplicates=0, filtered=0, dead=0, retrying=0, rewound=0)
+    Counts(read=2, expanded=0, inserted=2, updated=0, deleted=0, duplicates=0, filtered=0, dead=0, retrying=0, rewound=0)
     """
     rest = whole - sum(tables.values(), Counts())
     every = {**dict.fromkeys(expected, Counts()), **tables}

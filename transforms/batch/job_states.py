@@ -1,8 +1,12 @@
-"""The states of a failed record, and the actions that a person may apply in each of them."""
+"""The states of a failed record, the actions that a person may apply in each of them, and attempts at it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from transforms.batch.expansion import Expansion
 
 EXECUTING = "executing"
 """A job that is being tried: the one state that is not stored, see ``sinks.jobs.state``."""
@@ -57,3 +61,43 @@ PURGE = Action("purge", FINAL_STATES, ("discarded",))
 _KEPT = (*UNFINISHED_STATES, "cancelled", "discarded")
 ADOPT = Action("adopt", _KEPT, _KEPT)
 ACTIONS = {action.name: action for action in (REPLAY, CANCEL, PURGE, ADOPT)}
+
+
+class Attempt(NamedTuple):
+    """One more attempt at a record that has failed before.
+
+    Attributes:
+        job: Number of its row in ``ingest_jobs``.
+        number: Which attempt this is (1-based).
+        max_attempts: How many attempts it has before it is discarded.
+        run: The run that counted it as retrying.
+    """
+
+    job: int
+    number: int
+    max_attempts: int
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Jobs that one process runs while its lease lasts; they are settled together.
+
+    Attributes:
+        id: A UUID in hexadecimal: the id of its row in ``ingest_claims``.
+        attempts: The attempt at each record, by the offset, the element and the expansion of its
+            origin. A step may make several records of a job: then only the job is here.
+        read_by: The pipeline that has read the records, whose ledger counts them. It may differ
+            from the one that tries them again, which may have adopted them.
+        target: The table that all of them are meant for; empty for the pipeline's own.
+    """
+
+    id: str
+    attempts: Mapping[tuple[int, int | None, Expansion], Attempt]
+    read_by: str
+    target: str = ""
+
+    @property
+    def jobs(self) -> list[int]:
+        """The numbers of its jobs."""
+        return [attempt.job for attempt in self.attempts.values()]

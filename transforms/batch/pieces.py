@@ -11,13 +11,13 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from transforms.batch.record import COLUMNS, RecordBatch
+from transforms.batch.record import COLUMNS, Change, RecordBatch
 
 RECORDS = 250
 """How many records a piece has."""
 
 _COLUMNS = ("values", *COLUMNS)
-_FILLERS: dict[str, Any] = {"expansions": (), "ahead": 0}
+_FILLERS: dict[str, Any] = {"expansions": (), "ahead": 0, "changes": Change()}
 """What stands for a column that a step has given to some pieces only."""
 
 

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from transforms.batch.content import Content
 from transforms.batch.expansion import Expansion, short
+from transforms.batch.job_states import Attempt as Attempt  # noqa: PLC0414 - from here, too
+from transforms.batch.job_states import Claim as Claim  # noqa: PLC0414
 from transforms.batch.retry_policy import RetryPolicy
 from transforms.error_texts import message_of, stack_of
 
@@ -170,44 +172,16 @@ class Failure:
         )
 
 
-class Attempt(NamedTuple):
-    """One more attempt at a record that has failed before.
+class Change(NamedTuple):
+    """What a change event says of the row of its key.
 
     Attributes:
-        job: Number of its row in ``ingest_jobs``.
-        number: Which attempt this is (1-based).
-        max_attempts: How many attempts it has before it is discarded.
-        run: The run that counted it as retrying.
+        delete: Whether the row is gone.
+        position: Where the change lies in the order of all changes; None if only the offset tells.
     """
 
-    job: int
-    number: int
-    max_attempts: int
-    run: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Jobs that one process runs while its lease lasts; they are settled together.
-
-    Attributes:
-        id: A UUID in hexadecimal: the id of its row in ``ingest_claims``.
-        attempts: The attempt at each record, by the offset, the element and the expansion of its
-            origin. A step may make several records of a job: then only the job is here.
-        read_by: The pipeline that has read the records, whose ledger counts them. It may differ
-            from the one that tries them again, which may have adopted them.
-        target: The table that all of them are meant for; empty for the pipeline's own.
-    """
-
-    id: str
-    attempts: Mapping[tuple[int, int | None, Expansion], Attempt]
-    read_by: str
-    target: str = ""
-
-    @property
-    def jobs(self) -> list[int]:
-        """The numbers of its jobs."""
-        return [attempt.job for attempt in self.attempts.values()]
+    delete: bool = False
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +196,7 @@ class Record:
         event_time: Seconds since the epoch, where the source gives one.
         key: The message's key, where the source has keys.
         headers: The message's headers.
+        deleted: Whether it says that the row of its key is gone; ``value`` has what is known of that.
     """
 
     raw: bytes
@@ -231,11 +206,13 @@ class Record:
     event_time: float | None = None
     key: bytes | None = None
     headers: Headers = ()
+    deleted: bool = False
 
     def with_value(self, value: Any) -> Record:
         """The same record with another value; faster than ``replace``."""
         return Record(
-            *(self.raw, value, self.origin, self.format, self.event_time, self.key, self.headers)
+            *(self.raw, value, self.origin, self.format, self.event_time, self.key, self.headers),
+            self.deleted,
         )
 
 
@@ -270,6 +247,7 @@ class RecordBatch:
         targets: The table that its route has sent each record to. None where nothing is routed: all
             are for the pipeline's own table.
         routed_cells: ``cells`` by table, where routes have mappings of their own.
+        changes: What each record says of the row of its key; None where none is a change event.
         key_values: What each key decodes to, or the key itself; None where keys are not decoded.
     """
 
@@ -290,6 +268,7 @@ class RecordBatch:
     cells: Mapping[str, str] | None = None
     targets: Sequence[str] | None = None
     routed_cells: Mapping[str, Mapping[str, str] | None] | None = None
+    changes: Sequence[Change] | None = None
     key_values: Sequence[Any] | None = None
 
     @property
@@ -330,6 +309,7 @@ class RecordBatch:
             event_time=None if self.times is None else self.times[index],
             key=None if self.keys is None else self.keys[index],
             headers=() if self.headers is None else self.headers[index],
+            deleted=self.changes is not None and self.changes[index].delete,
         )
 
     def records(self) -> Iterator[Record]:
@@ -344,11 +324,12 @@ class RecordBatch:
             repeat(None) if self.times is None else self.times,
             repeat(None) if self.keys is None else self.keys,
             repeat(()) if self.headers is None else self.headers,
+            repeat(_PLAIN) if self.changes is None else self.changes,
             strict=False,  # what a batch lacks is repeated without end
         )
-        for raw, value, offset, element, expansion, time, key, headers in columns:
+        for raw, value, offset, element, expansion, time, key, headers, change in columns:
             origin = Origin(source, partition, offset, element, expansion)
-            yield Record(raw, value, origin, self.format, time, key, headers)
+            yield Record(raw, value, origin, self.format, time, key, headers, change.delete)
 
     def of_target(self, failure: Failure, index: int) -> Failure:
         """``failure``, of the record at ``index``, with the table that it was sent to, if any."""
@@ -360,7 +341,7 @@ class RecordBatch:
             *(self.span, self.format, self.offsets, self.raws, values, self.times, self.keys),
             *(self.headers, self.failures, self.filtered, self.claim, self.elements),
             *(self.expansions, self.ahead, self.cells, self.targets, self.routed_cells),
-            self.key_values,
+            *(self.changes, self.key_values),
         )
 
     def keep(
@@ -395,5 +376,7 @@ class RecordBatch:
 
 
 _OF_MESSAGE = ("offsets", "raws", "times", "keys", "headers", "elements", "key_values")
-COLUMNS = (*_OF_MESSAGE, "expansions", "ahead", "targets")
+COLUMNS = (*_OF_MESSAGE, "expansions", "ahead", "targets", "changes")
 """The lists of a batch with an entry for each record, beside their values."""
+
+_PLAIN = Change()

@@ -37,6 +37,7 @@ class ParseConfig:
         epochs: The columns whose numbers are instants.
         quotes: Whether the messages of failures may quote what was read. Without it they say the
             place only: nobody knows whether a fragment is of a field that is hidden later.
+        tombstones: Whether no bytes at all are a record without fields: the key says what is gone.
         schemas: Looks up the schemas that messages of topics name; None where they name none.
         keys: Whether the keys of messages are decoded too.
 
@@ -48,6 +49,7 @@ class ParseConfig:
     max_depth: int = MAX_DEPTH
     epochs: tuple[EpochColumn, ...] = ()
     quotes: bool = True
+    tombstones: bool = False
     schemas: Schemas | None = None
     keys: bool = False
 
@@ -106,6 +108,8 @@ def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     """``batch`` with the values that its bytes say."""
     size, depth, quotes = config.max_record_bytes, config.max_depth, config.quotes
     one, whole = readers(batch.format, size, depth, quotes=quotes)
+    if config.tombstones and b"" in batch.raws:
+        one, whole = _with_tombstones(one), lambda raws: None
     if config.keys and config.decoders is not None and is_of_topic(batch):
         batch = with_key_values(batch, config.decoders)
     values = _by_schemas(batch, one, config)
@@ -119,6 +123,10 @@ def _read(batch: RecordBatch, config: ParseConfig) -> RecordBatch:
     limit = config.max_record_bytes
     cut = (with_head_only(failure, limit) for failure in parsed.failures)
     return replace(parsed, failures=tuple(cut))
+
+
+def _with_tombstones(one: One) -> One:
+    return lambda raw: one(raw) if raw else {}
 
 
 def _by_schemas(batch: RecordBatch, plain: One, config: ParseConfig) -> Values | None:

@@ -128,6 +128,8 @@ def compiled(schema: str) -> Any:
 def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     """``batch`` with CSV text converted; the records that do not conform are its failures.
 
+    Deletes pass as they are: they have their key, and what happens to be known of the row.
+
     Raises:
         ConfigError: The schema is not valid.
         ValueError: The batch has no values: it has not been parsed.
@@ -135,6 +137,9 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     if batch.values is None:
         raise ValueError("Validate needs parsed records: put Parse before it")
     validator = compiled(schema)
+    changes = batch.changes
+    if changes is not None and any(change.delete for change in changes):
+        return _validated_rows(batch, schema)
     columns = batch.format.columns if batch.cells is None else None  # a mapping names them anew
     plan = column_types(schema, columns) if batch.format.name == "csv" else ()
     # Every Parquet row may hold dates and bytes; in other formats they are rare.
@@ -181,6 +186,26 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
             lambda values: converted(lambda value: convert(value, plan), values),
         )
     return apply_to_values(batch, batch.values, one, STAGE, whole)
+
+
+def _validated_rows(batch: RecordBatch, schema: str) -> RecordBatch:
+    """``batch``, in which some are deletes, with the others checked one by one."""
+    assert batch.values is not None and batch.changes is not None  # noqa: PT018, S101 - asked before
+    validator = compiled(schema)
+    is_csv = batch.format.name == "csv"
+    columns = batch.format.columns if batch.cells is None else None
+    plan = column_types(schema, columns) if is_csv else ()
+
+    def checked(index: int) -> Any:
+        value = values[index]
+        if plan:
+            value = convert(value, plan, quoted_fields(batch, index))
+        if not changes[index].delete:
+            check(validator, value)
+        return value
+
+    values, changes = batch.values, batch.changes
+    return apply_to_values(batch, range(len(values)), checked, STAGE)
 
 
 def check(validator: Any, value: Any) -> None:

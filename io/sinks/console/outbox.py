@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sinks.console.moment import moment
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
+from sinks.database.tables import OPERATION
 from sinks.database.tables import outbox as changes
 
 SHOWN = 50
@@ -34,7 +35,7 @@ class Change:
     Attributes:
         id: Its number.
         target: The table.
-        operation: ``insert`` or ``update``.
+        operation: ``insert``, ``update`` or ``delete``.
         shard: Of its key.
         source: Of the record that made it.
         partition: Of that record.
@@ -166,7 +167,7 @@ _WAITING = (
 _SHOWN: tuple[Any, ...] = (
     changes.c.id,
     changes.c.target,
-    changes.c.operation,
+    OPERATION,
     changes.c.shard,
     changes.c.source,
     changes.c.partition,

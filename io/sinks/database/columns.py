@@ -82,5 +82,5 @@ def partial_index(name: str, *columns: str, where: str) -> sa.Index:
 
 
 def late_count(name: str) -> sa.Column[int]:
-    """A count that a later version added: version 3 ``expanded``, version 5 ``rewound``."""
+    """A count that a later version added: version 3 ``expanded``, version 5 ``rewound``, version 7 ``deleted``."""
     return sa.Column(name, sa.BigInteger, nullable=False, server_default=sa.text("0"))

@@ -5,8 +5,9 @@ its counts for each table, ``ingest_forgotten`` those of ledgers that are gone, 
 says what the columns of each target are.
 ``ingest_jobs`` has the failed records, ``ingest_queue`` those that wait for an attempt, and
 ``ingest_claims`` those that are being tried. ``ingest_leases`` says which processes are alive.
-``ingest_audit`` has what was done to jobs by hand, ``ingest_outbox`` the changes to publish, and
-``ingest_submissions`` the jobs that were submitted to a cluster. ``ingest_runs`` has the runs of
+``ingest_audit`` has what was done to jobs by hand, ``ingest_outbox`` the changes to publish,
+``ingest_positions`` how far each key of a table with deletes has come, and ``ingest_submissions``
+the jobs that were submitted to a cluster. ``ingest_runs`` has the runs of
 pipelines, and ``ingest_workers`` the processes that work for them. ``ingest_intents`` has the objects
 that are being written into buckets and folders, ``ingest_objects`` those that were, and
 ``ingest_manifests`` names the buckets and folders. ``ingest_control`` has what operators ask of
@@ -39,11 +40,11 @@ from sinks.database.columns import metadata as metadata  # noqa: PLC0414 - with 
 from transforms.batch.counts import COUNTS
 from transforms.batch.job_states import EXECUTING, JOB_STATES
 
-VERSION = 6
+VERSION = 7
 """Of the tables here and in ``repair_tables``. Whoever changes one adds the migration to it."""
 
 
-_COUNTS_OF_3 = tuple(name for name in COUNTS if name != "rewound")
+_COUNTS_OF_3 = tuple(name for name in COUNTS if name not in ("rewound", "deleted"))
 _FIRST_COUNTS = tuple(name for name in _COUNTS_OF_3 if name != "expanded")
 
 
@@ -80,6 +81,7 @@ progress = sa.Table(
     sa.Column("content", sa.String(100)),
     sa.Column("run", sa.String(36)),  # that wrote the row last; null if it was before version 3
     late_count("rewound"),
+    late_count("deleted"),
     sa.CheckConstraint("end_offset >= start_offset", name="ingest_progress_range"),
     # A file that was renamed is looked for by the name of its partition.
     sa.Index("ingest_progress_partition", "pipeline", "partition"),
@@ -95,6 +97,7 @@ counts = sa.Table(
     # All that there ever were, also those that were replayed since.
     sa.Column("dead_letters", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     late_count("rewound"),
+    late_count("deleted"),
 )
 
 forgotten = sa.Table(
@@ -103,6 +106,7 @@ forgotten = sa.Table(
     *keys("pipeline", "target", "source"),
     *numbers(*_COUNTS_OF_3, "purged", "dead_letters"),
     late_count("rewound"),
+    late_count("deleted"),
 )
 
 targets = sa.Table(
@@ -253,10 +257,11 @@ workers = sa.Table(
     *numbers(*_COUNTS_OF_3),  # as of the heartbeat
     sa.Column("figures", sa.JSON, nullable=False),  # what only the process knows, e.g. its lag
     late_count("rewound"),
+    late_count("deleted"),
     sa.Index("ingest_workers_run", "run"),
 )
 
-Operation = Literal["insert", "update"]
+Operation = Literal["insert", "update", "delete"]
 """What a record did to a row."""
 
 SHARDS = 64
@@ -269,6 +274,7 @@ outbox = sa.Table(
     sa.Column("target", NAME, nullable=False),
     sa.Column("key", TEXT, nullable=False),  # a JSON object
     sa.Column("shard", sa.SmallInteger, nullable=False),  # of the key
+    # Of a delete, which ``deleted`` tells, ``update``: SQLite cannot change the condition below.
     sa.Column("operation", sa.String(6), nullable=False),
     *names("source", "partition"),
     sa.Column("offset", sa.BigInteger, nullable=False),
@@ -277,6 +283,7 @@ outbox = sa.Table(
     sa.Column("published_at", UtcDateTime),
     sa.Column("element", sa.BigInteger),  # of a message that holds several records
     sa.Column("expansion", TEXT),  # of a record of which steps made several
+    sa.Column("deleted", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.CheckConstraint("operation IN ('insert', 'update')", name="ingest_outbox_operation"),
     # By id first: publishers read in that order, be it the rows of one table or of all.
     partial_index(
@@ -284,6 +291,26 @@ outbox = sa.Table(
     ),
     partial_index("ingest_outbox_published", "published_at", where="published_at IS NOT NULL"),
     sqlite_autoincrement=True,  # otherwise the number of a deleted row would be reused
+)
+
+OPERATION: sa.ColumnElement[str] = sa.case(
+    (outbox.c.deleted, sa.literal_column("'delete'")), else_=outbox.c.operation
+)
+"""What a record of the outbox did to its row, as ``Operation``."""
+
+positions = sa.Table(
+    "ingest_positions",
+    metadata,
+    sa.Column("key", sa.Uuid, primary_key=True),  # a hash of the target and the key of a row
+    *names("target"),
+    # Of the record that was applied last; null if only its offset tells it.
+    sa.Column("position", sa.BigInteger),
+    # Where that record was from; empty as long as none was applied.
+    *names("source", "partition"),
+    # The element counts the records of one offset.
+    *numbers("offset", "element"),
+    sa.Column("deleted", sa.Boolean, nullable=False),  # by that record
+    sa.Column("changed_at", UtcDateTime, nullable=False),
 )
 
 intents = sa.Table(

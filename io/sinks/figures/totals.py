@@ -14,7 +14,7 @@ from sinks.figures.labels import OTHER, Labels, Pattern
 from sinks.figures.sample import Sample
 from transforms.batch.counts import COUNTS
 
-OUTCOMES = ("inserted", "updated", "duplicates", "filtered")
+OUTCOMES = ("inserted", "updated", "deleted", "duplicates", "filtered")
 """The outcomes that nothing takes back."""
 
 STATES = ("dead", "retrying")

@@ -18,7 +18,7 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import exists, transaction
 from sinks.database.label import label_of
 from sinks.database.migrations import version
-from sinks.database.tables import SHARDS, outbox
+from sinks.database.tables import OPERATION, SHARDS, outbox
 from sinks.database.tables import leases as leases_table
 from transforms.batch.record import JSON, Headers, RecordBatch, Span
 from transforms.batch.splits import BatchLimits
@@ -230,7 +230,7 @@ _READ = (
     outbox.c.id,
     outbox.c.target,
     outbox.c.key,
-    outbox.c.operation,
+    OPERATION.label("operation"),
     outbox.c.source,
     outbox.c.partition,
     outbox.c.offset,

@@ -78,18 +78,27 @@ def insert(connection: sa.Connection, table: ChangedTable, effects: Effects) -> 
     columns: dict[str, Sequence[Any]] = {
         "key": keys,
         "shard": list(map(shard_of, keys)),
-        "operation": effects.operations,
+        "operation": [_STORED.get(each, each) for each in effects.operations],
         "source": effects.sources,
         "partition": effects.partitions,
         "offset": effects.offsets,
-        "payload": list(map(encode_anything, effects.values)),
+        "payload": [
+            b"" if operation == "delete" else encode_anything(value)
+            for operation, value in zip(effects.operations, effects.values, strict=True)
+        ],
     }
+    if "delete" in effects.operations:
+        columns["deleted"] = [each == "delete" for each in effects.operations]
     if effects.elements.count(None) < len(effects.elements):
         columns["element"] = effects.elements
     if effects.expansions:
         columns["expansion"] = [text_of(each) or None for each in effects.expansions]
     constants = {"target": table.label, "created_at": at}
     dialect_of(connection).insert(connection, outbox, columns, constants)
+
+
+_STORED: dict[Operation, Operation] = {"delete": "update"}
+"""What the column ``operation`` has where that is not the operation itself."""
 
 
 def shard_of(key: str) -> int:
@@ -105,9 +114,16 @@ def _last_of_each(
     values: dict[str, Mapping[str, Any]] = {}
     for position, key in enumerate(keys):
         last[key] = position
-        operations.setdefault(key, effects.operations[position])
-        value = effects.values[position]
-        values[key] = value if table.whole_payload else {**values.get(key, {}), **value}
+        operation, value = effects.operations[position], effects.values[position]
+        before = operations.get(key)
+        if operation == "delete" or before == "delete" or before is None:
+            # A row that was deleted and is there again has changed, for whoever knew it.
+            operations[key] = (
+                "update" if before == "delete" and operation == "insert" else operation
+            )
+            values[key] = value
+        else:
+            values[key] = value if table.whole_payload else {**values[key], **value}
     last_keys = sorted(last, key=last.__getitem__)
     places = [last[key] for key in last_keys]
     return last_keys, Effects(

@@ -119,7 +119,7 @@ class OutboxTopic:
         """
         for split in dict.fromkeys(batch.span.partition for batch in batches):
             changes = [
-                _Change(id_, Message(key, raw, headers))
+                _Change(id_, Message(key, raw or None, headers))  # of a delete: no value
                 for batch in batches
                 if batch.span.partition == split
                 for id_, key, raw, headers in zip(

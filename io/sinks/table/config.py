@@ -17,6 +17,10 @@ UnknownFields = Literal["reject", "ignore", "payload"]
 Create = Literal["missing", "never"]
 
 
+POSITION = "@position"
+"""What ``newest`` compares where that is no field: the position of a change event, or the offset."""
+
+
 @dataclass(frozen=True, slots=True)
 class OnConflict:
     """What to do with a record whose key is there already.
@@ -47,7 +51,9 @@ class OnConflict:
             return cls("update")
         if mode == "newest" and field:
             return cls("newest", field)
-        raise ConfigError(f"on_conflict must be ignore, update or newest:FIELD, got {text!r}")
+        raise ConfigError(
+            f"on_conflict must be ignore, update or newest:FIELD (or newest:{POSITION}), got {text!r}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class SqlConfig:
         create: Whether a ``missing`` table is created, or ``never``.
         elements: Whether one message may hold several records, or a step make several of one, so
             that it takes a number to tell them apart where the origin is the key.
+        on_delete: What becomes of the row of a record that is a delete: ``delete``, or ``mark:COLUMN``,
+            which sets a boolean or a timestamp. Empty where no record is one.
     """
 
     database: Database
@@ -77,6 +85,7 @@ class SqlConfig:
     schema: str | None = None
     create: Create = "missing"
     elements: bool = False
+    on_delete: str = ""
 
     def __post_init__(self) -> None:
         TableName.parse(self.table)
@@ -87,6 +96,8 @@ class SqlConfig:
             raise ConfigError(f"unknown_fields must be {allowed}; got {self.unknown_fields!r}")
         if self.create not in get_args(Create):
             raise ConfigError(f"create must be {', '.join(get_args(Create))}; got {self.create!r}")
+        if self.is_ordered:
+            self._check_order()
         if self.on_conflict.mode == "newest" and self.on_conflict.field in self.key:
             raise ConfigError(
                 f"newest:{self.on_conflict.field} compares a key column; name another column"
@@ -104,6 +115,7 @@ class SqlConfig:
         schema: Mapping[str, Any] | str | None = None,
         create: Create = "missing",
         elements: bool = False,
+        on_delete: str = "",
         connect_timeout: int = 10,
         statement_timeout: int = 120,
     ) -> SqlConfig:
@@ -113,11 +125,12 @@ class SqlConfig:
             url: SQLAlchemy URL; an inline password is concealed.
             table: ``table`` or ``schema.table``; by default none, where routes name all tables.
             key: Key columns.
-            on_conflict: ``ignore``, ``update`` or ``newest:FIELD``.
+            on_conflict: ``ignore``, ``update``, ``newest:FIELD`` or ``newest:@position``.
             unknown_fields: ``reject``, ``ignore`` or ``payload``.
             schema: JSON Schema, parsed or as text.
             create: ``missing`` or ``never``.
             elements: Whether one message may hold several records, or a step make several of one.
+            on_delete: ``delete`` or ``mark:COLUMN``; empty where no record is a delete.
             connect_timeout: Seconds.
             statement_timeout: Seconds.
 
@@ -138,6 +151,7 @@ class SqlConfig:
             schema=None if schema is None else json.dumps(schema),
             create=create,
             elements=elements,
+            on_delete=on_delete,
         )
 
     @property
@@ -147,6 +161,30 @@ class SqlConfig:
         Nor is there if the pipeline's own target is a dataset of objects, whose URL is the name.
         """
         return is_table(self.table)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether how far each key has come is kept beside the table."""
+        return bool(self.on_delete) or self.on_conflict.field == POSITION
+
+    @property
+    def mark(self) -> str:
+        """The column that marks rows which are gone; empty where they are deleted."""
+        return self.on_delete.partition(":")[2]
+
+    def _check_order(self) -> None:
+        mode, colon, column = self.on_delete.partition(":")
+        if self.on_delete and not ((mode == "mark" and column) or (mode == "delete" and not colon)):
+            raise ConfigError(f"on_delete must be delete or mark:COLUMN, got {self.on_delete!r}")
+        if not self.has_table:
+            return
+        if self.on_conflict.mode != "newest":
+            raise ConfigError(
+                f"deletes need an order, and on_conflict is {self.on_conflict.mode}; give --on_conflict "
+                f"newest:FIELD, a field that grows with each change, or newest:{POSITION}"
+            )
+        if not self.key:
+            raise ConfigError("deletes, and newest:@position, need a key; give --key FIELD")
 
     @property
     def table_name(self) -> TableName:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from sinks.table.config import SqlConfig
+from sinks.table.config import POSITION, SqlConfig
 from transforms.errors import ConfigError
 
 _SHOWN = 60  # characters of a name in a message
@@ -39,7 +39,7 @@ def _names(config: SqlConfig, columns: Iterable[str]) -> Iterator[tuple[str, str
     yield "table", table.name
     for name in config.key:
         yield "key column", name
-    if config.on_conflict.field:
+    if config.on_conflict.field not in ("", POSITION):
         yield "column", config.on_conflict.field
     for name in columns:
         yield "column", name

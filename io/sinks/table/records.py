@@ -28,6 +28,7 @@ class Records:
             the same start as the next one.
         isolate: Whether records that make the database roll back are set aside as well.
         effects: Whether to report the effect of each record, not just totals.
+        again: Whether the same transaction writes this table again.
     """
 
     values: Sequence[Mapping[str, Any]]
@@ -35,6 +36,7 @@ class Records:
     starts: Sequence[int]
     isolate: bool = False
     effects: bool = False
+    again: bool = False
 
     def batch_of(self, index: int) -> int:
         """The number of the batch that the record at ``index`` belongs to."""
@@ -89,6 +91,8 @@ class Written:
             was not tried.
         effects: If requested, the effect of each record that made or changed a row.
         evidence: What the rows tell about errors that may be the table's; None without rows.
+        deleted: Rows of each batch that are gone.
+        parts: The writes that this one is made of, each with the target as it was written.
     """
 
     inserted: list[int]
@@ -97,11 +101,13 @@ class Written:
     collided: bool | None = None
     effects: dict[int, Operation] = field(default_factory=dict)
     evidence: Evidence | None = None
+    deleted: list[int] = field(default_factory=list)
+    parts: list[tuple[Target, Written]] = field(default_factory=list)
 
     @classmethod
     def nothing(cls, batches: int) -> Written:
         """The result before anything is written."""
-        return cls([0] * batches, [0] * batches)
+        return cls([0] * batches, [0] * batches, deleted=[0] * batches)
 
     def insert(self, records: Records, indices: Sequence[int]) -> None:
         """Count the records at ``indices`` as inserted."""
@@ -116,6 +122,6 @@ class Written:
     def affect(self, records: Records, effects: Mapping[int, Operation]) -> None:
         """Count ``effects``, by the index of the record, and keep them."""
         for index, operation in effects.items():
-            counts = self.inserted if operation == "insert" else self.updated
-            counts[records.batch_of(index)] += 1
+            counts = {"insert": self.inserted, "update": self.updated, "delete": self.deleted}
+            counts[operation][records.batch_of(index)] += 1
         self.effects.update(effects)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from sinks.table.config import OnConflict, SqlConfig, UnknownFields
+from sinks.table.config import POSITION, OnConflict, SqlConfig, UnknownFields
 from sinks.text.quoting import quote
 from transforms.batch.expected import ExpectedFields
 from transforms.errors import ConfigError
@@ -93,6 +93,8 @@ class Target:
         deferrable: Whether a constraint of the table may wait until the commit.
         partitioned: Whether it is a partitioned table.
         interplay: What the fate of a row depends on besides the row.
+        ordered: Whether how far each key has come is kept beside the table.
+        mark: The column that marks rows which are gone; empty where they are deleted, if at all.
     """
 
     table: TableName
@@ -107,6 +109,8 @@ class Target:
     deferrable: bool = False
     partitioned: bool = False
     interplay: Interplay = Interplay()
+    ordered: bool = False
+    mark: str = ""
 
     @property
     def defaults(self) -> frozenset[str]:
@@ -187,6 +191,8 @@ def target_of(
             entangled=description.interplay.entangled
             or any(not unique.issuperset(key) for unique in description.unique),
         ),
+        ordered=config.is_ordered,
+        mark=config.mark,
     )
 
 
@@ -222,7 +228,7 @@ def _check_columns(config: SqlConfig, table: TableName, names: Collection[str]) 
             f"on {', '.join(ELEMENT_COLUMNS)}"
         )
     field = config.on_conflict.field
-    if field and field not in names:
+    if field and field != POSITION and field not in names:
         raise ConfigError(
             f"table {table} has no column {field} for on_conflict newest:{field}; "
             f"it has {_some(names)}"

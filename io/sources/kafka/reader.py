@@ -16,6 +16,7 @@ from sources.kafka.lag import Lag
 from sources.kafka.leftover import messages_of_old_topic
 from sources.kafka.messages.batches import (
     Messages,
+    Tombstones,
     batch_of,
     by_partition,
     expired_batches,
@@ -50,6 +51,7 @@ class KafkaReader:
         follower: Tells the source's group what the ledger has; None without a group.
         stop_if_missing: Whether a topic that does not exist, or is deleted, ends the run instead
             of being waited for.
+        tombstones: What becomes of messages without a value.
         clock: Seconds since the epoch.
     """
 
@@ -63,6 +65,7 @@ class KafkaReader:
         *,
         cut: Cut | None = None,
         stop_if_missing: bool = False,
+        tombstones: Tombstones = "dead",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._guard = guard
@@ -71,6 +74,7 @@ class KafkaReader:
         self._idle_seconds = idle_seconds
         self._cut = cut
         self._follower = follower
+        self._tombstones: Tombstones = tombstones
         self._stop_if_missing = stop_if_missing or starts.bounded
         self._stopped = ""
         self._clock = clock
@@ -331,8 +335,7 @@ class KafkaReader:
         end = max(end, eof)
         if partition.end is not None:
             end = min(end, partition.end)
-        ignore = self._starts.address.ignore_tombstones
-        return batch_of(partition, messages, end, ignore_tombstones=ignore)
+        return batch_of(partition, messages, end, self._tombstones)
 
     def _stop(self, place: Place) -> Partition:
         self._guard.release(place)

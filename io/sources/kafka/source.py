@@ -21,6 +21,7 @@ from sources.kafka.fair.tenants import tenants_of
 from sources.kafka.fair.window import Bounds, Window
 from sources.kafka.fetch import Fetcher
 from sources.kafka.guard import Guard
+from sources.kafka.messages.batches import Tombstones
 from sources.kafka.messages.elements import MessageCutter
 from sources.kafka.progress import Committer, Follower
 from sources.kafka.reader import KafkaReader
@@ -67,6 +68,8 @@ class KafkaSource:
             ends always fails.
         fair: What names the tenants that take turns (``sources.kafka.fair``): a field at the top of
             each message, or ``@key``; empty to read in the order of the offsets.
+        tombstones: Whether a message without a value is a record without bytes, for steps that know
+            what to do with it, unless ``uri`` says what becomes of it.
         looks: Whether it is only looked at: the group is not told what is settled.
         from_start: Whether it begins at the first offset, whatever ``uri`` and the group say.
     """
@@ -84,6 +87,7 @@ class KafkaSource:
     messages: MessageCutter | None = None
     missing_topic: MissingTopic = "wait"
     fair: str = ""
+    tombstones: bool = False
     looks: bool = False
     from_start: bool = False
 
@@ -188,7 +192,14 @@ class KafkaSource:
             cut=None if self.messages is None else self.messages.cut,
             follower=self._follower(ledger),
             stop_if_missing=self.missing_topic == "fail",
+            tombstones=self._tombstones,
         )
+
+    @property
+    def _tombstones(self) -> Tombstones:
+        if self.tombstones and not self.address.names_tombstones:
+            return "keep"
+        return "ignore" if self.address.ignore_tombstones else "dead"
 
     def acknowledger(self) -> Committer | None:
         """Commits to the group of ``uri``, if it names one, how far its topics are settled.

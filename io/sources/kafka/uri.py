@@ -43,6 +43,7 @@ class Address:
         until: ``latest`` if the URI says so, otherwise None.
         start: Where a partition begins that is neither in the ledger nor in the group.
         ignore_tombstones: Leave out messages without a value instead of failing them.
+        names_tombstones: Whether the URI says what becomes of them.
         splits: How many splits share the partitions; None if the URI does not say.
     """
 
@@ -53,6 +54,7 @@ class Address:
     until: str | None
     start: Start
     ignore_tombstones: bool
+    names_tombstones: bool
     splits: int | None
 
     def matches(self, topic: str) -> bool:
@@ -91,7 +93,9 @@ def parse(uri: str) -> Address:
         raise ConfigError(f"until={until} in {uri}: only until=latest is supported")
     tombstones = parameters.get("tombstones", "dead")
     if tombstones not in ("dead", "ignore"):
-        raise ConfigError(f"tombstones={tombstones} in {uri}: use dead or ignore")
+        raise ConfigError(
+            f"tombstones={tombstones} in {uri}: use dead or ignore; --on_delete lets them delete rows"
+        )
     return Address(
         brokers=brokers,
         topics=topics,
@@ -100,6 +104,7 @@ def parse(uri: str) -> Address:
         until=until,
         start=_start(parameters.get("start", "earliest"), uri),
         ignore_tombstones=tombstones == "ignore",
+        names_tombstones="tombstones" in parameters,
         splits=_splits(parameters["splits"], uri) if "splits" in parameters else None,
     )
 

@@ -72,6 +72,7 @@ def with_registry(
         )
     # Routes are frozen values, whose text names every kind; another text like it only costs time.
     keys = (mapping is not None and mapping.asks_for("key")) or "kind='key'" in repr(routes)
+    keys = keys or "@key" in flags.key or flags.on_delete != "dead"  # a delete is known by its key
     return replace(parse, schemas=_schemas(flags), keys=keys)
 
 

@@ -72,6 +72,7 @@ def _options(flags: argparse.Namespace, routes: Routes | None, *, parallel: bool
         keyed=bool(flags.key) if routes is None else all(route.key for route in routes.all),
         missing_topic=flags.missing_topic,
         fair=flags.fair or "",
+        tombstones=flags.on_delete != "dead",
         schemas=bool(flags.schema_registry),
         poll_interval=flags.poll_interval,
         csv=CsvOptions.of(

@@ -44,13 +44,20 @@ def add_target(parser: Parser) -> None:
         choices=("missing", "never"),
         help="whether a missing table is created, or refused (default: missing)",
     )
-    add("--key", default="", metavar="FIELD[,FIELD]", help="the key (default: the record's origin)")
+    add(
+        "--key",
+        default="",
+        metavar="FIELD[,FIELD]",
+        help="the key; @key.FIELD is a field of the message's key, @key the whole of it, NAME=@key the "
+        "same under another name (default: the record's origin)",
+    )
     add(
         "--on_conflict",
         type=Described(str, {"type": "string", "pattern": "^(ignore|update|newest:.+)$"}),
         default="ignore",
         metavar="ignore|update|newest:FIELD",
-        help="what to do with a record whose key exists already (default: ignore)",
+        help="what to do with a record whose key exists already; newest:@position compares the position "
+        "of change events, otherwise offsets (default: ignore)",
     )
     add(
         "--unknown_fields",

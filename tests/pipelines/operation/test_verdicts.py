@@ -78,7 +78,7 @@ def test_another_is_not(faulty: Verdict) -> None:
         ),
         (
             verdict(counts=Counts(read=4, inserted=1, dead=1, retrying=1)),
-            "4 read, but 1 inserted + 0 updated + 0 duplicates + 0 filtered + 1 dead + 1 retrying + 0 rewound",
+            "4 read, but 1 inserted + 0 updated + 0 deleted + 0 duplicates + 0 filtered + 1 dead + 1 retrying + 0 rewound",
         ),
         (
             verdict(dead=0, purged=3),

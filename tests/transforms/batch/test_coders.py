@@ -186,8 +186,8 @@ class TestEveryCoder:
         encoded = coder.encode(value)
         assert encoded[0] == 1
         kind = type(value).__name__
-        with pytest.raises(ValueError, match=f"cannot decode a {kind}: found version 5"):
-            coder.decode(b"\x05" + encoded[1:])
+        with pytest.raises(ValueError, match=f"cannot decode a {kind}: found version 6"):
+            coder.decode(b"\x06" + encoded[1:])
         with pytest.raises(ValueError, match=f"cannot decode a {kind}: found no bytes"):
             coder.decode(b"")
 

@@ -48,6 +48,7 @@ def test_the_names_are_those_of_the_ledgers_columns() -> None:
         "expanded",
         "inserted",
         "updated",
+        "deleted",
         "duplicates",
         "filtered",
         "dead",

@@ -13,12 +13,13 @@ from io import StringIO
 
 import sqlalchemy as sa
 
+from sinks.database import activity
 from sinks.database.classify import classify
 from sinks.database.database import Database
 from sinks.database.dialect import Dialect
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import DATABASE_ERRORS, engine_of, retried, transaction, translate
-from sinks.database.migrations import activity, plan
+from sinks.database.migrations import plan
 from sinks.database.migrations.migration import Migration
 from sinks.database.migrations.operations import executing, writing
 from sinks.database.migrations.plan import Act

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sinks.database.migrations import to_1, to_2, to_3, to_4, to_5, to_6
+from sinks.database.migrations import to_1, to_2, to_3, to_4, to_5, to_6, to_7
 from sinks.database.migrations.migration import Migration
 
 MIGRATIONS: tuple[Migration, ...] = (
@@ -12,4 +12,5 @@ MIGRATIONS: tuple[Migration, ...] = (
     to_4.MIGRATION,
     to_5.MIGRATION,
     to_6.MIGRATION,
+    to_7.MIGRATION,
 )

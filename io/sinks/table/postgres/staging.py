@@ -210,6 +210,8 @@ class Staging:
         """Leave the staging table as the next commit expects it."""
         if self._indexed:
             self.session.execute(staging_table.unindex_statement(self.table))
+        if self.records.again and self._table is not None:
+            self.session.execute(f"TRUNCATE {self._table.quoted}")
 
     def _cuts(self, block: StagedBlock, cuts: Collection[int]) -> Collection[int]:
         """Where to divide the rows of one block."""

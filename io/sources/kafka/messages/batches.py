@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
 
@@ -16,6 +17,9 @@ from transforms.batch.coverage import Range, subtract
 from transforms.batch.record import JSON, Failure, Origin, RecordBatch, Span
 
 Messages = Sequence["Message[bytes, bytes]"]
+
+Tombstones = Literal["dead", "ignore", "keep"]
+"""What becomes of messages without a value: dead letters, filtered records, or records without bytes."""
 
 CHUNK = 500
 """Messages that are looked at before the next ones: as many as fit into a processor's cache."""
@@ -41,7 +45,7 @@ def by_partition(messages: Messages, topics: int) -> dict[Place, list[Message[by
 
 
 def batch_of(
-    partition: Partition, messages: Messages, end: int, *, ignore_tombstones: bool = False
+    partition: Partition, messages: Messages, end: int, tombstones: Tombstones = "dead"
 ) -> RecordBatch | None:
     """The batch that settles ``partition`` from its next offset to ``end``; moves it to ``end``.
 
@@ -52,7 +56,7 @@ def batch_of(
         partition: Where the messages are from.
         messages: Messages without errors, in order of their offsets.
         end: First offset that is not settled.
-        ignore_tombstones: Filter messages without a value instead of failing them.
+        tombstones: What becomes of messages without a value.
 
     Returns:
         The batch, or None if there is nothing to settle.
@@ -97,7 +101,7 @@ def batch_of(
         else None,
     )
     if not all(raws) and None in raws:
-        return _without_tombstones(batch, ignore_tombstones)
+        return _without_tombstones(batch, tombstones)
     return batch
 
 
@@ -207,13 +211,18 @@ def _headers(messages: Messages) -> list[Any]:
     return headers
 
 
-def _without_tombstones(batch: RecordBatch, ignore: bool) -> RecordBatch:
-    """Take out messages without a value: they are not records, and a replay cannot help."""
+def _without_tombstones(batch: RecordBatch, tombstones: Tombstones) -> RecordBatch:
+    """Take out messages without a value: they are not records, and a replay cannot help.
+
+    Unless they are kept, as records without bytes.
+    """
+    if tombstones == "keep":
+        return replace(batch, raws=[raw or b"" for raw in batch.raws])
     records = [i for i, raw in enumerate(batch.raws) if raw is not None]
-    tombstones = [i for i, raw in enumerate(batch.raws) if raw is None]
-    if ignore:
-        return batch.keep(records, None, filtered=[batch.offsets[i] for i in tombstones])
-    return batch.keep(records, None, [_tombstone(batch, i) for i in tombstones])
+    others = [i for i, raw in enumerate(batch.raws) if raw is None]
+    if tombstones == "ignore":
+        return batch.keep(records, None, filtered=[batch.offsets[i] for i in others])
+    return batch.keep(records, None, [_tombstone(batch, i) for i in others])
 
 
 def _tombstone(batch: RecordBatch, index: int) -> Failure:

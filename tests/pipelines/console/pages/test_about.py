@@ -15,7 +15,7 @@ def test_it_says_what_the_console_looks_at(empty: Database) -> None:
         assert "nothing was ingested" in client.get("/about").text
         migrate.prepare(empty)
         text = client.get("/about").text
-        assert "version 6" in text
+        assert "version 7" in text
         assert "console.db" in text
         assert "read-only" in text
 

@@ -123,7 +123,7 @@ class TestTombstones:
         assert batch.read == 3
 
     def test_or_they_are_filtered_and_still_counted(self) -> None:
-        batch = settled(partition(), [message(0), message(1, None)], 2, ignore_tombstones=True)
+        batch = settled(partition(), [message(0), message(1, None)], 2, tombstones="ignore")
         assert (batch.offsets, batch.failures, batch.filtered) == ([0], (), (1,))
         assert batch.read == 2
 
@@ -197,3 +197,8 @@ class TestByPartition:
 
     def test_none(self) -> None:
         assert by_partition([], 1) == {}
+
+
+def test_messages_without_a_value_may_be_kept_as_records_without_bytes() -> None:
+    batch = settled(partition(), [message(0), message(1, None)], 2, tombstones="keep")
+    assert (list(batch.raws)[1], batch.failures, batch.filtered) == (b"", (), ())

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from sinks.database import activity
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
-from sinks.database.migrations import activity
 from sinks.database.tables import leases, progress
 from tests.io.sinks.database.migrations.old_tables import create_version_0, restore_version_1
 from tests.io.sinks.tested_database import Database

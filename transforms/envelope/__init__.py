@@ -1,0 +1,1 @@
+"""Change events: what surrounds a row on a topic, and what it says of the row of its key."""
