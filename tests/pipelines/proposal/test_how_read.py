@@ -13,7 +13,8 @@ def test_the_options_are_those_of_ingest() -> None:
     assert own.keys() == set(HOW_READ)
     for name, action in own.items():
         assert action.help == of_ingest[name].help
-        assert (action.type, action.default) == (of_ingest[name].type, of_ingest[name].default)
+        assert repr(action.type) == repr(of_ingest[name].type)
+        assert action.default == of_ingest[name].default
 
 
 def test_they_are_parsed_with_hyphens_and_once() -> None:

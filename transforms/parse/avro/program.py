@@ -135,7 +135,7 @@ class _Program:
         symbols = self._constant(tuple(schema["symbols"]))
         name = self._new("v")
         out.add(
-            f"{name}, i = long_at(d, i)",
+            *_short(name, "long_at"),
             f"if not 0 <= {name} < {len(schema['symbols']):d}:",
             ' raise Unfit("an enum has no such symbol")',
             f"{name} = {symbols}[{name}]",
@@ -145,12 +145,7 @@ class _Program:
     def _union(self, branches: list[Any], out: _Lines) -> str:
         name, branch = self._new("v"), self._new("b")
         out.add(
-            f"{branch} = d[i]",
-            f"if {branch} & 129:",
-            f" {branch}, i = length_at(d, i)",
-            "else:",
-            f" {branch} >>= 1",
-            " i += 1",
+            *_short(branch, "length_at"),
         )
         for number, schema in enumerate(branches):
             with out.within(f"{'if' if number == 0 else 'elif'} {branch} == {number:d}:"):
@@ -164,7 +159,7 @@ class _Program:
         name, count = self._new("v"), self._new("n")
         out.add(f"{name} = {'{}' if keyed else '[]'}")
         with out.within("while True:"):
-            out.add(f"{count}, i = count_at(d, i)", f"if not {count}:", " break")
+            out.add(*_short(count, "count_at"), f"if not {count}:", " break")
             with out.within(f"for _ in range({count}):"):
                 key = self._value("string", out) if keyed else ""
                 value = self._apart(schema, out)
@@ -183,6 +178,14 @@ class _Program:
         name = self._new("v")
         out.add(f"{name}, i = {function}(d, i, depth)")
         return name
+
+
+def _short(name: str, otherwise: str) -> tuple[str, ...]:
+    """Read a number that is mostly from 0 to 63; ``otherwise`` reads a longer or a negative one."""
+    return (
+        *(f"{name} = d[i]", f"if {name} & 129:", f" {name}, i = {otherwise}(d, i)"),
+        *("else:", f" {name} >>= 1", " i += 1"),
+    )
 
 
 class _Lines:
