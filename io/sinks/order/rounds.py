@@ -29,6 +29,65 @@ class Round:
     deletes: list[int] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Ahead:
+    """What a key may have come to by the end of a round, whichever of its records are accepted.
+
+    Attributes:
+        state: If all are.
+        positioned: Whether there is a position in any case.
+        partition: The one partition that all possible states are from; None if there are several, or if
+            one is from nobody knows where.
+        first: The earliest place in it.
+        last: The latest place in it.
+    """
+
+    state: State
+    positioned: bool
+    partition: tuple[str, str] | None
+    first: tuple[int, int]
+    last: tuple[int, int]
+
+    @classmethod
+    def of(cls, claim: Claim, state: State | None) -> _Ahead:
+        """Behind the first record of a key, which is newer than ``state``."""
+        partition: tuple[str, str] | None = claim.place[:2]
+        first = last = claim.place[2:]
+        positioned = claim.position is not None
+        if state is not None:
+            positioned = state.position is not None
+            if state.place is None or state.place[:2] != partition:
+                partition = None
+            else:
+                first, last = sorted((last, state.place[2:]))
+        return cls(after(claim, state), positioned, partition, first, last)
+
+    def is_behind(self, claim: Claim) -> bool:
+        """Whether the record is newer than every possible state."""
+        if compare(claim, self.state) != "newer":
+            return False
+        if claim.position is not None and self.positioned:
+            return True
+        return claim.place[:2] == self.partition and claim.place[2:] > self.last
+
+    def is_before(self, claim: Claim, state: State | None) -> bool:
+        """Whether a record that is older than ``state`` is older than every possible state, too."""
+        if claim.position is None:
+            return claim.place[:2] == self.partition and claim.place[2:] <= self.first
+        before = None if state is None else state.position
+        return self.positioned and before is not None and claim.position < before
+
+    def add(self, claim: Claim, state: State | None) -> None:
+        """Behind a further record, which is newer than every possible state."""
+        self.state = after(claim, self.state)
+        if claim.position is None and (state is None or state.position is None):
+            self.positioned = False
+        if claim.place[:2] != self.partition:
+            self.partition = None
+        self.first = min(self.first, claim.place[2:])
+        self.last = max(self.last, claim.place[2:])
+
+
 class Rounds:
     """The rounds of one commit.
 
@@ -88,30 +147,35 @@ class Rounds:
             key = self._keys[index]
             self.states[key] = after(self._claims[index], self.states.get(key))
 
-    def _take(self, queue: deque[int], chosen: Round, ahead: dict[Hashable, State]) -> None:
+    def _take(self, queue: deque[int], chosen: Round, ahead: dict[Hashable, _Ahead]) -> None:
         """Move what may be written now from the beginning of ``queue`` to ``chosen``.
 
         Args:
             queue: Records in order.
             chosen: The round.
-            ahead: How far keys will have come if all of the round is accepted.
+            ahead: What the keys of the round may have come to by its end.
         """
         kind: bool | None = None  # whether it takes deletes
         while queue:
             index = queue[0]
             key, claim = self._keys[index], self._claims[index]
-            certain = compare(claim, self.states.get(key))
-            if certain == "older" or (certain == "unknown" and key not in ahead):
+            state, further = self.states.get(key), ahead.get(key)
+            certain = compare(claim, state)
+            if further is None and certain == "unknown":
+                self.unknown.append(queue.popleft())
+                continue
+            if certain == "older" and (further is None or further.is_before(claim, state)):
                 queue.popleft()
-                if certain == "unknown":
-                    self.unknown.append(index)
                 continue
             if kind is not None and claim.delete != kind:
                 return
-            if key in ahead and (claim.delete or compare(claim, ahead[key]) != "newer"):
+            if further is None:
+                ahead[key] = _Ahead.of(claim, state)
+            elif claim.delete or not further.is_behind(claim):
                 return
+            else:
+                further.add(claim, state)
             kind = claim.delete
-            ahead[key] = after(claim, ahead.get(key, self.states.get(key)))
             (chosen.deletes if kind else chosen.rows).append(index)
             queue.popleft()
             if kind and not self._in_order:

@@ -124,7 +124,9 @@ class _Commit:
         while (chosen := rounds.next()) is not None:
             self._write_round(chosen, rounds)
         for index in rounds.unknown:
-            self._refuse(index, Reject(UNKNOWN, CATEGORY))
+            # What ended the key may still come with its position: a tombstone went before it.
+            heals = placed[index].position is not None
+            self._refuse(index, Reject(UNKNOWN, CATEGORY), heals=heals)
         changed = {key: state for key, state in rounds.states.items() if state != states.get(key)}
         positions.store(self._connection, label, changed)
         if not self._records.effects:
@@ -226,5 +228,6 @@ class _Commit:
         assert key is not None  # noqa: S101 - records without a key are in no round
         return key
 
-    def _refuse(self, index: int, error: Reject) -> None:
-        self.written.poison.append(Poison(index, error.category, error, str(error)))
+    def _refuse(self, index: int, error: Reject, *, heals: bool = False) -> None:
+        poison = Poison(index, error.category, error, str(error), transient=heals)
+        self.written.poison.append(poison)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from pipelines.flags import is_of_objects
 from transforms.errors import ConfigError
+from transforms.mapping.reading.document import Part
 
 _OF_TABLE = ("key", "on_conflict", "unknown_fields", "schema")
 """Options that say how the one table of ``--table`` is written."""
@@ -76,7 +77,10 @@ def faults(flags: argparse.Namespace, defaults: argparse.Namespace) -> Iterator[
             "are kept"
         )
     if flags.routes and not flags.table and (options := chosen(_OF_TABLE)):
+        place = flags.routes
+        if not isinstance(place, str):
+            place = "the file" if isinstance(place, Part) else "the program"
         yield ConfigError(
             f"{options}: with --routes this is for the records of --table, and there is none; write it "
-            f"in {flags.routes if isinstance(flags.routes, str) else 'the routes'} with each route"
+            f"in {place} with each route"
         )

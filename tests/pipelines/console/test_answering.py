@@ -231,7 +231,11 @@ class TestErrors:
 
 class TestTablesOfAnotherVersion:
     @pytest.mark.parametrize(
-        ("version", "says"), [(5, "run `sluice migrate"), (7, "install that version or a later")]
+        ("version", "says"),
+        [
+            (tables.VERSION - 1, "run `sluice migrate"),
+            (tables.VERSION + 1, "install that version or a later"),
+        ],
     )
     def test_every_screen_says_so_until_they_are_migrated(
         self, empty: Database, version: int, says: str

@@ -177,7 +177,10 @@ def test_the_rest_goes_back_to_the_reader() -> None:
     passages.begin(passage := Passage(BATCH, lambda: False, lambda _: None))
     away = calling()
     take = lambda batch, _: Taken(divided(batch, 2)[0], 2, "HTTP 503")
-    (part,) = parts_taken(BATCH, away, take)
+    try:
+        (part,) = parts_taken(BATCH, away, take)
+    finally:
+        passages.end()
     assert (part.offsets, passage.back_from, away.trying) == ([0, 1], 2, True)
 
 

@@ -32,7 +32,7 @@ def test_each_outcome_is_counted_by_the_uri_that_was_given(database: Database) -
     sink.commit([make_batch([{"id": "2"}], source="file:///ab", filtered=1)])
     values = of(database)
     assert values["sluice_records_read_total"] == {EVENTS: 5}
-    outcomes = {"inserted": 2, "updated": 0, "duplicates": 1, "filtered": 1}
+    outcomes = {"inserted": 2, "updated": 0, "deleted": 0, "duplicates": 1, "filtered": 1}
     assert values["sluice_records_total"] == {(*EVENTS, k): n for k, n in outcomes.items()}
     assert values["sluice_dead_letters_total"] == {EVENTS: 1}
     assert values["sluice_records"] == {(*EVENTS, "dead"): 1, (*EVENTS, "retrying"): 0}

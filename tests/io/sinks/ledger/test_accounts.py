@@ -55,7 +55,7 @@ def test_jobs_are_counted_once_however_many_ranges_there_are(database: Database)
     store(config, {"state": "retryable"}, {})
     database.run(
         "INSERT INTO ingest_progress SELECT pipeline, source, partition, 10, 20, final, "
-        "0, 0, 0, 0, 0, 0, 0, updated_at, 0, content, run, 0 FROM ingest_progress"
+        "0, 0, 0, 0, 0, 0, 0, updated_at, 0, content, run, 0, 0 FROM ingest_progress"
     )
     (account,) = accounts(config.database)
     assert (account.retrying, account.dead, account.balanced) == (1, 1, True)

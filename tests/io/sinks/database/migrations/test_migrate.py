@@ -168,7 +168,7 @@ class TestPrepare:
 class TestOthers:
     def test_a_newer_version_is_refused(self, database: Database) -> None:
         migrate.prepare(database.database)
-        database.run("UPDATE ingest_schema SET version = 7")
+        database.run(f"UPDATE ingest_schema SET version = {VERSION + 1}")
         for refused in (
             lambda: migrate.prepare(database.database),
             lambda: migrate.migrate(database.database, force=True),
@@ -176,7 +176,8 @@ class TestOthers:
             lambda: migrate.script(database.database),
         ):
             with pytest.raises(
-                ConfigError, match=rf"have version 7.*up to version {VERSION}.*newer Sluice"
+                ConfigError,
+                match=rf"have version {VERSION + 1}.*up to version {VERSION}.*newer Sluice",
             ):
                 refused()
 
