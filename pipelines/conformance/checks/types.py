@@ -233,8 +233,10 @@ def _stored(ground: Ground, table: str, *, is_json: bool) -> dict[int, Any]:
         return {int(number): value for number, value in ground.rows(table, "id", "value")}
     text = sa.cast(sa.column("value"), sa.Text)
     with transaction(ground.database, "read a table", write=False) as connection:
-        query: sa.Select[Any] = sa.select(sa.column("id"), text).select_from(sa.table(table))
-        return {int(number): value for number, value in connection.execute(query)}
+        query = (
+            sa.select(text).add_columns(sa.column("id", sa.Integer)).select_from(sa.table(table))
+        )
+        return {number: value for value, number in connection.execute(query)}
 
 
 def _null(ground: Ground, trial: Trial) -> None:
