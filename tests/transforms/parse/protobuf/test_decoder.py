@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,7 +101,14 @@ message M {
 def test_an_edition_is_read_by_its_features() -> None:
     """Bytes as the specification of the wire format has them: 1b and 1c enclose field 3 as a group."""
     decoder = ProtobufDecoder(EDITION, (), 10)
-    empty = {"a": 0, "b": None, "n": None, "closed": "ZERO", "expanded": [], "packed": []}
+    empty: dict[str, Any] = {
+        "a": 0,
+        "b": None,
+        "n": None,
+        "closed": "ZERO",
+        "expanded": [],
+        "packed": [],
+    }
     assert decoder.one(b"\0", 0) == empty
     assert decoder.one(b"\0\x10\0", 0) == {**empty, "b": 0}
     assert decoder.one(b"\0\x1b\x0a\x01x\x1c", 0) == {**empty, "n": {"s": "x"}}
@@ -124,7 +133,7 @@ def test_extensions_have_the_names_that_json_gives_them() -> None:
         "extend M { optional string s = 100; repeated int32 r = 101; optional M m = 102; }"
     )
     decoder = ProtobufDecoder(text, (), 10)
-    empty = {"a": None, "[p.s]": None, "[p.r]": [], "[p.m]": None}
+    empty: dict[str, Any] = {"a": None, "[p.s]": None, "[p.r]": [], "[p.m]": None}
     assert decoder.one(b"\0", 0) == empty
     raw = b"\0\xa2\x06\x01x\xa8\x06\x07\xb2\x06\x02\x08\x03"
     assert decoder.one(raw, 0) == {
