@@ -111,7 +111,9 @@ class Survey:
         text = f"table {self.target.table} has no column for field {_some(fields)}"
         for name in fields:
             if name not in self.values and (reason := self.names.impossible(name)):
-                return replace(bad, message=f"{text}; {shown(name)} cannot be added by anybody: {reason}")
+                return replace(
+                    bad, message=f"{text}; {shown(name)} cannot be added by anybody: {reason}"
+                )
         if not self.config.evolves:
             return replace(bad, category=SCHEMA_CHANGE, message=f"{text}; add it, or see --evolve")
         folds = {name.casefold() for name in fields}

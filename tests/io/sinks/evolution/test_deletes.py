@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from sinks.sql import SqlSink
-from tests.io.sinks.evolution.test_demand import columns, entries
-from tests.io.sinks.order.changes import Message, batch_of, event, retried, sink_of, tombstone
-from tests.io.sinks.tested_database import Database, counts
+from tests.io.sinks.evolution.test_demand import columns
+from tests.io.sinks.order.changes import Message, batch_of, event, tombstone
+from tests.io.sinks.tested_database import Database
 
 # Whatever comes first, later values of the same name fit: by themselves, or in a wider type.
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -123,15 +123,22 @@ def _check(
     messages = [message for commit in commits for message in commit]
     rows, gone, seen = reference(messages, keeps=on_delete != "delete")
     assert _rows_of(database, table) == (rows, gone)
-    # Fields of older changes, and of deletes, have added nothing.
-    assert set(columns(database, table)) - {"id", "small", "short", "gone"} == seen - {
-        "small",
-        "short",
+    got = set(columns(database, table)) - {"id", "small", "short", "gone"}
+    # An older change may ask for a column while the newest waits for its own; a delete asks for none.
+    asked = {
+        name
+        for value, _ in messages
+        for name, cell in ((value or {}).get("after") or {}).items()
+        if cell is not None
     }
+    assert seen - {"small", "short"} <= got <= asked
 
 
 _settings = settings(
-    max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=int(os.environ.get("EVOLVING", "3")),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    phases=[Phase.generate],  # an example writes to a database: it takes too long to shrink many
 )
 
 
