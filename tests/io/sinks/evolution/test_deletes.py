@@ -151,6 +151,15 @@ def test_the_table_equals_the_reference(
     _check(database, "add", on_delete, commits)
 
 
+def test_a_table_that_was_missing_gets_key_mark_and_fields(database: Database) -> None:
+    options = {"key": ["id"], "on_conflict": "newest:@position", "on_delete": "mark:gone"}
+    sink = database.sink(evolve="add", **options)
+    sink.commit([batch_of(event("c", 1, 5, size=7), event("d", 2, 6), event("d", 1, 8))])
+    assert list(columns(database)) == ["id", "gone", "n", "size"]
+    rows = database.rows("SELECT id, gone, n, size FROM events")
+    assert [(id_, bool(gone), n, size) for id_, gone, n, size in rows] == [("1", True, 5, 7)]
+
+
 @pytest.mark.parametrize("on_delete", ["delete", "mark:gone"])
 @_settings
 @given(commits=_commits(_WIDER))
