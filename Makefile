@@ -145,7 +145,7 @@ kills-changes: setup ## Kill runs over 200,000 change events, repeat them, and c
 kills-flight: setup ## Kill runs with several commits in flight, and compare with one commit at a time
 	$(BIN)/python -m benchmarks.flight.kills
 
-kills-evolve: setup ## Kill two runs that meet twenty new fields of one table at once (docs/schema-evolution.md)
+kills-evolve: setup ## Kill two runs that meet twenty new fields of one table at once, and one into SQLite (docs/schema-evolution.md)
 	$(BIN)/python -m benchmarks.evolve.kills
 
 bench-kafka: setup ## Measure a topic into Postgres against a plain loop, in turns
