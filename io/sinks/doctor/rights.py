@@ -44,6 +44,7 @@ OF_TABLES = {
 IF_USED = {
     tables.outbox: _ADD,
     tables.positions: _ALL,
+    tables.expired: _KEEP,
     tables.submissions: ("SELECT", "INSERT", "DELETE"),
     tables.intents: _ALL,
     tables.objects: _ALL,
