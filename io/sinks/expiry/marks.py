@@ -71,7 +71,9 @@ def highest_of(
             *(expired.c[name] for name in ("source", "partition", "offset", "target"))
         ).where(condition, writes)
         for source, partition, offset, target in connection.execute(query):
-            marks[source, partition] = max((offset, target), marks.get((source, partition), (-1, "")))
+            marks[source, partition] = max(
+                (offset, target), marks.get((source, partition), (-1, ""))
+            )
     return marks
 
 

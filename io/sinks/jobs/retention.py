@@ -140,7 +140,9 @@ class Kept:
 
     def tables(self, connection: sa.Connection) -> list[str]:
         """The tables that the pipeline has written: its own, and those of its routes."""
-        query = sa.select(counts.c.target).where(counts.c.pipeline == (self.pipeline or self.target))
+        query = sa.select(counts.c.target).where(
+            counts.c.pipeline == (self.pipeline or self.target)
+        )
         labels = {self.target, *connection.execute(query.distinct()).scalars()}
         return sorted(labels - {UNROUTED})
 
@@ -193,7 +195,9 @@ def prunable(database: Database, target: str | Kept | None, retention: Retention
     with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
             others = {RUNS: retention.runs, DELETES: retention.deletes}
-            return dict.fromkeys([*bounds, *(name for name, kept in others.items() if kept is not None)], 0)
+            return dict.fromkeys(
+                [*bounds, *(name for name, kept in others.items() if kept is not None)], 0
+            )
         count = sa.select(sa.func.count()).select_from(jobs)
         counted = {
             state: connection.execute(count.where(_old(target, state, before))).scalar_one()

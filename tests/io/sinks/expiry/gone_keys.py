@@ -31,6 +31,7 @@ def forget_later(
     target: str = "events",
     deleted: bool = True,
     start: int = 0,
+    source: str = SOURCE,
 ) -> list[uuid.UUID]:
     """Enter a key for each offset, whose last change was there; returns the keys."""
     keys = [uuid.UUID(int=start + number + 1) for number in range(len(offsets))]
@@ -39,7 +40,7 @@ def forget_later(
             "key": key,
             "target": target,
             "position": None,
-            "source": SOURCE,
+            "source": source,
             "partition": partition,
             "offset": offset,
             "element": 0,
@@ -80,7 +81,7 @@ def insert(database: Database, table: sa.Table, rows: Iterable[dict[str, Any]]) 
 
 def left(database: Database, target: str = "events") -> list[int]:
     """The offsets of the keys that are still known to be gone."""
-    query = f'SELECT "offset" FROM ingest_positions WHERE deleted AND target = \'{target}\''
+    query = f"SELECT \"offset\" FROM ingest_positions WHERE deleted AND target = '{target}'"
     return sorted(offset for (offset,) in database.rows(query))
 
 
