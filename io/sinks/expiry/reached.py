@@ -29,9 +29,9 @@ def reached(
     query = sa.select(counts.c.pipeline, counts.c.source, counts.c.partition).where(
         counts.c.target == target, counts.c.source.in_(sources)
     )
-    for pipeline, *place in connection.execute(query):
-        if (read := (place[0], place[1])) in places:
-            readers[pipeline].add(read)
+    for pipeline, source, partition in connection.execute(query):
+        if (source, partition) in places:
+            readers[pipeline].add((source, partition))
     ends: dict[Partition, int] = {}
     for pipeline, of_pipeline in sorted(readers.items()):
         for place, rows in ledger.settlements(connection, pipeline, of_pipeline).items():

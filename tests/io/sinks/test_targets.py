@@ -157,7 +157,7 @@ class TestTargetIn:
 def test_a_role_that_may_delete_no_rows_is_refused_before_anything_is_read(
     postgres: Database,
 ) -> None:
-    changes = {"key": ["id"], "on_conflict": "newest:@position"}
+    changes: dict[str, Any] = {"key": ["id"], "on_conflict": "newest:@position"}
     postgres.run("CREATE TABLE events (id integer PRIMARY KEY, gone boolean)")
     postgres.sink(**changes)
     role = f"deleter_{os.getpid()}"
