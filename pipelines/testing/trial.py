@@ -238,7 +238,7 @@ def _outcome(batches: Sequence[RecordBatch], own: str) -> Outcome:
 def _written(batch: RecordBatch) -> list[tuple[Any, str | None, bool]]:
     """Each value that comes to the write, its table if it is routed, and whether its row is gone."""
     values = batch.values or ()
-    tables = batch.targets or [None] * len(values)
+    tables: Sequence[str | None] = batch.targets or [None] * len(values)
     gone = [False] * len(values) if batch.changes is None else [c.delete for c in batch.changes]
     return list(zip(values, tables, gone, strict=True))
 
