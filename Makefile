@@ -137,7 +137,7 @@ kills: setup ## Kill the process ten times at random and check the outcome (docs
 	$(BIN)/python -m benchmarks.files.kills
 
 interleavings: setup ## 2,000 random interleavings of changes, deletes, retries and replays (docs/change-events.md)
-	INTERLEAVINGS=2000 $(BIN)/python -m pytest -q tests/io/sinks/order/test_interleavings.py -k "postgres or stories"
+	INTERLEAVINGS=2000 $(BIN)/python -m pytest -q --timeout 7200 tests/io/sinks/order/test_interleavings.py -k "postgres or stories"
 
 kills-changes: setup ## Kill runs over 200,000 change events, repeat them, and compare with the source
 	$(BIN)/python -m benchmarks.changes.kills

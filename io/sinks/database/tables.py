@@ -6,8 +6,8 @@ says what the columns of each target are.
 ``ingest_jobs`` has the failed records, ``ingest_queue`` those that wait for an attempt, and
 ``ingest_claims`` those that are being tried. ``ingest_leases`` says which processes are alive.
 ``ingest_audit`` has what was done to jobs by hand, ``ingest_outbox`` the changes to publish,
-``ingest_positions`` how far each key of a table with deletes has come, and ``ingest_submissions``
-the jobs that were submitted to a cluster. ``ingest_runs`` has the runs of
+``ingest_positions`` how far each key of a table with deletes has come, ``ingest_expired`` what it has
+forgotten of deletes, and ``ingest_submissions`` the jobs that were submitted to a cluster. ``ingest_runs`` has the runs of
 pipelines, and ``ingest_workers`` the processes that work for them. ``ingest_intents`` has the objects
 that are being written into buckets and folders, ``ingest_objects`` those that were, and
 ``ingest_manifests`` names the buckets and folders. ``ingest_control`` has what operators ask of
@@ -310,6 +310,19 @@ positions = sa.Table(
     # The element counts the records of one offset.
     *numbers("offset", "element"),
     sa.Column("deleted", sa.Boolean, nullable=False),  # by that record
+    sa.Column("changed_at", UtcDateTime, nullable=False),
+    # Of columns that seldom change, so that Postgres can update in place (HOT).
+    partial_index("ingest_positions_deleted", "target", "key", where="deleted"),
+)
+
+GONE = sa.text("ingest_positions.deleted")
+"""Whether a row of ``positions`` is of a key that is gone, in the words of the index."""
+
+expired = sa.Table(
+    "ingest_expired",
+    metadata,
+    *keys("target", "source", "partition"),
+    *numbers("offset"),  # the highest one of a delete that ``positions`` no longer has
     sa.Column("changed_at", UtcDateTime, nullable=False),
 )
 
