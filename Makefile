@@ -8,7 +8,7 @@ FUZZING := .venv-fuzz
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench bench-peers kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: recipes-flink fuzz-console pictures control-kafka control-flink kills-control rewinds
-.PHONY: bench-registry outage-registry fair interleavings kills-changes rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
+.PHONY: bench-registry interop-registry outage-registry fair interleavings kills-changes rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
 help: ## List the targets
@@ -162,6 +162,9 @@ rate: setup ## Read files and topics under limits for a minute each, by one proc
 
 bench-registry: setup ## A million messages of Avro and of Protobuf beside the same as JSON, in turns (docs/registry.md)
 	$(BIN)/python -m benchmarks.registry.rate
+
+interop-registry: setup ## Read the interoperability files of work trees: AVRO=… of Apache Avro, PROTOBUF=… of Protobuf (docs/registry.md)
+	$(BIN)/python -m benchmarks.registry.interop --avro "$(AVRO)" --protobuf "$(PROTOBUF)"
 
 outage-registry: setup ## Let a schema registry be away for half a minute in the middle of a stream (docs/registry.md)
 	$(BIN)/python -m benchmarks.registry.outage
