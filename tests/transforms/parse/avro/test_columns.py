@@ -7,7 +7,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.transforms.parse.avro.types import typed, written
@@ -108,15 +108,16 @@ def test_one_message_that_is_cut_or_goes_on_anywhere() -> None:
 
 
 def test_an_array_that_would_go_on_into_the_messages_behind_it() -> None:
-    schema: Any = {"type": "array", "items": "int"}
     claims = written("long", 2**62)
-    assert Both(schema)([claims + b"\1"] * 1_000) == (None, None)
+    for items in ("int", {"type": "fixed", "name": "F", "size": 1}):
+        schema = {"type": "array", "items": items}
+        assert Both(schema)([claims + b"\1"] * 1_000) == (None, None)
 
 
 def test_bytes_that_are_changed_are_read_or_refused_as_by_themselves() -> None:
     chance = random.Random(7)
     read = refused = 0
-    for _ in range(300):
+    for _ in range(120):
         raws = ROWS[: FEW * 2]
         number = chance.randrange(len(raws))
         changed = bytearray(raws[number])
@@ -125,8 +126,8 @@ def test_bytes_that_are_changed_are_read_or_refused_as_by_themselves() -> None:
         together, single = BOTH(raws)
         assert repr(together) == repr(single)
         read, refused = read + (single is not None), refused + (single is None)
-    assert read > 30
-    assert refused > 30
+    assert read > 10
+    assert refused > 10
 
 
 def test_records_that_nest_too_deep() -> None:
@@ -139,6 +140,7 @@ def test_records_that_nest_too_deep() -> None:
         Columns(parsed, names, 1)
 
 
+@settings(max_examples=40)
 @given(st.data())
 def test_any_values_of_any_type(data: st.DataObject) -> None:
     schema, values = data.draw(typed())
@@ -149,6 +151,7 @@ def test_any_values_of_any_type(data: st.DataObject) -> None:
     assert single is not None
 
 
+@settings(max_examples=40)
 @given(st.data(), st.lists(st.binary(max_size=12), min_size=1, max_size=3))
 def test_any_bytes_are_read_or_refused(data: st.DataObject, raws: list[bytes]) -> None:
     schema, _ = data.draw(typed())
