@@ -107,6 +107,8 @@ def _encode_each(values: Sequence[Any], convert: Callable[[Any], str]) -> Sequen
             return encode_json(values)[1:-1].decode().split(",")  # all of them by one call
         if kinds <= {Decimal} and convert is _text:
             return list(map(str, values))
+        if kinds == {float} and convert is _text:
+            return list(map(repr, values))
     if type(None) not in kinds:
         return escape(list(map(convert, values)))
     filled = escape(["" if value is None else convert(value) for value in values])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from transforms.parse.registry.wire import BY_GUID, BY_NUMBER, VALUE_HEADER, in_
 
 One = Callable[[bytes], Any]
 
+_PREFIX = itemgetter(slice(BY_NUMBER))
+
 _PENDING = object()
 """Stands for a value that is not decoded yet."""
 
@@ -25,8 +28,8 @@ class Named:
     """Messages of one schema: where they are in their batch, their bytes, and where bodies begin."""
 
     at: int
-    indices: list[int] = field(default_factory=list)
-    raws: list[bytes] = field(default_factory=list)
+    indices: Sequence[int] = field(default_factory=list)
+    raws: Sequence[bytes] = field(default_factory=list)
 
 
 def is_of_topic(batch: RecordBatch) -> bool:
@@ -44,6 +47,8 @@ def by_schema(
         headers: The headers of each.
         header: The one that names a schema.
     """
+    if headers is None and (only := _of_one_schema(raws)) is not None:
+        return only
     prefixes: defaultdict[bytes, list[int]] = defaultdict(list)
     for index, raw in enumerate(raws):
         if raw:
@@ -71,6 +76,18 @@ def by_schema(
             if len(raw) >= BY_GUID:
                 result[UUID(bytes=raw[1:BY_GUID])].append(Named(BY_GUID, [index], [raw]))
     return result
+
+
+def _of_one_schema(raws: Sequence[bytes | None]) -> dict[SchemaId, list[Named]] | None:
+    """What ``by_schema`` returns where all messages begin with one number, as they mostly do."""
+    messages: list[bytes] = [raw for raw in raws if raw]
+    prefixes = set(map(_PREFIX, messages)) if len(messages) == len(raws) else set()
+    if len(prefixes) != 1:
+        return None
+    (prefix,) = prefixes
+    if prefix[0] or len(prefix) < BY_NUMBER:
+        return None
+    return {int.from_bytes(prefix[1:], "big"): [Named(BY_NUMBER, range(len(raws)), messages)]}
 
 
 class Values:
@@ -106,6 +123,9 @@ class Values:
             except UnknownSchema:
                 values = None
         if values is not None and set(map(type, values)) == {dict}:
+            if len(values) == len(self._ready):
+                self._ready = values
+                return
             for index, value in zip(group.indices, values, strict=True):
                 self._ready[index] = value
             return
