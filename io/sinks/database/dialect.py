@@ -56,6 +56,11 @@ class Dialect(Protocol):
         """How a write is tried and taken back; None where created tables cannot be taken back."""
         ...
 
+    @property
+    def commits_tables(self) -> bool:
+        """Whether a transaction that creates or alters a table is committed by that."""
+        ...
+
     def is_awaited(self, connection: sa.Connection) -> bool:
         """Whether another transaction waits for a lock of this one, as far as can be told."""
         ...

@@ -27,6 +27,7 @@ class Generic:
         keeps_zones: As in ``Dialect``.
         builds_beside: As in ``Dialect``.
         own_clock: As in ``Dialect``.
+        commits_tables: As in ``Dialect``.
     """
 
     writing: Writing = "portable"
@@ -34,6 +35,7 @@ class Generic:
     keeps_zones: bool = False
     builds_beside: bool = False
     own_clock: bool = True
+    commits_tables: bool = False
 
     @property
     def in_flight(self) -> int:

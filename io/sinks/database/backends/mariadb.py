@@ -45,6 +45,7 @@ class Mariadb(Generic):
 
     writing: Writing = "on duplicate"
     own_clock: bool = False
+    commits_tables: bool = True
 
     def complete(self, url: sa.URL) -> sa.URL:
         """With the driver named, and with the one of SQLAlchemy's two names that fits both databases.

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.database.catalogue.mariadb import is_mariadb
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Interplay
 from transforms.errors import ConfigError
@@ -33,8 +34,8 @@ _KEY_BYTES = 3_072
 _LONGEST_KEY_TEXT = 255
 """Characters of a text in a key, if there is room for them."""
 
-_COLLATION = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
-"""Keys that differ are different rows, as elsewhere."""
+_COLLATIONS = {True: "utf8mb4_nopad_bin", False: "utf8mb4_0900_bin"}
+"""By whether it is MariaDB: keys that differ, be it by a blank at the end, are different rows, as elsewhere."""
 
 _COLUMNS = sa.text(
     "SELECT column_name, data_type, column_type, is_nullable, column_default, extra "
@@ -126,13 +127,19 @@ def rules_of(connection: sa.Connection, table: TableName) -> Rules:
     )
 
 
-def create_statement(table: TableName, columns: Sequence[NewColumn], key: Sequence[str]) -> str:
+def create_statement(
+    table: TableName, columns: Sequence[NewColumn], key: Sequence[str], *, is_mariadb: bool
+) -> str:
     """The statement that creates ``table``, unless it exists.
 
     Raises:
         ConfigError: The key has a column of a type that no index takes, or too many texts.
     """
-    types = dict(_key_types(table, [column for column in columns if column.name in key]))
+    types = dict(
+        _key_types(
+            table, [column for column in columns if column.name in key], _COLLATIONS[is_mariadb]
+        )
+    )
     lines = [
         f"{quote(column.name)} {types.get(column.name, _TYPES[column.type])}"
         + (" NULL" if column.nullable and column.name not in key else " NOT NULL")
@@ -154,7 +161,9 @@ def add_statement(table: TableName, column: NewColumn) -> str:
     )
 
 
-def _key_types(table: TableName, columns: Sequence[NewColumn]) -> list[tuple[str, str]]:
+def _key_types(
+    table: TableName, columns: Sequence[NewColumn], collation: str
+) -> list[tuple[str, str]]:
     refused = [column.name for column in columns if column.type in ("json", "bytes")]
     if refused:
         raise ConfigError(
@@ -171,7 +180,9 @@ def _key_types(table: TableName, columns: Sequence[NewColumn]) -> list[tuple[str
     length = min(_LONGEST_KEY_TEXT, room)
     if length < 1:
         raise ConfigError(f"table {table}: the key has too many columns; create the table yourself")
-    return [(name, f"VARCHAR({length}) {_COLLATION}") for name in texts]
+    return [
+        (name, f"VARCHAR({length}) CHARACTER SET utf8mb4 COLLATE {collation}") for name in texts
+    ]
 
 
 def _column(row: Any, *, as_json: bool) -> Column:
@@ -206,7 +217,7 @@ def _json_columns(connection: sa.Connection, place: dict[str, Any]) -> set[str]:
 
 
 def _checks(connection: sa.Connection, place: dict[str, Any]) -> list[str]:
-    if not getattr(connection.dialect, "is_mariadb", False):
+    if not is_mariadb(connection):
         return []  # MySQL has a type for JSON, and names no table beside a CHECK
     return [clause for (clause,) in connection.execute(_CHECKS, place)]
 

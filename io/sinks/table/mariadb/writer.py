@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sinks.database.catalogue.mariadb import is_mariadb
 from sinks.database.depths import depths_of
 from sinks.database.tables import Operation
 from sinks.table.evidence import Evidence
@@ -63,7 +64,10 @@ class MariadbWriter:
         key: Sequence[str],
     ) -> None:
         """Create the table; MariaDB commits whatever the transaction did before."""
-        _run(connection, create_statement(table, columns, key))
+        _run(
+            connection,
+            create_statement(table, columns, key, is_mariadb=is_mariadb(connection)),
+        )
 
     def add_column(self, connection: sa.Connection, table: TableName, column: NewColumn) -> str:
         """Add it; MariaDB commits whatever the transaction did before."""
