@@ -129,7 +129,7 @@ class Mariadb(Generic):
     def only_one(self, connection: sa.Connection, name: tuple[str, ...]) -> bool:
         taken = sa.text(f"SELECT GET_LOCK('{_lock_name(connection, name)}', 0)")
         connection.info[_UNDO]["locks"] = "DO RELEASE_ALL_LOCKS()"
-        return connection.execute(taken).scalar_one() == 1
+        return bool(connection.execute(taken).scalar_one() == 1)
 
     def lock_wait(self, seconds: int) -> Sequence[str]:
         return [f"SET lock_wait_timeout = {seconds:d}"]

@@ -175,7 +175,7 @@ def _integer(value: Any) -> str:
     number = _number_of(value, "a whole number")
     if number != number.to_integral_value():
         raise ValueError(f"{_shown(value)} is not a whole number")
-    return _plain(number)
+    return _plain(number.to_integral_value())
 
 
 def _year(value: Any) -> str:
