@@ -12,6 +12,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from sinks.database.backends import apart
+from sinks.database.backends.apart import Apart
 from sinks.database.backends.generic import Generic
 from sinks.database.catalogue import mariadb as catalogue
 from sinks.database.catalogue.figures import Server, TableSize
@@ -46,6 +48,10 @@ class Mariadb(Generic):
     writing: Writing = "on duplicate"
     own_clock: bool = False
     commits_tables: bool = True
+    experimental: bool = False
+
+    def apart(self, url: sa.URL, name: str) -> Apart:
+        return apart.database(url, name)
 
     def complete(self, url: sa.URL) -> sa.URL:
         """With the driver named, and with the one of SQLAlchemy's two names that fits both databases.
