@@ -144,8 +144,8 @@ BY_MYSQL_NUMBER: dict[int, tuple[Kind, str]] = {
     1526: ("record", "constraint"),  # no partition for the value
     1216: ("record", FOREIGN_KEY),
     1452: ("record", FOREIGN_KEY),
-    1217: ("record", "constraint"),  # the row is referred to
-    1451: ("record", "constraint"),  # the row is referred to
+    1217: ("record", FOREIGN_KEY),  # the row is referred to
+    1451: ("record", FOREIGN_KEY),  # the row is referred to
     1644: ("record", "trigger"),  # SIGNAL in a trigger
     3819: ("record", "constraint"),  # CHECK (MySQL)
     4025: ("record", "constraint"),  # CHECK (MariaDB)

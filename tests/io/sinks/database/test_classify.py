@@ -108,11 +108,8 @@ MYSQL: list[tuple[int, Kind, str]] = [
         (number, "record", "data")
         for number in (1118, 1153, 1264, 1265, 1292, 1300, 1366, 1367, 1406, 1411, 1416, 1690, 3140)
     ),
-    *(
-        (number, "record", "constraint")
-        for number in (1048, 1062, 1217, 1364, 1451, 1526, 3819, 4025)
-    ),
-    *((number, "record", "foreign_key") for number in (1216, 1452)),
+    *((number, "record", "constraint") for number in (1048, 1062, 1364, 1526, 3819, 4025)),
+    *((number, "record", "foreign_key") for number in (1216, 1217, 1451, 1452)),
     *((number, "record", "trigger") for number in (1644,)),
 ]
 
