@@ -130,7 +130,11 @@ def test_a_text_ends_where_it_ends(text: str) -> None:
 def test_a_whole_column_is_written_as_its_values_are(declared: str) -> None:
     every: dict[str, list[Any]] = {
         "varchar(20)": ["a", "b'", "\\"],
-        "datetime(6)": ["2024-01-01T00:00:00Z", "2024-01-02 00:00:00.5"],
+        "datetime(6)": [
+            "2024-01-01T00:00:00Z",
+            "2024-01-02 00:00:00.5",
+            "2024-01-02T00:00:00+00:00",
+        ],
         "int(11)": [1, -2, 2**70],
     }
     values = every[declared]
