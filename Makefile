@@ -7,7 +7,7 @@ FUZZING := .venv-fuzz
 
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench bench-peers kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
-.PHONY: recipes-flink fuzz-console pictures control-kafka control-flink kills-control rewinds
+.PHONY: kills-mariadb bench-mariadb test-mariadb recipes-flink fuzz-console pictures control-kafka control-flink kills-control rewinds
 .PHONY: bench-registry interop-registry outage-registry fair interleavings kills-changes rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
@@ -135,6 +135,15 @@ bench-peers: setup ## The same with all peers, files and Kafka: make bench-peers
 
 kills: setup ## Kill the process ten times at random and check the outcome (docs/performance.md)
 	$(BIN)/python -m benchmarks.files.kills
+
+kills-mariadb: setup ## The same in MariaDB (docs/targets.md)
+	$(BIN)/python -m benchmarks.mariadb.kills
+
+bench-mariadb: setup ## Load a million records into MariaDB by a plain loader and by Sluice, in turns
+	$(BIN)/python -m benchmarks.mariadb.rate
+
+test-mariadb: setup ## The tests of all databases against MariaDB: types, jobs, ledger, order
+	DATABASES=mariadb $(BIN)/python -m pytest -n 2 -k mariadb tests/io/sinks
 
 interleavings: setup ## 2,000 random interleavings of changes, deletes, retries and replays (docs/change-events.md)
 	INTERLEAVINGS=2000 $(BIN)/python -m pytest -q --timeout 7200 tests/io/sinks/order/test_interleavings.py -k "postgres or stories"
