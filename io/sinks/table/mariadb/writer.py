@@ -83,7 +83,7 @@ class MariadbWriter:
         """None: MariaDB writes a table anew, and keeps others from writing, to change a type."""
         return None
 
-    def misfits(self, column: Column, value: object, *, is_text: bool) -> bool:
+    def misfits(self, column: Column, value: object) -> bool:
         """Whether no literal for the column says what ``value`` is."""
         try:
             literals_of(column.type, [value])

@@ -152,8 +152,8 @@ def test_the_table_equals_the_reference(
 
 
 def test_a_table_that_was_missing_gets_key_mark_and_fields(database: Database) -> None:
-    options = {"key": ["id"], "on_conflict": "newest:@position", "on_delete": "mark:gone"}
-    sink = database.sink(evolve="add", **options)
+    ordered: dict[str, Any] = {"on_conflict": "newest:@position", "on_delete": "mark:gone"}
+    sink = database.sink(evolve="add", key=["id"], **ordered)
     sink.commit([batch_of(event("c", 1, 5, size=7), event("d", 2, 6), event("d", 1, 8))])
     assert list(columns(database)) == ["id", "gone", "n", "size"]
     rows = database.rows("SELECT id, gone, n, size FROM events")
