@@ -1,30 +1,38 @@
 """Say what is wrong with a database and the pipelines in it, and what to do.
 
     python -m pipelines.doctor --sink URL [--pipeline NAME] [--fail_on warning] [--json]
+    python -m pipelines.doctor --sink URL --conformance [--json]
 
 It only reads. Exit 0 when no check has found an error, 6 when one has; 1 when the database cannot be
-reached.
+reached. With ``--conformance`` it tries whether the database keeps what this program promises, in a
+place of its own that it removes: exit 0 when it keeps all of it, otherwise 1.
 """
 
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 
 from pipelines import command
 from pipelines.flags import add_sink, add_verbose
+from transforms.errors import ConfigError
 
 _DESCRIPTION = """\
 Say what is wrong with a database and the pipelines in it, and what to do.
 
 It only reads, for 10 s a statement at most. Exit 0 when no check has found an error, 6 when one has;
-1 when the database cannot be reached."""
+1 when the database cannot be reached.
+
+With --conformance it tries whether a database keeps what this program promises, in a schema (a
+database, a file) of its own that it removes: exit 0 when it does, 1 when a check has failed."""
 
 _EXAMPLES = """\
 examples:
   %(prog)s --sink sqlite:///ingest.db
   %(prog)s --sink postgresql://monitor@host/db --role ingest --json
-  %(prog)s --sink postgresql://user@host/db --pipeline orders --fail_on warning"""
+  %(prog)s --sink postgresql://user@host/db --pipeline orders --fail_on warning
+  %(prog)s --sink mysql+pymysql://user@host/db --conformance"""
 
 
 def parser() -> command.Parser:
@@ -52,6 +60,12 @@ def parser() -> command.Parser:
         metavar="LEVEL",
         help="exit with 6 from this level on: error or warning (default: error)",
     )
+    asked.add_argument(
+        "--conformance",
+        action="store_true",
+        help="try whether the database keeps what this program promises; it writes into a schema, a "
+        "database or a file of its own, which it removes (docs/targets.md)",
+    )
     printed = parser.add_argument_group("what is printed")
     printed.add_argument(
         "--json", action="store_true", help="a list of objects, also of the checks that are fine"
@@ -63,6 +77,8 @@ def parser() -> command.Parser:
 def main(argv: Sequence[str]) -> int:
     """Make all checks; returns the exit code."""
     flags = parser().parse_args(list(argv))
+    if flags.conformance:
+        return _conformance(flags)
     with command.importing():
         from pipelines.operation import doctor_output
         from sinks.database.database import Database
@@ -76,6 +92,22 @@ def main(argv: Sequence[str]) -> int:
     failing = ("error",) if flags.fail_on == "error" else ("error", "warning")
     bad = any(item.level in failing for item in items)
     return command.UNHEALTHY if bad else command.OK
+
+
+def _conformance(flags: Namespace) -> int:
+    """Try whether the database keeps what this program promises; returns the exit code."""
+    for option in ("pipeline", "role", "fail_on"):
+        if getattr(flags, option) != parser().get_default(option):
+            raise ConfigError(
+                f"--{option} is about the pipelines of a database, and --conformance looks at none of "
+                "them; leave one out"
+            )
+    with command.importing():
+        from pipelines.conformance import output, suite
+        from sinks.database.database import Database
+
+    results = output.show(suite.results(Database(flags.sink)), flags.json)
+    return command.FAILED if any(each.status == "failed" for each in results) else command.OK
 
 
 if __name__ == "__main__":

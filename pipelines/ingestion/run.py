@@ -14,6 +14,7 @@ from dataclasses import replace
 import apache_beam as beam
 
 from pipelines import command, execution
+from pipelines.conformance import experimental
 from pipelines.control import held
 from pipelines.ingestion import stuck_step, summary
 from pipelines.ingestion.begun import begun
@@ -142,6 +143,7 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
         with execution.empty_pipeline(run.runner, run.beam_options) as pipeline:
             budget = config.write.outage_budget
             once_reachable(lambda: _refuse_state_of_another(config, run), budget)
+            experimental.announce(config.sql.database)
             created = once_reachable(sink.prepare, budget)
             ending = entries.enter_context(entered(entry))
             hold, whole = held.holding(config), config

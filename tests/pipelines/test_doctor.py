@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from pipelines import command
 from pipelines import doctor as doctor_command
+from pipelines.conformance import suite
 from tests.pipelines.commands import ingest, ingested
 from tests.pipelines.tables import query
 
@@ -121,3 +123,35 @@ def test_a_database_without_tables_is_a_mistake(
     assert doctor(f"sqlite:///{tmp_path}/none.db") == 2
     assert "nothing was ingested" in capsys.readouterr().err
     assert not (tmp_path / "none.db").exists()
+
+
+def test_conformance_is_a_line_a_check_and_an_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = suite.CHECKS
+    never = replace(first, run=lambda _ground, trial: trial.equal("one", 1, 2))
+    monkeypatch.setattr(suite.results, "__defaults__", ((first,),))
+    sink = f"sqlite:///{tmp_path}/a.db"
+    assert doctor(sink, "--conformance") == 0
+    line, total = capsys.readouterr().out.splitlines()
+    assert line == f"passed: {first.name}"
+    assert total.startswith("1 checks: 1 passed, in ")
+    monkeypatch.setattr(suite.results, "__defaults__", ((never,),))
+    (item,) = answer(capsys, sink, "--conformance")
+    assert (item["status"], item["why"]) == ("failed", "one: expected 2, got 1")
+    assert doctor(sink, "--conformance") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("sink", "code"), [("sqlite://", 2), ("postgresql://x@127.0.0.1:1/x", 1)])
+def test_conformance_of_no_database(
+    sink: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert doctor(sink, "--conformance") == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("doctor: ")
+
+
+def test_conformance_is_not_about_pipelines(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor("sqlite:///a.db", "--conformance", "--pipeline", "orders") == 2
+    assert "--pipeline is about the pipelines" in capsys.readouterr().err

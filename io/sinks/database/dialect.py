@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from sinks.database.backends.apart import Apart
 from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
 from sinks.database.rehearsing import Rehearsing
@@ -33,6 +34,25 @@ class Dialect(Protocol):
     @property
     def writing(self) -> Writing:
         """How target tables are written."""
+        ...
+
+    @property
+    def experimental(self) -> bool:
+        """Whether nobody has tested that the database keeps what this program promises."""
+        ...
+
+    @property
+    def in_process(self) -> bool:
+        """Whether the database runs in this process: there is no connection to lose."""
+        ...
+
+    def apart(self, url: sa.URL, name: str) -> Apart | None:
+        """A place of its own beside what is in the database; None if there is no way to make one.
+
+        Args:
+            url: The URL as ``complete`` returns it.
+            name: Its name, of small letters, digits and underscores, which is not used yet.
+        """
         ...
 
     @property

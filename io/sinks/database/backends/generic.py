@@ -10,6 +10,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from sinks.database.backends.apart import Apart
 from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
 from sinks.database.dialect import Row, Writing
@@ -27,6 +28,8 @@ class Generic:
         keeps_zones: As in ``Dialect``.
         builds_beside: As in ``Dialect``.
         own_clock: As in ``Dialect``.
+        experimental: As in ``Dialect``.
+        in_process: As in ``Dialect``.
     """
 
     writing: Writing = "portable"
@@ -34,6 +37,12 @@ class Generic:
     keeps_zones: bool = False
     builds_beside: bool = False
     own_clock: bool = True
+    experimental: bool = True
+    in_process: bool = False
+
+    def apart(self, url: sa.URL, name: str) -> Apart | None:
+        """None: that a connection finds another schema by itself is not portable."""
+        return None
 
     @property
     def in_flight(self) -> int:

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
 
-from sinks.database.backends import on_conflict
+from sinks.database.backends import apart, on_conflict
+from sinks.database.backends.apart import Apart
 from sinks.database.backends.generic import Generic
 from sinks.database.backends.rehearsing_postgres import RehearsingPostgres
 from sinks.database.catalogue import postgres as catalogue
@@ -66,6 +67,10 @@ class Postgres(Generic):
     keeps_zones: bool = True
     builds_beside: bool = True
     own_clock: bool = False
+    experimental: bool = False
+
+    def apart(self, url: sa.URL, name: str) -> Apart:
+        return apart.schema(url, name)
 
     @property
     def rehearsing(self) -> RehearsingPostgres:

@@ -13,7 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from sinks.database.backends import on_conflict
+from sinks.database.backends import apart, on_conflict
+from sinks.database.backends.apart import Apart
 from sinks.database.backends.generic import Generic
 from sinks.database.backends.rehearsing_sqlite import RehearsingSqlite
 from sinks.database.catalogue import sqlite as catalogue
@@ -35,6 +36,12 @@ class Sqlite(Generic):
     """
 
     writing: Writing = "sqlite"
+    experimental: bool = False
+    in_process: bool = True
+
+    def apart(self, url: sa.URL, name: str) -> Apart | None:
+        """A file beside; None for the parameters of a URI, which may name any file."""
+        return None if url.query else apart.file(url, name, ("-wal", "-shm", "-journal"))
 
     @property
     def rehearsing(self) -> RehearsingSqlite:
