@@ -110,6 +110,7 @@ class Values:
         self._quotes = quotes
         self._longest = longest
         self._ready: list[Any] = [_PENDING] * len(batch.raws)
+        self._all_are_ready = False
         self._of: dict[int, tuple[SchemaId, bytes, int]] = {}
         for id_, groups in by_schema(batch.raws, batch.headers, VALUE_HEADER).items():
             for group in groups:
@@ -124,7 +125,7 @@ class Values:
                 values = None
         if values is not None and set(map(type, values)) == {dict}:
             if len(values) == len(self._ready):
-                self._ready = values
+                self._ready, self._all_are_ready = values, True
                 return
             for index, value in zip(group.indices, values, strict=True):
                 self._ready[index] = value
@@ -135,7 +136,11 @@ class Values:
     @property
     def none_is_named(self) -> bool:
         """Whether no message names a schema."""
-        return not self._of and all(value is _PENDING for value in self._ready)
+        return (
+            not self._all_are_ready
+            and not self._of
+            and all(value is _PENDING for value in self._ready)
+        )
 
     def one(self, index: int) -> Any:
         """The value of the message at ``index``.
@@ -165,4 +170,6 @@ class Values:
     def many(self, indices: Sequence[int]) -> list[Any] | None:
         """The values of messages that follow each other; None if ``one`` is needed."""
         values = self._ready[indices[0] : indices[-1] + 1]
+        if self._all_are_ready:
+            return values
         return None if any(value is _PENDING for value in values) else values
