@@ -229,7 +229,12 @@ class TestWiden:
 
     def test_what_no_wider_type_takes_is_dead_at_once(self, postgres: Database) -> None:
         sink = existing(postgres, "id int PRIMARY KEY, n int4, at date, m int4", evolve="widen")
-        rows = [{"n": "abc"}, {"at": "soon"}, {"n": 2**31}, {"n": "abc", "m": 2**31}]
+        rows: list[dict[str, Any]] = [
+            {"n": "abc"},
+            {"at": "soon"},
+            {"n": 2**31},
+            {"n": "abc", "m": 2**31},
+        ]
         settled = write(sink, *({"id": id_, **row} for id_, row in enumerate(rows)))
         assert settled.counts.inserted == 1
         assert [failure.category for failure in settled.dead] == ["data"] * 3
