@@ -39,8 +39,8 @@ def bound_of(connection: sa.Connection, target: str, length: timedelta) -> Bound
     """
     now = dialect_of(connection).now(connection)
     # A job that steps have made of another failed when that was tried again: nobody knows when it came.
-    made = sa.func.min(sa.case((jobs.c.expansion.is_not(None), jobs.c.id)))
-    query = sa.select(made, sa.func.min(jobs.c.inserted_at), sa.func.min(jobs.c.id))
+    expanded = sa.func.min(sa.case((jobs.c.expansion.is_not(None), jobs.c.id)))
+    query = sa.select(expanded, sa.func.min(jobs.c.inserted_at), sa.func.min(jobs.c.id))
     made_of_another, first, number = connection.execute(query.where(_may_reach(target))).one()
     if made_of_another is not None:
         return Bound(None, made_of_another)

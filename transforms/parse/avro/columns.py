@@ -158,14 +158,14 @@ class _Readers:
 
 
 def _record(readers: Sequence[Reader], names: Sequence[str]) -> Reader:
-    made = _dicts_of(names)
+    as_dicts = _dicts_of(names)
 
     def read(octets: Octets, at: Places, of: Places) -> Column:
         columns = []
         for reader in readers:
             values, at = reader(octets, at, of)
             columns.append(values)
-        return made(columns) if columns else [{} for _ in at], at
+        return as_dicts(columns) if columns else [{} for _ in at], at
 
     return read
 

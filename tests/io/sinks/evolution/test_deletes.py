@@ -112,7 +112,11 @@ def _check(
 ) -> None:
     table = f"changes_{next(_tables)}"
     database.run(f"CREATE TABLE {table} {_TABLE}")
-    options = {"key": ["id"], "on_conflict": "newest:@position", "on_delete": on_delete}
+    options: dict[str, Any] = {
+        "key": ["id"],
+        "on_conflict": "newest:@position",
+        "on_delete": on_delete,
+    }
     sink = database.sink(table, evolve=evolve, schema_wait=60.0, **options)
     start = 0
     for messages in commits:
@@ -152,8 +156,12 @@ def test_the_table_equals_the_reference(
 
 
 def test_a_table_that_was_missing_gets_key_mark_and_fields(database: Database) -> None:
-    ordered: dict[str, Any] = {"on_conflict": "newest:@position", "on_delete": "mark:gone"}
-    sink = database.sink(evolve="add", key=["id"], **ordered)
+    options: dict[str, Any] = {
+        "key": ["id"],
+        "on_conflict": "newest:@position",
+        "on_delete": "mark:gone",
+    }
+    sink = database.sink(evolve="add", **options)
     sink.commit([batch_of(event("c", 1, 5, size=7), event("d", 2, 6), event("d", 1, 8))])
     assert list(columns(database)) == ["id", "gone", "n", "size"]
     rows = database.rows("SELECT id, gone, n, size FROM events")
