@@ -153,10 +153,11 @@ def create_statement(
     )
 
 
-def add_statement(table: TableName, column: NewColumn) -> str:
-    """The statement that adds a nullable column."""
+def add_statement(table: TableName, column: NewColumn, *, is_mariadb: bool) -> str:
+    """The statement that adds a nullable column; MySQL refuses one that is there."""
+    unless = "IF NOT EXISTS " if is_mariadb else ""
     return (
-        f"ALTER TABLE {quoted(table)} ADD COLUMN IF NOT EXISTS "
+        f"ALTER TABLE {quoted(table)} ADD COLUMN {unless}"
         f"{quote(column.name)} {_TYPES[column.type]} NULL"
     )
 

@@ -71,7 +71,7 @@ class MariadbWriter:
 
     def add_column(self, connection: sa.Connection, table: TableName, column: NewColumn) -> str:
         """Add it; MariaDB commits whatever the transaction did before."""
-        statement = add_statement(table, column)
+        statement = add_statement(table, column, is_mariadb=is_mariadb(connection))
         _run(connection, statement)
         return statement
 

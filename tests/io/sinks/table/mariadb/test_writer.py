@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
+from collections import Counter
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -17,14 +20,22 @@ import pymysql
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
+from sinks.database.engine import retried, transaction
 from sinks.sql import SqlSink
+from sinks.table.mariadb.writer import MariadbWriter
+from sinks.table.schema import NewColumn
 from tests.io.sinks.table.one_by_one import Case, Column, Outcome, cases
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.retry_policy import FOREIGN_KEY, RetryPolicy
+from transforms.route.table_name import TableName
+
+Counts = Counter[str]
 
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "6"))
 _numbers = itertools.count()
 K, N, AT = (Column(name, "integer", (1, 2)) for name in ("k", "n", "at"))
+
+pytestmark = pytest.mark.integration
 
 
 def written(
@@ -289,13 +300,46 @@ def test_tables_lie_deeper_than_those_that_they_refer_to(mariadb: Database) -> N
         "CREATE TABLE parents (id int PRIMARY KEY)",
         "CREATE TABLE t (k int PRIMARY KEY, parent int REFERENCES parents (id))",
     )
-    from sinks.database.engine import transaction
-    from sinks.table.mariadb.writer import MariadbWriter
-    from transforms.route.table_name import TableName
-
     with transaction(mariadb.database, "test") as connection:
         tables = [TableName("t", None), TableName("parents", None)]
         assert MariadbWriter().depths(connection, tables) == [1, 0]
 
 
-pytestmark = pytest.mark.integration
+def test_two_writers_at_once_lose_no_record(mariadb: Database) -> None:
+    """They update the same keys in opposite orders, so that MariaDB undoes one of them now and then."""
+    mariadb.run("CREATE TABLE t (k int PRIMARY KEY, v int)")
+    mariadb.sink("t", key=["k"], on_conflict="update")
+    both = threading.Barrier(2)
+
+    def write(writer: int) -> Counts:
+        sink = mariadb.sink("t", key=["k"], on_conflict="update")
+        total: Counts = Counter()
+        for number in range(5):
+            keys = range(200) if writer else reversed(range(200))
+            records = [{"k": k, "v": 1_000 * number + k} for k in keys]
+            batch = make_batch(records, 200 * number, source=f"file:///{writer}")
+            both.wait(60)
+            (settled,) = retried(lambda batch=batch: sink.commit([batch]))  # type: ignore[misc]
+            total.update(counts(settled))
+        return total
+
+    with ThreadPoolExecutor(2) as pool:
+        totals = list(pool.map(write, (0, 1)))
+    assert sum((Counter(total) for total in totals), Counter()) == {
+        "read": 2_000,
+        "inserted": 200,
+        "updated": 1_800,
+    }
+    assert mariadb.rows("SELECT k, v FROM t ORDER BY k") == [(k, 4_000 + k) for k in range(200)]
+
+
+def test_a_column_is_added_once(mariadb: Database) -> None:
+    mariadb.run("CREATE TABLE t (k int PRIMARY KEY)")
+    with transaction(mariadb.database, "test") as connection:
+        for _ in range(2):
+            MariadbWriter().add_column(
+                connection, TableName("t", None), NewColumn("at", "timestamp")
+            )
+        description = MariadbWriter().describe(connection, TableName("t", None))
+    assert description is not None
+    assert [column.type for column in description.columns] == ["int(11)", "datetime(6)"]
