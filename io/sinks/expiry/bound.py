@@ -39,11 +39,11 @@ def bound_of(connection: sa.Connection, target: str, length: timedelta) -> Bound
     """
     now = dialect_of(connection).now(connection)
     # A job that steps have made of another failed when that was tried again: nobody knows when it came.
-    expanded = sa.func.min(sa.case((jobs.c.expansion.is_not(None), jobs.c.id)))
-    query = sa.select(expanded, sa.func.min(jobs.c.inserted_at), sa.func.min(jobs.c.id))
-    made_of_another, first, number = connection.execute(query.where(_may_reach(target))).one()
-    if made_of_another is not None:
-        return Bound(None, made_of_another)
+    derived = sa.func.min(sa.case((jobs.c.expansion.is_not(None), jobs.c.id)))
+    query = sa.select(derived, sa.func.min(jobs.c.inserted_at), sa.func.min(jobs.c.id))
+    of_another, first, number = connection.execute(query.where(_may_reach(target))).one()
+    if of_another is not None:
+        return Bound(None, of_another)
     if first is None or first >= now:
         return Bound(now - length)
     return Bound(first - length, number)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from transforms.parse.avro.reading import Unfit
 
-Places = npt.NDArray[np.int64]
+if TYPE_CHECKING:  # it costs a run without Avro some milliseconds
+    import numpy.typing as npt
+
+Places: TypeAlias = "npt.NDArray[np.int64]"
 """Where values begin or end, or other whole numbers, one for each message that is looked at."""
 
 _PADDING = bytes(16)
