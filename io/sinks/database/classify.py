@@ -269,6 +269,9 @@ def _is_of_server(code: object) -> bool:
 def _kind_of(
     error: BaseException, original: BaseException, sqlstate: str | None
 ) -> tuple[Kind, str]:
+    code = original.args[0] if original.args else None
+    if isinstance(code, int) and code in BY_MYSQL_NUMBER:  # says more than its SQLSTATE
+        return BY_MYSQL_NUMBER[code]
     if sqlstate is not None:
         for length in (5, 3, 2):
             kind = BY_SQLSTATE.get(sqlstate[:length])
@@ -301,8 +304,6 @@ def _kind_of_driver(error: BaseException, original: BaseException) -> tuple[Kind
         return ("outage", "")  # no connection of the pool became free
     names = {cls.__name__ for cls in type(original).__mro__}
     code = original.args[0] if original.args else None
-    if isinstance(code, int) and code in BY_MYSQL_NUMBER:
-        return BY_MYSQL_NUMBER[code]
     if code == _NO_SAVEPOINT and "SAVEPOINT" in str(original):
         return ("transient", "")
     if "IntegrityError" in names:
