@@ -291,8 +291,8 @@ def test_a_parent_that_is_not_there_yet_may_be_waited_for(mariadb: Database) -> 
         "CREATE TABLE t (k int PRIMARY KEY, parent int REFERENCES parents (id))",
     )
     settled = written(mariadb, {"k": 1, "parent": 1}, {"k": 2})
-    assert counts(settled) == {"read": 2, "inserted": 1, "dead": 1}
-    assert settled.dead[0].category == FOREIGN_KEY
+    assert counts(settled) == {"read": 2, "inserted": 1, "retry": 1}
+    assert settled.retry[0].category == FOREIGN_KEY
 
 
 def test_tables_lie_deeper_than_those_that_they_refer_to(mariadb: Database) -> None:
