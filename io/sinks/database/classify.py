@@ -170,10 +170,12 @@ def classify(error: BaseException) -> Classification:
     """What ``error``, raised by SQLAlchemy or a driver, means."""
     original = original_of(error)
     sqlstate = sqlstate_of(original)
-    kind, category = _kind_of(error, original, sqlstate)
+    # MySQL's numbers say more than the SQLSTATE beside them, which is HY000 for most.
+    telling = None if _is_numbered(original) else sqlstate
+    kind, category = _kind_of(error, original, telling)
     doubtful = ""
     if kind == "fatal":
-        kind, category, doubtful = _by_place(original, sqlstate)
+        kind, category, doubtful = _by_place(original, telling)
     return Classification(kind, category, sqlstate, _one_line(original), doubtful)
 
 
@@ -259,6 +261,11 @@ def _is_doubtful(error: BaseException) -> bool:
         return True
     names = {cls.__name__ for cls in type(error).__mro__}
     return bool(names & {"ProgrammingError", "NotSupportedError", "InternalError"})
+
+
+def _is_numbered(error: BaseException) -> bool:
+    """Whether an error is one of MySQL's drivers, which have a number as their first argument."""
+    return bool(error.args) and isinstance(error.args[0], int)
 
 
 def _is_of_server(code: object) -> bool:

@@ -121,6 +121,17 @@ def test_a_mysql_number_says_more_than_the_class(number: int, kind: Kind, catego
         assert (verdict.kind, verdict.category) == (kind, category)
 
 
+@pytest.mark.parametrize(("number", "kind", "category"), MYSQL)
+@pytest.mark.parametrize("sqlstate", ["HY000", "23000", "42000"])
+def test_a_mysql_number_says_more_than_the_sqlstate_beside_it(
+    number: int, kind: Kind, category: str, sqlstate: str
+) -> None:
+    error = OperationalError(number, "text")
+    error.sqlstate = sqlstate  # type: ignore[attr-defined]
+    verdict = classify(error)
+    assert (verdict.kind, verdict.category, verdict.sqlstate) == (kind, category, sqlstate)
+
+
 def test_every_mysql_number_is_tested() -> None:
     assert {number for number, _, _ in MYSQL} == set(BY_MYSQL_NUMBER)
 

@@ -82,3 +82,12 @@ def test_after_a_deadlock_the_transaction_is_run_again_whole(mariadb: Database) 
     assert [type(error) for error in errors] == [Contention]
     assert "Deadlock" in str(errors[0])
     assert mariadb.rows("SELECT k, v FROM t ORDER BY k") == [(1, 1), (2, 1)]
+
+
+def test_a_lock_that_is_not_given_is_contention(mariadb: Database) -> None:
+    hasty = mariadb.config(statement_timeout=1).database
+    mariadb.run("CREATE TABLE t (k int PRIMARY KEY, v int)", "INSERT INTO t VALUES (1, 0)")
+    with transaction(mariadb.database, "write") as connection:
+        Session(connection).run("UPDATE t SET ", "v = 1 WHERE k = 1")
+        with pytest.raises(Contention), transaction(hasty, "write") as other:
+            Session(other).run("UPDATE t SET ", "v = 2 WHERE k = 1")
