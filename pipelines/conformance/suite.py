@@ -31,7 +31,7 @@ from transforms.background import in_background
 from transforms.error_texts import message_of
 from transforms.errors import SluiceError
 
-SECONDS = 60.0
+SECONDS = 180.0
 """How long one check may take."""
 
 _END_SECONDS = 15.0  # that a check gets to end once the suite is broken off

@@ -20,7 +20,7 @@ from sinks.jobs.store import list_jobs
 from sinks.ledger.accounts import accounts
 from transforms.secret_urls import resolve_url
 
-_CHILD_SECONDS = 18.0
+_CHILD_SECONDS = 55.0
 
 
 class _Undone(Exception):

@@ -11,10 +11,10 @@ from tests.pipelines.conformance.grounds import Fault, changed, named, result_of
 
 INTO = "INSERT INTO ingest_jobs"
 FAULTS: dict[str, Fault] = {
-    "payloads": changed(bytes, lambda data: data.rstrip(b"\x00"), INTO),
+    "payloads": changed(memoryview, lambda data: bytes(data).rstrip(b"\x00"), INTO),
     "texts": changed(str, lambda text: text.replace("Zürich", "Zurich"), INTO),
-    "many": changed(bytes, lambda data: data[:2], INTO),
-    "found": changed(bytes, bytes.upper, INTO),
+    "many": changed(memoryview, lambda data: data[:2], INTO),
+    "found": changed(memoryview, lambda data: bytes(data).upper(), INTO),
 }
 
 
