@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from transforms.parse.avro.reading import Unfit
 
-if TYPE_CHECKING:  # it costs a run without Avro some milliseconds
-    import numpy.typing as npt
-
-Places: TypeAlias = "npt.NDArray[np.int64]"
+Places = np.ndarray[tuple[Any, ...], np.dtype[np.int64]]
 """Where values begin or end, or other whole numbers, one for each message that is looked at."""
 
 _PADDING = bytes(16)
@@ -57,16 +54,16 @@ class Octets:
         """Each byte as a character: texts of ASCII are parts of it."""
         return self.whole.decode("latin-1")
 
-    def bytes_at(self, at: Places) -> npt.NDArray[np.uint8]:
+    def bytes_at(self, at: Places) -> np.ndarray[tuple[Any, ...], np.dtype[np.uint8]]:
         """The byte at each place."""
         return self._bytes[at]
 
-    def doubles_at(self, at: Places) -> npt.NDArray[np.float64]:
+    def doubles_at(self, at: Places) -> np.ndarray[tuple[Any, ...], np.dtype[np.float64]]:
         """The number of eight bytes at each place."""
         places = np.ndarray((len(self.whole) - 7,), "<f8", self.whole, 0, (1,))
         return places[at]
 
-    def floats_at(self, at: Places) -> npt.NDArray[np.float32]:
+    def floats_at(self, at: Places) -> np.ndarray[tuple[Any, ...], np.dtype[np.float32]]:
         """The number of four bytes at each place."""
         places = np.ndarray((len(self.whole) - 3,), "<f4", self.whole, 0, (1,))
         return places[at]

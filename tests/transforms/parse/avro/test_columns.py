@@ -89,6 +89,40 @@ def test_the_values_are_those_of_single_messages(count: int) -> None:
     ]
 
 
+LOGICAL = [
+    {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2},
+    {"type": "fixed", "name": "D", "size": 4, "logicalType": "decimal", "precision": 9, "scale": 2},
+    {"type": "int", "logicalType": "date"},
+    {"type": "int", "logicalType": "time-millis"},
+    {"type": "long", "logicalType": "time-micros"},
+    *(
+        {"type": "long", "logicalType": f"{local}timestamp-{unit}"}
+        for local in ("", "local-")
+        for unit in ("millis", "micros", "nanos")
+    ),
+    {"type": "string", "logicalType": "uuid"},
+    {"type": "fixed", "name": "U", "size": 16, "logicalType": "uuid"},
+    {"type": "fixed", "name": "P", "size": 12, "logicalType": "duration"},
+]
+
+
+@pytest.mark.parametrize("schema", LOGICAL, ids=lambda schema: "-".join(map(str, schema.values())))
+def test_logical_types_are_those_of_single_messages(schema: dict[str, Any]) -> None:
+    stored = {**schema, "logicalType": None}
+    kind, size = schema["type"], schema.get("size", 4)
+    values: list[Any] = [number * 1_000 for number in range(FEW)]
+    if kind == "fixed":
+        values = [bytes([number]) * size for number in range(FEW)]
+    elif kind in ("bytes", "string"):
+        values = [bytes([number]) * (number % size) for number in range(FEW)]
+        values = values if kind == "bytes" else [value.decode() for value in values]
+    raws = [written(stored, value) for value in values]
+    together, single = Both(schema)(raws)
+    assert together is not None
+    assert together == single
+    assert set(map(type, together)) == set(map(type, single or ()))
+
+
 def test_bodies_begin_behind_a_head() -> None:
     raws = [b"12345" + raw for raw in ROWS[:100]]
     assert BOTH(raws, 5) == BOTH(ROWS[:100])
