@@ -43,13 +43,13 @@ def test_what_may_be_tried_or_replayed_holds_them(
 ) -> None:
     config = prepared(database)
     (job,) = store(config, {"state": state})
-    found = bound(database)
+    limit = bound(database)
     if holds:
-        assert found == held_by(job)
+        assert limit == held_by(job)
     else:
-        assert found.job is None
-        assert found.before is not None
-        assert found.before > FAILED_AT
+        assert limit.job is None
+        assert limit.before is not None
+        assert limit.before > FAILED_AT
 
 
 def test_the_oldest_one_counts_and_other_tables_do_not(database: Database) -> None:
