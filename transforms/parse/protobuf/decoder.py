@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
@@ -13,14 +14,28 @@ from transforms.errors import Reject
 from transforms.parse.avro.nesting import is_deeper
 from transforms.parse.avro.reading import Unfit, long_at
 from transforms.parse.protobuf.descriptors import Descriptors
-from transforms.parse.protobuf.values import Values, depth_of
+from transforms.parse.protobuf.values import Values, depth_of, has_required
 
 _MOST_INDEXES = 60
 _FIRST = (0,)
 _BAD = (DecodeError, ValueError, ArithmeticError, RecursionError, IndexError)
 
-_Reader = tuple[type[Any], Callable[[Any], Any], bool]
-"""The class of a message, what makes it a value, and whether that may be nested too deep."""
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """How messages of one type are read.
+
+    Attributes:
+        kind: Their class.
+        convert: Makes one a value.
+        unbounded: Whether that may be nested too deep.
+        required: Whether fields must be there.
+    """
+
+    kind: Any
+    convert: Callable[[Any], Any]
+    unbounded: bool
+    required: bool
 
 
 class _TooDeep(ValueError):
@@ -84,14 +99,18 @@ class ProtobufDecoder:
         reader = self._readers.get(path)
         if reader is None:
             reader = self._readers[path] = self._reader(path)
-        kind, convert, unbounded = reader
+        # By its class: a field may be called like a method of its message.
+        kind = reader.kind
         message = kind.FromString(raw[at:])
-        size = message.ByteSize()
-        message.DiscardUnknownFields()
-        if message.ByteSize() != size:
+        if reader.required and not kind.IsInitialized(message):
+            missing = ", ".join(kind.FindInitializationErrors(message))
+            raise Unfit(f"it lacks what its schema requires: {missing[:200]}")
+        size = kind.ByteSize(message)
+        kind.DiscardUnknownFields(message)
+        if kind.ByteSize(message) != size:
             raise Unfit("it has a field that its schema does not have")
-        value = convert(message)
-        if unbounded and is_deeper(value, self._max_depth):
+        value = reader.convert(message)
+        if reader.unbounded and is_deeper(value, self._max_depth):
             raise _TooDeep
         return value
 
@@ -101,7 +120,12 @@ class ProtobufDecoder:
         except LookupError:
             raise Unfit("its schema has no message of its index") from None
         unbounded = depth_of(descriptor) > self._max_depth
-        return GetMessageClass(descriptor), self._values.of(descriptor), unbounded
+        return _Reader(
+            GetMessageClass(descriptor),
+            self._values.of(descriptor),
+            unbounded,
+            has_required(descriptor),
+        )
 
 
 def _indexes(raw: bytes, at: int) -> tuple[tuple[int, ...], int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import importlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FileDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError
 
@@ -73,6 +73,7 @@ class Descriptors:
         copy = FileDescriptorProto()
         copy.CopyFrom(file)
         del copy.dependency[:], copy.public_dependency[:], copy.weak_dependency[:]
+        _rename(copy.message_type)
         copy.dependency.extend(present)
         copy.public_dependency.extend(public)
         self.pool.Add(copy)
@@ -94,8 +95,16 @@ class Descriptors:
         return message
 
 
+def _rename(messages: Iterable[DescriptorProto]) -> None:
+    """Let fields be called in JSON what they are called: such names are not read, and may clash."""
+    for message in messages:
+        for field in message.field:
+            field.json_name = field.name
+        _rename(message.nested_type)
+
+
 def _file(name: str, text: str) -> ProtoFile:
-    if _BASE64.fullmatch(text) and "syntax" not in text[:40]:
+    if _BASE64.fullmatch(text):
         try:
             descriptor = FileDescriptorProto.FromString(base64.b64decode(text, validate=False))
         except (ValueError, DecodeError):

@@ -9,6 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from transforms.parse.allowed import BYTES
 from transforms.parse.protobuf.descriptors import Descriptors
+from transforms.parse.protobuf.values import fields_of, is_well_known, name_of
 from transforms.parse.registry.schema import Unusable
 
 _MOST = {
@@ -58,10 +59,10 @@ def json_schema_of(text: str, references: Sequence[tuple[str, str]]) -> dict[str
         raise Unusable("it has no message") from None
     comments = descriptors.comments
     properties = {}
-    for field in message.fields:
+    for field in fields_of(message):
         schema = _property(field)
-        comment = comments.get(f"{message.name}.{field.name}")
-        properties[field.name] = {**schema, "description": comment} if comment else schema
+        comment = comments.get(f"{message.name}.{name_of(field)}")
+        properties[name_of(field)] = {**schema, "description": comment} if comment else schema
     whole: dict[str, Any] = {"type": "object", "properties": properties}
     comment = comments.get(message.name)
     return {**whole, "description": comment} if comment else whole
@@ -87,9 +88,10 @@ def _single(field: FieldDescriptor) -> dict[str, Any]:
             return {**schema, "format": BYTES}
         most = _MOST.get(field.type)
         return schema if most is None else {**schema, "minimum": 0, "maximum": most}
+    if not is_well_known(message):
+        return {"type": "object"}
     standing = _STANDING.get(message.full_name)
     if standing is not None:
         return dict(standing)
-    if message.full_name.startswith("google.protobuf.") and message.name.endswith("Value"):
-        return _single(message.fields_by_name["value"])
-    return {"type": "object"}
+    wrapped = message.fields_by_name.get("value")
+    return {"type": "object"} if wrapped is None else _single(wrapped)

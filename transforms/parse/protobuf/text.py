@@ -1,47 +1,44 @@
 """Parse the text of a ``.proto`` file into its descriptor.
 
-Options, services and extensions do not change how a message is read, and are passed over. Names of
-types stay as they are written: the pool of descriptors resolves them.
+Services and most options do not change how a message is read, and are passed over. Names of types stay
+as they are written: the pool of descriptors resolves them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
+    Edition,
     EnumDescriptorProto,
+    FeatureSet,
     FieldDescriptorProto,
     FileDescriptorProto,
 )
 
+from transforms.parse.protobuf.features import take_option, take_options
+from transforms.parse.protobuf.fields import (
+    Fields,
+    Repeated,
+    add_synthetic_oneofs,
+    entry_of,
+    set_type,
+)
 from transforms.parse.protobuf.tokens import Tokens
 from transforms.parse.registry.schema import Unusable
 
 _DEEPEST = 60
-_TYPES = {
-    "double": FieldDescriptorProto.TYPE_DOUBLE,
-    "float": FieldDescriptorProto.TYPE_FLOAT,
-    "int32": FieldDescriptorProto.TYPE_INT32,
-    "int64": FieldDescriptorProto.TYPE_INT64,
-    "uint32": FieldDescriptorProto.TYPE_UINT32,
-    "uint64": FieldDescriptorProto.TYPE_UINT64,
-    "sint32": FieldDescriptorProto.TYPE_SINT32,
-    "sint64": FieldDescriptorProto.TYPE_SINT64,
-    "fixed32": FieldDescriptorProto.TYPE_FIXED32,
-    "fixed64": FieldDescriptorProto.TYPE_FIXED64,
-    "sfixed32": FieldDescriptorProto.TYPE_SFIXED32,
-    "sfixed64": FieldDescriptorProto.TYPE_SFIXED64,
-    "bool": FieldDescriptorProto.TYPE_BOOL,
-    "string": FieldDescriptorProto.TYPE_STRING,
-    "bytes": FieldDescriptorProto.TYPE_BYTES,
-}
 _LABELS = {
     "optional": FieldDescriptorProto.LABEL_OPTIONAL,
     "required": FieldDescriptorProto.LABEL_REQUIRED,
     "repeated": FieldDescriptorProto.LABEL_REPEATED,
 }
-_PASSED_OVER = ("option", "reserved", "extensions", "extend", "service")
+_PASSED_OVER = ("reserved", "service")
+_OPTIONS_OF = ".google.protobuf."
+_EVERY_NUMBER = 1 << 29
+_EDITIONS = dict(Edition.items())
 
 
 @dataclass(slots=True)
@@ -62,7 +59,7 @@ def parsed(name: str, text: str) -> ProtoFile:
     """The file called ``name`` that has this text.
 
     Raises:
-        Unusable: It is no Protobuf of ``proto2`` or ``proto3``.
+        Unusable: It is no Protobuf of ``proto2``, ``proto3`` or an edition.
     """
     return _Parser(name, text).file
 
@@ -79,157 +76,233 @@ class _Parser:
         tokens, file = self._tokens, self.file.descriptor
         comment = tokens.comment
         word = tokens.take()
-        if word == "syntax":
+        if word in ("export", "local"):  # who may use it
+            word = tokens.take("message", "enum")
+        if word in ("syntax", "edition"):
             tokens.take("=")
-            file.syntax = tokens.string()
-            if file.syntax not in ("proto2", "proto3"):
-                raise Unusable(f"its syntax is {file.syntax[:20]!r}, neither proto2 nor proto3")
-            self._proto3 = file.syntax == "proto3"
+            self._language(word, tokens.string())
             tokens.take(";")
-        elif word == "edition":
-            raise Unusable("it is written in an edition of Protobuf; proto2 and proto3 are read")
         elif word == "package":
-            file.package = tokens.take()
+            file.package = tokens.type_name()
             tokens.take(";")
         elif word == "import":
-            public = tokens.took("public")
-            tokens.took("weak")
-            if public:
-                file.public_dependency.append(len(file.dependency))
-            file.dependency.append(tokens.string())
-            tokens.take(";")
+            self._import()
         elif word == "message":
             self._message(file.message_type.add(), "", comment, 0)
         elif word == "enum":
             self._enum(file.enum_type.add())
+        elif word == "option":
+            self._option(file.options)
+        elif word == "extend":
+            self._extend(file.extension, file.message_type, "", 0)
         elif word in _PASSED_OVER:
             tokens.skip_statement()
         elif word != ";":
             raise Unusable(f"its text has {word[:40]!r} where a statement should begin")
 
+    def _language(self, word: str, name: str) -> None:
+        """What a file says it is written in."""
+        file = self.file.descriptor
+        if word == "syntax":
+            if name not in ("proto2", "proto3"):
+                raise Unusable(f"its syntax is {name[:20]!r}, neither proto2 nor proto3")
+            file.syntax = name
+            self._proto3 = name == "proto3"
+            return
+        edition = _EDITIONS.get(f"EDITION_{name}") if name.isdecimal() else None
+        if edition is None:
+            raise Unusable(
+                f"it is written in edition {name[:20]!r} of Protobuf, which is not known here"
+            )
+        file.syntax = "editions"
+        file.edition = edition
+
+    def _import(self) -> None:
+        """What follows ``import``; what is imported for options alone is not needed."""
+        tokens, file = self._tokens, self.file.descriptor
+        kind = tokens.take() if tokens.next in ("public", "weak", "option") else ""
+        name = tokens.string()
+        tokens.take(";")
+        if kind == "public":
+            file.public_dependency.append(len(file.dependency))
+        if kind != "option":
+            file.dependency.append(name)
+
+    def _option(self, options: _Options) -> None:
+        """What follows ``option``."""
+        features = FeatureSet()
+        take_option(self._tokens, features)
+        self._tokens.take(";")
+        _set_features(options, features)
+
     def _message(self, message: DescriptorProto, within: str, comment: str, depth: int) -> None:
         """A message, from its name on."""
-        tokens = self._tokens
-        message.name = tokens.take()
+        message.name = self._tokens.word()
         self._body(message, f"{within}{message.name}", comment, depth)
 
     def _body(self, message: DescriptorProto, path: str, comment: str, depth: int) -> None:
         if depth > _DEEPEST:
             raise Unusable(f"its messages are nested deeper than {_DEEPEST}")
         tokens = self._tokens
+        tokens.take("{")
         if comment:
             self.file.comments[path] = comment
-        tokens.take("{")
-        entries: list[DescriptorProto] = []
+        fields = Fields(message.field, message.nested_type, path, depth)
         while not tokens.took("}"):
             comment = tokens.comment
             word = tokens.take()
-            if word == "message" and tokens.next != "=" and self._is_block():
+            if word in ("export", "local") and tokens.next in ("message", "enum"):
+                word = tokens.take()
+            if word == "message" and self._is_block():
                 self._message(message.nested_type.add(), f"{path}.", comment, depth + 1)
             elif word == "enum" and self._is_block():
                 self._enum(message.enum_type.add())
             elif word == "oneof":
-                self._oneof(message, path, entries, depth)
+                self._oneof(message, fields)
+            elif word == "option" and tokens.next != "=":
+                self._option(message.options)
+            elif word == "extensions" and tokens.next != "=":
+                self._extensions(message)
+            elif word == "extend" and tokens.next != "=":
+                self._extend(message.extension, message.nested_type, f"{path}.", depth)
             elif word in _PASSED_OVER and tokens.next != "=":
                 tokens.skip_statement()
             elif word != ";":
-                self._field(message, word, path, comment, entries, depth)
+                self._field(fields, word, comment)
         # Behind the messages that are written out: an index of a message does not count these.
-        message.nested_type.extend(entries)
+        message.nested_type.extend(fields.entries)
         if self._proto3:
-            _add_synthetic_oneofs(message)
+            add_synthetic_oneofs(message)
 
     def _is_block(self) -> bool:
-        """Whether a name and a block follow: ``message`` and ``enum`` may be names of types too."""
-        name = self._tokens.next
-        return "." not in name and name.isidentifier()
+        """Whether a name follows: ``message`` and ``enum`` may be the first words of types too."""
+        return self._tokens.next.isidentifier()
 
-    def _oneof(
-        self, message: DescriptorProto, path: str, entries: list[DescriptorProto], depth: int
+    def _extensions(self, message: DescriptorProto) -> None:
+        """The numbers that are kept for extensions."""
+        tokens = self._tokens
+        while True:
+            start = tokens.integer()
+            end = start + 1
+            if tokens.took("to"):
+                end = _EVERY_NUMBER if tokens.took("max") else tokens.integer() + 1
+            try:
+                message.extension_range.add(start=start, end=end)
+            except ValueError:
+                raise Unusable("it has numbers of extensions that are out of range") from None
+            tokens.skip_brackets()
+            if tokens.take(",", ";") == ";":
+                return
+
+    def _extend(
+        self,
+        extensions: Repeated[FieldDescriptorProto],
+        nested: Repeated[DescriptorProto],
+        within: str,
+        depth: int,
     ) -> None:
+        """Fields that a file adds to a message; those that it adds to options are not needed."""
+        tokens = self._tokens
+        extendee = tokens.type_name()
+        if f".{extendee.lstrip('.')}".startswith(_OPTIONS_OF) and extendee.endswith("Options"):
+            tokens.skip_statement()
+            return
+        fields = Fields(extensions, nested, within.removesuffix("."), depth, extendee=extendee)
+        tokens.take("{")
+        while not tokens.took("}"):
+            word = tokens.take()
+            if word != ";":
+                self._field(fields, word, "")
+
+    def _oneof(self, message: DescriptorProto, fields: Fields) -> None:
         tokens = self._tokens
         index = len(message.oneof_decl)
-        message.oneof_decl.add(name=tokens.take())
+        oneof = message.oneof_decl.add(name=tokens.word())
         tokens.take("{")
         while not tokens.took("}"):
             comment = tokens.comment
             word = tokens.take()
-            if word == "option":
-                tokens.skip_statement()
+            if word == "option" and tokens.next != "=":
+                self._option(oneof.options)
             elif word != ";":
-                self._field(message, word, path, comment, entries, depth, oneof=index)
+                self._field(fields, word, comment).oneof_index = index
 
-    def _field(
-        self,
-        message: DescriptorProto,
-        word: str,
-        path: str,
-        comment: str,
-        entries: list[DescriptorProto],
-        depth: int,
-        oneof: int | None = None,
-    ) -> None:
+    def _field(self, fields: Fields, word: str, comment: str) -> FieldDescriptorProto:
         """A field, whose first word is ``word``."""
         tokens = self._tokens
-        proto = message.field.add(label=FieldDescriptorProto.LABEL_OPTIONAL)
+        proto = fields.target.add(label=FieldDescriptorProto.LABEL_OPTIONAL)
+        if fields.extendee:
+            proto.extendee = fields.extendee
         if word in _LABELS and tokens.next != "=":
             proto.label = _LABELS[word]
-            proto.proto3_optional = self._proto3 and word == "optional"
-            word = tokens.take()
+            proto.proto3_optional = self._proto3 and word == "optional" and not fields.extendee
+            word = "" if tokens.next == "." else tokens.take()
         if word == "group":
-            self._group(message, proto, path, comment, depth)
-        elif word == "map" and tokens.took("<"):
-            key = tokens.take()
-            tokens.take(",")
-            value = tokens.take()
-            tokens.take(">")
-            proto.name = tokens.take()
-            proto.label = FieldDescriptorProto.LABEL_REPEATED
-            entry = _entry(proto.name, key, value)
-            entries.append(entry)
-            proto.type_name = entry.name
+            self._group(fields, proto, comment)
+            return proto
+        if word == "map" and tokens.took("<"):
+            self._map(fields, proto)
         else:
-            _set_type(proto, word)
-            proto.name = tokens.take()
-        if proto.type != FieldDescriptorProto.TYPE_GROUP:
-            tokens.take("=")
-            proto.number = tokens.integer()
-            tokens.skip_brackets()
-            tokens.take(";")
-        if oneof is not None:
-            proto.oneof_index = oneof
-        if comment:
-            self.file.comments[f"{path}.{proto.name}"] = comment
+            set_type(proto, tokens.type_name("" if word == "." else word))
+            proto.name = tokens.word()
+            self._number(proto)
+        tokens.take(";")
+        comment = comment or tokens.remark
+        if comment and not fields.extendee:
+            self.file.comments[f"{fields.path}.{proto.name}"] = comment
+        return proto
 
-    def _group(
-        self,
-        message: DescriptorProto,
-        proto: FieldDescriptorProto,
-        path: str,
-        comment: str,
-        depth: int,
-    ) -> None:
+    def _number(self, proto: FieldDescriptorProto) -> None:
+        """The number of a field, and its options."""
+        self._tokens.take("=")
+        number = self._tokens.integer()
+        if not 0 < number < _EVERY_NUMBER:
+            raise Unusable(f"the number of its field {proto.name[:100]} is out of range")
+        proto.number = number
+        features = FeatureSet()
+        take_options(self._tokens, features)
+        _set_features(proto.options, features)
+
+    def _map(self, fields: Fields, proto: FieldDescriptorProto) -> None:
+        """A field that is a map, from the type of its keys on."""
         tokens = self._tokens
-        name = tokens.take()
-        tokens.take("=")
-        proto.number = tokens.integer()
-        tokens.skip_brackets()
+        key = tokens.word()
+        tokens.take(",")
+        value = tokens.type_name()
+        tokens.take(">")
+        proto.name = tokens.word()
+        proto.label = FieldDescriptorProto.LABEL_REPEATED
+        self._number(proto)
+        entry = entry_of(proto.name, key, value)
+        if proto.options.HasField("features"):
+            for part in entry.field:
+                part.options.features.CopyFrom(proto.options.features)
+        fields.entries.append(entry)
+        proto.type_name = entry.name
+
+    def _group(self, fields: Fields, proto: FieldDescriptorProto, comment: str) -> None:
+        tokens = self._tokens
+        name = tokens.word()
         proto.name, proto.type_name = name.lower(), name
         proto.type = FieldDescriptorProto.TYPE_GROUP
-        nested = message.nested_type.add(name=name)
-        self._body(nested, f"{path}.{name}", comment, depth + 1)
+        self._number(proto)
+        nested = fields.nested.add(name=name)
+        path = f"{fields.path}.{name}" if fields.path else name
+        self._body(nested, path, comment, fields.depth + 1)
 
     def _enum(self, enum: EnumDescriptorProto) -> None:
         tokens = self._tokens
-        enum.name = tokens.take()
+        enum.name = tokens.word()
         tokens.take("{")
         while not tokens.took("}"):
             word = tokens.take()
-            if word in ("option", "reserved") and tokens.next != "=":
+            if word == "option" and tokens.next != "=":
+                self._option(enum.options)
+            elif word == "reserved" and tokens.next != "=":
                 tokens.skip_statement()
             elif word != ";":
                 tokens.take("=")
-                enum.value.add(name=word, number=tokens.integer())
+                enum.value.add(name=word, number=_of_enum(tokens.integer()))
                 tokens.skip_brackets()
                 tokens.take(";")
         numbers = [value.number for value in enum.value]
@@ -237,28 +310,19 @@ class _Parser:
             enum.options.allow_alias = True
 
 
-def _set_type(proto: FieldDescriptorProto, word: str) -> None:
-    kind = _TYPES.get(word)
-    if kind is None:
-        proto.type_name = word
-    else:
-        proto.type = kind
+class _Options(Protocol):
+    """Options of any kind."""
+
+    @property
+    def features(self) -> FeatureSet: ...
 
 
-def _entry(name: str, key: str, value: str) -> DescriptorProto:
-    """The message that stands for the entries of a map."""
-    camel = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-    entry = DescriptorProto(name=f"{camel}Entry")
-    entry.options.map_entry = True
-    for number, (label, kind) in enumerate((("key", key), ("value", value)), 1):
-        part = entry.field.add(name=label, number=number, label=FieldDescriptorProto.LABEL_OPTIONAL)
-        _set_type(part, kind)
-    return entry
+def _set_features(options: _Options, features: FeatureSet) -> None:
+    if features.ByteSize():
+        options.features.MergeFrom(features)
 
 
-def _add_synthetic_oneofs(message: DescriptorProto) -> None:
-    """Each optional field of ``proto3`` is the only one of a oneof; these follow the real ones."""
-    for proto in message.field:
-        if proto.proto3_optional:
-            proto.oneof_index = len(message.oneof_decl)
-            message.oneof_decl.add(name=f"_{proto.name}")
+def _of_enum(number: int) -> int:
+    if not -(1 << 31) <= number < 1 << 31:
+        raise Unusable("an enum has a number that is out of range")
+    return number

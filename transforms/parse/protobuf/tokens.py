@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
+from transforms.parse.protobuf.quoted import unquoted
 from transforms.parse.registry.schema import Unusable
 
 _TOKEN = re.compile(
@@ -11,13 +13,33 @@ _TOKEN = re.compile(
     | //(?P<line>[^\n]*)
     | /\*(?P<block>.*?)\*/
     | (?P<string>"(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+')
-    | (?P<number>[0-9][0-9A-Za-z_.]*(?:(?<=[eE])[+-][0-9]+)?|\.[0-9][0-9A-Za-z_]*)
-    | (?P<name>\.?[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)
-    | (?P<sign>[{}\[\]()<>;,=:+\-/])""",
+    | (?P<number>(?:[0-9]|\.[0-9])(?:[eE][+-](?=[0-9])|[0-9A-Za-z_.])*+)
+    | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
+    | (?P<sign>[{}\[\]()<>;,=:+\-/.])""",
     re.VERBOSE | re.DOTALL,
 )
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STARS = re.compile(r"^[ \t]*\*? ?", re.MULTILINE)
+_LINE_ENDS = re.compile(r"[ \t\r\f\v]*(?:\n|\Z)")
+_ENDS = (";", "}")
 _END = ""
+_MARK = "\ufeff"
+"""What some editors put in front of a text in UTF-8."""
+
+
+@dataclass(slots=True)
+class _Token:
+    """A token.
+
+    Attributes:
+        text: What it is.
+        before: The comment in front of it.
+        behind: The comment behind it, on its line, if it ends a statement.
+    """
+
+    text: str
+    before: str
+    behind: str = ""
 
 
 class Tokens:
@@ -31,9 +53,11 @@ class Tokens:
     """
 
     def __init__(self, text: str) -> None:
-        self._tokens: list[tuple[str, str]] = []
+        self._tokens: list[_Token] = []
+        self._at = 0
         comment: list[str] = []
-        at = 0
+        same_line = False
+        at = len(_MARK) if text.startswith(_MARK) else 0
         while at < len(text):
             match = _TOKEN.match(text, at)
             if match is None:
@@ -42,26 +66,36 @@ class Tokens:
             at = match.end()
             kind = match.lastgroup
             if kind == "space":
-                if match[0].count("\n") > 1:  # what stands apart is of no field
+                lines = match[0].count("\n")
+                same_line = same_line and not lines
+                if lines > 1:  # what stands apart is of no field
                     comment.clear()
-            elif kind == "line":
-                comment.append(match["line"].strip())
-            elif kind == "block":
-                comment.append(_STARS.sub("", match["block"]).strip())
+            elif kind in ("line", "block"):
+                said = match["line"].strip() if kind == "line" else _STARS.sub("", match["block"])
+                if same_line and (kind == "line" or _LINE_ENDS.match(text, at)):
+                    last = self._tokens[-1]
+                    last.behind = f"{last.behind}\n{said.strip()}".strip()
+                else:
+                    comment.append(said.strip())
             else:
-                self._tokens.append((match[0], "\n".join(comment).strip()))
+                self._tokens.append(_Token(match[0], "\n".join(comment).strip()))
                 comment.clear()
-        self._at = 0
+                same_line = match[0] in _ENDS
 
     @property
     def next(self) -> str:
         """The next token, which stays; empty at the end."""
-        return self._tokens[self._at][0] if self._at < len(self._tokens) else _END
+        return self._tokens[self._at].text if self._at < len(self._tokens) else _END
 
     @property
     def comment(self) -> str:
         """The comment in front of the next token; empty if there is none."""
-        return self._tokens[self._at][1] if self._at < len(self._tokens) else _END
+        return self._tokens[self._at].before if self._at < len(self._tokens) else _END
+
+    @property
+    def remark(self) -> str:
+        """The comment behind the token that was taken last, on its line; empty if there is none."""
+        return self._tokens[self._at - 1].behind if self._at else _END
 
     def take(self, *allowed: str) -> str:
         """The next token, which is passed over.
@@ -71,8 +105,7 @@ class Tokens:
         """
         word = self.next
         if word == _END or (allowed and word not in allowed):
-            wanted = " or ".join(map(repr, allowed)) or "more"
-            raise Unusable(f"its text has {word[:40]!r} where {wanted} should be")
+            raise self._unexpected(" or ".join(map(repr, allowed)) or "more")
         self._at += 1
         return word
 
@@ -83,18 +116,45 @@ class Tokens:
         self._at += 1
         return True
 
-    def string(self) -> str:
-        """A text in quotes, which may be written in several parts; only plain characters.
+    def word(self) -> str:
+        """A name without dots.
 
         Raises:
             Unusable: There is none.
         """
+        if _WORD.fullmatch(self.next) is None:
+            raise self._unexpected("a name")
+        return self.take()
+
+    def type_name(self, first: str = "") -> str:
+        """A name with dots between its words, perhaps one in front.
+
+        Args:
+            first: The first word, if it is taken already.
+
+        Raises:
+            Unusable: There is none.
+        """
+        name = first
+        if not name:
+            name = "." if self.took(".") else ""
+            name += self.word()
+        while self.took("."):
+            name += f".{self.word()}"
+        return name
+
+    def string(self) -> str:
+        """A text in quotes, which may be written in several parts.
+
+        Raises:
+            Unusable: There is none, or it is no text.
+        """
+        if self.next[:1] not in ('"', "'"):
+            raise self._unexpected("a string")
         parts = [self.take()]
-        if parts[0][0] not in "\"'":
-            raise Unusable(f"its text has {parts[0][:40]!r} where a string should be")
         while self.next[:1] in ('"', "'"):
             parts.append(self.take())
-        return "".join(part[1:-1] for part in parts)
+        return unquoted(parts)
 
     def integer(self) -> int:
         """A whole number, perhaps negative.
@@ -133,3 +193,6 @@ class Tokens:
         while depth:
             word = self.take()
             depth += (word in ("[", "{")) - (word in ("]", "}"))
+
+    def _unexpected(self, wanted: str) -> Unusable:
+        return Unusable(f"its text has {self.next[:40]!r} where {wanted} should be")

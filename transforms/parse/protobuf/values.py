@@ -8,7 +8,15 @@ from keyword import iskeyword
 from math import inf
 from typing import Any
 
+from google.protobuf import (
+    duration_pb2,
+    field_mask_pb2,
+    struct_pb2,
+    timestamp_pb2,
+    wrappers_pb2,
+)
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message_factory import GetMessageClass
 
 from transforms.parse.far_dates import timestamp_of
 from transforms.parse.numbers import MAX_DIGITS
@@ -33,9 +41,8 @@ class Values:
 
         It raises ``ValueError`` for a value that the type does not allow.
         """
-        standing = _WELL_KNOWN.get(message.full_name)
-        if standing is not None:
-            return standing
+        if is_well_known(message):
+            return _WELL_KNOWN[message.full_name]
         name = message.full_name
         if name not in self._of:
             self._of[name] = lambda value: self._of[name](value)  # for a type that contains itself
@@ -44,16 +51,24 @@ class Values:
 
     def _compiled(self, message: Descriptor) -> Convert:
         """A function with each field written out, which takes half of the time of a loop over them."""
-        constants: dict[str, Any] = {}
+        # By its class: a field may be called like a method of its message.
+        kind = GetMessageClass(message)
+        constants: dict[str, Any] = {"has": kind.HasField, "has_extension": kind.HasExtension}
+        constants["extensions"] = kind.Extensions.__get__
         parts = []
-        for number, field in enumerate(message.fields):
+        for number, field in enumerate(fields_of(message)):
             convert = self._field(field)
-            constants[f"n{number}"], constants[f"c{number}"] = field.name, convert
+            constants[f"n{number}"], constants[f"c{number}"] = name_of(field), convert
             value = f"m.{field.name}" if _is_plain(field.name) else f"getattr(m, n{number})"
+            has = f"has(m, n{number})"
+            if field.is_extension:
+                constants[f"e{number}"] = field
+                value = f"extensions(m)[e{number}]"
+                has = f"has_extension(m, e{number})"
             if convert is not None:
                 value = f"c{number}({value})"
             if field.has_presence:
-                value = f"({value} if m.HasField(n{number}) else None)"
+                value = f"({value} if {has} else None)"
             parts.append(f"n{number}: {value}")
         function: Convert = eval(f"lambda m: {{{', '.join(parts)}}}", constants)  # noqa: S307 - plain names
         return function
@@ -80,6 +95,37 @@ class Values:
         return None
 
 
+def fields_of(message: Descriptor) -> list[FieldDescriptor]:
+    """The fields of a message, and behind them the extensions that the files of its pool define."""
+    if not message.is_extendable:
+        return list(message.fields)
+    extensions = message.file.pool.FindAllExtensions(message)
+    return [*message.fields, *sorted(extensions, key=lambda field: field.number)]
+
+
+def name_of(field: FieldDescriptor) -> str:
+    """The name of a field in a value; one of an extension is written as in Protobuf's JSON.
+
+    So an extension ``limit`` of a package ``shop`` is ``[shop.limit]``, which no field can be called.
+    """
+    return f"[{field.full_name}]" if field.is_extension else field.name
+
+
+def has_required(message: Descriptor) -> bool:
+    """Whether a message, or one within it, has a field that must be there."""
+    seen = {message.full_name}
+    left = [message]
+    while left:
+        for field in fields_of(left.pop()):
+            if field.is_required:
+                return True
+            inner = field.message_type
+            if inner is not None and inner.full_name not in seen:
+                seen.add(inner.full_name)
+                left.append(inner)
+    return False
+
+
 def _is_plain(name: str) -> bool:
     """Whether a name may stand in a program."""
     return name.isascii() and name.isidentifier() and not iskeyword(name)
@@ -95,12 +141,12 @@ def depth_of(message: Descriptor) -> float:
 
 def _depth(message: Descriptor, depths: dict[str, float]) -> float:
     name = message.full_name
-    if name in _WELL_KNOWN:
+    if is_well_known(message):
         return inf if name in _FREE else 0.0
     if name not in depths:
         depths[name] = inf  # as long as it is not known: it contains itself
         deepest = 0.0
-        for field in message.fields:
+        for field in fields_of(message):
             inner, entries = 0.0, field.message_type
             if entries is not None and entries.GetOptions().map_entry:
                 value = entries.fields_by_name["value"].message_type
@@ -193,3 +239,33 @@ _WELL_KNOWN: dict[str, Convert] = {
 
 _FREE = {f"google.protobuf.{kind}" for kind in ("Struct", "Value", "ListValue")}
 """Those that stand for any value."""
+
+
+def _layout(message: Descriptor) -> list[tuple[str, int, bool]]:
+    return [(field.name, field.type, field.is_repeated) for field in message.fields]
+
+
+_FILES: tuple[Any, ...] = (
+    duration_pb2,
+    field_mask_pb2,
+    struct_pb2,
+    timestamp_pb2,
+    wrappers_pb2,
+)
+_LAYOUTS = {
+    message.full_name: _layout(message)
+    for file in _FILES
+    for message in file.DESCRIPTOR.message_types_by_name.values()
+} | {
+    "confluent.type.Decimal": [
+        ("value", FieldDescriptor.TYPE_BYTES, False),
+        ("precision", FieldDescriptor.TYPE_UINT32, False),
+        ("scale", FieldDescriptor.TYPE_INT32, False),
+    ]
+}
+
+
+def is_well_known(message: Descriptor) -> bool:
+    """Whether a message stands for a value; one that is only called like it does not."""
+    name = message.full_name
+    return name in _WELL_KNOWN and _layout(message) == _LAYOUTS[name]

@@ -1,0 +1,1 @@
+"""Other projects' own interoperability files, read as messages of a schema registry."""
