@@ -7,7 +7,7 @@ FUZZING := .venv-fuzz
 
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench bench-peers kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
-.PHONY: fuzz-console pictures control-kafka control-flink kills-control rewinds
+.PHONY: kills-mariadb bench-mariadb test-mariadb recipes-flink fuzz-console pictures control-kafka control-flink kills-control rewinds
 .PHONY: bench-registry interop-registry outage-registry fair interleavings kills-changes rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
@@ -48,14 +48,14 @@ demo: $(VENV)/.base ## Generate events, ingest them into SQLite, show the dead l
 	$(BIN)/sluice dead-letters list --sink sqlite:///demo/ingest.db
 	$(BIN)/sluice audit --sink sqlite:///demo/ingest.db
 
-# Three processes for two cores, as most tests of a service wait for it; without services, two.
+# Four processes for two cores, as most tests of a service wait for it; without services, two.
 
 # Each process reads the code that another has compiled, whatever the environment says: without that,
 # compiling is half of what their start costs.
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
 test: setup ## Run all tests, those with real services included
-	$(BIN)/python -m pytest -n 3 -m "not alone"
+	$(BIN)/python -m pytest -n 4 -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
 test-fast: setup ## Run the tests that need no service and take no seconds
@@ -74,6 +74,9 @@ test-newest-beam: ## Try the newest Beam, whatever pyproject.toml says, in a fre
 
 oracle: setup ## Compare 2,000 made-up tables and streams a database with one record at a time
 	ORACLE_EXAMPLES=2000 $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sinks/table/test_one_by_one.py
+
+recipes-flink: setup ## Run every recipe on a Flink cluster, three by file and three by command
+	ALL_RECIPES=1 $(BIN)/python -m pytest tests/test_recipes.py -k flink
 
 suites: setup ## Compare every Parquet file in the folder SUITES with pyarrow
 	PARQUET_SUITES=$(abspath $(SUITES)) $(BIN)/python -m pytest --override-ini timeout=3600 tests/io/sources/files/parquet/test_fuzz.py -k suite
@@ -133,8 +136,17 @@ bench-peers: setup ## The same with all peers, files and Kafka: make bench-peers
 kills: setup ## Kill the process ten times at random and check the outcome (docs/performance.md)
 	$(BIN)/python -m benchmarks.files.kills
 
+kills-mariadb: setup ## The same in MariaDB (docs/targets.md)
+	$(BIN)/python -m benchmarks.mariadb.kills
+
+bench-mariadb: setup ## Load a million records into MariaDB by a plain loader and by Sluice, in turns
+	$(BIN)/python -m benchmarks.mariadb.rate
+
+test-mariadb: setup ## The tests of all databases against MariaDB: types, jobs, ledger, order
+	DATABASES=mariadb $(BIN)/python -m pytest -n 2 -k mariadb tests/io/sinks
+
 interleavings: setup ## 2,000 random interleavings of changes, deletes, retries and replays (docs/change-events.md)
-	INTERLEAVINGS=2000 $(BIN)/python -m pytest -q tests/io/sinks/order/test_interleavings.py -k "postgres or stories"
+	INTERLEAVINGS=2000 $(BIN)/python -m pytest -q --timeout 7200 tests/io/sinks/order/test_interleavings.py -k "postgres or stories"
 
 kills-changes: setup ## Kill runs over 200,000 change events, repeat them, and compare with the source
 	$(BIN)/python -m benchmarks.changes.kills
@@ -142,7 +154,7 @@ kills-changes: setup ## Kill runs over 200,000 change events, repeat them, and c
 kills-flight: setup ## Kill runs with several commits in flight, and compare with one commit at a time
 	$(BIN)/python -m benchmarks.flight.kills
 
-kills-evolve: setup ## Kill two runs that meet twenty new fields of one table at once (docs/schema-evolution.md)
+kills-evolve: setup ## Kill two runs that meet twenty new fields of one table at once, and one into SQLite (docs/schema-evolution.md)
 	$(BIN)/python -m benchmarks.evolve.kills
 
 bench-kafka: setup ## Measure a topic into Postgres against a plain loop, in turns

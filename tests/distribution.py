@@ -1,6 +1,6 @@
 """Which tests need a service, and which run in the same process of a parallel run.
 
-``pytest -n 3`` runs the tests in three processes (pytest-xdist). Each takes one group after another,
+``pytest -n 4`` runs the tests in four processes (pytest-xdist). Each takes one group after another,
 in the order of the tests.
 """
 

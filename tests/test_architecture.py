@@ -52,6 +52,7 @@ SINKS = {
     "sinks.objects.compaction",
     "sinks.outbox",
     "sinks.evolution",
+    "sinks.expiry",
     "sinks.rewind",
     "sinks.runs",
     "sinks.table",
@@ -101,7 +102,9 @@ WINGS = {
     "sinks.table": {"sinks.database", "sinks.text"} | TRANSFORMS,
     "sinks.order": {"sinks.database", "sinks.table", "sinks.text"} | TRANSFORMS,
     "sinks.dead": {"sinks.database", "sinks.text"} | TRANSFORMS,
-    "sinks.jobs": {"sinks.database", "sinks.dead", "sinks.ledger", "sinks.text"} | TRANSFORMS,
+    "sinks.expiry": {"sinks.database", "sinks.ledger"} | TRANSFORMS,
+    "sinks.jobs": {"sinks.database", "sinks.dead", "sinks.expiry", "sinks.ledger", "sinks.text"}
+    | TRANSFORMS,
     "sinks.bulk": {"sinks.database", "sinks.jobs", "sinks.ledger", "sinks.text"} | TRANSFORMS,
     "sinks.console": {
         "sinks.bulk",
@@ -132,6 +135,7 @@ WINGS = {
     "sinks.rewind": {
         "sinks.database",
         "sinks.dead",
+        "sinks.expiry",
         "sinks.jobs",
         "sinks.ledger",
         "sinks.runs",

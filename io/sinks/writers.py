@@ -29,6 +29,12 @@ def _sqlite() -> TableWriter:
     return SqliteWriter()
 
 
+def _on_duplicate() -> TableWriter:
+    from sinks.table.mariadb.writer import MariadbWriter
+
+    return MariadbWriter()
+
+
 def _portable() -> TableWriter:
     from sinks.table.generic import GenericWriter
 
@@ -38,6 +44,7 @@ def _portable() -> TableWriter:
 _WRITERS: dict[Writing, Callable[[], TableWriter]] = {
     "copy": _postgres,
     "sqlite": _sqlite,
+    "on duplicate": _on_duplicate,
     "portable": _portable,
 }
 

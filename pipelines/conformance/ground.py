@@ -225,11 +225,24 @@ def _remove(database: Database, own: Database, place: Apart, *, empties: bool) -
 
 
 def _drop_all(own: Database) -> None:
-    """Drop every table of a database that was empty before."""
-    metadata = sa.MetaData()
-    with engine_of(own).begin() as connection:
-        metadata.reflect(connection, resolve_fks=False)
-        metadata.drop_all(connection)
+    """Drop every table of a database that was empty before; those that others refer to come later."""
+    with transaction(own, "remove the tables of the checks") as connection:
+        names = sa.inspect(connection).get_table_names()
+    while names:
+        left = [name for name in names if not _is_dropped(own, name)]
+        if len(left) == len(names):
+            raise SluiceError(f"{own} keeps the tables {', '.join(left)}")
+        names = left
+
+
+def _is_dropped(own: Database, name: str) -> bool:
+    """Whether a table could be dropped."""
+    try:
+        with transaction(own, f"remove the table {name}") as connection:
+            sa.Table(name, sa.MetaData()).drop(connection)
+    except SluiceError:
+        return False
+    return True
 
 
 @contextmanager

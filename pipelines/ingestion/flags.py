@@ -273,7 +273,8 @@ def _add_retries(parser: Parser) -> None:
         default=[],
         metavar="STATE=TIME",
         help="delete completed, cancelled or discarded jobs, and with runs=TIME the entries of the "
-        "pipeline's ended runs, after e.g. 12h or 30d; may be repeated (default: all jobs stay, and the "
+        "pipeline's ended runs, after e.g. 12h or 30d; deletes=TIME forgets that keys of its tables are gone, "
+        "once no failed record can be older; may be repeated (default: all jobs and deletes stay, and the "
         "last 1,000 runs)",
     )
 

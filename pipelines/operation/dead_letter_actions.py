@@ -43,8 +43,9 @@ _DELETED = {
     "completed": "their attempts are forgotten; their records are counted as what they became, "
     "and no count of dead letters changes",
     retention.RUNS: "what they have settled stays in the ledger",
+    retention.DELETES: "nobody remembers any more that these keys were gone; no row was changed",
 }
-"""What remains of jobs that are deleted, by their state, and of runs."""
+"""What remains of jobs that are deleted, by their state, of runs and of deletes."""
 _LEFT = {
     job_orders.NO_BYTES: "an object could not be read, there are no bytes to parse again; "
     "put a new version of it in place and ingest that",

@@ -227,7 +227,8 @@ def _add_prune(one: argparse.ArgumentParser) -> None:
         required=True,
         metavar="STATE=DURATION",
         help=f"how long to keep jobs that are {', '.join(FINAL_STATES)}, e.g. completed=7d, or the "
-        "entries of ended runs, e.g. runs=90d; may be repeated",
+        "entries of ended runs, e.g. runs=90d, or how long to remember that keys are gone, e.g. deletes=60d; "
+        "may be repeated",
     )
     which.add_argument("--table", metavar="NAME", help="of this table (default: of all tables)")
     _add_trail(

@@ -14,17 +14,20 @@ Paths are relative to the folder of the file. docs/testing.md describes every ke
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.ingestion.configuring.change_flags import unwrap_of
 from pipelines.ingestion.step_references import steps_of
 from pipelines.testing.trial import SOURCE, Sample, Trial
 from transforms.batch.record import Format
+from transforms.envelope.config import UnwrapConfig
 from transforms.errors import ConfigError
 from transforms.mapping.mapping import Mapping as RecordMapping
 from transforms.mapping.reading.document import Part, load
@@ -39,10 +42,11 @@ MOST_CASES = 10_000
 
 _SUITE = (
     *("map", "schema", "steps", "routes", "table", "format", "columns", "delimiter", "nulls"),
-    *("now", "run", "cases"),
+    *("envelope", "key", "on_delete", "delete_when", "now", "run", "cases"),
 )
+_CHANGES = ("envelope", "key", "on_delete", "delete_when")
 _ORIGIN = ("source", "partition", "offset", "key", "headers", "timestamp")
-_EXPECTED = ("row", "rows", "failure")
+_EXPECTED = ("row", "rows", "deleted", "failure")
 _CASE = ("name", "input", *_ORIGIN, "table", *_EXPECTED)
 _FAILURE = ("stage", "category", "message", "retried", "table")
 
@@ -77,6 +81,8 @@ class Case:
         rows: The values that are to be written, in order, by the table; where nothing is routed, all
             of them under an empty name.
         failure: How it is to fail; None if it is not.
+        deleted: Fields of the rows that are to be deleted, or marked, as ``rows`` has them; other
+            fields may be anything.
     """
 
     name: str
@@ -84,6 +90,7 @@ class Case:
     sample: Sample
     rows: Mapping[str, tuple[Any, ...]]
     failure: ExpectedFailure | None
+    deleted: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +133,25 @@ def suite_of(path: str | Path) -> Suite:
         now=_instant(fields["now"]) if "now" in fields else None,
         routes=Routes.load(folder / _text(fields["routes"])) if "routes" in fields else None,
         table=_text(fields["table"]) if "table" in fields else "",
+        unwrap=_unwrap_of(document),
     )
     routed = trial.routes is not None
     return Suite(trial, tuple(_case_of(part, read_as, routed=routed) for part in cases.value))
+
+
+def _unwrap_of(document: Part) -> UnwrapConfig:
+    """What surrounds a row, and what becomes of deletes: the flags of that name."""
+    parts = {name: document.value[name] for name in _CHANGES if name in document.value}
+    texts = {name: _text(part) for name, part in parts.items() if not isinstance(part.value, dict)}
+    if (when := parts.get("delete_when")) is not None and isinstance(when.value, dict):
+        texts["delete_when"] = encode_json(when.plain).decode()
+    usual = {"envelope": "none", "key": "", "on_delete": "dead", "delete_when": ""}
+    flags = argparse.Namespace(**{**usual, **texts, "table": "", "on_conflict": ""})
+    try:
+        return unwrap_of(flags)
+    except ConfigError as error:
+        at = next((name for name in reversed(_CHANGES) if name in parts and name in str(error)), "")
+        raise document.refused(str(error), at) from error
 
 
 def _steps_of(part: Part, folder: Path) -> tuple[EachRecord, ...]:
@@ -173,18 +196,21 @@ def _case_of(part: Part, read_as: Format, *, routed: bool) -> Case:
         if name not in fields:
             raise part.refused(f"the case has no {name}")
     if not any(name in fields for name in _EXPECTED):
-        raise part.refused("the case expects nothing: add row, rows or failure")
+        raise part.refused("the case expects nothing: add row, rows, deleted or failure")
     if "row" in fields and "rows" in fields:
         raise part.refused("give row or rows", "rows")
     if routed and "row" in fields and "table" not in fields:
         raise part.refused("with routes, a row needs 'table', which gets it", "row")
-    if "table" in fields and not (routed and "row" in fields):
-        raise part.refused("table says where, with routes, the row of 'row' goes", "table")
+    if "table" in fields and not (routed and ("row" in fields or "deleted" in fields)):
+        raise part.refused(
+            "table says where, with routes, the row of 'row' or of 'deleted' goes", "table"
+        )
     return Case(
         name=_text(fields["name"]),
         place=part.place,
         sample=_sample_of(part, read_as),
         rows=_rows_of(fields, routed=routed),
+        deleted=_deleted_of(fields, routed=routed),
         failure=_failure_of(fields["failure"]) if "failure" in fields else None,
     )
 
@@ -203,6 +229,17 @@ def _rows_of(fields: dict[str, Part], *, routed: bool) -> dict[str, tuple[Any, .
     if not isinstance(rows.value, dict):
         raise rows.refused(f"with routes, rows are lists of rows by their table, got {rows.kind}")
     return {table: _list_of(part) for table, part in rows.value.items()}
+
+
+def _deleted_of(fields: dict[str, Part], *, routed: bool) -> dict[str, tuple[Any, ...]]:
+    deleted = fields.get("deleted")
+    if deleted is None:
+        return {}
+    if "table" in fields or not routed:
+        table = _text(fields["table"]) if "table" in fields else ""
+        listed = isinstance(deleted.value, list)
+        return {table: _list_of(deleted) if listed else (_fields(deleted).plain,)}
+    return {table: _list_of(part) for table, part in _fields(deleted).value.items()}
 
 
 def _list_of(rows: Part) -> tuple[Any, ...]:
@@ -238,7 +275,7 @@ def _sample_of(part: Part, read_as: Format) -> Sample:
         source=_text(fields["source"]) if "source" in fields else SOURCE,
         partition=_text(fields["partition"]) if "partition" in fields else "0",
         offset=0 if offset is None else offset.value,
-        key=None if key is None else _text(key).encode(),
+        key=None if key is None else _key_of(key),
         headers=()
         if headers is None
         else tuple((name, _text(held).encode()) for name, held in _fields(headers).value.items()),
@@ -246,8 +283,18 @@ def _sample_of(part: Part, read_as: Format) -> Sample:
     )
 
 
+def _key_of(part: Part) -> bytes:
+    """The key of a message: a text, or a mapping as JSON."""
+    return encode_json(part.plain) if isinstance(part.value, dict) else _text(part).encode()
+
+
 def _raw_of(part: Part, read_as: Format) -> tuple[bytes, Format]:
-    """The bytes of a record, and how they are read: CSV without columns has those of the input."""
+    """The bytes of a record, and how they are read: CSV without columns has those of the input.
+
+    A message without a value has none.
+    """
+    if part.value is None:
+        return b"", read_as
     if not isinstance(part.value, dict):
         if read_as.name == "csv" and not read_as.columns:
             raise part.refused("a line of CSV needs 'columns', the header, at the top of the file")

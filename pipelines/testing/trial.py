@@ -20,6 +20,8 @@ import transforms.batch.coders  # noqa: F401  registers the coder of RecordBatch
 from pipelines.ingestion.steps import applied
 from runners.runner import named
 from transforms.batch.record import JSON, Failure, Format, Headers, RecordBatch, Span
+from transforms.envelope.config import UnwrapConfig
+from transforms.envelope.unwrap import Unwrap
 from transforms.mapping.map import Map
 from transforms.mapping.mapping import Mapping
 from transforms.parse.json_text import encode_json
@@ -38,7 +40,7 @@ class Sample:
     """One record, as a source would give it.
 
     Attributes:
-        raw: Its bytes.
+        raw: Its bytes; none, with a key, for a tombstone.
         format: How to read them.
         source: Where it comes from: the URI of an object or a topic.
         partition: The version of the object, or the partition of the topic.
@@ -71,19 +73,25 @@ class Outcome:
         rows: The values that would be written, in order: one, none, or several.
         failures: Why it, or some of what it became, would not be written.
         tables: The table of each row; empty where nothing is routed.
+        deleted: What the record says of the rows that are gone, their keys among it.
+        deleted_from: The table of each of them; empty where nothing is routed.
     """
 
     rows: tuple[Any, ...] = ()
     failures: tuple[Failure, ...] = ()
     tables: tuple[str, ...] = ()
+    deleted: tuple[Any, ...] = ()
+    deleted_from: tuple[str, ...] = ()
 
     @property
     def by_table(self) -> dict[str, tuple[Any, ...]]:
         """The rows by their table; where nothing is routed, all of them under an empty name."""
-        by_table: dict[str, tuple[Any, ...]] = {}
-        for table, row in zip(self.tables or [""] * len(self.rows), self.rows, strict=True):
-            by_table[table] = (*by_table.get(table, ()), row)
-        return by_table
+        return _by_table(self.tables, self.rows)
+
+    @property
+    def deleted_by_table(self) -> dict[str, tuple[Any, ...]]:
+        """The same of those that are gone."""
+        return _by_table(self.deleted_from, self.deleted)
 
     @property
     def row(self) -> Any:
@@ -125,6 +133,8 @@ class Trial:
         routes: As ``--routes`` gives them, or None.
         table: With routes, the table of what matches none, with ``schema``; empty if that goes to
             their default, or is dead.
+        unwrap: What surrounds a row, and what becomes of deletes: as ``--envelope``, ``--key``,
+            ``--on_delete`` and ``--delete_when`` give it.
     """
 
     mapping: Mapping | None = None
@@ -135,6 +145,7 @@ class Trial:
     now: datetime | None = None
     routes: Routes | None = None
     table: str = ""
+    unwrap: UnwrapConfig = UnwrapConfig()  # noqa: RUF009 - frozen
 
     def outcome(self, sample: Sample | Dict[str, Any]) -> Outcome:
         """What becomes of one record, or of a JSON record with these fields."""
@@ -146,12 +157,15 @@ class Trial:
         if not records:
             return []
         token = str(uuid.uuid4())
+        apart = self.unwrap.is_needed
         with named("DirectRunner").pipeline(()) as pipeline:
             parsed = (
                 pipeline
                 | "Samples" >> beam.Create(list(map(_batch_of, records, range(len(records)))))
-                | "Parse" >> Parse(self.parse)
+                | "Parse" >> Parse(replace(self.parse, tombstones=True) if apart else self.parse)
             )
+            if apart:
+                parsed = parsed | "Unwrap" >> Unwrap(self.unwrap)
             if self.mapping is not None:
                 parsed = parsed | "Map" >> Map(self.mapping, run=self.run, now=self.now)
             schema = self.schema if self.routes is None else None  # that of the table
@@ -205,12 +219,32 @@ def _number_of(span: Span) -> int:
 
 def _outcome(batches: Sequence[RecordBatch], own: str) -> Outcome:
     """What became of a sample; failures that are of no route are of the ``own`` table, if any."""
+    written = [each for batch in batches for each in _written(batch)]
+    rows = [(value, table) for value, table, gone in written if not gone]
+    deleted = [(value, table) for value, table, gone in written if gone]
     return Outcome(
-        rows=tuple(value for batch in batches for value in batch.values or ()),
+        rows=tuple(value for value, _ in rows),
         failures=tuple(
             replace(failure, target=failure.target or own or None)
             for batch in batches
             for failure in batch.failures
         ),
-        tables=tuple(table for batch in batches for table in batch.targets or ()),
+        tables=tuple(table for _, table in rows if table is not None),
+        deleted=tuple(value for value, _ in deleted),
+        deleted_from=tuple(table for _, table in deleted if table is not None),
     )
+
+
+def _written(batch: RecordBatch) -> list[tuple[Any, str | None, bool]]:
+    """Each value that comes to the write, its table if it is routed, and whether its row is gone."""
+    values = batch.values or ()
+    tables: Sequence[str | None] = batch.targets or [None] * len(values)
+    gone = [False] * len(values) if batch.changes is None else [c.delete for c in batch.changes]
+    return list(zip(values, tables, gone, strict=True))
+
+
+def _by_table(tables: Sequence[str], rows: Sequence[Any]) -> dict[str, tuple[Any, ...]]:
+    by_table: dict[str, tuple[Any, ...]] = {}
+    for table, row in zip(tables or [""] * len(rows), rows, strict=True):
+        by_table[table] = (*by_table.get(table, ()), row)
+    return by_table

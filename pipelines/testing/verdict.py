@@ -27,7 +27,13 @@ def differences(case: Case, outcome: Outcome) -> list[str]:
         for table in sorted({*case.rows, *rows})
         for line in _row_differences(case.rows.get(table, ()), rows.get(table, ()), table)
     )
-    for line in (*_failure_differences(case, outcome), *of_rows):
+    gone = outcome.deleted_by_table
+    of_deletes = (
+        line
+        for table in sorted({*case.deleted, *gone})
+        for line in _delete_differences(case.deleted.get(table, ()), gone.get(table, ()), table)
+    )
+    for line in (*_failure_differences(case, outcome), *of_rows, *of_deletes):
         if len(lines) == MOST_DIFFERENCES:
             lines.append("and more")
             break
@@ -78,6 +84,20 @@ def _row_differences(
         yield from _unequal(wanted, row, f"{of_table}{place}")
     for number, row in enumerate(rows[len(expected) :], len(expected) + 1):
         yield f"{of_table}row {number}: {_written(row)}"
+
+
+def _delete_differences(expected: Sequence[Any], gone: Sequence[Any], table: str) -> Iterator[str]:
+    """What differs in the deletes of ``table``; of each, only the fields that are expected count."""
+    of_table = f"{table}: " if table else ""
+    if len(expected) != len(gone):
+        got = _count(len(gone), "delete")
+        yield f"{of_table}expected {_count(len(expected), 'delete')}, got {got}"
+    for number, (wanted, row) in enumerate(zip(expected, gone, strict=False), 1):
+        place = f"delete {number}" if len(expected) > 1 else "delete"
+        named = {name: row[name] for name in wanted if name in row}
+        yield from _unequal(wanted, named, f"{of_table}{place}")
+    for number, row in enumerate(gone[len(expected) :], len(expected) + 1):
+        yield f"{of_table}delete {number}: {_written(row)}"
 
 
 def _unequal(expected: Any, value: Any, place: str) -> Iterator[str]:
@@ -134,8 +154,8 @@ def _cut(text: str) -> str:
     return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
 
 
-def _count(number: int) -> str:
-    return {0: "no row", 1: "one row"}.get(number, f"{number:,} rows")
+def _count(number: int, what: str = "row") -> str:
+    return {0: f"no {what}", 1: f"one {what}"}.get(number, f"{number:,} {what}s")
 
 
 def _word(flag: bool) -> str:

@@ -26,7 +26,9 @@ from tests.pipelines.tables import query
 
 pytestmark = pytest.mark.slow
 
-STATES = {"pause": "paused", "drain": "draining", "resume": "running"}
+STATES = {"pause": "paused", "resume": "running"}
+"""What two of the steering commands lead to; all have the same steps."""
+
 REWIND = ("--partition", "0", "--from_offset", "5", "--yes")
 FORGOTTEN = "SELECT sum(end_offset - start_offset), sum(read), sum(rewound) FROM ingest_progress"
 
@@ -99,7 +101,7 @@ def killed_at(action: str, sink: str, number: int) -> bool:
     return os.WIFSIGNALED(status)
 
 
-@pytest.mark.parametrize("action", [*STATES, "rewind"])
+@pytest.mark.parametrize("action", ["pause", "resume", "rewind"])
 def test_a_command_that_is_killed_twice_at_a_step_has_done_all_of_it_or_nothing(
     action: str, ran: str
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from sinks.runs.runs import Run
 from sinks.table.config import SqlConfig
@@ -361,6 +362,23 @@ class TestPrune:
         capsys.readouterr()
         assert dead_letters("prune", *flags) == 0
         assert "1 deleted (runs): what they have settled stays" in capsys.readouterr().out
+
+    def test_deletes_are_forgotten_by_hand_too(
+        self, sink: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        engine = sa.create_engine(sink)
+        row = (
+            "'00000000000000000000000000000001', 'events', NULL, 's', 'p', 7, 0, true, '2020-01-01'"
+        )
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"INSERT INTO ingest_positions VALUES ({row})"))
+            connection.execute(sa.text("DELETE FROM ingest_jobs"))
+        engine.dispose()
+        flags = ["--sink", sink, "--retain", "deletes=30d"]
+        (done,) = answer(capsys, "prune", *flags, "--dry_run")
+        assert (done["count"], done["states"]) == (1, {"deletes": 1})
+        assert dead_letters("prune", *flags) == 0
+        assert "1 deleted (deletes): nobody remembers" in capsys.readouterr().out
 
     @pytest.mark.parametrize("retain", [[], ["--retain", "completed"], ["--retain", "lost=7d"]])
     def test_nonsense_is_one_line(

@@ -99,21 +99,60 @@ BY_SQLITE_CODE: dict[int, tuple[Kind, str]] = {
 # Errors of MySQL and MariaDB carry numbers of their own as the first argument, and drivers raise
 # some of them as the wrong class (dev.mysql.com/doc/mysql-errors, mariadb.com/kb, error codes).
 BY_MYSQL_NUMBER: dict[int, tuple[Kind, str]] = {
+    1020: ("transient", ""),  # a row has changed since it was read
     1205: ("transient", ""),  # lock wait timeout
     1213: ("transient", ""),  # deadlock
+    1317: ("transient", ""),  # a statement was killed
+    1412: ("transient", ""),  # a table was altered meanwhile
+    1969: ("transient", ""),  # statement timeout (MariaDB)
+    3024: ("transient", ""),  # statement timeout (MySQL)
+    3058: ("transient", ""),  # deadlock of named locks
+    1021: ("outage", ""),  # disk full
+    1037: ("outage", ""),  # out of memory
+    1038: ("outage", ""),  # out of memory for a sort
+    1040: ("outage", ""),  # too many connections
+    1053: ("outage", ""),  # shutdown
+    1114: ("outage", ""),  # a table is full: so is the disk
+    1129: ("outage", ""),  # too many failed connections of this host
+    1203: ("outage", ""),  # too many connections of this user
+    1226: ("outage", ""),  # too many of something in this hour
     1290: ("outage", ""),  # --read-only: a replica, until the failover is over
+    1792: ("outage", ""),  # a transaction that may not write
     1836: ("outage", ""),  # read-only mode
+    1927: ("outage", ""),  # the connection was killed
     1044: ("fatal", ""),  # no access to the database
     1045: ("fatal", ""),  # wrong password
     1049: ("fatal", ""),  # unknown database
     1142: ("fatal", ""),  # command denied
     1143: ("fatal", ""),  # column denied
+    1118: ("record", "data"),  # a row larger than a page
+    1153: ("record", "data"),  # a row larger than max_allowed_packet
+    1264: ("record", "data"),  # out of range
+    1265: ("record", "data"),  # data truncated
+    1292: ("record", "data"),  # incorrect value
+    1300: ("record", "data"),  # invalid character string
+    1366: ("record", "data"),  # incorrect value, incorrect string
+    1367: ("record", "data"),  # illegal value while parsing
+    1406: ("record", "data"),  # too long
+    1411: ("record", "data"),  # incorrect value for a function
+    1416: ("record", "data"),  # no geometry
+    1690: ("record", "data"),  # out of range, in an expression
+    3140: ("record", "data"),  # no JSON (MySQL)
+    1048: ("record", "constraint"),  # NOT NULL
+    1062: ("record", "constraint"),  # duplicate key
+    1364: ("record", "constraint"),  # NOT NULL without a default
+    1526: ("record", "constraint"),  # no partition for the value
     1216: ("record", FOREIGN_KEY),
     1452: ("record", FOREIGN_KEY),
+    1217: ("record", FOREIGN_KEY),  # the row is referred to
+    1451: ("record", FOREIGN_KEY),  # the row is referred to
     1644: ("record", "trigger"),  # SIGNAL in a trigger
     3819: ("record", "constraint"),  # CHECK (MySQL)
     4025: ("record", "constraint"),  # CHECK (MariaDB)
 }
+
+_NO_SAVEPOINT = 1305
+"""Of functions as of savepoints: these are gone when a deadlock has undone the transaction."""
 
 # psycopg2 has no SQLSTATE for a connection that could not be made; these texts do not mean an
 # outage. The server writes them in the language of its lc_messages; an unknown one means waiting.
@@ -131,10 +170,12 @@ def classify(error: BaseException) -> Classification:
     """What ``error``, raised by SQLAlchemy or a driver, means."""
     original = original_of(error)
     sqlstate = sqlstate_of(original)
-    kind, category = _kind_of(error, original, sqlstate)
+    # MySQL's numbers say more than the SQLSTATE beside them, which is HY000 for most.
+    telling = None if _is_numbered(original) else sqlstate
+    kind, category = _kind_of(error, original, telling)
     doubtful = ""
     if kind == "fatal":
-        kind, category, doubtful = _by_place(original, sqlstate)
+        kind, category, doubtful = _by_place(original, telling)
     return Classification(kind, category, sqlstate, _one_line(original), doubtful)
 
 
@@ -216,13 +257,28 @@ def _is_doubtful(error: BaseException) -> bool:
     code = error.args[0] if error.args else None
     if isinstance(code, int) and code in BY_MYSQL_NUMBER:
         return False
+    if _is_of_server(code):
+        return True
     names = {cls.__name__ for cls in type(error).__mro__}
     return bool(names & {"ProgrammingError", "NotSupportedError", "InternalError"})
+
+
+def _is_numbered(error: BaseException) -> bool:
+    """Whether an error is one of MySQL's drivers, which have a number as their first argument."""
+    return bool(error.args) and isinstance(error.args[0], int)
+
+
+def _is_of_server(code: object) -> bool:
+    """Whether a number of MySQL's drivers is the server's, of a statement; from 2,000 on are the client's."""
+    return isinstance(code, int) and (1_000 <= code < 2_000 or 3_000 <= code < 5_000)
 
 
 def _kind_of(
     error: BaseException, original: BaseException, sqlstate: str | None
 ) -> tuple[Kind, str]:
+    code = original.args[0] if original.args else None
+    if isinstance(code, int) and code in BY_MYSQL_NUMBER:  # says more than its SQLSTATE
+        return BY_MYSQL_NUMBER[code]
     if sqlstate is not None:
         for length in (5, 3, 2):
             kind = BY_SQLSTATE.get(sqlstate[:length])
@@ -255,8 +311,8 @@ def _kind_of_driver(error: BaseException, original: BaseException) -> tuple[Kind
         return ("outage", "")  # no connection of the pool became free
     names = {cls.__name__ for cls in type(original).__mro__}
     code = original.args[0] if original.args else None
-    if isinstance(code, int) and code in BY_MYSQL_NUMBER:
-        return BY_MYSQL_NUMBER[code]
+    if code == _NO_SAVEPOINT and "SAVEPOINT" in str(original):
+        return ("transient", "")
     if "IntegrityError" in names:
         return ("record", "constraint")
     if "DataError" in names:
@@ -266,7 +322,7 @@ def _kind_of_driver(error: BaseException, original: BaseException) -> tuple[Kind
             return ("fatal", "")
         if "ProgrammingError" in names or "NotSupportedError" in names:
             return ("fatal", "")
-        return ("outage", "")
+        return ("fatal", "") if _is_of_server(code) else ("outage", "")
     if isinstance(original, OSError):
         return ("outage", "")
     return ("fatal", "")

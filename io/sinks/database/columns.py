@@ -7,13 +7,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeDecorator
 
 from sinks.database.dialects import dialect_named
+from sinks.text.binary_types import ByteText, ByteUuid
 from sinks.text.stored_text import StoredText
 
 metadata = sa.MetaData()
 """All tables that are named ``ingest_``."""
+
+
+_MYSQL = ("mysql", "mariadb")
+"""SQLAlchemy's names of MariaDB, whose types of the same name hold less than others'."""
+
+_BYTES = {"source": 900, "partition": 1360}
+"""How long such names may be in an index of MariaDB, which has 3,072 bytes for all its columns."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -21,6 +30,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        """With microseconds, also where these have to be asked for."""
+        precise = mysql.DATETIME(fsp=6) if dialect.name in _MYSQL else self.impl
+        return dialect.type_descriptor(precise)
 
     def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
         """Convert to UTC."""
@@ -40,11 +54,27 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-NAME = StoredText().with_variant(sa.String(255), "mysql", "mariadb")
-"""Text in an index, which MySQL has only up to a length; elsewhere text has no length."""
+def name_type(column: str = "") -> sa.types.TypeEngine[str]:
+    """The type of texts in an index; where it has to have a length, it depends on the column."""
+    return StoredText().with_variant(ByteText(_BYTES.get(column, 400)), *_MYSQL)
 
-TEXT = StoredText()
+
+NAME = name_type()
+"""Text in an index, which MariaDB has only up to a length; elsewhere text has no length."""
+
+TEXT = StoredText().with_variant(
+    mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin"), *_MYSQL
+)
 """Text of any length."""
+
+BYTES = sa.LargeBinary().with_variant(mysql.LONGBLOB(), *_MYSQL)
+"""Bytes of any length."""
+
+UUID = sa.Uuid().with_variant(ByteUuid(), *_MYSQL)
+"""A UUID, or a hash of 16 bytes."""
+
+UUID_TEXT = sa.Uuid(as_uuid=False).with_variant(ByteUuid(as_uuid=False), *_MYSQL)
+"""The same, as text in Python."""
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """A number that the database gives; SQLite numbers the rows of no other type."""
@@ -57,12 +87,12 @@ def is_one_of(states: Iterable[str]) -> str:
 
 def keys(*names: str) -> Iterator[sa.Column[str]]:
     """The columns of a primary key."""
-    return (sa.Column(name, NAME, primary_key=True) for name in names)
+    return (sa.Column(name, name_type(name), primary_key=True) for name in names)
 
 
 def names(*names: str) -> Iterator[sa.Column[str]]:
     """Columns of texts that are never null."""
-    return (sa.Column(name, NAME, nullable=False) for name in names)
+    return (sa.Column(name, name_type(name), nullable=False) for name in names)
 
 
 def numbers(*names: str) -> Iterator[sa.Column[int]]:

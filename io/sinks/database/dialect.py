@@ -14,8 +14,9 @@ from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
 from sinks.database.rehearsing import Rehearsing
 
-Writing = Literal["copy", "sqlite", "portable"]
-"""Ways to write a target table: by COPY, as SQLite does best, or by SQL that all databases have."""
+Writing = Literal["copy", "sqlite", "on duplicate", "portable"]
+"""Ways to write a target table: by COPY, as SQLite does best, by MariaDB's INSERT … ON DUPLICATE KEY
+UPDATE, or by SQL that all databases have."""
 
 WRITES = "sluice_write"
 """Key of a connection's ``info``: whether its transaction writes."""
@@ -27,7 +28,7 @@ Row = Mapping[str, Any]
 class Dialect(Protocol):
     """What the tables named ``ingest_`` need of their database.
 
-    ``Generic`` does all of it in portable SQL; ``Postgres`` and ``Sqlite`` do some of it better.
+    ``Generic`` does all of it in portable SQL; ``Postgres``, ``Sqlite`` and ``Mariadb`` do some of it better.
     Methods that take a connection run in the transaction that it is in.
     """
 
@@ -73,6 +74,11 @@ class Dialect(Protocol):
     @property
     def rehearsing(self) -> Rehearsing | None:
         """How a write is tried and taken back; None where created tables cannot be taken back."""
+        ...
+
+    @property
+    def commits_tables(self) -> bool:
+        """Whether a transaction that creates or alters a table is committed by that."""
         ...
 
     def is_awaited(self, connection: sa.Connection) -> bool:

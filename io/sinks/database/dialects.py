@@ -28,6 +28,10 @@ def dialect_named(backend: str, driver: str = "") -> Dialect:
         from sinks.database.backends.sqlite import Sqlite
 
         return Sqlite()
+    if backend in ("mysql", "mariadb"):
+        from sinks.database.backends.mariadb import Mariadb
+
+        return Mariadb(writing="on duplicate" if driver in ("", "pymysql") else "portable")
     from sinks.database.backends.generic import Generic
 
     return Generic()

@@ -10,9 +10,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from sinks.database.columns import (
+    BYTES,
     ID,
     NAME,
     TEXT,
+    UUID,
     UtcDateTime,
     is_one_of,
     metadata,
@@ -27,7 +29,7 @@ dead = sa.Table(
     # Of a job that is ``discarded``. The row comes and goes with that state, so that no index covers
     # what an attempt changes in the job.
     sa.Column("job", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("fingerprint", sa.Uuid, nullable=False),
+    sa.Column("fingerprint", UUID, nullable=False),
     sa.Index("ingest_dead_fingerprint", "fingerprint", "job"),
 )
 
@@ -35,7 +37,7 @@ fingerprints = sa.Table(
     "ingest_fingerprints",
     metadata,
     # A hash of the columns below up to the message. A row is written once and never updated.
-    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("id", UUID, primary_key=True),
     *names("target", "stage", "category"),
     sa.Column("sqlstate", sa.String(5)),
     sa.Column("exception", NAME, nullable=False),
@@ -70,7 +72,7 @@ edits = sa.Table(
     sa.Column("id", ID, primary_key=True, autoincrement=True),
     sa.Column("job", sa.BigInteger, nullable=False),
     # What the job had before: the first row of a job has the record as it was read.
-    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("raw", BYTES, nullable=False),
     *names("actor"),
     sa.Column("reason", TEXT, nullable=False),
     sa.Column("fields", sa.JSON, nullable=False),  # the names of what was changed

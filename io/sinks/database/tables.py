@@ -6,8 +6,8 @@ says what the columns of each target are.
 ``ingest_jobs`` has the failed records, ``ingest_queue`` those that wait for an attempt, and
 ``ingest_claims`` those that are being tried. ``ingest_leases`` says which processes are alive.
 ``ingest_audit`` has what was done to jobs by hand, ``ingest_outbox`` the changes to publish,
-``ingest_positions`` how far each key of a table with deletes has come, and ``ingest_submissions``
-the jobs that were submitted to a cluster. ``ingest_runs`` has the runs of
+``ingest_positions`` how far each key of a table with deletes has come, ``ingest_expired`` what it has
+forgotten of deletes, and ``ingest_submissions`` the jobs that were submitted to a cluster. ``ingest_runs`` has the runs of
 pipelines, and ``ingest_workers`` the processes that work for them. ``ingest_intents`` has the objects
 that are being written into buckets and folders, ``ingest_objects`` those that were, and
 ``ingest_manifests`` names the buckets and folders. ``ingest_control`` has what operators ask of
@@ -24,13 +24,17 @@ import sqlalchemy as sa
 
 import sinks.database.repair_tables  # noqa: F401 - the rest of ``metadata``
 from sinks.database.columns import (
+    BYTES,
     ID,
     NAME,
     TEXT,
+    UUID,
+    UUID_TEXT,
     UtcDateTime,
     is_one_of,
     keys,
     late_count,
+    name_type,
     names,
     numbers,
     partial_index,
@@ -133,10 +137,10 @@ jobs = sa.Table(
     sa.Column("exception", NAME, nullable=False),
     sa.Column("message", TEXT, nullable=False),
     sa.Column("stack", TEXT, nullable=False),
-    sa.Column("raw", sa.LargeBinary, nullable=False),
+    sa.Column("raw", BYTES, nullable=False),
     sa.Column("format", TEXT, nullable=False),
     sa.Column("event_time", sa.Double),
-    sa.Column("key", sa.LargeBinary),
+    sa.Column("key", BYTES),
     sa.Column("headers", TEXT),
     sa.Column("attempt", sa.Integer, nullable=False),  # since the last replay
     sa.Column("max_attempts", sa.Integer, nullable=False),
@@ -148,12 +152,12 @@ jobs = sa.Table(
     *times("attempted_at", "completed_at", "cancelled_at", "discarded_at", nullable=True),
     # A hash of read_by, source, partition, offset, element and expansion: an index over the texts would
     # cost more than everything else in the updates of a job.
-    sa.Column("origin", sa.Uuid, nullable=False, unique=True),
+    sa.Column("origin", UUID, nullable=False, unique=True),
     # The pipeline that may try it; null means nobody, see ``sinks.jobs.owner``.
     sa.Column("pipeline", NAME),
     sa.Column("steps", TEXT),  # labels, as JSON
     sa.Column("version", sa.String(32)),  # of the pipeline that last tried it
-    sa.Column("owner", sa.Uuid),  # a hash of target, pipeline, steps and mapped
+    sa.Column("owner", UUID),  # a hash of target, pipeline, steps and mapped
     # The pipeline that read the record, whose ledger counts it; null stands for the target's name.
     sa.Column("read_by", NAME),
     sa.Column("element", sa.BigInteger),  # of a message that holds several records
@@ -179,20 +183,20 @@ queue = sa.Table(
     sa.Column("target", NAME, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),  # of the record
     sa.Column("due_at", UtcDateTime, nullable=False),
-    sa.Column("owner", sa.Uuid),  # as in the job
+    sa.Column("owner", UUID),  # as in the job
     sa.Index("ingest_queue_next", "owner", "due_at"),
 )
 
 claims = sa.Table(
     "ingest_claims",
     metadata,
-    sa.Column("id", sa.Uuid(as_uuid=False), primary_key=True),
+    sa.Column("id", UUID_TEXT, primary_key=True),
     sa.Column("pipeline", NAME, nullable=False),  # that has claimed them
     sa.Column("lease", NAME, nullable=False),  # under which its jobs are executing
     sa.Column("jobs", sa.JSON, nullable=False),  # their numbers
     sa.Column("count", sa.Integer, nullable=False),
     sa.Column("attempted_at", UtcDateTime, nullable=False),
-    sa.Column("owner", sa.Uuid),  # as in its jobs
+    sa.Column("owner", UUID),  # as in its jobs
 )
 
 leases = sa.Table(
@@ -278,7 +282,7 @@ outbox = sa.Table(
     sa.Column("operation", sa.String(6), nullable=False),
     *names("source", "partition"),
     sa.Column("offset", sa.BigInteger, nullable=False),
-    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("payload", BYTES, nullable=False),
     sa.Column("created_at", UtcDateTime, nullable=False),
     sa.Column("published_at", UtcDateTime),
     sa.Column("element", sa.BigInteger),  # of a message that holds several records
@@ -301,7 +305,7 @@ OPERATION: sa.ColumnElement[str] = sa.case(
 positions = sa.Table(
     "ingest_positions",
     metadata,
-    sa.Column("key", sa.Uuid, primary_key=True),  # a hash of the target and the key of a row
+    sa.Column("key", UUID, primary_key=True),  # a hash of the target and the key of a row
     *names("target"),
     # Of the record that was applied last; null if only its offset tells it.
     sa.Column("position", sa.BigInteger),
@@ -311,6 +315,19 @@ positions = sa.Table(
     *numbers("offset", "element"),
     sa.Column("deleted", sa.Boolean, nullable=False),  # by that record
     sa.Column("changed_at", UtcDateTime, nullable=False),
+    # Of columns that seldom change, so that Postgres can update in place (HOT).
+    partial_index("ingest_positions_deleted", "target", "key", where="deleted"),
+)
+
+GONE = sa.text("ingest_positions.deleted")
+"""Whether a row of ``positions`` is of a key that is gone, in the words of the index."""
+
+expired = sa.Table(
+    "ingest_expired",
+    metadata,
+    *keys("target", "source", "partition"),
+    *numbers("offset"),  # the highest one of a delete that ``positions`` no longer has
+    sa.Column("changed_at", UtcDateTime, nullable=False),
 )
 
 intents = sa.Table(
@@ -318,8 +335,8 @@ intents = sa.Table(
     metadata,
     sa.Column("pipeline", NAME, primary_key=True),
     # Of jobs, the source is empty, and the partition the id of their claim.
-    sa.Column("source", NAME, primary_key=True),
-    sa.Column("partition", NAME, primary_key=True),
+    sa.Column("source", name_type("source"), primary_key=True),
+    sa.Column("partition", name_type("partition"), primary_key=True),
     sa.Column("start_offset", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("end_offset", sa.BigInteger, nullable=False),
     sa.Column("id", sa.String(12), nullable=False),  # a part of the names of its objects

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import sqlalchemy as sa
 
@@ -11,10 +11,13 @@ from sinks.database import repair_tables, tables
 from sinks.database.catalogue.figures import Need
 from sinks.database.dialects import dialect_of
 from sinks.doctor.item import Item
+from sinks.doctor.retention import retention_of
 from sinks.doctor.scope import LastRun, Scope
+from sinks.jobs.retention import Kept
 from sinks.table.target import Description
 from sinks.text.quoting import quote, quoted
 from sinks.writers import writer_of
+from transforms.envelope.message_key import key_fields
 from transforms.route.table_name import TableName
 
 _READ, _ADD, _KEEP = ("SELECT",), ("SELECT", "INSERT"), ("SELECT", "INSERT", "UPDATE")
@@ -44,6 +47,7 @@ OF_TABLES = {
 IF_USED = {
     tables.outbox: _ADD,
     tables.positions: _ALL,
+    tables.expired: _KEEP,
     tables.submissions: ("SELECT", "INSERT", "DELETE"),
     tables.intents: _ALL,
     tables.objects: _ALL,
@@ -66,22 +70,41 @@ def needs_of(table: sa.Table, rights: Sequence[str]) -> list[Need]:
     return needs
 
 
-def needs_of_target(table: str, described: Description, last: LastRun | None) -> list[Need]:
+def needs_of_target(
+    table: str, described: Description, last: LastRun | None, *, deletes: bool = False
+) -> list[Need]:
     """The rights on a target table.
 
     Args:
         table: Its name, quoted as in SQL.
         described: Its columns.
         last: The last run that has it as its own table; None if no run says how it is written.
+        deletes: Whether a run deletes rows of it.
     """
     options = {} if last is None else last.options
     names = [column.name for column in described.columns if not column.generated]
-    key = [name for name in str(options.get("key") or "").split(",") if name in names]
+    key = [name for name in key_fields(str(options.get("key") or ""))[0] if name in names]
     needs = [Need("INSERT", table, name) for name in names]
     needs += [Need("SELECT", table, name) for name in key]
     if last is not None and str(options.get("on_conflict", "ignore")) != "ignore":
         needs += [Need("UPDATE", table, name) for name in names if name not in key]
+    return [*needs, Need("DELETE", table)] if deletes else needs
+
+
+def needs_of_order(last: Iterable[LastRun]) -> list[Need]:
+    """The rights on our tables that runs with deletes need from their first commit on."""
+    needs: list[Need] = []
+    for run in last:
+        if mode_of(run) in ("delete", "mark"):
+            needs += needs_of(tables.positions, IF_USED[tables.positions])
+        if (rules := retention_of(run)) is not None and rules.deletes is not None:
+            needs += needs_of(tables.expired, IF_USED[tables.expired])
     return needs
+
+
+def mode_of(run: LastRun) -> str:
+    """What a run does with deletes, without the column of a mark."""
+    return str(run.options.get("on_delete") or "").partition(":")[0]
 
 
 def verdicts(
@@ -136,12 +159,22 @@ def check(connection: sa.Connection, scope: Scope) -> Iterator[Item]:
         one = sa.select(sa.literal(1)).select_from(table).limit(1)
         if readable and connection.execute(one).first():
             needs += needs_of(table, rights)
+    needs += needs_of_order(scope.runs)
+    deleting = {
+        label
+        for run in scope.runs
+        if mode_of(run) == "delete"
+        for label in Kept(run.target, run.pipeline).tables(connection)
+    }
     own = {run.target: run for run in reversed(scope.runs)}
     for label in scope.tables:
         name = TableName.parse(label)
         described = writer_of(connection).describe(connection, name)
         if described is not None:
-            needs += needs_of_target(quoted(name), described, own.get(label))
+            needs += needs_of_target(
+                quoted(name), described, own.get(label), deletes=label in deleting
+            )
+    needs = list(dict.fromkeys(needs))
     lacking = dialect.lacking(connection, needs, scope.question.role)
     if lacking is None:
         yield Item("rights", "skipped", f"{dialect.server(connection).name} does not say")

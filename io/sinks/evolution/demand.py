@@ -86,14 +86,11 @@ class Refused:
             return self.poison
         names = Names(*dialect_of(connection).longest_name(connection))
         survey = Survey(config, self.target, writer, names, refusals_of(config), began)
-        judged = survey.of(self.records.values, self.poison, self._is_text)
+        judged = survey.of(self.records.values, self.poison)
         if survey.wanted:
             origins = {name: self._origin(at) for name, at in survey.wanted.first.items()}
             raise Demand(config, survey.wanted, origins)
         return judged
-
-    def _is_text(self, index: int) -> bool:
-        return self.batches[self.records.batch_of(index)].format.name == "csv"
 
     def _origin(self, index: int) -> str:
         batch, position = self.records.place_of(index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -161,8 +162,10 @@ class _Work:
         Raises:
             sqlalchemy.exc.SQLAlchemyError: Or the driver's: it asks for another try, or is away.
         """
+        # A database that commits whatever was done before it changes a table has no savepoint any more.
+        commits = dialect_of(self.connection).commits_tables
         try:
-            with self.connection.begin_nested():
+            with nullcontext() if commits else self.connection.begin_nested():
                 statement = change()
         except DATABASE_ERRORS as error:
             verdict = classify(error)

@@ -29,12 +29,20 @@ class Names:
             self.by_fold.setdefault(name.casefold(), name)
 
     def fault(self, name: str) -> str:
-        """Why no further column may have the name; empty if one may.
+        """Why no column is added under the name; empty if one may be.
 
         >>> names = Names(63, "bytes", {"id": "id"})
         >>> names.fault("ID"), names.fault("size")
         ('its name differs from column id only by capitals', '')
         """
+        impossible = self.impossible(name)
+        other = self.by_fold.get(name.casefold())
+        if impossible or other is None:
+            return impossible
+        return f"its name differs from column {shown(other)} only by capitals"
+
+    def impossible(self, name: str) -> str:
+        """Why nobody could add a column under the name, by hand either; empty if a person could."""
         if not name:
             return "its name is empty"
         if "\x00" in name:
@@ -45,12 +53,9 @@ class Names:
             return "its name is not valid Unicode"
         if length > self.longest:
             return f"its name has {length:,} {self.unit}, and the database takes {self.longest}"
-        other = self.by_fold.get(name.casefold())
-        if other is None:
-            return ""
-        if other == name:
+        if self.by_fold.get(name.casefold()) == name:
             return f"column {shown(name)} is filled by the program itself"
-        return f"its name differs from column {shown(other)} only by capitals"
+        return ""
 
 
 def shown(name: str) -> str:

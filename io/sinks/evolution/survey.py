@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,29 +67,26 @@ class Survey:
     wanted: Wanted = field(init=False, default_factory=Wanted)
     values: dict[str, list[Any]] = field(init=False, default_factory=dict)
 
-    def of(
-        self, records: Sequence[Value], poison: Sequence[Poison], is_text: Callable[[int], bool]
-    ) -> list[Poison]:
+    def of(self, records: Sequence[Value], poison: Sequence[Poison]) -> list[Poison]:
         """What becomes of ``poison``, and what of it is ``wanted``.
 
         Args:
             records: Of the commit.
             poison: Those that were refused.
-            is_text: Whether the record at an index had nothing but text.
 
         Returns:
-            ``poison``, where records wait that would be written if the table were another.
+            ``poison``, where records wait that would be written if a person altered the table.
         """
         self.names.take(column.name for column in self.target.columns)
         self.names.take(self.target.generated)
-        judged = [self._judged(bad, records[bad.index], is_text) for bad in poison]
+        judged = [self._judged(bad, records[bad.index]) for bad in poison]
         self.wanted.columns = [
             further_column(self.config.schema, name) or NewColumn(name, type_of(values))
             for name, values in self.values.items()
         ]
         return judged
 
-    def _judged(self, bad: Poison, record: Value, is_text: Callable[[int], bool]) -> Poison:
+    def _judged(self, bad: Poison, record: Value) -> Poison:
         if bad.category == "unknown_field":
             fields = fields_without_column(self.target, record)
             return self._lacking(bad, record, fields) if fields else bad
@@ -98,13 +95,25 @@ class Survey:
                 column
                 for column in self.target.columns
                 if record.get(column.name) is not None
-                and self.writer.misfits(column, record[column.name], is_text=is_text(bad.index))
+                and column.name != self.target.mark
+                and self.writer.misfits(column, record[column.name])
             ]
-            return self._too_narrow(bad, record, columns) if columns else bad
+            wider = all(self._has_wider(column, record[column.name]) for column in columns)
+            return self._too_narrow(bad, record, columns) if columns and wider else bad
         return bad
+
+    def _has_wider(self, column: Column, value: object) -> bool:
+        """Whether a person could change the type of ``column`` to one that takes ``value``, too."""
+        free = replace(column, fixed=False, generated=False)
+        return self.writer.widened(free, [value]) is not None
 
     def _lacking(self, bad: Poison, record: Value, fields: Sequence[str]) -> Poison:
         text = f"table {self.target.table} has no column for field {_some(fields)}"
+        for name in fields:
+            if name not in self.values and (reason := self.names.impossible(name)):
+                return replace(
+                    bad, message=f"{text}; {shown(name)} cannot be added by anybody: {reason}"
+                )
         if not self.config.evolves:
             return replace(bad, category=SCHEMA_CHANGE, message=f"{text}; add it, or see --evolve")
         folds = {name.casefold() for name in fields}

@@ -1,8 +1,9 @@
-"""How long finished jobs and ended runs are kept, and the deletion of those kept longer."""
+"""How long finished jobs, ended runs and deletes are kept, and the end of those kept longer."""
 
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -13,8 +14,9 @@ import sqlalchemy as sa
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
-from sinks.database.tables import READ_BY, jobs, runs, workers
+from sinks.database.tables import READ_BY, counts, jobs, runs, workers
 from sinks.dead import upkeep
+from sinks.expiry import removal
 from sinks.jobs import audit_trail
 from sinks.jobs.chunks import Change, Picked, Where, change_in_chunks
 from sinks.jobs.store import exists
@@ -27,8 +29,14 @@ LONGEST = timedelta(days=36_500)
 RUNS = "runs"
 """What ``Retention`` calls runs, beside the states of jobs."""
 
+DELETES = "deletes"
+"""What it calls the deletes that are remembered, so that nothing older brings a row back."""
+
 RUN_CHUNK = 500
 """Runs a transaction deletes."""
+
+TURN = 50
+"""Transactions in which a running pipeline looks for old deletes at a time, of one table."""
 
 SILENT = timedelta(days=1)
 """A run without an end has ended if none of its processes was heard for this long, and its period."""
@@ -63,38 +71,45 @@ def duration(text: str) -> timedelta:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long to keep finished jobs and ended runs; what is not named is kept forever.
+    """How long to keep finished jobs, ended runs and deletes; what is not named is kept forever.
 
     Attributes:
         periods: Final states, each with how long to keep a job after it got there.
         runs: How long to keep a run, with its workers, after it ended; None for as long as there
             are not too many of them (``sinks.runs.runs.KEPT``).
+        deletes: How long to remember that a key is gone; None forever.
     """
 
     periods: tuple[tuple[str, timedelta], ...] = ()
     runs: timedelta | None = None
+    deletes: timedelta | None = None
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> Retention:
-        """Read ``STATE=DURATION`` entries, e.g. ``completed=12h``, ``discarded=30d``, ``runs=90d``.
+        """Read ``STATE=DURATION`` entries, e.g. ``completed=12h``, ``runs=90d``, ``deletes=60d``.
 
         Raises:
-            ConfigError: An entry cannot be read, names no final state and not ``runs``, or what
-                another one has named before.
+            ConfigError: An entry cannot be read, names no final state and neither ``runs`` nor
+                ``deletes``, or what another one has named before; or deletes are kept too briefly.
         """
         periods: dict[str, timedelta] = {}
         for text in texts:
             state, equals, length = text.partition("=")
-            if not equals or state not in (*FINAL_STATES, RUNS):
+            if not equals or state not in (*FINAL_STATES, RUNS, DELETES):
                 raise ConfigError(
                     f"retain must be STATE=DURATION with {', '.join(FINAL_STATES)} as the state, "
-                    f"or {RUNS}=DURATION, e.g. completed=7d; got {text!r}"
+                    f"or {RUNS}=DURATION, or {DELETES}=DURATION, e.g. completed=7d; got {text!r}"
                 )
             if state in periods:
                 raise ConfigError(f"retain names {state} twice; give one duration")
             periods[state] = duration(length)
-        of_runs = periods.pop(RUNS, None)
-        return cls(tuple(periods.items()), of_runs)
+        of_runs, of_deletes = periods.pop(RUNS, None), periods.pop(DELETES, None)
+        if of_deletes is not None and of_deletes < removal.SHORTEST:
+            raise ConfigError(
+                f"retain {DELETES}: deletes are remembered for an hour or more, since an older change may "
+                f"come later than a delete; give at least {DELETES}=1h"
+            )
+        return cls(tuple(periods.items()), of_runs, of_deletes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +138,22 @@ class Kept:
         """The condition on runs: those of the pipeline, which may have the name of its table."""
         return runs.c.pipeline == (self.pipeline or self.target)
 
+    def tables(self, connection: sa.Connection) -> list[str]:
+        """The tables that the pipeline has written: its own, and those of its routes."""
+        query = sa.select(counts.c.target).where(
+            counts.c.pipeline == (self.pipeline or self.target)
+        )
+        labels = {self.target, *connection.execute(query.distinct()).scalars()}
+        return sorted(labels - {UNROUTED})
+
 
 def prune(
     database: Database, target: str | Kept | None, retention: Retention, *, actor: str, reason: str
 ) -> dict[str, int]:
-    """Delete the jobs and runs that have been kept long enough; the ledger keeps its counts.
+    """Delete the jobs, runs and deletes that have been kept long enough; the ledger keeps its counts.
 
-    A transaction deletes at most ``job_chunks.CHUNK`` jobs, or ``RUN_CHUNK`` runs, and enters the
-    audit trail, which says nothing where nothing was deleted. The newest run of each pipeline and
+    A transaction deletes at most ``job_chunks.CHUNK`` jobs, or ``RUN_CHUNK`` runs, or forgets
+    ``removal.CHUNK`` deletes, and enters the audit trail, which says nothing where nothing was deleted. The newest run of each pipeline and
     table stays, and so does every run that goes on.
 
     Args:
@@ -141,7 +164,8 @@ def prune(
         reason: Why.
 
     Returns:
-        How many jobs were deleted, by state, and how many runs; zeros included.
+        How many jobs were deleted, by state, how many runs, and how many deletes were forgotten;
+        zeros included.
 
     Raises:
         SinkUnavailable: The database cannot be reached; the chunks before are committed.
@@ -156,6 +180,8 @@ def prune(
         )
     if retention.runs is not None:
         deleted[RUNS] = _prune_runs(database, target, retention.runs, actor, reason)
+    if retention.deletes is not None:
+        deleted[DELETES] = _forget_deletes(database, target, retention.deletes, actor, reason)
     return deleted
 
 
@@ -168,7 +194,10 @@ def prunable(database: Database, target: str | Kept | None, retention: Retention
     bounds = _bounds(database, retention)
     with transaction(database, "read failed records", write=False) as connection:
         if not exists(connection):
-            return dict.fromkeys([*bounds, *([RUNS] if retention.runs is not None else [])], 0)
+            others = {RUNS: retention.runs, DELETES: retention.deletes}
+            return dict.fromkeys(
+                [*bounds, *(name for name, kept in others.items() if kept is not None)], 0
+            )
         count = sa.select(sa.func.count()).select_from(jobs)
         counted = {
             state: connection.execute(count.where(_old(target, state, before))).scalar_one()
@@ -179,7 +208,12 @@ def prunable(database: Database, target: str | Kept | None, retention: Retention
             of_runs = sa.select(sa.func.count()).select_from(runs)
             old = _old_runs(target, retention.runs, now)
             counted[RUNS] = connection.execute(of_runs.where(old)).scalar_one()
-        return counted
+    if retention.deletes is not None:
+        counted[DELETES] = sum(
+            removal.removable(database, label, retention.deletes)
+            for label in _tables(database, target)
+        )
+    return counted
 
 
 def oldest(
@@ -273,6 +307,36 @@ def _prune_chunk(
             connection, "prune", actor=actor, reason=reason, which=which, count=number
         )
     return number
+
+
+def _forget_deletes(
+    database: Database, target: str | Kept | None, length: timedelta, actor: str, reason: str
+) -> int:
+    """Forget old deletes; returns how many. A running pipeline looks at a part, another each time."""
+    running = isinstance(target, Kept)
+
+    def entered(connection: sa.Connection, label: str, before: datetime, number: int) -> None:
+        which = {"of": DELETES, "before": before.isoformat(), "target": label}
+        audit_trail.enter(
+            connection, "prune", actor=actor, reason=reason, which=which, count=number
+        )
+
+    start = uuid.uuid4() if running else uuid.UUID(int=0)
+    chunks = TURN if running else None
+    return sum(
+        removal.remove(database, label, length, entered, start=start, chunks=chunks)
+        for label in _tables(database, target)
+    )
+
+
+def _tables(database: Database, target: str | Kept | None) -> list[str]:
+    """The tables whose deletes are meant."""
+    if isinstance(target, str):
+        return [target]
+    with transaction(database, "forget deletes", write=False) as connection:
+        if not exists(connection):
+            return []
+        return removal.targets_of(connection) if target is None else target.tables(connection)
 
 
 def _old_runs(

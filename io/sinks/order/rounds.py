@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sinks.order.state import Claim, State, after, compare
+from sinks.order.state import Claim, State, after, compare, passed
 
 
 @dataclass(slots=True)
@@ -165,6 +165,8 @@ class Rounds:
                 self.unknown.append(queue.popleft())
                 continue
             if certain == "older" and (further is None or further.is_before(claim, state)):
+                if state is not None:
+                    self.states[key] = passed(claim, state)
                 queue.popleft()
                 continue
             if kind is not None and claim.delete != kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 OLDEST = -(1 << 63)
@@ -93,6 +93,17 @@ def after(claim: Claim, state: State | None) -> State:
     if position is None and state is not None:
         position = state.position  # older positions stay older
     return State(position, claim.place, claim.delete)
+
+
+def passed(claim: Claim, state: State) -> State:
+    """How far a key has come once a record has turned out to be older than ``state``.
+
+    A delete that comes later than its tombstone tells the position that the tombstone lacks. Without
+    it, nobody could ever compare the key with changes of other partitions.
+    """
+    if claim.delete and claim.position is not None and state.deleted and state.position is None:
+        return replace(state, position=claim.position)
+    return state
 
 
 def element_of(element: int | None, branches: tuple[int, ...]) -> int:

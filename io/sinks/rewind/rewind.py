@@ -17,6 +17,7 @@ from sinks.database.dialects import dialect_of
 from sinks.database.engine import retried, transaction
 from sinks.database.tables import READ_BY, control, intents, jobs, objects, queue
 from sinks.dead import upkeep
+from sinks.expiry import marks
 from sinks.jobs import audit_trail
 from sinks.jobs.rescue import rescue
 from sinks.jobs.state import executions
@@ -64,8 +65,8 @@ def carry_out(
         names: How operators name sources.
 
     Raises:
-        ConfigError: The pipeline is neither paused nor stopped, nothing is settled there, or it writes
-            objects.
+        ConfigError: The pipeline is neither paused nor stopped, nothing is settled there, it writes
+            objects, or deletes that come later are forgotten.
         SinkUnavailable: The database cannot be reached.
         Contention: It kept asking for another try.
         SinkFailed: It refuses the change.
@@ -78,10 +79,10 @@ def _carry_out(
     database: Database, rewind: Rewind, actor: str, reason: str, names: Names
 ) -> Outcome:
     with transaction(database, _DOING) as connection:
-        # A program that begins waits at the first lock, an operator at the second, and a commit of these
-        # partitions at the others.
+        # Who forgets deletes waits at the first lock, a program that begins at the second, an operator at
+        # the third, and a commit of these partitions at the others.
         places = sorted((rewind.pipeline, *place) for place in rewind.places)
-        locks = [("", "prepare"), (rewind.pipeline, "control"), *places]
+        locks = [marks.LOCK, ("", "prepare"), (rewind.pipeline, "control"), *places]
         dialect_of(connection).lock(connection, locks)
         generation = _next_generation(connection, rewind.pipeline, actor, reason)
         sources = {source for source, _ in rewind.places}
@@ -113,9 +114,10 @@ def _plan(
     """What is to be forgotten, and the ledger's rows of these partitions.
 
     Raises:
-        ConfigError: Nothing is settled there, or the pipeline writes objects.
+        ConfigError: Nothing is settled there, the pipeline writes objects, or deletes are forgotten.
     """
     _refuse_objects(connection, rewind.pipeline)
+    _refuse_forgotten_deletes(connection, rewind)
     settled = ledger.settlements(connection, rewind.pipeline, rewind.places)
     of_jobs = _jobs(connection, rewind)
     forgotten = [
@@ -158,6 +160,19 @@ def _refuse_objects(connection: sa.Connection, pipeline: str) -> None:
             f"pipeline {pipeline} writes objects, which cannot tell that a record is there already: its "
             "records would be there twice. Read it under another --pipeline into another prefix"
         )
+
+
+def _refuse_forgotten_deletes(connection: sa.Connection, rewind: Rewind) -> None:
+    """Refuse offsets below a delete that nobody remembers: their records would bring its row back."""
+    for place, (offset, target) in marks.highest_of(
+        connection, rewind.pipeline, rewind.places
+    ).items():
+        if rewind.start <= offset:
+            raise ConfigError(
+                f"deletes of {_named([place])} up to offset {offset:,} are forgotten (--retain deletes=…), "
+                f"and what was read before them would bring rows of table {target} back: give "
+                f"--from_offset {offset + 1} or more, or read it under another --pipeline into an empty table"
+            )
 
 
 def _conditions(rewind: Rewind, places: Sequence[Partition]) -> Iterator[sa.ColumnElement[bool]]:

@@ -114,7 +114,7 @@ class GenericWriter:
         """None: how a type is changed differs from database to database."""
         return None
 
-    def misfits(self, column: Column, value: object, *, is_text: bool) -> bool:
+    def misfits(self, column: Column, value: object) -> bool:
         """No: what a type takes, only the database knows."""
         return False
 

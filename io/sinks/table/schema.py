@@ -49,8 +49,9 @@ def whole_records(config: SqlConfig) -> bool:
 def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
     """The columns of the target table that ``config`` asks for.
 
-    With a JSON Schema, one for each property, also of referenced and combined subschemas; otherwise the key as text, and, unless the table evolves, ``payload``. If there
-    is no key, the columns of the record's origin come first.
+    With a JSON Schema, one for each property, also of referenced and combined subschemas; otherwise the key as text, and, unless the table
+    evolves, ``payload``. If there is no key, the columns of the record's origin come first. A table that
+    evolves gets the column that marks its rows.
 
     Raises:
         ConfigError: The schema has no properties, or lacks a key or compared column.
@@ -59,7 +60,7 @@ def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
     if config.schema is None:
         key = tuple(NewColumn(name, "text", nullable=False) for name in config.key)
         payload = (NewColumn(PAYLOAD, "json", nullable=False),) if whole_records(config) else ()
-        return (*origin, *key, *payload)
+        return (*origin, *key, *_mark(config), *payload)
     properties = properties_of(config.schema)
     if not properties.allowed:
         raise ConfigError(
@@ -84,6 +85,8 @@ def new_columns(config: SqlConfig) -> tuple[NewColumn, ...]:
     ]
     if config.unknown_fields == "payload" and PAYLOAD not in properties.allowed:
         columns.append(NewColumn(PAYLOAD, "json"))
+    if config.mark not in properties.allowed:
+        columns += _mark(config)
     return (*origin, *columns)
 
 
@@ -94,6 +97,11 @@ def further_column(schema: str | None, name: str) -> NewColumn | None:
         return None
     comment = descriptions_of(schema).get(name, "")
     return NewColumn(name, _column_type(name, allowed), comment=comment)
+
+
+def _mark(config: SqlConfig) -> tuple[NewColumn, ...]:
+    """The column that marks rows which are gone, where no record may bring it."""
+    return (NewColumn(config.mark, "boolean"),) if config.mark and config.evolves else ()
 
 
 def _origin_column(name: str) -> NewColumn:

@@ -106,7 +106,7 @@ class SqliteWriter:
         """None: the type of a column is an affinity, and bounds nothing."""
         return None
 
-    def misfits(self, column: Column, value: object, *, is_text: bool) -> bool:
+    def misfits(self, column: Column, value: object) -> bool:
         """No: a column takes values of all types, and a STRICT table cannot be changed."""
         return False
 

@@ -45,14 +45,8 @@ class TableWriter(Protocol):
         """
         ...
 
-    def misfits(self, column: Column, value: object, *, is_text: bool) -> bool:
-        """Whether the type of ``column`` cannot take ``value``, whatever its other rules.
-
-        Args:
-            column: The column.
-            value: Not None.
-            is_text: Whether the record had nothing but text: text may then be meant as a number.
-        """
+    def misfits(self, column: Column, value: object) -> bool:
+        """Whether the type of ``column`` certainly does not take ``value``, which is not None."""
         ...
 
     def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:

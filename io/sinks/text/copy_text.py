@@ -8,6 +8,7 @@ any, they are joined by NUL, which they cannot contain, and split again. NULL is
 from __future__ import annotations
 
 import datetime
+import math
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -25,6 +26,8 @@ _NUL = "\x00"
 _ESCAPES = (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"))  # the backslash first
 INTEGER_TYPES = frozenset({"int2", "int4", "int8", "smallint", "integer", "bigint"})
 """PostgreSQL's integer types, by both of their names."""
+
+_NUMBER_TYPES = frozenset({"float4", "float8", "real", "double precision", "numeric"})
 
 
 def encoder_of(type_name: str) -> Encoder:
@@ -44,6 +47,8 @@ def encoder_of(type_name: str) -> Encoder:
         return lambda values: _encode_each(values, _bytea)
     if type_name in INTEGER_TYPES:
         return lambda values: _encode_each(values, _integer)
+    if type_name in _NUMBER_TYPES:
+        return _encode_numbers
     return lambda values: _encode_each(values, _text)
 
 
@@ -111,6 +116,18 @@ def _encode_each(values: Sequence[Any], convert: Callable[[Any], str]) -> Sequen
         return escape(list(map(convert, values)))
     filled = escape(["" if value is None else convert(value) for value in values])
     return [NULL if value is None else text for value, text in zip(values, filled, strict=True)]
+
+
+def _encode_numbers(values: Sequence[Any]) -> Sequence[str]:
+    """Numbers with a fraction: floats take a third of the time that ``repr`` takes for each."""
+    if set(map(type, values)) <= {float, type(None)}:
+        joined = encode_json(values)[1:-1].decode()
+        texts = joined.split(",") if joined else []
+        if "null" not in joined:
+            return texts
+        if None in values and all(map(math.isfinite, filter(None, values))):
+            return [NULL if value is None else t for value, t in zip(values, texts, strict=True)]
+    return _encode_each(values, _text)
 
 
 def _encode_dates(values: Sequence[Any], dates: Checked, type_name: str) -> Sequence[str]:

@@ -12,7 +12,7 @@ def add_target(parser: Parser) -> None:
     add(
         "--sink",
         metavar="URL",
-        help="SQLAlchemy URL: sqlite:///ingest.db, postgresql://user@host/db; "
+        help="SQLAlchemy URL: sqlite:///ingest.db, postgresql://user@host/db, mysql://user@host/db; "
         "${env:NAME} and ${file:/path} in it are read where they are used; or a place for objects: "
         "s3://bucket/prefix?format=parquet, file:///folder?format=jsonl.gz, with &partition=day,FIELD "
         "for folders (docs/objects.md); required",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from typing import Any
 
 import pytest
 
 from sinks import targets
+from sinks.database.engine import dispose_engines
 from sinks.sql import SqlSink
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.errors import ConfigError, SinkFailed
@@ -149,3 +151,29 @@ class TestTargetIn:
         database.run(TABLE)
         (settled,) = sink.commit([make_batch([{"id": 1}])])
         assert counts(settled) == {"read": 1, "inserted": 1}
+
+
+@pytest.mark.integration
+def test_a_role_that_may_delete_no_rows_is_refused_before_anything_is_read(
+    postgres: Database,
+) -> None:
+    changes: dict[str, Any] = {"key": ["id"], "on_conflict": "newest:@position"}
+    postgres.run("CREATE TABLE events (id integer PRIMARY KEY, gone boolean)")
+    postgres.sink(**changes)
+    role = f"deleter_{os.getpid()}"
+    postgres.run(
+        f"CREATE ROLE {role} LOGIN",
+        f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}",
+        f"REVOKE DELETE ON events FROM {role}",
+    )
+    restricted = Database("postgres", postgres.url.replace("//postgres:", f"//{role}:", 1))
+    try:
+        restricted.sink(**changes, on_delete="mark:gone")
+        with pytest.raises(ConfigError, match=f"role {role} lacks DELETE on table events") as error:
+            restricted.sink(**changes, on_delete="delete")
+        grant = str(error.value).partition("run: ")[2].partition(", or give")[0]
+        postgres.run(grant)
+        restricted.sink(**changes, on_delete="delete")
+    finally:
+        dispose_engines()
+        postgres.run(f"DROP OWNED BY {role}", f"DROP ROLE {role}")

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from sinks.database.engine import transaction
 from sinks.table.generic import GenericWriter
+from sinks.table.mariadb.writer import MariadbWriter
 from sinks.table.postgres.writer import PostgresWriter
 from sinks.table.sqlite import SqliteWriter
 from sinks.writers import writer_of
 from tests.io.sinks.tested_database import Database
 
-WRITERS = {"sqlite": SqliteWriter, "postgres": PostgresWriter, "generic": GenericWriter}
+WRITERS = {
+    "sqlite": SqliteWriter,
+    "postgres": PostgresWriter,
+    "generic": GenericWriter,
+    "mariadb": MariadbWriter,
+}
 
 
 def test_each_database_has_its_writer(database: Database) -> None:

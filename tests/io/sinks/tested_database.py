@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import psycopg2
+import sqlalchemy as sa
 
 import sinks.database.database
 from sinks.sql import SqlConfig, SqlSink
@@ -42,6 +43,8 @@ class Database:
     def connect(self) -> Any:
         if self.kind == "postgres":
             return psycopg2.connect(self.url)
+        if self.kind == "mariadb":
+            return connect_to_mariadb(self.url)
         return sqlite3.connect(self.url.partition(":///")[2], timeout=10)
 
     def run(self, *statements: str) -> None:
@@ -55,6 +58,25 @@ class Database:
             cursor = connection.cursor()
             cursor.execute(query)
             return [tuple(row) for row in cursor.fetchall()]
+
+
+def connect_to_mariadb(url: str) -> Any:
+    """A plain connection, in UTC and strict."""
+    import pymysql
+
+    parts = sa.make_url(url)
+    connection: Any = pymysql.connect(
+        host=str(parts.host),
+        port=parts.port or 3306,
+        user=str(parts.username),
+        database=parts.database,
+        charset="utf8mb4",
+    )
+    # Names in double quotes, as tests of other databases have them.
+    connection.cursor().execute(
+        "SET time_zone = '+00:00', sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES'"
+    )
+    return connection
 
 
 def make_batch(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -75,3 +76,14 @@ def _break(engine: sa.Engine, fault: Fault) -> None:
 
     engine.dispose()
     sa.event.listen(engine, "do_connect", connect)
+
+
+def losing(table: str) -> Fault:
+    """A driver that loses the rows of one table and says nothing."""
+
+    def fault(statement: str, values: Any) -> tuple[str, Any]:
+        if statement.startswith(f'INSERT INTO "{table}"'):
+            statement = re.sub(r"VALUES \(([?, ]+)\)", r"SELECT \1 WHERE 0", statement)
+        return statement, values
+
+    return fault

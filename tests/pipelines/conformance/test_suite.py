@@ -70,3 +70,11 @@ def test_a_check_that_does_not_end_is_given_up_and_those_after_it_are_not_tried(
     assert (second.status, second.why) == ("failed", "not tried, since endless did not end")
     assert tried == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sqlite_keeps_all_of_it_but_has_no_connection_to_lose(tmp_path: Path) -> None:
+    results = list(suite.results(Database(f"sqlite:///{tmp_path}/a.db")))
+    assert [(each.check.name, each.why) for each in results if each.status == "failed"] == []
+    others = {each.check.name.partition(".")[0] for each in results if each.status != "passed"}
+    assert others == {"outages"}
+    assert list(tmp_path.iterdir()) == []

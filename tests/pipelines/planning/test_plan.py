@@ -53,7 +53,8 @@ def test_its_verdicts_are_those_of_the_run(sink: str, tmp_path: Path) -> None:
     before = contents(database)
     result = plan(config, Asked())
     assert contents(database) == before
-    summary = ingested(source, sink, "--on_conflict", "update", table="orders")
+    update = ("--on_conflict", "update")
+    summary = ingested(source, sink, *update, "--retry_wait", "0", table="orders")
     assert dict(result.counts) == {name: summary[name] for name, _ in result.counts}
     assert result.counts.dead > 20
     assert result.counts.retrying > 5

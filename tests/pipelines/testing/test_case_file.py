@@ -154,7 +154,7 @@ def test_steps_are_those_of_files_beside_it(tmp_path: Path) -> None:
         ("mapp: m.yaml", "1:1: a file of cases has no key mapp; it has map, "),
         ("cases: [{input: {}, row: {}}]", "1:9: the case has no name"),
         ("cases: [{name: n, row: {}}]", "1:9: the case has no input"),
-        ("cases: [{name: n, input: {}}]", "expects nothing: add row, rows or failure"),
+        ("cases: [{name: n, input: {}}]", "expects nothing: add row, rows, deleted or failure"),
         ("cases: [{name: n, input: {}, row: {}, rows: []}]", "1:39: give row or rows"),
         ("cases: [{name: n, input: {}, row: 1}]", "names to values, got 1"),
         ("cases: [{name: n, input: {}, rows: {}}]", "rows is a list of rows, got a mapping"),
@@ -180,3 +180,44 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, message
     with pytest.raises(ConfigError) as error:
         cases(tmp_path, text)
     assert message in str(error.value)
+
+
+def test_what_surrounds_a_row_and_what_becomes_of_deletes_is_said_as_in_a_run(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.test.yaml"
+    head = "envelope: debezium\nkey: '@key.id'\non_delete: mark:gone\n"
+    head += "delete_when: {field: status, is: closed}\n"
+    path.write_text(f"{head}cases: [{{name: n, input: null, key: {{id: 7}}, deleted: {{id: 7}}}}]")
+    suite = suite_of(path)
+    unwrap = suite.trial.unwrap
+    assert (unwrap.envelope, unwrap.on_delete, unwrap.key) == ("debezium", "mark", ("id",))
+    assert unwrap.condition() is not None
+    (case,) = suite.cases
+    assert (case.sample.raw, case.sample.key) == (b"", b'{"id":7}')
+    assert (case.rows, case.deleted) == ({}, {"": ({"id": 7},)})
+
+
+def test_deletes_are_expected_like_rows(tmp_path: Path, routed: str) -> None:
+    listed = one(tmp_path, "input: {}, deleted: [{a: 1}, {a: 2}]")
+    assert listed.deleted == {"": ({"a": 1}, {"a": 2})}
+    of_table = one(tmp_path, "input: {}, deleted: {a: 1}, table: orders", routed)
+    assert of_table.deleted == {"orders": ({"a": 1},)}
+    by_table = one(tmp_path, "input: {}, deleted: {orders: [{a: 1}]}", routed)
+    assert by_table.deleted == {"orders": ({"a": 1},)}
+    with pytest.raises(ConfigError, match=r"a.test.yaml:3:[0-9]+: rows is a list of rows"):
+        one(tmp_path, "input: {}, deleted: {a: 1}", routed)
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        ("on_delete: erase", "1:1: --on_delete must be delete, mark:COLUMN, ignore or dead"),
+        ("envelope: paper", "1:1: envelope must be none"),
+        ("key: 'a,a'", "1:1: --key names a field twice"),
+        ("delete_when: {field: a, is: 1}", "1:1: --delete_when: say what becomes of deletes"),
+    ],
+)
+def test_what_cannot_be_said_of_changes_is_refused(head: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"a.test.yaml:{message}"):
+        one(tmp_path, "input: {}, rows: []", head)

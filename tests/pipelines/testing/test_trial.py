@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.testing.trial import Sample, Trial
 from transforms.batch.record import Format, Record
+from transforms.envelope.config import UnwrapConfig
 from transforms.errors import RetryLater
 from transforms.mapping.mapping import Mapping
 from transforms.route.route import Route
@@ -108,3 +109,23 @@ def test_what_matches_no_route_goes_to_the_table_with_its_schema() -> None:
     assert list(order.by_table) == ["orders"], "the schema is not that of other tables"
     assert other.by_table == {"rest": ({"id": 1},)}
     assert (bad.failure.category, bad.failure.target) == ("schema", "rest")
+
+
+def test_change_events_become_rows_and_deletes() -> None:
+    routes = Routes((Route("orders", key=("id",), on_conflict="newest:@position"),))
+    unwrap = UnwrapConfig("debezium", "delete", key=("id",))
+    trial = Trial(mapping=CUSTOMERS, unwrap=unwrap, routes=routes, schema=None)
+    row = {"Customer ID": "7", "name": "Ann"}
+    created, deleted, tombstone, truncated = trial.outcomes(
+        [
+            {"op": "c", "before": None, "after": row, "source": {"lsn": 1}},
+            {"op": "d", "before": row, "after": None, "source": {"lsn": 2}},
+            Sample(b"", key=b'{"id":7}'),
+            {"op": "t", "before": None, "after": None, "source": {"lsn": 3}},
+        ]
+    )
+    assert (created.by_table, created.deleted) == ({"orders": ({"id": 7, "name": "Ann"},)}, ())
+    assert deleted.rows == ()
+    assert deleted.deleted_by_table == {"orders": ({"id": 7, "name": "Ann"},)}
+    assert tombstone.deleted_by_table == {"orders": ({"id": 7},)}
+    assert (truncated.failure.stage, truncated.failure.category) == ("envelope", "truncate")

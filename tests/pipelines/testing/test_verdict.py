@@ -136,3 +136,27 @@ def test_a_failure_may_have_to_be_of_a_table() -> None:
     (line,) = differences(expected, Outcome((), (failure,)))
     assert line == "failure, table: expected lines, got orders"
     assert differences(case(failure=ExpectedFailure(table="orders")), Outcome((), (failure,))) == []
+
+
+def test_of_a_delete_the_expected_fields_count() -> None:
+    expected = Case("n", "a:1:1", Sample(b""), {}, None, {"": ({"id": 7},)})
+    assert differences(expected, Outcome(deleted=({"id": 7, "name": "Ann"},))) == []
+    assert differences(expected, Outcome(deleted=({"id": 8, "name": "Ann"},))) == [
+        "delete, id: expected 7, got 8"
+    ]
+    assert differences(expected, Outcome(deleted=({"name": "Ann"},))) == [
+        "delete, id: expected 7, but it is absent"
+    ]
+    assert differences(expected, Outcome(rows=({"id": 7},))) == [
+        "expected no row, got one row",
+        'row 1: {"id":7}',
+        "expected one delete, got no delete",
+    ]
+
+
+def test_a_delete_that_nobody_expects_is_shown_with_its_table() -> None:
+    gone = Outcome(deleted=({"id": 7},), deleted_from=("orders",))
+    assert differences(case(), gone) == [
+        "orders: expected no delete, got one delete",
+        'orders: delete 1: {"id":7}',
+    ]

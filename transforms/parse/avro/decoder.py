@@ -11,6 +11,7 @@ import fastavro
 from fastavro.schema import SchemaParseException, UnknownType
 
 from transforms.errors import ObjectFailed, Reject
+from transforms.parse.avro.columns import FEW, Columns
 from transforms.parse.avro.nesting import is_deeper
 from transforms.parse.avro.program import compiled
 from transforms.parse.avro.reading import Unfit
@@ -41,6 +42,7 @@ class AvroDecoder:
             shapes = Shapes(names)
             shapes.of(parsed)
             self._read = compiled(parsed, names, max_depth)
+            self._columns = None if shapes.recursive else _columns(parsed, names, max_depth)
         except ObjectFailed as error:
             raise Unusable(str(error)) from error
         except (SchemaParseException, UnknownType) as error:
@@ -73,6 +75,8 @@ class AvroDecoder:
         read = self._read
         values = []
         try:
+            if self._columns is not None and len(raws) >= FEW:
+                return self._columns.values(raws, at)
             for raw in raws:
                 value, end = read(raw, at, 0)
                 if end != len(raw):
@@ -86,6 +90,14 @@ class AvroDecoder:
 
     def _too_deep(self) -> Reject:
         return Reject(f"nested deeper than {self._max_depth} levels", "too_deep")
+
+
+def _columns(schema: Any, names: dict[str, Any], max_depth: int) -> Columns | None:
+    """What reads many values at once; None if values of ``schema`` are nested too deep."""
+    try:
+        return Columns(schema, names, max_depth)
+    except RecursionError:
+        return None
 
 
 def _reason(error: Exception, quotes: bool) -> str:

@@ -105,6 +105,8 @@ class _Program:
         if kind == "fixed":
             name = self._new("v")
             out.add(f"{name} = d[i:i + {schema['size']:d}]", f"i += {schema['size']:d}")
+            # Otherwise an array of any length could be read from behind the end.
+            out.add("if i > len(d):", " raise IndexError")
             return name
         if kind == "array":
             return self._many(schema["items"], out, keyed=False)

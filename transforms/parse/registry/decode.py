@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from transforms.parse.registry.wire import BY_GUID, BY_NUMBER, VALUE_HEADER, in_
 
 One = Callable[[bytes], Any]
 
+_PREFIX = itemgetter(slice(BY_NUMBER))
+
 _PENDING = object()
 """Stands for a value that is not decoded yet."""
 
@@ -25,8 +28,8 @@ class Named:
     """Messages of one schema: where they are in their batch, their bytes, and where bodies begin."""
 
     at: int
-    indices: list[int] = field(default_factory=list)
-    raws: list[bytes] = field(default_factory=list)
+    indices: Sequence[int] = field(default_factory=list)
+    raws: Sequence[bytes] = field(default_factory=list)
 
 
 def is_of_topic(batch: RecordBatch) -> bool:
@@ -44,6 +47,8 @@ def by_schema(
         headers: The headers of each.
         header: The one that names a schema.
     """
+    if headers is None and (only := _of_one_schema(raws)) is not None:
+        return only
     prefixes: defaultdict[bytes, list[int]] = defaultdict(list)
     for index, raw in enumerate(raws):
         if raw:
@@ -73,6 +78,18 @@ def by_schema(
     return result
 
 
+def _of_one_schema(raws: Sequence[bytes | None]) -> dict[SchemaId, list[Named]] | None:
+    """What ``by_schema`` returns where all messages begin with one number, as they mostly do."""
+    messages: list[bytes] = [raw for raw in raws if raw]
+    prefixes = set(map(_PREFIX, messages)) if len(messages) == len(raws) else set()
+    if len(prefixes) != 1:
+        return None
+    (prefix,) = prefixes
+    if prefix[0] or len(prefix) < BY_NUMBER:
+        return None
+    return {int.from_bytes(prefix[1:], "big"): [Named(BY_NUMBER, range(len(raws)), messages)]}
+
+
 class Values:
     """The values of the messages of a batch.
 
@@ -93,6 +110,7 @@ class Values:
         self._quotes = quotes
         self._longest = longest
         self._ready: list[Any] = [_PENDING] * len(batch.raws)
+        self._all_are_ready = False
         self._of: dict[int, tuple[SchemaId, bytes, int]] = {}
         for id_, groups in by_schema(batch.raws, batch.headers, VALUE_HEADER).items():
             for group in groups:
@@ -106,6 +124,9 @@ class Values:
             except UnknownSchema:
                 values = None
         if values is not None and set(map(type, values)) == {dict}:
+            if len(values) == len(self._ready):
+                self._ready, self._all_are_ready = values, True
+                return
             for index, value in zip(group.indices, values, strict=True):
                 self._ready[index] = value
             return
@@ -115,7 +136,11 @@ class Values:
     @property
     def none_is_named(self) -> bool:
         """Whether no message names a schema."""
-        return not self._of and all(value is _PENDING for value in self._ready)
+        return (
+            not self._all_are_ready
+            and not self._of
+            and all(value is _PENDING for value in self._ready)
+        )
 
     def one(self, index: int) -> Any:
         """The value of the message at ``index``.
@@ -145,4 +170,6 @@ class Values:
     def many(self, indices: Sequence[int]) -> list[Any] | None:
         """The values of messages that follow each other; None if ``one`` is needed."""
         values = self._ready[indices[0] : indices[-1] + 1]
+        if self._all_are_ready:
+            return values
         return None if any(value is _PENDING for value in values) else values

@@ -28,6 +28,7 @@ class Generic:
         keeps_zones: As in ``Dialect``.
         builds_beside: As in ``Dialect``.
         own_clock: As in ``Dialect``.
+        commits_tables: As in ``Dialect``.
         experimental: As in ``Dialect``.
         in_process: As in ``Dialect``.
     """
@@ -37,6 +38,7 @@ class Generic:
     keeps_zones: bool = False
     builds_beside: bool = False
     own_clock: bool = True
+    commits_tables: bool = False
     experimental: bool = True
     in_process: bool = False
 

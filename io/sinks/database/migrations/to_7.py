@@ -50,10 +50,31 @@ def _positions(op: Operations, present: Present) -> None:
             sa.Column("deleted", sa.Boolean, nullable=False),
             sa.Column("changed_at", UtcDateTime, nullable=False),
         )
+    if "ingest_positions_deleted" not in present.indexes("ingest_positions"):
+        op.create_index(
+            "ingest_positions_deleted",
+            "ingest_positions",
+            ["target", "key"],
+            postgresql_where=sa.text("deleted"),
+            sqlite_where=sa.text("deleted"),
+        )
+
+
+def _expired(op: Operations, present: Present) -> None:
+    if not present.has("ingest_expired"):
+        op.create_table(
+            "ingest_expired",
+            *(
+                sa.Column(name, NAME, primary_key=True)
+                for name in ("target", "source", "partition")
+            ),
+            sa.Column("offset", sa.BigInteger, nullable=False),
+            sa.Column("changed_at", UtcDateTime, nullable=False),
+        )
 
 
 MIGRATION = Migration(
     version=7,
     summary="deletes are an outcome, and the order of the records of a key is kept",
-    steps=(Step(_deleted), Step(_published), Step(_positions)),
+    steps=(Step(_deleted), Step(_published), Step(_positions), Step(_expired)),
 )

@@ -7,6 +7,7 @@ other change keeps every value as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
@@ -20,6 +21,9 @@ _LARGEST_FLOAT4 = Decimal("3.4028234663852886e38")
 _TEXTS = ("varchar", "bpchar")
 _HEADER = 4  # bytes that a modifier of texts and numbers counts (postgres.h, VARHDRSZ)
 _MOST_DIGITS = 1_000  # that a precision may declare
+_MAY_BE_A_NUMBER = re.compile(r"\s*[+-]?(?:[0-9.]|nan|inf)", re.IGNORECASE)
+"""How every text begins that PostgreSQL might read as a number, such as ``0xff`` and ``Infinity``."""
+
 _EXACT = Context(prec=4 * _MOST_DIGITS, rounding=ROUND_HALF_UP)
 
 
@@ -42,7 +46,7 @@ def widened(column: Column, values: Sequence[Any]) -> str | None:
         return None
     if column.type in _TEXTS:
         short = all(_fits_text(column, value) for value in values)
-        return None if short or not all(isinstance(value, str) for value in values) else "text"
+        return None if short or not all(map(_is_text, values)) else "text"
     numbers = [number for number in map(_number, values) if number is not None]
     if len(numbers) < len(values) or all(_fits_number(column, number) for number in numbers):
         return None
@@ -56,25 +60,24 @@ def widened(column: Column, values: Sequence[Any]) -> str | None:
     return None
 
 
-def misfits(column: Column, value: object, *, is_text: bool) -> bool:
-    """Whether the type of ``column`` cannot take ``value``; of dates and the like, no.
+def misfits(column: Column, value: object) -> bool:
+    """Whether the type of ``column`` certainly does not take ``value``; of dates and the like, no.
 
     Args:
         column: As PostgreSQL describes it.
         value: Not None.
-        is_text: Whether the record had nothing but text, so that a text may be a bad number.
 
-    >>> misfits(Column("n", "int4"), "abc", is_text=False), misfits(Column("n", "int4"), 7, is_text=False)
+    >>> misfits(Column("n", "int4"), "abc"), misfits(Column("n", "int4"), 7)
     (True, False)
     """
     if column.type in _TEXTS:
         return not _fits_text(column, value)
-    if column.type == "bool":
-        return not isinstance(value, bool) and not is_text
     if column.type not in (*_BITS, *_FLOATS, "numeric"):
         return False
     number = _number(value)
-    return not is_text if number is None else not _fits_number(column, number)
+    if number is None:
+        return not _MAY_BE_A_NUMBER.match(str(value)) or isinstance(value, bool)
+    return not _fits_number(column, number)
 
 
 def _number(value: object) -> int | Decimal | None:
@@ -91,10 +94,15 @@ def _number(value: object) -> int | Decimal | None:
 
 
 def _fits_text(column: Column, value: object) -> bool:
-    if not isinstance(value, str) or column.modifier < _HEADER:
-        return isinstance(value, str) or not isinstance(value, (dict, list))
+    if not _is_text(value) or column.modifier < _HEADER:
+        return not isinstance(value, (dict, list))
     # Blanks beyond the length are cut, as the standard wants it.
-    return len(value.rstrip(" ")) <= column.modifier - _HEADER
+    return len(str(value).rstrip(" ")) <= column.modifier - _HEADER
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is known which text a column gets: that of other numbers is the writer's choice."""
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
 
 
 def _fits_number(column: Column, number: int | Decimal) -> bool:

@@ -232,9 +232,9 @@ class PostgresWriter:
         """As ``widening.widened`` says."""
         return widening.widened(column, values)
 
-    def misfits(self, column: Column, value: object, *, is_text: bool) -> bool:
+    def misfits(self, column: Column, value: object) -> bool:
         """As ``widening.misfits`` says."""
-        return widening.misfits(column, value, is_text=is_text)
+        return widening.misfits(column, value)
 
     def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:
         """Read the system catalogue."""

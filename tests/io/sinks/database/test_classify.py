@@ -98,20 +98,19 @@ class ProgrammingError(DatabaseError):
 
 
 MYSQL: list[tuple[int, Kind, str]] = [
-    (1205, "transient", ""),
-    (1213, "transient", ""),
-    (1290, "outage", ""),
-    (1836, "outage", ""),
-    (1044, "fatal", ""),
-    (1045, "fatal", ""),
-    (1049, "fatal", ""),
-    (1142, "fatal", ""),
-    (1143, "fatal", ""),
-    (1216, "record", "foreign_key"),
-    (1452, "record", "foreign_key"),
-    (1644, "record", "trigger"),
-    (3819, "record", "constraint"),
-    (4025, "record", "constraint"),
+    *((number, "transient", "") for number in (1020, 1205, 1213, 1317, 1412, 1969, 3024, 3058)),
+    *(
+        (number, "outage", "")
+        for number in (1021, 1037, 1038, 1040, 1053, 1114, 1129, 1203, 1226, 1290, 1792, 1836, 1927)
+    ),
+    *((number, "fatal", "") for number in (1044, 1045, 1049, 1142, 1143)),
+    *(
+        (number, "record", "data")
+        for number in (1118, 1153, 1264, 1265, 1292, 1300, 1366, 1367, 1406, 1411, 1416, 1690, 3140)
+    ),
+    *((number, "record", "constraint") for number in (1048, 1062, 1364, 1526, 3819, 4025)),
+    *((number, "record", "foreign_key") for number in (1216, 1217, 1451, 1452)),
+    *((number, "record", "trigger") for number in (1644,)),
 ]
 
 
@@ -120,6 +119,17 @@ def test_a_mysql_number_says_more_than_the_class(number: int, kind: Kind, catego
     for cls in (OperationalError, IntegrityError):
         verdict = classify(cls(number, "text"))
         assert (verdict.kind, verdict.category) == (kind, category)
+
+
+@pytest.mark.parametrize(("number", "kind", "category"), MYSQL)
+@pytest.mark.parametrize("sqlstate", ["HY000", "23000", "42000"])
+def test_a_mysql_number_says_more_than_the_sqlstate_beside_it(
+    number: int, kind: Kind, category: str, sqlstate: str
+) -> None:
+    error = OperationalError(number, "text")
+    error.sqlstate = sqlstate  # type: ignore[attr-defined]
+    verdict = classify(error)
+    assert (verdict.kind, verdict.category, verdict.sqlstate) == (kind, category, sqlstate)
 
 
 def test_every_mysql_number_is_tested() -> None:
@@ -134,6 +144,11 @@ def test_every_mysql_number_is_tested() -> None:
         (IntegrityError(1062, "Duplicate entry"), "record", "constraint"),
         (DataError(1406, "Data too long"), "record", "data"),
         (ProgrammingError(1146, "Table 'd.t' doesn't exist"), "fatal", ""),
+        (OperationalError(1054, "Unknown column"), "fatal", ""),
+        (OperationalError(2013, "Lost connection"), "outage", ""),
+        # A deadlock has undone the transaction, and its savepoints with it.
+        (OperationalError(1305, "SAVEPOINT sa_savepoint_1 does not exist"), "transient", ""),
+        (OperationalError(1305, "FUNCTION d.f does not exist"), "fatal", ""),
     ],
 )
 def test_another_drivers_error_is_judged_by_its_class(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sinks.database.backends.generic import Generic
+from sinks.database.backends.mariadb import Mariadb
 from sinks.database.backends.postgres import Postgres
 from sinks.database.backends.sqlite import Sqlite
 from sinks.database.dialect import Dialect
@@ -19,7 +20,9 @@ from tests.io.sinks.tested_database import Database
         ("postgresql", "psycopg2", Postgres()),
         ("postgresql", "asyncpg", Postgres(writing="portable")),
         ("sqlite", "pysqlite", Sqlite()),
-        ("mysql", "pymysql", Generic()),
+        ("mysql", "pymysql", Mariadb()),
+        ("mariadb", "pymysql", Mariadb()),
+        ("mysql", "mysqldb", Mariadb(writing="portable")),
         ("mssql", "pyodbc", Generic()),
     ],
 )
@@ -32,5 +35,5 @@ def test_a_dialect_is_chosen_by_database_and_driver(
 
 def test_each_database_under_test_has_another(database: Database) -> None:
     with transaction(database.database, "test", write=False) as connection:
-        kinds = {"sqlite": Sqlite, "postgres": Postgres, "generic": Generic}
+        kinds = {"sqlite": Sqlite, "postgres": Postgres, "generic": Generic, "mariadb": Mariadb}
         assert type(dialect_of(connection)) is kinds[database.kind]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sinks.doctor import retention
+from sinks.doctor.retention import Deletes
 from sinks.doctor.scope import Question
 from tests.io.sinks.doctor.examined import NOW, ago, last_run, said, wrong
+from tests.io.sinks.expiry.gone_keys import forget_later
 from tests.io.sinks.jobs.stored_jobs import prepared, store
 from tests.io.sinks.runs.test_runs import begun
 from tests.io.sinks.tested_database import Database
@@ -62,3 +65,34 @@ def test_old_runs_are_told(database: Database) -> None:
     assert (item.where, item.figures["state"]) == ("ingest_runs", "runs")
     database.run("DELETE FROM ingest_runs WHERE id = '1'")
     assert wrong(database, retention.check) == []
+
+
+def test_what_is_remembered_of_deletes_for_too_long_is_told(database: Database) -> None:
+    config = prepared(database)
+    begun(database, options={"retain": ["deletes=30d"]})
+    (job,) = store(config, {"inserted_at": datetime.now(UTC) - timedelta(days=20)})
+    forget_later(database, 3, 4, age=timedelta(days=30, hours=20))
+    (item,) = said(database, retention.check)
+    assert (item.level, item.figures["deletes"]) == ("ok", {"events": 2})
+    forget_later(database, 5, age=timedelta(days=40), start=10)
+    (item,) = wrong(database, retention.check)
+    assert (item.where, item.figures["state"], item.figures["job"]) == ("events", "deletes", job)
+    assert f"failed record {job} may be older" in item.what
+    database.run("DELETE FROM ingest_jobs")
+    (item,) = wrong(database, retention.check)
+    assert "run pipeline events again" in item.todo
+    database.run("DELETE FROM ingest_positions")
+    (item,) = said(database, retention.check)
+    assert item.figures["deletes"] == {}
+
+
+def test_many_deletes_that_stay_forever_are_told() -> None:
+    many = Deletes("t", retention.MANY_JOBS, NOW)
+    for options in ({}, {"retain": ["runs=1d"]}):
+        item = retention.overdue_deletes(last_run(options=options), many, NOW)
+        assert item is not None
+        assert "--retain deletes=90d" in item.todo
+    few = replace(many, number=many.number - 1)
+    assert retention.overdue_deletes(last_run(), few, NOW) is None
+    forgetting = last_run(options={"retain": ["deletes=30d"]})
+    assert retention.overdue_deletes(forgetting, many, NOW) is None

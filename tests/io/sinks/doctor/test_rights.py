@@ -140,6 +140,38 @@ def test_what_a_target_needs_depends_on_how_it_is_written() -> None:
     assert rights.needs_of_target("t", described, None) == inserts
     assert rights.needs_of_target("t", described, ignoring) == [*inserts, Need("SELECT", "t", "id")]
     assert Need("UPDATE", "t", "n") in rights.needs_of_target("t", described, updating)
+    deleting = rights.needs_of_target("t", described, updating, deletes=True)
+    assert Need("DELETE", "t") in deleting
+    of_message = last_run(options={"key": "id=@key.id"})
+    assert Need("SELECT", "t", "id") in rights.needs_of_target("t", described, of_message)
+
+
+def test_a_run_with_deletes_needs_the_states_of_keys_from_the_start() -> None:
+    of_positions, of_expired = (
+        Need("DELETE", '"ingest_positions"'),
+        Need("UPDATE", '"ingest_expired"', "offset"),
+    )
+    for options, needed in (
+        ({"on_delete": "ignore"}, (False, False)),
+        ({"on_delete": "mark:gone"}, (True, False)),
+        ({"on_delete": "delete", "retain": ["deletes=9d"]}, (True, True)),
+    ):
+        needs = rights.needs_of_order([last_run(options=options)])
+        assert (of_positions in needs, of_expired in needs) == needed
+
+
+def test_deletes_take_a_right_of_their_own_on_every_table_of_the_pipeline(
+    postgres: Database, role: str
+) -> None:
+    options = {"key": "id", "on_conflict": "newest:@position", "on_delete": "delete"}
+    grant_all(postgres, role)
+    postgres.run(f"REVOKE DELETE ON events FROM {role}")
+    assert wrong(postgres, rights.check, Question(role=role)) == []
+    begun(postgres, "run-of-deletes", options=options)
+    (item,) = wrong(postgres, rights.check, Question(role=role))
+    assert (item.where, item.todo) == ('"events"', f'run: GRANT DELETE ON "events" TO "{role}"')
+    postgres.run(item.todo.removeprefix("run: "))
+    assert wrong(postgres, rights.check, Question(role=role)) == []
 
 
 def test_every_table_of_ours_is_looked_at() -> None:

@@ -157,9 +157,11 @@ class TestBounds:
             ),
             {"id": 5, "ok": 1},
         )
-        assert (settled.counts.inserted, settled.counts.retrying) == (2, 3)
+        assert (settled.counts.inserted, settled.counts.retrying) == (2, 2)
         assert set(columns(database)) == {"id", "Size", "ok"}
         assert {failure.category for failure in settled.retry} == {"schema_change"}
+        # No column could be called so, whoever adds it.
+        assert [failure.category for failure in settled.dead] == ["unknown_field"]
 
     def test_one_commit_adds_so_many_columns(self, database: Database) -> None:
         sink = existing(database)
@@ -225,12 +227,18 @@ class TestWiden:
             (2**40, 2**70, 1e200, "12345.67", "abcd", "abcd"),
         ]
 
-    def test_what_no_type_takes_waits(self, postgres: Database) -> None:
-        sink = existing(postgres, "id int PRIMARY KEY, n int4, at date", evolve="widen")
-        settled = write(sink, {"id": 1, "n": "abc"}, {"id": 2, "at": "soon"}, {"id": 3, "n": 2**31})
-        assert [failure.category for failure in settled.retry] == ["schema_change"]
-        assert [failure.category for failure in settled.dead] == ["data"]
-        assert columns(postgres)["n"] == "bigint"
+    def test_what_no_wider_type_takes_is_dead_at_once(self, postgres: Database) -> None:
+        sink = existing(postgres, "id int PRIMARY KEY, n int4, at date, m int4", evolve="widen")
+        rows: list[dict[str, Any]] = [
+            {"n": "abc"},
+            {"at": "soon"},
+            {"n": 2**31},
+            {"n": "abc", "m": 2**31},
+        ]
+        settled = write(sink, *({"id": id_, **row} for id_, row in enumerate(rows)))
+        assert settled.counts.inserted == 1
+        assert [failure.category for failure in settled.dead] == ["data"] * 3
+        assert (columns(postgres)["n"], columns(postgres)["m"]) == ("bigint", "integer")
 
     def test_add_changes_no_type(self, postgres: Database) -> None:
         sink = existing(postgres, "id int PRIMARY KEY, n int4")

@@ -27,6 +27,12 @@ def test_what_a_further_column_may_be_called(name: str, fault: str) -> None:
     assert (fault in said) if fault else said == ""
 
 
+def test_a_person_could_add_a_column_that_only_capitals_tell_from_another() -> None:
+    names = Names(63, "bytes", {"id": "id"})
+    assert names.impossible("ID") == ""
+    assert "empty" in names.impossible("")
+
+
 def test_a_length_may_be_counted_in_characters() -> None:
     assert Names(63, "characters").fault("é" * 63) == ""
     assert "64 characters" in Names(63, "characters").fault("é" * 64)

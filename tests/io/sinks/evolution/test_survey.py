@@ -28,7 +28,7 @@ def survey(evolve: Evolve, *columns: Column) -> Survey:
 def lacking(of: Survey, records: Sequence[Mapping[str, Any]]) -> list[Poison]:
     """What becomes of records that were refused for their fields."""
     _, poison = rows_of(of.target, records, {})
-    return of.of(records, poison, lambda _: False)
+    return of.of(records, poison)
 
 
 def refused(index: int) -> Poison:
@@ -94,15 +94,15 @@ def test_only_widen_wants_wider_types() -> None:
             {"id": 2, "n": "abc"},
             {"id": 3, "at": "soon"},
         ]
-        judged = looking.of(records, [refused(n) for n in range(3)], lambda _: False)
+        judged = looking.of(records, [refused(n) for n in range(3)])
         assert looking.wanted.widen == wanted
-        assert [bad.category for bad in judged] == [SCHEMA_CHANGE, SCHEMA_CHANGE, "data"]
+        assert [bad.category for bad in judged] == [SCHEMA_CHANGE, "data", "data"]
 
 
 def test_types_by_which_the_order_of_records_is_kept_stay() -> None:
     looking = survey("widen", Column("n", "int4"))
     looking.target = replace(looking.target, ordered=True, key=("n",))
-    (waiting,) = looking.of([{"id": 1, "n": 2**31}], [refused(0)], lambda _: False)
+    (waiting,) = looking.of([{"id": 1, "n": 2**31}], [refused(0)])
     assert not looking.wanted
     assert waiting.category == SCHEMA_CHANGE
 
@@ -110,14 +110,41 @@ def test_types_by_which_the_order_of_records_is_kept_stay() -> None:
 def test_a_type_that_was_refused_is_not_wanted_again_at_once() -> None:
     looking = survey("widen", Column("n", "int4"))
     looking.refusals.refuse(as_type("n"), "a view uses it")
-    (waiting,) = looking.of([{"id": 1, "n": 2**31}], [refused(0)], lambda _: False)
+    (waiting,) = looking.of([{"id": 1, "n": 2**31}], [refused(0)])
     assert not looking.wanted
     assert waiting.message.endswith(
         "column n (int4) does not take its value, and was not changed: a view uses it"
     )
 
 
-def test_text_of_csv_that_is_no_number_is_a_bad_value() -> None:
-    looking = survey("widen", Column("n", "int4"))
-    (bad,) = looking.of([{"id": 1, "n": "abc"}], [refused(0)], lambda _: True)
-    assert bad.category == "data"
+@pytest.mark.parametrize("evolve", ["add", "widen"])
+@pytest.mark.parametrize("value", ["abc", True, [1], {"a": 1}])
+def test_a_value_that_no_wider_type_takes_is_a_bad_value(evolve: Evolve, value: Any) -> None:
+    looking = survey(evolve, Column("n", "int4"), Column("m", "int4"))
+    # Not even a person's change of the other column would help.
+    records = [{"id": 1, "n": value}, {"id": 2, "n": value, "m": 2**31}]
+    assert [bad.category for bad in looking.of(records, [refused(0), refused(1)])] == ["data"] * 2
+    assert not looking.wanted
+
+
+def test_a_type_that_the_program_leaves_alone_may_be_changed_by_a_person() -> None:
+    looking = survey("widen", Column("n", "int4", fixed=True))
+    (waiting,) = looking.of([{"id": 1, "n": 2**31}], [refused(0)])
+    assert waiting.category == SCHEMA_CHANGE
+    assert not looking.wanted
+
+
+def test_the_mark_of_a_row_is_not_the_record_s_to_give() -> None:
+    looking = survey("widen", Column("gone", "int4"), Column("m", "int4"))
+    looking.target = replace(looking.target, mark="gone")
+    (waiting,) = looking.of([{"id": 1, "gone": "abc", "m": 2**31}], [refused(0)])
+    assert waiting.category == SCHEMA_CHANGE
+
+
+@pytest.mark.parametrize("evolve", ["add", "freeze"])
+@pytest.mark.parametrize("name", ["", "x" * 64, "a\x00b", "\ud800"])
+def test_a_field_that_nobody_could_give_a_column_is_dead_at_once(evolve: Evolve, name: str) -> None:
+    looking = survey(evolve)
+    bad, other = lacking(looking, [{"id": 1, "b": 1, name: 1}, {"id": 2, "b": 1}])
+    assert (bad.category, other.category) == ("unknown_field", SCHEMA_CHANGE)
+    assert "cannot be added by anybody: its name" in bad.message

@@ -12,6 +12,7 @@ from sinks.jobs import chunks as job_chunks
 from sinks.jobs.retention import LONGEST, Kept, Retention, duration, oldest, prunable, prune
 from sinks.runs.runs import Run
 from sinks.table.config import SqlConfig
+from tests.io.sinks.expiry.gone_keys import forget_later, marked, settled
 from tests.io.sinks.jobs.stored_jobs import counted, prepared, refuse_audit, store, stored, trail
 from tests.io.sinks.tested_database import Database
 from transforms.batch.counts import COUNTS
@@ -51,6 +52,7 @@ class TestParse:
         rules = Retention.parse(["completed=12h", "discarded=30d"]).periods
         assert dict(rules) == {"completed": timedelta(hours=12), "discarded": timedelta(days=30)}
         assert Retention.parse([]).periods == ()
+        assert Retention.parse(["deletes=60d"]) == Retention(deletes=timedelta(days=60))
 
     @pytest.mark.parametrize(
         ("texts", "message"),
@@ -60,6 +62,7 @@ class TestParse:
             (["available=7d"], "completed, cancelled, discarded"),
             (["completed=x"], "a duration is written"),
             (["completed=7d", "completed=8d"], "names completed twice"),
+            (["deletes=59m"], "give at least deletes=1h"),
         ],
     )
     def test_nonsense_is_refused(self, texts: list[str], message: str) -> None:
@@ -273,3 +276,28 @@ def heartbeat(database: Database, run: str, days: float) -> None:
 
 def kept_runs(database: Database) -> set[str]:
     return {run for (run,) in database.rows("SELECT id FROM ingest_runs")}
+
+
+@pytest.mark.parametrize(
+    ("target", "gone"),
+    [
+        (None, ["events", "others", "theirs"]),
+        ("others", ["others"]),
+        (Kept("events", "routed"), ["events", "others"]),
+        (Kept(UNROUTED, "routed"), ["others"]),
+    ],
+)
+def test_deletes_are_forgotten_where_the_pipeline_writes(
+    database: Database, target: str | Kept | None, gone: list[str]
+) -> None:
+    prepared(database)
+    settled(database, (0, 9), pipeline="routed", target="others")
+    for number, table in enumerate(("events", "others", "theirs")):
+        forget_later(database, 5, target=table, start=10 * number)
+    rules = Retention.parse(["deletes=30d"])
+    config = database.config(key=["id"])
+    assert prunable(config.database, target, rules) == {"deletes": len(gone)}
+    counted = prune(config.database, target, rules, actor="ann", reason="retention")
+    assert counted == {"deletes": len(gone)}
+    assert [table for table, _, _ in marked(database)] == gone
+    assert trail(config) == [("prune", 1)] * len(gone)

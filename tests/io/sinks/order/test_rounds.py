@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.order.rounds import Rounds
-from sinks.order.state import Claim, Place, State, after, compare
+from sinks.order.state import Claim, Place, State, after, compare, passed
 
 positions = st.one_of(st.none(), st.integers(0, 6))
 
@@ -35,6 +35,8 @@ def one_by_one(
         elif verdict == "newer" and not refused:
             states[key] = after(said, states.get(key))
             accepted.append(index)
+        elif verdict == "older":
+            states[key] = passed(said, states[key])
     return states, accepted, unknown
 
 

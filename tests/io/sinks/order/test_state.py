@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from sinks.order.state import OLDEST, Claim, Place, State, Verdict, after, compare, element_of
+from sinks.order.state import (
+    OLDEST,
+    Claim,
+    Place,
+    State,
+    Verdict,
+    after,
+    compare,
+    element_of,
+    passed,
+)
 
 
 def at(offset: int, partition: str = "0", element: int = 0) -> Place:
@@ -52,6 +62,16 @@ def test_a_tombstone_keeps_the_position_of_what_it_ends() -> None:
     assert state == State(7, at(2), deleted=True)
     assert compare(Claim(6, at(3)), state) == "older"
     assert compare(Claim(8, at(3)), state) == "newer"
+
+
+def test_a_delete_behind_its_tombstone_tells_the_position() -> None:
+    state = after(Claim(None, at(2), delete=True, bare=True), None)
+    late = Claim(7, at(1), delete=True)
+    assert compare(late, state) == "older"
+    assert passed(Claim(6, at(1)), state) == state, "a row may be older than the delete"
+    assert passed(late, state) == State(7, at(2), deleted=True)
+    assert compare(Claim(8, at(1, "1")), passed(late, state)) == "newer"
+    assert passed(Claim(5, at(1), delete=True), State(7, at(2), deleted=True)).position == 7
 
 
 def test_elements_of_one_offset_are_in_order() -> None:

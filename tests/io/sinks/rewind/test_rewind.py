@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from sinks.database.dialects import dialect_of
 from sinks.database.engine import dispose_engines, engine_of, transaction
-from sinks.database.tables import intents, objects
+from sinks.database.tables import intents, objects, progress
+from sinks.expiry import marks
+from sinks.expiry.removal import remove
 from sinks.jobs.actions import carry_out as act
 from sinks.jobs.audit_trail import entries
 from sinks.jobs.filter import JobFilter
@@ -35,6 +39,7 @@ from sinks.jobs.store import list_jobs
 from sinks.ledger import pipelines
 from sinks.rewind.order import Rewind
 from sinks.rewind.rewind import carry_out, preview
+from tests.io.sinks.expiry.gone_keys import forget_later
 from tests.io.sinks.jobs.queued_jobs import Queue, retryable
 from tests.io.sinks.rewind.settled import (
     SOURCE,
@@ -218,6 +223,44 @@ def test_a_preview_changes_nothing(database: Database) -> None:
     )
     assert covered(database) == [(0, 10)]
     assert len(list_jobs(database.database)) == 2
+
+
+def test_below_a_forgotten_delete_nothing_is_read_again(database: Database) -> None:
+    sink_of(database).commit([batch(0, 10), batch(0, 10, partition="1")])
+    pause(database)
+    with transaction(database.database, "test") as connection:
+        marks.enter(connection, "events", {(SOURCE, "0"): 6})
+        marks.enter(connection, "theirs", {(SOURCE, "0"): 8})
+    refusal = r"up to offset 6 are forgotten .* of table events back: give --from_offset 7 or more"
+    for end in (None, 5):
+        with pytest.raises(ConfigError, match=refusal):
+            rewound(database, 3, end)
+        with pytest.raises(ConfigError, match=refusal):
+            preview(database.database, Rewind("events", ((SOURCE, "0"),), 6, None))
+    assert covered(database) == [(0, 10)]
+    rewound(database, 7)
+    rewound(database, 0, None, "1")
+    assert (covered(database), covered(database, "1")) == ([(0, 7)], [])
+
+
+def test_who_forgets_deletes_waits_for_a_rewind_and_sees_its_gap(postgres: Database) -> None:
+    sink_of(postgres).commit([batch(0, 10)])
+    pause(postgres)
+    forget_later(postgres, 5, source=SOURCE)
+    month = timedelta(days=30)
+    removed: list[int] = []
+
+    def forget() -> None:
+        removed.append(remove(postgres.database, "events", month, lambda *_: None))
+
+    thread = threading.Thread(target=forget)
+    with transaction(postgres.database, "test") as connection:
+        dialect_of(connection).lock(connection, [marks.LOCK])
+        thread.start()
+        await_lock(postgres)
+        connection.execute(sa.update(progress).values(end_offset=3))
+    thread.join()
+    assert removed == [0]
 
 
 def test_nothing_to_forget_is_a_mistake(database: Database) -> None:

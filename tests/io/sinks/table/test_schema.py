@@ -90,6 +90,30 @@ class TestNewColumns:
             ("c", True),
         ]
 
+    @pytest.mark.parametrize(
+        ("evolve", "properties", "names"),
+        [
+            ("add", None, ["id", "gone"]),
+            ("add", {"id": {}}, ["id", "gone"]),
+            ("add", {"gone": {"type": "boolean"}, "id": {}}, ["gone", "id"]),
+            ("freeze", {"id": {}}, ["id"]),
+        ],
+    )
+    def test_a_table_that_evolves_gets_the_column_that_marks_its_rows(
+        self, evolve: str, properties: dict[str, Any] | None, names: list[str]
+    ) -> None:
+        created = columns(
+            None if properties is None else {"properties": properties},
+            key=["id"],
+            on_conflict="newest:@position",
+            on_delete="mark:gone",
+            evolve=evolve,
+        )
+        assert [column.name for column in created] == names
+        assert [column.type for column in created if column.name == "gone"] == ["boolean"] * (
+            "gone" in names
+        )
+
     def test_the_schema_itself_may_be_a_reference(self) -> None:
         order = {
             "properties": {"k": {"type": "integer"}, "b": {"type": ["string", "null"]}},

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
-import io
 import json
-from itertools import count
 from typing import Any
 
-import fastavro
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.transforms.parse.avro.types import typed, written
 from transforms.errors import Reject
 from transforms.parse.avro.decoder import AvroDecoder
 from transforms.parse.registry.schema import Unusable
@@ -27,12 +25,6 @@ ORDER = {
 
 def decoder(schema: Any, *references: Any, max_depth: int = 100) -> AvroDecoder:
     return AvroDecoder(json.dumps(schema), list(map(json.dumps, references)), max_depth)
-
-
-def written(schema: Any, value: Any) -> bytes:
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, fastavro.parse_schema(schema), value)
-    return out.getvalue()
 
 
 GOOD = written(ORDER, {"id": 1, "name": "ä", "note": None})
@@ -101,58 +93,6 @@ def test_schemas_that_are_of_no_use(text: str) -> None:
 def test_a_schema_that_is_nested_beyond_reason() -> None:
     with pytest.raises(Unusable):
         AvroDecoder('{"type": "array", "items": ' * 5_000 + '"int"' + "}" * 5_000, (), 100)
-
-
-SCALARS: dict[str, st.SearchStrategy[Any]] = {
-    "null": st.none(),
-    "boolean": st.booleans(),
-    "int": st.integers(-(2**31), 2**31 - 1),
-    "long": st.integers(-(2**63), 2**63 - 1),
-    "float": st.floats(width=32, allow_nan=False),
-    "double": st.floats(allow_nan=False),
-    "bytes": st.binary(),
-    "string": st.text(st.characters(exclude_categories=["Cs"])),
-}
-
-
-NUMBERS = count()
-"""Names of types have to differ; nothing else depends on them."""
-
-
-@st.composite
-def typed(draw: st.DrawFn, depth: int = 0) -> tuple[Any, st.SearchStrategy[Any]]:
-    """A type, and values of it."""
-    kinds = ["scalar", "enum", "fixed"]
-    if depth < 3:
-        kinds += ["array", "map", "record", "union"]
-    kind = draw(st.sampled_from(kinds))
-    name = f"T{next(NUMBERS)}"
-    if kind == "scalar":
-        scalar = draw(st.sampled_from(sorted(SCALARS)))
-        return scalar, SCALARS[scalar]
-    if kind == "enum":
-        symbols = [f"S{number}" for number in range(draw(st.integers(1, 90)))]
-        return {"type": "enum", "name": name, "symbols": symbols}, st.sampled_from(symbols)
-    if kind == "fixed":
-        size = draw(st.integers(1, 20))
-        return {"type": "fixed", "name": name, "size": size}, st.binary(
-            min_size=size, max_size=size
-        )
-    if kind == "union":
-        inner, values = draw(typed(depth=9))
-        if inner == "null":
-            return ["null", "string"], st.none() | SCALARS["string"]
-        return ["null", inner], st.none() | values
-    inner, values = draw(typed(depth=depth + 1).filter(lambda pair: pair[0] != "null"))
-    if kind == "array":
-        return {"type": "array", "items": inner}, st.lists(values, max_size=4)
-    if kind == "map":
-        keys = SCALARS["string"]
-        return {"type": "map", "values": inner}, st.dictionaries(keys, values, max_size=4)
-    other, more = draw(typed(depth=depth + 1))
-    fields = [{"name": "a", "type": inner}, {"name": "b", "type": other}]
-    record = {"type": "record", "name": name, "fields": fields}
-    return record, st.fixed_dictionaries({"a": values, "b": more})
 
 
 @given(st.data())

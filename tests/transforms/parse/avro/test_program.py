@@ -81,3 +81,11 @@ def test_what_does_not_fit(schema: Any, data: bytes, message: str) -> None:
 def test_bytes_may_seem_to_end_behind_the_end() -> None:
     """The caller compares: a text that is cut short is not read as whole."""
     assert read("string", b"\x0aab") == ("ab", 6)
+
+
+def test_an_array_does_not_go_on_behind_the_end() -> None:
+    """A message of a few bytes may claim any number of items."""
+    items = {"type": "fixed", "name": "F", "size": 4}
+    claims = b"\xfe" + b"\xff" * 8 + b"\1"
+    with pytest.raises(IndexError):
+        read({"type": "array", "items": items}, claims + b"abcd")

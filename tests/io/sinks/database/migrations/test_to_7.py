@@ -32,12 +32,15 @@ def carry_out(database: Database, *numbers: int) -> None:
             MIGRATION.steps[number].change(executing(connection), Present(connection))
 
 
-@pytest.mark.parametrize("done", [[], [0], [2, 1, 0]])
+@pytest.mark.parametrize("done", [[], [0], [3, 2, 1, 0]])
 def test_what_is_done_already_is_passed_over(old: Database, done: list[int]) -> None:
     ledger = old.rows("SELECT count(*) FROM ingest_progress")
     carry_out(old, *done)
     carry_out(old, *range(len(MIGRATION.steps)))
     assert old.rows("SELECT count(*) FROM ingest_positions") == [(0,)]
+    assert old.rows("SELECT count(*) FROM ingest_expired") == [(0,)]
+    with transaction(old.database, "test", write=False) as connection:
+        assert Present(connection).indexes("ingest_positions")["ingest_positions_deleted"]
     assert old.rows("SELECT count(*) FROM ingest_progress WHERE deleted = 0") == ledger
     for table in COUNTED:
         assert old.rows(f"SELECT count(*) FROM {table} WHERE deleted <> 0") == [(0,)]

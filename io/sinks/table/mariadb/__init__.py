@@ -1,0 +1,1 @@
+"""MariaDB and MySQL: rows by INSERT … ON DUPLICATE KEY UPDATE, every value exact or refused."""

@@ -1,0 +1,37 @@
+"""The checks of transactions see what is not undone, seen too early, or left by a killed process."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from pipelines.conformance.checks import transactions
+from pipelines.conformance.ground import Ground
+from tests.pipelines.conformance.grounds import instead, named, result_of
+
+
+def test_a_savepoint_that_undoes_nothing_is_seen(tmp_path: Path) -> None:
+    check = named(transactions.CHECKS, "transactions.rollback")
+    fault = instead("ROLLBACK TO SAVEPOINT", "RELEASE SAVEPOINT")
+    assert result_of(check, tmp_path, fault).status == "failed"
+
+
+def test_a_database_that_commits_each_statement_is_seen(tmp_path: Path) -> None:
+    check = named(transactions.CHECKS, "transactions.unseen")
+    assert result_of(check, tmp_path, instead("BEGIN IMMEDIATE", "SELECT 1")).status == "failed"
+
+
+def test_a_row_that_a_killed_process_leaves_behind_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(ground: Ground, table: str, process: int) -> int:
+        ground.execute(sa.insert(sa.table(table, sa.column("id"))), [{"id": process}])
+        return -signal.SIGKILL
+
+    monkeypatch.setattr(transactions, "_end_of", leave)
+    result = result_of(named(transactions.CHECKS, "transactions.kills"), tmp_path)
+    assert result.status == "failed"
+    assert result.why.startswith("rows, of the last process alone")
