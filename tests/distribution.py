@@ -1,6 +1,6 @@
 """Which tests need a service, and which run in the same process of a parallel run.
 
-``pytest -n 4`` runs the tests in four processes (pytest-xdist). Each takes one group after another,
+``pytest -n 3`` runs the tests in three processes (pytest-xdist). Each takes one group after another,
 in the order of the tests.
 """
 
@@ -51,6 +51,8 @@ def group_of(test: str) -> str:
     path = test.partition("::")[0]
     if path in FLINK:
         return "flink"
+    if path.startswith("tests/pipelines/console/"):  # the tests of a file share a console
+        return path
     return test if path.startswith("tests/pipelines/") else path
 
 
