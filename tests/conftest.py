@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from runners.flink.local.cluster import FlinkCluster
     from tests.services.kafka_broker import KafkaBroker, Topics
+    from tests.services.mariadb import MariaDb
     from tests.services.registry import SchemaRegistry
 
 MISSING = pytest.StashKey[dict[str, str]]()
@@ -140,6 +141,29 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
     yield postgres_server.replace("/postgres?", f"/{name}?")
     dispose_engines()
     _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(request: pytest.FixtureRequest) -> Iterator[MariaDb]:
+    """A running server of this process."""
+    from tests.services.mariadb import MariaDb, available
+
+    missing = available()
+    if missing is not None:
+        _skip(request, "MARIADB", missing)
+    with MariaDb() as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: MariaDb) -> Iterator[str]:
+    """The URL of an empty database, dropped after the test."""
+    from sinks.database.engine import dispose_engines
+
+    url = mariadb_server.create_database()
+    yield url
+    dispose_engines()
+    mariadb_server.drop_database(url)
 
 
 def _administer(url: str, statement: str) -> None:

@@ -12,7 +12,15 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 SERVICES = {
-    *("postgres_server", "kafka_broker", "schema_registry", "prism", "flink", "s3_endpoint"),
+    *(
+        "postgres_server",
+        "mariadb_server",
+        "kafka_broker",
+        "schema_registry",
+        "prism",
+        "flink",
+        "s3_endpoint",
+    ),
     "chromium",
 }
 """The fixtures that start something."""
