@@ -8,7 +8,7 @@ FUZZING := .venv-fuzz
 .PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench bench-peers kills options lock clean
 .PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
 .PHONY: kills-mariadb bench-mariadb test-mariadb recipes-flink fuzz-console pictures control-kafka control-flink kills-control rewinds
-.PHONY: bench-registry interop-registry outage-registry fair interleavings kills-changes rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
+.PHONY: bench-registry interop-registry outage-registry fair interleavings kills-changes kills-changes-flink rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
 .PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
 
 help: ## List the targets
@@ -150,6 +150,9 @@ interleavings: setup ## 2,000 random interleavings of changes, deletes, retries 
 
 kills-changes: setup ## Kill runs over 200,000 change events, repeat them, and compare with the source
 	$(BIN)/python -m benchmarks.changes.kills
+
+kills-changes-flink: setup ## The same on Flink with killed TaskManagers, while the table gets new columns
+	$(BIN)/python -m benchmarks.changes.flink
 
 kills-flight: setup ## Kill runs with several commits in flight, and compare with one commit at a time
 	$(BIN)/python -m benchmarks.flight.kills
