@@ -48,14 +48,14 @@ demo: $(VENV)/.base ## Generate events, ingest them into SQLite, show the dead l
 	$(BIN)/sluice dead-letters list --sink sqlite:///demo/ingest.db
 	$(BIN)/sluice audit --sink sqlite:///demo/ingest.db
 
-# Four processes for two cores, as most tests of a service wait for it; without services, two.
+# Three processes for two cores, as most tests of a service wait for it; without services, two.
 
 # Each process reads the code that another has compiled, whatever the environment says: without that,
 # compiling is half of what their start costs.
 test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
 test: setup ## Run all tests, those with real services included
-	$(BIN)/python -m pytest -n 4 -m "not alone"
+	$(BIN)/python -m pytest -n 3 -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
 test-fast: setup ## Run the tests that need no service and take no seconds

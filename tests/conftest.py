@@ -28,16 +28,35 @@ if TYPE_CHECKING:
 
     from runners.flink.local.cluster import FlinkCluster
     from tests.services.kafka_broker import KafkaBroker, Topics
+    from tests.services.mariadb import MariaDb
     from tests.services.registry import SchemaRegistry
 
 MISSING = pytest.StashKey[dict[str, str]]()
 """By service, why tests that need it were skipped, once one was."""
+
+_ROOM = 6 << 30
+"""Bytes. The databases and files of all processes of a run take 2 GB."""
 
 # A loaded machine makes no test wrong.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+
+def _memory() -> str | None:
+    """A folder that is kept in memory; None if none has room.
+
+    The 300 files of a Postgres database cost half as much there, and SQLite's flushes nothing.
+    """
+    folder = Path("/dev/shm")
+    if folder.is_dir() and shutil.disk_usage(folder).free > _ROOM:
+        return str(folder)
+    return None
+
+
+if _IN_MEMORY := _memory():
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", _IN_MEMORY)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by markers
@@ -86,7 +105,7 @@ def postgres_server() -> Iterator[str]:
     """The URL of a running server's maintenance database."""
     # Not below pytest's own folder: other sessions tighten its permissions, and a server
     # started by root runs as somebody else.
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=_IN_MEMORY))
     runtime = folder / "run"
     runtime.mkdir(mode=0o700)
     before = os.environ.get("XDG_RUNTIME_DIR")
@@ -122,6 +141,29 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
     yield postgres_server.replace("/postgres?", f"/{name}?")
     dispose_engines()
     _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(request: pytest.FixtureRequest) -> Iterator[MariaDb]:
+    """A running server of this process."""
+    from tests.services.mariadb import MariaDb, available
+
+    missing = available()
+    if missing is not None:
+        _skip(request, "MARIADB", missing)
+    with MariaDb() as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: MariaDb) -> Iterator[str]:
+    """The URL of an empty database, dropped after the test."""
+    from sinks.database.engine import dispose_engines
+
+    url = mariadb_server.create_database()
+    yield url
+    dispose_engines()
+    mariadb_server.drop_database(url)
 
 
 def _administer(url: str, statement: str) -> None:

@@ -1,6 +1,6 @@
 """Which tests need a service, and which run in the same process of a parallel run.
 
-``pytest -n 4`` runs the tests in four processes (pytest-xdist). Each takes one group after another,
+``pytest -n 3`` runs the tests in three processes (pytest-xdist). Each takes one group after another,
 in the order of the tests.
 """
 
@@ -12,7 +12,15 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 SERVICES = {
-    *("postgres_server", "kafka_broker", "schema_registry", "prism", "flink", "s3_endpoint"),
+    *(
+        "postgres_server",
+        "mariadb_server",
+        "kafka_broker",
+        "schema_registry",
+        "prism",
+        "flink",
+        "s3_endpoint",
+    ),
     "chromium",
 }
 """The fixtures that start something."""
@@ -51,6 +59,8 @@ def group_of(test: str) -> str:
     path = test.partition("::")[0]
     if path in FLINK:
         return "flink"
+    if path.startswith("tests/pipelines/console/"):  # the tests of a file share a console
+        return path
     return test if path.startswith("tests/pipelines/") else path
 
 

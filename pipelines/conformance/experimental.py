@@ -21,5 +21,4 @@ def announce(database: Database) -> None:
             "%s: this kind of database is experimental, since nobody has tested that it keeps the "
             "guarantees; try it first: sluice doctor --conformance --sink URL",
             database,
-            extra={"database": str(database)},
         )

@@ -19,6 +19,10 @@ _CHANGES = frozenset({"updated", "modified", "changed", "version", "revision", "
 """Words in the name of a field that says which of two records is the newer one."""
 
 
+_FIELDS = frozenset(",=@")
+"""What separates fields in the option ``key``."""
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """The proposal.
@@ -34,6 +38,8 @@ class Draft:
         columns: The columns; empty where records are kept whole.
         renamed: New names for columns that could not stand in a table as they are called.
         keys: Candidates for the key, the best one first.
+        message_key: The fields of the messages' keys that are the key; empty for none.
+        subject: The subject of a registry whose newest schema the table follows; empty for none.
     """
 
     source: str
@@ -46,10 +52,14 @@ class Draft:
     columns: Sequence[ProposedColumn]
     renamed: Mapping[str, str]
     keys: Sequence[Candidate]
+    message_key: tuple[str, ...] = ()
+    subject: str = ""
 
     @property
     def key(self) -> tuple[str, ...]:
         """The columns of the key that is proposed, as the table has them; empty for none."""
+        if self.message_key:
+            return self.message_key
         if not self.keys or not self.keys[0].sure:
             return ()
         return self.named(self.keys[0].columns)
@@ -112,6 +122,23 @@ def keys_of(columns: Sequence[ProposedColumn], records: int, table: str) -> list
     """Candidates for the key of ``table``, the best one first."""
     types = {proposed.column.name: proposed.type for proposed in columns}
     return candidates([proposed.column for proposed in columns], types, records, table)
+
+
+def message_key_of(sample: Sample, columns: Sequence[ProposedColumn]) -> tuple[str, ...]:
+    """The fields of the messages' keys, if they can be the key of the table; empty otherwise.
+
+    Each must be a field of the records too, of a type that a key may have, and called as a column.
+    """
+    plain = {
+        proposed.name
+        for proposed in columns
+        if proposed.name == proposed.column.name
+        and proposed.type.kinds in (("integer",), ("string",))
+        and not proposed.type.as_text
+        and not _FIELDS.intersection(proposed.name)
+    }
+    names = sample.key_names or ()
+    return names if plain.issuperset(names) else ()
 
 
 def _unnamed(sample: Sample) -> frozenset[str]:

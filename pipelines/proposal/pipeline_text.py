@@ -67,7 +67,7 @@ def _source(draft: Draft) -> Iterator[str]:
         yield line(name, value, draft.remarks.get(name, ""))
     yield from _refused(sample)
     survey = sample.survey
-    if survey.messages:
+    if survey.messages and not draft.message_key:
         yield (
             f"# {survey.keyed:,} of {survey.messages:,} messages have a key, which no field shows; "
             'a mapping can: - set: {message_key: "@key"}'
@@ -125,6 +125,9 @@ def _sink(draft: Draft) -> Iterator[str]:
 
 
 def _key(draft: Draft) -> Iterator[str]:
+    if draft.message_key:
+        yield from _key_of_messages(draft)
+        return
     records = draft.sample.survey.records
     among = f"in {amount(draft.sample)}"
     if not draft.key:
@@ -137,6 +140,9 @@ def _key(draft: Draft) -> Iterator[str]:
             why = "its name is that of a key; one record shows no more"
         yield line("key", value, why, proposed=candidate.sure and number == 0)
     if not draft.key:
+        if draft.sample.envelope not in (None, "none"):
+            why = "without a key, a change that says that a row is gone is a dead letter"
+            yield line("on_delete", "ignore", why, proposed=False)
         return
     newest = draft.newest
     if newest:
@@ -144,6 +150,22 @@ def _key(draft: Draft) -> Iterator[str]:
         yield line("on_conflict", f"newest:{newest}", why, proposed=False)
     why = "the last record of a key stays; without this line, the first one does"
     yield line("on_conflict", "update", why, proposed=False)
+
+
+def _key_of_messages(draft: Draft) -> Iterator[str]:
+    """The key that the messages have, and what changes of it become."""
+    fields = [f"@key.{name}" for name in draft.message_key]
+    value = fields[0] if len(fields) == 1 else fields
+    yield line(
+        "key", value, "what the key of each message has, also of one that says that a row is gone"
+    )
+    if draft.sample.envelope in (None, "none"):
+        why = "the last record of a key stays; without this line, the first one does"
+        yield line("on_conflict", "update", why, proposed=False)
+        return
+    yield line("on_conflict", "newest:@position", "the newest change of a key wins, in any order")
+    why = "or mark:COLUMN, which keeps the row; ignore; or dead, which makes a dead letter of it"
+    yield line("on_delete", "delete", why)
 
 
 def _mapping(draft: Draft) -> Iterator[str]:
@@ -170,6 +192,11 @@ def _schema(draft: Draft, schema_file: str) -> Iterator[str]:
     if not draft.columns:
         yield "# No columns are proposed, as there are too many fields, or names that no column can have: each"
         yield "# record is kept whole, as JSON, in the column payload. A table of your own has other columns."
+        return
+    if draft.subject:
+        yield "# What a record must be; another one is a dead letter. A missing table gets the columns of the"
+        yield "# newest schema of this subject, as it is when a run begins."
+        yield line("schema", f"registry:{draft.subject}")
         return
     yield "# What a record must be; another one is a dead letter, which you see and repair. A missing table"
     yield '# gets these columns. A column that may be empty later needs "null", as in'

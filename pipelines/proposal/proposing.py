@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from pipelines.ingestion.configuring.registry_flags import with_registry
 from pipelines.ingestion.configuring.sources import sources_of
 from pipelines.ingestion.flags import parser as parser_of_ingest
 from pipelines.planning.sample import MOST_SECONDS, Bounds
-from pipelines.proposal.draft import Draft, columns_of, keys_of
+from pipelines.proposal.draft import Draft, columns_of, keys_of, message_key_of
 from pipelines.proposal.how_read import HOW_READ
 from pipelines.proposal.names import identifier, table_of
 from pipelines.proposal.pipeline_text import amount, text_of
 from pipelines.proposal.sampling.sample import Sample, taken
+from pipelines.proposal.subject import subject_of
 from pipelines.proposal.yaml_text import scalar
 from pipelines.terminal import safe
 from sources.files.formats import stored_format_of
@@ -91,6 +93,9 @@ def _draft(
 ) -> Draft:
     columns, renamed = columns_of(sample)
     pipeline = identifier(table)
+    follows = not renamed and not flags.schema_file
+    follows = follows and not any(proposed.type.as_text for proposed in columns)
+    names = [proposed.name for proposed in columns]
     draft = Draft(
         source=_source_from(flags.source, folder),
         sink=_sink_from(flags.sink, folder) if flags.sink else f"sqlite:///{pipeline}.db",
@@ -102,7 +107,12 @@ def _draft(
         columns=columns,
         renamed=renamed,
         keys=keys_of(columns, sample.survey.records, TableName.parse(table).name),
+        message_key=message_key_of(sample, columns),
+        subject=subject_of(flags, sample, names) if names and follows else "",
     )
+    if sample.envelope not in (None, "none"):
+        options["envelope"] = sample.envelope
+        remarks["envelope"] = "what each message has its row in; the row is taken out of it"
     if sample.survey.several and not draft.key and "json_layout" not in options:
         options["json_layout"] = "array"
         remarks["json_layout"] = "messages are arrays, whose elements are the records"
@@ -203,7 +213,8 @@ def _taken(flags: argparse.Namespace, bounds: Bounds) -> Sample:
     options.rest_seconds = 0.0
     options.outage_budget = MOST_SECONDS
     (source,) = sources_of(options, None, parallel=False)
-    return taken(source, bounds, with_registry(ParseConfig(), options))
+    parse = with_registry(ParseConfig(), options)
+    return taken(source, bounds, replace(parse, keys=parse.schemas is not None))
 
 
 def _source_from(uri: str, folder: Path) -> str:

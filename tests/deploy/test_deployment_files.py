@@ -235,7 +235,7 @@ class TestVersions:
             ).returncode
 
         def pinned() -> list[str]:
-            files = [copy / "Dockerfile", *copy.rglob("*.yaml")]
+            files = [copy / "Dockerfile", *sorted(copy.rglob("*.yaml"))]
             texts = [path.read_text() for path in files]
             return re.findall(r"[ =]([^\s=]+@sha256:[0-9a-f]{64})$", "\n".join(texts), re.MULTILINE)
 

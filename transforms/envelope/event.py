@@ -87,6 +87,16 @@ def event_of(value: dict[str, Any], envelope: Envelope) -> Event:
     return Event("row", _row(value, schema))
 
 
+def shape_of(value: dict[str, Any]) -> Envelope:
+    """What a parsed message looks like: ``debezium``, ``connect``, or ``none`` of them."""
+    if not _is_connect(value, strict=True):
+        return "debezium" if _is_debezium(value, strict=True) or _is_flat(value) else "none"
+    payload = value["payload"]
+    if isinstance(payload, dict) and (_is_debezium(payload, strict=True) or _is_flat(payload)):
+        return "debezium"
+    return "connect"
+
+
 def _is_connect(value: dict[str, Any], *, strict: bool) -> bool:
     if value.keys() != {"schema", "payload"}:
         return False

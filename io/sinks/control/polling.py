@@ -192,6 +192,7 @@ class _Poller:
     def __init__(self, subject: _Subject) -> None:
         self._subject = subject
         self._lock = threading.Lock()
+        self._asking = threading.Lock()  # so that an answer never replaces a newer one
         self._thread: threading.Thread | None = None
         self._begun = threading.Event()
         self._stopped = threading.Event()
@@ -221,6 +222,10 @@ class _Poller:
 
     def ask(self) -> None:
         """Replace the rows and shares by those that there are now, and say what has changed."""
+        with self._asking:
+            self._ask()
+
+    def _ask(self) -> None:
         subject = self._subject
         with transaction(
             subject.database,

@@ -9,12 +9,21 @@ from dataclasses import dataclass, field
 
 from pipelines.planning.no_ledger import NoLedger
 from pipelines.planning.sample import Bounds, aside, sample
+from pipelines.proposal.sampling.messages import envelope_of, key_names
 from pipelines.proposal.sampling.survey import Survey
 from transforms import notes
 from transforms.batch.record import Failure, Format, RecordBatch
 from transforms.batch.splits import Source
+from transforms.envelope.config import UnwrapConfig
+from transforms.envelope.event import Envelope
+from transforms.envelope.unwrap import Unwrapper
 from transforms.errors import ConfigError
 from transforms.parse.parse import ParseConfig, parse
+from transforms.parse.registry.decode import is_of_topic
+from transforms.parse.registry.wire import names_schema
+
+TOMBSTONE = "tombstone"
+"""What a message without a value is, where nothing is done about it."""
 
 _OF_ANOTHER_FORMAT = frozenset({"malformed", "invalid_utf8", "not_object", "column_count"})
 """What becomes of records that are read as what they are not."""
@@ -31,6 +40,9 @@ class Sample:
         example: The first of them.
         whole: Whether that was everything.
         detected: What the content of the files said about how they are written.
+        envelope: What rows are in, in all messages; None if there was no message yet.
+        key_names: The fields of the messages' keys, if these are records; None if there was no key yet.
+        named: How many messages name a schema of a registry.
     """
 
     survey: Survey
@@ -39,16 +51,45 @@ class Sample:
     example: Failure | None = None
     whole: bool = False
     detected: Sequence[str] = ()
+    envelope: Envelope | None = None
+    key_names: tuple[str, ...] | None = None
+    named: int = 0
 
     def add(self, batch: RecordBatch, config: ParseConfig) -> None:
         """Take note of a batch as it was read."""
         parsed = parse(batch, config)
+        if is_of_topic(parsed):
+            parsed = self._messages(parsed, config)
         for failure in parsed.failures:
             self.example = self.example or failure
             self.refused[failure.category] += 1
         if parsed.values:
             self.format = self.format or parsed.format
             self.survey.add(parsed)
+
+    def _messages(self, parsed: RecordBatch, config: ParseConfig) -> RecordBatch:
+        """Take note of what messages show beside their fields; returns the rows in them."""
+        values = parsed.values or ()
+        if self.envelope is None and values:
+            self.envelope = envelope_of(values)
+        if config.schemas is not None:
+            named = [names_schema(raw, parsed.headers, n) for n, raw in enumerate(parsed.raws)]
+            self.named += sum(named)
+        wrapped = self.envelope not in (None, "none")
+        names = key_names(parsed, decoded=not wrapped)
+        if names is not None:
+            self.key_names = names if self.key_names in (None, names) else ()
+        if not wrapped or self.envelope is None:
+            return parsed
+        # Of deletes nothing is seen but that they are there: they have no rows.
+        unwrapper = Unwrapper(UnwrapConfig(envelope=self.envelope, on_delete="ignore"))
+        return unwrapper.unwrapped(parsed)
+
+    def forget_tombstones(self) -> None:
+        """Count no tombstone among what cannot be read: in a stream of changes each says something."""
+        del self.refused[TOMBSTONE]
+        if self.example is not None and self.example.category == TOMBSTONE:
+            self.example = None
 
 
 def taken(
@@ -80,6 +121,8 @@ def taken(
     result = Sample(Survey(bounds.records))
     for batch in read.batches:
         result.add(batch, config)
+    if result.envelope not in (None, "none"):
+        result.forget_tombstones()
     result.whole = not read.ended_by and read.records < bounds.records
     result.detected = [note.group for note in notes.noted() if note.topic == "detected"]
     _refuse_nothing(result, source, read.ended_by)

@@ -16,7 +16,6 @@ from sinks.database import leases
 from sinks.database.engine import dispose_engines
 from tests.io.sinks import portable_dialect
 from tests.io.sinks.tested_database import Database
-from tests.services.mariadb import MariaDb, available
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.integration)
 MARIADB = pytest.param("mariadb", marks=pytest.mark.integration)
@@ -46,27 +45,6 @@ def postgres(postgres_url: str) -> Iterator[Database]:
     yield Database("postgres", postgres_url)
     leases.release_all()
     dispose_engines()
-
-
-@pytest.fixture(scope="session")
-def mariadb_server(request: pytest.FixtureRequest) -> Iterator[MariaDb]:
-    """A running server of this process."""
-    missing = available()
-    if missing is not None:
-        for plugin in request.config.pluginmanager.get_plugins():
-            if hasattr(plugin, "_skip"):  # the one that says it loudly
-                plugin._skip(request, "MARIADB", missing)
-    with MariaDb() as server:
-        yield server
-
-
-@pytest.fixture
-def mariadb_url(mariadb_server: MariaDb) -> Iterator[str]:
-    """The URL of an empty database, dropped after the test."""
-    url = mariadb_server.create_database()
-    yield url
-    dispose_engines()
-    mariadb_server.drop_database(url)
 
 
 @pytest.fixture

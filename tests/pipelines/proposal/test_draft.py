@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.proposal.draft import Draft, columns_of, keys_of
+from pipelines.proposal.draft import Draft, columns_of, keys_of, message_key_of
 from pipelines.proposal.sampling.sample import Sample
 from pipelines.proposal.sampling.survey import MOST_COLUMNS, Survey
 from tests.pipelines.proposal.sampling.columns import ABSENT
@@ -119,3 +119,31 @@ def test_the_reason_for_a_type_follows_the_evidence() -> None:
         "1 of 2 are objects, 1 whole numbers of up to 1 digit (first: record 2); "
         "mixed, so a column of JSON"
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "key"),
+    [
+        (("id",), ("id",)),
+        (("id", "code"), ("id", "code")),
+        (("missing",), ()),
+        (("score",), ()),
+        (("ID",), ()),  # called id_2 in the table
+        (("a,b",), ()),
+        ((), ()),
+        (None, ()),
+    ],
+)
+def test_the_fields_of_the_messages_keys_are_the_key_if_they_can_be(
+    names: tuple[str, ...] | None, key: tuple[str, ...]
+) -> None:
+    taken = sample({"id": [1], "code": ["x"], "score": [0.5], "ID": [1], "a,b": [1]})
+    taken.key_names = names
+    columns, _ = columns_of(taken)
+    assert message_key_of(taken, columns) == key
+
+
+def test_the_key_of_messages_goes_before_other_candidates() -> None:
+    fields: dict[str, list[Any]] = {"id": list(range(30)), "region": ["x"] * 30}
+    assert draft(fields).key == ("id",)
+    assert draft(fields, message_key=("region",)).key == ("region",)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from transforms.envelope.event import UNAVAILABLE, Envelope, Event, event_of
+from transforms.envelope.event import UNAVAILABLE, Envelope, Event, event_of, shape_of
 from transforms.errors import Reject
 
 ROW = {"id": 1, "name": "a"}
@@ -110,6 +110,16 @@ def test_connects_wrapper_alone() -> None:
 )
 def test_auto_takes_what_only_resembles_an_event_for_a_row(row: dict[str, Any]) -> None:
     assert event_of(row, "auto") == Event("row", row)
+    assert shape_of(row) == "none"
+
+
+def test_what_a_message_looks_like() -> None:
+    event = debezium("c", after=ROW)
+    schema = {"type": "struct"}
+    assert shape_of(event) == shape_of({"schema": schema, "payload": event}) == "debezium"
+    assert shape_of({**ROW, "__deleted": "true"}) == "debezium"
+    for payload in (ROW, None):
+        assert shape_of({"schema": schema, "payload": payload}) == "connect"
 
 
 @pytest.mark.parametrize(
