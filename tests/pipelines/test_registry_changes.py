@@ -23,7 +23,10 @@ ROW = {
         {
             "name": "price",
             "type": {
-                **{"type": "bytes", "scale": 2, "precision": 9, "connect.version": 1},
+                "type": "bytes",
+                "scale": 2,
+                "precision": 9,
+                "connect.version": 1,
                 "connect.parameters": {"scale": "2", "connect.decimal.precision": "9"},
                 "connect.name": "org.apache.kafka.connect.data.Decimal",
                 "logicalType": "decimal",
@@ -34,7 +37,8 @@ ROW = {
             "type": [
                 "null",
                 {
-                    **{"type": "record", "name": "VariableScaleDecimal"},
+                    "type": "record",
+                    "name": "VariableScaleDecimal",
                     "namespace": "io.debezium.data",
                     "fields": [
                         {"name": "scale", "type": "int"},
@@ -68,7 +72,9 @@ ENVELOPE = {
         {
             "name": "source",
             "type": {
-                **{"type": "record", "name": "Source", "namespace": "io.debezium.postgresql"},
+                "type": "record",
+                "name": "Source",
+                "namespace": "io.debezium.postgresql",
                 "fields": SOURCE,
             },
         },
@@ -96,8 +102,12 @@ def row(id_: int, cents: int, doc: str = DOC) -> dict[str, Any]:
     amount = {"scale": 3, "value": (cents * 10).to_bytes(4, "big", signed=True)}
     made = 1_795_752_306_123_456 + cents  # 2026-11-27 04:05:06.123456
     return {
-        **{"id": id_, "price": cents.to_bytes(4, "big", signed=True), "amount": amount},
-        **{"made": made, "due": 20_784, "doc": doc},
+        "id": id_,
+        "price": cents.to_bytes(4, "big", signed=True),
+        "amount": amount,
+        "made": made,
+        "due": 20_784,
+        "doc": doc,
     }
 
 
