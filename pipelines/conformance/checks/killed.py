@@ -1,20 +1,23 @@
-"""A process that commits a batch and is killed at one point of it.
+"""Processes that commit a batch and are killed at one point of it.
 
     python -m pipelines.conformance.checks.killed
 
-It reads an object with ``url``, ``table`` and ``process`` from standard input, so that no password is
-in a list of processes.
+One interpreter reads orders from standard input, so that no password is in a list of processes, and
+carries out each in a process forked from it: so the program is imported once. An order is a line with an
+object: ``url``, ``table``, ``process`` and ``point``. The answer is a line with one: ``status``, as
+``subprocess`` has it, ``at``, the point that was reached, and ``error``, which ended it otherwise.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
@@ -23,19 +26,14 @@ from sinks.database.database import Database
 from sinks.database.engine import engine_of
 from sinks.sql import SqlConfig, SqlSink
 from transforms.batch.record import RecordBatch
+from transforms.error_texts import message_of
 
 SCHEMA = {"properties": {"id": {"type": "integer"}}, "required": ["id"]}
 SIZE = 7
-PROCESSES = 3
-"""How many are killed: in the middle of the commit, just before the COMMIT, and just after it."""
-AFTER = PROCESSES - 1
-STATEMENTS = 4
-"""How many statements the first one gets."""
-
-
-def numbers(process: int) -> range:
-    """The keys of the records of a process."""
-    return range(process * SIZE, (process + 1) * SIZE)
+AFTER = "after"
+"""The point after the COMMIT, whose answer is lost with the process."""
+COMMIT = "commit"
+"""The point before the COMMIT."""
 
 
 def batch(sink: SqlSink, process: int) -> RecordBatch:
@@ -46,34 +44,80 @@ def batch(sink: SqlSink, process: int) -> RecordBatch:
     return batch_of(sink, records, failures=[failure], partition=partition)
 
 
-def commit(sink: SqlSink, process: int) -> None:
-    """Commit, but be killed at a point: in the middle, just before the COMMIT, or just after it."""
-    left = STATEMENTS
+def numbers(process: int) -> range:
+    """The keys of the records of a process."""
+    return range(process * SIZE, (process + 1) * SIZE)
 
-    def end_here(*_: Any) -> None:
-        nonlocal left
-        if process == 0 and left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        left -= 1
 
-    def commit_and_end(connection: sa.Connection) -> None:
-        if process == AFTER:
-            connection.connection.dbapi_connection.commit()  # type: ignore[union-attr]
-        os.kill(os.getpid(), signal.SIGKILL)
+def commit(sink: SqlSink, process: int, point: int | str, end: Callable[[str], None]) -> None:
+    """Commit, and call ``end`` with the point that was reached, and that ends the process.
+
+    Args:
+        sink: Where to.
+        process: Whose records.
+        point: The number of the statement to end before, counted from 0; before the COMMIT, if there are
+            not so many. Or ``AFTER``.
+        end: Ends the process.
+    """
+    number = 0
+
+    def before_statement(*_: Any) -> None:
+        nonlocal number
+        if number == point:
+            end(f"statement {number}")
+        number += 1
+
+    def at_commit(connection: sa.Connection) -> None:
+        if point != AFTER:
+            end(COMMIT)
+        connection.connection.dbapi_connection.commit()  # type: ignore[union-attr]
+        end(AFTER)
 
     engine = engine_of(sink.config.database)
-    sa.event.listen(engine, "before_cursor_execute", end_here)
-    sa.event.listen(engine, "commit", commit_and_end)
+    sa.event.listen(engine, "before_cursor_execute", before_statement)
+    sa.event.listen(engine, "commit", at_commit)
     sink.commit([batch(sink, process)])
 
 
+def _carry_out(order: dict[str, Any]) -> dict[str, Any]:
+    """What has become of a process forked for ``order``."""
+    reading, writing = os.pipe()
+    process = os.fork()
+    if process == 0:
+        os.close(reading)
+        _commit_and_die(order, writing)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        told = pipe.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    return {"at": "", "error": "", **json.loads(told or "{}"), "status": status}
+
+
+def _commit_and_die(order: dict[str, Any], writing: int) -> NoReturn:
+    def tell(**message: str) -> None:
+        os.write(writing, json.dumps(message).encode())
+
+    def end(at: str) -> None:
+        tell(at=at)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    status = 1
+    try:
+        config = SqlConfig.of("sqlite:///none", order["table"], key=["id"], schema=SCHEMA)
+        sink = SqlSink(replace(config, database=Database(order["url"])))
+        sink.prepare()
+        commit(sink, order["process"], order["point"], end)
+        status = 0
+    except BaseException as error:  # noqa: BLE001 - a forked process must not go on with its parent's work
+        tell(error=f"{type(error).__name__}: {message_of(error)}"[:1000])
+    os._exit(status)
+
+
 def main(_arguments: Sequence[str]) -> int:
-    """Read where and at which point; only a commit that has no such point returns."""
-    told = json.load(sys.stdin)
-    config = SqlConfig.of("sqlite:///none", told["table"], key=["id"], schema=SCHEMA)
-    sink = SqlSink(replace(config, database=Database(told["url"])))
-    sink.prepare()
-    commit(sink, told["process"])
+    """Carry out orders until there are no more."""
+    gc.freeze()  # a collection would write to, and so copy, the memory that forked processes share
+    for line in sys.stdin:
+        print(json.dumps(_carry_out(json.loads(line))), flush=True)
     return 0
 
 
