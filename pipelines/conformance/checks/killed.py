@@ -81,6 +81,7 @@ def commit(sink: SqlSink, process: int, point: int | str, end: Callable[[str], N
 
 def _carry_out(order: dict[str, Any]) -> dict[str, Any]:
     """What has become of a process forked for ``order``."""
+    engine_of(Database(order["url"]))  # it connects to nothing yet, but imports the driver
     reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
