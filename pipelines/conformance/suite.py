@@ -18,13 +18,12 @@ from pipelines.conformance.checks import (
     keys,
     ledger,
     names,
-    outages,
     outbox,
     poison,
-    transactions,
     types,
     writers,
 )
+from pipelines.conformance.checks.interruptions import outages, transactions
 from pipelines.conformance.ground import Ground, ground_in
 from sinks.database.database import Database
 from transforms.background import in_background

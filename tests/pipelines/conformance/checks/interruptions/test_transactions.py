@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from pipelines.conformance.checks import killed, killing, transactions
-from pipelines.conformance.checks.killing import End
+from pipelines.conformance.checks.interruptions import killed, killing, transactions
+from pipelines.conformance.checks.interruptions.killing import End
 from pipelines.conformance.ground import Ground
 from tests.pipelines.conformance.grounds import instead, named, result_of
 

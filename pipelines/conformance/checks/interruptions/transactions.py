@@ -7,7 +7,7 @@ import signal
 import sqlalchemy as sa
 
 from pipelines.conformance.check import Check, Failed, Trial
-from pipelines.conformance.checks import killed, killing
+from pipelines.conformance.checks.interruptions import killed, killing
 from pipelines.conformance.ground import Ground, committed
 from pipelines.conformance.records import outcomes
 from sinks.database.engine import transaction

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from pipelines.conformance.check import Failed
-from pipelines.conformance.checks import killed
+from pipelines.conformance.checks.interruptions import killed
 from pipelines.conformance.ground import Ground
 from sinks.database import leases
 from sinks.database.engine import dispose_engine

@@ -1,6 +1,6 @@
 """Processes that commit a batch and are killed at one point of it.
 
-    python -m pipelines.conformance.checks.killed
+    python -m pipelines.conformance.checks.interruptions.killed
 
 One interpreter reads orders from standard input, so that no password is in a list of processes, and
 carries out each in a process forked from it: so the program is imported once. An order is a line with an

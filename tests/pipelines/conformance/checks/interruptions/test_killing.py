@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.conformance.check import Failed
-from pipelines.conformance.checks import killed, killing
-from pipelines.conformance.checks.killing import End
+from pipelines.conformance.checks.interruptions import killed, killing
+from pipelines.conformance.checks.interruptions.killing import End
 from tests.pipelines.conformance.grounds import sqlite_ground
 
 
