@@ -100,7 +100,7 @@ TABLE = (
 def row(id_: int, cents: int, doc: str = DOC) -> dict[str, Any]:
     """A row as the serialiser takes it; fastavro writes decimals from the bytes of a number."""
     amount = {"scale": 3, "value": (cents * 10).to_bytes(4, "big", signed=True)}
-    made = 1_795_752_306_123_456 + cents  # 2026-11-27 04:05:06.123456
+    placed = 1_795_752_306_123_456 + cents  # 2026-11-27 04:05:06.123456
     return {
         "id": id_,
         "price": cents.to_bytes(4, "big", signed=True),
@@ -155,8 +155,8 @@ def test_rows_deletes_and_tombstones_in_avro(
         sink, "SELECT message FROM ingest_jobs"
     )
     cells = "id, CAST(price AS text), CAST(amount AS text), CAST(made AS text), CAST(due AS text)"
-    ((id_, price, amount, made, due),) = query(sink, f"SELECT {cells} FROM events")
+    ((id_, price, amount, moment, due),) = query(sink, f"SELECT {cells} FROM events")
     assert (id_, float(price), amount) == (1, -1.5, "-1.500")
-    assert (made[:10], made[11:], due) == ("2026-11-27", "04:05:06.123306", "2026-11-27")
+    assert (moment[:10], moment[11:], due) == ("2026-11-27", "04:05:06.123306", "2026-11-27")
     ((doc,),) = query(sink, "SELECT doc FROM events")
     assert (doc if is_postgres else json.loads(doc)) == json.loads(DOC)
