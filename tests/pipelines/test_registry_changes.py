@@ -105,7 +105,7 @@ def row(id_: int, cents: int, doc: str = DOC) -> dict[str, Any]:
         "id": id_,
         "price": cents.to_bytes(4, "big", signed=True),
         "amount": amount,
-        "made": made,
+        "made": placed,
         "due": 20_784,
         "doc": doc,
     }
