@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.conformance.check import Check
-from pipelines.conformance.checks import outages
+from pipelines.conformance.checks.interruptions import outages
 from tests.pipelines.conformance.grounds import result_of
 
 
