@@ -23,6 +23,11 @@ class RegistrySchemas:
 
     config: RegistryConfig
 
+    @property
+    def checks_json(self) -> bool:
+        """Whether bodies that are JSON are checked by their schema."""
+        return self.config.checks_json
+
     def fetch(self, id: SchemaId) -> WireSchema:  # noqa: A002 - the concept's name
         """The schema of an id.
 
