@@ -155,6 +155,9 @@ interleavings: setup ## 2,000 random interleavings of changes, deletes, retries 
 kills-changes: setup ## Kill runs over 200,000 change events, repeat them, and compare with the source
 	$(BIN)/python -m benchmarks.changes.kills
 
+kills-changes-flink: setup ## The same on Flink with killed TaskManagers, while the table gets new columns
+	$(BIN)/python -m benchmarks.changes.flink
+
 kills-flight: setup ## Kill runs with several commits in flight, and compare with one commit at a time
 	$(BIN)/python -m benchmarks.flight.kills
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from transforms.envelope.logical import CATEGORY, decoded, field_schemas
 from transforms.errors import Reject
+from transforms.parse.avro.connect import UNAVAILABLE as PLACEHOLDER
 
 Envelope = Literal["none", "debezium", "connect", "auto"]
 """What surrounds the rows of a source."""
@@ -29,9 +31,10 @@ _OF_DEBEZIUM = frozenset(
 _DELETED, _OP = "__deleted", "__op"
 _LSN, _TIMES = ("__lsn", "__source_lsn"), ("__source_ts_ms", "__ts_ms")
 _ABOUT = frozenset((_DELETED, _OP, *_LSN, *_TIMES))
-_PLACEHOLDERS = frozenset(
-    ("__debezium_unavailable_value", "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==")
-)
+_PLACEHOLDERS = frozenset((PLACEHOLDER, b64encode(PLACEHOLDER.encode()).decode()))
+"""As text, and as bytes in JSON."""
+
+_PLACEHOLDER_BYTES = PLACEHOLDER.encode()
 _FLAGS = {"true": True, "false": False}
 _WITH_LSN = frozenset(("postgresql",))
 """The connectors whose events have a place in the log of the database."""
@@ -157,7 +160,9 @@ def _debezium(value: dict[str, Any], schema: Any) -> Event:
 
 
 def _is_placeholder(cell: Any) -> bool:
-    return isinstance(cell, str) and cell in _PLACEHOLDERS
+    return (isinstance(cell, str) and cell in _PLACEHOLDERS) or (
+        isinstance(cell, bytes) and cell == _PLACEHOLDER_BYTES
+    )
 
 
 def _position_of(source: dict[str, Any], value: dict[str, Any]) -> int | None:

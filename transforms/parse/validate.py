@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -102,19 +102,21 @@ def compiled(schema: str) -> Any:
     Raises:
         ConfigError: It is not a valid schema; the message is one line.
     """
+    return validator_of(schema, _OPTIONS)
+
+
+def validator_of(schema: str, options: Mapping[str, Any]) -> Any:
+    """The validator of ``schema``, compiled with these options of ``jsonschema_rs.validator_for``.
+
+    Raises:
+        ConfigError: It is not a valid schema; the message is one line.
+    """
+    document = document_of(schema)
     try:
-        document = json.loads(schema, parse_float=Decimal, parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise ConfigError(f"not JSON: {error}") from error
-    except RecursionError as error:
-        raise ConfigError("nested too deep") from error
-    if not isinstance(document, dict | bool):  # jsonschema_rs would parse a text once more
-        raise ConfigError("not a valid JSON Schema: it must be an object, or true or false")
-    try:
-        validator = jsonschema_rs.validator_for(document, **_OPTIONS)
-        if not is_linear(document, **_OPTIONS):
+        validator = jsonschema_rs.validator_for(document, **options)
+        if not is_linear(document, **options):
             bounded: dict[str, type[KeywordValidator]] = {"pattern": Pattern}
-            validator = jsonschema_rs.validator_for(document, keywords=bounded, **_OPTIONS)
+            validator = jsonschema_rs.validator_for(document, keywords=bounded, **options)
         return validator
     except jsonschema_rs.ValidationError as error:
         message = _reason(error, document)
@@ -123,6 +125,23 @@ def compiled(schema: str) -> Any:
         raise ConfigError(f"not a valid JSON Schema: {message}") from error
     except jsonschema_rs.ReferencingError as error:
         raise ConfigError(f"not a valid JSON Schema: {_one_line(error)}") from error
+
+
+def document_of(schema: str) -> Any:
+    """The JSON of a JSON Schema, with exact numbers.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        document = json.loads(schema, parse_float=Decimal, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise ConfigError(f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise ConfigError("nested too deep") from error
+    if not isinstance(document, dict | bool):  # jsonschema_rs would parse a text once more
+        raise ConfigError("not a valid JSON Schema: it must be an object, or true or false")
+    return document
 
 
 def validate(batch: RecordBatch, schema: str) -> RecordBatch:

@@ -39,10 +39,13 @@ class TestDebezium:
     def test_what_is_no_row(self, op: str, kind: str, envelope: Envelope, wrapped: bool) -> None:
         assert self.event(debezium(op), envelope, wrapped).kind == kind
 
+    @pytest.mark.parametrize(
+        "placeholder", ["__debezium_unavailable_value", b"__debezium_unavailable_value"]
+    )
     def test_a_value_that_is_not_available_is_left_alone(
-        self, envelope: Envelope, wrapped: bool
+        self, envelope: Envelope, wrapped: bool, placeholder: str | bytes
     ) -> None:
-        after = {**ROW, "large": "__debezium_unavailable_value"}
+        after = {**ROW, "large": placeholder}
         assert self.event(debezium("u", after=after), envelope, wrapped).value == ROW
         with pytest.raises(Reject, match="large") as refused:
             self.event(debezium("c", after=after), envelope, wrapped)

@@ -137,3 +137,16 @@ def test_in_a_pipeline() -> None:
     read = batch((event("c", {"id": 1}, 1), None), (event("d", {"id": 1}, 2), None))
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         assert_that(pipeline | beam.Create([read]) | Unwrap(DEBEZIUM), rows_are)
+
+
+def test_a_tombstone_whose_key_is_not_decoded_yet_is_tried_again() -> None:
+    key = b"\0\0\0\0\7\2"
+    read = replace(batch((None, {"id": 1})), keys=[key])
+    (failure,) = Unwrapper(DEBEZIUM).unwrapped(read).failures
+    assert not failure.transient
+    assert "--schema_registry" in failure.message
+    (failure,) = Unwrapper(DEBEZIUM).unwrapped(replace(read, key_values=[key])).failures
+    assert failure.transient
+    assert "schema id 7" in failure.message
+    result = Unwrapper(DEBEZIUM).unwrapped(replace(read, key_values=[{"id": 7}]))
+    assert result.values == [{"id": 7}]

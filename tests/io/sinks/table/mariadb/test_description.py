@@ -18,9 +18,6 @@ from transforms.route.table_name import TableName
 T = TableName("t", None)
 
 
-pytestmark = pytest.mark.integration
-
-
 @pytest.fixture
 def connection(mariadb: Database) -> Iterator[sa.Connection]:
     with transaction(mariadb.database, "test") as connection:

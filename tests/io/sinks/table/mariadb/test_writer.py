@@ -17,7 +17,6 @@ from decimal import Decimal
 from typing import Any
 
 import pymysql
-import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from sinks.database.engine import retried, transaction
@@ -34,8 +33,6 @@ Counts = Counter[str]
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "6"))
 _numbers = itertools.count()
 K, N, AT = (Column(name, "integer", (1, 2)) for name in ("k", "n", "at"))
-
-pytestmark = pytest.mark.integration
 
 
 def written(
