@@ -106,6 +106,7 @@ coverage: setup ## Run them all and show which lines none has run
 lint: setup lint-deploy lint-ops ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs deploy examples io pipelines runners sluice transforms
 	$(BIN)/mypy
 
 lint-deploy: setup ## Check the image, compose file and manifests of deploy/
