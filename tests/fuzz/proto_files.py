@@ -51,7 +51,7 @@ class Message:
 
     Attributes:
         full_name: Its name with package and all that surrounds it.
-        path: Its place among the messages of the file, then among those within each.
+        path: Its place among the messages of the file, then among those within part.
         descriptor: What is made of it.
         lines: The text of what is in it.
     """
@@ -190,9 +190,9 @@ class Maker:
     def _fill(self, message: Message, everything: list[Message]) -> None:
         """Give a message its fields."""
         random, names = self.random, self._taken(message.full_name)
-        numbers = {*(each * 3 + 1 for each in range(8)), 16, 2047, 18_999, 20_000, 2**29 - 1}
+        numbers = {*(part * 3 + 1 for part in range(8)), 16, 2047, 18_999, 20_000, 2**29 - 1}
         left = random.sample(sorted(numbers), len(numbers))
-        types = [each.full_name for each in everything]
+        types = [part.full_name for part in everything]
         for _ in range(random.randint(0, 6)):
             kind = random.random()
             if kind < 0.12 and len(left) > 4:
@@ -246,15 +246,15 @@ class Maker:
 
     def _resolved(self, way: str, scope: str) -> str | None:
         """What a name means within ``scope``: where its first part is found, the rest must be."""
-        known = {each.full_name for each in _all(self.messages)} | set(self.closed)
-        known |= set(self.imported.messages) if self.imported is not None else set()
-        known |= {DECIMAL, *(f"google.protobuf.{name}" for name in WELL_KNOWN)}
-        packages = {name[:end] for name in known for end, c in enumerate(name) if c == "."}
+        types = {part.full_name for part in _all(self.messages)} | set(self.closed)
+        types |= set(self.imported.messages) if self.imported is not None else set()
+        types |= {DECIMAL, *(f"google.protobuf.{name}" for name in WELL_KNOWN)}
+        packages = {name[:end] for name in types for end, c in enumerate(name) if c == "."}
         first = way.split(".")[0]
         scopes = scope.split(".")
         for end in range(len(scopes), -1, -1):
             prefix = ".".join([*scopes[:end], ""]) if end else ""
-            if prefix + first in known | packages:
+            if prefix + first in types | packages:
                 return prefix + way
         return None
 
@@ -364,7 +364,7 @@ class Maker:
         message.lines.append(f"map<{key}, {written}> {name} = {number};")
 
     def _group(self, message: Message, number: int, names: set[str]) -> None:
-        name = self._named(tuple(f"Group{each}" for each in "ABC"), names)
+        name = self._named(tuple(f"Group{part}" for part in "ABC"), names)
         full = f"{message.full_name}.{name}"
         group = Message(full, (), DescriptorProto(name=name))
         group.descriptor.field.add(
@@ -404,10 +404,10 @@ class Maker:
         return self._spread(" ".join([*parts, *rest]))
 
     def _written(self, message: Message) -> str:
-        inner = [self._written(each) for each in message.inner]
+        inner = [self._written(part) for part in message.inner]
         enums = [f"enum {enum.name} {{ {' '.join(lines)} }}" for enum, lines in message.enums]
         body = [*inner, *enums, *message.lines]
-        if not any(each.path for each in message.inner):
+        if not any(part.path for part in message.inner):
             self.random.shuffle(body)
         return f"message {message.descriptor.name} {{ {' '.join(body)} }}"
 
@@ -430,13 +430,13 @@ def _assembled(message: Message) -> DescriptorProto:
     proto = DescriptorProto()
     proto.CopyFrom(message.descriptor)
     del proto.nested_type[:]
-    proto.nested_type.extend(_assembled(each) for each in message.inner)
+    proto.nested_type.extend(_assembled(part) for part in message.inner)
     proto.nested_type.extend(message.descriptor.nested_type)
     proto.enum_type.extend(enum for enum, _ in message.enums)
-    for index, each in enumerate(proto.field):
-        if each.proto3_optional:
+    for index, part in enumerate(proto.field):
+        if part.proto3_optional:
             proto.field[index].oneof_index = len(proto.oneof_decl)
-            proto.oneof_decl.add(name=f"_{each.name}")
+            proto.oneof_decl.add(name=f"_{part.name}")
     return proto
 
 

@@ -12,25 +12,25 @@ from tests.fuzz.proto_files import DECIMAL
 
 def filled(message: Any, random: Random, depth: int = 0) -> Any:
     """``message`` with values in some of its fields, and in all that are required."""
-    for each in message.DESCRIPTOR.fields:
-        if each.message_type is not None and depth > 4:
+    for field in message.DESCRIPTOR.fields:
+        if field.message_type is not None and depth > 4:
             continue
-        if not each.is_required and random.random() < 0.3:
+        if not field.is_required and random.random() < 0.3:
             continue
-        if each.is_repeated:
-            _fill_many(message, each, random, depth)
-        elif each.message_type is not None:
-            inner = getattr(message, each.name)
+        if field.is_repeated:
+            _fill_many(message, field, random, depth)
+        elif field.message_type is not None:
+            inner = getattr(message, field.name)
             inner.SetInParent()
             _fill_one(inner, random, depth + 1)
         else:
-            setattr(message, each.name, _scalar(each, random))
+            setattr(message, field.name, _scalar(field, random))
     return message
 
 
-def _fill_many(message: Any, each: Any, random: Random, depth: int) -> None:
-    held = getattr(message, each.name)
-    entry = each.message_type
+def _fill_many(message: Any, field: Any, random: Random, depth: int) -> None:
+    held = getattr(message, field.name)
+    entry = field.message_type
     if entry is not None and entry.GetOptions().map_entry:
         key, value = entry.fields_by_name["key"], entry.fields_by_name["value"]
         for _ in range(random.randint(0, 3)):
@@ -44,7 +44,7 @@ def _fill_many(message: Any, each: Any, random: Random, depth: int) -> None:
         if entry is not None:
             _fill_one(held.add(), random, depth + 1)
         else:
-            held.append(_scalar(each, random))
+            held.append(_scalar(field, random))
 
 
 def _fill_one(message: Any, random: Random, depth: int) -> None:
@@ -97,12 +97,12 @@ def _text(random: Random) -> str:
     )
 
 
-def _scalar(each: Any, random: Random) -> Any:
+def _scalar(field: Any, random: Random) -> Any:
     """A value of a scalar type or an enum, often at the end of its range."""
-    kind = each.type
-    if each.enum_type is not None:
-        numbers = [value.number for value in each.enum_type.values]
-        return random.choice(numbers if each.enum_type.is_closed else [*numbers, 4_711, -4_711])
+    kind = field.type
+    if field.enum_type is not None:
+        numbers = [value.number for value in field.enum_type.values]
+        return random.choice(numbers if field.enum_type.is_closed else [*numbers, 4_711, -4_711])
     if kind == Field.TYPE_BOOL:
         return random.random() < 0.5
     if kind == Field.TYPE_STRING:
