@@ -90,6 +90,10 @@ fuzz-console: setup ## Send made-up requests to every operation of the console's
 	$(FUZZING)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement benchmarks/console/requirements.txt
 	$(BIN)/python -m benchmarks.console.fuzz $(FUZZING)/bin/schemathesis $(OPTIONS)
 
+docs: setup ## Build the documentation as a site: site/index.html
+	$(BIN)/python -m tests.site .site
+	$(BIN)/python -m zensical build --strict --clean
+
 pictures: setup ## Take the pictures of docs/console.md; somebody has to look at them
 	SLUICE_PICTURES=docs/console $(BIN)/python -m pytest tests/pipelines/console/browser/test_pictures.py
 
@@ -102,6 +106,7 @@ coverage: setup ## Run them all and show which lines none has run
 lint: setup lint-deploy lint-ops ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs deploy examples io pipelines runners sluice transforms
 	$(BIN)/mypy
 
 lint-deploy: setup ## Check the image, compose file and manifests of deploy/

@@ -48,6 +48,18 @@ class RegistrySchemas:
         except ServiceUnavailable as error:
             raise self._away(error) from error
 
+    def subjects(self, id: SchemaId) -> list[str]:  # noqa: A002 - the concept's name
+        """The subjects that have the schema of an id, in the order of their names.
+
+        Raises:
+            SourceUnavailable: The registry is away, or refuses the credentials.
+            Unusable: What it answers is of no use.
+        """
+        try:
+            return _CLIENTS.get(self.config).subjects(id)
+        except ServiceUnavailable as error:
+            raise self._away(error) from error
+
     def check(self) -> None:
         """Check that a registry answers.
 
