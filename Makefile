@@ -97,6 +97,9 @@ docs: setup ## Build the documentation as a site: site/index.html
 pictures: setup ## Take the pictures of docs/console.md; somebody has to look at them
 	SLUICE_PICTURES=docs/console $(BIN)/python -m pytest tests/pipelines/console/browser/test_pictures.py
 
+recording: setup ## Record the terminal of README: a run that is killed and goes on (docs/kill.svg); look at it
+	$(BIN)/python -m benchmarks.recording.record
+
 console-replay: setup ## Replay 100,000 dead letters in a browser, and watch the progress
 	CONSOLE_SHARE=0.1 $(BIN)/python -m pytest tests/pipelines/console/browser/test_repairs.py -k many
 
@@ -106,6 +109,7 @@ coverage: setup ## Run them all and show which lines none has run
 lint: setup lint-deploy lint-ops ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs deploy examples io pipelines runners sluice transforms
 	$(BIN)/mypy
 
 lint-deploy: setup ## Check the image, compose file and manifests of deploy/

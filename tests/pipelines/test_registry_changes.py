@@ -93,7 +93,7 @@ DOC = '{"n": [1, 2.5]}'
 UNAVAILABLE = "__debezium_unavailable_value"
 TABLE = (
     "CREATE TABLE events (id integer PRIMARY KEY, price numeric, amount {number}, made timestamp, "
-    "due date, doc {json})"
+    "due date, doc {json} NOT NULL)"
 )
 
 

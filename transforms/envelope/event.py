@@ -50,11 +50,13 @@ class Event:
         kind: Of what.
         value: The row, or, of a delete, what is known of the one that is gone.
         position: Where it lies in the order of all changes; None if the event does not say.
+        partial: Whether columns are left out, since Debezium did not have their values.
     """
 
     kind: Kind
     value: dict[str, Any]
     position: int | None = None
+    partial: bool = False
 
 
 def event_of(value: dict[str, Any], envelope: Envelope) -> Event:
@@ -156,7 +158,7 @@ def _debezium(value: dict[str, Any], schema: Any) -> Event:
         )
     if missing:  # the update leaves these columns as they are
         after = {name: cell for name, cell in after.items() if name not in missing}
-    return Event(kind, _row(after, schemas.get("after")), position)
+    return Event(kind, _row(after, schemas.get("after")), position, bool(missing))
 
 
 def _is_placeholder(cell: Any) -> bool:
@@ -193,7 +195,7 @@ def _flat(row: dict[str, Any]) -> Event:
         )
     value = {name: cell for name, cell in row.items() if name not in _ABOUT | {*missing}}
     gone = deleted if deleted is not None else op == "d"
-    return Event("delete" if gone else "row", value, position)
+    return Event("delete" if gone else "row", value, position, bool(missing) and not gone)
 
 
 def _number(value: Any) -> int | None:

@@ -2,7 +2,7 @@
 
 The server applies the rows of a statement one after another, so that records of one key take effect in
 their order, and says how many keys were there. That clause takes any unique index for the key: where another one may
-decide, or an update would be seen by a trigger although nothing changes, rows are looked up one by one.
+decide, or a trigger would see an insert or an update that is none, rows are looked up one by one.
 """
 
 from __future__ import annotations
