@@ -97,6 +97,9 @@ docs: setup ## Build the documentation as a site: site/index.html
 pictures: setup ## Take the pictures of docs/console.md; somebody has to look at them
 	SLUICE_PICTURES=docs/console $(BIN)/python -m pytest tests/pipelines/console/browser/test_pictures.py
 
+recording: setup ## Record the terminal of README: a run that is killed and goes on (docs/kill.svg); look at it
+	$(BIN)/python -m benchmarks.recording.record
+
 console-replay: setup ## Replay 100,000 dead letters in a browser, and watch the progress
 	CONSOLE_SHARE=0.1 $(BIN)/python -m pytest tests/pipelines/console/browser/test_repairs.py -k many
 
