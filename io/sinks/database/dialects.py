@@ -32,6 +32,12 @@ def dialect_named(backend: str, driver: str = "") -> Dialect:
         from sinks.database.backends.mariadb import Mariadb
 
         return Mariadb(writing="on duplicate" if driver in ("", "pymysql") else "portable")
+    if backend == "duckdb":
+        from sinks.database.backends.duckdb.dialect import Duckdb
+        from sinks.database.backends.duckdb.sql_dialect import register
+
+        register()
+        return Duckdb()
     from sinks.database.backends.generic import Generic
 
     return Generic()
