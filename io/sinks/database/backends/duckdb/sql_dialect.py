@@ -46,6 +46,13 @@ class _Compiler(PGCompiler):
         return ""
 
 
+    def visit_length_func(self, function: Any, **kw: Any) -> str:
+        """Of bytes by another name."""
+        (argument,) = function.clauses
+        name = "octet_length" if isinstance(argument.type, sa.LargeBinary) else "length"
+        return f"{name}({self.process(argument, **kw)})"
+
+
 class _DdlCompiler(PGDDLCompiler):
     def get_column_specification(self, column: sa.Column[Any], **kw: Any) -> str:
         """With a sequence where the database gives the numbers."""
