@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
-from sinks.database.backends import apart, on_conflict
+from sinks.database.backends import apart
 from sinks.database.backends.apart import Apart
+from sinks.database.backends.duckdb import rows as rows_of
 from sinks.database.backends.duckdb.connection import Connection
 from sinks.database.backends.duckdb.rehearsing import RehearsingDuckdb
 from sinks.database.backends.generic import Generic
@@ -70,16 +70,31 @@ class Duckdb(Generic):
         whole_bytes = f"^(?:..)*{part.hex().upper()}"
         return sa.func.regexp_matches(sa.func.hex(column), whole_bytes, type_=sa.Boolean)
 
+    def insert(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        columns: Mapping[str, Sequence[Any]],
+        constants: Row,
+    ) -> None:
+        count = len(next(iter(columns.values()), ()))
+        if count:
+            whole = {name: [value] * count for name, value in constants.items()}
+            rows_of.insert(connection, table, {**columns, **whole})
+
     def insert_absent(
         self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row], key: str
     ) -> int:
-        return on_conflict.insert_absent(postgresql.insert, connection, table, rows, key)
+        if not rows:
+            return 0
+        tail = f" ON CONFLICT ({_quoted(connection, key)}) DO NOTHING"
+        return rows_of.insert(connection, table, rows_of.columns_of(rows), tail)
 
     def upsert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
-        on_conflict.upsert(postgresql.insert, connection, table, rows)
+        _merge(connection, table, rows, "excluded.{0}")
 
     def add(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
-        on_conflict.add(postgresql.insert, connection, table, rows)
+        _merge(connection, table, rows, f"{_quoted(connection, table.name)}.{{0}} + excluded.{{0}}")
 
     def limit_statements(self, connection: sa.Connection, seconds: float) -> None:
         _own(connection).limit(seconds)
@@ -94,6 +109,23 @@ class Duckdb(Generic):
         if role:
             raise ConfigError("DuckDB has no roles; leave --role out")
         return ()
+
+
+def _merge(connection: sa.Connection, table: sa.Table, rows: Sequence[Row], change: str) -> None:
+    """Insert rows, or change those of their key; the last of a key wins."""
+    key = [column.name for column in table.primary_key]
+    distinct = list({tuple(row[name] for name in key): row for row in rows}.values())
+    if not distinct:
+        return
+    names = [_quoted(connection, c.name) for c in table.columns if not c.primary_key]
+    changes = ", ".join(f"{name} = {change.format(name)}" for name in names)
+    listed = ", ".join(_quoted(connection, name) for name in key)
+    tail = f" ON CONFLICT ({listed}) DO UPDATE SET {changes}"
+    rows_of.insert(connection, table, rows_of.columns_of(distinct), tail)
+
+
+def _quoted(connection: sa.Connection, name: str) -> str:
+    return connection.dialect.identifier_preparer.quote(name)
 
 
 def _begin(connection: sa.Connection) -> None:
