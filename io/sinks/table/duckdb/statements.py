@@ -44,10 +44,10 @@ def statements_of(target: Target, names: Sequence[str]) -> Statements:
     types = {column.name: column.type for column in target.columns}
     cells = [_cell(name, types[name]) for name in names]
     key = ", ".join(map(quote, target.key))
-    # Rows in their order, so that the earlier of two that exclude each other is accepted.
+    # Arrow's order is kept, so that the earlier of two that exclude each other is accepted.
     insert = (
         f"INSERT INTO {quoted(target.table)} AS sluice_target ({', '.join(map(quote, names))}) "
-        f"SELECT {', '.join(cells)} FROM {ROWS} ORDER BY {NUMBER} ON CONFLICT ({key}) DO "
+        f"SELECT {', '.join(cells)} FROM {ROWS} ON CONFLICT ({key}) DO "
     )
     changes = _changes(target, names)
     texts = [f"CAST({_cell(name, types[name])} AS VARCHAR)" for name in target.key]

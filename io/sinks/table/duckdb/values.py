@@ -11,6 +11,7 @@ import math
 import re
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from functools import lru_cache, partial
@@ -68,7 +69,8 @@ _INSTANT = re.compile(
     r"(?:[.,](?P<fraction>[0-9]+))? ?(?P<zone>[Zz]|[+-][0-9][0-9](?::?[0-9][0-9])?)?"
 )
 _USUAL = re.compile(
-    r"[0-9]{4}-[0-9][0-9]-[0-9][0-9][T ][0-9][0-9]:[0-9][0-9]:[0-9][0-9](?:\.[0-9]{1,6})?Z"
+    r"[0-9]{4}-[0-9][0-9]-[0-9][0-9][T ][0-9][0-9]:[0-9][0-9]:[0-9][0-9](?:\.[0-9]{1,6})?"
+    r"(?:Z|[+-][0-9][0-9]:[0-9][0-9])"
 )
 _CLOCK = re.compile(
     r"(?P<time>[0-9][0-9]:[0-9][0-9](?::[0-9][0-9])?)(?:\.(?P<fraction>[0-9]+))?"
@@ -98,6 +100,9 @@ def column(declared: str, values: Sequence[Any]) -> pa.Array:
     kinds.discard(type(None))
     if not kinds:
         return pa.nulls(len(values), encoding.type)
+    if kinds <= {int, Decimal} and pa.types.is_decimal(encoding.type):
+        with suppress(pa.ArrowInvalid):  # zeros at the end, or what a closer look refuses
+            return pa.array(values, encoding.type)
     if len(kinds) == 1:
         usual = _usual(declared, encoding, kinds.pop(), values)
         if usual is not None:
