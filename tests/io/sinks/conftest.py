@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +20,8 @@ from tests.io.sinks.tested_database import Database
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.integration)
 MARIADB = pytest.param("mariadb", marks=pytest.mark.integration)
-KINDS = {"mariadb": [MARIADB], "duckdb": ["duckdb"]}.get(
-    os.environ.get("DATABASES", ""), ["sqlite", POSTGRES, "generic"]
-)
+ALONE: dict[str, list[Any]] = {"mariadb": [MARIADB], "duckdb": ["duckdb"]}
+KINDS = ALONE.get(os.environ.get("DATABASES", ""), ["sqlite", POSTGRES, "generic"])
 
 
 @pytest.fixture(params=KINDS)

@@ -1,5 +1,7 @@
 """What DuckDB's catalogue says of a table."""
 
+# ruff: noqa: S608 - only constants and quoted identifiers are put into statements
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -8,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sinks.database.backends.duckdb.sql_dialect import columns_of
+from sinks.database.backends.duckdb.reflection import columns_of
 from sinks.database.depths import depths_of
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Interplay
@@ -135,17 +137,19 @@ def rules_of(connection: sa.Connection, table: TableName) -> Rules:
 
 def depths(connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:
     """How deep each of ``tables`` lies in the graph of foreign keys, which stay within a schema."""
-    cursor = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()
     cursor.execute("SELECT current_schema()")
     here = str((cursor.fetchone() or ("main",))[0]).lower()
     cursor.execute(_REFERENCES)
-    known = depths_of(
+    by_table = depths_of(
         [
             ((schema.lower(), own.lower()), (schema.lower(), other.lower()))
             for schema, own, other in cursor.fetchall()
         ]
     )
-    return [known.get(((table.schema or here).lower(), table.name.lower()), 0) for table in tables]
+    return [
+        by_table.get(((table.schema or here).lower(), table.name.lower()), 0) for table in tables
+    ]
 
 
 def create_statement(table: TableName, columns: Sequence[NewColumn], key: Sequence[str]) -> str:
@@ -161,9 +165,7 @@ def create_statement(table: TableName, columns: Sequence[NewColumn], key: Sequen
 
 def add_statement(table: TableName, column: NewColumn) -> str:
     """ALTER TABLE, unless the column is there."""
-    return (
-        f"ALTER TABLE {quoted(table)} ADD COLUMN IF NOT EXISTS {quote(column.name)} {_TYPES[column.type]}"
-    )
+    return f"ALTER TABLE {quoted(table)} ADD COLUMN IF NOT EXISTS {quote(column.name)} {_TYPES[column.type]}"
 
 
 def _type(declared: str) -> str:
@@ -172,6 +174,6 @@ def _type(declared: str) -> str:
 
 
 def _all(connection: sa.Connection, query: str, table: TableName) -> list[tuple[Any, ...]]:
-    cursor = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()
     cursor.execute(query, (table.schema, table.name))
     return list(cursor.fetchall())

@@ -37,9 +37,7 @@ def refused_rows(
     return refused
 
 
-def _conditions(
-    target: Target, rules: Rules, names: frozenset[str]
-) -> Iterator[tuple[str, str]]:
+def _conditions(target: Target, rules: Rules, names: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Conditions under which a row is refused, each with what DuckDB says then."""
     label = target.table.name
     for column in target.columns:
@@ -62,10 +60,13 @@ def _conditions(
 def _without_parent(table: TableName, reference: Reference) -> tuple[str, str]:
     pairs = list(zip(reference.columns, reference.others, strict=True))
     whole = " AND ".join(f"{quote(own)} IS NOT NULL" for own in reference.columns)
-    same = " AND ".join(f"sluice_parent.{quote(other)} = sluice_row.{quote(own)}" for own, other in pairs)
-    parent = quoted(TableName(reference.table, table.schema))
-    return (
-        f"{whole} AND NOT EXISTS (SELECT 1 FROM {parent} sluice_parent WHERE {same})",
-        "Constraint Error: Violates foreign key constraint because the key "
-        f"({', '.join(reference.columns)}) does not exist in the table {reference.table}",
+    same = " AND ".join(
+        f"sluice_parent.{quote(other)} = sluice_row.{quote(own)}" for own, other in pairs
     )
+    parent = quoted(TableName(reference.table, table.schema))
+    absent = f"NOT EXISTS (SELECT 1 FROM {parent} sluice_parent WHERE {same})"
+    message = (
+        "Constraint Error: Violates foreign key constraint because the key "
+        f"({', '.join(reference.columns)}) does not exist in the table {reference.table}"
+    )
+    return f"{whole} AND {absent}", message

@@ -86,7 +86,7 @@ _US = pa.timestamp("us")
 _UTC_US = pa.timestamp("us", tz="UTC")
 
 
-def column(declared: str, values: Sequence[Any]) -> pa.Array:
+def column(declared: str, values: Sequence[Any]) -> pa.Array[Any]:
     """``values`` for a column of the type ``declared``, in lower case.
 
     Raises:
@@ -99,12 +99,9 @@ def column(declared: str, values: Sequence[Any]) -> pa.Array:
     kinds = set(map(type, values))
     kinds.discard(type(None))
     if not kinds:
-        return pa.nulls(len(values), encoding.type)
-    if kinds <= {int, Decimal} and pa.types.is_decimal(encoding.type):
-        with suppress(pa.ArrowInvalid):  # zeros at the end, or what a closer look refuses
-            return pa.array(values, encoding.type)
-    if len(kinds) == 1:
-        usual = _usual(declared, encoding, kinds.pop(), values)
+        return pa.array(values, encoding.type)
+    with suppress(pa.ArrowInvalid, OverflowError, UnicodeError):  # a closer look says why
+        usual = _usual(declared, encoding, kinds, values)
         if usual is not None:
             return usual
     encode = encoding.encode
@@ -119,13 +116,13 @@ def encoding_of(declared: str) -> Encoding:
         element = encoding_of(declared[:-2])
         return Encoding(partial(_list, element), pa.list_(element.type), element.cast)
     if declared in _INTEGERS:
-        return Encoding(_integer, _INTEGERS[declared])
+        return Encoding(partial(_bounded, declared), _INTEGERS[declared])
     if declared in ("hugeint", "uhugeint", "bignum"):
         return Encoding(lambda value: str(_integer(value)), pa.string(), cast=True)
     decimal = _DECIMAL.fullmatch(declared)
     if decimal is not None:
         precision, scale = int(decimal[1]), int(decimal[2])
-        return Encoding(partial(_decimal, scale), pa.decimal128(precision, scale))
+        return Encoding(partial(_decimal, precision, scale), pa.decimal128(precision, scale))
     if declared in ("double", "float"):
         return Encoding(_float, pa.float64() if declared == "double" else pa.float32())
     if declared in _TIMES:
@@ -144,18 +141,22 @@ def _encoding_of_instants(declared: str) -> Encoding:
     return Encoding(partial(_instant, digits), kind, cast=digits < 6)
 
 
-def _usual(declared: str, encoding: Encoding, kind: type, values: Sequence[Any]) -> pa.Array | None:
-    """The column if all values are of one kind that needs no closer look; otherwise None."""
-    if kind is int and declared in _INTEGERS:
+def _usual(
+    declared: str, encoding: Encoding, kinds: set[type], values: Sequence[Any]
+) -> pa.Array[Any] | None:
+    """The column if all values are of kinds that Arrow takes exactly or refuses; otherwise None."""
+    if kinds <= {int, Decimal} and pa.types.is_decimal(encoding.type):
         return pa.array(values, encoding.type)
-    if kind is str:
+    if kinds == {int} and declared in _INTEGERS:
+        return pa.array(values, encoding.type)
+    if kinds == {str}:
         if declared == "varchar":
             return pa.array(values, pa.string())
         if declared == "timestamp with time zone" and _all_match(_USUAL, values):
             return pa.array(values, pa.string()).cast(_UTC_US)
         if declared == "uuid" and _all_match(_USUAL_UUID, values):
             return pa.array(values, pa.string())
-    if kind is float and declared == "double":
+    if kinds == {float} and declared == "double":
         return pa.array(values, pa.float64())
     return None
 
@@ -187,7 +188,16 @@ def _integer(value: Any) -> int:
     return int(number)
 
 
-def _decimal(scale: int, value: Any) -> Decimal:
+def _bounded(declared: str, value: Any) -> int:
+    number = _integer(value)
+    signed = not declared.startswith("u")
+    bits = _INTEGERS[declared].bit_width - signed
+    if not (-(2**bits) if signed else 0) <= number < 2**bits:
+        raise ValueError(f"{_shown(value)} is not within the bounds of {declared.upper()}")
+    return number
+
+
+def _decimal(precision: int, scale: int, value: Any) -> Decimal:
     number = Decimal(int(value)) if isinstance(value, bool) else _number_of(value, "a number")
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > scale:
@@ -196,8 +206,11 @@ def _decimal(scale: int, value: Any) -> Decimal:
             raise ValueError(
                 f"{_shown(value)} has more digits than the {scale} that the column keeps behind the point"
             )
-    if number.adjusted() > _LONGEST:
-        raise ValueError(f"the number has more than {_LONGEST} digits")
+    if number and number.adjusted() >= precision - scale:
+        raise ValueError(
+            f"{_shown(value)} has more digits than the {precision - scale} that the column keeps "
+            "before the point"
+        )
     return number
 
 
@@ -310,14 +323,14 @@ def _text(value: Any) -> str:
 
 def _list(element: Encoding, value: Any) -> list[Any]:
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f"{_shown(value)} is not a list")
+        raise TypeError(f"{_shown(value)} is not a list")
     return [None if part is None else element.encode(part) for part in value]
 
 
 def _unknown(declared: str, value: Any) -> str:
     """What DuckDB reads from text; of nested values it would make something else."""
     if not isinstance(value, str):
-        raise ValueError(f"a column of type {declared.upper()} takes text only, not {_shown(value)}")
+        raise TypeError(f"a column of type {declared.upper()} takes text only, not {_shown(value)}")
     return value
 
 

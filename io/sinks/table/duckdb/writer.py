@@ -6,6 +6,7 @@ are looked up by their index: a join would read the whole table.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -135,7 +136,10 @@ class _BlockWriter:
     def _turns(self, rows: pa.Table) -> Iterator[tuple[int, int]]:
         """Where to cut so that no key comes twice in a statement."""
         key = self.target.key
-        if len(key) == 1 and pc.count_distinct(rows.column(key[0]), mode="all").as_py() == rows.num_rows:
+        if (
+            len(key) == 1
+            and pc.count_distinct(rows.column(key[0]), mode="all").as_py() == rows.num_rows
+        ):
             return iter([(0, rows.num_rows)] if rows.num_rows else [])
         cells = [list(map(_comparable, rows.column(name).to_pylist())) for name in key]
         return pieces(0, rows.num_rows, cuts_of(repeats_of(list(zip(*cells, strict=True)))))
@@ -162,7 +166,9 @@ class _BlockWriter:
                 looked = True
                 with self._reading(rows):
                     refused.update(
-                        refusing.refused_rows(self.connection, self.target, self.rules, self.statements)
+                        refusing.refused_rows(
+                            self.connection, self.target, self.rules, self.statements
+                        )
                     )
                 if not refused:
                     raise
@@ -242,7 +248,7 @@ def _rules(connection: sa.Connection, target: Target) -> Rules:
 
 def _comparable(value: Any) -> Any:
     """A cell of a key so that it is equal to what DuckDB takes for equal."""
-    return "NaN" if value != value else value
+    return "NaN" if isinstance(value, float) and math.isnan(value) else value
 
 
 def _as_arrow(target: Target, block: Block, poison: list[Poison]) -> tuple[Block, pa.Table]:
@@ -257,8 +263,7 @@ def _as_arrow(target: Target, block: Block, poison: list[Poison]) -> tuple[Block
 
 def _table(types: dict[str, str], block: Block) -> pa.Table:
     columns = [
-        arrow_of(types[name], values)
-        for name, values in zip(block.names, block.cells, strict=True)
+        arrow_of(types[name], values) for name, values in zip(block.names, block.cells, strict=True)
     ]
     return pa.table(columns, names=list(block.names))
 

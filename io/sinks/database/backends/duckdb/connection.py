@@ -58,7 +58,9 @@ class _Step:
 class Connection:
     """A connection with at most one transaction, which all of its cursors share."""
 
-    def __init__(self, raw: duckdb.DuckDBPyConnection, turn: threading.Lock, patience: float) -> None:
+    def __init__(
+        self, raw: duckdb.DuckDBPyConnection, turn: threading.Lock, patience: float
+    ) -> None:
         self.raw = raw
         self._turn = turn
         self._patience = patience
@@ -96,7 +98,9 @@ class Connection:
             return
         if self._failed:  # DuckDB would undo it without a word
             self.rollback()
-            raise _transaction_error("a statement of the transaction has failed; all of it is undone")
+            raise _transaction_error(
+                "a statement of the transaction has failed; all of it is undone"
+            )
         try:
             self.raw.execute("COMMIT")
         except BaseException:

@@ -52,7 +52,9 @@ class Duckdb(Generic):
             why = "is a folder" if path.is_dir() else "may not be read"
             raise ConfigError(f"{path} {why}; name a file for the DuckDB database")
         if not path.parent.is_dir():
-            raise ConfigError(f"folder {path.parent} of the DuckDB database does not exist; create it")
+            raise ConfigError(
+                f"folder {path.parent} of the DuckDB database does not exist; create it"
+            )
         return url
 
     def exists(self, url: sa.URL) -> bool:

@@ -66,7 +66,7 @@ def columns_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 def _array(
     dialect: sa.Dialect, column: sa.Column[Any], values: Sequence[Any]
-) -> tuple[pa.Array, str]:
+) -> tuple[pa.Array[Any], str]:
     """Values as SQLAlchemy would bind them, and the type that DuckDB must read from text."""
     bind = column.type.dialect_impl(dialect).bind_processor(dialect)
     bound = values if bind is None else list(map(bind, values))

@@ -1,8 +1,10 @@
 """SQLAlchemy's dialect of DuckDB, whose SQL is Postgres' with a few words less."""
 
+# SQLAlchemy's classes for Postgres have few types, and others than its interface.
+# mypy: disable-error-code="override,assignment,no-untyped-call,no-any-return"
+
 from __future__ import annotations
 
-from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
@@ -15,36 +17,16 @@ from sqlalchemy.dialects.postgresql.base import (
     PGIdentifierPreparer,
     PGTypeCompiler,
 )
-from sqlalchemy.engine import reflection
+from sqlalchemy.engine.default import DefaultDialect
 
+from sinks.database.backends.duckdb import reflection
 from sinks.database.backends.duckdb.connection import Connection, connect
-
-_HERE = "database_name = current_database() AND schema_name = coalesce(?, current_schema())"
-
-_REFLECTED: tuple[tuple[str, Any], ...] = (
-    ("TIMESTAMP WITH TIME ZONE", sa.DateTime(timezone=True)),
-    ("TIMESTAMP", sa.DateTime()),
-    ("TIME", sa.Time()),
-    ("DATE", sa.Date()),
-    ("DECIMAL", sa.Numeric()),
-    ("VARCHAR", sa.Text()),
-    ("BLOB", sa.LargeBinary()),
-    ("BOOLEAN", sa.Boolean()),
-    ("DOUBLE", sa.Double()),
-    ("FLOAT", sa.Float()),
-    ("BIGINT", sa.BigInteger()),
-    ("INTEGER", sa.Integer()),
-    ("SMALLINT", sa.SmallInteger()),
-    ("UUID", sa.Uuid()),
-    ("JSON", sa.JSON()),
-)
 
 
 class _Compiler(PGCompiler):
     def for_update_clause(self, select: Any, **kw: Any) -> str:
         """Nothing: the transactions of a process that write take turns."""
         return ""
-
 
     def visit_length_func(self, function: Any, **kw: Any) -> str:
         """Of bytes by another name."""
@@ -90,7 +72,7 @@ class _DdlCompiler(PGDDLCompiler):
 
 
 class _TypeCompiler(PGTypeCompiler):
-    def visit_BYTEA(self, type_: Any, **kw: Any) -> str:  # noqa: N802 - SQLAlchemy's name
+    def visit_BYTEA(self, type_: Any, **kw: Any) -> str:
         """The name that DuckDB shows."""
         return "BLOB"
 
@@ -161,7 +143,7 @@ class DuckdbSql(PGDialect):
         """Look for the version and the default schema."""
         cursor = connection.connection.cursor()
         cursor.execute("SELECT version(), current_schema()")
-        version, self.default_schema_name = cursor.fetchone()
+        ((version, self.default_schema_name),) = cursor.fetchall()
         parts = version.lstrip("v").partition("-")[0].split(".")
         self.server_version_info = tuple(int(part) for part in parts if part.isdigit())
 
@@ -206,20 +188,12 @@ class DuckdbSql(PGDialect):
     def has_table(
         self, connection: sa.Connection, table_name: str, schema: str | None = None, **kw: Any
     ) -> bool:
-        """Ask for tables and views; capitals are not told apart."""
-        query = (
-            f"SELECT 1 FROM duckdb_tables() WHERE {_HERE} AND lower(table_name) = lower(?) UNION ALL "
-            f"SELECT 1 FROM duckdb_views() WHERE {_HERE} AND lower(view_name) = lower(?)"
-        )
-        return bool(_all(connection, query, schema, table_name, schema, table_name))
+        """Whether there is a table or a view."""
+        return reflection.has_table(connection, table_name, schema)
 
     def has_schema(self, connection: sa.Connection, schema_name: str, **kw: Any) -> bool:
-        """Ask for it."""
-        query = (
-            "SELECT 1 FROM duckdb_schemas() WHERE database_name = current_database() "
-            "AND lower(schema_name) = lower(?)"
-        )
-        return bool(_all(connection, query, schema_name))
+        """Whether there is a schema."""
+        return schema_name in reflection.schemas(connection)
 
     def has_index(
         self,
@@ -229,195 +203,84 @@ class DuckdbSql(PGDialect):
         schema: str | None = None,
         **kw: Any,
     ) -> bool:
-        """Ask for it."""
-        return any(index["name"] == index_name for index in self.get_indexes(connection, table_name, schema))
+        """Whether a table has an index."""
+        indexes = reflection.indexes(connection, table_name, schema)
+        return any(index["name"] == index_name for index in indexes)
 
     def get_schema_names(self, connection: sa.Connection, **kw: Any) -> list[str]:
         """All schemas of the file."""
-        query = "SELECT schema_name FROM duckdb_schemas() WHERE database_name = current_database()"
-        return [name for (name,) in _all(connection, query)]
+        return reflection.schemas(connection)
 
     def get_table_names(
         self, connection: sa.Connection, schema: str | None = None, **kw: Any
     ) -> list[str]:
         """The tables of a schema."""
-        query = f"SELECT table_name FROM duckdb_tables() WHERE {_HERE} ORDER BY 1"
-        return [name for (name,) in _all(connection, query, schema)]
+        return reflection.tables(connection, schema)
 
     def get_view_names(
         self, connection: sa.Connection, schema: str | None = None, **kw: Any
     ) -> list[str]:
         """The views of a schema that users have made."""
-        query = f"SELECT view_name FROM duckdb_views() WHERE {_HERE} AND NOT internal ORDER BY 1"
-        return [name for (name,) in _all(connection, query, schema)]
+        return reflection.views(connection, schema)
 
     def get_columns(
         self, connection: sa.Connection, table_name: str, schema: str | None = None, **kw: Any
     ) -> list[Any]:
-        """The columns of a table, with SQLAlchemy's types as far as it has them."""
-        query = (
-            "SELECT column_name, data_type, is_nullable, column_default, is_generated "
-            f"FROM duckdb_columns() WHERE {_HERE} AND lower(table_name) = lower(?) "
-            "ORDER BY column_index"
-        )
-        columns = []
-        for name, kind, nullable, default, generated in _all(connection, query, schema, table_name):
-            column = {"name": name, "type": _type_of(kind), "nullable": nullable, "default": default}
-            if generated:
-                column["computed"] = {"sqltext": default}
-            columns.append(column)
-        if not columns:
-            raise sa.exc.NoSuchTableError(table_name)
-        return columns
+        """The columns of a table."""
+        return reflection.columns(connection, table_name, schema)
 
     def get_pk_constraint(
         self, connection: sa.Connection, table_name: str, schema: str | None = None, **kw: Any
     ) -> Any:
         """The primary key."""
-        for name, columns, *_ in _constraints(connection, "PRIMARY KEY", table_name, schema):
-            return {"name": name, "constrained_columns": columns}
-        return reflection.ReflectionDefaults.pk_constraint()
+        return reflection.primary_key(connection, table_name, schema)
 
     def get_unique_constraints(
         self, connection: sa.Connection, table_name: str, schema: str | None = None, **kw: Any
     ) -> list[Any]:
         """The other unique constraints."""
-        rules = _constraints(connection, "UNIQUE", table_name, schema)
-        return [{"name": name, "column_names": columns} for name, columns, *_ in rules]
+        return reflection.unique_constraints(connection, table_name, schema)
 
     def get_foreign_keys(
         self, connection: sa.Connection, table_name: str, schema: str | None = None, **kw: Any
     ) -> list[Any]:
-        """What it refers to, which is in its own schema."""
-        return [
-            {
-                "name": name,
-                "constrained_columns": columns,
-                "referred_schema": schema,
-                "referred_table": other,
-                "referred_columns": others,
-                "options": {},
-            }
-            for name, columns, other, others in _constraints(
-                connection, "FOREIGN KEY", table_name, schema
-            )
-        ]
+        """What a table refers to."""
+        return reflection.foreign_keys(connection, table_name, schema)
 
     def get_check_constraints(
         self, connection: sa.Connection, table_name: str, schema: str | None = None, **kw: Any
     ) -> list[Any]:
-        """Its conditions."""
-        query = (
-            "SELECT constraint_name, expression FROM duckdb_constraints() WHERE "
-            f"{_HERE} AND lower(table_name) = lower(?) AND constraint_type = 'CHECK'"
-        )
-        rows = _all(connection, query, schema, table_name)
-        return [{"name": name, "sqltext": text} for name, text in rows]
+        """The conditions of a table."""
+        return reflection.checks(connection, table_name, schema)
 
     def get_indexes(
         self, connection: sa.Connection, table_name: str, schema: str | None = None, **kw: Any
     ) -> list[Any]:
-        """The indexes that were made by themselves."""
-        query = (
-            "SELECT index_name, is_unique, expressions FROM duckdb_indexes() "
-            f"WHERE {_HERE} AND lower(table_name) = lower(?) ORDER BY 1"
-        )
-        return [
-            {
-                "name": name,
-                "unique": unique,
-                "column_names": columns_of(expressions),
-                "dialect_options": {},
-            }
-            for name, unique, expressions in _all(connection, query, schema, table_name)
-        ]
+        """The indexes that are no constraints."""
+        return reflection.indexes(connection, table_name, schema)
 
-    def get_table_comment(
-        self, connection: sa.Connection, table_name: str, schema: str | None = None, **kw: Any
-    ) -> Any:
+    def get_table_comment(self, connection: sa.Connection, *_: Any, **kw: Any) -> Any:
         """None."""
-        return reflection.ReflectionDefaults.table_comment()
+        return {"text": None}
 
-    def get_table_options(
-        self, connection: sa.Connection, table_name: str, schema: str | None = None, **kw: Any
-    ) -> Any:
+    def get_table_options(self, connection: sa.Connection, *_: Any, **kw: Any) -> Any:
         """None."""
-        return reflection.ReflectionDefaults.table_options()
+        return {}
 
-    def get_multi_table_options(self, connection: sa.Connection, **kw: Any) -> Any:
-        """Table by table."""
-        return self._default_multi_reflect(self.get_table_options, connection, **kw)
-
-    def get_multi_columns(self, connection: sa.Connection, **kw: Any) -> Any:
-        """Table by table."""
-        return self._default_multi_reflect(self.get_columns, connection, **kw)
-
-    def get_multi_pk_constraint(self, connection: sa.Connection, **kw: Any) -> Any:
-        """Table by table."""
-        return self._default_multi_reflect(self.get_pk_constraint, connection, **kw)
-
-    def get_multi_foreign_keys(self, connection: sa.Connection, **kw: Any) -> Any:
-        """Table by table."""
-        return self._default_multi_reflect(self.get_foreign_keys, connection, **kw)
-
-    def get_multi_indexes(self, connection: sa.Connection, **kw: Any) -> Any:
-        """Table by table."""
-        return self._default_multi_reflect(self.get_indexes, connection, **kw)
-
-    def get_multi_unique_constraints(self, connection: sa.Connection, **kw: Any) -> Any:
-        """Table by table."""
-        return self._default_multi_reflect(self.get_unique_constraints, connection, **kw)
-
-    def get_multi_check_constraints(self, connection: sa.Connection, **kw: Any) -> Any:
-        """Table by table."""
-        return self._default_multi_reflect(self.get_check_constraints, connection, **kw)
-
-    def get_multi_table_comment(self, connection: sa.Connection, **kw: Any) -> Any:
-        """Table by table."""
-        return self._default_multi_reflect(self.get_table_comment, connection, **kw)
+    # Postgres' read its catalogue for all tables at once; the default goes table by table.
+    get_multi_columns = DefaultDialect.get_multi_columns
+    get_multi_pk_constraint = DefaultDialect.get_multi_pk_constraint
+    get_multi_unique_constraints = DefaultDialect.get_multi_unique_constraints
+    get_multi_foreign_keys = DefaultDialect.get_multi_foreign_keys
+    get_multi_check_constraints = DefaultDialect.get_multi_check_constraints
+    get_multi_indexes = DefaultDialect.get_multi_indexes
+    get_multi_table_comment = DefaultDialect.get_multi_table_comment
+    get_multi_table_options = DefaultDialect.get_multi_table_options
 
 
 def register() -> None:
     """Let ``duckdb:///`` mean this dialect."""
     registry.register("duckdb", __name__, DuckdbSql.__name__)
-
-
-def columns_of(expressions: str) -> list[str | None]:
-    """The columns of an index as DuckDB shows them; None for an expression.
-
-    >>> columns_of("[a, '\\"B c\\"', '(a + 1)']")
-    ['a', 'B c', None]
-    """
-    columns: list[str | None] = []
-    for part in expressions.strip("[]").split(", "):
-        text = part.strip("'")
-        if text.startswith('"') and text.endswith('"'):
-            columns.append(text[1:-1].replace('""', '"'))
-        else:
-            columns.append(text if text.isidentifier() else None)
-    return columns
-
-
-def _type_of(declared: str) -> Any:
-    if declared.endswith("]"):
-        return sa.types.NullType()
-    return next((kind for name, kind in _REFLECTED if declared.startswith(name)), sa.types.NullType())
-
-
-def _constraints(
-    connection: sa.Connection, kind: str, table: str, schema: str | None
-) -> Iterable[tuple[Any, ...]]:
-    query = (
-        "SELECT constraint_name, constraint_column_names, referenced_table, referenced_column_names "
-        f"FROM duckdb_constraints() WHERE {_HERE} AND lower(table_name) = lower(?) "
-        "AND constraint_type = ? ORDER BY constraint_index"
-    )
-    return _all(connection, query, schema, table, kind)
-
-
-def _all(connection: sa.Connection, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    cursor = connection.connection.cursor()
-    return list(cursor.execute(query, parameters).fetchall())
 
 
 def _own(connection: sa.Connection) -> Connection:
