@@ -5,11 +5,8 @@ BIN := $(VENV)/bin
 NEWEST := .venv-newest-beam
 FUZZING := .venv-fuzz
 
-.PHONY: help setup demo test test-fast oracle fuzz suites coverage lint format check bench bench-peers kills options lock clean
-.PHONY: test-newest-beam bench-steps backpressure-steps failing-steps steps-flink bench-kafka kills-kafka faults-kafka faults latency
-.PHONY: kills-mariadb bench-mariadb test-mariadb recipes-flink fuzz-console pictures control-kafka control-flink kills-control rewinds
-.PHONY: bench-registry interop-registry outage-registry fair interleavings kills-changes rate kills-flight bench-routes kills-routes kills-routes-flink faults-routes deadlock-routes
-.PHONY: backpressure soak outage retries replay kills-flink bench-flink idle-flink lint-deploy lint-ops digests scale observe exporter-cost
+# No target is a file.
+.PHONY: $(shell sed -nE 's/^([a-z][a-z-]*):.*/\1/p' $(MAKEFILE_LIST))
 
 help: ## List the targets
 	@grep -hE '^[a-z_-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -56,7 +53,7 @@ test test-fast: export PYTHONDONTWRITEBYTECODE :=
 
 test: setup ## Run all tests, those with real services included
 	$(BIN)/python -m pytest -n 3 -m "not alone"
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m alone $(shell grep -lr --include='test_*.py' 'mark.alone' tests)
 
 test-fast: setup ## Run the tests that need no service and take no seconds
 	$(BIN)/python -m pytest -n 2 -m "not integration and not slow and not alone"
@@ -93,8 +90,18 @@ fuzz-console: setup ## Send made-up requests to every operation of the console's
 	$(FUZZING)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement benchmarks/console/requirements.txt
 	$(BIN)/python -m benchmarks.console.fuzz $(FUZZING)/bin/schemathesis $(OPTIONS)
 
+docs: setup ## Build the documentation as a site: site/index.html
+	$(BIN)/python -m tests.site .site
+	$(BIN)/python -m zensical build --strict --clean
+
 pictures: setup ## Take the pictures of docs/console.md; somebody has to look at them
 	SLUICE_PICTURES=docs/console $(BIN)/python -m pytest tests/pipelines/console/browser/test_pictures.py
+
+recording: setup ## Record the terminal of README: a run that is killed and goes on (docs/kill.svg); look at it
+	$(BIN)/python -m benchmarks.recording.record
+
+console-replay: setup ## Replay 100,000 dead letters in a browser, and watch the progress
+	CONSOLE_SHARE=0.1 $(BIN)/python -m pytest tests/pipelines/console/browser/test_repairs.py -k many
 
 coverage: setup ## Run them all and show which lines none has run
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
@@ -102,6 +109,7 @@ coverage: setup ## Run them all and show which lines none has run
 lint: setup lint-deploy lint-ops ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/codespell README.md CONTRIBUTING.md CHANGELOG.md docs deploy examples io pipelines runners sluice transforms
 	$(BIN)/mypy
 
 lint-deploy: setup ## Check the image, compose file and manifests of deploy/
@@ -150,6 +158,9 @@ interleavings: setup ## 2,000 random interleavings of changes, deletes, retries 
 
 kills-changes: setup ## Kill runs over 200,000 change events, repeat them, and compare with the source
 	$(BIN)/python -m benchmarks.changes.kills
+
+kills-changes-flink: setup ## The same on Flink with killed TaskManagers, while the table gets new columns
+	$(BIN)/python -m benchmarks.changes.flink
 
 kills-flight: setup ## Kill runs with several commits in flight, and compare with one commit at a time
 	$(BIN)/python -m benchmarks.flight.kills

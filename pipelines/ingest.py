@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pipelines import command
 from pipelines.ingestion.flags import Option, parser
 from pipelines.telemetry import logs
-from runners.beam_imports import import_beam
+from runners.beam.imports import import_beam
 from runners.leaving import leave
 
 if TYPE_CHECKING:

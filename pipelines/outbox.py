@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from pipelines import command, flags
 from pipelines.command import Parser
-from runners.beam_imports import import_beam
+from runners.beam.imports import import_beam
 
 _DESCRIPTION = """\
 Publish the changes that ingests with --outbox have kept: each at least once, in order per key.

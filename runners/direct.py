@@ -10,7 +10,7 @@ What follows from it:
 * It ignores the delay of a deferred split, so readers wait in their own poll.
 * One thread reads everything, so splits for other readers would only take memory.
 * It keeps the metrics of every bundle until the end; here they are merged after every bundle
-  (``runners.beam_private``).
+  (``runners.beam.private``).
 * A bundle costs some milliseconds, so a streaming bundle is seconds long.
 * A bundle ends when Beam's sampler of states has woken up. Nothing is read meanwhile, by default
   for 200 ms, here for at most 20.
@@ -30,8 +30,9 @@ import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from runners import beam_private
-from runners.beam_flags import refuse_ignored
+from runners.beam import private as beam_private
+from runners.beam.flags import refuse_ignored
+from runners.beam.memory import remember
 from runners.runner import Runner
 
 _SAMPLING_MILLISECONDS = 20
@@ -63,6 +64,7 @@ def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
     beam_private.listen_on_loopback()
     beam_private.merge_metrics_per_bundle(_collector.between_bundles)
     beam_private.sample_states_every(_SAMPLING_MILLISECONDS)
+    remember()
     refuse_ignored("DirectRunner", flags)
     yield beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions(list(flags)))
 

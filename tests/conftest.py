@@ -151,7 +151,7 @@ def mariadb_server(request: pytest.FixtureRequest) -> Iterator[MariaDb]:
     missing = available()
     if missing is not None:
         _skip(request, "MARIADB", missing)
-    with MariaDb() as server:
+    with MariaDb(within=_IN_MEMORY) as server:
         yield server
 
 

@@ -55,7 +55,13 @@ def schema_text() -> str:
 
 def _sections(parser: argparse.ArgumentParser) -> Iterator[str]:
     """The description and the options of a parser, and of each action that it has."""
-    yield f"{parser.description}\n"
+    for part in str(parser.description).split("\n\n"):
+        example = "\n  " in part  # lines of a file, behind a line that says so
+        yield (
+            re.sub(r"\n  ", r"\n    ", part).replace("\n", "\n\n", 1) + "\n"
+            if example
+            else f"{part}\n"
+        )
     yield from _tables(parser)
     for name, action in _actions(parser).items():
         yield f"### {name}\n"

@@ -13,6 +13,8 @@ import json
 import random
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -103,28 +105,38 @@ def trial(root: Path, name: str, clean: str, killed: str, kills: int, rng: rando
     )
 
 
-def main() -> None:
-    """Try it on SQLite and on Postgres."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+@contextmanager
+def scene(description: str | None) -> Iterator[tuple[Path, int, random.Random]]:
+    """What a proof by kills starts from: the command's options, and files of events with a schema.
+
+    Returns:
+        The folder with both, how often to kill, and the source of what is random.
+    """
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--records", type=int, default=400_000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
-    rng = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
         root = Path(folder)
         write(root / "events", events(arguments.records, duplicates=0.02, broken=0.001), 8)
         (root / "schema.json").write_text(json.dumps(SCHEMA))
+        yield root, arguments.kills, random.Random(arguments.seed)
+
+
+def main() -> None:
+    """Try it on SQLite and on Postgres."""
+    with scene(__doc__) as (root, kills, rng):
         trial(
             *(root, "sqlite", f"sqlite:///{root}/clean.db", f"sqlite:///{root}/killed.db"),
-            *(arguments.kills, rng),
+            *(kills, rng),
         )
         server = get_server(root / "pg")
         try:
             for database in ("clean", "killed"):
                 server.psql(f"CREATE DATABASE {database};")
             clean, killed = (server.get_uri(database=name) for name in ("clean", "killed"))
-            trial(root, "postgres", clean, killed, arguments.kills, rng)
+            trial(root, "postgres", clean, killed, kills, rng)
         finally:
             server.cleanup()
 

@@ -13,18 +13,19 @@ from pipelines.conformance.checks import (
     audit,
     conflicts,
     dead_letters,
+    evolution,
     instants,
     jobs,
     keys,
     ledger,
     names,
-    outages,
+    order,
     outbox,
     poison,
-    transactions,
     types,
     writers,
 )
+from pipelines.conformance.checks.interruptions import outages, transactions
 from pipelines.conformance.ground import Ground, ground_in
 from sinks.database.database import Database
 from transforms.background import in_background
@@ -42,6 +43,8 @@ CHECKS: tuple[Check, ...] = (
     *names.CHECKS,
     *instants.CHECKS,
     *conflicts.CHECKS,
+    *order.CHECKS,
+    *evolution.CHECKS,
     *poison.CHECKS,
     *transactions.CHECKS,
     *outages.CHECKS,
@@ -91,14 +94,19 @@ def results(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warnings of what checks do on purpose, such as a lease that runs out."""
-    logger = logging.getLogger("sinks")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+    """Without what is said of things that checks do on purpose: leases that run out, closed connections."""
+    loggers = {
+        logging.getLogger("sinks"): logging.ERROR,
+        logging.getLogger("sqlalchemy.pool"): logging.CRITICAL,
+    }
+    before = {logger: logger.level for logger in loggers}
+    for logger, level in loggers.items():
+        logger.setLevel(level)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in before.items():
+            logger.setLevel(level)
 
 
 def carried_out(check: Check, ground: Ground, seconds: float = SECONDS) -> tuple[Result, bool]:

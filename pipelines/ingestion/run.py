@@ -30,6 +30,7 @@ from pipelines.operation.start import once_reachable
 from pipelines.telemetry import progress
 from runners.runner import Runner, Submission
 from sinks import targets
+from sinks.jobs.store import check_room
 from sinks.ledger import submissions
 from sinks.runs.heartbeat import Heartbeat
 from sinks.runs.runs import Outcome, Run
@@ -144,6 +145,9 @@ def carry_out(config: IngestConfig, run: RunConfig) -> int:
             budget = config.write.outage_budget
             once_reachable(lambda: _refuse_state_of_another(config, run), budget)
             experimental.announce(config.sql.database)
+            once_reachable(
+                lambda: check_room(config.sql.database, config.parse.max_record_bytes), budget
+            )
             created = once_reachable(sink.prepare, budget)
             ending = entries.enter_context(entered(entry))
             hold, whole = held.holding(config), config

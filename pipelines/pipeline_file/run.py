@@ -16,7 +16,7 @@ from pipelines import command
 from pipelines.pipeline_file.layer_flags import add_layers, add_process, process_options
 from pipelines.pipeline_file.loading import PipelineFile, load
 from pipelines.telemetry import logs
-from runners.beam_imports import import_beam
+from runners.beam.imports import import_beam
 from runners.leaving import leave
 from transforms.errors import ConfigError
 

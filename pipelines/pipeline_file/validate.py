@@ -14,7 +14,7 @@ from pipelines import command
 from pipelines.flags import add_verbose
 from pipelines.pipeline_file.layer_flags import add_layers
 from pipelines.terminal import safe
-from runners.beam_imports import import_beam
+from runners.beam.imports import import_beam
 from transforms.secrets import redact
 
 _DESCRIPTION = """\

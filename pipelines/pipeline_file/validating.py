@@ -20,7 +20,7 @@ from pipelines.pipeline_file.definition import RUNNER_OPTIONS, defaults
 from pipelines.pipeline_file.loading import PipelineFile, load
 from pipelines.pipeline_file.places import first_in_order, names_in
 from pipelines.running.beam_options import refuse_unknown, runner_of
-from runners.beam_flags import refuse_ignored
+from runners.beam.flags import refuse_ignored
 from runners.runner import Runner, RunnerUnavailable
 from sinks.database.database import Database
 from sinks.database.engine import engine_of

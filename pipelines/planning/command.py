@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pipelines import command
 from pipelines.flags import add_verbose, positive_int
 from pipelines.pipeline_file.layer_flags import add_layers
-from runners.beam_imports import import_beam
+from runners.beam.imports import import_beam
 
 MOST_RECORDS = 100_000
 

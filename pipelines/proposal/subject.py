@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from clients.kafka.address import SCHEME
 from clients.registry import config
@@ -16,6 +16,9 @@ from transforms.parse.registry.table_schema import table_schema
 
 _OF_VALUES = "-value"
 """What Confluent's clients call the subject of a topic's values, behind the topic."""
+
+_MOST_SCHEMAS = 20
+_MOST_SUBJECTS = 10
 
 
 def subject_of(flags: argparse.Namespace, sample: Sample, columns: Sequence[str]) -> str:
@@ -36,12 +39,36 @@ def subject_of(flags: argparse.Namespace, sample: Sample, columns: Sequence[str]
     topics = parse(flags.source).topics
     if len(topics) != 1:
         return ""
-    subject = f"{topics[0]}{_OF_VALUES}"
     schemas = RegistrySchemas(config.parse(flags.schema_registry, flags.schema_registry_config))
+    subjects = _subjects(schemas, topics[0], sample)
+    return next((name for name in subjects if _describes(schemas, name, columns)), "")
+
+
+def _subjects(schemas: RegistrySchemas, topic: str, sample: Sample) -> Iterator[str]:
+    """The subjects that may describe the records of a topic, the likeliest first.
+
+    By default a topic's values have a subject of its name. Other strategies name it by the record, with the topic
+    or without: these subjects have the schemas that the messages name.
+    """
+    own = f"{topic}{_OF_VALUES}"
+    yield own
+    shared: set[str] | None = None
+    for id_ in sorted(sample.schema_ids, key=str)[:_MOST_SCHEMAS]:
+        try:
+            names = set(schemas.subjects(id_))
+        except Unusable:
+            return
+        shared = names if shared is None else shared & names
+    others = (shared or set()) - {own}
+    yield from sorted(others, key=lambda name: (topic not in name, name))[:_MOST_SUBJECTS]
+
+
+def _describes(schemas: RegistrySchemas, subject: str, columns: Sequence[str]) -> bool:
+    """Whether the newest schema of a subject has all of these fields."""
     try:
         newest = schemas.latest(subject)
         described = {} if newest is None else json.loads(table_schema(newest))
     except (Unusable, UnknownSchema, ValueError):
-        return ""
+        return False
     properties = described.get("properties") if isinstance(described, dict) else None
-    return subject if isinstance(properties, dict) and properties.keys() >= set(columns) else ""
+    return isinstance(properties, dict) and properties.keys() >= set(columns)

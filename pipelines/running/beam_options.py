@@ -7,7 +7,7 @@ import difflib
 from collections import Counter
 from collections.abc import Sequence
 
-from runners.beam_private import flag_parser, flags_of, option_classes
+from runners.beam.private import flag_parser, flags_of, option_classes
 from runners.parser import Parser, stray
 from runners.runner import Runner, RunnerUnavailable, named
 from transforms.errors import ConfigError

@@ -33,8 +33,9 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.portability.api import beam_runner_api_pb2
 
-from runners import beam_private
-from runners.beam_flags import refuse_ignored
+from runners.beam import private as beam_private
+from runners.beam.flags import refuse_ignored
+from runners.beam.memory import remember
 from runners.flink import job_server
 from runners.flink.failures import cause
 from runners.flink.options import options_of, resumed
@@ -54,6 +55,7 @@ other: 60 s leave room for four waits."""
 @contextmanager
 def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
     beam_private.listen_on_loopback()
+    remember()
     runner = beam_private.marking_runner(_marked)
     refuse_ignored("FlinkRunner", flags)
     options = options_of(flags)

@@ -10,7 +10,7 @@ from typing import Any
 
 from apache_beam.runners.runner import PipelineState
 
-from runners.beam_private import job_id, mark_of
+from runners.beam.private import job_id, mark_of
 from runners.flink.rest import FlinkRefused, FlinkRest, FlinkUnreachable
 from runners.runner import RunnerUnavailable, Submission
 

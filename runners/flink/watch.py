@@ -19,7 +19,7 @@ from typing import Any
 
 from apache_beam.runners.runner import PipelineState
 
-from runners.beam_private import mark_of
+from runners.beam.private import mark_of
 from runners.flink.failures import NO_SLOTS, Failure, last_failure
 from runners.flink.rest import FlinkRefused, FlinkRest, FlinkUnreachable
 from runners.flink.submission import Marked, get, not_shown, submission_of

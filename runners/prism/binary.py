@@ -23,7 +23,7 @@ from pathlib import Path
 from apache_beam.version import __version__ as BEAM_VERSION
 
 from runners import programs
-from runners.beam_private import fetched_prism
+from runners.beam.private import fetched_prism
 from runners.build_cache import cache_folder, made_once
 from runners.runner import RunnerUnavailable
 

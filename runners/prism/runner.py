@@ -30,8 +30,9 @@ from apache_beam.options.pipeline_options import (
 )
 from apache_beam.runners.portability.prism_runner import PrismRunner
 
-from runners import beam_private
-from runners.beam_flags import refuse_ignored
+from runners.beam import private as beam_private
+from runners.beam.flags import refuse_ignored
+from runners.beam.memory import remember
 from runners.prism.binary import located
 from runners.prism.server import serving
 from runners.runner import Runner, RunnerUnavailable
@@ -43,6 +44,7 @@ _WORKER_STOP_SECONDS = 3.0
 @contextmanager
 def _pipeline(flags: Sequence[str]) -> Iterator[beam.Pipeline]:
     beam_private.listen_on_loopback()
+    remember()
     beam_private.hide_tracebacks()  # this process says in one line what failed
     refuse_ignored("PrismRunner", flags)
     options = PipelineOptions(list(flags))

@@ -96,7 +96,7 @@ class TestProtobuf:
 
 
 class TestJson:
-    def test_numbers_are_exact_and_ids_may_be_in_headers(
+    def test_numbers_are_exact_ids_may_be_in_headers_and_what_does_not_conform_is_dead(
         self, kafka_broker: KafkaBroker, topic: Topics, schema_registry: SchemaRegistry, sink: str
     ) -> None:
         name = topic()
@@ -107,9 +107,17 @@ class TestJson:
         in_header = [("__value_schema_id", raw[:5])]
         kafka_broker.produce(
             name,
-            [(None, raw), (None, raw[5:].replace(b'"a"', b'"b"'), None, None, in_header)],
+            [
+                (None, raw),
+                (None, raw[5:].replace(b'"a"', b'"b"'), None, None, in_header),
+                (None, raw.replace(b'"a"', b"5")),
+            ],
         )
-        by_registry(kafka_broker, name, schema_registry, sink)
+        summary = by_registry(kafka_broker, name, schema_registry, sink)
+        assert (summary["inserted"], summary["dead"]) == (2, 1)
+        ((category, message),) = query(sink, "SELECT category, message FROM ingest_jobs")
+        assert (category, message[:10]) == ("schema", "schema id ")
+        assert message.endswith('/id: 5 is not of type "string"')
         expected = {"n": 2**62, "x": Decimal("0.1")}
         assert {key: value | {"id": ""} for key, value in payloads(sink).items()} == {
             "a": expected | {"id": ""},

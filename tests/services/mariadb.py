@@ -54,11 +54,13 @@ class MariaDb:
 
     Args:
         options: Further options of ``mariadbd``.
+        within: The folder for its data; None for that of temporary files. In memory, tables are created
+            three times as fast.
     """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, within: str | None = None) -> None:
         self._options = options
-        self._folder = Path(tempfile.mkdtemp(prefix="mariadb-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="mariadb-", dir=within))
         self._log = self._folder / "log"
         self.port = _free_port()
         self._process: ServiceProcess | None = None

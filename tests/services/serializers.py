@@ -49,6 +49,7 @@ __all__ = [
     "client_of",
     "context_of",
     "header_schema_id_serializer",
+    "key_context_of",
 ]
 
 
@@ -65,3 +66,8 @@ def client_of(url: str) -> Iterator[Any]:
 def context_of(topic: str, headers: Any = None) -> Any:
     """Where a value is going to."""
     return SerializationContext(topic, MessageField.VALUE, headers)
+
+
+def key_context_of(topic: str) -> Any:
+    """Where a key is going to."""
+    return SerializationContext(topic, MessageField.KEY)

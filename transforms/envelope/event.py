@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from transforms.envelope.logical import CATEGORY, decoded, field_schemas
 from transforms.errors import Reject
+from transforms.parse.avro.connect import UNAVAILABLE as PLACEHOLDER
 
 Envelope = Literal["none", "debezium", "connect", "auto"]
 """What surrounds the rows of a source."""
@@ -29,9 +31,10 @@ _OF_DEBEZIUM = frozenset(
 _DELETED, _OP = "__deleted", "__op"
 _LSN, _TIMES = ("__lsn", "__source_lsn"), ("__source_ts_ms", "__ts_ms")
 _ABOUT = frozenset((_DELETED, _OP, *_LSN, *_TIMES))
-_PLACEHOLDERS = frozenset(
-    ("__debezium_unavailable_value", "X19kZWJleml1bV91bmF2YWlsYWJsZV92YWx1ZQ==")
-)
+_PLACEHOLDERS = frozenset((PLACEHOLDER, b64encode(PLACEHOLDER.encode()).decode()))
+"""As text, and as bytes in JSON."""
+
+_PLACEHOLDER_BYTES = PLACEHOLDER.encode()
 _FLAGS = {"true": True, "false": False}
 _WITH_LSN = frozenset(("postgresql",))
 """The connectors whose events have a place in the log of the database."""
@@ -47,11 +50,13 @@ class Event:
         kind: Of what.
         value: The row, or, of a delete, what is known of the one that is gone.
         position: Where it lies in the order of all changes; None if the event does not say.
+        partial: Whether columns are left out, since Debezium did not have their values.
     """
 
     kind: Kind
     value: dict[str, Any]
     position: int | None = None
+    partial: bool = False
 
 
 def event_of(value: dict[str, Any], envelope: Envelope) -> Event:
@@ -153,11 +158,13 @@ def _debezium(value: dict[str, Any], schema: Any) -> Event:
         )
     if missing:  # the update leaves these columns as they are
         after = {name: cell for name, cell in after.items() if name not in missing}
-    return Event(kind, _row(after, schemas.get("after")), position)
+    return Event(kind, _row(after, schemas.get("after")), position, bool(missing))
 
 
 def _is_placeholder(cell: Any) -> bool:
-    return isinstance(cell, str) and cell in _PLACEHOLDERS
+    return (isinstance(cell, str) and cell in _PLACEHOLDERS) or (
+        isinstance(cell, bytes) and cell == _PLACEHOLDER_BYTES
+    )
 
 
 def _position_of(source: dict[str, Any], value: dict[str, Any]) -> int | None:
@@ -188,7 +195,7 @@ def _flat(row: dict[str, Any]) -> Event:
         )
     value = {name: cell for name, cell in row.items() if name not in _ABOUT | {*missing}}
     gone = deleted if deleted is not None else op == "d"
-    return Event("delete" if gone else "row", value, position)
+    return Event("delete" if gone else "row", value, position, bool(missing) and not gone)
 
 
 def _number(value: Any) -> int | None:

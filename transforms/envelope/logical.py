@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from transforms.errors import Reject
+from transforms.parse.avro.connect import UNAVAILABLE
 from transforms.parse.json_text import decode_long
 
 CATEGORY = "envelope"
@@ -152,7 +153,7 @@ def _with_nanos(moment: datetime | time, nanos: int) -> str:
 
 
 def _json(value: Any, _schema: Mapping[str, Any]) -> Any:
-    return decode_long(value) if isinstance(value, str) else value
+    return decode_long(value) if isinstance(value, str) and value != UNAVAILABLE else value
 
 
 _MILLIS, _MICROS, _NANOS = 1_000_000, 1_000, 1

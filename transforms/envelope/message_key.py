@@ -10,8 +10,26 @@ from typing import Any
 from transforms.envelope.logical import CATEGORY, decoded
 from transforms.errors import ConfigError, Reject
 from transforms.parse.json_text import decode_long
+from transforms.parse.registry.schema import SchemaId, named
+from transforms.parse.registry.wire import prefixed
 
 _FROM_KEY = re.compile(r"(?:(?P<column>[^@=]+)=)?@key(?:\.(?P<field>.+))?")
+
+
+class NotDecoded(Reject):
+    """A key that names a schema and was not decoded by it.
+
+    Attributes:
+        of_registry: What is wrong where there is a registry.
+    """
+
+    def __init__(self, id: SchemaId) -> None:  # noqa: A002 - the concept's name
+        name = named(id)
+        self.of_registry = f"the key of the message names {name}: the registry has no such schema, or the key does not fit it"
+        super().__init__(
+            f"the key of the message is not text but names {name}: --schema_registry URL decodes it",
+            CATEGORY,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +83,14 @@ def read_key(raw: Any) -> Any:
 
     Raises:
         Reject: There is no key, or it is not text.
+        NotDecoded: It names a schema.
     """
     if raw is None:
         raise Reject("the message has no key", CATEGORY)
     if not isinstance(raw, bytes):
         return raw
+    if (body := prefixed(raw)) is not None:  # even if that is text, it is not the key
+        raise NotDecoded(body[0])
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:

@@ -13,8 +13,9 @@ from transforms import instruments
 from transforms.batch.record import Change, RecordBatch
 from transforms.envelope.config import DELETE, TRUNCATE, UnwrapConfig
 from transforms.envelope.event import event_of
-from transforms.envelope.message_key import with_key_fields, with_rest_of_key
+from transforms.envelope.message_key import NotDecoded, with_key_fields, with_rest_of_key
 from transforms.errors import Reject
+from transforms.parse.registry.schema import UnknownSchema
 from transforms.route.conditions.columns import Columns
 from transforms.route.conditions.condition import Condition
 from transforms.route.conditions.predicate import Predicate, bound, reduced
@@ -111,7 +112,11 @@ class Unwrapper:
             value = event.value
             if config.key_fields:
                 value = with_key_fields(value, key, config.key_fields)
-            return _Outcome(value, Change(position=event.position))
+            return _Outcome(value, Change(False, event.position, event.partial))
+        except NotDecoded as error:
+            if batch.key_values is None:
+                return _Outcome(None, error=error)
+            return _Outcome(None, error=UnknownSchema(error.of_registry))
         except (Drop, Reject) as error:
             return _Outcome(None, error=error)
 

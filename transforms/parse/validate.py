@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from functools import lru_cache, partial
@@ -102,19 +102,31 @@ def compiled(schema: str) -> Any:
     Raises:
         ConfigError: It is not a valid schema; the message is one line.
     """
+    return validator_of(schema, _OPTIONS)
+
+
+@lru_cache(maxsize=1_000)
+def _lenient(schema: str) -> Any:
+    """The validator of ``schema`` without what it requires of the record itself."""
+    document = document_of(schema)
+    if not isinstance(document, dict):
+        return compiled(schema)
+    rest = {name: part for name, part in document.items() if name != "required"}
+    return compiled(encode_json(rest).decode())
+
+
+def validator_of(schema: str, options: Mapping[str, Any]) -> Any:
+    """The validator of ``schema``, compiled with these options of ``jsonschema_rs.validator_for``.
+
+    Raises:
+        ConfigError: It is not a valid schema; the message is one line.
+    """
+    document = document_of(schema)
     try:
-        document = json.loads(schema, parse_float=Decimal, parse_constant=_refuse_constant)
-    except ValueError as error:
-        raise ConfigError(f"not JSON: {error}") from error
-    except RecursionError as error:
-        raise ConfigError("nested too deep") from error
-    if not isinstance(document, dict | bool):  # jsonschema_rs would parse a text once more
-        raise ConfigError("not a valid JSON Schema: it must be an object, or true or false")
-    try:
-        validator = jsonschema_rs.validator_for(document, **_OPTIONS)
-        if not is_linear(document, **_OPTIONS):
+        validator = jsonschema_rs.validator_for(document, **options)
+        if not is_linear(document, **options):
             bounded: dict[str, type[KeywordValidator]] = {"pattern": Pattern}
-            validator = jsonschema_rs.validator_for(document, keywords=bounded, **_OPTIONS)
+            validator = jsonschema_rs.validator_for(document, keywords=bounded, **options)
         return validator
     except jsonschema_rs.ValidationError as error:
         message = _reason(error, document)
@@ -125,10 +137,28 @@ def compiled(schema: str) -> Any:
         raise ConfigError(f"not a valid JSON Schema: {_one_line(error)}") from error
 
 
+def document_of(schema: str) -> Any:
+    """The JSON of a JSON Schema, with exact numbers.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        document = json.loads(schema, parse_float=Decimal, parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise ConfigError(f"not JSON: {error}") from error
+    except RecursionError as error:
+        raise ConfigError("nested too deep") from error
+    if not isinstance(document, dict | bool):  # jsonschema_rs would parse a text once more
+        raise ConfigError("not a valid JSON Schema: it must be an object, or true or false")
+    return document
+
+
 def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     """``batch`` with CSV text converted; the records that do not conform are its failures.
 
-    Deletes pass as they are: they have their key, and what happens to be known of the row.
+    Deletes pass as they are: they have their key, and what happens to be known of the row. A change that leaves
+    columns as they are may lack those that the schema requires.
 
     Raises:
         ConfigError: The schema is not valid.
@@ -138,7 +168,7 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
         raise ValueError("Validate needs parsed records: put Parse before it")
     validator = compiled(schema)
     changes = batch.changes
-    if changes is not None and any(change.delete for change in changes):
+    if changes is not None and any(change.delete or change.partial for change in changes):
         return _validated_rows(batch, schema)
     columns = batch.format.columns if batch.cells is None else None  # a mapping names them anew
     plan = column_types(schema, columns) if batch.format.name == "csv" else ()
@@ -189,7 +219,7 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
 
 
 def _validated_rows(batch: RecordBatch, schema: str) -> RecordBatch:
-    """``batch``, in which some are deletes, with the others checked one by one."""
+    """``batch``, in which some are deletes or lack columns, with the others checked one by one."""
     assert batch.values is not None and batch.changes is not None  # noqa: PT018, S101 - asked before
     validator = compiled(schema)
     is_csv = batch.format.name == "csv"
@@ -201,7 +231,7 @@ def _validated_rows(batch: RecordBatch, schema: str) -> RecordBatch:
         if plan:
             value = convert(value, plan, quoted_fields(batch, index))
         if not changes[index].delete:
-            check(validator, value)
+            check(_lenient(schema) if changes[index].partial else validator, value)
         return value
 
     values, changes = batch.values, batch.changes

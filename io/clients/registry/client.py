@@ -70,6 +70,18 @@ class RegistryClient:
         answer = self._get(f"/subjects/{quote(subject, safe='')}/versions/latest")
         return None if answer is None else self._whole(answer)
 
+    def subjects(self, id: SchemaId) -> list[str]:  # noqa: A002 - the concept's name
+        """The subjects that have the schema of an id, in the order of their names.
+
+        Raises:
+            ServiceUnavailable, SourceRefused, Unusable: As ``Schemas.fetch``.
+        """
+        if isinstance(id, int):
+            versions = self._get(f"/schemas/ids/{id}/versions")
+            return sorted({str(each["subject"]) for each in _objects(versions, "subject")})
+        numbers = _objects(self._get(f"/schemas/guids/{id}/ids"), "id")
+        return sorted({name for each in numbers for name in self.subjects(int(each["id"]))})
+
     def check(self) -> bool:
         """Whether a registry answers at the address.
 
@@ -163,6 +175,13 @@ def _log_in(settings: dict[str, str]) -> dict[str, str]:
     if pool := settings.get("bearer.auth.identity.pool.id"):
         headers["Confluent-Identity-Pool-Id"] = pool
     return headers
+
+
+def _objects(answer: Any, field: str) -> list[dict[str, Any]]:
+    """The objects of a list that have a field; what else may be in the answer is passed over."""
+    if not isinstance(answer, list):
+        return []
+    return [each for each in answer if isinstance(each, dict) and field in each]
 
 
 def _text(answer: Any) -> str:

@@ -15,6 +15,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
 _USER_INFO = "basic.auth.user.info"
 _TOKEN = "bearer.auth.token"  # noqa: S105 - a name
 _ISSUER = "bearer.auth.issuer.endpoint.url"
+_FAIL_INVALID = "json.fail.invalid.schema"
 _SETTINGS = {
     _USER_INFO: "USER:PASSWORD",
     _TOKEN: "a token",
@@ -28,6 +29,7 @@ _SETTINGS = {
     "ssl.certificate.location": "a file with the certificate of this client",
     "ssl.key.location": "a file with its key",
     "ssl.key.password": "the password of that key",
+    _FAIL_INVALID: "whether JSON that does not conform to its schema is dead: true or false",
 }
 _OF_OAUTH = ("bearer.auth.client.id", "bearer.auth.client.secret")
 
@@ -43,6 +45,11 @@ class RegistryConfig:
 
     urls: tuple[str, ...]
     settings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def checks_json(self) -> bool:
+        """Whether bodies that are JSON are checked by their schema."""
+        return (_FAIL_INVALID, "false") not in self.settings
 
     def __repr__(self) -> str:
         return f"RegistryConfig({', '.join(self.urls)})"
@@ -127,6 +134,8 @@ def _check(settings: dict[str, str]) -> None:
             raise ConfigError(
                 f"--schema_registry_config: OAuth needs {_ISSUER}, {_OF_OAUTH[0]} and {_OF_OAUTH[1]}"
             )
+    if settings.get(_FAIL_INVALID, "true") not in ("true", "false"):
+        raise ConfigError(f"--schema_registry_config {_FAIL_INVALID} is true or false")
     user = settings.get(_USER_INFO, ":")
     if ":" not in user and "${" not in user:
         raise ConfigError(f"--schema_registry_config {_USER_INFO} is USER:PASSWORD")

@@ -23,6 +23,11 @@ class RegistrySchemas:
 
     config: RegistryConfig
 
+    @property
+    def checks_json(self) -> bool:
+        """Whether bodies that are JSON are checked by their schema."""
+        return self.config.checks_json
+
     def fetch(self, id: SchemaId) -> WireSchema:  # noqa: A002 - the concept's name
         """The schema of an id.
 
@@ -40,6 +45,18 @@ class RegistrySchemas:
         """
         try:
             return _CLIENTS.get(self.config).latest(subject)
+        except ServiceUnavailable as error:
+            raise self._away(error) from error
+
+    def subjects(self, id: SchemaId) -> list[str]:  # noqa: A002 - the concept's name
+        """The subjects that have the schema of an id, in the order of their names.
+
+        Raises:
+            SourceUnavailable: The registry is away, or refuses the credentials.
+            Unusable: What it answers is of no use.
+        """
+        try:
+            return _CLIENTS.get(self.config).subjects(id)
         except ServiceUnavailable as error:
             raise self._away(error) from error
 

@@ -56,7 +56,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 def name_type(column: str = "") -> sa.types.TypeEngine[str]:
     """The type of texts in an index; where it has to have a length, it depends on the column."""
-    return StoredText().with_variant(ByteText(_BYTES.get(column, 400)), *_MYSQL)
+    return StoredText().with_variant(ByteText(_BYTES.get(column, 400), column or "name"), *_MYSQL)
 
 
 NAME = name_type()

@@ -44,6 +44,14 @@ class Dialect(Protocol):
         ...
 
     @property
+    def statement_limit(self) -> str:
+        """A query for how many bytes a statement may have; empty if that has no limit.
+
+        A longer one costs the connection, so that it looks like an outage.
+        """
+        ...
+
+    @property
     def in_process(self) -> bool:
         """Whether the database runs in this process: there is no connection to lose."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -211,7 +212,14 @@ def translate(
     return refused(f"{database} refuses to {doing}: {message}{code}")
 
 
+_POOL = logging.getLogger("sqlalchemy.pool")
+"""It logs a stack for each connection that cannot be closed since its server is gone: what an outage
+says in one line. Whoever wants the stacks sets its level."""
+
+
 def _create(database: Database) -> sa.Engine:
+    if _POOL.level == logging.NOTSET:
+        _POOL.setLevel(logging.CRITICAL)
     url = _url_of(database)
     serializer = _JsonSerializer()
     try:

@@ -178,15 +178,12 @@ class _Work:
         return True
 
     def widen(self, column: Column, values: list[Any]) -> None:
-        kind = self.writer.widened(column, values)
-        if kind is None:
+        wider = self.writer.widened(column, values)
+        if wider is None:
             return  # another process was faster
-        table = self.config.table_name
-        if self.tried(
-            as_type(column.name),
-            lambda: self.writer.widen(self.connection, table, column.name, kind),
-        ):
-            self.changes.widened[column.name] = kind
+        change = partial(wider.change, self.connection, self.config.table_name)
+        if self.tried(as_type(column.name), change):
+            self.changes.widened[column.name] = wider.type
 
 
 def _names(wanted: Wanted) -> list[str]:

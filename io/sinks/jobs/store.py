@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from sinks.database.database import Database
 from sinks.database.dialects import dialect_of
-from sinks.database.engine import transaction
+from sinks.database.engine import dialect_for, transaction
 from sinks.database.migrations import version
 from sinks.database.tables import jobs, queue
 from sinks.dead import upkeep
@@ -31,7 +31,7 @@ from transforms.batch.expansion import expansion_of, text_of
 from transforms.batch.job_states import EXECUTING, WAITING_STATES
 from transforms.batch.record import Failure, Format, Headers, Origin
 from transforms.batch.retry_policy import Next
-from transforms.errors import SluiceError
+from transforms.errors import ConfigError, SluiceError
 from transforms.parse.hidden.preview import Preview, preview
 from transforms.parse.json_text import encode_decimal_text
 from transforms.steps.pipeline_identity import PipelineIdentity
@@ -41,6 +41,31 @@ CHUNK = 1_000
 
 CHUNK_BYTES = 16 << 20
 """About how many bytes of records one statement stores: those that a step made of one share theirs."""
+
+
+_BESIDE = 256 << 10
+"""Bytes of a statement that stores a job, besides its record: its key, headers and message."""
+
+
+def check_room(database: Database, largest: int) -> None:
+    """Refuse a database that could not store a failed record of ``largest`` bytes.
+
+    Raises:
+        ConfigError: It takes shorter statements only.
+        SinkUnavailable: It cannot be reached.
+    """
+    limit = dialect_for(database).statement_limit
+    if not limit:
+        return
+    with transaction(database, "ask for its limits", write=False) as connection:
+        most = int(connection.exec_driver_sql(limit).scalar_one())
+    needed = 2 * largest + _BESIDE  # any byte may need another one in front of it
+    if most < needed:
+        raise ConfigError(
+            f"{database} takes statements of {most:,} bytes, and a dead letter of up to --max_record_bytes "
+            f"{largest:,} may need {needed:,}: set max_allowed_packet there to that or more, or "
+            f"--max_record_bytes to {max((most - _BESIDE) // 2, 1)} or less"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sinks.table.rows import Block, Poison, Rows, picked, rows_of, runs_of
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Target
 from sinks.table.turns import cuts_of, pieces, repeats_of
+from sinks.table.writer import Wider
 from sinks.text.sqlalchemy_values import convert
 from transforms.error_texts import message_of
 from transforms.per_process import PerProcess
@@ -106,11 +107,7 @@ class GenericWriter:
         connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
         return statement
 
-    def widen(self, connection: sa.Connection, table: TableName, name: str, kind: str) -> str:
-        """Never called: ``widened`` returns nothing."""
-        raise NotImplementedError
-
-    def widened(self, column: Column, values: Sequence[Any]) -> str | None:
+    def widened(self, column: Column, values: Sequence[Any]) -> Wider | None:
         """None: how a type is changed differs from database to database."""
         return None
 

@@ -19,6 +19,7 @@ from sinks.table.records import Records, Written
 from sinks.table.rows import Block, Poison, pick, rows_of, runs_of, without_refused
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Target
+from sinks.table.writer import Wider
 from sinks.text.quoting import quote, quoted
 from sinks.text.sqlite_values import bind_column, is_older
 from transforms.error_texts import message_of
@@ -98,11 +99,7 @@ class SqliteWriter:
         connection.exec_driver_sql(statement.rstrip())
         return statement.rstrip()
 
-    def widen(self, connection: sa.Connection, table: TableName, name: str, kind: str) -> str:
-        """Never called: no type is too narrow."""
-        raise NotImplementedError
-
-    def widened(self, column: Column, values: Sequence[Any]) -> str | None:
+    def widened(self, column: Column, values: Sequence[Any]) -> Wider | None:
         """None: the type of a column is an affinity, and bounds nothing."""
         return None
 

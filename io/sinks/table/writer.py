@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -11,6 +12,19 @@ from sinks.table.records import Records, Written
 from sinks.table.schema import NewColumn
 from sinks.table.target import Column, Description, Target
 from transforms.route.table_name import TableName
+
+
+@dataclass(frozen=True, slots=True)
+class Wider:
+    """A type that takes all that the type of a column takes, and more.
+
+    Attributes:
+        type: Its name.
+        change: Gives the column of a table this type; returns the statement.
+    """
+
+    type: str
+    change: Callable[[sa.Connection, TableName], str]
 
 
 class TableWriter(Protocol):
@@ -34,11 +48,7 @@ class TableWriter(Protocol):
         """Add a nullable column, unless it is there; returns the statement."""
         ...
 
-    def widen(self, connection: sa.Connection, table: TableName, name: str, kind: str) -> str:
-        """Give a column the type ``kind``, which ``widened`` has returned; returns the statement."""
-        ...
-
-    def widened(self, column: Column, values: Sequence[Any]) -> str | None:
+    def widened(self, column: Column, values: Sequence[Any]) -> Wider | None:
         """A type that takes ``values`` and all that ``column`` takes, exactly.
 
         None if there is none, or the type of the column takes them already.

@@ -13,16 +13,48 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
+from transforms.errors import ConfigError
+
+_SHOWN = 60
+"""Characters of a name that a message shows."""
+
+
+class NameTooLong(ConfigError, sa.exc.DontWrapMixin):
+    """A name has more bytes than an index has room for."""
+
 
 class ByteText(TypeDecorator[str]):
-    """A text as the bytes of its UTF-8, compared byte by byte."""
+    """A text as the bytes of its UTF-8, compared byte by byte.
+
+    Args:
+        length: How many bytes it may have. A longer one is refused before it is sent: INSERT IGNORE would
+            cut it off without a word.
+        what: What it names, for messages.
+    """
 
     impl = sa.VARBINARY
     cache_ok = True
 
+    def __init__(self, length: int, what: str = "name") -> None:
+        super().__init__(length)
+        self.length = length
+        self.what = what
+
     def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> bytes | None:
-        """Encode it."""
-        return None if value is None else value.encode()
+        """Encode it.
+
+        Raises:
+            NameTooLong: It has more than ``length`` bytes.
+        """
+        if value is None:
+            return None
+        encoded = value.encode()
+        if len(encoded) > self.length:
+            raise NameTooLong(
+                f"the {self.what} {value[:_SHOWN]}… has {len(encoded):,} bytes, and the ledger has room for "
+                f"{self.length:,} in this database: choose a shorter name or path, or another database"
+            )
+        return encoded
 
     def process_result_value(self, value: bytes | str | None, dialect: sa.Dialect) -> str | None:
         """Decode it; an expression over several columns may be text by itself."""

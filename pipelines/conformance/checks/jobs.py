@@ -36,15 +36,33 @@ NUMBER = 40
 _WAIT_SECONDS = 20.0
 
 
+SOON = RetryPolicy(Backoff(0.001, 0.001), max_attempts=3)
+"""Records that fail are due again at once."""
+
+
+def claimed(queue: SqlJobQueue, lease: str) -> Sequence[RecordBatch]:
+    """Due jobs, awaited.
+
+    Raises:
+        Failed: None became due.
+    """
+    until = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < until:
+        batches = repeated(lambda: queue.claim(lease, BatchLimits()))
+        if batches:
+            return batches
+        time.sleep(0.005)
+    raise Failed(f"no job became due within {_WAIT_SECONDS:g} s")
+
+
 class Failing:
     """A table with failed records that are due at once, and its queue."""
 
     def __init__(self, ground: Ground, table: str, number: int, *, transient: bool = True) -> None:
-        soon = RetryPolicy(Backoff(0.001, 0.001), max_attempts=3)
         self.ground, self.table = ground, table
         self.pipeline = PipelineIdentity(table)
         prepared = ground.sink(table, key=["id"], schema=SCHEMA)
-        self.sink: SqlSink = replace(prepared, retry=soon, pipeline=self.pipeline, run="run-1")
+        self.sink: SqlSink = replace(prepared, retry=SOON, pipeline=self.pipeline, run="run-1")
         self.queue = SqlJobQueue(self.sink.config, lease_seconds=60, pipeline=self.pipeline)
         failures = [
             failure_of(self.sink, offset, raw=b'{"id": %d}' % offset, transient=transient)
@@ -52,15 +70,9 @@ class Failing:
         ]
         committed(self.sink, [batch_of(self.sink, [], failures=failures)])
 
-    def claim(self, lease: str, limits: BatchLimits | None = None) -> Sequence[RecordBatch]:
+    def claim(self, lease: str) -> Sequence[RecordBatch]:
         """Due jobs, awaited."""
-        until = time.monotonic() + _WAIT_SECONDS
-        while time.monotonic() < until:
-            claimed = repeated(lambda: self.queue.claim(lease, limits or BatchLimits()))
-            if claimed:
-                return claimed
-            time.sleep(0.005)
-        raise Failed(f"no job became due within {_WAIT_SECONDS:g} s")
+        return claimed(self.queue, lease)
 
     def states(self) -> dict[int, str]:
         """The state of each job, by the offset of its record."""
@@ -123,9 +135,9 @@ def _claims(ground: Ground, trial: Trial) -> None:
             with lock:
                 if len(taken) >= NUMBER:
                     return
-            claimed = repeated(lambda: failing.queue.claim(lease, BatchLimits(records=7)))
+            batches = repeated(lambda: failing.queue.claim(lease, BatchLimits(records=7)))
             with lock:
-                taken.extend(offset for batch in claimed for offset in batch.offsets)
+                taken.extend(offset for batch in batches for offset in batch.offsets)
 
     with ThreadPoolExecutor(3) as pool:
         for future in [pool.submit(take) for _ in range(3)]:
@@ -136,8 +148,8 @@ def _claims(ground: Ground, trial: Trial) -> None:
 
 def _give_back(ground: Ground, trial: Trial) -> None:
     failing = Failing(ground, "jobs_give_back", 4)
-    claimed = failing.claim(failing.queue.lease())
-    failing.queue.give_back(claimed)
+    batches = failing.claim(failing.queue.lease())
+    failing.queue.give_back(batches)
     waiting = set(failing.states().values())
     trial.true(f"jobs that are given back wait again, not {waiting}", "executing" not in waiting)
     again = failing.claim(failing.queue.lease())
@@ -187,9 +199,9 @@ def _replay(ground: Ground, trial: Trial) -> None:
     trial.equal("the ledger", failing.totals(trial), {"read": NUMBER, "retrying": NUMBER})
     lease, left = failing.queue.lease(), NUMBER
     while left:
-        claimed = failing.claim(lease)
-        left -= sum(batch.read for batch in claimed)
-        committed(failing.sink, good(claimed))
+        batches = failing.claim(lease)
+        left -= sum(batch.read for batch in batches)
+        committed(failing.sink, good(batches))
     trial.equal("states", set(failing.states().values()), {"completed"})
     trial.equal("rows", ground.number("jobs_replay"), NUMBER)
     trial.equal("the ledger", failing.totals(trial), {"read": NUMBER, "inserted": NUMBER})
@@ -205,8 +217,8 @@ def _purge(ground: Ground, trial: Trial) -> None:
 def _cancel(ground: Ground, trial: Trial) -> None:
     failing = Failing(ground, "jobs_cancel", 5)
     trial.equal("waiting jobs cancelled", failing.act(CANCEL), 5)
-    claimed = repeated(lambda: failing.queue.claim(failing.queue.lease(), BatchLimits()))
-    trial.equal("jobs taken after that", list(claimed), [])
+    batches = repeated(lambda: failing.queue.claim(failing.queue.lease(), BatchLimits()))
+    trial.equal("jobs taken after that", list(batches), [])
     trial.equal("the ledger", failing.totals(trial), {"read": 5, "dead": 5})
 
 

@@ -20,7 +20,8 @@ from transforms.envelope.unwrap import Unwrapper
 from transforms.errors import ConfigError
 from transforms.parse.parse import ParseConfig, parse
 from transforms.parse.registry.decode import is_of_topic
-from transforms.parse.registry.wire import names_schema
+from transforms.parse.registry.schema import SchemaId
+from transforms.parse.registry.wire import schema_named
 
 TOMBSTONE = "tombstone"
 """What a message without a value is, where nothing is done about it."""
@@ -43,6 +44,7 @@ class Sample:
         envelope: What rows are in, in all messages; None if there was no message yet.
         key_names: The fields of the messages' keys, if these are records; None if there was no key yet.
         named: How many messages name a schema of a registry.
+        schema_ids: The schemas that they name.
     """
 
     survey: Survey
@@ -54,6 +56,7 @@ class Sample:
     envelope: Envelope | None = None
     key_names: tuple[str, ...] | None = None
     named: int = 0
+    schema_ids: set[SchemaId] = field(default_factory=set)
 
     def add(self, batch: RecordBatch, config: ParseConfig) -> None:
         """Take note of a batch as it was read."""
@@ -73,8 +76,10 @@ class Sample:
         if self.envelope is None and values:
             self.envelope = envelope_of(values)
         if config.schemas is not None:
-            named = [names_schema(raw, parsed.headers, n) for n, raw in enumerate(parsed.raws)]
-            self.named += sum(named)
+            named = [schema_named(raw, parsed.headers, n) for n, raw in enumerate(parsed.raws)]
+            ids = [each for each in named if each is not None]
+            self.named += len(ids)
+            self.schema_ids.update(ids)
         wrapped = self.envelope not in (None, "none")
         names = key_names(parsed, decoded=not wrapped)
         if names is not None:

@@ -22,9 +22,10 @@ def test_every_check_has_a_name_of_its_own_and_says_what_it_guarantees() -> None
         assert check.guarantee.count("\n") == 0, check.name
 
 
+@pytest.mark.parametrize("service", ["postgres_url", "mariadb_url"])
 @pytest.mark.integration
-def test_postgres_keeps_all_of_it(postgres_url: str) -> None:
-    results = list(suite.results(Database(postgres_url)))
+def test_a_server_keeps_all_of_it(service: str, request: pytest.FixtureRequest) -> None:
+    results = list(suite.results(Database(request.getfixturevalue(service))))
     assert len(results) == len(suite.CHECKS)
     assert [(each.check.name, each.why) for each in results if each.status == "failed"] == []
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from apache_beam.runners.runner import PipelineState
 
-from runners.beam_private import with_mark
+from runners.beam.private import with_mark
 from runners.flink.rest import FlinkRest
 from runners.flink.submission import Marked
 

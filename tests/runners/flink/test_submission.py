@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from apache_beam.runners.runner import PipelineState
 
-from runners.beam_private import mark_of
+from runners.beam.private import mark_of
 from runners.flink.submission import Marked, submitted
 from tests.runners.flink.job_manager import OLD, OWN, THEIRS, JobManager, reported, result
 

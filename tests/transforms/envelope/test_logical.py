@@ -54,6 +54,7 @@ def test_decimals_are_exact_however_long(number: int, scale: int) -> None:
         (f"{DEBEZIUM}NanoTime", 1, "00:00:00.000000001"),
         (f"{DEBEZIUM}ZonedTimestamp", "2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z"),
         ("io.debezium.data.Json", '{"a": 1.10}', {"a": Decimal("1.10")}),
+        ("io.debezium.data.Json", *["__debezium_unavailable_value"] * 2),
         ("io.debezium.data.VariableScaleDecimal", {"scale": 1, "value": "fw=="}, Decimal("12.7")),
     ],
 )

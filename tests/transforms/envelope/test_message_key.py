@@ -8,6 +8,7 @@ import pytest
 
 from transforms.envelope.message_key import (
     KeyField,
+    NotDecoded,
     key_fields,
     read_key,
     with_key_fields,
@@ -82,3 +83,15 @@ def test_what_a_delete_lacks_comes_from_the_key() -> None:
         with_rest_of_key({}, b"7", ["id"])
     with pytest.raises(Reject, match="has no key"):
         with_rest_of_key({}, None, ["id"])
+
+
+@pytest.mark.parametrize("raw", [b"\0\0\0\0\2\4ab", b"\0\0\0\0\7", b"\1" + bytes(16) + b"x"])
+def test_a_key_that_names_a_schema_is_no_text(raw: bytes) -> None:
+    with pytest.raises(NotDecoded, match="--schema_registry") as refused:
+        read_key(raw)
+    assert "schema" in refused.value.of_registry
+    assert with_rest_of_key({"id": 1}, raw, ("id",)) == {"id": 1}
+    with pytest.raises(NotDecoded):
+        with_rest_of_key({}, raw, ("id",))
+    with pytest.raises(NotDecoded):
+        with_key_fields({}, raw, (KeyField("id"),))

@@ -122,6 +122,24 @@ def test_deletes_need_not_conform_to_the_schema_of_rows() -> None:
     assert [failure.category for failure in checked.failures] == ["schema"]
 
 
+def test_a_change_that_leaves_columns_as_they_are_may_lack_what_the_schema_requires() -> None:
+    large = {"id": 1, "n": 5, "large": "__debezium_unavailable_value"}
+    wrong = {**large, "n": "five"}
+    events = [event("u", large, 1), event("u", wrong, 2), event("c", {"id": 1, "n": 5}, 3)]
+    result = unwrapped(DEBEZIUM, *((each, None) for each in events))
+    assert result.values == [{"id": 1, "n": 5}, {"id": 1, "n": "five"}, {"id": 1, "n": 5}]
+    assert result.changes == [Change(False, 1, True), Change(False, 2, True), Change(False, 3)]
+    schema = '{"required": ["large"], "properties": {"n": {"type": "integer"}}}'
+    checked = validate(result, schema)
+    assert (checked.values, checked.offsets) == ([{"id": 1, "n": 5}], [0])
+    assert [failure.message for failure in checked.failures] == [
+        '/n: "five" is not of type "integer"',
+        '"large" is a required property',
+    ]
+    coder = RecordBatchCoder()
+    assert coder.decode(coder.encode(result)) == result
+
+
 def test_the_changes_travel_with_their_batch() -> None:
     result = unwrapped(DEBEZIUM, (event("d", {"id": 1}, 1), None), (event("c", {"id": 1}, 2), None))
     coder = RecordBatchCoder()
@@ -137,3 +155,16 @@ def test_in_a_pipeline() -> None:
     read = batch((event("c", {"id": 1}, 1), None), (event("d", {"id": 1}, 2), None))
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         assert_that(pipeline | beam.Create([read]) | Unwrap(DEBEZIUM), rows_are)
+
+
+def test_a_tombstone_whose_key_is_not_decoded_yet_is_tried_again() -> None:
+    key = b"\0\0\0\0\7\2"
+    read = replace(batch((None, {"id": 1})), keys=[key])
+    (failure,) = Unwrapper(DEBEZIUM).unwrapped(read).failures
+    assert not failure.transient
+    assert "--schema_registry" in failure.message
+    (failure,) = Unwrapper(DEBEZIUM).unwrapped(replace(read, key_values=[key])).failures
+    assert failure.transient
+    assert "schema id 7" in failure.message
+    result = Unwrapper(DEBEZIUM).unwrapped(replace(read, key_values=[{"id": 7}]))
+    assert result.values == [{"id": 7}]

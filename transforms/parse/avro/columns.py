@@ -14,10 +14,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from transforms.parse.avro.connect import meaning, stored
 from transforms.parse.avro.octets import Octets, Places
 from transforms.parse.avro.program import Read, compiled
 from transforms.parse.avro.reading import Unfit
-from transforms.parse.avro.shapes import Convert, logical
+from transforms.parse.avro.shapes import Convert
 
 FEW = 48
 """Fewer messages than so many are read one by one: a step for all of them costs as much."""
@@ -120,10 +121,9 @@ class _Readers:
         kind = schema["type"]
         if isinstance(kind, list | dict):
             return self.of(kind)
-        shape = logical(schema)
+        shape = meaning(schema)
         if shape is not None:
-            stored = {**schema, "logicalType": None} if kind == "fixed" else kind
-            return _converted(self.of(stored), shape[1])
+            return _converted(self.of(stored(schema)), shape[1])
         if kind in ("record", "error"):
             return self._record(schema)
         if kind == "enum":

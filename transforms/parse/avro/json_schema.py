@@ -9,8 +9,8 @@ from typing import Any
 import fastavro
 from fastavro.schema import SchemaParseException, UnknownType
 
-from transforms.parse.allowed import BYTES
-from transforms.parse.avro.shapes import logical
+from transforms.parse.allowed import BYTES, TYPES
+from transforms.parse.avro.connect import JSON, has_no_zone, meaning
 from transforms.parse.registry.schema import Unusable
 
 _PRIMITIVES: dict[str, dict[str, Any]] = {
@@ -75,7 +75,7 @@ def _type(schema: Any, names: Mapping[str, Any]) -> dict[str, Any]:
     """What a value is; what is within a record, an array or a map is left to Avro."""
     if isinstance(schema, list):
         branches = [_type(branch, names) for branch in schema]
-        types = sorted({branch["type"] for branch in branches})
+        types = sorted({name for branch in branches for name in _names(branch["type"])})
         if {"integer", "number"} <= set(types):
             types.remove("integer")
         formats = {branch.get("format") for branch in branches if branch["type"] != "null"}
@@ -88,15 +88,21 @@ def _type(schema: Any, names: Mapping[str, Any]) -> dict[str, Any]:
     kind = schema["type"]
     if isinstance(kind, list | dict):
         return _type(kind, names)
-    shape = logical(schema)
+    shape = meaning(schema)
     if shape is not None and shape[0] == "decimal":
         return {"type": "number"}
-    if shape is not None and schema["logicalType"].startswith("local-"):
+    if shape is not None and shape[0] == "timestamp" and has_no_zone(schema):
         return {"type": "string"}  # no column of a new table takes a time without a zone
     if shape is not None and shape[0] in _FORMATS:
         return {"type": "string", "format": _FORMATS[shape[0]]}
-    if shape is not None and schema["logicalType"] == "duration":
+    if shape is not None and schema.get("logicalType") == "duration":
         return {"type": "string"}
+    if schema.get("connect.name") == JSON:
+        return {"type": sorted(TYPES)}
     if schema.get("logicalType") == "uuid" and (shape is not None or kind == "string"):
         return {"type": "string", "format": "uuid"}
     return _type(kind, names)
+
+
+def _names(types: str | list[str]) -> list[str]:
+    return [types] if isinstance(types, str) else types

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from transforms.parse.avro.connect import meaning, stored
 from transforms.parse.avro.reading import DOUBLE, FLOAT, Unfit, count_at, length_at, long_at
-from transforms.parse.avro.shapes import logical
 
 Read = Callable[[bytes, int, int], tuple[Any, int]]
 """Takes bytes, where a value begins, and how many records enclose it; returns it, and where it ends."""
@@ -92,10 +92,9 @@ class _Program:
         kind = schema["type"]
         if isinstance(kind, list | dict):
             return self._value(kind, out)
-        shape = logical(schema)
+        shape = meaning(schema)
         if shape is not None:
-            stored = {**schema, "logicalType": None} if kind == "fixed" else kind
-            name = self._value(stored, out)
+            name = self._value(stored(schema), out)
             out.add(f"{name} = {self._constant(shape[1])}({name})")
             return name
         if kind in ("record", "error"):

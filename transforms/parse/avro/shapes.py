@@ -28,8 +28,8 @@ _MOST_FIELDS = 20_000
 _DEEPEST = 200
 _MOST_EMPTY = 4
 _DAY = 86_400_000_000
-_EXACT = Context(prec=2 * MAX_DIGITS, Emax=10**6, Emin=-(10**6))
-_MOST_DECIMAL_BYTES = math.ceil(MAX_DIGITS / math.log10(256))
+EXACT = Context(prec=2 * MAX_DIGITS, Emax=10**6, Emin=-(10**6))
+MOST_DECIMAL_BYTES = math.ceil(MAX_DIGITS / math.log10(256))
 _DURATION_BYTES = 12
 _PRIMITIVES = {
     **dict.fromkeys(("null", "boolean", "int", "long", "string")),
@@ -278,15 +278,15 @@ def _decimal(schema: Mapping[str, Any]) -> tuple[Kind, Convert] | None:
         return None
 
     def convert(stored: bytes) -> Decimal:
-        if len(stored) > _MOST_DECIMAL_BYTES:
+        if len(stored) > MOST_DECIMAL_BYTES:
             raise ValueError(f"a decimal of {len(stored):,} bytes")
-        return Decimal(int.from_bytes(stored, "big", signed=True)).scaleb(-scale, _EXACT)
+        return Decimal(int.from_bytes(stored, "big", signed=True)).scaleb(-scale, EXACT)
 
     return "decimal", convert
 
 
-def _time(units: int) -> Callable[[Any], tuple[Kind, Convert]]:
-    """Microseconds in one unit of time."""
+def times_in(units: int) -> Callable[[Any], tuple[Kind, Convert]]:
+    """How times of day are read that count units of so many microseconds."""
 
     def convert(stored: int) -> time | str:
         microseconds = stored * units
@@ -299,10 +299,10 @@ def _time(units: int) -> Callable[[Any], tuple[Kind, Convert]]:
     return lambda schema: ("time", convert)
 
 
-def _timestamp(
+def timestamps_in(
     numerator: int, denominator: int, *, utc: bool
 ) -> Callable[[Any], tuple[Kind, Convert]]:
-    """Microseconds in one unit of time, as a fraction; cut towards the earlier."""
+    """How points in time are read that count units of so many microseconds, a fraction; cut to the earlier."""
 
     def convert(stored: int) -> datetime | str:
         return timestamp_of(stored * numerator // denominator, utc=utc)
@@ -333,22 +333,23 @@ def duration_text(stored: bytes) -> str:
     return "P" + ("".join(parts) or "T0S")
 
 
-def _date(schema: Mapping[str, Any]) -> tuple[Kind, Callable[[int], date | str]]:
+def days(schema: Mapping[str, Any]) -> tuple[Kind, Callable[[int], date | str]]:
+    """How dates are read that count days."""
     return "date", date_of
 
 
 _LOGICAL: dict[tuple[str, str], Callable[[Any], tuple[Kind, Convert] | None]] = {
     ("bytes", "decimal"): _decimal,
     ("fixed", "decimal"): _decimal,
-    ("int", "date"): _date,
-    ("int", "time-millis"): _time(1_000),
-    ("long", "time-micros"): _time(1),
-    ("long", "timestamp-millis"): _timestamp(1_000, 1, utc=True),
-    ("long", "timestamp-micros"): _timestamp(1, 1, utc=True),
-    ("long", "timestamp-nanos"): _timestamp(1, 1_000, utc=True),
-    ("long", "local-timestamp-millis"): _timestamp(1_000, 1, utc=False),
-    ("long", "local-timestamp-micros"): _timestamp(1, 1, utc=False),
-    ("long", "local-timestamp-nanos"): _timestamp(1, 1_000, utc=False),
+    ("int", "date"): days,
+    ("int", "time-millis"): times_in(1_000),
+    ("long", "time-micros"): times_in(1),
+    ("long", "timestamp-millis"): timestamps_in(1_000, 1, utc=True),
+    ("long", "timestamp-micros"): timestamps_in(1, 1, utc=True),
+    ("long", "timestamp-nanos"): timestamps_in(1, 1_000, utc=True),
+    ("long", "local-timestamp-millis"): timestamps_in(1_000, 1, utc=False),
+    ("long", "local-timestamp-micros"): timestamps_in(1, 1, utc=False),
+    ("long", "local-timestamp-nanos"): timestamps_in(1, 1_000, utc=False),
     ("fixed", "uuid"): _uuid,
     ("fixed", "duration"): _duration,
 }

@@ -243,7 +243,7 @@ class _Parser:
         if word == "map" and tokens.took("<"):
             self._map(fields, proto)
         else:
-            set_type(proto, tokens.type_name("" if word == "." else word))
+            set_type(proto, tokens.type_name(word))
             proto.name = tokens.word()
             self._number(proto)
         tokens.take(";")

@@ -130,14 +130,15 @@ class Tokens:
         """A name with dots between its words, perhaps one in front.
 
         Args:
-            first: The first word, if it is taken already.
+            first: The first word, or the dot in front of it, if it is taken already.
 
         Raises:
             Unusable: There is none.
         """
         name = first
-        if not name:
-            name = "." if self.took(".") else ""
+        if not name and self.took("."):
+            name = "."
+        if name in ("", "."):
             name += self.word()
         while self.took("."):
             name += f".{self.word()}"

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from transforms.errors import Reject
 from transforms.parse.avro.decoder import AvroDecoder
 from transforms.parse.protobuf.decoder import ProtobufDecoder
-from transforms.parse.registry.json_bodies import JsonDecoder
+from transforms.parse.registry.json_bodies import JsonDecoder, validator
 from transforms.parse.registry.schema import (
     AVRO,
     JSON,
@@ -133,11 +133,18 @@ class Decoders:
             if len(self._unknown) > MOST_SCHEMAS:
                 self._unknown.popitem(last=False)
             raise
-        return decoder_of(schema, self._bounds), schema.size
+        checks = self._schemas.checks_json
+        return decoder_of(schema, self._bounds, checks_json=checks), schema.size
 
 
-def decoder_of(schema: WireSchema, bounds: Bounds) -> Decoder:
-    """The decoder of a schema; one that refuses every message if the schema is of no use."""
+def decoder_of(schema: WireSchema, bounds: Bounds, *, checks_json: bool = True) -> Decoder:
+    """The decoder of a schema; one that refuses every message if the schema is of no use.
+
+    Args:
+        schema: The schema.
+        bounds: Of a message.
+        checks_json: Whether bodies that are JSON are checked by it.
+    """
     try:
         if schema.type == AVRO:
             texts = [text for _, text in schema.references]
@@ -145,7 +152,8 @@ def decoder_of(schema: WireSchema, bounds: Bounds) -> Decoder:
         if schema.type == PROTOBUF:
             return ProtobufDecoder(schema.text, schema.references, bounds.max_depth)
         if schema.type == JSON:
-            return JsonDecoder(bounds.max_bytes, bounds.max_depth)
+            checked = validator(schema.text, schema.references) if checks_json else None
+            return JsonDecoder(bounds.max_bytes, bounds.max_depth, checked)
     except Unusable as error:
         return Refusing(f"its schema cannot be used: {error}")
     return Refusing(f"schemas of type {schema.type[:40]} are not supported")

@@ -40,6 +40,11 @@ class WireSchema:
 class Schemas(Hashable, Protocol):
     """Looks schemas up. Picklable: what it needs for that is made in each process."""
 
+    @property
+    def checks_json(self) -> bool:
+        """Whether bodies that are JSON are checked by their schema."""
+        ...
+
     def fetch(self, id: SchemaId) -> WireSchema:  # noqa: A002 - the concept's name
         """The schema of an id.
 

@@ -51,8 +51,8 @@ def in_headers(headers: Headers, name: str, raw: bytes) -> Body | None:
     return None
 
 
-def names_schema(raw: bytes, headers: Sequence[Headers] | None, index: int) -> bool:
-    """Whether the message at ``index`` names a schema, by its first bytes or in ``headers``."""
-    if prefixed(raw) is not None:
-        return True
-    return headers is not None and in_headers(headers[index], VALUE_HEADER, raw) is not None
+def schema_named(raw: bytes, headers: Sequence[Headers] | None, index: int) -> SchemaId | None:
+    """The schema that the message at ``index`` names in ``headers``, or by its first bytes; None if none."""
+    body = None if headers is None else in_headers(headers[index], VALUE_HEADER, raw)
+    body = body or prefixed(raw)
+    return None if body is None else body[0]

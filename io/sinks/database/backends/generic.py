@@ -31,6 +31,7 @@ class Generic:
         commits_tables: As in ``Dialect``.
         experimental: As in ``Dialect``.
         in_process: As in ``Dialect``.
+        statement_limit: As in ``Dialect``.
     """
 
     writing: Writing = "portable"
@@ -41,6 +42,7 @@ class Generic:
     commits_tables: bool = False
     experimental: bool = True
     in_process: bool = False
+    statement_limit: str = ""
 
     def apart(self, url: sa.URL, name: str) -> Apart | None:
         """None: that a connection finds another schema by itself is not portable."""

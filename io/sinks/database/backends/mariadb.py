@@ -49,6 +49,7 @@ class Mariadb(Generic):
     own_clock: bool = False
     commits_tables: bool = True
     experimental: bool = False
+    statement_limit: str = "SELECT @@max_allowed_packet"
 
     def apart(self, url: sa.URL, name: str) -> Apart:
         return apart.database(url, name)
@@ -204,6 +205,7 @@ def _session(version: str, timeout: int) -> str:
         settings["idle_transaction_timeout"] = "600"
     else:
         settings["max_execution_time"] = str(timeout * 1_000)
+        settings["information_schema_stats_expiry"] = "0"  # sizes as they are, not of yesterday
     return "SET " + ", ".join(f"{name} = {value}" for name, value in settings.items())
 
 

@@ -51,8 +51,16 @@ _CHECKS = sa.text(
     "SELECT check_clause FROM information_schema.check_constraints "
     "WHERE constraint_schema = COALESCE(:schema, DATABASE()) AND table_name = :name"
 )
+CHECKS_OF_MYSQL = sa.text(
+    "SELECT c.check_clause FROM information_schema.check_constraints c "
+    "JOIN information_schema.table_constraints t ON t.constraint_schema = c.constraint_schema "
+    "AND t.constraint_name = c.constraint_name AND t.constraint_type = 'CHECK' "
+    "WHERE t.table_schema = COALESCE(:schema, DATABASE()) AND t.table_name = :name"
+)
+"""It names no table beside a CHECK."""
+
 _TRIGGERS = sa.text(
-    "SELECT event_manipulation FROM information_schema.triggers "
+    "SELECT event_manipulation, action_timing FROM information_schema.triggers "
     "WHERE event_object_schema = COALESCE(:schema, DATABASE()) AND event_object_table = :name"
 )
 _IS_TABLE = sa.text(
@@ -68,7 +76,7 @@ class Rules:
     Attributes:
         unique: The columns of each unique index.
         numbered: The column that the database numbers; empty without one.
-        watched: Whether a trigger sees updates.
+        watched: Whether a trigger sees updates, or rows before it is known whether they are new.
         checked: Whether a CHECK looks at rows, other than that a column has JSON.
     """
 
@@ -122,7 +130,10 @@ def rules_of(connection: sa.Connection, table: TableName) -> Rules:
             for index, columns in sets.items()
         ),
         numbered[0] if numbered else "",
-        watched=any(event == "UPDATE" for (event,) in connection.execute(_TRIGGERS, place)),
+        watched=any(
+            event == "UPDATE" or (event, timing) == ("INSERT", "BEFORE")
+            for event, timing in connection.execute(_TRIGGERS, place)
+        ),
         checked=any(not _is_of_json(clause) for clause in _checks(connection, place)),
     )
 
@@ -208,7 +219,12 @@ def _column(row: Any, *, as_json: bool) -> Column:
 
 
 def _json_columns(connection: sa.Connection, place: dict[str, Any]) -> set[str]:
-    """The columns that MariaDB calls LONGTEXT and that were declared JSON: a CHECK says so."""
+    """The columns that MariaDB calls LONGTEXT and that were declared JSON: a CHECK says so.
+
+    None in MySQL, which has a type for JSON.
+    """
+    if not is_mariadb(connection):
+        return set()
     prefix, suffix = "json_valid(`", "`)"
     return {
         clause[len(prefix) : -len(suffix)].replace("``", "`")
@@ -218,9 +234,8 @@ def _json_columns(connection: sa.Connection, place: dict[str, Any]) -> set[str]:
 
 
 def _checks(connection: sa.Connection, place: dict[str, Any]) -> list[str]:
-    if not is_mariadb(connection):
-        return []  # MySQL has a type for JSON, and names no table beside a CHECK
-    return [clause for (clause,) in connection.execute(_CHECKS, place)]
+    query = _CHECKS if is_mariadb(connection) else CHECKS_OF_MYSQL
+    return [clause for (clause,) in connection.execute(query, place)]
 
 
 def _is_of_json(clause: str) -> bool:

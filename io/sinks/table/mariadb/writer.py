@@ -2,7 +2,7 @@
 
 The server applies the rows of a statement one after another, so that records of one key take effect in
 their order, and says how many keys were there. That clause takes any unique index for the key: where another one may
-decide, or an update would be seen by a trigger although nothing changes, rows are looked up one by one.
+decide, or a trigger would see an insert or an update that is none, rows are looked up one by one.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from sinks.table.records import Records, Written
 from sinks.table.rows import Block, Poison, pick, rows_of, runs_of, without_refused
 from sinks.table.schema import NewColumn
 from sinks.table.target import Column, Description, Target
+from sinks.table.writer import Wider
 from transforms.error_texts import message_of
 from transforms.per_process import PerProcess
 from transforms.route.table_name import TableName
@@ -75,11 +76,7 @@ class MariadbWriter:
         _run(connection, statement)
         return statement
 
-    def widen(self, connection: sa.Connection, table: TableName, name: str, kind: str) -> str:
-        """Never called: ``widened`` returns nothing."""
-        raise NotImplementedError
-
-    def widened(self, column: Column, values: Sequence[Any]) -> str | None:
+    def widened(self, column: Column, values: Sequence[Any]) -> Wider | None:
         """None: MariaDB writes a table anew, and keeps others from writing, to change a type."""
         return None
 

@@ -13,6 +13,7 @@ from sinks.table.postgres import copy, direct, widening
 from sinks.table.records import Records, Written
 from sinks.table.schema import LogicalType, NewColumn
 from sinks.table.target import Column, Description, Interplay, Target
+from sinks.table.writer import Wider
 from sinks.text.quoting import literal, quote, quoted
 from transforms.route.table_name import TableName
 
@@ -222,15 +223,16 @@ class PostgresWriter:
         _comment(connection, table, column)
         return statement
 
-    def widen(self, connection: sa.Connection, table: TableName, name: str, kind: str) -> str:
-        """Change the type; with numbers of another width the table is rewritten."""
-        return _change(
-            connection, f"ALTER TABLE {quoted(table)} ALTER COLUMN {quote(name)} TYPE {kind}"
+    def widened(self, column: Column, values: Sequence[Any]) -> Wider | None:
+        """As ``widening.widened`` says; with numbers of another width the table is rewritten."""
+        kind = widening.widened(column, values)
+        if kind is None:
+            return None
+        change = f"ALTER COLUMN {quote(column.name)} TYPE {kind}"
+        return Wider(
+            kind,
+            lambda connection, table: _change(connection, f"ALTER TABLE {quoted(table)} {change}"),
         )
-
-    def widened(self, column: Column, values: Sequence[Any]) -> str | None:
-        """As ``widening.widened`` says."""
-        return widening.widened(column, values)
 
     def misfits(self, column: Column, value: object) -> bool:
         """As ``widening.misfits`` says."""

@@ -20,7 +20,7 @@ from sources.files.json.values import WHITESPACE
 from transforms.batch.record import JSON, Failure, Format, RecordBatch
 from transforms.batch.splits import BatchLimits
 from transforms.errors import ConfigError, ObjectFailed
-from transforms.parse.registry.wire import names_schema
+from transforms.parse.registry.wire import schema_named
 
 MOST_ELEMENTS = 10_000
 """The most records of one message; one with more is a dead letter as a whole."""
@@ -91,7 +91,7 @@ class MessageCutter:
         yield part.taken(start, batch.span.end, final=batch.span.final)
 
     def _cut_message(self, part: _Part, index: int, raw: bytes) -> None:
-        if self.schemas and names_schema(raw, part.batch.headers, index):
+        if self.schemas and schema_named(raw, part.batch.headers, index) is not None:
             part.add_message(index)
             return
         if self.layout == ARRAY and not raw.removeprefix(BOM).lstrip(WHITESPACE).startswith(b"["):

@@ -50,6 +50,21 @@ def test_a_schema_by_number_and_by_guid() -> None:
             asking.schema(8)
 
 
+def test_the_subjects_of_a_schema() -> None:
+    versions = [{"subject": "b", "version": 1}, {"subject": "a", "version": 2}, {"version": 3}, "c"]
+    table = {
+        "/schemas/ids/7/versions": (200, [*versions, versions[0]]),
+        f"/schemas/guids/{GUID}/ids": (
+            200,
+            [{"context": ".", "id": 7}, {"context": ".x", "id": 9}],
+        ),
+    }
+    with serving(answers(**table)) as server:
+        asking = client(server.url)
+        assert asking.subjects(7) == asking.subjects(GUID) == ["a", "b"]
+        assert asking.subjects(8) == []
+
+
 def test_references_come_each_behind_what_it_refers_to() -> None:
     table = {
         "/schemas/ids/1": referring("top", ("b.proto", "sub/b", 2), ("a.proto", "a", 1)),

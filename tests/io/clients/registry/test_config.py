@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from clients.registry.config import parse
+from clients.registry.schemas import RegistrySchemas
 from transforms.errors import ConfigError
 
 
@@ -50,3 +51,12 @@ def test_what_is_wrong_is_named_and_no_secret(
     with pytest.raises(ConfigError, match=message) as caught:
         parse(url, pairs)
     assert "hunter2" not in str(caught.value)
+
+
+def test_whether_json_is_checked() -> None:
+    name = "json.fail.invalid.schema"
+    assert parse("http://h", []).checks_json
+    assert parse("http://h", [f"{name}=true"]).checks_json
+    assert not RegistrySchemas(parse("http://h", [f"{name}=false"])).checks_json
+    with pytest.raises(ConfigError, match="true or false"):
+        parse("http://h", [f"{name}=no"])

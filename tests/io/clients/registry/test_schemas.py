@@ -45,3 +45,5 @@ def test_a_real_registry(schema_registry: SchemaRegistry) -> None:
     assert schemas.fetch(number) == expected
     assert schemas.latest("schemas-b") == expected
     assert schemas.latest("schemas-none") is None
+    assert schemas.subjects(number) == ["schemas-b"]
+    assert schemas.subjects(2_000_000_000) == []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -80,6 +82,26 @@ def test_a_file_that_is_no_database_cannot_be_opened(tmp_path: Path) -> None:
         transaction(file.database, "count the stars"),
     ):
         pass
+
+
+def test_a_connection_that_cannot_be_closed_is_not_logged(
+    sqlite_database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As drivers do whose server is gone. What was to be done says so in a line of its own.
+    engine = engine_of(sqlite_database.database)
+    closed = []
+
+    def close(connection: Any) -> None:
+        connection.close()
+        closed.append(connection)
+        raise sqlite3.OperationalError("the server is gone")
+
+    monkeypatch.setattr(engine.dialect, "do_close", close)
+    with transaction(sqlite_database.database, "read"):
+        pass
+    engine.dispose()
+    assert closed
+    assert caplog.records == []
 
 
 def test_settings_reach_the_session(postgres: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -11,11 +12,12 @@ import pytest
 
 from sinks.jobs import stats as job_stats
 from sinks.jobs.filter import JobFilter
-from sinks.jobs.store import count_jobs, get_job, list_jobs
+from sinks.jobs.store import check_room, count_jobs, get_job, list_jobs
 from tests.io.sinks.jobs.stored_jobs import LEASE, TRIED_AT, prepared, store
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.job_states import JOB_STATES
 from transforms.batch.record import Failure, Format, Origin
+from transforms.errors import ConfigError
 
 TABLE = "CREATE TABLE events (id integer PRIMARY KEY)"
 
@@ -148,3 +150,16 @@ class TestStorage:
         for state in ("lost", "executing"):
             with pytest.raises((sqlite3.IntegrityError, psycopg2.IntegrityError)):
                 database.run(f"UPDATE ingest_jobs SET state = '{state}'")
+
+
+class TestCheckRoom:
+    def test_a_dead_letter_has_to_fit_into_a_statement(self, mariadb: Database) -> None:
+        ((most,),) = mariadb.rows("SELECT @@max_allowed_packet")
+        largest = (most - (256 << 10)) // 2
+        check_room(mariadb.database, largest)
+        with pytest.raises(ConfigError, match=f"--max_record_bytes to {largest} or less"):
+            check_room(mariadb.database, largest + 1)
+
+    def test_without_such_a_limit_nothing_is_looked_at(self, sqlite_database: Database) -> None:
+        check_room(sqlite_database.database, 1 << 40)
+        assert not Path(sqlite_database.url.removeprefix("sqlite:///")).exists()

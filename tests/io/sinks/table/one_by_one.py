@@ -6,11 +6,12 @@ It shares no code with the sink. Tables, records and modes are made by hypothesi
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import psycopg2
 from hypothesis import strategies as st
@@ -141,14 +142,50 @@ TRIGGERS = {
 }
 
 
+@dataclass(frozen=True)
+class Kinds:
+    """What the tables of a database are made of.
+
+    Attributes:
+        columns: The kinds of columns besides key and order, by name.
+        keys: The columns of a key.
+        orders: What a ``newest`` compares.
+        triggers: Draws a trigger for columns, or None.
+        partitioned: Whether a table may consist of partitions.
+        exclusive: Whether a constraint may exclude equal values.
+    """
+
+    columns: Callable[[str], st.SearchStrategy[Column]]
+    keys: st.SearchStrategy[tuple[Column, ...]]
+    orders: Sequence[Column]
+    triggers: Callable[[st.DrawFn, Sequence[Column]], str | None] = lambda _draw, _columns: None
+    partitioned: bool = False
+    exclusive: bool = False
+
+
+def _triggers(draw: st.DrawFn, columns: Sequence[Column]) -> str | None:
+    if columns[1:2] and columns[1].name == "l":  # the key has two columns
+        return None
+    fitting = {"integer": "leave out", "text NOT NULL": "lower"}.get(columns[0].declared, "nothing")
+    return draw(st.sampled_from([fitting, "nothing"]))
+
+
+SQLITE = Kinds(partial(_columns, strict=False), _keys(strict=False), _ORDERS[False])
+POSTGRES = Kinds(
+    *(partial(_columns, strict=True), _keys(strict=True), _ORDERS[True], _triggers),
+    partitioned=True,
+    exclusive=True,
+)
+
+
 @st.composite
-def cases(draw: st.DrawFn, *, postgres: bool) -> Case:
+def cases(draw: st.DrawFn, kinds: Kinds) -> Case:
     """Small tables, few keys, records of which many are refused."""
-    key = draw(_keys(strict=postgres))
-    others = tuple(draw(_columns(name, strict=postgres)) for name in ("v", "w")[: draw(_UP_TO_2)])
+    key = draw(kinds.keys)
+    others = tuple(draw(kinds.columns(name)) for name in ("v", "w")[: draw(_UP_TO_2)])
     mode = draw(st.sampled_from(["ignore", "update", "newest:at"]))
     if mode == "newest:at":
-        others = (*others, draw(st.sampled_from(_ORDERS[postgres])))
+        others = (*others, draw(st.sampled_from(kinds.orders)))
     columns = (*key, *others)
     constraints = []
     names = [each.name for each in others if each.declared.startswith("integer")]
@@ -158,14 +195,13 @@ def cases(draw: st.DrawFn, *, postgres: bool) -> Case:
         constraints.append(f"FOREIGN KEY ({names[0]}) REFERENCES TABLE (k)")
     if len(others) > 1 and draw(_SELDOM):
         constraints.append(f"UNIQUE ({others[0].name}, {others[1].name})")
-    if postgres and others and others[0].name == "v" and draw(_SELDOM):
+    if kinds.exclusive and others and others[0].name == "v" and draw(_SELDOM):
         constraints.append("EXCLUDE USING btree (v WITH =)")
     plain = not constraints and not any("UNIQUE" in column.declared for column in columns)
-    partitioned = postgres and plain and draw(_SELDOM)
+    partitioned = kinds.partitioned and plain and draw(_SELDOM)
     trigger = None
-    if postgres and not partitioned and len(key) == 1 and draw(_SELDOM):
-        fitting = {"integer": "leave out", "text NOT NULL": "lower"}.get(key[0].declared, "nothing")
-        trigger = draw(st.sampled_from([fitting, "nothing"]))
+    if not partitioned and draw(_SELDOM):
+        trigger = kinds.triggers(draw, columns)
     full = draw(st.booleans())
     record = st.fixed_dictionaries(
         {column.name: _cells(column) for column in key},
@@ -208,12 +244,12 @@ def apply_on_postgres(connection: Any, table: str, case: Case) -> Outcome:
         for offset, record in enumerate(case.records):
             cursor.execute("SAVEPOINT each")
             try:
-                effective = _apply(_Postgres(cursor, table, case), record)
+                effective = apply_one(_Postgres(cursor, table, case), record)
             except psycopg2.Error:
                 cursor.execute("ROLLBACK TO SAVEPOINT each")
                 outcome.refused.add(offset)
                 continue
-            except _KeyMissing:
+            except KeyMissing:
                 outcome.refused.add(offset)
                 continue
             if not effective:
@@ -228,8 +264,8 @@ def apply_on_sqlite(connection: sqlite3.Connection, table: str, case: Case) -> O
     outcome = Outcome()
     for offset, record in enumerate(case.records):
         try:
-            effective = _apply(_Sqlite(connection, table, case), record)
-        except (sqlite3.Error, _KeyMissing):
+            effective = apply_one(_Sqlite(connection, table, case), record)
+        except (sqlite3.Error, KeyMissing):
             outcome.refused.add(offset)
             continue
         if not effective:
@@ -237,15 +273,35 @@ def apply_on_sqlite(connection: sqlite3.Connection, table: str, case: Case) -> O
     return outcome
 
 
-class _KeyMissing(Exception):
+class KeyMissing(Exception):
     """A record without its key."""
 
 
-def _apply(database: _Postgres | _Sqlite, record: Value) -> bool:
+class Reference(Protocol):
+    """One record at a time in a database."""
+
+    @property
+    def case(self) -> Case:
+        """Whose table it is."""
+
+    def find(self, record: Value) -> tuple[Any, ...] | None:
+        """The row of the record's key, as far as it is compared."""
+
+    def wins(self, there: tuple[Any, ...], record: Value) -> bool:
+        """Whether the record is newer than the row."""
+
+    def insert(self, record: Value) -> None:
+        """Insert the record."""
+
+    def update(self, record: Value) -> None:
+        """Change the row of the record's key."""
+
+
+def apply_one(database: Reference, record: Value) -> bool:
     """Apply one record; whether it took part. What only lost may be refused as well."""
     case = database.case
     if any(record.get(name) is None for name in case.key):
-        raise _KeyMissing
+        raise KeyMissing
     there = database.find(record)
     if there is None:
         database.insert(record)

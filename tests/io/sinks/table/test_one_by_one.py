@@ -21,6 +21,8 @@ from sinks.database.engine import dispose_engines
 from sinks.sql import SqlSink
 from tests.io.sinks.side_by_side import written
 from tests.io.sinks.table.one_by_one import (
+    POSTGRES,
+    SQLITE,
     TRIGGERS,
     Case,
     Column,
@@ -29,10 +31,12 @@ from tests.io.sinks.table.one_by_one import (
     apply_on_sqlite,
     cases,
 )
+from tests.io.sinks.table.one_by_one_mariadb import MARIADB, apply_on_mariadb, ddl
 from tests.io.sinks.tested_database import Database, make_batch
 from transforms.batch.retry_policy import RetryPolicy
 
-EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "60"))
+BRIEF = 60
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", BRIEF))
 BRIEFLY = settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -147,7 +151,7 @@ class TestPostgres:
 
             @BRIEFLY
             @examples
-            @given(cases(postgres=True))
+            @given(cases(POSTGRES))
             def compare(case: Case) -> None:
                 self.compare(prepared, connection, case, side_by_side)
 
@@ -203,7 +207,7 @@ class TestSqlite:
 
             @BRIEFLY
             @examples
-            @given(cases(postgres=False))
+            @given(cases(SQLITE))
             def compare(case: Case) -> None:
                 self.compare(sqlite_database, connection, case)
 
@@ -226,3 +230,46 @@ class TestSqlite:
             for name in (table, f"{table}_expected"):
                 connection.execute(f"DROP TABLE {name}")
             connection.execute("PRAGMA foreign_keys = ON")
+
+
+class TestMariadb:
+    WATCHED = replace(
+        case("update", {"k": 1, "v": 1}, {"k": 1, "v": 2}, columns=(K, replace(N, name="v"))),
+        trigger="INSERT change",
+    )
+    """An update is none of this trigger's business, although it begins as an INSERT."""
+
+    def test_rows_and_refused_records_are_those_of_one_at_a_time(self, mariadb: Database) -> None:
+        mariadb.run(
+            "CREATE TABLE parents (id integer PRIMARY KEY)", "INSERT INTO parents VALUES (1), (2)"
+        )
+        mariadb.sink("prepared", key=["id"])
+        with closing(mariadb.connect()) as connection:
+
+            @settings(BRIEFLY, max_examples=EXAMPLES if EXAMPLES != BRIEF else 10)
+            @examples
+            @example(self.WATCHED)
+            @given(cases(MARIADB))
+            def compare(case: Case) -> None:
+                self.compare(mariadb, connection, case)
+
+            compare()
+
+    def compare(self, database: Database, connection: Any, case: Case) -> None:
+        table = f"t{next(_numbers)}"
+        cursor = connection.cursor()
+        for name in (table, f"{table}_expected"):
+            for statement in ddl(case, name):
+                cursor.execute(statement)
+
+        def rows(name: str) -> list[tuple[Any, ...]]:
+            cursor.execute(f"SELECT * FROM {name}")
+            connection.commit()
+            return sorted(cursor.fetchall(), key=repr)
+
+        try:
+            expected = apply_on_mariadb(connection, f"{table}_expected", case)
+            check(case, database, table, expected, rows)
+        finally:
+            connection.rollback()
+            cursor.execute(f"DROP TABLE {table}, {table}_expected")

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from sinks.text.binary_types import ByteText, ByteUuid
+from transforms.errors import ConfigError
 
 DIALECT = mysql.dialect()
 HASH = UUID(bytes=bytes(range(240, 256)))
@@ -20,6 +21,13 @@ def test_a_text_comes_back_byte_by_byte(text: str) -> None:
     data = kind.process_bind_param(text, DIALECT)
     assert data == text.encode()
     assert kind.process_result_value(data, DIALECT) == text
+
+
+def test_a_text_that_is_too_long_is_refused_by_its_bytes() -> None:
+    kind = ByteText(6, "source")
+    assert kind.process_bind_param("äöü", DIALECT) == "äöü".encode()
+    with pytest.raises(ConfigError, match=r"the source äöüx… has 7 bytes, and .* room for 6"):
+        kind.process_bind_param("äöüx", DIALECT)
 
 
 def test_a_hash_comes_back_although_it_is_no_uuid_by_the_standard() -> None:

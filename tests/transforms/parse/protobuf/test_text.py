@@ -181,3 +181,10 @@ def test_names_of_synthetic_oneofs_do_not_clash() -> None:
     text = HEAD + "message M { optional int32 a = 1; int32 _a = 2; oneof X_a { int32 b = 3; } }"
     (message,) = parsed("x", text).descriptor.message_type
     assert [oneof.name for oneof in message.oneof_decl] == ["X_a", "XX_a"]
+
+
+def test_a_dot_in_front_of_a_type_says_that_its_name_is_whole() -> None:
+    text = "message A { .B a = 1; oneof o { .B b = 2; } optional .B c = 3; map<string, .B> d = 4; }"
+    message = parsed("a.proto", f'syntax = "proto3"; {text}').descriptor.message_type[0]
+    assert [field.type_name for field in message.field[:3]] == [".B"] * 3
+    assert message.nested_type[0].field[1].type_name == ".B"

@@ -15,10 +15,12 @@ class Schemas:
     Attributes:
         by_id: A schema, or the error of a look-up.
         asked: The ids that were looked up, in order.
+        checks_json: Whether JSON is checked.
     """
 
     by_id: Mapping[SchemaId, WireSchema | Exception]
     asked: list[SchemaId] = field(default_factory=list)
+    checks_json: bool = True
 
     def fetch(self, id: SchemaId) -> WireSchema:  # noqa: A002 - the concept's name
         self.asked.append(id)

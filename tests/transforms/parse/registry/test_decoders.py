@@ -55,7 +55,10 @@ def test_a_registry_that_is_away_leaves_nothing_behind() -> None:
 
 @pytest.mark.parametrize(
     "schema",
-    [WireSchema("AVRO", "{"), WireSchema("XML", "<a/>"), Unusable("the answer is too long")],
+    [
+        *(WireSchema("AVRO", "{"), WireSchema("XML", "<a/>"), WireSchema("JSON", "{")),
+        Unusable("the answer is too long"),
+    ],
 )
 def test_a_schema_that_is_of_no_use_refuses_its_messages(schema: WireSchema | Exception) -> None:
     decoder = Decoders(Schemas({7: schema}), BOUNDS).get(7)
@@ -83,3 +86,11 @@ def test_the_texts_of_schemas_are_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     for number in (1, 2, 1):
         kept.get(number)
     assert schemas.asked == [1, 2, 1]
+
+
+def test_json_is_checked_by_its_schema_unless_it_should_not_be() -> None:
+    schemas = Schemas({7: WireSchema("JSON", '{"$ref": "a"}', (("a", '{"type": "string"}'),))})
+    with pytest.raises(Reject, match="not of type"):
+        Decoders(schemas, BOUNDS).get(7).one(b"1", 0)
+    schemas.checks_json = False
+    assert Decoders(schemas, BOUNDS).get(7).one(b"1", 0) == 1

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from transforms.parse.registry.wire import VALUE_HEADER, in_headers, names_schema, prefixed
+from transforms.parse.registry.wire import VALUE_HEADER, in_headers, prefixed, schema_named
 
 GUID = UUID("12345678-1234-5678-1234-567812345678")
 
@@ -36,5 +36,6 @@ def test_message_indexes_of_a_header_stand_before_the_body() -> None:
 
 def test_a_message_names_a_schema_by_its_bytes_or_a_header() -> None:
     headers = [(), ((VALUE_HEADER, b"\0\0\0\0\1"),)]
-    assert [names_schema(b"[1]", headers, index) for index in (0, 1)] == [False, True]
-    assert names_schema(b"\0\0\0\0\1", None, 0)
+    assert [schema_named(b"[1]", headers, index) for index in (0, 1)] == [None, 1]
+    assert [schema_named(b"\0\0\0\0\2", headers, index) for index in (0, 1)] == [2, 1]
+    assert schema_named(b"\0\0\0\0\0", None, 0) == 0

@@ -34,7 +34,6 @@ def test_a_url_names_a_database() -> None:
         Mariadb().complete(sa.make_url("mysql://u@h"))
 
 
-@pytest.mark.integration
 class TestServer:
     @pytest.fixture
     def connection(self, mariadb: Database) -> Iterator[sa.Connection]:

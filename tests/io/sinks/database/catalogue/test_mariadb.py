@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from sinks.database.catalogue.mariadb import is_mariadb, server, sizes
 from sinks.database.engine import transaction
 from tests.io.sinks.tested_database import Database
-
-pytestmark = pytest.mark.integration
 
 
 def test_it_says_what_it_is_and_how_large(mariadb: Database) -> None:

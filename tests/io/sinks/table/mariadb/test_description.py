@@ -8,7 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from sinks.database.engine import transaction
-from sinks.table.mariadb.description import create_statement, describe, quote, rules_of
+from sinks.table.mariadb.description import (
+    CHECKS_OF_MYSQL,
+    create_statement,
+    describe,
+    quote,
+    rules_of,
+)
 from sinks.table.schema import NewColumn
 from sinks.table.target import Column
 from tests.io.sinks.tested_database import Database
@@ -16,9 +22,6 @@ from transforms.errors import ConfigError
 from transforms.route.table_name import TableName
 
 T = TableName("t", None)
-
-
-pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
@@ -52,6 +55,30 @@ def test_columns_say_what_decides_about_rows(mariadb: Database, connection: sa.C
     rules = rules_of(connection, T)
     assert (rules.numbered, rules.watched, rules.checked) == ("id", True, True)
     assert len(rules.unique) == 3
+
+
+def test_a_trigger_watches_if_it_sees_what_may_be_no_insert(
+    mariadb: Database, connection: sa.Connection
+) -> None:
+    watching = {"BEFORE INSERT", "BEFORE UPDATE", "AFTER UPDATE"}
+    for number, moment in enumerate(sorted({*watching, "AFTER INSERT", "AFTER DELETE"})):
+        name = f"t{number}"
+        mariadb.run(
+            f"CREATE TABLE {name} (k int PRIMARY KEY)",
+            f"CREATE TRIGGER {name}_tr {moment} ON {name} FOR EACH ROW SET @seen = 1",
+        )
+        assert rules_of(connection, TableName(name, None)).watched == (moment in watching), moment
+
+
+def test_mysqls_query_for_checks_is_one_and_has_those_of_the_table(
+    mariadb: Database, connection: sa.Connection
+) -> None:
+    mariadb.run(
+        "CREATE TABLE t (k int PRIMARY KEY, CONSTRAINT c CHECK (k > 0))",
+        "CREATE TABLE u (k int PRIMARY KEY, CONSTRAINT d CHECK (k > 1))",
+    )
+    place = {"schema": None, "name": "t"}
+    assert connection.execute(CHECKS_OF_MYSQL, place).scalars().all() == ["`k` > 0"]
 
 
 def test_a_table_that_is_not_there_has_no_description(connection: sa.Connection) -> None:

@@ -17,9 +17,6 @@ from transforms.errors import Contention, SluiceError
 HEAD, TAIL = "INSERT INTO t (k, v) VALUES ", " ON DUPLICATE KEY UPDATE v = VALUES(v)"
 
 
-pytestmark = pytest.mark.integration
-
-
 @pytest.fixture
 def connection(mariadb: Database) -> Iterator[sa.Connection]:
     mariadb.run("CREATE TABLE t (k int PRIMARY KEY, v int)", "INSERT INTO t VALUES (1, 1), (2, 2)")

@@ -11,22 +11,16 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import pymysql
-import pytest
-from hypothesis import HealthCheck, example, given, settings
-
 from sinks.database.engine import retried, transaction
-from sinks.sql import SqlSink
 from sinks.table.mariadb.writer import MariadbWriter
 from sinks.table.schema import NewColumn
-from tests.io.sinks.table.one_by_one import Case, Column, Outcome, cases
+from tests.io.sinks.table.one_by_one import Column
 from tests.io.sinks.tested_database import Database, counts, make_batch
-from transforms.batch.retry_policy import FOREIGN_KEY, RetryPolicy
+from transforms.batch.retry_policy import FOREIGN_KEY
 from transforms.route.table_name import TableName
 
 Counts = Counter[str]
@@ -34,8 +28,6 @@ Counts = Counter[str]
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "6"))
 _numbers = itertools.count()
 K, N, AT = (Column(name, "integer", (1, 2)) for name in ("k", "n", "at"))
-
-pytestmark = pytest.mark.integration
 
 
 def written(
@@ -45,129 +37,6 @@ def written(
     sink = mariadb.sink(table, **{"key": ["k"], **options})
     (settled,) = sink.commit([make_batch(records, source=f"file:///{next(_numbers)}")])
     return settled
-
-
-def case(mode: str, *records: dict[str, Any], constraint: str = "CHECK (n > 0)") -> Case:
-    return Case((K, N, AT), ("k",), [constraint], mode, [[list(records)]])
-
-
-def in_mariadb(case: Case) -> Case:
-    """``case`` with types that MariaDB has."""
-    columns = []
-    for column in case.columns:
-        declared = column.declared.replace("REFERENCES parents", "REFERENCES parents (id)")
-        if declared.startswith("text"):
-            declared = "varchar(40)" + declared.removeprefix("text")
-        columns.append(replace(column, declared=declared.replace("real", "double")))
-    return replace(case, columns=columns)
-
-
-def apply(connection: Any, table: str, case: Case) -> Outcome:
-    """The reference: one record at a time, each under its own savepoint."""
-    outcome = Outcome()
-    with connection.cursor() as cursor:
-        for offset, record in enumerate(case.records):
-            cursor.execute("SAVEPOINT one")
-            try:
-                effective = _apply(cursor, table, case, record)
-            except (pymysql.Error, KeyError):
-                cursor.execute("ROLLBACK TO SAVEPOINT one")
-                outcome.refused.add(offset)
-            else:
-                if not effective:
-                    outcome.either.add(offset)
-    connection.commit()
-    return outcome
-
-
-def _apply(cursor: Any, table: str, case: Case, record: Mapping[str, Any]) -> bool:
-    key = [record[name] for name in case.key]
-    if None in key:
-        raise KeyError
-    where = " AND ".join(f"{name} = %s" for name in case.key)
-    newest = case.mode == "newest:at"
-    wins = "at IS NULL OR COALESCE(%s > at, FALSE)" if newest else "1"
-    cursor.execute(
-        f"SELECT {wins} FROM {table} WHERE {where}", [record.get("at"), *key] if newest else key
-    )
-    there = cursor.fetchone()
-    if there is None:
-        marks = ", ".join(["%s"] * len(record))
-        statement = f"INSERT INTO {table} ({', '.join(record)}) VALUES ({marks})"
-        cursor.execute(statement, list(record.values()))
-        return True
-    changes = [name for name in record if name not in case.key]
-    if case.mode == "ignore" or not there[0]:
-        return False
-    if changes:
-        statement = f"UPDATE {table} SET {', '.join(f'{n} = %s' for n in changes)} WHERE {where}"
-        cursor.execute(statement, [*(record[name] for name in changes), *key])
-    return True
-
-
-def test_rows_and_refused_records_are_those_of_one_at_a_time(mariadb: Database) -> None:
-    mariadb.run(
-        "CREATE TABLE parents (id integer PRIMARY KEY)", "INSERT INTO parents VALUES (1), (2)"
-    )
-    mariadb.sink("prepared", key=["id"])
-    with closing(mariadb.connect()) as connection:
-
-        @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-        @example(case("ignore", {"k": 1, "n": -1}, {"k": 1, "n": 5}))
-        @example(case("update", {"k": 1, "n": -1}, {"k": 1, "n": 5}, {"k": 1}))
-        @example(
-            case(
-                "newest:at", {"k": 1, "n": -1, "at": 9}, {"k": 1, "n": 5, "at": 2}, {"k": 1, "n": 6}
-            )
-        )
-        @example(
-            case(
-                "update",
-                {"k": 1, "n": 1},
-                {"k": 1, "n": 2},
-                {"k": 2, "n": 1},
-                constraint="UNIQUE (n)",
-            )
-        )
-        @given(cases(postgres=False))
-        def compare(case: Case) -> None:
-            _compare(mariadb, connection, in_mariadb(case))
-
-        compare()
-
-
-def _compare(database: Database, connection: Any, case: Case) -> None:
-    table = f"t{next(_numbers)}"
-    cursor = connection.cursor()
-    for name in (table, f"{table}_expected"):
-        for statement in case.ddl(name):
-            cursor.execute(statement)
-    try:
-        expected = apply(connection, f"{table}_expected", case)
-        config = database.config(table, key=case.key, on_conflict=case.mode)
-        sink = SqlSink(config, RetryPolicy(max_attempts=1), outbox=case.effects)
-        refused: set[int] = set()
-        inserted = offset = 0
-        for commit in case.commits:
-            batches = []
-            for values in commit:
-                batches.append(make_batch(values, offset, source=f"file:///{table}"))
-                offset += len(values)
-            for settled in sink.commit(batches, isolate=case.isolate):
-                refused |= {failure.origin.offset for failure in (*settled.dead, *settled.retry)}
-                inserted += settled.counts.inserted
-                assert settled.counts.duplicates >= 0
-        rows = {}
-        for name in (table, f"{table}_expected"):
-            cursor.execute(f"SELECT * FROM {name}")
-            rows[name] = sorted(cursor.fetchall(), key=repr)
-            connection.commit()
-        assert rows[table] == rows[f"{table}_expected"]
-        assert refused - expected.either == expected.refused - expected.either
-        assert inserted == len(rows[table])
-    finally:
-        connection.rollback()
-        cursor.execute(f"DROP TABLE {table}, {table}_expected")
 
 
 class TestCounts:

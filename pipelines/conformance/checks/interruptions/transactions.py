@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 
 import sqlalchemy as sa
 
 from pipelines.conformance.check import Check, Failed, Trial
-from pipelines.conformance.checks import killed
+from pipelines.conformance.checks.interruptions import killed, killing
 from pipelines.conformance.ground import Ground, committed
 from pipelines.conformance.records import outcomes
-from sinks.database import leases
-from sinks.database.engine import dispose_engine, transaction
+from sinks.database.engine import transaction
 from sinks.jobs.filter import JobFilter
 from sinks.jobs.store import list_jobs
 from sinks.ledger.accounts import accounts
-from transforms.secret_urls import resolve_url
 
-_CHILD_SECONDS = 55.0
+MOST = 60
+"""The most statements of a commit."""
 
 
 class _Undone(Exception):
@@ -61,48 +57,33 @@ def _unseen(ground: Ground, trial: Trial) -> None:
 
 
 def _kills(ground: Ground, trial: Trial) -> None:
-    """Processes are killed in the middle of a commit, just before the COMMIT, and just after it."""
+    """Processes are killed before each statement of a commit in turn, before the COMMIT, and after it."""
     table = "transactions_kills"
     sink = ground.sink(table, key=["id"], schema=killed.SCHEMA)
-    ends = [_end_of(ground, table, process) for process in range(killed.PROCESSES)]
-    trial.equal("how the processes end", ends, [-signal.SIGKILL] * killed.PROCESSES)
+    with killing.killing() as kills:
+        ends = [kills.end_of(ground, table, 0, 0)]
+        while ends[-1].at != killed.COMMIT:
+            if len(ends) == MOST:
+                raise Failed(f"a commit has more than {MOST} statements")
+            ends.append(kills.end_of(ground, table, len(ends), len(ends)))
+        ends.append(kills.end_of(ground, table, len(ends), killed.AFTER))
+    last = len(ends) - 1
+    trial.true(f"a commit has three statements at least, not {last - 1}", last > 3)
+    trial.equal("where the last process ends", ends[last].at, killed.AFTER)
+    trial.equal("how the processes end", {end.status for end in ends}, {-signal.SIGKILL})
     rows = [int(number) for (number,) in ground.rows(table, "id")]
-    trial.equal("rows, of the last process alone", rows, list(killed.numbers(killed.AFTER)))
+    trial.equal("rows, of the last process alone", rows, list(killed.numbers(last)))
     listed = list_jobs(ground.database, JobFilter(target=table))
     dead = [job.failure.origin.partition for job in listed]
-    trial.equal("dead letters, of the last process alone", dead, [f"p{killed.AFTER}"])
-    batches = [killed.batch(sink, process) for process in range(killed.PROCESSES)]
+    trial.equal("dead letters, of the last process alone", dead, [f"p{last}"])
+    batches = [killed.batch(sink, process) for process in range(len(ends))]
     again = committed(sink, batches)
-    trial.equal(
-        "records of the last that were settled", again[killed.AFTER].trimmed, killed.SIZE + 1
-    )
-    missing = killed.SIZE * (killed.PROCESSES - 1)
+    trial.equal("records of the last that were settled", again[last].trimmed, killed.SIZE + 1)
+    missing = killed.SIZE * last
     trial.equal("rows inserted by another try", outcomes(again).get("inserted"), missing)
-    trial.equal("rows", ground.number(table), killed.SIZE * killed.PROCESSES)
+    trial.equal("rows", ground.number(table), killed.SIZE * len(ends))
     mine = [one for one in accounts(ground.database) if table in one.tables]
     trial.equal("partitions whose ledger adds up", sum(one.balanced for one in mine), len(batches))
-
-
-def _end_of(ground: Ground, table: str, process: int) -> int:
-    """How a process ended that was to be killed."""
-    leases.release_all()
-    dispose_engine(ground.database)  # where one process at a time has the database
-    told = {"url": resolve_url(ground.database.url), "table": table, "process": process}
-    try:
-        result = subprocess.run(  # noqa: S603 - this program itself
-            [sys.executable, "-m", killed.__name__],
-            input=json.dumps(told),
-            capture_output=True,
-            text=True,
-            timeout=_CHILD_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise Failed(f"a process did not end within {_CHILD_SECONDS:g} s") from error
-    if result.returncode > 0:
-        last = (result.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Failed(f"a process ended by itself: {last}")
-    return result.returncode
 
 
 CHECKS = (
@@ -110,7 +91,7 @@ CHECKS = (
     Check("transactions.unseen", "nobody sees rows before they are committed", _unseen),
     Check(
         "transactions.kills",
-        "killed in a commit, a process leaves rows, dead letters and ledger in step",
+        "killed at any point of a commit, a process leaves rows, dead letters and ledger in step",
         _kills,
     ),
 )

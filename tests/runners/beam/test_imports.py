@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from runners import beam_imports
+from runners.beam import imports as beam_imports
 
 PROGRAM = """
 import logging, os, sys
-from runners.beam_imports import LATER, UNUSED, import_beam
+from runners.beam.imports import LATER, UNUSED, import_beam
 before = dict(os.environ)
 import_beam([])
 assert "apache_beam" in sys.modules
@@ -45,7 +45,7 @@ with Pipeline(runner=FnApiRunner()) as pipeline:
 def test_what_beam_was_imported_without_can_be_imported_later() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        cwd=Path(__file__).resolve().parents[2],
+        cwd=Path(__file__).resolve().parents[3],
         capture_output=True,
         text=True,
         timeout=120,

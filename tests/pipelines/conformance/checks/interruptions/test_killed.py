@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipelines.conformance.checks import killed
+from pipelines.conformance.checks.interruptions import killed
 from tests.pipelines.conformance.grounds import sqlite_ground
 
 

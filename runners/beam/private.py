@@ -49,11 +49,16 @@ class UnexpectedBeam(RunnerUnavailable):
     def __init__(self, fact: str) -> None:
         super().__init__(
             f"Beam {BEAM_VERSION} is not as expected: {fact}; install '{SUPPORTED}', or adapt "
-            "runners/beam_private.py"
+            "runners/beam/private.py"
         )
 
 
-def _expect(as_expected: bool, fact: str) -> None:
+def expect(as_expected: bool, fact: str) -> None:
+    """Refuse a Beam that is not ``as_expected``.
+
+    Raises:
+        UnexpectedBeam: It is not; ``fact`` is a clause that says what is different.
+    """
     if not as_expected:
         raise UnexpectedBeam(fact)
 
@@ -68,7 +73,7 @@ def _module(name: str) -> ModuleType:
 def _part(module: str, name: str) -> Any:
     """An attribute of a module of Beam's."""
     parent = _module(module)
-    _expect(hasattr(parent, name), f"{module} has no {name}")
+    expect(hasattr(parent, name), f"{module} has no {name}")
     return getattr(parent, name)
 
 
@@ -82,7 +87,7 @@ def _source(part: Any) -> str:
 
 def _takes(function: Callable[..., Any], parameters: Sequence[str], name: str) -> None:
     names = list(inspect.signature(function).parameters)
-    _expect(
+    expect(
         names == list(parameters), f"{name} takes ({', '.join(names)}), not {', '.join(parameters)}"
     )
 
@@ -120,7 +125,7 @@ class _Server:
         if host in _EVERYWHERE:
             address = f"{_LOOPBACK}:{port}"
         else:
-            _expect(host in _LOCAL, f"it would listen on {address}, which other machines may reach")
+            expect(host in _LOCAL, f"it would listen on {address}, which other machines may reach")
         bound: int = self._server.add_insecure_port(address)
         return bound
 
@@ -141,7 +146,7 @@ def listen_on_loopback() -> None:
     for name in SERVERS:
         module = _module(name)
         if not isinstance(vars(module).get("grpc"), _Grpc):
-            _expect(_makes_servers(module), f"{name} makes its servers in another way")
+            expect(_makes_servers(module), f"{name} makes its servers in another way")
             vars(module)["grpc"] = _Grpc()
     # A worker that was started elsewhere on this machine is told the machine's name, under which
     # nothing listens any more.
@@ -149,7 +154,7 @@ def listen_on_loopback() -> None:
         _part(SERVERS[1], name) for name in ("ExternalWorkerHandler", "GrpcWorkerHandler")
     )
     for handler in (external, plain):
-        _expect(
+        expect(
             "host_from_worker" in vars(handler),
             f"{handler.__name__} announces its address in another way",
         )
@@ -204,7 +209,7 @@ def merge_metrics_per_bundle(between_bundles: Callable[[], None]) -> None:
     runner, current = _module(_FN_RUNNER), _part(_FN_RUNNER, name)
     merged = _MergedPerBundle(between_bundles)
     if not isinstance(current, _MergedPerBundle):
-        _expect(
+        expect(
             current is _part(_MONITORING_INFOS, "consolidate") and f"{name}(" in _source(runner),
             f"{_FN_RUNNER} merges metrics in another way",
         )
@@ -218,16 +223,16 @@ def sample_states_every(milliseconds: int) -> None:
     """
     start = _part(f"{_WORKER}.statesampler", "StateSampler").__init__
     # A compiled class would ignore what is set here.
-    _expect(isinstance(start, FunctionType), "StateSampler is compiled")
+    expect(isinstance(start, FunctionType), "StateSampler is compiled")
     parameters = inspect.signature(start).parameters.values()
     defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
-    _expect(
+    expect(
         list(defaults) == ["sampling_period_ms"] and type(defaults["sampling_period_ms"]) is int,
         f"StateSampler has the defaults {defaults}, not a sampling_period_ms alone",
     )
     if defaults["sampling_period_ms"] != milliseconds:
         user = f"{_WORKER}.bundle_processor"
-        _expect(
+        expect(
             "sampling_period" not in _source(_module(user)),
             f"{user} does not sample with the default period",
         )
@@ -251,7 +256,7 @@ def hide_tracebacks() -> None:
     if vars(module).get("print") is _print_nothing:
         return
     source = _source(module)
-    _expect(
+    expect(
         "print" not in vars(module)
         and re.findall(r"\bprint\(.*", source) == ["print(traceback_string, file=sys.stderr)"],
         f"{_SDK_WORKER} prints more, or less, than the traceback of a failed bundle",
@@ -266,7 +271,7 @@ def _print_nothing(*_text: object, file: object = None) -> None:
 def worker_threads() -> list[threading.Thread]:
     """The threads of Beam's worker that run in this process now."""
     for module, name in _WORKER_THREADS:
-        _expect(name in _source(_module(module)), f"{module} starts no thread named {name}…")
+        expect(name in _source(_module(module)), f"{module} starts no thread named {name}…")
     names = tuple(name for _, name in _WORKER_THREADS)
     return [thread for thread in threading.enumerate() if thread.name.startswith(names)]
 
@@ -280,7 +285,7 @@ def fetched_prism(location: str) -> str:
         ValueError: The same, or Beam refuses the location.
     """
     server, name = _part(f"{_PORTABLE}.prism_runner", "PrismJobServer"), "_get_executable_path"
-    _expect(hasattr(server, name), f"PrismJobServer has no {name}")
+    expect(hasattr(server, name), f"PrismJobServer has no {name}")
     _takes(getattr(server, name), ["self"], f"PrismJobServer.{name}")
     return str(server(PipelineOptions([f"--prism_location={location}"]))._get_executable_path())
 
@@ -300,9 +305,9 @@ def marking_runner(mark: Callable[[Any, PipelineOptions], object]) -> Any:
     portable = _part(f"{_PORTABLE}.portable_runner", "PortableRunner")
     result = _part(f"{_PORTABLE}.portable_runner", "PipelineResult")
     name = "run_portable_pipeline"
-    _expect(hasattr(portable, name), f"PortableRunner has no {name}")
+    expect(hasattr(portable, name), f"PortableRunner has no {name}")
     _takes(portable.run_portable_pipeline, ["self", "pipeline", "options"], name)
-    _expect(
+    expect(
         "self._job_id = job_id" in _source(result.__init__),
         "PipelineResult has no _job_id",
     )
@@ -317,20 +322,20 @@ def marking_runner(mark: Callable[[Any, PipelineOptions], object]) -> Any:
 
 def with_mark(result: Any, mark: object) -> Any:
     """``result``, from which ``mark_of`` returns ``mark``."""
-    _expect(not hasattr(result, _MARK), f"{type(result).__name__} has a {_MARK} of its own")
+    expect(not hasattr(result, _MARK), f"{type(result).__name__} has a {_MARK} of its own")
     setattr(result, _MARK, mark)
     return result
 
 
 def mark_of(result: Any) -> Any:
     """What the ``mark`` of ``marking_runner`` has returned for the job of ``result``."""
-    _expect(hasattr(result, _MARK), "PortableRunner.run_pipeline does not run_portable_pipeline")
+    expect(hasattr(result, _MARK), "PortableRunner.run_pipeline does not run_portable_pipeline")
     return getattr(result, _MARK)
 
 
 def job_id(result: Any) -> str:
     """What the job server calls the job of ``result``."""
-    _expect(hasattr(result, "_job_id"), f"{type(result).__name__} has no _job_id")
+    expect(hasattr(result, "_job_id"), f"{type(result).__name__} has no _job_id")
     return str(result._job_id)
 
 
@@ -352,7 +357,7 @@ def flag_parser(classes: Iterable[type[PipelineOptions]]) -> argparse.ArgumentPa
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
     for options in classes:
         name = f"{options.__module__}.{options.__qualname__}"
-        _expect(hasattr(options, "_add_argparse_args"), f"{name} has no _add_argparse_args")
+        expect(hasattr(options, "_add_argparse_args"), f"{name} has no _add_argparse_args")
         try:
             options._add_argparse_args(parser)
         except argparse.ArgumentError as error:

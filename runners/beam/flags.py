@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions
 
-from runners.beam_private import flag_parser, flags_of, option_classes
+from runners.beam.private import flag_parser, flags_of, option_classes
 from runners.flink_flags import FlinkJobServerOptions
 from runners.runner import RunnerUnavailable
 

@@ -23,11 +23,11 @@ from apache_beam.runners.portability.fn_api_runner import fn_runner, worker_hand
 from apache_beam.runners.worker import data_plane, sdk_worker, statesampler, worker_pool_main
 from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 
-from runners import beam_private
-from runners.beam_private import UnexpectedBeam
+from runners.beam import private as beam_private
+from runners.beam.private import UnexpectedBeam
 from runners.flink_flags import FlinkJobServerOptions
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STARTED_ELSEWHERE = {
     "expansion_service_main.py",  # a program of its own
     "test_stream_service.py",  # Beam's tests; on localhost
@@ -68,7 +68,7 @@ class TestAnotherBeam:
         (line,) = str(raised.value).splitlines()
         assert line.startswith(f"Beam {beam.__version__} is not as expected: ")
         assert line.endswith(
-            f"install '{beam_private.SUPPORTED}', or adapt runners/beam_private.py"
+            f"install '{beam_private.SUPPORTED}', or adapt runners/beam/private.py"
         )
 
     def test_a_module_that_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +208,7 @@ class TestAnotherBeam:
 
 PATCHES = """
 import inspect
-from runners import beam_private
+from runners.beam import private as beam_private
 from runners.runner import NAMES, named
 from apache_beam.metrics import monitoring_infos
 from apache_beam.runners.portability.fn_api_runner import fn_runner

@@ -9,8 +9,8 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines import command, ingest
-from runners.beam_flags import HONOURED, refuse_ignored
-from runners.beam_private import flag_parser, flags_of, option_classes
+from runners.beam.flags import HONOURED, refuse_ignored
+from runners.beam.private import flag_parser, flags_of, option_classes
 from runners.flink_flags import FlinkJobServerOptions
 from runners.runner import NAMES, RunnerUnavailable, named
 
