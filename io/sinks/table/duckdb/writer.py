@@ -34,6 +34,7 @@ from sinks.table.rows import Block, Poison, pick, rows_of, runs_of, without_refu
 from sinks.table.schema import NewColumn
 from sinks.table.target import Column, Description, Target
 from sinks.table.turns import cuts_of, pieces, repeats_of
+from sinks.table.writer import Wider
 from transforms.error_texts import message_of
 from transforms.per_process import PerProcess
 from transforms.route.table_name import TableName
@@ -68,7 +69,7 @@ class DuckdbWriter:
         """Never called: ``widened`` returns nothing."""
         raise NotImplementedError
 
-    def widened(self, column: Column, values: Sequence[Any]) -> str | None:
+    def widened(self, column: Column, values: Sequence[Any]) -> Wider | None:
         """None: DuckDB writes a column anew to change its type."""
         return None
 

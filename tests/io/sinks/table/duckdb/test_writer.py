@@ -22,7 +22,7 @@ from sinks.sql import SqlSink
 from sinks.table.duckdb.writer import DuckdbWriter
 from sinks.table.schema import NewColumn
 from sinks.table.target import Column as TargetColumn
-from tests.io.sinks.table.one_by_one import Case, Column, Outcome, cases
+from tests.io.sinks.table.one_by_one import SQLITE, Case, Column, Outcome, cases
 from tests.io.sinks.tested_database import Database, counts, make_batch
 from transforms.batch.retry_policy import FOREIGN_KEY, RetryPolicy
 from transforms.route.table_name import TableName
@@ -132,7 +132,7 @@ def test_rows_and_refused_records_are_those_of_one_at_a_time(duckdb_database: Da
                 constraint="UNIQUE (n)",
             )
         )
-        @given(cases(postgres=False))
+        @given(cases(SQLITE))
         def compare(case: Case) -> None:
             _compare(duckdb_database, connection, in_duckdb(case))
 
