@@ -52,6 +52,8 @@ class GenericWriter:
             Column(
                 column["name"],
                 str(column["type"]).lower(),
+                # Of text, nothing says how it is compared.
+                one_spelling=isinstance(column["type"], sa.Integer),
                 has_default=column.get("default") is not None or "identity" in column,
                 generated="computed" in column or bool(column.get("identity", {}).get("always")),
             )
@@ -237,6 +239,10 @@ class _PortableWriter:
         conflict = self._target.on_conflict
         compared = self._table.c[conflict.field] if conflict.mode == "newest" else sa.null()
         query = sa.select(*columns, compared)
+        if (
+            conflict.mode == "newest"
+        ):  # what is compared must still be there when the row is changed
+            query = query.order_by(*columns).with_for_update()
         existing: dict[tuple[Any, ...], Any] = {}
         for start in range(0, len(rows), CHUNK):
             chunk = rows[start : start + CHUNK]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import sqlalchemy as sa
@@ -38,6 +38,8 @@ def convert(sql_type: SqlType, value: Any) -> Any:
             raise refusal(kind, value)
         if isinstance(sql_type, date_type) and isinstance(value, str):
             check_text(kind, value)
+    if isinstance(sql_type, sa.Numeric) and not isinstance(sql_type, sa.Float):
+        _check_digits(sql_type.scale, value)
     if isinstance(value, str):
         if isinstance(sql_type, sa.DateTime):
             return datetime.datetime.fromisoformat(value)
@@ -55,3 +57,19 @@ def convert(sql_type: SqlType, value: Any) -> Any:
             raise ValueError(f"{value} is not an integer")
         return value.__trunc__()
     return as_text(value) if isinstance(sql_type, sa.String) else value
+
+
+def _check_digits(scale: int | None, value: Any) -> None:
+    """Refuse what a database would round without a word."""
+    if scale is None or isinstance(value, int) or not isinstance(value, (str, float, Decimal)):
+        return
+    number = Decimal(str(value))
+    if not number.is_finite():
+        return  # the database says whether it takes it
+    exponent = (
+        number.normalize(Context(prec=max(1, len(number.as_tuple().digits)))).as_tuple().exponent
+    )
+    if isinstance(exponent, int) and -exponent > scale:
+        raise ValueError(
+            f"{value} has more than {scale} digits behind the point, which would be rounded"
+        )

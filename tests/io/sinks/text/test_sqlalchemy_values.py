@@ -23,6 +23,10 @@ from sinks.text.sqlalchemy_values import convert
         (sa.Integer(), "17", 17),
         (sa.Integer(), Decimal("4.0"), 4),
         (sa.Numeric(), "1.10", Decimal("1.10")),
+        (sa.Numeric(), Decimal("1E-30"), Decimal("1E-30")),
+        (sa.Numeric(38, 10), "0.10000000000000", Decimal("0.10000000000000")),
+        (sa.Numeric(4, 0), Decimal("1E+2"), Decimal("1E+2")),
+        (sa.Float(), "1e-30", "1e-30"),
         (sa.Text(), True, "true"),
         (sa.Text(), {"a": Decimal("1.0")}, '{"a":1.0}'),
         (sa.JSON(), "text", "text"),
@@ -45,6 +49,9 @@ def test_a_value_is_one_of_its_columns_type(
         (sa.Date(), "01/02/2024"),
         (sa.Interval(), 5),
         (sa.Uuid(), "x"),
+        (sa.Numeric(38, 10), Decimal("1E-11")),
+        (sa.Numeric(38, 10), "0.12345678901"),
+        (sa.Numeric(4, 0), 0.5),
     ],
 )
 def test_a_value_with_no_certain_meaning_is_refused(
