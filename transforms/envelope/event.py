@@ -30,7 +30,9 @@ _OF_DEBEZIUM = frozenset(
 )
 _DELETED, _OP = "__deleted", "__op"
 _LSN, _TIMES = ("__lsn", "__source_lsn"), ("__source_ts_ms", "__ts_ms")
-_ABOUT = frozenset((_DELETED, _OP, *_LSN, *_TIMES))
+ABOUT = frozenset((_DELETED, _OP, *_LSN, *_TIMES))
+"""The fields of a flattened row that say something of its event."""
+
 _PLACEHOLDERS = frozenset((PLACEHOLDER, b64encode(PLACEHOLDER.encode()).decode()))
 """As text, and as bytes in JSON."""
 
@@ -193,7 +195,7 @@ def _flat(row: dict[str, Any]) -> Event:
             f"Debezium did not have the value of {', '.join(missing)[:200]}, and the row is new",
             UNAVAILABLE,
         )
-    value = {name: cell for name, cell in row.items() if name not in _ABOUT | {*missing}}
+    value = {name: cell for name, cell in row.items() if name not in ABOUT | {*missing}}
     gone = deleted if deleted is not None else op == "d"
     return Event("delete" if gone else "row", value, position, bool(missing) and not gone)
 
