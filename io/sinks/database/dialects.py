@@ -36,6 +36,12 @@ def dialect_named(backend: str, driver: str = "") -> Dialect:
         if driver in ("", "pymysql"):
             return Mariadb()
         return Mariadb(writing="portable", experimental=True)
+    if backend == "duckdb":
+        from sinks.database.backends.duckdb.dialect import Duckdb
+        from sinks.database.backends.duckdb.sql_dialect import register
+
+        register()
+        return Duckdb()
     from sinks.database.backends.generic import Generic
 
     return Generic()
