@@ -31,7 +31,15 @@ _FENCE = re.compile(r"^(```+)([\w-]+) ([\w./-]+)$", re.MULTILINE)
 _ITEM = re.compile(r"(?:[-*]|\d+\.) ")
 _OPENS = re.compile(r"\s*(```+)")
 
-_LANGUAGES = {".py": "python", ".sql": "sql", ".yaml": "yaml", ".json": "json", ".sh": "bash"}
+_LANGUAGES = {
+    ".py": "python",
+    ".sql": "sql",
+    ".yaml": "yaml",
+    ".json": "json",
+    ".sh": "bash",
+    ".service": "ini",
+    ".timer": "ini",
+}
 
 
 class Broken(Exception):

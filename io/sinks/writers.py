@@ -35,6 +35,12 @@ def _on_duplicate() -> TableWriter:
     return MariadbWriter()
 
 
+def _arrow() -> TableWriter:
+    from sinks.table.duckdb.writer import DuckdbWriter
+
+    return DuckdbWriter()
+
+
 def _portable() -> TableWriter:
     from sinks.table.generic import GenericWriter
 
@@ -45,6 +51,7 @@ _WRITERS: dict[Writing, Callable[[], TableWriter]] = {
     "copy": _postgres,
     "sqlite": _sqlite,
     "on duplicate": _on_duplicate,
+    "arrow": _arrow,
     "portable": _portable,
 }
 

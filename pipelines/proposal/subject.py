@@ -11,12 +11,14 @@ from clients.registry import config
 from clients.registry.schemas import RegistrySchemas
 from pipelines.proposal.sampling.sample import Sample
 from sources.kafka.uri import parse
+from transforms.envelope.event import Envelope
+from transforms.envelope.row_schema import row_schema
 from transforms.parse.registry.schema import UnknownSchema, Unusable
-from transforms.parse.registry.table_schema import table_schema
 
 _OF_VALUES = "-value"
 """What Confluent's clients call the subject of a topic's values, behind the topic."""
 
+_ENVELOPES: tuple[Envelope, ...] = ("none", "debezium")
 _MOST_SCHEMAS = 20
 _MOST_SUBJECTS = 10
 
@@ -34,14 +36,15 @@ def subject_of(flags: argparse.Namespace, sample: Sample, columns: Sequence[str]
     """
     if not flags.schema_registry or not flags.source.startswith(SCHEME):
         return ""
-    if sample.envelope != "none" or sample.named < sample.survey.records:
+    if sample.envelope not in _ENVELOPES or sample.named < sample.survey.records:
         return ""
     topics = parse(flags.source).topics
     if len(topics) != 1:
         return ""
     schemas = RegistrySchemas(config.parse(flags.schema_registry, flags.schema_registry_config))
     subjects = _subjects(schemas, topics[0], sample)
-    return next((name for name in subjects if _describes(schemas, name, columns)), "")
+    envelope = sample.envelope
+    return next((name for name in subjects if _describes(schemas, name, envelope, columns)), "")
 
 
 def _subjects(schemas: RegistrySchemas, topic: str, sample: Sample) -> Iterator[str]:
@@ -63,11 +66,13 @@ def _subjects(schemas: RegistrySchemas, topic: str, sample: Sample) -> Iterator[
     yield from sorted(others, key=lambda name: (topic not in name, name))[:_MOST_SUBJECTS]
 
 
-def _describes(schemas: RegistrySchemas, subject: str, columns: Sequence[str]) -> bool:
-    """Whether the newest schema of a subject has all of these fields."""
+def _describes(
+    schemas: RegistrySchemas, subject: str, envelope: Envelope, columns: Sequence[str]
+) -> bool:
+    """Whether the rows of the newest schema of a subject have all of these fields."""
     try:
         newest = schemas.latest(subject)
-        described = {} if newest is None else json.loads(table_schema(newest))
+        described = {} if newest is None else json.loads(row_schema(newest, envelope))
     except (Unusable, UnknownSchema, ValueError):
         return False
     properties = described.get("properties") if isinstance(described, dict) else None

@@ -70,6 +70,9 @@ def pod_specs() -> Iterator[tuple[str, dict[str, Any]]]:
     for manifest in manifests():
         if manifest["kind"] in ("Deployment", "Job"):
             yield manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]
+        elif manifest["kind"] == "CronJob":
+            job = manifest["spec"]["jobTemplate"]["spec"]
+            yield manifest["metadata"]["name"], job["template"]["spec"]
         elif manifest["kind"] == "FlinkDeployment":
             spec = manifest["spec"]
             yield "podTemplate", spec["podTemplate"]["spec"]

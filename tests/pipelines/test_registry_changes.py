@@ -91,10 +91,6 @@ KEY = {
 }
 DOC = '{"n": [1, 2.5]}'
 UNAVAILABLE = "__debezium_unavailable_value"
-TABLE = (
-    "CREATE TABLE events (id integer PRIMARY KEY, price numeric, amount {number}, made timestamp, "
-    "due date, doc {json})"
-)
 
 
 def row(id_: int, cents: int, doc: str = DOC) -> dict[str, Any]:
@@ -140,23 +136,17 @@ def test_rows_deletes_and_tombstones_in_avro(
             message(3, None),  # the delete before it has been compacted away
         ]
     kafka_broker.produce(name, messages)
-    is_postgres = sink.startswith("postgresql")
-    types = (
-        {"number": "numeric", "json": "jsonb"}
-        if is_postgres
-        else {"number": "text", "json": "text"}
-    )
-    query(sink, TABLE.format(**types))
     source = f"kafka://{kafka_broker.bootstrap}/{name}"
     more = ("--schema_registry", schema_registry.url, "--envelope", "debezium")
+    table = ("--schema", f"registry:{name}-value")  # with the columns of the rows in the events
     order = ("--on_delete", "delete", "--on_conflict", "newest:@position")
-    summary = ingested(source, sink, *more, *order)
+    summary = ingested(source, sink, *more, *table, *order)
     assert (summary["read"], summary["dead"], summary["retrying"]) == (8, 0, 0), query(
         sink, "SELECT message FROM ingest_jobs"
     )
     cells = "id, CAST(price AS text), CAST(amount AS text), CAST(made AS text), CAST(due AS text)"
     ((id_, price, amount, moment, due),) = query(sink, f"SELECT {cells} FROM events")
-    assert (id_, float(price), amount) == (1, -1.5, "-1.500")
-    assert (moment[:10], moment[11:], due) == ("2026-11-27", "04:05:06.123306", "2026-11-27")
+    assert (id_, float(price), float(amount)) == (1, -1.5, -1.5)
+    assert (moment, due) == ("2026-11-27T04:05:06.123306", "2026-11-27")
     ((doc,),) = query(sink, "SELECT doc FROM events")
-    assert (doc if is_postgres else json.loads(doc)) == json.loads(DOC)
+    assert (json.loads(doc) if isinstance(doc, str) else doc) == json.loads(DOC)

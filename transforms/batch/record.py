@@ -178,10 +178,12 @@ class Change(NamedTuple):
     Attributes:
         delete: Whether the row is gone.
         position: Where the change lies in the order of all changes; None if only the offset tells.
+        partial: Whether columns are left out, which stay as they are.
     """
 
     delete: bool = False
     position: int | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,9 @@ _OF_DEBEZIUM = frozenset(
 )
 _DELETED, _OP = "__deleted", "__op"
 _LSN, _TIMES = ("__lsn", "__source_lsn"), ("__source_ts_ms", "__ts_ms")
-_ABOUT = frozenset((_DELETED, _OP, *_LSN, *_TIMES))
+ABOUT = frozenset((_DELETED, _OP, *_LSN, *_TIMES))
+"""The fields of a flattened row that say something of its event."""
+
 _PLACEHOLDERS = frozenset((PLACEHOLDER, b64encode(PLACEHOLDER.encode()).decode()))
 """As text, and as bytes in JSON."""
 
@@ -50,11 +52,13 @@ class Event:
         kind: Of what.
         value: The row, or, of a delete, what is known of the one that is gone.
         position: Where it lies in the order of all changes; None if the event does not say.
+        partial: Whether columns are left out, since Debezium did not have their values.
     """
 
     kind: Kind
     value: dict[str, Any]
     position: int | None = None
+    partial: bool = False
 
 
 def event_of(value: dict[str, Any], envelope: Envelope) -> Event:
@@ -156,7 +160,7 @@ def _debezium(value: dict[str, Any], schema: Any) -> Event:
         )
     if missing:  # the update leaves these columns as they are
         after = {name: cell for name, cell in after.items() if name not in missing}
-    return Event(kind, _row(after, schemas.get("after")), position)
+    return Event(kind, _row(after, schemas.get("after")), position, bool(missing))
 
 
 def _is_placeholder(cell: Any) -> bool:
@@ -191,9 +195,9 @@ def _flat(row: dict[str, Any]) -> Event:
             f"Debezium did not have the value of {', '.join(missing)[:200]}, and the row is new",
             UNAVAILABLE,
         )
-    value = {name: cell for name, cell in row.items() if name not in _ABOUT | {*missing}}
+    value = {name: cell for name, cell in row.items() if name not in ABOUT | {*missing}}
     gone = deleted if deleted is not None else op == "d"
-    return Event("delete" if gone else "row", value, position)
+    return Event("delete" if gone else "row", value, position, bool(missing) and not gone)
 
 
 def _number(value: Any) -> int | None:

@@ -112,7 +112,7 @@ class Unwrapper:
             value = event.value
             if config.key_fields:
                 value = with_key_fields(value, key, config.key_fields)
-            return _Outcome(value, Change(position=event.position))
+            return _Outcome(value, Change(False, event.position, event.partial))
         except NotDecoded as error:
             if batch.key_values is None:
                 return _Outcome(None, error=error)

@@ -105,6 +105,16 @@ def compiled(schema: str) -> Any:
     return validator_of(schema, _OPTIONS)
 
 
+@lru_cache(maxsize=1_000)
+def _lenient(schema: str) -> Any:
+    """The validator of ``schema`` without what it requires of the record itself."""
+    document = document_of(schema)
+    if not isinstance(document, dict):
+        return compiled(schema)
+    rest = {name: part for name, part in document.items() if name != "required"}
+    return compiled(encode_json(rest).decode())
+
+
 def validator_of(schema: str, options: Mapping[str, Any]) -> Any:
     """The validator of ``schema``, compiled with these options of ``jsonschema_rs.validator_for``.
 
@@ -147,7 +157,8 @@ def document_of(schema: str) -> Any:
 def validate(batch: RecordBatch, schema: str) -> RecordBatch:
     """``batch`` with CSV text converted; the records that do not conform are its failures.
 
-    Deletes pass as they are: they have their key, and what happens to be known of the row.
+    Deletes pass as they are: they have their key, and what happens to be known of the row. A change that leaves
+    columns as they are may lack those that the schema requires.
 
     Raises:
         ConfigError: The schema is not valid.
@@ -157,7 +168,7 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
         raise ValueError("Validate needs parsed records: put Parse before it")
     validator = compiled(schema)
     changes = batch.changes
-    if changes is not None and any(change.delete for change in changes):
+    if changes is not None and any(change.delete or change.partial for change in changes):
         return _validated_rows(batch, schema)
     columns = batch.format.columns if batch.cells is None else None  # a mapping names them anew
     plan = column_types(schema, columns) if batch.format.name == "csv" else ()
@@ -208,7 +219,7 @@ def validate(batch: RecordBatch, schema: str) -> RecordBatch:
 
 
 def _validated_rows(batch: RecordBatch, schema: str) -> RecordBatch:
-    """``batch``, in which some are deletes, with the others checked one by one."""
+    """``batch``, in which some are deletes or lack columns, with the others checked one by one."""
     assert batch.values is not None and batch.changes is not None  # noqa: PT018, S101 - asked before
     validator = compiled(schema)
     is_csv = batch.format.name == "csv"
@@ -220,7 +231,7 @@ def _validated_rows(batch: RecordBatch, schema: str) -> RecordBatch:
         if plan:
             value = convert(value, plan, quoted_fields(batch, index))
         if not changes[index].delete:
-            check(validator, value)
+            check(_lenient(schema) if changes[index].partial else validator, value)
         return value
 
     values, changes = batch.values, batch.changes

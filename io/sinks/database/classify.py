@@ -151,6 +151,20 @@ BY_MYSQL_NUMBER: dict[int, tuple[Kind, str]] = {
     4025: ("record", "constraint"),  # CHECK (MariaDB)
 }
 
+# DuckDB has neither codes nor numbers, but a class for each kind of error.
+BY_DUCKDB_CLASS: dict[str, tuple[Kind, str]] = {
+    "TransactionException": ("transient", ""),  # another transaction has changed the same row
+    "InterruptException": ("transient", ""),  # a statement took too long
+    "IOException": ("outage", ""),  # another process has the file, disk full
+    "OutOfMemoryException": ("outage", ""),
+    "FatalException": ("fatal", ""),  # the file has to be opened again
+    "InternalException": ("fatal", ""),
+    "ConnectionException": ("fatal", ""),  # other settings than those of an open connection
+    "ConversionException": ("record", "data"),
+    "OutOfRangeException": ("record", "data"),
+    "ConstraintException": ("record", "constraint"),
+}
+
 _NO_SAVEPOINT = 1305
 """Of functions as of savepoints: these are gone when a deadlock has undone the transaction."""
 
@@ -306,7 +320,19 @@ def _kind_of_sqlite(error: sqlite3.Error) -> tuple[Kind, str]:
     return ("fatal", "")
 
 
+def _kind_of_duckdb(error: BaseException) -> tuple[Kind, str] | None:
+    """The kind of an error of DuckDB; None if it is another's, or its class says nothing."""
+    if not type(error).__module__.endswith("duckdb"):
+        return None
+    if "foreign key constraint" in str(error):
+        return ("record", FOREIGN_KEY)
+    return BY_DUCKDB_CLASS.get(type(error).__name__)
+
+
 def _kind_of_driver(error: BaseException, original: BaseException) -> tuple[Kind, str]:
+    of_duckdb = _kind_of_duckdb(original)
+    if of_duckdb is not None:
+        return of_duckdb
     if isinstance(error, sa.exc.TimeoutError):
         return ("outage", "")  # no connection of the pool became free
     names = {cls.__name__ for cls in type(original).__mro__}

@@ -45,8 +45,8 @@ class Database:
     def __str__(self) -> str:
         """The database as messages name it: never with user or password."""
         url = sa.make_url(resolve_url(self.url))
-        if url.get_backend_name() == "sqlite":
-            return f"sqlite database {url.database}"
+        if url.get_backend_name() in ("sqlite", "duckdb"):  # files
+            return f"{url.get_backend_name()} database {url.database}"
         host = url.host or url.query.get("host") or "localhost"
         port = f":{url.port}" if url.port else ""
         return f"{url.get_backend_name()} database {url.database or ''} at {host}{port}"

@@ -14,9 +14,9 @@ from sinks.database.catalogue.figures import Need, Server, TableSize
 from sinks.database.database import Database
 from sinks.database.rehearsing import Rehearsing
 
-Writing = Literal["copy", "sqlite", "on duplicate", "portable"]
+Writing = Literal["copy", "sqlite", "on duplicate", "arrow", "portable"]
 """Ways to write a target table: by COPY, as SQLite does best, by MariaDB's INSERT … ON DUPLICATE KEY
-UPDATE, or by SQL that all databases have."""
+UPDATE, from Arrow tables within the process, or by SQL that all databases have."""
 
 WRITES = "sluice_write"
 """Key of a connection's ``info``: whether its transaction writes."""
@@ -28,7 +28,8 @@ Row = Mapping[str, Any]
 class Dialect(Protocol):
     """What the tables named ``ingest_`` need of their database.
 
-    ``Generic`` does all of it in portable SQL; ``Postgres``, ``Sqlite`` and ``Mariadb`` do some of it better.
+    ``Generic`` does all of it in portable SQL; ``Postgres``, ``Sqlite``, ``Mariadb`` and ``Duckdb`` do some of
+    it better.
     Methods that take a connection run in the transaction that it is in.
     """
 

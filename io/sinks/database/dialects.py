@@ -23,15 +23,25 @@ def dialect_named(backend: str, driver: str = "") -> Dialect:
     if backend in ("postgresql", "postgres"):
         from sinks.database.backends.postgres import Postgres
 
-        return Postgres(writing="copy" if driver == "psycopg2" else "portable")
-    if backend == "sqlite":
+        if driver == "psycopg2":
+            return Postgres()
+        return Postgres(writing="portable", experimental=True)
+    if backend == "sqlite" and driver in ("", "pysqlite"):
         from sinks.database.backends.sqlite import Sqlite
 
         return Sqlite()
     if backend in ("mysql", "mariadb"):
         from sinks.database.backends.mariadb import Mariadb
 
-        return Mariadb(writing="on duplicate" if driver in ("", "pymysql") else "portable")
+        if driver in ("", "pymysql"):
+            return Mariadb()
+        return Mariadb(writing="portable", experimental=True)
+    if backend == "duckdb":
+        from sinks.database.backends.duckdb.dialect import Duckdb
+        from sinks.database.backends.duckdb.sql_dialect import register
+
+        register()
+        return Duckdb()
     from sinks.database.backends.generic import Generic
 
     return Generic()

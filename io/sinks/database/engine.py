@@ -245,6 +245,11 @@ def _create(database: Database) -> sa.Engine:
             f"the driver for {url.drivername} is missing ({error.name or error}); install it"
         ) from error
     except (sa.exc.ArgumentError, TypeError) as error:
+        if "'json_serializer'" in str(error):
+            raise ConfigError(
+                f"sink URL for {url.drivername}: its SQLAlchemy dialect has no JSON, which the tables "
+                "beside the target need; choose another database"
+            ) from error
         raise ConfigError(f"sink URL for {url.drivername}: {redact(str(error))}") from error
     dialect.configure(engine, database)
     return engine
@@ -258,7 +263,8 @@ def _url_of(database: Database) -> sa.URL:
             "sink URL cannot be read; write e.g. sqlite:///ingest.db or "
             "postgresql://user:${env:PGPASSWORD}@host:5432/database"
         ) from None  # the cause quotes what it takes for the port, which may be a password
-    return dialect_named(url.get_backend_name()).complete(url)
+    backend, _, driver = url.drivername.partition("+")
+    return dialect_named(backend, driver).complete(url)
 
 
 class _JsonSerializer:

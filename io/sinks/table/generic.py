@@ -52,6 +52,8 @@ class GenericWriter:
             Column(
                 column["name"],
                 str(column["type"]).lower(),
+                # Of text, nothing says how it is compared.
+                one_spelling=isinstance(column["type"], sa.Integer),
                 has_default=column.get("default") is not None or "identity" in column,
                 generated="computed" in column or bool(column.get("identity", {}).get("always")),
             )
@@ -133,7 +135,8 @@ class GenericWriter:
         table = _reflected(connection, target)
         written = Written.nothing(len(records.starts))
         rows, written.poison = rows_of(target, records.values, records.origin)
-        rows = _converted(table, rows, written.poison)
+        decimals = connection.dialect.supports_native_decimal
+        rows = _converted(table, rows, written.poison, decimals)
         keys = list(zip(*(rows.cells(name) for name in target.key), strict=True))
         written.evidence = Evidence.of(connection, target)
         writer = _PortableWriter(connection, table, target, records, written)
@@ -237,6 +240,10 @@ class _PortableWriter:
         conflict = self._target.on_conflict
         compared = self._table.c[conflict.field] if conflict.mode == "newest" else sa.null()
         query = sa.select(*columns, compared)
+        if (
+            conflict.mode == "newest"
+        ):  # what is compared must still be there when the row is changed
+            query = query.order_by(*columns).with_for_update()
         existing: dict[tuple[Any, ...], Any] = {}
         for start in range(0, len(rows), CHUNK):
             chunk = rows[start : start + CHUNK]
@@ -296,7 +303,7 @@ def _reflected(connection: sa.Connection, target: Target) -> sa.Table:
     return reflection.table
 
 
-def _converted(table: sa.Table, rows: Rows, poison: list[Poison]) -> Rows:
+def _converted(table: sa.Table, rows: Rows, poison: list[Poison], decimals: bool) -> Rows:
     """``rows`` with values as their columns' types take them; the others become poison."""
     values = []
     indices = []
@@ -305,7 +312,7 @@ def _converted(table: sa.Table, rows: Rows, poison: list[Poison]) -> Rows:
         try:
             for name, value in row.items():
                 if name in table.c:
-                    cells[name] = convert(table.c[name].type, value)
+                    cells[name] = convert(table.c[name].type, value, decimals=decimals)
         except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
             poison.append(Poison(index, "data", error, f"column {name}: {message_of(error)}"))
         else:

@@ -9,6 +9,7 @@ from itertools import islice
 from sources.files.formats import StoredFormat
 from sources.files.json.layout import LINES, Layout, parsed_partition
 from sources.storage.objects import StoredObject
+from transforms import instruments, metrics
 from transforms.batch.coverage import Coverage, Ledger
 from transforms.batch.record import Span
 from transforms.batch.splits import Position, Split
@@ -46,16 +47,55 @@ SuccessionsOf = Callable[[Sequence[StoredObject], Ledger], Mapping[str, SettledS
 """What objects take over of which the ledger has nothing under their names and versions."""
 
 
+class Expected:
+    """Counts the stored bytes that are left to read of a source, ahead of the splits.
+
+    Objects are planned one by one, as they are read. Their sizes are known a page at a time; without them, the
+    first object would look like all there is.
+
+    Args:
+        source: Its URI.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._ahead = 0
+
+    def page(self, objects: Iterable[tuple[StoredObject, SettledSoFar]]) -> None:
+        """A page of the listing: what nothing is settled of will be read."""
+        size = sum(stored.size for stored, settled in objects if settled.layout is None)
+        self._ahead += size
+        self._count(size)
+
+    def split(self, size: int) -> None:
+        """A split of ``size`` bytes."""
+        told = min(size, self._ahead)
+        self._ahead -= told
+        self._count(size - told)
+
+    def _count(self, size: int) -> None:
+        if size:
+            metrics.count("bytes_planned", size)
+            instruments.add("stored_bytes_planned", size, self._source)
+
+
 def unsettled(
     listed: Iterable[StoredObject],
     ledger: Ledger,
     layouts_of: LayoutsOf,
     successions_of: SuccessionsOf,
+    expected: Expected | None = None,
 ) -> Iterator[tuple[StoredObject, SettledSoFar]]:
-    """Each object and what is settled of it; a few queries for each 1,000 objects."""
+    """Each object and what is settled of it; a few queries for each 1,000 objects.
+
+    ``expected`` is told of each page before its objects.
+    """
     remaining = iter(listed)
     while page := list(islice(remaining, PAGE)):
-        yield from zip(page, continued(page, ledger, layouts_of, successions_of), strict=True)
+        objects = list(zip(page, continued(page, ledger, layouts_of, successions_of), strict=True))
+        if expected is not None:
+            expected.page(objects)
+        yield from objects
 
 
 def continued(

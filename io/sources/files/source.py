@@ -27,6 +27,7 @@ from sources.files.manner import Manners, Seen
 from sources.files.opening import Opening
 from sources.files.plan import (
     PAGE,
+    Expected,
     LayoutsOf,
     SettledObject,
     SuccessionsOf,
@@ -44,7 +45,7 @@ from sources.storage.local import LocalStorage, begins_as_read, recall
 from sources.storage.objects import Storage, StoredObject
 from sources.storage.s3_names import SCHEME as S3_SCHEME
 from sources.storage.tails import Tails
-from transforms import instruments, metrics
+from transforms import metrics
 from transforms.batch.coverage import Coverage, Ledger, VersionedLedger
 from transforms.batch.expected import ExpectedFields
 from transforms.batch.splits import Acknowledger, BatchLimits, Position, Reader, Split
@@ -230,7 +231,9 @@ class FilesSource:
 
         return shared_schema(self.storage, readable)
 
-    def plan(self, ledger: Ledger) -> Iterator[Split | SettledObject]:
+    def plan(
+        self, ledger: Ledger, expected: Expected | None = None
+    ) -> Iterator[Split | SettledObject]:
         """The splits that are left to read, and the objects that are settled, lazily."""
         readable = (stored for stored in self._listed() if not set_aside(stored))
         manners = self._manners
@@ -239,7 +242,7 @@ class FilesSource:
         if isinstance(ledger, VersionedLedger) and ledger.is_empty():
             # A run that ends need not look for what it settles itself.
             layouts_of, successions_of = (lambda stored: ()), (lambda page, ledger: {})
-        for stored, settled in unsettled(readable, ledger, layouts_of, successions_of):
+        for stored, settled in unsettled(readable, ledger, layouts_of, successions_of, expected):
             if settled.coverage.complete and not settled.takes_over:
                 yield SettledObject(stored)
                 continue
@@ -294,14 +297,14 @@ class FilesSource:
 
     def _unsettled(self, ledger: Ledger) -> Iterator[Split]:
         """The splits that are left to read; counts them, and the objects that are skipped."""
-        for planned in self.plan(ledger):
+        expected = Expected(self.uri)
+        for planned in self.plan(ledger, expected):
             if isinstance(planned, SettledObject):
                 metrics.count("splits_skipped")
                 metrics.count("bytes_skipped", planned.stored.size)
             else:
                 metrics.count("splits_planned")
-                metrics.count("bytes_planned", planned.size)
-                instruments.add("stored_bytes_planned", planned.size, self.uri)
+                expected.split(planned.size)
                 yield planned
 
     def open(self, split: Split, position: Position, ledger: Ledger) -> Reader:

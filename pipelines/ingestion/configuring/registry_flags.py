@@ -88,8 +88,8 @@ def subject_schema(flags: argparse.Namespace) -> str | None:
     if not flags.schema_registry:
         raise ConfigError(f"--schema {flags.schema} needs --schema_registry URL")
     from pipelines.operation.start import once_reachable
+    from transforms.envelope.row_schema import row_schema
     from transforms.parse.registry.schema import UnknownSchema, Unusable
-    from transforms.parse.registry.table_schema import table_schema
     from transforms.parse.validate import compiled
 
     subject = flags.schema.removeprefix(_OF_SUBJECT)
@@ -97,7 +97,7 @@ def subject_schema(flags: argparse.Namespace) -> str | None:
         newest = once_reachable(lambda: _schemas(flags).latest(subject), flags.outage_budget)
         if newest is None:
             raise ConfigError(f"--schema {flags.schema}: the registry has no such subject")
-        text = table_schema(newest)
+        text = row_schema(newest, flags.envelope)
         compiled(text)
     except (Unusable, UnknownSchema) as error:
         raise ConfigError(f"--schema {flags.schema}: {error}") from error

@@ -1,7 +1,7 @@
 """The same tests against every way to write: SQLite, PostgreSQL and portable SQL.
 
-With ``DATABASES=mariadb`` in the environment, against MariaDB alone (``make test-mariadb``): it takes ten
-times as long as the others to create the tables for each test.
+With ``DATABASES=mariadb`` or ``DATABASES=duckdb`` in the environment, against that one alone (``make test-mariadb``,
+``make test-duckdb``): they take ten times as long as the others to create the tables for each test.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,8 @@ from tests.io.sinks.tested_database import Database
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.integration)
 MARIADB = pytest.param("mariadb", marks=pytest.mark.integration)
-KINDS = [MARIADB] if os.environ.get("DATABASES") == "mariadb" else ["sqlite", POSTGRES, "generic"]
+ALONE: dict[str, list[Any]] = {"mariadb": [MARIADB], "duckdb": ["duckdb"]}
+KINDS = ALONE.get(os.environ.get("DATABASES", ""), ["sqlite", POSTGRES, "generic"])
 
 
 @pytest.fixture(params=KINDS)
@@ -27,7 +29,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     if request.param in ("postgres", "mariadb"):
         yield Database(request.param, request.getfixturevalue(f"{request.param}_url"))
     else:
-        scheme = "sqlite" if request.param == "sqlite" else portable_dialect.SCHEME
+        scheme = portable_dialect.SCHEME if request.param == "generic" else request.param
         yield Database(request.param, f"{scheme}:///{tmp_path}/test.db")
     leases.release_all()
     dispose_engines()
@@ -43,6 +45,13 @@ def sqlite_database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def postgres(postgres_url: str) -> Iterator[Database]:
     yield Database("postgres", postgres_url)
+    leases.release_all()
+    dispose_engines()
+
+
+@pytest.fixture
+def duckdb_database(tmp_path: Path) -> Iterator[Database]:
+    yield Database("duckdb", f"duckdb:///{tmp_path}/test.duckdb")
     leases.release_all()
     dispose_engines()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sinks.database.engine import transaction
+from sinks.table.duckdb.writer import DuckdbWriter
 from sinks.table.generic import GenericWriter
 from sinks.table.mariadb.writer import MariadbWriter
 from sinks.table.postgres.writer import PostgresWriter
@@ -15,6 +16,7 @@ WRITERS = {
     "postgres": PostgresWriter,
     "generic": GenericWriter,
     "mariadb": MariadbWriter,
+    "duckdb": DuckdbWriter,
 }
 
 

@@ -46,13 +46,19 @@ class Database:
             return psycopg2.connect(self.url)
         if self.kind == "mariadb":
             return connect_to_mariadb(self.url)
+        if self.kind == "duckdb":
+            import duckdb
+
+            return duckdb.connect(self.url.partition(":///")[2])
         return sqlite3.connect(self.url.partition(":///")[2], timeout=10)
 
     def run(self, *statements: str) -> None:
         with closing(self.connect()) as connection:
+            # A cursor of DuckDB is a connection of its own, which commits by itself.
             for statement in statements:
                 connection.cursor().execute(self._written(statement))
-            connection.commit()
+            if self.kind != "duckdb":
+                connection.commit()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(self.connect()) as connection:

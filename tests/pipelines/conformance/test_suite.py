@@ -79,3 +79,11 @@ def test_sqlite_keeps_all_of_it_but_has_no_connection_to_lose(tmp_path: Path) ->
     others = {each.check.name.partition(".")[0] for each in results if each.status != "passed"}
     assert others == {"outages"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_duckdb_keeps_all_of_it_but_has_no_connection_to_lose(tmp_path: Path) -> None:
+    results = list(suite.results(Database(f"duckdb:///{tmp_path}/a.duckdb")))
+    assert [(each.check.name, each.why) for each in results if each.status == "failed"] == []
+    others = {each.check.name.partition(".")[0] for each in results if each.status != "passed"}
+    assert others == {"outages"}
+    assert list(tmp_path.iterdir()) == []

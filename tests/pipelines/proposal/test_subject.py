@@ -25,6 +25,18 @@ def sample(**different: Any) -> Sample:
     return Sample(survey, **said | different)
 
 
+ROW = json.loads(SCHEMA)
+EVENTS = json.dumps(
+    {
+        "type": "record",
+        "name": "Envelope",
+        "fields": [
+            {"name": "before", "type": ["null", ROW]},
+            {"name": "after", "type": ["null", "R"]},
+            *({"name": name, "type": "string"} for name in ("source", "op")),
+        ],
+    }
+)
 OF_IDS = {
     "7": ["com.shop.Order", "wide", "orders-com.shop.Order"],
     "8": ["orders-com.shop.Order", "com.shop.Order"],
@@ -39,6 +51,8 @@ def answer(asked: Asked) -> Answer:
     if asked.path.startswith("/schemas/guids/"):
         return 200, [{"id": 7}, "damaged"]
     subject = asked.path.split("/")[2]
+    if subject == "changes-value":
+        return 200, {"id": 3, "version": 1, "schema": EVENTS}
     if subject == "damaged-value":
         return 200, {"id": 2, "schema": "{"}
     if subject in ("orders-value", "com.shop.Order", "orders-com.shop.Order"):
@@ -64,7 +78,7 @@ def test_the_subject_of_a_topic() -> None:
         ("kafka://h:1/damaged", sample(), "id"),
         ("kafka://h:1/orders", sample(), "older"),  # a field that the schema lacks
         ("kafka://h:1/orders", sample(named=1), "id"),
-        ("kafka://h:1/orders", sample(envelope="debezium"), "id"),
+        ("kafka://h:1/orders", sample(envelope="connect"), "id"),
         ("kafka://h:1/orders,others", sample(), "id"),
         ("kafka://h:1/^orders", sample(), "id"),
         ("./orders.jsonl", sample(), "id"),
@@ -72,6 +86,14 @@ def test_the_subject_of_a_topic() -> None:
 )
 def test_where_no_subject_describes_the_records(source: str, said: Sample, column: str) -> None:
     assert asked(source, said, column) == ""
+
+
+def test_the_rows_in_change_events() -> None:
+    said = sample(envelope="debezium")
+    assert asked("kafka://h:1/changes", said, "id", "note") == "changes-value"
+    assert asked("kafka://h:1/changes", said, "op") == ""
+    assert asked("kafka://h:1/orders", said, "id") == "orders-value"  # flattened
+    assert asked("kafka://h:1/changes", sample(envelope=None), "id") == ""
 
 
 def test_without_a_registry_there_is_none() -> None:

@@ -122,6 +122,24 @@ def test_deletes_need_not_conform_to_the_schema_of_rows() -> None:
     assert [failure.category for failure in checked.failures] == ["schema"]
 
 
+def test_a_change_that_leaves_columns_as_they_are_may_lack_what_the_schema_requires() -> None:
+    large = {"id": 1, "n": 5, "large": "__debezium_unavailable_value"}
+    wrong = {**large, "n": "five"}
+    events = [event("u", large, 1), event("u", wrong, 2), event("c", {"id": 1, "n": 5}, 3)]
+    result = unwrapped(DEBEZIUM, *((each, None) for each in events))
+    assert result.values == [{"id": 1, "n": 5}, {"id": 1, "n": "five"}, {"id": 1, "n": 5}]
+    assert result.changes == [Change(False, 1, True), Change(False, 2, True), Change(False, 3)]
+    schema = '{"required": ["large"], "properties": {"n": {"type": "integer"}}}'
+    checked = validate(result, schema)
+    assert (checked.values, checked.offsets) == ([{"id": 1, "n": 5}], [0])
+    assert [failure.message for failure in checked.failures] == [
+        '/n: "five" is not of type "integer"',
+        '"large" is a required property',
+    ]
+    coder = RecordBatchCoder()
+    assert coder.decode(coder.encode(result)) == result
+
+
 def test_the_changes_travel_with_their_batch() -> None:
     result = unwrapped(DEBEZIUM, (event("d", {"id": 1}, 1), None), (event("c", {"id": 1}, 2), None))
     coder = RecordBatchCoder()

@@ -32,7 +32,7 @@ _PRIMITIVES: dict[str, dict[str, Any]] = {
 _FORMATS = {"date": "date", "time": "time", "timestamp": "date-time"}
 
 
-def json_schema_of(text: str, references: Sequence[str]) -> dict[str, Any]:
+def json_schema_of(text: str, references: Sequence[str], field: str = "") -> dict[str, Any]:
     """What the records of a schema have: each field is a property, its documentation the description.
 
     A field without a default is required: records of other versions of a compatible schema have it too.
@@ -40,6 +40,7 @@ def json_schema_of(text: str, references: Sequence[str]) -> dict[str, Any]:
     Args:
         text: The schema, as JSON.
         references: Schemas that it refers to, each behind those that it refers to itself.
+        field: The field that holds the records, if they are not the values themselves.
 
     Raises:
         Unusable: It cannot be read, or its values are no records.
@@ -51,7 +52,9 @@ def json_schema_of(text: str, references: Sequence[str]) -> dict[str, Any]:
         parsed: Any = fastavro.parse_schema(json.loads(text), names)
     except (SchemaParseException, UnknownType, ValueError, TypeError, LookupError, RecursionError):
         raise Unusable("it is no valid schema of Avro") from None
-    if not isinstance(parsed, dict) or parsed["type"] not in ("record", "error"):
+    if field:
+        parsed = _within(parsed, field, names)
+    if not _is_record(parsed):
         raise Unusable("its values are no records")
     fields = parsed["fields"]
     schema = {
@@ -60,6 +63,20 @@ def json_schema_of(text: str, references: Sequence[str]) -> dict[str, Any]:
         "required": [field["name"] for field in fields if "default" not in field],
     }
     return _described(schema, parsed)
+
+
+def _is_record(schema: Any) -> bool:
+    return isinstance(schema, dict) and schema["type"] in ("record", "error")
+
+
+def _within(schema: Any, name: str, names: Mapping[str, Any]) -> Any:
+    """The type of a field of a record; where that is a union, its only type that is not null."""
+    fields = schema["fields"] if _is_record(schema) else ()
+    kind = next((field["type"] for field in fields if field["name"] == name), None)
+    if isinstance(kind, list):
+        real = [branch for branch in kind if branch != "null"]
+        kind = real[0] if len(real) == 1 else None
+    return names.get(kind) if isinstance(kind, str) else kind
 
 
 def _property(field: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:

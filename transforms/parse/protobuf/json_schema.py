@@ -40,7 +40,9 @@ _STANDING: dict[str, dict[str, Any]] = {
 }
 
 
-def json_schema_of(text: str, references: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def json_schema_of(
+    text: str, references: Sequence[tuple[str, str]], field: str = ""
+) -> dict[str, Any]:
     """What the first message of a schema has: each field is a property, the comment in front of it its description.
 
     No field is required: messages of other versions may lack any.
@@ -48,6 +50,7 @@ def json_schema_of(text: str, references: Sequence[tuple[str, str]]) -> dict[str
     Args:
         text: The schema.
         references: Names and texts of what it imports.
+        field: The field of that message which holds the records, if they are not the messages themselves.
 
     Raises:
         Unusable: It cannot be read, or has no message.
@@ -58,13 +61,20 @@ def json_schema_of(text: str, references: Sequence[tuple[str, str]]) -> dict[str
     except LookupError:
         raise Unusable("it has no message") from None
     comments = descriptors.comments
+    path = message.name
+    if field:
+        outer, holder = message, message.fields_by_name.get(field)
+        if holder is None or holder.message_type is None or holder.is_repeated:
+            raise Unusable(f"its field {field} is no message")
+        message = holder.message_type
+        path = message.full_name.removeprefix(f"{outer.file.package}.")
     properties = {}
-    for field in fields_of(message):
-        schema = _property(field)
-        comment = comments.get(f"{message.name}.{name_of(field)}")
-        properties[name_of(field)] = {**schema, "description": comment} if comment else schema
+    for part in fields_of(message):
+        schema = _property(part)
+        comment = comments.get(f"{path}.{name_of(part)}")
+        properties[name_of(part)] = {**schema, "description": comment} if comment else schema
     whole: dict[str, Any] = {"type": "object", "properties": properties}
-    comment = comments.get(message.name)
+    comment = comments.get(path)
     return {**whole, "description": comment} if comment else whole
 
 

@@ -10,17 +10,21 @@ from transforms.parse.registry.schema import AVRO, PROTOBUF, Unusable, WireSchem
 from transforms.parse.registry.schema import JSON as JSON_SCHEMA
 
 
-def table_schema(schema: WireSchema) -> str:
+def table_schema(schema: WireSchema, field: str = "") -> str:
     """The JSON Schema of what ``schema`` describes, as JSON.
+
+    Args:
+        schema: Of messages.
+        field: The field that holds the records, if they are not the messages themselves.
 
     Raises:
         Unusable: The schema cannot be read, or describes no records.
     """
     if schema.type == AVRO:
         texts = [text for _, text in schema.references]
-        return json.dumps(of_avro.json_schema_of(schema.text, texts))
+        return json.dumps(of_avro.json_schema_of(schema.text, texts, field))
     if schema.type == PROTOBUF:
-        return json.dumps(of_protobuf.json_schema_of(schema.text, schema.references))
+        return json.dumps(of_protobuf.json_schema_of(schema.text, schema.references, field))
     if schema.type != JSON_SCHEMA:
         raise Unusable(f"schemas of type {schema.type[:40]} are not supported")
     if schema.references:

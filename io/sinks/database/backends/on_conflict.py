@@ -19,7 +19,10 @@ def insert_absent(
 ) -> int:
     """As ``Dialect.insert_absent``."""
     statement = insert(table).on_conflict_do_nothing(index_elements=[key])
-    return connection.execute(statement, rows).rowcount
+    # After ``executemany``, and once the cursor is closed, not every driver can tell a number.
+    values = rows[0] if len(rows) == 1 else rows
+    kept = {"preserve_rowcount": True}
+    return connection.execute(statement, values, execution_options=kept).rowcount
 
 
 def add(insert: Insert, connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:

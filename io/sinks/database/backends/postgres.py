@@ -69,8 +69,10 @@ class Postgres(Generic):
     own_clock: bool = False
     experimental: bool = False
 
-    def apart(self, url: sa.URL, name: str) -> Apart:
-        return apart.schema(url, name)
+    def apart(self, url: sa.URL, name: str) -> Apart | None:
+        """A schema; None for a driver that takes no options of libpq."""
+        takes_options = url.get_driver_name() in ("psycopg2", "psycopg")
+        return apart.schema(url, name) if takes_options else None
 
     @property
     def rehearsing(self) -> RehearsingPostgres:

@@ -18,11 +18,12 @@ from tests.io.sinks.tested_database import Database
     ("backend", "driver", "dialect"),
     [
         ("postgresql", "psycopg2", Postgres()),
-        ("postgresql", "asyncpg", Postgres(writing="portable")),
+        ("postgresql", "asyncpg", Postgres(writing="portable", experimental=True)),
         ("sqlite", "pysqlite", Sqlite()),
+        ("sqlite", "turso", Generic()),
         ("mysql", "pymysql", Mariadb()),
         ("mariadb", "pymysql", Mariadb()),
-        ("mysql", "mysqldb", Mariadb(writing="portable")),
+        ("mysql", "mysqldb", Mariadb(writing="portable", experimental=True)),
         ("mssql", "pyodbc", Generic()),
     ],
 )

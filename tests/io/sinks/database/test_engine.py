@@ -9,7 +9,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import registry
+from sqlalchemy.engine.default import DefaultDialect
 
+from sinks.database.database import Database as DatabaseOf
 from sinks.database.engine import engine_of, transaction
 from tests.io.sinks.tested_database import Database
 from transforms.errors import ConfigError, SinkFailed
@@ -132,3 +135,20 @@ def test_how_texts_are_read_depends_on_no_setting_of_role_database_or_environmen
 def test_a_url_that_cannot_be_read_is_refused(url: str) -> None:
     with pytest.raises(ConfigError, match="sink URL"):
         engine_of(Database("postgres", url).database)
+
+
+class WithoutJson(DefaultDialect):
+    name = driver = "nojson"
+    supports_statement_cache = True
+
+    @classmethod
+    def import_dbapi(cls) -> Any:
+        return sqlite3
+
+
+def test_a_dialect_without_json_is_refused_in_one_line() -> None:
+    registry.register("nojson", __name__, WithoutJson.__name__)
+    with pytest.raises(
+        ConfigError, match=r"^sink URL for nojson: its SQLAlchemy dialect has no JSON"
+    ):
+        engine_of(DatabaseOf("nojson://h/d"))

@@ -6,15 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from sinks.database.engine import dispose_engines
-from sinks.table.generic import CHUNK
+import sinks.sql
+import sinks.targets
+from sinks.database.engine import dispose_engines, engine_of, transaction
+from sinks.sql import SqlSink
+from sinks.table.generic import CHUNK, GenericWriter
+from tests.io.sinks.portable_dialect import SCHEME
 from tests.io.sinks.tested_database import Database, counts, make_batch
+from transforms.route.table_name import TableName
 
 
 @pytest.fixture
 def generic(tmp_path: Path) -> Iterator[Database]:
-    yield Database("generic", f"sqlite:///{tmp_path}/test.db")
+    yield Database("generic", f"{SCHEME}:///{tmp_path}/test.db")
     dispose_engines()
 
 
@@ -36,3 +42,30 @@ def test_null_in_a_json_column_is_null_and_not_the_json_text(generic: Database) 
     generic.run("CREATE TABLE events (id integer PRIMARY KEY, doc json)")
     generic.sink(key=["id"]).commit([make_batch([{"id": 1, "doc": None}, {"id": 2, "doc": [1]}])])
     assert generic.rows("SELECT id FROM events WHERE doc IS NULL") == [(1,)]
+
+
+def test_a_row_that_is_compared_is_there_until_the_commit(postgres: Database) -> None:
+    """Another writer must not make it newer in between, however the driver is called."""
+    postgres.run(
+        "CREATE TABLE events (id integer PRIMARY KEY, at timestamptz)",
+        "INSERT INTO events VALUES (1, '2026-01-02T00:00:00Z')",
+    )
+    sink = postgres.sink(key=["id"], on_conflict="newest:at")
+    asked: list[str] = []
+    engine = engine_of(sink.config.database)
+    sa.event.listen(engine, "before_cursor_execute", lambda *seen: asked.append(seen[2]))
+    batch = make_batch([{"id": 1, "at": "2026-01-01T00:00:00Z"}])
+    with pytest.MonkeyPatch.context() as patch:
+        for user in (sinks.sql, sinks.targets):
+            patch.setattr(user, "writer_of", lambda _connection: GenericWriter())
+        (settled,) = SqlSink(sink.config).commit([batch])
+    assert counts(settled) == {"read": 1, "duplicates": 1}
+    assert [text for text in asked if "FROM events" in text and "FOR UPDATE" in text]
+
+
+def test_whole_numbers_have_one_spelling_and_texts_may_have_several(generic: Database) -> None:
+    generic.run("CREATE TABLE events (id bigint PRIMARY KEY, name text)")
+    with transaction(generic.database, "describe", write=False) as connection:
+        description = GenericWriter().describe(connection, TableName.parse("events"))
+    assert description is not None
+    assert [column.one_spelling for column in description.columns] == [True, False]

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from sources.files.formats import StoredFormat
 from sources.files.json.layout import ARRAY, LINES, Layout
-from sources.files.plan import Part, part_of, splits_of, unsettled
+from sources.files.plan import Expected, Part, SettledSoFar, part_of, splits_of, unsettled
 from sources.storage.objects import StoredObject
 from tests.io.sources.reading import MemoryLedger
+from transforms import instruments
 from transforms.batch.coverage import Coverage, merge, subtract
 from transforms.batch.splits import Split
 
@@ -109,6 +110,40 @@ def test_ledger_is_asked_a_page_at_a_time_and_only_as_far_as_needed() -> None:
     complete = [uri for uri, settled in taken.items() if settled.coverage.complete]
     assert complete == ["s3://b/7", "s3://b/8"]
     assert [taken[f"s3://b/{n}"].layout for n in (6, 7, 8, 9)] == [None, LINES, ARRAY, ARRAY]
+
+
+@pytest.fixture
+def expected(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """What is counted as expected of each source."""
+    counted: dict[str, int] = {}
+
+    def add(name: str, amount: float, source: str) -> None:
+        assert name == "stored_bytes_planned"
+        counted[source] = counted.get(source, 0) + int(amount)
+
+    monkeypatch.setattr(instruments, "add", add)
+    return counted
+
+
+def test_the_bytes_of_a_page_are_expected_before_its_first_object(expected: dict[str, int]) -> None:
+    objects = [StoredObject(f"s3://b/{n}", "v", 10) for n in range(1_001)]
+    ledger = MemoryLedger({("s3://b/0", "v"): Coverage(((0, 4),))})
+    told = Expected("s3://b/*")
+    planned = unsettled(objects, ledger, lambda stored: [], lambda page, _: {}, told)
+    next(planned)
+    assert expected == {"s3://b/*": 9_990}, "all of the first page, but what is settled in part"
+    list(planned)
+    assert expected == {"s3://b/*": 10_000}
+
+
+def test_splits_count_what_no_page_has_told(expected: dict[str, int]) -> None:
+    told = Expected("s")
+    whole, part = StoredObject("a", "v", 100), StoredObject("b", "v", 50)
+    told.page([(whole, SettledSoFar()), (part, SettledSoFar(Coverage(((0, 20),)), LINES))])
+    assert expected == {"s": 100}
+    for size in (60, 40, 30):
+        told.split(size)
+    assert expected == {"s": 130}
 
 
 def test_an_array_is_one_split_that_names_its_layout() -> None:

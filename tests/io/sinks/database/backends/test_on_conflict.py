@@ -27,7 +27,8 @@ class Recorder:
         self.dialect = dialect
         self.text = ""
 
-    def execute(self, statement: Any, rows: Any) -> Any:
+    def execute(self, statement: Any, rows: Any, **options: Any) -> Any:
+        self.rows, self.options = rows, options
         self.text = " ".join(str(statement.compile(dialect=self.dialect)).split())
         return self
 
@@ -46,3 +47,11 @@ def test_only_a_conflict_of_the_key_is_passed_over(database: ModuleType) -> None
     connection: Any = Recorder(database.dialect())
     assert on_conflict.insert_absent(database.insert, connection, pairs, [{"a": 1}], "a") == 1
     assert "ON CONFLICT (a) DO NOTHING" in connection.text
+
+
+def test_the_number_of_one_row_is_asked_for_as_every_driver_can_tell_it() -> None:
+    dialect: Any = postgresql.dialect
+    connection: Any = Recorder(dialect())
+    on_conflict.insert_absent(postgresql.insert, connection, pairs, [{"a": 1}], "a")
+    assert connection.rows == {"a": 1}, "not executemany"
+    assert connection.options == {"execution_options": {"preserve_rowcount": True}}

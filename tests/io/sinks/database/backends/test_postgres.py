@@ -5,9 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import pytest
 import sqlalchemy as sa
 
-from sinks.database.backends.postgres import LOCKS
+from sinks.database.backends.postgres import LOCKS, Postgres
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import transaction
 from tests.io.sinks.tested_database import Database, await_lock
@@ -60,3 +61,11 @@ def test_rows_that_another_transaction_holds_are_not_taken(postgres: Database) -
             )
     assert sorted(row.id for row in taken) == [1, 3]
     assert postgres.rows("SELECT id FROM waiting") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("driver", "there"), [("psycopg2", True), ("psycopg", True), ("pg8000", False)]
+)
+def test_a_schema_apart_is_found_by_an_option_of_libpq(driver: str, there: bool) -> None:
+    place = Postgres().apart(sa.make_url(f"postgresql+{driver}://u@h/d"), "x")
+    assert (place is not None) is there

@@ -1,0 +1,1 @@
+"""DuckDB: rows by INSERT … SELECT from Arrow tables."""

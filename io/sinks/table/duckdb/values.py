@@ -1,0 +1,382 @@
+"""Values as Arrow columns for DuckDB, a whole column at a time: exact, or refused.
+
+By itself DuckDB changes values without a word: it rounds ``1.5`` for an integer and a number to a column's digits, takes the
+text ``2`` for a number, cuts what is finer than microseconds, and drops a time zone. Whatever it would change is refused here.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
+from functools import lru_cache, partial
+from typing import Any
+
+import pyarrow as pa
+
+from sinks.text.copy_text import as_text
+from sinks.text.date_text import refusal
+from transforms.parse.json_text import encode_json
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How the values of a column are written.
+
+    Attributes:
+        encode: One value, which is not None, as Arrow takes it; raises ValueError (or ArithmeticError, TypeError)
+            for one that would be changed.
+        type: Arrow's type.
+        cast: Whether DuckDB reads the column's type from text.
+    """
+
+    encode: Callable[[Any], Any]
+    type: pa.DataType
+    cast: bool = False
+
+
+_INTEGERS = {
+    "tinyint": pa.int8(),
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "utinyint": pa.uint8(),
+    "usmallint": pa.uint16(),
+    "uinteger": pa.uint32(),
+    "ubigint": pa.uint64(),
+}
+_TIMES: dict[str, int] = {
+    "timestamp with time zone": 6,
+    "timestamp": 6,
+    "timestamp_s": 0,
+    "timestamp_ms": 3,
+    "timestamp_ns": 9,
+}
+_WORDS = {"true": True, "t": True, "yes": True, "on": True, "1": True}
+_WORDS |= {"false": False, "f": False, "no": False, "off": False, "0": False}
+
+_DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
+_MEMBER = re.compile(r"'((?:[^']|'')*)'")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_DATE = re.compile(r"[0-9]{4}-[0-9][0-9]-[0-9][0-9]")
+_INSTANT = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9][0-9]-[0-9][0-9])[T ](?P<time>[0-9][0-9]:[0-9][0-9](?::[0-9][0-9])?)"
+    r"(?:[.,](?P<fraction>[0-9]+))? ?(?P<zone>[Zz]|[+-][0-9][0-9](?::?[0-9][0-9])?)?"
+)
+_USUAL = re.compile(
+    r"[0-9]{4}-[0-9][0-9]-[0-9][0-9][T ][0-9][0-9]:[0-9][0-9]:[0-9][0-9](?:\.[0-9]{1,6})?"
+    r"(?:Z|[+-][0-9][0-9]:[0-9][0-9])"
+)
+_CLOCK = re.compile(
+    r"(?P<time>[0-9][0-9]:[0-9][0-9](?::[0-9][0-9])?)(?:\.(?P<fraction>[0-9]+))?"
+    r"(?P<zone>[Zz]|[+-][0-9][0-9](?::?[0-9][0-9])?)?"
+)
+_USUAL_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_MIDNIGHT = datetime.time()
+_LONGEST = 100
+"""Digits; DuckDB's longest whole number has 39."""
+
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+_US = pa.timestamp("us")
+_UTC_US = pa.timestamp("us", tz="UTC")
+
+
+def column(declared: str, values: Sequence[Any]) -> pa.Array[Any]:
+    """``values`` for a column of the type ``declared``, in lower case.
+
+    Raises:
+        ValueError: One of them would be changed (also ``TypeError``, ``ArithmeticError``).
+
+    >>> column("decimal(5,2)", [Decimal("1.50"), None]).to_pylist()
+    [Decimal('1.50'), None]
+    """
+    encoding = encoding_of(declared)
+    kinds = set(map(type, values))
+    kinds.discard(type(None))
+    if not kinds:
+        return pa.array(values, encoding.type)
+    with suppress(pa.ArrowInvalid, OverflowError, UnicodeError):  # a closer look says why
+        usual = _usual(declared, encoding, kinds, values)
+        if usual is not None:
+            return usual
+    encode = encoding.encode
+    encoded = [None if value is None else encode(value) for value in values]
+    return pa.array(encoded, encoding.type)
+
+
+@lru_cache(maxsize=1_000)
+def encoding_of(declared: str) -> Encoding:
+    """How values are written for a column of the type ``declared``, in lower case."""
+    if declared.endswith("[]"):
+        element = encoding_of(declared[:-2])
+        return Encoding(partial(_list, element), pa.list_(element.type), element.cast)
+    if declared in _INTEGERS:
+        return Encoding(partial(_bounded, declared), _INTEGERS[declared])
+    if declared in ("hugeint", "uhugeint", "bignum"):
+        return Encoding(lambda value: str(_integer(value)), pa.string(), cast=True)
+    decimal = _DECIMAL.fullmatch(declared)
+    if decimal is not None:
+        precision, scale = int(decimal[1]), int(decimal[2])
+        return Encoding(partial(_decimal, precision, scale), pa.decimal128(precision, scale))
+    if declared in ("double", "float"):
+        return Encoding(_float, pa.float64() if declared == "double" else pa.float32())
+    if declared in _TIMES:
+        return _encoding_of_instants(declared)
+    if declared.startswith("enum("):
+        members = frozenset(text.replace("''", "'") for text in _MEMBER.findall(declared))
+        return Encoding(partial(_word, members), pa.string(), cast=True)
+    return _OTHERS.get(declared) or Encoding(partial(_unknown, declared), pa.string(), cast=True)
+
+
+def _encoding_of_instants(declared: str) -> Encoding:
+    digits = _TIMES[declared]
+    if digits > 6:  # Python's datetime has no such digits
+        return Encoding(partial(_instant_text, digits), pa.string(), cast=True)
+    kind = _UTC_US if declared.endswith("zone") else _US
+    return Encoding(partial(_instant, digits), kind, cast=digits < 6)
+
+
+def _usual(
+    declared: str, encoding: Encoding, kinds: set[type], values: Sequence[Any]
+) -> pa.Array[Any] | None:
+    """The column if all values are of kinds that Arrow takes exactly or refuses; otherwise None."""
+    if kinds <= {int, Decimal} and pa.types.is_decimal(encoding.type):
+        return pa.array(values, encoding.type)
+    if kinds == {int} and declared in _INTEGERS:
+        return pa.array(values, encoding.type)
+    if kinds == {str}:
+        if declared == "varchar":
+            return pa.array(values, pa.string())
+        if declared == "timestamp with time zone" and _all_match(_USUAL, values):
+            return pa.array(values, pa.string()).cast(_UTC_US)
+        if declared == "uuid" and _all_match(_USUAL_UUID, values):
+            return pa.array(values, pa.string())
+    if kinds == {float} and declared == "double":
+        return pa.array(values, pa.float64())
+    return None
+
+
+def _all_match(pattern: re.Pattern[str], values: Sequence[str | None]) -> bool:
+    match = pattern.fullmatch
+    return all(value is None or match(value) for value in values)
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = _WORDS.get(str(value).strip().lower()) if isinstance(value, (str, int)) else None
+    if word is None:
+        raise ValueError(f"{_shown(value)} is not true or false")
+    return word
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, int):
+        if value.bit_length() > 4 * _LONGEST:
+            raise ValueError(f"the number has more than {_LONGEST} digits")
+        return int(value)
+    number = _number_of(value, "a whole number")
+    if number.adjusted() > _LONGEST:
+        raise ValueError(f"the number has more than {_LONGEST} digits")
+    if number != number.to_integral_value():
+        raise ValueError(f"{_shown(value)} is not a whole number")
+    return int(number)
+
+
+def _bounded(declared: str, value: Any) -> int:
+    number = _integer(value)
+    signed = not declared.startswith("u")
+    bits = _INTEGERS[declared].bit_width - signed
+    if not (-(2**bits) if signed else 0) <= number < 2**bits:
+        raise ValueError(f"{_shown(value)} is not within the bounds of {declared.upper()}")
+    return number
+
+
+def _decimal(precision: int, scale: int, value: Any) -> Decimal:
+    number = Decimal(int(value)) if isinstance(value, bool) else _number_of(value, "a number")
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > scale:
+        number = number.normalize(_EXACT)
+        if -int(number.as_tuple().exponent) > scale:
+            raise ValueError(
+                f"{_shown(value)} has more digits than the {scale} that the column keeps behind the point"
+            )
+    if number and number.adjusted() >= precision - scale:
+        raise ValueError(
+            f"{_shown(value)} has more digits than the {precision - scale} that the column keeps "
+            "before the point"
+        )
+    return number
+
+
+def _float(value: Any) -> float:
+    if isinstance(value, float):
+        return value
+    number = float(_number_of(value, "a number"))
+    if not math.isfinite(number):
+        raise ValueError(f"{_shown(value)} is too large for the column")
+    return number
+
+
+def _instant(digits: int, value: Any) -> datetime.datetime:
+    """In UTC, without its zone: Arrow's type says that it is UTC."""
+    if isinstance(value, datetime.datetime):
+        moment = _utc(value)
+        if moment.microsecond % 10 ** (6 - digits):
+            raise ValueError(_too_precise(value.isoformat(), digits))
+        return moment
+    if isinstance(value, datetime.date):
+        return datetime.datetime.combine(value, _MIDNIGHT)
+    return datetime.datetime.fromisoformat(_instant_text(digits, value))
+
+
+def _instant_text(digits: int, value: Any) -> str:
+    """In UTC, as text without a zone."""
+    if isinstance(value, datetime.datetime):
+        return _utc(value).isoformat(sep=" ")
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if not isinstance(value, str):
+        raise refusal("timestamp", value)
+    text = value.strip()
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        if _DATE.fullmatch(text):
+            return text
+        raise refusal("timestamp", value)
+    fraction = (match["fraction"] or "").rstrip("0")
+    if len(fraction) > digits:
+        raise ValueError(_too_precise(value, digits))
+    zone = (match["zone"] or "Z").upper()
+    moment = datetime.datetime.fromisoformat(f"{match['date']} {match['time']}{zone}")
+    # Padded, since Python reads three digits or six.
+    return _utc(moment).isoformat(sep=" ") + (f".{fraction:0<6}" if fraction else "")
+
+
+def _date(value: Any) -> datetime.date:
+    if isinstance(value, datetime.datetime):
+        if value.time() != _MIDNIGHT:
+            raise ValueError(f"{value.isoformat()} has a time, and the column keeps dates only")
+        return value.date()
+    if isinstance(value, datetime.date):
+        return value
+    if not isinstance(value, str):
+        raise refusal("date", value)
+    text = value.strip()
+    if _DATE.fullmatch(text):
+        return datetime.date.fromisoformat(text)
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        raise refusal("date", value)
+    if match["time"].strip("0:") or (match["fraction"] or "").strip("0"):
+        raise ValueError(f"{_shown(value)} has a time, and the column keeps dates only")
+    return datetime.date.fromisoformat(match["date"])
+
+
+def _time(value: Any) -> datetime.time:
+    if isinstance(value, datetime.time):
+        text = value.isoformat()
+    elif isinstance(value, str):
+        text = value.strip()
+    else:
+        raise refusal("time", value)
+    match = _CLOCK.fullmatch(text)
+    if match is None:
+        raise refusal("time", value)
+    if (match["zone"] or "Z").upper() not in ("Z", "+00:00", "+00", "+0000"):
+        raise ValueError(
+            f"{_shown(value)} has a time zone, which the column cannot keep; send the time in UTC"
+        )
+    fraction = (match["fraction"] or "").rstrip("0")
+    if len(fraction) > 6:
+        raise ValueError(_too_precise(value, 6))
+    return datetime.time.fromisoformat(match["time"] + (f".{fraction:0<6}" if fraction else ""))
+
+
+def _json(value: Any) -> str:
+    return encode_json(value).decode()
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else as_text(value).encode()
+
+
+def _uuid(value: Any) -> str:
+    return str(value if isinstance(value, uuid.UUID) else uuid.UUID(as_text(value).strip()))
+
+
+def _word(members: frozenset[str], value: Any) -> str:
+    text = as_text(value)
+    if text not in members:
+        raise ValueError(f"{_shown(value)} is none of the column's words")
+    return text
+
+
+def _text(value: Any) -> str:
+    return as_text(value)
+
+
+def _list(element: Encoding, value: Any) -> list[Any]:
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"{_shown(value)} is not a list")
+    return [None if part is None else element.encode(part) for part in value]
+
+
+def _unknown(declared: str, value: Any) -> str:
+    """What DuckDB reads from text; of nested values it would make something else."""
+    if not isinstance(value, str):
+        raise TypeError(f"a column of type {declared.upper()} takes text only, not {_shown(value)}")
+    return value
+
+
+_OTHERS: dict[str, Encoding] = {
+    "boolean": Encoding(_boolean, pa.bool_()),
+    "varchar": Encoding(_text, pa.string()),
+    "blob": Encoding(_bytes, pa.binary()),
+    "date": Encoding(_date, pa.date32()),
+    "time": Encoding(_time, pa.time64("us")),
+    "uuid": Encoding(_uuid, pa.string(), cast=True),
+    "json": Encoding(_json, pa.string(), cast=True),
+}
+
+
+def _utc(moment: datetime.datetime) -> datetime.datetime:
+    if moment.tzinfo is None:
+        return moment
+    try:
+        return moment.astimezone(datetime.UTC).replace(tzinfo=None)
+    except OverflowError:
+        raise ValueError(f"{moment.isoformat()} is not a year between 1 and 9999 in UTC") from None
+
+
+def _too_precise(value: str, digits: int) -> str:
+    kept = f"{digits} digits of a second" if digits else "whole seconds only"
+    return f"{_shown(value)} is more precise than the column, which keeps {kept}"
+
+
+def _number_of(value: Any, what: str) -> Decimal:
+    if isinstance(value, float):
+        value = repr(value)
+    if isinstance(value, str):
+        text = value.strip()
+        if not _NUMBER.fullmatch(text) or not text.isascii():
+            raise ValueError(f"{_shown(value)} is not {what}")
+        try:
+            value = Decimal(text)
+        except InvalidOperation as error:
+            raise ValueError(f"{_shown(value)} is not {what}") from error
+    if isinstance(value, int):
+        return Decimal(value)
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise ValueError(f"{_shown(value)} is not {what}")
+    return value
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return repr(text if len(text) <= 60 else text[:59] + "…")

@@ -1,0 +1,293 @@
+"""Rows by INSERT … SELECT from Arrow tables, thousands a statement.
+
+A statement has no two rows of one key, and where one row may decide about another otherwise, it has one row. Keys
+are looked up by their index: a join would read the whole table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from sinks.database.tables import Operation
+from sinks.table.duckdb import refusing
+from sinks.table.duckdb.description import (
+    Rules,
+    add_statement,
+    create_statement,
+    depths,
+    describe,
+    rules_of,
+)
+from sinks.table.duckdb.statements import NUMBER, ROWS, Statements, statements_of
+from sinks.table.duckdb.values import column as arrow_of
+from sinks.table.evidence import Evidence
+from sinks.table.isolate import blame_of, isolate, poison_of
+from sinks.table.records import Records, Written
+from sinks.table.rows import Block, Poison, pick, rows_of, runs_of, without_refused
+from sinks.table.schema import NewColumn
+from sinks.table.target import Column, Description, Target
+from sinks.table.turns import cuts_of, pieces, repeats_of
+from sinks.table.writer import Wider
+from transforms.error_texts import message_of
+from transforms.per_process import PerProcess
+from transforms.route.table_name import TableName
+
+_ERRORS = (ValueError, TypeError, ArithmeticError, RecursionError)
+
+
+class DuckdbWriter:
+    """DuckDB 1.4 or later."""
+
+    def describe(self, connection: sa.Connection, table: TableName) -> Description | None:
+        """Read the catalogue."""
+        return describe(connection, table)
+
+    def create(
+        self,
+        connection: sa.Connection,
+        table: TableName,
+        columns: Sequence[NewColumn],
+        key: Sequence[str],
+    ) -> None:
+        """Create the table."""
+        connection.exec_driver_sql(create_statement(table, columns, key))
+
+    def add_column(self, connection: sa.Connection, table: TableName, column: NewColumn) -> str:
+        """Add it."""
+        statement = add_statement(table, column)
+        connection.exec_driver_sql(statement)
+        return statement
+
+    def widen(self, connection: sa.Connection, table: TableName, name: str, kind: str) -> str:
+        """Never called: ``widened`` returns nothing."""
+        raise NotImplementedError
+
+    def widened(self, column: Column, values: Sequence[Any]) -> Wider | None:
+        """None: DuckDB writes a column anew to change its type."""
+        return None
+
+    def misfits(self, column: Column, value: object) -> bool:
+        """Whether no value of the column's type is ``value``."""
+        try:
+            arrow_of(column.type, [value])
+        except _ERRORS:
+            return True
+        return False
+
+    def depths(self, connection: sa.Connection, tables: Sequence[TableName]) -> list[int]:
+        """Read all foreign keys of the file."""
+        return depths(connection, tables)
+
+    def write(self, connection: sa.Connection, target: Target, records: Records) -> Written:
+        """Write ``records`` in their order, batch by batch, so that each batch is counted."""
+        written = Written.nothing(len(records.starts))
+        rows, written.poison = rows_of(target, records.values, records.origin)
+        written.evidence = Evidence.of(connection, target)
+        rules = _rules(connection, target)
+        for block in runs_of(target, rows):
+            good, arrow = _as_arrow(target, block, written.poison)
+            statements = statements_of(target, good.names)
+            writer = _BlockWriter(connection, target, rules, records, written, statements)
+            for batch, indices, part in _by_batch(good, arrow, records):
+                writer.write(batch, indices, part)
+        written.evidence.check()
+        return written
+
+    def committed(self, target: Target, written: Written) -> None:
+        """Remember which rows took effect."""
+        if written.evidence is not None:
+            written.evidence.note()
+
+
+@dataclass(slots=True)
+class _BlockWriter:
+    """Writes rows with the same columns."""
+
+    connection: sa.Connection
+    target: Target
+    rules: Rules
+    records: Records
+    written: Written
+    statements: Statements
+
+    def write(self, batch: int, indices: Sequence[int], rows: pa.Table) -> None:
+        """Write rows of one batch; those that DuckDB refuses become poison."""
+        count = rows.num_rows
+        by_row = self._is_by_row()
+        steps = [(at, at + 1) for at in range(count)] if by_row else self._turns(rows)
+        for start, end in steps:
+            self._write_piece(batch, indices[start:end], rows.slice(start, end - start))
+
+    def _is_by_row(self) -> bool:
+        """Whether one row may decide about another, other than by its key."""
+        if self.rules.references_itself:
+            return True
+        if self.target.on_conflict.mode == "ignore":
+            return False  # rows never change, and statements insert in order
+        key = frozenset(self.target.key)
+        return any(not unique >= key for unique in self.rules.unique)
+
+    def _turns(self, rows: pa.Table) -> Iterator[tuple[int, int]]:
+        """Where to cut so that no key comes twice in a statement."""
+        key = self.target.key
+        if (
+            len(key) == 1
+            and pc.count_distinct(rows.column(key[0]), mode="all").as_py() == rows.num_rows
+        ):
+            return iter([(0, rows.num_rows)] if rows.num_rows else [])
+        cells = [list(map(_comparable, rows.column(name).to_pylist())) for name in key]
+        return pieces(0, rows.num_rows, cuts_of(repeats_of(list(zip(*cells, strict=True)))))
+
+    def _write_piece(self, batch: int, indices: Sequence[int], rows: pa.Table) -> None:
+        """Write rows of different keys."""
+        assert self.written.evidence is not None  # noqa: S101 - ``write`` has made it
+        refused: dict[int, BaseException] = {}
+        looked = False
+
+        def run(start: int, end: int) -> int:
+            nonlocal looked
+            positions = [at for at in range(start, end) if at not in refused] if refused else None
+            if positions == []:
+                return 0
+            part = rows.slice(start, end - start) if positions is None else rows.take(positions)
+            numbers = indices[start:end] if positions is None else [indices[at] for at in positions]
+            try:
+                with self.connection.begin_nested():
+                    return self._run(batch, numbers, part)
+            except sa.exc.IntegrityError:
+                if looked or end - start == 1:
+                    raise
+                looked = True
+                with self._reading(rows):
+                    refused.update(
+                        refusing.refused_rows(
+                            self.connection, self.target, self.rules, self.statements
+                        )
+                    )
+                if not refused:
+                    raise
+            return run(start, end)
+
+        def fail(position: int, error: BaseException) -> None:
+            self.written.poison.append(poison_of(indices[position], error))
+
+        isolate(rows.num_rows, run, fail, blame_of, self.written.evidence)
+        for position, error in refused.items():
+            fail(position, error)
+
+    def _run(self, batch: int, indices: Sequence[int], rows: pa.Table) -> int:
+        """Insert the rows whose keys are absent, then change those of the others."""
+        which = bool(self.statements.upsert) or self.records.effects
+        with self._reading(rows):
+            keys = self._execute(self.statements.insert, which)
+            inserted = list(range(len(indices)))
+            changed: list[int] = []
+            if isinstance(keys, int):
+                inserted = inserted[:keys]
+            elif len(keys) < len(indices):
+                places = {key: at for at, key in enumerate(self._keys())}
+                inserted = [places[key] for key in keys]
+        if which and self.statements.upsert and len(inserted) < len(indices):
+            rest = sorted(set(range(len(indices))) - set(inserted))
+            changed = self._change(rest, rows.take(rest))
+        self._count(batch, indices, inserted, changed)
+        return len(inserted) + len(changed)
+
+    def _change(self, positions: Sequence[int], rows: pa.Table) -> list[int]:
+        """Change rows that are there; returns the positions of those that have won."""
+        compares = self.target.on_conflict.mode == "newest"
+        with self._reading(rows):
+            keys = self._execute(self.statements.upsert, compares and self.records.effects)
+            if not isinstance(keys, int):
+                places = dict(zip(self._keys(), positions, strict=True))
+                return [places[key] for key in keys]
+            return list(positions[:keys])
+
+    def _count(
+        self, batch: int, indices: Sequence[int], inserted: list[int], changed: list[int]
+    ) -> None:
+        self.written.inserted[batch] += len(inserted)
+        self.written.updated[batch] += len(changed)
+        if self.records.effects:
+            effects: dict[int, Operation] = {indices[at]: "insert" for at in inserted}
+            effects.update((indices[at], "update") for at in changed)
+            self.written.effects.update(effects)
+
+    def _execute(self, statement: str, which: bool) -> int | list[tuple[Any, ...]]:
+        """How many rows took effect, or the keys of these."""
+        if not which:
+            return int(self.connection.exec_driver_sql(statement).rowcount)
+        result = self.connection.exec_driver_sql(statement + self.statements.returning)
+        return [tuple(row) for row in result]
+
+    def _keys(self) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self.connection.exec_driver_sql(self.statements.keys)]
+
+    def _reading(self, rows: pa.Table) -> Any:
+        own: Any = self.connection.connection.dbapi_connection
+        numbers = pa.array(range(rows.num_rows), pa.int64())
+        return own.reading({ROWS: rows.append_column(NUMBER, numbers)})
+
+
+_RULES: PerProcess[Target, list[Rules]] = PerProcess(lambda _: [])
+
+
+def _rules(connection: sa.Connection, target: Target) -> Rules:
+    """The rules of the table, read once for each target: one that has changed is another target."""
+    rules = _RULES.get(target)
+    if not rules:
+        rules.append(rules_of(connection, target.table))
+    return rules[0]
+
+
+def _comparable(value: Any) -> Any:
+    """A cell of a key so that it is equal to what DuckDB takes for equal."""
+    return "NaN" if isinstance(value, float) and math.isnan(value) else value
+
+
+def _as_arrow(target: Target, block: Block, poison: list[Poison]) -> tuple[Block, pa.Table]:
+    """``block`` as an Arrow table; a row with a value that would be changed is added to ``poison``."""
+    types = {column.name: column.type for column in target.columns}
+    try:
+        return block, _table(types, block)
+    except _ERRORS:
+        good = without_refused(block, lambda row: _refused(types, row), poison)
+        return good, _table(types, good)
+
+
+def _table(types: dict[str, str], block: Block) -> pa.Table:
+    columns = [
+        arrow_of(types[name], values) for name, values in zip(block.names, block.cells, strict=True)
+    ]
+    return pa.table(columns, names=list(block.names))
+
+
+def _refused(types: dict[str, str], row: Block) -> Poison | None:
+    """The row as poison, if one of its values would be changed; the first column is named."""
+    for name, cells in zip(row.names, row.cells, strict=True):
+        try:
+            arrow_of(types[name], cells)
+        except _ERRORS as error:
+            return Poison(row.indices[0], "data", error, f"column {name}: {message_of(error)}")
+    return None
+
+
+def _by_batch(
+    block: Block, arrow: pa.Table, records: Records
+) -> Iterator[tuple[int, Sequence[int], pa.Table]]:
+    """The rows of each batch; indices may be out of order."""
+    if len(records.starts) == 1:
+        yield 0, block.indices, arrow
+        return
+    parts: dict[int, list[int]] = {}
+    for position, index in enumerate(block.indices):
+        parts.setdefault(records.batch_of(index), []).append(position)
+    for batch, positions in parts.items():
+        yield batch, pick(block, positions).indices, arrow.take(positions)
