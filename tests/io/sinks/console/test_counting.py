@@ -16,8 +16,8 @@ things = sa.table("things", sa.column("id", sa.BigInteger))
 def filled(database: Database, number: int) -> None:
     database.run(
         "CREATE TABLE things (id bigint PRIMARY KEY)",
-        f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {number}) "
-        "INSERT INTO things SELECT i FROM n",
+        "INSERT INTO things WITH RECURSIVE n(i) AS "
+        f"(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {number}) SELECT i FROM n",
     )
 
 

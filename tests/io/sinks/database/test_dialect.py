@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from sinks.database.dialects import dialect_of
 from sinks.database.engine import engine_of, transaction
+from sinks.text.binary_types import ByteText
 from tests.io.sinks.tested_database import Database
 from transforms.errors import Contention
 
@@ -22,7 +23,7 @@ notes = sa.Table(
     "notes",
     sa.MetaData(),
     sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("name", sa.Text, unique=True),
+    sa.Column("name", sa.Text().with_variant(ByteText(200), "mysql"), unique=True),
     sa.Column("raw", sa.LargeBinary),
     sa.Column("extra", sa.JSON(none_as_null=True)),
 )

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from contextlib import closing
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -42,6 +43,11 @@ def columns(database: Database, table: str = "events") -> dict[str, str]:
             f"WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped"
         )
     return dict(database.rows(query))
+
+
+def shown(cell: Any) -> str:
+    """A cell as text, a number without zeros at its end."""
+    return str(cell.normalize() if isinstance(cell, Decimal) else cell)
 
 
 def entries(database: Database) -> list[tuple[Any, ...]]:
@@ -90,7 +96,8 @@ class TestAdd:
         assert {name: got[name] for name in names} == dict(zip(names, types, strict=True))
         assert "no" not in got
         query = 'SELECT id, n, x, "at", "we""ird %s", mixed FROM events ORDER BY id'
-        assert [tuple(map(str, row)) for row in database.rows(query)] == [
+        rows = [tuple(map(shown, row)) for row in database.rows(query)]
+        assert rows == [
             ("1", "1", "0.5", "2026-01-01", "None", "None"),
             ("2", "2", "1", "None", "ü", "1"),
             ("3", "None", "None", "None", "None", "a"),
@@ -132,13 +139,15 @@ class TestAdd:
         }
         sink = existing(database, schema=schema)
         write(sink, {"id": 1, "at": "2026-01-01", "n": 1})
-        assert (
-            columns(database)["at"]
-            == {"postgres": "date", "sqlite": "text", "generic": "date"}[database.kind]
-        )
+        assert columns(database)["at"] == {"sqlite": "text"}.get(database.kind, "date")
         assert (
             columns(database)["n"]
-            == {"postgres": "numeric", "sqlite": "", "generic": "numeric(38, 10)"}[database.kind]
+            == {
+                "postgres": "numeric",
+                "sqlite": "",
+                "generic": "numeric(38, 10)",
+                "mariadb": "decimal(65,30)",
+            }[database.kind]
         )
 
     def test_a_column_that_somebody_else_has_added_is_taken_as_it_is(
@@ -149,7 +158,7 @@ class TestAdd:
         database.run("ALTER TABLE events ADD COLUMN size smallint")
         settled = write(sink, {"id": 2, "size": 3}, start=1)
         assert settled.counts.inserted == 1
-        assert columns(database)["size"] == "smallint"
+        assert columns(database)["size"].partition("(")[0] == "smallint"
         assert entries(database) == []
 
 
