@@ -546,8 +546,8 @@ class TestSchemas:
     def test_every_manifest_is_one_that_kubernetes_takes(self, version: str) -> None:
         checked = 0
         for manifest in manifests():
-            if manifest["apiVersion"].startswith("flink.apache.org/"):
-                continue
+            if manifest["apiVersion"].startswith(("flink.apache.org/", "monitoring.coreos.com/")):
+                continue  # an operator's own
             kubernetes_validate.validate(manifest, version, strict=True)
             checked += 1
         assert checked >= 9

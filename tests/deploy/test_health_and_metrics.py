@@ -17,6 +17,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from pipelines import exporter
+from pipelines.console import command as console
 from pipelines.ingestion.options import from_argv
 from pipelines.telemetry.exporter import Exporter
 from pipelines.telemetry.server import Health, serving
@@ -87,6 +88,31 @@ def test_a_program_answers_where_its_service_its_probes_and_its_annotations_say(
     assert service["ports"] == [{"name": "metrics", "port": port, "targetPort": "metrics"}]
     # A pod that is not ready is the one whose figures are wanted.
     assert service["publishNotReadyAddresses"] is True
+
+
+@programs
+def test_the_operator_of_prometheus_is_told_of_each_service(program: str) -> None:
+    monitor = only("ServiceMonitor", PODS[program])["spec"]
+    service = only("Service", PODS[program])
+    # monitoring.coreos.com/v1: labels of the service, and the name of its port
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["port"] in [port["name"] for port in service["spec"]["ports"]]
+    assert endpoint["path"] == "/metrics"
+
+
+def test_the_console_of_compose_asks_who_somebody_is() -> None:
+    service = compose()["services"]["console"]
+    (users,) = (each for each in service["secrets"] if isinstance(each, dict))
+    flags = console.parser().parse_args(arguments(service["entrypoint"][2:]))
+    assert flags.listen == ("0.0.0.0", 8400)
+    assert flags.users == Path(f"/run/secrets/{users['source']}")
+    # What others may read is refused: it is the user's alone, and only read.
+    assert f"{users['uid']}:" in service["user"]
+    assert users["mode"] == 0o400
+    assert compose()["secrets"][users["source"]] == {"environment": "SLUICE_CONSOLE_USERS"}
+    assert service["ports"] == ["127.0.0.1:8400:8400"]
+    assert "127.0.0.1:8400/live" in service["healthcheck"]["test"][-1]
 
 
 @programs
