@@ -49,8 +49,8 @@ def test_an_error_of_a_statement(
 
 def test_a_conflict_of_transactions_is_transient(connection: duckdb.DuckDBPyConnection) -> None:
     with connection.cursor() as other:
-        for each in (connection, other):
-            each.execute("BEGIN")
+        for session in (connection, other):
+            session.execute("BEGIN")
         connection.execute("UPDATE t SET n = 2")
         with pytest.raises(duckdb.TransactionException) as caught:
             other.execute("UPDATE t SET n = 3")
