@@ -16,9 +16,6 @@ from benchmarks.commands import ingest, ingest_command, killed_within
 from benchmarks.files.kills import flags, scene, state
 from sinks.database.dialects import dialect_named
 
-STARTS = 2.5
-"""Seconds that a run takes to start, about."""
-
 
 def trial(root: Path, kills: int, rng: random.Random) -> None:
     """Compare one clean run with one that is killed up to ``kills`` times."""
@@ -26,10 +23,12 @@ def trial(root: Path, kills: int, rng: random.Random) -> None:
     out = root / "summary.json"
     began = time.monotonic()
     whole = ingest(flags(root, clean), out)
-    longest = max(STARTS + 0.5, (time.monotonic() - began) / 3)
+    lasted = time.monotonic() - began
+    starts = lasted - float(whole["seconds"])
+    longest = starts + (lasted - starts) / 3
     done = 0
     for number in range(kills):
-        bounds = (0.5, STARTS) if number % 5 == 0 else (STARTS, longest)
+        bounds = (0.2 * starts, starts) if number % 5 == 0 else (starts, longest)
         if not killed_within(ingest_command(flags(root, killed), out), rng.uniform(*bounds)):
             print(f"finished before kill {done + 1}", flush=True)
             break

@@ -70,12 +70,14 @@ class Rules:
     """What decides, besides types, whether a row is accepted.
 
     Attributes:
-        unique: The column sets that are unique.
+        primary: The columns of the primary key.
+        unique: The column sets that are unique, the primary key too.
         checks: The conditions, with the columns that each looks at.
         references: The foreign keys.
         references_itself: Whether one of them is to the table itself.
     """
 
+    primary: frozenset[str]
     unique: tuple[frozenset[str], ...]
     checks: tuple[tuple[str, frozenset[str]], ...]
     references: tuple[Reference, ...]
@@ -114,10 +116,13 @@ def describe(connection: sa.Connection, table: TableName) -> Description | None:
 
 def rules_of(connection: sa.Connection, table: TableName) -> Rules:
     """The constraints and unique indexes of a table."""
+    primary: frozenset[str] = frozenset()
     unique: list[frozenset[str]] = []
     checks = []
     references = []
     for kind, names, text, other, others in _all(connection, _CONSTRAINTS, table):
+        if kind == "PRIMARY KEY":
+            primary = frozenset(names)
         if kind in ("PRIMARY KEY", "UNIQUE"):
             unique.append(frozenset(names))
         elif kind == "CHECK":
@@ -128,6 +133,7 @@ def rules_of(connection: sa.Connection, table: TableName) -> Rules:
         columns = columns_of(expressions)
         unique.append(frozenset(name or "" for name in columns))  # "" is no column: it is no key
     return Rules(
+        primary,
         tuple(unique),
         tuple(checks),
         tuple(references),
