@@ -135,7 +135,8 @@ class GenericWriter:
         table = _reflected(connection, target)
         written = Written.nothing(len(records.starts))
         rows, written.poison = rows_of(target, records.values, records.origin)
-        rows = _converted(table, rows, written.poison)
+        decimals = connection.dialect.supports_native_decimal
+        rows = _converted(table, rows, written.poison, decimals)
         keys = list(zip(*(rows.cells(name) for name in target.key), strict=True))
         written.evidence = Evidence.of(connection, target)
         writer = _PortableWriter(connection, table, target, records, written)
@@ -302,7 +303,7 @@ def _reflected(connection: sa.Connection, target: Target) -> sa.Table:
     return reflection.table
 
 
-def _converted(table: sa.Table, rows: Rows, poison: list[Poison]) -> Rows:
+def _converted(table: sa.Table, rows: Rows, poison: list[Poison], decimals: bool) -> Rows:
     """``rows`` with values as their columns' types take them; the others become poison."""
     values = []
     indices = []
@@ -311,7 +312,7 @@ def _converted(table: sa.Table, rows: Rows, poison: list[Poison]) -> Rows:
         try:
             for name, value in row.items():
                 if name in table.c:
-                    cells[name] = convert(table.c[name].type, value)
+                    cells[name] = convert(table.c[name].type, value, decimals=decimals)
         except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
             poison.append(Poison(index, "data", error, f"column {name}: {message_of(error)}"))
         else:

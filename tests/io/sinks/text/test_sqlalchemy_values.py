@@ -12,11 +12,16 @@ import sqlalchemy as sa
 
 from sinks.text.sqlalchemy_values import convert
 
+AWARE = datetime.datetime.fromisoformat("2026-01-02T03:04:05+02:00")
+
 
 @pytest.mark.parametrize(
     ("sql_type", "value", "expected"),
     [
         (sa.DateTime(), "2026-01-02T03:04:05", datetime.datetime(2026, 1, 2, 3, 4, 5)),
+        (sa.DateTime(), "2026-01-02T03:04:05+02:00", datetime.datetime(2026, 1, 2, 1, 4, 5)),
+        (sa.DateTime(), AWARE, datetime.datetime(2026, 1, 2, 1, 4, 5)),
+        (sa.DateTime(timezone=True), AWARE, AWARE),
         (sa.Date(), "2026-01-02", datetime.date(2026, 1, 2)),
         (sa.Time(), "03:04", datetime.time(3, 4)),
         (sa.Uuid(), str(uuid.UUID(int=5)), uuid.UUID(int=5)),
@@ -59,3 +64,13 @@ def test_a_value_with_no_certain_meaning_is_refused(
 ) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the messages are the libraries'
         convert(sql_type, value)
+
+
+@pytest.mark.parametrize(
+    "value", [Decimal("12345678901234567.89"), "0.1234567890123456789", 10**17 + 1]
+)
+def test_what_a_driver_without_decimals_would_round_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match="more digits than the driver keeps"):
+        convert(sa.Numeric(), value, decimals=False)
+    convert(sa.Numeric(), value)
+    convert(sa.Numeric(), "0.1", decimals=False)
