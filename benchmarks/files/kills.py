@@ -77,8 +77,12 @@ def kill(command: list[str], sink: str, rng: random.Random, at: int | None) -> b
     return killed_once(process, lambda: settled(sink) >= at, poll_seconds=rng.uniform(0.01, 0.1))
 
 
-def trial(root: Path, name: str, clean: str, killed: str, kills: int, rng: random.Random) -> None:
-    """Compare one clean run into ``clean`` with up to ``kills`` killed runs into ``killed``."""
+def trial(root: Path, name: str, clean: str, killed: str, kills: int, rng: random.Random) -> int:
+    """Compare one clean run into ``clean`` with up to ``kills`` killed runs into ``killed``.
+
+    Returns:
+        How many records each of the two has read.
+    """
     out = root / "summary.json"
     reference_summary = ingest(flags(root, clean), out)
     done = 0
@@ -103,6 +107,7 @@ def trial(root: Path, name: str, clean: str, killed: str, kills: int, rng: rando
         f"one clean run; {total:,} records accounted for once; the last run read {last['read']:,} "
         f"records and left {last['resumed_bytes']:,} bytes unread that were settled"
     )
+    return int(total)
 
 
 @contextmanager

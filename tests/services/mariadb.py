@@ -123,6 +123,8 @@ class MariaDb:
             "--no-defaults",
             f"--datadir={self._folder / 'data'}",
             f"--socket={self._folder / 'socket'}",
+            # Of its own: a server that starts deletes what others have in a folder that they share.
+            f"--tmpdir={self._folder}",
             f"--pid-file={self._folder / 'pid'}",
             f"--port={self.port}",
             *_AS_ROOT,

@@ -32,7 +32,7 @@ ORDERS = "CREATE TABLE orders (id integer PRIMARY KEY, n integer CHECK (n >= 0))
 # Its name is before that of the table that it refers to.
 LINES = (
     "CREATE TABLE lines (id integer PRIMARY KEY, n integer CHECK (n >= 0), "
-    "of_order integer REFERENCES orders)"
+    "of_order integer REFERENCES orders (id))"
 )
 NOTES = "CREATE TABLE notes (id integer PRIMARY KEY, n integer)"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -55,15 +56,55 @@ class Database:
         with closing(self.connect()) as connection:
             # A cursor of DuckDB is a connection of its own, which commits by itself.
             for statement in statements:
-                connection.cursor().execute(statement)
+                connection.cursor().execute(self._written(statement))
             if self.kind != "duckdb":
                 connection.commit()
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(self.connect()) as connection:
             cursor = connection.cursor()
-            cursor.execute(query)
-            return [tuple(row) for row in cursor.fetchall()]
+            cursor.execute(self._written(query))
+            rows = [tuple(row) for row in cursor.fetchall()]
+        return _with_texts(cursor.description, rows) if self.kind == "mariadb" else rows
+
+    def _written(self, statement: str) -> str:
+        """``statement`` as the database reads it.
+
+        MariaDB reserves words that are names elsewhere, and has other types, with texts of a length in keys.
+        """
+        if self.kind != "mariadb":
+            return statement
+        words = {name: f'"{name}"' for name in ("key", "lines", "partition", "read", "rows")}
+        if statement.startswith(("CREATE TABLE", "ALTER TABLE")):
+            words |= _TYPES_OF_MARIADB
+        else:
+            words["text"] = "char"  # of a CAST
+        return _WORDS.sub(lambda match: words.get(match[0], match[0]), statement)
+
+
+_WORDS = re.compile(r"""'[^']*'|"[^"]*"|\w+""")
+_TYPES_OF_MARIADB = {
+    "text": "varchar(200)",
+    "timestamptz": "datetime(6)",
+    "jsonb": "json",
+    "bytea": "longblob",
+}
+
+
+def _with_texts(
+    description: Sequence[Sequence[Any]], rows: Sequence[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
+    """``rows`` with texts for the bytes as which names are stored (``ByteText``); a BLOB stays bytes."""
+    from pymysql.constants import FIELD_TYPE
+
+    names = [column[1] == FIELD_TYPE.VAR_STRING for column in description]
+    return [
+        tuple(
+            cell.decode() if is_name and isinstance(cell, bytes) else cell
+            for is_name, cell in zip(names, row, strict=True)
+        )
+        for row in rows
+    ]
 
 
 def connect_to_mariadb(url: str) -> Any:

@@ -36,9 +36,9 @@ def test_a_chain_of_thousands_needs_no_recursion() -> None:
 def test_a_database_tells_them_by_its_whole_catalogue(database: Database) -> None:
     database.run(
         "CREATE TABLE z (id integer PRIMARY KEY)",
-        "CREATE TABLE middle (id integer PRIMARY KEY, z integer REFERENCES z)",
-        "CREATE TABLE a (id integer PRIMARY KEY, b integer REFERENCES middle)",
-        "CREATE TABLE lone (id integer PRIMARY KEY, lone integer REFERENCES lone)",
+        "CREATE TABLE middle (id integer PRIMARY KEY, z integer REFERENCES z (id))",
+        "CREATE TABLE a (id integer PRIMARY KEY, b integer REFERENCES middle (id))",
+        "CREATE TABLE lone (id integer PRIMARY KEY, lone integer REFERENCES lone (id))",
     )
     names = [TableName(name) for name in ("a", "lone", "z")]
     with transaction(database.database, "test", write=False) as connection:

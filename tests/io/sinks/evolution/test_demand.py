@@ -29,7 +29,12 @@ def write(sink: SqlSink, *values: Mapping[str, Any], start: int = 0) -> Settled:
 
 def columns(database: Database, table: str = "events") -> dict[str, str]:
     """The types of the columns of a table, as the database declares them."""
-    if database.kind != "postgres":
+    if database.kind == "mariadb":
+        query = (
+            "SELECT column_name, column_type FROM information_schema.columns "
+            f"WHERE table_schema = DATABASE() AND table_name = '{table}'"
+        )
+    elif database.kind != "postgres":
         query = f"SELECT name, lower(type) FROM pragma_table_info('{table}')"
     else:
         query = (
@@ -74,6 +79,10 @@ class TestAdd:
         types = {
             "postgres": ["bigint", "numeric", "boolean", "jsonb", "text", "text", "text"],
             "sqlite": ["bigint", "", "boolean", "json", "text", "text", "text"],
+            "mariadb": [
+                *("bigint(20)", "decimal(65,30)", "tinyint(1)", "longtext"),
+                *("longtext", "longtext", "longtext"),
+            ],
             "generic": ["integer", "numeric(38, 10)", "boolean", "json", "text", "text", "text"],
         }[database.kind]
         names = ["n", "x", "flag", "tags", "at", 'we"ird %s', "mixed"]

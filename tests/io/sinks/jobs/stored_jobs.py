@@ -164,6 +164,12 @@ def refuse_audit(database: Database, after: int = 0) -> None:
             "CREATE TRIGGER refuse BEFORE INSERT ON ingest_audit "
             "FOR EACH ROW EXECUTE FUNCTION refuse()",
         )
+    elif database.kind == "mariadb":
+        database.run(
+            "CREATE TRIGGER refuse BEFORE INSERT ON ingest_audit FOR EACH ROW "
+            f"IF (SELECT count(*) FROM ingest_audit) >= {after} THEN "
+            "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not today'; END IF"
+        )
     else:
         database.run(
             "CREATE TRIGGER refuse BEFORE INSERT ON ingest_audit "

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import sqlalchemy as sa
+
 from sinks.database import leases
+from sinks.database.engine import transaction
+from sinks.database.tables import claims
 from sinks.jobs.store import list_jobs
 from tests.io.sinks.jobs.queued_jobs import (
     Queue,
@@ -96,7 +100,8 @@ class TestSettle:
         queue = Queue(database, *(retryable(n, p) for p in "pq" for n in (0, 1)))
         first, second = sorted(queue.claim(), key=lambda batch: batch.span.partition)
         assert first.claim is not None
-        queue.database.run(f"DELETE FROM ingest_claims WHERE id = '{first.claim.id}'")
+        with transaction(queue.config.database, "test") as connection:
+            connection.execute(sa.delete(claims).where(claims.c.id == first.claim.id))
         settled = queue.sink.commit([parsed(first), parsed(second)])
         assert [(each.trimmed, each.counts.inserted) for each in settled] == [(2, 0), (0, 2)]
         assert queue.ledger() == {"read": 4, "inserted": 2, "retrying": 2}

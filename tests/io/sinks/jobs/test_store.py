@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
+import pymysql
 import pytest
 
 from sinks.jobs import stats as job_stats
@@ -19,6 +20,7 @@ from transforms.batch.job_states import JOB_STATES
 from transforms.batch.record import Failure, Format, Origin
 from transforms.errors import ConfigError
 
+REFUSED = (sqlite3.IntegrityError, psycopg2.IntegrityError, pymysql.err.OperationalError)
 TABLE = "CREATE TABLE events (id integer PRIMARY KEY)"
 
 
@@ -148,7 +150,7 @@ class TestStorage:
             if state != "executing":
                 database.run(f"UPDATE ingest_jobs SET state = '{state}'")
         for state in ("lost", "executing"):
-            with pytest.raises((sqlite3.IntegrityError, psycopg2.IntegrityError)):
+            with pytest.raises(REFUSED):
                 database.run(f"UPDATE ingest_jobs SET state = '{state}'")
 
 

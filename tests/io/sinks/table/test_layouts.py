@@ -56,7 +56,7 @@ def test_a_users_table_of_key_and_payload_is_reflected_at_every_run(
 def test_even_one_that_looks_exactly_like_ours(database: Database) -> None:
     database.sink("ours", key=["id"])
     text = "text" if database.kind == "postgres" else "TEXT"
-    text = "VARCHAR(255)" if database.kind == "generic" else text
+    text = "VARCHAR(255)" if database.kind in ("generic", "mariadb") else text
     database.run(
         f'CREATE TABLE "events" ("id" {text} NOT NULL, "payload" {json_type(database)} NOT NULL, '
         'PRIMARY KEY ("id"))'

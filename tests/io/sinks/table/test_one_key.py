@@ -47,7 +47,7 @@ class TestRefusedByTheDatabase:
         database.run(
             "CREATE TABLE parents (id integer PRIMARY KEY)",
             "INSERT INTO parents VALUES (1)",
-            "CREATE TABLE events (id integer PRIMARY KEY, n integer REFERENCES parents)",
+            "CREATE TABLE events (id integer PRIMARY KEY, n integer REFERENCES parents (id))",
         )
         settled = write(database, mode, {"id": 1, "n": 404}, {"id": 1, "n": 1})
         assert database.rows("SELECT id, n FROM events") == [(1, 1)]
