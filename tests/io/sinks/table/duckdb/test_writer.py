@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -63,9 +64,7 @@ def in_duckdb(case: Case) -> Case:
             )
             for column in case.columns
         ],
-        constraints=[
-            text.replace("(at,", "(ts,").replace(" at)", " ts)") for text in case.constraints
-        ],
+        constraints=[re.sub(r"\bat\b", "ts", text) for text in case.constraints],
         mode=case.mode.replace("newest:at", "newest:ts"),
         commits=[[[renamed(r) for r in batch] for batch in commit] for commit in case.commits],
     )
