@@ -30,6 +30,9 @@ _TYPES: dict[LogicalType, str] = {
     "bytes": "BLOB",
 }
 
+_ONE_SPELLING = frozenset(("VARCHAR", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UUID"))
+"""Types whose values are keys of deletes: what is equal is spelled alike once it is read as its type."""
+
 # Names are not told apart by their capitals.
 _OF = (
     "database_name = current_database() AND schema_name = coalesce(?, current_schema()) "
@@ -96,7 +99,7 @@ def describe(connection: sa.Connection, table: TableName) -> Description | None:
             has_default=default is not None and not generated,
             generated=bool(generated),
             not_null=not nullable,
-            one_spelling=kind == "VARCHAR",
+            one_spelling=kind in _ONE_SPELLING,
         )
         for name, kind, default, generated, nullable in rows
     )
