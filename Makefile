@@ -155,6 +155,12 @@ test-mariadb: setup ## The tests of all databases against MariaDB: types, jobs, 
 	DATABASES=mariadb $(BIN)/python -m pytest -n 2 -k mariadb tests/io/sinks \
 		--ignore tests/io/sinks/database/migrations  # of versions that MariaDB never had
 
+kills-duckdb: setup ## Kill runs into DuckDB, and compare with a clean one
+	$(BIN)/python -m benchmarks.duckdb.kills
+
+bench-duckdb: setup ## Load a million records into Postgres and into DuckDB, in turns
+	$(BIN)/python -m benchmarks.duckdb.rate
+
 test-duckdb: setup ## The tests of all databases against DuckDB: types, jobs, ledger, order
 	DATABASES=duckdb $(BIN)/python -m pytest -n 2 -k duckdb tests/io/sinks
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 TUTORIAL = ROOT / "docs" / "tutorial.md"
+TUTORIAL_KAFKA = ROOT / "docs" / "tutorial-kafka.md"
+TUTORIAL_S3 = ROOT / "docs" / "tutorial-s3.md"
 
 SET_UP = {
     # Without its dependencies, which are here, and without an index: the wheel of this checkout.
@@ -122,9 +124,10 @@ class Stage:
     def play(self, page: Path) -> None:
         """Run each command of ``page``; each has to end with 0 and print what is shown."""
         text = page.read_text()
-        for kind in ("csv", "json"):
+        for kind in ("csv", "json", "yaml"):
             for name, content in blocks(text, kind):
-                (self.folder / name).write_text(content)
+                if name:
+                    (self.folder / name).write_text(self._here(content))
         steps = commands(text)
         codes = self.folder.parent / "codes"
         environment = {
@@ -247,6 +250,30 @@ def test_the_commands_of_the_tutorial_run_as_printed(folder: Path, database: str
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_commands_of_the_tutorial_of_s3_run_as_printed(
+    folder: Path, database: str, s3_endpoint: str, s3: S3Client
+) -> None:
+    ((_, lines),) = blocks(TUTORIAL_S3.read_text(), "text")
+    s3.create_bucket(Bucket="bucket")
+    s3.put_object(Bucket="bucket", Key="orders/2026-01-01.jsonl", Body=lines.encode())
+    here = {"@localhost/shop": database}
+    Stage(folder, here, {"PATH": bin_folders(folder), "AWS_ENDPOINT_URL": s3_endpoint}).play(
+        TUTORIAL_S3
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_commands_of_the_tutorial_of_kafka_run_as_printed(folder: Path, database: str) -> None:
+    clicks = [json.dumps({"id": str(number), "page": "/", "ms": number}) for number in range(29)]
+    with mock_cluster() as broker:
+        produce(broker, "clicks", [(None, each.encode()) for each in [*clicks, '{"id": 30}']])
+        here = {"@localhost/shop": database, "broker:9092": broker}
+        Stage(folder, here, {"PATH": bin_folders(folder)}).play(TUTORIAL_KAFKA)
+
+
+@pytest.mark.slow
 def test_the_commands_of_make_demo_run(tmp_path: Path) -> None:
     """With fewer events, and without the installation, which is what the tests run on."""
     dry_run = subprocess.run(
@@ -279,9 +306,10 @@ def test_make_test_is_what_ci_runs() -> None:
 
 
 def test_every_file_that_a_page_shows_has_a_name() -> None:
-    texts = [page.read_text() for page in (README, TUTORIAL)]
+    texts = [page.read_text() for page in (README, TUTORIAL, TUTORIAL_S3, TUTORIAL_KAFKA)]
     names = [name for text in texts for kind in ("csv", "json") for name, _ in blocks(text, kind)]
-    assert names == ["customers.csv", "customers.csv", "stations.csv", "customers.schema.json"]
+    csv = ["customers.csv", "customers.csv", "stations.csv"]
+    assert names == [*csv, "customers.schema.json", "corrected.json"]
 
 
 class TestTheReadingOfAPage:

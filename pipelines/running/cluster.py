@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 
 from runners.runner import Runner
+from sinks.database.dialects import dialect_named
 from transforms.errors import ConfigError
 
 
@@ -65,11 +66,17 @@ def refuse_relative_paths(option: str, uris: Sequence[str], runner: Runner) -> N
 
 
 def refuse_local_database(sink: str, runner: Runner) -> None:
-    """Refuse a database file that each worker would find, or create, somewhere else.
+    """Refuse a database file that each worker would find, or create, somewhere else, or that one alone can open.
 
     Raises:
         ConfigError: ``sink`` is such a file.
     """
+    backend = sink.partition(":")[0].partition("+")[0]
+    if dialect_named(backend).one_process:
+        raise ConfigError(
+            f"--sink {sink}: one process at a time can have a {backend} database, and {runner.name} "
+            "has several; use --runner DirectRunner, or postgresql://…"
+        )
     if re.match(r"sqlite(\+\w+)?:///?(?!/)", sink):
         raise ConfigError(
             f"--sink {sink}: the workers of {runner.name} need one database; use "

@@ -56,6 +56,11 @@ class Dialect(Protocol):
         """Whether the database runs in this process: there is no connection to lose."""
         ...
 
+    @property
+    def one_process(self) -> bool:
+        """Whether a process that has the database keeps all others out."""
+        ...
+
     def apart(self, url: sa.URL, name: str) -> Apart | None:
         """A place of its own beside what is in the database; None if there is no way to make one.
 

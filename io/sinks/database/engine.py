@@ -238,7 +238,7 @@ def _create(database: Database) -> sa.Engine:
     except sa.exc.NoSuchModuleError as error:
         raise ConfigError(
             f"unknown database {url.drivername!r} in the sink URL; "
-            "use postgresql://, mysql://, sqlite:/// or install its SQLAlchemy dialect"
+            "use postgresql://, mysql://, sqlite:///, duckdb:/// or install its SQLAlchemy dialect"
         ) from error
     except ImportError as error:
         raise ConfigError(

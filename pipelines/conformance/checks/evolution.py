@@ -49,18 +49,18 @@ def _writers(ground: Ground, trial: Trial) -> None:
     sinks = [SqlSink(first.config) for _ in range(WRITERS)]
     barrier = Barrier(WRITERS, timeout=30)
 
-    def write(writer: int) -> list[Settled]:
-        settled: list[Settled] = []
-        for turn in range(ROUNDS):
-            number = turn * WRITERS + writer
-            record = {"id": number, f"both_{turn}": number, f"own_{writer}_{turn}": number}
-            batch = batch_of(sinks[writer], [record], turn, partition=f"w{writer}")
-            barrier.wait()
-            settled += committed(sinks[writer], [batch])
-        return settled
+    def write(writer: int, turn: int) -> list[Settled]:
+        number = turn * WRITERS + writer
+        record = {"id": number, f"both_{turn}": number, f"own_{writer}_{turn}": number}
+        batch = batch_of(sinks[writer], [record], turn, partition=f"w{writer}")
+        barrier.wait()
+        return committed(sinks[writer], [batch])
 
+    settled: list[Settled] = []
     with ThreadPoolExecutor(WRITERS) as pool:
-        settled = [one for several in pool.map(write, range(WRITERS)) for one in several]
+        for turn in range(ROUNDS):
+            for one in pool.map(write, range(WRITERS), [turn] * WRITERS):
+                settled += one
     number = WRITERS * ROUNDS
     trial.equal("outcomes of all", outcomes(settled), {"read": number, "inserted": number})
     both = [f"both_{turn}" for turn in range(ROUNDS)]

@@ -68,6 +68,10 @@ class TestPlaces:
         with pytest.raises(ConfigError, match="need one database"):
             cluster.refuse_local_database(sink, FLINK)
 
+    def test_a_database_that_one_process_can_have_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match="one process at a time can have a duckdb database"):
+            cluster.refuse_local_database("duckdb:////data/a.duckdb", FLINK)
+
     @pytest.mark.parametrize("sink", ["sqlite:////data/a.db", "postgresql://h/d"])
     def test_one_database_for_all_is_accepted(self, sink: str) -> None:
         cluster.refuse_local_database(sink, FLINK)

@@ -31,6 +31,7 @@ class Generic:
         commits_tables: As in ``Dialect``.
         experimental: As in ``Dialect``.
         in_process: As in ``Dialect``.
+        one_process: As in ``Dialect``.
         statement_limit: As in ``Dialect``.
     """
 
@@ -42,6 +43,7 @@ class Generic:
     commits_tables: bool = False
     experimental: bool = True
     in_process: bool = False
+    one_process: bool = False
     statement_limit: str = ""
 
     def apart(self, url: sa.URL, name: str) -> Apart | None:

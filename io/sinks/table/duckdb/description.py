@@ -30,6 +30,9 @@ _TYPES: dict[LogicalType, str] = {
     "bytes": "BLOB",
 }
 
+_ONE_SPELLING = frozenset(("VARCHAR", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UUID"))
+"""Types whose values are keys of deletes: what is equal is spelled alike once it is read as its type."""
+
 # Names are not told apart by their capitals.
 _OF = (
     "database_name = current_database() AND schema_name = coalesce(?, current_schema()) "
@@ -70,12 +73,14 @@ class Rules:
     """What decides, besides types, whether a row is accepted.
 
     Attributes:
-        unique: The column sets that are unique.
+        primary: The columns of the primary key.
+        unique: The column sets that are unique, the primary key too.
         checks: The conditions, with the columns that each looks at.
         references: The foreign keys.
         references_itself: Whether one of them is to the table itself.
     """
 
+    primary: frozenset[str]
     unique: tuple[frozenset[str], ...]
     checks: tuple[tuple[str, frozenset[str]], ...]
     references: tuple[Reference, ...]
@@ -94,7 +99,7 @@ def describe(connection: sa.Connection, table: TableName) -> Description | None:
             has_default=default is not None and not generated,
             generated=bool(generated),
             not_null=not nullable,
-            one_spelling=kind == "VARCHAR",
+            one_spelling=kind in _ONE_SPELLING,
         )
         for name, kind, default, generated, nullable in rows
     )
@@ -114,10 +119,13 @@ def describe(connection: sa.Connection, table: TableName) -> Description | None:
 
 def rules_of(connection: sa.Connection, table: TableName) -> Rules:
     """The constraints and unique indexes of a table."""
+    primary: frozenset[str] = frozenset()
     unique: list[frozenset[str]] = []
     checks = []
     references = []
     for kind, names, text, other, others in _all(connection, _CONSTRAINTS, table):
+        if kind == "PRIMARY KEY":
+            primary = frozenset(names)
         if kind in ("PRIMARY KEY", "UNIQUE"):
             unique.append(frozenset(names))
         elif kind == "CHECK":
@@ -128,6 +136,7 @@ def rules_of(connection: sa.Connection, table: TableName) -> Rules:
         columns = columns_of(expressions)
         unique.append(frozenset(name or "" for name in columns))  # "" is no column: it is no key
     return Rules(
+        primary,
         tuple(unique),
         tuple(checks),
         tuple(references),

@@ -162,8 +162,8 @@ def _usual(
 
 
 def _all_match(pattern: re.Pattern[str], values: Sequence[str | None]) -> bool:
-    match = pattern.fullmatch
-    return all(value is None or match(value) for value in values)
+    texts = [value for value in values if value is not None] if None in values else values
+    return all(map(pattern.fullmatch, texts))  # type: ignore[arg-type]
 
 
 def _boolean(value: Any) -> bool:

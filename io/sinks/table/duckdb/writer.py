@@ -36,6 +36,7 @@ from sinks.table.target import Column, Description, Target
 from sinks.table.turns import cuts_of, pieces, repeats_of
 from sinks.table.writer import Wider
 from transforms.error_texts import message_of
+from transforms.errors import Contention
 from transforms.per_process import PerProcess
 from transforms.route.table_name import TableName
 
@@ -161,7 +162,8 @@ class _BlockWriter:
             try:
                 with self.connection.begin_nested():
                     return self._run(batch, numbers, part)
-            except sa.exc.IntegrityError:
+            except sa.exc.IntegrityError as error:
+                self._check_snapshot(error)
                 if looked or end - start == 1:
                     raise
                 looked = True
@@ -181,6 +183,18 @@ class _BlockWriter:
         isolate(rows.num_rows, run, fail, blame_of, self.written.evidence)
         for position, error in refused.items():
             fail(position, error)
+
+    def _check_snapshot(self, error: sa.exc.IntegrityError) -> None:
+        """Ask for another try if a row of the same key was committed after this transaction began.
+
+        Raises:
+            Contention: It was, by a connection that is not this program's: ON CONFLICT does not see it.
+        """
+        is_key = self.rules.primary == frozenset(self.target.key)
+        if is_key and "violates primary key constraint" in str(error.orig):
+            raise Contention(
+                f"another connection entered the same rows of {self.target.table.name}; trying again"
+            ) from error
 
     def _run(self, batch: int, indices: Sequence[int], rows: pa.Table) -> int:
         """Insert the rows whose keys are absent, then change those of the others."""

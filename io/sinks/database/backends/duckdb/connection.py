@@ -283,7 +283,7 @@ class Cursor:
         return self
 
 
-def connect(path: str, patience: float, **config: Any) -> Connection:
+def connect(path: str, patience: float = 30.0, **config: Any) -> Connection:
     """Connect to the database in a file, which is made if it does not exist.
 
     Args:

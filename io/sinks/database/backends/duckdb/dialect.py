@@ -35,6 +35,7 @@ class Duckdb(Generic):
     keeps_zones: bool = True
     experimental: bool = False
     in_process: bool = True
+    one_process: bool = True
 
     def apart(self, url: sa.URL, name: str) -> Apart:
         """A file beside."""

@@ -1,0 +1,1 @@
+"""DuckDB: how fast it is, and what is left after kills."""
