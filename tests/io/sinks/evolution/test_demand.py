@@ -96,8 +96,8 @@ class TestAdd:
         assert {name: got[name] for name in names} == dict(zip(names, types, strict=True))
         assert "no" not in got
         query = 'SELECT id, n, x, "at", "we""ird %s", mixed FROM events ORDER BY id'
-        rows = [tuple(map(shown, row)) for row in database.rows(query)]
-        assert rows == [
+        texts = [tuple(map(shown, row)) for row in database.rows(query)]
+        assert texts == [
             ("1", "1", "0.5", "2026-01-01", "None", "None"),
             ("2", "2", "1", "None", "ü", "1"),
             ("3", "None", "None", "None", "None", "a"),
