@@ -20,6 +20,7 @@ from sinks.database.tables import jobs
 from sinks.jobs.store import failure_of, hidden_of
 from sinks.ledger.hidden_fields import HiddenFields
 from sinks.table.target import ELEMENT_COLUMNS
+from sinks.text.binary_types import ByteText
 from transforms.batch.record import Failure
 from transforms.errors import ConfigError, SinkFailed
 from transforms.parse.csv.columns import names_of
@@ -111,6 +112,8 @@ def _found(connection: sa.Connection, job: Any) -> TableRow:
     if job.mapped and not of_origin:
         raise _Untold("a mapping makes the row, so that the record does not tell its key")
     failure = failure_of(job)
+    if of_origin:
+        _as_text(table)
     values = _origin(job) if of_origin else _fields(failure)
     conditions = []
     for name in key:
@@ -140,6 +143,13 @@ def _reflected(connection: sa.Connection, label: str) -> sa.Table:
         )
     except (sa.exc.NoSuchTableError, ConfigError):
         raise _Untold("there is no such table") from None
+
+
+def _as_text(table: sa.Table) -> None:
+    """Have columns of origin be text, also where a database keeps them as bytes."""
+    for name in ELEMENT_COLUMNS:
+        if name in table.c and isinstance(table.c[name].type, sa.LargeBinary | sa.VARBINARY):
+            table.c[name].type = ByteText(4 * CELL)
 
 
 def _origin(job: Any) -> dict[str, Any]:
@@ -175,6 +185,8 @@ def _compared(column: sa.Column[Any], value: Any) -> Any:
     text = value.text if isinstance(value, Number) else value
     if not isinstance(text, str) or "\0" in text or len(text) > CELL:
         raise untold
+    if isinstance(column.type, ByteText):
+        return text
     try:
         kind = column.type.python_type
     except NotImplementedError:

@@ -21,8 +21,11 @@ metadata = sa.MetaData()
 _MYSQL = ("mysql", "mariadb")
 """SQLAlchemy's names of MariaDB, whose types of the same name hold less than others'."""
 
-_BYTES = {"source": 900, "partition": 1360}
-"""How long such names may be in an index of MariaDB, which has 3,072 bytes for all its columns."""
+_BYTES = {"source": 900, "partition": 1360, "actor": 4 * 255}
+"""How long such names may be in an index of MariaDB, which has 3,072 bytes for all its columns.
+
+An actor is cut at 255 characters (``sinks.jobs.audit_trail``), and is in no index.
+"""
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -213,7 +213,7 @@ audit = sa.Table(
     sa.Column("id", ID, primary_key=True, autoincrement=True),
     sa.Column("at", UtcDateTime, nullable=False),
     sa.Column("action", sa.String(16), nullable=False),  # as in ``sinks.jobs.audit_trail.Entry``
-    sa.Column("actor", NAME, nullable=False),
+    *names("actor"),
     sa.Column("reason", TEXT, nullable=False),
     sa.Column("filter", sa.JSON, nullable=False),
     sa.Column("count", sa.BigInteger, nullable=False),
