@@ -66,10 +66,6 @@ class DuckdbWriter:
         connection.exec_driver_sql(statement)
         return statement
 
-    def widen(self, connection: sa.Connection, table: TableName, name: str, kind: str) -> str:
-        """Never called: ``widened`` returns nothing."""
-        raise NotImplementedError
-
     def widened(self, column: Column, values: Sequence[Any]) -> Wider | None:
         """None: DuckDB writes a column anew to change its type."""
         return None
