@@ -307,8 +307,6 @@ def test_a_table_gets_columns_and_what_misfits_is_told(duckdb_database: Database
         *(True, True),
     ]
     assert writer.widened(number, [2**40]) is None
-    with pytest.raises(NotImplementedError):
-        writer.widen(connection, table, "k", "bigint")
 
 
 def test_a_key_that_another_connection_entered_meanwhile_is_no_records_fault(
