@@ -115,6 +115,7 @@ WINGS = {
         "sinks.ledger",
         "sinks.runs",
         "sinks.table",
+        "sinks.text",
     }
     | TRANSFORMS,
     "sinks.objects": {"sinks.database", "sinks.ledger", "sinks.text"} | CLIENTS | TRANSFORMS,
