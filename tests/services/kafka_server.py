@@ -26,6 +26,11 @@ SETTINGS = {
     "share.coordinator.state.topic.num.partitions": "1",
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
+    # A broker that nobody asks costs half as much; several of them idle for most of a run of all tests.
+    "metadata.max.idle.interval.ms": "0",
+    "background.threads": "1",
+    "num.io.threads": "2",
+    "num.network.threads": "1",
     # After a SIGKILL the controller refuses the next incarnation while the last one's session
     # lives (Kafka's default: 9 s).
     "broker.heartbeat.interval.ms": "500",
