@@ -63,7 +63,8 @@ def picture(frames: Sequence[Frame], title: str, *, columns: int, rows: int) -> 
     for number, (frame, end) in enumerate(zip(frames, ends, strict=True)):
         begin, until = (round(100 * at / ends[-1], 3) for at in (frame.at, end))
         style += [
-            f"    @keyframes f{number} {{ 0%, 100% {{ opacity: 0 }} {begin}%, {until}% {{ opacity: 1 }} }}",
+            # Each value holds until the next one.
+            f"    @keyframes f{number} {{ 0%, {until}%, 100% {{ opacity: 0 }} {begin}% {{ opacity: 1 }} }}",
             f"    .f{number} {{ animation: f{number} {ends[-1]:.2f}s step-end infinite }}",
         ]
         last = " last" if number == len(frames) - 1 else ""

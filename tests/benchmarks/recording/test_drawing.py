@@ -28,8 +28,8 @@ def test_each_frame_is_shown_from_its_time_on_to_the_next() -> None:
     root = ElementTree.fromstring(svg)
     assert [text.text for text in root.iter(f"{_SVG}text")] == ["$ <a>", "b"]
     assert root.findtext(f"{_SVG}title") == "A & B"
-    assert "@keyframes f0 { 0%, 100% { opacity: 0 } 0.0%, 60.0% { opacity: 1 } }" in svg
-    assert "@keyframes f1 { 0%, 100% { opacity: 0 } 60.0%, 100.0% { opacity: 1 } }" in svg
+    assert "@keyframes f0 { 0%, 60.0%, 100% { opacity: 0 } 0.0% { opacity: 1 } }" in svg
+    assert "@keyframes f1 { 0%, 100.0%, 100% { opacity: 0 } 60.0% { opacity: 1 } }" in svg
     assert "animation: f1 10.00s" in svg
 
 
