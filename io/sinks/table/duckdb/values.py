@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from functools import lru_cache, partial
 from typing import Any
 
@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from sinks.text.copy_text import as_text
 from sinks.text.date_text import refusal
+from sinks.text.exact_values import in_utc, number_of, shown, too_precise
 from transforms.parse.json_text import encode_json
 
 
@@ -62,7 +63,6 @@ _WORDS |= {"false": False, "f": False, "no": False, "off": False, "0": False}
 
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _MEMBER = re.compile(r"'((?:[^']|'')*)'")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9][0-9]-[0-9][0-9]")
 _INSTANT = re.compile(
     r"(?P<date>[0-9]{4}-[0-9][0-9]-[0-9][0-9])[T ](?P<time>[0-9][0-9]:[0-9][0-9](?::[0-9][0-9])?)"
@@ -171,7 +171,7 @@ def _boolean(value: Any) -> bool:
         return value
     word = _WORDS.get(str(value).strip().lower()) if isinstance(value, (str, int)) else None
     if word is None:
-        raise ValueError(f"{_shown(value)} is not true or false")
+        raise ValueError(f"{shown(value)} is not true or false")
     return word
 
 
@@ -180,11 +180,11 @@ def _integer(value: Any) -> int:
         if value.bit_length() > 4 * _LONGEST:
             raise ValueError(f"the number has more than {_LONGEST} digits")
         return int(value)
-    number = _number_of(value, "a whole number")
+    number = number_of(value, "a whole number")
     if number.adjusted() > _LONGEST:
         raise ValueError(f"the number has more than {_LONGEST} digits")
     if number != number.to_integral_value():
-        raise ValueError(f"{_shown(value)} is not a whole number")
+        raise ValueError(f"{shown(value)} is not a whole number")
     return int(number)
 
 
@@ -193,22 +193,22 @@ def _bounded(declared: str, value: Any) -> int:
     signed = not declared.startswith("u")
     bits = _INTEGERS[declared].bit_width - signed
     if not (-(2**bits) if signed else 0) <= number < 2**bits:
-        raise ValueError(f"{_shown(value)} is not within the bounds of {declared.upper()}")
+        raise ValueError(f"{shown(value)} is not within the bounds of {declared.upper()}")
     return number
 
 
 def _decimal(precision: int, scale: int, value: Any) -> Decimal:
-    number = Decimal(int(value)) if isinstance(value, bool) else _number_of(value, "a number")
+    number = Decimal(int(value)) if isinstance(value, bool) else number_of(value, "a number")
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and -exponent > scale:
         number = number.normalize(_EXACT)
         if -int(number.as_tuple().exponent) > scale:
             raise ValueError(
-                f"{_shown(value)} has more digits than the {scale} that the column keeps behind the point"
+                f"{shown(value)} has more digits than the {scale} that the column keeps behind the point"
             )
     if number and number.adjusted() >= precision - scale:
         raise ValueError(
-            f"{_shown(value)} has more digits than the {precision - scale} that the column keeps "
+            f"{shown(value)} has more digits than the {precision - scale} that the column keeps "
             "before the point"
         )
     return number
@@ -217,18 +217,18 @@ def _decimal(precision: int, scale: int, value: Any) -> Decimal:
 def _float(value: Any) -> float:
     if isinstance(value, float):
         return value
-    number = float(_number_of(value, "a number"))
+    number = float(number_of(value, "a number"))
     if not math.isfinite(number):
-        raise ValueError(f"{_shown(value)} is too large for the column")
+        raise ValueError(f"{shown(value)} is too large for the column")
     return number
 
 
 def _instant(digits: int, value: Any) -> datetime.datetime:
     """In UTC, without its zone: Arrow's type says that it is UTC."""
     if isinstance(value, datetime.datetime):
-        moment = _utc(value)
+        moment = in_utc(value)
         if moment.microsecond % 10 ** (6 - digits):
-            raise ValueError(_too_precise(value.isoformat(), digits))
+            raise ValueError(too_precise(value.isoformat(), digits))
         return moment
     if isinstance(value, datetime.date):
         return datetime.datetime.combine(value, _MIDNIGHT)
@@ -238,7 +238,7 @@ def _instant(digits: int, value: Any) -> datetime.datetime:
 def _instant_text(digits: int, value: Any) -> str:
     """In UTC, as text without a zone."""
     if isinstance(value, datetime.datetime):
-        return _utc(value).isoformat(sep=" ")
+        return in_utc(value).isoformat(sep=" ")
     if isinstance(value, datetime.date):
         return value.isoformat()
     if not isinstance(value, str):
@@ -251,11 +251,11 @@ def _instant_text(digits: int, value: Any) -> str:
         raise refusal("timestamp", value)
     fraction = (match["fraction"] or "").rstrip("0")
     if len(fraction) > digits:
-        raise ValueError(_too_precise(value, digits))
+        raise ValueError(too_precise(value, digits))
     zone = (match["zone"] or "Z").upper()
     moment = datetime.datetime.fromisoformat(f"{match['date']} {match['time']}{zone}")
     # Padded, since Python reads three digits or six.
-    return _utc(moment).isoformat(sep=" ") + (f".{fraction:0<6}" if fraction else "")
+    return in_utc(moment).isoformat(sep=" ") + (f".{fraction:0<6}" if fraction else "")
 
 
 def _date(value: Any) -> datetime.date:
@@ -274,7 +274,7 @@ def _date(value: Any) -> datetime.date:
     if match is None:
         raise refusal("date", value)
     if match["time"].strip("0:") or (match["fraction"] or "").strip("0"):
-        raise ValueError(f"{_shown(value)} has a time, and the column keeps dates only")
+        raise ValueError(f"{shown(value)} has a time, and the column keeps dates only")
     return datetime.date.fromisoformat(match["date"])
 
 
@@ -290,11 +290,11 @@ def _time(value: Any) -> datetime.time:
         raise refusal("time", value)
     if (match["zone"] or "Z").upper() not in ("Z", "+00:00", "+00", "+0000"):
         raise ValueError(
-            f"{_shown(value)} has a time zone, which the column cannot keep; send the time in UTC"
+            f"{shown(value)} has a time zone, which the column cannot keep; send the time in UTC"
         )
     fraction = (match["fraction"] or "").rstrip("0")
     if len(fraction) > 6:
-        raise ValueError(_too_precise(value, 6))
+        raise ValueError(too_precise(value, 6))
     return datetime.time.fromisoformat(match["time"] + (f".{fraction:0<6}" if fraction else ""))
 
 
@@ -313,7 +313,7 @@ def _uuid(value: Any) -> str:
 def _word(members: frozenset[str], value: Any) -> str:
     text = as_text(value)
     if text not in members:
-        raise ValueError(f"{_shown(value)} is none of the column's words")
+        raise ValueError(f"{shown(value)} is none of the column's words")
     return text
 
 
@@ -323,14 +323,14 @@ def _text(value: Any) -> str:
 
 def _list(element: Encoding, value: Any) -> list[Any]:
     if not isinstance(value, (list, tuple)):
-        raise TypeError(f"{_shown(value)} is not a list")
+        raise TypeError(f"{shown(value)} is not a list")
     return [None if part is None else element.encode(part) for part in value]
 
 
 def _unknown(declared: str, value: Any) -> str:
     """What DuckDB reads from text; of nested values it would make something else."""
     if not isinstance(value, str):
-        raise TypeError(f"a column of type {declared.upper()} takes text only, not {_shown(value)}")
+        raise TypeError(f"a column of type {declared.upper()} takes text only, not {shown(value)}")
     return value
 
 
@@ -343,40 +343,3 @@ _OTHERS: dict[str, Encoding] = {
     "uuid": Encoding(_uuid, pa.string(), cast=True),
     "json": Encoding(_json, pa.string(), cast=True),
 }
-
-
-def _utc(moment: datetime.datetime) -> datetime.datetime:
-    if moment.tzinfo is None:
-        return moment
-    try:
-        return moment.astimezone(datetime.UTC).replace(tzinfo=None)
-    except OverflowError:
-        raise ValueError(f"{moment.isoformat()} is not a year between 1 and 9999 in UTC") from None
-
-
-def _too_precise(value: str, digits: int) -> str:
-    kept = f"{digits} digits of a second" if digits else "whole seconds only"
-    return f"{_shown(value)} is more precise than the column, which keeps {kept}"
-
-
-def _number_of(value: Any, what: str) -> Decimal:
-    if isinstance(value, float):
-        value = repr(value)
-    if isinstance(value, str):
-        text = value.strip()
-        if not _NUMBER.fullmatch(text) or not text.isascii():
-            raise ValueError(f"{_shown(value)} is not {what}")
-        try:
-            value = Decimal(text)
-        except InvalidOperation as error:
-            raise ValueError(f"{_shown(value)} is not {what}") from error
-    if isinstance(value, int):
-        return Decimal(value)
-    if not isinstance(value, Decimal) or not value.is_finite():
-        raise ValueError(f"{_shown(value)} is not {what}")
-    return value
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return repr(text if len(text) <= 60 else text[:59] + "…")

@@ -12,12 +12,13 @@ import math
 import re
 import uuid
 from collections.abc import Callable, Sequence
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from functools import lru_cache, partial
 from typing import Any
 
 from sinks.text.copy_text import as_text
 from sinks.text.date_text import refusal
+from sinks.text.exact_values import in_utc, number_of, shown, too_precise
 from transforms.parse.json_text import encode_json
 
 Encoder = Callable[[Any], str]
@@ -40,7 +41,6 @@ _WORDS = {
     "off": "0",
 }
 
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _DATE = re.compile(r"[0-9]{4}-[0-9][0-9]-[0-9][0-9]")
 _INSTANT = re.compile(
@@ -174,16 +174,16 @@ def _integer(value: Any) -> str:
         return _digits(value)
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()) and value.isascii():
         return value.strip()
-    number = _number_of(value, "a whole number")
+    number = number_of(value, "a whole number")
     if number != number.to_integral_value():
-        raise ValueError(f"{_shown(value)} is not a whole number")
+        raise ValueError(f"{shown(value)} is not a whole number")
     return _plain(number.to_integral_value())
 
 
 def _year(value: Any) -> str:
     text = _integer(value)
     if text != "0" and not 1901 <= int(text) <= 2155:
-        raise ValueError(f"{_shown(value)} is not a year between 1901 and 2155")
+        raise ValueError(f"{shown(value)} is not a year between 1901 and 2155")
     return text
 
 
@@ -192,13 +192,13 @@ def _decimal(scale: int | None, value: Any) -> str:
         return "1" if value else "0"
     if isinstance(value, int):
         return _digits(value)
-    number = _number_of(value, "a number")
+    number = number_of(value, "a number")
     exponent = number.as_tuple().exponent
     if isinstance(exponent, int) and scale is not None and -exponent > scale:
         number = number.normalize(_EXACT)
         if -int(number.as_tuple().exponent) > scale:
             raise ValueError(
-                f"{_shown(value)} has more digits than the {scale} that the column keeps behind the point"
+                f"{shown(value)} has more digits than the {scale} that the column keeps behind the point"
             )
     return _plain(number)
 
@@ -211,12 +211,12 @@ def _float(scale: int | None, value: Any) -> str:
         return (
             text if "e" in text else text + "e0"
         )  # otherwise it is a decimal, of at most 65 digits
-    return str(_number_of(value, "a finite number"))
+    return str(number_of(value, "a finite number"))
 
 
 def _instant(digits: int, value: Any) -> str:
     if isinstance(value, datetime.datetime):
-        return _fitting(_utc(value), digits, value)
+        return _fitting(in_utc(value), digits, value)
     if isinstance(value, datetime.date):
         return f"'{value.isoformat()}'"
     if not isinstance(value, str):
@@ -229,13 +229,13 @@ def _instant(digits: int, value: Any) -> str:
         raise refusal("timestamp", value)
     fraction = (match["fraction"] or "").rstrip("0")
     if len(fraction) > digits:
-        raise ValueError(_too_precise(value, digits))
+        raise ValueError(too_precise(value, digits))
     clock = match["time"] if match["time"].count(":") == 2 else match["time"] + ":00"
     zone = (match["zone"] or "Z").upper()
     if zone in ("Z", "+00:00", "+00", "+0000"):
         return f"'{match['date']} {clock}{'.' + fraction if fraction else ''}'"
     moment = datetime.datetime.fromisoformat(f"{match['date']} {clock}{zone}")
-    whole = _utc(moment).isoformat(sep=" ")
+    whole = in_utc(moment).isoformat(sep=" ")
     return f"'{whole}{'.' + fraction if fraction else ''}'"
 
 
@@ -255,7 +255,7 @@ def _date(value: Any) -> str:
     if match is None:
         raise refusal("date", value)
     if match["time"].strip("0:") or (match["fraction"] or "").strip("0"):
-        raise ValueError(f"{_shown(value)} has a time, and the column keeps dates only")
+        raise ValueError(f"{shown(value)} has a time, and the column keeps dates only")
     return f"'{match['date']}'"
 
 
@@ -271,11 +271,11 @@ def _time(digits: int, value: Any) -> str:
         raise refusal("time", value)
     if (match["zone"] or "Z").upper() not in ("Z", "+00:00", "+00", "+0000"):
         raise ValueError(
-            f"{_shown(value)} has a time zone, which the column cannot keep; send the time in UTC"
+            f"{shown(value)} has a time zone, which the column cannot keep; send the time in UTC"
         )
     fraction = (match["fraction"] or "").rstrip("0")
     if len(fraction) > digits:
-        raise ValueError(_too_precise(value, digits))
+        raise ValueError(too_precise(value, digits))
     return f"'{match['time']}{'.' + fraction if fraction else ''}'"
 
 
@@ -303,7 +303,7 @@ def _word(members: frozenset[str], several: bool, value: Any) -> str:
     text = as_text(value)
     for word in text.split(",") if several else (text,):
         if word.strip().isdecimal() and word not in members:
-            raise ValueError(f"{_shown(value)} is none of the column's words, and no number of one")
+            raise ValueError(f"{shown(value)} is none of the column's words, and no number of one")
     return quoted_text(text)
 
 
@@ -316,42 +316,10 @@ def _any(value: Any) -> str:
     return _bytes(None, value) if isinstance(value, bytes) else quoted_text(as_text(value))
 
 
-def _utc(moment: datetime.datetime) -> datetime.datetime:
-    if moment.tzinfo is None:
-        return moment
-    try:
-        return moment.astimezone(datetime.UTC).replace(tzinfo=None)
-    except OverflowError:
-        raise ValueError(f"{moment.isoformat()} is not a year between 1 and 9999 in UTC") from None
-
-
 def _fitting(moment: datetime.datetime, digits: int, value: datetime.datetime) -> str:
     if moment.microsecond % 10 ** (6 - min(digits, 6)):
-        raise ValueError(_too_precise(value.isoformat(), digits))
+        raise ValueError(too_precise(value.isoformat(), digits))
     return f"'{moment.isoformat(sep=' ')}'"
-
-
-def _too_precise(value: str, digits: int) -> str:
-    kept = f"{digits} digits of a second" if digits else "whole seconds only"
-    return f"{_shown(value)} is more precise than the column, which keeps {kept}"
-
-
-def _number_of(value: Any, what: str) -> Decimal:
-    if isinstance(value, float):
-        value = repr(value)
-    if isinstance(value, str):
-        text = value.strip()
-        if not _NUMBER.fullmatch(text) or not text.isascii():
-            raise ValueError(f"{_shown(value)} is not {what}")
-        try:
-            value = Decimal(text)
-        except InvalidOperation as error:
-            raise ValueError(f"{_shown(value)} is not {what}") from error
-    if isinstance(value, int):
-        return Decimal(value)
-    if not isinstance(value, Decimal) or not value.is_finite():
-        raise ValueError(f"{_shown(value)} is not {what}")
-    return value
 
 
 def _plain(number: Decimal) -> str:
@@ -365,8 +333,3 @@ def _digits(value: int) -> str:
     if value.bit_length() > 4 * _LONGEST:  # str() of more digits is slow, or refused
         raise ValueError(f"the number has more than {_LONGEST} digits")
     return str(value)
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return repr(text if len(text) <= 60 else text[:59] + "…")
