@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from sinks import shares
 from sinks.database.engine import dispose_engines, transaction
@@ -273,7 +274,8 @@ class TestPreparation:
             SqlSink(config, tables=Tables.of(config, ALL)).prepare()
 
     def test_the_default_schema_is_that_of_the_database(self, database: Database) -> None:
-        schema = {"postgres": "public", "sqlite": "main", "generic": "main"}[database.kind]
+        name = str(sa.make_url(database.url).database)
+        schema = {"postgres": "public", "mariadb": name}.get(database.kind, "main")
         assert default_schema(database.config().database) == schema
 
 

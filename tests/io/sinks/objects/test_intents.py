@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
 
 from sinks.database.engine import transaction
 from sinks.database.migrations import migrate
+from sinks.database.tables import claims
 from sinks.objects import intents
 from sinks.objects.cutting import Intent, ObjectId
 from sinks.objects.intents import Superseded
@@ -111,12 +113,9 @@ def test_two_intents_cannot_begin_at_one_offset(connection: sa.Connection) -> No
 
 def test_intents_of_jobs_end_with_their_claim(connection: sa.Connection) -> None:
     held, gone = "0" * 31 + "1", "0" * 31 + "2"
-    connection.execute(
-        sa.text(
-            "INSERT INTO ingest_claims (id, pipeline, lease, jobs, count, attempted_at) "
-            f"VALUES ('{held}', 'p', 'l', '[]', 0, '2026-11-26 00:00:00')"
-        )
-    )
+    at = datetime(2026, 11, 26, tzinfo=UTC)
+    claim = {"id": held, "pipeline": "p", "lease": "l", "jobs": "[]", "count": 0}
+    connection.execute(sa.insert(claims).values(**claim, attempted_at=at))
     of_jobs = [Intent("p", "", claim, 0, 0, "0" * 12, objects=(A,)) for claim in (held, gone)]
     intents.enter(connection, of_jobs)
     intents.retire_jobs(connection, "p")
